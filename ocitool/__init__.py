@@ -1,0 +1,36 @@
+"""Multi-arch container images without Docker, as a library.
+
+The public names below are loaded on first use, so importing the package costs nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ocitool.model.digest import Digest
+    from ocitool.model.document import Document
+    from ocitool.model.platform import Platform
+    from ocitool.model.reference import Reference
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Digest": "ocitool.model.digest",
+    "Document": "ocitool.model.document",
+    "Platform": "ocitool.model.platform",
+    "Reference": "ocitool.model.reference",
+}
+
+__all__ = ["Digest", "Document", "Platform", "Reference", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home on first use (PEP 562)."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ocitool' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

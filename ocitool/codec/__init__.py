@@ -1,0 +1,1 @@
+"""Compression: pure functions from chunks to bytes, and where each gzip member of a layer starts."""

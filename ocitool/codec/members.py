@@ -1,0 +1,83 @@
+r"""The member table: where each gzip member of a layer starts, kept in the layer itself.
+
+A layer is a row of gzip members of one block each (RFC 1952 2.2). After them stand one or more empty
+members whose FEXTRA field lists the compressed sizes, so that whoever knows this can read any stretch of
+the layer by Range. Every gzip reader that loops over members skips them.
+
+    FEXTRA subfield "OT":  u8 version=1, 3 zero bytes, u32 block, u32 first, u32 size × n, u32 tail, "ocitool\0"
+
+`block` is the uncompressed size of every member but the last, `first` the number of the first member
+listed, `tail` the length of all table members up to and including this one. Little-endian.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_HEADER: Final = b"\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff"  # deflate, FEXTRA, no time, os unknown
+_EMPTY: Final = b"\x03\x00" + bytes(8)  # an empty deflate stream, crc 0, length 0
+_MAGIC: Final = b"ocitool\0"
+_PER_TABLE: Final = 16_000  # sizes in one FEXTRA field, which holds at most 65,535 bytes
+_FIXED: Final = len(_HEADER) + 2 + 4 + 12 + 12 + len(_EMPTY)
+
+TAIL: Final = 22
+"""Bytes to read from the end of a blob to learn how long its table is."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTable:
+    """`sizes` are the compressed lengths of the members in order; `block` the uncompressed length of each."""
+
+    block: int
+    sizes: tuple[int, ...]
+
+    def members_for(self, start: int, end: int) -> tuple[int, int, int]:
+        """Where to read for the uncompressed bytes [start, end).
+
+        Returns the compressed range as (offset, length) and how many leading bytes of what it
+        decompresses to stand before `start`.
+        """
+        first, last = start // self.block, min((end - 1) // self.block, len(self.sizes) - 1)
+        offset = sum(self.sizes[:first])
+        return offset, sum(self.sizes[first : last + 1]), start - first * self.block
+
+
+def table_bytes(block: int, sizes: Sequence[int]) -> bytes:
+    """The empty members that list `sizes`; at least one, also for no members at all."""
+    out = b""
+    for first in range(0, max(len(sizes), 1), _PER_TABLE):
+        part = sizes[first : first + _PER_TABLE]
+        tail = len(out) + _FIXED + 4 * len(part)
+        payload = struct.pack(f"<B3xII{len(part)}II", 1, block, first, *part, tail) + _MAGIC
+        field = b"OT" + struct.pack("<H", len(payload)) + payload
+        out += _HEADER + struct.pack("<H", len(field)) + field + _EMPTY
+    return out
+
+
+def tail_length(end: bytes) -> int | None:
+    """How many bytes the table takes, told by the last TAIL bytes of a blob; None where there is no table."""
+    if len(end) < TAIL or end[-18:] != _MAGIC + _EMPTY:
+        return None
+    length: int = struct.unpack("<I", end[-22:-18])[0]
+    return length
+
+
+def read_table(tail: bytes) -> MemberTable | None:
+    """The table in the last `tail_length` bytes of a blob; None if they do not hold together."""
+    sizes: list[int] = []
+    block, at = 0, 0
+    while at < len(tail):
+        if tail[at : at + 10] != _HEADER or tail[at + 12 : at + 14] != b"OT" or len(tail) < at + _FIXED:
+            return None
+        (length,) = struct.unpack("<H", tail[at + 14 : at + 16])
+        payload = tail[at + 16 : at + 16 + length]
+        count = (length - 24) // 4
+        if length < 24 or (length - 24) % 4 or len(payload) != length or not payload.endswith(_MAGIC):
+            return None
+        version, block, first, *rest = struct.unpack(f"<B3xII{count}II", payload[:-8])
+        at += 16 + length + len(_EMPTY)
+        if version != 1 or first != len(sizes) or rest[-1] != at or not block:
+            return None
+        sizes += rest[:-1]
+    return MemberTable(block, tuple(sizes)) if block else None

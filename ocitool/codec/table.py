@@ -1,0 +1,208 @@
+"""The codecs: how a tar becomes a layer's bytes, and any layer's bytes a tar again.
+
+Only home of deflate, isal and zstandard. Compressing gives, for one CodecId, the same bytes for any number
+of threads and on any machine; decompressing takes whatever registries hold, in bounded pieces.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from ocitool.codec.members import table_bytes
+from ocitool.errors import MalformedDocument, Unsupported, UsageError
+from ocitool.tasks import Scope, ordered_map
+
+BLOCK: Final = 1024 * 1024
+"""Uncompressed bytes in one gzip member."""
+PIECE: Final = 256 * 1024
+"""Largest piece that streams of this package carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecId:
+    """What decides compressed bytes: for an equal CodecId, equal input gives equal output on any machine.
+
+    `probe` is the digest of a fixed text compressed here, because a library's version does not tell
+    which compressor it was built with. `block` is 0 for a single stream.
+    """
+
+    name: str
+    library: str = ""
+    version: str = ""
+    level: int = 0
+    block: int = 0
+    probe: str = ""
+
+    def to_tree(self) -> dict[str, Any]:
+        """The fields that are set, for metadata files and cache keys."""
+        return {key: value for key, value in asdict(self).items() if value not in ("", 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One way to write layers. `kind` is what the media type says: gzip, zstd or none."""
+
+    id: CodecId
+    kind: str
+    _member: Callable[[bytes], bytes] | None = None
+
+    def compress(self, stream: Iterable[bytes], scope: Scope, width: int = 1) -> Iterator[bytes]:
+        """The layer's bytes, in pieces of any size; at most about `width + 2` blocks are in memory."""
+        if self._member is None:
+            yield from stream
+            return
+        sizes: list[int] = []
+        for member in ordered_map(scope, self._member, blocks(stream, BLOCK), width):
+            sizes.append(len(member))
+            yield member
+        yield table_bytes(BLOCK, sizes)
+
+
+def parse_codec(text: str) -> Codec:
+    """The codec a user named: `gzip[:LEVEL]` or `none`. Raises UsageError."""
+    name, _, rest = text.partition(":")
+    if name == "none" and not rest:
+        return Codec(CodecId("none"), "none")
+    if name == "gzip":
+        level = rest or "1"
+        if not level.isdigit() or not 1 <= int(level) <= 12:
+            raise UsageError(f"not a gzip level: {level!r}", hint="gzip takes levels 1 to 12, such as gzip:6")
+        return gzip_members(int(level))
+    raise UsageError(f"unknown compression {text!r}", hint="one of gzip, gzip:LEVEL, none")
+
+
+@lru_cache
+def gzip_members(level: int = 1) -> Codec:
+    """The default: members of 1 MiB by libdeflate, the same bytes on every x86 and on aarch64."""
+    import deflate
+
+    def member(block: bytes) -> bytes:
+        return bytes(deflate.gzip_compress(block, level))
+
+    probe = hashlib.sha256(member(_PROBE)).hexdigest()[:16]
+    return Codec(CodecId("gzip", "libdeflate", deflate.__version__, level, BLOCK, probe), "gzip", member)
+
+
+_PROBE: Final = b"".join(hashlib.sha256(bytes([n // 3])).digest()[: n % 29] + b"ocitool probe" for n in range(256))
+
+
+def blocks(stream: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The stream cut into blocks of exactly `size` bytes, the last one shorter; nothing for no bytes."""
+    pending: list[bytes] = []
+    have = 0
+    for piece in stream:
+        view = memoryview(piece)
+        while have + len(view) >= size:
+            cut = size - have
+            yield b"".join([*pending, view[:cut]])
+            view = view[cut:]
+            pending, have = [], 0
+        if view:
+            pending.append(bytes(view))
+            have += len(view)
+    if have:
+        yield b"".join(pending)
+
+
+def sniff(head: bytes) -> str:
+    """The compression of a blob by its first bytes: gzip, zstd, bzip2, xz, or none."""
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50):
+        return "zstd"
+    if head.startswith(b"BZh"):
+        return "bzip2"
+    return "xz" if head.startswith(b"\xfd7zXZ\x00") else "none"
+
+
+def decompress(stream: Iterable[bytes], kind: str | None = None) -> Iterator[bytes]:
+    """The uncompressed bytes of a blob, in pieces of at most 256 KiB whatever it expands to.
+
+    `kind` is gzip, zstd or none; None looks at the bytes. Reads all gzip members and zstd frames. Raises
+    MalformedDocument for damaged or cut-off data, Unsupported for a compression layers do not use.
+    """
+    source = iter(stream)
+    head = b""
+    while len(head) < 6 and (piece := next(source, None)) is not None:
+        head += piece
+    rest = _chain(head, source)
+    found = kind or sniff(head)
+    if found == "gzip":
+        yield from _gunzip(rest)
+    elif found == "zstd":
+        yield from _unzstd(rest)
+    elif found == "none":
+        for piece in rest:
+            for at in range(0, len(piece), PIECE):
+                yield piece[at : at + PIECE]
+    else:
+        raise Unsupported(f"{found} compression is not used for layers", ability=found)
+
+
+def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if head:
+        yield head
+    yield from rest
+
+
+def _gunzip(stream: Iterable[bytes]) -> Iterator[bytes]:
+    machine = None
+    for piece in stream:
+        data = piece
+        while data:
+            if machine is None:
+                machine = zlib.decompressobj(wbits=31)
+            try:
+                out = machine.decompress(data, PIECE)
+            except zlib.error as error:
+                raise MalformedDocument(f"damaged gzip data: {error}") from None
+            if out:
+                yield out
+            data = machine.unused_data if machine.eof else machine.unconsumed_tail
+            if machine.eof:
+                machine = None
+        while machine is not None and (out := _more(machine)):
+            yield out
+    if machine is not None and not machine.eof:
+        raise MalformedDocument("gzip data ends in the middle of a member")
+
+
+def _more(machine: "zlib._Decompress") -> bytes:
+    """Output that zlib still holds although it has taken all input."""
+    return b"" if machine.eof else machine.decompress(b"", PIECE)
+
+
+def _unzstd(stream: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise Unsupported("reading zstd layers needs the zstandard package", hint="pip install zstandard") from None
+    # A window of 128 MiB is what zstd itself calls "long"; a frame that asks for more is refused.
+    machine = zstandard.ZstdDecompressor(max_window_size=128 * 1024 * 1024)
+    source: Any = _Readable(stream)
+    reader = machine.stream_reader(source, read_across_frames=True, read_size=PIECE)
+    try:
+        while out := reader.read(PIECE):
+            yield out
+    except zstandard.ZstdError as error:
+        raise MalformedDocument(f"damaged zstd data: {error}") from None
+
+
+class _Readable:
+    """A stream of pieces as the file object that zstandard wants."""
+
+    def __init__(self, stream: Iterable[bytes]) -> None:
+        self._stream = iter(stream)
+        self._rest = b""
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._rest:
+            piece = next(self._stream, None)
+            if piece is None:
+                return b""
+            self._rest = piece
+        out, self._rest = (self._rest[:size], self._rest[size:]) if size >= 0 else (self._rest, b"")
+        return out

@@ -1,0 +1,259 @@
+"""Every exception of the package, with the exit code the command line gives it.
+
+    OcitoolError               70   only raised itself for a bug of ours
+     ├ UsageError               2   bad reference, bad flag combination
+     ├ NotFound                 3   a name that is not there
+     ├ AuthError                4   the registry wants other credentials, or refuses these
+     ├ NetworkError             5   no answer: connect, read, write, TLS
+     ├ RegistryError            5   an answer that is a refusal
+     ├ MalformedDocument        6   bytes that are not what they claim
+     ├ WrongPlatform            6   a program or image for another platform
+     ├ DigestMismatch           6   bytes that differ from their digest or size
+     ├ BuildError               7   a compiler failed
+     ├ Conflict                 8   somebody else wrote the tag
+     ├ Unsupported              9   this store, registry or machine cannot
+     ├ LocalIOError            10   disk full, unreadable file, read-only cache
+     └ Cancelled              130   interrupted (143 on SIGTERM)
+
+Exit code 1 is no exception: it is the answer "no" (findings, differences).
+Attributes hold data; `what` is one lower-case line without a full stop; `hint` says what to do.
+Context is added with `add_note`, one line each, and printed below the message.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class OcitoolError(Exception):
+    """Base of all errors the library raises on purpose.
+
+    `what` says what went wrong and where, `hint` (may be empty) what the user can do.
+    """
+
+    code: ClassVar[str] = "internal"
+    exit_code: int = 70
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.what
+
+
+class UsageError(OcitoolError):
+    """The request itself is wrong; nothing was tried."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class NotFound(OcitoolError):  # noqa: N818 - the field's word, and the design's
+    """A tag, digest, blob, file or repository that is not there."""
+
+    code = "not-found"
+    exit_code = 3
+
+    def __init__(self, what: str, *, name: str = "", where: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.name = name
+        self.where = where
+
+
+class AuthError(OcitoolError):
+    """The registry refused the credentials, or there were none to send."""
+
+    code = "auth"
+    exit_code = 4
+
+    def __init__(
+        self, what: str, *, host: str = "", scope: str = "", source: str = "", said: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.host = host
+        self.scope = scope
+        self.source = source
+        self.said = said
+
+
+class NetworkError(OcitoolError):
+    """No usable answer came. `phase` is connect, tls, read or write; `elapsed_s` counts all attempts."""
+
+    code = "network"
+    exit_code = 5
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        host: str = "",
+        phase: str = "",
+        attempts: int = 1,
+        elapsed_s: float = 0.0,
+        hint: str = "",
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.host = host
+        self.phase = phase
+        self.attempts = attempts
+        self.elapsed_s = elapsed_s
+
+
+class RegistryError(OcitoolError):
+    """The registry answered with a refusal.
+
+    `url` holds no secret. `diagnostics` are (code, message, detail) triples of the error body.
+    """
+
+    code = "registry"
+    exit_code = 5
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        method: str = "",
+        url: str = "",
+        status: int = 0,
+        diagnostics: Sequence[tuple[str, str, str]] = (),
+        retry_after_s: float | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.method = method
+        self.url = url
+        self.status = status
+        self.diagnostics = tuple(diagnostics)
+        self.retry_after_s = retry_after_s
+
+    def has(self, *codes: str) -> bool:
+        """Whether the error body carries one of these codes, such as MANIFEST_BLOB_UNKNOWN."""
+        return any(code in codes for code, _, _ in self.diagnostics)
+
+
+class MalformedDocument(OcitoolError):  # noqa: N818 - the field's word
+    """Bytes that do not parse or do not hold together; `offset` is a byte offset, `pointer` a JSON pointer."""
+
+    code = "malformed"
+    exit_code = 6
+
+    def __init__(
+        self, what: str, *, where: str = "", offset: int | None = None, pointer: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.where = where
+        self.offset = offset
+        self.pointer = pointer
+
+
+class WrongPlatform(OcitoolError):  # noqa: N818 - the field's word
+    """A program, base or image that is for another platform than the one it is meant for."""
+
+    code = "wrong-platform"
+    exit_code = 6
+
+    def __init__(self, what: str, *, path: str = "", found: str = "", expected: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.path = path
+        self.found = found
+        self.expected = expected
+
+
+class DigestMismatch(OcitoolError):  # noqa: N818 - the field's word
+    """Content that differs from the digest or size its descriptor promises."""
+
+    code = "digest-mismatch"
+    exit_code = 6
+
+    def __init__(self, what: str, *, expected: str = "", got: str = "", where: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.expected = expected
+        self.got = got
+        self.where = where
+
+
+class BuildError(OcitoolError):
+    """A compiler failed; `stderr` is the tail of what it said."""
+
+    code = "build"
+    exit_code = 7
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        target: str = "",
+        argv: Sequence[str] = (),
+        returncode: int | None = None,
+        stderr: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(what, hint=hint)
+        self.target = target
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.stderr = stderr
+
+
+class Conflict(OcitoolError):  # noqa: N818 - the field's word
+    """Another writer changed the tag between our look and our write."""
+
+    code = "conflict"
+    exit_code = 8
+
+    def __init__(self, what: str, *, tag: str = "", expected: str = "", found: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.tag = tag
+        self.expected = expected
+        self.found = found
+
+
+class Unsupported(OcitoolError):  # noqa: N818 - the field's word
+    """A store, registry, format or machine lacks an ability; `hint` names the alternative."""
+
+    code = "unsupported"
+    exit_code = 9
+
+    def __init__(self, what: str, *, ability: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.ability = ability
+
+
+class LocalIOError(OcitoolError):
+    """This machine's disk or a file on it: full, read-only, unreadable, vanished."""
+
+    code = "local-io"
+    exit_code = 10
+
+    def __init__(self, what: str, *, path: str = "", hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.path = path
+
+
+class Cancelled(OcitoolError):  # noqa: N818 - the field's word
+    """The work was cancelled: by a signal (`exit_code` tells which) or because a sibling failed."""
+
+    code = "cancelled"
+
+    def __init__(self, what: str = "cancelled", *, exit_code: int = 130, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.exit_code = exit_code
+
+
+def local_io(error: OSError, doing: str) -> LocalIOError:
+    """A LocalIOError for `error`, saying what was being done; the errno decides the hint."""
+    import errno
+
+    path = str(error.filename or "")
+    reason = error.strerror or str(error)
+    hints = {
+        errno.ENOSPC: "free some space, or choose another place with --cache-dir or -o",
+        errno.EDQUOT: "the disk quota is used up; choose another place with --cache-dir or -o",
+        errno.EROFS: "the file system is read-only; choose another place with --cache-dir or -o",
+        errno.EACCES: "check the permissions of the file and its folders",
+        errno.EPERM: "check the permissions of the file and its folders",
+        errno.EMFILE: "too many open files; lower --jobs or raise the limit with ulimit -n",
+    }
+    where = f" {path}" if path and path not in doing else ""
+    return LocalIOError(f"cannot {doing}{where}: {reason.lower()}", path=path, hint=hints.get(error.errno or 0, ""))

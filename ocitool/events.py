@@ -1,0 +1,51 @@
+"""What the library tells while it works, as values; who listens decides how to show them.
+
+A listener is any callable that takes an Event. It may be called from several threads.
+Digests are strings here so that a listener needs nothing else of the package.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A step began. `key` names it for later events; `total` is bytes, 0 when not known."""
+
+    key: str
+    label: str
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """`size` more bytes of step `key` have passed (a negative number takes some back before a retry)."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Step `key` ended; `outcome` is one word such as stored, mounted, existed, cached, compiled."""
+
+    key: str
+    outcome: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something the user should know and need not act on at once (a warning, a registry's notice)."""
+
+    text: str
+    severity: str = "warning"
+
+
+Event: TypeAlias = Started | Advanced | Done | Noted
+Listener: TypeAlias = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """Hear nothing."""

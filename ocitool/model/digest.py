@@ -1,0 +1,106 @@
+"""Digests, and Tap, which hashes and counts a stream as it passes."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from ocitool.errors import MalformedDocument
+
+_GRAMMAR: Final = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+")
+_HEX: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+
+
+class Digest(str):
+    """A content digest such as `sha256:…`: valid, or it does not exist.
+
+    Known algorithms must carry lower-case hex of their length. A well-formed digest of an algorithm we
+    do not know is accepted as a name, and `hasher` raises for it. Raises MalformedDocument.
+    Spec: image-spec descriptor.md, "Digests".
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> "Digest":
+        """Check the grammar, and for known algorithms the length and the letters."""
+        if len(text) > 512 or not _GRAMMAR.fullmatch(text):
+            raise MalformedDocument(
+                f"not a digest: {text[:100]!r}", hint="a digest looks like sha256:64 hex digits"
+            )
+        algorithm, _, encoded = text.partition(":")
+        length = _HEX.get(algorithm)
+        if length is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", encoded):
+            raise MalformedDocument(
+                f"not a {algorithm} digest: {text[:150]!r}",
+                hint=f"{algorithm} needs {length} lower-case hex digits",
+            )
+        return super().__new__(cls, text)
+
+    @property
+    def algorithm(self) -> str:
+        """`sha256` and the like."""
+        return self.partition(":")[0]
+
+    @property
+    def hex(self) -> str:
+        """The encoded part, hex digits for every known algorithm."""
+        return self.partition(":")[2]
+
+    @property
+    def short(self) -> str:
+        """The algorithm and twelve digits, for people."""
+        return f"{self.algorithm}:{self.hex[:12]}"
+
+    @classmethod
+    def of(cls, data: bytes, algorithm: str = "sha256") -> "Digest":
+        """The digest of `data`."""
+        return cls(f"{algorithm}:{new_hash(algorithm, data).hexdigest()}")
+
+    @property
+    def is_verifiable(self) -> bool:
+        """Whether this program can compute the algorithm."""
+        return self.algorithm in _HEX
+
+    def matches(self, data: bytes) -> bool:
+        """Whether `data` has this digest."""
+        return Digest.of(data, self.algorithm) == self
+
+
+def new_hash(algorithm: str, data: bytes = b"") -> "hashlib._Hash":
+    """A running hash of a digest algorithm; MalformedDocument for one we cannot compute."""
+    if algorithm not in _HEX:
+        raise MalformedDocument(
+            f"cannot verify digests of algorithm {algorithm!r}", hint="sha256, sha384 and sha512 are known"
+        )
+    return hashlib.new(algorithm, data, usedforsecurity=False)
+
+
+class Tap:
+    """Hash and count a stream of byte pieces as it passes: `for piece in tap(stream): …`.
+
+    Afterwards `digest` and `size` describe what has passed so far. A tap may be used for several
+    streams in a row; they count as one.
+    """
+
+    __slots__ = ("_algorithm", "_hash", "size")
+
+    def __init__(self, algorithm: str = "sha256") -> None:
+        self._algorithm = algorithm
+        self._hash = new_hash(algorithm)
+        self.size = 0
+
+    def __call__(self, stream: Iterable[bytes]) -> Iterator[bytes]:
+        """The same stream, hashed and counted as it is read."""
+        for piece in stream:
+            self.update(piece)
+            yield piece
+
+    def update(self, piece: bytes) -> None:
+        """Take one piece into account."""
+        self._hash.update(piece)
+        self.size += len(piece)
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of everything that has passed."""
+        return Digest(f"{self._algorithm}:{self._hash.hexdigest()}")

@@ -1,0 +1,167 @@
+"""The grammar of image references, and Docker Hub's short names.
+
+    reference  = [host "/"] path [":" tag] ["@" digest]
+    host       = (label *("." label) / "[" IPv6 "]") [":" port]
+    path       = component *("/" component)
+
+The first component is a host if it is `localhost`, holds a `.` or `:`, or has an upper-case letter.
+Without a host the path is on Docker Hub, where a one-component path is under `library/`.
+Spec: distribution-spec "Pulling manifests"; distribution/reference for the short names.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ocitool.errors import MalformedDocument, UsageError
+from ocitool.model.digest import Digest
+
+HUB: Final = "docker.io"
+HUB_API: Final = "registry-1.docker.io"
+_HUB_NAMES: Final = frozenset({HUB, "index.docker.io", HUB_API})
+
+_LABEL: Final = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A repository, and a tag or digest in it or neither; `str()` is the full form and parses back equal.
+
+    `registry` is the name as users know it (`docker.io` for the Hub), `api_host` where requests go.
+    When tag and digest are both given, the digest decides what is read (K062).
+    """
+
+    registry: str
+    repository: str
+    tag: str = ""
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str, *, default_tag: str = "latest") -> "Reference":
+        """The reference a user typed. With neither tag nor digest it gets `default_tag` (which may be empty).
+
+        Raises UsageError that says which part is wrong.
+        """
+        if not text or text != text.strip():
+            raise UsageError(f"not an image reference: {text!r}", hint="write [registry/]repository[:tag][@digest]")
+        rest, at, digest_text = text.partition("@")
+        digest = _digest(digest_text, text) if at else None
+        host, path = _split_host(rest, text)
+        path, colon, tag = path.partition(":")
+        if colon and not _TAG.fullmatch(tag):
+            raise UsageError(f"not a tag: {tag[:140]!r} in {text[:300]!r}", hint=_tag_hint(tag))
+        if host == HUB and "/" not in path:
+            path = f"library/{path}"
+        _check_path(path, text)
+        if host == HUB and re.fullmatch(r"library/[0-9a-f]{64}", path):
+            raise UsageError(f"{text!r} looks like an image id, not a name", hint="write repository@sha256:…")
+        return cls(host, path, tag or ("" if digest else default_tag), digest)
+
+    @property
+    def api_host(self) -> str:
+        """Host and port to send requests to."""
+        return HUB_API if self.registry == HUB else self.registry
+
+    @property
+    def name(self) -> str:
+        """What selects the manifest: the digest, else the tag; empty when there is neither."""
+        return str(self.digest) if self.digest else self.tag
+
+    @property
+    def repository_name(self) -> str:
+        """Registry and repository, without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    def with_tag(self, tag: str) -> "Reference":
+        """The same repository under another tag, without a digest."""
+        if not _TAG.fullmatch(tag):
+            raise UsageError(f"not a tag: {tag[:140]!r}", hint=_tag_hint(tag))
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: Digest) -> "Reference":
+        """The same repository and tag, pinned to a digest."""
+        return replace(self, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.registry}/{self.repository}{tag}{digest}"
+
+    @property
+    def familiar(self) -> str:
+        """The shortest form that means the same: without docker.io and library/."""
+        text = str(self)
+        if self.registry != HUB:
+            return text
+        return text.removeprefix(f"{HUB}/library/").removeprefix(f"{HUB}/")
+
+
+def is_tag(text: str) -> bool:
+    """Whether `text` is a valid tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def normalise_host(host: str) -> str:
+    """The one name of a registry: Docker Hub's three become docker.io, everything else is kept."""
+    return HUB if host.lower() in _HUB_NAMES else host
+
+
+def parse_registry(text: str) -> str:
+    """A registry host as typed (`host[:port]`), normalised. Raises UsageError."""
+    if not _HOST.fullmatch(text):
+        raise UsageError(f"not a registry host: {text!r}", hint=_host_hint(text))
+    return normalise_host(text)
+
+
+def _split_host(rest: str, text: str) -> tuple[str, str]:
+    first, slash, remainder = rest.partition("/")
+    is_host = bool(slash) and (
+        first == "localhost" or any(mark in first for mark in ".:[") or any(c.isupper() for c in first)
+    )
+    if not is_host:
+        return HUB, rest
+    if not _HOST.fullmatch(first):
+        raise UsageError(f"not a registry host: {first!r} in {text[:300]!r}", hint=_host_hint(first))
+    return normalise_host(first), remainder
+
+
+def _host_hint(host: str) -> str:
+    if host.count(":") > 1 and not host.startswith("["):
+        return "an IPv6 address needs brackets: [::1]:5000"
+    if "://" in host or host in {"http:", "https:", "docker:", "oci:"}:
+        return "leave out the scheme: registry.example/app:v1"
+    return "a host looks like registry.example, localhost:5000 or [::1]:5000"
+
+
+def _digest(digest_text: str, text: str) -> Digest:
+    try:
+        return Digest(digest_text)
+    except MalformedDocument as error:
+        raise UsageError(f"{error.what} in {text[:300]!r}", hint=error.hint) from None
+
+
+def _check_path(path: str, text: str) -> None:
+    if len(path) > 255:
+        raise UsageError(
+            f"repository name is too long ({len(path)} characters): {path[:60]!r}…", hint="at most 255"
+        )
+    if _PATH.fullmatch(path):
+        return
+    if _PATH.fullmatch(path.lower()):
+        raise UsageError(
+            f"repository name must be lower case: {text[:300]!r}", hint=f"did you mean {path.lower()!r}?"
+        )
+    raise UsageError(
+        f"not a repository name: {path[:300]!r} in {text[:300]!r}",
+        hint="components of a-z and 0-9, joined by . _ __ or -, separated by /",
+    )
+
+
+def _tag_hint(tag: str) -> str:
+    if len(tag) > 128:
+        return f"a tag has at most 128 characters, this one has {len(tag)}"
+    return "a tag holds letters, digits, _ . and -, and does not start with . or -"

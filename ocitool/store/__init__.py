@@ -1,0 +1,1 @@
+"""Where content lives: memory, layouts, archives and registries behind one protocol."""

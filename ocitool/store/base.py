@@ -1,0 +1,218 @@
+"""The store protocol: one repository, one layout or one archive, with tags and digests as names.
+
+Registry, layout, archive and memory implement it; copying, building, checking know nothing else. Two kinds
+of content: manifests are small and whole, blobs are streamed. Every store may be used from several
+threads, and is a context manager: what it defers to the end is committed on a clean exit only.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Protocol, runtime_checkable
+
+from ocitool.errors import local_io
+from ocitool.model.digest import Digest
+from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.views import Descriptor
+
+PIECE: Final = 256 * 1024
+"""Largest piece of a blob stream, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a store can do, and its limits. Missing abilities raise Unsupported when used.
+
+    `referrers` is api, tag (fallback tag), scan, or none. `part_min` and `part_max` are bytes, 0 for no
+    limit. `concurrency` is how many operations at once are sensible. `reads_verified` says that
+    `open_blob` itself compares digest and size.
+    """
+
+    deletes: bool = True
+    referrers: str = "scan"
+    part_min: int = 0
+    part_max: int = 0
+    concurrency: int = 16
+    reads_verified: bool = True
+
+
+class Put(Enum):
+    """What `put_blob` did."""
+
+    EXISTED = "existed"
+    MOUNTED = "mounted"
+    STORED = "stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What `put_manifest` did: the descriptor, and whether the store listed a subject's referrer by itself."""
+
+    descriptor: Descriptor
+    subject_indexed: bool = True
+
+
+class BlobStream(AbstractContextManager["Iterator[bytes]"], Protocol):
+    """An open blob: `with store.open_blob(d) as pieces: for piece in pieces: …`.
+
+    Pieces are at most 256 KiB. Digest and size are compared after the last piece (not when read from an
+    offset); DigestMismatch is raised then, so do not act on content before the stream has ended.
+    """
+
+
+class Source(Protocol):
+    """A blob's origin that can be opened again: for retries, and for a sink that knows a shortcut.
+
+    `origin` is the store it comes from, if any: a registry on the same host can mount instead.
+    """
+
+    @property
+    def origin(self) -> "Reader | None":
+        """The store the blob lives in, or None for bytes of our own."""
+
+    def open(self, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
+        """The bytes from `offset` on, in pieces of at most 256 KiB."""
+
+
+class Ingest(Protocol):
+    """One pass into a store, the digest known at the end. Nothing is visible before `commit`."""
+
+    def write(self, piece: bytes) -> None:
+        """Take one piece."""
+
+    def commit(self) -> tuple[Digest, int]:
+        """Make the content visible under its digest; returns the digest and the size in bytes."""
+
+    def abort(self) -> None:
+        """Leave nothing behind; harmless after `commit`."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """The reading half. A `name` is a tag or a digest."""
+
+    @property
+    def traits(self) -> Traits:
+        """What this store can do."""
+
+    @property
+    def label(self) -> str:
+        """What people call this store, for messages: a repository, a path."""
+
+    def head(self, name: str) -> Descriptor | None:
+        """The manifest's descriptor; None if there is none. Anything but "not there" raises."""
+
+    def get_manifest(self, name: str, *, limit: int = MANIFEST_LIMIT) -> Document:
+        """The manifest's bytes, digest verified when asked by digest. Raises NotFound, DigestMismatch."""
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is there."""
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
+        """The blob's bytes from `offset`. Raises NotFound, at the latest when the stream is entered."""
+
+    def tags(self) -> Iterator[str]:
+        """Every tag."""
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """The manifests here whose subject is `digest`, with artifact type and annotations."""
+
+
+@runtime_checkable
+class Store(Reader, Protocol):
+    """A store that can be written."""
+
+    def put_blob(self, descriptor: Descriptor, source: Source) -> Put:
+        """Store the blob, or notice that it is there already.
+
+        Idempotent. The source is opened once per attempt. Raises DigestMismatch if the source is not what
+        the descriptor says; nothing is visible then. Spec: distribution-spec, "Pushing blobs".
+        """
+
+    def put_manifest(self, document: Document, *tags: str) -> Stored:
+        """Store the exact bytes by digest and then under each tag, in order."""
+
+    def ingest(self) -> Ingest:
+        """Start a one-pass write of a blob."""
+
+    def delete(self, name: str) -> None:
+        """Remove a tag, or a manifest with all its tags. Raises NotFound, Unsupported."""
+
+    def __enter__(self) -> "Store":
+        """The store itself."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Commit what was deferred after a clean block, discard it after an error, release everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class BytesSource:
+    """Content of our own in memory: configs, small layers."""
+
+    data: bytes
+    origin: "Reader | None" = None
+
+    def open(self, offset: int = 0) -> "Pieces":
+        """The bytes from `offset`."""
+        return Pieces(lambda: (self.data[at : at + PIECE] for at in range(offset, len(self.data), PIECE)))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSource:
+    """A blob in another store."""
+
+    descriptor: Descriptor
+    origin: "Reader | None"
+
+    def open(self, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
+        """The blob's bytes from `offset`, verified by the store."""
+        if self.origin is None:
+            raise ValueError("a StoreSource needs its store")
+        return self.origin.open_blob(self.descriptor, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file on this machine. Its content is compared with the digest by whoever stores it."""
+
+    path: Path
+    origin: "Reader | None" = None
+
+    def open(self, offset: int = 0) -> "Pieces":
+        """The file's bytes from `offset`; LocalIOError if it cannot be read."""
+        return Pieces(lambda: read_file(self.path, offset))
+
+
+class Pieces:
+    """A generator function as a BlobStream: entering starts it, leaving closes it."""
+
+    def __init__(self, start: Callable[[], Iterable[bytes]]) -> None:
+        self._start = start
+        self._stream: Iterator[bytes] | None = None
+
+    def __enter__(self) -> Iterator[bytes]:
+        self._stream = iter(self._start())
+        return self._stream
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        close = getattr(self._stream, "close", None)
+        if close is not None:
+            close()
+
+
+def read_file(path: Path, offset: int = 0) -> Iterator[bytes]:
+    """The bytes of a file from `offset` in pieces of 256 KiB. Raises LocalIOError."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            while piece := file.read(PIECE):
+                yield piece
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error

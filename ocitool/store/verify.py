@@ -1,0 +1,69 @@
+"""Streams that compare what passes with what a descriptor promises, and reads that are bounded."""
+
+from collections.abc import Iterable, Iterator
+
+from ocitool.errors import DigestMismatch, MalformedDocument
+from ocitool.model.digest import Digest, Tap
+from ocitool.model.views import Descriptor
+from ocitool.store.base import Reader
+
+
+def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:
+    """The same pieces; DigestMismatch at the first byte too many, or at the end if size or digest differ.
+
+    A last piece that makes the size exceed is never passed on.
+    """
+    tap = Tap(descriptor.digest.algorithm)
+    for piece in stream:
+        tap.update(piece)
+        if tap.size > descriptor.size:
+            raise DigestMismatch(
+                f"{where} sent more than the {descriptor.size} bytes of {descriptor.digest}",
+                expected=str(descriptor.size),
+                got=f"over {tap.size}",
+                where=where,
+            )
+        yield piece
+    if tap.size != descriptor.size:
+        raise DigestMismatch(
+            f"{where} sent {tap.size} of the {descriptor.size} bytes of {descriptor.digest}",
+            expected=str(descriptor.size),
+            got=str(tap.size),
+            where=where,
+        )
+    if tap.digest != descriptor.digest:
+        raise DigestMismatch(
+            f"content of {descriptor.digest} from {where} hashes to {tap.digest}",
+            expected=str(descriptor.digest),
+            got=str(tap.digest),
+            where=where,
+            hint="the content is damaged there; push it again from a good copy",
+        )
+
+
+def check_bytes(data: bytes, digest: Digest, where: str) -> None:
+    """Raise DigestMismatch unless `data` has `digest`."""
+    if not digest.matches(data):
+        got = Digest.of(data, digest.algorithm)
+        raise DigestMismatch(
+            f"{where} answered {digest} with content that hashes to {got}",
+            expected=str(digest),
+            got=str(got),
+            where=where,
+        )
+
+
+def read_blob(store: Reader, descriptor: Descriptor, limit: int) -> bytes:
+    """A small blob (a config) whole and verified; MalformedDocument if it is larger than `limit` bytes.
+
+    Content that the descriptor itself carries (`data`) is used, after it was verified.
+    """
+    if descriptor.size > limit:
+        raise MalformedDocument(
+            f"{descriptor.media_type} {descriptor.digest} has {descriptor.size} bytes, we read {limit}"
+        )
+    if descriptor.data is not None:
+        check_bytes(descriptor.data, descriptor.digest, "the descriptor's data")
+        return descriptor.data
+    with store.open_blob(descriptor) as pieces:
+        return b"".join(pieces)

@@ -1,0 +1,338 @@
+"""Scopes, task groups and retries: the only place where threads are made.
+
+The rules are trio's without trio. A Scope is one piece of work that can be cancelled; a TaskGroup
+runs functions on threads inside a scope and outlives them all; the first error cancels the rest and
+comes out of the `with` block. Threads are daemons, so a server that never answers cannot hold the process.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Generic, ParamSpec, TypeVar
+
+from ocitool.errors import Cancelled
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+
+GRACE_S = 2.0
+"""How long a cancelled group waits for threads that sit in a blocking call."""
+
+
+class Scope:
+    """One piece of work that can be cancelled, from any thread.
+
+    Cancelling a scope cancels its children; a child's end does not touch its parent.
+    """
+
+    def __init__(self, parent: "Scope | None" = None) -> None:
+        self._parent = parent
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._next = 0
+        self._reason = Cancelled()
+        self._leave: Callable[[], None] = lambda: None
+        if parent is not None:
+            self._leave = parent._register(lambda: self.cancel(parent._reason))
+
+    def child(self) -> "Scope":
+        """A scope that is cancelled with this one and can be cancelled alone."""
+        return Scope(self)
+
+    def close(self) -> None:
+        """Forget the tie to the parent; for scopes made by `child` whose work is over."""
+        self._leave()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the work should stop."""
+        return self._event.is_set()
+
+    def cancel(self, reason: Cancelled | None = None) -> None:
+        """Ask everything in this scope to stop; safe to call twice and from a signal handler's thread."""
+        with self._lock:
+            if self._event.is_set():
+                return
+            if reason is not None:
+                self._reason = reason
+            self._event.set()
+            callbacks = list(self._callbacks.values())
+            self._callbacks.clear()
+        for callback in callbacks:
+            callback()
+
+    def check(self) -> None:
+        """Raise Cancelled if the scope was cancelled; called between pieces of any long work."""
+        if self._event.is_set():
+            raise Cancelled(self._reason.what, exit_code=self._reason.exit_code)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or raise Cancelled as soon as the scope is cancelled."""
+        self._event.wait(max(0.0, seconds))
+        self.check()
+
+    def pieces(self, stream: Iterable[T]) -> Iterator[T]:
+        """The same stream, checked for cancellation before each piece."""
+        for piece in stream:
+            self.check()
+            yield piece
+
+    @contextmanager
+    def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Call `callback` if the scope is cancelled inside the block (at once if it already was)."""
+        leave = self._register(callback)
+        try:
+            yield
+        finally:
+            leave()
+
+    def _register(self, callback: Callable[[], None]) -> Callable[[], None]:
+        with self._lock:
+            if not self._event.is_set():
+                key = self._next
+                self._next += 1
+                self._callbacks[key] = callback
+
+                def leave() -> None:
+                    with self._lock:
+                        self._callbacks.pop(key, None)
+
+                return leave
+        callback()
+        return lambda: None
+
+
+class Task(Generic[T]):
+    """What `TaskGroup.spawn` returns: the result, once the group has ended."""
+
+    def __init__(self) -> None:
+        self._value: T | None = None
+        self._has_value = False
+
+    @property
+    def result(self) -> T:
+        """The function's value; only after the group's block ended without an error."""
+        if not self._has_value:
+            raise RuntimeError("the task has no result yet")
+        return self._value  # type: ignore[return-value]
+
+    def _set(self, value: T) -> None:
+        self._value = value
+        self._has_value = True
+
+
+class TaskGroup:
+    """Run functions on at most `width` threads; leave the block when all have ended.
+
+    The first error cancels `group.scope`, which tasks must check or pass on. On leaving, that error
+    is raised; when several tasks failed by themselves, an ExceptionGroup of them. Cancelled is raised
+    when the parent scope was cancelled. Functions queue in the order they were spawned; a running task
+    may spawn more.
+    """
+
+    def __init__(self, scope: Scope, width: int) -> None:
+        self.scope = scope.child()
+        self._parent = scope
+        self._width = max(1, width)
+        self._ready = threading.Condition()
+        self._queue: deque[Callable[[], None]] = deque()
+        self._threads = 0
+        self._running = 0
+        self._errors: list[BaseException] = []
+
+    def __enter__(self) -> "TaskGroup":
+        return self
+
+    def spawn(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Task[R]:
+        """Queue `function(*args, **kwargs)`; never blocks."""
+        task: Task[R] = Task()
+
+        def run() -> None:
+            task._set(function(*args, **kwargs))
+
+        with self._ready:
+            self._queue.append(run)
+            if self._threads < self._width and self._threads < self._running + len(self._queue):
+                self._threads += 1
+                threading.Thread(target=self._work, name="ocitool-task", daemon=True).start()
+            self._ready.notify_all()
+        return task
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                if not self._queue:
+                    self._threads -= 1
+                    self._ready.notify_all()
+                    return
+                job = self._queue.popleft()
+                self._running += 1
+            try:
+                if not self.scope.cancelled:
+                    job()
+            except BaseException as error:  # noqa: BLE001 - carried to the thread that owns the group
+                with self._ready:
+                    self._errors.append(error)
+                self.scope.cancel()
+            finally:
+                with self._ready:
+                    self._running -= 1
+                    self._ready.notify_all()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self.scope.cancel()
+        try:
+            self._join()
+        except BaseException:
+            self.scope.cancel()
+            raise
+        finally:
+            self.scope.close()
+        if error is not None:
+            return
+        own = [e for e in self._errors if not isinstance(e, Cancelled)]
+        if self._parent.cancelled:
+            self._parent.check()
+        if len(own) == 1:
+            raise own[0]
+        if own:
+            if all(isinstance(e, Exception) for e in own):
+                raise ExceptionGroup("several tasks failed", [e for e in own if isinstance(e, Exception)])
+            raise BaseExceptionGroup("several tasks failed", own)
+        if self._errors:
+            raise self._errors[0]
+
+    def _join(self) -> None:
+        deadline: float | None = None
+        with self._ready:
+            while self._threads:
+                if self.scope.cancelled:
+                    self._queue.clear()
+                    now = time.monotonic()
+                    deadline = deadline or now + GRACE_S
+                    if now >= deadline:
+                        return
+                # A bounded wait, so that a signal handler gets its turn on the main thread.
+                self._ready.wait(0.1 if deadline else 0.5)
+
+
+def ordered_map(scope: Scope, function: Callable[[T], R], items: Iterable[T], width: int) -> Iterator[R]:
+    """`map(function, items)` on `width` threads: results in order, at most `width + 1` items in flight.
+
+    Memory is bounded by that number of items and results. The first error ends the iteration. With a
+    width of 1 no thread is made. Items are pulled by the thread that iterates.
+    """
+    if width <= 1:
+        for item in items:
+            scope.check()
+            yield function(item)
+        return
+    slots: deque[_Slot[R]] = deque()
+    with _Workers(width) as workers:
+        for item in items:
+            scope.check()
+            slot: _Slot[R] = _Slot()
+            slots.append(slot)
+            workers.put(partial(slot.run, function, item))
+            if len(slots) > width:
+                yield slots.popleft().wait()
+        while slots:
+            scope.check()
+            yield slots.popleft().wait()
+
+
+class _Slot(Generic[R]):
+    """One result on its way from a worker to the iterating thread."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._value: R | None = None
+        self._error: BaseException | None = None
+
+    def run(self, function: Callable[[T], R], item: T) -> None:
+        try:
+            self._value = function(item)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._error = error
+        finally:
+            self._done.set()
+
+    def wait(self) -> R:
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]
+
+
+class _Workers:
+    """A fixed number of daemon threads around one queue, gone at the end of the block."""
+
+    def __init__(self, width: int) -> None:
+        self._ready = threading.Condition()
+        self._queue: deque[Callable[[], None]] = deque()
+        self._open = True
+        self._width = width
+
+    def __enter__(self) -> "_Workers":
+        for _ in range(self._width):
+            threading.Thread(target=self._work, name="ocitool-map", daemon=True).start()
+        return self
+
+    def put(self, job: Callable[[], None]) -> None:
+        with self._ready:
+            self._queue.append(job)
+            self._ready.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                while not self._queue and self._open:
+                    self._ready.wait()
+                if not self._queue:
+                    return
+                job = self._queue.popleft()
+            job()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._ready:
+            self._open = False
+            self._queue.clear()
+            self._ready.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how long to try again: full-jitter backoff within a total time budget.
+
+    `attempts` counts the first try. Seconds everywhere. A server's Retry-After wins over the backoff as
+    long as it fits the budget.
+    """
+
+    attempts: int = 6
+    base_s: float = 0.5
+    cap_s: float = 30.0
+    total_s: float = 300.0
+
+    def delay(self, attempt: int, *, elapsed_s: float, retry_after_s: float | None = None) -> float | None:
+        """Seconds to wait before try number `attempt + 1`, or None when it is time to give up."""
+        if attempt >= self.attempts:
+            return None
+        if retry_after_s is not None:
+            wait = retry_after_s
+        else:
+            # Full jitter spreads clients that failed together; no secret depends on it.
+            wait = random.uniform(0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))  # noqa: S311
+        return wait if elapsed_s + wait <= self.total_s else None
