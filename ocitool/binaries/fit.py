@@ -1,0 +1,107 @@
+"""Whether a program can run where an image says it does: one pure rule over a Binary and a Platform."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.model.platform import Platform
+
+
+class Misfit(Enum):
+    """In what way a program does not fit; the value ends the sentence "the program is for another ..."."""
+
+    OS = "os"
+    ARCHITECTURE = "architecture"
+    LEVEL = "processor level"
+    COMPATIBILITY = "architecture of the same family"
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A program that does not fit. `found` and `expected` are platforms as text, `reason` is one clause.
+
+    A fatal one cannot run; another runs only on machines with more than the platform promises, or is a file
+    that is probably not meant to run here.
+    """
+
+    misfit: Misfit
+    found: str
+    expected: str
+    reason: str
+    is_fatal: bool
+
+
+_COMPATIBLE: Final = {("386", "amd64"), ("arm", "arm64")}
+_PPC64: Final = ("power8", "power9", "power10")
+_RISCV64: Final = ("rva20u64", "rva22u64", "rva23u64")
+_NATIVE: Final = {"windows": Format.PE, "darwin": Format.MACHO, "ios": Format.MACHO}
+
+
+def mismatch(binary: Binary, platform: Platform, *, is_executable: bool = True) -> Mismatch | None:
+    """How `binary` fails to fit an image of `platform`, or None if it fits or cannot be judged.
+
+    Scripts, portable code and object files always fit. A lower level fits a higher one (a v6 program in a v7
+    image), never the reverse; a level that the file does not record is taken on trust. Programs of another
+    os or of a machine that no image is for are fatal only if `is_executable`, because data of that kind is
+    common (Windows launchers in Python packages, firmware).
+    """
+    if binary.is_portable or binary.kind is Kind.OBJECT:
+        return None
+    if not binary.platforms:
+        return Mismatch(
+            Misfit.ARCHITECTURE,
+            binary.machine,
+            str(platform),
+            f"it is {binary.format.value} code for {binary.machine}, which no image platform names",
+            is_fatal=is_executable,
+        )
+    found = [_judge(binary, has, platform, is_executable=is_executable) for has in binary.platforms]
+    return None if None in found else min((m for m in found if m), key=lambda m: m.is_fatal)
+
+
+def describe(binary: Binary) -> str:
+    """The binary's platform for a message: `linux/arm/v6`, or the machine where there is no platform."""
+    return " and ".join(str(_shown(platform)) for platform in binary.platforms) or binary.machine
+
+
+def _judge(binary: Binary, has: Platform, wants: Platform, *, is_executable: bool) -> Mismatch | None:
+    def differs(misfit: Misfit, reason: str, *, is_fatal: bool = True) -> Mismatch:
+        return Mismatch(misfit, str(_shown(has)), str(wants), reason, is_fatal)
+
+    wanted = wants.normalised()
+    if binary.format is not _NATIVE.get(wanted.os, Format.WASM if wanted.architecture == "wasm" else Format.ELF):
+        return differs(Misfit.OS, f"{binary.format.value} files do not run on {wanted.os}", is_fatal=is_executable)
+    if has.architecture != wanted.architecture:
+        if (has.architecture, wanted.architecture) in _COMPATIBLE:
+            reason = f"it runs only where {wanted.architecture} machines still run {has.architecture} programs"
+            return differs(Misfit.COMPATIBILITY, reason, is_fatal=False)
+        return differs(Misfit.ARCHITECTURE, f"its header says {binary.machine}")
+    if has.os != wanted.os and not binary.os_is_guess:
+        return differs(Misfit.OS, f"it is a program of {has.os}", is_fatal=is_executable)
+    if has.variant and not _level_fits(has, wanted):
+        lowest = wants.variant or "the lowest level"
+        return differs(Misfit.LEVEL, f"it needs {has.variant}, the image promises {lowest}")
+    return None
+
+
+def _shown(platform: Platform) -> Platform:
+    """The platform without a level that is the lowest anyway; arm keeps its own."""
+    if platform.architecture == "arm":
+        return platform
+    lowest = {"amd64": "v1", "arm64": "v8.0", "ppc64le": "power8", "riscv64": "rva20u64"}
+    if platform.variant == lowest.get(platform.architecture):
+        return Platform(platform.os, platform.architecture)
+    return platform
+
+
+def _level_fits(has: Platform, wanted: Platform) -> bool:
+    for levels in (_PPC64, _RISCV64):
+        if has.variant in levels:
+            return levels.index(has.variant) <= levels.index(
+                wanted.variant if wanted.variant in levels else levels[0]
+            )
+    if has.architecture in {"amd64", "arm", "arm64"}:
+        mine = has.normalised()
+        return any((c.architecture, c.variant) == (mine.architecture, mine.variant) for c in wanted.candidates())
+    return True

@@ -1,0 +1,91 @@
+"""From the first bytes of a file to what it is: the one way in to this package."""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Final
+
+from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.binaries.elf import MAGIC as ELF_MAGIC
+from ocitool.binaries.elf import read_elf
+from ocitool.binaries.macho import MAGICS as MACHO_MAGICS
+from ocitool.binaries.macho import read_macho
+from ocitool.binaries.pe import read_pe
+from ocitool.binaries.window import Window
+from ocitool.model.platform import Platform
+
+_SPOOL_MEMORY: Final = 4 * 1024 * 1024
+_WASM_MAGIC: Final = b"\0asm"
+
+
+def inspect_binary(open_file: Callable[[], AbstractContextManager[BinaryIO]]) -> Binary | None:
+    """What the file says of itself, or None if it is no program: data, text, or too broken to tell.
+
+    `open_file` gives a seekable binary file, closed here. Of any file at most a few MiB are read. Never
+    raises for what the file holds; an OSError of the file system passes.
+    """
+    with open_file() as file:
+        return _identify(Window(file))
+
+
+def inspect_stream(pieces: Iterable[bytes]) -> Binary | None:
+    """The same for a file that can only be read once, such as one inside a layer.
+
+    All pieces are consumed. Only what begins like a program is kept, beyond 4 MiB in a temporary file.
+    """
+    stream = iter(pieces)
+    head = b""
+    for piece in stream:
+        head += piece
+        if len(head) >= 4:
+            break
+    if not _is_promising(head):
+        for _ in stream:
+            pass
+        return None
+    with tempfile.SpooledTemporaryFile(max_size=_SPOOL_MEMORY) as spool:
+        spool.write(head)
+        for piece in stream:
+            spool.write(piece)
+        return _identify(Window(spool))
+
+
+def _is_promising(head: bytes) -> bool:
+    return head.startswith((ELF_MAGIC, b"MZ", b"#!", _WASM_MAGIC, *MACHO_MAGICS))
+
+
+def _identify(window: Window) -> Binary | None:
+    head = window.at(0, 4)
+    if head == ELF_MAGIC:
+        return read_elf(window)
+    if head[:2] == b"MZ":
+        return read_pe(window)
+    if head in MACHO_MAGICS:
+        return read_macho(window)
+    if head == _WASM_MAGIC:
+        return _read_wasm(window)
+    if head[:2] == b"#!":
+        return _read_script(window)
+    return None
+
+
+def _read_wasm(window: Window) -> Binary | None:
+    """A WebAssembly module; which host calls it makes (wasip1, js) is not in its header."""
+    if len(window.at(0, 8)) < 8:
+        return None
+    return Binary(
+        Format.WASM,
+        Kind.PROGRAM,
+        "WebAssembly",
+        (Platform("wasip1", "wasm"),),
+        os_is_guess=True,
+        is_static=True,
+    )
+
+
+def _read_script(window: Window) -> Binary:
+    """A script; `loader` is its interpreter, which must be in the image."""
+    line = window.at(2, 255).partition(b"\n")[0].decode("utf-8", "backslashreplace").strip()
+    return Binary(
+        Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader=line.split()[0] if line.split() else ""
+    )

@@ -1,0 +1,1 @@
+"""Sources to images: toolchains, the spec file, build files, the pipeline."""

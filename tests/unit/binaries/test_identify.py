@@ -1,0 +1,101 @@
+"""Files of other kinds, and files that come as a stream."""
+
+import io
+
+import pytest
+
+from ocitool.binaries.binary import Binary, Format
+from ocitool.binaries.identify import inspect_binary, inspect_stream
+from tests.fakes.programs import Elf, fat, go_build, macho, pe
+
+
+def inspect(data: bytes) -> Binary | None:
+    return inspect_binary(lambda: io.BytesIO(data))
+
+
+@pytest.mark.parametrize("data", [b"", b"M", b"\x7fEL", b"\x7fELF", b"plain text\n", b"MZ", b"PK\3\4", b"\0asm"])
+def test_data_and_stumps_are_no_program(data):
+    assert inspect(data) is None
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine"),
+    [("windows/amd64", 0x8664), ("windows/386", 0x14C), ("windows/arm64", 0xAA64), ("windows/arm", 0x1C4)],
+)
+def test_pe_machine(platform, machine):
+    found = inspect(pe(machine))
+
+    assert (Format.PE, platform) == (found.format, str(found.platform))
+
+
+def test_dotnet_assemblies_run_anywhere():
+    found = inspect(pe(0x14C, clr=True))
+
+    assert (True, ()) == (found.is_portable, found.platforms)
+
+
+def test_dos_program_without_pe_header_is_none():
+    assert inspect(b"MZ".ljust(0x40, b"\0")) is None
+
+
+@pytest.mark.parametrize(("platform", "cpu"), [("darwin/amd64", 0x01000007), ("darwin/arm64", 0x0100000C)])
+def test_macho_cpu(platform, cpu):
+    loader = (0xE).to_bytes(4, "little") + (32).to_bytes(4, "little") + (12).to_bytes(4, "little")
+    loader += b"/usr/lib/dyld".ljust(20, b"\0")
+
+    found = inspect(macho(cpu, commands=(loader,)))
+
+    assert (Format.MACHO, platform, "/usr/lib/dyld") == (found.format, str(found.platform), found.loader)
+
+
+def test_fat_macho_has_a_platform_for_each_part():
+    found = inspect(fat((0x01000007, macho(0x01000007)), (0x0100000C, macho(0x0100000C))))
+
+    assert (["darwin/amd64", "darwin/arm64"], None) == ([str(p) for p in found.platforms], found.platform)
+
+
+def test_java_class_is_not_a_fat_macho():
+    assert inspect(b"\xca\xfe\xba\xbe\x00\x00\x00\x41" + b"\0" * 64) is None
+
+
+def test_wasm_module():
+    found = inspect(b"\0asm\1\0\0\0")
+
+    assert ("wasm", True) == (found.platform.architecture, found.os_is_guess)
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "line"),
+    [("/bin/sh", b"#!/bin/sh -e\n"), ("/usr/bin/env", b"#! /usr/bin/env python3\n"), ("", b"#!\n")],
+)
+def test_script_names_its_interpreter(interpreter, line):
+    found = inspect(line + b"echo\n")
+
+    assert (Format.SCRIPT, interpreter, True) == (found.format, found.loader, found.is_portable)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_stream_gives_what_the_file_gives(size):
+    blob = go_build("build\tGOOS=linux\nbuild\tGOARM=6\n")
+    data = Elf(40, 32, sections=[(".go.buildinfo", 1, blob)]).build()
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+
+    assert inspect(data) == inspect_stream(pieces)
+    assert "linux/arm/v6" == str(inspect_stream(pieces).platform)
+
+
+def test_stream_of_data_is_consumed_and_is_no_program():
+    pieces = iter([b"te", b"xt", b"more"])
+
+    assert inspect_stream(pieces) is None
+    assert [] == list(pieces)
+
+
+@pytest.mark.parametrize(
+    "data", [pe(0x8664), macho(7, commands=(b"\x19\0\0\0\x08\0\0\0",)), fat((7, macho(7)), (12, macho(12)))]
+)
+def test_damaged_files_never_raise(data):
+    for at in range(len(data)):
+        inspect(data[:at])
+        for value in (0x00, 0x7F, 0xFF):
+            inspect(data[:at] + bytes([value]) + data[at + 1 :])

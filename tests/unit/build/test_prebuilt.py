@@ -1,0 +1,77 @@
+"""What is refused before anything is packed, and which program starts the image."""
+
+import io
+
+import pytest
+
+from ocitool.build.prebuilt import Candidate, only_program, refuse_foreign, survey
+from ocitool.errors import LocalIOError, WrongPlatform
+from ocitool.model.platform import Platform
+from tests.fakes.programs import Elf, pe
+
+ARM64 = Platform.parse("linux/arm64")
+
+
+def files(**contents: tuple[bool, bytes]):
+    return survey(
+        Candidate(path.replace("_", "/"), is_executable, lambda data=data: io.BytesIO(data))
+        for path, (is_executable, data) in contents.items()
+    )
+
+
+def test_k010_refused_with_path_and_both_architectures():
+    """K010: an x86-64 file in an image for linux/arm64."""
+    found = files(bin_ok=(True, Elf(183).build()), bin_app=(True, Elf(62).build()), lib_x=(False, Elf(62).build()))
+
+    with pytest.raises(WrongPlatform) as refused:
+        refuse_foreign(found, ARM64)
+
+    assert "/bin/app is for linux/amd64, the image for linux/arm64: its header says x86-64" == str(refused.value)
+    assert (6, "bin/app", "linux/amd64", "linux/arm64") == (
+        refused.value.exit_code,
+        refused.value.path,
+        refused.value.found,
+        refused.value.expected,
+    )
+    assert ["/lib/x is for linux/amd64: its header says x86-64"] == refused.value.__notes__
+
+
+def test_k010_allowed_is_a_warning():
+    """K010: --allow-foreign-arch."""
+    heard = []
+
+    refuse_foreign(files(bin_app=(True, Elf(62).build())), ARM64, allow=True, listener=heard.append)
+
+    assert ["/bin/app is for linux/amd64, the image for linux/arm64: its header says x86-64"] == [
+        n.text for n in heard
+    ]
+
+
+def test_k010_scripts_and_data_do_not_trip_it():
+    """K010: text, scripts, objects; a launcher for Windows that is only data is a warning."""
+    heard = []
+    found = files(
+        bin_run=(True, b"#!/bin/sh\n"),
+        etc_conf=(False, b"text"),
+        lib_o=(False, Elf(62, kind=1).build()),
+        lib_exe=(False, pe(0x8664)),
+    )
+
+    refuse_foreign(found, ARM64, listener=heard.append)
+
+    assert 1 == len(heard)
+    assert heard[0].text.startswith("/lib/exe is for windows/amd64")
+
+
+def test_the_only_program_starts_the_image():
+    program, library = Elf(183).build(), Elf(183, kind=3).build()
+
+    assert "bin/app" == only_program(files(bin_app=(True, program), lib_so=(True, library), data=(True, b"x")))
+    assert "bin/run" == only_program(files(bin_run=(True, b"#!/bin/sh\n"), bin_app=(False, program)))
+    assert only_program(files(bin_a=(True, program), bin_b=(True, program))) is None
+    assert only_program(()) is None
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    with pytest.raises(LocalIOError, match="cannot read bin/app"):
+        survey([Candidate("bin/app", True, (tmp_path / "gone").open)])
