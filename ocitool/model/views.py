@@ -35,7 +35,7 @@ class Descriptor:
     digest: Digest
     size: int
     platform: Platform | None = None
-    annotations: Mapping[str, str] = field(default=EMPTY, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY, hash=False)
     artifact_type: str = ""
     urls: tuple[str, ...] = ()
     data: bytes | None = None
@@ -100,7 +100,7 @@ class Index:
 
     document: Document
     entries: tuple[Descriptor, ...]
-    annotations: Mapping[str, str] = field(default=EMPTY, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY, hash=False)
     artifact_type: str = ""
     subject: Descriptor | None = None
 
@@ -117,7 +117,7 @@ class Manifest:
     document: Document
     config: Descriptor
     layers: tuple[Descriptor, ...]
-    annotations: Mapping[str, str] = field(default=EMPTY, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY, hash=False)
     artifact_type: str = ""
     subject: Descriptor | None = None
 
@@ -247,7 +247,7 @@ class ImageConfig:
     history: tuple[History, ...] = ()
     created: str = ""
     author: str = ""
-    settings: Mapping[str, Tree] = field(default=MappingProxyType({}), hash=False)
+    settings: Mapping[str, Tree] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     @classmethod
     def of(cls, document: Document) -> "ImageConfig":
