@@ -28,7 +28,8 @@ class Traits:
 
     `referrers` is api, tag (fallback tag), scan, or none. `part_min` and `part_max` are bytes, 0 for no
     limit. `concurrency` is how many operations at once are sensible. `reads_verified` says that
-    `open_blob` itself compares digest and size.
+    `open_blob` itself compares digest and size, `compares_tags` that `put_manifest` looks at a tag and writes it
+    in one step, so that nobody can come between.
     """
 
     deletes: bool = True
@@ -37,6 +38,14 @@ class Traits:
     part_max: int = 0
     concurrency: int = 16
     reads_verified: bool = True
+    compares_tags: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a tag must hold for a write to be done: a digest, or nothing at all (None)."""
+
+    digest: Digest | None
 
 
 class Put(Enum):
@@ -132,8 +141,12 @@ class Store(Reader, Protocol):
         the descriptor says; nothing is visible then. Spec: distribution-spec, "Pushing blobs".
         """
 
-    def put_manifest(self, document: Document, *tags: str) -> Stored:
-        """Store the exact bytes by digest and then under each tag, in order."""
+    def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
+        """Store the exact bytes by digest and then under each tag, in order.
+
+        With `expect`, raises Conflict where the store can tell that a tag holds something else. Only a store
+        whose traits say `compares_tags` can always tell; a registry is sent If-Match, and most ignore it.
+        """
 
     def ingest(self) -> Ingest:
         """Start a one-pass write of a blob."""

@@ -20,9 +20,9 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
 from ocitool.model.views import Descriptor, Index, effective_type, view
-from ocitool.store.base import Pieces, Put, Source, Stored, Traits, read_file
+from ocitool.store.base import Expect, Pieces, Put, Source, Stored, Traits, read_file
 from ocitool.store.memory import referrers_among
-from ocitool.store.verify import check_bytes, verified
+from ocitool.store.verify import check_bytes, check_expected, verified
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 FULL_NAME: Final = "io.containerd.image.name"
@@ -36,7 +36,7 @@ class LayoutStore:
     the disk before they are visible; a cache can do without.
     """
 
-    traits = Traits(referrers="scan")
+    traits = Traits(referrers="scan", compares_tags=True)
 
     def __init__(self, path: Path, *, create: bool = False, durable: bool = True) -> None:
         self.path = path
@@ -118,7 +118,7 @@ class LayoutStore:
             self._write(descriptor.digest, verified(pieces, descriptor, "the source"))
         return Put.STORED
 
-    def put_manifest(self, document: Document, *tags: str) -> Stored:
+    def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
         """Store the bytes, then point each tag at them ("" adds an entry without a name).
 
         A manifest with a subject is listed in index.json, so that `referrers` finds it.
@@ -130,8 +130,15 @@ class LayoutStore:
         descriptor = Descriptor(media_type, digest, document.size)
         seen = view(document)
         names = tags or (("",) if seen.subject is not None else ())
+
+        def point(entries: list[Any]) -> None:
+            for name in names:
+                found = next((Digest(e["digest"]) for e in entries if name and _name_of(e) == name), None)
+                check_expected(name, expect, found, self.label)
+            _point(entries, descriptor, names)
+
         if names:
-            self._edit_index(lambda entries: _point(entries, descriptor, names))
+            self._edit_index(point)
         return Stored(descriptor)
 
     def ingest(self) -> "LayoutIngest":

@@ -8,14 +8,14 @@ from ocitool.errors import NotFound
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, effective_type, view
-from ocitool.store.base import PIECE, Pieces, Put, Source, Stored, Traits
-from ocitool.store.verify import verified
+from ocitool.store.base import PIECE, Expect, Pieces, Put, Source, Stored, Traits
+from ocitool.store.verify import check_expected, verified
 
 
 class MemoryStore:
     """Tags, manifests and blobs in dictionaries behind one lock; forgets everything with the object."""
 
-    traits = Traits()
+    traits = Traits(compares_tags=True)
 
     def __init__(self, label: str = "memory") -> None:
         self.label = label
@@ -72,10 +72,12 @@ class MemoryStore:
             self._blobs[descriptor.digest] = data
         return Put.STORED
 
-    def put_manifest(self, document: Document, *tags: str) -> Stored:
-        """Store the bytes by digest and under each tag."""
+    def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
+        """Store the bytes by digest and under each tag, all of them or none."""
         document = Document(document.raw, effective_type(document))
         with self._lock:
+            for tag in tags:
+                check_expected(tag, expect, self._tags.get(tag), self.label)
             self._manifests[document.digest] = document
             self._tags |= {tag: document.digest for tag in tags if tag}
         return Stored(Descriptor.of(document))

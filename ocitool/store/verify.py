@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from ocitool.errors import DigestMismatch, MalformedDocument
+from ocitool.errors import Conflict, DigestMismatch, MalformedDocument
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.views import Descriptor
-from ocitool.store.base import Reader
+from ocitool.store.base import Expect, Reader
 
 
 def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:
@@ -67,3 +67,18 @@ def read_blob(store: Reader, descriptor: Descriptor, limit: int) -> bytes:
         return descriptor.data
     with store.open_blob(descriptor) as pieces:
         return b"".join(pieces)
+
+
+def check_expected(tag: str, expect: Expect | None, found: Digest | None, where: str) -> None:
+    """Raise Conflict unless the tag holds what was expected (None: whatever it holds is fine)."""
+    if expect is None or found == expect.digest:
+        return
+    now = f"holds {found}" if found else "is gone"
+    then = f"it held {expect.digest}" if expect.digest else "it did not exist"
+    raise Conflict(
+        f"{tag} in {where} {now}; when we looked, {then}",
+        tag=tag,
+        expected=str(expect.digest or ""),
+        found=str(found or ""),
+        hint="somebody else wrote it; look at what is there now and run the command again",
+    )
