@@ -1,0 +1,234 @@
+"""Carry out a plan: the only place that compares a tag and then writes it.
+
+There is no conditional write in the distribution protocol, and registries ignore If-Match. So the tag is
+looked at right before the write, and again after at least as long as look and write took: whoever came
+between is seen by one of the two, and the one who lost raises Conflict. A store that compares under its own
+lock needs no second look. Old bytes are kept on this machine before anything is written.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ocitool.change.journal import Journal
+from ocitool.change.plan import Delete, Plan, PutBlob, PutManifest, Tag
+from ocitool.errors import Conflict, RegistryError
+from ocitool.events import Done, Listener, Started, silent
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.store.base import Expect, Put, Store
+from ocitool.store.verify import check_expected
+from ocitool.tasks import Scope, TaskGroup
+
+SETTLE_S: Final = 0.05
+"""Shortest wait before the second look, in seconds; a guess at how far two writers' clocks of events differ."""
+_LATE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReport:
+    """What was done: tags with what they held before and hold now, and how much content was stored."""
+
+    target: str
+    tags: tuple[tuple[str, Digest | None, Digest | None], ...] = ()
+    stored: int = 0
+    existed: int = 0
+    backups: tuple[Digest, ...] = field(default=())
+
+    @property
+    def changed(self) -> bool:
+        """Whether any tag holds something else than before."""
+        return any(before != after for _, before, after in self.tags)
+
+    def to_tree(self) -> dict[str, Any]:
+        """The report for JSON output."""
+        return {
+            "target": self.target,
+            "changed": self.changed,
+            "tags": [{"tag": tag, "before": before, "after": after} for tag, before, after in self.tags],
+            "stored": self.stored,
+            "existed": self.existed,
+            "backups": list(self.backups),
+        }
+
+
+def apply(
+    plan: Plan,
+    store: Store,
+    journal: Journal,
+    scope: Scope,
+    listener: Listener = silent,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> ChangeReport:
+    """Do what the plan says, or raise Conflict if a tag no longer holds what it held when the plan was made.
+
+    Order: look, back up, blobs, children, manifests, look again, tags, settle, look, deletes. `clock`
+    counts seconds. On Conflict before a tag is written nothing is visible under it; content that was
+    already stored stays under its digests and is named in a note. A tag that holds the wanted bytes already
+    is left alone.
+    """
+    if plan.is_empty:
+        return ChangeReport(plan.target)
+    work = _Work(plan, store, journal, scope=scope, listener=listener, clock=clock)
+    content = [step for step in plan.steps if isinstance(step, PutBlob | PutManifest)]
+    deletes = [step for step in plan.steps if isinstance(step, Delete)]
+    if content:  # fail before an upload rather than after it
+        for tag in plan.tags:
+            work.look(tag)
+    work.back_up(deletes)
+    work.put(content)
+    for tag in plan.tags:
+        work.tag(tag)
+    for step in deletes:
+        work.delete(step)
+    return work.report()
+
+
+class _Work:
+    """One run of `apply`: what has been pushed and written so far."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        journal: Journal,
+        *,
+        scope: Scope,
+        listener: Listener,
+        clock: Callable[[], float],
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._journal = journal
+        self._scope = scope
+        self._listener = listener
+        self._clock = clock
+        self._pushed: set[Digest] = set()
+        self._outcomes: list[Put] = []
+        self._tags: list[tuple[str, Digest | None, Digest | None]] = []
+        self._kept: tuple[Digest, ...] = ()
+
+    def look(self, tag: Tag) -> bool:
+        """Whether the tag is still to be written; False if it holds the new bytes. Raises Conflict."""
+        found = self._store.head(tag.name)
+        if found is not None and found.digest == tag.document.digest:
+            return False
+        try:
+            check_expected(tag.name, _expect(tag), found.digest if found else None, self._store.label)
+        except Conflict as error:
+            self._explain(error)
+            raise
+        return True
+
+    def back_up(self, deletes: Sequence[Delete]) -> None:
+        """Keep every document that a tag is about to lose."""
+        kept = [tag.base for tag in self._plan.tags if tag.base] + [step.base for step in deletes]
+        documents = {document.digest: document for document in (*kept, *self._plan.replaced)}
+        if documents:
+            self._journal.keep(documents.values())
+        self._kept = tuple(documents)
+
+    def put(self, content: Sequence[PutBlob | PutManifest]) -> None:
+        """Blobs and children side by side, then images, then indexes one after another."""
+        manifests = [step for step in content if isinstance(step, PutManifest)]
+        self._side_by_side(step for step in content if not isinstance(step, PutManifest))
+        self._side_by_side(step for step in manifests if not mediatype.is_index(step.document.media_type))
+        for step in manifests:
+            if mediatype.is_index(step.document.media_type):
+                self._put_one(step)
+
+    def _side_by_side(self, steps: Iterable[PutBlob | PutManifest]) -> None:
+        with TaskGroup(self._scope, self._store.traits.concurrency) as group:
+            for step in steps:
+                group.spawn(self._put_one, step)
+
+    def _put_one(self, step: PutBlob | PutManifest) -> None:
+        match step:
+            case PutBlob(descriptor, source, label):
+                self._listener(Started(str(descriptor.digest), label, descriptor.size))
+                outcome = self._store.put_blob(descriptor, source)
+                self._listener(Done(str(descriptor.digest), outcome.value, descriptor.size))
+            case PutManifest(document, label):
+                key = str(document.digest)
+                self._listener(Started(key, label, document.size))
+                outcome = Put.EXISTED if self._store.head(key) else Put.STORED
+                if outcome is Put.STORED:
+                    self._patiently(lambda: self._store.put_manifest(document))
+                    self._pushed.add(document.digest)
+                self._listener(Done(key, outcome.value, document.size))
+        self._outcomes.append(outcome)
+
+    def tag(self, tag: Tag) -> None:
+        """Look, write, note, settle, look. Raises Conflict if anybody came between."""
+        began = self._clock()
+        if not self.look(tag):
+            self._tags.append((tag.name, tag.document.digest, tag.document.digest))
+            return
+        try:
+            self._patiently(lambda: self._store.put_manifest(tag.document, tag.name, expect=_expect(tag)))
+        except Conflict as error:
+            self._explain(error)
+            raise
+        before = tag.base.digest if tag.base else None
+        record = self._journal.record(self._plan.target, tag.name, before, tag.document.digest)
+        if not self._store.traits.compares_tags:
+            self._scope.sleep(max(SETTLE_S, self._clock() - began))
+            found = self._store.head(tag.name)
+            if found is None or found.digest != tag.document.digest:
+                self._journal.forget(record)
+                now = f"holds {found.digest}" if found else "is gone"
+                conflict = Conflict(
+                    f"{tag.name} in {self._store.label} was written by somebody else right after us: it {now}",
+                    tag=tag.name,
+                    expected=str(tag.document.digest),
+                    found=str(found.digest) if found else "",
+                    hint="their change stands and ours is lost; look at it and run the command again",
+                )
+                self._explain(conflict)
+                raise conflict
+        self._tags.append((tag.name, before, tag.document.digest))
+
+    def delete(self, step: Delete) -> None:
+        """Remove a name that still holds what it held. Raises Conflict, Unsupported."""
+        found = self._store.head(step.name)
+        if found is None:
+            return
+        check_expected(step.name, Expect(step.base.digest), found.digest, self._store.label)
+        self._store.delete(step.name)
+        if step.name != str(step.base.digest):
+            self._journal.record(self._plan.target, step.name, step.base.digest, None)
+        self._tags.append((step.name, step.base.digest, None))
+
+    def report(self) -> ChangeReport:
+        existed = self._outcomes.count(Put.EXISTED)
+        return ChangeReport(
+            self._plan.target, tuple(self._tags), len(self._outcomes) - existed, existed, self._kept
+        )
+
+    def _patiently(self, write: Callable[[], object]) -> None:
+        """Do a write, and again when a registry does not know yet what it took a moment ago (K115)."""
+        for wait_s in (0.5, 1.5, None):
+            try:
+                write()
+            except RegistryError as error:
+                if wait_s is None or not self._is_late(error):
+                    raise
+                self._scope.sleep(wait_s)
+            else:
+                return
+
+    def _is_late(self, error: RegistryError) -> bool:
+        said = " ".join(f"{message} {detail}" for _, message, detail in error.diagnostics)
+        return error.has(*_LATE) and any(digest in said for digest in self._pushed)
+
+    def _explain(self, error: Conflict) -> None:
+        if written := [name for name, before, after in self._tags if before != after]:
+            error.add_note(f"written before that: {', '.join(written)}")
+        if self._pushed:
+            error.add_note(f"{len(self._pushed)} manifests of ours stay in {self._store.label} without a tag")
+
+
+def _expect(tag: Tag) -> Expect:
+    return Expect(tag.base.digest if tag.base else None)

@@ -1,0 +1,177 @@
+"""What differs between two documents, as values: what a plan shows before anything is written.
+
+The entries of an index are paired by digest, then by platform, so that a replaced image reads as one
+line and an entry that only moved is not a removal and an addition.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ocitool.errors import MalformedDocument
+from ocitool.model.document import Document, Tree
+from ocitool.model.platform import Platform
+from ocitool.model.views import ATTESTED
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. `kind` is added, removed, changed or moved; `before` or `after` is None where absent.
+
+    `pointer` is the JSON pointer in the new document (in the old one for what was removed); `label` names
+    the index entry it belongs to, for people, and is empty elsewhere.
+    """
+
+    kind: str
+    pointer: str
+    label: str = ""
+    before: Tree = None
+    after: Tree = None
+
+    def to_tree(self) -> dict[str, Tree]:
+        """The change for JSON output; keys that do not apply are left out."""
+        tree: dict[str, Tree] = {"kind": self.kind, "pointer": self.pointer}
+        if self.label:
+            tree["label"] = self.label
+        if self.kind != "added":
+            tree["before"] = self.before
+        if self.kind != "removed":
+            tree["after"] = self.after
+        return tree
+
+    def text(self) -> str:
+        """One line: a sign, what, and old → new."""
+        sign = {"added": "+", "removed": "-", "moved": "↕"}.get(self.kind, "~")
+        what = self._what()
+        if self.kind == "moved":
+            return f"{sign} {what}  entry {self.before + 1} → {self.after + 1}"
+        if self.kind == "added":
+            return f"{sign} {what}  {_short(self.after)}"
+        if self.kind == "removed":
+            return f"{sign} {what}  {_short(self.before)}"
+        return f"{sign} {what}  {_short(self.before)} → {_short(self.after)}"
+
+    def _what(self) -> str:
+        if not self.label:
+            return self.pointer.replace("~1", "/").replace("~0", "~").removeprefix("/") or "document"
+        inside = "/".join(self.pointer.split("/")[3:]).replace("~1", "/").replace("~0", "~")
+        return f"{self.label} {inside}".rstrip()
+
+
+def difference(before: Document | None, after: Document | None) -> tuple[Change, ...]:
+    """Every difference between two documents, in the order of the new one, what was removed first.
+
+    A missing document counts as an empty object. Raises MalformedDocument if one does not parse.
+    """
+    old = before.tree() if before else {}
+    new = after.tree() if after else {}
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        raise MalformedDocument("only JSON objects can be compared")
+    return tuple(_objects(old, new, ""))
+
+
+def _objects(old: Mapping[str, Tree], new: Mapping[str, Tree], pointer: str, label: str = "") -> Iterator[Change]:
+    for key in old:
+        if key not in new:
+            if key == "manifests" and not pointer and isinstance(old[key], list):
+                yield from _entries(old[key], [])
+            else:
+                yield Change("removed", f"{pointer}/{_escape(key)}", label, before=old[key])
+    for key, value in new.items():
+        at = f"{pointer}/{_escape(key)}"
+        if key == "manifests" and not pointer and isinstance(value, list):
+            listed = old.get(key)
+            yield from _entries(listed if isinstance(listed, list) else [], value)
+        elif key not in old:
+            yield Change("added", at, label, after=value)
+        else:
+            yield from _values(old[key], value, at, label)
+
+
+def _values(old: Tree, new: Tree, pointer: str, label: str) -> Iterator[Change]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        yield from _objects(old, new, pointer, label)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from _values(a, b, f"{pointer}/{number}", label)
+    elif json.dumps(old) != json.dumps(new):
+        yield Change("changed", pointer, label, old, new)
+
+
+def _entries(old: list[Tree], new: list[Tree]) -> Iterator[Change]:
+    pairs = _pair(old, new)
+    kept = {place for place in pairs if place is not None}
+    for number, entry in enumerate(old):
+        if number not in kept:
+            yield Change("removed", f"/manifests/{number}", entry_label(entry), before=entry)
+    order = [place for place in pairs if place is not None]
+    ranks = {place: rank for rank, place in enumerate(sorted(order))}
+    rank = 0
+    for number, (entry, place) in enumerate(zip(new, pairs, strict=True)):
+        at = f"/manifests/{number}"
+        if place is None:
+            yield Change("added", at, entry_label(entry), after=entry)
+            continue
+        if ranks[place] != rank:
+            yield Change("moved", at, entry_label(entry), place, number)
+        rank += 1
+        yield from _values(old[place], entry, at, entry_label(entry))
+
+
+def _pair(old: list[Tree], new: list[Tree]) -> list[int | None]:
+    """For each new entry the old one it continues: the same digest first, then the same platform."""
+    pairs: list[int | None] = [None] * len(new)
+    for key in (_digest, _platform):
+        free: dict[str, list[int]] = {}
+        taken = {place for place in pairs if place is not None}
+        for number, entry in enumerate(old):
+            if number not in taken and (name := key(entry)):
+                free.setdefault(name, []).append(number)
+        for number, entry in enumerate(new):
+            if pairs[number] is None and free.get(key(entry)):
+                pairs[number] = free[key(entry)].pop(0)
+    return pairs
+
+
+def _digest(entry: Tree) -> str:
+    return str(entry.get("digest", "")) if isinstance(entry, Mapping) else ""
+
+
+def _platform(entry: Tree) -> str:
+    platform = _platform_of(entry)
+    return str(platform.normalised()) if platform and not platform.is_unknown else ""
+
+
+def _platform_of(entry: Tree) -> Platform | None:
+    if not isinstance(entry, Mapping):
+        return None
+    try:
+        return Platform.from_tree(entry.get("platform"))
+    except MalformedDocument:
+        return None
+
+
+def entry_label(entry: Tree) -> str:
+    """What people call an index entry: its platform, or what an attestation belongs to, or its digest."""
+    if not isinstance(entry, Mapping):
+        return "entry"
+    annotations = entry.get("annotations")
+    attested = annotations.get(ATTESTED) if isinstance(annotations, Mapping) else None
+    if attested:
+        return f"attestation of {_short(attested)}"
+    platform = _platform_of(entry)
+    return str(platform) if platform else _short(entry.get("digest", "entry"))
+
+
+def _short(value: Tree) -> str:
+    if isinstance(value, Mapping) and "digest" in value:
+        return _short(value["digest"])
+    if isinstance(value, str):
+        algorithm, colon, encoded = value.partition(":")
+        return f"{algorithm}:{encoded[:12]}" if colon and algorithm.startswith("sha") and encoded else value
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,129 @@
+"""What we changed, and the bytes that stood there before: the memory that undo works from.
+
+    ROOT/oci-layout, index.json, blobs/     the old documents, an OCI layout anybody can read
+    ROOT/records/KEY/NUMBER.json            one change of one tag; KEY is derived from target and tag
+
+A backup is bytes on this machine first, because a registry may have dropped children of the old index
+and then refuses to take it back.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ocitool.errors import MalformedDocument, local_io
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document, parse
+from ocitool.store.layout import LayoutStore
+
+_PENDING: Final = ".json"
+_UNDONE: Final = ".undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One change of one tag: what it held before and after (None for nothing), and when, in epoch seconds."""
+
+    target: str
+    tag: str
+    before: Digest | None
+    after: Digest | None
+    when: int
+    path: Path
+
+    def to_tree(self) -> dict[str, Any]:
+        """The record as it is stored."""
+        return {
+            "target": self.target,
+            "tag": self.tag,
+            "before": self.before,
+            "after": self.after,
+            "when": self.when,
+        }
+
+
+class Journal:
+    """A folder of backups and records; made when first written. Safe for several processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def keep(self, documents: Iterable[Document]) -> None:
+        """Store documents as backup, each named by its digest. Raises LocalIOError."""
+        store = LayoutStore(self.root, create=True)
+        for document in documents:
+            store.put_manifest(document, str(document.digest).replace(":", "-"))
+
+    def document(self, digest: Digest) -> Document | None:
+        """A document that was kept, None if it was not or is gone."""
+        if not (self.root / "oci-layout").is_file():
+            return None
+        store = LayoutStore(self.root)
+        return store.get_manifest(str(digest)) if store.head(str(digest)) else None
+
+    def record(self, target: str, tag: str, before: Digest | None, after: Digest | None) -> Record:
+        """Note a change that was just made. Raises LocalIOError."""
+        folder = self._folder(target, tag)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            while True:
+                number = max(
+                    (int(path.name[:8]) for path in folder.iterdir() if path.name[:8].isdigit()), default=0
+                )
+                path = folder / f"{number + 1:08}{_PENDING}"
+                record = Record(target, tag, before, after, int(time.time()), path)
+                temporary = folder / f".{secrets.token_hex(6)}"
+                temporary.write_text(json.dumps(record.to_tree()))
+                try:
+                    os.link(temporary, path)  # fails if another process took the number
+                except FileExistsError:
+                    continue
+                finally:
+                    temporary.unlink()
+                return record
+        except OSError as error:
+            raise local_io(error, f"note the change in {folder}") from error
+
+    def last(self, target: str, tag: str) -> Record | None:
+        """The newest change of this tag that was not taken back; None if there is none."""
+        folder = self._folder(target, tag)
+        if not folder.is_dir():
+            return None
+        numbers = sorted(path for path in folder.iterdir() if path.suffix == _PENDING)
+        return _read(numbers[-1]) if numbers else None
+
+    def forget(self, record: Record) -> None:
+        """Mark a change as taken back."""
+        try:
+            record.path.rename(record.path.with_suffix(_UNDONE))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise local_io(error, f"note the undo in {record.path.parent}") from error
+
+    def _folder(self, target: str, tag: str) -> Path:
+        return self.root / "records" / hashlib.sha256(f"{target}\n{tag}".encode()).hexdigest()[:32]
+
+
+def _read(path: Path) -> Record:
+    try:
+        tree = parse(path.read_bytes())
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+    try:
+        return Record(
+            target=str(tree["target"]),
+            tag=str(tree["tag"]),
+            before=Digest(tree["before"]) if tree["before"] else None,
+            after=Digest(tree["after"]) if tree["after"] else None,
+            when=int(tree["when"]),
+            path=path,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None

@@ -1,0 +1,173 @@
+"""Plan: a change to what tags hold, as a value that can be printed, compared and carried out later.
+
+Content first, tags last: blobs, children from elsewhere, manifests, then tags, then what is to be deleted.
+A plan knows what every tag held when it was made; `change.apply` writes only while that is still so.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from ocitool.change.difference import Change, difference
+from ocitool.errors import UsageError
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.model.views import Descriptor
+from ocitool.store.base import Source
+
+
+@dataclass(frozen=True, slots=True)
+class PutBlob:
+    """Store a blob; `label` says what it is, such as "config of linux/arm64"."""
+
+    descriptor: Descriptor
+    source: Source
+    label: str = ""
+
+    def to_tree(self) -> dict[str, Any]:
+        """The step for JSON output."""
+        return {"step": "put-blob", "digest": str(self.descriptor.digest), "size": self.descriptor.size} | _tag(
+            self.label
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PutManifest:
+    """Store a manifest by its digest."""
+
+    document: Document
+    label: str = ""
+
+    def to_tree(self) -> dict[str, Any]:
+        """The step for JSON output."""
+        document = self.document
+        tree = {"step": "put-manifest", "digest": str(document.digest), "mediaType": document.media_type}
+        return tree | {"size": document.size} | _tag(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Let a tag hold `document`; `base` is what it held when the plan was made, None for nothing."""
+
+    name: str
+    document: Document
+    base: Document | None = None
+
+    def to_tree(self) -> dict[str, Any]:
+        """The step for JSON output."""
+        before = str(self.base.digest) if self.base else None
+        tree = {"step": "tag", "tag": self.name, "before": before, "after": str(self.document.digest)}
+        return tree | {"mediaType": self.document.media_type, "size": self.document.size}
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a tag, or a manifest by its digest; `base` is what it held."""
+
+    name: str
+    base: Document
+
+    def to_tree(self) -> dict[str, Any]:
+        """The step for JSON output."""
+        return {"step": "delete", "name": self.name, "before": str(self.base.digest)}
+
+
+Step: TypeAlias = PutBlob | PutManifest | Tag | Delete
+_ORDER: dict[type, int] = {PutBlob: 0, PutManifest: 2, Tag: 3, Delete: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do to one repository or layout; no steps means that all is as wanted already.
+
+    `target` is the store's name for people, and what undo finds the change by. `replaced` are further
+    documents that the backup should hold (children that the new documents leave behind). `notes` are lines
+    the user must see before agreeing. Raises UsageError if a tag would be written before its content.
+    """
+
+    target: str
+    steps: tuple[Step, ...] = ()
+    replaced: tuple[Document, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ranks = [_ORDER[type(step)] for step in self.steps]
+        if ranks != sorted(ranks):
+            raise UsageError("a plan puts content before manifests, manifests before tags, and deletes last")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.steps
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """The tags to write, in order."""
+        return tuple(step for step in self.steps if isinstance(step, Tag))
+
+    @property
+    def base(self) -> Digest | None:
+        """What the first tag held, None for nothing."""
+        return self.tags[0].base.digest if self.tags and self.tags[0].base else None
+
+    @property
+    def result(self) -> Document | None:
+        """What the first tag will hold."""
+        return self.tags[0].document if self.tags else None
+
+    def changes(self) -> tuple[Change, ...]:
+        """How the first tag's document differs from what it held."""
+        return difference(self.tags[0].base, self.tags[0].document) if self.tags else ()
+
+    def to_tree(self) -> dict[str, Any]:
+        """The plan for JSON output: target, base, result, steps, differences, notes."""
+        return {
+            "target": self.target,
+            "base": str(self.base) if self.base else None,
+            "result": str(self.result.digest) if self.result else None,
+            "steps": [step.to_tree() for step in self.steps],
+            "changes": [change.to_tree() for change in self.changes()],
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> str:
+        """The plan for people: the differences, then the steps, one line each."""
+        if self.is_empty:
+            return f"{self.target}: nothing to change"
+        lines = [*self.notes, *(change.text() for change in self.changes()), *map(_line, self.steps)]
+        return "\n".join([self.target, *(f"  {line}" for line in lines)])
+
+
+def replace(
+    target: str,
+    names: Iterable[str],
+    before: Document | None,
+    after: Document,
+    *,
+    content: Iterable[PutBlob | PutManifest] = (),
+    replaced: Iterable[Document] = (),
+    notes: Iterable[str] = (),
+) -> Plan:
+    """The plan that lets each tag hold `after` where it held `before`; empty if the bytes are the same."""
+    if before is not None and before.raw == after.raw:
+        return Plan(target, notes=tuple(notes))
+    steps = sorted(content, key=lambda step: _ORDER[type(step)])
+    tags = [Tag(name, after, before) for name in names]
+    return Plan(target, (*steps, *tags), tuple(replaced), tuple(notes))
+
+
+def _tag(label: str) -> dict[str, str]:
+    return {"label": label} if label else {}
+
+
+def _line(step: Step) -> str:
+    match step:
+        case PutBlob(descriptor, _, label):
+            return f"put blob {descriptor.digest.short} ({descriptor.size} bytes) {label}".rstrip()
+        case PutManifest(document, label):
+            return f"put manifest {document.digest.short} ({document.size} bytes) {label}".rstrip()
+        case Tag(name, document, base):
+            before = base.digest.short if base else "nothing"
+            return f"tag {name}: {before} → {document.digest.short}"
+        case Delete(name, base):
+            return f"delete {name} ({base.digest.short})" if name != str(base.digest) else f"delete {name}"
