@@ -62,14 +62,15 @@ class GoOptions:
     """How to compile, beyond the platform.
 
     `ldflags` are added to ours, `flags` stand before the package; `env` wins over everything but the target's
-    variables. `cgo` off makes static programs. `vcs` lets Go stamp the state of the checkout, which makes the
-    bytes depend on it.
+    variables. `private` are module patterns, added to those of GOPRIVATE. `cgo` off makes static programs.
+    `vcs` lets Go stamp the state of the checkout, which makes the bytes depend on it.
     """
 
     tags: tuple[str, ...] = ()
     ldflags: str = ""
     flags: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    private: tuple[str, ...] = ()
     cgo: bool = False
     vcs: bool = False
 
@@ -105,6 +106,8 @@ class Go:
             argv.append(f"-tags={','.join(options.tags)}")
         argv += [*options.flags, "-o", str(target.output), target.program.package]
         env = {**dict(self.environ), **dict(options.env), **go_platform(target.platform)}
+        if options.private:
+            env["GOPRIVATE"] = ",".join(filter(None, (env.get("GOPRIVATE", ""), *options.private)))
         env["CGO_ENABLED"] = "1" if options.cgo else "0"
         if not env.keys() & {"HOME", "GOCACHE", "XDG_CACHE_HOME"}:
             env["GOCACHE"] = str(target.output.parent / "go-build")

@@ -10,9 +10,10 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Final
 
 from ocitool.build.toolchain import CompileJob
@@ -23,6 +24,7 @@ from ocitool.tasks import Scope, TaskGroup
 TAIL: Final = 16 * 1024
 """Bytes of a compiler's output that are kept; the last ones, where the reason stands."""
 _SHOWN_LINES: Final = 20
+_CAPTURE: Final = 64 * 1024
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
 _DRAIN_S: Final = 1.0
@@ -44,9 +46,12 @@ def run(jobs: Sequence[CompileJob], scope: Scope, width: int, listener: Listener
     ExceptionGroup if several failed by themselves), Unsupported if a compiler is not there, Cancelled.
     No process is left when this returns or raises.
     """
+    exclusive = [job for job in jobs if job.is_exclusive]
     with TaskGroup(scope, width) as group:
-        tasks = [group.spawn(compile_one, job, group.scope, listener) for job in jobs]
-    return tuple(task.result for task in tasks)
+        chain = group.spawn(lambda: [compile_one(job, group.scope, listener) for job in exclusive])
+        tasks = [group.spawn(compile_one, job, group.scope, listener) for job in jobs if not job.is_exclusive]
+    one_by_one, side_by_side = iter(chain.result), (task.result for task in tasks)
+    return tuple(next(one_by_one if job.is_exclusive else side_by_side) for job in jobs)
 
 
 def compile_one(job: CompileJob, scope: Scope, listener: Listener = silent) -> Compiled:
@@ -72,13 +77,32 @@ def compile_one(job: CompileJob, scope: Scope, listener: Listener = silent) -> C
     return Compiled(job, time.monotonic() - began, said)
 
 
+def capture(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, timeout_s: float = 30.0) -> str | None:
+    """What a small helper program prints, at most 64 KiB; None if it is not there, fails or takes too long."""
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout[:_CAPTURE].decode("utf-8", "replace") if done.returncode == 0 else None
+
+
 def _run(job: CompileJob, scope: Scope) -> tuple[int, str]:
     """(exit code, tail of stdout and stderr together); the group is gone afterwards."""
     scope.check()
     try:
         for output in job.outputs:
             output.parent.mkdir(parents=True, exist_ok=True)
-            output.unlink(missing_ok=True)  # an old file must not pass for a new one
+            if job.is_fresh:
+                output.unlink(missing_ok=True)  # an old file must not pass for a new one
     except OSError as error:
         raise local_io(error, f"make the place for {job.target}") from error
     try:

@@ -64,7 +64,9 @@ class Target:
 class CompileJob:
     """A command that makes one target: argv and the whole environment, started in `cwd`.
 
-    `outputs` are the files that must be there afterwards, the program itself first.
+    `outputs` are the files that must be there afterwards, the program itself first. Those that are there before
+    are removed if `is_fresh`; otherwise they are a project's own, and the command decides whether to renew them.
+    Exclusive jobs are never run beside each other, for they may write the same files in one folder.
     """
 
     target: Target
@@ -72,6 +74,8 @@ class CompileJob:
     env: Mapping[str, str]
     cwd: Path
     outputs: tuple[Path, ...]
+    is_fresh: bool = True
+    is_exclusive: bool = False
 
 
 class Toolchain(Protocol):

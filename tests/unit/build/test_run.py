@@ -4,11 +4,12 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ocitool.build.run import TAIL, run
+from ocitool.build.run import TAIL, capture, run
 from ocitool.build.toolchain import CompileJob, Program, Target
 from ocitool.errors import BuildError, Cancelled, LocalIOError, Unsupported
 from ocitool.events import Done, Started
@@ -170,3 +171,33 @@ def test_no_descriptor_is_left_open(tmp_path):
     run([job(tmp_path, 'echo x >"$OUT"')], Scope(), 1)
 
     assert before == len(os.listdir("/proc/self/fd"))
+
+
+def test_exclusive_jobs_never_run_beside_each_other(tmp_path):
+    script = 'mkdir lock && sleep 0.05 && rmdir lock && echo x >"$OUT"'
+    jobs = [
+        replace(job(tmp_path, script, f"linux/{arch}"), is_exclusive=True) for arch in ("amd64", "arm64", "386")
+    ]
+
+    done = run([*jobs, job(tmp_path, 'echo y >"$OUT"', "linux/s390x")], Scope(), 4)
+
+    assert ["amd64", "arm64", "386", "s390x"] == [result.job.target.platform.architecture for result in done]
+
+
+def test_outputs_of_the_project_are_not_removed(tmp_path):
+    own = replace(job(tmp_path, "true"), is_fresh=False)
+    own.outputs[0].parent.mkdir(parents=True)
+    own.outputs[0].write_text("up to date")
+
+    (done,) = run([own], Scope(), 1)
+
+    assert "up to date" == done.job.outputs[0].read_text()
+
+
+def test_capture_gives_what_a_helper_prints(tmp_path):
+    environ = {"PATH": "/usr/bin:/bin"}
+
+    assert "a\n" == capture(("sh", "-c", "echo a; echo b >&2"), tmp_path, environ)
+    assert capture(("sh", "-c", "echo a; exit 1"), tmp_path, environ) is None
+    assert capture(("/nowhere/git",), tmp_path, environ) is None
+    assert capture(("sh", "-c", "exec sleep 20"), tmp_path, environ, timeout_s=0.05) is None

@@ -1,0 +1,218 @@
+"""The shape of `ocitool.toml` as a JSON Schema, and the check of a file against it.
+
+The schema is the one source: it validates here, it is published in docs/reference for editors, and the
+reference page is made from its descriptions. It uses a few keywords of draft 2020-12 only, so the check
+is a page of code instead of a dependency (ADR 0015).
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+_NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$"
+_ENV_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+def _text(description: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - keywords of a schema
+    return {"type": "string", "description": description, **more}
+
+
+def _texts(description: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"type": "array", "items": {"type": "string", **more}, "description": description}
+
+
+def _map(description: str, pattern: str = "") -> dict[str, Any]:
+    names = {"propertyNames": {"pattern": pattern}} if pattern else {}
+    return {"type": "object", "additionalProperties": {"type": "string"}, **names, "description": description}
+
+
+def _flag(description: str) -> dict[str, Any]:
+    return {"type": "boolean", "description": description}
+
+
+def _table(description: str, properties: Mapping[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    need = {"required": list(required)} if required else {}
+    return {
+        "type": "object",
+        "description": description,
+        "properties": dict(properties),
+        "additionalProperties": False,
+        **need,
+    }
+
+
+_GO: Final = _table(
+    "How Go compiles.",
+    {
+        "package": _text("The main package, such as `./cmd/server`; found by itself if left out."),
+        "tags": _texts("Build tags."),
+        "ldflags": _text("Flags for the linker; `{version}` and `{revision}` are filled in."),
+        "flags": _texts("Further arguments of `go build`."),
+        "env": _map("Variables for the compiler; the platform's own (GOOS, GOARM ...) cannot be set.", _ENV_NAME),
+        "private": _texts("Module patterns that are fetched from their origin and not looked up (GOPRIVATE)."),
+        "cgo": _flag("Compile with cgo; the default makes static programs."),
+        "vcs": _flag("Let Go stamp the state of the checkout into the program."),
+    },
+)
+_COMMAND: Final = _table(
+    "Any command that compiles; the target is in its environment.",
+    {
+        "run": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "description": "The command; `{os}`, `{arch}`, `{variant}` and `{output}` are filled in.",
+        },
+        "output": _text("The file it writes, with `{os}`, `{arch}`, `{variant}`; without it, OCITOOL_OUTPUT."),
+        "env": _map("Variables for the command.", _ENV_NAME),
+        "pass": _texts("Names of variables of this process that the command may see.", pattern=_ENV_NAME),
+        "parallel": _flag("Whether several platforms may be compiled at once in the same folder."),
+    },
+)
+_IMAGE: Final = _table(
+    "What the image's configuration says.",
+    {
+        "entrypoint": _texts("What is started; the only program if left out."),
+        "cmd": _texts("Arguments that whoever runs the image can replace."),
+        "env": _map("Environment variables.", r"^[^=\x00]+$"),
+        "user": _text("User, or user:group, by name or number; a name has to exist in the image."),
+        "workdir": _text("The folder things start in."),
+        "labels": _map("Labels; `{version}` and `{revision}` are filled in."),
+        "annotations": _map("Annotations of the index and its manifests (OCI images only)."),
+        "expose": _texts("Ports, such as `8080/tcp`."),
+        "volumes": _texts("Folders for data that outlives a container."),
+        "stop-signal": _text("The signal that asks the program to end."),
+    },
+)
+_PROGRAM: Final = _table(
+    "One program of several in the image.",
+    {
+        "name": _text("The file's name.", pattern=_NAME),
+        "path": _text("Where it goes, `/bin/NAME` if left out; a folder if it ends with a slash."),
+        "package": _text("Its main package (go)."),
+        "tags": _texts("Its build tags (go)."),
+        "ldflags": _text("Its flags for the linker (go)."),
+        "run": {**_COMMAND["properties"]["run"], "description": "The command that makes it (command)."},
+        "output": _text("The file its command writes (command)."),
+    },
+    required=("name",),
+)
+_COMMON: Final = {
+    "base": _text("The image to build on, a reference or `oci:DIR`; `scratch`, the default, is an empty one."),
+    "files": _texts("Files to copy, `SRC:DEST[:MODE]`, with `{os}`, `{arch}` and `{variant}` in SRC.", minLength=1),
+    "go": _GO,
+    "command": _COMMAND,
+    "image": _IMAGE,
+}
+
+SCHEMA: Final[dict[str, Any]] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "ocitool.toml",
+    **_table(
+        "What `ocitool build` makes of a folder.",
+        {
+            "name": _text("The name of the only program.", pattern=_NAME),
+            "version": _text("What `{version}` stands for; `git`, the default in a checkout, asks git describe."),
+            "platforms": _texts("The platforms to build for, such as `linux/arm/v7`.", minLength=1),
+            "tags": _texts("References to publish as; `{version}` and `{revision}` are filled in.", minLength=1),
+            "toolchain": _text("What compiles.", enum=["go", "command", "prebuilt"]),
+            "with": _texts(
+                "What an empty image lacks.", enum=["ca-certificates", "zoneinfo", "passwd", "tmp"]
+            ),
+            "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
+            "compression": _text("The codec of layers, such as `gzip:6` or `zstd`."),
+            "index": _flag("Publish an index even for one platform."),
+            "git-labels": _flag("Label the image with source and revision when this is a checkout."),
+            **_COMMON,
+            "program": {
+                "type": "array",
+                "items": _PROGRAM,
+                "minItems": 1,
+                "description": "The programs, where there are several or one with settings of its own.",
+            },
+            "platform": {
+                "type": "object",
+                "additionalProperties": _table("What differs for one platform.", _COMMON),
+                "description": 'Differences by platform: `[platform."linux/arm/v6"]`.',
+            },
+        },
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing the schema does not allow; `path` leads to it from the root, `hint` may be empty."""
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str = ""
+
+
+_TYPES: Final = {
+    "string": (str, "a string"),
+    "boolean": (bool, "true or false"),
+    "array": (list, "a list"),
+    "object": (dict, "a table"),
+}
+
+
+def problems(value: object, schema: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+    """Everything in `value` that the schema does not allow, in the order it stands."""
+    kind, words = _TYPES[schema["type"]]
+    if not isinstance(value, kind):
+        yield Problem(path, f"must be {words}, not {_is(value)}")
+    elif isinstance(value, str):
+        yield from _string_problems(value, schema, path)
+    elif isinstance(value, list):
+        if len(value) < schema.get("minItems", 0):
+            yield Problem(path, "must not be empty")
+        for at, item in enumerate(value):
+            yield from problems(item, schema["items"], (*path, at))
+    elif isinstance(value, dict):
+        yield from _object_problems(value, schema, path)
+
+
+def _string_problems(value: str, schema: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterator[Problem]:
+    allowed = schema.get("enum")
+    if allowed is not None and value not in allowed:
+        yield Problem(path, f"must be one of {', '.join(allowed)}, not {value!r}", _similar(value, allowed))
+    if len(value) < schema.get("minLength", 0):
+        yield Problem(path, "must not be empty")
+    if "pattern" in schema and not re.search(schema["pattern"], value):
+        yield Problem(path, f"{value!r} is not allowed here")
+
+
+def _object_problems(
+    value: Mapping[str, object], schema: Mapping[str, Any], path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    known: Mapping[str, Any] = schema.get("properties", {})
+    others = schema.get("additionalProperties", False)
+    names = schema.get("propertyNames", {}).get("pattern", "")
+    for key, item in value.items():
+        if names and not re.search(names, key):
+            yield Problem((*path, key), "is not a name that is allowed here")
+        elif key in known:
+            yield from problems(item, known[key], (*path, key))
+        elif others:
+            yield from problems(item, others, (*path, key))
+        else:
+            hint = _similar(key, known) or f"known here: {', '.join(known)}"
+            yield Problem((*path, key), "unknown key", hint)
+    for key in schema.get("required", ()):
+        if key not in value:
+            yield Problem(path, f"needs {key}")
+
+
+def _similar(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = difflib.get_close_matches(word.replace("_", "-"), list(known), 1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def _is(value: object) -> str:
+    for kind, words in _TYPES.values():
+        if isinstance(value, kind):
+            return words
+    return "a number" if isinstance(value, int | float) else "a date"

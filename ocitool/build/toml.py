@@ -1,0 +1,141 @@
+"""A TOML file, and the line each of its keys stands on.
+
+`tomllib` keeps no positions, and an error without a line is half an error. The walk here knows just enough
+of the grammar for that: headers, keys before `=`, strings and brackets that run over several lines.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from ocitool.errors import UsageError, local_io
+
+SIZE_LIMIT: Final = 1024 * 1024
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+_BARE_OR_QUOTED: Final = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
+_DOTTED: Final = rf"{_BARE_OR_QUOTED}(?:\s*\.\s*{_BARE_OR_QUOTED})*"
+_HEADER: Final = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
+_KEY: Final = re.compile(rf"\s*({_DOTTED})\s*=")
+_TOKEN: Final = re.compile(
+    r"'''.*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'[^'\n]*'|\"(?:[^\"\\\n]|\\.)*\"|#[^\n]*|[\[\]{}\n]", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TomlFile:
+    """A parsed file. `lines` gives the line (from 1) of each table and key by its path from the root."""
+
+    path: Path
+    tree: dict[str, Any]
+    lines: dict[KeyPath, int]
+
+    def line(self, path: KeyPath) -> int:
+        """The line of the key at `path`, or of the nearest thing around it; 1 where nothing is."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def error(self, path: KeyPath, message: str, hint: str = "") -> UsageError:
+        """An error that names file, line and key."""
+        key = key_text(path)
+        return UsageError(f"{self.path} line {self.line(path)}: {key}{' ' if key else ''}{message}", hint=hint)
+
+
+def read_toml(path: Path) -> TomlFile:
+    """The file's tree and lines. Raises LocalIOError, and UsageError with line and column for bad TOML."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+    if len(raw) > SIZE_LIMIT:
+        raise UsageError(f"{path} is larger than 1 MiB", hint="this is no ocitool.toml")
+    try:
+        text = raw.decode("utf-8").replace("\r\n", "\n")
+        tree = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path} line {line}: not UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {_lower(str(error))}", hint="the file has to be valid TOML 1.0") from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deeply") from error
+    return TomlFile(path, tree, dict(_lines(text)))
+
+
+def key_text(path: KeyPath) -> str:
+    """The path as TOML writes it: `platform."linux/arm/v6".base`, `program[1].name`."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            word = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"'
+            text += f".{word}" if text else word
+    return text
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _lines(text: str) -> Iterator[tuple[KeyPath, int]]:
+    """(path, line) of every header and key; keys of inline tables have the line of what holds them."""
+    table: KeyPath = ()
+    counts: dict[KeyPath, int] = {}
+    for number, statement in _statements(text):
+        if header := _HEADER.match(statement):
+            table = _parts(header.group(2))
+            if header.group(1) == "[[":
+                at = counts[table] = counts.get(table, -1) + 1
+                table = (*table, at)
+            else:
+                table = _inside_last(table, counts)
+            yield table, number
+        elif key := _KEY.match(statement):
+            parts = _parts(key.group(1))
+            for depth in range(1, len(parts) + 1):
+                yield (*table, *parts[:depth]), number
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each statement: a line, or several that brackets or a long string hold together."""
+    start = begin = depth = 0
+    number = first = 1
+    for token in _TOKEN.finditer(text):
+        found = token.group()
+        if found in {"[", "{"}:
+            depth += 1
+        elif found in {"]", "}"}:
+            depth = max(0, depth - 1)
+        elif found == "\n" and depth == 0:
+            yield first, text[start : token.start()]
+            start = token.end()
+            first = number + text.count("\n", begin, token.end())
+        number += text.count("\n", begin, token.end())
+        begin = token.end()
+    yield first, text[start:]
+
+
+def _parts(dotted: str) -> KeyPath:
+    words = re.findall(_BARE_OR_QUOTED, dotted)
+    return tuple(_unquoted(word) for word in words)
+
+
+def _unquoted(word: str) -> str:
+    if word.startswith('"'):
+        value = tomllib.loads(f"v={word}")["v"]
+        return str(value)
+    return word.strip("'")
+
+
+def _inside_last(table: KeyPath, counts: dict[KeyPath, int]) -> KeyPath:
+    """A header below an array of tables means the last element of it."""
+    for size in range(len(table), 0, -1):
+        if table[:size] in counts:
+            return (*table[:size], counts[table[:size]], *table[size:])
+    return table
