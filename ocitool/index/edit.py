@@ -1,0 +1,254 @@
+"""Edits of an index, each a pure function from an Index to the new Document.
+
+What an edit does not touch keeps its bytes; an edit that changes nothing returns the same document.
+Attestations follow their image: they leave with it and never stand before the images.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from ocitool.errors import MalformedDocument, UsageError
+from ocitool.index.entries import Entry, Selector, check_duplicates, check_family, check_runnable, entries_of
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document, Tree
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform
+from ocitool.model.views import Index, effective_type
+
+MAX_DEPTH = 4
+"""Levels of indexes inside indexes that are flattened; a hostile chain has to end (K020)."""
+
+
+def upsert(index: Index, new: Sequence[Entry], *, keep_both: bool = False) -> Document:
+    """The index with `new` in it: an entry for a platform that is there already takes its place (K001, K017).
+
+    Where several old entries are for that platform, one is left. Attestations of replaced images leave
+    with them. With `keep_both` nothing is replaced. Raises UsageError for entries of another family, and
+    for two new ones for one platform.
+    """
+    check_family(new, family_of(index))
+    if not keep_both:
+        check_duplicates(new)
+    old = entries_of(index)
+    listed = list(old)
+    for entry in new:
+        same = [] if keep_both else _same_platform(listed, entry)
+        twin = next((e for e in listed if e.digest == entry.digest and e.platform == entry.platform), None)
+        if twin is not None and (keep_both or same in ([], [twin])):
+            listed[listed.index(twin)] = entry if entry.descriptor.annotations else twin
+        elif same:
+            listed[listed.index(same[0])] = entry
+            listed = [e for e in listed if e not in same[1:]]
+        else:
+            listed.insert(_place_for(listed, entry), entry)
+    return _with(index, _without_orphans(old, listed))
+
+
+def remove(index: Index, selector: Selector, *, attestations: bool = False) -> Document:
+    """The index without the selected entries (and their attestations), or without any attestations.
+
+    Raises NotFound for a selection that matches nothing, UsageError if no entry would be left.
+    """
+    old = entries_of(index)
+    selector.check(old, "the index")
+    listed = [e for e in old if not selector.matches(e) and not (attestations and e.descriptor.is_attestation)]
+    if old and not listed:
+        raise UsageError("no entry would be left in the index", hint="ocitool delete removes the tag itself")
+    return _with(index, _without_orphans(old, listed))
+
+
+def keep(index: Index, selector: Selector, *, attestations: bool = True) -> Document:
+    """The index with only the selected entries, and with their attestations unless told otherwise.
+
+    Raises NotFound for a platform or digest that is not there (K013).
+    """
+    old = entries_of(index)
+    selector.check(old, "the index")
+    kept = {e.digest for e in old if selector.matches(e)}
+    listed = [
+        e
+        for e in old
+        if selector.matches(e) or (attestations and e.descriptor.is_attestation and e.descriptor.attested in kept)
+    ]
+    return _with(index, listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What to set on entries; None leaves a field alone, an empty value removes it.
+
+    A value of None in `annotations` removes that annotation.
+    """
+
+    os: str | None = None
+    architecture: str | None = None
+    variant: str | None = None
+    os_version: str | None = None
+    os_features: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
+    annotations: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def on(self, platform: Platform | None) -> Platform | None:
+        """The platform with these marks; None if there was none and none is set."""
+        named = ("os", "architecture", "variant", "os_version", "os_features", "features")
+        fields = {name: value for name in named if (value := getattr(self, name)) is not None}
+        return replace(platform or Platform("", ""), **fields) if fields else platform
+
+
+def annotate(index: Index, selector: Selector, marks: Marks, *, allow_duplicates: bool = False) -> Document:
+    """The index with marks on the selected entries.
+
+    Raises NotFound if nothing is selected, UsageError for a platform that does not exist, for two entries
+    that would be for one platform, and for annotations on a Docker list (K032).
+    """
+    if marks.annotations and family_of(index) is Family.DOCKER:
+        raise UsageError(
+            "a Docker manifest list cannot carry annotations", hint="ocitool index convert --format oci"
+        )
+    old = entries_of(index)
+    selector.check(old, "the index")
+    listed = [_marked(entry, marks) if selector.matches(entry) else entry for entry in old]
+    if not allow_duplicates and [e.platform for e in listed] != [e.platform for e in old]:
+        check_duplicates(listed)
+    return _with(index, listed)
+
+
+def annotate_index(index: Index, annotations: Mapping[str, str | None]) -> Document:
+    """The index with annotations of its own set, or removed where the value is None.
+
+    Raises UsageError for a Docker list (K032).
+    """
+    if any(value is not None for value in annotations.values()) and family_of(index) is Family.DOCKER:
+        raise UsageError(
+            "a Docker manifest list cannot carry annotations", hint="ocitool index convert --format oci"
+        )
+    return index.document.edit(lambda tree: _set_annotations(tree, annotations))
+
+
+def order(index: Index, platforms: Sequence[Platform] = ()) -> Document:
+    """The index sorted: the named platforms first, the rest as they stood, attestations last by their image.
+
+    Without platforms: linux before other systems, then by name; amd64 before other architectures.
+    """
+    old = entries_of(index)
+    runnable = [e for e in old if not e.descriptor.is_attestation]
+
+    def rank(entry: Entry) -> tuple[object, ...]:
+        if not platforms:
+            return _name_rank(entry.platform)
+        numbers = [n for n, p in enumerate(platforms) if Selector((p,)).matches(entry)]
+        return (numbers[0] if numbers else len(platforms),)
+
+    if platforms:
+        Selector(tuple(platforms)).check(old, "the index")
+    listed = sorted(runnable, key=rank)
+    places = {entry.digest: number for number, entry in enumerate(listed)}
+    attestations = [e for e in old if e.descriptor.is_attestation]
+    attestations.sort(key=lambda e: places.get(_digest_or_own(e), len(places)))
+    return _with(index, [*listed, *attestations])
+
+
+def flatten(index: Index, nested: Mapping[Digest, Index]) -> Document:
+    """The index with every index among its entries replaced by that one's entries, at any depth up to four.
+
+    `nested` holds the inner indexes by digest. An entry that would appear twice appears once.
+    Raises MalformedDocument for a deeper nesting and for an inner index that is not in `nested`.
+    """
+    listed: list[Entry] = []
+    seen: set[tuple[Digest, Platform | None]] = set()
+
+    def walk(level: Index, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise MalformedDocument(f"indexes nested deeper than {MAX_DEPTH} levels")
+        for entry in entries_of(level):
+            if entry.digest in nested:
+                walk(nested[entry.digest], depth + 1)
+            elif mediatype.is_index(entry.descriptor.media_type):
+                raise MalformedDocument(f"the inner index {entry.digest} was not read")
+            elif (key := (entry.digest, entry.descriptor.platform)) not in seen:
+                seen.add(key)
+                listed.append(entry)
+
+    walk(index, 1)
+    listed.sort(key=lambda e: e.descriptor.is_attestation)
+    return _with(index, listed)
+
+
+def family_of(index: Index) -> Family:
+    """The family an index is written in; OCI where its type says nothing."""
+    return mediatype.family_of(effective_type(index.document)) or Family.OCI
+
+
+def _with(index: Index, entries: Iterable[Entry]) -> Document:
+    trees = [entry.tree for entry in entries]
+
+    def change(tree: Tree) -> None:
+        tree["manifests"] = trees
+
+    return index.document.edit(change)
+
+
+def _same_platform(listed: Sequence[Entry], entry: Entry) -> list[Entry]:
+    if entry.platform is None:
+        return []
+    return [e for e in listed if e.platform is not None and e.platform.same(entry.platform)]
+
+
+def _place_for(listed: Sequence[Entry], entry: Entry) -> int:
+    """Behind the last image; attestations behind everything."""
+    if entry.descriptor.is_attestation:
+        return len(listed)
+    return 1 + max((n for n, e in enumerate(listed) if not e.descriptor.is_attestation), default=-1)
+
+
+def _without_orphans(old: Sequence[Entry], listed: Sequence[Entry]) -> list[Entry]:
+    """Without attestations whose image was there before and is no more (K022: never pointed at another)."""
+    gone = {e.digest for e in old} - {e.digest for e in listed}
+    return [e for e in listed if not (e.descriptor.is_attestation and e.descriptor.attested in gone)]
+
+
+def _marked(entry: Entry, marks: Marks) -> Entry:
+    platform = marks.on(entry.descriptor.platform)
+    if platform is not None and platform != entry.descriptor.platform:
+        check_runnable(platform, entry.label)
+    tree = dict(entry.tree)
+    if platform != entry.descriptor.platform and platform is not None:
+        known = platform.to_tree()
+        was = tree.get("platform")
+        old = was if isinstance(was, Mapping) else {}
+        kept = {k: v for k, v in old.items() if k in known or k not in _PLATFORM_KEYS}
+        tree["platform"] = kept | known
+    if marks.annotations:
+        _set_annotations(tree, marks.annotations)
+    return Entry(replace(entry.descriptor, platform=platform), tree)
+
+
+_PLATFORM_KEYS = frozenset({"architecture", "os", "os.version", "os.features", "variant", "features"})
+
+
+def _set_annotations(tree: Tree, annotations: Mapping[str, str | None]) -> None:
+    has = dict(tree.get("annotations") or {})
+    for key, value in annotations.items():
+        if value is None:
+            has.pop(key, None)
+        else:
+            has[key] = value
+    if has:
+        tree["annotations"] = has
+    elif tree.get("annotations"):
+        del tree["annotations"]
+
+
+def _name_rank(platform: Platform | None) -> tuple[object, ...]:
+    if platform is None:
+        return (2, "", 0, "", "", ())
+    p = platform.normalised()
+    first = {"amd64": 0, "arm64": 1}.get(p.architecture, 2)
+    version = tuple(int(part) if part.isdigit() else 0 for part in p.os_version.split("."))
+    return (p.os != "linux", p.os, first, p.architecture, p.variant, version)
+
+
+def _digest_or_own(entry: Entry) -> Digest:
+    return Digest(entry.descriptor.attested) if entry.descriptor.attested else entry.digest

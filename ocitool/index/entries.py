@@ -1,0 +1,141 @@
+"""Entries of an index: the object that is written, the descriptor read from it, and which ones are meant."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ocitool.errors import NotFound, UsageError
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.document import Tree
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import ARCHITECTURES, OSES, Platform
+from ocitool.model.views import Descriptor, Index
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: `tree` is written as it stands, with keys that we do not know (K019)."""
+
+    descriptor: Descriptor
+    tree: Mapping[str, Tree] = field(hash=False, compare=False)
+
+    @classmethod
+    def of(cls, descriptor: Descriptor) -> "Entry":
+        """An entry of our own making."""
+        return cls(descriptor, descriptor.to_tree())
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of the manifest it names."""
+        return self.descriptor.digest
+
+    @property
+    def platform(self) -> Platform | None:
+        """What it runs on; None for attestations and for entries that do not say."""
+        return None if self.descriptor.is_attestation else self.descriptor.platform
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        if self.descriptor.is_attestation and self.descriptor.attested:
+            return f"attestation of {Digest(self.descriptor.attested).short}"
+        return str(self.platform) if self.platform else self.digest.short
+
+
+def entries_of(index: Index) -> tuple[Entry, ...]:
+    """The entries of an index with the objects they are written as, in document order."""
+    trees = index.document.tree()["manifests"]
+    return tuple(Entry(descriptor, tree) for descriptor, tree in zip(index.entries, trees, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which entries are meant: by platform after normalising, or by digest.
+
+    A platform without an OS version means every version of it.
+    """
+
+    platforms: tuple[Platform, ...] = ()
+    digests: tuple[Digest, ...] = ()
+
+    def matches(self, entry: Entry) -> bool:
+        """Whether the entry is one of those meant; attestations only by their digest."""
+        return entry.digest in self.digests or any(_meant(platform, entry) for platform in self.platforms)
+
+    def check(self, entries: Iterable[Entry], where: str) -> None:
+        """Raise NotFound for a platform or digest that matches none of the entries, listing what there is."""
+        listed = tuple(entries)
+        absent = [str(p) for p in self.platforms if not any(_meant(p, entry) for entry in listed)]
+        absent += [str(d) for d in self.digests if all(d != entry.digest for entry in listed)]
+        if absent:
+            raise NotFound(
+                f"no entry {', '.join(absent)} in {where}", name=absent[0], where=where, hint=available(listed)
+            )
+
+
+def available(entries: Iterable[Entry]) -> str:
+    """A line that lists the platforms there are, with OS versions and without attestations (K013)."""
+    names = [entry.label for entry in entries if not entry.descriptor.is_attestation]
+    return f"there is {', '.join(names)}" if names else "there is nothing to run in it"
+
+
+def check_runnable(platform: Platform, what: str) -> None:
+    """Raise UsageError for an os or architecture that no image format knows."""
+    if platform.os not in OSES or platform.architecture not in ARCHITECTURES:
+        raise UsageError(
+            f"{what} would be for {platform}, which is no platform", hint="name os and architecture as Go does"
+        )
+
+
+def check_duplicates(entries: Iterable[Entry]) -> None:
+    """Raise UsageError if two entries are for one platform after normalising, naming both (K001, K017)."""
+    seen: dict[Platform, Entry] = {}
+    for entry in entries:
+        if entry.platform is None:
+            continue
+        other = seen.setdefault(entry.platform.normalised(), entry)
+        if other.digest != entry.digest:
+            raise UsageError(
+                f"{other.platform} {other.digest.short} and {entry.platform} {entry.digest.short} "
+                "are for the same platform",
+                hint="name the platform of one with SRC=PLATFORM, or keep both with --allow-duplicates",
+            )
+
+
+def family_of_entries(entries: Iterable[Entry], default: Family = Family.DOCKER) -> Family:
+    """The one family that all entries belong to (K023); `default` where none says.
+
+    Raises UsageError if they are mixed: an index of mixed families is refused by registries.
+    """
+    found = {family: e for e in entries if (family := mediatype.family_of(e.descriptor.media_type)) is not None}
+    if len(found) > 1:
+        docker, oci = found[Family.DOCKER], found[Family.OCI]
+        raise UsageError(
+            f"{docker.label} is a Docker manifest and {oci.label} an OCI one: registries refuse a mixed index",
+            hint="convert the children with --format oci (or docker); their digests change",
+        )
+    return next(iter(found), default)
+
+
+def check_family(entries: Iterable[Entry], family: Family) -> None:
+    """Raise UsageError for an entry of the other family, and for what a Docker list cannot carry (K023, K032)."""
+    for entry in entries:
+        has = mediatype.family_of(entry.descriptor.media_type)
+        if has not in (None, family):
+            raise UsageError(
+                f"{entry.label} is {has.value if has else ''}, the index {family.value}: registries refuse that",
+                hint=f"convert it with --format {family.value}, or the index with ocitool index convert",
+            )
+        if family is Family.DOCKER and (entry.descriptor.annotations or entry.descriptor.artifact_type):
+            raise UsageError(
+                f"a Docker manifest list cannot carry the annotations of {entry.label}", hint="add --format oci"
+            )
+
+
+def _meant(platform: Platform, entry: Entry) -> bool:
+    has = entry.platform
+    if has is None:
+        return False
+    if not platform.os_version and not platform.os_features:
+        return platform.same(has.without_version())
+    return platform.same(has)
