@@ -1,0 +1,1 @@
+"""Operations on content, for any store: walking, copying, converting."""
