@@ -2,7 +2,7 @@
 
 The schema is the one source: it validates here, it is published in docs/reference for editors, and the
 reference page is made from its descriptions. It uses a few keywords of draft 2020-12 only, so the check
-is a page of code instead of a dependency (ADR 0015).
+is a page of code instead of a dependency (ADR 0020).
 """
 
 import difflib
