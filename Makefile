@@ -1,0 +1,71 @@
+# The one way in. `make demo` and `make test` are all a fresh machine needs (python3 with venv, make, apt).
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest -q
+DEMO   := demo-out
+TARGETS := linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6,linux/riscv64,linux/s390x
+
+# What the tests use when it is there. A test that misses one is skipped and says so.
+APT_TEST    := docker-registry skopeo
+APT_INTEROP := $(APT_TEST) podman buildah umoci containerd runc qemu-user-static
+
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-self test unit interop peers check format docs bench matrix clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*##/\1 —/p' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## the virtual environment with everything for development
+
+$(STAMP): pyproject.toml tests/peers/venv.sh
+	@tests/peers/venv.sh $(VENV) $(PYTHON) '.[dev,go]'
+	@touch $@
+
+demo: $(STAMP)  ## build testdata/src-go/hello for six platforms and show the table
+	@rm -rf $(DEMO)
+	$(BIN)/ocitool build testdata/src-go/hello --platform $(TARGETS) -o oci:$(DEMO):latest
+	$(BIN)/ocitool inspect oci:$(DEMO):latest
+
+demo-self: $(STAMP)  ## the project's own image, built by itself for several platforms
+	@$(BIN)/python -m tests.bench.demo_self $(BIN)/ocitool
+
+test: $(STAMP)  ## everything that needs Python, Go from PyPI and two Debian packages
+	@tests/peers/apt.sh $(APT_TEST)
+	$(PYTEST) tests -m 'not interop and not bench'
+
+unit: $(STAMP)  ## the pure tests only, a few seconds
+	$(PYTEST) tests/unit tests/structure
+
+interop: $(STAMP) peers  ## other people's tools read what we write, and the reverse
+	$(PYTEST) tests -m 'interop and not bench'
+
+peers: $(STAMP)  ## install the peers: Debian packages, and Go tools built into the cache
+	@tests/peers/apt.sh $(APT_INTEROP)
+	@$(BIN)/python -m tests.peers
+
+check: $(STAMP)  ## format, lint, types, and that generated pages are current
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PYTEST) tests/structure
+
+format: $(STAMP)  ## let ruff write
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(STAMP)  ## write the generated pages of docs/reference
+	$(BIN)/python docs/generate.py
+
+bench: $(STAMP) peers  ## ratios against crane, printed as a table
+	@$(BIN)/python -m tests.bench
+
+matrix:  ## the pure tests on every Python from 3.11 that this machine has
+	@tests/peers/matrix.sh
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

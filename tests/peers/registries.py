@@ -1,0 +1,106 @@
+"""Real registries on loopback, each in a folder of its own."""
+
+import os
+import socket
+import subprocess
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from tests.peers import Missing
+
+USER = "hello"
+PASSWORD = "opensesame"
+# bcrypt of PASSWORD, four rounds: it guards nothing.
+HTPASSWD = f"{USER}:$2b$04$.aKDaAc3cWrvKNHpKdfn5uzJxHvUzrIu0EX0TdRTL2yWDlkLyaAX2\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A running registry: `host` is host:port, `root` the folder with its data, `log` what it said."""
+
+    host: str
+    root: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+    names: Iterator[int]
+    user: str = ""
+    password: str = ""
+
+    def repository(self, name: str = "app") -> str:
+        """A repository that no other test uses: `127.0.0.1:port/t7/app`."""
+        return f"{self.host}/t{next(self.names)}/{name}"
+
+
+@contextmanager
+def distribution(binary: Path, root: Path, *, auth: bool = False) -> Iterator[Registry]:
+    """CNCF Distribution (2.8 or 3) on a free loopback port, deletes allowed, with Basic auth if asked."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "htpasswd").write_text(HTPASSWD)
+    for attempt in range(3):
+        port = free_port()
+        (root / "config.yml").write_text(_config(root, port, auth=auth))
+        log = root / f"log-{attempt}"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [binary, "serve", str(root / "config.yml")],
+                stdout=out,
+                stderr=out,
+                # Version 3 would send traces to a collector that is not there.
+                env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
+            )
+        try:
+            if _answers(port, process):
+                extra = {"user": USER, "password": PASSWORD} if auth else {}
+                yield Registry(f"127.0.0.1:{port}", root / "data", log, process, count(1), **extra)
+                return
+        finally:
+            process.terminate()
+            process.wait(10)
+    raise Missing(f"{binary} does not start: {log.read_text(errors='replace')[-300:]}")
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _config(root: Path, port: int, *, auth: bool) -> str:
+    text = textwrap.dedent(f"""\
+        version: 0.1
+        log: {{level: warn, accesslog: {{disabled: true}}}}
+        storage:
+          filesystem: {{rootdirectory: "{root / "data"}"}}
+          delete: {{enabled: true}}
+          maintenance: {{uploadpurging: {{enabled: false}}}}
+        http: {{addr: "127.0.0.1:{port}"}}
+        """)
+    if auth:
+        text += f'auth: {{htpasswd: {{realm: test, path: "{root / "htpasswd"}"}}}}\n'
+    return text
+
+
+def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
+    """Whether the registry speaks HTTP before it ends or ten seconds are over."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + 10
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            opener.open(f"http://127.0.0.1:{port}/v2/", timeout=2).close()
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return answer.code == 401
+        except OSError:
+            time.sleep(0.02)  # the only way to learn that a foreign process listens
+        else:
+            return True
+    return False
