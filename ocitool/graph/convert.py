@@ -207,7 +207,7 @@ def _twin(media_type: str, family: Family) -> str:
 
 
 def _retype(tree: Tree, media_type: str) -> None:
-    """Set mediaType; where it was missing it comes right behind schemaVersion (K044, K045)."""
+    """Set mediaType; where it was missing it comes right behind schemaVersion (K044)."""
     if "mediaType" in tree:
         tree["mediaType"] = media_type
         return

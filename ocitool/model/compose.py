@@ -1,7 +1,7 @@
 """New documents of our own making: index, manifest, config. Key order and layout are fixed here.
 
 Manifests and indexes are indented by two spaces, configs are on one line, none ends with a newline; the
-golden digests of the tests hold them so. Every document carries its mediaType (K045).
+golden digests of the tests hold them so. Every document carries its mediaType (K044).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

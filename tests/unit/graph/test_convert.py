@@ -73,7 +73,7 @@ def test_half_converted_manifest_becomes_whole(family):
 
 
 def test_missing_media_type_is_written_behind_the_version():
-    """K045: what we write always carries its media type."""
+    """K044: what we write always carries its media type."""
     tree = image(Family.OCI).tree()
     del tree["mediaType"]
     document = Document(json.dumps(tree).encode(), mediatype.OCI_MANIFEST)

@@ -1,0 +1,145 @@
+"""Who may import whom: the layering rule as a table, checked against every file."""
+
+import ast
+import sys
+
+import pytest
+
+from tests.structure.source import Import, imports, modules
+
+# Import strictly downward. On one level only the edges written in BESIDE.
+LEVELS = (
+    ("errors", "events", "tasks"),
+    ("model",),
+    ("codec", "binaries"),
+    ("store.base", "store.verify", "registry"),
+    ("store", "cache", "graph", "pack", "rootfs"),
+    ("index", "change", "image"),
+    ("build", "check", "sign", "attest", "report", "interop"),
+    ("cli",),
+)
+BESIDE = {
+    "tasks": {"errors"},
+    "store.verify": {"store.base"},
+    "cache": {"store"},
+    "pack": {"rootfs"},  # destinations go through the base's merged tree
+    "index": {"change"},  # an edit of a published index is a plan
+    "report": {"check"},
+}
+
+# A third party, or a module of the standard library with teeth, has one home.
+HOMES = {
+    "httpx": {"registry.http"},
+    "cryptography": {"sign.keys"},
+    "oras": {"interop.oras"},
+    "deflate": {"codec.table"},
+    "isal": {"codec.table"},
+    "zstandard": {"codec.table"},
+    "click": {"cli"},
+    "rich": {"cli.console"},
+    "subprocess": {"build.run", "registry.credentials"},
+}
+
+# Everything else imports at the top of the file. Optional codecs and the two lazy tables are the reasons.
+LAZY = {
+    "ocitool.__getattr__",  # the public names
+    "ocitool.codec.table",  # codecs, each loaded when a layer needs it
+    "ocitool.store.locate",  # the second table: what users type → adapter
+    "ocitool.cli.table",  # the first table: command → module
+    "ocitool.cli",  # --version is answered before click is imported
+    "ocitool.errors.local_io",  # errno, for the one function that reads it
+    "ocitool.__main__",
+}
+
+
+def unit(module: str) -> str:
+    """The row of LEVELS a module belongs to."""
+    inner = module.removeprefix("ocitool").removeprefix(".")
+    if inner in {"", "__main__"}:
+        return "cli"
+    if inner in {"store.base", "store.verify"}:
+        return inner
+    return inner.split(".")[0]
+
+
+LEVEL_OF = {name: number for number, row in enumerate(LEVELS) for name in row}
+OURS = [one for one in imports() if one.target.partition(".")[0] == "ocitool"]
+
+
+def breaks_the_rule(one: Import) -> bool:
+    importer, imported = unit(one.module), unit(one.target)
+    if importer == imported or one.target == "ocitool":  # the version stands in the package itself
+        return False
+    if LEVEL_OF[imported] == LEVEL_OF[importer]:
+        return imported not in BESIDE.get(importer, set())
+    return LEVEL_OF[imported] > LEVEL_OF[importer]
+
+
+def test_every_module_has_a_level():
+    assert set() == {unit(module) for module in modules()} - set(LEVEL_OF)
+
+
+def test_imports_go_downward():
+    assert [] == [str(one) for one in OURS if breaks_the_rule(one)]
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_third_parties_live_in_one_file(library):
+    strangers = [
+        str(one)
+        for one in imports()
+        if one.target.partition(".")[0] == library
+        and not any(
+            one.module == f"ocitool.{home}" or one.module.startswith(f"ocitool.{home}.") for home in HOMES[library]
+        )
+        and not one.typing_only
+    ]
+
+    assert [] == strangers
+
+
+def test_every_third_party_has_a_home():
+    known = set(HOMES) | {"ocitool"} | set(sys.stdlib_module_names)
+
+    assert [] == [str(one) for one in imports() if one.target.partition(".")[0] not in known]
+
+
+def test_imports_stand_at_the_top_of_the_file():
+    inside = [one for one in imports() if one.inside and not {one.module, f"{one.module}.{one.inside}"} & LAZY]
+
+    assert [] == [f"{one} inside {one.inside}" for one in inside]
+
+
+def test_threads_are_made_in_tasks_only():
+    makers = {"Thread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor"}
+    made = [
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in makers
+    ]
+
+    # build.run has one more, which ends a compiler that ignores SIGTERM while the group is already leaving.
+    assert {"ocitool.tasks"} == set(made) - {"ocitool.build.run"}
+
+
+def test_no_module_imports_itself_in_a_circle():
+    edges: dict[str, set[str]] = {module: set() for module in modules()}
+    for one in OURS:
+        if not one.typing_only and not one.inside and one.target != one.module:
+            edges[one.module].add(one.target)
+    # A package whose __init__ is empty imports nothing; what is left after removing leaves again and again is a circle.
+    while leaves := {module for module, targets in edges.items() if not targets & set(edges)}:
+        for leaf in leaves:
+            del edges[leaf]
+
+    assert {} == {module: sorted(targets & set(edges)) for module, targets in edges.items()}
+
+
+def test_no_module_is_longer_than_600_lines():
+    longest = {
+        module: max((getattr(n, "end_lineno", 0) for n in tree.body), default=0)
+        for module, tree in modules().items()
+    }
+
+    assert {} == {module: lines for module, lines in longest.items() if lines > 600}

@@ -1,0 +1,76 @@
+"""What may not stand in the repository: paths of one machine, registry hosts, stale generated pages."""
+
+import importlib.util
+import re
+import subprocess
+
+import pytest
+
+from tests.structure.source import REPOSITORY
+
+# Written in pieces, so that this file does not find itself.
+MACHINE_PATHS = re.compile(
+    "|".join(["/wo" + "rk/(wt|main|shared)", "/tmp" + "/w/", "/ro" + "ot/\\.", "/opt" + "/wheels"])
+)
+PACKAGE_HOSTS = re.compile(
+    "|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "proxy\\.gol" + "ang", "crates" + r"\.io", "npmjs" + r"\.org",
+              "deb\\.deb" + "ian", "repo\\.mav" + "en"])
+)  # fmt: skip
+
+
+def tracked() -> dict[str, str]:
+    """Every text file that git tracks or would, by its path."""
+    try:
+        out = subprocess.check_output(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"not a git checkout: {error}")
+    found = {}
+    for name in out.decode().split("\0"):
+        path = REPOSITORY / name
+        if name and path.is_file() and b"\0" not in (data := path.read_bytes()):
+            found[name] = data.decode("utf-8", "replace")
+    return found
+
+
+@pytest.mark.parametrize("pattern", [MACHINE_PATHS, PACKAGE_HOSTS], ids=["machine paths", "package hosts"])
+def test_no_file_speaks_of_one_machine(pattern):
+    found = [
+        f"{name}:{number}: {line.strip()[:80]}"
+        for name, text in tracked().items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+    assert [] == found
+
+
+def test_no_file_is_larger_than_a_megabyte():
+    assert [] == [name for name, text in tracked().items() if len(text) > 1_000_000]
+
+
+def test_generated_pages_are_current():
+    spec = importlib.util.spec_from_file_location("generate", REPOSITORY / "docs" / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+
+    # docs/cases.md has tests of its own, which a new test that cites a case does not break.
+    assert [] == [name for name in generate.stale() if name != "docs/cases.md"], "run make docs"
+
+
+def test_links_between_pages_lead_somewhere():
+    broken = []
+    for name, text in tracked().items():
+        if name.endswith(".md"):
+            for target in re.findall(r"\]\(([^)#\s]+)", text):
+                if "://" not in target and not (REPOSITORY / name).parent.joinpath(target).exists():
+                    broken.append(f"{name}: {target}")
+
+    assert [] == broken
+
+
+def test_decision_records_are_numbered_once():
+    numbers = [path.name[:4] for path in (REPOSITORY / "docs" / "adr").glob("*.md")]
+
+    assert sorted(set(numbers)) == sorted(numbers)
