@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from ocitool.errors import local_io
 from ocitool.model.digest import Digest
@@ -161,6 +161,16 @@ class Store(Reader, Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Commit what was deferred after a clean block, discard it after an error, release everything."""
+
+
+class Memo(Protocol):
+    """What was worked out before, by a key that names everything it depends on; may forget at any time."""
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        """What was remembered under `key`, None if nothing."""
+
+    def remember(self, key: str, value: dict[str, Any]) -> None:
+        """Keep a JSON object under `key`."""
 
 
 @dataclass(frozen=True, slots=True)

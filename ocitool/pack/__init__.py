@@ -1,0 +1,1 @@
+"""Files become layers: entries, a deterministic tar, and the layer in a store."""

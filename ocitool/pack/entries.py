@@ -1,0 +1,340 @@
+"""What goes into a layer: entries as values, found in directories or named by copy rules.
+
+Nothing of this machine leaks into them: owners are 0:0, modes come from the executable bit and not from
+the umask, times are the epoch's, and of the extended attributes only file capabilities are taken.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
+from ocitool.model.files import MAX_PATH, WHITEOUT, Kind, clean, name_bytes, parent, resolve
+from ocitool.model.platform import Platform
+
+PIECE: Final = 256 * 1024
+_CAPABILITY: Final = "security.capability"
+_SPARSE_EXCESS: Final = 1 << 30
+_SPARSE_RATIO: Final = 8
+
+
+class Content(Protocol):
+    """A file's bytes, which can be read again.
+
+    `stamp` is what the file system says of the file (device, inode, size, times in ns) and changes when the
+    content does; None for bytes that are in memory.
+    """
+
+    @property
+    def size(self) -> int:
+        """Bytes that `pieces` yields."""
+
+    @property
+    def stamp(self) -> tuple[int, ...] | None:
+        """The file's identity, or None."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in pieces of at most 256 KiB. Raises LocalIOError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BytesContent:
+    """Content in memory."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return len(self.data)
+
+    @property
+    def stamp(self) -> None:
+        """No file, no stamp."""
+        return
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes."""
+        return (self.data[at : at + PIECE] for at in range(0, len(self.data), PIECE))
+
+
+class FileContent:
+    """A regular file as it is when this object is made; read later, it must still be the same file.
+
+    `pieces` raises LocalIOError if the file was replaced, or its size or modification time changed since.
+    """
+
+    __slots__ = ("path", "size", "stamp")
+
+    def __init__(self, path: Path | str, status: os.stat_result | None = None) -> None:
+        try:
+            found = status or os.stat(path)
+        except OSError as error:
+            raise local_io(error, f"read {path}") from error
+        self.path = str(path)
+        self.size = found.st_size
+        self.stamp = stamp_of(found)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Exactly `size` bytes of the file; never follows a link that was put in its place."""
+        try:
+            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if stamp_of(os.fstat(file))[:4] != self.stamp[:4]:
+                    raise _changed(self.path)
+                left = self.size
+                while left:
+                    piece = os.read(file, min(PIECE, left))
+                    if not piece:
+                        raise _changed(self.path)
+                    left -= len(piece)
+                    yield piece
+                if stamp_of(os.fstat(file))[:4] != self.stamp[:4]:
+                    raise _changed(self.path)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise local_io(error, f"read {self.path}") from error
+
+
+def stamp_of(status: os.stat_result) -> tuple[int, ...]:
+    """What of a file's status changes with its content or with the file behind the name."""
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _changed(path: str) -> LocalIOError:
+    return LocalIOError(
+        f"{path} changed while it was being packed", path=path, hint="let whatever writes it finish first"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a layer. `path` has the form of `model.files`; "" is refused, the root is never an entry.
+
+    `mode` holds the twelve permission bits. `mtime` is in seconds, None for the layer's epoch. A FILE
+    without content is empty. `link` is a symbolic link's text, or the path of a hard link's target, which
+    must stand earlier in the same layer. A name that begins with `.wh.` would be read as a deletion: it is
+    only taken for an entry that `whiteout` made (K152).
+    """
+
+    path: str
+    kind: Kind
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime: int | None = None
+    content: Content | None = None
+    link: str = ""
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+    device: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        """Refuse with UsageError what no layer can carry."""
+        if not self.path or clean(self.path) != self.path or len(name_bytes(self.path)) > MAX_PATH:
+            raise UsageError(f"not a path for a layer: {self.path[:200]!r}")
+        if WHITEOUT in self.path:
+            self._check_whiteout()
+        if self.kind is Kind.SYMLINK and (not self.link or "\0" in self.link):
+            raise UsageError(f"{self.path} is a symbolic link to nothing")
+        if min(self.uid, self.gid, *self.device) < 0 or max(self.device) > 0o7777777:
+            raise UsageError(f"{self.path} has an owner or device number that a layer cannot carry")
+
+    def _check_whiteout(self) -> None:
+        *above, name = self.path.split("/")
+        deletes = self.kind is Kind.FILE and self.content is None
+        if any(part.startswith(WHITEOUT) for part in above) or (name.startswith(WHITEOUT) and not deletes):
+            raise UsageError(
+                f"{self.path} cannot be in an image: a name that begins with .wh. means a deletion there",
+                hint="rename the file, or keep it out of what is copied",
+            )
+
+
+def whiteout(path: str) -> Entry:
+    """The entry that deletes `path` of lower layers."""
+    above, _, name = path.rpartition("/")
+    return Entry(f"{above}/{WHITEOUT}{name}".lstrip("/"), Kind.FILE, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRule:
+    """`source` (a path that may hold {os}, {arch}, {variant}) goes to `destination`.
+
+    A destination that ends with a slash is a directory for the source to go into; the contents of a source
+    directory go into the destination itself. `mode`, if not None, is what every file gets.
+    """
+
+    source: str
+    destination: str
+    mode: int | None = None
+
+
+def parse_copy(text: str) -> CopyRule:
+    """The rule `SRC:DEST[:MODE]` says. Raises UsageError."""
+    source, *rest = text.split(":")
+    mode = None
+    if len(rest) == 2 and re.fullmatch(r"[0-7]{3,5}", rest[1]) and int(rest[1], 8) <= 0o7777:
+        mode = int(rest.pop(), 8)
+    if not source or len(rest) != 1 or not rest[0]:
+        raise UsageError(
+            f"not a copy rule: {text!r}", hint="write SRC:DEST or SRC:DEST:MODE, such as 'out/{arch}/app:/bin/:755'"
+        )
+    if clean(rest[0]) is None:
+        raise UsageError(f"the destination of a copy rule cannot hold '..': {text!r}")
+    return CopyRule(source, rest[0], mode)
+
+
+class Base(Protocol):
+    """What placing needs of the merged tree of a base; `rootfs.tree.Tree` is one."""
+
+    def kind_at(self, path: str) -> Kind | None:
+        """What stands at a path whose own parents are no links; None for nothing."""
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link at such a path, None for anything else."""
+
+
+def expand(rule: CopyRule, platform: Platform, root: Path, tree: Base | None = None) -> tuple[Entry, ...]:
+    """The entries a copy rule makes for one platform, sorted.
+
+    A relative source stands below `root` and may not lead out of it. A destination that is a directory in
+    `tree` is one even without the slash. Raises NotFound for a missing source, UsageError, LocalIOError.
+    """
+    values = {"os": platform.os, "arch": platform.architecture, "variant": platform.variant}
+    text = re.sub(r"\{(os|arch|variant)\}", lambda found: values[found[1]], rule.source)
+    source = _inside(root, text)
+    destination = clean(rule.destination) or ""
+    status = _lstat(source)
+    if stat.S_ISDIR(status.st_mode):
+        entries: tuple[Entry, ...] = scan(source, destination)
+    else:
+        into = rule.destination.endswith("/") or not destination
+        if tree is not None and not into:
+            into = tree.kind_at(resolve(destination, tree.link_at)) is Kind.DIRECTORY
+        path = f"{destination}/{os.path.basename(os.path.normpath(text))}".lstrip("/") if into else destination
+        entries = (file_entry(source, path, status),)
+    if rule.mode is None:
+        return entries
+    return tuple(replace(e, mode=rule.mode) if e.kind is Kind.FILE else e for e in entries)
+
+
+def _inside(root: Path, text: str) -> Path:
+    """The source with its links followed; a relative one must not leave the root, by dots or by links."""
+    path = root / text
+    try:
+        real, home = path.resolve(strict=True), root.resolve(strict=True)
+    except FileNotFoundError:
+        raise NotFound(f"nothing to copy at {path}", name=str(path), where=str(root)) from None
+    except (OSError, RuntimeError) as error:
+        raise LocalIOError(f"cannot follow {path}: {error}", path=str(path)) from error
+    if not os.path.isabs(text) and not real.is_relative_to(home):
+        raise UsageError(f"{text} leads out of {root}", hint="name it by an absolute path if it is meant")
+    return real
+
+
+def _lstat(path: Path) -> os.stat_result:
+    try:
+        return path.lstat()
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+
+
+def _everything(path: str) -> bool:  # noqa: ARG001 - the default of a predicate
+    return True
+
+
+def scan(
+    root: Path,
+    destination: str = "",
+    *,
+    keep: Callable[[str], bool] = _everything,
+    allow_sparse: bool = False,
+) -> tuple[Entry, ...]:
+    """Everything below the directory `root` as entries below `destination`, sorted bytewise.
+
+    `keep` is asked with paths relative to `root`; a directory that is not kept is still searched, for it may
+    hold something that is. Links are taken as links, names of one file (hard links) share one content
+    object, sockets are left out. Directories on the way to what is kept are entries of mode 0755, and so is
+    `destination` itself. Raises UsageError for devices, for `.wh.` names and, unless `allow_sparse`, for a
+    file that is mostly holes (K158).
+    """
+    found: dict[str, Entry] = {}
+    shared: dict[tuple[int, int], FileContent] = {}
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        try:
+            with os.scandir(root / folder) as listing:
+                items = [(item, item.stat(follow_symlinks=False)) for item in listing]
+        except OSError as error:
+            raise local_io(error, f"read {root / folder}") from error
+        for item, status in items:
+            relative = f"{folder}/{item.name}" if folder else item.name
+            path = f"{destination}/{relative}" if destination else relative
+            if stat.S_ISDIR(status.st_mode):
+                todo.append(relative)
+            if stat.S_ISSOCK(status.st_mode) or not keep(relative):
+                continue
+            content = shared.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
+            entry = file_entry(item.path, path, status, content=content, allow_sparse=allow_sparse)
+            if status.st_nlink > 1 and isinstance(entry.content, FileContent):
+                shared[status.st_dev, status.st_ino] = entry.content
+            found[path] = entry
+    for path in [destination, *found]:
+        above = path if path == destination else parent(path)
+        while above and above not in found and len(above) >= len(destination):
+            found[above] = Entry(above, Kind.DIRECTORY, 0o755)
+            above = parent(above)
+    return tuple(sorted(found.values(), key=lambda entry: name_bytes(entry.path)))
+
+
+def file_entry(
+    source: Path | str,
+    path: str,
+    status: os.stat_result,
+    *,
+    content: FileContent | None = None,
+    allow_sparse: bool = False,
+) -> Entry:
+    """The entry of one file of this machine (not of what a directory holds); raises as `scan` does."""
+    mode = status.st_mode
+    if stat.S_ISREG(mode):
+        if not allow_sparse:
+            _refuse_holes(source, status)
+        permissions = 0o755 if mode & 0o100 else 0o644
+        content = content or FileContent(source, status)
+        return Entry(path, Kind.FILE, permissions, content=content, xattrs=_capability(source, mode))
+    if stat.S_ISDIR(mode):
+        return Entry(path, Kind.DIRECTORY, 0o755)
+    if stat.S_ISLNK(mode):
+        try:
+            return Entry(path, Kind.SYMLINK, 0o777, link=os.readlink(source))
+        except OSError as error:
+            raise local_io(error, f"read {source}") from error
+    if stat.S_ISFIFO(mode):
+        return Entry(path, Kind.FIFO, 0o644)
+    raise UsageError(f"{source} is a device or socket and cannot be packed", hint="keep it out of what is copied")
+
+
+def _capability(source: Path | str, mode: int) -> tuple[tuple[str, bytes], ...]:
+    """File capabilities, without which the program would not do what it does here (K139)."""
+    if not mode & 0o111 or not hasattr(os, "getxattr"):
+        return ()
+    try:
+        return ((_CAPABILITY, os.getxattr(source, _CAPABILITY, follow_symlinks=False)),)
+    except OSError:
+        return ()
+
+
+def _refuse_holes(source: Path | str, status: os.stat_result) -> None:
+    """Refuse a file whose size is more than 1 GiB above, and 8 times, what it takes on disk (K158)."""
+    taken = status.st_blocks * 512
+    if status.st_size - taken > _SPARSE_EXCESS and status.st_size > _SPARSE_RATIO * taken:
+        raise UsageError(
+            f"{source} is mostly holes: {status.st_size} bytes long, {taken} on disk",
+            hint="a layer would hold it in full; keep it out of what is copied, or allow sparse files",
+        )

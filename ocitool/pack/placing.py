@@ -1,0 +1,109 @@
+"""Where entries really go: through the links of the base, without touching a directory that it has.
+
+An entry `bin/app` over a base whose `bin` is a link to `usr/bin` would replace the link and break the image;
+one for `/tmp` would take its 1777 away. So destinations are resolved in the merged tree first.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ocitool.errors import UsageError
+from ocitool.model.files import Kind, ancestors, name_bytes, resolve
+from ocitool.pack.entries import Base, Entry
+
+
+def place(entries: Iterable[Entry], tree: Base | None) -> tuple[Entry, ...]:
+    """The entries of one layer: resolved, without duplicates, with their parents, sorted bytewise.
+
+    Links of the base and of the entries themselves are followed on the way (a directory's own name too);
+    directories that the base has are left out, missing ones are added with mode 0755. Of several entries for
+    one path the last wins (K145). FILE entries that share one content object and all attributes become one file with
+    several names. Raises UsageError where a file would stand in a directory's place or the other way round.
+    """
+    placed = _Placed(tree)
+    for entry in entries:
+        placed.add(entry)
+    return _linked(sorted(placed.entries.values(), key=lambda entry: name_bytes(entry.path)))
+
+
+class _Placed:
+    """The entries so far, by their final path, over the base."""
+
+    def __init__(self, tree: Base | None) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._tree = tree
+        self._parents: dict[str, str] = {"": ""}
+        self._finals: dict[str, Entry] = {}
+
+    def add(self, entry: Entry) -> None:
+        above, _, name = entry.path.rpartition("/")
+        path = f"{self._directory(above)}/{name}".lstrip("/")
+        if entry.kind is Kind.DIRECTORY:
+            path = resolve(path, self._link_at)
+        entry = self._with_content(replace(entry, path=path) if path != entry.path else entry, entry.path)
+        there = self._kind_at(path)
+        if there is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+            raise UsageError(
+                f"/{path} is a directory and cannot become a file", hint="end the destination with / to copy into it"
+            )
+        if there is not None and there is not Kind.DIRECTORY and entry.kind is Kind.DIRECTORY:
+            raise UsageError(f"/{path} is a file and cannot become a directory")
+        if entry.kind is Kind.SYMLINK or there is Kind.SYMLINK:
+            self._parents = {"": ""}  # paths may lead elsewhere from now on
+        if entry.kind is not Kind.DIRECTORY or path in self.entries or there is None:
+            if path:
+                self.entries[path] = entry
+
+    def _with_content(self, entry: Entry, asked: str) -> Entry:
+        """A hard link as what it links to: the same content object under another name."""
+        if entry.kind is Kind.HARDLINK:
+            target = self._finals.get(entry.link)
+            if target is None:
+                raise UsageError(f"/{asked} is a hard link to /{entry.link}, which is not in the same layer before it")
+            entry = replace(target, path=entry.path)
+        self._finals[asked] = entry
+        return entry
+
+    def _directory(self, path: str) -> str:
+        """The real path of a directory, made where it is missing."""
+        real = self._parents.get(path)
+        if real is None:
+            real = resolve(path, self._link_at)
+            for step in (*ancestors(real), real):
+                there = self._kind_at(step)
+                if there is None:
+                    self.entries[step] = Entry(step, Kind.DIRECTORY, 0o755)
+                elif there is not Kind.DIRECTORY:
+                    raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
+            self._parents[path] = real
+        return real
+
+    def _kind_at(self, path: str) -> Kind | None:
+        if not path:
+            return Kind.DIRECTORY
+        own = self.entries.get(path)
+        if own is not None:
+            return own.kind
+        return self._tree.kind_at(path) if self._tree is not None else None
+
+    def _link_at(self, path: str) -> str | None:
+        own = self.entries.get(path)
+        if own is not None:
+            return own.link if own.kind is Kind.SYMLINK else None
+        return self._tree.link_at(path) if self._tree is not None else None
+
+
+def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The sorted entries, every name of a shared content but the first as a hard link to the first."""
+    first: dict[tuple[object, ...], str] = {}
+    out = []
+    for entry in entries:
+        if entry.kind is Kind.FILE and entry.content is not None:
+            key = (id(entry.content), entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs)
+            target = first.setdefault(key, entry.path)
+            if target != entry.path:
+                entry = replace(entry, kind=Kind.HARDLINK, content=None, link=target)  # noqa: PLW2901
+        out.append(entry)
+    return tuple(out)
+
+
