@@ -72,7 +72,7 @@ class FileContent:
 
     def __init__(self, path: Path | str, status: os.stat_result | None = None) -> None:
         try:
-            found = status or os.stat(path)
+            found = status or Path(path).stat()
         except OSError as error:
             raise local_io(error, f"read {path}") from error
         self.path = str(path)
@@ -215,7 +215,7 @@ def expand(rule: CopyRule, platform: Platform, root: Path, tree: Base | None = N
         into = rule.destination.endswith("/") or not destination
         if tree is not None and not into:
             into = tree.kind_at(resolve(destination, tree.link_at)) is Kind.DIRECTORY
-        path = f"{destination}/{os.path.basename(os.path.normpath(text))}".lstrip("/") if into else destination
+        path = f"{destination}/{source.name}".lstrip("/") if into else destination
         entries = (file_entry(source, path, status),)
     if rule.mode is None:
         return entries
@@ -231,7 +231,7 @@ def _inside(root: Path, text: str) -> Path:
         raise NotFound(f"nothing to copy at {path}", name=str(path), where=str(root)) from None
     except (OSError, RuntimeError) as error:
         raise LocalIOError(f"cannot follow {path}: {error}", path=str(path)) from error
-    if not os.path.isabs(text) and not real.is_relative_to(home):
+    if not Path(text).is_absolute() and not real.is_relative_to(home):
         raise UsageError(f"{text} leads out of {root}", hint="name it by an absolute path if it is meant")
     return real
 
@@ -312,7 +312,7 @@ def file_entry(
         return Entry(path, Kind.DIRECTORY, 0o755)
     if stat.S_ISLNK(mode):
         try:
-            return Entry(path, Kind.SYMLINK, 0o777, link=os.readlink(source))
+            return Entry(path, Kind.SYMLINK, 0o777, link=str(Path(source).readlink()))
         except OSError as error:
             raise local_io(error, f"read {source}") from error
     if stat.S_ISFIFO(mode):

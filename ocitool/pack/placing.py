@@ -17,8 +17,8 @@ def place(entries: Iterable[Entry], tree: Base | None) -> tuple[Entry, ...]:
 
     Links of the base and of the entries themselves are followed on the way (a directory's own name too);
     directories that the base has are left out, missing ones are added with mode 0755. Of several entries for
-    one path the last wins (K145). FILE entries that share one content object and all attributes become one file with
-    several names. Raises UsageError where a file would stand in a directory's place or the other way round.
+    one path the last wins (K145). FILE entries that share one content object and all
+    attributes become one file with several names. Raises UsageError where a file would stand in a directory's place or the other way round.
     """
     placed = _Placed(tree)
     for entry in entries:
@@ -44,22 +44,24 @@ class _Placed:
         there = self._kind_at(path)
         if there is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
             raise UsageError(
-                f"/{path} is a directory and cannot become a file", hint="end the destination with / to copy into it"
+                f"/{path} is a directory and cannot become a file",
+                hint="end the destination with / to copy into it",
             )
         if there is not None and there is not Kind.DIRECTORY and entry.kind is Kind.DIRECTORY:
             raise UsageError(f"/{path} is a file and cannot become a directory")
         if entry.kind is Kind.SYMLINK or there is Kind.SYMLINK:
             self._parents = {"": ""}  # paths may lead elsewhere from now on
-        if entry.kind is not Kind.DIRECTORY or path in self.entries or there is None:
-            if path:
-                self.entries[path] = entry
+        if path and (entry.kind is not Kind.DIRECTORY or path in self.entries or there is None):
+            self.entries[path] = entry
 
     def _with_content(self, entry: Entry, asked: str) -> Entry:
         """A hard link as what it links to: the same content object under another name."""
         if entry.kind is Kind.HARDLINK:
             target = self._finals.get(entry.link)
             if target is None:
-                raise UsageError(f"/{asked} is a hard link to /{entry.link}, which is not in the same layer before it")
+                raise UsageError(
+                    f"/{asked} is a hard link to /{entry.link}, which is not in the same layer before it"
+                )
             entry = replace(target, path=entry.path)
         self._finals[asked] = entry
         return entry
@@ -105,5 +107,3 @@ def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
                 entry = replace(entry, kind=Kind.HARDLINK, content=None, link=target)  # noqa: PLW2901
         out.append(entry)
     return tuple(out)
-
-

@@ -102,7 +102,7 @@ def _pax(records: dict[bytes, bytes], epoch: int) -> bytes:
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """`LENGTH KEY=VALUE\\n`, the length counting its own digits."""
+    """`LENGTH KEY=VALUE` and a newline, the length counting its own digits."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
     if rest + len(str(length)) > length:
@@ -110,7 +110,7 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d %s=%s\n" % (length, key, value)
 
 
-def _block(
+def _block(  # noqa: PLR0917 - the fields of a header in its order
     name: bytes,
     prefix: bytes,
     mode: int,

@@ -26,8 +26,8 @@ MAX_MEMBERS: Final = 2_000_000
 class Node:
     """One file of the tree.
 
-    `layer` is the number of the layer (bottom is 0) that holds its data, and `stored` the path under which
-    that layer has it (another one for a hard link).
+    `layer` is the number of the layer (bottom is 0) that holds its data, and `offset` where in that layer's
+    tar the member with the data starts (another member for a hard link).
     """
 
     kind: Kind
@@ -39,7 +39,7 @@ class Node:
     link: str = ""
     xattrs: tuple[tuple[str, bytes], ...] = ()
     layer: int = -1
-    stored: str = ""
+    offset: int = 0
     device: tuple[int, int] = (0, 0)
 
 
@@ -64,7 +64,7 @@ class Listed:
                 member.size,
                 member.link,
                 member.xattrs,
-                stored=member.path,
+                offset=member.offset,
                 device=member.device,
             ),
         )
@@ -72,7 +72,7 @@ class Listed:
     def to_row(self) -> list[Any]:
         """The row as JSON: fixed columns, trailing defaults left out."""
         n = self.node
-        row: list[Any] = [self.path, n.kind.value, n.mode, n.uid, n.gid, n.mtime, n.size, n.link]
+        row: list[Any] = [self.path, n.kind.value, n.mode, n.uid, n.gid, n.mtime, n.size, n.link, n.offset]
         if n.xattrs or n.device != (0, 0):
             row += [[[key, value.hex()] for key, value in n.xattrs], list(n.device)]
         return row
@@ -80,10 +80,10 @@ class Listed:
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> "Listed":
         """The inverse of `to_row`."""
-        path, kind, mode, uid, gid, mtime, size, link, *more = row
+        path, kind, mode, uid, gid, mtime, size, link, offset, *more = row
         xattrs = tuple((key, bytes.fromhex(value)) for key, value in more[0]) if more else ()
         device = (more[1][0], more[1][1]) if more else (0, 0)
-        node = Node(Kind(kind), mode, uid, gid, mtime, size, link, xattrs, stored=path, device=device)
+        node = Node(Kind(kind), mode, uid, gid, mtime, size, link, xattrs, offset=offset, device=device)
         return cls(path, node)
 
 
@@ -148,7 +148,9 @@ class Tree:
             path, place = todo.pop()
             if path:
                 yield path, place.node
-            todo += [(f"{path}/{name}".lstrip("/"), place.below[name]) for name in sorted(place.below, reverse=True)]
+            todo += [
+                (f"{path}/{name}".lstrip("/"), place.below[name]) for name in sorted(place.below, reverse=True)
+            ]
 
     # Growing
 
@@ -246,8 +248,10 @@ def read_file(
     found = False
     with store.open_blob(manifest.layers[node.layer]) as pieces:
         for member in read_members(decompress(scope.pieces(pieces))):
-            if member.path == node.stored and member.kind is Kind.FILE and not found:
+            if member.offset == node.offset and member.kind is Kind.FILE:
                 found = True
                 yield from member.pieces()
     if not found:
-        raise MalformedDocument(f"layer {manifest.layers[node.layer].digest} no longer holds /{node.stored}")
+        raise MalformedDocument(
+            f"layer {manifest.layers[node.layer].digest} does not hold /{path} where it was listed"
+        )
