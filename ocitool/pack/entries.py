@@ -215,7 +215,7 @@ def expand(rule: CopyRule, platform: Platform, root: Path, tree: Base | None = N
         into = rule.destination.endswith("/") or not destination
         if tree is not None and not into:
             into = tree.kind_at(resolve(destination, tree.link_at)) is Kind.DIRECTORY
-        path = f"{destination}/{source.name}".lstrip("/") if into else destination
+        path = f"{destination}/{Path(text).name}".lstrip("/") if into else destination
         entries = (file_entry(source, path, status),)
     if rule.mode is None:
         return entries

@@ -17,8 +17,9 @@ def place(entries: Iterable[Entry], tree: Base | None) -> tuple[Entry, ...]:
 
     Links of the base and of the entries themselves are followed on the way (a directory's own name too);
     directories that the base has are left out, missing ones are added with mode 0755. Of several entries for
-    one path the last wins (K145). FILE entries that share one content object and all
-    attributes become one file with several names. Raises UsageError where a file would stand in a directory's place or the other way round.
+    one path the last wins (K145). FILE entries that share one content object and all attributes become one
+    file with several names. Raises UsageError where a file would stand in a directory's place or the other
+    way round.
     """
     placed = _Placed(tree)
     for entry in entries:
