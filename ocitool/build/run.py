@@ -27,6 +27,7 @@ _SHOWN_LINES: Final = 20
 _CAPTURE: Final = 64 * 1024
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
+_STEP_S: Final = 0.01
 _DRAIN_S: Final = 1.0
 
 
@@ -121,7 +122,6 @@ def _run(job: CompileJob, scope: Scope) -> tuple[int, str]:
     with process, scope.on_cancel(group.stop):
         try:
             said = _listen(process, group)
-            group.await_exit()
         finally:
             returncode = group.end()
     return returncode, said
@@ -133,39 +133,34 @@ class _Group:
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
         self._lock = threading.Lock()
-        self._ended = threading.Event()
-
-    @property
-    def has_exited(self) -> bool:
-        """Whether the leader has exited; it stays unreaped, so that its number stays taken."""
-        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, flags) is not None
-
-    def await_exit(self) -> None:
-        """Block until the leader has exited; `stop` from another thread makes sure that it does."""
-        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        self._has_ended = False
+        self._asked_at: float | None = None
 
     def stop(self) -> None:
-        """Ask the group to end, and make it end half a second later; from any thread."""
+        """Ask the group to end, from any thread; `has_exited` insists half a second later."""
+        self._asked_at = time.monotonic()
         self._signal(signal.SIGTERM)
 
-        def insist() -> None:
-            if not self._ended.wait(_TERM_S):
-                self._signal(signal.SIGKILL)
+    def has_exited(self) -> bool:
+        """Whether the leader has exited; it stays unreaped, so that its number stays taken.
 
-        threading.Thread(target=insist, name="ocitool-stop", daemon=True).start()
+        Ends a group that was asked to and would not.
+        """
+        if self._asked_at is not None and time.monotonic() - self._asked_at > _TERM_S:
+            self._signal(signal.SIGKILL)
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def end(self) -> int:
         """Kill what is left of the group and give the leader's exit code."""
         with self._lock:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._ended.set()
+            self._has_ended = True
             return self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         with self._lock, suppress(ProcessLookupError, PermissionError):
-            if not self._ended.is_set():
+            if not self._has_ended:
                 os.killpg(self._process.pid, number)
 
 
@@ -190,10 +185,12 @@ def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
                 size += len(piece)
                 while size - len(pieces[0]) >= TAIL:
                     size -= len(pieces.popleft())
-            if group.has_exited:
+            if group.has_exited():
                 deadline = deadline or time.monotonic() + _DRAIN_S
                 if not ready or time.monotonic() >= deadline:
                     break
+    while not group.has_exited():  # the output may be closed before the end
+        time.sleep(_STEP_S)
     return b"".join(pieces)[-TAIL:].decode("utf-8", "replace")
 
 

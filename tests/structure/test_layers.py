@@ -35,6 +35,8 @@ HOMES = {
     "deflate": {"codec.table"},
     "isal": {"codec.table"},
     "zstandard": {"codec.table"},
+    "certifi": {"build.scratch"},
+    "tzdata": {"build.scratch"},
     "click": {"cli"},
     "rich": {"cli.console"},
     "subprocess": {"build.run", "registry.credentials"},
@@ -44,6 +46,7 @@ HOMES = {
 LAZY = {
     "ocitool.__getattr__",  # the public names
     "ocitool.codec.table",  # codecs, each loaded when a layer needs it
+    "ocitool.build.scratch",  # the data of --with, looked for only when asked
     "ocitool.store.locate",  # the second table: what users type → adapter
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli",  # --version is answered before click is imported
