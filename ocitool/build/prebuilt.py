@@ -3,51 +3,54 @@
 The same look is taken at compiled programs, so that no toolchain's word is trusted without its bytes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from pathlib import Path
 
-from ocitool.binaries.binary import Binary, Kind
+from ocitool.binaries.binary import Binary
+from ocitool.binaries.binary import Kind as BinaryKind
 from ocitool.binaries.fit import Mismatch, mismatch
-from ocitool.binaries.identify import inspect_binary
+from ocitool.binaries.identify import inspect_binary, inspect_stream
 from ocitool.errors import WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
+from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A regular file on its way into an image: `path` is its place there, without a leading slash."""
-
-    path: str
-    is_executable: bool
-    open_file: Callable[[], AbstractContextManager[BinaryIO]]
+from ocitool.pack.entries import Content, Entry, FileContent
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A candidate that is a program, library or script."""
+    """A file of an image that is a program, library or script; `path` is relative to the root."""
 
     path: str
     is_executable: bool
     binary: Binary
 
 
-def survey(candidates: Iterable[Candidate]) -> tuple[Found, ...]:
-    """The programs among the files, in their order; of each file only headers are read.
+def survey(entries: Iterable[Entry]) -> tuple[Found, ...]:
+    """The programs among the entries, in their order; of files on disk only headers are read.
 
     Raises LocalIOError for a file that cannot be read.
     """
     found = []
-    for candidate in candidates:
-        try:
-            binary = inspect_binary(candidate.open_file)
-        except OSError as error:
-            raise local_io(error, f"read {candidate.path}") from error
+    for entry in entries:
+        if entry.kind is not Kind.FILE or entry.content is None:
+            continue
+        binary = _inspect(entry.content)
         if binary is not None:
-            found.append(Found(candidate.path, candidate.is_executable, binary))
+            found.append(Found(entry.path, bool(entry.mode & 0o111), binary))
     return tuple(found)
+
+
+def _inspect(content: Content) -> Binary | None:
+    match content:
+        case FileContent():
+            try:
+                return inspect_binary(lambda: Path(content.path).open("rb"))
+            except OSError as error:
+                raise local_io(error, f"read {content.path}") from error
+        case _:
+            return inspect_stream(content.pieces())
 
 
 def misfits(found: Iterable[Found], platform: Platform) -> tuple[tuple[Found, Mismatch], ...]:
@@ -91,5 +94,5 @@ def only_program(found: Sequence[Found]) -> str | None:
 
     A file that is both a library and executable, as many shared libraries are, is no program.
     """
-    programs = [one.path for one in found if one.is_executable and one.binary.kind is Kind.PROGRAM]
+    programs = [one.path for one in found if one.is_executable and one.binary.kind is BinaryKind.PROGRAM]
     return programs[0] if len(programs) == 1 else None

@@ -12,9 +12,10 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final
 
 from ocitool.build.toolchain import CompileJob
+from ocitool.store.base import Memo
 
 _FILES_LIMIT: Final = 20_000
 _SECOND_NS: Final = 1_000_000_000
@@ -24,16 +25,6 @@ _COARSE_STEP_NS: Final = 2 * _SECOND_NS
 """The same for file systems that keep whole seconds."""
 _LOCAL_REPLACE: Final = re.compile(r"=>\s*[\"`]?(?:\.{1,2}(?:/|\s|$)|/)", re.MULTILINE)
 _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
-
-
-class Memo(Protocol):
-    """What remembers between runs; the cache store is one."""
-
-    def recall(self, key: str) -> dict[str, Any] | None:
-        """The value under the key, or None."""
-
-    def remember(self, key: str, value: dict[str, Any]) -> None:
-        """Keep the value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ import pytest
 from ocitool.binaries.binary import Binary
 from ocitool.build.compile import Project, plan_compile
 from ocitool.build.go import find_go
-from ocitool.build.prebuilt import Candidate, misfits, refuse_foreign, survey
+from ocitool.build.prebuilt import misfits, refuse_foreign, survey
 from ocitool.build.run import run
 from ocitool.build.spec import BuildSpec, Stamp, load_spec
 from ocitool.errors import BuildError, Unsupported
+from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
+from ocitool.pack.entries import Entry, FileContent
 from ocitool.tasks import Scope
 
 HELLO = Path(__file__).parents[2] / "testdata" / "src-go" / "hello"
@@ -37,7 +39,7 @@ def compile_(source: Path, work: Path, *platforms: str, spec: BuildSpec | None =
 
 
 def inspected(output: Path) -> Binary:
-    (found,) = survey([Candidate(output.name, True, lambda: output.open("rb"))])
+    (found,) = survey([Entry(output.name, Kind.FILE, 0o755, content=FileContent(output))])
     return found.binary
 
 
@@ -52,7 +54,7 @@ def test_every_program_is_for_its_platform_and_records_its_level(tmp_path):
     for done in compile_(HELLO, tmp_path, *PLATFORMS):
         output = done.job.outputs[0]
         platform = done.job.target.platform
-        found = survey([Candidate("bin/hello", True, lambda output=output: output.open("rb"))])
+        found = survey([Entry("bin/hello", Kind.FILE, 0o755, content=FileContent(output))])
 
         refuse_foreign(found, platform)
         assert platform.variant in {"", found[0].binary.platform.variant}

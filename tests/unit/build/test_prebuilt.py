@@ -1,12 +1,12 @@
 """What is refused before anything is packed, and which program starts the image."""
 
-import io
-
 import pytest
 
-from ocitool.build.prebuilt import Candidate, only_program, refuse_foreign, survey
+from ocitool.build.prebuilt import only_program, refuse_foreign, survey
 from ocitool.errors import LocalIOError, WrongPlatform
+from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
+from ocitool.pack.entries import BytesContent, Entry, FileContent
 from tests.fakes.programs import Elf, pe
 
 ARM64 = Platform.parse("linux/arm64")
@@ -14,7 +14,7 @@ ARM64 = Platform.parse("linux/arm64")
 
 def files(**contents: tuple[bool, bytes]):
     return survey(
-        Candidate(path.replace("_", "/"), is_executable, lambda data=data: io.BytesIO(data))
+        Entry(path.replace("_", "/"), Kind.FILE, 0o755 if is_executable else 0o644, content=BytesContent(data))
         for path, (is_executable, data) in contents.items()
     )
 
@@ -72,6 +72,14 @@ def test_the_only_program_starts_the_image():
     assert only_program(()) is None
 
 
-def test_an_unreadable_file_is_named(tmp_path):
-    with pytest.raises(LocalIOError, match="cannot read bin/app"):
-        survey([Candidate("bin/app", True, (tmp_path / "gone").open)])
+def test_files_on_disk_are_read_where_they_are(tmp_path):
+    path = tmp_path / "app"
+    path.write_bytes(Elf(183).build())
+    entry = Entry("bin/app", Kind.FILE, 0o755, content=FileContent(path))
+    others = (Entry("bin", Kind.DIRECTORY, 0o755), Entry("bin/empty", Kind.FILE))
+
+    assert ["bin/app"] == [one.path for one in survey((*others, entry))]
+
+    path.unlink()
+    with pytest.raises(LocalIOError, match=f"cannot read {path}"):
+        survey([entry])
