@@ -3,15 +3,18 @@
 A page is a function without arguments that returns its text; PAGES says where each stands.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from ocitool import errors  # noqa: E402 - the checkout that this file stands in, not an installed copy
+from ocitool.build.schema import SCHEMA  # noqa: E402
 
 CASES = REPOSITORY / "docs" / "cases.md"
 ROW = re.compile(r"^\| (K\d{3}) \| (.*) \| (.*) \| (.*) \|$")
@@ -45,6 +48,66 @@ def exit_codes() -> str:
         "In `check`, a place that could not be looked at (4 or 5) goes before findings (1).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def spec_schema() -> str:
+    """The JSON Schema of ocitool.toml, for editors."""
+    return json.dumps(SCHEMA, indent=2) + "\n"
+
+
+def spec_reference() -> str:
+    """Every key of ocitool.toml, from the schema."""
+    lines = [
+        GENERATED + "# ocitool.toml",
+        "",
+        "Every key may be left out.",
+        "Editors take the same as a [JSON Schema](ocitool-toml.schema.json).",
+        "How to use it tells [the guide](../guides/spec-file.md).",
+    ]
+    for title, table in _tables("", SCHEMA):
+        lines += [
+            "",
+            f"## {title or 'At the top'}",
+            "",
+            table["description"],
+            "",
+            "| key | type | meaning |",
+            "|--|--|--|",
+        ]
+        lines += [
+            f"| `{key}` | {_type(value)} | {value['description']} |"
+            for key, value in table["properties"].items()
+            if not _is_table(value)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _is_table(schema: dict[str, Any]) -> bool:
+    inner = schema.get("items", schema.get("additionalProperties"))
+    return "properties" in schema or (isinstance(inner, dict) and "properties" in inner)
+
+
+def _tables(name: str, schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each table with the header that begins it; those of one platform are the same again."""
+    found = [(name, schema)]
+    for key, value in schema["properties"].items():
+        if "properties" in value:
+            found += _tables(f"`[{key}]`", value)
+        elif "properties" in value.get("items", {}):
+            found.append((f"`[[{key}]]`", value["items"]))
+        elif key == "platform":
+            own = {**value["additionalProperties"], "description": f"{value['description']} Tables as above."}
+            found.append((f'`[{key}."OS/ARCH"]`', own))
+    return found
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " · ".join(f"`{word}`" for word in schema["enum"])
+    if schema["type"] == "array":
+        inner = schema["items"]
+        return f"list of {_type(inner)}" if "enum" in inner else "list of strings"
+    return {"object": "table of strings", "boolean": "true or false"}.get(schema["type"], schema["type"])
 
 
 def cases() -> str:
@@ -84,6 +147,8 @@ def _first_line(kind: type) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cases.md": cases,
     "docs/reference/exit-codes.md": exit_codes,
+    "docs/reference/ocitool-toml.md": spec_reference,
+    "docs/reference/ocitool-toml.schema.json": spec_schema,
 }
 
 

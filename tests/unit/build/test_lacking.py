@@ -5,7 +5,7 @@ from ocitool.build.prebuilt import survey
 from ocitool.model.files import Kind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.rootfs.tree import Listed, Node, Tree
-from tests.fakes.programs import Elf
+from tests.fakes.programs import Elf, dynamic
 
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 
@@ -63,3 +63,33 @@ def test_only_what_is_executable_is_judged():
 
 def test_a_directory_is_no_loader():
     assert ["/bin"] == lacks([program("/bin"), Entry("bin", Kind.DIRECTORY, 0o755)], None)
+
+
+def needing(name: bytes) -> Entry:
+    """A program that needs a library."""
+    names = b"\0" + name + b"\0"
+
+    def build(at: int) -> bytes:
+        table = dynamic("<", 64, [(1, 1), (5, at), (10, len(names))])
+        return Elf(62, segments=[(3, 4, LOADER.encode() + b"\0"), (1, 4, names), (2, 6, table)]).build()
+
+    return Entry("bin/app", Kind.FILE, 0o755, content=BytesContent(build(build(0).index(names))))
+
+
+def test_a_library_that_only_the_loaders_cache_knows():
+    base = {LOADER.strip("/").replace("/", "__"): "", "opt__cuda__libcuda.so.1": ""}
+    entries = [needing(b"libcuda.so.1")]
+
+    def libraries(base):
+        return [one.libraries for one in lacking(survey(entries), entries, tree(**base), {})]
+
+    assert [("libcuda.so.1",)] == libraries(base)
+    assert [] == libraries({**base, "etc__ld.so.cache": ""})
+
+
+def test_folders_of_the_images_environment_are_searched():
+    base = tree(**{LOADER.strip("/").replace("/", "__"): "", "opt__lib__libx.so": ""})
+    entries = [needing(b"libx.so")]
+
+    assert () == lacking(survey(entries), entries, base, {"LD_LIBRARY_PATH": "relative:/opt/lib"})
+    assert 1 == len(lacking(survey(entries), entries, base, {}))
