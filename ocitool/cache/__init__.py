@@ -1,0 +1,1 @@
+"""What this machine keeps between runs: content, memos, local names."""

@@ -1,0 +1,109 @@
+"""This machine's store: a layout of content, memos of what is known, and images under local names.
+
+    <root>/content   an OCI layout; names are full references
+    <root>/memo      what was computed before, by the digest of the question; safe to lose
+    <root>/journal   uploads that were cut, so that a later run can go on
+    <root>/backup    the old bytes of everything that was changed in place
+
+Everything is written to a temporary name and renamed, so several processes can share a root.
+"""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+from ocitool.errors import LocalIOError, NotFound, local_io
+from ocitool.model.digest import Digest
+from ocitool.store.layout import LayoutStore
+
+_SCHEMA: Final = "1"
+"""Part of every memo key; raise it when the meaning of memos changes."""
+
+
+def default_root(environ: dict[str, str] | None = None) -> Path:
+    """`$XDG_CACHE_HOME/ocitool`, else `~/.cache/ocitool`."""
+    environ = dict(os.environ) if environ is None else environ
+    base = environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if base.startswith("/") else Path(environ.get("HOME") or "/nonexistent") / ".cache"
+    return home / "ocitool"
+
+
+class MachineStore:
+    """The parts of a cache root. Nothing is created before something is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.content = LayoutStore(root / "content", create=True, durable=False)
+        self.memo = DiskMemo(root / "memo")
+
+    @property
+    def journal(self) -> Path:
+        """Folder of the upload journal."""
+        return self.root / "journal"
+
+    @property
+    def backup(self) -> Path:
+        """Layout that keeps the old bytes of changed manifests."""
+        return self.root / "backup"
+
+    def check_writable(self) -> None:
+        """Raise LocalIOError now, before long work, if the root cannot be written."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe-{secrets.token_hex(4)}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise LocalIOError(
+                f"cannot write this machine's store {self.root}: {(error.strerror or str(error)).lower()}",
+                path=str(self.root),
+                hint="choose another folder with --cache-dir or OCITOOL_CACHE_DIR",
+            ) from error
+
+    def image(self, name: str) -> None:
+        """Raise NotFound unless an image is kept here under the full reference `name`."""
+        if self.content.head(name) is None:
+            raise NotFound(
+                f"no image {name} in this machine's store",
+                name=name,
+                where=str(self.root),
+                hint="ocitool build -t it",
+            )
+
+
+class DiskMemo:
+    """Answers to questions asked before; a damaged or missing file is a question not asked yet."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        """The value remembered under `key`, or None."""
+        try:
+            tree = json.loads(self._path(key).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+        if not isinstance(tree, dict) or tree.get("key") != key:
+            return None
+        value = tree.get("value")
+        return value if isinstance(value, dict) else None
+
+    def remember(self, key: str, value: dict[str, Any]) -> None:
+        """Keep `value` under `key`. Raises LocalIOError."""
+        path = self._path(key)
+        temporary = path.with_name(f".{secrets.token_hex(6)}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.write_text(json.dumps({"key": key, "value": value}), encoding="utf-8")
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise local_io(error, f"write {path}") from error
+
+    def _path(self, key: str) -> Path:
+        name = Digest.of(f"{_SCHEMA}\0{key}".encode()).hex
+        return self._root / name[:2] / name[2:]

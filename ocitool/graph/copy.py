@@ -1,0 +1,173 @@
+"""copy(): a manifest and everything below it from one store to another, the tag last.
+
+Children go before their parents and tags after everything, so a copy that dies leaves what was there. That
+a manifest is there does not prove that its children are: every distinct blob and manifest is asked for.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ocitool.errors import OcitoolError
+from ocitool.events import Advanced, Done, Listener, Started, silent
+from ocitool.graph.walk import Snapshot, walk
+from ocitool.model import mediatype
+from ocitool.model.document import Document
+from ocitool.model.views import Descriptor
+from ocitool.store.base import Put, Reader, Source, Store, StoreSource
+from ocitool.tasks import Scope, TaskGroup
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReport:
+    """What a copy did. `puts` counts blobs by outcome; sizes are bytes of blobs.
+
+    `skipped` are foreign layers that stay where their urls point (K058).
+    """
+
+    root: Descriptor
+    puts: dict[Put, int] = field(default_factory=dict, hash=False)
+    sent: int = 0
+    saved: int = 0
+    manifests_sent: int = 0
+    manifests: int = 0
+    skipped: tuple[Descriptor, ...] = ()
+
+
+def copy(
+    source: Reader,
+    name: str,
+    target: Store,
+    *tags: str,
+    scope: Scope,
+    width: int = 8,
+    trust: bool = False,
+    listener: Listener = silent,
+) -> CopyReport:
+    """Copy `name` from `source` to `target` and point every tag at it.
+
+    With `trust` a target that has the root is believed to have everything below it. Errors carry a note
+    that says which side failed. After an error or a cancellation the tags are what they were.
+    """
+    if trust:
+        root = source.get_manifest(name)
+        if target.head(str(root.digest)) is not None:
+            return CopyReport(_tag(target, root, tags, listener), manifests=1)
+    with _side("source"):
+        snapshot = walk(source, name, scope=scope, width=width)
+    return publish(
+        snapshot,
+        target,
+        *tags,
+        source_of=lambda descriptor: StoreSource(descriptor, source),
+        scope=scope,
+        width=width,
+        listener=listener,
+    )
+
+
+def publish(
+    snapshot: Snapshot,
+    target: Store,
+    *tags: str,
+    source_of: Callable[[Descriptor], Source],
+    scope: Scope,
+    width: int = 8,
+    listener: Listener = silent,
+) -> CopyReport:
+    """Store a snapshot's blobs, then its manifests from the leaves up, then the tags.
+
+    `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. One
+    round of questions (every blob, every manifest, every tag at once) comes first, so that publishing
+    what is there already costs one round trip.
+    """
+    skipped = tuple(d for d in snapshot.blobs if mediatype.is_foreign(d.media_type) and d.urls)
+    blobs = [d for d in snapshot.blobs if d not in skipped]
+    *waves, _ = snapshot.children_first
+    documents = [document for wave in snapshot.children_first for document in wave]
+    with _side("destination"), TaskGroup(scope, width) as group:
+        puts = [group.spawn(_put, target, d, source_of(d), group.scope, listener) for d in blobs]
+        heads = {d.digest: group.spawn(target.head, str(d.digest)) for d in documents}
+        tagged = {tag: group.spawn(target.head, tag) for tag in tags if tag}
+    absent = {digest for digest, task in heads.items() if task.result is None}
+    root = snapshot.documents[snapshot.root.digest]
+    due = tuple(tag for tag in tags if not tag or not _is(tagged[tag].result, root))
+    with _side("destination"):
+        for wave in waves:
+            with TaskGroup(scope, width) as group:
+                for document in wave:
+                    if document.digest in absent:
+                        group.spawn(_put_manifest, target, document, listener)
+        if due or root.digest in absent:
+            scope.check()
+            _tag(target, root, due, listener)
+    outcomes = [task.result for task in puts]
+    return CopyReport(
+        root=snapshot.root,
+        puts={put: outcomes.count(put) for put in Put},
+        sent=sum(d.size for d, put in zip(blobs, outcomes, strict=True) if put is Put.STORED),
+        saved=sum(d.size for d, put in zip(blobs, outcomes, strict=True) if put is not Put.STORED),
+        manifests_sent=len(absent),
+        manifests=len(documents),
+        skipped=skipped,
+    )
+
+
+def _is(descriptor: Descriptor | None, document: Document) -> bool:
+    return descriptor is not None and descriptor.digest == document.digest
+
+
+def _put(target: Store, descriptor: Descriptor, source: Source, scope: Scope, listener: Listener) -> Put:
+    scope.check()
+    key = str(descriptor.digest)
+    listener(Started(key, f"blob {descriptor.digest.short}", descriptor.size))
+    put = target.put_blob(descriptor, _Watched(source, key, scope, listener))
+    listener(Done(key, put.value, descriptor.size))
+    return put
+
+
+def _put_manifest(target: Store, document: Document, listener: Listener) -> None:
+    target.put_manifest(document)
+    listener(Done(str(document.digest), "manifest", document.size))
+
+
+def _tag(target: Store, root: Document, tags: tuple[str, ...], listener: Listener) -> Descriptor:
+    stored = target.put_manifest(root, *tags)
+    listener(Done(str(root.digest), "tagged" if any(tags) else "manifest", root.size))
+    return stored.descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A source whose pieces are counted for the listener and stop when the scope is cancelled."""
+
+    inner: Source
+    key: str
+    scope: Scope
+    listener: Listener
+
+    @property
+    def origin(self) -> Reader | None:
+        return self.inner.origin
+
+    @contextmanager
+    def open(self, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        with self.inner.open(offset) as pieces:
+            yield self._watch(pieces)
+
+    def _watch(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in self.scope.pieces(pieces):
+            yield piece
+            self.listener(Advanced(self.key, len(piece)))
+
+
+@contextmanager
+def _side(side: str) -> Iterator[None]:
+    """Say in a note which side of a copy failed."""
+    try:
+        yield
+    except OcitoolError as error:
+        note = f"at the {side}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+        raise

@@ -1,0 +1,229 @@
+"""What hangs below a manifest: edges, and a Snapshot of everything that can be read.
+
+An edge's role comes from where a descriptor stands, never from its media type alone: an index entry is
+fetched as a manifest even if its type is strange.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
+from ocitool.store.base import Reader
+from ocitool.tasks import Scope, TaskGroup
+
+MAX_DEPTH: Final = 4
+"""Indexes of indexes deeper than this are refused: a hostile chain has to end (K020)."""
+MAX_MANIFESTS: Final = 20_000
+"""Manifests in one snapshot; a guess far above what anybody publishes."""
+
+
+class Role(Enum):
+    """What a descriptor is used as, by the place it stands in."""
+
+    MANIFEST = "manifest"
+    BLOB = "blob"
+    SUBJECT = "subject"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One reference: `parent` holds `descriptor` at JSON pointer `pointer`."""
+
+    parent: Digest
+    pointer: str
+    descriptor: Descriptor
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything reached from a root, at one moment.
+
+    `documents` holds every manifest that was read, `edges` every reference in them (parents before
+    children), `missing` the manifest edges whose target is not there (404 and only 404), `unanswered`
+    those that could not be read for another reason, `refused` those whose bytes are no valid manifest.
+    """
+
+    root: Descriptor
+    documents: Mapping[Digest, Document] = field(hash=False)
+    edges: tuple[Edge, ...]
+    missing: tuple[Edge, ...] = ()
+    unanswered: tuple[tuple[Edge, OcitoolError], ...] = ()
+    refused: tuple[tuple[Edge, MalformedDocument], ...] = ()
+
+    def view(self, digest: Digest) -> View:
+        """The view of a document in the snapshot."""
+        return view(self.documents[digest])
+
+    def below(self, digest: Digest) -> Iterator[Edge]:
+        """The edges whose parent is `digest`, in document order."""
+        return (edge for edge in self.edges if edge.parent == digest)
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """Every distinct blob, in the order first met."""
+        found: dict[Digest, Descriptor] = {}
+        for edge in self.edges:
+            if edge.role is Role.BLOB:
+                found.setdefault(edge.descriptor.digest, edge.descriptor)
+        return tuple(found.values())
+
+    @property
+    def children_first(self) -> tuple[tuple[Document, ...], ...]:
+        """The documents in waves: each wave only refers to documents of earlier ones; the root is last."""
+        height: dict[Digest, int] = {}
+
+        def measure(digest: Digest) -> int:
+            if digest not in height:
+                height[digest] = 0
+                below = [e.descriptor.digest for e in self._manifest_edges.get(digest, ())]
+                height[digest] = 1 + max((measure(d) for d in below if d in self.documents), default=-1)
+            return height[digest]
+
+        measure(self.root.digest)
+        waves: list[list[Document]] = [[] for _ in range(max(height.values()) + 1)]
+        for digest, level in height.items():
+            waves[level].append(self.documents[digest])
+        return tuple(tuple(wave) for wave in waves)
+
+    @property
+    def _manifest_edges(self) -> Mapping[Digest, list[Edge]]:
+        edges: dict[Digest, list[Edge]] = {}
+        for edge in self.edges:
+            if edge.role is Role.MANIFEST:
+                edges.setdefault(edge.parent, []).append(edge)
+        return edges
+
+
+def children(document: Document) -> tuple[Edge, ...]:
+    """The references in a document, in document order. Raises MalformedDocument."""
+    parent = document.digest
+    edges: list[Edge] = []
+    seen = view(document)
+    match seen:
+        case Index():
+            edges += [Edge(parent, f"/manifests/{n}", d, Role.MANIFEST) for n, d in enumerate(seen.entries)]
+        case Manifest():
+            edges.append(Edge(parent, "/config", seen.config, Role.BLOB))
+            edges += [Edge(parent, f"/layers/{n}", d, Role.BLOB) for n, d in enumerate(seen.layers)]
+        case Opaque():
+            pass
+    if seen.subject is not None:
+        edges.append(Edge(parent, "/subject", seen.subject, Role.SUBJECT))
+    return tuple(edges)
+
+
+def walk(
+    store: Reader,
+    name: str,
+    *,
+    scope: Scope,
+    width: int = 16,
+    tolerant: bool = False,
+    wanted: Callable[[Edge], bool] = lambda _: True,
+) -> Snapshot:
+    """Read the manifest under `name` and every manifest below it, level by level, each digest once.
+
+    Blobs are listed and not looked at; subjects are not followed. `wanted` may leave manifest edges out.
+    A child that is not there raises NotFound naming its parent; with `tolerant`, missing, unanswered and
+    malformed children are recorded instead (an unreadable root still raises).
+    """
+    root = store.get_manifest(name)
+    walker = _Walker(store, width, tolerant=tolerant, wanted=wanted)
+    walker.take(root)
+    level, depth = walker.next_level(), 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise MalformedDocument(f"indexes nested deeper than {MAX_DEPTH} levels in {store.label}:{name}")
+        walker.fetch(level, scope)
+        level = walker.next_level()
+    return Snapshot(
+        root=Descriptor.of(root),
+        documents=MappingProxyType(walker.documents),
+        edges=tuple(walker.edges),
+        missing=tuple(walker.missing),
+        unanswered=tuple(walker.unanswered),
+        refused=tuple(walker.refused),
+    )
+
+
+class _Walker:
+    """The growing state of one walk; only the thread that walks changes it."""
+
+    def __init__(self, store: Reader, width: int, *, tolerant: bool, wanted: Callable[[Edge], bool]) -> None:
+        self.store, self.width, self.tolerant, self.wanted = store, width, tolerant, wanted
+        self.documents: dict[Digest, Document] = {}
+        self.edges: list[Edge] = []
+        self.missing: list[Edge] = []
+        self.unanswered: list[tuple[Edge, OcitoolError]] = []
+        self.refused: list[tuple[Edge, MalformedDocument]] = []
+        self._pending: list[Edge] = []
+        self._asked: set[Digest] = set()
+
+    def take(self, document: Document) -> None:
+        self.documents[document.digest] = document
+        self._asked.add(document.digest)
+        edges = children(document)
+        self.edges += edges
+        self._pending += [e for e in edges if e.role is Role.MANIFEST and self.wanted(e)]
+
+    def next_level(self) -> list[Edge]:
+        """The manifest edges to fetch now, one for each digest not asked for yet."""
+        level: list[Edge] = []
+        for edge in self._pending:
+            if edge.descriptor.digest not in self._asked:
+                self._asked.add(edge.descriptor.digest)
+                level.append(edge)
+        self._pending = []
+        if len(self._asked) > MAX_MANIFESTS:
+            raise MalformedDocument(f"more than {MAX_MANIFESTS} manifests below one name")
+        return level
+
+    def fetch(self, level: list[Edge], scope: Scope) -> None:
+        with TaskGroup(scope, self.width) as group:
+            tasks = [(edge, group.spawn(self._get, edge)) for edge in level]
+        for edge, task in tasks:
+            match task.result:
+                case Document() as document:
+                    try:
+                        self.take(document)
+                    except MalformedDocument as error:
+                        if not self.tolerant:
+                            error.add_note(f"in {edge.descriptor.digest} at {edge.pointer} of {edge.parent}")
+                            raise
+                        self.documents[document.digest] = document
+                        self.refused.append((edge, error))
+                case NotFound():
+                    self.missing.append(edge)
+                case OcitoolError() as error:
+                    self.unanswered.append((edge, error))
+
+    def _get(self, edge: Edge) -> Document | OcitoolError:
+        try:
+            return self._document(edge.descriptor)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            if self.tolerant:
+                return error
+            error.add_note(f"it is {edge.pointer} of {edge.parent} in {self.store.label}")
+            raise
+
+    def _document(self, descriptor: Descriptor) -> Document:
+        document = self.store.get_manifest(str(descriptor.digest))
+        # What the parent says decides how the child is read, unless the child says otherwise itself.
+        return document if document.media_type else Document(document.raw, descriptor.media_type)
+
+
+def snapshot_of(root: Document, documents: Iterable[Document] = ()) -> Snapshot:
+    """A snapshot of documents that were just made: `root` and everything below it, all of it at hand."""
+    known = {document.digest: document for document in (root, *documents)}
+    edges = tuple(edge for document in known.values() for edge in children(document))
+    return Snapshot(root=Descriptor.of(root), documents=MappingProxyType(known), edges=edges)
