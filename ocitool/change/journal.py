@@ -108,7 +108,10 @@ class Journal:
             raise local_io(error, f"note the undo in {record.path.parent}") from error
 
     def _folder(self, target: str, tag: str) -> Path:
-        return self.root / "records" / hashlib.sha256(f"{target}\n{tag}".encode()).hexdigest()[:32]
+        """Where the changes of a tag are; a layout is known by its absolute path, wherever it is named from."""
+        scheme, colon, path = target.partition(":")
+        place = f"oci:{Path(path).absolute()}" if colon and scheme == "oci" else target
+        return self.root / "records" / hashlib.sha256(f"{place}\n{tag}".encode()).hexdigest()[:32]
 
 
 def _read(path: Path) -> Record:
