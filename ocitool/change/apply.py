@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ocitool.change.journal import Journal
-from ocitool.change.plan import Delete, Plan, PutBlob, PutManifest, Tag
+from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag
 from ocitool.errors import Conflict, RegistryError
 from ocitool.events import Done, Listener, Started, silent
+from ocitool.graph.copy import copy
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.store.base import Expect, Put, Store
@@ -72,7 +73,7 @@ def apply(
     if plan.is_empty:
         return ChangeReport(plan.target)
     work = _Work(plan, store, journal, scope=scope, listener=listener, clock=clock)
-    content = [step for step in plan.steps if isinstance(step, PutBlob | PutManifest)]
+    content = [step for step in plan.steps if isinstance(step, PutBlob | Bring | PutManifest)]
     deletes = [step for step in plan.steps if isinstance(step, Delete)]
     if content:  # fail before an upload rather than after it
         for tag in plan.tags:
@@ -130,7 +131,7 @@ class _Work:
             self._journal.keep(documents.values())
         self._kept = tuple(documents)
 
-    def put(self, content: Sequence[PutBlob | PutManifest]) -> None:
+    def put(self, content: Sequence[PutBlob | Bring | PutManifest]) -> None:
         """Blobs and children side by side, then images, then indexes one after another."""
         manifests = [step for step in content if isinstance(step, PutManifest)]
         self._side_by_side(step for step in content if not isinstance(step, PutManifest))
@@ -139,12 +140,12 @@ class _Work:
             if mediatype.is_index(step.document.media_type):
                 self._put_one(step)
 
-    def _side_by_side(self, steps: Iterable[PutBlob | PutManifest]) -> None:
+    def _side_by_side(self, steps: Iterable[PutBlob | Bring | PutManifest]) -> None:
         with TaskGroup(self._scope, self._store.traits.concurrency) as group:
             for step in steps:
                 group.spawn(self._put_one, step)
 
-    def _put_one(self, step: PutBlob | PutManifest) -> None:
+    def _put_one(self, step: PutBlob | Bring | PutManifest) -> None:
         match step:
             case PutBlob(descriptor, source, label):
                 self._listener(Started(str(descriptor.digest), label, descriptor.size))
@@ -158,6 +159,12 @@ class _Work:
                     self._patiently(lambda: self._store.put_manifest(document))
                     self._pushed.add(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
+            case Bring(origin, descriptor):
+                report = copy(
+                    origin, str(descriptor.digest), self._store, scope=self._scope, listener=self._listener
+                )
+                outcome = Put.STORED if report.manifests_sent else Put.EXISTED
+                self._pushed.add(descriptor.digest)
         self._outcomes.append(outcome)
 
     def tag(self, tag: Tag) -> None:

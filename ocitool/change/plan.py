@@ -13,7 +13,7 @@ from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
-from ocitool.store.base import Source
+from ocitool.store.base import Reader, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,20 @@ class PutBlob:
         return {"step": "put-blob", "digest": str(self.descriptor.digest), "size": self.descriptor.size} | _tag(
             self.label
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Bring:
+    """Copy a manifest with everything it reaches from another store, by its digest."""
+
+    origin: Reader
+    descriptor: Descriptor
+    label: str = ""
+
+    def to_tree(self) -> dict[str, Any]:
+        """The step for JSON output."""
+        tree = {"step": "bring", "digest": str(self.descriptor.digest), "from": self.origin.label}
+        return tree | _tag(self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +86,8 @@ class Delete:
         return {"step": "delete", "name": self.name, "before": str(self.base.digest)}
 
 
-Step: TypeAlias = PutBlob | PutManifest | Tag | Delete
-_ORDER: dict[type, int] = {PutBlob: 0, PutManifest: 2, Tag: 3, Delete: 4}
+Step: TypeAlias = PutBlob | Bring | PutManifest | Tag | Delete
+_ORDER: dict[type, int] = {PutBlob: 0, Bring: 1, PutManifest: 2, Tag: 3, Delete: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,7 @@ def replace(
     before: Document | None,
     after: Document,
     *,
-    content: Iterable[PutBlob | PutManifest] = (),
+    content: Iterable[PutBlob | Bring | PutManifest] = (),
     replaced: Iterable[Document] = (),
     notes: Iterable[str] = (),
 ) -> Plan:
@@ -164,6 +178,8 @@ def _line(step: Step) -> str:
     match step:
         case PutBlob(descriptor, _, label):
             return f"put blob {descriptor.digest.short} ({descriptor.size} bytes) {label}".rstrip()
+        case Bring(origin, descriptor, label):
+            return f"bring {descriptor.digest.short} from {origin.label} {label}".rstrip()
         case PutManifest(document, label):
             return f"put manifest {document.digest.short} ({document.size} bytes) {label}".rstrip()
         case Tag(name, document, base):

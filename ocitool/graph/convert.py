@@ -31,6 +31,10 @@ class Losses:
     attestations: bool = False
 
 
+KEEP_ALL: Final = Losses()
+"""Nothing may be left behind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
     """A document in the new family.
@@ -76,7 +80,7 @@ def convert(
     document: Document,
     family: Family,
     *,
-    losses: Losses = Losses(),
+    losses: Losses = KEEP_ALL,
     scope: Scope,
     width: int = 16,
 ) -> Converted:

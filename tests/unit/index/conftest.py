@@ -1,14 +1,19 @@
 """Entries and indexes for the tests of index edits."""
 
+import json
+
 import pytest
 
 from ocitool.index.entries import Entry
+from ocitool.index.sources import Source
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTATION, ATTESTED, Descriptor, view
+from ocitool.store.base import BytesSource
+from ocitool.store.memory import MemoryStore
 
 
 class Maker:
@@ -47,3 +52,46 @@ class Maker:
 @pytest.fixture
 def make():
     return Maker
+
+
+class Repository(MemoryStore):
+    """A memory store that can make images and counts what it is asked."""
+
+    def __init__(self, label="reg.test/app"):
+        super().__init__(label)
+        self.asked: list[str] = []
+
+    def get_manifest(self, name, *, limit=0):
+        self.asked.append(name)
+        return super().get_manifest(name)
+
+    def open_blob(self, descriptor, offset=0):
+        self.asked.append("blob")
+        return super().open_blob(descriptor, offset)
+
+    def image(self, tag, config, family=Family.OCI):
+        raw = json.dumps(config | {"rootfs": {"type": "layers", "diff_ids": []}}).encode()
+        blob = Document(raw, family.config)
+        self.put_blob(Descriptor.of(blob), BytesSource(raw))
+        document = compose.manifest(family, Descriptor.of(blob), [])
+        self.put_manifest(document, *([tag] if tag else []))
+        return document
+
+    def source(self, name, platform=""):
+        return Source(self, name, Platform.parse(platform) if platform else None, f"app:{name}")
+
+    def platform_image(self, tag, platform, family=Family.OCI):
+        """An image of a platform, whose config says just that."""
+        parts = platform.split("/")
+        config = {"os": parts[0], "architecture": parts[1]} | ({"variant": parts[2]} if parts[2:] else {})
+        return self.image(tag, config, family)
+
+
+@pytest.fixture
+def repository():
+    return Repository()
+
+
+@pytest.fixture
+def other_repository():
+    return Repository("reg.test/other")

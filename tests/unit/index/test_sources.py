@@ -1,51 +1,15 @@
 """Resolving sources: where an entry's platform comes from, and what is refused."""
 
-import json
-
 import pytest
 
 from ocitool.errors import MalformedDocument, NotFound, UsageError
-from ocitool.index.sources import Source, SourceName, resolve
+from ocitool.index.sources import SourceName, resolve
 from ocitool.model import compose, mediatype
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTATION, ATTESTED, Descriptor
-from ocitool.store.base import BytesSource
-from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
-
-
-class Repository(MemoryStore):
-    """A memory store that can make images and counts what it is asked."""
-
-    def __init__(self, label="reg.test/app"):
-        super().__init__(label)
-        self.asked: list[str] = []
-
-    def get_manifest(self, name, *, limit=0):
-        self.asked.append(name)
-        return super().get_manifest(name)
-
-    def open_blob(self, descriptor, offset=0):
-        self.asked.append("blob")
-        return super().open_blob(descriptor, offset)
-
-    def image(self, tag, config, family=Family.OCI):
-        raw = json.dumps(config | {"rootfs": {"type": "layers", "diff_ids": []}}).encode()
-        blob = Document(raw, family.config)
-        self.put_blob(Descriptor.of(blob), BytesSource(raw))
-        document = compose.manifest(family, Descriptor.of(blob), [])
-        self.put_manifest(document, *([tag] if tag else []))
-        return document
-
-    def source(self, name, platform=""):
-        return Source(self, name, Platform.parse(platform) if platform else None, f"app:{name}")
-
-
-@pytest.fixture
-def repository():
-    return Repository()
 
 
 def entries(*sources, **options):

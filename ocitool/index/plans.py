@@ -1,0 +1,217 @@
+"""Plans for an index: a new one from sources, or an edit of one that is published.
+
+Reading happens here, deciding in the pure edits, writing in `change.apply`. Children that live in another
+repository or in a layout are brought to the target before the index names them (K035).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ocitool.change import plan as plans
+from ocitool.change.plan import Bring, Plan, PutManifest, Tag
+from ocitool.errors import NotFound, UsageError
+from ocitool.graph.convert import KEEP_ALL, Losses, convert
+from ocitool.index import edit
+from ocitool.index.entries import Entry, check_duplicates, check_family, family_of_entries
+from ocitool.index.fit import Fitted, elsewhere, fit
+from ocitool.index.sources import Source, inner_indexes, resolve
+from ocitool.model.document import Document, Tree, write
+from ocitool.model.mediatype import Family
+from ocitool.model.views import Index, view
+from ocitool.store.base import Reader, Store
+from ocitool.tasks import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How an index is to be made.
+
+    `family` None takes the children's (K023); naming one converts children of the other. `append` starts
+    from what the first tag holds. `losses` says what a conversion may leave behind.
+    """
+
+    sources: tuple[Source, ...]
+    family: Family | None = None
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    append: bool = False
+    allow_duplicates: bool = False
+    attestations: bool = True
+    skip_missing: bool = False
+    losses: Losses = KEEP_ALL
+
+
+def plan_create(target: Store, tags: Sequence[str], request: Request, *, scope: Scope) -> Plan:
+    """The plan of an index of the sources under every tag.
+
+    Raises UsageError for two sources of one platform, mixed families without a choice, annotations on a
+    Docker list (K032) and an empty result; NotFound for a missing source.
+    """
+    held = {tag: _held(target, tag) for tag in tags}
+    members, skipped = resolve(
+        request.sources, scope=scope, attestations=request.attestations, skip_missing=request.skip_missing
+    )
+    start = _start(held[tags[0]], tags[0]) if request.append else None
+    family = request.family
+    if family is None:
+        family = edit.family_of(start) if start else family_of_entries(m.entry for m in members)
+    fitted = fit(members, target, family, request.losses)
+    notes = [*fitted.notes]
+    notes += [f"{source.label or source.name} is missing and left out" for source in skipped]
+    entries = [m.entry for m in fitted.members]
+    if not entries and start is None:
+        raise UsageError("an index of nothing", hint="name at least one image that exists")
+    if start is not None:
+        document = edit.upsert(start, entries, keep_both=request.allow_duplicates)
+        if request.annotations:
+            document = edit.annotate_index(_index(document), request.annotations)
+    else:
+        if not request.allow_duplicates:
+            check_duplicates(entries)
+        document = _compose(entries, family, request.annotations)
+    steps: list[plans.Step] = [*fitted.content]
+    for tag, before in held.items():
+        if before is None or before.raw != document.raw:
+            steps.append(Tag(tag, document, before))
+            notes += _vanishing(before, document, tag)
+    if not any(isinstance(step, Tag) for step in steps):
+        return Plan(target.label, notes=tuple(notes))
+    return Plan(target.label, tuple(steps), notes=tuple(notes))
+
+
+def plan_add(target: Store, name: str, request: Request, *, tags: Sequence[str] = (), scope: Scope) -> Plan:
+    """The plan that puts the sources into the index under `name`; a platform that is there is replaced.
+
+    With `family` set in the request, sources of another family than the index are converted.
+    """
+    before = target.get_manifest(name)
+    index = _index(before, name)
+    members, skipped = resolve(
+        request.sources, scope=scope, attestations=request.attestations, skip_missing=request.skip_missing
+    )
+    notes = [f"{source.label or source.name} is missing and left out" for source in skipped]
+    if request.family is None:
+        fitted = Fitted(members, tuple(elsewhere(members, target)))
+    else:
+        fitted = fit(members, target, edit.family_of(index), request.losses)
+    after = edit.upsert(index, [m.entry for m in fitted.members], keep_both=request.allow_duplicates)
+    return _replace(target, name, before, after, tags, content=fitted.content, notes=[*notes, *fitted.notes])
+
+
+def plan_edit(target: Store, name: str, change: Callable[[Index], Document], *, tags: Sequence[str] = ()) -> Plan:
+    """The plan of a pure edit of the index under `name`, written back there or under `tags` instead."""
+    before = target.get_manifest(name)
+    return _replace(target, name, before, change(_index(before, name)), tags)
+
+
+def plan_flatten(target: Store, name: str, *, tags: Sequence[str] = (), scope: Scope) -> Plan:
+    """The plan that leaves one level of an index of indexes (K020)."""
+    before = target.get_manifest(name)
+    index = _index(before, name)
+    after = edit.flatten(index, inner_indexes(target, index, scope=scope))
+    return _replace(target, name, before, after, tags)
+
+
+def plan_convert(
+    target: Store,
+    name: str,
+    family: Family,
+    *,
+    losses: Losses = KEEP_ALL,
+    tags: Sequence[str] = (),
+    scope: Scope,
+) -> Plan:
+    """The plan that turns an image or index, children first, into the other family (K026)."""
+    before = target.get_manifest(name)
+    done = convert(target, before, family, losses=losses, scope=scope, width=target.traits.concurrency)
+    notes = list(done.notes)
+    if done.document is not before:
+        notes.append("digests change: signatures and whatever else names the old ones no longer fit")
+    content = [PutManifest(child) for child in done.children.values()]
+    return _replace(
+        target, name, before, done.document, tags, content=content, replaced=done.originals, notes=notes
+    )
+
+
+def plan_tag(store: Store, name: str, tags: Sequence[str]) -> Plan:
+    """The plan that lets further tags hold what `name` holds."""
+    document = store.get_manifest(name)
+    steps = [Tag(tag, document, before) for tag in tags if (before := _held(store, tag)) != document]
+    return Plan(store.label, tuple(steps))
+
+
+def _replace(
+    target: Store,
+    name: str,
+    before: Document,
+    after: Document,
+    tags: Sequence[str],
+    *,
+    content: Iterable[Bring | PutManifest] = (),
+    replaced: Iterable[Document] = (),
+    notes: Iterable[str] = (),
+) -> Plan:
+    """Write `after` back under `name`, or under `tags` if there are any, whatever they hold now."""
+    if not tags:
+        if ":" in name:
+            raise UsageError(
+                f"{name} is a digest, which always means the same bytes",
+                hint="say where the result goes: -t NAME:TAG",
+            )
+        if before.raw == after.raw:
+            return Plan(target.label, notes=tuple(notes))
+        return plans.replace(target.label, [name], before, after, content=content, replaced=replaced, notes=notes)
+    written = [Tag(tag, after, held) for tag in tags if (held := _held(target, tag)) != after]
+    return (
+        Plan(target.label, (*_sorted(content), *written), tuple(replaced), tuple(notes))
+        if written
+        else Plan(target.label, notes=tuple(notes))
+    )
+
+
+def _sorted(content: Iterable[Bring | PutManifest]) -> list[Bring | PutManifest]:
+    return sorted(content, key=lambda step: isinstance(step, PutManifest))
+
+
+def _held(store: Reader, tag: str) -> Document | None:
+    try:
+        return store.get_manifest(tag)
+    except NotFound:
+        return None
+
+
+def _index(document: Document, name: str = "") -> Index:
+    seen = view(document)
+    if not isinstance(seen, Index):
+        raise UsageError(f"{name or document.digest} is no index", hint="ocitool index create makes one of images")
+    return seen
+
+
+def _start(held: Document | None, tag: str) -> Index | None:
+    return None if held is None else _index(held, tag)
+
+
+def _compose(entries: Sequence[Entry], family: Family, annotations: Mapping[str, str]) -> Document:
+    check_family(entries, family)
+    if annotations and family is Family.DOCKER:
+        raise UsageError("a Docker manifest list cannot carry annotations", hint="add --format oci")  # K032
+    tree: dict[str, Tree] = {
+        "schemaVersion": 2,
+        "mediaType": family.index,
+        "manifests": [entry.tree for entry in entries],
+    }
+    if annotations:
+        tree["annotations"] = dict(sorted(annotations.items()))
+    return write(tree, family.index)
+
+
+def _vanishing(before: Document | None, after: Document, tag: str) -> list[str]:
+    """Notes on the platforms that a tag offers now and will not any more (K038)."""
+    if before is None:
+        return []
+    old, new = view(before), view(after)
+    if not isinstance(old, Index) or not isinstance(new, Index):
+        return []
+    offered = {e.platform.normalised() for e in new.platforms if e.platform}
+    gone = [str(e.platform) for e in old.platforms if e.platform and e.platform.normalised() not in offered]
+    return [f"{tag} holds {', '.join(gone)} now and will not any more"] if gone else []
