@@ -109,7 +109,7 @@ def annotate(index: Index, selector: Selector, marks: Marks, *, allow_duplicates
         )
     old = entries_of(index)
     selector.check(old, "the index")
-    listed = [_marked(entry, marks) if selector.matches(entry) else entry for entry in old]
+    listed = [marked(entry, marks) if selector.matches(entry) else entry for entry in old]
     if not allow_duplicates and [e.platform for e in listed] != [e.platform for e in old]:
         check_duplicates(listed)
     return _with(index, listed)
@@ -209,7 +209,8 @@ def _without_orphans(old: Sequence[Entry], listed: Sequence[Entry]) -> list[Entr
     return [e for e in listed if not (e.descriptor.is_attestation and e.descriptor.attested in gone)]
 
 
-def _marked(entry: Entry, marks: Marks) -> Entry:
+def marked(entry: Entry, marks: Marks) -> Entry:
+    """The entry with marks on it. Raises UsageError for a platform that does not exist."""
     platform = marks.on(entry.descriptor.platform)
     if platform is not None and platform != entry.descriptor.platform:
         check_runnable(platform, entry.label)

@@ -55,11 +55,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An entry to be, the store in which its manifest is, and the manifest if it was read."""
+    """An entry to be, the store in which its manifest is, and the manifest if it was read.
+
+    `root` is what the source's name held: the image itself, or the index that lists it.
+    """
 
     entry: Entry
     store: Reader
     document: Document | None = None
+    root: Digest | None = None
 
 
 def resolve(
@@ -71,16 +75,23 @@ def resolve(
     first, attestations last. Raises NotFound for a missing source unless `skip_missing`, UsageError where
     the platform of an image cannot be told.
     """
-    width = max((source.store.traits.concurrency for source in sources), default=1)
-    with TaskGroup(scope, width) as group:
-        tasks = [group.spawn(_try, source, scope, skip_missing=skip_missing) for source in sources]
-    found = [task.result for task in tasks]
+    found = resolve_each(sources, scope=scope, skip_missing=skip_missing)
     members = [member for group_ in found if group_ is not None for member in group_]
     if not attestations:
         members = [m for m in members if not m.entry.descriptor.is_attestation]
     members.sort(key=lambda m: m.entry.descriptor.is_attestation)
     skipped = tuple(s for s, group_ in zip(sources, found, strict=True) if group_ is None)
     return tuple(_once(members)), skipped
+
+
+def resolve_each(
+    sources: Sequence[Source], *, scope: Scope, skip_missing: bool = False
+) -> list[tuple[Member, ...] | None]:
+    """The members of each source, in the order of the sources; None for one that was skipped as missing."""
+    width = max((source.store.traits.concurrency for source in sources), default=1)
+    with TaskGroup(scope, width) as group:
+        tasks = [group.spawn(_try, source, scope, skip_missing=skip_missing) for source in sources]
+    return [task.result for task in tasks]
 
 
 def inner_indexes(store: Reader, index: Index, *, scope: Scope) -> Mapping[Digest, Index]:
@@ -143,7 +154,7 @@ def _members(source: Source, document: Document, what: str, scope: Scope) -> tup
             descriptor = replace(Descriptor.of(document), platform=platform)
             if not seen.is_image:
                 descriptor = replace(descriptor, artifact_type=seen.effective_artifact_type)
-            return (Member(Entry.of(descriptor), source.store, document),)
+            return (Member(Entry.of(descriptor), source.store, document, document.digest),)
         case Index():
             return _from_index(source, seen, what, scope)
         case Opaque(why=why):
@@ -162,7 +173,7 @@ def _from_index(source: Source, index: Index, what: str, scope: Scope) -> tuple[
         entries[number] = task.result
     if source.platform is not None:
         entries = _only(entries, source.platform, what)
-    return tuple(Member(entry, source.store) for entry in entries)
+    return tuple(Member(entry, source.store, root=index.document.digest) for entry in entries)
 
 
 def _flat(index: Index, nested: Mapping[Digest, Index]) -> list[Entry]:
