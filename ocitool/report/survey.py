@@ -1,0 +1,305 @@
+"""Survey: everything `inspect` and `diff` tell about a name, gathered in a few rounds of requests.
+
+One round for each level of manifests and one for the configs. What cannot be read is part of the answer,
+not an error: a child that is gone is a fact about the index.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from ocitool.errors import Cancelled, NotFound, OcitoolError
+from ocitool.graph.walk import Edge, Role, Snapshot, walk
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View
+from ocitool.store.base import Reader
+from ocitool.store.verify import read_blob
+from ocitool.tasks import Scope, TaskGroup
+
+_PREDICATE: Final = "in-toto.io/predicate-type"
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """Statements about an image; `predicates` are the predicate types, or empty where they are not said."""
+
+    descriptor: Descriptor
+    predicates: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """In a word each: provenance, sbom, or the predicate type itself."""
+        return tuple(dict.fromkeys(_kind(predicate) for predicate in self.predicates))
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of an index, or the image a tag names.
+
+    `platform` is what the index says, else what the config says. `problem` says in a line why there is no
+    manifest or no config.
+    """
+
+    descriptor: Descriptor
+    platform: Platform | None = None
+    manifest: Manifest | None = None
+    config: ImageConfig | None = None
+    attestations: tuple[Attestation, ...] = ()
+    problem: str = ""
+
+    @property
+    def layers(self) -> tuple[Descriptor, ...]:
+        """Bottom first; empty if the manifest is not there."""
+        return self.manifest.layers if self.manifest else ()
+
+    @property
+    def size(self) -> int:
+        """Compressed bytes of the layers, as Docker Hub counts."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def label(self) -> str:
+        """The platform, or the digest where none is known."""
+        return str(self.platform) if self.platform else self.descriptor.digest.short
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a name holds. `kind` is index, image, artifact or unknown.
+
+    `images` are in the order of the index, also from inner indexes; `others` are entries that are no images;
+    `orphans` attestations whose image is not listed.
+    """
+
+    name: str
+    root: Descriptor
+    kind: str
+    images: tuple[Image, ...] = ()
+    others: tuple[Descriptor, ...] = ()
+    orphans: tuple[Attestation, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    artifact_type: str = ""
+    subject: Descriptor | None = None
+    note: str = ""
+
+    @property
+    def layers(self) -> dict[Digest, tuple[Descriptor, int]]:
+        """Every distinct layer with the number of images it is in, in the order first met."""
+        found: dict[Digest, tuple[Descriptor, int]] = {}
+        for image in self.images:
+            for layer in {layer.digest: layer for layer in image.layers}.values():
+                _, count = found.get(layer.digest, (layer, 0))
+                found[layer.digest] = (layer, count + 1)
+        return found
+
+    @property
+    def total_size(self) -> int:
+        """Compressed bytes of all images, shared layers counted once."""
+        return sum(layer.size for layer, _ in self.layers.values())
+
+    def to_tree(self, *, configs: bool = False) -> dict[str, Any]:
+        """The survey for JSON output; `configs` adds each image's config as it stands."""
+        shared = self.layers
+        tree: dict[str, Any] = {
+            "name": self.name,
+            "kind": self.kind,
+            "digest": self.root.digest,
+            "mediaType": self.root.media_type,
+            "manifestSize": self.root.size,
+            "totalSize": self.total_size,
+            "platforms": [_image_tree(image, shared, configs=configs) for image in self.images],
+        }
+        tree |= {"annotations": dict(self.annotations)} if self.annotations else {}
+        tree |= {"artifactType": self.artifact_type} if self.artifact_type else {}
+        tree |= {"subject": self.subject.to_tree()} if self.subject else {}
+        tree |= {"others": [other.to_tree() for other in self.others]} if self.others else {}
+        tree |= {"orphans": [_attestation_tree(orphan) for orphan in self.orphans]} if self.orphans else {}
+        tree |= {"note": self.note} if self.note else {}
+        return tree
+
+
+def survey(store: Reader, name: str, *, scope: Scope, label: str = "", configs: bool = True) -> Survey:
+    """What `name` holds, with the manifests of all its images and, with `configs`, their configs.
+
+    Requests: one for the root, one for each distinct child, one for each distinct config. Raises NotFound,
+    MalformedDocument and what the store raises for the root only.
+    """
+    snapshot = walk(store, name, scope=scope, width=store.traits.concurrency, tolerant=True)
+    read = _configs(store, snapshot, scope) if configs else {}
+    root = snapshot.view(snapshot.root.digest)
+    gathered = _Gathered(snapshot, read)
+    match root:
+        case Index():
+            gathered.take_index(root)
+            kind, annotations, artifact_type = "index", root.annotations, root.artifact_type
+        case Manifest():
+            kind = "image" if root.is_image else "artifact"
+            annotations = root.annotations
+            artifact_type = "" if root.is_image else root.effective_artifact_type
+            if root.is_image:
+                gathered.images.append(gathered.image(snapshot.root))
+        case Opaque():
+            return Survey(label or name, snapshot.root, "unknown", note=root.why)
+    return Survey(
+        name=label or name,
+        root=snapshot.root,
+        kind=kind,
+        images=gathered.paired(),
+        others=tuple(gathered.others),
+        orphans=gathered.orphans(),
+        annotations=annotations,
+        artifact_type=artifact_type,
+        subject=root.subject,
+    )
+
+
+class _Gathered:
+    """The images and attestations found while going through an index and its inner ones."""
+
+    def __init__(self, snapshot: Snapshot, configs: Mapping[Digest, ImageConfig | OcitoolError]) -> None:
+        self._snapshot = snapshot
+        self._configs = configs
+        self._problems = dict(_problems(snapshot))
+        self._seen: set[Digest] = set()
+        self.images: list[Image] = []
+        self.others: list[Descriptor] = []
+        self.attestations: list[Attestation] = []
+
+    def take_index(self, index: Index) -> None:
+        if index.document.digest in self._seen:
+            return
+        self._seen.add(index.document.digest)
+        for entry in index.entries:
+            child = self._view(entry.digest)
+            if isinstance(child, Index):
+                self.take_index(child)
+            elif entry.is_attestation:
+                self.attestations.append(self._attestation(entry, child))
+            elif (isinstance(child, Manifest) and not child.is_image and entry.platform is None) or isinstance(
+                child, Opaque
+            ):
+                self.others.append(entry)
+            else:
+                self.images.append(self.image(entry))
+
+    def image(self, entry: Descriptor) -> Image:
+        problem = self._problems.get(entry.digest, "")
+        manifest = self._view(entry.digest)
+        if not isinstance(manifest, Manifest):
+            return Image(entry, entry.platform, problem=problem)
+        config = self._configs.get(manifest.config.digest)
+        if isinstance(config, OcitoolError):
+            return Image(entry, entry.platform, manifest, problem=f"config: {config}")
+        says = config.platform if config and (config.platform.os or config.platform.architecture) else None
+        return Image(entry, entry.platform or says, manifest, config, problem=problem)
+
+    def paired(self) -> tuple[Image, ...]:
+        """The images, each with the attestations that name it."""
+        about: dict[str, list[Attestation]] = {}
+        for attestation in self.attestations:
+            about.setdefault(attestation.descriptor.attested, []).append(attestation)
+        return tuple(
+            replace(image, attestations=tuple(about.get(image.descriptor.digest, ()))) for image in self.images
+        )
+
+    def orphans(self) -> tuple[Attestation, ...]:
+        known = {image.descriptor.digest for image in self.images}
+        return tuple(a for a in self.attestations if a.descriptor.attested not in known)
+
+    def _view(self, digest: Digest) -> View | None:
+        if digest in self._problems or digest not in self._snapshot.documents:
+            return None
+        return self._snapshot.view(digest)
+
+    def _attestation(self, entry: Descriptor, child: View | None) -> Attestation:
+        layers = child.layers if isinstance(child, Manifest) else ()
+        predicates = tuple(layer.annotations[_PREDICATE] for layer in layers if _PREDICATE in layer.annotations)
+        return Attestation(entry, predicates, self._problems.get(entry.digest, ""))
+
+
+def _configs(store: Reader, snapshot: Snapshot, scope: Scope) -> dict[Digest, ImageConfig | OcitoolError]:
+    """The image configs of every image in the snapshot, or why one cannot be read; attestations left out."""
+    skipped = {
+        edge.descriptor.digest
+        for edge in snapshot.edges
+        if edge.role is Role.MANIFEST and edge.descriptor.is_attestation
+    }
+    wanted = {
+        edge.descriptor.digest: edge.descriptor
+        for edge in snapshot.edges
+        if edge.pointer == "/config"
+        and edge.parent not in skipped
+        and edge.descriptor.media_type in mediatype.CONFIGS
+    }
+    with TaskGroup(scope, store.traits.concurrency) as group:
+        tasks = {digest: group.spawn(_config, store, descriptor) for digest, descriptor in wanted.items()}
+    return {digest: task.result for digest, task in tasks.items()}
+
+
+def _config(store: Reader, descriptor: Descriptor) -> ImageConfig | OcitoolError:
+    try:
+        return ImageConfig.of(Document(read_blob(store, descriptor, MANIFEST_LIMIT), descriptor.media_type))
+    except Cancelled:
+        raise
+    except OcitoolError as error:
+        return error
+
+
+def _problems(snapshot: Snapshot) -> Iterator[tuple[Digest, str]]:
+    for edge in snapshot.missing:
+        yield edge.descriptor.digest, "missing"
+    failed: tuple[tuple[Edge, OcitoolError], ...] = (*snapshot.unanswered, *snapshot.refused)
+    for edge, error in failed:
+        yield edge.descriptor.digest, "missing" if isinstance(error, NotFound) else str(error)
+
+
+def _kind(predicate: str) -> str:
+    if "slsa.dev/provenance" in predicate:
+        return "provenance"
+    if "spdx.dev" in predicate or "cyclonedx.org" in predicate:
+        return "sbom"
+    return predicate
+
+
+def _image_tree(image: Image, shared: Mapping[Digest, tuple[Descriptor, int]], *, configs: bool) -> dict[str, Any]:
+    tree: dict[str, Any] = {
+        "platform": str(image.platform) if image.platform else "",
+        "digest": image.descriptor.digest,
+        "mediaType": image.descriptor.media_type,
+        "size": image.size,
+        "created": image.config.created if image.config else "",
+        "layers": [
+            {
+                "digest": layer.digest,
+                "size": layer.size,
+                "mediaType": layer.media_type,
+                "images": shared[layer.digest][1],
+            }
+            for layer in image.layers
+        ],
+    }
+    says = image.config.platform if image.config else None
+    if says is not None and image.platform is not None and not says.same(image.platform):
+        tree["configPlatform"] = str(says)
+    annotations = dict(image.manifest.annotations) if image.manifest else {}
+    tree |= {"manifestAnnotations": annotations} if annotations else {}
+    tree |= {"annotations": dict(image.descriptor.annotations)} if image.descriptor.annotations else {}
+    tree |= {"attestations": [_attestation_tree(a) for a in image.attestations]} if image.attestations else {}
+    tree |= {"problem": image.problem} if image.problem else {}
+    if configs and image.config:
+        tree["config"] = image.config.document.tree()
+    return tree
+
+
+def _attestation_tree(attestation: Attestation) -> dict[str, Any]:
+    tree: dict[str, Any] = {
+        "digest": attestation.descriptor.digest,
+        "kinds": list(attestation.kinds),
+        "predicates": list(attestation.predicates),
+    }
+    return tree | ({"problem": attestation.problem} if attestation.problem else {})

@@ -1,0 +1,151 @@
+"""A survey as text: the table of platforms, the layers, the tree. Every line reads well without colour.
+
+Names, annotations and configs come from registries, so control characters in them are shown, not obeyed.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ocitool.model.digest import Digest
+from ocitool.model.views import Descriptor
+from ocitool.report.survey import Attestation, Image, Survey
+
+
+def plain(text: str) -> str:
+    """The text on one line, with control and formatting characters as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def human(size: int) -> str:
+    """A number of bytes in powers of 1000, as Docker Hub shows it."""
+    if size < 1000:
+        return f"{size} B"
+    value, power = size / 1000, 0
+    while value >= 999.5 and power < 3:
+        value, power = value / 1000, power + 1
+    digits = 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} {('kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Rows as aligned lines; the first row is the head, `right` the columns aligned to the right."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+
+    def cell(n: int, text: str) -> str:
+        return text.rjust(widths[n]) if n in right else text.ljust(widths[n])
+
+    return ["  ".join(cell(n, text) for n, text in enumerate(row)).rstrip() for row in rows]
+
+
+def table(survey: Survey, *, layers: bool = False) -> str:
+    """The platforms as Docker Hub shows them: platform, digest, compressed size, created, layers.
+
+    With `layers`, each image's layers follow it, bottom first.
+    """
+    lines = list(_head(survey))
+    rows = [["PLATFORM", "DIGEST", "SIZE", "CREATED", "LAYERS", ""]]
+    rows += [_row(image) for image in survey.images]
+    aligned = columns(rows, right=frozenset({2, 4}))
+    if survey.images:
+        lines += ["", aligned[0]]
+    shared = survey.layers
+    for image, line in zip(survey.images, aligned[1:], strict=True):
+        lines.append(line)
+        if layers:
+            lines += [f"    {text}" for text in _layers(image, shared)]
+    lines += list(_foot(survey))
+    return "\n".join(lines)
+
+
+def tree(survey: Survey, *, layers: bool = False) -> str:
+    """The name, what hangs below it, and below that attestations (and layers)."""
+    children: list[tuple[str, list[str]]] = []
+    shared = survey.layers
+    for image in survey.images:
+        below = [f"config {image.manifest.config.digest.short}"] if image.manifest and layers else []
+        below += _layers(image, shared) if layers else []
+        below += [_attestation(a) for a in image.attestations]
+        children.append((f"{image.label}  {image.descriptor.digest}  {_size(image)}", below))
+    children += [(_other(other), []) for other in survey.others]
+    children += [(f"{_attestation(orphan)}  of an image that is not listed", []) for orphan in survey.orphans]
+    lines = [f"{plain(survey.name)}  {_what(survey)}  {survey.root.digest}"]
+    for number, (line, below) in enumerate(children):
+        last = number == len(children) - 1
+        lines.append(f"{'└─' if last else '├─'} {plain(line)}")
+        stem = "   " if last else "│  "
+        lines += [f"{stem}{'└─' if n == len(below) - 1 else '├─'} {plain(b)}" for n, b in enumerate(below)]
+    return "\n".join(lines)
+
+
+def configs(survey: Survey) -> str:
+    """Every image's config, as JSON, under a line that names its platform."""
+    parts = []
+    for image in survey.images:
+        said = json.dumps(image.config.document.tree(), indent=2) if image.config else f"({image.problem})"
+        parts.append(f"# {image.label} {image.descriptor.digest}\n{said}")
+    return "\n".join(parts)
+
+
+def _head(survey: Survey) -> Iterator[str]:
+    yield plain(survey.name)
+    yield f"  {_what(survey)}  {survey.root.digest}"
+    if survey.note:
+        yield f"  {survey.note}"
+    if survey.subject:
+        yield f"  about {survey.subject.digest}"
+    for key, value in survey.annotations.items():
+        yield f"  {plain(key)}: {plain(value)}"
+
+
+def _what(survey: Survey) -> str:
+    word = survey.artifact_type or survey.root.media_type
+    return f"{survey.kind}  {plain(word)}"
+
+
+def _row(image: Image) -> list[str]:
+    if image.manifest is None:
+        return [plain(image.label), image.descriptor.digest.short, "", "", "", plain(image.problem)]
+    created = image.config.created.partition(".")[0].removesuffix("Z").replace("T", " ") if image.config else ""
+    remarks = [plain(kind) for a in image.attestations for kind in a.kinds or ("attestation",)]
+    says = image.config.platform if image.config else None
+    if says is not None and image.platform is not None and not says.same(image.platform):
+        remarks.append(f"its config says {plain(str(says))}")
+    if image.problem:
+        remarks.append(plain(image.problem))
+    size, count = human(image.size), str(len(image.layers))
+    return [plain(image.label), image.descriptor.digest.short, size, plain(created), count, ", ".join(remarks)]
+
+
+def _size(image: Image) -> str:
+    return human(image.size) if image.manifest else image.problem
+
+
+def _layers(image: Image, shared: Mapping[Digest, tuple[Descriptor, int]]) -> list[str]:
+    return [
+        f"{layer.digest.short}  {human(layer.size):>8}{_shared(shared[layer.digest][1])}" for layer in image.layers
+    ]
+
+
+def _shared(count: int) -> str:
+    return f"  in {count} images" if count > 1 else ""
+
+
+def _attestation(attestation: Attestation) -> str:
+    kinds = ", ".join(attestation.kinds) or "attestation"
+    return f"{kinds}  {attestation.descriptor.digest}"
+
+
+def _other(other: Descriptor) -> str:
+    return f"{other.artifact_type or other.media_type}  {other.digest}"
+
+
+def _foot(survey: Survey) -> Iterable[str]:
+    for other in survey.others:
+        yield plain(_other(other))
+    for orphan in survey.orphans:
+        yield f"{plain(_attestation(orphan))}  of an image that is not listed"
+    if len(survey.images) > 1:
+        separate = sum(image.size for image in survey.images)
+        saved = f", {human(separate)} without sharing" if separate != survey.total_size else ""
+        yield ""
+        yield f"{len(survey.images)} platforms, {human(survey.total_size)} in {len(survey.layers)} layers{saved}"

@@ -1,0 +1,188 @@
+"""What a survey gathers: images, sizes, attestations with their image, and what is not there."""
+
+import pytest
+
+from ocitool.errors import NotFound
+from ocitool.model import compose, mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor
+
+SLSA, SPDX = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
+
+
+def test_platforms_sizes_and_sharing(repository):
+    """Shared layers count once in the total."""
+    amd = repository.image("linux/amd64", "base", "amd64")
+    arm = repository.image("linux/arm64", "base", "arm")
+    repository.index("v1", amd, arm)
+
+    found = repository.survey("v1")
+
+    assert [("linux/amd64", 9000), ("linux/arm64", 7000)] == [(i.label, i.size) for i in found.images]
+    assert 12000 == found.total_size
+    assert [2, 1, 1] == [count for _, count in found.layers.values()]
+
+
+def test_layer_used_twice_in_one_image_counts_once_for_sharing(repository):
+    """K052: repeated layers are legal."""
+    repository.image("linux/amd64", "a", "b", "a", tag="v1")
+
+    found = repository.survey("v1")
+
+    assert 3 == len(found.images[0].layers)
+    assert [1, 1] == [count for _, count in found.layers.values()]
+
+
+def test_attestations_stand_with_their_image_and_are_no_platforms(repository):
+    """K013, K019: counted and chosen without them."""
+    amd, arm = repository.image("linux/amd64", "a"), repository.image("linux/arm64", "b")
+    proof = repository.attestation(amd.digest, SLSA, SPDX)
+    orphan = repository.attestation(Digest.of(b"gone"), SPDX)
+    repository.index("v1", amd, arm, proof, orphan)
+
+    found = repository.survey("v1")
+
+    assert ["linux/amd64", "linux/arm64"] == [image.label for image in found.images]
+    assert [("provenance", "sbom")] == [a.kinds for a in found.images[0].attestations]
+    assert [orphan.digest] == [o.descriptor.digest for o in found.orphans]
+
+
+def test_child_that_is_gone_is_a_fact_not_an_error(repository):
+    """K034: the rest is shown."""
+    amd = repository.image("linux/amd64", "a")
+    arm = repository.image("linux/arm64", "b")
+    repository.index("v1", amd, arm)
+    repository.delete(str(arm.digest))
+
+    images = repository.survey("v1").images
+
+    assert ["", "missing"] == [image.problem for image in images]
+
+
+def test_config_that_is_gone_is_told(repository):
+    """K034: also a config can be dropped by a cleanup."""
+    config = Descriptor(mediatype.OCI_CONFIG, Digest.of(b"gone"), 4)
+    repository.put_manifest(compose.manifest(Family.OCI, config, []), "v1")
+
+    [image] = repository.survey("v1").images
+
+    assert "no blob" in image.problem
+
+
+@pytest.mark.parametrize("platform", ["absent", None, {}])
+def test_entry_without_platform_is_shown_by_its_config(repository, platform):
+    """K014: no crash for no platform, null and {}."""
+    image = repository.image("linux/s390x", "a")
+    tree = image.to_tree()
+    del tree["platform"]
+    if platform != "absent":
+        tree["platform"] = platform
+    document = compose.index(Family.OCI, ()).edit(lambda index: index["manifests"].append(tree))
+    repository.put_manifest(document, "v1")
+
+    assert ["linux/s390x"] == [image.label for image in repository.survey("v1").images]
+
+
+def test_config_that_disagrees_is_shown(repository):
+    """K007: the entry says arm64, the config amd64."""
+    image = repository.image("linux/amd64", "a")
+    entry = Descriptor(image.media_type, image.digest, image.size, Platform("linux", "arm64", "v8"))
+    repository.index("v1", entry)
+
+    [tree] = repository.survey("v1").to_tree()["platforms"]
+
+    assert ("linux/arm64/v8", "linux/amd64") == (tree["platform"], tree["configPlatform"])
+
+
+def test_nested_index_is_descended(repository):
+    """K020: grandchildren are listed."""
+    amd = repository.image("linux/amd64", "a")
+    inner = repository.index("inner", amd)
+    repository.index("outer", Descriptor.of(inner))
+
+    assert ["linux/amd64"] == [image.label for image in repository.survey("outer").images]
+
+
+def test_index_without_media_type_is_an_index(repository):
+    """K044: told by its shape."""
+    image = repository.image("linux/amd64", "a")
+    tree = compose.index(Family.OCI, [image]).edit(lambda t: t.pop("mediaType"))
+    repository.put_manifest(Document(tree.raw, "application/json"), "v1")
+
+    assert "index" == repository.survey("v1").kind
+
+
+def test_half_converted_manifest_is_shown_as_it_is(repository):
+    """K025: inspect succeeds."""
+    image = repository.image("linux/amd64", "a", tag="v1")
+    document = repository.get_manifest("v1").edit(lambda t: t.update(mediaType=mediatype.DOCKER_MANIFEST))
+    repository.put_manifest(document, "v2")
+
+    found = repository.survey("v2")
+
+    assert ("image", 1000) == (found.kind, found.images[0].size)
+    assert image.digest != found.root.digest
+
+
+def test_schema_1_is_said_so_and_never_zero_layers(repository):
+    """K125: obsolete, and no platform is invented."""
+    document = Document(b'{"schemaVersion":1,"name":"app","fsLayers":[]}', mediatype.SCHEMA1_SIGNED)
+    repository.put_manifest(document, "v1")
+
+    found = repository.survey("v1")
+
+    assert ("unknown", "schema 1 manifest, obsolete since 2017") == (found.kind, found.note)
+
+
+def test_sha512_layers_are_shown(repository):
+    """K046: sha512 digests are valid."""
+    layer = Descriptor(mediatype.OCI_LAYER_GZIP, Digest.of(b"x", "sha512"), 5)
+    config = Descriptor(mediatype.OCI_CONFIG, Digest.of(b"gone"), 4)
+    repository.put_manifest(compose.manifest(Family.OCI, config, [layer]), "v1")
+
+    assert 5 == repository.survey("v1").total_size
+
+
+def test_artifact(repository):
+    config = Descriptor("application/vnd.example+json", Digest.of(b"{}"), 2)
+    repository.artifact("v1", config)
+
+    found = repository.survey("v1")
+
+    assert ("artifact", "application/vnd.example+json", ()) == (found.kind, found.artifact_type, found.images)
+
+
+def test_root_that_is_not_there_raises(repository):
+    with pytest.raises(NotFound):
+        repository.survey("v1")
+
+
+def test_requests_are_one_for_each_distinct_document(repository):
+    """32 platforms with all configs: the root, 32 manifests, 32 configs."""
+    entries = [repository.image("windows/amd64", f"layer {n}", **{"os.version": f"10.0.{n}"}) for n in range(32)]
+    repository.index("v1", *entries)
+    repository.asked.clear()
+
+    repository.survey("v1")
+
+    assert 65 == len(repository.asked)
+
+
+def test_configs_only_when_asked(repository):
+    repository.image("linux/amd64", "a", tag="v1")
+    repository.asked.clear()
+
+    found = repository.survey("v1", configs=False)
+
+    assert (["v1"], None) == (repository.asked, found.images[0].config)
+
+
+def test_json_carries_configs_on_request(repository):
+    repository.image("linux/amd64", "a", tag="v1", config={"Env": ["A=b"]})
+    found = repository.survey("v1")
+
+    assert "config" not in found.to_tree()["platforms"][0]
+    assert {"Env": ["A=b"]} == found.to_tree(configs=True)["platforms"][0]["config"]["config"]
