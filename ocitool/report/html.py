@@ -140,7 +140,7 @@ def _segments(
 
 def _colour(number: int) -> str:
     """Colours that stay apart for any number of them: steps of the golden angle around the wheel."""
-    return f"hsl({round(number * 137.508) % 360} 55% 55%)"
+    return f"hsl({round(205 + number * 137.508) % 360} 50% 55%)"
 
 
 def _config(number: int, image: Image) -> str:
