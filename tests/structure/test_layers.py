@@ -39,6 +39,7 @@ HOMES = {
     "tzdata": {"build.scratch"},
     "click": {"cli"},
     "rich": {"cli.console"},
+    "yaml": {"index.yaml"},
     "subprocess": {"build.run", "registry.credentials"},
 }
 
@@ -51,6 +52,7 @@ LAZY = {
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli",  # --version is answered before click is imported
     "ocitool.errors.local_io",  # errno, for the one function that reads it
+    "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
 }
 
