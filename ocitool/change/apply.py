@@ -16,6 +16,7 @@ from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag
 from ocitool.errors import Conflict, RegistryError
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.graph.copy import copy
+from ocitool.graph.referrers import put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.store.base import Expect, Put, Store
@@ -156,7 +157,7 @@ class _Work:
                 self._listener(Started(key, label, document.size))
                 outcome = Put.EXISTED if self._store.head(key) else Put.STORED
                 if outcome is Put.STORED:
-                    self._patiently(lambda: self._store.put_manifest(document))
+                    self._patiently(lambda: put_referrer(self._store, document, scope=self._scope))
                     self._pushed.add(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
             case Bring(origin, descriptor):

@@ -1,0 +1,119 @@
+"""What refers to a manifest, on registries with the referrers API and on those without it.
+
+Without the API a tag derived from the subject's digest holds an index of what refers to it, kept up to date
+by whoever pushes (K131). This module is that index's only home.
+Spec: distribution-spec, "Listing Referrers", "Referrers Tag Schema", "Pushing Manifests with Subject".
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from ocitool.errors import Conflict, MalformedDocument, NotFound
+from ocitool.model import compose
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document, Tree
+from ocitool.model.mediatype import Family
+from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
+from ocitool.store.base import Expect, Reader, Store
+from ocitool.tasks import Scope
+
+ATTEMPTS: Final = 5
+"""How often a fallback index is written again after another writer came between; a guess."""
+_SETTLE_S: Final = 0.05
+
+
+def fallback_tag(subject: Digest) -> str:
+    """The tag that holds the referrers of `subject` where there is no API, such as `sha256-0123…`."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{subject.algorithm[:32]}-{subject.hex[:64]}")
+
+
+def read_fallback(store: Reader, subject: Digest) -> tuple[Descriptor, ...]:
+    """The referrers listed under the fallback tag; none if there is no such tag or it holds no index."""
+    held = _held(store, fallback_tag(subject))
+    seen = view(held) if held else None
+    return seen.entries if isinstance(seen, Index) else ()
+
+
+def referrer_entry(document: Document) -> Descriptor:
+    """How a manifest is listed as a referrer: with its artifact type and its own annotations."""
+    seen = view(document)
+    match seen:
+        case Manifest():
+            kind = seen.effective_artifact_type
+        case Index():
+            kind = seen.artifact_type
+        case _:
+            raise MalformedDocument(f"{document.digest} is no manifest that can refer to another")
+    return Descriptor(
+        effective_type(document), document.digest, document.size, annotations=seen.annotations, artifact_type=kind
+    )
+
+
+def put_referrer(store: Store, document: Document, *tags: str, scope: Scope) -> Descriptor:
+    """Store a manifest with a subject so that it is found from the subject.
+
+    A store that lists referrers by itself is left to it; else the fallback index gets the entry, and keeps
+    what others put there meanwhile. Raises Conflict if that does not succeed in several attempts.
+    """
+    stored = store.put_manifest(document, *tags)
+    subject = view(document).subject
+    if subject is not None and not stored.subject_indexed:
+        entry = referrer_entry(document).to_tree()
+
+        def add(entries: list[Tree]) -> None:
+            if all(e.get("digest") != entry["digest"] for e in entries):
+                entries.append(entry)
+
+        _edit_fallback(store, subject.digest, add, scope, lambda listed: document.digest in listed)
+    return stored.descriptor
+
+
+def drop_referrer(store: Store, subject: Digest, digest: Digest, *, scope: Scope) -> None:
+    """Take a referrer that was deleted out of the fallback index of its subject, if there is one."""
+    if _held(store, fallback_tag(subject)) is None:
+        return
+
+    def drop(entries: list[Tree]) -> None:
+        entries[:] = [e for e in entries if e.get("digest") != digest]
+
+    _edit_fallback(store, subject, drop, scope, lambda listed: digest not in listed)
+
+
+def _edit_fallback(
+    store: Store,
+    subject: Digest,
+    change: Callable[[list[Tree]], None],
+    scope: Scope,
+    is_done: Callable[[set[Digest]], bool],
+) -> None:
+    tag = fallback_tag(subject)
+    for attempt in range(ATTEMPTS):
+        before = _held(store, tag)
+        if before is not None and not isinstance(view(before), Index):
+            raise MalformedDocument(f"{tag} in {store.label} holds no index of referrers")
+        start = before or compose.index(Family.OCI, ())
+        after = start.edit(lambda tree: change(tree["manifests"]))
+        if after is before:
+            return
+        try:
+            store.put_manifest(after, tag, expect=Expect(before.digest if before else None))
+        except Conflict:
+            continue
+        if store.traits.compares_tags:
+            return
+        scope.sleep(_SETTLE_S * (attempt + 1))
+        if is_done({entry.digest for entry in read_fallback(store, subject)}):
+            return
+    raise Conflict(
+        f"others keep writing {tag} in {store.label}, which lists the referrers of {subject.short}",
+        tag=tag,
+        hint="try again; a registry with the referrers API does not need that tag",
+    )
+
+
+def _held(store: Reader, tag: str) -> Document | None:
+    try:
+        return store.get_manifest(tag)
+    except NotFound:
+        return None
