@@ -1,0 +1,112 @@
+"""The merged file systems of two images compared: paths, attributes and, where sizes agree, contents.
+
+Modification times are left out: two builds of the same sources differ in them more often than they mean it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ocitool.codec.table import decompress
+from ocitool.model.files import Kind
+from ocitool.model.views import Manifest
+from ocitool.report.compare import FileChange
+from ocitool.rootfs.reader import read_members
+from ocitool.rootfs.tree import Node, read_tree
+from ocitool.store.base import Memo, Reader
+from ocitool.tasks import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """One side: an image's manifest and the store its layers are in."""
+
+    store: Reader
+    manifest: Manifest
+
+
+def compare_files(
+    before: ImageFiles, after: ImageFiles, memo: Memo | None, *, scope: Scope
+) -> tuple[FileChange, ...]:
+    """What differs, sorted by path. Layers are read for their listing, and again only for files to compare.
+
+    Nothing is read where both images have the same layers. Raises what reading the layers raises.
+    """
+    if [layer.digest for layer in before.manifest.layers] == [layer.digest for layer in after.manifest.layers]:
+        return ()
+    old = dict(read_tree(before.store, before.manifest, memo, scope=scope).walk())
+    new = dict(read_tree(after.store, after.manifest, memo, scope=scope).walk())
+    doubtful = [
+        path
+        for path, node in new.items()
+        if path in old and _may_differ(old[path], node) and not _same_place(before, old[path], after, node)
+    ]
+    contents = (
+        _contents(before, {(old[path].layer, old[path].offset) for path in doubtful}, scope),
+        _contents(after, {(new[path].layer, new[path].offset) for path in doubtful}, scope),
+    )
+    compared = set(doubtful)
+    changes: list[FileChange] = []
+    for path in sorted({*old, *new}):
+        changes += _changes(path, old.get(path), new.get(path), contents if path in compared else None)
+    return tuple(changes)
+
+
+_Contents = dict[tuple[int, int], str]
+
+
+def _changes(
+    path: str, old: Node | None, new: Node | None, contents: tuple[_Contents, _Contents] | None
+) -> Iterator[FileChange]:
+    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if old is None:
+        yield FileChange("added", shown)
+    elif new is None:
+        yield FileChange("removed", shown)
+    else:
+        what = tuple(_attributes(old, new))
+        if contents and contents[0].get((old.layer, old.offset)) != contents[1].get((new.layer, new.offset)):
+            what += ("content",)
+        if what:
+            yield FileChange("changed", shown, what)
+
+
+def _attributes(old: Node, new: Node) -> Iterator[str]:
+    if old.kind is not new.kind:
+        yield f"{old.kind.name.lower()} → {new.kind.name.lower()}"
+    if old.mode != new.mode and Kind.SYMLINK not in (old.kind, new.kind):
+        yield f"mode {old.mode:04o} → {new.mode:04o}"
+    if (old.uid, old.gid) != (new.uid, new.gid):
+        yield f"owner {old.uid}:{old.gid} → {new.uid}:{new.gid}"
+    if old.kind is new.kind is Kind.FILE and old.size != new.size:
+        yield f"size {old.size} → {new.size}"
+    if old.link != new.link:
+        yield f"link {old.link} → {new.link}"
+    if old.device != new.device:
+        yield f"device {old.device} → {new.device}"
+    if sorted(old.xattrs) != sorted(new.xattrs):
+        yield "extended attributes"
+
+
+def _may_differ(old: Node, new: Node) -> bool:
+    return old.kind is new.kind is Kind.FILE and old.size == new.size > 0
+
+
+def _same_place(before: ImageFiles, old: Node, after: ImageFiles, new: Node) -> bool:
+    """Whether both come from the same member of the same layer."""
+    layers = before.manifest.layers[old.layer].digest, after.manifest.layers[new.layer].digest
+    return layers[0] == layers[1] and old.offset == new.offset
+
+
+def _contents(side: ImageFiles, wanted: set[tuple[int, int]], scope: Scope) -> _Contents:
+    """The digests of the wanted (layer, offset) members, each layer read once and only if needed."""
+    found: _Contents = {}
+    for number in sorted({layer for layer, _ in wanted}):
+        with side.store.open_blob(side.manifest.layers[number]) as pieces:
+            for member in read_members(decompress(scope.pieces(pieces))):
+                if (number, member.offset) in wanted and member.kind is Kind.FILE:
+                    digest = hashlib.sha256()
+                    for piece in member.pieces():
+                        digest.update(piece)
+                    found[number, member.offset] = digest.hexdigest()
+    return found
