@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ocitool.codec.table import decompress
 from ocitool.model.files import Kind
 from ocitool.model.views import Manifest
-from ocitool.report.compare import FileChange
+from ocitool.report.compare import FileChange, pair_up
+from ocitool.report.survey import Survey
 from ocitool.rootfs.reader import read_members
 from ocitool.rootfs.tree import Node, read_tree
 from ocitool.store.base import Memo, Reader
@@ -50,6 +51,20 @@ def compare_files(
     for path in sorted({*old, *new}):
         changes += _changes(path, old.get(path), new.get(path), contents if path in compared else None)
     return tuple(changes)
+
+
+def compare_all(
+    before: tuple[Reader, Survey], after: tuple[Reader, Survey], memo: Memo | None, *, scope: Scope
+) -> dict[str, tuple[FileChange, ...]]:
+    """The file changes of every platform that both sides have, by the label of the first."""
+    pairs, _, _ = pair_up(before[1], after[1])
+    return {
+        a.label: compare_files(
+            ImageFiles(before[0], a.manifest), ImageFiles(after[0], b.manifest), memo, scope=scope
+        )
+        for a, b in pairs
+        if a.manifest is not None and b.manifest is not None
+    }
 
 
 _Contents = dict[tuple[int, int], str]

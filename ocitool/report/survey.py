@@ -4,7 +4,7 @@ One round for each level of manifests and one for the configs. What cannot be re
 not an error: a child that is gone is a fact about the index.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +14,7 @@ from ocitool.graph.walk import Edge, Role, Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
-from ocitool.model.platform import Platform
+from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_blob
@@ -156,6 +156,27 @@ def survey(store: Reader, name: str, *, scope: Scope, label: str = "", configs: 
         artifact_type=artifact_type,
         subject=root.subject,
     )
+
+
+def pick(survey: Survey, platforms: Sequence[Platform]) -> tuple[Survey, tuple[str, ...]]:
+    """The survey with only the images that hosts of these platforms would run, and notes on near misses.
+
+    As written first, then after normalising (K002), then what the platform can run, which is noted (K005).
+    No platforms leave it as it is. Raises NotFound, listing what there is (K013).
+    """
+    chosen: list[Image] = []
+    notes: list[str] = []
+    for platform in platforms:
+        image = choose(platform, survey.images, lambda i: i.platform)
+        if image is None:
+            names = ", ".join(str(i.platform) for i in survey.images if i.platform)
+            hint = f"there is {names}" if names else "nothing in it says what it runs on"
+            raise NotFound(f"no {platform} in {survey.name}", name=str(platform), where=survey.name, hint=hint)
+        if image.platform is not None and not image.platform.same(platform):
+            notes.append(f"{survey.name} has no {platform}; {image.platform} is what such a host runs")
+        if image not in chosen:
+            chosen.append(image)
+    return (replace(survey, images=tuple(chosen)) if platforms else survey), tuple(notes)
 
 
 class _Gathered:

@@ -9,6 +9,7 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
+from ocitool.report.survey import pick
 
 SLSA, SPDX = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
 
@@ -186,3 +187,56 @@ def test_json_carries_configs_on_request(repository):
 
     assert "config" not in found.to_tree()["platforms"][0]
     assert {"Env": ["A=b"]} == found.to_tree(configs=True)["platforms"][0]["config"]["config"]
+
+
+class TestPick:
+    @pytest.fixture
+    def published(self, repository):
+        def make(*platforms):
+            entries = [repository.image(p, f"layer of {p}") for p in platforms]
+            repository.index("v1", *entries)
+            return repository.survey("v1")
+
+        return make
+
+    def labels(self, published, *wanted):
+        found, notes = pick(published, [Platform.parse(p) for p in wanted])
+        return [i.label for i in found.images], notes
+
+    def test_nothing_asked_keeps_everything(self, published):
+        assert (["linux/amd64", "linux/arm64"], ()) == self.labels(published("linux/amd64", "linux/arm64"))
+
+    @pytest.mark.parametrize(
+        ("has", "asked"), [("linux/arm64", "linux/arm64/v8"), ("linux/arm64/v8", "linux/arm64")]
+    )
+    def test_variant_written_or_not_is_the_same(self, published, has, asked):
+        """K002: both select it, and nothing is to be said."""
+        assert ([has], ()) == self.labels(published("linux/amd64", has), asked)
+
+    def test_arm_falls_back_downwards_and_says_so(self, published):
+        """K005: v8 takes v7, never arm64."""
+        labels, notes = self.labels(published("linux/arm64/v8", "linux/arm/v6", "linux/arm/v7"), "linux/arm/v8")
+
+        assert ["linux/arm/v7"] == labels
+        assert ("reg.test/app:v1 has no linux/arm/v8; linux/arm/v7 is what such a host runs",) == notes
+
+    def test_no_match_lists_versions_and_no_attestations(self, repository):
+        """K013: every platform there is, with its os version."""
+        windows = repository.image("windows/amd64", "a", **{"os.version": "10.0.17763.1"})
+        entry = Descriptor(
+            windows.media_type, windows.digest, windows.size, Platform("windows", "amd64", "", "10.0.17763.1")
+        )
+        repository.index("v1", entry, repository.attestation(windows.digest, SPDX))
+
+        with pytest.raises(NotFound) as caught:
+            pick(repository.survey("v1"), [Platform.parse("windows/amd64:10.0.14393")])
+
+        assert "there is windows(10.0.17763.1)/amd64" == caught.value.hint
+
+    def test_entry_without_platform_never_matches_by_itself(self, repository):
+        """K014: it is chosen only by what its config says."""
+        image = repository.image("linux/s390x", "a")
+        repository.index("v1", Descriptor(image.media_type, image.digest, image.size))
+
+        with pytest.raises(NotFound):
+            pick(repository.survey("v1", configs=False), [Platform.parse("linux/s390x")])
