@@ -22,6 +22,7 @@ from ocitool.index.fit import elsewhere
 from ocitool.index.sources import Member, Source, resolve_each
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Style, parse, write
+from ocitool.model.platform import Platform
 from ocitool.store.base import Store
 from ocitool.tasks import Scope
 
@@ -115,11 +116,15 @@ class Drafts:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A draft as it is now: the document it makes, its members, and what changed since it was written."""
+    """A draft as it is now: the document it makes, its members, and what changed since it was written.
+
+    `words` are the images as the user named them, each with its platform if something was set on it.
+    """
 
     document: Document
     members: tuple[Member, ...]
     renewed: tuple[tuple[str, Digest, Digest], ...] = ()
+    words: tuple[tuple[str, Platform | None], ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -135,12 +140,15 @@ def draw(draft: Draft, sources: Sequence[Source], *, scope: Scope) -> Drawn:
     """
     members: list[Member] = []
     renewed: list[tuple[str, Digest, Digest]] = []
+    words: dict[int, tuple[str, Platform | None]] = {}
     groups = resolve_each(sources, scope=scope)
     # docker lists by the file names of its drafts; the same order gives the same bytes.
     order = sorted(range(len(groups)), key=lambda n: _file_name(draft.members[n].reference))
     for number in order:
         said, group = draft.members[number], groups[number] or ()
-        members += _marked(said, group)
+        listed = _marked(said, group)
+        words[number] = (said.reference, listed[0].entry.platform if said.marks != Marks() else None)
+        members += listed
         now = group[0].root if group else None
         if now is not None and now != said.digest:
             renewed.append((said.reference, said.digest, now))
@@ -154,7 +162,8 @@ def draw(draft: Draft, sources: Sequence[Source], *, scope: Scope) -> Drawn:
         "mediaType": family.index,
         "manifests": [_docker_order(entry.tree) for entry in entries],
     }
-    return Drawn(write(tree, family.index, DOCKER), tuple(members), tuple(renewed))
+    said_so = tuple(words[number] for number in sorted(words))
+    return Drawn(write(tree, family.index, DOCKER), tuple(members), tuple(renewed), said_so)
 
 
 def plan_push(drawn: Drawn, target: Store, tag: str) -> Plan:

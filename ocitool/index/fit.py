@@ -85,4 +85,4 @@ def _renamed(member: Member, after: Document, family: Family) -> Member:
     names = {"mediaType": after.media_type, "digest": str(after.digest), "size": after.size}
     gone = {"annotations", "artifactType", "data"} if family is Family.DOCKER else {"data"}
     tree = {key: value for key, value in member.entry.tree.items() if key not in gone} | names
-    return Member(Entry(Descriptor.from_tree(tree), tree), member.store, after, member.root)
+    return Member(Entry(Descriptor.from_tree(tree), tree), member.store, after, member.root, member.label)

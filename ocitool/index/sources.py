@@ -57,13 +57,15 @@ class Source:
 class Member:
     """An entry to be, the store in which its manifest is, and the manifest if it was read.
 
-    `root` is what the source's name held: the image itself, or the index that lists it.
+    `root` is what the source's name held: the image itself, or the index that lists it. `label` is what the
+    user called the source, with the digest behind it for an entry of an index.
     """
 
     entry: Entry
     store: Reader
     document: Document | None = None
     root: Digest | None = None
+    label: str = ""
 
 
 def resolve(
@@ -154,7 +156,7 @@ def _members(source: Source, document: Document, what: str, scope: Scope) -> tup
             descriptor = replace(Descriptor.of(document), platform=platform)
             if not seen.is_image:
                 descriptor = replace(descriptor, artifact_type=seen.effective_artifact_type)
-            return (Member(Entry.of(descriptor), source.store, document, document.digest),)
+            return (Member(Entry.of(descriptor), source.store, document, document.digest, what),)
         case Index():
             return _from_index(source, seen, what, scope)
         case Opaque(why=why):
@@ -173,7 +175,8 @@ def _from_index(source: Source, index: Index, what: str, scope: Scope) -> tuple[
         entries[number] = task.result
     if source.platform is not None:
         entries = _only(entries, source.platform, what)
-    return tuple(Member(entry, source.store, root=index.document.digest) for entry in entries)
+    root = index.document.digest
+    return tuple(Member(e, source.store, root=root, label=f"{what}@{e.digest}") for e in entries)
 
 
 def _flat(index: Index, nested: Mapping[Digest, Index]) -> list[Entry]:

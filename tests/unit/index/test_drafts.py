@@ -10,6 +10,7 @@ from ocitool.index.edit import Marks
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, view
 from ocitool.tasks import Scope
 
@@ -130,6 +131,17 @@ class TestDraw:
             entry.platform.variant,
             entry.platform.os_features,
         )
+
+    def test_words_are_what_the_user_said(self, repository, images):
+        """In the order of the draft, with a platform only where one was set."""
+        _, draft = images
+        draft = draft.annotated("reg.test/app:a-arm", Marks(variant="v6"))
+
+        assert (
+            ("reg.test/app:b-arm64", None),
+            ("reg.test/app:a-amd64", None),
+            ("reg.test/app:a-arm", Platform("linux", "arm", "v6")),
+        ) == drawn(repository, draft).words
 
     def test_index_as_a_member_gives_its_children(self, repository, images):
         """K019: what docker refuses as a manifest list."""
