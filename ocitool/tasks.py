@@ -69,6 +69,10 @@ class Scope:
         for callback in callbacks:
             callback()
 
+    def cancel_soon(self, reason: Cancelled) -> None:
+        """As `cancel`, from a thread of its own: for signal handlers, which may interrupt whoever holds a lock."""
+        threading.Thread(target=self.cancel, args=(reason,), name="ocitool-cancel", daemon=True).start()
+
     def check(self) -> None:
         """Raise Cancelled if the scope was cancelled; called between pieces of any long work."""
         if self._event.is_set():

@@ -50,6 +50,9 @@ LAZY = {
     "ocitool.build.scratch",  # the data of --with, looked for only when asked
     "ocitool.store.locate",  # the second table: what users type → adapter
     "ocitool.cli.table",  # the first table: command → module
+    "ocitool.cli.outcome.envelope",  # root help needs no json
+    "ocitool.cli.console.start",  # rich, where something is drawn
+    "ocitool.cli.root.resolve_command",  # difflib, for a command that is not there
     "ocitool.cli",  # --version is answered before click is imported
     "ocitool.errors.local_io",  # errno, for the one function that reads it
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML

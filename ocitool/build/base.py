@@ -1,0 +1,128 @@
+"""The image that a build starts from: its manifest, config and merged tree for each platform."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ocitool.errors import MalformedDocument, NotFound, WrongPlatform
+from ocitool.events import Listener, Noted
+from ocitool.graph.walk import MAX_DEPTH
+from ocitool.model import mediatype
+from ocitool.model.document import Document
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform, choose
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, view
+from ocitool.store.base import Reader
+from ocitool.store.verify import read_blob
+
+CONFIG_LIMIT: Final = 8 * 1024 * 1024
+"""Most bytes of an image config that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """One platform's image of a base: where it lives, its manifest and its config."""
+
+    store: Reader
+    label: str
+    manifest: Manifest
+    config: ImageConfig
+
+    @property
+    def family(self) -> Family:
+        """The family of its manifest."""
+        return mediatype.family_of(self.manifest.document.media_type) or Family.OCI
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base as it was found: an image, or an index of images. Open `store` as long as this is used."""
+
+    store: Reader
+    name: str
+    root: View
+
+    @property
+    def label(self) -> str:
+        """The base for messages."""
+        return f"{self.store.label}:{self.name}" if self.name else self.store.label
+
+    def platforms(self) -> tuple[Platform, ...]:
+        """What an index offers, attestations left out; for an image its config's platform."""
+        if isinstance(self.root, Index):
+            return tuple(entry.platform for entry in self.root.platforms if entry.platform is not None)
+        return (self._image(self._manifest(self.root)).config.platform,)
+
+    def image(self, platform: Platform, listener: Listener, *, allow_foreign: bool = False) -> BaseImage:
+        """The base's image for a platform.
+
+        Raises NotFound if an index has none for it (the message lists what there is), WrongPlatform if the
+        base is one image of another platform (K011) unless `allow_foreign`.
+        """
+        manifest = self._select(self.root, platform, 0)
+        image = self._image(manifest)
+        found = image.config.platform
+        if _fits(found, platform):
+            return image
+        what = f"base {self.label} is for {found}, not for {platform}"
+        if not allow_foreign:
+            raise WrongPlatform(
+                what,
+                path=self.label,
+                found=str(found),
+                expected=str(platform),
+                hint="choose a multi-arch base, or say --allow-foreign-arch if this is meant",
+            )
+        listener(Noted(what))
+        return image
+
+    def _select(self, seen: View, platform: Platform, depth: int) -> Manifest:
+        if isinstance(seen, Index) and depth < MAX_DEPTH:
+            entry = _pick(seen.platforms, platform)
+            if entry is None:
+                there = ", ".join(str(p) for p in self.platforms())
+                raise NotFound(
+                    f"base {self.label} has no image for {platform}",
+                    name=str(platform),
+                    where=self.label,
+                    hint=f"it has {there}" if there else "it names no platform at all",
+                )
+            return self._select(view(self.store.get_manifest(str(entry.digest))), platform, depth + 1)
+        return self._manifest(seen)
+
+    def _manifest(self, seen: View) -> Manifest:
+        if isinstance(seen, Manifest) and seen.is_image:
+            return seen
+        why = seen.why if isinstance(seen, Opaque) else "no image"
+        raise MalformedDocument(f"base {self.label} cannot be built upon: {why}")
+
+    def _image(self, manifest: Manifest) -> BaseImage:
+        raw = read_blob(self.store, manifest.config, CONFIG_LIMIT)
+        from_config = ImageConfig.of(Document(raw, manifest.config.media_type))
+        if len(from_config.diff_ids) != len(manifest.layers):
+            raise MalformedDocument(
+                f"base {self.label} lists {len(manifest.layers)} layers and {len(from_config.diff_ids)} diff_ids",
+                where=self.label,
+                hint="the base is broken; ocitool check tells more",
+            )
+        return BaseImage(self.store, self.label, manifest, from_config)
+
+
+def open_base(store: Reader, name: str) -> Base:
+    """Read the base under `name`. Raises NotFound, MalformedDocument."""
+    return Base(store, name, view(store.get_manifest(name)))
+
+
+def _pick(entries: Sequence[Descriptor], platform: Platform) -> Descriptor | None:
+    """The entry for a platform: the same one, else a lower level of the same architecture."""
+    same = choose(platform, entries, lambda entry: entry.platform)
+    if same is None or same.platform is None:
+        return None
+    return same if same.platform.normalised().architecture == platform.normalised().architecture else None
+
+
+def _fits(found: Platform, wanted: Platform) -> bool:
+    return (
+        choose(wanted, (found,), lambda p: p) is not None
+        and found.normalised().architecture == wanted.normalised().architecture
+    )

@@ -1,0 +1,143 @@
+"""What `build` and its relatives share: flags as values, and a build told as text and JSON."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocitool.build.pipeline import Built, Delivery
+from ocitool.cli.console import human, table
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError
+from ocitool.store.base import Store
+from ocitool.store.locate import Locator
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """click's values by name, in the types they are meant as."""
+
+    flags: Mapping[str, Any]
+
+    def text(self, name: str) -> str:
+        """A word, empty if not given."""
+        return str(self.flags[name] or "")
+
+    def maybe(self, name: str) -> str | None:
+        """A word, None if not given."""
+        value = self.flags[name]
+        return None if value is None else str(value)
+
+    def many(self, name: str) -> tuple[str, ...]:
+        """The values of a repeated option."""
+        return tuple(self.flags[name])
+
+    def path(self, name: str) -> Path | None:
+        """A path, None if not given."""
+        value = self.flags[name]
+        return value if isinstance(value, Path) else None
+
+    def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Repeated K=V. Raises UsageError."""
+        found = []
+        for text in self.flags[name]:
+            key, equals, value = text.partition("=")
+            if not key or not equals:
+                raise UsageError(f"--{name} {text!r} is not KEY=VALUE")
+            found.append((key, value))
+        return tuple(found)
+
+    def argv(self, name: str) -> tuple[str, ...] | None:
+        """A command line as a JSON array or as words quoted like a shell's. Raises UsageError."""
+        value = self.flags[name]
+        if value is None:
+            return None
+        text = str(value)
+        if text.lstrip().startswith("["):
+            try:
+                words = json.loads(text)
+            except ValueError:
+                words = None
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+                raise UsageError(f"--{name} is not a JSON array of strings: {text!r}")
+            return tuple(words)
+        try:
+            return tuple(shlex.split(text))
+        except ValueError as error:
+            raise UsageError(f"--{name} {text!r}: {str(error).lower()}") from None
+
+
+def tri(value: object) -> bool | None:
+    """A flag with a third state: not given."""
+    return None if value is None else bool(value)
+
+
+def destinations(texts: Sequence[str]) -> tuple[Locator, ...]:
+    """The -o options. Raises UsageError for a bare word, which could be a file or a name."""
+    found = []
+    for text in texts:
+        if ":" not in text:
+            raise UsageError(f"-o {text!r} does not say what to write", hint=f"write -o oci:{text}")
+        found.append(Locator.parse(text))
+    return tuple(found)
+
+
+@contextmanager
+def opened(app: App, locator: Locator) -> Iterator[tuple[Store, str]]:
+    """A destination, closed (and only then complete) at the end."""
+    store, name = app.opener.open(locator, write=True)
+    with store:
+        yield store, name
+
+
+def outcome(app: App, built: Built, deliveries: Sequence[Delivery], *, pushed: bool, seconds: float) -> Outcome:
+    """A build for people and machines: one line REF@DIGEST per tag pushed, the table, the summary."""
+    digest = built.root.digest
+    rows = [
+        (str(image.platform), image.manifest.digest.short, human(image.size), str(len(image.layers)))
+        for image in built.images
+    ]
+    traffic = app.opener.traffic
+    sent = sum(delivery.report.sent for delivery in deliveries)
+    saved = sum(delivery.report.saved for delivery in deliveries)
+    summary = (
+        f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
+        f"{len(rows)} platforms, {human(sent)} sent, {human(saved)} saved, "
+        f"{traffic.requests} requests, {seconds:.1f} s"
+    )
+    names = [name for delivery in deliveries for name in delivery.names]
+    lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]
+    data = {
+        "digest": str(digest),
+        "media_type": built.root.media_type,
+        "size": built.root.size,
+        "names": names,
+        "platforms": [
+            {
+                "platform": str(image.platform),
+                "digest": str(image.manifest.digest),
+                "config": str(image.config.digest),
+                "size": image.size,
+                "layers": [str(layer.digest) for layer in image.layers],
+            }
+            for image in built.images
+        ],
+        "layers": [
+            {
+                "digest": str(layer.digest),
+                "diff_id": str(layer.diff_id),
+                "size": layer.size,
+                "codec": layer.codec.to_tree(),
+            }
+            for layer in built.layers
+        ],
+        "sent": sent,
+        "saved": saved,
+        "requests": traffic.requests,
+        "seconds": round(seconds, 3),
+    }
+    return Outcome(data, "\n".join(lines or [str(digest)]), summary=summary)

@@ -1,0 +1,1 @@
+"""One module a command; each holds one click command named `command`."""

@@ -1,0 +1,100 @@
+"""ocitool build: the main job."""
+
+import os
+import time
+from pathlib import Path
+
+import click
+
+from ocitool.build.pipeline import BuildRequest, Delivery, Surroundings, build, deliver, keep, plan
+from ocitool.build.spec import ImageOptions
+from ocitool.cli import building, options
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError
+from ocitool.model.platform import parse_platforms
+from ocitool.model.reference import Reference
+from ocitool.pack.entries import parse_copy
+from ocitool.pack.tar import parse_epoch
+
+
+@click.command()
+@click.argument("path", default=".", type=click.Path(path_type=Path))
+@click.option(
+    "--spec", "spec_file", type=click.Path(path_type=Path, dir_okay=False), help="The ocitool.toml to use."
+)
+@click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH[/VARIANT]", help="Repeat, or use commas.")
+@click.option("-t", "--tag", "tags", multiple=True, metavar="REF", help="Name of the result; repeat for several.")
+@click.option("--push", is_flag=True, help="Publish under every -t.")
+@click.option(
+    "-o", "--output", "outputs", multiple=True, metavar="LOC", help="Also write oci:DIR[:TAG] and the like."
+)
+@click.option("--base", default="", metavar="LOC", help="Image to build upon  [default: scratch].")
+@click.option("--toolchain", default="", metavar="NAME", help="go, command or prebuilt  [default: by build files].")
+@click.option("--copy", "copies", multiple=True, metavar="SRC:DEST[:MODE]", help="{os} {arch} {variant} in SRC.")
+@click.option("--format", "form", type=click.Choice(["auto", "docker", "oci"]), help="Family of the manifests.")
+@click.option("--compression", default="", metavar="NAME", envvar="OCITOOL_COMPRESSION", help="gzip[:LEVEL], none.")
+@click.option("--entrypoint", metavar="JSON|WORDS", help="Program that the image starts.")
+@click.option("--cmd", metavar="JSON|WORDS", help="Its default arguments.")
+@click.option("--env", "-e", multiple=True, metavar="K=V", help="Environment variable.")
+@click.option("--user", metavar="USER[:GROUP]", help="User to run as.")
+@click.option("--workdir", metavar="DIR", help="Working directory.")
+@click.option("--label", multiple=True, metavar="K=V", help="Label in the config.")
+@click.option("--annotation", multiple=True, metavar="K=V", help="Annotation on the root (OCI only).")
+@click.option("--expose", multiple=True, metavar="PORT[/PROTO]", help="Port the program listens on.")
+@click.option("--volume", multiple=True, metavar="PATH", help="Path to keep outside the container.")
+@click.option("--stop-signal", metavar="SIGNAL", help="Signal that stops the program.")
+@click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform.")
+@click.option("--no-git-labels", is_flag=True, help="No labels for source and revision.")
+@click.option("--allow-foreign-arch", is_flag=True, help="Warn instead of refusing programs of other platforms.")
+@options.common
+def command(app: App, path: Path, **flags: object) -> Outcome:
+    """Compile, pack and publish a multi-arch image from the sources in PATH."""
+    began = time.monotonic()
+    words = building.Words(flags)
+    request = BuildRequest(
+        source=path,
+        platforms=parse_platforms(words.many("platforms"), app.host),
+        tags=tuple(Reference.parse(tag) for tag in words.many("tags")),
+        toolchain=words.text("toolchain"),
+        base=words.text("base"),
+        copies=tuple(parse_copy(text) for text in words.many("copies")),
+        spec_file=words.path("spec_file"),
+        format=words.text("form"),
+        compression=words.text("compression"),
+        image=ImageOptions(
+            entrypoint=words.argv("entrypoint"),
+            cmd=words.argv("cmd"),
+            env=words.pairs("env"),
+            user=words.maybe("user"),
+            workdir=words.maybe("workdir"),
+            labels=words.pairs("label"),
+            expose=words.many("expose"),
+            volumes=words.many("volume"),
+            stop_signal=words.maybe("stop_signal"),
+        ),
+        annotations=dict(words.pairs("annotation")),
+        git_labels=False if flags["no_git_labels"] else None,
+        allow_foreign=bool(flags["allow_foreign_arch"]),
+        index=building.tri(flags["index"]),
+        epoch=parse_epoch(os.environ.get("SOURCE_DATE_EPOCH") or "0"),
+        version=os.environ.get("OCITOOL_VERSION", ""),
+        environ=os.environ,
+    )
+    around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
+    destinations = building.destinations(words.many("outputs"))
+    planned = plan(request, around)
+    if flags["push"] and not planned.tags:
+        raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
+    built = build(planned, around)
+    deliveries: list[Delivery] = []
+    for locator in destinations:
+        store, name = app.stack.enter_context(building.opened(app, locator))
+        deliveries.append(deliver(built, store, [str(locator)], [name], around))
+    if flags["push"]:
+        for reference in planned.tags:
+            store, name = app.opener.open(str(reference), write=True)
+            deliveries.append(deliver(built, store, [f"{reference}@{built.root.digest}"], [name], around))
+    if not deliveries:
+        deliveries.append(keep(built, around))
+    return building.outcome(app, built, deliveries, pushed=bool(flags["push"]), seconds=time.monotonic() - began)

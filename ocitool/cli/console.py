@@ -1,0 +1,182 @@
+"""What is printed: data to stdout, talk to stderr; a progress display on a terminal, plain lines elsewhere.
+
+Only importer of rich, and only where something is drawn.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ocitool.cli.outcome import clean
+from ocitool.events import Advanced, Done, Event, Noted, Started
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+LONG_STEP_S: Final = 30.0
+"""Without a terminal, a step tells that it lives this often: CI kills jobs that are silent (K178)."""
+
+
+class Console:
+    """Where a command's output goes. `hear` may be called from several threads."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        self.as_json, self.quiet, self.verbose = as_json, quiet, verbose
+        self.warnings: list[str] = []
+        self._lock = threading.RLock()
+        self._steps: dict[str, _Step] = {}
+        self._drawn = _Drawn() if not quiet and sys.stderr.isatty() else None
+
+    def data(self, text: str) -> None:
+        """Print to stdout."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def bytes(self, data: bytes) -> None:
+        """Print exact bytes to stdout."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def talk(self, text: str) -> None:
+        """Print to stderr, for people."""
+        if not self.quiet:
+            self.error(text)
+
+    def error(self, text: str) -> None:
+        """Print to stderr, also with --quiet."""
+        with self._lock:
+            if self._drawn is not None:
+                self._drawn.print(text)
+            else:
+                sys.stderr.write(f"{text}\n")
+                sys.stderr.flush()
+
+    def finish(self) -> None:
+        """End the display."""
+        with self._lock:
+            if self._drawn is not None:
+                self._drawn.stop()
+
+    def hear(self, event: Event) -> None:
+        """Show an event."""
+        with self._lock:
+            match event:
+                case Started():
+                    self._steps[event.key] = _Step(event.label, event.total)
+                    if self._drawn is not None:
+                        self._drawn.start(event)
+                case Advanced():
+                    self._advance(event)
+                case Done():
+                    self._done(event)
+                case Noted():
+                    text = clean(event.text)
+                    if event.severity == "warning" and text not in self.warnings:
+                        self.warnings.append(text)
+                        self.error(f"warning: {text}")
+                    elif event.severity != "warning" and (self.verbose or event.severity == "notice"):
+                        self.talk(text)
+
+    def _advance(self, event: Advanced) -> None:
+        if self._drawn is not None:
+            self._drawn.advance(event)
+        step = self._steps.get(event.key)
+        if step is None:
+            return
+        step.done += event.size
+        if self._drawn is None and not self.quiet and time.monotonic() - step.told_s >= LONG_STEP_S:
+            step.told_s = time.monotonic()
+            share = f" of {human(step.total)}" if step.total else ""
+            self.talk(f"{step.label}: {human(step.done)}{share}")
+
+    def _done(self, event: Done) -> None:
+        step = self._steps.pop(event.key, None)
+        if self._drawn is not None:
+            self._drawn.done(event)
+        label = step.label if step is not None else event.key
+        if event.outcome in {"existed", "manifest"} and not self.verbose:
+            return
+        size = f" {human(event.size)}" if event.size else ""
+        self.talk(f"{clean(label)}: {event.outcome}{size}")
+
+
+class _Step:
+    __slots__ = ("done", "label", "told_s", "total")
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label, self.total, self.done = label, total, 0
+        self.told_s = time.monotonic()
+
+
+class _Drawn:
+    """The display on a terminal; rich is imported when the first step begins."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def start(self, event: Started) -> None:
+        if self._progress is None:
+            from rich.console import Console as RichConsole
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                TimeElapsedColumn(),
+                console=RichConsole(stderr=True, highlight=False, markup=False, emoji=False),
+                transient=True,
+            )
+            self._progress.start()
+        self._tasks[event.key] = self._progress.add_task(clean(event.label), total=event.total or None)
+
+    def advance(self, event: Advanced) -> None:
+        task = self._tasks.get(event.key)
+        if self._progress is not None and task is not None:
+            self._progress.advance(task, event.size)
+
+    def done(self, event: Done) -> None:
+        task = self._tasks.pop(event.key, None)
+        if self._progress is not None and task is not None:
+            self._progress.remove_task(task)
+
+    def print(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(text, soft_wrap=True)
+        else:
+            sys.stderr.write(f"{text}\n")
+
+    def stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def human(size: int) -> str:
+    """A byte count for people, in decimal units as Docker Hub shows them: 3.4 MB."""
+    if size < 1000:
+        return f"{size} B"
+    value, units = size / 1000, ["TB", "GB", "MB", "kB"]
+    while value >= 999.95 and len(units) > 1:
+        value /= 1000
+        units.pop()
+    return f"{value:.1f} {units[-1]}"
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """Aligned columns, numbers to the right; reads well without colour."""
+    cells = [head, *rows]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
+    numeric = [
+        bool(rows) and all(row[n][:1].isdigit() or row[n] in {"", "-"} for row in rows) for n in range(len(head))
+    ]
+
+    def line(row: tuple[str, ...]) -> str:
+        parts = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True)]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join(line(row) for row in cells)

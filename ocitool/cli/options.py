@@ -1,0 +1,216 @@
+"""What every command shares: the options, and App, which holds what they decide.
+
+Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
+"""
+
+import functools
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ocitool.build.host import host_platform
+from ocitool.cache.machine import MachineStore, default_root
+from ocitool.cli.console import Console
+from ocitool.cli.outcome import Outcome, envelope, error_lines, error_tree, exit_code, flatten
+from ocitool.errors import Cancelled
+from ocitool.events import Event, Listener
+from ocitool.model.platform import Platform
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class App:
+    """One run of one command: its scope, its way to stores, and whom to tell.
+
+    `jobs` is how many things are done at once (0: as many as sensible). Closed by the wrapper of `common`.
+    """
+
+    command: str
+    access: Access
+    jobs: int
+    cache_dir: Path
+    console: Console
+    scope: Scope = field(default_factory=Scope)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def listener(self) -> Listener:
+        """Whom the library tells what happens."""
+        return self.console.hear
+
+    @cached_property
+    def opener(self) -> Opener:
+        """Opens stores by what users type; one session for all remote ones."""
+        return self.stack.enter_context(Opener(self.access, self.scope, self._hear))
+
+    @cached_property
+    def machine(self) -> MachineStore:
+        """This machine's store."""
+        return MachineStore(self.cache_dir)
+
+    @cached_property
+    def host(self) -> Platform:
+        """The platform this runs on."""
+        return host_platform()
+
+    @property
+    def width(self) -> int:
+        """How many CPU-bound things to do at once."""
+        return self.jobs or min(os.cpu_count() or 1, 8)
+
+    @property
+    def transfers(self) -> int:
+        """How many requests to have under way at once."""
+        return self.jobs or 16
+
+    def _hear(self, event: Event) -> None:
+        self.console.hear(event)
+
+
+def common(function: F | None = None, *, docker: bool = False) -> Any:  # noqa: ANN401 - a decorator of two forms
+    """Add the shared options; the function gets an App first and returns an Outcome.
+
+    With `docker`, `--insecure` is docker's plain flag and the function's own business.
+    """
+    if function is None:
+        return lambda inner: common(inner, docker=docker)
+
+    @functools.wraps(function)
+    def wrapper(**values: Any) -> int:  # noqa: ANN401 - click's
+        app = _app(values, docker=docker)
+        with _signals(app.scope):
+            return _run(app, function, values)
+
+    decorated: Any = wrapper
+    for option in reversed(_options(docker=docker)):
+        decorated = option(decorated)
+    return decorated
+
+
+def _options(*, docker: bool) -> list[Callable[[Any], Any]]:
+    hosts = [
+        click.option("--plain-http", metavar="HOST", multiple=True, envvar="OCITOOL_PLAIN_HTTP", help="Use HTTP."),
+        click.option(
+            "--insecure",
+            "insecure_hosts",
+            metavar="HOST",
+            multiple=True,
+            envvar="OCITOOL_INSECURE",
+            help="Do not check this host's certificate.",
+        ),
+    ]
+    return [
+        click.option("--json", "as_json", is_flag=True, help="One JSON envelope on stdout."),
+        click.option("-q", "--quiet", is_flag=True, help="Only data and errors."),
+        click.option("-v", "--verbose", is_flag=True, help="Tell more."),
+        *(hosts[:1] if docker else hosts),
+        click.option(
+            "--ca",
+            "ca_files",
+            metavar="FILE",
+            multiple=True,
+            envvar="OCITOOL_CA",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Also trust this CA certificate.",
+        ),
+        click.option(
+            "--jobs",
+            metavar="N",
+            type=click.IntRange(1, 64),
+            envvar="OCITOOL_JOBS",
+            help="How many things at once.",
+        ),
+        click.option(
+            "--cache-dir",
+            metavar="DIR",
+            envvar="OCITOOL_CACHE_DIR",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="This machine's store  [default: ~/.cache/ocitool]",
+        ),
+    ]
+
+
+def _app(values: dict[str, Any], *, docker: bool) -> App:
+    ctx = click.get_current_context()
+    console = Console(as_json=values.pop("as_json"), quiet=values.pop("quiet"), verbose=values.pop("verbose"))
+    cache_dir = values.pop("cache_dir") or default_root()
+    access = Access(
+        plain_http=tuple(values.pop("plain_http")),
+        insecure=() if docker else tuple(values.pop("insecure_hosts")),
+        ca_files=tuple(values.pop("ca_files")),
+        journal=cache_dir / "journal",
+    )
+    return App(
+        command=ctx.command_path.removeprefix("ocitool").strip(),
+        access=access,
+        jobs=values.pop("jobs") or 0,
+        cache_dir=cache_dir,
+        console=console,
+    )
+
+
+def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any]) -> int:
+    """Call the command and print what came of it."""
+    console = app.console
+    try:
+        with app.stack:
+            outcome = function(app, **values)
+    except (click.exceptions.Exit, BrokenPipeError):
+        raise
+    except BaseException as error:  # noqa: BLE001 - every error becomes lines and a code
+        code = exit_code(error)
+        console.finish()
+        errors = list(flatten(error))
+        if len(errors) > 1:  # a sibling that was stopped is no news beside the failure that stopped it
+            errors = [e for e in errors if not isinstance(e, Cancelled)] or errors[:1]
+        if console.as_json:
+            trees = [error_tree(one) for one in errors]
+            console.data(envelope(app.command, {}, code, console.warnings, trees) + "\n")
+        for one in errors:
+            for line in error_lines(one, verbose=console.verbose):
+                console.error(line)
+        return code
+    console.finish()
+    if console.as_json:
+        console.data(envelope(app.command, outcome.data, outcome.exit_code, console.warnings, ()) + "\n")
+    elif outcome.raw is not None:
+        console.bytes(outcome.raw)
+    elif outcome.text:
+        console.data(outcome.text if outcome.text.endswith("\n") else outcome.text + "\n")
+    if outcome.summary and not console.quiet:
+        console.talk(outcome.summary)
+    return outcome.exit_code
+
+
+@contextmanager
+def _signals(scope: Scope) -> Iterator[None]:
+    """SIGINT and SIGTERM cancel the scope; a second one ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _frame: object) -> None:
+        code = 143 if number == signal.SIGTERM else 130
+        if scope.cancelled:
+            os._exit(code)
+        reason = Cancelled("terminated" if code == 143 else "interrupted", exit_code=code)
+        scope.cancel_soon(reason)
+
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -1,0 +1,144 @@
+"""Outcomes and errors as text, JSON and exit codes."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+
+from ocitool.errors import AuthError, BuildError, Cancelled, OcitoolError, RegistryError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command has to say: `data` for --json, `text` for people (stdout), and the exit code.
+
+    `summary` is talk for stderr, printed last and not with --quiet. `raw` replaces `text` by exact bytes.
+    """
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    exit_code: int = 0
+    summary: str = ""
+    raw: bytes | None = None
+
+
+def envelope(
+    command: str, data: Mapping[str, Any], exit_code: int, warnings: Sequence[str], errors: Sequence[dict[str, Any]]
+) -> str:
+    """The one JSON envelope of every command; fields are only ever added."""
+    import json
+
+    tree = {
+        "ocitool": 1,
+        "command": command,
+        "ok": exit_code == 0,
+        "exit_code": exit_code,
+        "data": dict(data),
+        "warnings": list(warnings),
+        "errors": list(errors),
+    }
+    return json.dumps(tree, indent=2, ensure_ascii=False)
+
+
+def flatten(error: BaseException) -> Iterator[BaseException]:
+    """The single errors in a (nested) group, in order."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from flatten(inner)
+    else:
+        yield error
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code of an error; a group has that of its first real failure."""
+    errors = list(flatten(error))
+    for one in sorted(errors, key=lambda e: isinstance(e, (Cancelled, KeyboardInterrupt))):
+        if isinstance(one, OcitoolError):
+            return one.exit_code
+        if isinstance(one, (KeyboardInterrupt, click.Abort)):
+            return 130
+        if isinstance(one, click.ClickException):
+            return 2
+        return 70
+    return 70
+
+
+def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]:
+    """The lines that tell one error: what, notes, the compiler's or registry's words, then what to do."""
+    if isinstance(error, click.ClickException):
+        message = error.format_message()
+        yield f"error: {message[:1].lower()}{message[1:].rstrip('.')}"
+        ctx = getattr(error, "ctx", None)
+        if ctx is not None:
+            yield f"hint: {ctx.command_path} --help"
+        return
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        yield "error: interrupted"
+        return
+    if not isinstance(error, OcitoolError):
+        yield from _bug(error)
+        return
+    yield f"error: {clean(error.what)}"
+    for note in dict.fromkeys(getattr(error, "__notes__", ())):
+        yield f"  {clean(str(note))}"
+    if isinstance(error, BuildError):
+        yield from (f"  | {clean(line)}" for line in error.stderr.splitlines())
+    if isinstance(error, RegistryError) and verbose:
+        yield from (
+            f"  {clean(code)}: {clean(message)} {clean(detail)}".rstrip()
+            for code, message, detail in error.diagnostics
+        )
+    if isinstance(error, AuthError) and error.source:
+        yield f"  credentials from {clean(error.source)}"
+    if error.hint:
+        yield f"hint: {clean(error.hint)}"
+
+
+def _bug(error: BaseException) -> Iterator[str]:
+    """An exception we did not foresee: what and where, in two lines, no traceback."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    code = frame.tb_frame.f_code if frame is not None else None
+    where = f"{code.co_filename.rpartition('ocitool/')[2]}:{frame.tb_lineno}" if code and frame else "?"
+    what = " ".join(str(error).split())[:300]
+    yield f"error: internal error in {where}: {type(error).__name__}{f': {clean(what)}' if what else ''}"
+    yield "hint: this is a bug in ocitool; please report it with the command line and this message"
+
+
+def clean(text: str) -> str:
+    """Text of others without control characters, which could move the cursor or colour a terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def error_tree(error: BaseException) -> dict[str, Any]:
+    """An error for the JSON envelope."""
+    if not isinstance(error, OcitoolError):
+        lines = list(error_lines(error))
+        code = "usage" if exit_code(error) == 2 else "interrupted" if exit_code(error) == 130 else "internal"
+        return {"code": code, "exit_code": exit_code(error), "what": lines[0].removeprefix("error: ")}
+    tree: dict[str, Any] = {"code": error.code, "exit_code": error.exit_code, "what": error.what}
+    if error.hint:
+        tree["hint"] = error.hint
+    notes = list(dict.fromkeys(getattr(error, "__notes__", ())))
+    if notes:
+        tree["notes"] = notes
+    for key, value in vars(error).items():
+        if key not in {"what", "hint", "exit_code", "__notes__"} and value not in ("", (), None):
+            tree[key] = list(value) if isinstance(value, tuple) else value
+    return tree
+
+
+def fail(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tell an error that no command could tell: wrong words, or before a command's options were known."""
+    code = exit_code(error)
+    if "--json" in arguments:
+        words = " ".join(a for a in arguments[:2] if not a.startswith("-"))
+        trees = [error_tree(one) for one in flatten(error)]
+        sys.stdout.write(envelope(words, {}, code, (), trees) + "\n")
+    for one in flatten(error):
+        for line in error_lines(one):
+            sys.stderr.write(f"{line}\n")
+    return code

@@ -1,0 +1,121 @@
+"""The root command, its lazy groups, and the one place where errors become text and exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ocitool import __version__
+from ocitool.cli.outcome import fail
+from ocitool.cli.table import COMMANDS, GROUPS, Command
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are rows of the table, imported when they are called."""
+
+    def __init__(self, prefix: str, **attributes: Any) -> None:  # noqa: ANN401 - click's
+        super().__init__(**attributes)
+        self.prefix = prefix
+
+    def _rows(self) -> dict[str, list[Command]]:
+        """The rows below this group by their next word."""
+        rows: dict[str, list[Command]] = {}
+        for row in COMMANDS:
+            if row.path.startswith(self.prefix):
+                rows.setdefault(row.path.removeprefix(self.prefix).split()[0], []).append(row)
+        return rows
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The next words, in the order of the table."""
+        return list(self._rows())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command or group under a word."""
+        rows = self._rows().get(cmd_name)
+        if rows is None:
+            return None
+        row = rows[0]
+        if row.path != self.prefix + cmd_name:
+            return LazyGroup(
+                f"{self.prefix}{cmd_name} ", name=cmd_name, help=GROUPS[cmd_name], no_args_is_help=True
+            )
+        command: click.Command = import_module(f"ocitool.cli.cmd.{row.module}").command
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Summaries under the table's headings; no command is imported for that."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for word, rows in self._rows().items():
+            row = rows[0]
+            summary = row.summary if row.path == self.prefix + word else GROUPS[word]
+            sections.setdefault(row.section, []).append((word, summary))
+        for section, lines in sections.items():
+            with formatter.section(section):
+                formatter.write_dl(lines)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with a suggestion for a word that is not there."""
+        word = args[0] if args else ""
+        if word and not word.startswith("-") and self.get_command(ctx, word) is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(word, self.list_commands(ctx), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"{ctx.command_path} --help lists the commands"
+            raise click.UsageError(f"no command {word!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def root() -> click.Group:
+    """The whole command line as one click command."""
+    return LazyGroup(
+        "",
+        name="ocitool",
+        help="Multi-arch container images without Docker: compile, pack, push, inspect and repair.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        params=[
+            click.Option(
+                ["-V", "--version"],
+                is_flag=True,
+                expose_value=False,
+                is_eager=True,
+                callback=_version,
+                help="Version.",
+            )
+        ],
+    )
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    if value:
+        click.echo(f"ocitool {__version__}")
+        ctx.exit(0)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; every outcome is an exit code, and errors are lines on stderr."""
+    try:
+        code = root().main(args=list(arguments), prog_name="ocitool", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return 2
+    except BrokenPipeError:
+        return _closed_pipe()
+    except BaseException as error:  # noqa: BLE001 - the last place where anything can be caught
+        return fail(error, arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _closed_pipe() -> int:
+    """Whoever read us has enough (`| head`): that is no failure, and nothing must be flushed at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    return 0

@@ -1,0 +1,36 @@
+"""What this machine's store keeps, for `ocitool images`."""
+
+from dataclasses import dataclass
+
+from ocitool.graph.walk import walk
+from ocitool.model.digest import Digest
+from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.views import ImageConfig, Index, Manifest
+from ocitool.store.layout import REF_NAME, LayoutStore
+from ocitool.store.verify import read_blob
+from ocitool.tasks import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An image in this machine's store; `size` counts the compressed bytes of its distinct blobs."""
+
+    name: str
+    digest: Digest
+    platforms: tuple[str, ...]
+    size: int
+
+
+def kept_images(content: LayoutStore, scope: Scope) -> tuple[Kept, ...]:
+    """The images of a layout by name, with the platforms that an index lists or an image's config says."""
+    kept = []
+    for entry in content.entries():
+        snapshot = walk(content, str(entry.digest), scope=scope, tolerant=True, width=1)
+        root = snapshot.view(snapshot.root.digest)
+        platforms = [str(e.platform) for e in root.platforms] if isinstance(root, Index) else []
+        if isinstance(root, Manifest) and content.has_blob(root.config):
+            raw = read_blob(content, root.config, MANIFEST_LIMIT)
+            platforms = [str(ImageConfig.of(Document(raw, root.config.media_type)).platform)]
+        size = sum(blob.size for blob in snapshot.blobs)
+        kept.append(Kept(entry.annotations.get(REF_NAME, ""), entry.digest, tuple(platforms), size))
+    return tuple(sorted(kept, key=lambda image: image.name))
