@@ -34,15 +34,16 @@ def upsert(index: Index, new: Sequence[Entry], *, keep_both: bool = False) -> Do
     old = entries_of(index)
     listed = list(old)
     for entry in new:
-        same = [] if keep_both else _same_platform(listed, entry)
-        twin = next((e for e in listed if e.digest == entry.digest and e.platform == entry.platform), None)
-        if twin is not None and (keep_both or same in ([], [twin])):
-            listed[listed.index(twin)] = entry if entry.descriptor.annotations else twin
-        elif same:
-            listed[listed.index(same[0])] = entry
-            listed = [e for e in listed if e not in same[1:]]
-        else:
+        places = _places_of(listed, entry, keep_both=keep_both)
+        if not places:
             listed.insert(_place_for(listed, entry), entry)
+            continue
+        there = next((n for n in places if _is_twin(listed[n], entry)), None)
+        if there is None or entry.descriptor.annotations:
+            listed[places[0]] = entry
+        else:
+            listed[places[0]] = listed[there]
+        listed = [e for n, e in enumerate(listed) if n not in places[1:]]
     return _with(index, _without_orphans(old, listed))
 
 
@@ -156,6 +157,8 @@ def flatten(index: Index, nested: Mapping[Digest, Index]) -> Document:
     `nested` holds the inner indexes by digest. An entry that would appear twice appears once.
     Raises MalformedDocument for a deeper nesting and for an inner index that is not in `nested`.
     """
+    if not any(e.digest in nested or mediatype.is_index(e.media_type) for e in index.entries):
+        return index.document
     listed: list[Entry] = []
     seen: set[tuple[Digest, Platform | None]] = set()
 
@@ -190,10 +193,18 @@ def _with(index: Index, entries: Iterable[Entry]) -> Document:
     return index.document.edit(change)
 
 
-def _same_platform(listed: Sequence[Entry], entry: Entry) -> list[Entry]:
-    if entry.platform is None:
-        return []
-    return [e for e in listed if e.platform is not None and e.platform.same(entry.platform)]
+def _places_of(listed: Sequence[Entry], entry: Entry, *, keep_both: bool) -> list[int]:
+    """Where the entries stand that a new one takes the place of."""
+    platform = entry.platform
+    if keep_both:
+        return [n for n, e in enumerate(listed) if _is_twin(e, entry)][:1]
+    if platform is None:
+        return [n for n, e in enumerate(listed) if e.digest == entry.digest and e.platform is None]
+    return [n for n, e in enumerate(listed) if e.platform is not None and e.platform.same(platform)]
+
+
+def _is_twin(there: Entry, entry: Entry) -> bool:
+    return there.digest == entry.digest and there.platform == entry.platform
 
 
 def _place_for(listed: Sequence[Entry], entry: Entry) -> int:

@@ -77,6 +77,12 @@ class TestUpsert:
 
         assert [new.digest] == [digest for _, digest in make.listed(after)]
 
+    def test_entry_listed_twice_word_for_word_becomes_one(self, make):
+        """K017: also the same digest twice is one platform twice."""
+        one = make.entry("1", "linux/amd64")
+
+        assert [one.digest] == [digest for _, digest in make.listed(edit.upsert(make.index(one, one), [one]))]
+
     def test_two_new_ones_for_one_platform_are_refused(self, make):
         """K001: refused after normalising, naming both digests."""
         one, two = make.entry("1", "linux/arm64"), make.entry("2", "linux/arm64/v8")
