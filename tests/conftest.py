@@ -83,7 +83,7 @@ def run(home: Path) -> Callable[..., Outcome]:
 
     `stdin` are bytes. Whatever escapes from `main` but SystemExit fails the test.
     """
-    from ocitool.__main__ import main
+    from ocitool.cli import main
 
     def call(*argv: object, stdin: bytes = b"") -> Outcome:
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))

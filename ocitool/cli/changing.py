@@ -1,0 +1,126 @@
+"""What commands that change tags share: where to write, what was asked for, carrying a plan out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ocitool.change.apply import apply
+from ocitool.change.journal import Journal
+from ocitool.change.plan import Plan
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import MalformedDocument, UsageError
+from ocitool.events import Noted
+from ocitool.index.entries import Selector
+from ocitool.index.sources import Source, SourceName
+from ocitool.model.digest import Digest
+from ocitool.model.platform import Platform, parse_platforms
+from ocitool.store.base import Store
+
+
+def dry_run(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that shows a plan instead of carrying it out."""
+    return click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")(function)
+
+
+def elsewhere(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that writes the result under other tags and leaves REF as it is."""
+    option = click.option(
+        "-t", "--tag", "tags", metavar="REF", multiple=True, help="Write the result here instead; repeats."
+    )
+    return option(function)
+
+
+def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which entries are meant."""
+    platform = click.option(
+        "--platform", "platforms", metavar="PLATFORM", multiple=True, help="Entries of this platform; repeats."
+    )
+    digest = click.option("--digest", "digests", metavar="DIGEST", multiple=True, help="This entry; repeats.")
+    return platform(digest(function))
+
+
+def selector(app: App, platforms: Sequence[str], digests: Sequence[str] = ()) -> Selector:
+    """The entries that the options name. Raises UsageError."""
+    try:
+        named = tuple(Digest(text) for text in digests)
+    except MalformedDocument as error:
+        raise UsageError(error.what, hint=error.hint) from None
+    return Selector(parse_platforms(platforms, app.host), named)
+
+
+def open_target(app: App, reference: str) -> tuple[Store, str]:
+    """The store to write to and the name in it."""
+    store, name = app.opener.open(reference, write=True)
+    return store, name
+
+
+def tags_of(app: App, store: Store, references: Iterable[str]) -> tuple[str, ...]:
+    """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
+    tags: list[str] = []
+    for reference in references:
+        other, name = app.opener.open(reference, write=True)
+        if other.label != store.label:
+            raise UsageError(
+                f"{reference} is not in {store.label}", hint="ocitool copy takes images to another repository"
+            )
+        if ":" in name:
+            raise UsageError(f"{reference} is a digest, not a tag to write to")
+        tags.append(name)
+    return tuple(tags)
+
+
+def sources_of(app: App, texts: Iterable[str]) -> tuple[Source, ...]:
+    """The opened sources that `SRC` and `SRC=PLATFORM` words name."""
+    names = map(SourceName.parse, texts)
+    return tuple(open_source(app, name.locator, name.platform) for name in names)
+
+
+def open_source(app: App, locator: str, platform: Platform | None = None) -> Source:
+    """An opened source that errors call as the user did."""
+    store, name = app.opener.open(locator)
+    return Source(store, name, platform, locator)
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """`KEY=VALUE` words as a map. Raises UsageError for one without a sign or key."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise UsageError(f"not KEY=VALUE: {text!r}")
+        found[key] = value
+    return found
+
+
+def journal_of(app: App) -> Journal:
+    """This machine's backups and records of changes."""
+    return Journal(Path(app.machine.backup))
+
+
+def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Sequence[str] = ()) -> Outcome:
+    """Do the plan, or show it; stdout gets a line `REF@DIGEST` for each tag.
+
+    `names` are the tags that were asked for, so that they are also told where nothing had to change.
+    """
+    if dry_run:
+        return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
+    for note in plan.notes:
+        app.listener(Noted(note))
+    for change in plan.changes() if not plan.is_empty else ():
+        app.listener(Noted(change.text(), "notice"))
+    report = apply(plan, store, journal_of(app), app.scope, app.listener)
+    told = {tag: after for tag, _, after in report.tags}
+    for name in names:
+        if name not in told and (found := store.head(name)) is not None:
+            told[name] = found.digest
+    lines = [place(store, tag, digest) for tag, digest in told.items() if digest is not None]
+    summary = "" if report.changed else f"{store.label}: nothing to change"
+    return Outcome(data=plan.to_tree() | report.to_tree(), text="\n".join(lines), summary=summary)
+
+
+def place(store: Store, tag: str, digest: Digest) -> str:
+    """What names a tag and what it holds: `REF@DIGEST`."""
+    return f"{store.label}:{tag}@{digest}" if tag else f"{store.label}@{digest}"

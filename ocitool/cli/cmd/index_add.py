@@ -1,0 +1,52 @@
+"""`ocitool index add`: images into a published index, replacing the platforms they are for."""
+
+import click
+
+from ocitool.cli import changing
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.graph.convert import Losses
+from ocitool.index.plans import Request, plan_add
+from ocitool.model.mediatype import Family
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.option("--allow-duplicates", is_flag=True, help="Keep the old image of the platform too.")
+@click.option("--convert", is_flag=True, help="Convert images of the other family; their digests change.")
+@click.option("--no-attestations", is_flag=True, help="Leave attestations of the sources out.")
+@click.option("--drop-annotations", is_flag=True, help="Leave behind what a Docker list cannot carry.")
+@click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
+@changing.elsewhere
+@changing.dry_run
+@common
+def command(
+    app: App,
+    *,
+    reference: str,
+    sources: tuple[str, ...],
+    tags: tuple[str, ...],
+    allow_duplicates: bool,
+    convert: bool,
+    no_attestations: bool,
+    drop_annotations: bool,
+    skip_missing: bool,
+    dry_run: bool,
+) -> Outcome:
+    """Put images into the index REF; a platform that is there already is replaced.
+
+    SRC is as for `index create`. Attestations of a replaced image leave with it.
+    """
+    store, name = changing.open_target(app, reference)
+    request = Request(
+        sources=changing.sources_of(app, sources),
+        family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own
+        allow_duplicates=allow_duplicates,
+        attestations=not no_attestations,
+        skip_missing=skip_missing,
+        losses=Losses(annotations=drop_annotations, attestations=no_attestations),
+    )
+    written = changing.tags_of(app, store, tags)
+    plan = plan_add(store, name, request, tags=written, scope=app.scope)
+    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

@@ -1,0 +1,69 @@
+"""`ocitool index annotate`: annotations of an index, and what its entries say."""
+
+import click
+
+from ocitool.cli import changing
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError
+from ocitool.index import edit
+from ocitool.index.edit import Marks
+from ocitool.index.plans import plan_edit
+from ocitool.model.document import Document
+from ocitool.model.views import Index
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@changing.selecting
+@click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Set it; repeats.")
+@click.option("--remove-annotation", "removed", metavar="KEY", multiple=True, help="Remove it; repeats.")
+@click.option("--os", help="Operating system of the entries.")
+@click.option("--arch", help="Architecture of the entries.")
+@click.option("--variant", help="Variant of the entries; an empty one removes it.")
+@click.option("--os-version", help="OS version of the entries.")
+@click.option("--os-features", "features", metavar="FEATURE", multiple=True, help="OS features; repeats.")
+@click.option("--allow-duplicates", is_flag=True, help="Let two entries be for one platform.")
+@changing.elsewhere
+@changing.dry_run
+@common
+def command(
+    app: App,
+    *,
+    reference: str,
+    platforms: tuple[str, ...],
+    digests: tuple[str, ...],
+    annotations: tuple[str, ...],
+    removed: tuple[str, ...],
+    os: str | None,
+    arch: str | None,
+    variant: str | None,
+    os_version: str | None,
+    features: tuple[str, ...],
+    tags: tuple[str, ...],
+    allow_duplicates: bool,
+    dry_run: bool,
+) -> Outcome:
+    """Set what entries of the index REF say; without --platform and --digest, annotations of the index itself.
+
+    The images are not touched: an entry that says something else than the image's config is found by
+    `ocitool check`.
+    """
+    changed: dict[str, str | None] = {**changing.pairs(annotations), **dict.fromkeys(removed)}
+    listed = tuple(word for text in features for word in text.split(",") if word) if features else None
+    marks = Marks(os, arch, variant, os_version, listed, annotations=changed)
+    chosen = changing.selector(app, platforms, digests)
+    if not (platforms or digests) and marks != Marks(annotations=changed):
+        raise UsageError("which entries are meant?", hint="say --platform or --digest")
+    if marks == Marks():
+        raise UsageError("what should be set?", hint="say --annotation, --variant and the like")
+
+    def change(index: Index) -> Document:
+        if not (platforms or digests):
+            return edit.annotate_index(index, changed)
+        return edit.annotate(index, chosen, marks, allow_duplicates=allow_duplicates)
+
+    store, name = changing.open_target(app, reference)
+    written = changing.tags_of(app, store, tags)
+    plan = plan_edit(store, name, change, tags=written)
+    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

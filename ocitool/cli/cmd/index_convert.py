@@ -1,0 +1,40 @@
+"""`ocitool index convert`: Docker to OCI and back, children included."""
+
+import click
+
+from ocitool.cli import changing
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.graph.convert import Losses
+from ocitool.index.plans import plan_convert
+from ocitool.model.mediatype import Family
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@click.option("--format", "family", type=click.Choice(["docker", "oci"]), required=True)
+@click.option("--drop-annotations", is_flag=True, help="Leave behind what Docker's family cannot carry.")
+@click.option("--drop-attestations", is_flag=True, help="Leave behind attestations of images that change.")
+@changing.elsewhere
+@changing.dry_run
+@common
+def command(
+    app: App,
+    *,
+    reference: str,
+    family: str,
+    tags: tuple[str, ...],
+    drop_annotations: bool,
+    drop_attestations: bool,
+    dry_run: bool,
+) -> Outcome:
+    """Turn the index or image REF into the other family, its children first.
+
+    Layers and configs stay as they are; manifests get new digests, so signatures of the old ones no longer
+    fit.
+    """
+    store, name = changing.open_target(app, reference)
+    written = changing.tags_of(app, store, tags)
+    losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
+    plan = plan_convert(store, name, Family(family), losses=losses, tags=written, scope=app.scope)
+    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

@@ -1,0 +1,76 @@
+"""`ocitool index create`: a new index of images that exist."""
+
+from pathlib import Path
+
+import click
+
+from ocitool.cli import changing
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError
+from ocitool.graph.convert import Losses
+from ocitool.index.plans import Request, plan_create
+from ocitool.index.spec import IndexSpec, read_spec
+from ocitool.model.mediatype import Family
+
+
+@click.command()
+@click.argument("reference", metavar="[REF]", required=False)
+@click.argument("sources", metavar="SRC...", nargs=-1)
+@click.option("-t", "--tag", "tags", metavar="REF", multiple=True, help="A further tag; repeats.")
+@click.option(
+    "--from-spec",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read manifest-tool's YAML, or TOML.",
+)
+@click.option("--append", is_flag=True, help="Start from what the tag holds.")
+@click.option("--allow-duplicates", is_flag=True, help="Keep two images of one platform.")
+@click.option("--format", "family", type=click.Choice(["auto", "docker", "oci"]), default="auto", show_default=True)
+@click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Of the index; repeats.")
+@click.option("--no-attestations", is_flag=True, help="Leave attestations of the sources out.")
+@click.option("--drop-annotations", is_flag=True, help="Leave behind what a Docker list cannot carry.")
+@click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
+@changing.dry_run
+@common
+def command(
+    app: App,
+    *,
+    reference: str | None,
+    sources: tuple[str, ...],
+    tags: tuple[str, ...],
+    from_spec: Path | None,
+    family: str,
+    annotations: tuple[str, ...],
+    append: bool,
+    allow_duplicates: bool,
+    no_attestations: bool,
+    drop_annotations: bool,
+    skip_missing: bool,
+    dry_run: bool,
+) -> Outcome:
+    """Make an index of images, indexes and layouts, and publish it as REF.
+
+    SRC is a reference, a digest, `oci:DIR:TAG`, or `SRC=PLATFORM`; a platform that is not given is what the
+    image's own config says. Children that live elsewhere are mounted or copied first.
+    """
+    spec = read_spec(from_spec) if from_spec else IndexSpec("", ())
+    target = reference or spec.image
+    if not target:
+        raise UsageError("where should the index go?", hint="ocitool index create REF SRC...")
+    store, name = changing.open_target(app, target)
+    wanted = (name, *changing.tags_of(app, store, tags), *spec.tags)
+    opened = changing.sources_of(app, sources)
+    opened += tuple(changing.open_source(app, s.image, s.platform) for s in spec.sources)
+    request = Request(
+        sources=opened,
+        family=spec.family if family == "auto" else Family(family),
+        annotations=dict(spec.annotations) | changing.pairs(annotations),
+        append=append,
+        allow_duplicates=allow_duplicates,
+        attestations=not no_attestations,
+        skip_missing=skip_missing,
+        losses=Losses(annotations=drop_annotations, attestations=no_attestations),
+    )
+    plan = plan_create(store, tuple(dict.fromkeys(wanted)), request, scope=app.scope)
+    return changing.carry_out(app, plan, store, dry_run=dry_run, names=wanted)

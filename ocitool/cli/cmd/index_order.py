@@ -1,0 +1,29 @@
+"""`ocitool index order`: the entries of an index sorted."""
+
+import click
+
+from ocitool.cli import changing
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.index import edit
+from ocitool.index.plans import plan_edit
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@click.option("--platform", "platforms", metavar="PLATFORM", multiple=True, help="These first; repeats.")
+@changing.elsewhere
+@changing.dry_run
+@common
+def command(
+    app: App, *, reference: str, platforms: tuple[str, ...], tags: tuple[str, ...], dry_run: bool
+) -> Outcome:
+    """Sort the entries of the index REF: linux and amd64 first, or the named platforms first.
+
+    Where several entries fit, engines take the first. Attestations come last, in the order of their images.
+    """
+    store, name = changing.open_target(app, reference)
+    first = changing.selector(app, platforms).platforms
+    written = changing.tags_of(app, store, tags)
+    plan = plan_edit(store, name, lambda index: edit.order(index, first), tags=written)
+    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

@@ -1,0 +1,91 @@
+"""`ocitool inspect`: what a name holds."""
+
+from pathlib import Path
+
+import click
+
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError, local_io
+from ocitool.events import Noted
+from ocitool.model.platform import Platform, parse_platforms
+from ocitool.report import text
+from ocitool.report.html import page
+from ocitool.report.survey import Survey, pick, survey
+from ocitool.report.template import render
+from ocitool.store.base import Reader
+
+
+@click.command()
+@click.argument("location", metavar="LOC")
+@click.option("--platform", "platforms", metavar="PLATFORM", multiple=True, help="Only this one; repeats.")
+@click.option("--layers", is_flag=True, help="Each image's layers, bottom first.")
+@click.option("--config", "configs", is_flag=True, help="Each image's config.")
+@click.option("--tree", "as_tree", is_flag=True, help="What hangs below what.")
+@click.option("--raw", is_flag=True, help="The exact bytes of the manifest.")
+@click.option("--template", metavar="TEXT", help="Fields of the JSON data: '{platforms[].digest}'.")
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A page with everything, in one file.",
+)
+@common
+def command(
+    app: App,
+    *,
+    location: str,
+    platforms: tuple[str, ...],
+    template: str | None,
+    html: Path | None,
+    layers: bool,
+    configs: bool,
+    as_tree: bool,
+    raw: bool,
+) -> Outcome:
+    """Show an image or index: platforms, digests, compressed sizes, creation times, layers.
+
+    LOC is a reference, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:TAG]`.
+    """
+    if sum((raw, configs, as_tree, template is not None)) > 1:
+        raise UsageError("--raw, --config, --tree and --template are four ways to print; choose one")
+    store, name = app.opener.open(location)
+    wanted = parse_platforms(platforms, app.host)
+    if raw:
+        return _raw(app, store, name, location, wanted)
+    found, notes = pick(survey(store, name, scope=app.scope, label=location), wanted)
+    for note in notes:
+        app.listener(Noted(note))
+    if html is not None:
+        try:
+            html.write_text(page(found), encoding="utf-8")
+        except OSError as error:
+            raise local_io(error, f"write {html}") from error
+    data = found.to_tree(configs=configs or template is not None)
+    if template is not None:
+        return Outcome(data=data, text=render(template, data))
+    if html is not None:
+        return Outcome(data=data, summary=f"wrote {html}")
+    if configs:
+        return Outcome(data=data, text=text.configs(found))
+    draw = text.tree if as_tree else text.table
+    return Outcome(data=data, text=draw(found, layers=layers))
+
+
+def _raw(app: App, store: Reader, name: str, location: str, wanted: tuple[Platform, ...]) -> Outcome:
+    """The bytes as they are, also of documents that nothing else can read (K043)."""
+    if len(wanted) > 1:
+        raise UsageError("--raw prints one manifest; name one platform")
+    document = store.get_manifest(name)
+    if wanted:
+        found: Survey
+        found, notes = pick(survey(store, name, scope=app.scope, label=location), wanted)
+        for note in notes:
+            app.listener(Noted(note))
+        document = store.get_manifest(str(found.images[0].descriptor.digest))
+    data = {
+        "digest": document.digest,
+        "mediaType": document.media_type,
+        "raw": document.raw.decode("utf-8", "replace"),
+    }
+    return Outcome(data=data, raw=document.raw)

@@ -1,0 +1,16 @@
+"""`ocitool tags`: the tags of a repository."""
+
+import click
+
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+
+
+@click.command()
+@click.argument("repository", metavar="REPO")
+@common
+def command(app: App, *, repository: str) -> Outcome:
+    """Print every tag of a repository or layout, one a line."""
+    store, _ = app.opener.open(repository)
+    tags = list(store.tags())
+    return Outcome(data={"repository": store.label, "tags": tags}, text="\n".join(tags))

@@ -1,0 +1,265 @@
+"""`ocitool index …`, `tag`, `undo` and friends over a layout: what is printed, written, and refused."""
+
+import json
+
+import pytest
+
+from ocitool.model.mediatype import DOCKER_LIST, OCI_INDEX
+from ocitool.model.views import view
+from ocitool.store.layout import LayoutStore
+from tests.fakes.images import put_image
+
+
+@pytest.fixture
+def layout(home, monkeypatch):
+    """A layout `app` in the current folder with images amd64, arm64 and armv6, all OCI."""
+    monkeypatch.chdir(home)
+    store = LayoutStore(home / "app", create=True)
+    for tag, platform in (("amd64", "linux/amd64"), ("arm64", "linux/arm64"), ("armv6", "linux/arm/v6")):
+        put_image(store, tag, platform)
+    return store
+
+
+@pytest.fixture
+def published(layout, run):
+    """The same with an index of amd64 and arm64 under `1`."""
+    assert 0 == run("index", "create", "oci:app:1", "oci:app:amd64", "oci:app:arm64").exit_code
+    return layout
+
+
+def platforms(store, tag="1"):
+    return [str(entry.platform) for entry in view(store.get_manifest(tag)).entries]
+
+
+class TestCreate:
+    def test_prints_one_line_for_each_tag(self, layout, run):
+        done = run("index", "create", "oci:app:1", "oci:app:amd64", "oci:app:arm64", "-t", "oci:app:latest")
+
+        digest = layout.head("1").digest
+        assert (0, f"oci:app:1@{digest}\noci:app:latest@{digest}\n") == (done.exit_code, done.stdout)
+        assert ["linux/amd64", "linux/arm64"] == platforms(layout)
+
+    def test_again_changes_nothing_and_says_so(self, published, run):
+        before = published.head("1").digest
+
+        done = run("index", "create", "oci:app:1", "oci:app:amd64", "oci:app:arm64")
+
+        assert (0, f"oci:app:1@{before}\n") == (done.exit_code, done.stdout)
+        assert "nothing to change" in done.stderr
+
+    def test_platform_given_with_the_source(self, layout, run):
+        run("index", "create", "oci:app:1", "oci:app:amd64=linux/s390x")
+
+        assert ["linux/s390x"] == platforms(layout)
+
+    def test_same_platform_twice_is_refused(self, layout, run):
+        """K001: after normalising, with the way out in the hint."""
+        put_image(layout, "v8", "linux/arm64/v8")
+
+        done = run("index", "create", "oci:app:1", "oci:app:arm64", "oci:app:v8")
+
+        assert 2 == done.exit_code
+        assert "--allow-duplicates" in done.stderr
+        assert layout.head("1") is None
+
+    def test_dry_run_writes_nothing_and_shows_the_plan(self, layout, run):
+        done = run("index", "create", "oci:app:1", "oci:app:amd64", "--dry-run", "--json")
+
+        data = json.loads(done.stdout)["data"]
+        assert ["tag"] == [step["step"] for step in data["steps"]]
+        assert data["dryRun"]
+        assert layout.head("1") is None
+
+    def test_docker_format_converts_children(self, layout, run):
+        """K026: the children are converted with it."""
+        run("index", "create", "oci:app:1", "oci:app:amd64", "--format", "docker")
+
+        document = layout.get_manifest("1")
+        assert DOCKER_LIST == document.media_type
+        assert {"application/vnd.docker.distribution.manifest.v2+json"} == {
+            e.media_type for e in view(document).entries
+        }
+
+    def test_annotation_on_docker_is_refused(self, layout, run):
+        """K032: before anything is written, naming --format oci."""
+        done = run("index", "create", "oci:app:1", "oci:app:amd64", "--format", "docker", "--annotation", "a=b")
+
+        assert 2 == done.exit_code
+        assert "--format oci" in done.stderr
+        assert layout.head("1") is None
+
+    def test_from_spec(self, layout, run, home):
+        (home / "app.yaml").write_text(
+            "image: oci:app:1\ntags: [latest]\nmanifests:\n- image: oci:app:{arch}\n  platforms: [linux/amd64, linux/arm64]\n"
+        )
+
+        done = run("index", "create", "--from-spec", "app.yaml")
+
+        assert 0 == done.exit_code, done.stderr
+        assert ["linux/amd64", "linux/arm64"] == platforms(layout, "latest")
+
+    def test_missing_source_is_exit_3(self, layout, run):
+        assert 3 == run("index", "create", "oci:app:1", "oci:app:none").exit_code
+
+    def test_smaller_index_warns_of_what_vanishes(self, published, run):
+        """K038: never silently."""
+        done = run("index", "create", "oci:app:1", "oci:app:amd64")
+
+        assert "1 holds linux/arm64 now and will not any more" in done.stderr
+
+
+class TestEdit:
+    def test_add_replaces_a_platform_and_tells_old_and_new(self, published, run):
+        """K017: old -> new is printed."""
+        old = view(published.get_manifest("1")).entries[1].digest
+        new = put_image(published, "arm64", "linux/arm64", note="again")
+
+        done = run("index", "add", "oci:app:1", "oci:app:arm64")
+
+        assert f"~ linux/arm64 digest  {old.short} → {new.short}" in done.stderr
+        assert new == view(published.get_manifest("1")).entries[1].digest
+
+    def test_remove(self, published, run):
+        assert 0 == run("index", "remove", "oci:app:1", "--platform", "linux/arm64/v8").exit_code
+        assert ["linux/amd64"] == platforms(published)
+
+    def test_remove_of_nothing_is_a_usage_error(self, published, run):
+        assert 2 == run("index", "remove", "oci:app:1").exit_code
+
+    def test_remove_of_a_stranger_lists_what_is_there(self, published, run):
+        """K013: exit 3 and the platforms."""
+        done = run("index", "remove", "oci:app:1", "--platform", "linux/s390x")
+
+        assert 3 == done.exit_code
+        assert "there is linux/amd64, linux/arm64" in done.stderr
+
+    def test_filter(self, published, run):
+        run("index", "filter", "oci:app:1", "--platform", "linux/arm64")
+
+        assert ["linux/arm64"] == platforms(published)
+
+    def test_annotate_a_member(self, published, run):
+        run("index", "annotate", "oci:app:1", "--platform", "linux/arm64", "--variant", "v8", "--annotation", "a=b")
+
+        entry = view(published.get_manifest("1")).entries[1]
+        assert ("linux/arm64/v8", {"a": "b"}) == (str(entry.platform), dict(entry.annotations))
+
+    def test_annotate_the_index(self, published, run):
+        run("index", "annotate", "oci:app:1", "--annotation", "a=b")
+
+        assert {"a": "b"} == dict(view(published.get_manifest("1")).annotations)
+
+    def test_annotate_into_another_tag(self, published, run):
+        before = published.get_manifest("1")
+
+        run("index", "annotate", "oci:app:1", "--annotation", "a=b", "-t", "oci:app:2")
+
+        assert before == published.get_manifest("1")
+        assert {"a": "b"} == dict(view(published.get_manifest("2")).annotations)
+
+    @pytest.mark.parametrize("words", [["--variant", "v8"], [], ["--platform", "linux/arm64"]])
+    def test_annotate_without_enough_is_a_usage_error(self, published, run, words):
+        assert 2 == run("index", "annotate", "oci:app:1", *words).exit_code
+
+    def test_order(self, published, run):
+        run("index", "order", "oci:app:1", "--platform", "linux/arm64")
+
+        assert ["linux/arm64", "linux/amd64"] == platforms(published)
+
+    def test_convert_there_and_back(self, published, run):
+        """K028: the way back restores the digest."""
+        before = published.head("1").digest
+
+        run("index", "convert", "oci:app:1", "--format", "docker")
+        converted = published.get_manifest("1").media_type
+        run("index", "convert", "oci:app:1", "--format", "oci")
+
+        assert (DOCKER_LIST, before) == (converted, published.head("1").digest)
+
+    def test_flatten(self, published, run):
+        """K020: one level."""
+        run("index", "create", "oci:app:outer", "oci:app:1", "--append")
+        before = published.head("outer").digest
+
+        assert 0 == run("index", "flatten", "oci:app:outer").exit_code
+        assert before == published.head("outer").digest
+
+    def test_untouched_bytes_stay(self, published, run):
+        """K028: editing one entry leaves the bytes of the other."""
+        before = published.get_manifest("1").raw.split(b"    {\n")[1]
+
+        run("index", "annotate", "oci:app:1", "--platform", "linux/arm64", "--variant", "v8")
+
+        assert before == published.get_manifest("1").raw.split(b"    {\n")[1]
+
+
+class TestUndo:
+    def test_first_digest_is_there_again(self, published, run):
+        before = published.head("1").digest
+        run("index", "annotate", "oci:app:1", "--annotation", "a=b")
+
+        done = run("undo", "oci:app:1")
+
+        assert (0, f"oci:app:1@{before}\n") == (done.exit_code, done.stdout)
+        assert before == published.head("1").digest
+
+    def test_from_another_folder_it_is_the_same_layout(self, published, run, home, monkeypatch):
+        before = published.head("1").digest
+        run("index", "annotate", "oci:app:1", "--annotation", "a=b")
+        monkeypatch.chdir("/")
+
+        assert 0 == run("undo", f"oci:{home}/app:1").exit_code
+        assert before == published.head("1").digest
+
+    def test_after_somebody_else_wrote_it_is_refused(self, published, run):
+        run("index", "annotate", "oci:app:1", "--annotation", "a=b")
+        published.put_manifest(published.get_manifest("amd64"), "1")
+
+        done = run("undo", "oci:app:1")
+
+        assert 8 == done.exit_code
+        assert str(published.head("amd64").digest) in done.stderr
+
+    def test_dry_run_leaves_the_change_to_be_undone(self, published, run):
+        run("index", "annotate", "oci:app:1", "--annotation", "a=b")
+
+        shown = run("undo", "oci:app:1", "--dry-run")
+
+        assert "- annotations" in shown.stdout
+        assert 0 == run("undo", "oci:app:1").exit_code
+
+    def test_nothing_to_undo_is_exit_3(self, published, run):
+        assert 3 == run("undo", "oci:app:arm64").exit_code
+
+
+class TestNames:
+    def test_tag_further_names(self, published, run):
+        done = run("tag", "oci:app:1", "stable", "oci:app:2")
+
+        digest = published.head("1").digest
+        assert f"oci:app:stable@{digest}\noci:app:2@{digest}\n" == done.stdout
+        assert digest == published.head("2").digest
+
+    def test_tag_that_is_none(self, published, run):
+        assert 2 == run("tag", "oci:app:1", "-x-").exit_code
+
+    def test_digest(self, published, run):
+        assert f"{published.head('1').digest}\n" == run("digest", "oci:app:1").stdout
+
+    def test_digest_of_a_platform(self, published, run):
+        """K002: with a variant or without."""
+        assert (
+            f"{published.head('arm64').digest}\n"
+            == run("digest", "oci:app:1", "--platform", "linux/arm64/v8").stdout
+        )
+
+    def test_digest_of_nothing(self, published, run):
+        assert 3 == run("digest", "oci:app:none").exit_code
+
+    def test_tags(self, published, run):
+        assert "amd64\narm64\narmv6\n1\n" == run("tags", "oci:app").stdout
+
+
+def test_index_is_written_with_its_media_type(published):
+    """K044: what we write carries it."""
+    assert OCI_INDEX == published.get_manifest("1").tree()["mediaType"]
