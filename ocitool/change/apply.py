@@ -160,9 +160,14 @@ class _Work:
                     self._patiently(lambda: put_referrer(self._store, document, scope=self._scope))
                     self._pushed.add(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
-            case Bring(origin, descriptor):
+            case Bring(origin, descriptor, trust=trust):
                 report = copy(
-                    origin, str(descriptor.digest), self._store, scope=self._scope, listener=self._listener
+                    origin,
+                    str(descriptor.digest),
+                    self._store,
+                    scope=self._scope,
+                    trust=trust,
+                    listener=self._listener,
                 )
                 outcome = Put.STORED if report.manifests_sent else Put.EXISTED
                 self._pushed.add(descriptor.digest)

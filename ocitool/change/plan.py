@@ -33,11 +33,15 @@ class PutBlob:
 
 @dataclass(frozen=True, slots=True)
 class Bring:
-    """Copy a manifest with everything it reaches from another store, by its digest."""
+    """Copy a manifest with everything it reaches from another store, by its digest.
+
+    With `trust` a target that has the manifest is believed to have everything below it.
+    """
 
     origin: Reader
     descriptor: Descriptor
     label: str = ""
+    trust: bool = False
 
     def to_tree(self) -> dict[str, Any]:
         """The step for JSON output."""
@@ -133,6 +137,10 @@ class Plan:
         """How the first tag's document differs from what it held."""
         return difference(self.tags[0].base, self.tags[0].document) if self.tags else ()
 
+    def told(self) -> tuple[str, ...]:
+        """The differences as lines; of a new tag only its entries, since all of it is new."""
+        return tuple(change.text() for change in self.changes() if self.base or change.label)
+
     def to_tree(self) -> dict[str, Any]:
         """The plan for JSON output: target, base, result, steps, differences, notes."""
         return {
@@ -148,7 +156,7 @@ class Plan:
         """The plan for people: the differences, then the steps, one line each."""
         if self.is_empty:
             return f"{self.target}: nothing to change"
-        lines = [*self.notes, *(change.text() for change in self.changes()), *map(_line, self.steps)]
+        lines = [*self.notes, *self.told(), *map(_line, self.steps)]
         return "\n".join([self.target, *(f"  {line}" for line in lines)])
 
 

@@ -109,8 +109,8 @@ def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Seque
         return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
     for note in plan.notes:
         app.listener(Noted(note))
-    for change in plan.changes() if not plan.is_empty else ():
-        app.listener(Noted(change.text(), "notice"))
+    for line in plan.told() if plan.base else ():
+        app.listener(Noted(line, "notice"))
     report = apply(plan, store, journal_of(app), app.scope, app.listener)
     told = {tag: after for tag, _, after in report.tags}
     for name in names:

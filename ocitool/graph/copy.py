@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ocitool.errors import OcitoolError
 from ocitool.events import Advanced, Done, Listener, Started, silent
+from ocitool.graph.referrers import put_referrer
 from ocitool.graph.walk import Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.document import Document
@@ -52,7 +53,7 @@ def copy(
     if trust:
         root = source.get_manifest(name)
         if target.head(str(root.digest)) is not None:
-            return CopyReport(_tag(target, root, tags, listener), manifests=1)
+            return CopyReport(_tag(target, root, tags, scope, listener), manifests=1)
     with _side("source"):
         snapshot = walk(source, name, scope=scope, width=width)
     return publish(
@@ -97,10 +98,10 @@ def publish(
             with TaskGroup(scope, width) as group:
                 for document in wave:
                     if document.digest in absent:
-                        group.spawn(_put_manifest, target, document, listener)
+                        group.spawn(_put_manifest, target, document, group.scope, listener)
         if due or root.digest in absent:
             scope.check()
-            _tag(target, root, due, listener)
+            _tag(target, root, due, scope, listener)
     outcomes = [task.result for task in puts]
     return CopyReport(
         root=snapshot.root,
@@ -126,15 +127,15 @@ def _put(target: Store, descriptor: Descriptor, source: Source, scope: Scope, li
     return put
 
 
-def _put_manifest(target: Store, document: Document, listener: Listener) -> None:
-    target.put_manifest(document)
+def _put_manifest(target: Store, document: Document, scope: Scope, listener: Listener) -> None:
+    put_referrer(target, document, scope=scope)
     listener(Done(str(document.digest), "manifest", document.size))
 
 
-def _tag(target: Store, root: Document, tags: tuple[str, ...], listener: Listener) -> Descriptor:
-    stored = target.put_manifest(root, *tags)
+def _tag(target: Store, root: Document, tags: tuple[str, ...], scope: Scope, listener: Listener) -> Descriptor:
+    descriptor = put_referrer(target, root, *tags, scope=scope)
     listener(Done(str(root.digest), "tagged" if any(tags) else "manifest", root.size))
-    return stored.descriptor
+    return descriptor
 
 
 @dataclass(frozen=True, slots=True)

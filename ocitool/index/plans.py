@@ -47,6 +47,8 @@ def plan_create(target: Store, tags: Sequence[str], request: Request, *, scope: 
     Raises UsageError for two sources of one platform, mixed families without a choice, annotations on a
     Docker list (K032) and an empty result; NotFound for a missing source.
     """
+    if digest := next((tag for tag in tags if ":" in tag), None):
+        raise UsageError(f"an index cannot be made to be {digest}", hint="name a tag to write to")  # K062
     held = {tag: _held(target, tag) for tag in tags}
     members, skipped = resolve(
         request.sources, scope=scope, attestations=request.attestations, skip_missing=request.skip_missing

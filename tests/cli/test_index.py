@@ -263,3 +263,31 @@ class TestNames:
 def test_index_is_written_with_its_media_type(published):
     """K044: what we write carries it."""
     assert OCI_INDEX == published.get_manifest("1").tree()["mediaType"]
+
+
+class TestCopy:
+    def test_to_another_layout(self, published, run, home):
+        """K041: everything, the digest unchanged, one line to read it from."""
+        done = run("copy", "oci:app:1", "oci:other:v1")
+
+        digest = published.head("1").digest
+        assert (0, f"oci:other:v1@{digest}\n") == (done.exit_code, done.stdout)
+        assert 2 == len(view(LayoutStore(home / "other").get_manifest("v1")).entries)
+
+    def test_of_one_platform(self, published, run, home):
+        """K040: a smaller index, and it is told."""
+        done = run("copy", "oci:app:1", "oci:other:v1", "--platform", "linux/arm64")
+
+        assert "only linux/arm64" in done.stderr
+        assert 1 == len(view(LayoutStore(home / "other").get_manifest("v1")).entries)
+
+    def test_over_something_else_is_exit_8(self, published, run):
+        run("copy", "oci:app:amd64", "oci:other:v1")
+
+        assert 8 == run("copy", "oci:app:1", "oci:other:v1").exit_code
+        assert 0 == run("copy", "oci:app:1", "oci:other:v1", "--replace").exit_code
+
+    def test_all_tags(self, published, run, home):
+        run("copy", "oci:app", "oci:other", "--all-tags")
+
+        assert {"amd64", "arm64", "armv6", "1"} == set(LayoutStore(home / "other").tags())

@@ -1,0 +1,50 @@
+"""`ocitool copy`: images from one place to another, bytes unchanged."""
+
+import click
+
+from ocitool.cli import changing
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError
+from ocitool.index.copies import Wish, plan_copy, plan_copy_tags
+from ocitool.model.platform import parse_platforms
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.option("--platform", "platforms", metavar="PLATFORM", multiple=True, help="Only these; repeats.")
+@click.option("--sparse", is_flag=True, help="With --platform, keep the index as it is.")
+@click.option("--all-tags", is_flag=True, help="Every tag of SRC under its own name.")
+@click.option("--referrers", is_flag=True, help="Also signatures, SBOMs and whatever refers to it.")
+@click.option("--replace", is_flag=True, help="Write over a tag that holds something else.")
+@click.option("--trust", is_flag=True, help="Believe that DST has what is below a manifest it has.")
+@changing.dry_run
+@common
+def command(
+    app: App,
+    *,
+    source: str,
+    destination: str,
+    platforms: tuple[str, ...],
+    sparse: bool,
+    all_tags: bool,
+    referrers: bool,
+    replace: bool,
+    trust: bool,
+    dry_run: bool,
+) -> Outcome:
+    """Copy what SRC holds to DST: all platforms, and the same digest at the end.
+
+    SRC and DST are references, `oci:DIR:TAG` or archives. Blobs are mounted where one registry has both.
+    """
+    if sparse and not platforms:
+        raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
+    origin, name = app.opener.open(source)
+    store, tag = changing.open_target(app, destination)
+    wish = Wish(parse_platforms(platforms, app.host), sparse, replace, referrers, trust)
+    if all_tags:
+        plan = plan_copy_tags(origin, store, wish, scope=app.scope)
+        return changing.carry_out(app, plan, store, dry_run=dry_run)
+    plan = plan_copy(origin, name, store, [tag], wish, scope=app.scope)
+    return changing.carry_out(app, plan, store, dry_run=dry_run, names=[tag])

@@ -1,0 +1,169 @@
+"""Plans that copy: all of what a name holds, or the chosen platforms as a smaller index (K040, K041)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ocitool.change.plan import Bring, Plan, PutManifest, Step, Tag
+from ocitool.errors import Conflict, NotFound, UsageError
+from ocitool.graph.walk import walk
+from ocitool.index import edit
+from ocitool.index.entries import Selector, entries_of
+from ocitool.index.sources import platform_of
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, Index, Manifest, view
+from ocitool.store.base import Reader, Store
+from ocitool.tasks import Scope, TaskGroup
+
+_COSIGN: Final = (".sig", ".att", ".sbom")
+"""What cosign appends to the tag of a digest; these belong to the image like its referrers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to copy.
+
+    `platforms` takes only these, as an index of just those entries; with `sparse` the index stays as it is
+    and only its other children stay behind. `replaces` allows a tag that holds something else. `trust`
+    believes that a target with a manifest has everything below it.
+    """
+
+    platforms: tuple[Platform, ...] = ()
+    sparse: bool = False
+    replaces: bool = False
+    referrers: bool = False
+    trust: bool = False
+
+
+def plan_copy(source: Reader, name: str, target: Store, tags: Sequence[str], wish: Wish, *, scope: Scope) -> Plan:
+    """The plan that lets each tag in `target` hold what `name` holds in `source`.
+
+    Everything below is brought first, each blob asked for. Raises NotFound for a name or platform that is
+    not there, Conflict for a tag that holds something else, unless the wish allows it.
+    """
+    document = source.get_manifest(name)
+    chosen, children = _chosen(source, name, document, wish)
+    steps: list[Step] = []
+    if children is None:
+        steps.append(Bring(source, Descriptor.of(document), name, wish.trust))
+    else:
+        steps += (Bring(source, child, str(child.platform or child.digest.short), wish.trust) for child in children)
+    if wish.referrers:
+        kept = None if children is None else {child.digest for child in children}
+        steps += _referring(source, name, target, kept, scope=scope)
+    notes: list[str] = []
+    if chosen is not document:
+        notes.append(
+            f"only {', '.join(map(str, wish.platforms))}: the index becomes {chosen.digest.short}, "
+            f"it was {document.digest.short}"
+        )
+    for tag in tags:
+        if ":" not in tag:
+            steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish)))
+        elif tag != chosen.digest:
+            raise UsageError(f"{name} is {chosen.digest}, which is not {tag}", hint="name a tag to copy to")  # K062
+        elif chosen is not document:
+            steps.append(PutManifest(chosen))
+    steps.sort(key=lambda step: (isinstance(step, Tag), isinstance(step, PutManifest)))
+    return Plan(target.label, tuple(steps), notes=tuple(notes))
+
+
+def plan_copy_tags(source: Reader, target: Store, wish: Wish, *, scope: Scope) -> Plan:
+    """The plan that copies every tag of a repository or layout under its own name.
+
+    What several tags reach is brought once. Raises NotFound where there is no tag.
+    """
+    names = [tag for tag in source.tags() if tag]
+    if not names:
+        raise NotFound(f"{source.label} has no tags", where=source.label)
+    with TaskGroup(scope, source.traits.concurrency) as group:
+        tasks = [group.spawn(plan_copy, source, tag, target, [tag], wish, scope=scope) for tag in names]
+    steps: dict[object, Step] = {}
+    for task in tasks:
+        for step in task.result.steps:
+            key = (
+                step.name if isinstance(step, Tag) else step.descriptor.digest if isinstance(step, Bring) else step
+            )
+            steps.setdefault((type(step), key), step)
+    ordered = sorted(steps.values(), key=lambda step: isinstance(step, Tag))
+    return Plan(target.label, tuple(ordered), notes=tuple(note for task in tasks for note in task.result.notes))
+
+
+def _chosen(
+    source: Reader, name: str, document: Document, wish: Wish
+) -> tuple[Document, tuple[Descriptor, ...] | None]:
+    """The document to tag, and the children to bring; None for everything below it."""
+    if not wish.platforms:
+        return document, None
+    seen = view(document)
+    wanted = Selector(wish.platforms)
+    if isinstance(seen, Index):
+        entries = entries_of(seen)
+        wanted.check(entries, f"{source.label}:{name}")
+        kept = edit.keep(seen, wanted)
+        children = tuple(entry.descriptor for entry in entries_of(_index(kept)))
+        return (document if wish.sparse else kept), children
+    if isinstance(seen, Manifest) and seen.is_image:
+        has = platform_of(source, seen, name)
+        if any(p.same(has) for p in wish.platforms):
+            return document, None
+        raise NotFound(f"{name} in {source.label} is for {has} only", name=name, where=source.label)
+    raise UsageError(f"{name} in {source.label} has no platforms to choose from")
+
+
+def _index(document: Document) -> Index:
+    seen = view(document)
+    if not isinstance(seen, Index):
+        raise UsageError(f"{document.digest} is no index")
+    return seen
+
+
+def _held(target: Store, tag: str, document: Document, wish: Wish) -> Document | None:
+    try:
+        held = target.get_manifest(tag)
+    except NotFound:
+        return None
+    if held.raw != document.raw and not wish.replaces:
+        raise Conflict(
+            f"{tag} in {target.label} holds {held.digest} already",
+            tag=tag,
+            expected=str(document.digest),
+            found=str(held.digest),
+            hint="--replace writes over it; the old bytes are backed up and undo brings them back",
+        )
+    return held
+
+
+def _referring(source: Reader, name: str, target: Store, kept: set[Digest] | None, *, scope: Scope) -> list[Step]:
+    """Steps for what refers to the manifests that are copied, and for cosign's tags about them."""
+    snapshot = walk(source, name, scope=scope, width=source.traits.concurrency, tolerant=True)
+    digests = [d for d in snapshot.documents if kept is None or d in kept or d == snapshot.root.digest]
+    with TaskGroup(scope, source.traits.concurrency) as group:
+        listed = [group.spawn(source.referrers, digest) for digest in digests]
+        tagged = {
+            tag: group.spawn(_or_none(source), tag)
+            for digest in digests
+            for tag in (f"{digest.algorithm}-{digest.hex}{end}" for end in _COSIGN)
+        }
+    steps: list[Step] = []
+    found = {d.digest: d for task in listed for d in task.result}
+    steps += (Bring(source, descriptor, descriptor.artifact_type) for descriptor in found.values())
+    for tag, task in tagged.items():
+        if task.result is not None:
+            steps += (
+                Bring(source, Descriptor.of(task.result), tag),
+                Tag(tag, task.result, _held(target, tag, task.result, Wish(replaces=True))),
+            )
+    return steps
+
+
+def _or_none(source: Reader) -> Callable[[str], Document | None]:
+    def get(tag: str) -> Document | None:
+        try:
+            return source.get_manifest(tag)
+        except NotFound:
+            return None
+
+    return get
