@@ -3,26 +3,23 @@
 One of the two tables where code is loaded late: a layout is opened without loading an HTTP client.
 """
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from ocitool.errors import Unsupported
+from ocitool.errors import UsageError
 from ocitool.events import Listener, silent
 from ocitool.model.reference import Reference
-from ocitool.registry.hosts import Access
+from ocitool.registry.hosts import Access, Traffic
 from ocitool.store.base import Store
 from ocitool.store.layout import LayoutStore
 from ocitool.tasks import Scope
 
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What went over the wire so far."""
-
-    requests: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
+if TYPE_CHECKING:
+    from ocitool.registry.http import Session
+    from ocitool.store.remote import RemoteStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +52,49 @@ class Locator:
 
 
 class Opener:
-    """Opens stores from locators; one session for all remote ones, made on first use."""
+    """Opens stores from locators; one session for all remote ones, made on first use.
+
+    Close it (or leave its block) when the stores are no longer used.
+    """
 
     def __init__(self, access: Access, scope: Scope, listener: Listener = silent) -> None:
         self._access, self._scope, self._listener = access, scope, listener
+        self._session: Session | None = None
+        self._lock = threading.Lock()
 
     @property
     def traffic(self) -> Traffic:
         """Requests and bytes of all remote stores."""
-        return Traffic()
+        return self._session.traffic if self._session is not None else Traffic()
+
+    @property
+    def session(self) -> "Session":
+        """The session of all remote stores; loads the HTTP client."""
+        from ocitool.registry.http import Session
+
+        with self._lock:
+            if self._session is None:
+                self._session = Session(self._access, self._scope, self._listener)
+            return self._session
 
     def open(self, locator: Locator | str, *, write: bool = False) -> tuple[Store, str]:
-        """The store, and the tag or digest in it ("" for a layout's only entry)."""
+        """The store, and the tag or digest in it ("" for a layout's only entry).
+
+        Raises UsageError for what is no locator, NotFound for a layout that is not there (unless `write`).
+        """
         at = Locator.parse(locator) if isinstance(locator, str) else locator
         if at.path is not None:
             return LayoutStore(at.path, create=write), at.name
-        raise Unsupported("registries are not reachable yet")
+        if at.reference is None:
+            raise UsageError(f"not a place: {at}")
+        return self.repository(at.reference.registry, at.reference.repository, write=write), at.name
+
+    def repository(self, registry: str, name: str, *, write: bool = False) -> "RemoteStore":
+        """The store of one repository."""
+        from ocitool.registry.repository import Repository
+        from ocitool.store.remote import RemoteStore
+
+        return RemoteStore(Repository(self.session, registry, name, write=write))
 
     def __enter__(self) -> "Opener":
         return self
@@ -79,3 +103,5 @@ class Opener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the session."""
+        if self._session is not None:
+            self._session.close()

@@ -1,0 +1,175 @@
+"""Logging in: from a challenge to an Authorization header. Protocol only, no sockets.
+
+`token_flow` is a generator: it yields requests to a token server and is sent the answers, so whoever drives it
+decides how they travel. Spec: distribution "Token Authentication", "OAuth2".
+"""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from ocitool.errors import AuthError
+from ocitool.registry.challenge import Challenge
+from ocitool.registry.credentials import Credentials
+
+CLIENT_ID: Final = "ocitool"
+DEFAULT_LIFE_S: Final = 60
+"""What a token lives when the server does not say, and the least that is believed (token.md)."""
+MARGIN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A request to a token server; `form` makes it a POST. `basic` is user:password to send, or empty."""
+
+    url: str
+    form: tuple[tuple[str, str], ...] = ()
+    basic: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """The server's answer, the body bounded by whoever fetched it."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token and the moment of the monotonic clock when it ends."""
+
+    value: str = field(repr=False)
+    ends_s: float
+
+    def holds(self, now_s: float) -> bool:
+        """Whether it is good for a few seconds more."""
+        return now_s < self.ends_s - MARGIN_S
+
+
+def scopes_for(repository: str, actions: str) -> tuple[str, ...]:
+    """The resource scope of a repository, empty for none."""
+    return (f"repository:{repository}:{actions}",) if repository else ()
+
+
+def union(*groups: Sequence[str]) -> tuple[str, ...]:
+    """Scopes without repeats, in order; actions of one resource are joined (K085)."""
+    merged: dict[str, list[str]] = {}
+    for scope in (scope for group in groups for scope in group):
+        resource, colon, actions = scope.rpartition(":")
+        key = resource if colon else scope
+        known = merged.setdefault(key, [])
+        known += [a for a in actions.split(",") if colon and a not in known]
+    return tuple(f"{resource}:{','.join(actions)}" if actions else resource for resource, actions in merged.items())
+
+
+def token_flow(
+    challenge: Challenge,
+    scopes: Sequence[str],
+    credentials: Credentials,
+    now_s: Callable[[], float] = time.monotonic,
+) -> Generator[TokenRequest, TokenAnswer, Token]:
+    """Ask a token server for a token; the generator's value is the token.
+
+    A refresh token is posted (K074); user and password go as Basic on a GET, and as a POST only where the GET is
+    not known. Raises AuthError, which never holds a secret.
+    """
+    realm, service = challenge.get("realm"), challenge.get("service")
+    where = _shown(realm)
+    if credentials.identity_token:
+        form = [("grant_type", "refresh_token"), ("service", service), ("client_id", CLIENT_ID)]
+        form += [("scope", " ".join(scopes)), ("refresh_token", credentials.identity_token)]
+        answer = yield TokenRequest(realm, tuple((k, v) for k, v in form if v))
+        return _token(answer, where, scopes, credentials, now_s())
+    query = [("service", service)] if service else []
+    query += [("scope", scope) for scope in scopes]
+    basic = f"{credentials.username}:{credentials.password}" if credentials.username else ""
+    if basic:
+        query.append(("account", credentials.username))
+    answer = yield TokenRequest(_with_query(realm, query), basic=basic)
+    if answer.status in {404, 405} and basic:
+        form = [("grant_type", "password"), ("service", service), ("client_id", CLIENT_ID)]
+        form += [
+            ("scope", " ".join(scopes)),
+            ("username", credentials.username),
+            ("password", credentials.password),
+        ]
+        answer = yield TokenRequest(realm, tuple((k, v) for k, v in form if v))
+    return _token(answer, where, scopes, credentials, now_s())
+
+
+def _token(answer: TokenAnswer, where: str, scopes: Sequence[str], credentials: Credentials, now_s: float) -> Token:
+    if answer.status in {400, 401, 403}:
+        if credentials.is_anonymous:
+            what, hint = f"the token server {where} wants credentials", "log in with ocitool login"
+        else:
+            what = f"credentials from {credentials.source} were rejected by the token server {where}"
+            hint = "log in again, or remove the entry to go on anonymously"
+        raise AuthError(
+            f"{what} ({answer.status})", host=where, scope=" ".join(scopes), source=credentials.source, hint=hint
+        )
+    if answer.status != 200:
+        raise AuthError(f"the token server {where} answered {answer.status}", host=where, scope=" ".join(scopes))
+    try:
+        tree: Any = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise AuthError(f"the token server {where} answered something that is not JSON", host=where)
+    value = tree.get("token") or tree.get("access_token")
+    if not isinstance(value, str) or not value:
+        raise AuthError(f"the token server {where} answered without a token", host=where, scope=" ".join(scopes))
+    life = tree.get("expires_in")
+    seconds = life if isinstance(life, (int, float)) and not isinstance(life, bool) and life > 0 else DEFAULT_LIFE_S
+    # Measured by our monotonic clock from receipt: a wrong wall clock must not matter (K083).
+    return Token(value, now_s + max(float(seconds), 0.0))
+
+
+def _with_query(url: str, query: Sequence[tuple[str, str]]) -> str:
+    """The realm with its own query kept, and ours added."""
+    parts = urlsplit(url)
+    own = parse_qsl(parts.query, keep_blank_values=True)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode([*own, *query]), ""))
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def basic_header(user_and_password: str) -> str:
+    """The value of a Basic Authorization header (RFC 7617)."""
+    return "Basic " + base64.b64encode(user_and_password.encode()).decode()
+
+
+class TokenCache:
+    """Tokens by what they are for; one fetch at a time for one key. Safe from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens: dict[tuple[str, ...], Token] = {}
+        self._fetching: dict[tuple[str, ...], threading.Lock] = {}
+
+    def get(self, key: tuple[str, ...], now_s: float) -> Token | None:
+        """A token that still holds, or None."""
+        with self._lock:
+            token = self._tokens.get(key)
+        return token if token is not None and token.holds(now_s) else None
+
+    def fetch(self, key: tuple[str, ...], stale: str, fetch: Callable[[], Token]) -> Token:
+        """A token other than `stale`: the one another thread has just fetched, or a new one."""
+        with self._lock:
+            lock = self._fetching.setdefault(key, threading.Lock())
+        with lock:
+            known = self.get(key, time.monotonic())
+            if known is not None and known.value != stale:
+                return known
+            token = fetch()
+            with self._lock:
+                self._tokens[key] = token
+            return token

@@ -1,0 +1,252 @@
+"""Where credentials come from: environment, docker's config.json, podman's auth.json, helper programs.
+
+With build/run.py the only importer of subprocess. Nothing of a secret is ever logged; what is told is where
+it came from. Formats: docker/cli config files; docker-credential-helpers; containers-auth.json(5).
+"""
+
+import base64
+import binascii
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ocitool.errors import AuthError
+from ocitool.registry.hosts import split_port
+
+HELPER_S: Final = 15.0
+"""How long a helper program may take."""
+_HUB_KEY: Final = "https://index.docker.io/v1/"
+_HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+_LIMIT: Final = 4 * 1024 * 1024
+_NOT_FOUND: Final = "credentials not found in native keychain"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What to log in with; `source` says where it was found and is all that may be shown.
+
+    Either user and password, an `identity_token` (a refresh token for the token server), or a
+    `registry_token` (sent to the registry as it is). All empty: anonymous.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+    source: str = ""
+    problem: str = ""
+    """Why nothing was found where something should be: a helper that is missing or failed."""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether there is nothing to send."""
+        return not (self.username or self.identity_token or self.registry_token)
+
+
+ANONYMOUS: Final = Credentials()
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFile:
+    """A config file with credentials; `is_docker` for docker's keys and credsStore."""
+
+    path: Path
+    is_docker: bool
+
+
+def find_credentials(host: str, repository: str, environ: Mapping[str, str]) -> Credentials:
+    """The credentials for a repository on `host[:port]`; the first place that has some wins.
+
+    Order: OCITOOL_TOKEN / OCITOOL_USERNAME and OCITOOL_PASSWORD, with _HOST suffix first; DOCKER_AUTH_CONFIG;
+    the files of `auth_files`. Inside a file the longest matching path wins (K068), then an exact host, then
+    a decorated one (K065). Raises AuthError for a file that cannot be read as JSON.
+    """
+    return (
+        _from_environment(host, environ)
+        or _from_text(environ.get("DOCKER_AUTH_CONFIG", ""), host, repository)
+        or next(
+            (found for file in auth_files(environ) if (found := _from_file(file, host, repository, environ))), None
+        )
+        or ANONYMOUS
+    )
+
+
+def auth_files(environ: Mapping[str, str]) -> Iterator[AuthFile]:
+    """The files to look into, in order; a variable that names one is the only one (K073)."""
+    if environ.get("REGISTRY_AUTH_FILE"):
+        yield AuthFile(Path(environ["REGISTRY_AUTH_FILE"]), is_docker=False)
+        return
+    if environ.get("DOCKER_CONFIG"):
+        yield AuthFile(Path(environ["DOCKER_CONFIG"]) / "config.json", is_docker=True)
+        return
+    home = Path(environ.get("HOME") or "/nonexistent")
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    run = Path(runtime) / "containers" if runtime else Path(f"/run/containers/{os.getuid()}")
+    yield AuthFile(run / "auth.json", is_docker=False)
+    yield AuthFile(
+        Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers/auth.json", is_docker=False
+    )
+    yield AuthFile(home / ".docker/config.json", is_docker=True)
+
+
+def _from_environment(host: str, environ: Mapping[str, str]) -> Credentials | None:
+    suffix = "_" + "".join(c if c.isalnum() else "_" for c in host).upper()
+    for end in (suffix, ""):
+        token = environ.get(f"OCITOOL_TOKEN{end}", "")
+        if token:
+            return Credentials(registry_token=token, source=f"OCITOOL_TOKEN{end}")
+        user = environ.get(f"OCITOOL_USERNAME{end}", "")
+        if user:
+            password = environ.get(f"OCITOOL_PASSWORD{end}", "")
+            return Credentials(user, password, source=f"OCITOOL_USERNAME{end}")
+    return None
+
+
+def _from_text(text: str, host: str, repository: str) -> Credentials | None:
+    if not text:
+        return None
+    return _lookup(_parse(text.encode(), "DOCKER_AUTH_CONFIG").get("auths"), host, repository, "DOCKER_AUTH_CONFIG")
+
+
+def _from_file(file: AuthFile, host: str, repository: str, environ: Mapping[str, str]) -> Credentials | None:
+    try:
+        with file.path.open("rb") as stream:
+            data = stream.read(_LIMIT)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise AuthError(f"cannot read credentials {file.path}: {(error.strerror or str(error)).lower()}") from error
+    tree = _parse(data, str(file.path))
+    helpers = tree.get("credHelpers")
+    helper, server = _helper(helpers if isinstance(helpers, dict) else {}, host)
+    if not helper and file.is_docker and isinstance(tree.get("credsStore"), str):
+        helper, server = tree["credsStore"], _HUB_KEY if host in _HUB_HOSTS else _stored_key(tree, host)
+    if helper:
+        asked = ask_helper(helper, server, environ)
+        if not asked.is_anonymous or asked.problem:
+            return asked
+        if file.is_docker:
+            return None
+    return _lookup(tree.get("auths"), host, repository, str(file.path))
+
+
+def _helper(helpers: Mapping[str, Any], host: str) -> tuple[str, str]:
+    for key in _spellings(host):
+        if isinstance(helpers.get(key), str):
+            return helpers[key], key
+    return "", host
+
+
+def _stored_key(tree: Mapping[str, Any], host: str) -> str:
+    """The key a login left a marker under, for helpers that were told a decorated one."""
+    auths = tree.get("auths")
+    keys = list(auths) if isinstance(auths, dict) else []
+    return host if host in keys else next((key for key in keys if _bare(key) == host), host)
+
+
+def _spellings(host: str) -> tuple[str, ...]:
+    if host in _HUB_HOSTS:
+        return (_HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io")
+    name, port = split_port(host)
+    return (host, name) if port == 443 else (host,)  # K067: never for another port
+
+
+def _bare(key: str) -> str:
+    """A key of `auths` as a host: without scheme and path."""
+    return key.split("://", 1)[-1].split("/", 1)[0]
+
+
+def _lookup(auths: object, host: str, repository: str, source: str) -> Credentials | None:
+    if not isinstance(auths, Mapping):
+        return None
+    parts = repository.split("/") if repository else []
+    for spelling in _spellings(host):
+        for count in range(len(parts), -1, -1):
+            key = "/".join([spelling, *parts[:count]])
+            if key in auths and (found := _entry(auths[key], source)):
+                return found
+    for spelling in _spellings(host):
+        for key in sorted(auths):
+            path = key.split("://", 1)[-1].partition("/")[2].strip("/")
+            is_host = path in {"", "v1", "v2"} and _bare(key) == _bare(spelling)
+            if is_host and (found := _entry(auths[key], source)):
+                return found
+    return None
+
+
+def _entry(entry: object, source: str) -> Credentials | None:
+    if not isinstance(entry, Mapping):
+        return None
+
+    def text(key: str) -> str:
+        value = entry.get(key)
+        return value if isinstance(value, str) else ""
+
+    username, password = text("username"), text("password")
+    if text("auth"):
+        try:
+            decoded = base64.b64decode(text("auth"), validate=False).decode()
+        except (binascii.Error, ValueError):
+            raise AuthError(f"an entry of {source} holds no valid auth", source=source) from None
+        username, _, password = decoded.partition(":")  # the first colon; a JSON key holds more (K072)
+        password = password.strip("\0")
+    found = Credentials(
+        username,
+        password,
+        identity_token=text("identitytoken"),
+        registry_token=text("registrytoken"),
+        source=source,
+    )
+    return None if found.is_anonymous else found
+
+
+def _parse(data: bytes, source: str) -> dict[str, Any]:
+    try:
+        tree = json.loads(data)
+    except (ValueError, RecursionError):
+        raise AuthError(f"{source} is not JSON", source=source, hint="log in again to write it anew") from None
+    return tree if isinstance(tree, dict) else {}
+
+
+def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credentials:
+    """What `docker-credential-NAME get` says of a server; anonymous if it has nothing.
+
+    A helper that is missing, fails or hangs gives anonymous credentials with a `problem`: reading may go
+    on, writing must not (K070). Programs are looked for on PATH's absolute folders only.
+    """
+    program = f"docker-credential-{name}"
+    path = os.pathsep.join(p for p in environ.get("PATH", "").split(os.pathsep) if p.startswith("/"))
+    found = shutil.which(program, path=path) if "/" not in name else None
+    if found is None:
+        return Credentials(source=program, problem=f"{program} is not on PATH")
+    try:
+        done = subprocess.run(
+            [found, "get"],
+            input=server.encode(),
+            capture_output=True,
+            timeout=HELPER_S,
+            check=False,
+            env=dict(environ),
+        )
+    except subprocess.TimeoutExpired:
+        return Credentials(source=program, problem=f"{program} did not answer in {HELPER_S:.0f} s")
+    except OSError as error:
+        return Credentials(source=program, problem=f"{program} cannot be started: {error.strerror}")
+    if done.returncode != 0:
+        said = done.stdout.decode(errors="replace").strip()
+        # Its output may hold a secret even then; only the one known sentence is understood.
+        problem = "" if said == _NOT_FOUND else f"{program} failed with exit code {done.returncode}"
+        return Credentials(source=program, problem=problem)
+    try:
+        tree = json.loads(done.stdout)
+        user, secret = str(tree["Username"]), str(tree["Secret"])
+    except (ValueError, KeyError, TypeError):
+        return Credentials(source=program, problem=f"{program} answered something that is no credentials")
+    if user == "<token>":
+        return Credentials(identity_token=secret, source=program)
+    return Credentials(user, secret, source=program)

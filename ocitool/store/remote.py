@@ -1,0 +1,157 @@
+"""A registry's repository as a store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+
+from ocitool.errors import Conflict, NotFound, OcitoolError, RegistryError, Unsupported
+from ocitool.model.digest import Digest
+from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.views import Descriptor, Index, effective_type, view
+from ocitool.registry.repository import Repository
+from ocitool.registry.uploads import put_blob
+from ocitool.store.base import Expect, Ingest, Put, Reader, Source, Stored, Traits
+from ocitool.store.verify import verified
+from ocitool.tasks import Retry
+
+_SETTLING = Retry(attempts=4, base_s=0.4, cap_s=2.0, total_s=10.0)
+
+
+class RemoteStore:
+    """One repository. Tags and digests are the registry's own; safe from several threads."""
+
+    traits = Traits(referrers="api", concurrency=16)
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.label = repository.label
+        self._pushed: set[Digest] = set()
+
+    # Reading
+
+    def head(self, name: str) -> Descriptor | None:
+        """The descriptor under a tag or digest, None if there is none."""
+        return self.repository.head_manifest(name)
+
+    def get_manifest(self, name: str, *, limit: int = MANIFEST_LIMIT) -> Document:
+        """The manifest's exact bytes."""
+        return self.repository.get_manifest(name, limit)
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is there."""
+        return self.repository.has_blob(descriptor.digest)
+
+    @contextmanager
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        """The blob's bytes, verified when read from the start."""
+        with self.repository.open_blob(descriptor.digest, offset) as pieces:
+            yield pieces if offset else verified(pieces, descriptor, self.label)
+
+    def tags(self) -> Iterator[str]:
+        """Every tag, page by page."""
+        return self.repository.tags()
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """The manifests whose subject is `digest`, by the API or else by the fallback tag.
+
+        Spec: distribution-spec, "Referrers Tag Schema".
+        """
+        found = self.repository.referrers(digest)
+        if found is not None:
+            return found
+        with suppress(NotFound):
+            seen = view(self.get_manifest(fallback_tag(digest)))
+            if isinstance(seen, Index):
+                return list(seen.entries)
+        return []
+
+    # Writing
+
+    def put_blob(self, descriptor: Descriptor, source: Source) -> Put:
+        """Store the blob: mounted where the source is a repository of the same registry, else sent."""
+        return put_blob(self.repository, descriptor, source, self._mountable(source.origin))
+
+    def _mountable(self, origin: Reader | None) -> str:
+        if not isinstance(origin, RemoteStore) or origin.repository.host != self.repository.host:
+            return ""
+        return origin.repository.name if origin.repository.name != self.repository.name else ""
+
+    def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
+        """Store the exact bytes under each tag in order, or without tags by digest."""
+        media_type = effective_type(document)
+        digest = document.digest
+        if document.size > MANIFEST_LIMIT:
+            raise Unsupported(
+                f"a manifest of {document.size} bytes is more than registries take ({MANIFEST_LIMIT})",
+                ability="large manifests",
+            )
+        indexed = False
+        for name in [tag for tag in tags if tag] or [str(digest)]:
+            condition = str(expect.digest) if expect is not None and expect.digest and ":" not in name else ""
+            answer = self._put(name, document, media_type, condition)
+            indexed = indexed or "oci-subject" in answer
+        self._pushed.add(digest)
+        return Stored(Descriptor(media_type, digest, document.size), subject_indexed=indexed)
+
+    def _put(self, name: str, document: Document, media_type: str, condition: str) -> "dict[str, str]":
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return dict(self.repository.put_manifest(name, document, media_type, condition).headers)
+            except OcitoolError as error:
+                if isinstance(error, RegistryError) and error.status == 412:
+                    raise Conflict(
+                        f"{self.label}:{name} is no longer {condition}", tag=name, expected=condition
+                    ) from error
+                if self._is_there(name, document, error):
+                    return {}
+                delay = _SETTLING.delay(attempt, elapsed_s=0.0) if self._may_settle(error) else None
+                if delay is None:
+                    raise
+                self.repository.session.scope.sleep(delay)
+
+    def _is_there(self, name: str, document: Document, error: OcitoolError) -> bool:
+        """Whether a refused write had nothing to do: an immutable tag that holds these very bytes (K127)."""
+        if ":" in name or not isinstance(error, RegistryError) or error.status not in {400, 405, 409}:
+            return False
+        if error.has("MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID"):
+            return False
+        found = self.head(name)
+        if found is not None and found.digest != document.digest and error.has("TAG_INVALID", "DENIED"):
+            error.hint = f"the tag {name} is immutable there and holds {found.digest}"
+        return found is not None and found.digest == document.digest
+
+    def _may_settle(self, error: OcitoolError) -> bool:
+        """A registry may not see yet what this run has just pushed (K115); others it will never see."""
+        return isinstance(error, RegistryError) and error.has("MANIFEST_BLOB_UNKNOWN") and bool(self._pushed)
+
+    def ingest(self) -> Ingest:
+        """Raise Unsupported: layers are packed into this machine's store first, where they have a digest."""
+        raise Unsupported(f"{self.label} takes no blob of unknown digest", ability="ingest")
+
+    def delete(self, name: str) -> None:
+        """Remove a tag, or a manifest with all its tags. Raises Unsupported where the registry does not."""
+        try:
+            self.repository.delete_manifest(name)
+        except RegistryError as error:
+            if error.status in {400, 405}:
+                raise Unsupported(
+                    f"{self.label} does not delete {'tags' if ':' not in name else 'manifests'}: {error.what}",
+                    ability="delete",
+                    hint="deleting may be switched off there, or take digests only",
+                ) from error
+            raise
+
+    def __enter__(self) -> "RemoteStore":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to release: the session is closed by who opened it."""
+
+
+def fallback_tag(digest: Digest) -> str:
+    """The tag that lists a manifest's referrers where a registry has no API for it."""
+    return f"{digest.algorithm[:32]}-{digest.hex[:64]}"
