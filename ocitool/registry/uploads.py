@@ -5,47 +5,58 @@ asked how far it came and continued there; where it is gone, a new one starts, a
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from ocitool.errors import DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
 from ocitool.model.views import Descriptor
 from ocitool.registry.http import Answer
 from ocitool.registry.repository import Repository
-from ocitool.store.base import Put, Source
-from ocitool.store.verify import verified
 
 WHOLE: Final = 4 * 1024 * 1024
 """Blobs up to this size travel in the closing PUT: one request less, little to send twice."""
 ROUNDS: Final = 5
 
 
-def put_blob(repository: Repository, descriptor: Descriptor, source: Source, mount_from: str = "") -> Put:
+class Uploaded(Enum):
+    """How a blob came to be in a repository."""
+
+    EXISTED = "existed"
+    MOUNTED = "mounted"
+    SENT = "sent"
+
+
+OpenAt: TypeAlias = Callable[[int], AbstractContextManager[Iterator[bytes]]]
+"""Opens a blob's bytes at an offset; from 0 they are compared with the digest as they pass."""
+
+
+def upload(repository: Repository, descriptor: Descriptor, open_at: OpenAt, mount_from: str = "") -> Uploaded:
     """Make the blob be there: mounted from `mount_from` (a repository of this registry), found, or sent.
 
-    Raises DigestMismatch if the source is not what the descriptor says; nothing is visible then.
+    What `open_at` raises passes through; nothing is visible then.
     """
     location = None
     if mount_from:
         answer = repository.start_upload(descriptor.digest, mount_from)
         if answer.status == 201:
-            return Put.MOUNTED
+            return Uploaded.MOUNTED
         location = answer.location() if answer.status == 202 else None
     if repository.has_blob(descriptor.digest):
-        return Put.EXISTED
-    _Upload(repository, descriptor, source).run(location)
-    return Put.STORED
+        return Uploaded.EXISTED
+    _Upload(repository, descriptor, open_at).run(location)
+    return Uploaded.SENT
 
 
 class _Upload:
     """One blob on its way; `offset` is what the server has acknowledged of the session at `location`."""
 
-    def __init__(self, repository: Repository, descriptor: Descriptor, source: Source) -> None:
+    def __init__(self, repository: Repository, descriptor: Descriptor, open_at: OpenAt) -> None:
         self._repository = repository
         self._descriptor = descriptor
-        self._source = source
+        self._open_at = open_at
 
     def run(self, location: str | None) -> None:
         offset, streamed = 0, self._descriptor.size > WHOLE
@@ -59,7 +70,7 @@ class _Upload:
                     return
                 if offset < self._descriptor.size or not self._descriptor.size:
                     answer = self._repository.patch_upload(
-                        location, partial(self._body, offset), self._descriptor.size - offset
+                        location, partial(self._open_at, offset), self._descriptor.size - offset
                     )
                     location, offset = self._next(answer, location), self._descriptor.size
                 self._finish(location, with_body=False)
@@ -97,7 +108,7 @@ class _Upload:
         try:
             if with_body:
                 self._repository.finish_upload(
-                    location, self._descriptor.digest, lambda: self._body(0), self._descriptor.size
+                    location, self._descriptor.digest, partial(self._open_at, 0), self._descriptor.size
                 )
             else:
                 self._repository.finish_upload(location, self._descriptor.digest)
@@ -126,16 +137,6 @@ class _Upload:
         wait = getattr(error, "retry_after_s", None)
         session = self._repository.session
         session.scope.sleep(wait if wait is not None else session.access.retry.delay(attempt, elapsed_s=0.0) or 0.0)
-
-    def _body(self, offset: int) -> AbstractContextManager[Iterator[bytes]]:
-        return _checked(self._source, self._descriptor, offset)
-
-
-@contextmanager
-def _checked(source: Source, descriptor: Descriptor, offset: int) -> Iterator[Iterator[bytes]]:
-    """The source's bytes from `offset`; from the start they are compared with the descriptor as they pass."""
-    with source.open(offset) as pieces:
-        yield pieces if offset else verified(pieces, descriptor, "the source")
 
 
 def acknowledged(text: str) -> int | None:

@@ -9,11 +9,12 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, Index, effective_type, view
 from ocitool.registry.repository import Repository
-from ocitool.registry.uploads import put_blob
+from ocitool.registry.uploads import Uploaded, upload
 from ocitool.store.base import Expect, Ingest, Put, Reader, Source, Stored, Traits
 from ocitool.store.verify import verified
 from ocitool.tasks import Retry
 
+_PUT = {Uploaded.EXISTED: Put.EXISTED, Uploaded.MOUNTED: Put.MOUNTED, Uploaded.SENT: Put.STORED}
 _SETTLING = Retry(attempts=4, base_s=0.4, cap_s=2.0, total_s=10.0)
 
 
@@ -69,7 +70,13 @@ class RemoteStore:
 
     def put_blob(self, descriptor: Descriptor, source: Source) -> Put:
         """Store the blob: mounted where the source is a repository of the same registry, else sent."""
-        return put_blob(self.repository, descriptor, source, self._mountable(source.origin))
+
+        @contextmanager
+        def open_at(offset: int) -> Iterator[Iterator[bytes]]:
+            with source.open(offset) as pieces:
+                yield pieces if offset else verified(pieces, descriptor, "the source")
+
+        return _PUT[upload(self.repository, descriptor, open_at, self._mountable(source.origin))]
 
     def _mountable(self, origin: Reader | None) -> str:
         if not isinstance(origin, RemoteStore) or origin.repository.host != self.repository.host:
