@@ -130,7 +130,7 @@ def _account_entries(user: str, base: Accounts | None) -> Iterator[Entry]:
         (GROUP, accounts.group, base and base.group),
     ):
         if text != before:
-            yield Entry(path, Kind.FILE, content=BytesContent(text.encode()))
+            yield Entry(path, Kind.FILE, content=BytesContent(text.encode("utf-8", "surrogateescape")))
     name = user.partition(":")[0]
     if base is None and name in {"nonroot", "65532"}:
         yield Entry("home/nonroot", Kind.DIRECTORY, 0o755, 65532, 65532)

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,21 @@ class State:
 
     digest: str
     newest_ns: int
+
+
+def outdated(jobs: Iterable[CompileJob], memo: Memo) -> tuple[tuple[CompileJob, State | None], ...]:
+    """The jobs whose compilers have to be started, each with its state for `remember`, or None.
+
+    Programs with cgo or a stamp of the checkout depend on more than their module and are always made.
+    """
+    found = []
+    for job in jobs:
+        is_pure = job.env.get("CGO_ENABLED") == "0" and "-buildvcs=false" in job.argv
+        module = go_module(job.cwd) if is_pure else None
+        state = state_of(job, module) if module is not None else None
+        if state is None or not is_current(job, state, memo):
+            found.append((job, state))
+    return tuple(found)
 
 
 def state_of(job: CompileJob, module: Path) -> State | None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from ocitool.build.pipeline import BuildRequest, Delivery, Surroundings, build, deliver, keep, plan
+from ocitool.build.pipeline import Delivery, build, deliver, keep, plan
+from ocitool.build.request import BuildRequest, Surroundings
+from ocitool.build.scratch import parse_extras
 from ocitool.build.spec import ImageOptions
 from ocitool.cli import building, options
 from ocitool.cli.options import App
@@ -32,6 +34,7 @@ from ocitool.pack.tar import parse_epoch
 @click.option("--base", default="", metavar="LOC", help="Image to build upon  [default: scratch].")
 @click.option("--toolchain", default="", metavar="NAME", help="go, command or prebuilt  [default: by build files].")
 @click.option("--copy", "copies", multiple=True, metavar="SRC:DEST[:MODE]", help="{os} {arch} {variant} in SRC.")
+@click.option("--with", "extras", multiple=True, metavar="WORDS", help="ca-certificates, zoneinfo, passwd, tmp.")
 @click.option("--format", "form", type=click.Choice(["auto", "docker", "oci"]), help="Family of the manifests.")
 @click.option("--compression", default="", metavar="NAME", envvar="OCITOOL_COMPRESSION", help="gzip[:LEVEL], none.")
 @click.option("--entrypoint", metavar="JSON|WORDS", help="Program that the image starts.")
@@ -47,6 +50,7 @@ from ocitool.pack.tar import parse_epoch
 @click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform.")
 @click.option("--no-git-labels", is_flag=True, help="No labels for source and revision.")
 @click.option("--allow-foreign-arch", is_flag=True, help="Warn instead of refusing programs of other platforms.")
+@click.option("--no-cache", is_flag=True, help="Compile and pack again what has not changed.")
 @options.common
 def command(app: App, path: Path, **flags: object) -> Outcome:
     """Compile, pack and publish a multi-arch image from the sources in PATH."""
@@ -59,6 +63,7 @@ def command(app: App, path: Path, **flags: object) -> Outcome:
         toolchain=words.text("toolchain"),
         base=words.text("base"),
         copies=tuple(parse_copy(text) for text in words.many("copies")),
+        extras=parse_extras(words.many("extras")),
         spec_file=words.path("spec_file"),
         format=words.text("form"),
         compression=words.text("compression"),
@@ -79,6 +84,7 @@ def command(app: App, path: Path, **flags: object) -> Outcome:
         index=building.tri(flags["index"]),
         epoch=parse_epoch(os.environ.get("SOURCE_DATE_EPOCH") or "0"),
         version=os.environ.get("OCITOOL_VERSION", ""),
+        use_cache=not flags["no_cache"],
         environ=os.environ,
     )
     around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)

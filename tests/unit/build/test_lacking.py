@@ -1,6 +1,7 @@
 """Programs that would not start in their image."""
 
 from ocitool.build.lacking import lacking
+from ocitool.build.overlay import Overlay
 from ocitool.build.prebuilt import survey
 from ocitool.model.files import Kind
 from ocitool.pack.entries import BytesContent, Entry
@@ -25,7 +26,7 @@ def tree(**files: str) -> Tree:
 
 
 def lacks(entries, base, **env) -> list[str]:
-    return [one.loader for one in lacking(survey(entries), entries, base, env)]
+    return [one.loader for one in lacking(survey(entries), Overlay(entries, base), env)]
 
 
 def test_k173_scratch_and_a_base_of_another_libc():
@@ -81,7 +82,7 @@ def test_a_library_that_only_the_loaders_cache_knows():
     entries = [needing(b"libcuda.so.1")]
 
     def libraries(base):
-        return [one.libraries for one in lacking(survey(entries), entries, tree(**base), {})]
+        return [one.libraries for one in lacking(survey(entries), Overlay(entries, tree(**base)), {})]
 
     assert [("libcuda.so.1",)] == libraries(base)
     assert [] == libraries({**base, "etc__ld.so.cache": ""})
@@ -91,5 +92,5 @@ def test_folders_of_the_images_environment_are_searched():
     base = tree(**{LOADER.strip("/").replace("/", "__"): "", "opt__lib__libx.so": ""})
     entries = [needing(b"libx.so")]
 
-    assert () == lacking(survey(entries), entries, base, {"LD_LIBRARY_PATH": "relative:/opt/lib"})
-    assert 1 == len(lacking(survey(entries), entries, base, {}))
+    assert () == lacking(survey(entries), Overlay(entries, base), {"LD_LIBRARY_PATH": "relative:/opt/lib"})
+    assert 1 == len(lacking(survey(entries), Overlay(entries, base), {}))
