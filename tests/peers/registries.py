@@ -1,5 +1,7 @@
 """Real registries on loopback, each in a folder of its own."""
 
+import base64
+import json
 import os
 import socket
 import subprocess
@@ -36,6 +38,13 @@ class Registry:
     def repository(self, name: str = "app") -> str:
         """A repository that no other test uses: `127.0.0.1:port/t7/app`."""
         return f"{self.host}/t{next(self.names)}/{name}"
+
+    def login(self, home: Path) -> None:
+        """Leave the credentials where docker would, below `home`."""
+        folder = home / ".docker"
+        folder.mkdir(exist_ok=True)
+        secret = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        (folder / "config.json").write_text(json.dumps({"auths": {self.host: {"auth": secret}}}))
 
 
 @contextmanager
