@@ -124,7 +124,7 @@ class _Gatherer:
         copied = {entry.path: entry.content for entry in files}
 
         def exists(path: str) -> bool:
-            return kind_of(tree, path) is not None or any(c == path or c.startswith(f"{path}/") for c in copied)
+            return kind_of(tree, path) is not None or path in copied
 
         # A copied etc/passwd is the user's own word on accounts.
         words = tuple(word for word in self._planned.extras if word != "passwd" or PASSWD not in copied)

@@ -25,17 +25,53 @@ from ocitool.pack.tar import parse_epoch
 @click.option(
     "--spec", "spec_file", type=click.Path(path_type=Path, dir_okay=False), help="The ocitool.toml to use."
 )
-@click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH[/VARIANT]", help="Repeat, or use commas.")
-@click.option("-t", "--tag", "tags", multiple=True, metavar="REF", help="Name of the result; repeat for several.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="OS/ARCH[/VARIANT]",
+    envvar="OCITOOL_PLATFORM",
+    help="Repeat, or use commas.",
+)
+@click.option(
+    "-t",
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="REF",
+    envvar="OCITOOL_TAG",
+    help="Name of the result; repeat for several.",
+)
 @click.option("--push", is_flag=True, help="Publish under every -t.")
 @click.option(
     "-o", "--output", "outputs", multiple=True, metavar="LOC", help="Also write oci:DIR[:TAG] and the like."
 )
-@click.option("--base", default="", metavar="LOC", help="Image to build upon  [default: scratch].")
-@click.option("--toolchain", default="", metavar="NAME", help="go, command or prebuilt  [default: by build files].")
+@click.option(
+    "--base", default="", metavar="LOC", envvar="OCITOOL_BASE", help="Image to build upon  [default: scratch]."
+)
+@click.option(
+    "--toolchain",
+    default="",
+    metavar="NAME",
+    envvar="OCITOOL_TOOLCHAIN",
+    help="go, command or prebuilt  [default: by build files].",
+)
 @click.option("--copy", "copies", multiple=True, metavar="SRC:DEST[:MODE]", help="{os} {arch} {variant} in SRC.")
-@click.option("--with", "extras", multiple=True, metavar="WORDS", help="ca-certificates, zoneinfo, passwd, tmp.")
-@click.option("--format", "form", type=click.Choice(["auto", "docker", "oci"]), help="Family of the manifests.")
+@click.option(
+    "--with",
+    "extras",
+    multiple=True,
+    metavar="WORDS",
+    envvar="OCITOOL_WITH",
+    help="ca-certificates, zoneinfo, passwd, tmp.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "docker", "oci"]),
+    envvar="OCITOOL_FORMAT",
+    help="Family of the manifests.",
+)
 @click.option("--compression", default="", metavar="NAME", envvar="OCITOOL_COMPRESSION", help="gzip[:LEVEL], none.")
 @click.option("--entrypoint", metavar="JSON|WORDS", help="Program that the image starts.")
 @click.option("--cmd", metavar="JSON|WORDS", help="Its default arguments.")
