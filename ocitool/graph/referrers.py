@@ -5,7 +5,6 @@ by whoever pushes (K131). This module is that index's only home.
 Spec: distribution-spec, "Listing Referrers", "Referrers Tag Schema", "Pushing Manifests with Subject".
 """
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +13,7 @@ from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Tree
 from ocitool.model.mediatype import Family
+from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.store.base import Expect, Reader, Store
 from ocitool.tasks import Scope
@@ -23,14 +23,9 @@ ATTEMPTS: Final = 5
 _SETTLE_S: Final = 0.05
 
 
-def fallback_tag(subject: Digest) -> str:
-    """The tag that holds the referrers of `subject` where there is no API, such as `sha256-0123…`."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{subject.algorithm[:32]}-{subject.hex[:64]}")
-
-
 def read_fallback(store: Reader, subject: Digest) -> tuple[Descriptor, ...]:
     """The referrers listed under the fallback tag; none if there is no such tag or it holds no index."""
-    held = _held(store, fallback_tag(subject))
+    held = _held(store, referrers_tag(subject))
     seen = view(held) if held else None
     return seen.entries if isinstance(seen, Index) else ()
 
@@ -71,7 +66,7 @@ def put_referrer(store: Store, document: Document, *tags: str, scope: Scope) -> 
 
 def drop_referrer(store: Store, subject: Digest, digest: Digest, *, scope: Scope) -> None:
     """Take a referrer that was deleted out of the fallback index of its subject, if there is one."""
-    if _held(store, fallback_tag(subject)) is None:
+    if _held(store, referrers_tag(subject)) is None:
         return
 
     def drop(entries: list[Tree]) -> None:
@@ -87,7 +82,7 @@ def _edit_fallback(
     scope: Scope,
     is_done: Callable[[set[Digest]], bool],
 ) -> None:
-    tag = fallback_tag(subject)
+    tag = referrers_tag(subject)
     for attempt in range(ATTEMPTS):
         before = _held(store, tag)
         if before is not None and not isinstance(view(before), Index):

@@ -28,6 +28,7 @@ from ocitool.tasks import Scope
 
 DOCKER: Final = Style(indent="   ", comma=",", colon=": ", ascii_only=False)
 """How docker's client writes a list, so that the same images give the same digest."""
+_PLATFORM: Final = ("architecture", "os", "os.version", "os.features", "variant", "features")
 _MARKS: Final = ("os", "architecture", "variant", "os_version")
 
 
@@ -190,7 +191,16 @@ def _marked(said: DraftMember, group: Sequence[Member]) -> list[Member]:
 
 
 def _docker_order(tree: Mapping[str, Any]) -> dict[str, Any]:
-    first = {key: tree[key] for key in ("mediaType", "size", "digest")}
+    entry = _ordered(tree, ("mediaType", "size", "digest"))
+    platform = entry.get("platform")
+    if isinstance(platform, Mapping):
+        entry["platform"] = _ordered(platform, _PLATFORM)
+    return entry
+
+
+def _ordered(tree: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The object with these keys first, as far as it has them."""
+    first = {key: tree[key] for key in keys if key in tree}
     return first | {key: value for key, value in tree.items() if key not in first}
 
 

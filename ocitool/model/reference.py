@@ -105,6 +105,14 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
+def referrers_tag(subject: Digest) -> str:
+    """The tag that lists what refers to a manifest where a registry has no API for it, `sha256-0123…`.
+
+    Spec: distribution-spec, "Referrers Tag Schema".
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "-", f"{subject.algorithm[:32]}-{subject.hex[:64]}")
+
+
 def normalise_host(host: str) -> str:
     """The one name of a registry: Docker Hub's three become docker.io, everything else is kept."""
     return HUB if host.lower() in _HUB_NAMES else host

@@ -7,6 +7,7 @@ from types import TracebackType
 from ocitool.errors import Conflict, NotFound, OcitoolError, RegistryError, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor, Index, effective_type, view
 from ocitool.registry.repository import Repository
 from ocitool.registry.uploads import Uploaded, upload
@@ -61,7 +62,7 @@ class RemoteStore:
         if found is not None:
             return found
         with suppress(NotFound):
-            seen = view(self.get_manifest(fallback_tag(digest)))
+            seen = view(self.get_manifest(referrers_tag(digest)))
             if isinstance(seen, Index):
                 return list(seen.entries)
         return []
@@ -157,8 +158,3 @@ class RemoteStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to release: the session is closed by who opened it."""
-
-
-def fallback_tag(digest: Digest) -> str:
-    """The tag that lists a manifest's referrers where a registry has no API for it."""
-    return f"{digest.algorithm[:32]}-{digest.hex[:64]}"

@@ -1,8 +1,6 @@
 """`ocitool inspect` and `diff` over a layout: every form of the answer."""
 
-import io
 import json
-import tarfile
 
 import pytest
 
@@ -11,18 +9,7 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import OCI_INDEX, Family
 from ocitool.model.views import Descriptor, view
 from ocitool.store.layout import LayoutStore
-from tests.fakes.images import put_image
-
-
-def tar(**files):
-    """A tar of the named files."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+from tests.fakes.images import put_image, tar
 
 
 @pytest.fixture

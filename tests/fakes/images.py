@@ -1,6 +1,9 @@
 """Images put into a store with few words: a config that says the platform, and layers of named content."""
 
+import gzip
+import io
 import json
+import tarfile
 from collections.abc import Sequence
 
 from ocitool.model import compose, mediatype
@@ -19,11 +22,12 @@ def put_image(
     *,
     family: Family = Family.OCI,
     layers: Sequence[bytes] = (),
+    compress: bool = False,
     note: str = "",
 ) -> Digest:
     """Store an image for `platform` (as its config is to say it) under a tag; returns its digest.
 
-    `layers` are uncompressed tars; `note` makes it differ from another of the same platform.
+    `layers` are uncompressed tars, stored so or with gzip; `note` makes it differ from another of the same platform.
     """
     named = Platform(*platform.split("/"))
     config = {"created": "2024-05-06T07:08:09Z", "architecture": named.architecture, "os": named.os}
@@ -31,14 +35,25 @@ def put_image(
     config |= {"author": note} if note else {}
     stack = []
     for data in layers:
-        layer_type = mediatype.DOCKER_LAYER if family is Family.DOCKER else mediatype.OCI_LAYER
-        layer = Descriptor(layer_type, Digest.of(data), len(data))
-        store.put_blob(layer, BytesSource(data))
+        blob = gzip.compress(data, mtime=0) if compress else data
+        layer = Descriptor(mediatype.layer_type(family, "gzip" if compress else "none"), Digest.of(blob), len(blob))
+        store.put_blob(layer, BytesSource(blob))
         stack.append(layer)
-    config |= {"rootfs": {"type": "layers", "diff_ids": [str(layer.digest) for layer in stack]}}
+    config |= {"rootfs": {"type": "layers", "diff_ids": [str(Digest.of(data)) for data in layers]}}
     raw = json.dumps(config).encode()
-    blob = Descriptor.of(Document(raw, family.config))
-    store.put_blob(blob, BytesSource(raw))
-    document = compose.manifest(family, blob, stack)
+    held = Descriptor.of(Document(raw, family.config))
+    store.put_blob(held, BytesSource(raw))
+    document = compose.manifest(family, held, stack)
     store.put_manifest(document, *([tag] if tag else []))
     return document.digest
+
+
+def tar(**files: bytes) -> bytes:
+    """An uncompressed layer of the named files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()

@@ -8,7 +8,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.views import view
 from ocitool.store.layout import LayoutStore
 from tests import peers
-from tests.fakes.images import put_image
+from tests.fakes.images import put_image, tar
 from tests.peers.engines import containerd
 
 pytestmark = pytest.mark.interop
@@ -42,7 +42,7 @@ def pushed(run, home, repository):
         store = LayoutStore(home / f"layout-{family.value}", create=True)
         references = []
         for name, platform in PLATFORMS.items():
-            put_image(store, name, platform, family=family, layers=[f"layer of {name}".encode().ljust(1024, b"\0")])
+            put_image(store, name, platform, family=family, layers=[tar(app=name.encode())], compress=True)
             reference = f"{repository}:manifest-{name}"
             done = run("copy", f"oci:{store.path}:{name}", reference)
             assert done.exit_code == 0, done.stderr
