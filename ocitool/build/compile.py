@@ -14,7 +14,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 
 TOOLCHAINS: Final = ("go", "command", "prebuilt")
-"""The words that `--toolchain` takes; nothing is compiled for `prebuilt`."""
+"""The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def plan_compile(
     Compilers get a part of the environment. Raises Unsupported if the compiler is not there or cannot compile
     for a platform, UsageError if there is nothing to compile, LocalIOError for a folder that cannot be read.
     """
-    if toolchain == "prebuilt":
+    if toolchain in {"prebuilt", "dockerfile"}:
         return ()
     planned: list[Planned] = []
     go = find_go(project.environ) if toolchain == "go" else None

@@ -7,6 +7,7 @@ from typing import Final
 
 from ocitool.build.compile import Project, plan_compile
 from ocitool.build.go import find_go, go_platform
+from ocitool.build.project import choose_toolchain, find_spec
 from ocitool.build.run import capture
 from ocitool.build.spec import BuildSpec
 from ocitool.build.toolchain import find_program, passed
@@ -44,6 +45,45 @@ class Ability:
     programs: tuple[str, ...] = ()
     problem: str = ""
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What can be compiled here. `toolchain` is empty where no project was looked at."""
+
+    compilers: tuple[Compiler, ...]
+    abilities: tuple[Ability, ...]
+    toolchain: str = ""
+
+    @property
+    def is_able(self) -> bool:
+        """Whether every platform that was asked about can be compiled for."""
+        return not any(ability.problem for ability in self.abilities)
+
+
+def diagnose(
+    source: Path | None,
+    platforms: Sequence[Platform],
+    environ: Mapping[str, str],
+    *,
+    toolchain: str = "",
+    spec_file: Path | None = None,
+) -> Diagnosis:
+    """What a build of the folder would find, or without a folder what this machine can do.
+
+    Without `platforms` those of the spec are asked about, or the usual ones. Raises as finding the project and
+    its spec does.
+    """
+    compilers = find_compilers(environ)
+    if source is None:
+        return Diagnosis(compilers, general_abilities(platforms or USUAL, compilers))
+    spec = find_spec(source, spec_file, environ)
+    chosen = choose_toolchain(
+        source, said=toolchain or spec.toolchain, has_files=bool(spec.common.files or spec.differences)
+    )
+    wanted = platforms or spec.platforms or USUAL
+    project = Project(source, Path("/"), environ)
+    return Diagnosis(compilers, project_abilities(chosen, spec, wanted, project), chosen)
 
 
 def find_compilers(environ: Mapping[str, str]) -> tuple[Compiler, ...]:

@@ -14,10 +14,9 @@ from ocitool.build.base import Base, open_base
 from ocitool.build.compile import Project, plan_compile
 from ocitool.build.contents import Content, gather
 from ocitool.build.git import read_checkout
-from ocitool.build.project import choose_toolchain, find_build_files
+from ocitool.build.project import choose_toolchain, find_spec
 from ocitool.build.request import BuildRequest, Plan, Surroundings
 from ocitool.build.run import run
-from ocitool.build.spec import BuildSpec, Stamp, load_spec
 from ocitool.build.unchanged import outdated, remember
 from ocitool.build.workplace import workplace
 from ocitool.codec.table import parse_codec
@@ -61,7 +60,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
 
     Raises UsageError, NotFound, WrongPlatform and what reading a base raises.
     """
-    spec = _spec(request)
+    spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     toolchain = choose_toolchain(
         request.source,
         said=request.toolchain or spec.toolchain,
@@ -106,21 +105,6 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         bases=bases,
         workplace=place_of_work,
     )
-
-
-def _spec(request: BuildRequest) -> BuildSpec:
-    """The spec file that was named, or the folder's own."""
-    path = request.spec_file
-    if path is None:
-        path = find_build_files(request.source).get("spec")
-    if path is None:
-        return BuildSpec()
-
-    def stamp() -> Stamp:
-        checkout = read_checkout(request.source, request.environ)
-        return Stamp(checkout.version, checkout.revision) if checkout else Stamp()
-
-    return load_spec(path, stamp, version=request.version)
 
 
 class _Bases:

@@ -1,8 +1,11 @@
 """What kind of project a folder is: the file in it that says how to build."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from ocitool.build.git import read_checkout
+from ocitool.build.spec import BuildSpec, Stamp, load_spec
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 
 BUILD_FILES: Final = {
@@ -58,3 +61,19 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
             hint='write an ocitool.toml with [command] run = ["make", ...], or use --toolchain prebuilt',
         )
     return kinds[0]
+
+
+def find_spec(source: Path, named: Path | None, environ: Mapping[str, str], *, version: str = "") -> BuildSpec:
+    """The spec file that was named, else the folder's own, else an empty one; stamped by git where it asks for it.
+
+    `version` beats what the file says. Raises as `load_spec` and `find_build_files` do.
+    """
+    path = named or find_build_files(source).get("spec")
+    if path is None:
+        return BuildSpec()
+
+    def stamp() -> Stamp:
+        checkout = read_checkout(source, environ)
+        return Stamp(checkout.version, checkout.revision) if checkout else Stamp()
+
+    return load_spec(path, stamp, version=version)

@@ -20,6 +20,7 @@ COMMANDS: Final = (
     Command("build", "Compile, pack and publish a multi-arch image from a folder", "build", "Build"),
     Command("push", "Publish what `build -t` left in this machine's store", "push", "Build"),
     Command("images", "List the images in this machine's store", "images", "Build"),
+    Command("doctor", "Tell what can be compiled here, and by what", "doctor", "Build"),
     Command("inspect", "Show an image or index as a table of platforms", "inspect", "Look"),
     Command("diff", "Compare two images, platform by platform", "diff", "Look"),
     Command("digest", "Print the digest that a name means", "digest", "Look"),

@@ -1,0 +1,60 @@
+"""ocitool doctor: what works here, before it is needed."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ocitool.build.doctor import Ability, Compiler, diagnose
+from ocitool.cli import options
+from ocitool.cli.console import table
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+from ocitool.model.platform import parse_platforms
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH[/VARIANT]", help="Ask about these.")
+@click.option("--toolchain", default="", metavar="NAME", help="As in build.")
+@click.option("--spec", "spec_file", type=click.Path(path_type=Path, dir_okay=False), help="As in build.")
+@options.common
+def command(
+    app: App, path: Path | None, platforms: tuple[str, ...], toolchain: str, spec_file: Path | None
+) -> Outcome:
+    """Tell which platforms can be compiled here and by what; with PATH, what a build of it would do.
+
+    Exit code 1 if one of the platforms cannot be compiled for.
+    """
+    found = diagnose(
+        path, parse_platforms(platforms, app.host), os.environ, toolchain=toolchain, spec_file=spec_file
+    )
+    data = {
+        "toolchain": found.toolchain,
+        "compilers": [asdict(compiler) for compiler in found.compilers],
+        "platforms": [asdict(ability) | {"platform": str(ability.platform)} for ability in found.abilities],
+    }
+    compilers = table(("COMPILER", "VERSION", "WHERE"), [_compiler(one) for one in found.compilers])
+    abilities = table(("PLATFORM", "BY", ""), [_ability(one) for one in found.abilities])
+    hints = dict.fromkeys(
+        [one.hint for one in found.compilers if one.hint] + [one.hint for one in found.abilities if one.hint]
+    )
+    return Outcome(
+        data,
+        f"{compilers}\n\n{abilities}",
+        exit_code=0 if found.is_able else 1,
+        summary="\n".join(f"hint: {hint}" for hint in hints),
+    )
+
+
+def _compiler(one: Compiler) -> tuple[str, str, str]:
+    if one.problem:
+        return one.toolchain, "-", one.problem
+    return one.toolchain, one.version, f"{one.path} ({one.origin})"
+
+
+def _ability(one: Ability) -> tuple[str, str, str]:
+    if one.problem:
+        return str(one.platform), "-", one.problem
+    return str(one.platform), one.toolchain, " ".join(one.programs)
