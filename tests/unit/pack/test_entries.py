@@ -1,0 +1,142 @@
+import os
+import socket
+
+import pytest
+
+from ocitool.errors import LocalIOError, NotFound, UsageError
+from ocitool.model.files import Kind
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import CopyRule, FileContent, expand, parse_copy, scan
+
+ARM = Platform("linux", "arm", "v7")
+
+
+def found(entries):
+    return [(entry.path, entry.kind, oct(entry.mode)) for entry in entries]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a:/b", CopyRule("a", "/b")),
+        ("out/{arch}/app:/bin/", CopyRule("out/{arch}/app", "/bin/")),
+        ("a:/b:0640", CopyRule("a", "/b", 0o640)),
+        ("a:/b:4755", CopyRule("a", "/b", 0o4755)),
+    ],
+)
+def test_copy_rules(text, rule):
+    assert rule == parse_copy(text)
+
+
+@pytest.mark.parametrize("text", ["", "a", "a:", ":b", "a:b:c", "a:b:999", "a:../b", "a:b:77777"])
+def test_what_is_no_copy_rule_is_refused(text):
+    with pytest.raises(UsageError):
+        parse_copy(text)
+
+
+def test_placeholders_are_the_platform(tmp_path):
+    (tmp_path / "out-linux-arm-v7").write_text("x")
+
+    (entry,) = expand(parse_copy("out-{os}-{arch}-{variant}:/bin/"), ARM, tmp_path)
+    assert "bin/out-linux-arm-v7" == entry.path
+
+
+@pytest.mark.parametrize("source", ["dir", "dir/", "dir/.", "./dir", "x/../dir"])
+def test_spellings_of_one_directory_are_the_same(tmp_path, source):
+    """K146"""
+    (tmp_path / "dir/sub").mkdir(parents=True)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "dir/sub/f").write_text("x")
+
+    entries = expand(CopyRule(source, "/app"), ARM, tmp_path)
+
+    assert ["app", "app/sub", "app/sub/f"] == [entry.path for entry in entries]
+
+
+def test_nothing_of_the_host_leaks(tmp_path):
+    """K136, K140: owner, umask, times and setuid of this machine do not reach the layer."""
+    for name, mode in (("plain", 0o600), ("program", 0o4711), ("group", 0o664)):
+        (tmp_path / name).write_text(name)
+        os.chmod(tmp_path / name, mode)
+        os.utime(tmp_path / name, (1, 1))
+
+    entries = scan(tmp_path)
+
+    assert [("group", "0o644"), ("plain", "0o644"), ("program", "0o755")] == [
+        (e.path, oct(e.mode)) for e in entries
+    ]
+    assert {(0, 0, None)} == {(e.uid, e.gid, e.mtime) for e in entries}
+
+
+def test_links_stay_links_and_sockets_are_left_out(tmp_path):
+    """K155: a target is stored as it is, wherever it leads."""
+    os.symlink("../../../etc/pki/java/cacerts", tmp_path / "cacerts")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.close()
+    os.mkfifo(tmp_path / "fifo")
+
+    assert [("cacerts", "../../../etc/pki/java/cacerts"), ("fifo", "")] == [
+        (e.path, e.link) for e in scan(tmp_path)
+    ]
+
+
+def test_names_of_one_file_share_their_content(tmp_path):
+    (tmp_path / "a").write_text("x")
+    os.link(tmp_path / "a", tmp_path / "b")
+
+    first, second = scan(tmp_path)
+    assert first.content is second.content
+
+
+def test_empty_directories_are_kept(tmp_path):
+    (tmp_path / "empty/inner").mkdir(parents=True)
+
+    assert [("empty", Kind.DIRECTORY, "0o755"), ("empty/inner", Kind.DIRECTORY, "0o755")] == found(scan(tmp_path))
+
+
+def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path):
+    """K158: a sparse file of 200 GiB must not be read as data."""
+    with (tmp_path / "lastlog").open("wb") as file:
+        file.truncate(200 * 1024**3)
+
+    with pytest.raises(UsageError, match="holes"):
+        scan(tmp_path)
+
+
+@pytest.mark.parametrize("source", ["../secret", "link/secret"])
+def test_a_relative_source_does_not_leave_its_folder(tmp_path, source):
+    root = tmp_path / "context"
+    root.mkdir()
+    (tmp_path / "secret").write_text("x")
+    os.symlink("..", root / "link")
+
+    with pytest.raises(UsageError, match="leads out"):
+        expand(CopyRule(source, "/"), ARM, root)
+
+
+def test_a_missing_source_is_named(tmp_path):
+    with pytest.raises(NotFound, match="nothing-there"):
+        expand(CopyRule("nothing-there", "/"), ARM, tmp_path)
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path):
+    path = tmp_path / "f"
+    path.write_text("before")
+    content = FileContent(path)
+    path.write_text("after, and longer")
+
+    with pytest.raises(LocalIOError, match="changed"):
+        list(content.pieces())
+
+
+def test_a_file_that_is_replaced_by_a_link_is_not_followed(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    path = tmp_path / "f"
+    path.write_text("public")
+    content = FileContent(path)
+    path.unlink()
+    os.symlink(tmp_path / "secret", path)
+
+    with pytest.raises(LocalIOError):
+        list(content.pieces())

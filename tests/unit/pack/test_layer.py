@@ -1,0 +1,119 @@
+import gzip
+import io
+import tarfile
+from typing import Any
+
+import pytest
+
+from ocitool.codec.table import parse_codec
+from ocitool.errors import LocalIOError, Unsupported
+from ocitool.model.digest import Digest
+from ocitool.model.files import Kind
+from ocitool.model.mediatype import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Family
+from ocitool.model.views import Descriptor
+from ocitool.pack.entries import BytesContent, Entry, FileContent
+from ocitool.pack.layer import pack_layer
+from ocitool.store.memory import MemoryStore
+from ocitool.tasks import Scope
+
+GZIP = parse_codec("gzip")
+
+
+class Memo:
+    """What a memo remembers, in a dictionary."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict[str, Any]] = {}
+
+    def recall(self, key: str) -> dict[str, Any] | None:
+        return self.known.get(key)
+
+    def remember(self, key: str, value: dict[str, Any]) -> None:
+        self.known[key] = value
+
+
+class Counted:
+    """Content that counts how often it is read."""
+
+    stamp = None
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.size, self.reads = data, len(data), 0
+
+    def pieces(self):
+        self.reads += 1
+        return iter((self.data,))
+
+
+def entry(content) -> Entry:
+    return Entry("bin/app", Kind.FILE, 0o755, content=content)
+
+
+def pack(entries, store, memo=None, codec=GZIP, width=1):
+    return pack_layer(entries, store, codec, epoch=0, scope=Scope(), width=width, memo=memo)
+
+
+def test_a_layer_is_described_by_what_it_is():
+    store = MemoryStore()
+
+    layer = pack([entry(BytesContent(b"program"))], store)
+
+    with store.open_blob(Descriptor("", layer.digest, layer.size)) as pieces:
+        tar = gzip.decompress(b"".join(pieces))
+    assert Digest.of(tar) == layer.diff_id
+    assert ["bin/app"] == tarfile.open(fileobj=io.BytesIO(tar)).getnames()
+    assert DOCKER_LAYER_GZIP == layer.descriptor(Family.DOCKER).media_type
+
+
+def test_threads_do_not_change_a_layer():
+    content = BytesContent(bytes(range(256)) * 20_000)
+
+    assert pack([entry(content)], MemoryStore()) == pack([entry(content)], MemoryStore(), width=8)
+
+
+def test_the_first_time_a_file_is_read_once_and_the_second_time_nothing_is_compressed():
+    store, memo, content = MemoryStore(), Memo(), Counted(b"x" * 1000)
+    first = pack([entry(content)], store, memo)
+    assert 1 == content.reads
+    store.ingest = None  # whoever compresses needs one
+
+    assert first == pack([entry(content)], store, memo)
+
+
+def test_other_content_of_the_same_shape_is_another_layer():
+    store, memo = MemoryStore(), Memo()
+    first = pack([entry(BytesContent(b"one"))], store, memo)
+
+    second = pack([entry(BytesContent(b"two"))], store, memo)
+
+    assert first.digest != second.digest
+
+
+def test_a_layer_that_is_gone_from_the_store_is_packed_again():
+    memo, content = Memo(), BytesContent(b"data")
+    first = pack([entry(content)], MemoryStore(), memo)
+    store = MemoryStore()
+
+    assert first == pack([entry(content)], store, memo)
+    assert store.has_blob(Descriptor("", first.digest, first.size))
+
+
+def test_a_failure_leaves_nothing_in_the_store(tmp_path):
+    path = tmp_path / "f"
+    path.write_text("x")
+    content = FileContent(path)
+    path.unlink()
+    store = MemoryStore()
+
+    with pytest.raises(LocalIOError):
+        pack([entry(content)], store)
+    assert {} == store._blobs
+
+
+def test_zstd_has_no_docker_type():
+    """K055"""
+    layer = pack([entry(BytesContent(b"x"))], MemoryStore(), codec=parse_codec("zstd"))
+
+    assert OCI_LAYER_ZSTD == layer.descriptor(Family.OCI).media_type
+    with pytest.raises(Unsupported, match="zstd"):
+        layer.descriptor(Family.DOCKER)

@@ -1,0 +1,136 @@
+import io
+import tarfile
+import tracemalloc
+
+import pytest
+
+from ocitool.errors import MalformedDocument
+from ocitool.model.files import Kind
+from ocitool.rootfs.reader import read_members
+
+
+def archive(*infos: tarfile.TarInfo, form: int = tarfile.PAX_FORMAT, data: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+        for info in infos:
+            tar.addfile(info, io.BytesIO(data[: info.size]))
+    return out.getvalue()
+
+
+def info(name: str, **fields) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(made, key, value)
+    return made
+
+
+def read(data: bytes, cut: int = 1000):
+    return list(read_members(data[at : at + cut] for at in range(0, len(data), cut)))
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("cut", [1, 511, 512, 100_000])
+def test_members_of_every_format_are_read(form, cut):
+    data = archive(
+        info("usr/bin", type=tarfile.DIRTYPE, mode=0o755),
+        info("usr/bin/app", size=3, mode=0o4755, uid=10, gid=20, mtime=99),
+        info("usr/bin/link", type=tarfile.SYMTYPE, linkname="../../etc/x"),
+        info("usr/bin/hard", type=tarfile.LNKTYPE, linkname="usr/bin/app"),
+        form=form,
+        data=b"abc",
+    )
+
+    found = read(data, cut)
+
+    assert [
+        ("usr/bin", Kind.DIRECTORY, 0o755),
+        ("usr/bin/app", Kind.FILE, 0o4755),
+        ("usr/bin/link", Kind.SYMLINK, 0o644),
+        ("usr/bin/hard", Kind.HARDLINK, 0o644),
+    ] == [(m.path, m.kind, m.mode) for m in found]
+    assert (10, 20, 99, 3) == (found[1].uid, found[1].gid, found[1].mtime, found[1].size)
+    assert ("../../etc/x", "usr/bin/app") == (found[2].link, found[3].link)
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_and_large_numbers_are_read(form):
+    name = "d/" * 100 + "f" * 90
+    (member,) = read(archive(info(name, uid=3_000_000, linkname="", mtime=2**34), form=form))
+
+    assert (name, 3_000_000, 2**34) == (member.path, member.uid, member.mtime)
+
+
+@pytest.mark.parametrize("name", ["./a", "/a", "a/", "a//", "././a", ".//a/."])
+def test_spellings_of_a_name_are_one(name):
+    """K146"""
+    assert ["a"] == [member.path for member in read(archive(info(name)))]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "a/.."])
+def test_a_name_that_climbs_is_refused(name):
+    """K154"""
+    with pytest.raises(MalformedDocument):
+        read(archive(info(name)))
+
+
+def test_content_is_read_while_it_is_there():
+    data = archive(info("a", size=700_000), info("b", size=5), data=b"x" * 700_000)
+
+    got = []
+    for member in read_members(data[at : at + 9999] for at in range(0, len(data), 9999)):
+        pieces = list(member.pieces()) if member.path == "a" else []
+        got.append((member.path, sum(map(len, pieces))))
+
+    assert [("a", 700_000), ("b", 0)] == got
+
+
+@pytest.mark.parametrize("length", [100, 512, 600, 1100])
+def test_an_archive_that_ends_early_is_an_error(length):
+    data = archive(info("a", size=600), data=b"x" * 600)
+
+    with pytest.raises(MalformedDocument):
+        read(data[:length])
+
+
+def test_a_wrong_checksum_is_an_error():
+    data = bytearray(archive(info("a")))
+    data[150] ^= 1
+
+    with pytest.raises(MalformedDocument, match="checksum"):
+        read(bytes(data))
+
+
+def test_a_header_that_asks_for_gigabytes_is_refused_before_it_is_read():
+    header = bytearray(archive(info("a"))[:512])
+    header[124:136] = b"77777777777\0"
+    header[156:157] = b"x"
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+
+    def endless():
+        yield bytes(header)
+        while True:
+            yield bytes(100_000)
+
+    tracemalloc.start()
+    with pytest.raises(MalformedDocument):
+        list(read_members(endless()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_an_unknown_kind_is_an_error():
+    with pytest.raises(MalformedDocument):
+        read(archive(info("a", type=b"V")))
+
+
+def test_a_nul_in_a_pax_name_is_an_error():
+    """K154"""
+    with pytest.raises(MalformedDocument):
+        read(archive(info("x", pax_headers={"path": "a\0b"})))
+
+
+def test_random_bytes_are_refused_not_crashed_on():
+    with pytest.raises(MalformedDocument):
+        read(bytes(range(1, 256)) * 20)

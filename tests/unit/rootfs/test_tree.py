@@ -1,0 +1,221 @@
+import gzip
+import io
+import tarfile
+
+import pytest
+
+from ocitool.errors import MalformedDocument, NotFound
+from ocitool.model import compose
+from ocitool.model.digest import Digest
+from ocitool.model.files import Kind
+from ocitool.model.mediatype import OCI_LAYER_GZIP, Family
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, Manifest, view
+from ocitool.pack.entries import BytesContent, Entry
+from ocitool.pack.tar import tar_stream
+from ocitool.rootfs.reader import read_members
+from ocitool.rootfs.tree import Listed, Tree, read_file, read_tree
+from ocitool.store.base import BytesSource
+from ocitool.store.memory import MemoryStore
+from ocitool.tasks import Scope
+
+
+def tar(*files: tuple[str, str]) -> bytes:
+    """A layer of (path, what): a directory ends with `/`, `-> target` is a link, `= target` a hard link."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path, what in files:
+            info = tarfile.TarInfo(path)
+            if path.endswith("/"):
+                info.type, info.mode = tarfile.DIRTYPE, int(what or "755", 8)
+            elif what.startswith("-> "):
+                info.type, info.linkname = tarfile.SYMTYPE, what[3:]
+            elif what.startswith("= "):
+                info.type, info.linkname = tarfile.LNKTYPE, what[2:]
+            else:
+                info.size = len(what)
+            archive.addfile(info, io.BytesIO(what.encode()) if info.isreg() else None)
+    return out.getvalue()
+
+
+def merged(*layers: bytes) -> Tree:
+    return Tree([Listed.of(member) for member in read_members([layer])] for layer in layers)
+
+
+def names(tree: Tree) -> list[str]:
+    return [path for path, _ in tree.walk()]
+
+
+def stored(*layers: bytes) -> tuple[MemoryStore, Manifest]:
+    store = MemoryStore()
+    descriptors = []
+    for layer in layers:
+        data = gzip.compress(layer, mtime=0)
+        descriptors.append(Descriptor(OCI_LAYER_GZIP, Digest.of(data), len(data)))
+        store.put_blob(descriptors[-1], BytesSource(data))
+    config = compose.image_config(
+        Family.OCI, Platform("linux", "amd64"), settings={}, diff_ids=[], history=[], created=""
+    )
+    return store, view(compose.manifest(Family.OCI, Descriptor.of(config), descriptors))
+
+
+def content(store: MemoryStore, manifest: Manifest, path: str, **bounds: int) -> bytes:
+    tree = read_tree(store, manifest, None, scope=Scope())
+    return b"".join(read_file(store, manifest, tree, path, scope=Scope(), **bounds))
+
+
+def test_layers_are_laid_over_each_other():
+    tree = merged(tar(("etc/", ""), ("etc/a", "one")), tar(("etc/b", "two"), ("opt/x/y", "")))
+
+    assert ["etc", "etc/a", "etc/b", "opt", "opt/x", "opt/x/y"] == names(tree)
+    assert (0, 1) == (tree.get("etc/a").layer, tree.get("etc/b").layer)
+
+
+def test_a_whiteout_deletes_below_and_is_not_seen():
+    tree = merged(tar(("d/", ""), ("d/a", ""), ("d/b", "")), tar(("d/.wh.a", "")))
+
+    assert ["d", "d/b"] == names(tree)
+
+
+@pytest.mark.parametrize("order", [["d/new", "d/.wh..wh..opq"], ["d/.wh..wh..opq", "d/new"]])
+def test_an_opaque_directory_keeps_what_its_own_layer_brings(order):
+    """K149: whatever the order in the layer."""
+    tree = merged(tar(("d/", ""), ("d/old", "")), tar(*((name, "") for name in order)))
+
+    assert ["d", "d/new"] == names(tree)
+
+
+@pytest.mark.parametrize("name", ["etc/.wh.", ".wh.", ".wh..wh.plnk", "etc/.wh..wh.aufs"])
+def test_a_whiteout_without_a_name_deletes_nothing(name):
+    """K148"""
+    tree = merged(tar(("etc/", ""), ("etc/passwd", "")), tar((name, "")))
+
+    assert ["etc", "etc/passwd"] == names(tree)
+
+
+def test_a_whiteout_of_nothing_is_harmless():
+    assert ["a"] == names(merged(tar(("a", "")), tar((".wh.b", ""), ("c/.wh.d", ""))))
+
+
+def test_no_markers_are_left_of_a_single_layer():
+    """K151"""
+    assert ["d", "d/f"] == names(merged(tar(("d/.wh..wh..opq", ""), ("d/f", ""))))
+
+
+def test_a_directory_over_a_directory_takes_its_attributes_and_keeps_what_it_holds():
+    tree = merged(tar(("d/", "700"), ("d/a", "")), tar(("d/", "1777")))
+
+    assert 0o1777 == tree.get("d").mode
+    assert ["d", "d/a"] == names(tree)
+
+
+def test_a_file_over_a_directory_replaces_all_of_it():
+    assert ["d"] == names(merged(tar(("d/", ""), ("d/a", "")), tar(("d", "file"))))
+
+
+def test_a_directory_entry_replaces_a_link():
+    tree = merged(tar(("usr/bin/", ""), ("bin", "-> usr/bin")), tar(("bin/", ""), ("bin/app", "")))
+
+    assert Kind.DIRECTORY is tree.kind_at("bin")
+
+
+@pytest.mark.parametrize(
+    ("path", "real"),
+    [
+        ("bin/sh", "usr/bin/sh"),
+        ("../../bin/sh", "usr/bin/sh"),
+        ("abs/sh", "usr/bin/sh"),
+        ("up/etc", "etc"),
+        ("nothing/there", "nothing/there"),
+        ("/", ""),
+    ],
+)
+def test_links_are_followed_inside_the_root(path, real):
+    tree = merged(
+        tar(("usr/bin/", ""), ("usr/bin/sh", ""), ("bin", "-> usr/bin"), ("abs", "-> /bin"), ("up", "-> ../../.."))
+    )
+
+    assert real == tree.resolve(path)
+
+
+def test_a_loop_of_links_ends():
+    tree = merged(tar(("a", "-> b"), ("b", "-> a")))
+
+    with pytest.raises(MalformedDocument, match="links"):
+        tree.resolve("a/x")
+    assert tree.lookup("a/x") is None
+
+
+def test_a_hard_link_outlives_its_target():
+    """K143: B keeps the data when A, the first name, is deleted."""
+    store, manifest = stored(tar(("A", "data"), ("B", "= A")), tar((".wh.A", "")))
+
+    tree = read_tree(store, manifest, None, scope=Scope())
+
+    assert ["B"] == names(tree)
+    assert b"data" == content(store, manifest, "B")
+
+
+def test_a_file_is_read_through_links_and_from_the_layer_that_has_it():
+    store, manifest = stored(
+        tar(("usr/bin/", ""), ("bin", "-> usr/bin"), ("usr/bin/sh", "old")), tar(("usr/bin/sh", "new"))
+    )
+
+    assert b"new" == content(store, manifest, "bin/sh")
+
+
+def test_the_last_of_two_equal_names_in_a_layer_counts():
+    """K145"""
+    store, manifest = stored(tar(("a", "first"), ("a", "last")))
+
+    assert b"last" == content(store, manifest, "a")
+
+
+@pytest.mark.parametrize("path", ["d", "nothing", "loop", ""])
+def test_what_is_no_file_cannot_be_read(path):
+    store, manifest = stored(tar(("d/", ""), ("loop", "-> loop")))
+
+    with pytest.raises(NotFound):
+        content(store, manifest, path)
+
+
+def test_a_file_larger_than_allowed_is_refused():
+    store, manifest = stored(tar(("big", "x" * 1000)))
+
+    with pytest.raises(MalformedDocument, match="1000 bytes"):
+        content(store, manifest, "big", limit=999)
+
+
+class Memo:
+    def __init__(self) -> None:
+        self.known: dict = {}
+
+    def recall(self, key: str):
+        return self.known.get(key)
+
+    def remember(self, key: str, value) -> None:
+        self.known[key] = value
+
+
+def test_a_layer_is_listed_once():
+    data = b"".join(
+        tar_stream(
+            [
+                Entry("usr", Kind.DIRECTORY, 0o755),
+                Entry(
+                    "usr/cap", Kind.FILE, 0o4755, uid=7, content=BytesContent(b"x"), xattrs=(("user.a", b"\0\xff"),)
+                ),
+                Entry("usr/dev", Kind.CHAR, 0o600, device=(1, 3)),
+                Entry("usr/link", Kind.SYMLINK, 0o777, link="cap"),
+            ],
+            0,
+        )
+    )
+    store, manifest = stored(data)
+    memo = Memo()
+    first = read_tree(store, manifest, memo, scope=Scope())
+    store._blobs.clear()
+
+    again = read_tree(store, manifest, memo, scope=Scope())
+
+    assert list(first.walk()) == list(again.walk())
