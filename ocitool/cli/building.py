@@ -1,6 +1,7 @@
 """What `build` and its relatives share: flags as values, and a build told as text and JSON."""
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from ocitool.build.pipeline import Built, Delivery
+from ocitool.build.preview import preview, preview_text
+from ocitool.build.request import BuildRequest, Plan
+from ocitool.build.scratch import parse_extras
+from ocitool.build.spec import ImageOptions
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
+from ocitool.model.platform import parse_platforms
+from ocitool.model.reference import Reference
+from ocitool.pack.entries import parse_copy
+from ocitool.pack.tar import parse_epoch
 from ocitool.store.base import Store
 from ocitool.store.locate import Locator
 
@@ -69,6 +78,50 @@ class Words:
             return tuple(shlex.split(text))
         except ValueError as error:
             raise UsageError(f"--{name} {text!r}: {str(error).lower()}") from None
+
+
+def request(app: App, path: Path, words: Words) -> BuildRequest:
+    """What the flags of `build` ask for; the environment's part is resolved here. Raises UsageError."""
+    return BuildRequest(
+        source=path,
+        platforms=parse_platforms(words.many("platforms"), app.host),
+        tags=tuple(Reference.parse(tag) for tag in words.many("tags")),
+        toolchain=words.text("toolchain"),
+        base=words.text("base"),
+        copies=tuple(parse_copy(text) for text in words.many("copies")),
+        extras=parse_extras(words.many("extras")),
+        spec_file=words.path("spec_file"),
+        format=words.text("form"),
+        compression=words.text("compression"),
+        image=ImageOptions(
+            entrypoint=words.argv("entrypoint"),
+            cmd=words.argv("cmd"),
+            env=words.pairs("env"),
+            user=words.maybe("user"),
+            workdir=words.maybe("workdir"),
+            labels=words.pairs("label"),
+            expose=words.many("expose"),
+            volumes=words.many("volume"),
+            stop_signal=words.maybe("stop_signal"),
+        ),
+        annotations=dict(words.pairs("annotation")),
+        git_labels=False if words.flags["no_git_labels"] else None,
+        allow_foreign=bool(words.flags["allow_foreign_arch"]),
+        index=tri(words.flags["index"]),
+        epoch=parse_epoch(os.environ.get("SOURCE_DATE_EPOCH") or "0"),
+        version=os.environ.get("OCITOOL_VERSION", ""),
+        use_cache=not words.flags["no_cache"],
+        environ=os.environ,
+    )
+
+
+def dry_run(planned: Plan, outputs: Sequence[Locator], *, push: bool) -> Outcome:
+    """A plan told and not carried out."""
+    tags = [str(tag) for tag in planned.tags]
+    kept = [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]
+    sent = [*map(str, outputs), *(tags if push else [])]
+    tree = preview(planned, sent or kept)
+    return Outcome(tree, preview_text(tree))
 
 
 def tri(value: object) -> bool | None:

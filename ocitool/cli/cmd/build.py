@@ -1,23 +1,16 @@
 """ocitool build: the main job."""
 
-import os
 import time
 from pathlib import Path
 
 import click
 
 from ocitool.build.pipeline import Delivery, build, deliver, keep, plan
-from ocitool.build.request import BuildRequest, Surroundings
-from ocitool.build.scratch import parse_extras
-from ocitool.build.spec import ImageOptions
+from ocitool.build.request import Surroundings
 from ocitool.cli import building, options
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
-from ocitool.model.platform import parse_platforms
-from ocitool.model.reference import Reference
-from ocitool.pack.entries import parse_copy
-from ocitool.pack.tar import parse_epoch
 
 
 @click.command()
@@ -87,45 +80,18 @@ from ocitool.pack.tar import parse_epoch
 @click.option("--no-git-labels", is_flag=True, help="No labels for source and revision.")
 @click.option("--allow-foreign-arch", is_flag=True, help="Warn instead of refusing programs of other platforms.")
 @click.option("--no-cache", is_flag=True, help="Compile and pack again what has not changed.")
+@click.option("--dry-run", is_flag=True, help="Print what would be compiled, packed and sent; do nothing.")
 @options.common
 def command(app: App, path: Path, **flags: object) -> Outcome:
     """Compile, pack and publish a multi-arch image from the sources in PATH."""
     began = time.monotonic()
     words = building.Words(flags)
-    request = BuildRequest(
-        source=path,
-        platforms=parse_platforms(words.many("platforms"), app.host),
-        tags=tuple(Reference.parse(tag) for tag in words.many("tags")),
-        toolchain=words.text("toolchain"),
-        base=words.text("base"),
-        copies=tuple(parse_copy(text) for text in words.many("copies")),
-        extras=parse_extras(words.many("extras")),
-        spec_file=words.path("spec_file"),
-        format=words.text("form"),
-        compression=words.text("compression"),
-        image=ImageOptions(
-            entrypoint=words.argv("entrypoint"),
-            cmd=words.argv("cmd"),
-            env=words.pairs("env"),
-            user=words.maybe("user"),
-            workdir=words.maybe("workdir"),
-            labels=words.pairs("label"),
-            expose=words.many("expose"),
-            volumes=words.many("volume"),
-            stop_signal=words.maybe("stop_signal"),
-        ),
-        annotations=dict(words.pairs("annotation")),
-        git_labels=False if flags["no_git_labels"] else None,
-        allow_foreign=bool(flags["allow_foreign_arch"]),
-        index=building.tri(flags["index"]),
-        epoch=parse_epoch(os.environ.get("SOURCE_DATE_EPOCH") or "0"),
-        version=os.environ.get("OCITOOL_VERSION", ""),
-        use_cache=not flags["no_cache"],
-        environ=os.environ,
-    )
+    request = building.request(app, path, words)
     around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
     destinations = building.destinations(words.many("outputs"))
     planned = plan(request, around)
+    if flags["dry_run"]:
+        return building.dry_run(planned, destinations, push=bool(flags["push"]))
     if flags["push"] and not planned.tags:
         raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
     built = build(planned, around)
