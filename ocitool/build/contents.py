@@ -100,7 +100,8 @@ class _Gatherer:
             if placed:
                 groups.append((placed, line))
                 image = Overlay(placed, image)
-        found = survey(entry for entries, _ in groups for entry in entries)
+        memo = self._around.machine.memo if planned.request.use_cache else None
+        found = survey((entry for entries, _ in groups for entry in entries), memo)
         listener = self._around.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
         for lack in lacking(found, image, _environment(planned.bases.get(platform), options)):

@@ -3,7 +3,9 @@
 The same look is taken at compiled programs, so that no toolchain's word is trusted without its bytes.
 """
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from ocitool.errors import WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import Content, Entry, FileContent
+from ocitool.pack.entries import Content, Entry, FileContent, is_settled
+from ocitool.store.base import Memo
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +30,30 @@ class Found:
     binary: Binary
 
 
-def survey(entries: Iterable[Entry]) -> tuple[Found, ...]:
+def survey(
+    entries: Iterable[Entry], memo: Memo | None = None, *, clock_ns: Callable[[], int] = time.time_ns
+) -> tuple[Found, ...]:
     """The programs among the entries, in their order; of files on disk only headers are read.
 
-    Raises LocalIOError for a file that cannot be read.
+    Where `memo` knows that none of the files on disk has changed since, only those that were programs then are
+    opened. Raises LocalIOError for a file that cannot be read.
     """
+    files = [entry for entry in entries if entry.kind is Kind.FILE and entry.content is not None]
+    taken_ns = clock_ns()
+    stamps = {entry.path: entry.content.stamp for entry in files if entry.content and entry.content.stamp}
+    key = f"programs:{hashlib.sha256(repr(sorted(stamps.items())).encode()).hexdigest()}"
+    known = memo.recall(key) if memo is not None and stamps else None
+    programs = set(known["paths"]) if known is not None else None
     found = []
-    for entry in entries:
-        if entry.kind is not Kind.FILE or entry.content is None:
+    for entry in files:
+        if programs is not None and entry.path in stamps and entry.path not in programs:
             continue
-        binary = _inspect(entry.content)
+        binary = _inspect(entry.content) if entry.content is not None else None
         if binary is not None:
             found.append(Found(entry.path, bool(entry.mode & 0o111), binary))
+    newest_ns = max((time_ns for stamp in stamps.values() for time_ns in stamp[3:]), default=0)
+    if memo is not None and known is None and stamps and is_settled(newest_ns, taken_ns):
+        memo.remember(key, {"paths": [one.path for one in found if one.path in stamps]})
     return tuple(found)
 
 

@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.build.toolchain import CompileJob
+from ocitool.pack.entries import is_settled
 from ocitool.store.base import Memo
 
 _FILES_LIMIT: Final = 20_000
-_SECOND_NS: Final = 1_000_000_000
-_STEP_NS: Final = 100_000_000
-"""File times move in steps of the kernel's clock (4 to 10 ms); a second change within a step is not seen."""
-_COARSE_STEP_NS: Final = 2 * _SECOND_NS
-"""The same for file systems that keep whole seconds."""
 _LOCAL_REPLACE: Final = re.compile(r"=>\s*[\"`]?(?:\.{1,2}(?:/|\s|$)|/)", re.MULTILINE)
 _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
 
@@ -81,9 +77,8 @@ def remember(job: CompileJob, state: State, taken_ns: int, memo: Memo) -> None:
 
     Nothing is noted while a file is so young that a change after the look could have left its times alone.
     """
-    step = _COARSE_STEP_NS if state.newest_ns % _SECOND_NS == 0 else _STEP_NS
     outputs = _identities(job)
-    if outputs is not None and state.newest_ns + step < taken_ns:
+    if outputs is not None and is_settled(state.newest_ns, taken_ns):
         memo.remember(_key(job), {"state": state.digest, "outputs": outputs})
 
 

@@ -106,6 +106,17 @@ def stamp_of(status: os.stat_result) -> tuple[int, ...]:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def is_settled(newest_ns: int, taken_ns: int) -> bool:
+    """Whether every later change of files with these stamps would show in them.
+
+    `newest_ns` is the latest time in the stamps, `taken_ns` the clock when they were read. File times move in
+    the steps of the kernel's clock, 4 to 10 ms, or whole seconds on some file systems: a file that changed in
+    the very step of the look could change again and keep its times.
+    """
+    step = 2_000_000_000 if newest_ns % 1_000_000_000 == 0 else 100_000_000
+    return newest_ns + step < taken_ns
+
+
 def _changed(path: str) -> LocalIOError:
     return LocalIOError(
         f"{path} changed while it was being packed", path=path, hint="let whatever writes it finish first"

@@ -1,5 +1,7 @@
 """What is refused before anything is packed, and which program starts the image."""
 
+import time
+
 import pytest
 
 from ocitool.build.prebuilt import only_program, refuse_foreign, survey
@@ -83,3 +85,63 @@ def test_files_on_disk_are_read_where_they_are(tmp_path):
     path.unlink()
     with pytest.raises(LocalIOError, match=f"cannot read {path}"):
         survey([entry])
+
+
+class Notes(dict):
+    """A memo in memory."""
+
+    recall = dict.get
+    remember = dict.__setitem__
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A program and a text on disk, as entries made anew by every call."""
+    (tmp_path / "app").write_bytes(Elf(183).build())
+    (tmp_path / "text").write_text("x" * 64)
+
+    def entries():
+        return [Entry(name, Kind.FILE, 0o755, content=FileContent(tmp_path / name)) for name in ("app", "text")]
+
+    return entries
+
+
+def later() -> int:
+    """A clock on which the files of the test are old."""
+    return time.time_ns() + 10**12
+
+
+def test_files_that_were_no_programs_are_not_opened_again(old, tmp_path):
+    notes = Notes()
+    first = survey(old(), notes, clock_ns=later)
+    entries = old()
+    (tmp_path / "text").unlink()  # whoever opens it now fails
+
+    assert ["app"] == [one.path for one in first]
+    assert first == survey(entries, notes, clock_ns=later)
+
+
+def test_a_file_that_changed_is_looked_at_again(old, tmp_path):
+    notes = Notes()
+    survey(old(), notes, clock_ns=later)
+
+    (tmp_path / "text").write_bytes(Elf(62).build()[:64])
+
+    assert ["app", "text"] == [one.path for one in survey(old(), notes, clock_ns=later)]
+
+
+def test_young_files_are_not_remembered(tmp_path):
+    notes = Notes()
+    (tmp_path / "app").write_bytes(Elf(183).build())
+
+    survey([Entry("app", Kind.FILE, 0o755, content=FileContent(tmp_path / "app"))], notes)
+
+    assert {} == notes
+
+
+def test_contents_in_memory_are_always_looked_at(old):
+    notes = Notes()
+    text, program = (Entry("x", Kind.FILE, 0o755, content=BytesContent(data)) for data in (b"x", Elf(62).build()))
+    survey([*old(), text], notes, clock_ns=later)
+
+    assert ["app", "x"] == [one.path for one in survey([*old(), program], notes, clock_ns=later)]
