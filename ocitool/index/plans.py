@@ -20,7 +20,7 @@ from ocitool.model.document import Document, Tree, write
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Index, view
 from ocitool.store.base import Reader, Store
-from ocitool.tasks import Scope
+from ocitool.tasks import Scope, TaskGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,17 @@ def plan_create(target: Store, tags: Sequence[str], request: Request, *, scope: 
     """
     if digest := next((tag for tag in tags if ":" in tag), None):
         raise UsageError(f"an index cannot be made to be {digest}", hint="name a tag to write to")  # K062
-    held = {tag: _held(target, tag) for tag in tags}
-    members, skipped = resolve(
-        request.sources, scope=scope, attestations=request.attestations, skip_missing=request.skip_missing
-    )
+    with TaskGroup(scope, target.traits.concurrency) as group:
+        looks = {tag: group.spawn(_held, target, tag) for tag in tags}
+        resolving = group.spawn(
+            resolve,
+            request.sources,
+            scope=group.scope,
+            attestations=request.attestations,
+            skip_missing=request.skip_missing,
+        )
+    held = {tag: task.result for tag, task in looks.items()}
+    members, skipped = resolving.result
     start = _start(held[tags[0]], tags[0]) if request.append else None
     family = request.family
     if family is None:

@@ -41,7 +41,9 @@ def proxy(upstream: str) -> Iterator[Proxy]:
             if running.delay_s:
                 time.sleep(running.delay_s)  # it is the delay that is wanted
             running.before(self.command, self.path)
-            connection = http.client.HTTPConnection(upstream, timeout=60)
+            connection = self.upstream = getattr(self, "upstream", None) or http.client.HTTPConnection(
+                upstream, timeout=60
+            )
             connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
                 if name.lower() not in {"transfer-encoding", "content-length", "connection"}:
@@ -50,7 +52,6 @@ def proxy(upstream: str) -> Iterator[Proxy]:
             connection.endheaders(body)
             answer = connection.getresponse()
             data = answer.read()
-            connection.close()
             running.after(self.command, self.path)
             self.send_response_only(answer.status)
             for name, value in answer.getheaders():
@@ -64,6 +65,13 @@ def proxy(upstream: str) -> Iterator[Proxy]:
 
         do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = forward  # noqa: N815 - http.server's names
 
+        def parse_request(self) -> bool:
+            if self.raw_requestline.startswith(b"\x16\x03"):  # TLS; clients fall back when HTTP answers
+                self.wfile.write(b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n")
+                self.close_connection = True
+                return False
+            return super().parse_request()
+
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
                 return self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -74,6 +82,11 @@ def proxy(upstream: str) -> Iterator[Proxy]:
             while self.rfile.readline().strip():
                 pass
             return b"".join(parts)
+
+        def finish(self) -> None:
+            super().finish()
+            if hasattr(self, "upstream"):
+                self.upstream.close()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
