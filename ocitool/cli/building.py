@@ -3,8 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
-from ocitool.store.base import Store
 from ocitool.store.locate import Locator
 
 
@@ -129,25 +127,9 @@ def tri(value: object) -> bool | None:
     return None if value is None else bool(value)
 
 
-def destinations(texts: Sequence[str]) -> tuple[Locator, ...]:
-    """The -o options. Raises UsageError for a bare word, which could be a file or a name."""
-    found = []
-    for text in texts:
-        if ":" not in text:
-            raise UsageError(f"-o {text!r} does not say what to write", hint=f"write -o oci:{text}")
-        found.append(Locator.parse(text))
-    return tuple(found)
-
-
-@contextmanager
-def opened(app: App, locator: Locator) -> Iterator[tuple[Store, str]]:
-    """A destination, closed (and only then complete) at the end."""
-    store, name = app.opener.open(locator, write=True)
-    with store:
-        yield store, name
-
-
-def outcome(app: App, built: Built, deliveries: Sequence[Delivery], *, pushed: bool, seconds: float) -> Outcome:
+def outcome(
+    app: App, built: Built, deliveries: Sequence[Delivery], *, pushed: bool, streamed: bool, seconds: float
+) -> Outcome:
     """A build for people and machines: one line REF@DIGEST per tag pushed, the table, the summary."""
     digest = built.root.digest
     rows = [
@@ -159,7 +141,7 @@ def outcome(app: App, built: Built, deliveries: Sequence[Delivery], *, pushed: b
     saved = sum(delivery.report.saved for delivery in deliveries)
     summary = (
         f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
-        f"{len(rows)} platforms, {human(sent)} sent, {human(saved)} saved, "
+        f"{len(rows)} platform{'s' if len(rows) != 1 else ''}, {human(sent)} sent, {human(saved)} saved, "
         f"{traffic.requests} requests, {seconds:.1f} s"
     )
     names = [name for delivery in deliveries for name in delivery.names]
@@ -193,4 +175,7 @@ def outcome(app: App, built: Built, deliveries: Sequence[Delivery], *, pushed: b
         "requests": traffic.requests,
         "seconds": round(seconds, 3),
     }
-    return Outcome(data, "\n".join(lines or [str(digest)]), summary=summary)
+    text = "\n".join(lines or [str(digest)])
+    if streamed:  # standard output is the archive
+        return Outcome(data, summary=f"{summary}\n{text}")
+    return Outcome(data, text, summary=summary)

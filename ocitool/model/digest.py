@@ -66,6 +66,15 @@ class Digest(str):
         return Digest.of(data, self.algorithm) == self
 
 
+def is_digest(text: str) -> bool:
+    """Whether `text` is a valid digest."""
+    try:
+        Digest(text)
+    except MalformedDocument:
+        return False
+    return True
+
+
 def new_hash(algorithm: str, data: bytes = b"") -> "hashlib._Hash":
     """A running hash of a digest algorithm; MalformedDocument for one we cannot compute."""
     if algorithm not in _HEX:

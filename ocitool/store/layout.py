@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.model import mediatype
-from ocitool.model.digest import Digest, Tap
+from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
 from ocitool.model.views import Descriptor, Index, effective_type, view
 from ocitool.store.base import Expect, Pieces, Put, Source, Stored, Traits, read_file
@@ -55,7 +55,7 @@ class LayoutStore:
         entry = self._entry(name)
         if entry is not None:
             return entry if self._size(entry.digest) is not None else None
-        if ":" not in name or not _is_digest(name):
+        if ":" not in name or not is_digest(name):
             return None
         digest = Digest(name)
         if self._size(digest) is None:
@@ -67,7 +67,7 @@ class LayoutStore:
         entry = self._entry(name)
         if entry is not None:
             return self._document(entry.digest, entry.media_type, limit)
-        if ":" in name and _is_digest(name):
+        if ":" in name and is_digest(name):
             return self._document(Digest(name), "", limit)
         raise NotFound(
             f"no image {name!r} in {self.label}" if name else f"{self.label} holds no image",
@@ -148,7 +148,7 @@ class LayoutStore:
 
     def delete(self, name: str) -> None:
         """Remove a name, or a manifest with all its names."""
-        if ":" in name and _is_digest(name):
+        if ":" in name and is_digest(name):
             digest = Digest(name)
             if self._size(digest) is None:
                 raise NotFound(f"no manifest {name} in {self.label}", name=name, where=self.label)
@@ -355,14 +355,6 @@ def _same(entry: Any, tree: Any) -> bool:  # noqa: ANN401 - JSON
 
 def _drop(entries: list[Any], condemned: Callable[[Any], bool]) -> None:
     entries[:] = [entry for entry in entries if not condemned(entry)]
-
-
-def _is_digest(name: str) -> bool:
-    try:
-        Digest(name)
-    except MalformedDocument:
-        return False
-    return True
 
 
 __all__ = ["FULL_NAME", "REF_NAME", "LayoutIngest", "LayoutStore"]

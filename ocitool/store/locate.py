@@ -7,10 +7,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ocitool.errors import UsageError
 from ocitool.events import Listener, silent
+from ocitool.model.digest import is_digest
 from ocitool.model.reference import Reference
 from ocitool.registry.hosts import Access, Traffic
 from ocitool.store.base import Store
@@ -20,6 +21,10 @@ from ocitool.tasks import Scope
 if TYPE_CHECKING:
     from ocitool.registry.http import Session
     from ocitool.store.remote import RemoteStore
+
+
+SCHEMES: Final = ("oci", "oci-archive", "docker-archive")
+"""What stands before the first colon of a place that is no registry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +38,20 @@ class Locator:
 
     @classmethod
     def parse(cls, text: str) -> "Locator":
-        """What a user typed. Raises UsageError."""
-        if text.startswith("oci:"):
-            rest = text.removeprefix("oci:")
-            path, at, digest = rest.partition("@")
-            name = digest
-            if not at:
-                path, _, name = rest.partition(":")
-            return cls("oci", Path(path), name)
-        reference = Reference.parse(text)
-        return cls("", None, reference.name, reference)
+        """What a user typed. Raises UsageError.
+
+        A path ends at its first colon, or at an @ that a digest follows.
+        """
+        scheme, colon, rest = text.partition(":")
+        if not colon or scheme not in SCHEMES:
+            reference = Reference.parse(text)
+            return cls("", None, reference.name, reference)
+        path, at, name = rest.rpartition("@")
+        if not at or not is_digest(name) or ":" in path:
+            path, _, name = rest.partition(":")
+        if not path:
+            raise UsageError(f"{text!r} names no path", hint=f"write {scheme}:PATH[:TAG]")
+        return cls(scheme, Path(path), name)
 
     def __str__(self) -> str:
         if self.reference is not None:
@@ -83,8 +92,10 @@ class Opener:
         Raises UsageError for what is no locator, NotFound for a layout that is not there (unless `write`).
         """
         at = Locator.parse(locator) if isinstance(locator, str) else locator
-        if at.path is not None:
+        if at.path is not None and at.scheme == "oci":
             return LayoutStore(at.path, create=write), at.name
+        if at.path is not None:
+            return _archive(at, write=write), at.name
         if at.reference is None:
             raise UsageError(f"not a place: {at}")
         return self.repository(at.reference.registry, at.reference.repository, write=write), at.name
@@ -105,3 +116,15 @@ class Opener:
         """Close the session."""
         if self._session is not None:
             self._session.close()
+
+
+def _archive(at: Locator, *, write: bool) -> Store:
+    """The archive at a locator; loads tarfile and its relatives."""
+    is_docker = at.scheme == "docker-archive"
+    if write:
+        from ocitool.store.archive_write import ArchiveWriter
+
+        return ArchiveWriter(str(at.path), docker=is_docker)
+    from ocitool.store.archive_read import ArchiveReader
+
+    return ArchiveReader(str(at.path), docker=is_docker)

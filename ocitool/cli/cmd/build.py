@@ -1,13 +1,16 @@
 """ocitool build: the main job."""
 
+import os
 import time
 from pathlib import Path
 
 import click
 
-from ocitool.build.pipeline import Delivery, build, deliver, keep, plan
+from ocitool.build.pipeline import build, plan
 from ocitool.build.request import Surroundings
 from ocitool.cli import building, options
+from ocitool.cli.destinations import deliver_all, destinations
+from ocitool.cli.handover import hand_over
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -65,7 +68,13 @@ from ocitool.errors import UsageError
     envvar="OCITOOL_FORMAT",
     help="Family of the manifests.",
 )
-@click.option("--compression", default="", metavar="NAME", envvar="OCITOOL_COMPRESSION", help="gzip[:LEVEL], none.")
+@click.option(
+    "--compression",
+    default="",
+    metavar="NAME",
+    envvar="OCITOOL_COMPRESSION",
+    help="gzip[:LEVEL][,single], isal, zstd, none.",
+)
 @click.option("--entrypoint", metavar="JSON|WORDS", help="Program that the image starts.")
 @click.option("--cmd", metavar="JSON|WORDS", help="Its default arguments.")
 @click.option("--env", "-e", multiple=True, metavar="K=V", help="Environment variable.")
@@ -77,6 +86,8 @@ from ocitool.errors import UsageError
 @click.option("--volume", multiple=True, metavar="PATH", help="Path to keep outside the container.")
 @click.option("--stop-signal", metavar="SIGNAL", help="Signal that stops the program.")
 @click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform.")
+@click.option("--metadata-file", metavar="FILE", type=click.Path(path_type=Path), help="Write the result as JSON.")
+@click.option("--iidfile", metavar="FILE", type=click.Path(path_type=Path), help="Write the image id.")
 @click.option("--no-git-labels", is_flag=True, help="No labels for source and revision.")
 @click.option("--allow-foreign-arch", is_flag=True, help="Warn instead of refusing programs of other platforms.")
 @click.option("--no-cache", is_flag=True, help="Compile and pack again what has not changed.")
@@ -88,21 +99,24 @@ def command(app: App, path: Path, **flags: object) -> Outcome:
     words = building.Words(flags)
     request = building.request(app, path, words)
     around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
-    destinations = building.destinations(words.many("outputs"))
+    wanted = destinations(words.many("outputs"))
+    push = bool(flags["push"]) or any(destination.push for destination in wanted)
     planned = plan(request, around)
     if flags["dry_run"]:
-        return building.dry_run(planned, destinations, push=bool(flags["push"]))
-    if flags["push"] and not planned.tags:
+        return building.dry_run(planned, [d.locator for d in wanted if d.locator], push=push)
+    if push and not planned.tags:
         raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
     built = build(planned, around)
-    deliveries: list[Delivery] = []
-    for locator in destinations:
-        store, name = app.stack.enter_context(building.opened(app, locator))
-        deliveries.append(deliver(built, store, [str(locator)], [name], around))
-    if flags["push"]:
-        for reference in planned.tags:
-            store, name = app.opener.open(str(reference), write=True)
-            deliveries.append(deliver(built, store, [f"{reference}@{built.root.digest}"], [name], around))
-    if not deliveries:
-        deliveries.append(keep(built, around))
-    return building.outcome(app, built, deliveries, pushed=bool(flags["push"]), seconds=time.monotonic() - began)
+    deliveries = deliver_all(app, built, wanted, around, push=push)
+    streamed = any(destination.is_stdout for destination in wanted)
+    seconds = time.monotonic() - began
+    outcome = building.outcome(app, built, deliveries, pushed=push, streamed=streamed, seconds=seconds)
+    hand_over(
+        built,
+        [str(tag) for tag in planned.tags],
+        outcome.data,
+        metadata_file=words.path("metadata_file"),
+        iidfile=words.path("iidfile"),
+        environ=os.environ,
+    )
+    return outcome

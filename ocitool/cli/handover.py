@@ -1,0 +1,88 @@
+"""What a build leaves for the next step of a pipeline: metadata files, and what CI services ask for.
+
+GitHub names its files in GITHUB_OUTPUT and GITHUB_STEP_SUMMARY. GitLab takes a dotenv report; its file is named
+in OCITOOL_DOTENV.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ocitool.build.pipeline import Built
+from ocitool.cli.console import human
+from ocitool.errors import local_io
+from ocitool.model.views import Descriptor
+
+
+def metadata(built: Built, names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata file: buildx's keys, and everything of ours under `ocitool`."""
+    root = Descriptor.of(built.root)
+    tree: dict[str, Any] = {"containerimage.digest": str(root.digest), "containerimage.descriptor": root.to_tree()}
+    if len(built.images) == 1:
+        tree["containerimage.config.digest"] = str(built.images[0].config.digest)
+    if names:
+        tree["image.name"] = ",".join(names)
+    return {**tree, "ocitool": dict(data)}
+
+
+def image_id(built: Built) -> str:
+    """What --iidfile holds: the config's digest of one image, the digest of an index."""
+    is_index = built.root.digest != built.images[0].manifest.digest
+    return str(built.root.digest if is_index else built.images[0].config.digest)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file. Raises LocalIOError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise local_io(error, f"write {path}") from error
+
+
+def hand_over(
+    built: Built,
+    names: Sequence[str],
+    data: Mapping[str, Any],
+    *,
+    metadata_file: Path | None,
+    iidfile: Path | None,
+    environ: Mapping[str, str],
+) -> None:
+    """Write the files that were asked for, by flags or by a CI service's variables. Raises LocalIOError."""
+    if metadata_file is not None:
+        write_text(metadata_file, json.dumps(metadata(built, names, data), indent=2) + "\n")
+    if iidfile is not None:
+        write_text(iidfile, image_id(built))
+    outputs = {
+        "digest": str(built.root.digest),
+        "imageid": image_id(built),
+        "names": ",".join(names),
+        "platforms": ",".join(str(image.platform) for image in built.images),
+    }
+    if environ.get("GITHUB_OUTPUT"):
+        _append(Path(environ["GITHUB_OUTPUT"]), "".join(f"{key}={value}\n" for key, value in outputs.items()))
+    if environ.get("GITHUB_STEP_SUMMARY"):
+        _append(Path(environ["GITHUB_STEP_SUMMARY"]), summary(built, names))
+    if environ.get("OCITOOL_DOTENV"):
+        lines = (f"OCITOOL_{key.upper()}={value}\n" for key, value in outputs.items())
+        _append(Path(environ["OCITOOL_DOTENV"]), "".join(lines))
+
+
+def summary(built: Built, names: Sequence[str]) -> str:
+    """The build as Markdown, for a CI service's page."""
+    lines = [f"### {', '.join(names) or 'image'}", "", f"`{built.root.digest}`", ""]
+    lines += ["| platform | digest | size | layers |", "|--|--|--:|--:|"]
+    lines += [
+        f"| {image.platform} | `{image.manifest.digest.short}` | {human(image.size)} | {len(image.layers)} |"
+        for image in built.images
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise local_io(error, f"write {path}") from error

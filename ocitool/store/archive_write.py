@@ -1,0 +1,206 @@
+"""An archive being written as a store: a tar that is an OCI layout, and one that docker loads where asked.
+
+Written in one pass: blobs as they come, the lists at the end; a file gets its name only when it is complete.
+Spec: image-spec image-layout.md; Docker image spec v1.2.
+"""
+
+import json
+import os
+import secrets
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final
+
+from ocitool.errors import NotFound, Unsupported, local_io
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
+from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
+from ocitool.store.base import Expect, Ingest, Pieces, Put, Source, Stored, Traits
+from ocitool.store.layout import FULL_NAME, REF_NAME
+from ocitool.store.memory import referrers_among
+from ocitool.store.verify import verified
+
+STREAM: Final = "-"
+
+
+class ArchiveWriter:
+    """An archive being written to a file, or to standard output for `-`.
+
+    `docker` adds manifest.json, so that `docker load` and `podman load` take it; names are then repository
+    tags, and it holds one image. Nothing is at `path` before the block ends without an error.
+    """
+
+    traits = Traits(deletes=False, referrers="none", concurrency=1)
+
+    def __init__(self, path: str, *, docker: bool) -> None:
+        self.label = f"{'docker' if docker else 'oci'}-archive:{path}"
+        self._path, self._docker = path, docker
+        self._lock = threading.Lock()
+        self._blobs: set[Digest] = set()
+        self._documents: dict[Digest, Document] = {}
+        self._named: list[tuple[Document, str]] = []
+        self._temporary: Path | None = None
+        self._file: IO[bytes] | None = None
+
+    def head(self, name: str) -> Descriptor | None:
+        """The descriptor of what was written so far, by digest."""
+        found = next((d for d in self._documents if d == name), None)
+        return Descriptor.of(self._documents[found]) if found else None
+
+    def get_manifest(self, name: str, *, limit: int = MANIFEST_LIMIT) -> Document:  # noqa: ARG002 - in memory
+        """A manifest written before, by digest."""
+        if self.head(name) is None:
+            raise NotFound(f"no manifest {name} in {self.label}", name=name, where=self.label)
+        return self._documents[Digest(name)]
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the blob was written."""
+        return descriptor.digest in self._blobs
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Pieces:  # noqa: ARG002 - refused
+        """Raise Unsupported: an archive in the making is not read."""
+        raise Unsupported(f"{self.label} cannot be read while it is written", ability="read")
+
+    def tags(self) -> Iterator[str]:
+        """The names so far."""
+        return iter([name for _, name in self._named if name])
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """What was written and refers to `digest`."""
+        return referrers_among(self._documents.values(), digest)
+
+    def put_blob(self, descriptor: Descriptor, source: Source) -> Put:
+        """Append the blob, compared with its digest as it passes; one after the other."""
+        with self._lock:
+            if descriptor.digest in self._blobs:
+                return Put.EXISTED
+            with source.open() as pieces:
+                self._member(
+                    _blob_path(descriptor.digest), descriptor.size, verified(pieces, descriptor, "the source")
+                )
+            self._blobs.add(descriptor.digest)
+            return Put.STORED
+
+    def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:  # noqa: ARG002
+        """Append the bytes, and list them under each name at the end. Raises Unsupported for what docker lacks."""
+        document = Document(document.raw, effective_type(document))
+        if self._docker and isinstance(view(document), Index):
+            raise Unsupported(
+                "docker-archive holds one platform, this is an index",
+                ability="index",
+                hint="choose one with --platform, or write oci-archive:",
+            )
+        with self._lock:
+            if document.digest not in self._documents:
+                if document.digest not in self._blobs:
+                    self._member(_blob_path(document.digest), document.size, iter((document.raw,)))
+                    self._blobs.add(document.digest)
+                self._documents[document.digest] = document
+            self._named += [(document, tag) for tag in tags]
+        return Stored(Descriptor.of(document))
+
+    def ingest(self) -> Ingest:
+        """Raise Unsupported: a tar needs the size of a member before its bytes."""
+        raise Unsupported(f"{self.label} takes no blob of unknown size", ability="ingest")
+
+    def delete(self, name: str) -> None:
+        """Raise Unsupported."""
+        raise Unsupported(f"{self.label} does not delete {name}", ability="delete")
+
+    def __enter__(self) -> "ArchiveWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the lists and give the file its name; after an error, leave nothing."""
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            if self._file is not None and self._path != STREAM:
+                self._file.close()
+            if self._temporary is not None:
+                self._temporary.unlink(missing_ok=True)
+
+    # Inside
+
+    def _finish(self) -> None:
+        index: dict[str, Any] = {"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": []}
+        for document, name in self._named:
+            entry = Descriptor.of(document).to_tree()
+            if name:
+                entry["annotations"] = {REF_NAME: name.rpartition(":")[2] if self._docker else name}
+                if self._docker:
+                    entry["annotations"][FULL_NAME] = name
+            index["manifests"].append(entry)
+        self._text("index.json", write(index, mediatype.OCI_INDEX, PRETTY).raw)
+        self._text("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        if self._docker:
+            self._text("manifest.json", json.dumps(self._docker_images()).encode())
+        file = self._output()
+        try:
+            file.write(bytes(1024))
+            file.flush()
+            if self._temporary is not None:
+                os.fsync(file.fileno())
+                self._temporary.replace(self._path)
+                self._temporary = None
+        except OSError as error:
+            raise local_io(error, f"write {self._path}") from error
+
+    def _docker_images(self) -> list[dict[str, Any]]:
+        images: dict[Digest, dict[str, Any]] = {}
+        for document, name in self._named:
+            seen = view(document)
+            if not isinstance(seen, Manifest):
+                continue
+            image = images.setdefault(
+                document.digest,
+                {
+                    "Config": _blob_path(seen.config.digest),
+                    "RepoTags": [],
+                    "Layers": [_blob_path(layer.digest) for layer in seen.layers],
+                },
+            )
+            if name:
+                image["RepoTags"].append(name)
+        return list(images.values())
+
+    def _text(self, name: str, data: bytes) -> None:
+        self._member(name, len(data), iter((data,)))
+
+    def _member(self, name: str, size: int, pieces: Iterator[bytes]) -> None:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = size, 0o644
+        file = self._output()
+        try:
+            file.write(info.tobuf(tarfile.PAX_FORMAT))
+            for piece in pieces:
+                file.write(piece)
+            file.write(bytes(-size % 512))
+        except OSError as error:
+            raise local_io(error, f"write {self._path}") from error
+
+    def _output(self) -> IO[bytes]:
+        if self._file is None:
+            if self._path == STREAM:
+                self._file = sys.stdout.buffer
+                return self._file
+            target = Path(self._path)
+            temporary = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+            try:
+                self._file = temporary.open("xb")
+            except OSError as error:
+                raise local_io(error, f"write {self._path}") from error
+            self._temporary = temporary
+        return self._file
+
+
+def _blob_path(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.hex}"
