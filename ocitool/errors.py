@@ -255,5 +255,6 @@ def local_io(error: OSError, doing: str) -> LocalIOError:
         errno.EPERM: "check the permissions of the file and its folders",
         errno.EMFILE: "too many open files; lower --jobs or raise the limit with ulimit -n",
     }
-    where = f" {path}" if path and path not in doing else ""
+    folder = path.rpartition("/")[0]
+    where = f" {path}" if path and path not in doing and (not folder or folder not in doing) else ""
     return LocalIOError(f"cannot {doing}{where}: {reason.lower()}", path=path, hint=hints.get(error.errno or 0, ""))

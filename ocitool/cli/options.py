@@ -175,6 +175,7 @@ def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any]) -> 
         errors = list(flatten(error))
         if len(errors) > 1:  # a sibling that was stopped is no news beside the failure that stopped it
             errors = [e for e in errors if not isinstance(e, Cancelled)] or errors[:1]
+            errors = list({str(e): e for e in reversed(errors)}.values())[::-1]
         if console.as_json:
             trees = [error_tree(one) for one in errors]
             console.data(envelope(app.command, {}, code, console.warnings, trees) + "\n")

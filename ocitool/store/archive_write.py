@@ -113,6 +113,7 @@ class ArchiveWriter:
         raise Unsupported(f"{self.label} does not delete {name}", ability="delete")
 
     def __enter__(self) -> "ArchiveWriter":
+        self._output()  # a folder that is not there is told before anything is sent
         return self
 
     def __exit__(
