@@ -7,12 +7,13 @@ keeps its own bytes, whatever its layout, number format or escapes; new values f
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
-from ocitool.errors import MalformedDocument
+from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.digest import Digest
 
 Tree: TypeAlias = Any
@@ -22,6 +23,10 @@ MANIFEST_LIMIT: Final = 4 * 1024 * 1024
 """Registries need not take, and we do not read, manifests larger than this (distribution-spec)."""
 
 _DEPTH: Final = 64
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+# Possessive, and content with the end of the text instead of a closing quote: linear whatever it is fed.
+_STRING: Final = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
+_TOKEN: Final = re.compile(rf"{_STRING}|[\[{{\]}}]", re.DOTALL)
 _MARK: Final = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
@@ -66,7 +71,7 @@ class Document:
         media_type = self.media_type
         if isinstance(after, dict) and after.get("mediaType") != before.get("mediaType"):
             media_type = after.get("mediaType") or media_type
-        return Document(emitted.encode(), media_type)
+        return Document(_encode(emitted), media_type)
 
 
 def parse(data: bytes) -> Tree:
@@ -109,7 +114,7 @@ def _int(digits: str) -> int:
 def _too_deep(text: str) -> bool:
     """Whether brackets outside strings nest beyond the bound, found without recursion."""
     depth = 0
-    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{\]}]', text, re.DOTALL):
+    for token in _TOKEN.finditer(text):
         mark = token.group()
         if mark in "[{":
             depth += 1
@@ -136,12 +141,13 @@ class Style:
     colon: str
     ascii_only: bool
     """Non-ASCII letters are escaped."""
+    newline: str = "\n"
 
     @classmethod
     def of(cls, data: bytes) -> "Style":
         """The style of a text, judged by its first indented line and first separators."""
         text = data.decode()
-        bare = re.sub(r'"(?:[^"\\]|\\.)*"', f'"{_MARK}"', text, flags=re.DOTALL)
+        bare = re.sub(_STRING, f'"{_MARK}"', text, flags=re.DOTALL)
         indented = re.search(r"[\[{]\r?\n([ \t]+)", bare)
         colon = re.search(r'"(\s*:\s*)', bare)
         comma = re.search(r",( *)[^\s]", bare)
@@ -150,32 +156,53 @@ class Style:
             comma="," + (comma.group(1) if comma else ""),
             colon=colon.group(1) if colon else ": ",
             ascii_only=text.isascii(),
+            newline="\r\n" if indented and "\r\n" in indented.group() else "\n",
         )
 
-    def dump(self, value: Tree, depth: int = 0) -> str:
-        """`value` in this style, as it stands at nesting level `depth`; no final newline."""
-        text = json.dumps(
+    def dump(self, value: Tree) -> str:
+        """`value` in this style, its lines parted by a line feed; no final newline."""
+        return json.dumps(
             value,
             ensure_ascii=self.ascii_only,
             indent=self.indent or None,
             separators=(",", self.colon) if self.indent else (self.comma, self.colon),
             allow_nan=False,
         )
-        return text.replace("\n", "\n" + self.indent * depth) if self.indent and depth else text
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A value's place in the text, and the places of what it holds."""
+    """A value's place in the text, and what it holds: members of an object, items of an array."""
 
     start: int
     end: int
     value: Tree
-    items: "Mapping[str, _Node] | tuple[_Node, ...] | None"
+    items: "tuple[_Item, ...] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One member or item: where it starts (at its key, in an object) and its value's node."""
+
+    start: int
+    key: str | None
+    node: _Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a changed container holds now: its text, and which of the old items it continues, if any."""
+
+    text: str
+    old: int | None
 
 
 class _Emitter:
-    """Writes a changed tree over the old text, reusing the text of every value that did not change."""
+    """Writes a changed tree over the old text, reusing the text of every value that did not change.
+
+    A changed container keeps its own layout too: what stands before its first item, between two items,
+    between key and value and after the last item.
+    """
 
     def __init__(self, text: str, style: Style) -> None:
         self._text = text
@@ -183,88 +210,106 @@ class _Emitter:
         self._scan = json.JSONDecoder(object_pairs_hook=_unique)
 
     def splice(self, after: Tree) -> str:
+        """The old text with its value replaced by `after`."""
         start = self._skip(0)
         root = self._locate(start)
-        return self._text[:start] + self._emit(after, root, 0) + self._text[root.end :]
+        return self._text[:start] + self._emit(after, root, self._style, "") + self._text[root.end :]
 
     def _skip(self, at: int) -> int:
-        match = re.compile(r"[ \t\r\n]*").match(self._text, at)
+        match = _SPACE.match(self._text, at)
         return match.end() if match else at
 
     def _locate(self, at: int) -> _Node:
         mark = self._text[at]
-        if mark == "{":
-            return self._locate_object(at)
-        if mark == "[":
-            return self._locate_array(at)
-        value, end = self._scan.raw_decode(self._text, at)
-        return _Node(at, end, value, None)
-
-    def _locate_object(self, start: int) -> _Node:
-        items: dict[str, _Node] = {}
-        at = self._skip(start + 1)
-        while self._text[at] != "}":
-            key, at = self._scan.raw_decode(self._text, at)
-            at = self._skip(self._skip(at) + 1)
-            items[key] = self._locate(at)
-            at = self._skip(items[key].end)
+        if mark not in "{[":
+            value, end = self._scan.raw_decode(self._text, at)
+            return _Node(at, end, value)
+        items: list[_Item] = []
+        start, at = at, self._skip(at + 1)
+        while self._text[at] not in "}]":
+            place, key = at, None
+            if mark == "{":
+                key, at = self._scan.raw_decode(self._text, at)
+                at = self._skip(self._skip(at) + 1)
+            items.append(_Item(place, key, self._locate(at)))
+            at = self._skip(items[-1].node.end)
             if self._text[at] == ",":
                 at = self._skip(at + 1)
-        return _Node(start, at + 1, {key: node.value for key, node in items.items()}, items)
+        values = [item.node.value for item in items]
+        value = dict(zip([item.key for item in items], values, strict=True)) if mark == "{" else values
+        return _Node(start, at + 1, value, tuple(items))
 
-    def _locate_array(self, start: int) -> _Node:
-        items: list[_Node] = []
-        at = self._skip(start + 1)
-        while self._text[at] != "]":
-            items.append(self._locate(at))
-            at = self._skip(items[-1].end)
-            if self._text[at] == ",":
-                at = self._skip(at + 1)
-        return _Node(start, at + 1, [node.value for node in items], tuple(items))
-
-    def _emit(self, value: Tree, node: _Node | None, depth: int) -> str:
-        if node is None:
-            return self._style.dump(value, depth)
-        if _identical(value, node.value):
+    def _emit(self, value: Tree, node: _Node | None, style: Style, lead: str) -> str:
+        """`value` as text; `lead` is the indentation of the line it stands on."""
+        if node is not None and _identical(value, node.value):
             return self._text[node.start : node.end]
-        if isinstance(value, dict) and isinstance(node.items, Mapping) and value:
-            parts = [
-                self._key(key) + self._style.colon + self._emit(item, node.items.get(key), depth + 1)
-                for key, item in value.items()
-            ]
-            return self._wrap("{", parts, "}", depth)
-        if isinstance(value, list) and isinstance(node.items, tuple) and value:
-            places = _pair(value, node.items)
-            parts = [self._emit(item, place, depth + 1) for item, place in zip(value, places, strict=True)]
-            return self._wrap("[", parts, "]", depth)
-        return self._style.dump(value, depth)
+        if node is not None and node.items and value and type(value) is type(node.value):
+            return self._refill(value, node, node.items, style)
+        text = style.dump(value)
+        return text.replace("\n", style.newline + lead) if style.indent else text
 
-    def _key(self, key: str) -> str:
-        return json.dumps(key, ensure_ascii=self._style.ascii_only)
+    def _refill(self, value: Tree, node: _Node, items: tuple[_Item, ...], style: Style) -> str:
+        """A container with other contents in its own layout."""
+        opening = self._text[node.start + 1 : items[0].start]
+        closing = self._text[items[-1].node.end : node.end - 1]
+        gaps = [self._text[one.node.end : other.start] for one, other in pairwise(items)]
+        is_inline = "\n" not in opening
+        gap = gaps[0] if gaps else (style.comma if is_inline else "," + opening)
+        inner = replace(style, indent="", comma=gap) if is_inline else style
+        lead = "" if is_inline else opening.rpartition("\n")[2]
+        parts = (
+            self._members(value, items, inner, lead)
+            if isinstance(value, dict)
+            else (self._elements(value, items, inner, lead))
+        )
+        out = self._text[node.start] + opening + parts[0].text
+        for before, part in pairwise(parts):
+            follows = before.old is not None and part.old == before.old + 1
+            out += (gaps[before.old] if follows and before.old is not None else gap) + part.text
+        return out + closing + self._text[node.end - 1]
 
-    def _wrap(self, start: str, parts: list[str], end: str, depth: int) -> str:
-        if not self._style.indent:
-            return start + self._style.comma.join(parts) + end
-        inner = "\n" + self._style.indent * (depth + 1)
-        return start + inner + ("," + inner).join(parts) + "\n" + self._style.indent * depth + end
+    def _members(self, value: dict[str, Tree], items: tuple[_Item, ...], style: Style, lead: str) -> list[_Part]:
+        old = {item.key: number for number, item in enumerate(items)}
+        first = self._text[items[0].start : items[0].node.start]
+        colon = first[self._scan.raw_decode(first)[1] :]
+        parts = []
+        for key, member in value.items():
+            number = old.get(key)
+            if number is None:
+                head = json.dumps(key, ensure_ascii=style.ascii_only) + colon
+                parts.append(_Part(head + self._emit(member, None, style, lead), None))
+            else:
+                head = self._text[items[number].start : items[number].node.start]
+                parts.append(_Part(head + self._emit(member, items[number].node, style, lead), number))
+        return parts
+
+    def _elements(self, value: list[Tree], items: tuple[_Item, ...], style: Style, lead: str) -> list[_Part]:
+        places = _pair(value, [item.node.value for item in items])
+        return [
+            _Part(self._emit(element, None if place is None else items[place].node, style, lead), place)
+            for element, place in zip(value, places, strict=True)
+        ]
 
 
-def _pair(values: list[Tree], nodes: tuple[_Node, ...]) -> list[_Node | None]:
-    """For each value of a changed list the old node it continues: an equal one, else the one left over."""
-    texts = [json.dumps(node.value) for node in nodes]
+def _pair(values: list[Tree], before: list[Tree]) -> list[int | None]:
+    """For each value of a changed list the old item it continues, if any: an equal one before others."""
     free: dict[str, list[int]] = {}
-    for number, text in enumerate(texts):
-        free.setdefault(text, []).append(number)
+    for number, old in enumerate(before):
+        free.setdefault(json.dumps(old), []).append(number)
     places: list[int | None] = []
     for value in values:
         same = free.get(json.dumps(value))
         places.append(same.pop(0) if same else None)
-    taken = {place for place in places if place is not None}
-    rest = [number for number in range(len(nodes)) if number not in taken]
+    rest = [number for number in range(len(before)) if number not in places]
     if len(rest) == places.count(None):  # as many changed as are left: they are the same items, edited
         left = iter(rest)
-        places = [place if place is not None else next(left) for place in places]
-    return [None if place is None else nodes[place] for place in places]
+        return [place if place is not None else next(left) for place in places]
+    for number, place in enumerate(places):  # otherwise an item goes on where its predecessor's neighbour stood
+        previous = places[number - 1] if number else -1
+        if place is None and previous is not None and (follower := previous + 1) in rest:
+            rest.remove(follower)
+            places[number] = follower
+    return places
 
 
 PRETTY: Final = Style(indent="  ", comma=",", colon=": ", ascii_only=False)
@@ -275,4 +320,15 @@ COMPACT: Final = Style(indent="", comma=",", colon=":", ascii_only=False)
 
 def write(tree: Tree, media_type: str, style: Style = PRETTY) -> Document:
     """A new document of our own making: key order as given, no final newline, the same bytes everywhere."""
-    return Document(style.dump(tree).encode(), media_type)
+    return Document(_encode(style.dump(tree)), media_type)
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        # A lone surrogate: half a UTF-16 pair, or a byte of the command line that is no UTF-8.
+        said = text[max(0, error.start - 20) : error.end]
+        raise UsageError(
+            f"text that is not Unicode cannot be written: {said!r}", hint="write it in UTF-8"
+        ) from None

@@ -141,7 +141,7 @@ class Platform:
                     f"platform {text!r} names no architecture", hint=f"write {word}/amd64 or {word}/arm64"
                 )
             end = f"/{host.variant}" if host.variant not in {"", "v7"} and host.architecture == "arm" else ""
-            return cls.parse(f"{word}/{host.architecture}{end}")
+            return cls.parse(f"{text}/{host.architecture}{end}")
         architecture, _ = _architecture(word, "")
         if architecture in ARCHITECTURES:
             return cls.parse(f"{host.os if host else 'linux'}/{word}")

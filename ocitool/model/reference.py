@@ -21,7 +21,7 @@ HUB_API: Final = "registry-1.docker.io"
 _HUB_NAMES: Final = frozenset({HUB, "index.docker.io", HUB_API})
 
 _LABEL: Final = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
+_HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::([0-9]{{1,5}}))?")
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -120,7 +120,7 @@ def normalise_host(host: str) -> str:
 
 def parse_registry(text: str) -> str:
     """A registry host as typed (`host[:port]`), normalised. Raises UsageError."""
-    if not _HOST.fullmatch(text):
+    if not _is_host(text):
         raise UsageError(f"not a registry host: {text!r}", hint=_host_hint(text))
     return normalise_host(text)
 
@@ -132,9 +132,14 @@ def _split_host(rest: str, text: str) -> tuple[str, str]:
     )
     if not is_host:
         return HUB, rest
-    if not _HOST.fullmatch(first):
+    if not _is_host(first):
         raise UsageError(f"not a registry host: {first!r} in {text[:300]!r}", hint=_host_hint(first))
     return normalise_host(first), remainder
+
+
+def _is_host(text: str) -> bool:
+    match = _HOST.fullmatch(text)
+    return match is not None and int(match.group(1) or 0) <= 65535
 
 
 def _host_hint(host: str) -> str:
