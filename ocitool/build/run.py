@@ -23,7 +23,6 @@ from ocitool.tasks import Scope, TaskGroup
 
 TAIL: Final = 16 * 1024
 """Bytes of a compiler's output that are kept; the last ones, where the reason stands."""
-_SHOWN_LINES: Final = 20
 _CAPTURE: Final = 64 * 1024
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
@@ -214,19 +213,13 @@ def _failure(job: CompileJob, returncode: int, said: str) -> BuildError:
         ended = f"{name} was ended by {_signal_name(-returncode)}"
     else:
         ended = f"{name} exited with {returncode}"
-    error = BuildError(
+    return BuildError(
         f"cannot compile {job.target}: {ended}",
         target=str(job.target.platform),
         argv=job.argv,
         returncode=returncode,
         stderr=said,
     )
-    lines = [line.rstrip() for line in said.splitlines() if line.strip()]
-    if len(lines) > _SHOWN_LINES:
-        error.add_note(f"... {len(lines) - _SHOWN_LINES} lines before")
-    for line in lines[-_SHOWN_LINES:]:
-        error.add_note(line)
-    return error
 
 
 def _signal_name(number: int) -> str:

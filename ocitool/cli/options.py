@@ -19,7 +19,7 @@ import click
 from ocitool.build.host import host_platform
 from ocitool.cache.machine import MachineStore, default_root
 from ocitool.cli.console import Console
-from ocitool.cli.outcome import Outcome, envelope, error_lines, error_tree, exit_code, flatten
+from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten
 from ocitool.errors import Cancelled
 from ocitool.events import Event, Listener
 from ocitool.model.platform import Platform
@@ -175,7 +175,7 @@ def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any]) -> 
         errors = list(flatten(error))
         if len(errors) > 1:  # a sibling that was stopped is no news beside the failure that stopped it
             errors = [e for e in errors if not isinstance(e, Cancelled)] or errors[:1]
-            errors = list({str(e): e for e in reversed(errors)}.values())[::-1]
+        errors = distinct(errors)
         if console.as_json:
             trees = [error_tree(one) for one in errors]
             console.data(envelope(app.command, {}, code, console.warnings, trees) + "\n")

@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from ocitool.errors import AuthError, BuildError, Cancelled, OcitoolError, RegistryError
+from ocitool.errors import AuthError, BuildError, Cancelled, NetworkError, OcitoolError, RegistryError
+
+_SHOWN_LINES: Final = 30
+"""Lines of a compiler's output that an error shows without --verbose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,27 @@ def flatten(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def distinct(errors: Sequence[BaseException]) -> list[BaseException]:
+    """The errors without those that say the same again: one host that cannot be reached is one line.
+
+    The first of its kind and host gets a note that counts the others.
+    """
+    first: dict[str, BaseException] = {}
+    more: dict[str, int] = {}
+    for error in errors:
+        host = error.host if isinstance(error, (AuthError, NetworkError)) else ""
+        key = f"{type(error).__name__} {host}" if host else f"{type(error).__name__}: {error}"
+        if key in first:
+            more[key] = more.get(key, 0) + (1 if host else 0)
+        else:
+            first[key] = error
+    for key, count in more.items():
+        if not count:
+            continue
+        first[key].add_note(f"and {count} more request{'s' if count > 1 else ''} that failed in the same way")
+    return list(first.values())
+
+
 def exit_code(error: BaseException) -> int:
     """The exit code of an error; a group has that of its first real failure."""
     errors = list(flatten(error))
@@ -84,7 +108,11 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
     for note in dict.fromkeys(getattr(error, "__notes__", ())):
         yield f"  {clean(str(note))}"
     if isinstance(error, BuildError):
-        yield from (f"  | {clean(line)}" for line in error.stderr.splitlines())
+        lines = [line for line in error.stderr.splitlines() if line.strip()]
+        shown = lines if verbose else lines[-_SHOWN_LINES:]
+        if len(shown) < len(lines):
+            yield f"  | ... {len(lines) - len(shown)} lines before; --verbose shows more"
+        yield from (f"  | {clean(line)}" for line in shown)
     if isinstance(error, RegistryError) and verbose:
         yield from (
             f"  {clean(code)}: {clean(message)} {clean(detail)}".rstrip()

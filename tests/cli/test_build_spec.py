@@ -260,7 +260,7 @@ def test_the_words_of_a_compiler_are_shown(project, run):
     done = run("build", ".", "-o", "oci:img:1")
 
     assert 7 == done.exit_code
-    assert "\n  no such type\n" in done.stderr
+    assert "\n  | no such type\n" in done.stderr
 
 
 @pytest.mark.parametrize(

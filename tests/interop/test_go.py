@@ -106,7 +106,7 @@ def test_the_compilers_words_and_the_platform_are_told(tmp_path):
     with pytest.raises(BuildError, match="cannot compile bad for linux/arm/v6: go exited with 1") as failed:
         compile_(source, tmp_path / "out", "linux/arm/v6")
 
-    assert "./main.go:3:15: undefined: undefinedName" in failed.value.__notes__
+    assert "./main.go:3:15: undefined: undefinedName" in failed.value.stderr.splitlines()
 
 
 def test_a_machine_without_home_or_cache_compiles(tmp_path):
