@@ -15,6 +15,7 @@ from ocitool.events import Noted
 from ocitool.index.drafts import Draft, Drafts
 from ocitool.index.sources import Source
 from ocitool.model.reference import Reference
+from ocitool.registry.probe import speaks_tls
 
 
 def options(function: Callable[..., Outcome]) -> Any:  # noqa: ANN401 - click's
@@ -31,9 +32,12 @@ def insecure(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def trust(app: App, names: Iterable[str], *, insecure: bool) -> None:
     """Before anything is opened: let the named registries go without TLS or without a good certificate."""
-    if insecure:
-        hosts = tuple(Reference.parse(name).registry for name in names)
-        app.access = replace(app.access, insecure=(*app.access.insecure, *hosts))
+    hosts = {Reference.parse(name).api_host for name in names} if insecure else set()
+    for host in sorted(hosts):
+        if speaks_tls(host):
+            app.access = replace(app.access, insecure=(*app.access.insecure, host))
+        else:
+            app.access = replace(app.access, plain_http=(*app.access.plain_http, host))
 
 
 def full(name: str) -> str:

@@ -69,8 +69,8 @@ class TestDockerManifest:
 
         tool("docker", "manifest", "create", "--insecure", f"{repository}:docker", *amended)
         theirs = tool("docker", "manifest", "push", "--insecure", f"{repository}:docker")
-        ours(run, "manifest", "create", f"{repository}:ours", *amended)
-        mine = ours(run, "manifest", "push", f"{repository}:ours")
+        ours(run, "manifest", "create", "--insecure", f"{repository}:ours", *amended)
+        mine = ours(run, "manifest", "push", "--insecure", f"{repository}:ours")
 
         assert theirs == mine
         assert theirs.startswith("sha256:")
