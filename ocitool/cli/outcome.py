@@ -64,13 +64,11 @@ def distinct(errors: Sequence[BaseException]) -> list[BaseException]:
     for error in errors:
         host = error.host if isinstance(error, (AuthError, NetworkError)) else ""
         key = f"{type(error).__name__} {host}" if host else f"{type(error).__name__}: {error}"
-        if key in first:
-            more[key] = more.get(key, 0) + (1 if host else 0)
-        else:
+        if key not in first:
             first[key] = error
+        elif host:
+            more[key] = more.get(key, 0) + 1
     for key, count in more.items():
-        if not count:
-            continue
         first[key].add_note(f"and {count} more request{'s' if count > 1 else ''} that failed in the same way")
     return list(first.values())
 
