@@ -51,6 +51,7 @@ class Image:
     config: ImageConfig | None = None
     attestations: tuple[Attestation, ...] = ()
     problem: str = ""
+    referrers: tuple[Descriptor, ...] = ()
 
     @property
     def layers(self) -> tuple[Descriptor, ...]:
@@ -73,7 +74,8 @@ class Survey:
     """What a name holds. `kind` is index, image, artifact or unknown.
 
     `images` are in the order of the index, also from inner indexes; `others` are entries that are no images;
-    `orphans` attestations whose image is not listed.
+    `orphans` attestations whose image is not listed. `referrers` refer to the name's own manifest, as those
+    of an image refer to that; they are looked for on request only.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Survey:
     artifact_type: str = ""
     subject: Descriptor | None = None
     note: str = ""
+    referrers: tuple[Descriptor, ...] = ()
 
     @property
     def layers(self) -> dict[Digest, tuple[Descriptor, int]]:
@@ -119,6 +122,7 @@ class Survey:
         tree |= {"subject": self.subject.to_tree()} if self.subject else {}
         tree |= {"others": [other.to_tree() for other in self.others]} if self.others else {}
         tree |= {"orphans": [_attestation_tree(orphan) for orphan in self.orphans]} if self.orphans else {}
+        tree |= {"referrers": [r.to_tree() for r in self.referrers]} if self.referrers else {}
         tree |= {"note": self.note} if self.note else {}
         return tree
 
@@ -155,6 +159,26 @@ def survey(store: Reader, name: str, *, scope: Scope, label: str = "", configs: 
         annotations=annotations,
         artifact_type=artifact_type,
         subject=root.subject,
+    )
+
+
+def with_referrers(survey: Survey, store: Reader, *, scope: Scope) -> Survey:
+    """The survey with what refers to its root and to each image: signatures, SBOMs and the like.
+
+    One request for each, two where the registry has no API for it.
+    """
+    with TaskGroup(scope, store.traits.concurrency) as group:
+        own = group.spawn(store.referrers, survey.root.digest)
+        tasks = [group.spawn(store.referrers, image.descriptor.digest) for image in survey.images]
+    images = zip(survey.images, tasks, strict=True)
+    return replace(
+        survey,
+        referrers=tuple(own.result),
+        images=tuple(
+            # A plain image is its own root, and what refers to it is told once.
+            replace(i, referrers=tuple(t.result) if i.descriptor.digest != survey.root.digest else ())
+            for i, t in images
+        ),
     )
 
 
@@ -311,6 +335,7 @@ def _image_tree(image: Image, shared: Mapping[Digest, tuple[Descriptor, int]], *
     tree |= {"manifestAnnotations": annotations} if annotations else {}
     tree |= {"annotations": dict(image.descriptor.annotations)} if image.descriptor.annotations else {}
     tree |= {"attestations": [_attestation_tree(a) for a in image.attestations]} if image.attestations else {}
+    tree |= {"referrers": [r.to_tree() for r in image.referrers]} if image.referrers else {}
     tree |= {"problem": image.problem} if image.problem else {}
     if configs and image.config:
         tree["config"] = image.config.document.tree()

@@ -53,6 +53,7 @@ def table(survey: Survey, *, layers: bool = False) -> str:
         lines.append(line)
         if layers:
             lines += [f"    {text}" for text in _layers(image, shared)]
+        lines += [f"    {plain(_other(r))}" for r in image.referrers]
     lines += list(_foot(survey))
     return "\n".join(lines)
 
@@ -65,8 +66,9 @@ def tree(survey: Survey, *, layers: bool = False) -> str:
         below = [f"config {image.manifest.config.digest.short}"] if image.manifest and layers else []
         below += _layers(image, shared) if layers else []
         below += [_attestation(a) for a in image.attestations]
+        below += [_other(r) for r in image.referrers]
         children.append((f"{image.label}  {image.descriptor.digest}  {_size(image)}", below))
-    children += [(_other(other), []) for other in survey.others]
+    children += [(_other(other), []) for other in (*survey.others, *survey.referrers)]
     children += [(f"{_attestation(orphan)}  of an image that is not listed", []) for orphan in survey.orphans]
     lines = [f"{plain(survey.name)}  {_what(survey)}  {survey.root.digest}"]
     for number, (line, below) in enumerate(children):
@@ -140,7 +142,7 @@ def _other(other: Descriptor) -> str:
 
 
 def _foot(survey: Survey) -> Iterable[str]:
-    for other in survey.others:
+    for other in (*survey.others, *survey.referrers):
         yield plain(_other(other))
     for orphan in survey.orphans:
         yield f"{plain(_attestation(orphan))}  of an image that is not listed"

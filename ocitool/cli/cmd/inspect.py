@@ -11,7 +11,7 @@ from ocitool.events import Noted
 from ocitool.model.platform import Platform, parse_platforms
 from ocitool.report import text
 from ocitool.report.html import page
-from ocitool.report.survey import Survey, pick, survey
+from ocitool.report.survey import Survey, pick, survey, with_referrers
 from ocitool.report.template import render
 from ocitool.store.base import Reader
 
@@ -22,6 +22,7 @@ from ocitool.store.base import Reader
 @click.option("--layers", is_flag=True, help="Each image's layers, bottom first.")
 @click.option("--config", "configs", is_flag=True, help="Each image's config.")
 @click.option("--tree", "as_tree", is_flag=True, help="What hangs below what.")
+@click.option("--referrers", is_flag=True, help="Also what refers to it: signatures, SBOMs.")
 @click.option("--raw", is_flag=True, help="The exact bytes of the manifest.")
 @click.option("--template", metavar="TEXT", help="Fields of the JSON data: '{platforms[].digest}'.")
 @click.option(
@@ -41,6 +42,7 @@ def command(
     layers: bool,
     configs: bool,
     as_tree: bool,
+    referrers: bool,
     raw: bool,
 ) -> Outcome:
     """Show an image or index: platforms, digests, compressed sizes, creation times, layers.
@@ -56,6 +58,8 @@ def command(
     found, notes = pick(survey(store, name, scope=app.scope, label=location), wanted)
     for note in notes:
         app.listener(Noted(note))
+    if referrers:
+        found = with_referrers(found, store, scope=app.scope)
     if html is not None:
         try:
             html.write_text(page(found), encoding="utf-8")

@@ -238,6 +238,22 @@ class TestChildrenNotYetKnown:
 
         assert [] == scope.slept
 
+    def test_refusal_of_the_kind_of_document_is_told_as_it_is(self, make_note, journal, scope, clock):
+        """K026: no second try under another type; the registry's own words come out."""
+
+        class Picky(MemoryStore):
+            def put_manifest(self, document, *tags, expect=None):
+                tries.append(document.media_type)
+                said = (("MANIFEST_INVALID", "manifest invalid", "no OCI index here"),)
+                raise RegistryError("the registry refused the manifest", status=400, diagnostics=said)
+
+        tries = []
+        with pytest.raises(RegistryError) as caught:
+            apply(replace("reg.test/app", ["v1"], None, make_note("new")), Picky(), journal, scope, clock=clock)
+
+        assert 1 == len(tries)
+        assert caught.value.has("MANIFEST_INVALID")
+
     def test_ends_after_three_refusals(self, make_note, journal, scope, clock):
         child = make_note("child")
         store = Late(child.digest, refusals=3)

@@ -293,6 +293,14 @@ class TestAnnotate:
         with pytest.raises(UsageError, match="same platform"):
             edit.annotate(index, select("linux/arm/v6"), Marks(variant="v7"))
 
+    def test_variants_are_named_by_digest(self, make):
+        """K004: two entries for linux/arm become told apart by what the user says."""
+        one, two = make.entry("1", "linux/arm"), make.entry("2", "linux/arm")
+
+        after = edit.annotate(make.index(one, two), select(digests=[one.digest]), Marks(variant="v6"))
+
+        assert ["linux/arm/v6", "linux/arm"] == platforms(after)
+
     def test_existing_duplicates_do_not_stand_in_the_way_of_an_annotation(self, make):
         one, two = make.entry("1", "linux/amd64"), make.entry("2", "linux/amd64")
 

@@ -122,6 +122,17 @@ class TestCreate:
             create(*sources)
         assert 2 == len(view(create(*sources, allow_duplicates=True).result).entries)
 
+    def test_two_arm_images_that_name_no_variant(self, repository, create):
+        """K004: refused until the user says which is which."""
+        repository.image("a", {"os": "linux", "architecture": "arm", "author": "v6 build"})
+        repository.image("b", {"os": "linux", "architecture": "arm", "author": "v7 build"})
+
+        with pytest.raises(UsageError, match="same platform"):
+            create(repository.source("a"), repository.source("b"))
+        plan = create(repository.source("a", "linux/arm/v6"), repository.source("b"))
+
+        assert ["linux/arm/v6", "linux/arm/v7"] == [str(e.platform) for e in view(plan.result).entries]
+
     def test_annotations_are_refused_on_a_docker_list(self, repository, create):
         """K032: before anything is written, with the hint to use OCI."""
         repository.platform_image("a", "linux/amd64", Family.DOCKER)

@@ -9,7 +9,9 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
-from ocitool.report.survey import pick
+from ocitool.report.survey import pick, with_referrers
+from ocitool.report.text import table, tree
+from ocitool.tasks import Scope
 
 SLSA, SPDX = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
 
@@ -240,3 +242,40 @@ class TestPick:
 
         with pytest.raises(NotFound):
             pick(repository.survey("v1", configs=False), [Platform.parse("linux/s390x")])
+
+
+class TestReferrers:
+    @pytest.fixture
+    def signed(self, repository):
+        """An index of one image; an SBOM refers to the image, a signature to the index."""
+        image = repository.image("linux/amd64", "a")
+        document = repository.index("v1", image)
+        made = {}
+        for name, subject in (("sbom", image), ("signature", Descriptor.of(document))):
+            config = Descriptor(f"application/vnd.example.{name}+json", Digest.of(b"{}"), 2)
+            artifact = repository.artifact("", config).edit(lambda t, s=subject: t.update(subject=s.to_tree()))
+            repository.put_manifest(artifact)
+            made[name] = artifact.digest
+        return made
+
+    def test_are_told_with_what_they_refer_to(self, repository, signed):
+        found = with_referrers(repository.survey("v1"), repository, scope=Scope())
+
+        assert [signed["signature"]] == [r.digest for r in found.referrers]
+        assert [signed["sbom"]] == [r.digest for r in found.images[0].referrers]
+        assert (
+            "application/vnd.example.sbom+json" == found.to_tree()["platforms"][0]["referrers"][0]["artifactType"]
+        )
+
+    def test_of_a_plain_image_are_told_once(self, repository, signed):
+        digest = repository.survey("v1").images[0].descriptor.digest
+
+        found = with_referrers(repository.survey(str(digest)), repository, scope=Scope())
+
+        assert ([signed["sbom"]], ()) == ([r.digest for r in found.referrers], found.images[0].referrers)
+
+    def test_stand_in_table_and_tree(self, repository, signed):
+        found = with_referrers(repository.survey("v1"), repository, scope=Scope())
+
+        for text in (table(found), tree(found)):
+            assert all(digest in text for digest in signed.values())
