@@ -21,6 +21,7 @@ from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
+from ocitool.store.base import Put
 from ocitool.store.locate import Locator
 
 
@@ -170,6 +171,7 @@ def outcome(
             }
             for layer in built.layers
         ],
+        "blobs": {put.value: sum(d.report.puts.get(put, 0) for d in deliveries) for put in Put},
         "sent": sent,
         "saved": saved,
         "requests": traffic.requests,
