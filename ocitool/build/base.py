@@ -98,7 +98,11 @@ class Base:
 
     def _image(self, manifest: Manifest) -> BaseImage:
         raw = read_blob(self.store, manifest.config, CONFIG_LIMIT)
-        from_config = ImageConfig.of(Document(raw, manifest.config.media_type))
+        try:
+            from_config = ImageConfig.of(Document(raw, manifest.config.media_type))
+        except MalformedDocument as error:
+            error.add_note(f"config of base {self.label}")
+            raise
         if len(from_config.diff_ids) != len(manifest.layers):
             raise MalformedDocument(
                 f"base {self.label} lists {len(manifest.layers)} layers and {len(from_config.diff_ids)} diff_ids",

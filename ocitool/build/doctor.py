@@ -18,7 +18,7 @@ USUAL: Final = tuple(
     Platform.parse(text)
     for text in (
         "linux/amd64", "linux/arm64", "linux/arm/v7", "linux/arm/v6", "linux/arm/v5", "linux/386", "linux/ppc64le",
-        "linux/s390x", "linux/riscv64", "linux/loong64", "linux/mips64le", "windows/amd64", "windows/arm64",
+        "linux/s390x", "linux/riscv64", "linux/loong64", "linux/mips64le",
     )
 )  # fmt: skip
 """The platforms that are asked about when nobody names any: those that official images have, and their kin."""

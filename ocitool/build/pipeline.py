@@ -20,6 +20,7 @@ from ocitool.build.run import run
 from ocitool.build.unchanged import outdated, remember
 from ocitool.build.workplace import workplace
 from ocitool.codec.table import parse_codec
+from ocitool.errors import Unsupported
 from ocitool.events import Done, Started
 from ocitool.graph.copy import CopyReport, publish
 from ocitool.graph.walk import Snapshot, snapshot_of
@@ -69,6 +70,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
     opened = _Bases(around)
     common = opened.get(request.base or spec.common.base)
     platforms = request.platforms or spec.platforms or (common.platforms() if common else ()) or (around.host,)
+    _refuse_windows(platforms)
     bases = {
         platform: base.image(platform, around.listener, allow_foreign=request.allow_foreign)
         for platform in platforms
@@ -105,6 +107,17 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         bases=bases,
         workplace=place_of_work,
     )
+
+
+def _refuse_windows(platforms: Sequence[Platform]) -> None:
+    """Raise Unsupported for Windows: its layers have folders and records of their own (K059)."""
+    for platform in platforms:
+        if platform.os == "windows":
+            raise Unsupported(
+                f"an image for {platform} cannot be built yet: layers for Windows have a form of their own",
+                ability=str(platform),
+                hint="ocitool index create takes Windows images that were made elsewhere",
+            )
 
 
 class _Bases:
