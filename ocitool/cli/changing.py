@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -11,13 +11,15 @@ from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import MalformedDocument, UsageError
+from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.events import Noted
 from ocitool.index.entries import Selector
 from ocitool.index.sources import Source, SourceName
-from ocitool.model.digest import Digest
+from ocitool.model.digest import Digest, as_digest
 from ocitool.model.platform import Platform, parse_platforms
 from ocitool.store.base import Store
+
+_ARCHIVES: Final = ("oci-archive:", "docker-archive:")
 
 
 def dry_run(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,6 +59,17 @@ def open_target(app: App, reference: str) -> tuple[Store, str]:
     return store, name
 
 
+def open_edited(app: App, reference: str) -> tuple[Store, str]:
+    """The store that holds what is to be edited, and the name in it. Raises Unsupported for archives."""
+    if reference.startswith(_ARCHIVES):
+        raise Unsupported(
+            f"{reference} is an archive, which is written in one piece and not edited",
+            ability="edit",
+            hint="ocitool copy it to oci:DIR, edit it there, and copy it back",
+        )
+    return open_target(app, reference)
+
+
 def tags_of(app: App, store: Store, references: Iterable[str]) -> tuple[str, ...]:
     """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
     tags: list[str] = []
@@ -66,7 +79,7 @@ def tags_of(app: App, store: Store, references: Iterable[str]) -> tuple[str, ...
             raise UsageError(
                 f"{reference} is not in {store.label}", hint="ocitool copy takes images to another repository"
             )
-        if ":" in name:
+        if as_digest(name):
             raise UsageError(f"{reference} is a digest, not a tag to write to")
         tags.append(name)
     return tuple(tags)
@@ -111,14 +124,17 @@ def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Seque
         app.listener(Noted(note))
     for line in plan.told() if plan.base else ():
         app.listener(Noted(line, "notice"))
-    report = apply(plan, store, journal_of(app), app.scope, app.listener)
+    with store:  # an archive gets its name when the block ends
+        report = apply(plan, store, journal_of(app), app.scope, app.listener)
     told = {tag: after for tag, _, after in report.tags}
     for name in names:
         if name not in told and (found := store.head(name)) is not None:
             told[name] = found.digest
-    lines = [place(store, tag, digest) for tag, digest in told.items() if digest is not None]
+    lines = "\n".join(place(store, tag, digest) for tag, digest in told.items() if digest is not None)
     summary = "" if report.changed else f"{store.label}: nothing to change"
-    return Outcome(data=plan.to_tree() | report.to_tree(), text="\n".join(lines), summary=summary)
+    if store.label.endswith("-archive:-"):  # stdout carries the archive
+        lines, summary = "", lines
+    return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)
 
 
 def place(store: Store, tag: str, digest: Digest) -> str:

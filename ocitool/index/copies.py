@@ -10,7 +10,7 @@ from ocitool.graph.walk import walk
 from ocitool.index import edit
 from ocitool.index.entries import Selector, entries_of
 from ocitool.index.sources import platform_of
-from ocitool.model.digest import Digest
+from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, view
@@ -60,7 +60,7 @@ def plan_copy(source: Reader, name: str, target: Store, tags: Sequence[str], wis
             f"it was {document.digest.short}"
         )
     for tag in tags:
-        if ":" not in tag:
+        if as_digest(tag) is None:
             steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish)))
         elif tag != chosen.digest:
             raise UsageError(f"{name} is {chosen.digest}, which is not {tag}", hint="name a tag to copy to")  # K062

@@ -16,6 +16,7 @@ from ocitool.index import edit
 from ocitool.index.entries import Entry, check_duplicates, check_family, family_of_entries
 from ocitool.index.fit import Fitted, elsewhere, fit
 from ocitool.index.sources import Source, inner_indexes, resolve
+from ocitool.model.digest import as_digest
 from ocitool.model.document import Document, Tree, write
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Index, view
@@ -47,7 +48,7 @@ def plan_create(target: Store, tags: Sequence[str], request: Request, *, scope: 
     Raises UsageError for two sources of one platform, mixed families without a choice, annotations on a
     Docker list (K032) and an empty result; NotFound for a missing source.
     """
-    if digest := next((tag for tag in tags if ":" in tag), None):
+    if digest := next((tag for tag in tags if as_digest(tag)), None):
         raise UsageError(f"an index cannot be made to be {digest}", hint="name a tag to write to")  # K062
     with TaskGroup(scope, target.traits.concurrency) as group:
         looks = {tag: group.spawn(_held, target, tag) for tag in tags}
@@ -162,7 +163,7 @@ def _replace(
 ) -> Plan:
     """Write `after` back under `name`, or under `tags` if there are any, whatever they hold now."""
     if not tags:
-        if ":" in name:
+        if as_digest(name):
             raise UsageError(
                 f"{name} is a digest, which always means the same bytes",
                 hint="say where the result goes: -t NAME:TAG",

@@ -75,6 +75,16 @@ def is_digest(text: str) -> bool:
     return True
 
 
+def as_digest(name: str) -> Digest | None:
+    """The digest that a name in a store is, of an algorithm we can compute; None for a tag or another name."""
+    if name.partition(":")[0] not in _HEX:
+        return None
+    try:
+        return Digest(name)
+    except MalformedDocument:
+        return None
+
+
 def new_hash(algorithm: str, data: bytes = b"") -> "hashlib._Hash":
     """A running hash of a digest algorithm; MalformedDocument for one we cannot compute."""
     if algorithm not in _HEX:

@@ -1,12 +1,17 @@
 """`ocitool index …`, `tag`, `undo` and friends over a layout: what is printed, written, and refused."""
 
+import io
 import json
+import subprocess
+import sys
+import tarfile
 
 import pytest
 
 from ocitool.model.mediatype import DOCKER_LIST, OCI_INDEX
 from ocitool.model.views import view
 from ocitool.store.layout import LayoutStore
+from tests.conftest import process_environment
 from tests.fakes.images import put_image
 
 
@@ -291,3 +296,40 @@ class TestCopy:
         run("copy", "oci:app", "oci:other", "--all-tags")
 
         assert {"amd64", "arm64", "armv6", "1"} == set(LayoutStore(home / "other").tags())
+
+
+class TestArchives:
+    def test_copy_there_and_index_from_there(self, published, run):
+        """An archive is complete when the command ends, and a source like any other."""
+        copied = run("copy", "oci:app:1", "oci-archive:x.tar:1")
+        made = run("index", "create", "oci:app:2", "oci-archive:x.tar:1", "oci:app:armv6")
+
+        assert (0, 0) == (copied.exit_code, made.exit_code), made.stderr
+        assert ["linux/amd64", "linux/arm64", "linux/arm/v6"] == platforms(published, "2")
+
+    def test_docker_archive_has_a_name_with_a_colon(self, published, run):
+        """K062: a colon alone makes no digest."""
+        done = run("copy", "oci:app:amd64", "docker-archive:d.tar:reg.test/app:1")
+
+        assert (0, True) == (done.exit_code, done.stdout.startswith("docker-archive:d.tar:reg.test/app:1@sha256:"))
+
+    def test_index_into_a_docker_archive_leaves_nothing(self, published, run, home):
+        assert 9 == run("copy", "oci:app:1", "docker-archive:d.tar:reg.test/app:1").exit_code
+        assert ["app"] == [path.name for path in home.iterdir() if "tar" in path.name or path.name == "app"]
+
+    def test_edit_of_an_archive_says_how(self, published, run):
+        run("copy", "oci:app:1", "oci-archive:x.tar:1")
+
+        done = run("index", "annotate", "oci-archive:x.tar:1", "--annotation", "a=b")
+
+        assert 9 == done.exit_code
+        assert "copy it to oci:DIR" in done.stderr
+
+    def test_stream_carries_nothing_but_the_archive(self, published, home):
+        """What names the result goes to stderr where stdout is the archive."""
+        words = [sys.executable, "-m", "ocitool", "copy", "oci:app:1", "oci-archive:-:1"]
+        done = subprocess.run(words, env=process_environment(), cwd=home, capture_output=True, check=True)
+
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            assert {"oci-layout", "index.json"} <= set(archive.getnames())
+        assert b"oci-archive:-:1@sha256:" in done.stderr

@@ -38,7 +38,7 @@ def command(
 
     SRC is as for `index create`. Attestations of a replaced image leave with it.
     """
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     request = Request(
         sources=changing.sources_of(app, sources),
         family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own

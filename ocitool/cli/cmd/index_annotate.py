@@ -63,7 +63,7 @@ def command(
             return edit.annotate_index(index, changed)
         return edit.annotate(index, chosen, marks, allow_duplicates=allow_duplicates)
 
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     written = changing.tags_of(app, store, tags)
     plan = plan_edit(store, name, change, tags=written)
     return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

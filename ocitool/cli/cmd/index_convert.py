@@ -33,7 +33,7 @@ def command(
     Layers and configs stay as they are; manifests get new digests, so signatures of the old ones no longer
     fit.
     """
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     written = changing.tags_of(app, store, tags)
     losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
     plan = plan_convert(store, name, Family(family), losses=losses, tags=written, scope=app.scope)

@@ -30,7 +30,7 @@ def command(
     """Keep only the named entries of the index REF, and their attestations."""
     if not (platforms or digests):
         raise UsageError("what should stay?", hint="say --platform or --digest")
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     chosen = changing.selector(app, platforms, digests)
     written = changing.tags_of(app, store, tags)
     plan = plan_edit(

@@ -15,7 +15,7 @@ from ocitool.index.plans import plan_flatten
 @common
 def command(app: App, *, reference: str, tags: tuple[str, ...], dry_run: bool) -> Outcome:
     """Replace indexes inside the index REF by their entries: many clients look one level down only."""
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     written = changing.tags_of(app, store, tags)
     plan = plan_flatten(store, name, tags=written, scope=app.scope)
     return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

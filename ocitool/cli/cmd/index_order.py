@@ -22,7 +22,7 @@ def command(
 
     Where several entries fit, engines take the first. Attestations come last, in the order of their images.
     """
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     first = changing.selector(app, platforms).platforms
     written = changing.tags_of(app, store, tags)
     plan = plan_edit(store, name, lambda index: edit.order(index, first), tags=written)

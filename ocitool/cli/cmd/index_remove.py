@@ -33,7 +33,7 @@ def command(
     """
     if not (platforms or digests or attestations):
         raise UsageError("what should be removed?", hint="say --platform, --digest or --attestations")
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     chosen = changing.selector(app, platforms, digests)
     written = changing.tags_of(app, store, tags)
     plan = plan_edit(store, name, lambda index: edit.remove(index, chosen, attestations=attestations), tags=written)

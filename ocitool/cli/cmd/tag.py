@@ -18,7 +18,7 @@ from ocitool.store.base import Store
 @common
 def command(app: App, *, reference: str, names: tuple[str, ...], dry_run: bool) -> Outcome:
     """Let further tags of the same repository hold what REF holds; NAME is a tag or a full reference."""
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     tags = tuple(_tag(app, store, word) for word in names)
     plan = plan_tag(store, name, tags)
     return changing.carry_out(app, plan, store, dry_run=dry_run, names=tags)

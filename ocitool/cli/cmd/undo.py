@@ -17,7 +17,7 @@ def command(app: App, *, reference: str, dry_run: bool) -> Outcome:
 
     Refused, with exit code 8, if somebody else wrote REF since.
     """
-    store, name = changing.open_target(app, reference)
+    store, name = changing.open_edited(app, reference)
     journal = changing.journal_of(app)
     plan, record = plan_undo(store.label, name, store, journal)
     outcome = changing.carry_out(app, plan, store, dry_run=dry_run)
