@@ -1,0 +1,68 @@
+"""Examples in the documentation: every command and flag exists, every spec file is valid."""
+
+import re
+import shlex
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from ocitool.build.schema import SCHEMA, problems
+from ocitool.cli.table import COMMANDS
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [path for path in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))) if path.exists()]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    (str(page.relative_to(REPOSITORY)), language, text)
+    for page in PAGES
+    for language, text in FENCE.findall(page.read_text())
+]
+COMMAND_LINES = sorted(
+    {
+        (page, line.strip())
+        for page, language, text in BLOCKS
+        if language in {"sh", "console", "bash"}
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.strip().removeprefix("$ ").startswith("ocitool ")
+    }
+)
+OF_AN_INDEX = "docs/guides/index.md"  # its spec files have another schema
+SPECS = [
+    (page, text)
+    for page, language, text in BLOCKS
+    if language == "toml" and page.startswith("docs/guides/") and page != OF_AN_INDEX
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMAND_LINES)
+def test_commands_and_flags_exist(page, line):
+    words = shlex.split(line.removeprefix("$ "), comments=True)[1:]
+    words = words[: next((at for at, word in enumerate(words) if word in {"|", "&&", ">", "||", ";"}), len(words))]
+    if words[:1] == ["--version"]:
+        return
+    found = [one for one in COMMANDS if words[: len(one.path.split())] == one.path.split()]
+    assert found, f"{page}: no command {' '.join(words[:2])}"
+    command = import_module(f"ocitool.cli.cmd.{max(found, key=lambda one: len(one.path)).module}").command
+    known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+
+    assert [] == [
+        word
+        for word in words
+        if word.startswith("-") and word != "-" and word.split("=")[0] not in known | {"--help"}
+    ]
+
+
+@pytest.mark.parametrize(("page", "text"), SPECS)
+def test_spec_files_are_valid(page, text):
+    tree = tomllib.loads(text)
+    if "manifests" in tree or "index" in tree or ("image" in tree and isinstance(tree["image"], list)):
+        pytest.skip("the spec of an index, not of a build")
+
+    assert [] == list(problems(tree, SCHEMA))
+
+
+def test_there_are_examples():
+    assert len(COMMAND_LINES) > 10
+    assert len(SPECS) > 3
