@@ -4,6 +4,7 @@ One of the two tables where code is loaded late: a layout is opened without load
 """
 
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +71,7 @@ class Opener:
         self._access, self._scope, self._listener = access, scope, listener
         self._session: Session | None = None
         self._lock = threading.Lock()
+        self._readers = ExitStack()
 
     @property
     def traffic(self) -> Traffic:
@@ -89,13 +91,18 @@ class Opener:
     def open(self, locator: Locator | str, *, write: bool = False) -> tuple[Store, str]:
         """The store, and the tag or digest in it ("" for a layout's only entry).
 
+        What is opened for reading is closed with the opener; a store to `write` is entered by its user.
         Raises UsageError for what is no locator, NotFound for a layout that is not there (unless `write`).
         """
         at = Locator.parse(locator) if isinstance(locator, str) else locator
         if at.path is not None and at.scheme == "oci":
             return LayoutStore(at.path, create=write), at.name
+        if at.path is not None and write:
+            return _archive(at, write=True), at.name
         if at.path is not None:
-            return _archive(at, write=write), at.name
+            reader = _archive(at, write=False)
+            self._readers.callback(reader.__exit__, None, None, None)
+            return reader, at.name
         if at.reference is None:
             raise UsageError(f"not a place: {at}")
         return self.repository(at.reference.registry, at.reference.repository, write=write), at.name
@@ -113,7 +120,8 @@ class Opener:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the session."""
+        """Close the session and the archives that were read."""
+        self._readers.close()
         if self._session is not None:
             self._session.close()
 
