@@ -18,9 +18,9 @@ _PLACEHOLDER: Final = re.compile(r"\{(os|arch|variant|output)\}")
 class CommandOptions:
     """A command that compiles.
 
-    `run` and `output` hold the placeholders {os}, {arch}, {variant}, `run` also {output}. `output` is the
-    file that the command writes, below the project; empty means that it obeys OCITOOL_OUTPUT. `passed` are
-    names of further variables of this process that it may see.
+    The arguments in `run` and `output` hold the placeholders {os}, {arch}, {variant}, `run` also {output}.
+    `output` is the file that the command writes, below the project; empty means that it obeys OCITOOL_OUTPUT.
+    `passed` are names of further variables of this process that it may see.
     """
 
     run: tuple[str, ...] = ()
@@ -32,9 +32,14 @@ class CommandOptions:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command as a toolchain. `environ` is what it may see of this process's environment."""
+    """A command as a toolchain.
+
+    `program` is what `find_command` found for its first word; `environ` is what it may see of this process's
+    environment.
+    """
 
     options: CommandOptions
+    program: str
     environ: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -58,11 +63,11 @@ class Command:
             if path.is_absolute() or ".." in path.parts or not path.parts:
                 raise UsageError(f"the output of a command stands in the project: {self.options.output!r} does not")
             output = target.source / path
-        argv = tuple(_fill(word, target.platform, str(output)) for word in self.options.run)
+        arguments = (_fill(word, target.platform, str(output)) for word in self.options.run[1:])
         env = {**dict(self.environ), **dict(self.options.env), **target_environ(target, output)}
         return CompileJob(
             target,
-            argv,
+            (self.program, *arguments),
             env,
             target.source,
             (output,),
@@ -101,14 +106,20 @@ def target_environ(target: Target, output: Path) -> dict[str, str]:
         return env
 
 
-def find_command(options: CommandOptions, source: Path, environ: Mapping[str, str]) -> None:
-    """Return if the command can be started. Raises Unsupported that names it."""
+def find_command(options: CommandOptions, source: Path, environ: Mapping[str, str]) -> str:
+    """The absolute path of the command's program: on PATH, or below the project if it is written with a slash.
+
+    Empty if the options name none. Raises Unsupported if it is not there.
+    """
     name = options.run[0] if options.run else ""
-    there = (source / name).is_file() if "/" in name else find_program(name, environ) is not None
-    if name and not there:
+    if not name:
+        return ""
+    found = source.absolute() / name if "/" in name else find_program(name, environ)
+    if found is None or not found.is_file():
         raise Unsupported(
             f"the command {name} is not there", ability=name, hint="install it, or correct [command] run"
         )
+    return str(found)
 
 
 def _fill(text: str, platform: Platform, output: str) -> str:

@@ -65,8 +65,8 @@ def _toolchain(name: str, program: ProgramSpec, go: Path | None, project: Projec
     if go is not None:
         return Go(go, go_environ(project.environ, go, program.go), program.go)
     if name == "command":
-        find_command(program.command, project.source, project.environ)
-        return Command(program.command, command_environ(project.environ, program.command))
+        found = find_command(program.command, project.source, project.environ)
+        return Command(program.command, found, command_environ(project.environ, program.command))
     raise Unsupported(
         f"no toolchain {name!r} in this version", ability=name, hint=f"one of {', '.join(TOOLCHAINS)}"
     )

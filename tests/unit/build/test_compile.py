@@ -90,7 +90,7 @@ def test_commands_and_their_names(source, environ):
 
     (planned,) = plan_compile("command", named, [AMD64], Project(source, Path("/work"), environ))
 
-    assert (("make", "amd64"), "/bin/app") == (planned.job.argv, planned.place)
+    assert ((f"{environ['PATH']}/make", "amd64"), "/bin/app") == (planned.job.argv, planned.place)
     assert source / "out" / "amd64" / "app" == planned.job.outputs[0]
 
 
