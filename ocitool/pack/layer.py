@@ -2,11 +2,13 @@
 
 What a memo saves: the *shape key* covers everything about the entries but the bytes of their files. Where it is
 known, the tar is read and hashed first, and compressed only if the layer of that diff_id and codec is
-not in the store. No key decides what a layer is: they lead to digests that were computed from the bytes.
+not in the store. The *stamp key* adds the identity of every file (device, inode, size, times): where it is known,
+nothing is read. It is only kept when every later change would show in it (`entries.is_settled`).
 """
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +19,7 @@ from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.mediatype import OCTETS, Family, layer_type
 from ocitool.model.views import Descriptor
-from ocitool.pack.entries import Entry
+from ocitool.pack.entries import BytesContent, Entry, is_settled
 from ocitool.pack.tar import entry_header, tar_stream
 from ocitool.store.base import Memo, Store
 from ocitool.tasks import Scope
@@ -69,6 +71,7 @@ def pack_layer(
     the codec's id alone. Raises LocalIOError, Cancelled; nothing of the layer is left in the store then.
     """
     shape = _shape_key(entries, epoch)
+    stamps = _Stamps.of(entries, shape)
     step = f"pack:{label}:{shape[-12:]}"
     listener(Started(step, label, sum(entry.content.size for entry in entries if entry.content)))
 
@@ -77,15 +80,19 @@ def pack_layer(
             listener(Advanced(step, len(piece)))
             yield piece
 
-    if memo is not None and memo.recall(shape) is not None:
-        diff = Tap()
-        for _ in tar(diff):
-            pass
-        layer = _recalled(memo, store, diff.digest, codec)
+    if memo is not None:
+        layer = _unchanged(memo, store, stamps, codec)
+        if layer is None and memo.recall(shape) is not None:
+            diff = Tap()
+            for _ in tar(diff):
+                pass
+            layer = _recalled(memo, store, diff.digest, codec)
+            if layer is None:
+                listener(Advanced(step, -diff.size))
         if layer is not None:
+            stamps.keep(memo, layer)
             listener(Done(step, "cached", layer.size))
             return layer
-        listener(Advanced(step, -diff.size))
     diff = Tap()
     ingest = store.ingest()
     try:
@@ -99,8 +106,47 @@ def pack_layer(
     if memo is not None:
         memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
         memo.remember(shape, {"diff_id": str(layer.diff_id)})
+        stamps.keep(memo, layer)
     listener(Done(step, "packed", size))
     return layer
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamps:
+    """The identity of all contents before any was read; `key` is empty where one has none."""
+
+    key: str
+    newest_ns: int
+    taken_ns: int
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], shape: str) -> "_Stamps":
+        """Of the entries; bytes that are in memory are their own identity."""
+        taken_ns, newest_ns = time.time_ns(), 0
+        tap = hashlib.sha256(shape.encode())
+        for entry in entries:
+            content = entry.content
+            if content is None:
+                continue
+            if content.stamp is not None:
+                tap.update(repr(content.stamp).encode())
+                newest_ns = max(newest_ns, *content.stamp[3:])
+            elif isinstance(content, BytesContent):
+                tap.update(hashlib.sha256(content.data).digest())
+            else:
+                return cls("", 0, 0)
+        return cls(f"stamps:{tap.hexdigest()}", newest_ns, taken_ns)
+
+    def keep(self, memo: Memo, layer: Layer) -> None:
+        """Remember what the contents with these stamps became, if nothing can have changed unseen."""
+        if self.key and is_settled(self.newest_ns, self.taken_ns):
+            memo.remember(self.key, {"diff_id": str(layer.diff_id)})
+
+
+def _unchanged(memo: Memo, store: Store, stamps: _Stamps, codec: Codec) -> Layer | None:
+    """The layer of files that are the very ones it was made of."""
+    known = memo.recall(stamps.key) if stamps.key else None
+    return _recalled(memo, store, Digest(known["diff_id"]), codec) if known is not None else None
 
 
 def _recalled(memo: Memo, store: Store, diff_id: Digest, codec: Codec) -> Layer | None:

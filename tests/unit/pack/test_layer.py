@@ -1,6 +1,7 @@
 import gzip
 import io
 import tarfile
+import time
 from typing import Any
 
 import pytest
@@ -117,3 +118,57 @@ def test_zstd_has_no_docker_type():
     assert OCI_LAYER_ZSTD == layer.descriptor(Family.OCI).media_type
     with pytest.raises(Unsupported, match="zstd"):
         layer.descriptor(Family.DOCKER)
+
+
+def stamped(data: bytes, **times: int) -> Counted:
+    """Content that says it is a file with these times."""
+    content = Counted(data)
+    content.stamp = (1, 2, len(data), times.get("mtime_ns", 5), times.get("ctime_ns", 7))
+    return content
+
+
+def test_files_that_are_the_very_same_are_not_read_again():
+    store, memo = MemoryStore(), Memo()
+    first = pack([entry(stamped(b"program"))], store, memo)
+    again = stamped(b"program")
+
+    assert first == pack([entry(again)], store, memo)
+    assert 0 == again.reads
+
+
+@pytest.mark.parametrize("change", [{"mtime_ns": 6}, {"ctime_ns": 8}])
+def test_a_file_with_another_stamp_is_read(change):
+    store, memo = MemoryStore(), Memo()
+    first = pack([entry(stamped(b"program"))], store, memo)
+    changed = stamped(b"PROGRAM", **change)
+
+    second = pack([entry(changed)], store, memo)
+
+    assert 1 <= changed.reads
+    assert first.diff_id != second.diff_id
+
+
+def test_contents_in_memory_count_beside_files():
+    store, memo, same = MemoryStore(), Memo(), stamped(b"program")
+    other = [Entry("etc/passwd", Kind.FILE, content=BytesContent(text)) for text in (b"one", b"two")]
+    first = pack([entry(same), other[0]], store, memo)
+
+    assert first.diff_id != pack([entry(same), other[1]], store, memo).diff_id
+
+
+def test_a_file_that_is_too_young_is_read_every_time():
+    store, memo = MemoryStore(), Memo()
+    young = {"ctime_ns": time.time_ns() + 10**12}
+    pack([entry(stamped(b"program", **young))], store, memo)
+    again = stamped(b"program", **young)
+
+    pack([entry(again)], store, memo)
+
+    assert 1 == again.reads
+
+
+def test_an_unread_layer_that_is_gone_from_the_store_is_packed_again():
+    memo = Memo()
+    first = pack([entry(stamped(b"program"))], MemoryStore(), memo)
+
+    assert first == pack([entry(stamped(b"program"))], MemoryStore(), memo)
