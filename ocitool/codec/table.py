@@ -97,7 +97,8 @@ def gzip_members(level: int = 1) -> Codec:
     import deflate
 
     def member(block: bytes) -> bytes:
-        return bytes(deflate.gzip_compress(block, level))
+        compressed: bytes = deflate.gzip_compress(block, level)  # a bytearray, which serves as well
+        return compressed
 
     codec = CodecId("gzip", "libdeflate", deflate.__version__, level, BLOCK, _probe(member))
     return Codec(codec, "gzip", _by_members(member))

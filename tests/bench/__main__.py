@@ -1,0 +1,8 @@
+"""`make bench`: every measurement, one after the other."""
+
+from tests.bench import index, push
+
+print("Packing and pushing: 5 platforms, a program of 60 MB each")
+push.main()
+print("\nIndexes, 20 ms away")
+index.main()

@@ -1,0 +1,124 @@
+"""Five platforms of one 60 MB program packed and pushed, against crane: `python -m tests.bench.push`.
+
+Crane's way is append (with a tar it does not make itself, so GNU tar is part of the time), mutate and index
+append. Both push to a registry of their own, fresh for each round; best of three, alternated.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests import peers
+from tests.conftest import homes, process_environment
+from tests.peers.registries import Registry, distribution
+
+SIZE = 60_000_000
+ARCHES = ("amd64", "arm64", "arm", "riscv64", "s390x")
+ROUNDS = 3
+
+
+def main() -> None:
+    """Measure and print the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        project = write_project(root / "project")
+        best: dict[str, float] = {}
+        sizes: dict[str, int] = {}
+        again: dict[str, object] = {}
+        for number in range(ROUNDS):
+            for name, push in WAYS.items():
+                place = root / f"{name.replace(' ', '-')}-{number}"
+                with distribution(peers.find("docker-registry"), place / "registry") as registry:
+                    began = time.monotonic()
+                    push(project, registry, place)
+                    seconds = time.monotonic() - began
+                    best[name] = min(seconds, best.get(name, seconds))
+                    sizes[name] = stored(registry)
+                    if name == "ocitool":
+                        began = time.monotonic()
+                        again = ours(project, registry, place)
+                        best["ocitool again"] = min(time.monotonic() - began, best.get("ocitool again", 1e9))
+                shutil.rmtree(place)
+    for name, seconds in best.items():
+        size = f"{sizes[name] / 1e6:7.1f} MB in the registry" if name in sizes else ""
+        print(f"{name:<14} {seconds:6.2f} s  {seconds / best['crane']:.2f} of crane  {size}")
+    print(f"again, unchanged: {again['sent']} bytes sent, {again['requests']} requests")
+
+
+def write_project(root: Path) -> Path:
+    """Programs of 60 MB made of real machine code: the peers' own, in another order for each platform."""
+    code = [peers.find(name).read_bytes() for name in ("crane", "regctl", "oras", "distribution-v3")]
+    for number, arch in enumerate(ARCHES):
+        path = root / "out" / arch / "app"
+        path.parent.mkdir(parents=True)
+        parts = code[number % 4 :] + code[: number % 4]
+        whole = b"".join(parts)[number * 4096 :] * 3
+        path.write_bytes(whole[:SIZE])
+        path.chmod(0o755)
+    return root
+
+
+def ours(project: Path, registry: Registry, place: Path, *flags: str) -> dict[str, object]:
+    """One command."""
+    argv = [
+        "build",
+        project,
+        "--toolchain",
+        "prebuilt",
+        "--copy",
+        "out/{arch}/app:/bin/",
+        "--push",
+        "--json",
+        *flags,
+    ]
+    platforms = ",".join(f"linux/{arch}" for arch in ARCHES)
+    done = subprocess.run(
+        [sys.executable, "-m", "ocitool", *argv, "--platform", platforms, "-t", f"{registry.host}/app:1"],
+        env=process_environment(homes(place / "home")),
+        capture_output=True,
+        check=True,
+    )
+    data: dict[str, object] = json.loads(done.stdout)["data"]
+    return data
+
+
+def with_isal(project: Path, registry: Registry, place: Path) -> None:
+    """The same with the codec for speed."""
+    ours(project, registry, place, "--compression", "isal")
+
+
+def cranes(project: Path, registry: Registry, place: Path) -> None:
+    """Crane's commands for the same result, the platforms side by side as a careful script would."""
+    crane = peers.find("crane")
+    env = {**os.environ, **homes(place / "home")}
+    script = " & ".join(
+        f"(tar --owner=0 --group=0 -C {project}/out/{arch} -cf {place}/{arch}.tar app && "
+        f"{crane} append -f {place}/{arch}.tar -t {registry.host}/app:{arch} && "
+        f"{crane} mutate {registry.host}/app:{arch} --entrypoint /app --set-platform linux/{arch} "
+        f"-t {registry.host}/app:{arch})"
+        for arch in ARCHES
+    )
+    members = " ".join(f"-m {registry.host}/app:{arch}" for arch in ARCHES)
+    whole = f"set -e; {script} & wait; {crane} index append {members} -t {registry.host}/app:1"
+    subprocess.run(["bash", "-c", whole], env=env, capture_output=True, check=True)
+
+
+def stored(registry: Registry) -> int:
+    """Bytes of the blobs in the registry."""
+    return sum(path.stat().st_size for path in registry.root.rglob("data") if path.is_file())
+
+
+WAYS: dict[str, Callable[[Path, Registry, Path], object]] = {
+    "crane": cranes,
+    "ocitool": ours,
+    "ocitool isal": with_isal,
+}
+
+if __name__ == "__main__":
+    main()
