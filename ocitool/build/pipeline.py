@@ -7,7 +7,7 @@ deliver() publishes. A program of the wrong platform is refused before anything 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ocitool.build.assemble import Image, Step, assemble, bind, choose_family
 from ocitool.build.base import Base, open_base
@@ -22,7 +22,7 @@ from ocitool.build.workplace import workplace
 from ocitool.codec.table import parse_codec
 from ocitool.errors import Unsupported
 from ocitool.events import Done, Started
-from ocitool.graph.copy import CopyReport, publish
+from ocitool.graph.copy import CopyReport, publish, put_watched
 from ocitool.graph.walk import Snapshot, snapshot_of
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -30,14 +30,20 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor
+from ocitool.pack.entries import Entry
 from ocitool.pack.layer import Layer, pack_layer
-from ocitool.store.base import BytesSource, Source, Store, StoreSource
-from ocitool.tasks import TaskGroup
-
-if TYPE_CHECKING:
-    from ocitool.pack.entries import Entry
+from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
+from ocitool.tasks import Task, TaskGroup
 
 SCRATCH: Final = "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Layers that went to `store` while others were still being packed, and what `put_blob` did with each."""
+
+    store: Store
+    puts: Mapping[Digest, Put] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Built:
     layers: tuple[Layer, ...]
     snapshot: Snapshot
     sources: Mapping[Digest, Source] = field(hash=False)
+    ahead: "Ahead | None" = None
 
     def source_of(self, descriptor: Descriptor) -> Source:
         """Where a blob's bytes come from."""
@@ -135,16 +142,17 @@ class _Bases:
         return self._opened[name]
 
 
-def build(planned: Plan, around: Surroundings) -> Built:
+def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Built:
     """Compile, check and pack what was planned; layers and documents end in this machine's store.
 
+    With `ahead` each layer goes to that store as soon as it is packed, once every program was found to fit.
     Raises BuildError, WrongPlatform, UsageError, LocalIOError, Cancelled; nothing was published then.
     """
     around.machine.check_writable()
     with planned.workplace.held():
         _compile(planned, around)
         contents = gather(planned, around)
-        packed = _pack(contents, planned, around)
+        packed, puts = _pack(contents, planned, around, ahead)
     images = tuple(
         assemble(
             content.platform,
@@ -165,6 +173,7 @@ def build(planned: Plan, around: Surroundings) -> Built:
         layers=tuple(layers.values()),
         snapshot=snapshot_of(root, [image.manifest for image in images]),
         sources=_sources(images, layers, around.machine.content),
+        ahead=Ahead(ahead, puts) if ahead is not None else None,
     )
 
 
@@ -183,34 +192,45 @@ def _compile(planned: Plan, around: Surroundings) -> None:
             remember(job, state, begun_ns, memo)
 
 
-def _pack(contents: Sequence[Content], planned: Plan, around: Surroundings) -> dict[Platform, list[Step]]:
-    """Every distinct group of entries packed once, several at a time."""
+def _pack(
+    contents: Sequence[Content], planned: Plan, around: Surroundings, ahead: Store | None
+) -> tuple[dict[Platform, list[Step]], dict[Digest, Put]]:
+    """Every distinct group of entries packed once, several at a time, and sent ahead while others are packed."""
     distinct: dict[tuple[Entry, ...], str] = {}
     for content in contents:
         for entries, _ in content.groups:
             distinct.setdefault(entries, f"layer for {content.platform}")
-    with TaskGroup(around.scope, around.width) as group:
-        # Layers are packed side by side; one alone has all the threads to itself. The bytes are the same.
-        width = max(1, around.width // len(distinct))
-        tasks = {
-            entries: group.spawn(
-                pack_layer,
+    # Layers are packed side by side; one alone has all the threads to itself. The bytes are the same.
+    width = max(1, around.width // len(distinct))
+    with TaskGroup(around.scope, around.transfers) as sending, TaskGroup(sending.scope, around.width) as packing:
+        sent: dict[Digest, Task[Put]] = {}
+
+        def pack(entries: tuple[Entry, ...], label: str) -> Layer:
+            layer = pack_layer(
                 entries,
                 around.machine.content,
                 planned.codec,
                 epoch=planned.request.epoch,
-                scope=group.scope,
+                scope=packing.scope,
                 width=width,
                 memo=around.machine.memo if planned.request.use_cache else None,
                 listener=around.listener,
                 label=label,
             )
-            for entries, label in distinct.items()
-        }
-    return {
+            if ahead is not None and layer.digest not in sent:
+                descriptor = layer.descriptor(planned.family)
+                source = StoreSource(descriptor, around.machine.content)
+                sent[layer.digest] = sending.spawn(
+                    put_watched, ahead, descriptor, source, sending.scope, around.listener
+                )
+            return layer
+
+        tasks = {entries: packing.spawn(pack, entries, label) for entries, label in distinct.items()}
+    steps = {
         content.platform: [Step(tasks[entries].result, line) for entries, line in content.groups]
         for content in contents
     }
+    return steps, {digest: task.result for digest, task in sent.items()}
 
 
 def _sources(images: Sequence[Image], ours: Mapping[Digest, Layer], content: Store) -> dict[Digest, Source]:
@@ -249,6 +269,7 @@ def deliver(
         scope=around.scope,
         width=around.transfers,
         listener=around.listener,
+        done=built.ahead.puts if built.ahead is not None and built.ahead.store is store else {},
     )
     return Delivery(store.label, tuple(names), report, time.monotonic() - began)
 

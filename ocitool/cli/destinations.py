@@ -9,6 +9,7 @@ from ocitool.build.request import Surroundings
 from ocitool.cli.options import App
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.reference import Reference
+from ocitool.store.base import Store
 from ocitool.store.locate import SCHEMES, Locator
 
 
@@ -78,27 +79,49 @@ def _buildx_output(text: str) -> Destination:
     raise UsageError(f"unknown output type {kind!r}", hint="one of image, registry, oci, docker")
 
 
-def deliver_all(
-    app: App, built: Built, wanted: Sequence[Destination], around: Surroundings, *, push: bool
-) -> tuple[Delivery, ...]:
-    """Take a build everywhere it should go; with nowhere to go it stays in this machine's store.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A store that is open for writing: what its tags are, and how people call them."""
+
+    store: Store
+    tags: tuple[str, ...]
+    names: tuple[str, ...]
+    is_registry: bool = False
+
+
+def open_targets(
+    app: App, wanted: Sequence[Destination], tags: Sequence[Reference], *, push: bool
+) -> tuple[Target, ...]:
+    """Everywhere a build goes, opened; the tags of one repository together, so that its blobs are asked for once.
 
     Archives are complete when the app's stack is closed, and discarded if something fails before.
     """
-    tags = built.plan.tags
-    done = []
+    targets = []
     for destination in wanted:
         if destination.locator is not None:
             store, _ = app.opener.open(destination.locator, write=True)
             app.stack.enter_context(store)
-            names = destination.names(tags)
-            done.append(deliver(built, store, [str(destination.locator)], names, around))
-    if push:
-        repositories: dict[str, list[Reference]] = {}
-        for tag in tags:
-            repositories.setdefault(tag.repository_name, []).append(tag)
-        for group in repositories.values():
-            store, _ = app.opener.open(str(group[0]), write=True)
-            pushed = [f"{tag}@{built.root.digest}" for tag in group]
-            done.append(deliver(built, store, pushed, [tag.tag for tag in group], around))
-    return tuple(done) or (keep(built, around),)
+            targets.append(Target(store, destination.names(tags), (str(destination.locator),)))
+    repositories: dict[str, list[Reference]] = {}
+    for tag in tags if push else ():
+        repositories.setdefault(tag.repository_name, []).append(tag)
+    for group in repositories.values():
+        store, _ = app.opener.open(str(group[0]), write=True)
+        targets.append(Target(store, tuple(t.tag for t in group), tuple(str(t) for t in group), is_registry=True))
+    return tuple(targets)
+
+
+def ahead_of(targets: Sequence[Target]) -> Store | None:
+    """The registry that layers are sent to while others are packed; None if the build goes elsewhere."""
+    return next((target.store for target in targets if target.is_registry), None)
+
+
+def deliver_all(built: Built, targets: Sequence[Target], around: Surroundings) -> tuple[Delivery, ...]:
+    """Take a build everywhere it should go; with nowhere to go it stays in this machine's store."""
+    digest = built.root.digest
+    return tuple(
+        deliver(
+            built, t.store, [f"{name}@{digest}" for name in t.names] if t.is_registry else t.names, t.tags, around
+        )
+        for t in targets
+    ) or (keep(built, around),)

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from ocitool.codec.members import table_bytes
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
@@ -97,8 +97,7 @@ def gzip_members(level: int = 1) -> Codec:
     import deflate
 
     def member(block: bytes) -> bytes:
-        compressed: bytes = deflate.gzip_compress(block, level)  # a bytearray, which serves as well
-        return compressed
+        return cast("bytes", deflate.gzip_compress(block, level))  # a bytearray, which serves as well
 
     codec = CodecId("gzip", "libdeflate", deflate.__version__, level, BLOCK, _probe(member))
     return Codec(codec, "gzip", _by_members(member))

@@ -4,15 +4,17 @@ Children go before their parents and tags after everything, so a copy that dies 
 a manifest is there does not prove that its children are: every distinct blob and manifest is asked for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from ocitool.errors import OcitoolError
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import put_referrer
 from ocitool.graph.walk import Snapshot, walk
 from ocitool.model import mediatype
+from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Put, Reader, Source, Store, StoreSource
@@ -75,19 +77,24 @@ def publish(
     scope: Scope,
     width: int = 8,
     listener: Listener = silent,
+    done: Mapping[Digest, Put] = MappingProxyType({}),
 ) -> CopyReport:
     """Store a snapshot's blobs, then its manifests from the leaves up, then the tags.
 
-    `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. One
-    round of questions (every blob, every manifest, every tag at once) comes first, so that publishing
-    what is there already costs one round trip.
+    `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. `done`
+    are blobs that were put there already, and how. One round of questions (every blob, every manifest, every
+    tag at once) comes first, so that publishing what is there already costs one round trip.
     """
     skipped = tuple(d for d in snapshot.blobs if mediatype.is_foreign(d.media_type) and d.urls)
     blobs = [d for d in snapshot.blobs if d not in skipped]
     *waves, _ = snapshot.children_first
     documents = [document for wave in snapshot.children_first for document in wave]
     with _side("destination"), TaskGroup(scope, width) as group:
-        puts = [group.spawn(_put, target, d, source_of(d), group.scope, listener) for d in blobs]
+        puts = {
+            d.digest: group.spawn(put_watched, target, d, source_of(d), group.scope, listener)
+            for d in blobs
+            if d.digest not in done
+        }
         heads = {d.digest: group.spawn(target.head, str(d.digest)) for d in documents}
         tagged = {tag: group.spawn(target.head, tag) for tag in tags if tag}
     absent = {digest for digest, task in heads.items() if task.result is None}
@@ -102,7 +109,7 @@ def publish(
         if due or root.digest in absent:
             scope.check()
             _tag(target, root, due, scope, listener)
-    outcomes = [task.result for task in puts]
+    outcomes = [done[d.digest] if d.digest in done else puts[d.digest].result for d in blobs]
     return CopyReport(
         root=snapshot.root,
         puts={put: outcomes.count(put) for put in Put},
@@ -118,7 +125,8 @@ def _is(descriptor: Descriptor | None, document: Document) -> bool:
     return descriptor is not None and descriptor.digest == document.digest
 
 
-def _put(target: Store, descriptor: Descriptor, source: Source, scope: Scope, listener: Listener) -> Put:
+def put_watched(target: Store, descriptor: Descriptor, source: Source, scope: Scope, listener: Listener) -> Put:
+    """Put one blob, telling the listener, stopping when the scope is cancelled."""
     scope.check()
     key = str(descriptor.digest)
     listener(Started(key, f"blob {descriptor.digest.short}", descriptor.size))

@@ -9,7 +9,7 @@ import click
 from ocitool.build.pipeline import build, plan
 from ocitool.build.request import Surroundings
 from ocitool.cli import building, options
-from ocitool.cli.destinations import deliver_all, destinations
+from ocitool.cli.destinations import ahead_of, deliver_all, destinations, open_targets
 from ocitool.cli.handover import hand_over
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -106,8 +106,9 @@ def command(app: App, path: Path, **flags: object) -> Outcome:
         return building.dry_run(planned, [d.locator for d in wanted if d.locator], push=push)
     if push and not planned.tags:
         raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
-    built = build(planned, around)
-    deliveries = deliver_all(app, built, wanted, around, push=push)
+    targets = open_targets(app, wanted, planned.tags, push=push)
+    built = build(planned, around, ahead_of(targets))
+    deliveries = deliver_all(built, targets, around)
     streamed = any(destination.is_stdout for destination in wanted)
     seconds = time.monotonic() - began
     outcome = building.outcome(app, built, deliveries, pushed=push, streamed=streamed, seconds=seconds)
