@@ -165,7 +165,8 @@ class _Converter:
 
     def _consent(self, index: Index, stale: list[Descriptor]) -> list[str]:
         if self._family is Family.DOCKER and not self._losses.annotations:
-            kept = [e for e in index.entries if e not in stale]
+            dropped = {e.digest for e in stale}
+            kept = [e for e in index.entries if e.digest not in dropped]
             if index.annotations or index.subject or any(e.annotations or e.artifact_type for e in kept):
                 raise UsageError(
                     "a Docker manifest list cannot carry the annotations of this index",
@@ -216,7 +217,6 @@ def _retype(tree: Tree, media_type: str) -> None:
         tree["mediaType"] = media_type
         return
     rest = {key: tree.pop(key) for key in list(tree)}
-    if "schemaVersion" in rest:
-        tree["schemaVersion"] = rest.pop("schemaVersion")
+    tree["schemaVersion"] = rest.pop("schemaVersion", 2)
     tree["mediaType"] = media_type
     tree.update(rest)

@@ -3,11 +3,13 @@
 import pytest
 
 from ocitool.change.apply import SETTLE_S, apply
-from ocitool.change.plan import Delete, Plan, PutBlob, PutManifest, Tag, replace
+from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag, replace
 from ocitool.errors import Conflict, RegistryError
+from ocitool.model import compose
 from ocitool.model.digest import Digest
+from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
-from ocitool.store.base import BytesSource, Expect
+from ocitool.store.base import BytesSource, Expect, Traits
 from ocitool.store.layout import LayoutStore
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
@@ -200,6 +202,86 @@ def test_delete_compares_first(registry, held, make_note, journal, scope, clock)
         apply(Plan("reg.test/app", (Delete("v1", held),)), registry, journal, scope, clock=clock)
 
     assert MemoryStore.head(registry, "v1") is not None
+
+
+def test_delete_of_what_is_gone_is_done(registry, held, make_note, journal, scope, clock):
+    gone = make_note("gone")
+
+    report = apply(
+        Plan("reg.test/app", (Delete("v9", gone), Delete("v1", held))), registry, journal, scope, clock=clock
+    )
+
+    assert [("v1", held.digest, None)] == list(report.tags)
+    assert MemoryStore.head(registry, "v1") is None
+    assert gone == journal.document(gone.digest)
+
+
+def test_deleted_tag_is_a_change_that_undo_knows(registry, held, journal, scope, clock):
+    apply(Plan("reg.test/app", (Delete("v1", held),)), registry, journal, scope, clock=clock)
+
+    record = journal.last("reg.test/app", "v1")
+    assert (held.digest, None) == (record.before, record.after)
+
+
+def test_deleted_manifest_is_no_change_of_a_tag(registry, held, make_note, journal, scope, clock):
+    child = make_note("child")
+    registry.put_manifest(child)
+
+    apply(Plan("reg.test/app", (Delete(str(child.digest), child),)), registry, journal, scope, clock=clock)
+
+    assert MemoryStore.head(registry, str(child.digest)) is None
+    assert journal.last("reg.test/app", str(child.digest)) is None
+
+
+def test_conflict_at_the_second_tag_names_the_first(registry, held, make_note, journal, scope, clock):
+    new = make_note("new")
+    MemoryStore.put_manifest(registry, make_note("theirs"), "latest")
+
+    with pytest.raises(Conflict) as caught:
+        apply(
+            Plan("reg.test/app", (Tag("v1", new, held), Tag("latest", new, None))),
+            registry,
+            journal,
+            scope,
+            clock=clock,
+        )
+
+    assert ["written before that: v1"] == caught.value.__notes__
+
+
+def test_child_from_elsewhere_is_brought_with_what_it_needs(registry, make_note, journal, scope, clock):
+    """K035: the child and its blobs are there before the tag is."""
+    other, blob = MemoryStore("reg.test/other"), b"{}"
+    config = Descriptor("application/vnd.oci.image.config.v1+json", Digest.of(blob), 2)
+    other.put_blob(config, BytesSource(blob))
+    child = compose.manifest(Family.OCI, config, [])
+    other.put_manifest(child)
+    plan = replace("reg.test/app", ["v1"], None, make_note("new"), content=[Bring(other, Descriptor.of(child))])
+
+    report = apply(plan, registry, journal, scope, clock=clock)
+    again = apply(plan, registry, journal, scope, clock=clock)
+
+    assert registry.has_blob(config)
+    assert ((1, 0), (0, 1)) == ((report.stored, report.existed), (again.stored, again.existed))
+
+
+def test_store_that_refuses_by_itself_is_explained(make_note, journal, scope, clock):
+    """A registry that honours If-Match: its refusal is our conflict."""
+
+    class Strict(MemoryStore):
+        traits = Traits(compares_tags=False)
+
+        def put_manifest(self, document, *tags, expect=None):
+            if tags:
+                raise Conflict("v1 is no longer that", tag="v1")
+            return super().put_manifest(document)
+
+    plan = replace("reg.test/app", ["v1"], None, make_note("new"), content=[PutManifest(make_note("child"))])
+
+    with pytest.raises(Conflict) as caught:
+        apply(plan, Strict("reg.test/app"), journal, scope, clock=clock)
+
+    assert ["1 manifests of ours stay in reg.test/app without a tag"] == caught.value.__notes__
 
 
 class Late(MemoryStore):

@@ -1,8 +1,12 @@
 """Differences between documents, as values and as lines."""
 
+import pytest
+
 from ocitool.change.difference import Change, difference
+from ocitool.errors import MalformedDocument
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
+from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTATION, ATTESTED, Descriptor
@@ -93,3 +97,35 @@ def test_pointer_escapes_slashes():
     assert ("/annotations", {"org.example/a~b": "1"}) == (change.pointer, change.after)
     [change] = difference(index(x="1"), index(x="1", **{"a/b~c": "1"}))
     assert "/annotations/a~1b~0c" == change.pointer
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [3, None, {}, {"platform": 3, "digest": "x"}, {"annotations": [], "digest": "sha256:1"}, {"platform": {}}],
+)
+def test_entries_of_any_shape_are_compared(entry):
+    """A difference is asked for before anything is judged, so nothing in a list makes it fail."""
+    broken = index().edit(lambda tree: tree["manifests"].append(entry))
+
+    [change] = difference(index(), broken)
+
+    assert ("added", entry) == (change.kind, change.after)
+    assert change.text().startswith("+ ")
+
+
+def test_list_that_is_gone_removes_its_entries():
+    gone = index(AMD).edit(lambda tree: tree.pop("manifests"))
+
+    assert [f"- linux/amd64  {AMD.digest.short}"] == [change.text() for change in difference(index(AMD), gone)]
+
+
+def test_long_values_are_shortened():
+    changes = difference(index(), index().edit(lambda tree: tree.update(x=["y" * 50] * 9)))
+
+    assert changes[0].text().endswith("…")
+    assert len(changes[0].text()) < 140
+
+
+def test_only_objects_can_be_compared():
+    with pytest.raises(MalformedDocument, match="objects"):
+        difference(Document(b"[]", ""), None)

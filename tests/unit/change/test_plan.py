@@ -2,8 +2,12 @@
 
 import pytest
 
-from ocitool.change.plan import Plan, PutManifest, Tag, replace
+from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag, replace
 from ocitool.errors import UsageError
+from ocitool.model.digest import Digest
+from ocitool.model.views import Descriptor
+from ocitool.store.base import BytesSource
+from ocitool.store.memory import MemoryStore
 
 
 def test_same_bytes_make_an_empty_plan(make_note):
@@ -40,3 +44,33 @@ def test_text_shows_differences_then_steps(make_note):
         "  ~ annotations/note  a → b",
         f"  tag v1: {old.digest.short} → {new.digest.short}",
     ] == text.splitlines()
+
+
+def test_every_step_has_a_line_and_a_name(make_note):
+    child, old, new = make_note("c"), make_note("a"), make_note("b")
+    blob = Descriptor("application/octet-stream", Digest.of(b"1"), 1)
+    other = MemoryStore("reg.test/other")
+    plan = Plan(
+        "reg.test/app",
+        (
+            PutBlob(blob, BytesSource(b"1"), "config"),
+            Bring(other, Descriptor.of(child), "linux/amd64"),
+            PutManifest(child),
+            Tag("v1", new),
+            Delete("v0", old),
+            Delete(str(child.digest), child),
+        ),
+    )
+
+    assert [
+        f"  put blob {blob.digest.short} (1 bytes) config",
+        f"  bring {child.digest.short} from reg.test/other linux/amd64",
+        f"  put manifest {child.digest.short} ({child.size} bytes)",
+        f"  tag v1: nothing → {new.digest.short}",
+        f"  delete v0 ({old.digest.short})",
+        f"  delete {child.digest}",
+    ] == plan.text().splitlines()[1:]
+    assert ["put-blob", "bring", "put-manifest", "tag", "delete", "delete"] == [
+        s["step"] for s in plan.to_tree()["steps"]
+    ]
+    assert "reg.test/other" == plan.to_tree()["steps"][1]["from"]

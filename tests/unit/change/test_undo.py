@@ -3,9 +3,10 @@
 import pytest
 
 from ocitool.change.apply import apply
-from ocitool.change.plan import replace
+from ocitool.change.journal import Journal
+from ocitool.change.plan import Delete, Plan, replace
 from ocitool.change.undo import plan_undo, settle_undo
-from ocitool.errors import Conflict, NotFound
+from ocitool.errors import Conflict, LocalIOError, MalformedDocument, NotFound
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
@@ -113,3 +114,83 @@ def test_changes_of_other_tags_do_not_count(store, change, make_note, journal):
 
     with pytest.raises(NotFound):
         plan_undo(TARGET, "v2", store, journal)
+
+
+def test_undo_of_a_first_write_that_is_gone_already(store, change, undo, make_note):
+    change(None, make_note("new"))
+    store.delete("v1")
+
+    with pytest.raises(Conflict, match="is gone"):
+        undo()
+
+
+def test_undo_of_a_delete_brings_the_tag_back(store, journal, scope, undo, make_note):
+    old = make_note("old")
+    store.put_manifest(old, "v1")
+    apply(Plan(TARGET, (Delete("v1", old),)), store, journal, scope)
+
+    undo()
+
+    assert old.digest == store.head("v1").digest
+
+
+def test_old_bytes_that_are_nowhere_are_said_to_be_gone(store, change, undo, make_note, journal):
+    old = make_note("old")
+    store.put_manifest(old, "v1")
+    change(old, make_note("new"))
+    store.delete(str(old.digest))
+    for blob in (journal.root / "blobs" / "sha256").iterdir():
+        blob.unlink()
+
+    with pytest.raises(NotFound, match="neither in"):
+        undo()
+
+
+def test_old_bytes_come_from_the_registry_when_the_backup_is_gone(store, change, undo, make_note, journal):
+    old = make_note("old")
+    store.put_manifest(old, "v1")
+    change(old, make_note("new"))
+    for blob in (journal.root / "blobs" / "sha256").iterdir():
+        blob.unlink()
+
+    undo()
+
+    assert old.digest == store.head("v1").digest
+
+
+def test_image_under_the_tag_has_no_children_to_put_back(store, change, undo, make_note):
+    config = Descriptor("application/vnd.oci.image.config.v1+json", make_note("x").digest, 1)
+    image = compose.manifest(Family.OCI, config, [])
+    store.put_manifest(image, "v1")
+    change(image, make_note("new"))
+
+    assert 0 == undo().stored
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"target": "t", "tag": "v1", "before": 1, "after": null, "when": 1}', "{"]
+)
+def test_damaged_record_is_an_error_of_ours(store, change, undo, make_note, journal, text):
+    change(None, make_note("new"))
+    [path] = journal.root.glob("records/*/*.json")
+    path.write_text(text)
+
+    with pytest.raises(MalformedDocument):
+        undo()
+
+
+def test_record_that_another_process_undid_is_forgotten_in_peace(change, make_note, journal):
+    change(None, make_note("new"))
+    record = journal.last(TARGET, "v1")
+
+    journal.forget(record)
+    journal.forget(record)
+
+    assert journal.last(TARGET, "v1") is None
+
+
+def test_folder_that_cannot_be_written_is_told(make_note, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(LocalIOError):
+        Journal(tmp_path / "file").record(TARGET, "v1", None, make_note("x").digest)

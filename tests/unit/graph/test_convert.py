@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ocitool.errors import NotFound, UsageError
+from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.graph.convert import Losses, convert, convert_manifest
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
@@ -213,3 +213,76 @@ def test_manifest_without_index_is_converted_alone(store):
 
     assert isinstance(view(done.document), Manifest)
     assert {} == dict(done.children)
+
+
+class TestRefusals:
+    def test_index_is_no_image(self):
+        with pytest.raises(MalformedDocument, match="not an image manifest"):
+            convert_manifest(compose.index(Family.OCI, []), Family.DOCKER)
+
+    def test_schema_1_is_not_converted(self, store):
+        """K125: obsolete, and said so."""
+        document = Document(b'{"schemaVersion":1,"fsLayers":[]}', mediatype.SCHEMA1_SIGNED)
+
+        with pytest.raises(UsageError, match="schema 1"):
+            convert(store, document, Family.OCI, scope=Scope())
+
+    def test_child_is_named_in_the_error(self, store):
+        [one] = stored(store, image(Family.OCI, note="x"))
+
+        with pytest.raises(UsageError) as caught:
+            convert(store, compose.index(Family.OCI, [entry(one)]), Family.DOCKER, scope=Scope())
+
+        assert ["it is linux/amd64 of the index"] == caught.value.__notes__
+
+    def test_hostile_depth_ends(self, store):
+        """K020: a chain of indexes is not followed for ever."""
+        [level] = stored(store, compose.index(Family.DOCKER, []))
+        for _ in range(5):
+            [level] = stored(store, compose.index(Family.DOCKER, [entry(level)]))
+
+        with pytest.raises(MalformedDocument, match="deeper than 4"):
+            convert(store, level, Family.OCI, scope=Scope())
+
+    def test_layer_without_counterpart(self):
+        foreign = blob("l", mediatype.OCI_FOREIGN + "+zstd")
+
+        with pytest.raises(UsageError, match="zstd"):
+            convert_manifest(
+                compose.manifest(Family.OCI, blob("c", mediatype.OCI_CONFIG), [foreign]), Family.DOCKER
+            )
+
+    def test_encrypted_layer_has_no_counterpart(self):
+        layer = blob("l", f"{mediatype.OCI_LAYER_GZIP}+encrypted")
+
+        with pytest.raises(UsageError, match="no counterpart"):
+            convert_manifest(compose.manifest(Family.OCI, blob("c", mediatype.OCI_CONFIG), [layer]), Family.DOCKER)
+
+
+def test_foreign_layer_keeps_its_urls():
+    """K058: the descriptor is kept, urls too."""
+    layer = Descriptor(mediatype.DOCKER_FOREIGN_GZIP, Digest.of(b"f"), 1, urls=("https://files.test/l.tgz",))
+    document = compose.manifest(Family.DOCKER, blob("c", mediatype.DOCKER_CONFIG), [layer])
+
+    [converted] = view(convert_manifest(document, Family.OCI)).layers
+
+    assert (mediatype.OCI_FOREIGN_GZIP, layer.urls) == (converted.media_type, converted.urls)
+
+
+def test_subject_and_descriptor_extras_stay_behind_in_docker(store):
+    [one] = stored(store, image(Family.OCI, "1"))
+    tree = image(Family.OCI).tree() | {"subject": Descriptor.of(one).to_tree()}
+    document = Document(json.dumps(tree).encode(), mediatype.OCI_MANIFEST)
+
+    with pytest.raises(UsageError, match="annotations"):
+        convert_manifest(document, Family.DOCKER)
+    assert "subject" not in convert_manifest(document, Family.DOCKER, drop_annotations=True).tree()
+
+
+def test_missing_version_is_written_too():
+    tree = image(Family.OCI).tree()
+    del tree["mediaType"], tree["schemaVersion"]
+
+    after = convert_manifest(Document(json.dumps(tree).encode(), mediatype.OCI_MANIFEST), Family.DOCKER)
+
+    assert (2, mediatype.DOCKER_MANIFEST) == (after.tree()["schemaVersion"], after.tree()["mediaType"])

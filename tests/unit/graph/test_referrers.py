@@ -143,3 +143,37 @@ def test_tags_of_long_digests_are_cut():
 
     assert f"sha512-{digest.hex[:64]}" == referrers_tag(digest)
     assert "sha256-b64u-LCa0" == referrers_tag(Digest("sha256+b64u:LCa0"))
+
+
+def test_index_can_refer_too(store):
+    """An index with a subject is listed by its own artifact type."""
+    tree = {"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "artifactType": "application/x", "manifests": []}
+    document = Document(json.dumps(tree | {"subject": SUBJECT.to_tree()}).encode(), mediatype.OCI_INDEX)
+
+    referrers.put_referrer(store, document, scope=Quick())
+
+    assert ["application/x"] == [e.artifact_type for e in referrers.read_fallback(store, SUBJECT.digest)]
+
+
+def test_what_cannot_be_read_is_no_referrer():
+    with pytest.raises(MalformedDocument, match="no manifest that can refer"):
+        referrers.referrer_entry(Document(b"{}", "application/x"))
+
+
+def test_store_that_compares_is_asked_again_after_a_conflict():
+    """The fallback of a store with its own comparison: no settling, one more round."""
+
+    class Comparing(MemoryStore):
+        others = 1
+
+        def put_manifest(self, document, *tags, expect=None):
+            if tags and self.others:
+                self.others -= 1
+                theirs = compose.index(Family.OCI, [referrers.referrer_entry(artifact("theirs"))])
+                super().put_manifest(theirs, TAG)
+            return Stored(super().put_manifest(document, *tags, expect=expect).descriptor, subject_indexed=False)
+
+    store = Comparing("reg.test/app")
+    referrers.put_referrer(store, artifact("ours"), scope=Quick())
+
+    assert [artifact("theirs").digest, artifact("ours").digest] == listed(store)
