@@ -78,9 +78,7 @@ def diagnose(
     if source is None:
         return Diagnosis(compilers, general_abilities(platforms or USUAL, compilers))
     spec = find_spec(source, spec_file, environ)
-    chosen = choose_toolchain(
-        source, said=toolchain or spec.toolchain, has_files=bool(spec.common.files or spec.differences)
-    )
+    chosen = choose_toolchain(source, said=toolchain or spec.toolchain, has_files=spec.has_files)
     wanted = platforms or spec.platforms or USUAL
     project = Project(source, Path("/"), environ)
     return Diagnosis(compilers, project_abilities(chosen, spec, wanted, project), chosen)

@@ -72,7 +72,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
     toolchain = choose_toolchain(
         request.source,
         said=request.toolchain or spec.toolchain,
-        has_files=bool(request.copies or spec.common.files),
+        has_files=bool(request.copies) or spec.has_files,
     )
     opened = _Bases(around)
     common = opened.get(request.base or spec.common.base)

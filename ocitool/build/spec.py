@@ -95,6 +95,11 @@ class BuildSpec:
     common: Part = field(default_factory=Part)
     differences: tuple[tuple[Platform, Part], ...] = ()
 
+    @property
+    def has_files(self) -> bool:
+        """Whether files are copied for some platform."""
+        return bool(self.common.files) or any(part.files for _, part in self.differences)
+
     def part(self, platform: Platform) -> Part:
         """The settings for one platform."""
         return next((part for key, part in self.differences if key.same(platform)), self.common)

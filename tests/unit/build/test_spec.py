@@ -232,3 +232,16 @@ def test_all_errors_of_a_file_come_together(tmp_path):
     assert ["platfroms unknown key", "index must be true or false, not a string"] == [
         str(error).partition(": ")[2] for error in refused.value.exceptions
     ]
+
+
+@pytest.mark.parametrize(
+    ("has_files", "text"),
+    [
+        (False, "name = 'a'"),
+        (True, "files = ['a:/']"),
+        (True, "[platform.'linux/arm64']\nfiles = ['a:/']"),
+        (False, "[platform.'linux/arm64']\nbase = 'b'"),
+    ],
+)
+def test_files_of_one_platform_are_files(tmp_path, has_files, text):
+    assert has_files == load(tmp_path, text).has_files
