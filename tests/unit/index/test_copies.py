@@ -94,6 +94,33 @@ def test_image_of_another_platform_is_not_copied(repository, other_repository, c
         copied(other_repository, platforms=(ARM,))
 
 
+def test_image_of_the_platform_is_copied_as_it_is(repository, other_repository, copied):
+    """K002: with a variant written or not."""
+    image = repository.platform_image("1", "linux/arm64/v8")
+
+    copied(other_repository, platforms=(ARM,))
+
+    assert image == other_repository.get_manifest("1")
+
+
+def test_artifact_has_no_platforms(repository, other_repository, copied):
+    config = Descriptor("application/vnd.oci.example.v1+json", Digest.of(b"{}"), 2)
+    repository.put_manifest(compose.manifest(Family.OCI, config, []), "1")
+
+    with pytest.raises(UsageError, match="no platforms to choose"):
+        copied(other_repository, platforms=(ARM,))
+
+
+def test_smaller_index_can_be_copied_to_its_digest(repository, published, other_repository, copied):
+    """K062: the digest has to be that of the smaller index."""
+    plan = plan_copy(repository, "1", other_repository, ["x"], Wish(platforms=(ARM,)), scope=Scope())
+    digest = plan.result.digest
+
+    copied(other_repository, platforms=(ARM,), tags=(str(digest),))
+
+    assert other_repository.head(str(digest)) is not None
+
+
 def test_tag_with_something_else_needs_consent(repository, published, other_repository, copied):
     old = other_repository.platform_image("1", "linux/amd64")
 

@@ -330,6 +330,15 @@ class TestAnnotate:
 
         assert {"b": "2", "c": "3"} == dict(view(after).annotations)
 
+    def test_last_annotation_takes_the_map_with_it(self, make):
+        index = make.index(make.entry("1", "linux/amd64", a="1"), a="1")
+
+        after = edit.annotate_index(
+            view(edit.annotate(index, select("linux/amd64"), Marks(annotations={"a": None}))), {"a": None}
+        )
+
+        assert b"annotations" not in after.raw
+
     def test_annotating_nothing_is_the_same_document(self, make):
         index = make.index(make.entry("1", "linux/amd64"), a="1")
 
@@ -361,6 +370,12 @@ class TestOrder:
 
         assert [amd.digest, arm.digest, amd_att.digest, arm_att.digest] == [d for _, d in make.listed(after)]
 
+    def test_entries_without_platform_come_last(self, make):
+        """K014: no platform is no reason to fail."""
+        bare, amd = make.entry("1"), make.entry("2", "linux/amd64")
+
+        assert [amd.digest, bare.digest] == [d for _, d in make.listed(edit.order(make.index(bare, amd)))]
+
     def test_ordered_index_is_the_same_document(self, make):
         index = make.index(make.entry("1", "linux/amd64"), make.entry("2", "linux/arm64"))
 
@@ -391,6 +406,12 @@ class TestFlatten:
 
         with pytest.raises(MalformedDocument, match="deeper than 4"):
             edit.flatten(level, nested)
+
+    def test_inner_index_that_was_not_read(self, make):
+        one = make.index(make.entry("1", "linux/amd64"))
+
+        with pytest.raises(MalformedDocument, match="was not read"):
+            edit.flatten(make.index(self.inner(make, one)), {})
 
     def test_entry_met_twice_is_listed_once(self, make):
         amd = make.entry("1", "linux/amd64")

@@ -164,6 +164,56 @@ class TestCreate:
 
         assert 1 == len(view(create(repository.source("a"), append=True).result).entries)
 
+    def test_append_sets_annotations_too(self, repository, create, carry_out):
+        repository.platform_image("a", "linux/amd64")
+        carry_out(create(repository.source("a")))
+
+        plan = create(repository.source("a"), append=True, annotations={"a": "b"})
+
+        assert {"a": "b"} == dict(view(plan.result).annotations)
+
+    def test_digest_is_no_place_to_write_to(self, repository, create):
+        """K062: an index cannot be made to have a digest."""
+        image = repository.platform_image("a", "linux/amd64")
+
+        with pytest.raises(UsageError, match="cannot be made to be"):
+            create(repository.source("a"), tags=(str(image.digest),))
+
+    def test_image_under_the_tag_vanishes_without_a_word(self, repository, create):
+        """What an image was for is not looked up for a warning."""
+        repository.platform_image("1", "linux/amd64")
+        repository.platform_image("b", "linux/arm64")
+
+        assert () == create(repository.source("b")).notes
+
+    @pytest.mark.parametrize("drop", [False, True])
+    def test_annotated_entry_into_docker(self, repository, create, drop):
+        """K032: an entry's annotations are an error, or left behind by choice."""
+        image = repository.platform_image("", "linux/amd64")
+        entry = Descriptor(
+            image.media_type, image.digest, image.size, Platform("linux", "amd64"), annotations={"a": "b"}
+        )
+        repository.put_manifest(compose.index(Family.OCI, [entry]), "listed")
+        losses = Losses(annotations=drop)
+
+        if drop:
+            plan = create(repository.source("listed"), family=Family.DOCKER, losses=losses)
+            assert b"annotations" not in plan.result.raw
+        else:
+            with pytest.raises(UsageError, match="cannot carry"):
+                create(repository.source("listed"), family=Family.DOCKER, losses=losses)
+
+    def test_image_that_cannot_be_converted_is_named(self, repository, create):
+        """K055: zstd does not go into Docker's family."""
+        config = view(repository.platform_image("", "linux/amd64")).config
+        layer = Descriptor(mediatype.OCI_LAYER_ZSTD, config.digest, config.size)
+        repository.put_manifest(compose.manifest(Family.OCI, config, [layer]), "zstd")
+
+        with pytest.raises(UsageError, match="zstd") as caught:
+            create(repository.source("zstd"), family=Family.DOCKER)
+
+        assert ["converting linux/amd64"] == caught.value.__notes__
+
     def test_platforms_that_vanish_are_told(self, repository, create, carry_out):
         """K038: a smaller index under a shared tag is not silent."""
         repository.platform_image("a", "linux/amd64")

@@ -70,6 +70,17 @@ class TestPlatformOfAnImage:
         with pytest.raises(UsageError, match="is no image but application"):
             entries(repository.source("v1"))
 
+    def test_artifact_with_a_platform_is_listed_with_its_type(self, repository):
+        config = Descriptor("application/vnd.oci.example.v1+json", Document(b"{}", "").digest, 2)
+        repository.put_manifest(compose.manifest(Family.OCI, config, []), "v1")
+
+        [entry] = entries(repository.source("v1", "linux/amd64"))
+
+        assert ("application/vnd.oci.example.v1+json", Platform("linux", "amd64")) == (
+            entry.descriptor.artifact_type,
+            entry.platform,
+        )
+
     def test_schema_1_is_refused(self, repository):
         """K125: never included in a new index."""
         document = Document(b'{"schemaVersion":1,"name":"app","fsLayers":[]}', mediatype.SCHEMA1_SIGNED)
@@ -144,6 +155,24 @@ class TestIndexAsSource:
         [entry] = entries(repository.source("v1"))
 
         assert Platform("linux", "s390x") == entry.platform
+
+    def test_artifact_in_an_index_keeps_having_no_platform(self, repository):
+        config = Descriptor("application/vnd.oci.example.v1+json", Document(b"{}", "").digest, 2)
+        document = compose.manifest(Family.OCI, config, [])
+        repository.put_manifest(document)
+        repository.put_manifest(compose.index(Family.OCI, [Descriptor.of(document)]), "v1")
+
+        [entry] = entries(repository.source("v1"))
+
+        assert entry.platform is None
+
+    def test_entry_that_only_says_that_it_is_an_index(self, repository):
+        image = repository.platform_image("", "linux/amd64")
+        false = Descriptor(mediatype.OCI_INDEX, image.digest, image.size)
+        repository.put_manifest(compose.index(Family.OCI, [false]), "v1")
+
+        with pytest.raises(MalformedDocument, match="listed as an index and is none"):
+            entries(repository.source("v1"))
 
     def test_index_of_indexes_is_descended(self, repository, attested):
         """K020: grandchildren are found."""
