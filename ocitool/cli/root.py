@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from ocitool import __version__
-from ocitool.cli.outcome import fail
 from ocitool.cli.table import COMMANDS, GROUPS, Command
 
 
@@ -110,6 +109,8 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return _closed_pipe()
     except BaseException as error:  # noqa: BLE001 - the last place where anything can be caught
+        from ocitool.cli.outcome import fail
+
         return fail(error, arguments)
     return code if isinstance(code, int) else 0
 

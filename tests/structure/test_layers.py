@@ -52,6 +52,7 @@ LAZY = {
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn
+    "ocitool.cli.root.run",  # what tells an error, when there is one
     "ocitool.cli.root.resolve_command",  # difflib, for a command that is not there
     "ocitool.cli",  # --version is answered before click is imported
     "ocitool.errors.local_io",  # errno, for the one function that reads it
