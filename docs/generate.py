@@ -7,14 +7,18 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+import click  # noqa: E402
+
 from ocitool import errors  # noqa: E402 - the checkout that this file stands in, not an installed copy
 from ocitool.build.schema import SCHEMA  # noqa: E402
+from ocitool.cli.table import COMMANDS  # noqa: E402
 
 CASES = REPOSITORY / "docs" / "cases.md"
 ROW = re.compile(r"^\| (K\d{3}) \| (.*) \| (.*) \| (.*) \|$")
@@ -110,6 +114,42 @@ def _type(schema: dict[str, Any]) -> str:
     return {"object": "table of strings", "boolean": "true or false"}.get(schema["type"], schema["type"])
 
 
+def commands() -> str:
+    """Every command with its options, from the commands themselves."""
+    lines = [
+        GENERATED + "# Commands",
+        "",
+        "Every command also takes the shared options at the end.",
+        "`REF` is `[registry/]repository[:tag][@digest]`.",
+        "`LOC` is a REF or `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:TAG]`.",
+    ]
+    shared: list[str] = []
+    section = ""
+    for row in COMMANDS:
+        command = import_module(f"ocitool.cli.cmd.{row.module}").command
+        if row.section != section:
+            section = row.section
+            lines += ["", f"## {section}"]
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        words = " ".join(argument.make_metavar(click.Context(command)) for argument in arguments)
+        lines += ["", f"### `ocitool {row.path}{' ' if words else ''}{words}`", "", f"{row.summary}.", ""]
+        options = [p for p in command.params if isinstance(p, click.Option)]
+        own = [_option(p) for p in options if p.name not in SHARED]
+        shared = shared or [_option(p) for p in options if p.name in SHARED]
+        lines += ["| option | meaning |", "|--|--|", *own] if own else ["No options of its own."]
+    return "\n".join([*lines, "", "## Shared options", "", "| option | meaning |", "|--|--|", *shared]) + "\n"
+
+
+SHARED = {"as_json", "quiet", "verbose", "plain_http", "insecure_hosts", "ca_files", "jobs", "cache_dir"}
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    value = "" if option.is_flag else f" `{option.make_metavar(click.Context(click.Command('x')))}`"
+    variable = f" (`{option.envvar}`)" if option.envvar else ""
+    return f"| {names}{value} | {(option.help or '').replace('|', chr(92) + '|')}{variable} |"
+
+
 def cases() -> str:
     """docs/cases.md with its last column filled from the tests; reasons written by hand are kept."""
     found = cited()
@@ -146,6 +186,7 @@ def _first_line(kind: type) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cases.md": cases,
+    "docs/reference/commands.md": commands,
     "docs/reference/exit-codes.md": exit_codes,
     "docs/reference/ocitool-toml.md": spec_reference,
     "docs/reference/ocitool-toml.schema.json": spec_schema,

@@ -6,21 +6,45 @@ The public names below are loaded on first use, so importing the package costs n
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ocitool.graph.copy import copy
+    from ocitool.graph.walk import walk
     from ocitool.model.digest import Digest
     from ocitool.model.document import Document
     from ocitool.model.platform import Platform
     from ocitool.model.reference import Reference
+    from ocitool.model.views import view
+    from ocitool.registry.hosts import Access
+    from ocitool.store.locate import Opener
+    from ocitool.tasks import Scope
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Access": "ocitool.registry.hosts",
     "Digest": "ocitool.model.digest",
     "Document": "ocitool.model.document",
+    "Opener": "ocitool.store.locate",
     "Platform": "ocitool.model.platform",
     "Reference": "ocitool.model.reference",
+    "Scope": "ocitool.tasks",
+    "copy": "ocitool.graph.copy",
+    "view": "ocitool.model.views",
+    "walk": "ocitool.graph.walk",
 }
 
-__all__ = ["Digest", "Document", "Platform", "Reference", "__version__"]
+__all__ = [
+    "Access",
+    "Digest",
+    "Document",
+    "Opener",
+    "Platform",
+    "Reference",
+    "Scope",
+    "__version__",
+    "copy",
+    "view",
+    "walk",
+]
 
 
 def __getattr__(name: str) -> object:

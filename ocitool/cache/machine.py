@@ -11,11 +11,13 @@ Everything is written to a temporary name and renamed, so several processes can 
 import json
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
 from ocitool.errors import LocalIOError, NotFound, local_io
 from ocitool.model.digest import Digest
+from ocitool.model.views import Index, Manifest, Opaque, view
 from ocitool.store.layout import LayoutStore
 
 _SCHEMA: Final = "1"
@@ -71,6 +73,50 @@ class MachineStore:
                 where=str(self.root),
                 hint="ocitool build -t it",
             )
+
+    def prune(self, *, everything: bool = False) -> int:
+        """Remove what can be made again, and with `everything` the kept images too; gives the bytes freed.
+
+        Blobs that a kept image refers to stay. Raises LocalIOError.
+        """
+        before = _size(self.root)
+        try:
+            for name in ("memo", "work", "journal", *(["content"] if everything else [])):
+                shutil.rmtree(self.root / name, ignore_errors=not (self.root / name).exists())
+            if not everything:
+                kept = self._needed()
+                for path in (self.root / "content" / "blobs").glob("*/*"):
+                    if f"{path.parent.name}:{path.name}" not in kept:
+                        path.unlink()
+                for path in (self.root / "content").glob(".ingest-*"):
+                    path.unlink()
+        except OSError as error:
+            raise local_io(error, f"empty {self.root}") from error
+        return before - _size(self.root)
+
+    def _needed(self) -> set[str]:
+        """The digests of everything that the names in the content layout lead to."""
+        needed: set[str] = set()
+        todo = [entry.digest for entry in self.content.entries()]
+        while todo:
+            digest = todo.pop()
+            if digest in needed:
+                continue
+            needed.add(digest)
+            seen = view(self.content.get_manifest(str(digest)))
+            match seen:
+                case Index():
+                    todo += [entry.digest for entry in seen.entries]
+                case Manifest():
+                    needed |= {blob.digest for blob in (seen.config, *seen.layers)}
+                case Opaque():
+                    pass
+        return needed
+
+
+def _size(root: Path) -> int:
+    """Bytes of the files below a folder."""
+    return sum(path.lstat().st_size for path in root.rglob("*") if path.is_file())
 
 
 class DiskMemo:

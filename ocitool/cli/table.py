@@ -20,6 +20,7 @@ COMMANDS: Final = (
     Command("build", "Compile, pack and publish a multi-arch image from a folder", "build", "Build"),
     Command("push", "Publish what `build -t` left in this machine's store", "push", "Build"),
     Command("images", "List the images in this machine's store", "images", "Build"),
+    Command("cache prune", "Empty this machine's store", "cache_prune", "Build"),
     Command("doctor", "Tell what can be compiled here, and by what", "doctor", "Build"),
     Command("inspect", "Show an image or index as a table of platforms", "inspect", "Look"),
     Command("diff", "Compare two images, platform by platform", "diff", "Look"),
@@ -45,12 +46,7 @@ COMMANDS: Final = (
 
 GROUPS: Final = {
     "index": "Create and edit multi-arch indexes",
-    "manifest": "What `docker manifest` does, word for word; also get and put raw manifests",
-    "buildx": "What `docker buildx` does, as far as it makes sense without a daemon",
+    "manifest": "What `docker manifest` does, word for word",
     "cache": "This machine's store",
-    "key": "Keys for signing",
-    "blob": "Raw blobs of a repository",
-    "config": "An image's config",
-    "artifact": "Files as OCI artifacts",
 }
 """Summaries of the words that hold several commands."""
