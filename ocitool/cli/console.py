@@ -6,7 +6,7 @@ Only importer of rich, and only where something is drawn.
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ocitool.cli.outcome import clean
@@ -22,10 +22,18 @@ LONG_STEP_S: Final = 30.0
 class Console:
     """Where a command's output goes. `hear` may be called from several threads."""
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.as_json, self.quiet, self.verbose = as_json, quiet, verbose
         self.warnings: list[str] = []
         self._lock = threading.RLock()
+        self._clock = clock
         self._steps: dict[str, _Step] = {}
         self._drawn = _Drawn() if not quiet and sys.stderr.isatty() else None
 
@@ -65,7 +73,7 @@ class Console:
         with self._lock:
             match event:
                 case Started():
-                    self._steps[event.key] = _Step(event.label, event.total)
+                    self._steps[event.key] = _Step(event.label, event.total, self._clock())
                     if self._drawn is not None:
                         self._drawn.start(event)
                 case Advanced():
@@ -87,8 +95,8 @@ class Console:
         if step is None:
             return
         step.done += event.size
-        if self._drawn is None and not self.quiet and time.monotonic() - step.told_s >= LONG_STEP_S:
-            step.told_s = time.monotonic()
+        if self._drawn is None and not self.quiet and self._clock() - step.told_s >= LONG_STEP_S:
+            step.told_s = self._clock()
             share = f" of {human(step.total)}" if step.total else ""
             self.talk(f"{step.label}: {human(step.done)}{share}")
 
@@ -106,9 +114,9 @@ class Console:
 class _Step:
     __slots__ = ("done", "label", "told_s", "total")
 
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int, now_s: float) -> None:
         self.label, self.total, self.done = label, total, 0
-        self.told_s = time.monotonic()
+        self.told_s = now_s
 
 
 class _Drawn:

@@ -1,5 +1,7 @@
 """Copying between stores: order, what is skipped, what an error says, and what a dead copy leaves."""
 
+import gzip
+
 import pytest
 
 from ocitool.errors import Cancelled, NotFound, RegistryError
@@ -207,3 +209,20 @@ def test_same_failure_is_noted_once(source, target, published):
         copy(source, "v1", Refusing(), "v2", scope=Scope(), width=1)
 
     assert ["at the destination"] == error.__notes__
+
+
+def test_two_blobs_of_one_tar_are_both_copied(source, target):
+    """K053: what is the same uncompressed is not the same blob."""
+    tar = b"the same tar" * 100
+    blobs = [gzip.compress(tar, level, mtime=0) for level in (1, 9)]
+    layers = [Descriptor(mediatype.OCI_LAYER_GZIP, Digest.of(blob), len(blob)) for blob in blobs]
+    for layer, blob in zip(layers, blobs, strict=True):
+        source.put_blob(layer, BytesSource(blob))
+    config = Descriptor(mediatype.OCI_CONFIG, Digest.of(b"{}"), 2)
+    source.put_blob(config, BytesSource(b"{}"))
+    source.put_manifest(compose.manifest(Family.OCI, config, layers), "twice")
+
+    copy(source, "twice", target, "twice", scope=Scope())
+
+    assert blobs[0] != blobs[1]
+    assert all(target.has_blob(layer) for layer in layers)

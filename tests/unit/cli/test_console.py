@@ -1,0 +1,80 @@
+import pytest
+
+from ocitool.cli.console import Console, human, table
+from ocitool.events import Advanced, Done, Noted, Started
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def upload(console: Console, clock: Clock, minutes: int) -> None:
+    """A blob of 60 MB a minute, a piece each second."""
+    console.hear(Started("b", "blob sha256:abc", minutes * 60_000_000))
+    for _ in range(minutes * 60):
+        clock.now += 1
+        console.hear(Advanced("b", 1_000_000))
+    console.hear(Done("b", "stored", minutes * 60_000_000))
+
+
+def test_a_long_step_says_every_30_seconds_how_far_it_is(capsys):
+    """K178: CI services end jobs that are silent."""
+    clock = Clock()
+
+    upload(Console(clock=clock), clock, 5)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert 11 == len(lines)
+    assert "blob sha256:abc: 30.0 MB of 300.0 MB" == lines[0]
+    assert "blob sha256:abc: stored 300.0 MB" == lines[-1]
+
+
+def test_a_quiet_console_says_nothing_of_steps(capsys):
+    """K178: switchable."""
+    clock = Clock()
+
+    upload(Console(quiet=True, clock=clock), clock, 5)
+
+    assert "" == capsys.readouterr().err
+
+
+def test_what_was_there_already_is_told_with_verbose_alone(capsys):
+    for console in (Console(), Console(verbose=True)):
+        console.hear(Started("b", "blob", 5))
+        console.hear(Done("b", "existed", 5))
+
+    assert "blob: existed 5 B\n" == capsys.readouterr().err
+
+
+def test_a_warning_is_told_once_and_kept_for_json(capsys):
+    console = Console()
+    for _ in range(2):
+        console.hear(Noted("the base is old"))
+
+    assert "warning: the base is old\n" == capsys.readouterr().err
+    assert ["the base is old"] == console.warnings
+
+
+def test_text_of_others_cannot_move_the_cursor(capsys):
+    Console().hear(Noted("\x1b[2Jgone\r\nnew line"))
+
+    assert "\x1b" not in (err := capsys.readouterr().err)
+    assert 1 == err.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_999, "1.0 MB"), (10**13, "10.0 TB")],
+)
+def test_sizes_for_people(size, text):
+    assert text == human(size)
+
+
+def test_tables_align_and_put_numbers_to_the_right():
+    assert "NAME  SIZE\na        5\nlong    10" == table(("NAME", "SIZE"), [("a", "5"), ("long", "10")])
