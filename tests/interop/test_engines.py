@@ -21,7 +21,7 @@ from ocitool.store.base import BytesSource
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 from tests.conftest import REPOSITORY
-from tests.interop.engines import containerd, podman, sh, tree
+from tests.peers.engines import containerd, podman, sh, tree
 
 pytestmark = [pytest.mark.interop, pytest.mark.registry]
 HELLO = REPOSITORY / "testdata" / "src-go" / "hello"
@@ -221,14 +221,12 @@ def test_a_program_over_a_usr_merged_base(docker_registry, peer, tmp_path, run):
     assert 0 == run("copy", f"{reference}", f"oci:{tmp_path}/layout:one", "--platform", "linux/amd64").exit_code
     LayoutOf(tmp_path / "layout").flatten("one")
     sh(peer("umoci"), "raw", "unpack", "--rootless", "--image", f"{tmp_path}/layout:one", tmp_path / "umoci")
-    with containerd(peer("containerd"), tmp_path / "containerd") as ctr:
-        ctr("images", "pull", "--plain-http", "--snapshotter", "native", "--platform", "linux/amd64", reference)
-        (tmp_path / "mnt").mkdir()
-        ctr("images", "mount", "--snapshotter", "native", "--platform", "linux/amd64", reference, tmp_path / "mnt")
-        try:
-            in_containerd = tree(tmp_path / "mnt")
-        finally:
-            sh("umount", tmp_path / "mnt")
+    (tmp_path / "containerd").mkdir()
+    with (
+        containerd(tmp_path / "containerd") as daemon,
+        daemon.mounted(reference, "linux/amd64", tmp_path / "mnt") as mounted,
+    ):
+        in_containerd = tree(mounted)
     in_umoci = tree(tmp_path / "umoci")
 
     assert in_containerd == in_umoci

@@ -1,11 +1,12 @@
-"""containerd for one test: a daemon of its own in a folder, asked with ctr."""
+"""Engines of other people, run so that nothing of this machine is touched: containerd, podman."""
 
 import os
+import stat
 import subprocess
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,18 @@ class Containerd:
     def pull(self, reference: str, platform: str) -> None:
         """Pull one platform over HTTP, unpacking nothing for a foreign one. Raises CalledProcessError."""
         self._call("content", "fetch", "--plain-http", "--platform", platform, reference)
+
+    @contextmanager
+    def mounted(self, reference: str, platform: str, place: Path) -> Iterator[Path]:
+        """Pull and unpack one platform over HTTP; its file system at `place` inside the block."""
+        native = ("--snapshotter", "native", "--platform", platform)
+        self._call("images", "pull", "--plain-http", *native, reference)
+        place.mkdir()
+        self._call("images", "mount", *native, reference, str(place))
+        try:
+            yield place
+        finally:
+            sh("umount", place)
 
     def content(self) -> set[str]:
         """The digests of everything the daemon holds."""
@@ -71,3 +84,45 @@ def containerd(root: Path) -> Iterator[Containerd]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+def sh(*argv: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+    """What a program printed; its words are the failure if it fails.
+
+    podman and its relatives insist on the file that DOCKER_CONFIG promises, so it is only passed if it is there.
+    """
+    if env is None:
+        promised = os.environ.get("DOCKER_CONFIG", "") + "/config.json"
+        env = {k: v for k, v in os.environ.items() if k != "DOCKER_CONFIG" or os.path.exists(promised)}
+    done = subprocess.run(
+        [str(word) for word in argv], capture_output=True, text=True, check=False, timeout=300, env=env, cwd=cwd
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, argv))}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def podman(program: Path, place: Path) -> Callable[..., str]:
+    """`podman("pull", …)` with storage of its own; `run` gets what a container needs inside another one."""
+    runroot = tempfile.mkdtemp(prefix="ocitool-", dir="/tmp")  # podman takes no more than 50 characters
+    base = [program, "--storage-driver", "vfs", "--root", place / "root", "--runroot", runroot, "--runtime", "runc"]
+    inside = ["--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network=host"]
+
+    def call(verb: str, *argv: object) -> str:
+        insecure = ["--tls-verify=false"] if verb in {"pull", "run"} else []
+        return sh(*base, verb, *(inside if verb == "run" else []), *insecure, *argv)
+
+    return call
+
+
+def tree(root: Path) -> dict[str, str]:
+    """Every path below a folder: its mode in octal, and what it is or where it leads."""
+    found = {}
+    for folder, directories, files in os.walk(root):
+        for name in (*directories, *files):
+            path = Path(folder) / name
+            status = path.lstat()
+            kind = stat.filemode(status.st_mode)[0]
+            end = os.readlink(path) if path.is_symlink() else status.st_size if kind == "-" else ""
+            mode = "" if kind == "l" else oct(stat.S_IMODE(status.st_mode))
+            found[str(path.relative_to(root))] = f"{kind} {mode} {end}"
+    return found
