@@ -190,7 +190,7 @@ def _entry(entry: object, source: str) -> Credentials | None:
     username, password = text("username"), text("password")
     if text("auth"):
         try:
-            decoded = base64.b64decode(text("auth"), validate=False).decode()
+            decoded = base64.b64decode(text("auth"), validate=True).decode()
         except (binascii.Error, ValueError):
             raise AuthError(f"an entry of {source} holds no valid auth", source=source) from None
         username, _, password = decoded.partition(":")  # the first colon; a JSON key holds more (K072)

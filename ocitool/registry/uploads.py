@@ -107,15 +107,18 @@ class _Upload:
     def _finish(self, location: str, *, with_body: bool) -> None:
         try:
             if with_body:
-                self._repository.finish_upload(
+                answer = self._repository.finish_upload(
                     location, self._descriptor.digest, partial(self._open_at, 0), self._descriptor.size
                 )
             else:
-                self._repository.finish_upload(location, self._descriptor.digest)
+                answer = self._repository.finish_upload(location, self._descriptor.digest)
         except (NetworkError, NotFound):
             # A commit can outlast its answer (K106): the blob itself tells whether it was stored.
             if not self._settled():
                 raise
+            return
+        if answer.status == 202 and not self._settled():  # accepted is not stored
+            raise NotFound(f"{self._repository.label} took {self._descriptor.digest.short} and does not have it")
 
     def _settled(self) -> bool:
         return self._repository.has_blob(self._descriptor.digest)

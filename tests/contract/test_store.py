@@ -19,9 +19,10 @@ from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Retry, Scope, TaskGroup
+from tests.fakes.registry import fake_registry
 
 REAL = ["docker_registry", "distribution_v3", "registry_with_auth"]
-KINDS = ["memory", "layout", *[pytest.param(name, marks=pytest.mark.registry) for name in REAL]]
+KINDS = ["memory", "layout", "fake", *[pytest.param(name, marks=pytest.mark.registry) for name in REAL]]
 
 
 @pytest.fixture(params=KINDS)
@@ -30,6 +31,9 @@ def store(request: pytest.FixtureRequest, tmp_path, home) -> Iterator[Store]:
         yield MemoryStore()
     elif request.param == "layout":
         yield LayoutStore(tmp_path / "layout", create=True)
+    elif request.param == "fake":
+        with fake_registry() as registry, Opener(Access(retry=Retry(attempts=2)), Scope()) as opener:
+            yield opener.open(f"{registry.host}/app", write=True)[0]
     else:
         registry = request.getfixturevalue(request.param)
         if request.param == "registry_with_auth":
