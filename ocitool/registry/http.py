@@ -154,6 +154,11 @@ class Session:
                 self._credentials[key] = known
         return known
 
+    def challenge(self, host: str) -> Challenge | None:
+        """What the host asked for when it last wanted a login; None if it never did."""
+        with self._lock:
+            return self._challenges.get(host)
+
     def close(self) -> None:
         """Close all connections."""
         for client in self._clients.values():

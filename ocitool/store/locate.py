@@ -20,6 +20,7 @@ from ocitool.store.layout import LayoutStore
 from ocitool.tasks import Scope
 
 if TYPE_CHECKING:
+    from ocitool.registry.examine import Examined
     from ocitool.registry.http import Session
     from ocitool.store.remote import RemoteStore
 
@@ -113,6 +114,12 @@ class Opener:
         from ocitool.store.remote import RemoteStore
 
         return RemoteStore(Repository(self.session, registry, name, write=write))
+
+    def examine(self, registry: str, repository: str = "") -> "Examined":
+        """What a registry is like; loads the HTTP client."""
+        from ocitool.registry.examine import examine
+
+        return examine(self.session, registry, repository)
 
     def __enter__(self) -> "Opener":
         return self

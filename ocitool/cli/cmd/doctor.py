@@ -12,6 +12,7 @@ from ocitool.cli.console import table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.model.platform import parse_platforms
+from ocitool.model.reference import parse_registry
 
 
 @click.command()
@@ -19,14 +20,24 @@ from ocitool.model.platform import parse_platforms
 @click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH[/VARIANT]", help="Ask about these.")
 @click.option("--toolchain", default="", metavar="NAME", help="As in build.")
 @click.option("--spec", "spec_file", type=click.Path(path_type=Path, dir_okay=False), help="As in build.")
+@click.option("--registry", default="", metavar="HOST[/REPO]", help="Ask this registry instead.")
 @options.common
 def command(
-    app: App, path: Path | None, platforms: tuple[str, ...], toolchain: str, spec_file: Path | None
+    app: App,
+    path: Path | None,
+    *,
+    platforms: tuple[str, ...],
+    toolchain: str,
+    spec_file: Path | None,
+    registry: str,
 ) -> Outcome:
     """Tell which platforms can be compiled here and by what; with PATH, what a build of it would do.
 
-    Exit code 1 if one of the platforms cannot be compiled for.
+    Exit code 1 if one of the platforms cannot be compiled for. With --registry tell how that registry is reached,
+    which credentials would be used, and what it supports; exit code 1 if it does not answer or refuses them.
     """
+    if registry:
+        return _registry(app, registry)
     found = diagnose(
         path, parse_platforms(platforms, app.host), os.environ, toolchain=toolchain, spec_file=spec_file
     )
@@ -46,6 +57,14 @@ def command(
         exit_code=0 if found.is_able else 1,
         summary="\n".join(f"hint: {hint}" for hint in hints),
     )
+
+
+def _registry(app: App, text: str) -> Outcome:
+    host, _, repository = text.partition("/")
+    found = app.opener.examine(parse_registry(host), repository)
+    rows = [(key.replace("_", " "), str(value)) for key, value in asdict(found).items() if value not in {"", False}]
+    good = found.speaks_v2 and not found.problem and found.login != "refused"
+    return Outcome(asdict(found), table(("REGISTRY", ""), rows), exit_code=0 if good else 1)
 
 
 def _compiler(one: Compiler) -> tuple[str, str, str]:
