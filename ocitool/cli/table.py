@@ -21,6 +21,8 @@ COMMANDS: Final = (
     Command("push", "Publish what `build -t` left in this machine's store", "push", "Build"),
     Command("images", "List the images in this machine's store", "images", "Build"),
     Command("cache prune", "Empty this machine's store", "cache_prune", "Build"),
+    Command("login", "Keep a user name and password for a registry", "login", "Registry"),
+    Command("logout", "Forget the user name and password for a registry", "logout", "Registry"),
     Command("doctor", "Tell what can be compiled here, and by what", "doctor", "Build"),
     Command("inspect", "Show an image or index as a table of platforms", "inspect", "Look"),
     Command("diff", "Compare two images, platform by platform", "diff", "Look"),

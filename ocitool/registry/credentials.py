@@ -20,7 +20,7 @@ from ocitool.registry.hosts import split_port
 
 HELPER_S: Final = 15.0
 """How long a helper program may take."""
-_HUB_KEY: Final = "https://index.docker.io/v1/"
+HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _LIMIT: Final = 4 * 1024 * 1024
 _NOT_FOUND: Final = "credentials not found in native keychain"
@@ -125,7 +125,7 @@ def _from_file(file: AuthFile, host: str, repository: str, environ: Mapping[str,
     helpers = tree.get("credHelpers")
     helper, server = _helper(helpers if isinstance(helpers, dict) else {}, host)
     if not helper and file.is_docker and isinstance(tree.get("credsStore"), str):
-        helper, server = tree["credsStore"], _HUB_KEY if host in _HUB_HOSTS else _stored_key(tree, host)
+        helper, server = tree["credsStore"], HUB_KEY if host in _HUB_HOSTS else _stored_key(tree, host)
     if helper:
         asked = ask_helper(helper, server, environ)
         if not asked.is_anonymous or asked.problem:
@@ -151,7 +151,7 @@ def _stored_key(tree: Mapping[str, Any], host: str) -> str:
 
 def _spellings(host: str) -> tuple[str, ...]:
     if host in _HUB_HOSTS:
-        return (_HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io")
+        return (HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io")
     name, port = split_port(host)
     return (host, name) if port == 443 else (host,)  # K067: never for another port
 
@@ -220,23 +220,9 @@ def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credential
     on, writing must not (K070). Programs are looked for on PATH's absolute folders only.
     """
     program = f"docker-credential-{name}"
-    path = os.pathsep.join(p for p in environ.get("PATH", "").split(os.pathsep) if p.startswith("/"))
-    found = shutil.which(program, path=path) if "/" not in name else None
-    if found is None:
-        return Credentials(source=program, problem=f"{program} is not on PATH")
-    try:
-        done = subprocess.run(
-            [found, "get"],
-            input=server.encode(),
-            capture_output=True,
-            timeout=HELPER_S,
-            check=False,
-            env=dict(environ),
-        )
-    except subprocess.TimeoutExpired:
-        return Credentials(source=program, problem=f"{program} did not answer in {HELPER_S:.0f} s")
-    except OSError as error:
-        return Credentials(source=program, problem=f"{program} cannot be started: {error.strerror}")
+    done = _run_helper(name, "get", server.encode(), environ)
+    if isinstance(done, str):
+        return Credentials(source=program, problem=done)
     if done.returncode != 0:
         said = done.stdout.decode(errors="replace").strip()
         # Its output may hold a secret even then; only the one known sentence is understood.
@@ -250,3 +236,32 @@ def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credential
     if user == "<token>":
         return Credentials(identity_token=secret, source=program)
     return Credentials(user, secret, source=program)
+
+
+def tell_helper(name: str, verb: str, message: object, environ: Mapping[str, str]) -> None:
+    """Let a helper `store` or `erase` a login. Raises AuthError; the message is never shown."""
+    data = message if isinstance(message, str) else json.dumps(message)
+    done = _run_helper(name, verb, data.encode(), environ)
+    if isinstance(done, str):
+        raise AuthError(done, source=f"docker-credential-{name}")
+    if done.returncode != 0:
+        raise AuthError(f"docker-credential-{name} {verb} failed with exit code {done.returncode}")
+
+
+def _run_helper(
+    name: str, verb: str, message: bytes, environ: Mapping[str, str]
+) -> "subprocess.CompletedProcess[bytes] | str":
+    """The finished helper, or a line that says why it could not be run."""
+    program = f"docker-credential-{name}"
+    path = os.pathsep.join(p for p in environ.get("PATH", "").split(os.pathsep) if p.startswith("/"))
+    found = shutil.which(program, path=path) if "/" not in name else None
+    if found is None:
+        return f"{program} is not on PATH"
+    try:
+        return subprocess.run(
+            [found, verb], input=message, capture_output=True, timeout=HELPER_S, check=False, env=dict(environ)
+        )
+    except subprocess.TimeoutExpired:
+        return f"{program} did not answer in {HELPER_S:.0f} s"
+    except OSError as error:
+        return f"{program} cannot be started: {error.strerror}"

@@ -5,7 +5,7 @@ One of the two tables where code is loaded late: a layout is opened without load
 
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -114,6 +114,14 @@ class Opener:
         from ocitool.store.remote import RemoteStore
 
         return RemoteStore(Repository(self.session, registry, name, write=write))
+
+    def with_login(self, username: str, password: str) -> "Opener":
+        """Another opener that logs in with these and nothing else; closed with this one."""
+        kept = {key: value for key, value in self.session.environ.items() if not key.startswith("OCITOOL_")}
+        environ = {**kept, "OCITOOL_USERNAME": username, "OCITOOL_PASSWORD": password}
+        return self._readers.enter_context(
+            Opener(replace(self._access, environ=environ), self._scope, self._listener)
+        )
 
     def examine(self, registry: str, repository: str = "") -> "Examined":
         """What a registry is like; loads the HTTP client."""

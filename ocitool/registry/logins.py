@@ -1,0 +1,108 @@
+"""Credentials kept and forgotten where docker or podman keep them: in a helper program, else in the config file.
+
+The file is edited, not rewritten, so what others keep in it stays as it is; it is replaced by rename, mode 0600.
+Formats: docker/cli config files; docker-credential-helpers; containers-auth.json(5).
+"""
+
+import base64
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
+from ocitool.model.document import Document, Style
+from ocitool.model.reference import HUB
+from ocitool.registry.credentials import HUB_KEY, tell_helper
+
+_TABBED = Style(indent="\t", comma=",", colon=": ", ascii_only=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a host's credentials are kept: a helper program, or a file."""
+
+    path: Path
+    key: str
+    helper: str = ""
+
+    def __str__(self) -> str:
+        """The place for people."""
+        return f"docker-credential-{self.helper}" if self.helper else str(self.path)
+
+
+def place_for(host: str, environ: Mapping[str, str]) -> Place:
+    """Where a login to `host[:port]` is kept: REGISTRY_AUTH_FILE, or docker's config.
+
+    Raises MalformedDocument for a config that is not JSON.
+    """
+    key = HUB_KEY if host == HUB else host
+    if environ.get("REGISTRY_AUTH_FILE"):
+        return Place(Path(environ["REGISTRY_AUTH_FILE"]), host)
+    folder = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
+    path = folder / "config.json"
+    tree = _read(path).tree()
+    helpers = tree.get("credHelpers") if isinstance(tree.get("credHelpers"), dict) else {}
+    helper = helpers.get(key) or helpers.get(host) or tree.get("credsStore") or ""
+    return Place(path, key, helper if isinstance(helper, str) else "")
+
+
+def keep(place: Place, username: str, password: str, environ: Mapping[str, str]) -> None:
+    """Keep a login. Raises UsageError for a user name with a colon, LocalIOError, AuthError from a helper."""
+    if ":" in username or not username:
+        raise UsageError("a user name is not empty and holds no colon")
+    if place.helper:
+        tell_helper(
+            place.helper, "store", {"ServerURL": place.key, "Username": username, "Secret": password}, environ
+        )
+        entry: dict[str, str] = {}
+    else:
+        entry = {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+    def change(tree: Any) -> None:  # noqa: ANN401 - JSON
+        tree.setdefault("auths", {})[place.key] = entry
+
+    _edit(place.path, change)
+
+
+def forget(place: Place, environ: Mapping[str, str]) -> None:
+    """Forget a login. Raises NotFound if there is none in the file."""
+    if place.helper:
+        tell_helper(place.helper, "erase", place.key, environ)
+    elif place.key not in (_read(place.path).tree().get("auths") or {}):
+        raise NotFound(f"no login for {place.key} in {place.path}", name=place.key, where=str(place.path))
+
+    def change(tree: Any) -> None:  # noqa: ANN401 - JSON
+        (tree.get("auths") or {}).pop(place.key, None)
+
+    _edit(place.path, change)
+
+
+def _read(path: Path) -> Document:
+    try:
+        document = Document(path.read_bytes(), "application/json")
+    except FileNotFoundError:
+        return Document(_TABBED.dump({"auths": {}}).encode(), "application/json")
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+    if not isinstance(document.tree(), dict):
+        raise MalformedDocument(f"{path} is no JSON object", where=str(path))
+    return document
+
+
+def _edit(path: Path, change: Callable[[Any], None]) -> None:
+    edited = _read(path).edit(change)
+    real = path.resolve()  # a link to the file stays a link
+    temporary = real.with_name(f".{real.name}-{secrets.token_hex(4)}")
+    try:
+        real.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(edited.raw)
+            temporary.replace(real)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise local_io(error, f"write {path}") from error
