@@ -18,6 +18,7 @@ import click  # noqa: E402
 
 from ocitool import errors  # noqa: E402 - the checkout that this file stands in, not an installed copy
 from ocitool.build.schema import SCHEMA  # noqa: E402
+from ocitool.check.engine import DOCUMENTED  # noqa: E402
 from ocitool.cli.table import COMMANDS  # noqa: E402
 
 CASES = REPOSITORY / "docs" / "cases.md"
@@ -94,11 +95,12 @@ def _is_table(schema: dict[str, Any]) -> bool:
 def _tables(name: str, schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Each table with the header that begins it; those of one platform are the same again."""
     found = [(name, schema)]
+    inner = f"{name.strip('`[]')}." if name else ""
     for key, value in schema["properties"].items():
         if "properties" in value:
-            found += _tables(f"`[{key}]`", value)
+            found += _tables(f"`[{inner}{key}]`", value)
         elif "properties" in value.get("items", {}):
-            found.append((f"`[[{key}]]`", value["items"]))
+            found.append((f"`[[{inner}{key}]]`", value["items"]))
         elif key == "platform":
             own = {**value["additionalProperties"], "description": f"{value['description']} Tables as above."}
             found.append((f'`[{key}."OS/ARCH"]`', own))
@@ -138,6 +140,27 @@ def commands() -> str:
         shared = shared or [_option(p) for p in options if p.name in SHARED]
         lines += ["| option | meaning |", "|--|--|", *own] if own else ["No options of its own."]
     return "\n".join([*lines, "", "## Shared options", "", "| option | meaning |", "|--|--|", *shared]) + "\n"
+
+
+def rules() -> str:
+    """Every rule of check, from the table of rules."""
+    lines = [
+        GENERATED + "# Rules of `ocitool check`",
+        "",
+        "Ids are stable. Rules marked deep see something only with `--deep`, which reads every layer.",
+        "What `repair` can mend is marked fixable; some of it needs a flag, and is never guessed.",
+    ]
+    family = ""
+    for rule in DOCUMENTED:
+        if rule.id.partition("/")[0] != family:
+            family = rule.id.partition("/")[0]
+            lines += ["", f"## {family}"]
+        marks = [rule.severity.value]
+        marks += ["fixable"] if rule.fixable else []
+        marks += ["deep"] if rule.needs_deep else []
+        lines += ["", f"### `{rule.id}`", "", f"{rule.title}: {', '.join(marks)}.", ""]
+        lines += [rule.reason, "", f"Example: {rule.example}"]
+    return "\n".join(lines) + "\n"
 
 
 SHARED = {"as_json", "quiet", "verbose", "plain_http", "insecure_hosts", "ca_files", "jobs", "cache_dir"}
@@ -188,6 +211,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/cases.md": cases,
     "docs/reference/commands.md": commands,
     "docs/reference/exit-codes.md": exit_codes,
+    "docs/reference/rules.md": rules,
     "docs/reference/ocitool-toml.md": spec_reference,
     "docs/reference/ocitool-toml.schema.json": spec_schema,
 }

@@ -99,6 +99,26 @@ _PROGRAM: Final = _table(
     },
     required=("name",),
 )
+_CHECK: Final = _table(
+    "What `ocitool check` looks for.",
+    {
+        "select": _texts("Only these rules; ids, or patterns such as `index/*`.", minLength=1),
+        "ignore": _texts("Not these rules.", minLength=1),
+        "allow": {
+            "type": "array",
+            "description": "Findings that are known and right, each with its reason.",
+            "items": _table(
+                "A finding that is known and right.",
+                {
+                    "rule": _text("The rule's id, or a pattern.", minLength=1),
+                    "reason": _text("Why it is right.", minLength=1),
+                    "at": _text("Only for this platform or file, or a pattern of them."),
+                },
+                required=("rule", "reason"),
+            ),
+        },
+    },
+)
 _COMMON: Final = {
     "base": _text("The image to build on, a reference or `oci:DIR`; `scratch`, the default, is an empty one."),
     "files": _texts("Files to copy, `SRC:DEST[:MODE]`, with `{os}`, `{arch}` and `{variant}` in SRC.", minLength=1),
@@ -132,6 +152,7 @@ SCHEMA: Final[dict[str, Any]] = {
                 "minItems": 1,
                 "description": "The programs, where there are several or one with settings of its own.",
             },
+            "check": _CHECK,
             "platform": {
                 "type": "object",
                 "additionalProperties": _table("What differs for one platform.", _COMMON),

@@ -41,6 +41,8 @@ COMMANDS: Final = (
     Command("manifest inspect", "Print a list or an image manifest", "manifest_inspect", "Index"),
     Command("manifest push", "Publish a local list", "manifest_push", "Index"),
     Command("manifest rm", "Forget local lists", "manifest_rm", "Index"),
+    Command("check", "Tell what is broken in a published image or index", "check", "Look"),
+    Command("repair", "Mend what check finds, by a plan that is shown first", "repair", "Index"),
     Command("copy", "Copy images from one place to another, bytes unchanged", "copy", "Look"),
     Command("tag", "Let further tags hold what a name holds", "tag", "Index"),
     Command("undo", "Take the last change of a tag back", "undo", "Index"),

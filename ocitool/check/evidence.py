@@ -1,0 +1,89 @@
+"""What the words and the programs of an image say it runs on, and what to believe where they differ.
+
+A platform is changed only where a program confirms it, or where nothing speaks against the one word there
+is. Everything else is for a human (K004, K007, K008, K010).
+"""
+
+from dataclasses import dataclass, replace
+
+from ocitool.binaries.fit import Misfit
+from ocitool.check.look import Image, Look
+from ocitool.check.rules.binary import judged
+from ocitool.check.rules.index import agree
+from ocitool.model.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the index entry and the config ought to say; None leaves it. `open` is what a human decides."""
+
+    entry: Platform | None = None
+    config: Platform | None = None
+    open: str = ""
+
+
+def verdict(look: Look, image: Image, *, without_proof: bool = False) -> Verdict:
+    """What to believe of one image in the index; `without_proof` believes the config where no program speaks."""
+    said, own = image.said, image.config.platform if image.config is not None else None
+    if own is None:
+        return Verdict()
+    if not own.os or not own.architecture:
+        return _blank_config(look, image, said, without_proof=without_proof)
+    if said is None:
+        if _speaks(look, image, own) is False:
+            return Verdict(open=f"the config says {own}, its programs do not")
+        return Verdict(entry=own)
+    if agree(said, own):
+        return _agreed(look, image, said, own)
+    for_said, for_own = _speaks(look, image, said), _speaks(look, image, own)
+    if for_own and not for_said:
+        return Verdict(entry=own)
+    if for_said and not for_own:
+        return Verdict(config=said)
+    if for_own is None and for_said is None and without_proof:
+        return Verdict(entry=own)
+    return Verdict(
+        open=f"the entry says {said}, the config {own}, and no program decides; "
+        "--without-proof believes the config, ocitool index annotate sets the entry"
+    )
+
+
+def _blank_config(look: Look, image: Image, said: Platform | None, *, without_proof: bool) -> Verdict:
+    if said is None:
+        return Verdict(open="neither the entry nor the config says a platform; ocitool index annotate sets it")
+    speaks = _speaks(look, image, said)
+    if speaks or (speaks is None and without_proof):
+        return Verdict(config=said)
+    return Verdict(open=f"no program confirms the entry's {said}; --without-proof writes it into the config")
+
+
+def _agreed(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
+    """Entry and config agree: a variant or version may be missing, or the programs know better than both."""
+    if _speaks(look, image, said) is False:
+        really = _programs_platform(look, image)
+        if really is None:
+            return Verdict(open=f"it is said to be for {said} and holds programs of another platform")
+        return Verdict(entry=really, config=really)
+    if said.architecture == "arm" and not said.variant and own.variant:
+        return Verdict(entry=replace(said, variant=own.variant))
+    if said.os == "windows" and not said.os_version and own.os_version:
+        return Verdict(entry=replace(said, os_version=own.os_version))
+    return Verdict()
+
+
+def _speaks(look: Look, image: Image, platform: Platform) -> bool | None:
+    """Whether the programs are for `platform`; None where there is none that says."""
+    found = [misfit for _, _, misfit in judged(look, image, platform)]
+    if any(misfit is not None and misfit.is_fatal and misfit.misfit is not Misfit.LEVEL for misfit in found):
+        return False
+    return True if any(misfit is None for misfit in found) else None
+
+
+def _programs_platform(look: Look, image: Image) -> Platform | None:
+    """The one platform that all programs are for, if there is one."""
+    kinds = {program.binary.platform for _, program, _ in judged(look, image, Platform("linux", "amd64"))}
+    found = {
+        Platform(one.os, one.architecture, one.variant if one.architecture == "arm" else "") if one else None
+        for one in kinds
+    }
+    return found.pop() if len(found) == 1 else None

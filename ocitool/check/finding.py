@@ -1,0 +1,63 @@
+"""Findings: what a rule has to say about one place in what a name holds."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ocitool.model.digest import Digest
+
+
+class Severity(Enum):
+    """How bad a finding is. Errors break somebody's pull or run, warnings may, notes are worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place: the document or blob, the JSON pointer in it, or the path of a file in a layer.
+
+    `label` names the platform or entry for people; empty for the root itself.
+    """
+
+    digest: Digest
+    pointer: str = ""
+    path: str = ""
+    label: str = ""
+
+    def to_tree(self) -> dict[str, Any]:
+        """The place for JSON output; what does not apply is left out."""
+        tree = {"digest": str(self.digest), "pointer": self.pointer, "path": self.path, "label": self.label}
+        return {key: value for key, value in tree.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `message` is one clause, `rule` a stable id such as index/wrong-platform.
+
+    `fixable` says that `repair` knows a way, if need be with a flag. `allowed` is why the project lets it be,
+    empty for one that counts.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    at: Location
+    fixable: bool = False
+    where: str = ""
+    allowed: str = ""
+
+    def to_tree(self) -> dict[str, Any]:
+        """The finding for JSON output."""
+        tree: dict[str, Any] = {"rule": self.rule, "severity": self.severity.value, "message": self.message}
+        tree |= {"where": self.where, "at": self.at.to_tree(), "fixable": self.fixable}
+        return tree | ({"allowed": self.allowed} if self.allowed else {})
+
+    def text(self) -> str:
+        """One line: severity, place, message, rule."""
+        place = " ".join(filter(None, (self.at.label, f"/{self.at.path}" if self.at.path else "")))
+        place = f"{place}: " if place else ""
+        mark = " (fixable)" if self.fixable else ""
+        return f"{self.severity.value:7} {place}{self.message}  [{self.rule}]{mark}"

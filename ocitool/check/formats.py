@@ -1,0 +1,103 @@
+"""Findings as text for people, SARIF 2.1.0 for code scanning, and GitHub's workflow commands."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from ocitool.check.finding import Finding, Severity
+from ocitool.check.rules.rule import Rule
+from ocitool.check.rules.tag import TagRule
+from ocitool.errors import OcitoolError
+
+_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
+_COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def as_text(found: Sequence[Finding], names: Sequence[str], unanswered: Sequence[OcitoolError] = ()) -> str:
+    """One line a finding, below the place it is in, and a last line that counts."""
+    lines: list[str] = []
+    for where in dict.fromkeys([*names, *(one.where for one in found)]):
+        here = [one for one in found if one.where == where]
+        lines += [where, *(f"  {one.text()}" for one in here if not one.allowed)] if here else []
+        lines += [f"  allowed {one.message}  [{one.rule}]: {one.allowed}" for one in here if one.allowed]
+    lines += [f"could not look: {error}" for error in unanswered]
+    counts = [(s, sum(one.severity is s and not one.allowed for one in found)) for s in Severity]
+    told = ", ".join(f"{count} {s.value}{'s' if count != 1 else ''}" for s, count in counts if count)
+    return "\n".join([*lines, told or ("nothing found" if not unanswered else "nothing else found")])
+
+
+def as_github(found: Iterable[Finding], unanswered: Iterable[OcitoolError] = ()) -> str:
+    """Workflow commands, one a finding, that GitHub shows beside a run."""
+    lines = [
+        f"::{_COMMANDS[one.severity]} title={_property(one.rule)}::{_data(_sentence(one))}"
+        for one in found
+        if not one.allowed
+    ]
+    return "\n".join([*lines, *(f"::error title=could not look::{_data(str(error))}" for error in unanswered)])
+
+
+def as_sarif(
+    found: Iterable[Finding],
+    rules: Iterable[Rule | TagRule],
+    version: str,
+    unanswered: Sequence[OcitoolError] = (),
+) -> str:
+    """A SARIF 2.1.0 log of one run. Allowed findings are in it as suppressed results."""
+    results: list[dict[str, Any]] = []
+    for one in found:
+        name = " ".join(filter(None, (one.where, one.at.label, one.at.path or one.at.pointer)))
+        result: dict[str, Any] = {
+            "ruleId": one.rule,
+            "level": _LEVELS[one.severity],
+            "message": {"text": _sentence(one)},
+            "locations": [
+                {
+                    "physicalLocation": {"artifactLocation": {"uri": _uri(one)}},
+                    "logicalLocations": [{"fullyQualifiedName": name}],
+                }
+            ],
+            "partialFingerprints": {"finding/v1": f"{one.rule} {one.at.digest} {one.at.pointer}{one.at.path}"},
+        }
+        if one.allowed:
+            result["suppressions"] = [{"kind": "external", "justification": one.allowed}]
+        results.append(result)
+    run: dict[str, Any] = {
+        "tool": {"driver": {"name": "ocitool", "version": version, "rules": [_rule(rule) for rule in rules]}},
+        "results": results,
+        "invocations": [
+            {
+                "executionSuccessful": not unanswered,
+                "toolExecutionNotifications": [
+                    {"level": "error", "message": {"text": str(error)}} for error in unanswered
+                ],
+            }
+        ],
+    }
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
+
+
+def _rule(rule: Rule | TagRule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.reason},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+    }
+
+
+def _uri(one: Finding) -> str:
+    return f"{one.at.digest.algorithm}/{one.at.digest.hex}"
+
+
+def _sentence(one: Finding) -> str:
+    place = " ".join(filter(None, (one.where, one.at.label, f"/{one.at.path}" if one.at.path else "")))
+    return f"{place}: {one.message}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,264 @@
+"""Look: everything that rules are shown, read beforehand, so that rules are pure functions.
+
+A thing is absent only if the store said that it is not there; whoever could not be asked is in `unanswered`
+and no rule draws conclusions from it (K034).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from types import MappingProxyType
+from typing import Final
+
+from ocitool.binaries.binary import Binary
+from ocitool.binaries.identify import inspect_stream
+from ocitool.codec.table import decompress, sniff
+from ocitool.errors import Cancelled, DigestMismatch, MalformedDocument, NotFound, OcitoolError, Unsupported
+from ocitool.graph.walk import Edge, Role, Snapshot, walk
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest, Tap
+from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.files import Kind
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest
+from ocitool.rootfs.reader import Member, read_members
+from ocitool.rootfs.tree import MAX_MEMBERS, Listed, Tree
+from ocitool.store.base import Reader
+from ocitool.store.verify import read_blob
+from ocitool.tasks import Scope, TaskGroup
+
+_PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
+_PASSWD_LIMIT: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program or library in a layer."""
+
+    path: str
+    binary: Binary
+    is_executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerLook:
+    """What reading a layer to its end showed. `codec` is what its bytes are, whatever its type says.
+
+    `damage` is why it could not be read to its end; then the other fields hold what came before that.
+    `accounts` are the contents of etc/passwd and etc/group.
+    """
+
+    codec: str
+    diff_id: Digest | None = None
+    listed: tuple[Listed, ...] = ()
+    programs: tuple[Program, ...] = ()
+    accounts: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    damage: OcitoolError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of a look: the index entry it stands in (None for the root), its manifest, its config if read."""
+
+    edge: Edge | None
+    manifest: Manifest
+    config: ImageConfig | None
+
+    @property
+    def digest(self) -> Digest:
+        """The manifest's digest."""
+        return self.manifest.document.digest
+
+    @property
+    def said(self) -> Platform | None:
+        """The platform the index entry names."""
+        return self.edge.descriptor.platform if self.edge is not None else None
+
+    @property
+    def platform(self) -> Platform | None:
+        """What the image is offered for: the entry's word, else the config's."""
+        own = self.config.platform if self.config is not None else None
+        return self.said or (own if own is not None and own.os and own.architecture else None)
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return str(self.platform) if self.platform else (self.digest.short if self.edge else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen of one name. `configs` and `layers` are by the blob's digest.
+
+    `absent` are blobs that are not there, `broken` configs that are no configs. `layers` holds only those of
+    images that were looked at deeply. `now` is when, in UTC.
+    """
+
+    where: str
+    snapshot: Snapshot
+    configs: Mapping[Digest, ImageConfig]
+    now: datetime
+    absent: frozenset[Digest] = frozenset()
+    broken: Mapping[Digest, OcitoolError] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    layers: Mapping[Digest, LayerLook] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    unanswered: tuple[OcitoolError, ...] = ()
+
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """Every index, the root first."""
+        views = (self.snapshot.view(digest) for digest in self._readable)
+        return tuple(seen for seen in views if isinstance(seen, Index))
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """Every manifest that is no index: images and artifacts."""
+        views = (self.snapshot.view(digest) for digest in self._readable)
+        return tuple(seen for seen in views if isinstance(seen, Manifest))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Every image with each entry it stands in; attestations are none."""
+        found: list[Image] = []
+        edges: dict[Digest, list[Edge]] = {}
+        for edge in self.snapshot.edges:
+            if edge.role is Role.MANIFEST:
+                edges.setdefault(edge.descriptor.digest, []).append(edge)
+        for manifest in self.manifests:
+            config = self.configs.get(manifest.config.digest)
+            if not manifest.is_image:
+                continue
+            standing: list[Edge | None] = [*edges.get(manifest.document.digest, ())] or [None]
+            found += [
+                Image(edge, manifest, config)
+                for edge in standing
+                if edge is None or not edge.descriptor.is_attestation
+            ]
+        return tuple(found)
+
+    def tree(self, manifest: Manifest) -> Tree | None:
+        """The merged files of an image; None if one of its layers was not read."""
+        seen = [self.layers.get(layer.digest) for layer in manifest.layers]
+        if not seen or any(one is None or one.damage for one in seen):
+            return None
+        return Tree(one.listed for one in seen if one is not None)
+
+    @property
+    def _readable(self) -> Iterator[Digest]:
+        refused = {edge.descriptor.digest for edge, _ in self.snapshot.refused}
+        return (digest for digest in self.snapshot.documents if digest not in refused)
+
+
+def look(
+    store: Reader,
+    name: str,
+    *,
+    scope: Scope,
+    deep: Callable[[Manifest], bool] = lambda _: False,
+    now: datetime | None = None,
+) -> Look:
+    """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
+
+    Raises what reading the root raises; whatever is wrong below it is part of the look.
+    """
+    snapshot = walk(store, name, scope=scope, width=store.traits.concurrency, tolerant=True)
+    return look_at(store, snapshot, scope=scope, deep=deep, now=now)
+
+
+def look_at(
+    store: Reader,
+    snapshot: Snapshot,
+    *,
+    scope: Scope,
+    deep: Callable[[Manifest], bool] = lambda _: False,
+    now: datetime | None = None,
+) -> Look:
+    """Look at a snapshot that was taken already."""
+    bare = Look(store.label, snapshot, {}, now or datetime.now(UTC))
+    images = [manifest for manifest in bare.manifests if manifest.is_image]
+    wanted = {m.config.digest: m.config for m in images}
+    layers = {
+        layer.digest: layer
+        for m in images
+        if deep(m)
+        for layer in m.layers
+        if mediatype.is_layer(layer.media_type) and not (mediatype.is_foreign(layer.media_type) and layer.urls)
+    }
+    with TaskGroup(scope, store.traits.concurrency) as group:
+        configs = {d: group.spawn(_careful, partial(_config, store, one)) for d, one in wanted.items()}
+    with TaskGroup(scope, min(4, store.traits.concurrency)) as group:
+        read = {d: group.spawn(_careful, partial(_layer, store, one, scope)) for d, one in layers.items()}
+    answers = {**{d: t.result for d, t in configs.items()}, **{d: t.result for d, t in read.items()}}
+    errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}
+    broken = {d: e for d, e in errors.items() if isinstance(e, (MalformedDocument, DigestMismatch))}
+    return Look(
+        where=store.label,
+        snapshot=snapshot,
+        configs={d: answer for d, answer in answers.items() if isinstance(answer, ImageConfig)},
+        now=bare.now,
+        absent=frozenset(d for d, e in errors.items() if isinstance(e, NotFound)),
+        broken=broken,
+        layers={d: answer for d, answer in answers.items() if isinstance(answer, LayerLook)},
+        unanswered=(
+            *(error for _, error in snapshot.unanswered),
+            *(e for d, e in errors.items() if d not in broken and not isinstance(e, NotFound)),
+        ),
+    )
+
+
+def _careful(read: "Callable[[], ImageConfig | LayerLook]") -> "ImageConfig | LayerLook | OcitoolError":
+    try:
+        return read()
+    except Cancelled:
+        raise
+    except OcitoolError as error:
+        return error
+
+
+def _config(store: Reader, descriptor: Descriptor) -> ImageConfig:
+    return ImageConfig.of(Document(read_blob(store, descriptor, MANIFEST_LIMIT), descriptor.media_type))
+
+
+def _layer(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
+    """The layer read once, to its end. Raises NotFound and whatever else keeps the store from answering."""
+    tap = Tap()
+    listed: list[Listed] = []
+    programs: list[Program] = []
+    accounts: dict[str, bytes] = {}
+    codec = ""
+    try:
+        with store.open_blob(layer) as pieces:
+            head, stream = _peek(scope.pieces(pieces))
+            codec = sniff(head)
+            for member in _bounded(read_members(tap(decompress(stream))), layer.digest):
+                listed.append(Listed.of(member))
+                if member.path in _PASSWD and member.kind is Kind.FILE and member.size <= _PASSWD_LIMIT:
+                    accounts[member.path] = b"".join(member.pieces())
+                elif member.kind is Kind.FILE and member.size:
+                    programs += _program(member)
+    except (MalformedDocument, DigestMismatch, Unsupported) as damage:
+        return LayerLook(codec, None, tuple(listed), tuple(programs), accounts, damage)
+    return LayerLook(codec, tap.digest, tuple(listed), tuple(programs), accounts)
+
+
+def _bounded(members: Iterable[Member], digest: Digest) -> Iterator[Member]:
+    for number, member in enumerate(members):
+        if number >= MAX_MEMBERS:
+            raise MalformedDocument(f"layer {digest} holds more than {MAX_MEMBERS} files")
+        yield member
+
+
+def _program(member: Member) -> list[Program]:
+    binary = inspect_stream(member.pieces())
+    return [Program(member.path, binary, bool(member.mode & 0o111))] if binary is not None else []
+
+
+def _peek(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    stream = iter(pieces)
+    head = b""
+    for piece in stream:
+        head += piece
+        if len(head) >= 512:
+            break
+    return head, chain((head,), stream)

@@ -1,0 +1,170 @@
+"""Rules about image configs. Spec: image-spec config.md."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from ocitool.check.finding import Location, Severity
+from ocitool.check.look import Image, Look
+from ocitool.check.rules.rule import Hit, Rule
+from ocitool.model.views import ImageConfig
+
+_LATER: Final = timedelta(days=1)
+"""How far clocks may differ before a date counts as the future."""
+_SECRETS: Final = (
+    ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+    ("a GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})")),
+    ("a GitLab token", re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}")),
+    ("a Slack token", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}")),
+    ("an npm token", re.compile(r"\bnpm_[A-Za-z0-9]{36}\b")),
+    ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
+    ("a password in a URL", re.compile(r"\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@$]+@")),
+)
+
+
+def missing(look: Look) -> Iterator[Hit]:
+    """A config blob that is not there (K034)."""
+    for image in _each(look):
+        if image.manifest.config.digest in look.absent:
+            yield _in_manifest(image), f"config {image.manifest.config.digest} is not there"
+
+
+def malformed(look: Look) -> Iterator[Hit]:
+    """A config that is none, or is not what its descriptor says."""
+    for image in _each(look):
+        error = look.broken.get(image.manifest.config.digest)
+        if error is not None:
+            yield _in_manifest(image), str(error)
+
+
+def no_platform(look: Look) -> Iterator[Hit]:
+    """A config that does not name os and architecture."""
+    for image, config in _configs(look):
+        for key, value in (("os", config.platform.os), ("architecture", config.platform.architecture)):
+            if not value:
+                yield _at(image, f"/{key}"), f"the config names no {key}"
+
+
+def diff_ids(look: Look) -> Iterator[Hit]:
+    """A config whose diff_ids are not as many as the manifest's layers (K047)."""
+    for image, config in _configs(look):
+        ids, layers = len(config.diff_ids), len(image.manifest.layers)
+        if ids != layers:
+            yield _at(image, "/rootfs/diff_ids"), f"{ids} diff_ids in the config, {layers} layers in the manifest"
+
+
+def history(look: Look) -> Iterator[Hit]:
+    """A history that tells of another number of layers; only empty_layer says that a step made none (K049)."""
+    for image, config in _configs(look):
+        told = sum(not step.empty_layer for step in config.history)
+        if config.history and told != len(image.manifest.layers):
+            yield _at(image, "/history"), f"history tells of {told} layers, there are {len(image.manifest.layers)}"
+
+
+def future(look: Look) -> Iterator[Hit]:
+    """An image that says it was made later than now."""
+    for image, config in _configs(look):
+        try:
+            made = datetime.fromisoformat(config.created)
+        except ValueError:
+            continue
+        made = made if made.tzinfo else made.replace(tzinfo=UTC)
+        if made > look.now + _LATER:
+            yield _at(image, "/created"), f"created {config.created}, which is in the future"
+
+
+def secret(look: Look) -> Iterator[Hit]:
+    """Something that looks like a credential in the environment, labels or history. The value is not shown."""
+    for image, config in _configs(look):
+        places = [(f"/history/{n}", step.created_by) for n, step in enumerate(config.history)]
+        env = config.setting("Env")
+        places += [(f"/config/Env/{n}", str(one)) for n, one in enumerate(env if isinstance(env, list) else ())]
+        for pointer, text in places:
+            for what, pattern in _SECRETS:
+                if pattern.search(text):
+                    yield _at(image, pointer), f"looks like {what}; whoever can pull can read it"
+
+
+def unknown_user(look: Look) -> Iterator[Hit]:
+    """A user or group name that the image's files do not know: the container does not start."""
+    for image, config in _configs(look):
+        user = config.setting("User")
+        tree = look.tree(image.manifest)
+        if not isinstance(user, str) or not user or tree is None:
+            continue
+        for name, path, what in zip(user.split(":"), ("etc/passwd", "etc/group"), ("user", "group"), strict=False):
+            if name and not name.isdigit() and name not in _names(look, image, path):
+                yield _at(image, "/config/User"), f"{what} {name!r} is not in /{path}"
+
+
+def _names(look: Look, image: Image, path: str) -> set[str]:
+    for layer in reversed(image.manifest.layers):
+        seen = look.layers.get(layer.digest)
+        if seen is not None and path in seen.accounts:
+            lines = seen.accounts[path].decode("utf-8", "replace").splitlines()
+            return {line.partition(":")[0] for line in lines if ":" in line}
+    return set()
+
+
+def _each(look: Look) -> Iterator[Image]:
+    """Every image once, however many entries name it."""
+    return iter({image.digest: image for image in look.images}.values())
+
+
+def _configs(look: Look) -> Iterator[tuple[Image, ImageConfig]]:
+    return ((image, image.config) for image in _each(look) if image.config is not None)
+
+
+def _at(image: Image, pointer: str) -> Location:
+    return Location(image.manifest.config.digest, pointer, label=image.label)
+
+
+def _in_manifest(image: Image) -> Location:
+    return Location(image.digest, "/config", label=image.label)
+
+
+_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+RULES: Final = (
+    Rule(
+        "config/missing", "The config is not there",
+        "Clean-up jobs delete blobs; without its config an image cannot be pulled.",
+        "GET of the config answers 404", _ERROR, missing,
+    ),
+    Rule(
+        "config/malformed", "The config is no image config",
+        "Engines refuse what does not parse or does not have the size and digest that the manifest names.",
+        "rootfs without type `layers`", _ERROR, malformed,
+    ),
+    Rule(
+        "config/no-platform", "The config names no os or architecture",
+        "Both are required; engines fall back to the index, to their own platform, or refuse.",
+        '`"architecture": ""`', _ERROR, no_platform, fixable=True,
+    ),
+    Rule(
+        "config/diff-ids", "diff_ids and layers are not as many",
+        "Engines pair them one by one; a verifier that stops at the shorter list can be bypassed.",
+        "one diff_id for two layers", _ERROR, diff_ids,
+    ),
+    Rule(
+        "config/history", "The history tells of another number of layers",
+        "Tools pair history and layers; only `empty_layer` says that a step made none.",
+        "three steps without `empty_layer` for two layers", _WARNING, history,
+    ),
+    Rule(
+        "config/future", "Created in the future",
+        "Clean-up and update tools sort by this date.",
+        "created 2099-01-01T00:00:00Z", _WARNING, future,
+    ),
+    Rule(
+        "config/secret", "Something that looks like a credential",
+        "Environment and history can be read by everybody who can pull, in every later image too.",
+        "`ENV TOKEN=…` with a token of a well-known form", _ERROR, secret,
+    ),
+    Rule(
+        "config/unknown-user", "The user is not in /etc/passwd",
+        "The container does not start: no such user.",
+        "User `app` in an image without /etc/passwd", _ERROR, unknown_user, needs_deep=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,372 @@
+"""Rules about an index and its entries. Spec: image-spec image-index.md."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ocitool.check.finding import Location, Severity
+from ocitool.check.look import Look
+from ocitool.check.rules.rule import Hit, Rule
+from ocitool.errors import NotFound
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import ARCHITECTURES, OSES, Platform
+from ocitool.model.views import ATTESTATION, Descriptor, Index, effective_type
+
+
+def missing_platform(look: Look) -> Iterator[Hit]:
+    """An entry that does not say what it runs on (K014)."""
+    for index, number, entry in _images(look):
+        if entry.platform is None:
+            own = _config_platform(look, entry)
+            says = f"; its config says {own}" if own else ""
+            yield _at(index, number, "/platform", entry), f"entry says no platform{says}"
+
+
+def wrong_platform(look: Look) -> Iterator[Hit]:
+    """An entry that names another platform than its image's config (K007, K008)."""
+    for index, number, entry in _images(look):
+        own = _config_platform(look, entry)
+        if entry.platform is not None and own is not None and not agree(entry.platform, own):
+            yield _at(index, number, "/platform", entry), f"entry says {entry.platform}, the config says {own}"
+
+
+def duplicate_platform(look: Look) -> Iterator[Hit]:
+    """Two entries for one platform: which one is pulled is luck (K001, K017)."""
+    for index in look.indexes:
+        seen: dict[Platform, Descriptor] = {}
+        for number, entry in enumerate(index.entries):
+            if entry.is_attestation or entry.platform is None:
+                continue
+            other = seen.setdefault(entry.platform.normalised(), entry)
+            if other is not entry:
+                yield (
+                    _at(index, number, "/platform", entry),
+                    f"{entry.platform} {entry.digest.short} is for the same platform as {other.digest.short}",
+                )
+
+
+def ambiguous_arm(look: Look) -> Iterator[Hit]:
+    """Several arm entries of which one names no variant (K004)."""
+    for index in look.indexes:
+        arms = [
+            (n, e)
+            for n, e in enumerate(index.entries)
+            if e.platform is not None and not e.is_attestation and e.platform.architecture == "arm"
+        ]
+        for number, entry in arms if len(arms) > 1 else ():
+            if entry.platform is not None and not entry.platform.variant:
+                own = _config_platform(look, entry)
+                says = f"its config says {own.variant}" if own and own.variant else "nor does its config"
+                yield (
+                    _at(index, number, "/platform", entry),
+                    f"one of {len(arms)} arm entries, and it names no variant; {says}",
+                )
+
+
+def impossible_platform(look: Look) -> Iterator[Hit]:
+    """A platform that no Go toolchain or engine knows by that name."""
+    for index, number, entry in _images(look):
+        p = entry.platform
+        if p is not None and (p.os not in OSES or p.architecture not in ARCHITECTURES):
+            better = p.normalised()
+            hint = "" if better.without_version() == p.without_version() else f"; its name is {better}"
+            yield _at(index, number, "/platform", entry), f"no engine asks for {p}{hint}"
+
+
+def windows_version(look: Look) -> Iterator[Hit]:
+    """A Windows entry without os.version, which hosts of other builds would take."""
+    for index, number, entry in _images(look):
+        if entry.platform is not None and entry.platform.os == "windows" and not entry.platform.os_version:
+            yield _at(index, number, "/platform/os.version", entry), "a windows entry without os.version"
+
+
+def nested(look: Look) -> Iterator[Hit]:
+    """An index inside an index: many clients look one level down only (K020)."""
+    for index, number, entry in _entries(look):
+        inner = look.snapshot.documents.get(entry.digest)
+        if mediatype.is_index(entry.media_type) or (inner and mediatype.is_index(inner.media_type)):
+            yield _at(index, number, "", entry), "an index inside an index"
+
+
+def mixed_families(look: Look) -> Iterator[Hit]:
+    """Docker and OCI manifests in one list: registries refuse it (K023)."""
+    for index in look.indexes:
+        own = mediatype.family_of(effective_type(index.document))
+        for number, entry in enumerate(index.entries):
+            has = mediatype.family_of(entry.media_type)
+            if own is not None and has not in (None, own):
+                yield (
+                    _at(index, number, "/mediaType", entry),
+                    f"{_article(has)} manifest in {_article(own)} index",
+                )
+
+
+def child_size(look: Look) -> Iterator[Hit]:
+    """An entry whose size is not that of the manifest: strict clients refuse it."""
+    for index, number, entry in _entries(look):
+        child = look.snapshot.documents.get(entry.digest)
+        if child is not None and child.size != entry.size:
+            yield (
+                _at(index, number, "/size", entry),
+                f"entry says {entry.size} bytes, the manifest has {child.size}",
+            )
+
+
+def child_type(look: Look) -> Iterator[Hit]:
+    """An entry whose mediaType is not the manifest's own."""
+    refused = {edge.descriptor.digest for edge, _ in look.snapshot.refused}
+    for index, number, entry in _entries(look):
+        child = look.snapshot.documents.get(entry.digest)
+        if child is None or entry.digest in refused:
+            continue
+        is_type = effective_type(child)
+        if is_type and is_type != entry.media_type:
+            yield (
+                _at(index, number, "/mediaType", entry),
+                f"entry says {entry.media_type}, the manifest says {is_type}",
+            )
+
+
+def dangling(look: Look) -> Iterator[Hit]:
+    """An entry whose manifest is not there: every pull of that platform fails (K034)."""
+    gone = {edge.descriptor.digest for edge in look.snapshot.missing}
+    for index, number, entry in _entries(look):
+        if entry.digest in gone:
+            yield _at(index, number, "/digest", entry), f"{entry.digest} is not there"
+
+
+def broken_child(look: Look) -> Iterator[Hit]:
+    """An entry whose manifest cannot be read in one way only (K043)."""
+    for edge, error in look.snapshot.refused:
+        if not isinstance(error, NotFound):
+            yield Location(edge.parent, edge.pointer, label=_label(edge.descriptor)), str(error)
+
+
+def attestation_platform(look: Look) -> Iterator[Hit]:
+    """An attestation that would be taken for an image."""
+    for index, number, entry in _entries(look):
+        if ATTESTATION in entry.annotations and entry.platform is not None and not entry.platform.is_unknown:
+            yield (
+                _at(index, number, "/platform", entry),
+                f"an attestation that counts as {entry.platform}",
+            )
+
+
+def stale_attestation(look: Look) -> Iterator[Hit]:
+    """An attestation of an image that the index does not hold (K022)."""
+    for index in look.indexes:
+        held = {str(entry.digest) for entry in index.entries}
+        for number, entry in enumerate(index.entries):
+            if entry.attested and entry.attested not in held:
+                yield _at(index, number, "/annotations", entry), f"attests {entry.attested[:19]}, which is not here"
+
+
+def no_subject(look: Look) -> Iterator[Hit]:
+    """An attestation that does not say of what."""
+    for index, number, entry in _entries(look):
+        if entry.is_attestation and not entry.attested:
+            yield _at(index, number, "/annotations", entry), "unknown/unknown without saying what it attests"
+
+
+def no_media_type(look: Look) -> Iterator[Hit]:
+    """An index or manifest without mediaType: some clients guess Docker's (K044)."""
+    for document in (*(i.document for i in look.indexes), *(m.document for m in look.manifests)):
+        if not document.tree().get("mediaType"):
+            yield Location(document.digest, "/mediaType"), "the document does not say its mediaType"
+
+
+def order(look: Look) -> Iterator[Hit]:
+    """An attestation before an image: old clients take the first entry."""
+    for index in look.indexes:
+        kinds = [entry.is_attestation for entry in index.entries]
+        if kinds != sorted(kinds):
+            number = kinds.index(True)
+            yield _at(index, number, "", index.entries[number]), "an attestation stands before an image"
+
+
+def empty(look: Look) -> Iterator[Hit]:
+    """An index with nothing to run in it."""
+    for index in look.indexes:
+        if not index.platforms and not index.artifact_type:
+            yield Location(index.document.digest, "/manifests"), "nothing to run in the index"
+
+
+def _entries(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
+    for index in look.indexes:
+        for number, entry in enumerate(index.entries):
+            yield index, number, entry
+
+
+def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
+    """Entries that are meant to run: no attestations, no inner indexes, no artifacts."""
+    images = {manifest.document.digest: manifest.is_image for manifest in look.manifests}
+    for index, number, entry in _entries(look):
+        if not entry.is_attestation and not mediatype.is_index(entry.media_type) and images.get(entry.digest, True):
+            yield index, number, entry
+
+
+def _config_platform(look: Look, entry: Descriptor) -> Platform | None:
+    """What the entry's config says, None where it says nothing."""
+    for manifest in look.manifests:
+        if manifest.document.digest == entry.digest:
+            config = look.configs.get(manifest.config.digest)
+            if config is not None and config.platform.os and config.platform.architecture:
+                return config.platform
+    return None
+
+
+def agree(entry: Platform, config: Platform) -> bool:
+    """Whether they name one platform; what one of them leaves open is no contradiction."""
+    a, b = entry.normalised(), config.normalised()
+    if (a.os, a.architecture) != (b.os, b.architecture):
+        return False
+    variants_differ = bool(entry.variant and config.variant) and a.variant != b.variant
+    versions_differ = bool(a.os_version and b.os_version) and a.os_version != b.os_version
+    return not variants_differ and not versions_differ
+
+
+def _at(index: Index, number: int, rest: str, entry: Descriptor) -> Location:
+    return Location(index.document.digest, f"/manifests/{number}{rest}", label=_label(entry))
+
+
+def _label(entry: Descriptor) -> str:
+    if entry.attested:
+        return f"attestation of {entry.attested[:19]}"
+    return str(entry.platform) if entry.platform else Digest(entry.digest).short
+
+
+def _article(family: Family | None) -> str:
+    return "an OCI" if family is Family.OCI else "a Docker"
+
+
+_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+RULES: Final = (
+    Rule(
+        "index/missing-platform",
+        "An entry says no platform",
+        "Engines pick an entry by its platform; one without is never picked, or crashes the client.",
+        '`{"mediaType": …, "digest": "sha256:…", "size": 458}`',
+        _ERROR, missing_platform, fixable=True,
+    ),
+    Rule(
+        "index/wrong-platform",
+        "An entry names another platform than the image's config",
+        "The engine pulls by the entry and then refuses, warns, or runs the wrong program.",
+        "entry linux/arm64, config linux/amd64",
+        _ERROR, wrong_platform, fixable=True,
+    ),
+    Rule(
+        "index/duplicate-platform",
+        "Two entries are for one platform",
+        "Which of them is pulled is luck. Variants are compared as engines do: arm64 is arm64/v8, arm is arm/v7.",
+        "linux/arm64 and linux/arm64/v8 in one index",
+        _ERROR, duplicate_platform, fixable=True,
+    ),
+    Rule(
+        "index/ambiguous-arm",
+        "An arm entry beside others names no variant",
+        "It is read as v7, so an ARMv6 board may get a program that dies without a word.",
+        "linux/arm and linux/arm, for v6 and v7",
+        _ERROR, ambiguous_arm, fixable=True,
+    ),
+    Rule(
+        "index/impossible-platform",
+        "A platform that nobody asks for",
+        "Names are those of Go: amd64 and not x86_64. An entry under another name is never found.",
+        "linux/x86_64",
+        _ERROR, impossible_platform,
+    ),
+    Rule(
+        "index/windows-version",
+        "A Windows entry without os.version",
+        "Windows hosts run images of their own build; without the version they may choose one that does not start.",
+        "windows/amd64 without os.version",
+        _WARNING, windows_version, fixable=True,
+    ),
+    Rule(
+        "index/nested",
+        "An index inside an index",
+        "The specification allows it, and many clients look one level down only.",
+        "an entry of type application/vnd.oci.image.index.v1+json",
+        _WARNING, nested, fixable=True,
+    ),
+    Rule(
+        "index/mixed-families",
+        "Docker and OCI manifests in one list",
+        "Registries refuse to store such a list, and strict clients to read it.",
+        "an OCI index with a Docker schema 2 manifest",
+        _ERROR, mixed_families, fixable=True,
+    ),
+    Rule(
+        "index/child-size",
+        "An entry's size is not the manifest's",
+        "Clients that check sizes refuse the pull; others read past what was promised.",
+        "entry 999 bytes, manifest 428",
+        _ERROR, child_size, fixable=True,
+    ),
+    Rule(
+        "index/child-type",
+        "An entry's mediaType is not the manifest's",
+        "The client asks for one type and gets another.",
+        "entry says Docker schema 2, the manifest says OCI",
+        _ERROR, child_type, fixable=True,
+    ),
+    Rule(
+        "index/dangling",
+        "An entry's manifest is not there",
+        "Clean-up jobs delete children that carry no tag; the tag looks healthy and every pull fails.",
+        "HEAD of the child answers 404",
+        _ERROR, dangling, fixable=True,
+    ),
+    Rule(
+        "index/broken-child",
+        "An entry's manifest cannot be understood in one way only",
+        "A document that is both index and image means different things to different readers (CVE-2021-41190).",
+        "a child with `manifests` and `layers`",
+        _ERROR, broken_child,
+    ),
+    Rule(
+        "index/attestation-platform",
+        "An attestation that counts as a platform",
+        "Attestations are marked unknown/unknown so that no engine runs them.",
+        "vnd.docker.reference.type on a linux/amd64 entry",
+        _WARNING, attestation_platform, fixable=True,
+    ),
+    Rule(
+        "index/stale-attestation",
+        "An attestation of an image that is not in the index",
+        "It vouches for something nobody gets, and tools that follow it fail.",
+        "vnd.docker.reference.digest names a replaced child",
+        _WARNING, stale_attestation, fixable=True,
+    ),
+    Rule(
+        "index/attestation-without-subject",
+        "An attestation does not say of what",
+        "Nobody can find it, and clients list an unknown/unknown platform.",
+        "an unknown/unknown entry without vnd.docker.reference.digest",
+        _WARNING, no_subject,
+    ),
+    Rule(
+        "index/no-media-type",
+        "A document without mediaType",
+        "The field is optional in OCI; clients that rely on it fail or guess Docker's.",
+        '`{"schemaVersion": 2, "manifests": […]}`',
+        _WARNING, no_media_type, fixable=True,
+    ),
+    Rule(
+        "index/order",
+        "An attestation stands before an image",
+        "Old clients take the first entry whatever it is.",
+        "unknown/unknown as the first entry",
+        _NOTE, order, fixable=True,
+    ),
+    Rule(
+        "index/empty",
+        "Nothing to run in the index",
+        "A tag that offers no platform cannot be pulled by anybody.",
+        '`{"manifests": []}`',
+        _ERROR, empty,
+    ),
+)  # fmt: skip

@@ -1,0 +1,272 @@
+"""Rules about layers: what manifests say of them, and with --deep what is in them. Spec: image-spec layer.md."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ocitool.check.finding import Location, Severity
+from ocitool.check.look import Image, LayerLook, Look
+from ocitool.check.rules.rule import Hit, Rule
+from ocitool.model import mediatype
+from ocitool.model.files import OPAQUE, WHITEOUT, Kind
+from ocitool.model.mediatype import Family
+from ocitool.model.views import Descriptor, effective_type
+from ocitool.rootfs.tree import Tree
+
+_LARGEST_ID: Final = 65535
+_SHOWN: Final = 20
+"""Findings of one kind in one layer; a bad layer need not fill a screen with the same."""
+
+
+def missing(look: Look) -> Iterator[Hit]:
+    """A layer that is not there (K034)."""
+    for image, number, layer in _layers(look):
+        if layer.digest in look.absent:
+            yield _at(image, number), f"layer {layer.digest} is not there"
+
+
+def mixed_families(look: Look) -> Iterator[Hit]:
+    """A manifest of one family with config or layers of the other (K025)."""
+    for image in _each(look):
+        own = mediatype.family_of(effective_type(image.manifest.document))
+        parts = [("/config", image.manifest.config)]
+        parts += [(f"/layers/{n}", layer) for n, layer in enumerate(image.manifest.layers)]
+        for pointer, part in parts:
+            has = mediatype.family_of(part.media_type)
+            if own is not None and has not in (None, own):
+                what = "a Docker manifest" if own is Family.DOCKER else "an OCI manifest"
+                yield (
+                    Location(image.digest, f"{pointer}/mediaType", label=image.label),
+                    (f"{part.media_type} in {what}"),
+                )
+
+
+def docker_zstd(look: Look) -> Iterator[Hit]:
+    """A zstd layer in a Docker manifest: the family has no agreed name for it (K055)."""
+    for image, number, layer in _layers(look):
+        if (
+            mediatype.family_of(layer.media_type) is Family.DOCKER
+            and mediatype.compression(layer.media_type) == "zstd"
+        ):
+            yield _at(image, number, "/mediaType"), f"{layer.media_type} is not known to strict clients"
+
+
+def foreign(look: Look) -> Iterator[Hit]:
+    """A layer that is not in the registry (K058)."""
+    for image, number, layer in _layers(look):
+        if mediatype.is_foreign(layer.media_type):
+            where = f" at {layer.urls[0]}" if layer.urls else ""
+            yield _at(image, number, "/mediaType"), f"a foreign layer, kept elsewhere{where}"
+
+
+def uncommon_digest(look: Look) -> Iterator[Hit]:
+    """A digest that is valid and that many clients do not know (K046)."""
+    for image, number, layer in _layers(look):
+        if layer.digest.algorithm != "sha256":
+            yield _at(image, number, "/digest"), f"a {layer.digest.algorithm} digest: some clients know sha256 only"
+
+
+def damaged(look: Look) -> Iterator[Hit]:
+    """A layer that cannot be read to its end: cut off, another digest or size, a name that leaves the root."""
+    for image, number, layer in _layers(look):
+        seen = look.layers.get(layer.digest)
+        if seen is not None and seen.damage is not None:
+            yield _at(image, number), str(seen.damage)
+        elif layer.digest in look.broken:
+            yield _at(image, number), str(look.broken[layer.digest])
+
+
+def compression(look: Look) -> Iterator[Hit]:
+    """A layer whose bytes are compressed in another way than its type says (K056)."""
+    for image, number, layer, seen in _seen(look):
+        said = mediatype.compression(layer.media_type)
+        if said is not None and seen.codec and seen.codec != said:
+            yield _at(image, number, "/mediaType"), f"{layer.media_type}, but its bytes are {_named(seen.codec)}"
+
+
+def diff_id(look: Look) -> Iterator[Hit]:
+    """A layer whose content has another digest than the config says."""
+    for image, number, _, seen in _seen(look):
+        ids = image.config.diff_ids if image.config is not None else ()
+        told = ids[number] if number < len(ids) else None
+        if seen.diff_id is not None and told is not None and told.algorithm == "sha256" and told != seen.diff_id:
+            yield _at(image, number), f"the config says diff_id {told.short}, it is {seen.diff_id.short}"
+
+
+def duplicate_path(look: Look) -> Iterator[Hit]:
+    """A path that stands twice in one layer (K145)."""
+    for image, number, layer, seen in _seen(look):
+        known: set[str] = set()
+        twice = {one.path for one in seen.listed if one.path in known or known.add(one.path)}  # type: ignore[func-returns-value]
+        for path in sorted(twice)[:_SHOWN]:
+            yield _file(image, layer, path), f"stands twice in layer {number}"
+
+
+def large_id(look: Look) -> Iterator[Hit]:
+    """An owner that hosts with mapped ids cannot map (K137)."""
+    for image, _, layer, seen in _seen(look):
+        large = [one for one in seen.listed if max(one.node.uid, one.node.gid) > _LARGEST_ID]
+        for one in large[:_SHOWN]:
+            yield _file(image, layer, one.path), f"owner {one.node.uid}:{one.node.gid} is above {_LARGEST_ID}"
+
+
+def world_writable(look: Look) -> Iterator[Hit]:
+    """A file of root that everybody may change."""
+    for image, _, layer, seen in _seen(look):
+        open_ones = [o for o in seen.listed if o.node.kind is Kind.FILE and o.node.uid == 0 and o.node.mode & 0o002]
+        for one in open_ones[:_SHOWN]:
+            yield (
+                _file(image, layer, one.path),
+                f"mode {one.node.mode & 0o7777:o}: everybody may change root's file",
+            )
+
+
+def setuid(look: Look) -> Iterator[Hit]:
+    """A program that runs with its owner's or group's rights."""
+    for image, _, layer, seen in _seen(look):
+        marked = [o for o in seen.listed if o.node.kind is Kind.FILE and o.node.mode & 0o6000]
+        for one in marked[:_SHOWN]:
+            kind = "setuid" if one.node.mode & 0o4000 else "setgid"
+            yield _file(image, layer, one.path), f"{kind} program of {one.node.uid}:{one.node.gid}"
+
+
+def replaced_link(look: Look) -> Iterator[Hit]:
+    """A directory entry over a link of the layers below, as a COPY to /bin over usrmerge."""
+    for image, layer, path, below in _over(look):
+        if below.kind_at(path) is Kind.SYMLINK:
+            yield _file(image, layer, path), f"a directory replaces the link to {below.link_at(path)} below"
+
+
+def needless_whiteout(look: Look) -> Iterator[Hit]:
+    """A whiteout of a file that no layer below has."""
+    for image in _each(look):
+        for number, (layer, seen, below) in enumerate(_stacked(look, image)):
+            for one in seen.listed:
+                above, _, name = one.path.rpartition("/")
+                if name.startswith(WHITEOUT) and not name.startswith(WHITEOUT * 2) and name != OPAQUE:
+                    path = f"{above}/{name.removeprefix(WHITEOUT)}".lstrip("/")
+                    if below.get(path) is None:
+                        yield _file(image, layer, path), f"layer {number} removes it, and no layer below has it"
+
+
+def _over(look: Look) -> Iterator[tuple[Image, Descriptor, str, Tree]]:
+    for image in _each(look):
+        for layer, seen, below in _stacked(look, image):
+            for one in seen.listed:
+                if one.node.kind is Kind.DIRECTORY and one.path:
+                    yield image, layer, one.path, below
+
+
+def _stacked(look: Look, image: Image) -> Iterator[tuple[Descriptor, LayerLook, Tree]]:
+    """Each layer of an image with the merged files below it; ends at the first layer that was not read."""
+    below: list[LayerLook] = []
+    for layer in image.manifest.layers:
+        seen = look.layers.get(layer.digest)
+        if seen is None or seen.damage is not None:
+            return
+        yield layer, seen, Tree(one.listed for one in below)
+        below.append(seen)
+
+
+def _each(look: Look) -> Iterator[Image]:
+    return iter({image.digest: image for image in look.images}.values())
+
+
+def _layers(look: Look) -> Iterator[tuple[Image, int, Descriptor]]:
+    for image in _each(look):
+        for number, layer in enumerate(image.manifest.layers):
+            yield image, number, layer
+
+
+def _seen(look: Look) -> Iterator[tuple[Image, int, Descriptor, LayerLook]]:
+    for image, number, layer in _layers(look):
+        seen = look.layers.get(layer.digest)
+        if seen is not None:
+            yield image, number, layer, seen
+
+
+def _at(image: Image, number: int, rest: str = "") -> Location:
+    return Location(image.digest, f"/layers/{number}{rest}", label=image.label)
+
+
+def _file(image: Image, layer: Descriptor, path: str) -> Location:
+    return Location(layer.digest, path=path, label=image.label)
+
+
+def _named(codec: str) -> str:
+    return "not compressed" if codec == "none" else codec
+
+
+_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+RULES: Final = (
+    Rule(
+        "layer/missing", "A layer is not there",
+        "Clean-up jobs delete blobs; an image without one of its layers cannot be pulled.",
+        "GET of the layer answers 404", _ERROR, missing, needs_deep=True,
+    ),
+    Rule(
+        "layer/mixed-families", "A manifest with parts of the other family",
+        "Half-converted manifests are refused by strict clients and taken by others.",
+        "an OCI layer type in a Docker schema 2 manifest", _ERROR, mixed_families, fixable=True,
+    ),
+    Rule(
+        "layer/docker-zstd", "A zstd layer in a Docker manifest",
+        "Docker's family has no agreed name for zstd; strict clients refuse the image.",
+        "application/vnd.docker.image.rootfs.diff.tar.zstd", _ERROR, docker_zstd,
+    ),
+    Rule(
+        "layer/foreign", "A layer that is kept elsewhere",
+        "It is fetched from another address than the registry, which may be gone or not reachable.",
+        "a foreign layer with `urls`", _WARNING, foreign,
+    ),
+    Rule(
+        "layer/uncommon-digest", "A digest that not every client knows",
+        "Valid, but clients that assume sha256 fail.",
+        "sha512:…", _WARNING, uncommon_digest,
+    ),
+    Rule(
+        "layer/damaged", "A layer cannot be read to its end",
+        "Its bytes are not what its descriptor promises, or its tar is broken or leads out of the root.",
+        "a member named ../../etc/passwd", _ERROR, damaged, needs_deep=True,
+    ),
+    Rule(
+        "layer/compression", "Bytes and type disagree",
+        "Engines that look at the bytes manage, those that trust the type fail.",
+        "gzip bytes under …layer.v1.tar", _ERROR, compression, fixable=True, needs_deep=True,
+    ),
+    Rule(
+        "layer/diff-id", "The content has another diff_id",
+        "Engines compare it when they unpack and refuse the image.",
+        "the config names the digest of the compressed layer", _ERROR, diff_id, needs_deep=True,
+    ),
+    Rule(
+        "layer/duplicate-path", "A path stands twice in one layer",
+        "Some engines refuse such a layer, others keep the last.",
+        "two members etc/app.conf", _WARNING, duplicate_path, needs_deep=True,
+    ),
+    Rule(
+        "layer/large-id", "An owner above 65535",
+        "Hosts that map 65536 ids for a container cannot unpack the file.",
+        "uid 99999", _WARNING, large_id, needs_deep=True,
+    ),
+    Rule(
+        "layer/world-writable", "A file of root that everybody may change",
+        "Any process in the container can replace what root runs or reads.",
+        "mode 0666, owner 0", _WARNING, world_writable, needs_deep=True,
+    ),
+    Rule(
+        "layer/setuid", "A setuid or setgid program",
+        "Worth knowing before a container is run with fewer rights.",
+        "mode 4755", _NOTE, setuid, needs_deep=True,
+    ),
+    Rule(
+        "layer/replaced-link", "A directory replaces a link of the layers below",
+        "Everything behind the link disappears; over /lib or /bin nothing starts any more.",
+        "bin/ over bin -> usr/bin", _ERROR, replaced_link, needs_deep=True,
+    ),
+    Rule(
+        "layer/needless-whiteout", "A whiteout of nothing",
+        "Harmless, and a sign that the layer was made for another base.",
+        "a/.wh.b where no layer below has a/b", _NOTE, needless_whiteout, needs_deep=True,
+    ),
+)  # fmt: skip

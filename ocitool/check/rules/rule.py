@@ -1,0 +1,28 @@
+"""What a rule is: a pure function over a Look with an id that never changes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ocitool.check.finding import Location, Severity
+from ocitool.check.look import Look
+
+Hit: TypeAlias = tuple[Location, str]
+"""Where, and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule with what its page in the reference says. `id` is family/name and stays for ever.
+
+    `needs_deep` rules see something only where layers were read.
+    """
+
+    id: str
+    title: str
+    reason: str
+    example: str
+    severity: Severity
+    find: Callable[[Look], Iterator[Hit]]
+    fixable: bool = False
+    needs_deep: bool = False

@@ -1,0 +1,59 @@
+"""`ocitool check`: what is broken in what a name holds."""
+
+from pathlib import Path
+
+import click
+
+from ocitool import __version__
+from ocitool.check.engine import DOCUMENTED, exit_code
+from ocitool.check.formats import as_github, as_sarif, as_text
+from ocitool.check.repository import check_names, check_tags
+from ocitool.cli import checking
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+
+
+@click.command()
+@click.argument("places", metavar="LOC...", nargs=-1, required=True)
+@click.option("--deep", is_flag=True, help="Read every layer: blobs, files, programs.")
+@click.option("--all-tags", is_flag=True, help="Look at every tag of the repositories LOC.")
+@click.option("--select", metavar="RULES", multiple=True, help="Only these rules, `index/*` or ids; repeats.")
+@click.option("--ignore", metavar="RULES", multiple=True, help="Not these rules; repeats.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text", help="How to tell."
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The file with [check]  [default: ocitool.toml, if there is one]",
+)
+@common
+def command(
+    app: App,
+    *,
+    places: tuple[str, ...],
+    deep: bool,
+    all_tags: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    form: str,
+    config: Path | None,
+) -> Outcome:
+    """Look at LOC and everything below it, and tell what is wrong; writes nothing.
+
+    Exit code 1 for findings other than notes; 4 or 5 where something could not be looked at. A child counts
+    as missing only if the registry says so.
+    """
+    chosen, rules = checking.selection(config, select, ignore)
+    app.console.as_json = app.console.as_json or form == "json"
+    opened = tuple((*app.opener.open(place), place) for place in places)
+    check = check_tags if all_tags else check_names
+    checked = check(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep, listener=app.listener)
+    code = exit_code(checked.findings, checked.unanswered)
+    texts = {
+        "sarif": lambda: as_sarif(checked.findings, (*rules, *DOCUMENTED[-2:]), __version__, checked.unanswered),
+        "github": lambda: as_github(checked.findings, checked.unanswered),
+    }
+    text = texts.get(form, lambda: as_text(checked.findings, checked.names, checked.unanswered))()
+    return Outcome(data=checked.to_tree(), text=text, exit_code=code)

@@ -1,0 +1,111 @@
+"""Images and indexes that may be broken: every document is written from a plain tree, nothing is checked."""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.model.views import Descriptor
+from ocitool.store.base import BytesSource, Store
+from ocitool.store.memory import MemoryStore
+from tests.fakes.programs import Elf
+
+MACHINES = {"amd64": 62, "arm64": 183}
+Tree = dict[str, Any]
+
+
+def member(name: str, data: bytes = b"x", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
+    """A tar member; fields are TarInfo's."""
+    info = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(info, key, value)
+    info.size = len(data) if info.isreg() else 0
+    return info, data
+
+
+def tar(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """An uncompressed layer; the same path may come twice."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for info, data in members:
+            archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    return buffer.getvalue()
+
+
+def program(architecture: str, **fields: Any) -> bytes:
+    """A layer with the program /app for an architecture."""
+    return tar(member("app", Elf(machine=MACHINES[architecture], **fields).build(), mode=0o755))
+
+
+class Loose(MemoryStore):
+    """A store that also holds what no store takes."""
+
+    def plant(self, document: Document) -> Tree:
+        self._manifests[document.digest] = document
+        return Descriptor.of(document).to_tree()
+
+
+class Ward:
+    """A store that is filled with whatever a test wants."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def blob(self, data: bytes, media_type: str) -> Tree:
+        held = Descriptor(media_type, Digest.of(data), len(data))
+        self.store.put_blob(held, BytesSource(data))
+        return held.to_tree()
+
+    def manifest(self, tree: Tree, media_type: str = mediatype.OCI_MANIFEST, tag: str = "") -> Tree:
+        document = Document(json.dumps(tree).encode(), media_type)
+        self.store.put_manifest(document, *([tag] if tag else []))
+        return Descriptor.of(document).to_tree()
+
+    def image(
+        self,
+        platform: str = "linux/amd64",
+        *,
+        layers: Sequence[bytes] | None = None,
+        config: Callable[[Tree], object] = lambda _: None,
+        manifest: Callable[[Tree], object] = lambda _: None,
+        media_type: str = mediatype.OCI_MANIFEST,
+        tag: str = "",
+    ) -> Tree:
+        """An entry for an image that is right until `config` and `manifest` change their trees."""
+        os, architecture, *variant = platform.split("/")
+        stack = list(layers) if layers is not None else [program(architecture)]
+        docker = media_type == mediatype.DOCKER_MANIFEST
+        says: Tree = {"architecture": architecture, "os": os} | ({"variant": variant[0]} if variant else {})
+        settings: Tree = {"created": "2024-05-06T07:08:09Z", **says, "config": {}}
+        settings["rootfs"] = {"type": "layers", "diff_ids": [str(Digest.of(data)) for data in stack]}
+        config(settings)
+        layer_type = mediatype.DOCKER_LAYER_GZIP if docker else mediatype.OCI_LAYER_GZIP
+        config_type = mediatype.DOCKER_CONFIG if docker else mediatype.OCI_CONFIG
+        tree: Tree = {
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "config": self.blob(json.dumps(settings).encode(), config_type),
+            "layers": [self.blob(gzip.compress(data, mtime=0), layer_type) for data in stack],
+        }
+        manifest(tree)
+        return self.manifest(tree, media_type, tag) | {"platform": says}
+
+    def attestation(self, of: str) -> Tree:
+        """BuildKit's entry that vouches for the image `of`."""
+        entry = self.image("unknown/unknown", layers=[])
+        return entry | {
+            "annotations": {
+                "vnd.docker.reference.type": "attestation-manifest",
+                "vnd.docker.reference.digest": of,
+            }
+        }
+
+    def index(self, *entries: Tree, tag: str = "1", media_type: str = mediatype.OCI_INDEX, **more: Any) -> Tree:
+        """An index of exactly these entries; a value of None leaves a key out."""
+        tree = {"schemaVersion": 2, "mediaType": media_type, "manifests": list(entries)} | more
+        return self.manifest({k: v for k, v in tree.items() if v is not None}, media_type, tag)

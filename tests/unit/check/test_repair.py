@@ -1,0 +1,261 @@
+"""What repair makes of broken images: the plan, what stays as it is, and what is left for a human."""
+
+import json
+
+import pytest
+
+from ocitool.change.apply import apply
+from ocitool.change.journal import Journal
+from ocitool.check.engine import findings
+from ocitool.check.look import look
+from ocitool.check.repair import Wishes, plan_repair
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.views import view
+from ocitool.tasks import Scope
+from tests.fakes.sick import Loose, Ward, program
+from tests.unit.check.test_rules import as_platform, retyped, two
+
+
+@pytest.fixture
+def repair(ward, tmp_path):
+    """`repair()`: carry the plan for 1 out; returns (what is left, rules that still speak)."""
+
+    def call(**wishes):
+        seen = look(ward.store, "1", scope=Scope(), deep=lambda _: True)
+        done = plan_repair(seen, "1", Wishes(**wishes))
+        if not done.is_blocked:
+            apply(done.plan, ward.store, Journal(tmp_path / "journal"), Scope())
+        after = look(ward.store, "1", scope=Scope(), deep=lambda _: True)
+        return list(done.left), [finding.rule for finding in findings(after)]
+
+    return call
+
+
+def entries(ward):
+    return view(ward.store.get_manifest("1")).entries
+
+
+def platforms(ward):
+    return [str(entry.platform) for entry in entries(ward)]
+
+
+def test_nothing_to_do_changes_nothing(ward, repair):
+    one = ward.image()
+    before = ward.index(one, ward.image("linux/arm64"), ward.attestation(one["digest"]))
+
+    assert ([], []) == repair()
+    assert before["digest"] == ward.store.head("1").digest
+
+
+def test_swapped_platforms_are_swapped_back(ward, repair):
+    """K008: config and program agree, so the entries are wrong; the children keep their digests."""
+    amd64, arm64 = ward.image(), ward.image("linux/arm64")
+    ward.index(amd64 | {"platform": arm64["platform"]}, arm64 | {"platform": amd64["platform"]})
+
+    assert ([], []) == repair()
+    assert ["linux/amd64", "linux/arm64"] == platforms(ward)
+    assert [amd64["digest"], arm64["digest"]] == [entry.digest for entry in entries(ward)]
+
+
+def test_a_wrong_config_is_rewritten(ward, repair):
+    """K007: the program proves the entry right; only this child changes, and its config keeps all else."""
+    amd64 = ward.image()
+    arm64 = ward.image("linux/arm64", config=lambda tree: tree.update(architecture="amd64", author="me"))
+    ward.index(amd64, arm64)
+
+    assert ([], []) == repair()
+    assert amd64["digest"] == entries(ward)[0].digest
+    assert arm64["digest"] != entries(ward)[1].digest
+    config = view(ward.store.get_manifest(entries(ward)[1].digest)).config
+    with ward.store.open_blob(config) as pieces:
+        tree = json.loads(b"".join(pieces))
+    assert ("arm64", "me") == (tree["architecture"], tree["author"])
+
+
+def test_a_blank_architecture_is_filled_in(ward, repair):
+    two(ward, ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
+
+    assert ([], []) == repair()
+
+
+def test_without_a_program_nothing_is_guessed(ward, repair):
+    ward.index(as_platform(ward.image("linux/arm64", layers=[]), os="linux", architecture="amd64"))
+
+    left, rules = repair()
+
+    assert ["index/wrong-platform"] == rules
+    assert "--without-proof" in left[0]
+    assert ([], []) == repair(without_proof=True)
+    assert ["linux/arm64"] == platforms(ward)
+
+
+def test_a_program_of_another_platform_renames_the_image(ward, repair):
+    """K010: all programs say amd64, and no entry says so yet."""
+    ward.index(ward.image("linux/arm64", layers=[program("amd64")]))
+
+    assert ([], []) == repair()
+    assert ["linux/amd64"] == platforms(ward)
+
+
+def test_a_program_of_a_platform_that_is_there_is_for_a_human(ward, repair):
+    """K010: the index has amd64 already, so the image has to be built again."""
+    before = two(ward, ward.image("linux/arm64", layers=[program("amd64")]))
+
+    left, rules = repair()
+
+    assert ["binary/wrong-platform"] == rules
+    assert "build it again" in left[0]
+    assert before["digest"] == ward.store.head("1").digest
+
+
+def test_a_missing_platform_comes_from_the_config(ward, repair):
+    """K014: nothing speaks against the config."""
+    two(ward, {k: v for k, v in ward.image("linux/arm64").items() if k != "platform"})
+
+    assert ([], []) == repair()
+    assert ["linux/amd64", "linux/arm64"] == platforms(ward)
+
+
+def test_arm_variants_come_from_the_configs(ward, repair):
+    """K004: two linux/arm entries whose configs know better."""
+    arm = {"os": "linux", "architecture": "arm"}
+    ward.index(*(as_platform(ward.image(f"linux/arm/{v}", layers=[]), **arm) for v in ("v6", "v7")))
+
+    assert ([], []) == repair()
+    assert ["linux/arm/v6", "linux/arm/v7"] == platforms(ward)
+
+
+def test_an_entry_twice_is_dropped(ward, repair):
+    """K001: arm64 and arm64/v8 are one platform, and it is one image."""
+    arm64 = ward.image("linux/arm64")
+    ward.index(arm64, arm64 | {"platform": arm64["platform"] | {"variant": "v8"}})
+
+    assert ([], []) == repair()
+    assert ["linux/arm64"] == platforms(ward)
+
+
+def test_two_images_of_one_platform_are_for_a_human(ward, repair):
+    """K017: which one is meant is not ours to say."""
+    other = ward.image(config=lambda tree: tree.update(author="other"))
+    before = ward.index(ward.image(), other)
+
+    left, rules = repair()
+
+    assert ["index/duplicate-platform"] == rules
+    assert "index remove --digest" in left[0]
+    assert before["digest"] == ward.store.head("1").digest
+
+
+@pytest.fixture
+def dead(ward):
+    """An arm64 image in an index, its manifest gone; the entry."""
+    entry = ward.image("linux/arm64")
+    ward.index(ward.image(), entry, ward.attestation(entry["digest"]))
+    ward.store.delete(entry["digest"])
+    return entry
+
+
+def test_a_dead_child_needs_a_word(ward, repair, dead):
+    """K034: neither dropped nor brought back by itself."""
+    before = ward.store.head("1").digest
+
+    left, rules = repair()
+
+    assert ["index/dangling"] == rules
+    assert "--drop-missing" in left[0]
+    assert before == ward.store.head("1").digest
+
+
+def test_a_dead_child_is_dropped_with_its_attestation(ward, repair, dead):
+    """K034, K022."""
+    assert ([], []) == repair(drop_missing=True)
+    assert ["linux/amd64"] == platforms(ward)
+
+
+def test_a_dead_child_is_brought_back(ward, repair, dead):
+    """K034: the index keeps its digest when the child returns."""
+    before = ward.store.head("1").digest
+    mirror = Ward(Loose("mirror"))
+    mirror.image("linux/arm64")
+
+    assert ([], []) == repair(sources=((mirror.store, "mirror"),))
+    assert before == ward.store.head("1").digest
+
+
+def test_size_and_type_come_from_the_child(ward, repair):
+    wrong = {"size": 9999, "mediaType": mediatype.DOCKER_MANIFEST}
+    two(ward, ward.image("linux/arm64") | wrong)
+
+    assert ([], []) == repair()
+
+
+def test_an_inner_index_is_flattened(ward, repair):
+    """K020."""
+    two(ward, ward.index(ward.image("linux/arm64"), tag=""))
+
+    assert ([], []) == repair()
+    assert ["linux/amd64", "linux/arm64"] == platforms(ward)
+
+
+def test_families_are_those_of_the_index(ward, repair):
+    amd64 = ward.image()
+    ward.index(amd64, ward.image("linux/arm64", media_type=mediatype.DOCKER_MANIFEST))
+
+    assert ([], []) == repair()
+    assert [mediatype.OCI_MANIFEST] * 2 == [entry.media_type for entry in entries(ward)]
+    assert amd64["digest"] == entries(ward)[0].digest
+
+
+def test_parts_of_the_other_family(ward, repair):
+    """K025."""
+    two(ward, ward.image("linux/arm64", manifest=retyped(mediatype.DOCKER_LAYER_GZIP)))
+
+    assert ([], []) == repair()
+
+
+def test_a_layer_is_called_what_it_is(ward, repair):
+    """K056: the type is rewritten, the blob is not."""
+    two(ward, ward.image("linux/arm64", manifest=retyped(mediatype.OCI_LAYER)))
+
+    assert ([], []) == repair()
+
+
+def test_media_type_is_added(ward, repair):
+    """K044."""
+    two(ward, mediaType=None)
+
+    assert ([], []) == repair()
+    raw = ward.store.get_manifest("1").raw
+    assert raw.startswith(b'{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"')
+
+
+def test_attestations_of_nothing_go(ward, repair):
+    """K022."""
+    one = ward.image()
+    ward.index(one, ward.attestation(one["digest"]), ward.attestation(str(Digest.of(b"gone"))))
+
+    assert ([], []) == repair()
+    assert ["linux/amd64", "unknown/unknown"] == platforms(ward)
+
+
+def test_attestations_of_a_mended_child_need_consent(ward, repair):
+    """K022: never pointed at the new digest."""
+    arm64 = ward.image("linux/arm64", config=lambda tree: tree.update(architecture=""))
+    before = ward.index(arm64, ward.attestation(arm64["digest"]))
+
+    left, rules = repair()
+
+    assert ["config/no-platform"] == rules
+    assert "--drop-attestations" in left[0]
+    assert before["digest"] == ward.store.head("1").digest
+    assert ([], []) == repair(drop_attestations=True)
+    assert ["linux/arm64"] == platforms(ward)
+
+
+def test_attestations_go_last(ward, repair):
+    one = ward.image()
+    ward.index(ward.attestation(one["digest"]), one)
+
+    assert ([], []) == repair()
+    assert ["linux/amd64", "unknown/unknown"] == platforms(ward)
