@@ -4,20 +4,28 @@ What a tag held before comes from the registry if it still has it, else from the
 children that are gone and were kept are put back too. Where somebody else wrote since, undo refuses.
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import Delete, Plan, PutManifest, Tag
-from ocitool.errors import Conflict, NotFound
+from ocitool.change.plan import Bring, Delete, Plan, PutManifest, Tag
+from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Index, view
-from ocitool.store.base import Store
+from ocitool.store.base import Reader, Store
+
+_GONE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 
 
-def plan_undo(target: str, tag: str, store: Store, journal: Journal) -> tuple[Plan, Record]:
+def plan_undo(
+    target: str, tag: str, store: Store, journal: Journal, *, sources: Sequence[Reader] = ()
+) -> tuple[Plan, Record]:
     """The plan that lets `tag` hold again what it held before our last change, and that change's record.
 
     Raises NotFound if we never changed it or the old bytes are nowhere, Conflict if it no longer holds what
-    we wrote. After applying the plan, hand the record to `settle_undo`.
+    we wrote. Children that are gone come from the backup or from `sources`. After applying the plan, hand the
+    record to `settle_undo`.
     """
     record = journal.last(target, tag)
     if record is None:
@@ -45,7 +53,7 @@ def plan_undo(target: str, tag: str, store: Store, journal: Journal) -> tuple[Pl
             return Plan(target), record
         return Plan(target, (Delete(tag, current),)), record
     old = _old(record.before, store, journal)
-    return Plan(target, (*_children(old, store, journal), Tag(tag, old, current))), record
+    return Plan(target, (*_children(old, store, journal, sources), Tag(tag, old, current))), record
 
 
 def settle_undo(record: Record, journal: Journal) -> None:
@@ -65,10 +73,38 @@ def _old(digest: Digest, store: Store, journal: Journal) -> Document:
     return store.get_manifest(str(digest))
 
 
-def _children(old: Document, store: Store, journal: Journal) -> list[PutManifest]:
-    """Children of the old document that the store lost and the backup holds."""
+def cannot_return(record: Record, store: Store, journal: Journal, error: RegistryError) -> Unsupported | None:
+    """What to raise where the registry does not take the old bytes back because children of theirs are gone.
+
+    None if that is not why it refused.
+    """
+    if not error.has(*_GONE) or record.before is None:
+        return None
+    seen = view(_old(record.before, store, journal))
+    entries = seen.entries if isinstance(seen, Index) else ()
+    gone = [str(entry.digest) for entry in entries if store.head(str(entry.digest)) is None]
+    if not gone:
+        return None
+    return Unsupported(
+        f"{store.label} does not take {record.before} back: it no longer has {', '.join(gone)}",
+        ability="undo",
+        hint=f"--source PLACE brings them from where they still are; the old bytes are in {journal.root}",
+    )
+
+
+def _children(
+    old: Document, store: Store, journal: Journal, sources: Sequence[Reader]
+) -> list[Bring | PutManifest]:
+    """Children of the old document that the store lost, from the backup or from elsewhere."""
     seen = view(old)
-    if not isinstance(seen, Index):
-        return []
-    kept = [journal.document(entry.digest) for entry in seen.entries]
-    return [PutManifest(child) for child in kept if child and store.head(str(child.digest)) is None]
+    steps: list[Bring | PutManifest] = []
+    for entry in seen.entries if isinstance(seen, Index) else ():
+        if store.head(str(entry.digest)) is not None:
+            continue
+        kept = journal.document(entry.digest)
+        origin = next((one for one in sources if one.head(str(entry.digest)) is not None), None)
+        if kept is not None:
+            steps.append(PutManifest(kept))
+        elif origin is not None:
+            steps.append(Bring(origin, entry))
+    return sorted(steps, key=lambda step: isinstance(step, PutManifest))
