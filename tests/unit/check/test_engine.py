@@ -1,0 +1,210 @@
+"""Selection, allowances, exit codes, formats, and rules of other packages."""
+
+import json
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from ocitool.check import engine
+from ocitool.check.engine import RULES, Allowance, Selection, exit_code, findings, installed_rules
+from ocitool.check.finding import Location, Severity
+from ocitool.check.formats import as_github, as_sarif, as_text
+from ocitool.check.look import look
+from ocitool.check.repository import check_tags
+from ocitool.check.rules.rule import Rule
+from ocitool.errors import AuthError, NetworkError, UsageError
+from ocitool.model.digest import Digest
+from ocitool.tasks import Scope
+from tests.fakes.sick import Loose, Ward, member, tar
+
+
+@pytest.fixture
+def seen(ward):
+    """A look at an index without mediaType whose arm64 entry has a wrong size."""
+    ward.index(ward.image(), ward.image("linux/arm64") | {"size": 9}, mediaType=None)
+    return look(ward.store, "1", scope=Scope())
+
+
+def ids(found):
+    return [finding.rule for finding in found]
+
+
+def test_errors_come_first(seen):
+    assert ["index/child-size", "index/no-media-type"] == ids(findings(seen))
+
+
+def test_select_and_ignore(seen):
+    assert ["index/child-size"] == ids(findings(seen, Selection(select=("*/child-*",))))
+    assert ["index/no-media-type"] == ids(findings(seen, Selection(ignore=("index/child-size",))))
+
+
+def test_an_allowed_finding_does_not_count(seen):
+    allow = (Allowance("index/child-size", "known", at="linux/arm64"), Allowance("index/no-*", "old"))
+
+    found = findings(seen, Selection(allow=allow))
+
+    assert ["known", "old"] == [finding.allowed for finding in found]
+    assert 0 == exit_code(found, ())
+
+
+def test_an_allowance_is_for_its_place(seen):
+    found = findings(seen, Selection(allow=(Allowance("index/child-size", "known", at="linux/amd64"),)))
+
+    assert "" == found[0].allowed
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [Selection(select=("index/none",)), Selection(allow=(Allowance("index/order", " "),))],
+    ids=["unknown", "no-reason"],
+)
+def test_refused_selections(selection):
+    with pytest.raises(UsageError):
+        selection.check(rule.id for rule in RULES)
+
+
+def test_what_could_not_be_seen_goes_first(seen):
+    """K034: 401 is 4, no answer is 5, whatever was found."""
+    found = findings(seen)
+
+    assert 1 == exit_code(found, ())
+    assert 5 == exit_code(found, [NetworkError("no answer")])
+    assert 4 == exit_code(found, [NetworkError("no answer"), AuthError("refused")])
+
+
+class Locked(Loose):
+    """A store that answers for one digest as a registry does that wants other credentials."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.locked, self.error = "", error
+
+    def get_manifest(self, name, **more):
+        if name == self.locked:
+            raise self.error
+        return super().get_manifest(name, **more)
+
+
+@pytest.mark.parametrize("error", [AuthError("401"), NetworkError("503")])
+def test_an_unanswered_child_is_not_missing(error):
+    """K034: 404 and only 404 is missing."""
+    store = Locked(error)
+    ward = Ward(store)
+    child = ward.image("linux/arm64")
+    ward.index(ward.image(), child)
+    store.locked = child["digest"]
+
+    one = look(store, "1", scope=Scope())
+
+    assert [] == ids(findings(one))
+    assert (error,) == one.unanswered
+
+
+def test_a_foreign_rule(monkeypatch, seen):
+    rule = Rule(
+        "acme/no", "t", "r", "e", Severity.ERROR, lambda look: iter([(Location(look.snapshot.root.digest), "no")])
+    )
+    monkeypatch.setattr(EntryPoint, "load", lambda _: rule)
+    monkeypatch.setattr(engine, "entry_points", lambda **_: [EntryPoint("acme", "acme:RULE", "ocitool.rules")])
+
+    assert "acme/no" in ids(findings(seen, rules=installed_rules()))
+
+
+def test_an_entry_point_that_is_no_rule(monkeypatch):
+    monkeypatch.setattr(EntryPoint, "load", lambda _: "rule")
+    monkeypatch.setattr(engine, "entry_points", lambda **_: [EntryPoint("acme", "acme:RULE", "ocitool.rules")])
+
+    with pytest.raises(UsageError, match="holds no Rule"):
+        installed_rules()
+
+
+def test_text_counts(seen):
+    text = as_text(findings(seen), ["memory"])
+
+    assert text.startswith("memory\n  error   linux/arm64: entry says 9 bytes, the manifest has ")
+    assert text.endswith("1 error, 1 warning")
+
+
+def test_github_escapes(seen):
+    lines = as_github(findings(seen)).splitlines()
+
+    assert 2 == len(lines)
+    assert lines[0].startswith("::error title=index/child-size::memory linux/arm64: entry says 9 bytes")
+    assert lines[1].startswith("::warning title=index/no-media-type::")
+
+
+def test_sarif_names_rules_and_places(seen):
+    log = json.loads(as_sarif(findings(seen), RULES, "1.0"))
+    run = log["runs"][0]
+    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+
+    assert "2.1.0" == log["version"]
+    assert ["error", "warning"] == [result["level"] for result in run["results"]]
+    assert known >= {result["ruleId"] for result in run["results"]}
+    root = seen.snapshot.root.digest
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert f"sha256/{root.hex}" == place["artifactLocation"]["uri"]
+
+
+class Counting(Loose):
+    """A store that counts what is asked for by digest."""
+
+    def __init__(self):
+        super().__init__("counted")
+        self.asked = []
+
+    def get_manifest(self, name, **more):
+        self.asked.append(name)
+        return super().get_manifest(name, **more)
+
+    def open_blob(self, descriptor, offset=0):
+        self.asked.append(str(descriptor.digest))
+        return super().open_blob(descriptor, offset)
+
+
+def test_shared_children_are_fetched_once():
+    store = Counting()
+    ward = Ward(store)
+    one, other = ward.image(), ward.image("linux/arm64")
+    for tag in "123456":
+        ward.index(one, other, tag=tag, annotations={"tag": tag})
+    ward.index(one, other, tag="latest", annotations={"tag": "6"})
+
+    done = check_tags([(store, "", "")], scope=Scope())
+
+    assert () == done.findings
+    assert sorted(set(store.asked)) == sorted(store.asked)
+    assert 6 + 2 + 2 == len(store.asked)
+
+
+def test_a_single_image_among_indexes():
+    ward = Ward(Loose())
+    for tag in "123":
+        ward.index(ward.image(), tag=tag, annotations={"tag": tag})
+    ward.image(tag="4")
+
+    done = check_tags([(ward.store, "", "")], scope=Scope())
+
+    assert [("tag/single-image", "4")] == [(f.rule, f.at.label) for f in done.findings]
+
+
+def test_a_fallback_tag_of_nothing():
+    ward = Ward(Loose())
+    image = ward.image(tag="1")
+    ward.index(tag=image["digest"].replace(":", "-"))
+    ward.index(tag=str(Digest.of(b"gone")).replace(":", "-"))
+
+    done = check_tags([(ward.store, "", "")], scope=Scope())
+
+    assert [("tag/stale-fallback", f"sha256-{Digest.of(b'gone').hex}")] == [
+        (f.rule, f.at.label) for f in done.findings
+    ]
+
+
+def test_a_deep_look_survives_a_layer_of_rubbish(ward, found):
+    """What is no gzip, no tar and cut off is a finding and no error."""
+    for data in (b"", b"\x1f\x8b\x08rubbish", tar(member("a"))[:700], b"BZh9"):
+        layer = ward.blob(data, "application/vnd.oci.image.layer.v1.tar+gzip")
+        ward.index(ward.image(manifest=lambda tree, layer=layer: tree["layers"].__setitem__(0, layer)), tag="r")
+
+        assert {"layer/damaged", "layer/compression", "layer/diff-id"} & set(found("r")), data
