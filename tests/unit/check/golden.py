@@ -1,0 +1,34 @@
+"""What check and repair make of a golden store; shared by the test and by the script that writes the files."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ocitool.change.apply import apply
+from ocitool.change.journal import Journal
+from ocitool.check.engine import findings
+from ocitool.check.look import Look, look
+from ocitool.check.repair import Wishes, plan_repair
+from ocitool.tasks import Scope
+from tests.fakes.sick import Loose
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WISHES = Wishes(drop_missing=True, without_proof=True)
+
+
+def seen(store: Loose) -> Look:
+    return look(store, "1", scope=Scope(), deep=lambda _: True, now=NOW)
+
+
+def findings_of(store: Loose) -> list[dict[str, object]]:
+    return [finding.to_tree() for finding in findings(seen(store))]
+
+
+def repaired(store: Loose) -> bytes | None:
+    """What the tag holds after repair, None if something is left to find."""
+    done = plan_repair(seen(store), "1", WISHES)
+    if done.is_blocked:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        apply(done.plan, store, Journal(Path(folder)), Scope())
+    return store.get_manifest("1").raw if not findings_of(store) else None
