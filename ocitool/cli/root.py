@@ -106,6 +106,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         sys.stderr.write(f"{error.format_message()}\n")
         return 2
+    except SystemExit as leaving:  # click's own way out of shell completion
+        return leaving.code if isinstance(leaving.code, int) else 0
     except BrokenPipeError:
         return _closed_pipe()
     except BaseException as error:  # noqa: BLE001 - the last place where anything can be caught
