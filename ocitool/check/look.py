@@ -7,7 +7,7 @@ and no rule draws conclusions from it (K034).
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
@@ -88,7 +88,7 @@ class Image:
         return str(self.platform) if self.platform else (self.digest.short if self.edge else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is derived is kept, since every rule asks for it
 class Look:
     """What was seen of one name. `configs` and `layers` are by the blob's digest.
 
@@ -105,19 +105,19 @@ class Look:
     layers: Mapping[Digest, LayerLook] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     unanswered: tuple[OcitoolError, ...] = ()
 
-    @property
+    @cached_property
     def indexes(self) -> tuple[Index, ...]:
         """Every index, the root first."""
         views = (self.snapshot.view(digest) for digest in self._readable)
         return tuple(seen for seen in views if isinstance(seen, Index))
 
-    @property
+    @cached_property
     def manifests(self) -> tuple[Manifest, ...]:
         """Every manifest that is no index: images and artifacts."""
         views = (self.snapshot.view(digest) for digest in self._readable)
         return tuple(seen for seen in views if isinstance(seen, Manifest))
 
-    @property
+    @cached_property
     def images(self) -> tuple[Image, ...]:
         """Every image with each entry it stands in; attestations are none."""
         found: list[Image] = []

@@ -43,7 +43,6 @@ def check_names(
     selection: Selection = ALL,
     rules: Sequence[Rule] = RULES,
     deep: bool = False,
-    listener: Listener = silent,
 ) -> Checked:
     """Look at each (store, name, what people call it). Raises what reading a name itself raises."""
     found: list[Finding] = []
@@ -51,11 +50,9 @@ def check_names(
     names: list[str] = []
     for store, name, label in places:
         names.append(label)
-        listener(Started(label, label))
         one = look(store, name, scope=scope, deep=lambda _: deep)
         found += [replace(f, where=label) for f in findings(one, selection, rules)]
         failed += one.unanswered
-        listener(Done(label, "looked at"))
     return Checked(tuple(found), tuple(failed), tuple(names))
 
 

@@ -48,8 +48,12 @@ def command(
     chosen, rules = checking.selection(config, select, ignore)
     app.console.as_json = app.console.as_json or form == "json"
     opened = tuple((*app.opener.open(place), place) for place in places)
-    check = check_tags if all_tags else check_names
-    checked = check(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep, listener=app.listener)
+    if all_tags:
+        checked = check_tags(
+            opened, scope=app.scope, selection=chosen, rules=rules, deep=deep, listener=app.listener
+        )
+    else:
+        checked = check_names(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep)
     code = exit_code(checked.findings, checked.unanswered)
     texts = {
         "sarif": lambda: as_sarif(checked.findings, (*rules, *DOCUMENTED[-2:]), __version__, checked.unanswered),
