@@ -20,7 +20,7 @@ from ocitool.model.files import MAX_PATH, Kind, clean
 BLOCK: Final = 512
 PIECE: Final = 256 * 1024
 MAX_HEADER: Final = 1024 * 1024
-"""Most bytes in one extended header or long name, as in Go's reader; xattrs need some of it."""
+"""Most bytes in the extended headers and long names of one member; Go allows as much in each."""
 MAX_EXTENTS: Final = 100_000
 """Most data areas of one sparse file."""
 _LARGEST: Final = 2**63 - 1
@@ -103,7 +103,7 @@ def read_members(pieces: Iterable[bytes]) -> Iterator[Member]:
 
 
 class _Stream:
-    """The archive as a queue of bytes."""
+    """The archive as a queue of bytes; `at` counts those that were taken."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -198,6 +198,7 @@ def _headers(stream: _Stream) -> tuple[bytes | None, _Extra]:
     """The next member's own header block and what its extended headers say; None at the archive's end."""
     extra = _Extra()
     pending = False
+    total = 0
     while True:
         block = stream.block()
         if block is None or block == _ZERO:
@@ -209,18 +210,19 @@ def _headers(stream: _Stream) -> tuple[bytes | None, _Extra]:
             return None, extra
         _check_sum(stream, block)
         flag = block[156:157]
-        if flag not in (b"x", b"X", b"g", b"L", b"K"):
+        if flag not in (b"x", b"g", b"L", b"K"):
             return block, extra
         size = _number(stream, block[124:136], "size")
-        if size > MAX_HEADER:
-            stream.fail(f"an extended header of {size} bytes")
+        total += size
+        if total > MAX_HEADER:
+            stream.fail(f"extended headers of {total} bytes")
         body = _Body(stream, size)
         data = body.exactly(size)
         body.skip()
         if flag == b"g":
             continue  # containerd ignores global headers, and nobody packs layers with them on purpose
         pending = True
-        if flag in (b"x", b"X"):
+        if flag == b"x":
             _read_records(stream, data, extra)
         elif flag == b"L":
             extra.name = data.split(b"\0", 1)[0]
@@ -267,6 +269,8 @@ def _read_records(stream: _Stream, data: bytes, extra: _Extra) -> None:
             stream.fail("a pax record with a NUL")
         at = end
         if key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
+            if (len(extra.sparse) % 2 == 1) != key.endswith(b"numbytes"):
+                stream.fail("a damaged sparse map")
             extra.sparse.append(value)
             if len(extra.sparse) > 2 * MAX_EXTENTS:
                 stream.fail("a sparse file of too many parts")
@@ -282,6 +286,8 @@ _TEXT_KEYS: Final = (b"path", b"linkpath", b"GNU.sparse.name")
 def _member(stream: _Stream, block: bytes, extra: _Extra, offset: int) -> tuple[Member, _Body]:
     records = extra.records
     flag = block[156:157]
+    if (b"path" in records and extra.name) or (b"linkpath" in records and extra.link):
+        stream.fail("a member with two names, which readers take differently")
     raw_name = records.get(b"path") or extra.name or _short_name(block)
     raw_link = records.get(b"linkpath") or extra.link or block[157:257].split(b"\0", 1)[0]
     kind = _kind(stream, flag, raw_name)
