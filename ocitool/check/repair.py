@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from ocitool.change import plan as plans
 from ocitool.change.plan import Bring, Plan, PutBlob, PutManifest
+from ocitool.check.engine import findings
 from ocitool.check.evidence import Verdict, verdict
+from ocitool.check.finding import Severity
 from ocitool.check.look import Image, Look
 from ocitool.errors import UsageError
 from ocitool.graph.convert import convert_manifest
@@ -69,6 +71,7 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
     )
     if plan.is_empty and mender.content:  # children put back under their old names: no tag changes
         plan = Plan(look.where, tuple(mender.content), notes=tuple(mender.notes))
+    mender.left += [one.text() for one in findings(look) if one.severity is Severity.ERROR and not one.fixable]
     return Repair(plan, tuple(dict.fromkeys(mender.left)), mender.is_blocked)
 
 
@@ -241,6 +244,9 @@ class _Mender:
     def alone(self, manifest: Manifest) -> Document:
         """An image that stands in no index: what of it can be mended without an entry's word."""
         image = Image(None, manifest, self._look.configs.get(manifest.config.digest))
+        ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
+        if ruling.open:
+            self.left.append(ruling.open)
         return self._changed(manifest, image, None)
 
     def _child(

@@ -259,3 +259,22 @@ def test_attestations_go_last(ward, repair):
 
     assert ([], []) == repair()
     assert ["linux/amd64", "unknown/unknown"] == platforms(ward)
+
+
+def test_an_image_that_says_nothing_is_for_a_human(ward, repair):
+    """crane's empty base: no index says what the image is for."""
+    ward.image(config=lambda tree: (tree.pop("os"), tree.pop("architecture")), tag="1")
+
+    left, _ = repair()
+
+    assert ["neither the entry nor the config says a platform; ocitool index annotate sets it"] == left
+
+
+def test_what_no_repair_knows_is_left(ward, repair):
+    """K047: diff_ids that are too few are told, and nothing is written."""
+    before = two(ward, ward.image("linux/arm64", config=lambda tree: tree["rootfs"].update(diff_ids=[])))
+
+    left, _ = repair()
+
+    assert "[config/diff-ids]" in left[0]
+    assert before["digest"] == ward.store.head("1").digest
