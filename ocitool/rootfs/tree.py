@@ -6,6 +6,7 @@ Spec: image-spec layer.md, "Applying Changesets", "Whiteouts".
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,7 +20,24 @@ from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope, TaskGroup
 
 MAX_MEMBERS: Final = 2_000_000
-"""Most members of one layer; a guess well above the largest images met."""
+"""Most members of one layer, and most files of an image; a guess well above the largest images met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a hostile image may cost.
+
+    `members` is the most files of a layer and of the tree, `names` the most bytes of a layer's names, links and
+    attributes. `tar` is the largest tar in bytes that a layer may hold in a thousandth of its size: gzip cannot
+    pack tighter, a zstd bomb can.
+    """
+
+    members: int = MAX_MEMBERS
+    names: int = 256 * 1024 * 1024
+    tar: int = 64 * 1024 * 1024 * 1024
+
+
+USUAL: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +106,34 @@ class Listed:
 
 
 class _Place:
-    """A node and what stands below it, while the tree grows."""
+    """A node and what stands below it, while the tree grows. `touched` is the last layer that went through it."""
 
-    __slots__ = ("below", "node")
+    __slots__ = ("below", "node", "touched")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, touched: int) -> None:
         self.node = node
+        self.touched = touched
         self.below: dict[str, _Place] = {}
 
 
 class Tree:
     """What a container of the image would find. Paths have the form of `model.files`; "" is the root.
 
-    A tree is made by laying listings over each other with `over`; it is not changed after that.
+    Made of the listings of the layers, bottom first, and not changed after that. As in engines, an entry goes
+    through links that stand on its way. Raises MalformedDocument for too many files.
     """
 
-    def __init__(self, listings: Iterable[Iterable[Listed]] = ()) -> None:
-        self._root = _Place(Node(Kind.DIRECTORY))
+    def __init__(self, listings: Iterable[Iterable[Listed]] = (), limits: Limits = USUAL) -> None:
+        self._root = _Place(Node(Kind.DIRECTORY), -1)
+        self._count, self._limit = 0, limits.members
+        self._entered: dict[str, _Place] = {}
+        self._last: tuple[str, _Place | None] = ("", self._root)
         for number, listing in enumerate(listings):
-            self._lay(list(listing), number)
+            self._entered = {}
+            for listed in listing:
+                self._lay(listed, number)
+                self._last = ("", self._root)
+        self._entered = {}
 
     # Looking
 
@@ -155,52 +182,103 @@ class Tree:
     # Growing
 
     def _find(self, path: str) -> _Place | None:
-        place: _Place | None = self._root
-        for part in path.split("/") if path else ():
-            place = place.below.get(part) if place is not None else None
+        """The place at a path. Links are looked for one component after the other, so the last step is kept."""
+        above, _, name = path.rpartition("/")
+        known, place = self._last
+        if known != above:
+            place = self._root
+            for part in above.split("/") if above else ():
+                place = place.below.get(part) if place is not None else None
+        if name and place is not None:
+            place = place.below.get(name)
+        self._last = (path, place)
         return place
 
-    def _lay(self, listing: list[Listed], layer: int) -> None:
-        """Whiteouts act on lower layers only, wherever in the layer they stand; so they come first (K149)."""
-        files: list[Listed] = []
-        for listed in listing:
-            above, _, name = listed.path.rpartition("/")
-            if name == OPAQUE:
-                place = self._find(above)
-                if place is not None:
-                    place.below.clear()
-            elif name.startswith(WHITEOUT + WHITEOUT) or name == WHITEOUT:
-                continue  # aufs's own files, and an empty name, which must delete nothing (K148)
-            elif name.startswith(WHITEOUT):
-                place = self._find(above)
-                if place is not None:
-                    place.below.pop(name.removeprefix(WHITEOUT), None)
-            else:
-                files.append(listed)
-        for listed in files:
-            self._put(listed.path, replace(listed.node, layer=layer))
+    def _lay(self, listed: Listed, layer: int) -> None:
+        """Put or delete. A whiteout acts on lower layers alone, wherever it stands in its own (K149)."""
+        above, _, name = listed.path.rpartition("/")
+        if name != OPAQUE and any(part.startswith(WHITEOUT + WHITEOUT) for part in listed.path.split("/")):
+            return  # aufs's own files
+        if not name.startswith(WHITEOUT):
+            self._put(above, name, replace(listed.node, layer=layer), layer)
+            return
+        hidden = name.removeprefix(WHITEOUT)
+        if hidden in ("", ".", ".."):
+            return  # the directory itself, if one took it literally (K148)
+        try:
+            place = self._find(self.resolve(above))
+        except MalformedDocument:
+            return
+        if place is not None:
+            self._entered = {}
+            self._clear(place, layer, list(place.below) if name == OPAQUE else [hidden])
 
-    def _put(self, path: str, node: Node) -> None:
-        if not path:
+    def _clear(self, place: _Place, layer: int, names: Iterable[str]) -> None:
+        """Take away what lower layers have under these names and below."""
+        todo = [(place, name) for name in names]
+        while todo:
+            place, name = todo.pop()
+            below = place.below.get(name)
+            if below is None:
+                continue
+            if below.touched != layer:
+                del place.below[name]  # with all below it: what leads to something of this layer was touched
+                continue
+            if below.node.kind is Kind.DIRECTORY and below.node.layer != layer:
+                below.node = Node(Kind.DIRECTORY, layer=layer)
+            todo += [(below, inner) for inner in below.below]
+
+    def _put(self, above: str, name: str, node: Node, layer: int) -> None:
+        if not name:
             if node.kind is Kind.DIRECTORY:
                 self._root.node = node
             return
         if node.kind is Kind.HARDLINK:
-            target = self.get(node.link)
-            # A link to nothing keeps its kind: the reader may want to know.
-            node = target if target is not None else node
-        place = self._root
-        *above, name = path.split("/")
-        for part in above:
-            below = place.below.get(part)
-            if below is None or below.node.kind is not Kind.DIRECTORY:
-                below = place.below[part] = _Place(Node(Kind.DIRECTORY, layer=node.layer))
-            place = below
+            node = self._target(node)
+        place = self._enter(above, layer)
         there = place.below.get(name)
         if there is not None and there.node.kind is Kind.DIRECTORY and node.kind is Kind.DIRECTORY:
-            there.node = node
-        else:
-            place.below[name] = _Place(node)
+            there.node, there.touched = node, layer
+            return
+        if there is not None:
+            self._entered = {}  # what stood there is gone, or a link that led elsewhere
+        self._add(place, name, node, layer)
+
+    def _add(self, place: _Place, name: str, node: Node, layer: int) -> _Place:
+        self._count += 1
+        if self._count > self._limit:
+            raise MalformedDocument(f"an image of more than {self._limit} files")
+        added = place.below[name] = _Place(node, layer)
+        return added
+
+    def _target(self, node: Node) -> Node:
+        """A hard link as the file it is another name of, which may go away later (K143)."""
+        try:
+            target = self.get(self.resolve(node.link, follow_last=False))
+        except MalformedDocument:
+            target = None
+        # A link to nothing keeps its kind: the reader may want to know.
+        return node if target is None or target.kind is Kind.DIRECTORY else target
+
+    def _enter(self, path: str, layer: int) -> _Place:
+        """The directory at `path`, links on the way followed, what is missing made; marked as touched."""
+        known = self._entered.get(path)
+        if known is not None:
+            return known
+        place = self._root
+        for part in path.split("/") if path else ():
+            below = place.below.get(part)
+            if below is not None and below.node.kind is Kind.SYMLINK:
+                with suppress(MalformedDocument):  # a loop is replaced, like anything else in the way
+                    real = self.resolve(path)
+                    self._entered[path] = self._enter(real, layer)
+                    return self._entered[path]
+            if below is None or below.node.kind is not Kind.DIRECTORY:
+                below = self._add(place, part, Node(Kind.DIRECTORY, layer=layer), layer)
+            below.touched = layer
+            place = below
+        self._entered[path] = place
+        return place
 
 
 def read_tree(store: Reader, manifest: Manifest, memo: Memo | None, *, scope: Scope, width: int = 4) -> Tree:
@@ -213,23 +291,44 @@ def read_tree(store: Reader, manifest: Manifest, memo: Memo | None, *, scope: Sc
     return Tree(task.result for task in tasks)
 
 
-def list_layer(store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope) -> tuple[Listed, ...]:
-    """What a layer holds, in its order; from `memo` if it was listed before."""
+def list_layer(
+    store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope, limits: Limits = USUAL
+) -> tuple[Listed, ...]:
+    """What a layer holds, in its order; from `memo` if it was listed before.
+
+    Raises MalformedDocument for a damaged layer and for one beyond the limits.
+    """
     key = f"listing:{layer.digest}"
     known = memo.recall(key) if memo is not None else None
     if known is not None:
         return tuple(Listed.from_row(row) for row in known["rows"])
     with store.open_blob(layer) as pieces:
-        listed = tuple(_bounded(read_members(decompress(scope.pieces(pieces))), layer.digest))
+        tar = _unfolded(decompress(scope.pieces(pieces)), layer, limits)
+        listed = tuple(_bounded(read_members(tar), layer.digest, limits))
     if memo is not None:
         memo.remember(key, {"rows": [row.to_row() for row in listed]})
     return listed
 
 
-def _bounded(members: Iterable[Member], digest: Digest) -> Iterator[Listed]:
+def _unfolded(tar: Iterable[bytes], layer: Descriptor, limits: Limits) -> Iterator[bytes]:
+    """The tar as it comes. Raises MalformedDocument for what only a bomb unpacks to."""
+    limit, size = max(limits.tar, 1100 * layer.size), 0
+    for piece in tar:
+        size += len(piece)
+        if size > limit:
+            raise MalformedDocument(f"layer {layer.digest} of {layer.size} bytes unpacks to more than {limit}")
+        yield piece
+
+
+def _bounded(members: Iterable[Member], digest: Digest, limits: Limits) -> Iterator[Listed]:
+    weight = 0
     for number, member in enumerate(members):
-        if number >= MAX_MEMBERS:
-            raise MalformedDocument(f"layer {digest} holds more than {MAX_MEMBERS} files")
+        weight += len(member.path) + len(member.link)
+        weight += sum(len(name) + len(value) for name, value in member.xattrs)
+        if number >= limits.members or weight > limits.names:
+            raise MalformedDocument(
+                f"layer {digest} holds more than {number} files or {limits.names} bytes of names"
+            )
         yield Listed.of(member)
 
 

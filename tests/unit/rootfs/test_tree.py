@@ -3,18 +3,19 @@ import io
 import tarfile
 
 import pytest
+import zstandard
 
 from ocitool.errors import MalformedDocument, NotFound
 from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.files import Kind
-from ocitool.model.mediatype import OCI_LAYER_GZIP, Family
+from ocitool.model.mediatype import OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest, view
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.reader import read_members
-from ocitool.rootfs.tree import Listed, Tree, read_file, read_tree
+from ocitool.rootfs.tree import Limits, Listed, Tree, list_layer, read_file, read_tree
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
@@ -154,6 +155,98 @@ def test_a_hard_link_outlives_its_target():
 
     assert ["B"] == names(tree)
     assert b"data" == content(store, manifest, "B")
+
+
+def test_an_entry_goes_through_a_link_of_a_lower_layer():
+    """As in engines: the layer has no entry for `bin` itself, so the link stays and usr/bin gets the file."""
+    tree = merged(
+        tar(("usr/bin/", ""), ("bin", "-> usr/bin"), ("root", "-> /")), tar(("bin/app", ""), ("root/x", ""))
+    )
+
+    assert ["bin", "root", "usr", "usr/bin", "usr/bin/app", "x"] == names(tree)
+    assert Kind.SYMLINK is tree.kind_at("bin")
+
+
+def test_an_entry_below_a_dangling_link_makes_what_the_link_names():
+    assert ["a", "b", "b/c", "b/c/f"] == names(merged(tar(("a", "-> /b/c"), ("a/f", ""))))
+
+
+def test_whiteouts_go_through_links_too():
+    tree = merged(
+        tar(("usr/bin/a", ""), ("usr/lib/b", ""), ("bin", "-> usr/bin"), ("lib", "-> usr/lib")),
+        tar(("bin/.wh.a", ""), ("lib/.wh..wh..opq", "")),
+    )
+
+    assert ["bin", "lib", "usr", "usr/bin", "usr/lib"] == names(tree)
+
+
+def test_an_opaque_directory_in_the_place_of_a_link_leaves_the_links_target_alone():
+    """Overlay file systems mark a directory as opaque that took the place of something else."""
+    tree = merged(tar(("data/f", ""), ("d", "-> data")), tar(("d/", ""), ("d/.wh..wh..opq", ""), ("d/new", "")))
+
+    assert ["d", "d/new", "data", "data/f"] == names(tree)
+
+
+@pytest.mark.parametrize("order", [["d/new", ".wh.d"], [".wh.d", "d/new"]])
+def test_a_deleted_directory_that_comes_back_holds_the_new_alone(order):
+    """K149, for a plain whiteout: neither what was in the directory nor its mode comes back."""
+    tree = merged(tar(("d/", "700"), ("d/old", ""), ("d/x/old", "")), tar(*((name, "") for name in order)))
+
+    assert ["d", "d/new"] == names(tree)
+    assert 0o755 == tree.get("d").mode
+
+
+def test_a_hard_link_to_a_lower_layer_is_a_file_of_its_own_layer():
+    tree = merged(tar(("a", "data")), tar(("d/b", "= a"), ("d/.wh..wh..opq", "")))
+
+    assert (Kind.FILE, 0, 4) == (tree.get("d/b").kind, tree.get("d/b").layer, tree.get("d/b").size)
+
+
+def test_a_hard_link_to_nothing_stays_one():
+    assert Kind.HARDLINK is merged(tar(("b", "= a"))).kind_at("b")
+
+
+@pytest.mark.parametrize("name", ["a/.wh...", "a/.wh..", ".wh..", ".wh..."])
+def test_a_whiteout_of_the_directory_itself_or_its_parent_deletes_nothing(name):
+    """K148"""
+    assert ["a", "a/b"] == names(merged(tar(("a/b", "")), tar((name, ""))))
+
+
+def test_an_entry_behind_a_loop_of_links_takes_its_place():
+    assert ["a", "a/f", "b"] == names(merged(tar(("a", "-> b"), ("b", "-> a"), ("a/f", ""))))
+
+
+def test_deep_paths_through_links_take_little_time():
+    deep = "d/" * 2000
+    links = [(f"l{n}", f"-> {deep}l{n + 1}") for n in range(39)]
+    tree = merged(tar(*links, *((f"l0/{n}", "") for n in range(50))))
+
+    assert 2039 <= len(names(tree)) < 3000
+
+
+def test_a_tree_has_a_limit():
+    listing = [Listed.of(member) for member in read_members([tar(("d/" * 101, ""))])]
+
+    with pytest.raises(MalformedDocument, match="100 files"):
+        Tree([listing], Limits(members=100))
+
+
+@pytest.mark.parametrize("limits", [Limits(members=1), Limits(names=1000)])
+def test_a_layer_has_limits(limits):
+    store, manifest = stored(tar(("x" * 600, ""), ("y" * 600, "")))
+
+    with pytest.raises(MalformedDocument, match="more than 1 files"):
+        list_layer(store, manifest.layers[0], None, scope=Scope(), limits=limits)
+
+
+def test_a_bomb_is_not_read_to_its_end():
+    data = zstandard.compress(tar(("zeros", "0" * 20_000_000)), 19)
+    store = MemoryStore()
+    layer = Descriptor(OCI_LAYER_ZSTD, Digest.of(data), len(data))
+    store.put_blob(layer, BytesSource(data))
+
+    with pytest.raises(MalformedDocument, match="unpacks to more than"):
+        list_layer(store, layer, None, scope=Scope(), limits=Limits(tar=1_000_000))
 
 
 def test_a_file_is_read_through_links_and_from_the_layer_that_has_it():
