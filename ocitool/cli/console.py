@@ -6,14 +6,16 @@ Only importer of rich, and only where something is drawn.
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ocitool.cli.outcome import clean
 from ocitool.events import Advanced, Done, Event, Noted, Started
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+Pieces: TypeAlias = Iterable[bytes]
 
 LONG_STEP_S: Final = 30.0
 """Without a terminal, a step tells that it lives this often: CI kills jobs that are silent (K178)."""
@@ -46,6 +48,13 @@ class Console:
         """Print exact bytes to stdout."""
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def stream(self, pieces: Pieces) -> None:
+        """Print exact bytes to stdout as they come."""
+        sys.stdout.flush()
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
     def talk(self, text: str) -> None:

@@ -197,8 +197,10 @@ class Tree:
     def _lay(self, listed: Listed, layer: int) -> None:
         """Put or delete. A whiteout acts on lower layers alone, wherever it stands in its own (K149)."""
         above, _, name = listed.path.rpartition("/")
-        if name != OPAQUE and any(part.startswith(WHITEOUT + WHITEOUT) for part in listed.path.split("/")):
+        if name.startswith(WHITEOUT + WHITEOUT) and name != OPAQUE:
             return  # aufs's own files
+        if f"/{above}".find(f"/{WHITEOUT}") >= 0:
+            return  # below a name that deletes, or in aufs's own directories
         if not name.startswith(WHITEOUT):
             self._put(above, name, replace(listed.node, layer=layer), layer)
             return
@@ -341,7 +343,8 @@ def read_file(
     """
     node = tree.lookup(path)
     if node is None or node.kind is not Kind.FILE or not 0 <= node.layer < len(manifest.layers):
-        raise NotFound(f"no file /{path} in the image", name=path, where=store.label)
+        what = "it is a directory" if node is not None and node.kind is Kind.DIRECTORY else ""
+        raise NotFound(f"no file /{path.lstrip('/')} in the image", name=path, where=store.label, hint=what)
     if limit is not None and node.size > limit:
         raise MalformedDocument(f"/{path} has {node.size} bytes, more than {limit}")
     found = False

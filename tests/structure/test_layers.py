@@ -22,7 +22,7 @@ BESIDE = {
     "tasks": {"errors"},
     "store.verify": {"store.base"},
     "cache": {"store"},
-    "pack": {"rootfs"},  # destinations go through the base's merged tree
+    "rootfs": {"pack"},  # an exported tree is a tar of entries
     "index": {"change"},  # an edit of a published index is a plan
     "report": {"check"},
 }

@@ -1,17 +1,11 @@
-import gzip
-import io
-import tarfile
-
 import pytest
 import zstandard
 
 from ocitool.errors import MalformedDocument, NotFound
-from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.files import Kind
-from ocitool.model.mediatype import OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Family
-from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, Manifest, view
+from ocitool.model.mediatype import OCI_LAYER_ZSTD
+from ocitool.model.views import Descriptor, Manifest
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.reader import read_members
@@ -19,24 +13,7 @@ from ocitool.rootfs.tree import Limits, Listed, Tree, list_layer, read_file, rea
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
-
-
-def tar(*files: tuple[str, str]) -> bytes:
-    """A layer of (path, what): a directory ends with `/`, `-> target` is a link, `= target` a hard link."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path, what in files:
-            info = tarfile.TarInfo(path)
-            if path.endswith("/"):
-                info.type, info.mode = tarfile.DIRTYPE, int(what or "755", 8)
-            elif what.startswith("-> "):
-                info.type, info.linkname = tarfile.SYMTYPE, what[3:]
-            elif what.startswith("= "):
-                info.type, info.linkname = tarfile.LNKTYPE, what[2:]
-            else:
-                info.size = len(what)
-            archive.addfile(info, io.BytesIO(what.encode()) if info.isreg() else None)
-    return out.getvalue()
+from tests.fakes.layers import stored, tar
 
 
 def merged(*layers: bytes) -> Tree:
@@ -45,19 +22,6 @@ def merged(*layers: bytes) -> Tree:
 
 def names(tree: Tree) -> list[str]:
     return [path for path, _ in tree.walk()]
-
-
-def stored(*layers: bytes) -> tuple[MemoryStore, Manifest]:
-    store = MemoryStore()
-    descriptors = []
-    for layer in layers:
-        data = gzip.compress(layer, mtime=0)
-        descriptors.append(Descriptor(OCI_LAYER_GZIP, Digest.of(data), len(data)))
-        store.put_blob(descriptors[-1], BytesSource(data))
-    config = compose.image_config(
-        Family.OCI, Platform("linux", "amd64"), settings={}, diff_ids=[], history=[], created=""
-    )
-    return store, view(compose.manifest(Family.OCI, Descriptor.of(config), descriptors))
 
 
 def content(store: MemoryStore, manifest: Manifest, path: str, **bounds: int) -> bytes:

@@ -1,0 +1,33 @@
+"""`ocitool cat`: one file of an image."""
+
+import base64
+
+import click
+
+from ocitool.cli.looking import files_of, shown
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.rootfs.tree import USUAL, read_file
+
+_JSON_LIMIT = 4 * 1024 * 1024
+"""Most bytes of a file in a JSON envelope."""
+
+
+@click.command()
+@click.argument("location", metavar="LOC")
+@click.argument("path", metavar="PATH")
+@click.option("--platform", metavar="PLATFORM", help="Of this platform's image.")
+@common
+def command(app: App, *, location: str, path: str, platform: str | None) -> Outcome:
+    """Print a file of an image; links are followed as in a container.
+
+    With --json the content is in base64, at most 4 MiB.
+    """
+    found = files_of(app, location, platform)
+    limit = _JSON_LIMIT if app.console.as_json else USUAL.tar
+    pieces = read_file(found.store, found.manifest, found.tree, path, scope=app.scope, limit=limit)
+    if not app.console.as_json:
+        app.console.stream(pieces)
+        return Outcome()
+    content = base64.b64encode(b"".join(pieces)).decode()
+    return Outcome(data={"path": shown(found.tree.resolve(path)), "base64": content})

@@ -1,0 +1,60 @@
+"""`ocitool export`: the merged root filesystem of an image, as a directory or a tar."""
+
+from pathlib import Path
+
+import click
+
+from ocitool.cli.console import human
+from ocitool.cli.looking import files_of, shown, warn_of
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError
+from ocitool.rootfs.extract import contents, export_tar, write_tar
+from ocitool.rootfs.folder import export_folder
+
+_GIB = 1024 * 1024 * 1024
+
+
+@click.command()
+@click.argument("location", metavar="LOC")
+@click.option("-o", "--output", required=True, metavar="DIR|FILE.tar", help="Where to; `-` is a tar on stdout.")
+@click.option("--platform", metavar="PLATFORM", help="Of this platform's image.")
+@click.option(
+    "--limit",
+    "limit_gib",
+    metavar="GIB",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Most GiB of files; more is taken for a bomb.",
+)
+@common
+def command(app: App, *, location: str, output: str, platform: str | None, limit_gib: int) -> Outcome:
+    """Write the files of an image as a container would see them.
+
+    A directory has to be new or empty. Owners, setuid bits and capabilities are kept in a tar, and in a directory
+    if you are root. Device nodes are left out.
+    """
+    if output == "-" and app.console.as_json:
+        raise UsageError("--json and a tar on stdout do not go together", hint="name a file with -o")
+    found = files_of(app, location, platform)
+    what = contents(found.tree, limit_gib * _GIB)
+    warn_of(app, "devices and links to nothing are left out", what.left_out)
+    place = Path(output)
+    if output == "-" or (output.endswith(".tar") and not place.is_dir()):
+        tar = export_tar(found.store, found.manifest, found.tree, what, scope=app.scope)
+        if output == "-":
+            app.console.stream(tar)
+        else:
+            write_tar(tar, place)
+    else:
+        done = export_folder(found.store, found.manifest, found.tree, what, place, scope=app.scope)
+        warn_of(app, "extended attributes could not be kept", done.without_xattrs)
+    data = {
+        "digest": found.manifest.document.digest,
+        "output": output,
+        "files": what.count,
+        "bytes": what.size,
+        "left_out": [shown(path) for path in what.left_out],
+    }
+    return Outcome(data=data, summary=f"exported {what.count} files, {human(what.size)}, to {output}")

@@ -1,0 +1,105 @@
+"""What the commands that look into an image's files share."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ocitool.cli.options import App
+from ocitool.events import Noted
+from ocitool.graph.select import select
+from ocitool.model.files import Kind, name_bytes
+from ocitool.model.platform import Platform
+from ocitool.model.views import Manifest
+from ocitool.rootfs.tree import Node, Tree, read_tree
+from ocitool.store.base import Reader
+
+_LETTERS: Final = {
+    Kind.DIRECTORY: "d",
+    Kind.SYMLINK: "l",
+    Kind.CHAR: "c",
+    Kind.BLOCK: "b",
+    Kind.FIFO: "p",
+    Kind.HARDLINK: "h",
+}
+_LAST_SECOND: Final = 253402300799
+_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """One image's merged tree, and where its contents are."""
+
+    store: Reader
+    manifest: Manifest
+    tree: Tree
+
+
+def files_of(app: App, location: str, platform: str | None) -> Files:
+    """The files of the image at a place, listings remembered on this machine. Raises what reading raises."""
+    store, name = app.opener.open(location)
+    found = select(store, name, Platform.parse(platform, app.host) if platform else None)
+    if found.note:
+        app.listener(Noted(found.note))
+    tree = read_tree(store, found.manifest, app.machine.memo, scope=app.scope, width=app.width)
+    return Files(store, found.manifest, tree)
+
+
+def warn_of(app: App, what: str, paths: Sequence[str]) -> None:
+    """Tell what happened to some paths, in one line that names the first of them."""
+    distinct = list(dict.fromkeys(paths))
+    if distinct:
+        names = ", ".join(f"/{shown(path)}" for path in distinct[:_NAMED])
+        more = f" and {len(distinct) - _NAMED} more" if len(distinct) > _NAMED else ""
+        app.listener(Noted(f"{what}: {names}{more}"))
+
+
+def shown(path: str) -> str:
+    """A path of an image for people: one line, no control characters, bytes beyond UTF-8 as escapes."""
+    text = name_bytes(path).decode("utf-8", "backslashreplace")
+    return re.sub(r"[^\x20-\x7e]", lambda c: c[0] if c[0].isprintable() else _escaped(c[0]), text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def long_line(path: str, node: Node) -> str:
+    """One file as `ls -l` would tell it, with numeric owners and the time in UTC."""
+    bits = "".join(letter if node.mode & (0o400 >> place) else "-" for place, letter in enumerate("rwxrwxrwx"))
+    letters = list(bits)
+    for bit, place, letter in ((0o4000, 2, "s"), (0o2000, 5, "s"), (0o1000, 8, "t")):
+        if node.mode & bit:
+            letters[place] = letter if letters[place] == "x" else letter.upper()
+    mode = _LETTERS.get(node.kind, "-") + "".join(letters)
+    size = f"{node.device[0]},{node.device[1]}" if node.kind in (Kind.CHAR, Kind.BLOCK) else str(node.size)
+    link = f" -> {shown(node.link)}" if node.link else ""
+    return f"{mode} {f'{node.uid}:{node.gid}':>9} {size:>11} {_time(node.mtime)} {shown(path)}{link}"
+
+
+def file_tree(path: str, node: Node, manifest: Manifest) -> Mapping[str, Any]:
+    """One file for --json; `layer` is the digest of the layer that its attributes and content come from."""
+    tree: dict[str, Any] = {
+        "path": shown(path),
+        "kind": node.kind.name.lower(),
+        "mode": f"{node.mode:04o}",
+        "uid": node.uid,
+        "gid": node.gid,
+        "size": node.size,
+        "mtime": _time(node.mtime),
+    }
+    if node.link:
+        tree["link"] = shown(node.link)
+    if node.device != (0, 0):
+        tree["device"] = list(node.device)
+    if node.xattrs:
+        tree["xattrs"] = {shown(key): value.hex() for key, value in node.xattrs}
+    if 0 <= node.layer < len(manifest.layers):
+        tree["layer"] = str(manifest.layers[node.layer].digest)
+    return tree
+
+
+def _time(second: int) -> str:
+    moment = datetime.fromtimestamp(min(max(second, 0), _LAST_SECOND), UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,81 @@
+"""One image of a name: the manifest itself, or the entry of an index that a platform chooses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ocitool.errors import MalformedDocument, NotFound, Unsupported, UsageError
+from ocitool.graph.walk import MAX_DEPTH
+from ocitool.model.document import Document
+from ocitool.model.platform import Platform, choose
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, view
+from ocitool.store.base import Reader
+from ocitool.store.verify import read_blob
+
+CONFIG_LIMIT = 8 * 1024 * 1024
+"""Most bytes of an image config that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """An image and what it runs on (None if nothing says so); `note` tells of a choice that was not exact."""
+
+    manifest: Manifest
+    platform: Platform | None
+    note: str = ""
+
+
+def select(store: Reader, name: str, wanted: Platform | None = None) -> Selected:
+    """The image under `name` for a host of platform `wanted`; without one, the only image there is.
+
+    One request for each level of index, none for configs unless an image without an index has to answer for
+    its platform. Raises NotFound, with what there is in the hint; UsageError where a platform has to be named;
+    Unsupported for what has no file system.
+    """
+    label = f"{store.label}:{name}" if name else store.label
+    seen = view(store.get_manifest(name))
+    platform: Platform | None = None
+    for _ in range(MAX_DEPTH):
+        if not isinstance(seen, Index):
+            break
+        entry = _entry(seen.platforms, wanted, label)
+        platform = entry.platform or platform
+        seen = view(store.get_manifest(str(entry.digest)))
+    if isinstance(seen, Index):
+        raise MalformedDocument(f"{label} has indexes in indexes, {MAX_DEPTH} levels deep")
+    if isinstance(seen, Opaque) or not seen.is_image:
+        why = seen.why if isinstance(seen, Opaque) else f"an artifact of type {seen.effective_artifact_type}"
+        raise Unsupported(f"{label} has no files of an image: it is {why}", ability="files")
+    if wanted is None:
+        return Selected(seen, platform)
+    platform = platform or _configured(store, seen)
+    if platform is None or choose(wanted, (platform,), lambda one: one) is None:
+        raise _nothing(wanted, label, (platform,) if platform else ())
+    exact = platform.same(wanted)
+    return Selected(
+        seen, platform, "" if exact else f"{label} has no {wanted}; {platform} is what such a host runs"
+    )
+
+
+def _entry(entries: Sequence[Descriptor], wanted: Platform | None, label: str) -> Descriptor:
+    known = tuple(entry.platform for entry in entries if entry.platform is not None)
+    if wanted is not None:
+        found = choose(wanted, entries, lambda entry: entry.platform)
+        if found is None:
+            raise _nothing(wanted, label, known)
+        return found
+    if len(entries) != 1:
+        there = ", ".join(map(str, known))
+        raise UsageError(f"{label} holds {len(entries)} images", hint=f"choose one with --platform: {there}")
+    return entries[0]
+
+
+def _nothing(wanted: Platform, label: str, there: Sequence[Platform]) -> NotFound:
+    names = ", ".join(map(str, there))
+    hint = f"there is {names}" if names else "nothing in it says what it runs on"
+    return NotFound(f"no {wanted} in {label}", name=str(wanted), where=label, hint=hint)
+
+
+def _configured(store: Reader, manifest: Manifest) -> Platform | None:
+    raw = read_blob(store, manifest.config, CONFIG_LIMIT)
+    platform = ImageConfig.of(Document(raw, manifest.config.media_type)).platform
+    return platform if platform.os and platform.architecture else None

@@ -1,0 +1,136 @@
+"""What of a merged tree is exported, and the tar of it."""
+
+import io
+import tarfile
+
+import pytest
+
+from ocitool.errors import MalformedDocument
+from ocitool.rootfs.extract import contents, export_tar, write_tar
+from ocitool.rootfs.tree import read_tree
+from ocitool.tasks import Scope
+from tests.fakes.layers import stored, tar
+
+
+def exported(*layers: bytes) -> bytes:
+    store, manifest = stored(*layers)
+    tree = read_tree(store, manifest, None, scope=Scope())
+    return b"".join(export_tar(store, manifest, tree, contents(tree), scope=Scope()))
+
+
+def members(*layers: bytes) -> list[tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(exported(*layers))) as archive:
+        return archive.getmembers()
+
+
+def test_the_tar_holds_the_merged_files_with_their_attributes():
+    found = members(
+        tar(("etc/", "750"), ("etc/a", "one"), ("etc/b", "two", {"mode": 0o4711, "uid": 7, "gid": 8, "mtime": 99})),
+        tar(("etc/.wh.a", ""), ("etc/l", "-> b")),
+    )
+
+    assert [("etc", 0o750), ("etc/b", 0o4711), ("etc/l", 0o644)] == [(m.name, m.mode) for m in found]
+    assert (7, 8, 99, 3) == (found[1].uid, found[1].gid, found[1].mtime, found[1].size)
+
+
+def test_no_markers_are_in_the_tar():
+    """K151: of an image of one layer too; K148: a marker without a name is one more."""
+    layer = tar(("d/.wh..wh..opq", ""), ("d/.wh.x", ""), (".wh.", ""), (".wh.e/f", ""), (".wh..wh.plnk/1", ""))
+
+    assert ["d"] == [m.name for m in members(tar(("d/", "")), layer)]
+    assert ["l"] == [m.name for m in members(tar(("l", "-> .wh.d"), ("l/f", "")))]
+
+
+def test_a_file_whose_first_name_is_deleted_keeps_its_data():
+    """K143: the next name gets the data, further names are links to that one."""
+    with tarfile.open(
+        fileobj=io.BytesIO(exported(tar(("A", "data"), ("B", "= A"), ("C", "= A")), tar((".wh.A", ""))))
+    ) as archive:
+        assert [("B", True, ""), ("C", False, "B")] == [(m.name, m.isreg(), m.linkname) for m in archive]
+        assert b"data" == archive.extractfile("C").read()
+
+
+def test_links_come_after_everything_that_could_be_written_through_them():
+    """K154: whoever unpacks this tar without care stays in his directory."""
+    found = members(tar(("a", "-> /tmp"), ("b/f", "x")), tar(("a/evil", "y")))
+
+    assert ["b/f", "tmp/evil", "a"] == [m.name for m in found if not m.isdir()]
+
+
+def test_links_keep_their_text():
+    """K155"""
+    text = "../../../../../../../../etc/pki/java/cacerts"
+
+    (link,) = [m for m in members(tar(("usr/lib/jvm/cacerts", f"-> {text}"))) if m.issym()]
+
+    assert text == link.linkname
+
+
+def test_directories_that_are_closed_to_their_owner_come_last():
+    """So that one who is not root can unpack it."""
+    found = [m.name for m in members(tar(("usr/", ""), ("usr/bin/", "555"), ("usr/bin/sh", "x"), ("l", "-> x")))]
+
+    assert ["usr", "usr/bin/sh", "l", "usr/bin"] == found
+
+
+def test_devices_and_links_to_nothing_are_left_out_and_named():
+    store, manifest = stored(tar(("dev/null", "c 1 3"), ("h", "= nothing"), ("p", "p")))
+    what = contents(read_tree(store, manifest, None, scope=Scope()))
+
+    assert ("dev/null", "h") == what.left_out
+    assert (("p",), 2) == (what.pipes, what.count)
+
+
+def test_attributes_of_overlay_file_systems_stay_behind():
+    fields = {
+        "pax_headers": {
+            "SCHILY.xattr.trusted.overlay.opaque": "y",
+            "SCHILY.xattr.user.overlay.redirect": "/etc",
+            "SCHILY.xattr.user.mine": "kept",
+        }
+    }
+
+    (found,) = members(tar(("a", "", fields)))
+
+    assert {"SCHILY.xattr.user.mine": "kept"} == found.pax_headers
+
+
+def test_a_capability_is_kept_byte_for_byte():
+    """K139"""
+    value = bytes.fromhex("0100000200200000000000000000000000000000")
+    fields = {"pax_headers": {"SCHILY.xattr.security.capability": value.decode()}}
+
+    assert b" SCHILY.xattr.security.capability=" + value + b"\n" in exported(tar(("ping", "x", fields)))
+
+
+def test_a_file_that_two_layers_hold_is_exported_once():
+    assert [("a", 3)] == [(m.name, m.size) for m in members(tar(("a", "lower")), tar(("a", "new")))]
+
+
+def test_more_bytes_than_allowed_are_refused_before_anything_is_read():
+    store, manifest = stored(tar(("a", "x" * 600), ("b", "= a"), ("c", "x" * 400)))
+    tree = read_tree(store, manifest, None, scope=Scope())
+
+    assert 1000 == contents(tree, 1000).size
+    with pytest.raises(MalformedDocument, match="1000 bytes, more than 999"):
+        contents(tree, 999)
+
+
+def test_a_layer_that_is_not_what_was_listed_is_an_error():
+    store, manifest = stored(tar(("a", "data")))
+    elsewhere, other = stored(tar(("padding", "x" * 600), ("a", "data")))
+    tree = read_tree(elsewhere, other, None, scope=Scope())
+
+    with pytest.raises(MalformedDocument, match="does not hold /a "):
+        list(export_tar(store, manifest, tree, contents(tree), scope=Scope()))
+
+
+def test_a_tar_that_breaks_off_leaves_no_file(tmp_path):
+    def pieces():
+        yield b"x"
+        raise MalformedDocument("damaged")
+
+    with pytest.raises(MalformedDocument):
+        write_tar(pieces(), tmp_path / "out.tar")
+
+    assert [] == list(tmp_path.iterdir())
