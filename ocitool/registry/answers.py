@@ -13,6 +13,8 @@ from ocitool.errors import AuthError, NotFound, OcitoolError, RegistryError
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of an error body that are read."""
+_ABOUT_OTHERS: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+"""Codes that come with 404 and do not mean that what was asked for is absent."""
 _PUBLIC_QUERY: Final = frozenset(
     ["digest", "mount", "from", "n", "last", "scope", "service", "artifactType", "account"]
 )
@@ -88,7 +90,7 @@ def refusal(
         return AuthError(
             f"{host} {verb} ({status}), cannot {doing}{tail}", host=host, source=source, said=said, hint=hint
         )
-    if status == 404 and not any(code in {"MANIFEST_BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN"} for code, _, _ in found):
+    if status == 404 and not any(code in _ABOUT_OTHERS for code, _, _ in found):
         hint = (
             "some registries need the repository to be created first" if method in {"POST", "PUT", "PATCH"} else ""
         )

@@ -8,7 +8,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -19,8 +19,9 @@ from ocitool.registry.credentials import Credentials
 
 CLIENT_ID: Final = "ocitool"
 DEFAULT_LIFE_S: Final = 60
-"""What a token lives when the server does not say, and the least that is believed (token.md)."""
+"""What a token lives when the server does not say (token.md)."""
 MARGIN_S: Final = 5.0
+"""A token is not used in its last seconds, or in the last quarter of a short life: requests take time too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,18 @@ class TokenAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token and the moment of the monotonic clock when it ends."""
+    """A bearer token, and until when of the monotonic clock it is used.
+
+    `refresh` replaces the refresh token it was got with, if there is one.
+    """
 
     value: str = field(repr=False)
-    ends_s: float
+    until_s: float
+    refresh: str = field(default="", repr=False)
 
     def holds(self, now_s: float) -> bool:
-        """Whether it is good for a few seconds more."""
-        return now_s < self.ends_s - MARGIN_S
+        """Whether it is still to be used."""
+        return now_s < self.until_s
 
 
 def scopes_for(repository: str, actions: str) -> tuple[str, ...]:
@@ -76,8 +81,8 @@ def token_flow(
 ) -> Generator[TokenRequest, TokenAnswer, Token]:
     """Ask a token server for a token; the generator's value is the token.
 
-    A refresh token is posted (K074); user and password go as Basic on a GET, and as a POST only where the GET is
-    not known. Raises AuthError, which never holds a secret.
+    A refresh token is posted (K074) and never sent in any other way; user and password go as Basic on a GET, and
+    as a POST only where the GET is not known. Raises AuthError, which never holds a secret.
     """
     realm, service = challenge.get("realm"), challenge.get("service")
     where = _shown(realm)
@@ -85,7 +90,8 @@ def token_flow(
         form = [("grant_type", "refresh_token"), ("service", service), ("client_id", CLIENT_ID)]
         form += [("scope", " ".join(scopes)), ("refresh_token", credentials.identity_token)]
         answer = yield TokenRequest(realm, tuple((k, v) for k, v in form if v))
-        return _token(answer, where, scopes, credentials, now_s())
+        if answer.status not in {404, 405} or not credentials.username:
+            return _token(answer, where, scopes, credentials, now_s())
     query = [("service", service)] if service else []
     query += [("scope", scope) for scope in scopes]
     basic = f"{credentials.username}:{credentials.password}" if credentials.username else ""
@@ -125,9 +131,13 @@ def _token(answer: TokenAnswer, where: str, scopes: Sequence[str], credentials: 
     if not isinstance(value, str) or not value:
         raise AuthError(f"the token server {where} answered without a token", host=where, scope=" ".join(scopes))
     life = tree.get("expires_in")
-    seconds = life if isinstance(life, (int, float)) and not isinstance(life, bool) and life > 0 else DEFAULT_LIFE_S
+    seconds = float(DEFAULT_LIFE_S)
+    if isinstance(life, (int, float)) and not isinstance(life, bool) and life > 0:
+        seconds = min(float(life), 1e9)
+    refresh = tree.get("refresh_token")
     # Measured by our monotonic clock from receipt: a wrong wall clock must not matter (K083).
-    return Token(value, now_s + max(float(seconds), 0.0))
+    until = now_s + seconds - min(MARGIN_S, seconds / 4)
+    return Token(value, until, refresh if isinstance(refresh, str) else "")
 
 
 def _with_query(url: str, query: Sequence[tuple[str, str]]) -> str:
@@ -150,26 +160,19 @@ def basic_header(user_and_password: str) -> str:
 class TokenCache:
     """Tokens by what they are for; one fetch at a time for one key. Safe from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
-        self._tokens: dict[tuple[str, ...], Token] = {}
-        self._fetching: dict[tuple[str, ...], threading.Lock] = {}
+        self._tokens: dict[Hashable, Token] = {}
+        self._fetching: dict[Hashable, threading.Lock] = {}
 
-    def get(self, key: tuple[str, ...], now_s: float) -> Token | None:
-        """A token that still holds, or None."""
-        with self._lock:
-            token = self._tokens.get(key)
-        return token if token is not None and token.holds(now_s) else None
-
-    def fetch(self, key: tuple[str, ...], stale: str, fetch: Callable[[], Token]) -> Token:
-        """A token other than `stale`: the one another thread has just fetched, or a new one."""
+    def get(self, key: Hashable, fetch: Callable[[], Token], *, refused: str = "") -> Token:
+        """A token that holds and is not `refused`: kept, just fetched by another thread, or fetched now."""
         with self._lock:
             lock = self._fetching.setdefault(key, threading.Lock())
         with lock:
-            known = self.get(key, time.monotonic())
-            if known is not None and known.value != stale:
+            known = self._tokens.get(key)
+            if known is not None and known.holds(self._clock()) and known.value != refused:
                 return known
-            token = fetch()
-            with self._lock:
-                self._tokens[key] = token
+            self._tokens[key] = token = fetch()
             return token

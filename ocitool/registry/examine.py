@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from ocitool.errors import AuthError, NetworkError, OcitoolError
 from ocitool.model.digest import Digest
 from ocitool.model.reference import HUB, HUB_API
-from ocitool.registry.http import Request, Session
 from ocitool.registry.repository import Repository
+from ocitool.registry.session import Request, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def examine(session: Session, registry: str, repository: str = "") -> Examined:
     url = f"{session.base(host)}/v2/"
     scheme = url.partition(":")[0]
     try:
-        answer = session.send(Request("GET", url, f"ask {host} for its API", ok=(200, 401, 404)))
+        answer = session.send(Request("GET", url, host, f"ask {host} for its API", ok=(200, 401, 404)))
         found = session.credentials(host, repository)
     except (NetworkError, AuthError) as error:
         return Examined(registry, scheme, problem=error.what)

@@ -1,12 +1,16 @@
 """How hosts are reached, as data: what the user said, and what is known about kinds of hosts."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from ocitool.tasks import Retry
+
+MIB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,17 +18,22 @@ class Access:
     """How to reach registries; resolved once from flags, environment and defaults.
 
     Hosts in `plain_http` are asked over HTTP (loopback hosts always may be), the certificates of those in
-    `insecure` are not checked, `ca_files` are trusted beside the system's. `connections` is per host.
-    `journal` is a folder for the upload journal, None for no resuming. `environ` is this process's
-    environment, for proxies and credentials; None reads it.
+    `insecure` are not checked, `ca_files` are trusted beside the system's, those in `anonymous` are read
+    without credentials. `connections` is per host. `journal` is a folder for the upload journal, None for
+    no resuming over processes. `part_bytes` fixes the size of upload parts, 0 lets it be learned. A server
+    that neither sends nor takes a byte for `stall_s` is given up. `environ` is this process's environment,
+    for proxies, credentials and settings of hosts; None reads it.
     """
 
     plain_http: tuple[str, ...] = ()
     insecure: tuple[str, ...] = ()
     ca_files: tuple[Path, ...] = ()
+    anonymous: tuple[str, ...] = ()
     connections: int = 16
     retry: Retry = field(default_factory=Retry)
     journal: Path | None = None
+    part_bytes: int = 0
+    stall_s: float = 120.0
     environ: Mapping[str, str] | None = field(default=None, hash=False, repr=False)
 
 
@@ -51,6 +60,71 @@ class Origin:
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
         return cls(scheme, (parts.hostname or "").lower(), parts.port or (80 if scheme == "http" else 443))
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a host takes in one request of an upload; sizes in bytes, 0 where no limit is known.
+
+    Blobs up to `whole` go with the closing PUT (0: none does), larger ones in one streamed PATCH if the host
+    `streams`, else in parts of `part`.
+    """
+
+    whole: int = 4 * MIB
+    streams: bool = True
+    part_min: int = 0
+    part_max: int = 0
+
+    @property
+    def part(self) -> int:
+        """The size of parts to try: the largest that fits the known limits, at most 8 MiB."""
+        return max(min(self.part_max or PART, PART), self.part_min, SMALLEST)
+
+    def without_whole(self) -> "Limits":
+        """After a host did not take a body in the closing PUT (K103)."""
+        return replace(self, whole=0)
+
+    def after_too_large(self, size: int) -> "Limits | None":
+        """After a host refused a body of `size` bytes for its size (K101); None when nothing smaller is left."""
+        if size <= self.whole and self.streams:
+            return self.without_whole()
+        fitting = next((part for part in _PARTS if part < size and part >= self.part_min), None)
+        return replace(self, whole=0, streams=False, part_max=fitting) if fitting else None
+
+    def after_too_small(self, part: int) -> "Limits | None":
+        """After a commit failed that parts of `part` bytes may have spoilt (K101); None when it was not that."""
+        larger = FLOOR if part < FLOOR else 0
+        if not larger or (self.part_max and self.part_max < larger):
+            return None
+        return replace(self, part_min=larger)
+
+    def with_minimum(self, text: str) -> "Limits":
+        """With what the host said in OCI-Chunk-Min-Length."""
+        size = int(text) if re.fullmatch(r"\d{1,12}", text) else 0
+        return replace(self, part_min=size) if size > self.part_min else self
+
+
+PART: Final = 8 * MIB
+FLOOR: Final = 5 * MIB
+"""The one floor that is known: parts of ECR but the last."""
+SMALLEST: Final = 256 * 1024
+_PARTS: Final = (8 * MIB, 5 * MIB, 4 * MIB, 2 * MIB, MIB, SMALLEST)
+_KNOWN: Final = (
+    # Observed by other clients' users, not promised by the hosts; each is only where to begin.
+    (re.compile(r"ghcr\.io"), Limits(part_max=4 * MIB)),
+    (re.compile(r"(.+\.dkr\.ecr\..+\.amazonaws\.com(\.cn)?|public\.ecr\.aws)"), Limits(part_min=FLOOR)),
+)
+
+
+def known_limits(host: str, part_bytes: int = 0) -> Limits:
+    """Where to begin with a host: what is known about its kind, and the user's wish for parts."""
+    limits = next((limits for pattern, limits in _KNOWN if pattern.fullmatch(split_port(host)[0])), Limits())
+    if part_bytes:
+        return Limits(whole=min(limits.whole, part_bytes), streams=False, part_min=part_bytes, part_max=part_bytes)
+    return limits
 
 
 def split_port(host: str) -> tuple[str, int | None]:

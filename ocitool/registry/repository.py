@@ -3,12 +3,12 @@
 Spec: distribution-spec, "Endpoints"; the row is named in each docstring.
 """
 
-import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from ocitool.errors import DigestMismatch, MalformedDocument, NetworkError, NotFound, RegistryError
 from ocitool.model import mediatype
@@ -17,11 +17,56 @@ from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.model.views import Descriptor
 from ocitool.registry.auth import scopes_for
-from ocitool.registry.http import Answer, Body, Request, Session
+from ocitool.registry.downloads import resuming
+from ocitool.registry.http import Body
+from ocitool.registry.paging import LIST_LIMIT, json_object, pages
+from ocitool.registry.patience import Patience
+from ocitool.registry.session import Answer, Request, Session, at_hand
 
+# One header, the types we read first: some servers read only the first line, or only what stands first (K119).
 _ACCEPT: Final = ", ".join((*mediatype.ACCEPT, "*/*;q=0.1"))
-_LIST_LIMIT: Final = 32 * 1024 * 1024
-_PAGES: Final = 100_000
+_NO_HEAD: Final = (405, 501)
+_COMMIT_STALL: Final = 5
+"""A commit may take this many times as long as anything else: registries move or hash the whole blob then."""
+
+
+class Registry:
+    """A registry's endpoints outside its repositories. Raises as Repository does."""
+
+    def __init__(self, session: Session, registry: str) -> None:
+        self.session = session
+        self.registry = registry
+        self.host = HUB_API if registry == HUB else registry
+
+    def ping(self) -> Answer:
+        """The answer to /v2/: 200, or 401 where that wants a login we have not got; both speak the API. end-1."""
+        request = self._get("/v2/", f"reach the registry {self.registry}", ok=(200, 401))
+        return self.session.send(request)
+
+    def catalog(self, page: int = 0) -> Iterator[str]:
+        """Every repository, page by page of `page` names (0: as the registry likes). Many registries refuse."""
+        query = f"?n={page}" if page else ""
+        request = self._get(
+            f"/v2/_catalog{query}",
+            f"list the repositories of {self.registry}",
+            scopes=("registry:catalog:*",),
+            limit=LIST_LIMIT,
+        )
+        for _, tree in pages(self.session, request):
+            yield from _strings(tree.get("repositories"))
+
+    def extensions(self) -> tuple[str, ...]:
+        """The names of the extensions the registry tells of; none where it has no such list."""
+        request = self._get("/v2/_oci/ext/discover", f"list the extensions of {self.registry}")
+        try:
+            tree = json_object(self.session.send(request).body, request.doing)
+        except (NotFound, MalformedDocument, RegistryError):
+            return ()
+        found = tree.get("extensions")
+        return tuple(str(e["name"]) for e in found or () if isinstance(e, Mapping) and "name" in e)
+
+    def _get(self, path: str, doing: str, **more: Any) -> Request:  # noqa: ANN401 - Request's own fields
+        return Request("GET", f"{self.session.base(self.host)}{path}", self.host, doing, **more)
 
 
 class Repository:
@@ -36,6 +81,7 @@ class Repository:
         self.name = name
         self.host = HUB_API if registry == HUB else registry
         self.label = f"{registry}/{name}"
+        self.place = f"{self.host}/{name}"
         self.scopes = scopes_for(name, "pull,push" if write else "pull")
 
     def url(self, path: str) -> str:
@@ -49,13 +95,12 @@ class Repository:
 
         Where the server's HEAD tells too little, the manifest is read instead (K122).
         """
-        request = Request(
+        request = self._request(
             "HEAD",
-            self.url(f"manifests/{_name(name)}"),
+            f"manifests/{_name(name)}",
             f"look for the manifest {name} of {self.label}",
-            ok=(200, 404, 405, 501),
+            ok=(200, 404, *_NO_HEAD),
             headers={"accept": _ACCEPT},
-            scopes=self.scopes,
         )
         answer = self.session.send(request)
         if answer.status == 404:
@@ -63,7 +108,8 @@ class Repository:
         media_type = mediatype.bare(answer.headers.get("content-type", ""))
         digest = answer.headers.get("docker-content-digest") or (name if ":" in name else "")
         size = answer.headers.get("content-length", "")
-        if answer.status != 200 or not digest or not size.isdigit() or not media_type:
+        disagrees = ":" in name and digest.partition(":")[0] == name.partition(":")[0] and digest != name
+        if answer.status != 200 or not digest or disagrees or not size.isdigit() or not media_type:
             try:
                 return Descriptor.of(self.get_manifest(name))
             except NotFound:
@@ -73,40 +119,45 @@ class Repository:
     def get_manifest(self, name: str, limit: int = MANIFEST_LIMIT) -> Document:
         """The manifest's exact bytes, compared with the digest asked for and with the server's. end-3."""
         answer = self.session.send(
-            Request(
+            self._request(
                 "GET",
-                self.url(f"manifests/{_name(name)}"),
+                f"manifests/{_name(name)}",
                 f"read the manifest {name} of {self.label}",
                 headers={"accept": _ACCEPT},
-                scopes=self.scopes,
                 limit=limit,
             )
         )
         document = Document(answer.body, mediatype.bare(answer.headers.get("content-type", "")))
         if document.media_type == mediatype.SCHEMA1_SIGNED:
             return document  # its digest is not over all of its bytes (manifest-v2-1)
-        for said in (name if ":" in name else "", answer.headers.get("docker-content-digest", "")):
-            if said and not Digest(said).matches(document.raw):
+        said = answer.headers.get("docker-content-digest", "")
+        for digest in [Digest(text) for text in (name if ":" in name else "", said) if text]:
+            if (digest.is_verifiable or digest == name) and not digest.matches(document.raw):
                 raise DigestMismatch(
-                    f"{self.label} answered {said} with content that hashes to {document.digest}",
-                    expected=said,
+                    f"{self.label} answered {digest} with content that hashes to {document.digest}",
+                    expected=str(digest),
                     got=str(document.digest),
                     where=self.label,
                 )
         return document
 
-    def put_manifest(self, name: str, document: Document, media_type: str, if_match: str = "") -> Answer:
-        """Store the bytes under a tag or digest. end-7a."""
+    def put_manifest(
+        self, name: str, document: Document, media_type: str, if_match: str = "", tags: Sequence[str] = ()
+    ) -> Answer:
+        """Store the bytes under a tag or digest. end-7a; with `tags` (and a digest as name) end-7b.
+
+        Registries that do not know end-7b store the digest alone; OCI-Tag tells which tags were made.
+        """
         digest = document.digest
+        query = "?" + urlencode([("tag", tag) for tag in tags]) if tags else ""
         answer = self.session.send(
-            Request(
+            self._request(
                 "PUT",
-                self.url(f"manifests/{_name(name)}"),
+                f"manifests/{_name(name)}{query}",
                 f"write the manifest {name if ':' not in name else digest.short} of {self.label}",
                 ok=(200, 201, 202),
                 headers={"content-type": media_type} | ({"if-match": f'"{if_match}"'} if if_match else {}),
-                scopes=self.scopes,
-                body=_at_hand(document.raw),
+                body=partial(at_hand, document.raw),
                 size=document.size,
             )
         )
@@ -119,66 +170,97 @@ class Repository:
 
     def delete_manifest(self, name: str) -> None:
         """Remove a tag, or a manifest with all its tags. end-9."""
-        request = Request(
-            "DELETE",
-            self.url(f"manifests/{_name(name)}"),
-            f"delete the manifest {name} of {self.label}",
-            ok=(200, 202, 204),
-            scopes=(*self.scopes, *scopes_for(self.name, "delete")),
-        )
-        self.session.send(request)
+        doing = f"delete the manifest {name} of {self.label}"
+        self._delete(f"manifests/{_name(name)}", doing)
 
     # Blobs
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether the blob is there. end-2."""
-        request = Request(
+        request = self._request(
             "HEAD",
-            self.url(f"blobs/{digest}"),
+            f"blobs/{digest}",
             f"look for the blob {digest.short} of {self.label}",
-            ok=(200, 404),
-            scopes=self.scopes,
+            ok=(200, 404, *_NO_HEAD),
         )
-        return self.session.send(request).status == 200
+        status = self.session.send(request).status
+        if status not in _NO_HEAD:
+            return status == 200
+        try:
+            with self.open_blob(digest):
+                return True
+        except NotFound:
+            return False
 
     @contextmanager
     def open_blob(self, digest: Digest, offset: int = 0) -> Iterator[Iterator[bytes]]:
         """The blob's bytes from `offset`, in pieces of at most 256 KiB, not compared with anything. end-2.
 
-        Redirects are followed, without credentials on another host. A server that ignores Range is read from
-        the start and the beginning dropped.
+        A download that breaks off goes on where it was. Redirects are followed, without credentials on another
+        host. A server that ignores Range is read from the start and the beginning dropped.
         """
-        request = Request(
+        open_at: Callable[[int], Any] = partial(self._open_blob_at, digest)
+        session = self.session
+        with open_at(offset) as first:
+            yield resuming(first, open_at, offset, Patience(session.access.retry), session.scope)
+
+    @contextmanager
+    def _open_blob_at(self, digest: Digest, offset: int) -> Iterator[Iterator[bytes]]:
+        request = self._request(
             "GET",
-            self.url(f"blobs/{digest}"),
+            f"blobs/{digest}",
             f"read the blob {digest.short} of {self.label}",
             ok=(200, 206),
             headers={"range": f"bytes={offset}-"} if offset else {},
-            scopes=self.scopes,
         )
         with self.session.stream(request) as (answer, pieces):
-            yield _dropped(pieces, offset if answer.status == 200 else 0)
+            begins = _first_byte(answer) if answer.status == 206 else 0
+            if begins > offset:
+                raise NetworkError(
+                    f"{self.host} answered bytes from {begins} on when asked for {offset}, cannot {request.doing}",
+                    host=self.host,
+                    phase="read",
+                )
+            yield _dropped(pieces, offset - begins)
+
+    def delete_blob(self, digest: Digest) -> None:
+        """Remove a blob from the repository. end-10."""
+        self._delete(f"blobs/{digest}", f"delete the blob {digest.short} of {self.label}")
 
     # Uploads
 
-    def start_upload(self, mount: Digest | None = None, source: str = "") -> Answer:
-        """Open an upload session, or mount a blob of another repository. end-4a, end-11.
+    def start_upload(self, algorithm: str = "sha256") -> Answer:
+        """Open an upload session: 202 with a Location. end-4a, with another algorithm than sha256 end-4c."""
+        query = "" if algorithm == "sha256" else f"?digest-algorithm={quote(algorithm)}"
+        doing = f"start an upload to {self.label}"
+        return self.session.send(self._request("POST", f"blobs/uploads/{query}", doing, ok=(201, 202)))
 
-        201 is a mounted blob, 202 an open session with a Location. A refused mount comes back as it was
-        answered: 4xx.
-        """
-        query = f"?{urlencode([('mount', str(mount)), ('from', source)])}" if mount else ""
+    def post_blob(self, digest: Digest, body: Body, size: int) -> Answer:
+        """Send a whole blob at once: 201 stored; 202 with a Location where the server wants a PUT. end-4b."""
         return self.session.send(
-            Request(
+            self._request(
                 "POST",
-                self.url(f"blobs/uploads/{query}"),
-                f"mount {mount.short} from {source} into {self.label}"
-                if mount
-                else f"start an upload to {self.label}",
-                ok=(201, 202, 400, 401, 403, 404, 405) if mount else (201, 202),
-                scopes=(*self.scopes, *scopes_for(source, "pull")) if mount else self.scopes,
+                f"blobs/uploads/?{urlencode([('digest', str(digest))], safe=':')}",
+                f"upload {digest.short} to {self.label}",
+                ok=(201, 202),
+                headers={"content-type": mediatype.OCTETS},
+                body=body,
+                size=size,
+                repeatable=False,
             )
         )
+
+    def mount(self, digest: Digest, source: str) -> Answer:
+        """Mount a blob of the repository `source`: 201, else 202 with an upload's Location, or a 4xx. end-11."""
+        query = urlencode([("mount", str(digest)), ("from", source)], safe=":/")
+        request = self._request(
+            "POST",
+            f"blobs/uploads/?{query}",
+            f"mount {digest.short} from {source} into {self.label}",
+            ok=(201, 202, 400, 401, 403, 404, 405),
+            scopes=(*self.scopes, *scopes_for(source, "pull")),
+        )
+        return self.session.send(request)
 
     def patch_upload(self, location: str, body: Body, size: int, first: int | None = None) -> Answer:
         """Send bytes to a session: one streamed PATCH, or with `first` a part that starts there. end-5."""
@@ -186,13 +268,12 @@ class Repository:
         if first is not None:
             headers["content-range"] = f"{first}-{first + size - 1}"
         return self.session.send(
-            Request(
+            self._request(
                 "PATCH",
                 location,
                 f"upload to {self.label}",
                 ok=(200, 201, 202, 204),
                 headers=headers,
-                scopes=self.scopes,
                 body=body,
                 size=size,
                 repeatable=False,
@@ -203,104 +284,91 @@ class Repository:
         """Close a session with the blob's digest; with `body` the whole blob goes along. end-6."""
         mark = "&" if urlsplit(location).query else "?"
         return self.session.send(
-            Request(
+            self._request(
                 "PUT",
                 f"{location}{mark}digest={quote(str(digest), safe=':')}",
                 f"finish the upload of {digest.short} to {self.label}",
                 ok=(200, 201, 202, 204),
                 headers={"content-type": mediatype.OCTETS} if body else {},
-                scopes=self.scopes,
                 body=body,
                 size=size,
                 repeatable=False,
+                stall_s=_COMMIT_STALL * self.session.access.stall_s,
             )
         )
 
     def upload_status(self, location: str) -> Answer:
         """How far a session has come: its Range header. end-13."""
-        return self.session.send(
-            Request("GET", location, f"ask how far an upload to {self.label} is", ok=(200, 204), scopes=self.scopes)
-        )
+        doing = f"ask how far an upload to {self.label} is"
+        return self.session.send(self._request("GET", location, doing, ok=(200, 204)))
 
     def cancel_upload(self, location: str) -> None:
-        """Give a session up; failures do not matter. end-14."""
-        request = Request("DELETE", location, f"cancel an upload to {self.label}", ok=(200, 202, 204, 404, 405))
-        self.session.send(replace(request, scopes=self.scopes, repeatable=False))
+        """Give a session up; whether the registry knows how does not matter. end-14."""
+        ok = (200, 202, 204, 400, 404, 405, 501)
+        self.session.send(
+            self._request("DELETE", location, f"cancel an upload to {self.label}", ok=ok, repeatable=False)
+        )
 
     # Lists
 
-    def tags(self) -> Iterator[str]:
-        """Every tag, page by page. end-8."""
-        url = self.url("tags/list")
-        for page in self._paged(url, f"list the tags of {self.label}"):
-            tags = page.get("tags")
-            yield from (tag for tag in tags or () if isinstance(tag, str))
+    def tags(self, page: int = 0, last: str = "") -> Iterator[str]:
+        """Every tag (after `last`), page by page of `page` names (0: as the registry likes). end-8."""
+        query = urlencode([(key, value) for key, value in (("n", page), ("last", last)) if value])
+        path = f"tags/list?{query}" if query else "tags/list"
+        request = self._request("GET", path, f"list the tags of {self.label}", limit=LIST_LIMIT)
+        for _, tree in pages(self.session, request):
+            yield from _strings(tree.get("tags"))
 
-    def referrers(self, digest: Digest) -> list[Descriptor] | None:
-        """The manifests whose subject is `digest`; None where the registry has no such endpoint. end-12."""
+    def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor] | None:
+        """The manifests whose subject is `digest`; None where the registry has no such endpoint. end-12.
+
+        With `artifact_type` only those, whether or not the registry can filter.
+        """
+        query = f"?{urlencode([('artifactType', artifact_type)])}" if artifact_type else ""
+        request = self._request(
+            "GET",
+            f"referrers/{digest}{query}",
+            f"list the referrers of {digest.short} in {self.label}",
+            ok=(200, 400, 404, 405, 406, 501),
+            headers={"accept": mediatype.OCI_INDEX},
+            limit=LIST_LIMIT,
+        )
         found: list[Descriptor] = []
         try:
-            for page in self._paged(
-                self.url(f"referrers/{digest}"), f"list the referrers of {digest.short}", api=True
-            ):
-                entries = page.get("manifests")
+            for answer, tree in pages(self.session, request):
+                kind = mediatype.bare(answer.headers.get("content-type", ""))
+                if answer.status != 200 or kind != mediatype.OCI_INDEX:
+                    return None  # a page of HTML with 200 is no list of referrers either
+                entries = tree.get("manifests")
                 found += [Descriptor.from_tree(e, f"/manifests/{n}") for n, e in enumerate(entries or ())]
-        except (NotFound, MalformedDocument):
+        except MalformedDocument:
             return None
-        except RegistryError as error:
-            if error.status in {400, 405, 406, 501}:
-                return None
-            raise
-        return found
+        return [d for d in found if artifact_type in {"", d.artifact_type}]
 
-    def _paged(self, url: str, doing: str, *, api: bool = False) -> Iterator[dict[str, Any]]:
-        """The pages of a list; the server's Link is followed as it is, a circle is refused (K130)."""
-        seen: set[str] = set()
-        while url and len(seen) < _PAGES:
-            if url in seen:
-                raise NetworkError(f"{self.host} sends its pages in a circle, cannot {doing}", host=self.host)
-            seen.add(url)
-            accept = {"accept": mediatype.OCI_INDEX} if api else {}
-            same = urlsplit(url).netloc == self.host
-            answer = self.session.send(
-                Request("GET", url, doing, headers=accept, scopes=self.scopes if same else (), limit=_LIST_LIMIT)
-            )
-            if api and mediatype.bare(answer.headers.get("content-type", "")) != mediatype.OCI_INDEX:
-                raise MalformedDocument(f"{self.host} answers the referrers endpoint with something else")
-            yield _object(answer.body, doing)
-            url = next_page(answer)
+    # Inside
+
+    def _request(self, method: str, where: str, doing: str, **more: Any) -> Request:  # noqa: ANN401 - its own fields
+        url = where if "://" in where else self.url(where)
+        return Request(method, url, self.host, doing, **({"scopes": self.scopes} | more))
+
+    def _delete(self, path: str, doing: str) -> None:
+        scopes = (*self.scopes, *scopes_for(self.name, "delete"))
+        self.session.send(self._request("DELETE", path, doing, ok=(200, 202, 204), scopes=scopes))
 
 
-def next_page(answer: Answer) -> str:
-    """The URL of the next page by the Link header, resolved; empty at the end."""
-    for part in answer.headers.get("link", "").split(","):
-        target, _, parameters = part.partition(">")
-        words = [word.strip().replace('"', "").replace(" ", "").lower() for word in parameters.split(";")]
-        if "rel=next" in words and "<" in target:
-            return urljoin(answer.url, target.partition("<")[2])
-    return ""
-
-
-def _object(body: bytes, doing: str) -> dict[str, Any]:
-    try:
-        tree = json.loads(body)
-    except (ValueError, RecursionError):
-        tree = None
-    if not isinstance(tree, dict):
-        raise MalformedDocument(f"the answer is no JSON object, cannot {doing}")
-    return tree
+def _strings(items: object) -> Iterator[str]:
+    """The strings of a list; none for null or no list at all, which some servers send for an empty one."""
+    return (item for item in items if isinstance(item, str)) if isinstance(items, list) else iter(())
 
 
 def _name(name: str) -> str:
     return quote(name, safe=":")
 
 
-def _at_hand(data: bytes) -> Body:
-    @contextmanager
-    def opened() -> Iterator[Iterator[bytes]]:
-        yield iter((data,))
-
-    return opened
+def _first_byte(answer: Answer) -> int:
+    """Where a partial answer begins; it must say so."""
+    match = re.match(r"bytes\s+(\d{1,18})-", answer.headers.get("content-range", ""))
+    return int(match.group(1)) if match else 1 << 62
 
 
 def _dropped(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:

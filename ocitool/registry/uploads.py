@@ -1,24 +1,40 @@
 """The upload of one blob: mount, or look and send; and what to do when something breaks on the way.
 
-Small blobs go with the closing PUT, larger ones in one streamed PATCH before an empty PUT. A session that broke is
-asked how far it came and continued there; where it is gone, a new one starts, a bounded number of times.
+Small blobs go with the closing PUT, larger ones in one streamed PATCH before an empty PUT, in parts where a host
+takes no more at once. After a break the session is asked how far it came and continued there; where it is gone,
+a new one starts, a bounded number of times. A commit without an answer is settled by looking for the blob.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum
 from functools import partial
 from typing import Final, TypeAlias
 
-from ocitool.errors import DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
+from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
 from ocitool.model.views import Descriptor
-from ocitool.registry.http import Answer
+from ocitool.registry.hosts import MIB, Limits
+from ocitool.registry.journal import Entry, Journal
+from ocitool.registry.patience import RETRIED, Patience, may_pass
 from ocitool.registry.repository import Repository
+from ocitool.registry.session import Answer
 
-WHOLE: Final = 4 * 1024 * 1024
-"""Blobs up to this size travel in the closing PUT: one request less, little to send twice."""
-ROUNDS: Final = 5
+RESTARTS: Final = 4
+"""How often a lost upload begins again."""
+_JOURNALLED: Final = 4 * MIB
+_SESSION_GONE: Final = (
+    "BLOB_UPLOAD_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "DIGEST_INVALID",
+    "SIZE_INVALID",
+    "RANGE_INVALID",
+)
+_ABOUT_SIZE: Final = re.compile(
+    r"too (?:large|big|long)|(?:size|body|length|chunk)\W+(?:\w+\W+){0,4}(?:limit|exceed|max)"
+    r"|(?:limit|exceed|max)\w*\W+(?:\w+\W+){0,4}(?:size|body|length|chunk)",
+    re.IGNORECASE,
+)
 
 
 class Uploaded(Enum):
@@ -29,123 +45,338 @@ class Uploaded(Enum):
     SENT = "sent"
 
 
+class Next(Enum):
+    """What to do after a failed request of an upload."""
+
+    WAIT = "the same request again, later"
+    ASK = "ask the session how far it is"
+    RESTART = "open a new session"
+    SMALLER = "send less at once"
+    FAIL = "give up"
+
+
 OpenAt: TypeAlias = Callable[[int], AbstractContextManager[Iterator[bytes]]]
 """Opens a blob's bytes at an offset; from 0 they are compared with the digest as they pass."""
 
 
-def upload(repository: Repository, descriptor: Descriptor, open_at: OpenAt, mount_from: str = "") -> Uploaded:
+def upload(
+    repository: Repository, descriptor: Descriptor, open_at: OpenAt, mount_from: str = "", *, anew: bool = False
+) -> Uploaded:
     """Make the blob be there: mounted from `mount_from` (a repository of this registry), found, or sent.
 
+    What this session has put or seen there costs no request. With `anew` it is sent whatever the registry says.
     What `open_at` raises passes through; nothing is visible then.
     """
+    known, digest = repository.session.remembered, descriptor.digest
+    with known.sending(repository.place, digest):
+        if not anew and known.is_present(repository.place, digest):
+            return Uploaded.EXISTED
+        how, location = (None, None) if anew else _without_sending(repository, descriptor, mount_from)
+        if how is None:
+            _Upload(repository, descriptor, open_at).run(location)
+            how = Uploaded.SENT
+        known.set_present(repository.place, digest)
+        return how
+
+
+def _without_sending(
+    repository: Repository, descriptor: Descriptor, mount_from: str
+) -> tuple[Uploaded | None, str | None]:
+    """How the blob is there without being sent, or None and the Location of a session if one was opened."""
+    known, source = repository.session.remembered, f"{repository.host}/{mount_from}"
     location = None
-    if mount_from:
-        answer = repository.start_upload(descriptor.digest, mount_from)
-        if answer.status == 201:
-            return Uploaded.MOUNTED
-        location = answer.location() if answer.status == 202 else None
-    if repository.has_blob(descriptor.digest):
-        return Uploaded.EXISTED
-    _Upload(repository, descriptor, open_at).run(location)
-    return Uploaded.SENT
+    if mount_from and known.may_mount(source, repository.place):
+        try:
+            answer = repository.mount(descriptor.digest, mount_from)
+        except AuthError:  # a token server that gives no token for the source (K116)
+            answer = None
+        if answer is not None and answer.status == 201:
+            return Uploaded.MOUNTED, None
+        if answer is not None and answer.status == 202:
+            location = answer.location()
+        else:
+            known.mount_denied(source, repository.place)
+    return (Uploaded.EXISTED if repository.has_blob(descriptor.digest) else None), location
+
+
+def judge(error: OcitoolError, *, at_commit: bool, has_body: bool) -> Next:
+    """What to do after a PATCH (or a closing PUT: `at_commit`) failed, by what the answer says."""
+    if isinstance(error, NetworkError):
+        return Next.ASK if may_pass(error) else Next.FAIL
+    if isinstance(error, NotFound):
+        return Next.FAIL if "NAME_UNKNOWN" in error.what else Next.RESTART
+    if not isinstance(error, RegistryError):
+        return Next.FAIL
+    says_size = error.status in {400, 416} and bool(_ABOUT_SIZE.search(error.what))
+    if error.status == 413 or (says_size and has_body):
+        return Next.SMALLER
+    if error.status == 429 and at_commit:
+        return Next.WAIT
+    if error.status in RETRIED or error.status == 416:
+        return Next.ASK
+    if error.status in {404, 409} or (error.status == 400 and error.has(*_SESSION_GONE)):
+        return Next.RESTART
+    return Next.FAIL
 
 
 class _Upload:
-    """One blob on its way; `offset` is what the server has acknowledged of the session at `location`."""
+    """One blob on its way; `_offset` is what the server has acknowledged of the session at `_location`."""
 
     def __init__(self, repository: Repository, descriptor: Descriptor, open_at: OpenAt) -> None:
         self._repository = repository
         self._descriptor = descriptor
         self._open_at = open_at
+        self._session = repository.session
+        self._location: str | None = None
+        self._offset = 0
+        self._slept_s = 0.0
+        # Time spent sending is no reason to give up, only time spent waiting.
+        self._patience = Patience(self._session.access.retry, lambda: self._slept_s)
+        self._restarts = 0
+        self._lost = 0
+        self._passed = 0
+        self._sent_in_one = 0
+        self._at_commit = False
 
     def run(self, location: str | None) -> None:
-        offset, streamed = 0, self._descriptor.size > WHOLE
-        for attempt in range(1, ROUNDS + 1):
-            last = attempt == ROUNDS
-            try:
-                if location is None:
-                    location, offset = self._start(), 0
-                if not streamed:
-                    self._finish(location, with_body=True)
-                    return
-                if offset < self._descriptor.size or not self._descriptor.size:
-                    answer = self._repository.patch_upload(
-                        location, partial(self._open_at, offset), self._descriptor.size - offset
-                    )
-                    location, offset = self._next(answer, location), self._descriptor.size
-                self._finish(location, with_body=False)
-            except NetworkError as error:
-                if last:
-                    raise
-                self._pause(error, attempt)
-                location, offset = self._resume(location)
-            except (NotFound, RegistryError) as error:
-                if self._settled():
-                    return
-                if last or not _worth_another(error):
-                    raise
-                self._pause(error, attempt)
-                location, offset, streamed = None, 0, True
+        """Send it; with a session that is open already, there."""
+        size = self._descriptor.size
+        journal = Journal(self._session.access.journal if size > _JOURNALLED else None)
+        with journal.entry(self._repository.place, self._descriptor.digest, size) as entry:
+            self._location = location
+            if location is None:
+                self._go_on(entry)
             else:
-                return
+                entry.note(location, 0)
+            try:
+                while not self._is_done(entry):
+                    pass
+            except DigestMismatch:
+                self._give_up()
+                entry.forget()
+                raise
+            except (NotFound, RegistryError):
+                entry.forget()
+                raise
+            entry.forget()
 
-    def _start(self) -> str:
-        answer = self._repository.start_upload()
-        return self._next(answer, "")
+    # One try
 
-    def _next(self, answer: Answer, location: str) -> str:
-        """The newest Location; the one in use where the server sends none."""
-        found = answer.location() or location
-        if not found:
-            raise RegistryError(
-                f"{self._repository.label} opened an upload without saying where",
-                status=answer.status,
-                url=answer.url,
+    def _is_done(self, entry: Entry) -> bool:
+        """Whether this try stored the blob; otherwise what the next one needs is prepared."""
+        size, digest = self._descriptor.size, self._descriptor.digest
+        self._at_commit, self._passed, self._sent_in_one = False, 0, 0
+        if self._location is None:
+            self._offset = 0
+            self._location = self._next_location(self._repository.start_upload(digest.algorithm))
+            entry.note(self._location, 0)
+        try:
+            if size <= self._limits.whole and not self._offset:
+                self._at_commit, self._sent_in_one = True, size
+                body = partial(self._body, 0, size)
+                self._check(self._repository.finish_upload(self._location, digest, body, size))
+                return True
+            while self._offset < size:
+                if not self._send_some(entry):
+                    return False
+            self._at_commit, self._sent_in_one = True, 0
+            self._check(self._repository.finish_upload(self._location, digest))
+        except (NetworkError, NotFound, RegistryError) as error:
+            return self._recover(error, entry)
+        return True
+
+    def _send_some(self, entry: Entry) -> bool:
+        """Send all that is missing, or one part of it; False when the session turned out to be spoilt."""
+        limits, missing = self._limits, self._descriptor.size - self._offset
+        self._sent_in_one = count = missing if limits.streams else min(limits.part, missing)
+        # What goes on or is cut in parts says where it belongs: a server that has moved on refuses it then, instead
+        # of taking the same bytes twice. One stream says nothing: GHCR takes 4 MiB at most of what does (K101).
+        first = self._offset if self._offset or not limits.streams else None
+        body = partial(self._body, self._offset, count)
+        answer = self._repository.patch_upload(self._location or "", body, count, first)
+        return self._acknowledge(answer, count, entry)
+
+    def _acknowledge(self, answer: Answer, count: int, entry: Entry) -> bool:
+        self._location = self._next_location(answer)
+        expected = self._offset + count
+        # Servers that count wrongly say 0-0 after anything; that is taken as saying nothing.
+        at = acknowledged(answer.headers.get("range", "")) or expected
+        if at > expected:
+            self._restart(_odd(self._repository, f"acknowledged {at} bytes of {expected} that were sent"))
+            return False
+        if at <= self._offset:
+            raise _odd(self._repository, f"took none of {count} bytes at {self._offset}")
+        self._offset = at
+        self._patience.progressed()
+        entry.note(self._location, at)
+        return True
+
+    @contextmanager
+    def _body(self, offset: int, count: int) -> Iterator[Iterator[bytes]]:
+        with self._open_at(offset) as pieces:
+            yield self._counted(pieces if offset + count == self._descriptor.size else _first(pieces, count))
+
+    def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        self._passed = 0
+        for piece in pieces:
+            self._passed += len(piece)
+            yield piece
+
+    def _check(self, answer: Answer) -> None:
+        digest = self._descriptor.digest
+        said = answer.headers.get("docker-content-digest", "")
+        if said.startswith(f"{digest.algorithm}:") and said != digest:
+            raise DigestMismatch(
+                f"{self._repository.label} stored {digest} as {said}",
+                expected=str(digest),
+                got=said,
+                where=self._repository.label,
             )
+        if answer.status == 202 and not self._repository.has_blob(digest):  # accepted is not stored
+            raise NotFound(f"{self._repository.label} took {digest.short} and does not have it", name=str(digest))
+
+    def _next_location(self, answer: Answer) -> str:
+        """The newest Location; the one in use where the server sends none."""
+        found = answer.location() or self._location
+        if not found:
+            raise _odd(self._repository, "opened an upload without saying where", answer)
         return found
 
-    def _finish(self, location: str, *, with_body: bool) -> None:
+    # After a failure
+
+    def _recover(self, error: OcitoolError, entry: Entry) -> bool:
+        """Prepare the next try, or find that the blob is there after all. Raises the error when it is final."""
+        verdict = judge(error, at_commit=self._at_commit, has_body=bool(self._sent_in_one))
+        if verdict is Next.FAIL and not self._may_be_too_small(error):
+            raise error
+        if verdict is Next.WAIT:
+            self._sleep(self._patience.wait_after(error))
+            return False
+        if self._at_commit and self._repository.has_blob(self._descriptor.digest):
+            return True  # the commit outlasted its answer (K106)
+        if verdict is Next.SMALLER:
+            self._learn(self._limits.after_too_large(self._sent_in_one), error)
+            if self._position():
+                self._location = None
+        elif verdict is Next.ASK:
+            self._ask(error, entry)
+        else:
+            self._learn_from(error)
+            self._restart(error)
+        return False
+
+    def _ask(self, error: OcitoolError, entry: Entry) -> None:
+        """Go on where the session is; open a new one where it is gone."""
+        before = self._offset
+        passing = error if may_pass(error) else NetworkError(error.what, host=self._repository.host)
         try:
-            if with_body:
-                answer = self._repository.finish_upload(
-                    location, self._descriptor.digest, partial(self._open_at, 0), self._descriptor.size
-                )
-            else:
-                answer = self._repository.finish_upload(location, self._descriptor.digest)
-        except (NetworkError, NotFound):
-            # A commit can outlast its answer (K106): the blob itself tells whether it was stored.
-            if not self._settled():
-                raise
+            wait = self._patience.wait_after(passing)
+        except NetworkError:
+            raise error from None
+        self._sleep(wait)
+        gone = self._position()
+        if gone:
+            self._learn_from_cut(error)
+            self._restart(error)
             return
-        if answer.status == 202 and not self._settled():  # accepted is not stored
-            raise NotFound(f"{self._repository.label} took {self._descriptor.digest.short} and does not have it")
+        if self._offset > before:
+            self._patience.progressed()
+        entry.note(self._location or "", self._offset)
 
-    def _settled(self) -> bool:
-        return self._repository.has_blob(self._descriptor.digest)
-
-    def _resume(self, location: str | None) -> tuple[str | None, int]:
-        """Where to go on after a broken connection: the session's own word, or a new session."""
-        if location is None:
-            return None, 0
+    def _position(self) -> str:
+        """Set location and offset by the session's own word; why that is impossible, or nothing."""
+        if self._location is None:
+            return "no session"
         try:
-            answer = self._repository.upload_status(location)
-        except OcitoolError:
-            return None, 0
+            answer = self._repository.upload_status(self._location)
+        except (NotFound, RegistryError, AuthError) as error:
+            return error.what
         at = acknowledged(answer.headers.get("range", ""))
         if at is None or at > self._descriptor.size:
-            return None, 0
-        return self._next(answer, location), at
+            return f"{self._repository.host} does not say how far the upload is"
+        self._location, self._offset = self._next_location(answer), at
+        return ""
 
-    def _pause(self, error: OcitoolError, attempt: int) -> None:
-        wait = getattr(error, "retry_after_s", None)
-        session = self._repository.session
-        session.scope.sleep(wait if wait is not None else session.access.retry.delay(attempt, elapsed_s=0.0) or 0.0)
+    def _restart(self, error: OcitoolError) -> None:
+        self._location = None
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            error.add_note(f"the upload began {self._restarts} times")
+            raise error
+        if self._restarts > 1:
+            retry = self._session.access.retry
+            self._sleep(retry.delay(min(self._restarts - 1, retry.attempts - 1), elapsed_s=0.0) or 0.0)
+
+    def _go_on(self, entry: Entry) -> None:
+        """Take up the session that an earlier process left, if the registry still has it."""
+        cut = entry.recall()
+        if cut is None:
+            return
+        self._location = cut.location
+        short, label = self._descriptor.digest.short, self._repository.label
+        gone = self._position()
+        if gone:
+            self._location, self._offset = None, 0
+            self._session.warn(
+                f"{label} has dropped the upload of {short} that was cut; sending it anew ({gone})", "notice"
+            )
+        elif self._offset:
+            self._session.warn(f"going on with the upload of {short} to {label} at byte {self._offset}", "notice")
+
+    def _give_up(self) -> None:
+        """Tell the registry that the session is not needed any more; it need not listen."""
+        if self._location is not None:
+            with suppress(OcitoolError):
+                self._repository.cancel_upload(self._location)
+
+    def _sleep(self, seconds: float) -> None:
+        self._slept_s += seconds
+        self._session.scope.sleep(seconds)
+
+    # Learning what the host takes
+
+    @property
+    def _limits(self) -> Limits:
+        return self._session.remembered.limits(self._repository.host)
+
+    def _learn(self, limits: Limits | None, error: OcitoolError) -> None:
+        if limits is None:
+            raise error
+        self._session.remembered.learn(self._repository.host, limits)
+
+    def _learn_from(self, error: OcitoolError) -> None:
+        """A session that died at the commit may have died of what it was fed (K101, K103)."""
+        limits = self._limits
+        if self._at_commit and self._sent_in_one:
+            self._learn(limits.without_whole(), error)
+        elif self._may_be_too_small(error):
+            self._learn(limits.after_too_small(limits.part), error)
+
+    def _may_be_too_small(self, error: OcitoolError) -> bool:
+        """Whether a refused commit can come from parts below a floor that the registry does not name."""
+        limits = self._limits
+        is_cut = not limits.streams and self._descriptor.size > limits.part
+        is_refusal = isinstance(error, RegistryError) and error.status == 400
+        return self._at_commit and is_cut and is_refusal and limits.after_too_small(limits.part) is not None
+
+    def _learn_from_cut(self, error: OcitoolError) -> None:
+        """Something on the path ends long requests: after the second time, send less at once than passed (K113)."""
+        self._lost += 1
+        if self._lost < 2 or self._at_commit or not isinstance(error, NetworkError):
+            return
+        limits = self._limits.after_too_large(max(self._passed, MIB))
+        if limits is not None:
+            self._session.remembered.learn(self._repository.host, limits)
+            host, part = self._repository.host, limits.part
+            self._session.warn(
+                f"long requests to {host} are cut on the way; sending parts of {part} bytes", "notice"
+            )
 
 
 def acknowledged(text: str) -> int | None:
     """The number of bytes a Range header of an upload says the server has; None if it does not say.
 
-    `0-0` after a broken first part means an empty session on the servers that send it (K109).
+    `0-0` means an empty session on the servers that send it for one (K109).
     """
     match = re.fullmatch(r"(?:bytes=)?\s*0-(\d{1,18})", text.strip())
     if match is None:
@@ -154,13 +385,16 @@ def acknowledged(text: str) -> int | None:
     return last + 1 if last else 0
 
 
-def _worth_another(error: OcitoolError) -> bool:
-    """Whether a new session may succeed: for sessions that died, methods not taken, and passing trouble."""
-    if isinstance(error, DigestMismatch):
-        return False
-    if isinstance(error, NotFound):
-        return True
-    status = getattr(error, "status", 0)
-    if isinstance(error, RegistryError) and error.has("NAME_UNKNOWN", "NAME_INVALID", "DENIED", "UNSUPPORTED"):
-        return False
-    return status in {400, 404, 408, 409, 413, 416, 429, 500, 502, 503, 504}
+def _first(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """The first `count` bytes of a stream."""
+    for piece in pieces:
+        if len(piece) >= count:
+            yield piece[:count]
+            return
+        count -= len(piece)
+        yield piece
+
+
+def _odd(repository: Repository, what: str, answer: Answer | None = None) -> RegistryError:
+    status, url = (answer.status, answer.url) if answer is not None else (500, "")
+    return RegistryError(f"{repository.label} {what}", status=status, url=url)

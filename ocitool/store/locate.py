@@ -21,7 +21,7 @@ from ocitool.tasks import Scope
 
 if TYPE_CHECKING:
     from ocitool.registry.examine import Examined
-    from ocitool.registry.http import Session
+    from ocitool.registry.session import Session
     from ocitool.store.remote import RemoteStore
 
 
@@ -82,7 +82,7 @@ class Opener:
     @property
     def session(self) -> "Session":
         """The session of all remote stores; loads the HTTP client."""
-        from ocitool.registry.http import Session
+        from ocitool.registry.session import Session
 
         with self._lock:
             if self._session is None:

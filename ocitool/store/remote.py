@@ -1,21 +1,23 @@
 """A registry's repository as a store."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
-from ocitool.errors import Conflict, NotFound, OcitoolError, RegistryError, Unsupported
+from ocitool.errors import AuthError, Conflict, NotFound, OcitoolError, RegistryError, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor, Index, effective_type, view
 from ocitool.registry.repository import Repository
-from ocitool.registry.uploads import Uploaded, upload
+from ocitool.registry.uploads import OpenAt, Uploaded, upload
 from ocitool.store.base import Expect, Ingest, Put, Reader, Source, Stored, Traits
 from ocitool.store.verify import verified
 from ocitool.tasks import Retry
 
 _PUT = {Uploaded.EXISTED: Put.EXISTED, Uploaded.MOUNTED: Put.MOUNTED, Uploaded.SENT: Put.STORED}
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SETTLING = Retry(attempts=4, base_s=0.4, cap_s=2.0, total_s=10.0)
 
 
@@ -27,7 +29,7 @@ class RemoteStore:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.label = repository.label
-        self._pushed: set[Digest] = set()
+        self._skipped: dict[Digest, tuple[Descriptor, OpenAt]] = {}
 
     # Reading
 
@@ -62,8 +64,10 @@ class RemoteStore:
         if found is not None:
             return found
         with suppress(NotFound):
-            seen = view(self.get_manifest(referrers_tag(digest)))
-            if isinstance(seen, Index):
+            held = self.get_manifest(referrers_tag(digest))
+            seen = view(held)
+            # GitLab takes the tag for the digest and answers with the subject itself (K132).
+            if isinstance(seen, Index) and held.digest != digest:
                 return list(seen.entries)
         return []
 
@@ -77,7 +81,10 @@ class RemoteStore:
             with source.open(offset) as pieces:
                 yield pieces if offset else verified(pieces, descriptor, "the source")
 
-        return _PUT[upload(self.repository, descriptor, open_at, self._mountable(source.origin))]
+        put = _PUT[upload(self.repository, descriptor, open_at, self._mountable(source.origin))]
+        if put is not Put.STORED:
+            self._skipped[descriptor.digest] = (descriptor, open_at)
+        return put
 
     def _mountable(self, origin: Reader | None) -> str:
         if not isinstance(origin, RemoteStore) or origin.repository.host != self.repository.host:
@@ -98,7 +105,7 @@ class RemoteStore:
             condition = str(expect.digest) if expect is not None and expect.digest and ":" not in name else ""
             answer = self._put(name, document, media_type, condition)
             indexed = indexed or "oci-subject" in answer
-        self._pushed.add(digest)
+        self.repository.session.remembered.set_present(self.repository.place, digest)
         return Stored(Descriptor(media_type, digest, document.size), subject_indexed=indexed)
 
     def _put(self, name: str, document: Document, media_type: str, condition: str) -> "dict[str, str]":
@@ -112,8 +119,14 @@ class RemoteStore:
                     raise Conflict(
                         f"{self.label}:{name} is no longer {condition}", tag=name, expected=condition
                     ) from error
+                if isinstance(error, AuthError) and "MANIFEST_INVALID" in error.said and ":" not in name:
+                    error.hint = (
+                        f"the credentials may not overwrite the tag {name}"  # Artifactory says it so (K128)
+                    )
                 if self._is_there(name, document, error):
                     return {}
+                if attempt == 1 and self._send_denied(error):
+                    continue
                 delay = _SETTLING.delay(attempt, elapsed_s=0.0) if self._may_settle(error) else None
                 if delay is None:
                     raise
@@ -130,9 +143,23 @@ class RemoteStore:
             error.hint = f"the tag {name} is immutable there and holds {found.digest}"
         return found is not None and found.digest == document.digest
 
+    def _send_denied(self, error: OcitoolError) -> bool:
+        """Send what the registry said it has and now calls unknown; Artifactory does that (K114)."""
+        if not isinstance(error, RegistryError) or not error.has("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"):
+            return False
+        named = " ".join(f"{message} {detail}" for _, message, detail in error.diagnostics)
+        denied = [self._skipped.pop(digest) for digest in list(self._skipped) if digest in named]
+        for descriptor, open_at in denied:
+            upload(self.repository, descriptor, open_at, anew=True)
+        return bool(denied)
+
     def _may_settle(self, error: OcitoolError) -> bool:
         """A registry may not see yet what this run has just pushed (K115); others it will never see."""
-        return isinstance(error, RegistryError) and error.has("MANIFEST_BLOB_UNKNOWN") and bool(self._pushed)
+        if not isinstance(error, RegistryError) or not error.has("MANIFEST_BLOB_UNKNOWN"):
+            return False
+        named = _DIGEST.findall(" ".join(f"{message} {detail}" for _, message, detail in error.diagnostics))
+        known, place = self.repository.session.remembered, self.repository.place
+        return all(known.is_present(place, Digest(digest)) for digest in named)
 
     def ingest(self) -> Ingest:
         """Raise Unsupported: layers are packed into this machine's store first, where they have a digest."""

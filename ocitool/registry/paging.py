@@ -1,0 +1,57 @@
+"""Lists that come in pages: the server's Link is followed as it is, and a circle is refused (K130).
+
+Spec: distribution-spec, "Listing Tags", "Listing Referrers".
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from ocitool.errors import MalformedDocument, NetworkError
+from ocitool.registry.session import Answer, Request, Session
+
+LIST_LIMIT: Final = 32 * 1024 * 1024
+_PAGES: Final = 100_000
+
+
+def pages(session: Session, first: Request) -> Iterator[tuple[Answer, dict[str, Any]]]:
+    """Each page's answer and its JSON object, in order. A page on another host is read without credentials.
+
+    Raises NetworkError for pages that lead back to one that was read, MalformedDocument for no JSON object.
+    """
+    seen: set[str] = set()
+    url = first.url
+    while url and len(seen) < _PAGES:
+        if url in seen:
+            raise NetworkError(
+                f"{first.home} sends its pages in a circle, cannot {first.doing}", host=first.home, phase="read"
+            )
+        seen.add(url)
+        answer = session.send(replace(first, url=url))
+        yield answer, json_object(answer.body, first.doing)
+        url = next_page(answer)
+
+
+def next_page(answer: Answer) -> str:
+    """The URL of the next page by the Link header, resolved against the page's own; empty at the end."""
+    text = answer.headers.get("link", "")
+    while "<" in text:
+        target, _, rest = text.partition("<")[2].partition(">")
+        parameters, _, text = rest.partition(",")
+        words = [word.strip().replace('"', "").replace(" ", "").lower() for word in parameters.split(";")]
+        if "rel=next" in words and urlsplit(urljoin(answer.url, target)).scheme in {"http", "https"}:
+            return urljoin(answer.url, target)
+    return ""
+
+
+def json_object(body: bytes, doing: str) -> dict[str, Any]:
+    """The JSON object in an answer's body. Raises MalformedDocument."""
+    try:
+        tree = json.loads(body)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise MalformedDocument(f"the answer is no JSON object, cannot {doing}")
+    return tree

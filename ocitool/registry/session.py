@@ -1,0 +1,473 @@
+"""Session: requests to registries with everything that holds for all of them.
+
+Logging in, redirects, retries, the pace of each host, warnings, counting. What decides stands elsewhere:
+`authorizer` (headers), `pace` (how many at once), `answers` (refusals), `hosts` (what is known); `http` sends.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final
+from urllib.parse import quote, urljoin, urlsplit
+
+from ocitool.errors import MalformedDocument, NetworkError, OcitoolError
+from ocitool.events import Listener, Noted, silent
+from ocitool.registry.answers import BODY_LIMIT, redact, refusal, retry_after_s
+from ocitool.registry.auth import TokenAnswer, TokenRequest, basic_header
+from ocitool.registry.authorizer import Authorizer, Target
+from ocitool.registry.challenge import Challenge
+from ocitool.registry.credentials import Credentials, find_credentials
+from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback
+from ocitool.registry.hostsconfig import Redirections, Trust, find_trust, read_redirections
+from ocitool.registry.http import Body, Outgoing, Reply, Wire
+from ocitool.registry.pace import Pace
+from ocitool.registry.patience import RETRIED, Patience
+from ocitool.registry.probe import speaks_tls
+from ocitool.registry.remembered import Remembered
+from ocitool.tasks import Scope
+
+REDIRECTS: Final = 5
+_REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
+_WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request for a registry.
+
+    `home` is the registry's `host:port`, whose credentials may go along if `url` leads there. `scopes` are what
+    a token must allow. `body` (of `size` bytes) is opened anew for every attempt. `doing` ends the sentence
+    "cannot …". A request is repeated after a broken connection or a passing failure only if `repeatable`; `ok`
+    are the statuses that are answers, anything else is a refusal. `stall_s` overrides how long a silent server
+    is waited for.
+    """
+
+    method: str
+    url: str
+    home: str
+    doing: str
+    ok: tuple[int, ...] = (200,)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    scopes: tuple[str, ...] = ()
+    body: Body | None = None
+    size: int = 0
+    repeatable: bool = True
+    limit: int = BODY_LIMIT
+    stall_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was expected: `url` is the last one after redirects, header names are lower case.
+
+    `base` is the registry's own `scheme://host:port`.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(hash=False)
+    url: str
+    base: str = ""
+    body: bytes = b""
+
+    def location(self) -> str | None:
+        """The Location header, resolved against the URL that gave it (K094, K095)."""
+        found = self.headers.get("location")
+        return healed(urljoin(self.url, found), self.base) if found else None
+
+
+def healed(url: str, base: str) -> str:
+    """A URL of the registry's own host, with its scheme and port where the registry got them wrong.
+
+    Behind a proxy that ends TLS, registries name themselves with http, or without their port.
+    """
+    try:
+        found, home = urlsplit(url), urlsplit(base)
+        is_own = found.hostname == home.hostname
+        lost_port = found.port is None and home.port is not None and found.path.startswith("/v2/")
+    except ValueError:
+        return url
+    downgraded = found.scheme == "http" and home.scheme == "https"
+    if not is_own or not (downgraded or lost_port):
+        return url
+    return found._replace(scheme=home.scheme, netloc=home.netloc).geturl()
+
+
+class _Host:
+    """What this session knows about reaching one registry; `tentative` until the scheme has proved right."""
+
+    def __init__(self, scheme: str, trust: Trust, *, tentative: bool) -> None:
+        self.scheme = scheme
+        self.trust = trust
+        self.tentative = tentative
+        self.met = False
+        self.lock = threading.Lock()
+
+
+class Session:
+    """Connections, tokens, paces and counters for everything one command does; safe from several threads."""
+
+    def __init__(self, access: Access, scope: Scope, listener: Listener = silent) -> None:
+        self.access = access
+        self.scope = scope
+        self.environ: Mapping[str, str] = os.environ if access.environ is None else access.environ
+        self.remembered = Remembered(access.part_bytes)
+        self._listener = listener
+        self._wire = Wire(access, scope, self.environ)
+        self._authorizer = Authorizer(access, self.credentials, self._ask_token, self.warn)
+        self._lock = threading.Lock()
+        self._hosts: dict[str, _Host] = {}
+        self._paces: dict[str, Pace] = {}
+        self._credentials: dict[tuple[str, str], Credentials] = {}
+        self._redirections: Redirections | None = None
+        self._told: set[str] = set()
+
+    # What callers use
+
+    def base(self, home: str) -> str:
+        """`scheme://host[:port]` for a registry; HTTP for loopback and --plain-http, until proved wrong."""
+        return f"{self._host(home).scheme}://{home}"
+
+    @property
+    def traffic(self) -> Traffic:
+        """The counters now."""
+        return self._wire.traffic
+
+    @property
+    def redirections(self) -> Redirections:
+        """What registries.conf says, read once."""
+        with self._lock:
+            if self._redirections is None:
+                self._redirections = read_redirections(self.environ)
+            return self._redirections
+
+    def send(self, request: Request) -> Answer:
+        """The answer, its body whole (at most `request.limit` bytes). Raises as `refusal`, NetworkError.
+
+        A body that breaks off is asked for again, as the request is, if it may be repeated.
+        """
+        patience = Patience(self.access.retry)
+        while True:
+            with self._persist(request, patience) as reply:
+                try:
+                    return self._answer(request, reply, _bounded(reply.pieces(), request))
+                except NetworkError as error:
+                    if not request.repeatable:
+                        raise
+                    wait = patience.wait_after(error)
+            self.scope.sleep(wait)
+
+    @contextmanager
+    def stream(self, request: Request) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+        """The answer and its body in pieces of at most 256 KiB, read inside the block."""
+        with self._persist(request, Patience(self.access.retry)) as reply:
+            yield self._answer(request, reply), reply.pieces()
+
+    def credentials(self, home: str, repository: str) -> Credentials:
+        """The credentials for a repository, looked up once."""
+        key = (home, repository)
+        with self._lock:
+            known = self._credentials.get(key)
+        if known is None:
+            known = find_credentials(home, repository, self.environ)
+            with self._lock:
+                self._credentials[key] = known
+        return known
+
+    def challenge(self, home: str) -> Challenge | None:
+        """What the registry asked for when it last wanted a login; None if it never did."""
+        return self._authorizer.challenge(Origin.of(self.base(home)))
+
+    def warn(self, text: str, severity: str = "warning") -> None:
+        """Tell the user something, once."""
+        with self._lock:
+            if text in self._told:
+                return
+            self._told.add(text)
+        self._listener(Noted(text, severity))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._wire.close()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        self.close()
+
+    # Attempts
+
+    def _answer(self, request: Request, reply: Reply, body: bytes = b"") -> Answer:
+        return Answer(reply.status, reply.headers, reply.url, self.base(request.home), body)
+
+    def _persist(self, request: Request, patience: Patience) -> Reply:
+        """A reply with an expected status, its body not read yet."""
+        while True:
+            self.scope.check()
+            try:
+                reply = self._met(request)
+                if reply.status in request.ok:
+                    self._heed_warnings(reply)
+                    return reply
+                error: OcitoolError = self._refused(request, reply)
+            except NetworkError as failure:
+                error = failure
+            if not request.repeatable:
+                raise error
+            self.scope.sleep(patience.wait_after(error))
+
+    def _refused(self, request: Request, reply: Reply) -> OcitoolError:
+        body = _words(reply)
+        if reply.status in {400, 403} and request.method == "HEAD":
+            body = self._words_for_head(request)
+        target = self._target(reply.url, request.home)
+        return refusal(
+            request.method,
+            reply.url,
+            reply.status,
+            reply.headers,
+            body,
+            doing=request.doing,
+            source=self._authorizer.source(target, request.scopes),
+        )
+
+    def _words_for_head(self, request: Request) -> bytes:
+        """A HEAD has no body to tell why, so a GET is asked once (K089)."""
+        url = self._current(request)
+        try:
+            header = self._authorizer.header(self._target(url, request.home), request.scopes, doing=request.doing)
+            return _words(self._follow(request, url, header, method="GET"))
+        except OcitoolError:
+            return b""
+
+    # First contact
+
+    def _met(self, request: Request) -> Reply:
+        """One try. The first request to a host goes alone, so that sixteen threads do not each get a 401.
+
+        If it has a body, a ping goes ahead: no body is sent before it is known who must be told what (K086).
+        """
+        host = self._host(request.home)
+        if host.met:
+            return self._logged_in(request)
+        with host.lock:
+            if not host.met:
+                try:
+                    if request.body is None:
+                        return self._first(request, host)
+                    self._ping(request, host)
+                finally:
+                    host.met = True
+        return self._logged_in(request)
+
+    def _first(self, request: Request, host: _Host) -> Reply:
+        try:
+            reply = self._logged_in(request)
+        except NetworkError as error:
+            if not (host.tentative and error.phase == "read" and speaks_tls(request.home)):
+                raise
+        else:
+            if not (host.tentative and reply.status == 400 and speaks_tls(request.home)):
+                return reply
+            reply.close()
+        host.scheme, host.tentative = "https", False
+        return self._logged_in(request)
+
+    def _ping(self, request: Request, host: _Host) -> None:
+        ping = Request("GET", f"{self.base(request.home)}/v2/", request.home, request.doing, scopes=request.scopes)
+        _words(self._first(ping, host))
+
+    def _logged_in(self, request: Request) -> Reply:
+        """One try, logging in when asked to: the request is repeated once with what the challenge wants."""
+        url = self._current(request)
+        target = self._target(url, request.home)
+        header = self._authorizer.header(target, request.scopes, doing=request.doing)
+        reply = self._follow(request, url, header)
+        wanted = reply.all("www-authenticate")
+        lacking = reply.status == 403 and any("insufficient_scope" in text for text in wanted)
+        if reply.status != 401 and not lacking:
+            return reply
+        asking = self._target(reply.url, request.home)
+        used = header if asking == target else ""
+        fresh = self._authorizer.after_refusal(asking, request.scopes, wanted, used, doing=request.doing)
+        if not fresh:
+            return reply
+        _words(reply)
+        return self._follow(request, url if asking == target else reply.url, fresh)
+
+    def _current(self, request: Request) -> str:
+        """The request's URL with the scheme that the registry turned out to speak."""
+        old = f"http://{request.home}/"
+        if request.url.startswith(old) and self._host(request.home).scheme == "https":
+            return f"https://{request.home}/{request.url[len(old) :]}"
+        return request.url
+
+    def _follow(
+        self, request: Request, url: str, header: str, *, method: str = "", is_sealed: bool = False
+    ) -> Reply:
+        """The reply at the end of redirects. The header goes to the first URL's origin alone.
+
+        A request that `is_sealed` has secrets in its body and is not carried to another origin.
+        """
+        start, method = Origin.of(url), method or request.method
+        for _ in range(REDIRECTS + 1):
+            reply = self._once(request, method, url, header if Origin.of(url) == start else "")
+            location = reply.headers.get("location")
+            if reply.status not in _REDIRECTED or not location:
+                return reply
+            following = urljoin(url, location)
+            _words(reply)
+            self._check_redirect(request, url, following, is_sealed=is_sealed and Origin.of(following) != start)
+            url = following
+        raise NetworkError(f"{start.host} redirects in a circle, cannot {request.doing}", host=start.host)
+
+    def _check_redirect(self, request: Request, url: str, following: str, *, is_sealed: bool) -> None:
+        scheme, netloc = urlsplit(following).scheme, urlsplit(following).netloc
+        host = urlsplit(url).netloc
+        downgrade = url.startswith("https:") and scheme == "http"
+        plain = netloc in self.access.plain_http or is_loopback(netloc)
+        if scheme not in {"http", "https"} or (downgrade and not plain) or is_sealed:
+            raise NetworkError(
+                f"{host} redirects to {redact(following)}, which is not safe, cannot {request.doing}",
+                host=host,
+                phase="redirect",
+            )
+
+    def _once(self, request: Request, method: str, url: str, header: str) -> Reply:
+        """One request over the wire, when the host's pace allows."""
+        headers = dict(request.headers)
+        if header:
+            headers["authorization"] = header
+        body = request.body if method not in {"GET", "HEAD"} else None
+        outgoing = Outgoing(method, url, request.doing, headers, body, request.size, request.stall_s)
+        netloc = urlsplit(url).netloc
+        pace = self._pace(netloc)
+        ticket = pace.enter(self.scope)
+        reply = self._wire.send(outgoing, self._trust(url, request.home), lambda: pace.leave(ticket))
+        if reply.status in {429, 503}:
+            pace.refused(min(retry_after_s(reply.headers) or 0.0, self.access.retry.cap_s))
+        else:
+            pace.answered()
+        self._listener(Noted(f"{method} {redact(url)} {reply.status}", "detail"))
+        return reply
+
+    # Token servers
+
+    def _ask_token(self, asked: TokenRequest, target: Target) -> TokenAnswer:
+        form = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in asked.form).encode()
+        request = Request(
+            "POST" if asked.form else "GET",
+            asked.url,
+            target.home,
+            f"get a token for {target.origin.host}",
+            headers={"content-type": "application/x-www-form-urlencoded"} if asked.form else {},
+            body=(lambda: at_hand(form)) if asked.form else None,
+            size=len(form),
+        )
+        header = basic_header(asked.basic) if asked.basic else ""
+        patience = Patience(self.access.retry)
+        while True:
+            try:
+                reply = self._follow(request, asked.url, header, is_sealed=bool(asked.form))
+                body = _words(reply, broken_is_error=True)
+                if reply.status not in RETRIED:
+                    return TokenAnswer(reply.status, body)
+                error: OcitoolError = refusal(
+                    request.method, asked.url, reply.status, reply.headers, body, doing=request.doing
+                )
+            except NetworkError as failure:
+                error = failure
+            self.scope.sleep(patience.wait_after(error))
+
+    # Small things
+
+    def _target(self, url: str, home: str) -> Target:
+        origin = Origin.of(url)
+        return Target(origin, home, origin == Origin.of(self.base(home)))
+
+    def _host(self, home: str) -> _Host:
+        with self._lock:
+            known = self._hosts.get(home)
+            if known is None:
+                known = self._hosts[home] = self._new_host(home)
+        return known
+
+    def _new_host(self, home: str) -> _Host:
+        found = find_trust(home, self.environ)
+        trust = Trust(
+            (*self.access.ca_files, *(found.ca_files if found else ())),
+            found.client if found else None,
+            checked=home not in self.access.insecure,
+        )
+        if home in self.access.plain_http:
+            return _Host("http", trust, tentative=False)
+        # Loopback may be plain without asking; --insecure and certificates for it say that it is not.
+        tentative = is_loopback(home) and found is None and home not in self.access.insecure
+        return _Host("http" if tentative else "https", trust, tentative=tentative)
+
+    def trust_insecurely(self, home: str) -> None:
+        """Reach a host that registries.conf calls insecure: any certificate, or no TLS where it has none."""
+        host = self._host(home)
+        with host.lock:
+            if not host.met and host.trust.checked:
+                host.trust = Trust(host.trust.ca_files, host.trust.client, checked=False)
+                host.scheme, host.tentative = ("https" if speaks_tls(home) else "http"), False
+
+    def _trust(self, url: str, home: str) -> Trust:
+        """A registry's CAs hold for all hosts it sends to, its client certificate for itself alone (K092)."""
+        own = self._host(home).trust
+        netloc = urlsplit(url).netloc
+        if netloc == home:
+            return own
+        return Trust(own.ca_files, None, checked=netloc not in self.access.insecure)
+
+    def _pace(self, netloc: str) -> Pace:
+        with self._lock:
+            return self._paces.setdefault(netloc, Pace(self.access.connections))
+
+    def _heed_warnings(self, reply: Reply) -> None:
+        """Warning headers of a registry, each shown once. Spec: distribution-spec, "Warnings"."""
+        for text in reply.all("warning"):
+            for words in _WARNING.findall(text[:4096]):
+                said = re.sub(r"\\(.)", r"\1", words)
+                self.warn(f"{urlsplit(reply.url).netloc} says: {said}")
+
+
+def _words(reply: Reply, *, broken_is_error: bool = False) -> bytes:
+    """The beginning of a body nobody needs whole; reading it lets the connection be used again."""
+    body = bytearray()
+    with reply:
+        try:
+            for piece in reply.pieces():
+                body += piece
+                if len(body) >= BODY_LIMIT:
+                    break
+        except NetworkError:
+            if broken_is_error:
+                raise
+    return bytes(body[:BODY_LIMIT])
+
+
+def _bounded(pieces: Iterator[bytes], request: Request) -> bytes:
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > request.limit:
+            raise MalformedDocument(f"the answer has more than {request.limit} bytes, cannot {request.doing}")
+    return bytes(body)
+
+
+@contextmanager
+def at_hand(data: bytes) -> Iterator[Iterator[bytes]]:
+    """Bytes at hand as a body."""
+    yield iter((data,))
+
+
+__all__ = ["Answer", "Request", "Session", "at_hand", "healed"]
