@@ -31,7 +31,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a repository can be read: a registry, the name there, and for which names of manifests it may be asked."""
+    """Where a repository can be read: a registry, the name there, and whether tags and digests may be asked for."""
 
     registry: str
     repository: str

@@ -1,4 +1,7 @@
-"""One suite that every store must pass: memory, layouts, and repositories of real registries."""
+"""One suite that every store must pass: memory, layouts, and repositories of registries, fake and real.
+
+That the fake passes what the real ones pass is why the fault tests believe it.
+"""
 
 import json
 from collections.abc import Iterator
@@ -19,10 +22,9 @@ from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Retry, Scope, TaskGroup
-from tests.fakes.registry import fake_registry
+from tests.contract.conftest import FAKES, REAL
 
-REAL = ["docker_registry", "distribution_v3", "registry_with_auth"]
-KINDS = ["memory", "layout", "fake", *[pytest.param(name, marks=pytest.mark.registry) for name in REAL]]
+KINDS = ["memory", "layout", *FAKES, *[pytest.param(name, marks=pytest.mark.registry) for name in REAL]]
 
 
 @pytest.fixture(params=KINDS)
@@ -31,15 +33,11 @@ def store(request: pytest.FixtureRequest, tmp_path, home) -> Iterator[Store]:
         yield MemoryStore()
     elif request.param == "layout":
         yield LayoutStore(tmp_path / "layout", create=True)
-    elif request.param == "fake":
-        with fake_registry() as registry, Opener(Access(retry=Retry(attempts=2)), Scope()) as opener:
-            yield opener.open(f"{registry.host}/app", write=True)[0]
     else:
-        registry = request.getfixturevalue(request.param)
-        if request.param == "registry_with_auth":
-            registry.login(home)
+        kind = request.getfixturevalue("started")(request.param)
+        kind.prepare(home)
         with Opener(Access(retry=Retry(attempts=2)), Scope()) as opener:
-            yield opener.open(registry.repository(), write=True)[0]
+            yield opener.open(kind.repository(), write=True)[0]
 
 
 def blob(data: bytes) -> tuple[Descriptor, BytesSource]:

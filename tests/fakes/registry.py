@@ -1,7 +1,8 @@
 """A registry in memory behind a real socket, strict about the specification, driven by a list of faults.
 
 It passes the same contract suite as real registries, and that is why its faults can be trusted. A fault is matched
-by method and path pattern; the first that is due takes the request. `log` holds every request that was made.
+by method and path pattern; the first that is due takes the request. `log` holds every request that was made;
+what a client does against the specification ends up in `problems`, which fail the test.
 """
 
 import fnmatch
@@ -9,9 +10,11 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +22,12 @@ from urllib.parse import parse_qs, urlsplit
 
 NAME = r"[a-z0-9]+(?:[._/-][a-z0-9]+)*"
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+KINDS = (
+    *INDEXES,
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+Response = tuple[int, dict[str, str], bytes]
 
 
 @dataclass
@@ -27,7 +36,9 @@ class Fault:
 
     `status`, `headers` and `body` are an answer; `reset` breaks the connection, before anything was read or, with
     `after` bytes of the body; `edit` changes headers of the right answer (None removes one); `corrupt` and
-    `truncate` spoil the right body. `times` is how often it happens.
+    `truncate` spoil the right body. `times` is how often it happens, `every` makes it each so-manieth request
+    instead. `stall` says nothing until the client has gone, `drip_s` pauses between pieces of the body.
+    `first` is called before anything else: another writer, a registry that forgets.
     """
 
     on: str
@@ -42,12 +53,20 @@ class Fault:
     corrupt: bool = False
     truncate: int = 0
     then: bool = False  # do the work first, then answer so (a commit whose answer is lost)
+    every: int = 0
+    stall: bool = False
+    drip_s: float = 0.0
+    first: Callable[[], object] = lambda: None
+    seen: int = 0
 
     def due(self, method: str, path: str) -> bool:
         """Whether this fault takes the request; counts it."""
         wanted, _, pattern = self.on.partition(" ")
         if wanted not in {"*", method} or not fnmatch.fnmatch(path, pattern) or self.times == 0:
             return False
+        self.seen += 1
+        if self.every:
+            return self.seen % self.every == 0
         if self.skip:
             self.skip -= 1
             return False
@@ -63,12 +82,27 @@ class Logged:
     path: str
     headers: Mapping[str, str]
     size: int
+    at_s: float = 0.0
+    body: bytes = b""  # of requests to a token server only
 
 
 class FakeRegistry:
-    """The state and the rules; a handler object per request."""
+    """The state and the rules; a handler object per request.
 
-    def __init__(self) -> None:
+    `keeps_cut` is the dialect of distribution 3, which keeps what arrived of a request that broke; without it the
+    session is dead then, as in docker-registry 2.8. `page` is the length of a page of tags. `guard` may refuse a
+    request; `token_server` answers below /token.
+    """
+
+    def __init__(self, *, keeps_cut: bool = True, referrers: bool = True, page: int = 3) -> None:
+        self.keeps_cut, self.referrers, self.page = keeps_cut, referrers, page
+        self.problems: list[str] = []
+        self.accepted = 0  # bytes taken into sessions
+        self.busy = self.busiest = 0
+        self.guard: Callable[[Logged], Response | None] | None = None
+        self.token_server: Callable[[Logged], Response] | None = None
+        self.scheme = "http"
+        self.closing = threading.Event()
         self.lock = threading.RLock()
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
@@ -98,9 +132,21 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def handle_any(self) -> None:
+        with self.registry.lock:
+            self.registry.busy += 1
+            self.registry.busiest = max(self.registry.busiest, self.registry.busy)
+        try:
+            self._handle_any()
+        finally:
+            with self.registry.lock:
+                self.registry.busy -= 1
+
+    def _handle_any(self) -> None:
         url = urlsplit(self.path)
         self.query = {key: values[0] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
         fault = self._fault(url.path)
+        if fault is not None:
+            fault.first()
         if fault is not None and fault.reset and not fault.after and not fault.then:
             self._log(0)
             self._break()
@@ -113,12 +159,18 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.data = self._body()
         self._log(len(self.data))
+        if fault is not None and fault.stall and not fault.then:
+            self._stall()
+            return
         if fault is not None and fault.status and not fault.then:
             self._send(fault.status, dict(fault.headers), fault.body)
             return
+        self._check(url.path)
         status, headers, body = self._answer(url.path)
         if fault is not None and fault.then:
-            if fault.reset:
+            if fault.stall:
+                self._stall()
+            elif fault.reset:
                 self._break()
             else:
                 self._send(fault.status, dict(fault.headers), fault.body)
@@ -133,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(status, headers | {"Content-Length": str(len(body))}, body[: fault.truncate])
                 self._break()
                 return
-        self._send(status, headers, body)
+        self._send(status, headers, body, fault.drip_s if fault else 0.0)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
@@ -146,17 +198,76 @@ class Handler(BaseHTTPRequestHandler):
     def _log(self, size: int) -> None:
         headers = {key.lower(): value for key, value in self.headers.items()}
         with self.registry.lock:
-            self.registry.log.append(Logged(self.command, self.path, headers, size))
+            body = self.data if self.path.startswith("/token") and size else b""
+            self.logged = Logged(self.command, self.path, headers, size, time.monotonic(), body)
+            self.registry.log.append(self.logged)
 
     def _body(self) -> bytes:
-        assert "transfer-encoding" not in self.headers, "bodies have a length"
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if "transfer-encoding" in self.headers:
+            self._mind("bodies have a length")
+        length = int(self.headers.get("Content-Length") or 0)
+        data = self.rfile.read(length)
+        if len(data) < length:
+            self._keep(urlsplit(self.path).path, data)
+            raise ConnectionError("the client went away")
+        return data
 
     def _keep(self, path: str, data: bytes) -> None:
-        """What a registry that keeps a cut session has of it."""
-        upload = self.registry.uploads.get(path.rpartition("/")[2])
-        if upload is not None and self.command == "PATCH":
-            upload += data
+        """What a registry has of a session that was cut."""
+        number = path.rpartition("/")[2]
+        with self.registry.lock:
+            upload = self.registry.uploads.get(number)
+            if upload is None or self.command not in {"PATCH", "PUT"}:
+                return
+            if not self.registry.keeps_cut:
+                del self.registry.uploads[number]
+            elif self.command == "PATCH" and self._begins_at(upload) == len(upload):
+                self._take(upload, data)
+
+    def _take(self, upload: bytearray, data: bytes) -> None:
+        upload += data
+        self.registry.accepted += len(data)
+
+    def _begins_at(self, upload: bytearray) -> int:
+        window = self.headers.get("Content-Range")
+        return int(window.partition("-")[0]) if window else len(upload)
+
+    def _stall(self) -> None:
+        """Say nothing until the client goes or the test ends."""
+        self.close_connection = True
+        self.connection.settimeout(0.05)
+        while not self.registry.closing.is_set():
+            try:
+                if not self.connection.recv(65_536):
+                    return
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+
+    # What a strict reader of the specification objects to
+
+    def _mind(self, text: str) -> None:
+        self.registry.problems.append(f"{self.command} {self.path}: {text}")
+
+    def _check(self, path: str) -> None:
+        headers = self.headers
+        if headers.get("Accept-Encoding", "identity") != "identity":
+            self._mind("asks for compression")
+        if self.command in {"POST", "PUT", "PATCH"} and "Content-Length" not in headers:
+            self._mind("no Content-Length")
+        if "/manifests/" in path and self.command in {"GET", "HEAD"}:
+            if not all(kind in headers.get("Accept", "") for kind in KINDS):
+                self._mind(f"Accept lacks types: {headers.get('Accept')}")
+        elif self.command not in {"GET", "HEAD"} and headers.get("Accept", "*/*") != "*/*":
+            self._mind("Accept where only manifests have one (K120)")
+        if self.command == "PATCH" and headers.get("Content-Type") != "application/octet-stream":
+            self._mind("PATCH without octet-stream")
+        window = headers.get("Content-Range")
+        if window is not None and self.command in {"PATCH", "PUT"}:
+            match = re.fullmatch(r"(\d+)-(\d+)", window)
+            if match is None or int(match[2]) - int(match[1]) + 1 != len(self.data):
+                self._mind(f"Content-Range {window} for {len(self.data)} bytes")
 
     def _break(self) -> None:
         self.close_connection = True
@@ -164,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
 
-    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _send(self, status: int, headers: Mapping[str, str], body: bytes, drip_s: float = 0.0) -> None:
         with suppress(OSError):
             self.send_response(status)
             for key, value in headers.items():
@@ -172,13 +283,19 @@ class Handler(BaseHTTPRequestHandler):
             if "Content-Length" not in headers:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+            step = 4096 if drip_s else len(body) or 1
+            for at in range(0, len(body) if self.command != "HEAD" else 0, step):
+                self.wfile.write(body[at : at + step])
+                if drip_s:
+                    self.wfile.flush()
+                    time.sleep(drip_s)  # the slowness that is wanted
 
     # The specification
 
-    def _answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    def _answer(self, path: str) -> Response:
         registry = self.registry
+        if path.startswith("/token") and registry.token_server is not None:
+            return registry.token_server(self.logged)
         if path == "/token":
             registry.issued += 1
             token = f"token-{registry.issued}"
@@ -204,8 +321,10 @@ class Handler(BaseHTTPRequestHandler):
                     return answer(*match.groups())
         return (200, {}, b"{}") if path == "/v2/" else _error(404, "NAME_UNKNOWN")
 
-    def _refused(self, path: str) -> tuple[int, dict[str, str], bytes] | None:
+    def _refused(self, path: str) -> Response | None:
         registry, sent = self.registry, self.headers.get("Authorization", "")
+        if registry.guard is not None:
+            return registry.guard(self.logged)
         if registry.tokens is not None:
             if sent.removeprefix("Bearer ") in registry.tokens:
                 return None
@@ -216,7 +335,7 @@ class Handler(BaseHTTPRequestHandler):
             return 401, {"WWW-Authenticate": 'BASIC realm="fake"'}, b""
         return None
 
-    def _open(self, name: str) -> tuple[int, dict[str, str], bytes]:
+    def _open(self, name: str) -> Response:
         if self.command != "POST":
             return _error(404, "BLOB_UPLOAD_UNKNOWN")
         mount, source = self.query.get("mount"), self.query.get("from", "")
@@ -225,24 +344,31 @@ class Handler(BaseHTTPRequestHandler):
             return 201, {"Location": f"/v2/{name}/blobs/{mount}", "Docker-Content-Digest": mount}, b""
         number = f"u{len(self.registry.log)}-{threading.get_ident()}"
         self.registry.uploads[number] = bytearray()
-        return 202, {"Location": f"/v2/{name}/blobs/uploads/{number}?state=0", "Range": "0-0"}, b""
+        return 202, self._place(name, number, bytearray()), b""
 
-    def _upload(self, name: str, number: str) -> tuple[int, dict[str, str], bytes]:
+    def _place(self, name: str, number: str, upload: bytearray) -> dict[str, str]:
+        where = f"/v2/{name}/blobs/uploads/{number}?state={len(upload)}"
+        return {"Location": where, "Range": f"0-{max(len(upload) - 1, 0)}"}
+
+    def _upload(self, name: str, number: str) -> Response:
         upload = self.registry.uploads.get(number)
         if upload is None:
             return _error(404, "BLOB_UPLOAD_UNKNOWN")
-        place = {"Location": f"/v2/{name}/blobs/uploads/{number}?state={len(upload)}"}
         if self.command == "DELETE":
             del self.registry.uploads[number]
             return 204, {}, b""
         if self.command == "GET":
-            return 204, place | {"Range": f"0-{max(len(upload) - 1, 0)}"}, b""
-        window = self.headers.get("Content-Range")
-        if window and int(window.partition("-")[0]) != len(upload):
-            return 416, place | {"Range": f"0-{max(len(upload) - 1, 0)}"}, b""
-        upload += self.data
+            return 204, self._place(name, number, upload), b""
+        # The state in a Location signs the offset; an old one is refused, and kills the session in the 2.8 dialect.
+        is_old = self.query.get("state", str(len(upload))) != str(len(upload))
+        if is_old and not self.registry.keeps_cut:
+            del self.registry.uploads[number]
+            return _error(404, "BLOB_UPLOAD_INVALID")
+        if is_old or self._begins_at(upload) != len(upload):
+            return 416, self._place(name, number, upload), b""
+        self._take(upload, self.data)
         if self.command == "PATCH":
-            return 202, place | {"Range": f"0-{max(len(upload) - 1, 0)}"}, b""
+            return 202, self._place(name, number, upload), b""
         digest = self.query.get("digest", "")
         del self.registry.uploads[number]
         if _digest(bytes(upload), digest.partition(":")[0]) != digest:
@@ -250,17 +376,22 @@ class Handler(BaseHTTPRequestHandler):
         self.registry.blobs[name, digest] = bytes(upload)
         return 201, {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}, b""
 
-    def _blob(self, name: str, digest: str) -> tuple[int, dict[str, str], bytes]:
+    def _blob(self, name: str, digest: str) -> Response:
         data = self.registry.blobs.get((name, digest))
         if data is None:
             return _error(404, "BLOB_UNKNOWN")
+        if self.command == "DELETE":
+            del self.registry.blobs[name, digest]
+            return 202, {}, b""
         window = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if window:
             start = int(window[1])
+            if start >= len(data):
+                return _error(416, "RANGE_INVALID")
             return 206, {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}, data[start:]
         return 200, {"Docker-Content-Digest": digest}, data
 
-    def _manifest(self, name: str, reference: str) -> tuple[int, dict[str, str], bytes]:
+    def _manifest(self, name: str, reference: str) -> Response:
         registry = self.registry
         digest = registry.tags.get((name, reference), reference)
         if self.command == "PUT":
@@ -279,10 +410,11 @@ class Handler(BaseHTTPRequestHandler):
             return _error(404, "MANIFEST_UNKNOWN")
         return 200, {"Content-Type": held[0], "Docker-Content-Digest": digest}, held[1]
 
-    def _put_manifest(self, name: str, reference: str) -> tuple[int, dict[str, str], bytes]:
+    def _put_manifest(self, name: str, reference: str) -> Response:
         registry, kind = self.registry, self.headers.get("Content-Type", "")
         tree, digest = json.loads(self.data), _digest(self.data, "sha256")
-        if tree.get("mediaType", kind) != kind:
+        if tree.get("mediaType", kind) != kind or ";" in kind:
+            self._mind(f"Content-Type {kind} is not the document's {tree.get('mediaType')}")
             return _error(400, "MANIFEST_INVALID")
         held = registry.manifests if kind in INDEXES else registry.blobs
         below = tree.get("manifests", [*tree.get("layers", []), *([tree["config"]] if "config" in tree else [])])
@@ -292,20 +424,24 @@ class Handler(BaseHTTPRequestHandler):
         registry.manifests[name, digest] = (kind, self.data)
         if ":" not in reference:
             registry.tags[name, reference] = digest
-        subject = {"OCI-Subject": tree["subject"]["digest"]} if "subject" in tree else {}
+        subject = {"OCI-Subject": tree["subject"]["digest"]} if "subject" in tree and registry.referrers else {}
         return 201, {"Location": f"/v2/{name}/manifests/{digest}", "Docker-Content-Digest": digest, **subject}, b""
 
-    def _tags(self, name: str) -> tuple[int, dict[str, str], bytes]:
+    def _tags(self, name: str) -> Response:
         tags = sorted(tag for where, tag in self.registry.tags if where == name)
-        start, count = self.query.get("last", ""), 3
+        start, count = self.query.get("last", ""), int(self.query.get("n") or self.registry.page)
         page = [tag for tag in tags if tag > start][:count]
         more = (
-            {"Link": f'</v2/{name}/tags/list?last={page[-1]}>; rel="next"'} if page and page[-1] != tags[-1] else {}
+            {"Link": f'</v2/{name}/tags/list?n={count}&last={page[-1]}>; rel="next"'}
+            if page and page[-1] != tags[-1]
+            else {}
         )
         return 200, more, json.dumps({"name": name, "tags": page or None}).encode()
 
-    def _referrers(self, name: str, digest: str) -> tuple[int, dict[str, str], bytes]:
+    def _referrers(self, name: str, digest: str) -> Response:
         found = []
+        if not self.registry.referrers:
+            return 404, {"Content-Type": "text/plain"}, b"404 page not found\n"
         for (where, own), (kind, data) in self.registry.manifests.items():
             tree = json.loads(data)
             if where == name and tree.get("subject", {}).get("digest") == digest:
@@ -324,17 +460,23 @@ def _digest(data: bytes, algorithm: str) -> str:
     return f"{algorithm}:{hashlib.new(algorithm or 'sha256', data).hexdigest()}"
 
 
-def _error(status: int, code: str, detail: str = "") -> tuple[int, dict[str, str], bytes]:
+def _error(status: int, code: str, detail: str = "") -> Response:
     tree = {"errors": [{"code": code, "message": code.lower().replace("_", " "), "detail": detail}]}
     return status, {"Content-Type": "application/json"}, json.dumps(tree).encode()
 
 
 @contextmanager
-def fake_registry() -> Iterator[FakeRegistry]:
-    """A fake on a free loopback port; `.host` is host:port."""
-    registry = FakeRegistry()
+def fake_registry(
+    *, tls: ssl.SSLContext | None = None, keeps_cut: bool = True, referrers: bool = True, page: int = 3
+) -> Iterator[FakeRegistry]:
+    """A fake on a free loopback port; `.host` is host:port. What is in `problems` fails the test at the end."""
+    registry = FakeRegistry(keeps_cut=keeps_cut, referrers=referrers, page=page)
     handler = type("Handler", (Handler,), {"registry": registry})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        registry.scheme = "https"
+        # The handshake belongs to the connection's own thread, or one silent client would block all others.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.daemon_threads = True
     server.block_on_close = False
     server.handle_error = lambda *_: None  # a connection that we broke
@@ -344,6 +486,8 @@ def fake_registry() -> Iterator[FakeRegistry]:
     try:
         yield registry
     finally:
+        registry.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()
+    assert [] == registry.problems

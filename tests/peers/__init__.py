@@ -21,11 +21,16 @@ class Missing(Exception):  # noqa: N818 - a reason to skip, not a failure
 
 @dataclass(frozen=True, slots=True)
 class GoPeer:
-    """A program of a Go module at a pinned version, installed by `go install package@version`."""
+    """A program of a Go module at a pinned version, installed by `go install package@version`.
+
+    With `module` it is built from a module of our own that requires that one: `go install` also wants the list
+    of all versions, which not every proxy gives for every module.
+    """
 
     name: str
     package: str
     version: str
+    module: str = ""
 
     @property
     def folder(self) -> Path:
@@ -45,7 +50,7 @@ GO_PEERS = {
         GoPeer("regctl", "github.com/regclient/regclient/cmd/regctl", "v0.11.7"),
         GoPeer("oras", "oras.land/oras/cmd/oras", "v1.3.6"),
         GoPeer("distribution-v3", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
-        GoPeer("olareg", "github.com/olareg/olareg/cmd/olareg", "v0.2.1"),
+        GoPeer("olareg", "github.com/olareg/olareg/cmd/olareg", "v0.1.2", "github.com/olareg/olareg"),
     )
 }
 _REAL_HOME = Path.home()
@@ -95,14 +100,21 @@ def _install(peer: GoPeer) -> None:
             raise Missing(f"{peer.name} {peer.version}: {reason.read_text()} (make peers tries again)")
         peer.folder.mkdir(parents=True, exist_ok=True)
         building = peer.folder / "building"
+        building.mkdir(exist_ok=True)
+        argv, cwd = [go, "install", "-trimpath", "-ldflags=-s -w", f"{peer.package}@{peer.version}"], Path("/")
+        if peer.module:
+            cwd = building
+            (building / "go.mod").write_text(f"module peer\n\ngo 1.22\n\nrequire {peer.module} {peer.version}\n")
+            (building / "peer.go").write_text(f'//go:build peer\n\npackage peer\n\nimport _ "{peer.package}"\n')
+            argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", peer.path.name, peer.package]
         done = subprocess.run(
-            [go, "install", "-trimpath", "-ldflags=-s -w", f"{peer.package}@{peer.version}"],
+            argv,
             env={**os.environ, **go_environment(), "GOBIN": str(building), "CGO_ENABLED": "0"},
             capture_output=True,
             text=True,
             check=False,
             timeout=1200,
-            cwd="/",
+            cwd=cwd,
         )
         if done.returncode:
             said = done.stderr.strip().splitlines() or [f"go install ended with {done.returncode}"]

@@ -5,15 +5,15 @@ import json
 import os
 import socket
 import subprocess
-import textwrap
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from tests.peers import Missing
 
@@ -48,13 +48,18 @@ class Registry:
 
 
 @contextmanager
-def distribution(binary: Path, root: Path, *, auth: bool = False) -> Iterator[Registry]:
-    """CNCF Distribution (2.8 or 3) on a free loopback port, deletes allowed, with Basic auth if asked."""
+def distribution(
+    binary: Path, root: Path, *, auth: bool = False, more: Mapping[str, Any] | None = None
+) -> Iterator[Registry]:
+    """CNCF Distribution (2.8 or 3) on a free loopback port, deletes allowed, with Basic auth if asked.
+
+    `more` are further sections of its configuration; what stands in `http` is added to ours.
+    """
     root.mkdir(parents=True, exist_ok=True)
     (root / "htpasswd").write_text(HTPASSWD)
     for attempt in range(3):
         port = free_port()
-        (root / "config.yml").write_text(_config(root, port, auth=auth))
+        (root / "config.yml").write_text(_config(root, port, auth=auth, more=more or {}))
         log = root / f"log-{attempt}"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -83,23 +88,47 @@ def free_port() -> int:
         return port
 
 
-def _config(root: Path, port: int, *, auth: bool) -> str:
-    text = textwrap.dedent(f"""\
-        version: 0.1
-        log: {{level: warn, accesslog: {{disabled: true}}}}
-        storage:
-          filesystem: {{rootdirectory: "{root / "data"}"}}
-          delete: {{enabled: true}}
-          maintenance: {{uploadpurging: {{enabled: false}}}}
-        http: {{addr: "127.0.0.1:{port}"}}
-        """)
+def _config(root: Path, port: int, *, auth: bool, more: Mapping[str, Any]) -> str:
+    """The configuration; JSON is YAML."""
+    tree: dict[str, Any] = {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(root / "data")},
+            "delete": {"enabled": True},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        },
+        "http": {"addr": f"127.0.0.1:{port}"} | dict(more.get("http", {})),
+    }
     if auth:
-        text += f'auth: {{htpasswd: {{realm: test, path: "{root / "htpasswd"}"}}}}\n'
-    return text
+        tree["auth"] = {"htpasswd": {"realm": "test", "path": str(root / "htpasswd")}}
+    return json.dumps(tree | {key: value for key, value in more.items() if key != "http"})
+
+
+@contextmanager
+def olareg(binary: Path, root: Path) -> Iterator[Registry]:
+    """olareg, which has the referrers API, with a folder on a free loopback port."""
+    root.mkdir(parents=True, exist_ok=True)
+    log = root / "log"
+    for _ in range(3):
+        port = free_port()
+        argv = [binary, "serve", "--addr", "127.0.0.1", "--port", str(port), "--dir", str(root / "data")]
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*argv, "--api-delete", "--api-blob-delete", "--gc-frequency", "-1s"], stdout=out, stderr=out
+            )
+        try:
+            if _answers(port, process):
+                yield Registry(f"127.0.0.1:{port}", root / "data", log, process, count(1))
+                return
+        finally:
+            process.terminate()
+            process.wait(10)
+    raise Missing(f"{binary} does not start: {log.read_text(errors='replace')[-300:]}")
 
 
 def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
-    """Whether the registry speaks HTTP before it ends or ten seconds are over."""
+    """Whether the registry speaks HTTP (or TLS) before it ends or ten seconds are over."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + 10
     while process.poll() is None and time.monotonic() < deadline:
@@ -107,7 +136,7 @@ def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
             opener.open(f"http://127.0.0.1:{port}/v2/", timeout=2).close()
         except urllib.error.HTTPError as answer:
             answer.close()
-            return answer.code == 401
+            return answer.code in {400, 401}  # 400: it wants TLS
         except OSError:
             time.sleep(0.02)  # the only way to learn that a foreign process listens
         else:

@@ -114,7 +114,7 @@ def test_one_fetch_serves_all_who_hold_the_same_stale_token():
         fetched.append(1)
         return Token(f"t{len(fetched)}", 1e12)
 
-    first = cache.fetch(("k",), "", fetch)
-    assert "t2" == cache.fetch(("k",), first.value, fetch).value
-    assert "t2" == cache.fetch(("k",), first.value, fetch).value
+    first = cache.get("k", fetch)
+    assert "t2" == cache.get("k", fetch, refused=first.value).value
+    assert "t2" == cache.get("k", fetch, refused=first.value).value
     assert 2 == len(fetched)
