@@ -1,0 +1,1 @@
+"""Dockerfiles: the subset that needs no process."""

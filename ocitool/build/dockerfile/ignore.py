@@ -1,0 +1,96 @@
+"""What .dockerignore keeps out of a build: a list of patterns of which the last that matches decides."""
+
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ocitool.build.dockerfile.patterns import deep_glob
+from ocitool.errors import UsageError
+
+_BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One line: its pattern, and whether what matches is kept after all."""
+
+    matches: Callable[[str], bool]
+    keeps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say of one path; handed down to what stands below it."""
+
+    ignored: bool = False
+    matched: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoreRules:
+    """The rules in their order. A pattern that matches a directory matches everything below it."""
+
+    rules: tuple[_Rule, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def parse(cls, text: str, name: str = ".dockerignore") -> "IgnoreRules":
+        """The rules of a file. Raises UsageError with its name and line for a malformed pattern."""
+        return cls._of(
+            [
+                (f"{name}:{number}", line)
+                for number, line in enumerate(text.removeprefix(_BOM).split("\n"), 1)
+                if not line.startswith("#")
+            ]
+        )
+
+    @classmethod
+    def of(cls, patterns: Sequence[str]) -> "IgnoreRules":
+        """The rules of the words after `--exclude`. Raises UsageError."""
+        return cls._of([("--exclude", pattern) for pattern in patterns])
+
+    @classmethod
+    def _of(cls, lines: Sequence[tuple[str, str]]) -> "IgnoreRules":
+        rules = []
+        for where, line in lines:
+            pattern = line.strip()
+            keeps = pattern.startswith("!")
+            pattern = pattern[1:].strip() if keeps else pattern
+            if not pattern and not keeps:
+                continue
+            if not pattern:
+                raise UsageError(f"{where}: '!' is followed by no pattern", hint="write !PATTERN")
+            try:
+                rules.append(_Rule(deep_glob(_cleaned(pattern)), keeps))
+            except UsageError as error:
+                raise UsageError(f"{where}: {error.what}", hint=error.hint) from None
+        return cls(tuple(rules))
+
+    @property
+    def has_exceptions(self) -> bool:
+        """Whether something below an ignored directory may be kept, so that it has to be searched."""
+        return any(rule.keeps for rule in self.rules)
+
+    def judge(self, path: str, above: Verdict | None = None) -> Verdict:
+        """The verdict on a path (relative, `/` between its parts), given that on the directory it stands in."""
+        known = above.matched if above is not None and above.matched else (False,) * len(self.rules)
+        matched = tuple(was or rule.matches(path) for rule, was in zip(self.rules, known, strict=True))
+        ignored = False
+        for rule, does in zip(self.rules, matched, strict=True):
+            if does:
+                ignored = not rule.keeps
+        return Verdict(ignored, matched)
+
+    def ignores(self, path: str) -> bool:
+        """Whether the path is kept out, by its own name or by that of a directory above it."""
+        verdict = Verdict()
+        at = path.find("/")
+        while at > 0:
+            verdict = self.judge(path[:at], verdict)
+            at = path.find("/", at + 1)
+        return self.judge(path, verdict).ignored
+
+
+def _cleaned(pattern: str) -> str:
+    """The pattern as Go's filepath.Clean leaves it, relative to the root of the context."""
+    return posixpath.normpath(f"/{pattern}" if pattern.startswith("/") else pattern).lstrip("/") or "/"

@@ -1,0 +1,97 @@
+"""Patterns of COPY and of .dockerignore, as the regular expressions they mean.
+
+Both have the grammar of Go's filepath.Match: `*` and `?` stop at a slash, `[a-z]` and `[^a-z]` are classes, a
+backslash takes the next character as it is. In .dockerignore `**` stands for any number of directories too.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from ocitool.errors import UsageError
+
+_NOTHING = "(?!)"
+_ANYTHING = r"[\s\S]"
+
+
+@lru_cache(maxsize=1024)
+def glob(pattern: str) -> Callable[[str], bool]:
+    """Whether a path matches, by the rules of filepath.Match. Raises UsageError for a malformed pattern."""
+    compiled = re.compile(_expression(pattern, deep=False))
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+@lru_cache(maxsize=1024)
+def deep_glob(pattern: str) -> Callable[[str], bool]:
+    """The same where `**` crosses slashes: `**/x` is x at any depth, `x/**` everything below x."""
+    compiled = re.compile(_expression(pattern, deep=True))
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+def is_pattern(text: str) -> bool:
+    """Whether the text is more than a plain path: an escape counts, for it must be taken away."""
+    return any(mark in text for mark in "*?[\\")
+
+
+def _expression(pattern: str, *, deep: bool) -> str:
+    out, at = "", 0
+    while at < len(pattern):
+        mark = pattern[at]
+        at += 1
+        if mark == "*":
+            stars = 1
+            while pattern[at : at + 1] == "*":
+                stars, at = stars + 1, at + 1
+            if not deep or stars == 1:
+                out += "[^/]*"
+            elif at == len(pattern):
+                out += f"{_ANYTHING}*"
+            else:
+                at += pattern[at] == "/"
+                out += f"(?:{_ANYTHING}*/)?"
+        elif mark == "?":
+            out += "[^/]"
+        elif mark == "[":
+            part, at = _class(pattern, at)
+            out += part
+        elif mark == "\\":
+            if at == len(pattern):
+                raise _malformed(pattern, "nothing follows the last backslash")
+            out, at = out + re.escape(pattern[at]), at + 1
+        else:
+            out += re.escape(mark)
+    return out
+
+
+def _class(pattern: str, at: int) -> tuple[str, int]:
+    """The expression of a class whose bracket ends before `at`, and where the rest begins."""
+    is_negated = pattern[at : at + 1] == "^"
+    at += is_negated
+    ranges, is_first = "", True
+    while is_first or pattern[at : at + 1] != "]":
+        low, at = _member(pattern, at)
+        high = low
+        if pattern[at : at + 1] == "-":
+            high, at = _member(pattern, at + 1)
+        if low <= high:  # a range that runs backwards holds nothing
+            ranges += f"{re.escape(low)}-{re.escape(high)}"
+        is_first = False
+    if not ranges:
+        return _ANYTHING if is_negated else _NOTHING, at + 1
+    return f"[{'^' if is_negated else ''}{ranges}]", at + 1
+
+
+def _member(pattern: str, at: int) -> tuple[str, int]:
+    mark = pattern[at : at + 1]
+    if mark in {"", "-", "]"}:
+        raise _malformed(pattern, "the class has no end" if not mark else f"{mark!r} needs a backslash in a class")
+    if mark == "\\":
+        at += 1
+        mark = pattern[at : at + 1]
+        if not mark:
+            raise _malformed(pattern, "nothing follows the last backslash")
+    return mark, at + 1
+
+
+def _malformed(pattern: str, why: str) -> UsageError:
+    return UsageError(f"not a pattern: {pattern[:200]!r}: {why}", hint="a literal [ is written [[] or \\[")

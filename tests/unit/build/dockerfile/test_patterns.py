@@ -1,0 +1,66 @@
+"""Patterns: filepath.Match's grammar, and `**` of .dockerignore."""
+
+import pytest
+
+from ocitool.build.dockerfile.patterns import deep_glob, glob
+from ocitool.errors import UsageError
+
+
+# After the examples that Go's own documentation and tests of filepath.Match are made of.
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("abc", "abc", True),
+        ("*c", "abc", True),
+        ("a*", "ab/c", False),
+        ("a*/b", "abc/b", True),
+        ("a*/b", "a/c/b", False),
+        ("a*b?c*x", "abxbbxdbxebxczzx", True),
+        ("ab[c]", "abc", True),
+        ("ab[b-d]", "abc", True),
+        ("ab[e-g]", "abc", False),
+        ("ab[^b-d]", "abc", False),
+        ("ab[z-b]", "abc", False),
+        ("a\\*b", "a*b", True),
+        ("a\\*b", "ab", False),
+        ("a?b", "a☺b", True),
+        ("a???b", "a☺b", False),
+        ("[a-ζ]*", "α", True),
+        ("a?b", "a/b", False),
+        ("[\\]a]", "]", True),
+        ("[x\\-]", "-", True),
+        ("[[]x", "[x", True),
+        ("a.b", "axb", False),
+        ("*", ".hidden", True),
+        ("a**b", "a/b", False),
+    ],
+)
+def test_glob_is_filepath_match(pattern, path, expected):
+    assert expected is glob(pattern)(path)
+
+
+@pytest.mark.parametrize("pattern", ["[]a]", "[-]", "[x-]", "[-x]", "a[", "[a-b-c]", "[", "[^", "[^bc", "a\\"])
+def test_malformed_patterns_are_refused(pattern):
+    with pytest.raises(UsageError, match="not a pattern"):
+        glob(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("**", "a/b", True),
+        ("**/x", "x", True),
+        ("**/x", "a/b/x", True),
+        ("**/x", "ax", False),
+        ("a/**", "a/b/c", True),
+        ("a/**", "a", False),
+        ("a/**/b", "a/b", True),
+        ("a/**/b", "a/x/y/b", True),
+        ("a**", "ab/c", True),
+        ("**file", "dir/file", True),
+        ("**.go", "a/b.go", False),  # as moby has it: the stars stand for whole directories
+        ("*", "a/b", False),
+    ],
+)
+def test_two_stars_cross_directories(pattern, path, expected):
+    assert expected is deep_glob(pattern)(path)
