@@ -5,10 +5,12 @@ of threads and on any machine; decompressing takes whatever registries hold, in 
 """
 
 import hashlib
+import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, TypeAlias, cast
 
 from ocitool.codec.members import table_bytes
@@ -73,11 +75,12 @@ def parse_codec(text: str) -> Codec:
         raise UsageError(
             f"unknown compression {text!r}", hint="one of gzip[:LEVEL][,single], isal[:LEVEL], zstd, none"
         )
-    lowest, highest, usual = _LEVELS[name]
-    number = int(level) if level.isdigit() and len(level) < 3 else usual if not level else -1
+    called = f"{name},{option}" if option else name
+    lowest, highest, usual = _LEVELS[called]
+    number = int(level) if level.isascii() and level.isdigit() and len(level) < 3 else usual if not level else -1
     if not lowest <= number <= highest:
-        levels = f"{name} takes levels {lowest} to {highest}" if highest else f"{name} has no levels"
-        raise UsageError(f"not a level of {name}: {level!r}", hint=levels)
+        levels = f"{called} takes levels {lowest} to {highest}" if highest else f"{called} has no levels"
+        raise UsageError(f"not a level of {called}: {level!r}", hint=levels)
     if name == "none":
         return Codec(CodecId("none"), "none", _as_it_is)
     if name == "zstd":
@@ -87,7 +90,13 @@ def parse_codec(text: str) -> Codec:
     return gzip_single(number) if option else gzip_members(number)
 
 
-_LEVELS: Final = {"gzip": (1, 12, 1), "isal": (0, 3, 2), "zstd": (1, 19, 3), "none": (0, 0, 0)}
+_LEVELS: Final = {
+    "gzip": (1, 12, 1),
+    "gzip,single": (1, 9, 1),
+    "isal": (0, 3, 2),
+    "zstd": (1, 19, 3),
+    "none": (0, 0, 0),
+}
 """Lowest, highest and usual level of each codec."""
 
 
@@ -123,7 +132,6 @@ def isal_members(level: int = 2) -> Codec:
 @lru_cache
 def gzip_single(level: int = 1) -> Codec:
     """One gzip member by zlib, for readers that stop after the first; one thread, and bytes that vary with zlib."""
-    level = min(level, 9)
 
     def compress(stream: Iterable[bytes], scope: Scope, _width: int) -> Iterator[bytes]:
         machine = zlib.compressobj(level, zlib.DEFLATED, 31)
@@ -214,7 +222,7 @@ def decompress(stream: Iterable[bytes], kind: str | None = None) -> Iterator[byt
     head = b""
     while len(head) < 6 and (piece := next(source, None)) is not None:
         head += piece
-    rest = _chain(head, source)
+    rest = chain((head,) if head else (), source)
     found = kind or sniff(head)
     if found == "gzip":
         yield from _gunzip(rest)
@@ -226,12 +234,6 @@ def decompress(stream: Iterable[bytes], kind: str | None = None) -> Iterator[byt
                 yield piece[at : at + PIECE]
     else:
         raise Unsupported(f"{found} compression is not used for layers", ability=found)
-
-
-def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if head:
-        yield head
-    yield from rest
 
 
 def _gunzip(stream: Iterable[bytes]) -> Iterator[bytes]:
@@ -268,13 +270,23 @@ def _unzstd(stream: Iterable[bytes]) -> Iterator[bytes]:
         raise Unsupported("reading zstd layers needs the zstandard package", hint="pip install zstandard") from None
     # A window of 128 MiB is what zstd itself calls "long"; a frame that asks for more is refused.
     machine = zstandard.ZstdDecompressor(max_window_size=128 * 1024 * 1024)
-    source: Any = _Readable(stream)
+    # The reader does not tell the end of its input from the end of a frame. So a frame of our own follows: what
+    # it holds comes out last only if the frame before it was whole. It repeats itself so that the frame's bytes,
+    # taken for the rest of a cut-off frame, cannot look like it.
+    mark = secrets.token_bytes(16) * 64
+    source: Any = _Readable(chain(stream, (zstandard.compress(mark),)))
     reader = machine.stream_reader(source, read_across_frames=True, read_size=PIECE)
+    held = b""
     try:
         while out := reader.read(PIECE):
-            yield out
+            held += out
+            if len(held) > len(mark):
+                yield held[: -len(mark)]
+                held = held[-len(mark) :]
     except zstandard.ZstdError as error:
         raise MalformedDocument(f"damaged zstd data: {error}") from None
+    if held != mark:
+        raise MalformedDocument("zstd data ends in the middle of a frame")
 
 
 class _Readable:

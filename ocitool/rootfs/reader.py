@@ -443,9 +443,9 @@ def _map_in_data(stream: _Stream, body: _Body) -> list[bytes]:
     while len(lines) < wanted:
         text += body.exactly(BLOCK)
         *whole, text = text.split(b"\n")
-        if len(text) > 20:
-            stream.fail("a damaged sparse map")
         lines += whole
+        if len(text) > 20 and len(lines) < wanted:  # what follows the last line is padding
+            stream.fail("a damaged sparse map")
         if wanted == 1 and lines:
             if not lines[0].isdigit() or len(lines[0]) > 6 or int(lines[0]) > MAX_EXTENTS:
                 stream.fail("a damaged sparse map")

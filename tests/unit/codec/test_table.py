@@ -82,6 +82,8 @@ def test_single_is_one_member():
         "none:1",
         "isal:4",
         "zstd:20",
+        "gzip:10,single",
+        "gzip:²",
     ],
 )
 def test_unknown_codecs_and_levels_are_refused(text):
@@ -114,6 +116,24 @@ def test_damaged_zstd_is_an_error():
 
     with pytest.raises(MalformedDocument):
         b"".join(decompress(pieces(bytes(frame))))
+
+
+@pytest.mark.parametrize("cut", [5, 20, 1000, -1, -4, -5])
+def test_cut_off_zstd_is_an_error(cut):
+    with pytest.raises(MalformedDocument):
+        b"".join(decompress(pieces(zstandard.compress(DATA)[:cut])))
+
+
+def test_garbage_after_the_last_zstd_frame_is_an_error():
+    with pytest.raises(MalformedDocument):
+        b"".join(decompress([zstandard.compress(DATA) + b"garbage"]))
+
+
+def test_a_skippable_frame_is_skipped():
+    """zstd:chunked keeps its table of contents in one."""
+    skippable = b"\x50\x2a\x4d\x18\x05\0\0\0table"
+
+    assert DATA == b"".join(decompress(pieces(zstandard.compress(DATA) + skippable)))
 
 
 def test_several_zstd_frames_are_one_stream():

@@ -134,3 +134,114 @@ def test_a_nul_in_a_pax_name_is_an_error():
 def test_random_bytes_are_refused_not_crashed_on():
     with pytest.raises(MalformedDocument):
         read(bytes(range(1, 256)) * 20)
+
+
+def test_a_global_header_says_nothing_of_members():
+    """containerd ignores them; a layer must not mean something else here."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"uid": "5"}) as tar:
+        tar.addfile(info("a"))
+
+    assert [("a", 0)] == [(member.path, member.uid) for member in read(out.getvalue())]
+
+
+def test_a_member_with_two_names_is_refused():
+    """Readers differ in which one counts."""
+    long = archive(info("n" * 150), form=tarfile.GNU_FORMAT)[:1024]
+    other = archive(info("x", pax_headers={"path": "other"}))
+
+    with pytest.raises(MalformedDocument, match="two names"):
+        read(long + other)
+
+
+def test_extended_headers_of_one_member_are_bounded_together():
+    one = archive(info("x", pax_headers={"comment": "c" * 500_000}))
+    extended = one[: one.rindex(b"ustar\0") - 257]
+
+    with pytest.raises(MalformedDocument, match="extended headers"):
+        read(extended * 2 + one)
+
+
+@pytest.mark.parametrize(("text", "second"), [("5.9", 5), ("-5", -5), ("-5.1", -6), ("-5.0", -5), ("1e3", None)])
+def test_times_are_whole_seconds_rounded_down(text, second):
+    data = archive(info("a", pax_headers={"mtime": text}))
+
+    if second is None:
+        with pytest.raises(MalformedDocument):
+            read(data)
+    else:
+        assert [second] == [member.mtime for member in read(data)]
+
+
+@pytest.mark.parametrize("key", ["size", "uid", "gid"])
+@pytest.mark.parametrize("text", ["-1", "x", "9" * 30, "1.5", " 1"])
+def test_numbers_that_are_none_are_refused(key, text):
+    with pytest.raises(MalformedDocument):
+        read(archive(info("a", pax_headers={key: text})))
+
+
+def test_attributes_of_both_ways_of_writing_are_read():
+    headers = {"LIBARCHIVE.xattr.user.a%20b": "AP8", "SCHILY.xattr.user.c": "text"}
+
+    (member,) = read(archive(info("a", pax_headers=headers)))
+
+    assert (("user.a b", b"\0\xff"), ("user.c", b"text")) == member.xattrs
+
+
+def test_one_zero_block_and_then_more_is_damage():
+    good = archive(info("a"))[:512]
+
+    with pytest.raises(MalformedDocument, match="zero block"):
+        read(good + bytes(512) + good)
+
+
+@pytest.mark.parametrize("end", [0, 512, 1024, 10_240])
+def test_an_archive_may_end_with_any_number_of_zero_blocks(end):
+    assert 1 == len(read(archive(info("a"))[:512] + bytes(end)))
+
+
+def test_what_follows_the_end_is_read_so_that_it_is_verified():
+    seen = []
+
+    def pieces():
+        for piece in (archive(info("a")), b"left over", b"more"):
+            seen.append(len(piece))
+            yield piece
+
+    assert 1 == len(list(read_members(pieces())))
+    assert 3 == len(seen)
+
+
+def test_links_and_directories_have_no_data_whatever_they_say():
+    """As in Go's reader, which engines use; a reader that skipped bytes would see other members."""
+    link = bytearray(archive(info("l", type=tarfile.SYMTYPE, linkname="x"))[:512])
+    link[124:136] = b"00000001000\0"
+    link[148:156] = b" " * 8
+    link[148:156] = b"%06o\0 " % sum(link)
+
+    assert ["l", "a"] == [member.path for member in read(bytes(link) + archive(info("a")))]
+
+
+def test_a_version_7_archive_is_read():
+    head = bytearray(archive(info("d/x", size=1, mode=0o600), data=b"x")[:1024])
+    head[257:512] = bytes(255)
+    head[156:157] = b"\0"
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head[:512])
+    folder = bytearray(head[:512])
+    folder[:4] = b"d/\0\0"
+    folder[124:136] = b"00000000000\0"
+    folder[148:156] = b" " * 8
+    folder[148:156] = b"%06o\0 " % sum(folder)
+
+    found = read(bytes(folder + head) + bytes(1024))
+
+    assert [("d", Kind.DIRECTORY), ("d/x", Kind.FILE)] == [(member.path, member.kind) for member in found]
+
+
+def test_a_sum_of_signed_bytes_is_right_too():
+    head = bytearray(archive(info("é" * 5), form=tarfile.GNU_FORMAT)[:512])
+    plain = sum(head[:148]) + sum(head[156:]) + 8 * 32
+    head[148:156] = b"%06o\0 " % (plain - 256 * 10)
+
+    assert ["é" * 5] == [member.path for member in read(bytes(head))]
