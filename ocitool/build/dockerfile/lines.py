@@ -1,0 +1,241 @@
+"""A Dockerfile's text as instructions in words not yet looked at: directives, continuation, comments, heredocs.
+
+Spec: BuildKit's Dockerfile reference, "Format", "Parser directives", "Here-Documents".
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ocitool.errors import UsageError
+
+MAX_LINE: Final = 64 * 1024
+"""Longest physical line in characters; BuildKit's scanner takes no longer one."""
+
+_BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_DIRECTIVE: Final = re.compile(r"[ \t\r\v\f]*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
+_HEREDOC: Final = re.compile(r"(\d*)<<(-?)([^<\s]\S*)")
+_BLANK: Final = " \t\r\v\f"
+_DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
+HEREDOCS: Final = frozenset({"ADD", "COPY", "RUN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Heredoc:
+    """A file written in the Dockerfile itself; `content` has the final newline. Quoted ones are not expanded."""
+
+    name: str
+    content: str
+    is_expanded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One instruction: its first and last physical line (from 1), its word in capitals, and the rest of it.
+
+    `written` is the word as it stands in the file. `has_empty` tells of an empty line inside a continuation.
+    """
+
+    number: int
+    end: int
+    name: str
+    rest: str
+    written: str
+    heredocs: tuple[Heredoc, ...] = ()
+    has_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A whole file: its directives by name, the escape character, and the instructions in order."""
+
+    file: str
+    escape: str
+    lines: tuple[Line, ...]
+    directives: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def problem(file: str, number: int, what: str, hint: str = "") -> UsageError:
+    """An error in a Dockerfile, with the place before it."""
+    return UsageError(f"{file}:{number}: {what}", hint=hint)
+
+
+def read_text(data: bytes, file: str) -> Text:
+    """The instructions of a Dockerfile. Raises UsageError with file and line."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise problem(file, number, "not valid UTF-8", "save the file as UTF-8") from None
+    physical = [line.removesuffix("\r") for line in text.removeprefix(_BOM).split("\n")]
+    for number, line in enumerate(physical, 1):
+        if len(line) > MAX_LINE:
+            raise problem(file, number, f"a line of {len(line)} characters", f"at most {MAX_LINE}")
+        if "\0" in line:
+            raise problem(file, number, "a NUL character", "this is no text file")
+    directives = _directives(physical, file)
+    escape = directives.get("escape", "\\")
+    if escape not in {"\\", "`"}:
+        raise problem(file, 1, f"escape={escape!r} is not possible", "it is one of \\ and `")
+    lines = tuple(_Reader(physical, file, escape).lines())
+    if not lines:
+        raise problem(file, 1, "no instruction in the file", "it needs a FROM at least")
+    return Text(file, escape, lines, directives)
+
+
+def _directives(physical: list[str], file: str) -> dict[str, str]:
+    """The directives at the top; the first line that is none ends them."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(physical, 1):
+        match = _DIRECTIVE.fullmatch(line)
+        key = match[1].lower() if match else ""
+        if match is None or key not in _DIRECTIVES:
+            break
+        if key in found:
+            raise problem(file, number, f"the directive {key} is there twice")
+        found[key] = match[2]
+    return found
+
+
+class _Reader:
+    """Physical lines joined to instructions."""
+
+    def __init__(self, physical: list[str], file: str, escape: str) -> None:
+        self._physical = physical
+        self._file = file
+        self._escape = escape
+        mark = re.escape(escape)
+        self._continued = re.compile(rf"(?:(?<!{mark}){mark})[ \t]*$")
+        self._at = 0
+
+    def lines(self) -> Iterator[Line]:
+        while self._at < len(self._physical):
+            first = self._physical[self._at].lstrip(_BLANK)
+            self._at += 1
+            if first and not first.startswith("#"):
+                line = self._join(first)
+                if line is not None:
+                    yield line
+
+    def _join(self, first: str) -> Line | None:
+        number, has_empty = self._at, False
+        text, goes_on = self._cut(first)
+        while goes_on and self._at < len(self._physical):
+            more = self._physical[self._at]
+            self._at += 1
+            bare = more.strip(_BLANK)
+            if bare.startswith("#"):
+                continue
+            if not bare:
+                has_empty = True
+                continue
+            piece, goes_on = self._cut(more)
+            text += piece
+        text = text.strip()
+        if not text:
+            return None
+        written, *rest = re.split(r"[ \t\v\f\r]+", text, maxsplit=1)
+        name, words = written.upper(), rest[0].strip() if rest else ""
+        body = words.partition(" ")[2] if name == "ONBUILD" else words
+        carrier = words.split(maxsplit=1)[0].upper() if name == "ONBUILD" and words else name
+        heredocs = tuple(self._heredocs(body, number)) if carrier in HEREDOCS else ()
+        return Line(number, self._at, name, words, written, heredocs, has_empty)
+
+    def _cut(self, line: str) -> tuple[str, bool]:
+        """The line without the escape that continues it, and whether there was one."""
+        match = self._continued.search(line)
+        return (line[: match.start()], True) if match else (line, False)
+
+    def _heredocs(self, words: str, number: int) -> Iterator[Heredoc]:
+        for word in _shell_words(words):
+            match = _HEREDOC.fullmatch(word)
+            if match is None:
+                continue
+            name = re.sub(r"['\"]", "", match[3])
+            yield Heredoc(name, self._body(name, number, tabs=bool(match[2])), name == match[3])
+
+    def _body(self, name: str, number: int, *, tabs: bool) -> str:
+        kept: list[str] = []
+        while self._at < len(self._physical):
+            line = self._physical[self._at]
+            self._at += 1
+            line = line.lstrip("\t") if tabs else line
+            if line == name:
+                return "".join(f"{line}\n" for line in kept)
+            kept.append(line)
+        raise problem(self._file, number, f"the heredoc {name} has no end", f"end it with a line {name}")
+
+
+def heredoc_name(word: str) -> str | None:
+    """The name of the file that `<<NAME` stands for; None for any other word."""
+    match = _HEREDOC.fullmatch(word)
+    return re.sub(r"['\"]", "", match[3]) if match else None
+
+
+def _shell_words(text: str) -> list[str]:
+    """The words of a line, blanks inside quotes kept."""
+    return re.findall(r"(?:[^\s'\"]|'[^']*'|\"[^\"]*\"|['\"])+", text)
+
+
+def split_flags(rest: str, fail: Callable[[str], UsageError]) -> tuple[tuple[tuple[str, str | None], ...], str]:
+    """The flags (`--name`, `--name=value`) at the start of an instruction, and what follows them.
+
+    A flag without `=` has the value None. `fail` makes the error for a nameless flag.
+    """
+    flags: list[tuple[str, str | None]] = []
+    at = 0
+    while True:
+        while at < len(rest) and rest[at].isspace():
+            at += 1
+        if not rest.startswith("--", at):
+            return tuple(flags), rest[at:]
+        word, at = _flag_word(rest, at)
+        if word == "--":
+            return tuple(flags), rest[at:].lstrip()
+        name, equals, value = word[2:].partition("=")
+        if not name:
+            raise fail(f"{word!r} is not a flag")
+        flags.append((name, value if equals else None))
+
+
+def _flag_word(rest: str, at: int) -> tuple[str, int]:
+    """A word whose quotes and backslashes are taken away, and where it ends."""
+    word, quote = "", ""
+    while at < len(rest):
+        mark = rest[at]
+        at += 1
+        if mark == "\\" and at < len(rest):
+            word, at = word + rest[at], at + 1
+        elif quote:
+            quote, word = ("", word) if mark == quote else (quote, word + mark)
+        elif mark in "'\"":
+            quote = mark
+        elif mark.isspace():
+            break
+        else:
+            word += mark
+    return word, at
+
+
+def split_words(rest: str, escape: str) -> tuple[str, ...]:
+    """The words of ENV, LABEL and ARG: blanks in quotes belong to them; quotes and escapes stay for expansion."""
+    words: list[str] = []
+    word, quote, at = "", "", 0
+    while at < len(rest):
+        mark = rest[at]
+        at += 1
+        if not quote and mark.isspace():
+            words += [word] if word else []
+            word = ""
+            continue
+        if mark == escape and quote != "'":
+            if at == len(rest):
+                break
+            word, mark, at = word + mark, rest[at], at + 1
+        elif quote:
+            quote = "" if mark == quote else quote
+        elif mark in "'\"":
+            quote = mark
+        word += mark
+    return (*words, word) if word else tuple(words)

@@ -1,0 +1,86 @@
+"""Lines: directives, continuation, comments, heredocs, flags and words."""
+
+import pytest
+
+from ocitool.build.dockerfile.lines import Heredoc, problem, read_text, split_flags, split_words
+from ocitool.errors import UsageError
+
+
+def lines(text: str) -> list[tuple[int, int, str, str]]:
+    return [(line.number, line.end, line.name, line.rest) for line in read_text(text.encode(), "Dockerfile").lines]
+
+
+def test_continuation_comments_and_empty_lines():
+    text = "\ufeff# note\r\n\n  from a \\ \r\n  # inside\r\n\n  b\n#x\nRUN c\\\\\ncmd d # e\n"
+
+    assert [
+        (3, 6, "FROM", "a   b"),
+        (8, 8, "RUN", "c\\\\"),
+        (9, 9, "CMD", "d # e"),
+    ] == lines(text)
+    assert [True, False, False] == [line.has_empty for line in read_text(text.encode(), "f").lines]
+
+
+def test_directives_end_at_the_first_other_line():
+    text = read_text(
+        b"# Syntax = docker/dockerfile:1 \n#escape=`\n#check=skip=all;error=true\n# x=1\n#escape=\\\nCMD a`\nb", "f"
+    )
+
+    assert {"syntax": "docker/dockerfile:1", "escape": "`", "check": "skip=all;error=true"} == text.directives
+    assert ["ab"] == [line.rest for line in text.lines]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "f:1: no instruction"),
+        (b"# only\n", "f:1: no instruction"),
+        (b"#escape=x\nFROM a", "f:1: escape='x'"),
+        (b"#escape=\\\n#escape=`\n", "f:2: the directive escape is there twice"),
+        (b"FROM a\n\xff\n", "f:2: not valid UTF-8"),
+        (b"FROM a\nCMD \0\n", "f:2: a NUL"),
+        (b"FROM a\nCOPY <<E /x\nb\n", "f:2: the heredoc E has no end"),
+        (b"FROM a\n# " + b"x" * 70_000, "f:2: a line of 70002 characters"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_line(data, said):
+    with pytest.raises(UsageError) as raised:
+        read_text(data, "f")
+
+    assert said in raised.value.what
+
+
+def test_heredocs_follow_in_order_and_are_ended_by_their_name_alone():
+    text = "COPY <<A <<-'B' /d/\nx $y\n A\nA\n\tt\n\tB\nONBUILD ADD <<C /c\nc\nC\nCMD <<D\n"
+    first, second, third = read_text(text.encode(), "f").lines
+
+    assert (Heredoc("A", "x $y\n A\n"), Heredoc("B", "t\n", is_expanded=False)) == first.heredocs
+    assert (Heredoc("C", "c\n"),) == second.heredocs
+    assert (10, "CMD", ()) == (third.number, third.name, third.heredocs)
+
+
+@pytest.mark.parametrize(
+    ("rest", "flags", "left"),
+    [
+        ("--from=a b c", (("from", "a"),), "b c"),
+        ("--link --chown='a b' x --y", (("link", None), ("chown", "a b")), "x --y"),
+        ("-- --x y", (), "--x y"),
+        ("-x y", (), "-x y"),
+    ],
+)
+def test_flags_stand_before_everything_else(rest, flags, left):
+    assert (flags, left) == split_flags(rest, lambda what: problem("f", 1, what))
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("a=b c", ("a=b", "c")),
+        ('a=\'x y\' b="u \\" v"', ("a='x y'", 'b="u \\" v"')),
+        ("a=x\\ y", ("a=x\\ y",)),
+        ("a='\\' b", ("a='\\'", "b")),
+        ("a=b\\", ("a=b",)),
+    ],
+)
+def test_words_keep_their_quotes_for_expansion(rest, words):
+    assert words == split_words(rest, "\\")
