@@ -7,7 +7,7 @@ from typing import Final
 from ocitool.build.base import BaseImage
 from ocitool.build.lacking import lacking
 from ocitool.build.overlay import Overlay, kind_of
-from ocitool.build.prebuilt import Found, only_program, refuse_foreign, survey
+from ocitool.build.prebuilt import Found, Holding, only_program, refuse_foreign, survey
 from ocitool.build.request import Plan, Surroundings
 from ocitool.build.scratch import (
     CA_BUNDLE,
@@ -77,6 +77,7 @@ class _Gatherer:
         self._around = around
         self._rules: dict[CopyRule, tuple[Entry, ...]] = {}
         self._extras: dict[object, tuple[Entry, ...]] = {}
+        self._holding = Holding()
 
     def content(self, platform: Platform, tree: Tree | None) -> Content:
         """The groups for one platform, the one that changes least first; each is placed over those before."""
@@ -101,7 +102,7 @@ class _Gatherer:
                 groups.append((placed, line))
                 image = Overlay(placed, image)
         memo = self._around.machine.memo if planned.request.use_cache else None
-        found = survey((entry for entries, _ in groups for entry in entries), memo)
+        found = survey((entry for entries, _ in groups for entry in entries), memo, holding=self._holding)
         listener = self._around.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
         for lack in lacking(found, image, _environment(planned.bases.get(platform), options)):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ocitool.binaries.binary import Binary
 from ocitool.binaries.binary import Kind as BinaryKind
@@ -17,8 +18,28 @@ from ocitool.errors import WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import Content, Entry, FileContent, is_settled
+from ocitool.pack.entries import Content, Entry, FileContent
+from ocitool.pack.stamps import has_foreign_clock, is_settled
 from ocitool.store.base import Memo
+
+_HELD_FILE: Final = 64 * 1024
+_HELD_TOTAL: Final = 32 * 1024 * 1024
+
+
+class Holding:
+    """Keeps small files in memory from the look at them until they are packed, so that each is read once.
+
+    Files of at most 64 KiB, and at most 32 MiB of them for all platforms of a build.
+    """
+
+    def __init__(self) -> None:
+        self._left = _HELD_TOTAL
+
+    def take(self, content: FileContent) -> None:
+        """Read it now, if it is small and there is room. Raises LocalIOError."""
+        if not content.is_held and content.size <= min(self._left, _HELD_FILE):
+            self._left -= content.size
+            content.hold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +52,11 @@ class Found:
 
 
 def survey(
-    entries: Iterable[Entry], memo: Memo | None = None, *, clock_ns: Callable[[], int] = time.time_ns
+    entries: Iterable[Entry],
+    memo: Memo | None = None,
+    *,
+    holding: Holding | None = None,
+    clock_ns: Callable[[], int] = time.time_ns,
 ) -> tuple[Found, ...]:
     """The programs among the entries, in their order; of files on disk only headers are read.
 
@@ -48,17 +73,23 @@ def survey(
     for entry in files:
         if programs is not None and entry.path in stamps and entry.path not in programs:
             continue
+        if holding is not None and isinstance(entry.content, FileContent):
+            holding.take(entry.content)
         binary = _inspect(entry.content) if entry.content is not None else None
         if binary is not None:
             found.append(Found(entry.path, bool(entry.mode & 0o111), binary))
+    devices = {stamp[0] for stamp in stamps.values()}
     newest_ns = max((time_ns for stamp in stamps.values() for time_ns in stamp[3:]), default=0)
-    if memo is not None and known is None and stamps and is_settled(newest_ns, taken_ns):
+    is_sure = is_settled(newest_ns, taken_ns) and not has_foreign_clock(devices)
+    if memo is not None and known is None and stamps and is_sure:
         memo.remember(key, {"paths": [one.path for one in found if one.path in stamps]})
     return tuple(found)
 
 
 def _inspect(content: Content) -> Binary | None:
     match content:
+        case FileContent() if content.is_held:
+            return inspect_stream((content.hold(),))
         case FileContent():
             try:
                 return inspect_binary(lambda: Path(content.path).open("rb"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.build.toolchain import CompileJob
-from ocitool.pack.entries import is_settled
+from ocitool.pack.stamps import foreign_devices, is_settled
 from ocitool.store.base import Memo
 
 _FILES_LIMIT: Final = 20_000
@@ -56,8 +56,11 @@ def state_of(job: CompileJob, module: Path) -> State | None:
     for item in (*job.argv, "", *(f"{key}={value}" for key, value in sorted(job.env.items())), "", str(job.cwd)):
         digest.update(os.fsencode(item) + b"\0")
     newest = 0
+    foreign = foreign_devices()
     try:
         for path, status in (*_settings(job), *_files(module)):
+            if status.st_dev in foreign:
+                return None
             identity = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
             digest.update(os.fsencode(path) + repr((identity, status.st_mtime_ns, status.st_ctime_ns)).encode())
             newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
 from ocitool.model.files import MAX_PATH, WHITEOUT, Kind, clean, name_bytes, parent, resolve
 from ocitool.model.platform import Platform
+from ocitool.pack.stamps import stamp_of
 
 PIECE: Final = 256 * 1024
 _CAPABILITY: Final = "security.capability"
@@ -68,7 +69,7 @@ class FileContent:
     `pieces` raises LocalIOError if the file was replaced, or its size or modification time changed since.
     """
 
-    __slots__ = ("path", "size", "stamp")
+    __slots__ = ("_held", "path", "size", "stamp")
 
     def __init__(self, path: Path | str, status: os.stat_result | None = None) -> None:
         try:
@@ -78,9 +79,26 @@ class FileContent:
         self.path = str(path)
         self.size = found.st_size
         self.stamp = stamp_of(found)
+        self._held: bytes | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the content is in memory."""
+        return self._held is not None
+
+    def hold(self) -> bytes:
+        """The whole content, kept for the next `pieces`: a small file that is looked at first is read once."""
+        held = self._held
+        if held is None:
+            held = self._held = b"".join(self.pieces())
+        return held
 
     def pieces(self) -> Iterator[bytes]:
         """Exactly `size` bytes of the file; never follows a link that was put in its place."""
+        held, self._held = self._held, None
+        if held is not None:
+            yield from (held[at : at + PIECE] for at in range(0, len(held), PIECE))
+            return
         try:
             file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
@@ -99,22 +117,6 @@ class FileContent:
                 os.close(file)
         except OSError as error:
             raise local_io(error, f"read {self.path}") from error
-
-
-def stamp_of(status: os.stat_result) -> tuple[int, ...]:
-    """What of a file's status changes with its content or with the file behind the name."""
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def is_settled(newest_ns: int, taken_ns: int) -> bool:
-    """Whether every later change of files with these stamps would show in them.
-
-    `newest_ns` is the latest time in the stamps, `taken_ns` the clock when they were read. File times move in
-    the steps of the kernel's clock, 4 to 10 ms, or whole seconds on some file systems: a file that changed in
-    the very step of the look could change again and keep its times.
-    """
-    step = 2_000_000_000 if newest_ns % 1_000_000_000 == 0 else 100_000_000
-    return newest_ns + step < taken_ns
 
 
 def _changed(path: str) -> LocalIOError:

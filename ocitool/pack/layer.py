@@ -3,7 +3,7 @@
 What a memo saves: the *shape key* covers everything about the entries but the bytes of their files. Where it is
 known, the tar is read and hashed first, and compressed only if the layer of that diff_id and codec is
 not in the store. The *stamp key* adds the identity of every file (device, inode, size, times): where it is known,
-nothing is read. It is only kept when every later change would show in it (`entries.is_settled`).
+nothing is read. It is only kept when every later change would show in it (`pack.stamps`).
 """
 
 import hashlib
@@ -19,7 +19,8 @@ from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.mediatype import OCTETS, Family, layer_type
 from ocitool.model.views import Descriptor
-from ocitool.pack.entries import BytesContent, Entry, is_settled
+from ocitool.pack.entries import BytesContent, Entry
+from ocitool.pack.stamps import has_foreign_clock, is_settled
 from ocitool.pack.tar import entry_header, tar_stream
 from ocitool.store.base import Memo, Store
 from ocitool.tasks import Scope
@@ -116,13 +117,15 @@ class _Stamps:
     """The identity of all contents before any was read; `key` is empty where one has none."""
 
     key: str
-    newest_ns: int
-    taken_ns: int
+    newest_ns: int = 0
+    taken_ns: int = 0
+    devices: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, entries: Sequence[Entry], shape: str) -> "_Stamps":
         """Of the entries; bytes that are in memory are their own identity."""
         taken_ns, newest_ns = time.time_ns(), 0
+        devices = set()
         tap = hashlib.sha256(shape.encode())
         for entry in entries:
             content = entry.content
@@ -131,15 +134,16 @@ class _Stamps:
             if content.stamp is not None:
                 tap.update(repr(content.stamp).encode())
                 newest_ns = max(newest_ns, *content.stamp[3:])
+                devices.add(content.stamp[0])
             elif isinstance(content, BytesContent):
                 tap.update(hashlib.sha256(content.data).digest())
             else:
-                return cls("", 0, 0)
-        return cls(f"stamps:{tap.hexdigest()}", newest_ns, taken_ns)
+                return cls("")
+        return cls(f"stamps:{tap.hexdigest()}", newest_ns, taken_ns, frozenset(devices))
 
     def keep(self, memo: Memo, layer: Layer) -> None:
         """Remember what the contents with these stamps became, if nothing can have changed unseen."""
-        if self.key and is_settled(self.newest_ns, self.taken_ns):
+        if self.key and is_settled(self.newest_ns, self.taken_ns) and not has_foreign_clock(self.devices):
             memo.remember(self.key, {"diff_id": str(layer.diff_id)})
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ocitool.build.prebuilt import only_program, refuse_foreign, survey
+from ocitool.build.prebuilt import Holding, only_program, refuse_foreign, survey
 from ocitool.errors import LocalIOError, WrongPlatform
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
@@ -85,6 +85,34 @@ def test_files_on_disk_are_read_where_they_are(tmp_path):
     path.unlink()
     with pytest.raises(LocalIOError, match=f"cannot read {path}"):
         survey([entry])
+
+
+def test_small_files_are_read_once_for_the_look_and_the_layer(tmp_path):
+    """What was looked at is what is packed, even if the file goes away in between; then it is let go."""
+    (tmp_path / "small").write_bytes(b"#!/bin/sh\n")
+    (tmp_path / "large").write_bytes(bytes(65_537))
+    small, large = (FileContent(tmp_path / name) for name in ("small", "large"))
+    entries = [Entry(name, Kind.FILE, content=content) for name, content in (("s", small), ("l", large))]
+
+    found = survey(entries, holding=Holding())
+    (tmp_path / "small").unlink()
+
+    assert ["s"] == [one.path for one in found]
+    assert (True, False) == (small.is_held, large.is_held)
+    assert b"#!/bin/sh\n" == b"".join(small.pieces())
+    with pytest.raises(LocalIOError):
+        list(small.pieces())
+
+
+def test_what_is_held_has_a_limit(tmp_path):
+    (tmp_path / "f").write_bytes(bytes(60_000))
+    contents = [FileContent(tmp_path / "f") for _ in range(600)]
+    holding = Holding()
+
+    for content in contents:
+        holding.take(content)
+
+    assert 32 * 1024 * 1024 // 60_000 == sum(content.is_held for content in contents)
 
 
 class Notes(dict):

@@ -6,7 +6,7 @@ import pytest
 from ocitool.errors import LocalIOError, NotFound, UsageError
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import CopyRule, FileContent, expand, is_settled, parse_copy, scan
+from ocitool.pack.entries import CopyRule, FileContent, expand, parse_copy, scan
 
 ARM = Platform("linux", "arm", "v7")
 
@@ -140,17 +140,3 @@ def test_a_file_that_is_replaced_by_a_link_is_not_followed(tmp_path):
 
     with pytest.raises(LocalIOError):
         list(content.pieces())
-
-
-@pytest.mark.parametrize(
-    ("settled", "newest_ns", "taken_ns"),
-    [
-        (False, 1_000_000_001, 1_100_000_001),
-        (True, 1_000_000_001, 1_100_000_002),
-        (False, 1_000_000_000, 3_000_000_000),
-        (True, 1_000_000_000, 3_000_000_001),
-        (False, 5, 4),
-    ],
-)
-def test_young_files_are_not_settled(settled, newest_ns, taken_ns):
-    assert settled == is_settled(newest_ns, taken_ns)
