@@ -77,7 +77,8 @@ def read_table(tail: bytes) -> MemberTable | None:
             return None
         version, block, first, *rest = struct.unpack(f"<B3xII{count}II", payload[:-8])
         at += 16 + length + len(_EMPTY)
-        if version != 1 or first != len(sizes) or rest[-1] != at or not block:
+        is_whole = tail[at - len(_EMPTY) : at] == _EMPTY
+        if version != 1 or first != len(sizes) or rest[-1] != at or not block or not is_whole:
             return None
         sizes += rest[:-1]
     return MemberTable(block, tuple(sizes)) if block else None

@@ -1,0 +1,56 @@
+"""The exception tree: the exit code of each kind, and what the operating system said in our words."""
+
+import errno
+
+import pytest
+
+from ocitool import errors
+from ocitool.errors import Cancelled, LocalIOError, OcitoolError, RegistryError, local_io
+
+
+def test_every_kind_has_the_exit_code_it_was_promised():
+    expected = {
+        "usage": 2, "not-found": 3, "auth": 4, "network": 5, "registry": 5, "malformed": 6, "wrong-platform": 6,
+        "digest-mismatch": 6, "build": 7, "conflict": 8, "unsupported": 9, "local-io": 10, "cancelled": 130,
+    }  # fmt: skip
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, OcitoolError)]
+
+    assert expected == {kind.code: kind("x").exit_code for kind in kinds if kind is not OcitoolError}
+    assert 70 == OcitoolError("x").exit_code
+    assert 143 == Cancelled(exit_code=143).exit_code
+
+
+def test_the_text_is_what_went_wrong_and_the_hint_stands_apart():
+    error = OcitoolError("no space", hint="free some")
+
+    assert ("no space", "free some") == (str(error), error.hint)
+
+
+def test_diagnostics_are_found_by_code():
+    error = RegistryError("refused", diagnostics=[("MANIFEST_BLOB_UNKNOWN", "m", "d")])
+
+    assert error.has("NAME_UNKNOWN", "MANIFEST_BLOB_UNKNOWN")
+    assert not error.has("DENIED")
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "permissions"),
+        (errno.EMFILE, "--jobs"),
+        (errno.EIO, ""),
+    ],
+)
+def test_the_errno_decides_the_hint(number, hint):
+    error = local_io(OSError(number, "Some Reason", "/some/file"), "write the layer")
+
+    assert isinstance(error, LocalIOError)
+    assert "cannot write the layer /some/file: some reason" == str(error)
+    assert hint in error.hint
+    assert "/some/file" == error.path
+
+
+def test_a_path_is_not_told_twice():
+    assert "cannot read /f: no" == str(local_io(OSError(errno.EIO, "No", "/f"), "read /f"))

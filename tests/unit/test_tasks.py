@@ -1,0 +1,320 @@
+"""Scopes, groups, ordered maps, retries. Threads meet at events and barriers, never by waiting a while."""
+
+import threading
+
+import pytest
+
+from ocitool.errors import Cancelled, NotFound, UsageError
+from ocitool.tasks import Retry, Scope, TaskGroup, ordered_map
+
+PATIENCE = 20
+"""Seconds after which a test that hangs fails instead."""
+
+
+class Boom(Exception):  # noqa: N818
+    """What tasks fail with here."""
+
+
+def test_cancelling_a_scope_cancels_its_children_and_not_its_parent():
+    parent = Scope()
+    child, other = parent.child(), parent.child()
+    grandchild = child.child()
+
+    child.cancel()
+
+    assert [False, True, True, False] == [scope.cancelled for scope in (parent, child, grandchild, other)]
+
+
+def test_the_reason_reaches_everything_below():
+    scope = Scope()
+    child = scope.child()
+    scope.cancel(Cancelled("terminated", exit_code=143))
+    scope.cancel(Cancelled("too late", exit_code=1))
+
+    with pytest.raises(Cancelled, match="terminated") as caught:
+        child.check()
+    assert 143 == caught.value.exit_code
+
+
+def test_a_child_of_a_cancelled_scope_is_cancelled():
+    scope = Scope()
+    scope.cancel()
+
+    assert scope.child().cancelled
+
+
+def test_a_closed_child_is_left_alone():
+    scope = Scope()
+    child = scope.child()
+    child.close()
+    scope.cancel()
+
+    assert not child.cancelled
+
+
+def test_pieces_stop_at_the_next_one():
+    scope = Scope()
+    stream = scope.pieces([1, 2])
+
+    assert 1 == next(stream)
+    scope.cancel()
+    with pytest.raises(Cancelled):
+        next(stream)
+
+
+def test_sleeping_ends_when_the_scope_is_cancelled():
+    scope = Scope()
+    threading.Thread(target=scope.cancel, daemon=True).start()
+
+    with pytest.raises(Cancelled):
+        scope.sleep(PATIENCE)
+
+
+def test_callbacks_run_once_when_cancelled_inside_the_block_only():
+    scope, calls = Scope(), []
+    with scope.on_cancel(lambda: calls.append("left")):
+        pass
+    with scope.on_cancel(lambda: calls.append("inside")):
+        scope.cancel()
+        scope.cancel()
+    with scope.on_cancel(lambda: calls.append("already")):
+        pass
+
+    assert ["inside", "already"] == calls
+
+
+def test_a_group_runs_everything_and_keeps_results():
+    with TaskGroup(Scope(), 3) as group:
+        tasks = [group.spawn(pow, number, 2) for number in range(20)]
+
+    assert [number**2 for number in range(20)] == [task.result for task in tasks]
+
+
+def test_a_result_is_there_only_after_the_block():
+    gate = threading.Event()
+    with TaskGroup(Scope(), 1) as group:
+        task = group.spawn(gate.wait, PATIENCE)
+        with pytest.raises(RuntimeError):
+            _ = task.result
+        gate.set()
+
+    assert task.result
+
+
+def test_width_bounds_what_runs_at_once():
+    lock, running, most = threading.Lock(), [0], [0]
+    # Three meet before any goes on, so three do run at once; a fourth would show in `most`.
+    meeting = threading.Barrier(3)
+
+    def work():
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        meeting.wait(PATIENCE)
+        with lock:
+            running[0] -= 1
+
+    with TaskGroup(Scope(), 3) as group:
+        for _ in range(9):
+            group.spawn(work)
+
+    assert 3 == most[0]
+
+
+def test_tasks_may_spawn_more():
+    seen = []
+    with TaskGroup(Scope(), 1) as group:
+
+        def grow(depth):
+            seen.append(depth)
+            if depth:
+                group.spawn(grow, depth - 1)
+
+        group.spawn(grow, 5)
+
+    assert [5, 4, 3, 2, 1, 0] == seen
+
+
+def test_the_first_error_cancels_the_siblings_and_comes_out():
+    waiting = threading.Event()
+
+    def sibling(scope):
+        waiting.set()
+        scope.sleep(PATIENCE)
+
+    def fail():
+        assert waiting.wait(PATIENCE)
+        raise Boom("first")
+
+    with pytest.raises(Boom, match="first"), TaskGroup(Scope(), 2) as group:
+        group.spawn(sibling, group.scope)
+        group.spawn(fail)
+
+
+def test_queued_tasks_do_not_start_after_an_error():
+    started = []
+
+    def fail():
+        raise Boom
+
+    with pytest.raises(Boom), TaskGroup(Scope(), 1) as group:
+        group.spawn(fail)
+        for _ in range(5):
+            group.spawn(started.append, 1)
+
+    assert [] == started
+
+
+def test_several_errors_come_out_together():
+    meeting = threading.Barrier(2)
+
+    def fail(kind):
+        meeting.wait(PATIENCE)
+        raise kind("x")
+
+    with pytest.raises(ExceptionGroup) as caught, TaskGroup(Scope(), 2) as group:
+        group.spawn(fail, NotFound)
+        group.spawn(fail, UsageError)
+
+    assert {NotFound, UsageError} == {type(error) for error in caught.value.exceptions}
+
+
+def test_a_failed_group_leaves_its_parent_alone():
+    scope = Scope()
+    with pytest.raises(Boom), TaskGroup(scope, 1) as group:
+        group.spawn(_raise, Boom())
+
+    assert not scope.cancelled
+
+
+def _raise(error):
+    raise error
+
+
+def test_an_error_of_the_block_cancels_the_tasks_and_goes_on():
+    ended, started = [], threading.Event()
+
+    def task(scope):
+        started.set()
+        try:
+            scope.sleep(PATIENCE)
+        finally:
+            ended.append(1)
+
+    with pytest.raises(Boom), TaskGroup(Scope(), 1) as group:
+        group.spawn(task, group.scope)
+        assert started.wait(PATIENCE)
+        raise Boom
+
+    assert [1] == ended
+
+
+def test_cancelling_the_parent_is_told_as_such():
+    scope = Scope()
+
+    with pytest.raises(Cancelled) as caught, TaskGroup(scope, 2) as group:
+        group.spawn(group.scope.sleep, PATIENCE)
+        group.spawn(lambda: scope.cancel(Cancelled("stop", exit_code=143)))
+
+    assert 143 == caught.value.exit_code
+
+
+def test_a_task_that_never_returns_does_not_hold_the_group(monkeypatch):
+    monkeypatch.setattr("ocitool.tasks.GRACE_S", 0.05)
+    gate, started = threading.Event(), threading.Event()
+
+    def deaf():
+        started.set()
+        gate.wait(PATIENCE)
+
+    def fail():
+        assert started.wait(PATIENCE)
+        raise Boom
+
+    with pytest.raises(Boom), TaskGroup(Scope(), 2) as group:
+        group.spawn(deaf)
+        group.spawn(fail)
+
+    assert not gate.is_set()
+    gate.set()
+
+
+@pytest.mark.parametrize("width", [1, 2, 7])
+def test_ordered_map_is_map(width):
+    assert [number * 2 for number in range(50)] == list(
+        ordered_map(Scope(), lambda number: number * 2, iter(range(50)), width)
+    )
+
+
+def test_ordered_map_holds_few_items_at_once():
+    pulled, width = [], 3
+
+    def items():
+        for number in range(100):
+            pulled.append(number)
+            yield number
+
+    for done, _ in enumerate(ordered_map(Scope(), lambda number: number, items(), width)):
+        assert len(pulled) <= done + width + 1
+
+
+def test_ordered_map_keeps_order_when_later_items_are_ready_first():
+    second = threading.Event()
+
+    def work(number):
+        if number == 0:
+            assert second.wait(PATIENCE)
+        else:
+            second.set()
+        return number
+
+    assert [0, 1] == list(ordered_map(Scope(), work, range(2), 2))
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_ordered_map_raises_at_the_item_that_failed(width):
+    stream = ordered_map(Scope(), lambda number: 6 // number, [3, 2, 0, 1], width)
+
+    assert [2, 3] == [next(stream), next(stream)]
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_ordered_map_stops_when_cancelled(width):
+    scope = Scope()
+    stream = ordered_map(scope, lambda number: number, range(1000), width)
+
+    assert 0 == next(stream)
+    scope.cancel()
+    with pytest.raises(Cancelled):
+        list(stream)
+
+
+def test_workers_end_with_the_map():
+    before = set(threading.enumerate())
+    stream = ordered_map(Scope(), lambda number: number, range(100), 4)
+    next(stream)
+    workers = set(threading.enumerate()) - before
+    stream.close()
+    for worker in workers:
+        worker.join(PATIENCE)
+
+    assert 4 == len(workers)
+    assert not any(worker.is_alive() for worker in workers)
+
+
+def test_retry_backs_off_within_its_bounds():
+    retry = Retry(attempts=4, base_s=1, cap_s=3, total_s=100)
+
+    for attempt, most in ((1, 1), (2, 2), (3, 3)):
+        assert 0 <= retry.delay(attempt, elapsed_s=0) <= most
+    assert retry.delay(4, elapsed_s=0) is None
+
+
+def test_retry_obeys_the_server_as_far_as_the_budget_goes():
+    retry = Retry(attempts=4, total_s=10)
+
+    assert 7 == retry.delay(1, elapsed_s=0, retry_after_s=7)
+    assert retry.delay(1, elapsed_s=5, retry_after_s=7) is None
+    assert retry.delay(4, elapsed_s=0, retry_after_s=1) is None
