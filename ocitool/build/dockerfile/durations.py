@@ -1,0 +1,97 @@
+"""Go's durations, which HEALTHCHECK is written in, and signals, which STOPSIGNAL names."""
+
+import re
+from fractions import Fraction
+from typing import Final
+
+_UNITS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_PART: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h)")
+_SIGNALS: Final = (
+    frozenset(
+        [
+            "ABRT",
+            "ALRM",
+            "BUS",
+            "CHLD",
+            "CLD",
+            "CONT",
+            "FPE",
+            "HUP",
+            "ILL",
+            "INT",
+            "IO",
+            "IOT",
+            "KILL",
+            "PIPE",
+            "POLL",
+            "PROF",
+            "PWR",
+            "QUIT",
+            "SEGV",
+            "STKFLT",
+            "STOP",
+            "SYS",
+            "TERM",
+            "TRAP",
+            "TSTP",
+            "TTIN",
+            "TTOU",
+            "URG",
+            "USR1",
+            "USR2",
+            "VTALRM",
+            "WINCH",
+            "XCPU",
+            "XFSZ",
+            "RTMIN",
+            "RTMAX",
+        ]
+    )
+    | {f"RTMIN+{n}" for n in range(1, 16)}
+    | {f"RTMAX-{n}" for n in range(1, 15)}
+)
+
+
+def parse_duration(text: str) -> int | None:
+    """Nanoseconds of a duration such as `1m30s` or `1.5h`; None if it is none. Negative ones are none here."""
+    if text == "0":
+        return 0
+    if not text or _PART.sub("", text):
+        return None
+    total = sum(Fraction(number.rstrip(".")) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return int(total) if total < 2**63 else None
+
+
+def format_duration(nanoseconds: int) -> str:
+    """The duration as Go prints it: `1m30s`, `500ms`, `0s`."""
+    if nanoseconds == 0:
+        return "0s"
+    if nanoseconds < 1_000_000_000:
+        unit, size = next(pair for pair in (("ms", 1_000_000), ("µs", 1_000), ("ns", 1)) if nanoseconds >= pair[1])
+        return f"{_decimal(nanoseconds, size)}{unit}"
+    minutes, rest = divmod(nanoseconds, 60_000_000_000)
+    hours, minutes = divmod(minutes, 60)
+    start = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{start}{_decimal(rest, 1_000_000_000)}s"
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, rest = divmod(value, unit)
+    digits = str(rest).rjust(len(str(unit)) - 1, "0").rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
+def is_signal(text: str) -> bool:
+    """Whether Linux has the signal, by number or by name with or without SIG."""
+    if text.isascii() and text.isdigit():
+        return 0 < int(text[:6]) <= 64
+    return text.upper().removeprefix("SIG") in _SIGNALS
