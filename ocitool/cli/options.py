@@ -23,7 +23,7 @@ from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_
 from ocitool.errors import Cancelled
 from ocitool.events import Event, Listener
 from ocitool.model.platform import Platform
-from ocitool.registry.hosts import Access
+from ocitool.registry.hosts import MIB, Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 
@@ -126,6 +126,21 @@ def _options(*, docker: bool) -> list[Callable[[Any], Any]]:
             help="Also trust this CA certificate.",
         ),
         click.option(
+            "--anonymous",
+            "anonymous_hosts",
+            metavar="HOST",
+            multiple=True,
+            envvar="OCITOOL_ANONYMOUS",
+            help="Read from this host without credentials.",
+        ),
+        click.option(
+            "--part-mib",
+            metavar="N",
+            type=click.IntRange(1, 1024),
+            envvar="OCITOOL_PART_MIB",
+            help="Upload in parts of this size.",
+        ),
+        click.option(
             "--jobs",
             metavar="N",
             type=click.IntRange(1, 64),
@@ -150,6 +165,8 @@ def _app(values: dict[str, Any], *, docker: bool) -> App:
         plain_http=tuple(values.pop("plain_http")),
         insecure=() if docker else tuple(values.pop("insecure_hosts")),
         ca_files=tuple(values.pop("ca_files")),
+        anonymous=tuple(values.pop("anonymous_hosts")),
+        part_bytes=(values.pop("part_mib") or 0) * MIB,
         journal=cache_dir / "journal",
     )
     return App(

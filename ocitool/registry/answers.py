@@ -22,7 +22,10 @@ _PUBLIC_QUERY: Final = frozenset(
 
 def redact(url: str) -> str:
     """The URL without user info, and without the values of query parameters that could be secrets."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is none"
     host = parts.netloc.rpartition("@")[2]
     query = [(k, v if k in _PUBLIC_QUERY else "…") for k, v in parse_qsl(parts.query, keep_blank_values=True)]
     return urlunsplit((parts.scheme, host, parts.path, urlencode(query, safe=":/,…"), ""))

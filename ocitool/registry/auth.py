@@ -115,7 +115,7 @@ def _token(answer: TokenAnswer, where: str, scopes: Sequence[str], credentials: 
             what, hint = f"the token server {where} wants credentials", "log in with ocitool login"
         else:
             what = f"credentials from {credentials.source} were rejected by the token server {where}"
-            hint = "log in again, or remove the entry to go on anonymously"
+            hint = "log in again; --anonymous HOST reads without credentials"
         raise AuthError(
             f"{what} ({answer.status})", host=where, scope=" ".join(scopes), source=credentials.source, hint=hint
         )

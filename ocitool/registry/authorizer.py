@@ -12,11 +12,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ocitool.errors import AuthError
+from ocitool.model.reference import normalise_host
 from ocitool.registry.answers import redact
 from ocitool.registry.auth import Token, TokenAnswer, TokenCache, TokenRequest, basic_header, token_flow, union
 from ocitool.registry.challenge import Challenge, parse_challenges, preferred
 from ocitool.registry.credentials import ANONYMOUS, Credentials
-from ocitool.registry.hosts import Access, Origin, is_loopback, split_port
+from ocitool.registry.hosts import Access, Origin, is_loopback, resolved, split_port
 
 _BEARER: Final = "Bearer "
 
@@ -90,9 +91,13 @@ class Authorizer:
     def _credentials(self, target: Target, scopes: Sequence[str]) -> Credentials:
         if not target.is_home:
             return ANONYMOUS
-        if target.home in self._access.anonymous and not any(_writes(scope) for scope in scopes):
+        if self._is_anonymous(target) and not any(_writes(scope) for scope in scopes):
             return ANONYMOUS
         return self._find(target.home, _repository_of(scopes))
+
+    def _is_anonymous(self, target: Target) -> bool:
+        home = normalise_host(target.home)
+        return any(normalise_host(host) == home for host in self._access.anonymous)
 
     def _header(self, target: Target, scopes: Sequence[str], asked: Sequence[str], used: str, doing: str) -> str:
         credentials = self._credentials(target, scopes)
@@ -150,13 +155,10 @@ class Authorizer:
     def _check_realm(self, target: Target, realm: str) -> None:
         """A registry may not send our credentials into the clear, or to an address inside our network."""
         host = target.origin.host
-        try:
-            parts = urlsplit(realm)
-            name, netloc = (parts.hostname or "").lower(), parts.netloc
-        except ValueError:
-            name, netloc = "", ""
-        if not name or parts.scheme not in {"http", "https"}:
+        if not resolved(realm, ""):
             raise AuthError(f"{host} names no usable token server: {redact(realm)}", host=host)
+        parts = urlsplit(realm)
+        name, netloc = (parts.hostname or "").lower(), parts.netloc
         plain = target.origin.scheme == "http" or netloc in self._access.plain_http or is_loopback(netloc)
         if parts.scheme == "http" and not plain:
             raise AuthError(

@@ -1,12 +1,16 @@
-"""What a registry is like, found by asking: for `doctor`. Reads only; no secret is in the answer."""
+"""What a registry is like, found by asking: for `doctor`. Nothing is changed; no secret is in the answer."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
-from ocitool.errors import AuthError, NetworkError, OcitoolError
+from ocitool.errors import AuthError, NetworkError, NotFound, OcitoolError, RegistryError
 from ocitool.model.digest import Digest
 from ocitool.model.reference import HUB, HUB_API
-from ocitool.registry.repository import Repository
+from ocitool.model.views import Manifest, view
+from ocitool.registry.repository import Registry, Repository
 from ocitool.registry.session import Request, Session
+
+_NOTHING: Final = Digest.of(b"a manifest that no registry has")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,8 @@ class Examined:
     """A registry's answers. `auth` is none, basic or bearer; `credentials` says where they were found.
 
     `login` is accepted, refused, not needed or not tried. `referrers` is api, fallback tag, or unknown without a
-    repository to ask about. `problem` is why there is no more to tell.
+    repository to ask about; so are `deletes` and `mounts` (yes, no, not allowed). `limits` says what one request of
+    an upload may carry and whether that was learned. `problem` is why there is no more to tell.
     """
 
     host: str
@@ -25,6 +30,10 @@ class Examined:
     credentials: str = ""
     login: str = "not tried"
     referrers: str = "unknown"
+    deletes: str = "unknown"
+    mounts: str = "unknown"
+    limits: str = ""
+    extensions: str = ""
     problem: str = ""
 
 
@@ -43,25 +52,70 @@ def examine(session: Session, registry: str, repository: str = "") -> Examined:
     source = found.problem or found.source or "none found: anonymous"
     examined = Examined(
         registry,
-        scheme,
+        session.base(host).partition(":")[0],
         speaks_v2=answer.status in {200, 401},
         auth=auth,
         token_server=challenge.get("realm") if challenge else "",
         credentials=source,
         login="not needed" if answer.status == 200 and auth == "none" else "refused",
+        limits=_limits(session, host),
+        extensions=", ".join(Registry(session, registry).extensions()) if answer.status == 200 else "",
     )
     return _with_repository(session, examined, repository, accepted=answer.status == 200)
 
 
+def _limits(session: Session, host: str) -> str:
+    limits = session.remembered.limits(host)
+    ways = "streams of any size" if limits.streams else f"parts of {limits.part} bytes"
+    return f"{ways}{' (learned)' if session.remembered.has_learned(host) else ''}"
+
+
 def _with_repository(session: Session, examined: Examined, repository: str, *, accepted: bool) -> Examined:
-    referrers, problem, login = "unknown", "", examined.login
+    login = examined.login
     if repository:
         try:
-            listed = Repository(session, examined.host, repository).referrers(Digest.of(b""))
-            referrers = "fallback tag" if listed is None else "api"
+            found = Repository(session, examined.host, repository)
+            listed = found.referrers(_NOTHING)
             accepted = True
+            examined = replace(
+                examined,
+                referrers="fallback tag" if listed is None else "api",
+                deletes=_deletes(found),
+                mounts=_mounts(found),
+            )
         except OcitoolError as error:
-            problem = error.what
+            examined = replace(examined, problem=error.what)
     if accepted and login == "refused":
         login = "accepted"
-    return replace(examined, login=login, referrers=referrers, problem=problem)
+    return replace(examined, login=login)
+
+
+def _deletes(repository: Repository) -> str:
+    """Whether manifests can be deleted, asked with a digest that nothing has."""
+    try:
+        repository.delete_manifest(str(_NOTHING))
+    except NotFound:
+        return "yes"
+    except AuthError:
+        return "not allowed"
+    except RegistryError as error:
+        return "no" if error.status in {400, 405, 501} else f"unknown ({error.status})"
+    return "yes"
+
+
+def _mounts(repository: Repository) -> str:
+    """Whether blobs can be mounted, asked with one that is there already: into its own repository."""
+    tag = next(iter(repository.tags()), "")
+    seen = view(repository.get_manifest(tag)) if tag else None
+    if not isinstance(seen, Manifest):
+        return "unknown"
+    try:
+        answer = repository.mount(seen.config.digest, repository.name)
+        location = answer.location()
+        if answer.status == 202 and location:
+            repository.cancel_upload(location)
+    except AuthError:
+        return "not allowed"
+    if answer.status in {401, 403}:
+        return "not allowed"
+    return "yes" if answer.status == 201 else "no"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ocitool.tasks import Retry
 
@@ -94,13 +94,6 @@ class Limits:
         fitting = next((part for part in _PARTS if part < size and part >= self.part_min), None)
         return replace(self, whole=0, streams=False, part_max=fitting) if fitting else None
 
-    def after_too_small(self, part: int) -> "Limits | None":
-        """After a commit failed that parts of `part` bytes may have spoilt (K101); None when it was not that."""
-        larger = FLOOR if part < FLOOR else 0
-        if not larger or (self.part_max and self.part_max < larger):
-            return None
-        return replace(self, part_min=larger)
-
     def with_minimum(self, text: str) -> "Limits":
         """With what the host said in OCI-Chunk-Min-Length."""
         size = int(text) if re.fullmatch(r"\d{1,12}", text) else 0
@@ -119,12 +112,41 @@ _KNOWN: Final = (
 )
 
 
+def limits_from(tree: object) -> Limits | None:
+    """Limits as `asdict` gave them to a file; None for anything else."""
+    if not isinstance(tree, dict):
+        return None
+    whole, streams = tree.get("whole"), tree.get("streams")
+    part_min, part_max = tree.get("part_min"), tree.get("part_max")
+    sizes = [size for size in (whole, part_min, part_max) if type(size) is int and 0 <= size < 1 << 40]
+    return Limits(sizes[0], streams, sizes[1], sizes[2]) if len(sizes) == 3 and type(streams) is bool else None
+
+
 def known_limits(host: str, part_bytes: int = 0) -> Limits:
     """Where to begin with a host: what is known about its kind, and the user's wish for parts."""
     limits = next((limits for pattern, limits in _KNOWN if pattern.fullmatch(split_port(host)[0])), Limits())
     if part_bytes:
         return Limits(whole=min(limits.whole, part_bytes), streams=False, part_min=part_bytes, part_max=part_bytes)
     return limits
+
+
+def resolved(base: str, target: str) -> str:
+    """The absolute http(s) URL that `target` means where `base` was read; empty for what is none.
+
+    What registries send in Location, Link and realm need not be a URL at all.
+    """
+    try:
+        url = urljoin(base, target)
+        parts = urlsplit(url)
+        is_url = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            and "@" not in parts.netloc
+        )
+    except ValueError:
+        return ""
+    return url if is_url and url.isascii() and " " not in url else ""
 
 
 def split_port(host: str) -> tuple[str, int | None]:

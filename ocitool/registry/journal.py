@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.model.digest import Digest
+from ocitool.registry.hosts import resolved
 
 KEPT_S: Final = 7 * 24 * 3600
 """Registries purge sessions after a week at the latest (distribution's default)."""
@@ -49,7 +50,7 @@ class Entry:
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
         is_same = all(tree.get(key) == value for key, value in self._about.items())
-        return cut if is_same and cut.location.startswith(("http://", "https://")) else None
+        return cut if is_same and resolved(cut.location, "") else None
 
     def note(self, location: str, offset: int) -> None:
         """Remember how far the session at `location` is."""
@@ -88,6 +89,7 @@ class Journal:
         While another process sends the same blob to the same place, this one gets an entry that holds nothing, so
         that two never write into one session.
         """
+        self._sweep()
         found = self._open(place, digest)
         entry = Entry(*found, place, digest, size) if found else Entry(None, None, place, digest, size)
         try:
@@ -95,7 +97,7 @@ class Journal:
         finally:
             entry.leave()
 
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         """Remove entries that are older than any registry keeps a session."""
         if self._folder is None or not self._folder.is_dir():
             return

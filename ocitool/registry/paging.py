@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 
 from ocitool.errors import MalformedDocument, NetworkError
+from ocitool.registry.hosts import resolved
 from ocitool.registry.session import Answer, Request, Session
 
 LIST_LIMIT: Final = 32 * 1024 * 1024
@@ -41,8 +41,8 @@ def next_page(answer: Answer) -> str:
         target, _, rest = text.partition("<")[2].partition(">")
         parameters, _, text = rest.partition(",")
         words = [word.strip().replace('"', "").replace(" ", "").lower() for word in parameters.split(";")]
-        if "rel=next" in words and urlsplit(urljoin(answer.url, target)).scheme in {"http", "https"}:
-            return urljoin(answer.url, target)
+        if "rel=next" in words:
+            return resolved(answer.url, target)
     return ""
 
 

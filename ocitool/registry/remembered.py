@@ -1,18 +1,33 @@
-"""What one session has learned about content: blobs that are there, mounts that were denied, sizes hosts take."""
+"""What one session has learned about content: blobs that are there, mounts that were denied, sizes hosts take.
 
+What hosts take is also kept in a file, so that the next process need not be refused first.
+"""
+
+import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
 
 from ocitool.model.digest import Digest
-from ocitool.registry.hosts import Limits, known_limits
+from ocitool.registry.hosts import Limits, known_limits, limits_from
+
+KEPT_S: Final = 7 * 24 * 3600
+"""Hosts change what they take, and a refusal can have been somebody else's."""
 
 
 class Remembered:
-    """Facts that save requests. A `place` is a host and a repository. Safe from several threads."""
+    """Facts that save requests. A `place` is a host and a repository. Safe from several threads.
 
-    def __init__(self, part_bytes: int = 0) -> None:
+    `folder` keeps what hosts take, None for this session alone; `part_bytes` is the user's wish, which wins.
+    """
+
+    def __init__(self, part_bytes: int = 0, folder: Path | None = None) -> None:
         self._part_bytes = part_bytes
+        self._folder = None if part_bytes else folder
         self._lock = threading.Lock()
         self._present: set[tuple[str, Digest]] = set()
         self._sending: dict[tuple[str, Digest], threading.Lock] = {}
@@ -50,9 +65,35 @@ class Remembered:
     def limits(self, host: str) -> Limits:
         """What a host takes in one request of an upload, as far as it is known."""
         with self._lock:
-            return self._limits.setdefault(host, known_limits(host, self._part_bytes))
+            if host not in self._limits:
+                self._limits[host] = self._kept(host) or known_limits(host, self._part_bytes)
+            return self._limits[host]
 
     def learn(self, host: str, limits: Limits) -> None:
         """Remember what a host turned out to take."""
         with self._lock:
             self._limits[host] = limits
+            path = self._path(host)
+            if path is not None:
+                with suppress(OSError):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(json.dumps(asdict(limits)))
+
+    def has_learned(self, host: str) -> bool:
+        """Whether what is known of a host was learned from its refusals."""
+        return self.limits(host) != known_limits(host, self._part_bytes)
+
+    def _kept(self, host: str) -> Limits | None:
+        path = self._path(host)
+        if path is None:
+            return None
+        try:
+            fresh = time.time() - path.stat().st_mtime < KEPT_S
+            return limits_from(json.loads(path.read_text())) if fresh else None
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def _path(self, host: str) -> Path | None:
+        if self._folder is None:
+            return None
+        return self._folder / f"limits-{''.join(c if c.isalnum() or c in '.-' else '_' for c in host)}.json"

@@ -12,16 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 from ocitool.errors import MalformedDocument, NetworkError, OcitoolError
 from ocitool.events import Listener, Noted, silent
+from ocitool.model.reference import HUB, HUB_API
 from ocitool.registry.answers import BODY_LIMIT, redact, refusal, retry_after_s
 from ocitool.registry.auth import TokenAnswer, TokenRequest, basic_header
 from ocitool.registry.authorizer import Authorizer, Target
 from ocitool.registry.challenge import Challenge
 from ocitool.registry.credentials import Credentials, find_credentials
-from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback
+from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, resolved
 from ocitool.registry.hostsconfig import Redirections, Trust, find_trust, read_redirections
 from ocitool.registry.http import Body, Outgoing, Reply, Wire
 from ocitool.registry.pace import Pace
@@ -75,8 +76,8 @@ class Answer:
 
     def location(self) -> str | None:
         """The Location header, resolved against the URL that gave it (K094, K095)."""
-        found = self.headers.get("location")
-        return healed(urljoin(self.url, found), self.base) if found else None
+        found = resolved(self.url, self.headers.get("location", "")) if self.headers.get("location") else ""
+        return healed(found, self.base) if found else None
 
 
 def healed(url: str, base: str) -> str:
@@ -84,12 +85,9 @@ def healed(url: str, base: str) -> str:
 
     Behind a proxy that ends TLS, registries name themselves with http, or without their port.
     """
-    try:
-        found, home = urlsplit(url), urlsplit(base)
-        is_own = found.hostname == home.hostname
-        lost_port = found.port is None and home.port is not None and found.path.startswith("/v2/")
-    except ValueError:
-        return url
+    found, home = urlsplit(url), urlsplit(base)
+    is_own = found.hostname == home.hostname
+    lost_port = found.port is None and home.port is not None and found.path.startswith("/v2/")
     downgraded = found.scheme == "http" and home.scheme == "https"
     if not is_own or not (downgraded or lost_port):
         return url
@@ -97,12 +95,16 @@ def healed(url: str, base: str) -> str:
 
 
 class _Host:
-    """What this session knows about reaching one registry; `tentative` until the scheme has proved right."""
+    """What this session knows about reaching one registry.
 
-    def __init__(self, scheme: str, trust: Trust, *, tentative: bool) -> None:
+    The scheme is `tentative` until it has proved right, `either` until it was probed.
+    """
+
+    def __init__(self, scheme: str, trust: Trust, *, tentative: bool = False, either: bool = False) -> None:
         self.scheme = scheme
         self.trust = trust
         self.tentative = tentative
+        self.either = either
         self.met = False
         self.lock = threading.Lock()
 
@@ -114,7 +116,7 @@ class Session:
         self.access = access
         self.scope = scope
         self.environ: Mapping[str, str] = os.environ if access.environ is None else access.environ
-        self.remembered = Remembered(access.part_bytes)
+        self.remembered = Remembered(access.part_bytes, access.journal)
         self._listener = listener
         self._wire = Wire(access, scope, self.environ)
         self._authorizer = Authorizer(access, self.credentials, self._ask_token, self.warn)
@@ -123,6 +125,7 @@ class Session:
         self._paces: dict[str, Pace] = {}
         self._credentials: dict[tuple[str, str], Credentials] = {}
         self._redirections: Redirections | None = None
+        self._lax: set[str] = set()
         self._told: set[str] = set()
 
     # What callers use
@@ -180,6 +183,13 @@ class Session:
     def challenge(self, home: str) -> Challenge | None:
         """What the registry asked for when it last wanted a login; None if it never did."""
         return self._authorizer.challenge(Origin.of(self.base(home)))
+
+    def allow_insecure(self, registry: str) -> None:
+        """Reach a registry that registries.conf calls insecure: any certificate, or no TLS where it has none."""
+        home = HUB_API if registry == HUB else registry
+        with self._lock:
+            if home not in self._hosts:
+                self._lax.add(home)
 
     def warn(self, text: str, severity: str = "warning") -> None:
         """Tell the user something, once."""
@@ -268,6 +278,8 @@ class Session:
         return self._logged_in(request)
 
     def _first(self, request: Request, host: _Host) -> Reply:
+        if host.either:
+            host.scheme, host.either = ("https" if speaks_tls(request.home) else "http"), False
         try:
             reply = self._logged_in(request)
         except NetworkError as error:
@@ -304,9 +316,9 @@ class Session:
 
     def _current(self, request: Request) -> str:
         """The request's URL with the scheme that the registry turned out to speak."""
-        old = f"http://{request.home}/"
-        if request.url.startswith(old) and self._host(request.home).scheme == "https":
-            return f"https://{request.home}/{request.url[len(old) :]}"
+        scheme, colon, rest = request.url.partition(":")
+        if scheme in {"http", "https"} and rest.startswith(f"//{request.home}/"):
+            return self._host(request.home).scheme + colon + rest
         return request.url
 
     def _follow(
@@ -322,23 +334,28 @@ class Session:
             location = reply.headers.get("location")
             if reply.status not in _REDIRECTED or not location:
                 return reply
-            following = urljoin(url, location)
+            following = resolved(url, location)
             _words(reply)
+            if not following:
+                raise self._unsafe(request, url, location)
             self._check_redirect(request, url, following, is_sealed=is_sealed and Origin.of(following) != start)
             url = following
         raise NetworkError(f"{start.host} redirects in a circle, cannot {request.doing}", host=start.host)
 
     def _check_redirect(self, request: Request, url: str, following: str, *, is_sealed: bool) -> None:
-        scheme, netloc = urlsplit(following).scheme, urlsplit(following).netloc
-        host = urlsplit(url).netloc
-        downgrade = url.startswith("https:") and scheme == "http"
+        netloc = urlsplit(following).netloc
+        downgrade = url.startswith("https:") and following.startswith("http:")
         plain = netloc in self.access.plain_http or is_loopback(netloc)
-        if scheme not in {"http", "https"} or (downgrade and not plain) or is_sealed:
-            raise NetworkError(
-                f"{host} redirects to {redact(following)}, which is not safe, cannot {request.doing}",
-                host=host,
-                phase="redirect",
-            )
+        if (downgrade and not plain) or is_sealed:
+            raise self._unsafe(request, url, following)
+
+    def _unsafe(self, request: Request, url: str, following: str) -> NetworkError:
+        host = urlsplit(url).netloc
+        return NetworkError(
+            f"{host} redirects to {redact(following)}, which is not safe, cannot {request.doing}",
+            host=host,
+            phase="redirect",
+        )
 
     def _once(self, request: Request, method: str, url: str, header: str) -> Reply:
         """One request over the wire, when the host's pace allows."""
@@ -404,21 +421,15 @@ class Session:
         trust = Trust(
             (*self.access.ca_files, *(found.ca_files if found else ())),
             found.client if found else None,
-            checked=home not in self.access.insecure,
+            checked=home not in self.access.insecure and home not in self._lax,
         )
         if home in self.access.plain_http:
-            return _Host("http", trust, tentative=False)
+            return _Host("http", trust)
+        if home in self._lax:
+            return _Host("https", trust, either=True)
         # Loopback may be plain without asking; --insecure and certificates for it say that it is not.
         tentative = is_loopback(home) and found is None and home not in self.access.insecure
         return _Host("http" if tentative else "https", trust, tentative=tentative)
-
-    def trust_insecurely(self, home: str) -> None:
-        """Reach a host that registries.conf calls insecure: any certificate, or no TLS where it has none."""
-        host = self._host(home)
-        with host.lock:
-            if not host.met and host.trust.checked:
-                host.trust = Trust(host.trust.ca_files, host.trust.client, checked=False)
-                host.scheme, host.tentative = ("https" if speaks_tls(home) else "http"), False
 
     def _trust(self, url: str, home: str) -> Trust:
         """A registry's CAs hold for all hosts it sends to, its client certificate for itself alone (K092)."""

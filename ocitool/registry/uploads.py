@@ -168,7 +168,9 @@ class _Upload:
         self._at_commit, self._passed, self._sent_in_one = False, 0, 0
         if self._location is None:
             self._offset = 0
-            self._location = self._next_location(self._repository.start_upload(digest.algorithm))
+            opened = self._repository.start_upload(digest.algorithm)
+            self._learn_minimum(opened)
+            self._location = self._next_location(opened)
             entry.note(self._location, 0)
         try:
             if size <= self._limits.whole and not self._offset:
@@ -247,7 +249,7 @@ class _Upload:
     def _recover(self, error: OcitoolError, entry: Entry) -> bool:
         """Prepare the next try, or find that the blob is there after all. Raises the error when it is final."""
         verdict = judge(error, at_commit=self._at_commit, has_body=bool(self._sent_in_one))
-        if verdict is Next.FAIL and not self._may_be_too_small(error):
+        if verdict is Next.FAIL:
             raise error
         if verdict is Next.WAIT:
             self._sleep(self._patience.wait_after(error))
@@ -344,20 +346,16 @@ class _Upload:
             raise error
         self._session.remembered.learn(self._repository.host, limits)
 
-    def _learn_from(self, error: OcitoolError) -> None:
-        """A session that died at the commit may have died of what it was fed (K101, K103)."""
+    def _learn_minimum(self, answer: Answer) -> None:
         limits = self._limits
-        if self._at_commit and self._sent_in_one:
-            self._learn(limits.without_whole(), error)
-        elif self._may_be_too_small(error):
-            self._learn(limits.after_too_small(limits.part), error)
+        with_minimum = limits.with_minimum(answer.headers.get("oci-chunk-min-length", ""))
+        if with_minimum != limits:
+            self._session.remembered.learn(self._repository.host, with_minimum)
 
-    def _may_be_too_small(self, error: OcitoolError) -> bool:
-        """Whether a refused commit can come from parts below a floor that the registry does not name."""
-        limits = self._limits
-        is_cut = not limits.streams and self._descriptor.size > limits.part
-        is_refusal = isinstance(error, RegistryError) and error.status == 400
-        return self._at_commit and is_cut and is_refusal and limits.after_too_small(limits.part) is not None
+    def _learn_from(self, error: OcitoolError) -> None:
+        """A session that died of the body in its closing PUT: other sessions get none (K103)."""
+        if self._at_commit and self._sent_in_one:
+            self._learn(self._limits.without_whole(), error)
 
     def _learn_from_cut(self, error: OcitoolError) -> None:
         """Something on the path ends long requests: after the second time, send less at once than passed (K113)."""

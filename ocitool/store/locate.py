@@ -106,7 +106,22 @@ class Opener:
             return reader, at.name
         if at.reference is None:
             raise UsageError(f"not a place: {at}")
-        return self.repository(at.reference.registry, at.reference.repository, write=write), at.name
+        return self._at_its_places(at.reference, write=write), at.name
+
+    def _at_its_places(self, reference: Reference, *, write: bool) -> "RemoteStore":
+        """The store of a repository, read where registries.conf says. Raises UsageError for one that is blocked."""
+        from ocitool.store.mirrors import Mirror, MirroredStore
+
+        places = self.session.redirections.places(reference.registry, reference.repository)
+        for place in places:
+            if place.insecure:
+                self.session.allow_insecure(place.registry)
+        if write:
+            return self.repository(reference.registry, reference.repository, write=True)
+        *mirrors, (own, _) = [(self.repository(place.registry, place.repository), place) for place in places]
+        if not mirrors:
+            return own
+        return MirroredStore(own.repository, [Mirror(s, place.by_tag, place.by_digest) for s, place in mirrors])
 
     def repository(self, registry: str, name: str, *, write: bool = False) -> "RemoteStore":
         """The store of one repository."""

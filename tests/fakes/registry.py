@@ -38,7 +38,8 @@ class Fault:
     `after` bytes of the body; `edit` changes headers of the right answer (None removes one); `corrupt` and
     `truncate` spoil the right body. `times` is how often it happens, `every` makes it each so-manieth request
     instead. `stall` says nothing until the client has gone, `drip_s` pauses between pieces of the body.
-    `first` is called before anything else: another writer, a registry that forgets.
+    `first` is called before anything else: another writer, a registry that forgets. `above` spares requests whose
+    body has at most so many bytes.
     """
 
     on: str
@@ -57,12 +58,15 @@ class Fault:
     stall: bool = False
     drip_s: float = 0.0
     first: Callable[[], object] = lambda: None
+    above: int = -1
     seen: int = 0
 
-    def due(self, method: str, path: str) -> bool:
+    def due(self, method: str, path: str, length: int = 0) -> bool:
         """Whether this fault takes the request; counts it."""
         wanted, _, pattern = self.on.partition(" ")
         if wanted not in {"*", method} or not fnmatch.fnmatch(path, pattern) or self.times == 0:
+            return False
+        if length <= self.above:
             return False
         self.seen += 1
         if self.every:
@@ -98,6 +102,7 @@ class FakeRegistry:
         self.keeps_cut, self.referrers, self.page = keeps_cut, referrers, page
         self.problems: list[str] = []
         self.accepted = 0  # bytes taken into sessions
+        self.taken_at_most: int | None = None  # of the next body that goes to a session
         self.busy = self.busiest = 0
         self.guard: Callable[[Logged], Response | None] | None = None
         self.token_server: Callable[[Logged], Response] | None = None
@@ -193,7 +198,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _fault(self, path: str) -> Fault | None:
         with self.registry.lock:
-            return next((f for f in self.registry.faults if f.due(self.command, path)), None)
+            length = int(self.headers.get("Content-Length") or 0)
+            return next((f for f in self.registry.faults if f.due(self.command, path, length)), None)
 
     def _log(self, size: int) -> None:
         headers = {key.lower(): value for key, value in self.headers.items()}
@@ -366,7 +372,8 @@ class Handler(BaseHTTPRequestHandler):
             return _error(404, "BLOB_UPLOAD_INVALID")
         if is_old or self._begins_at(upload) != len(upload):
             return 416, self._place(name, number, upload), b""
-        self._take(upload, self.data)
+        most, self.registry.taken_at_most = self.registry.taken_at_most, None
+        self._take(upload, self.data[:most])
         if self.command == "PATCH":
             return 202, self._place(name, number, upload), b""
         digest = self.query.get("digest", "")
