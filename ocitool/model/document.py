@@ -255,7 +255,7 @@ class _Emitter:
         gaps = [self._text[one.node.end : other.start] for one, other in pairwise(items)]
         is_inline = "\n" not in opening
         gap = gaps[0] if gaps else (style.comma if is_inline else "," + opening)
-        inner = replace(style, indent="", comma=gap) if is_inline else style
+        inner = replace(style, indent="", comma=style.comma if "\n" in gap else gap) if is_inline else style
         lead = "" if is_inline else opening.rpartition("\n")[2]
         parts = (
             self._members(value, items, inner, lead)

@@ -25,6 +25,7 @@ _HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::([
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_IMAGE_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Reference:
         if host == HUB and "/" not in path:
             path = f"library/{path}"
         _check_path(path, text)
-        if host == HUB and re.fullmatch(r"library/[0-9a-f]{64}", path):
+        if host == HUB and _IMAGE_ID.fullmatch(path.removeprefix("library/")):
             raise UsageError(f"{text!r} looks like an image id, not a name", hint="write repository@sha256:…")
         return cls(host, path, tag or ("" if digest else default_tag), digest)
 
@@ -97,7 +98,11 @@ class Reference:
         text = str(self)
         if self.registry != HUB:
             return text
-        return text.removeprefix(f"{HUB}/library/").removeprefix(f"{HUB}/")
+        first, slash, rest = self.repository.partition("/")
+        if first == "library" and "/" not in rest and not _IMAGE_ID.fullmatch(rest):
+            return text.removeprefix(f"{HUB}/library/")
+        # A first component that looks like a host, or none besides it, would mean another place.
+        return text.removeprefix(f"{HUB}/") if slash and not _looks_like_host(first) else text
 
 
 def is_tag(text: str) -> bool:
@@ -127,14 +132,15 @@ def parse_registry(text: str) -> str:
 
 def _split_host(rest: str, text: str) -> tuple[str, str]:
     first, slash, remainder = rest.partition("/")
-    is_host = bool(slash) and (
-        first == "localhost" or any(mark in first for mark in ".:[") or any(c.isupper() for c in first)
-    )
-    if not is_host:
+    if not slash or not _looks_like_host(first):
         return HUB, rest
     if not _is_host(first):
         raise UsageError(f"not a registry host: {first!r} in {text[:300]!r}", hint=_host_hint(first))
     return normalise_host(first), remainder
+
+
+def _looks_like_host(first: str) -> bool:
+    return first == "localhost" or any(mark in first for mark in ".:[") or any(c.isupper() for c in first)
 
 
 def _is_host(text: str) -> bool:

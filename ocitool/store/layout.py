@@ -26,6 +26,8 @@ from ocitool.store.verify import check_bytes, check_expected, verified
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 FULL_NAME: Final = "io.containerd.image.name"
+INDEX_LIMIT: Final = 64 * 1024 * 1024
+"""Largest index.json that is read, in bytes: a layout may hold more images than any manifest has entries."""
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -174,6 +176,9 @@ class LayoutStore:
     def _index_document(self) -> Document:
         path = self.path / "index.json"
         try:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > INDEX_LIMIT:
+                raise MalformedDocument(f"{path} is not a file of at most {INDEX_LIMIT} bytes")
             raw = path.read_bytes()
         except FileNotFoundError:
             empty = {"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": []}

@@ -52,6 +52,12 @@ def test_familiar_forms():
     assert "reg.test/library/app:1" == Reference.parse("reg.test/library/app:1").familiar
 
 
+@pytest.mark.parametrize("full", ["docker.io/a.b/c:1", "docker.io/localhost/c:1", "docker.io/library/a/b:1"])
+def test_a_short_form_that_would_mean_another_place_is_not_used(full):
+    """K061, the other way round."""
+    assert Reference.parse(full) == Reference.parse(Reference.parse(full).familiar)
+
+
 def test_digest_decides_when_a_tag_is_there_too():
     """K062: both are kept, the digest selects."""
     reference = Reference.parse(f"reg.test:5000/app:1@{D}")
