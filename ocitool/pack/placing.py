@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind, ancestors, name_bytes, resolve
+from ocitool.model.files import Kind, ancestors, name_bytes, parent, resolve
 from ocitool.pack.entries import Base, Entry
 
 
@@ -35,15 +35,23 @@ class _Placed:
         self._tree = tree
         self._parents: dict[str, str] = {"": ""}
         self._finals: dict[str, Entry] = {}
+        self._followed: set[str] = set()
 
     def add(self, entry: Entry) -> None:
+        asked = entry.path
         above, _, name = entry.path.rpartition("/")
         path = f"{self._directory(above)}/{name}".lstrip("/")
         if entry.kind is Kind.DIRECTORY:
             path = resolve(path, self._link_at)
-        entry = self._with_content(replace(entry, path=path) if path != entry.path else entry, entry.path)
+            self._directory(parent(path))  # a link that leads to nothing names what is to be made
+        entry = self._with_content(replace(entry, path=path) if path != asked else entry, asked)
         there = self._kind_at(path)
-        if there is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+        # A link that other entries went through is a directory to them, and must stay what it is.
+        was_followed = path in self._followed and not (
+            entry.kind is Kind.SYMLINK and entry.link == self._link(path)
+        )
+        is_directory = there is Kind.DIRECTORY or was_followed
+        if is_directory and entry.kind is not Kind.DIRECTORY:
             raise UsageError(
                 f"/{path} is a directory and cannot become a file",
                 hint="end the destination with / to copy into it",
@@ -89,11 +97,18 @@ class _Placed:
             return own.kind
         return self._tree.kind_at(path) if self._tree is not None else None
 
-    def _link_at(self, path: str) -> str | None:
+    def _link(self, path: str) -> str | None:
         own = self.entries.get(path)
         if own is not None:
             return own.link if own.kind is Kind.SYMLINK else None
         return self._tree.link_at(path) if self._tree is not None else None
+
+    def _link_at(self, path: str) -> str | None:
+        """The link to follow at a path, noted."""
+        link = self._link(path)
+        if link is not None:
+            self._followed.add(path)
+        return link
 
 
 def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -105,3 +105,29 @@ def test_a_hard_link_follows_its_target_through_the_base():
     placed = place([file("bin/a"), Entry("bin/b", Kind.HARDLINK, link="bin/a")], USR_MERGED)
 
     assert [("usr/bin/a", ""), ("usr/bin/b", "usr/bin/a")] == [(e.path, e.link) for e in placed]
+
+
+def test_a_directory_goes_where_a_dangling_link_leads():
+    base = tree(d="b/c")
+
+    assert ["b", "b/c", "b/c/f"] == paths(place([Entry("d", Kind.DIRECTORY, 0o755), file("d/f")], base))
+
+
+def test_a_link_that_was_followed_cannot_become_a_file():
+    """What went through it would be gone."""
+    with pytest.raises(UsageError, match="/bin is a directory"):
+        place([file("bin/app"), file("bin")], USR_MERGED)
+
+
+def test_a_link_may_be_placed_over_the_same_link():
+    placed = place([file("bin/app"), Entry("bin", Kind.SYMLINK, 0o777, link="usr/bin")], USR_MERGED)
+
+    assert ["bin", "usr/bin/app"] == paths(placed)
+
+
+def test_the_last_of_two_links_wins():
+    """K145"""
+    links = [Entry("bin", Kind.SYMLINK, 0o777, link=target) for target in ("one", "two")]
+
+    assert ["two"] == [entry.link for entry in place(links, None)]
+    assert ["two"] == [entry.link for entry in place(links, USR_MERGED)]
