@@ -1,0 +1,209 @@
+"""Which stages an image needs and what each is built upon, decided before anything is read.
+
+A stage that nothing leads to is not looked at (K172). Spec: BuildKit's Dockerfile reference, "FROM".
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction, OnBuild, Run, Stage
+from ocitool.build.dockerfile.lines import problem
+from ocitool.build.dockerfile.parse import parse_trigger
+from ocitool.build.dockerfile.shell import expand
+from ocitool.build.dockerfile.variables import automatic, declared
+from ocitool.errors import NotFound, UsageError
+from ocitool.model.platform import Platform
+
+
+class Origin(Enum):
+    """Where files come from."""
+
+    SCRATCH = "scratch"
+    STAGE = "stage"
+    CONTEXT = "context"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a stage stands on, or what --from names: a stage by number, a named context, an image for a platform."""
+
+    origin: Origin
+    name: str = ""
+    stage: int = -1
+    platform: Platform | None = None
+    is_explicit: bool = False
+    """The platform was written, not taken from the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A stage that the target needs: its ground, and that of each COPY --from by the line's number."""
+
+    stage: Stage
+    ground: Ground
+    sources: Mapping[str, Ground] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of a Dockerfile for one platform."""
+
+    platform: Platform
+    host: Platform
+    target: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict, hash=False)
+    contexts: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def global_scope(file: Dockerfile, wanted: Wanted) -> dict[str, str]:
+    """The values that FROM lines see. Raises UsageError."""
+    values = automatic(wanted.platform, wanted.host, wanted.target)
+    values |= {name: value for name, value in wanted.arguments.items() if name in values}
+    for arg in file.arguments:
+        at = _at(file, arg.line.number)
+        for name, value in declared(arg, wanted.arguments, values, lambda word: at(word, values)):  # noqa: B023
+            if value is not None:
+                values[name] = value
+    return values
+
+
+def needed_stages(file: Dockerfile, wanted: Wanted) -> tuple[Needed, ...]:
+    """The stages that the target needs, each after those it needs, the target last.
+
+    Raises UsageError with the line for a FROM or --from that leads nowhere, NotFound for an unknown target.
+    """
+    scope = global_scope(file, wanted)
+    target = target_of(file, wanted.target)
+    found: dict[int, Needed] = {}
+    todo = [target.number]
+    while todo:
+        number = todo.pop()
+        if number in found:
+            continue
+        needed = _needed(file, file.stages[number], scope, wanted)
+        found[number] = needed
+        grounds = (needed.ground, *needed.sources.values())
+        todo += [ground.stage for ground in grounds if ground.origin is Origin.STAGE]
+    return tuple(found[number] for number in sorted(found))
+
+
+def target_of(file: Dockerfile, name: str) -> Stage:
+    """The stage of that name or number; the last one for an empty name. Raises NotFound."""
+    if not name:
+        return file.stages[-1]
+    stage = find_stage(file.stages, name)
+    if stage is None:
+        names = ", ".join(stage.name for stage in file.stages)
+        raise NotFound(f"no stage {name!r} in {file.file}", name=name, where=file.file, hint=f"it has {names}")
+    return stage
+
+
+def find_stage(stages: Iterable[Stage], name: str) -> Stage | None:
+    """The last stage of that name, else that with the number; None if there is none."""
+    stages = tuple(stages)
+    named = [stage for stage in stages if stage.base.name == name.lower()]
+    if named:
+        return named[-1]
+    if name.isascii() and name.isdigit() and int(name[:6]) < len(stages):
+        return stages[int(name[:6])]
+    return None
+
+
+def runs(needed: Iterable[Needed]) -> Iterator[tuple[Stage, Run]]:
+    """Every RUN that the image would need."""
+    for one in needed:
+        for instruction in one.stage.body:
+            if isinstance(instruction, Run):
+                yield one.stage, instruction
+
+
+def triggers(stage: Stage, file: Dockerfile) -> tuple[Instruction, ...]:
+    """The instructions that a stage's ONBUILD lines leave to whatever is built upon it."""
+    return tuple(
+        parse_trigger(one.text, f"{file.file}:{one.line.number}", file.escape)
+        for one in stage.body
+        if isinstance(one, OnBuild)
+    )
+
+
+def _needed(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Needed:
+    at = _at(file, stage.base.line.number)
+    image = at(stage.base.image, scope)
+    if not image:
+        raise problem(
+            file.file,
+            stage.base.line.number,
+            f"FROM {stage.base.image} names no image: a variable is empty",
+            "give it a default before the first FROM, or a value with --build-arg",
+        )
+    explicit = None
+    if stage.base.platform is not None:
+        text = at(stage.base.platform, scope)
+        if not text:
+            raise problem(file.file, stage.base.line.number, "--platform is empty", "give the variable a value")
+        try:
+            explicit = Platform.parse(text, wanted.host)
+        except UsageError as error:
+            raise problem(file.file, stage.base.line.number, error.what, error.hint) from None
+    earlier = file.stages[: stage.number]
+    ground = _ground(image, earlier, wanted, explicit, by_number=False)
+    sources: dict[str, Ground] = {}
+    inherited = triggers(file.stages[ground.stage], file) if ground.origin is Origin.STAGE else ()
+    for one in (*inherited, *stage.body):
+        if isinstance(one, Copy) and one.source_stage:
+            sources[one.source_stage] = _copied(file, stage, one, wanted)
+    return Needed(stage, ground, sources)
+
+
+def _ground(
+    name: str, stages: Iterable[Stage], wanted: Wanted, explicit: Platform | None, *, by_number: bool
+) -> Ground:
+    platform = explicit or wanted.platform
+    stages = tuple(stages)
+    stage = next((one for one in reversed(stages) if one.base.name and one.base.name == name.lower()), None)
+    if stage is None and by_number:
+        stage = find_stage(stages, name)
+    if stage is not None:
+        return Ground(Origin.STAGE, name, stage.number)
+    if name in wanted.contexts:
+        return Ground(Origin.CONTEXT, name, platform=platform)
+    if name == "scratch":
+        return Ground(Origin.SCRATCH, name, platform=platform, is_explicit=explicit is not None)
+    return Ground(Origin.IMAGE, name, platform=platform, is_explicit=explicit is not None)
+
+
+def _copied(file: Dockerfile, stage: Stage, copy: Copy, wanted: Wanted) -> Ground:
+    name, number = copy.source_stage, copy.line.number
+    if "$" in name:
+        raise problem(
+            file.file,
+            number,
+            f"--from={name} holds a variable",
+            "name a stage with FROM … AS, and --from that stage",
+        )
+    later = find_stage(file.stages[stage.number :], name)
+    is_number = name.isascii() and name.isdigit()
+    ground = _ground(name, file.stages[: stage.number], wanted, None, by_number=True)
+    is_stage = ground.origin is Origin.STAGE
+    if not is_stage and ((later is not None and later.base.name == name.lower()) or is_number):
+        raise problem(
+            file.file,
+            number,
+            f"--from={name} is no stage above this one",
+            "a stage can only copy from those before it",
+        )
+    return ground
+
+
+def _at(file: Dockerfile, number: int) -> Callable[[str, Mapping[str, str]], str]:
+    """Expansion whose errors name the line."""
+
+    def expanded(word: str, variables: Mapping[str, str]) -> str:
+        try:
+            return expand(word, variables, escape=file.escape).text
+        except UsageError as error:
+            raise problem(file.file, number, error.what, error.hint) from None
+
+    return expanded
