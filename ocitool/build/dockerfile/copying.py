@@ -1,0 +1,209 @@
+"""COPY and ADD of files: which entries they put where, as BuildKit's file operations do it.
+
+A directory's contents are merged into the destination, whose own attributes stay as they are (K161); the
+directories below it take the source's. Links on the way to the destination are followed inside the root (K163).
+Spec: BuildKit's Dockerfile reference, "COPY".
+"""
+
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
+from ocitool.build.dockerfile.patterns import glob, is_pattern
+from ocitool.build.dockerfile.sources import Files, Layered
+from ocitool.errors import NotFound, UsageError
+from ocitool.model.files import Kind, ancestors, resolve
+from ocitool.pack.entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What --chown and --chmod say of every file; None where nothing is said. `mode` gets an entry's own one."""
+
+    owner: tuple[int, int] | None = None
+    mode: Callable[[Entry], int] | None = None
+
+    def on(self, entry: Entry) -> Entry:
+        """The entry with them."""
+        uid, gid = self.owner or (entry.uid, entry.gid)
+        mode = self.mode(entry) if self.mode is not None and entry.kind is not Kind.SYMLINK else entry.mode
+        return (
+            entry
+            if (uid, gid, mode) == (entry.uid, entry.gid, entry.mode)
+            else replace(entry, uid=uid, gid=gid, mode=mode)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One COPY, decided: sources as patterns, an absolute destination whose last slash counts."""
+
+    sources: tuple[str, ...]
+    destination: str
+    attributes: Attributes = field(default_factory=Attributes)
+    exclude: IgnoreRules = field(default_factory=IgnoreRules)
+    parents: bool = False
+
+    @property
+    def into(self) -> bool:
+        """Whether the destination is a directory by how it is written."""
+        return self.destination.endswith(("/", "/."))
+
+
+class Growing:
+    """The entries of one layer while they are put over a tree (None: an empty root)."""
+
+    def __init__(self, below: Files | None) -> None:
+        self._below = below
+        self.entries: dict[str, Entry] = {}
+
+    def kind_at(self, path: str) -> Kind | None:
+        """What stands at a path whose own parents are no links."""
+        if not path:
+            return Kind.DIRECTORY
+        own = self.entries.get(path)
+        if own is not None:
+            return own.kind
+        return self._below.kind_at(path) if self._below is not None else None
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there."""
+        own = self.entries.get(path)
+        if own is not None:
+            return own.link if own.kind is Kind.SYMLINK else None
+        return self._below.link_at(path) if self._below is not None else None
+
+    def directory(self, path: str, owner: tuple[int, int] | None) -> str:
+        """The real path of a directory; it and its parents are made where they are missing, mode 0755."""
+        real = resolve(path, self.link_at)
+        for step in (*ancestors(real), real) if real else ():
+            there = self.kind_at(step)
+            if there is None:
+                uid, gid = owner or (0, 0)
+                self.entries[step] = Entry(step, Kind.DIRECTORY, 0o755, uid, gid)
+            elif there is not Kind.DIRECTORY:
+                raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
+        return real
+
+    def put(self, entry: Entry) -> None:
+        """One entry at its path, whose parents are real directories."""
+        there = self.kind_at(entry.path)
+        if there is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+            raise UsageError(
+                f"/{entry.path} is a directory and cannot become a file",
+                hint="end the destination with / to copy into it",
+            )
+        if there not in {None, Kind.DIRECTORY} and entry.kind is Kind.DIRECTORY:
+            raise UsageError(f"/{entry.path} is a file or a link and cannot become a directory")
+        self.entries[entry.path] = entry
+
+    def layered(self) -> Layered:
+        """The tree with the layer on it."""
+        return Layered(self.entries.values(), self._below)
+
+
+def copy(order: Order, source: Files, onto: Growing, missing: Callable[[str], Exception]) -> None:
+    """Put what the order names into the layer. `missing` makes the error for a source that is not there.
+
+    Raises UsageError for several files that would all become one.
+    """
+    found = [one for pattern in order.sources for one in _matches(pattern, source, missing)]
+    if not found:
+        raise missing(order.sources[0])
+    destination = resolve(order.destination, onto.link_at)
+    files = [path for path, _ in found if source.kind_at(path) is not Kind.DIRECTORY]
+    into = order.into or onto.kind_at(destination) is Kind.DIRECTORY
+    if len(files) > 1 and not into:
+        raise UsageError(
+            f"{len(files)} files go to {order.destination}, which is no directory",
+            hint=f"write {order.destination}/ to copy into a directory",
+        )
+    job = _Copying(order, source, onto)
+    if into:
+        onto.directory(destination, order.attributes.owner)
+    for path, name in found:
+        if source.kind_at(path) is Kind.DIRECTORY:
+            job.contents(path, onto.directory(destination, order.attributes.owner))
+        elif into:
+            job.file(path, destination, name)
+        else:
+            job.file(path, *_split(destination))
+
+
+def _split(path: str) -> tuple[str, str]:
+    above, _, name = path.rpartition("/")
+    return above, name
+
+
+@dataclass(frozen=True, slots=True)
+class _Copying:
+    """One COPY on its way into a layer."""
+
+    order: Order
+    source: Files
+    onto: Growing
+
+    def file(self, path: str, folder: str, name: str) -> None:
+        """One file into a directory that is made if it is missing."""
+        entry = self.source.entry_at(path)
+        if entry is not None:
+            real = self.onto.directory(folder, self.order.attributes.owner)
+            self.onto.put(self.order.attributes.on(replace(entry, path=f"{real}/{name}".lstrip("/"))))
+
+    def contents(self, path: str, target: str, relative: str = "", above: Verdict | None = None) -> bool:
+        """What stands in a directory of the source, merged into a real one; whether anything was put there."""
+        has_any = False
+        exclude = self.order.exclude
+        for name in self.source.names(path):
+            entry = self.source.entry_at(f"{path}/{name}".lstrip("/"))
+            if entry is None:
+                continue
+            below = f"{relative}/{name}".lstrip("/")
+            verdict = exclude.judge(below, above)
+            is_folder = entry.kind is Kind.DIRECTORY
+            if verdict.ignored and not (is_folder and exclude.has_exceptions):
+                continue
+            to = f"{target}/{name}".lstrip("/")
+            before = self.onto.entries.get(to)
+            self.onto.put(self.order.attributes.on(replace(entry, path=to)))
+            inside = is_folder and self.contents(entry.path, to, below, verdict)
+            if not verdict.ignored or inside:
+                has_any = True
+            elif before is None:
+                del self.onto.entries[to]
+            else:
+                self.onto.entries[to] = before
+        return has_any
+
+
+def _matches(pattern: str, source: Files, missing: Callable[[str], Exception]) -> Iterator[tuple[str, str]]:
+    """The real paths that a source names, each with the last component it was found under."""
+    written = posixpath.normpath("/" + pattern).lstrip("/")
+    if not is_pattern(written):
+        real = resolve(written, source.link_at)
+        if source.kind_at(real) is None:
+            raise missing(pattern)
+        yield real, posixpath.basename(written)
+        return
+    parts = written.split("/")
+    plain = next(number for number, part in enumerate(parts) if is_pattern(part))
+    todo = [(resolve("/".join(parts[:plain]), source.link_at), plain)]
+    while todo:
+        folder, depth = todo.pop()
+        matches, is_last = glob(parts[depth]), depth == len(parts) - 1
+        named = [f"{folder}/{name}".lstrip("/") for name in source.names(folder) if matches(name)]
+        if is_last:
+            for path in named:
+                real = resolve(path, source.link_at)
+                if source.kind_at(real) is None:
+                    raise missing(path)
+                yield real, posixpath.basename(path)
+        else:
+            todo += [(path, depth + 1) for path in reversed(named) if source.kind_at(path) is Kind.DIRECTORY]
+
+
+def not_found(pattern: str, where: str, hint: str) -> NotFound:
+    """The error for a source that is not there."""
+    what = f"no file matches {pattern}" if is_pattern(pattern) else f"no {pattern}"
+    return NotFound(f"{what} in {where}", name=pattern, where=where, hint=hint)

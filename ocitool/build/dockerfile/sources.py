@@ -1,0 +1,193 @@
+"""Where COPY takes files from: trees of entries, of the context or of a stage, looked into without copying.
+
+Paths have the form of `model.files`; "" is the root of the tree.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
+from ocitool.errors import local_io
+from ocitool.model.files import Kind, name_bytes, parent
+from ocitool.pack.entries import Content, Entry, FileContent, file_entry
+from ocitool.rootfs.tree import Node, Tree
+
+
+class Files(Protocol):
+    """A tree of files. Its entries carry the paths they have in it."""
+
+    def entry_at(self, path: str) -> Entry | None:
+        """What stands at a path whose own parents are no links; None for nothing and for the root."""
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a directory, sorted bytewise."""
+
+    def kind_at(self, path: str) -> Kind | None:
+        """The kind of what stands there; the root is a directory."""
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there, None for anything else."""
+
+
+class _Known:
+    """What `Files` says of kinds and links, from the entries."""
+
+    def entry_at(self, path: str) -> Entry | None:
+        raise NotImplementedError
+
+    def kind_at(self, path: str) -> Kind | None:
+        """The kind of what stands there; the root is a directory."""
+        if not path:
+            return Kind.DIRECTORY
+        entry = self.entry_at(path)
+        return None if entry is None else entry.kind
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there, None for anything else."""
+        entry = self.entry_at(path) if path else None
+        return entry.link if entry is not None and entry.kind is Kind.SYMLINK else None
+
+
+class Layered(_Known):
+    """Entries over another tree: what a stage holds after one more layer.
+
+    An entry that is no directory hides what is below it, and a directory that replaces something else is empty.
+    """
+
+    def __init__(self, entries: Iterable[Entry], below: Files | None = None) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._names: dict[str, set[str]] = {}
+        self._below = below
+        for entry in entries:
+            content = self._entries[entry.link].content if entry.kind is Kind.HARDLINK else entry.content
+            is_link = entry.kind is Kind.HARDLINK
+            self._entries[entry.path] = (
+                replace(self._entries[entry.link], path=entry.path, content=content) if is_link else entry
+            )
+            self._names.setdefault(parent(entry.path), set()).add(entry.path.rpartition("/")[2])
+
+    def entry_at(self, path: str) -> Entry | None:
+        """The newest entry of that path."""
+        own = self._entries.get(path)
+        if own is not None or self._below is None:
+            return own
+        above = path
+        while above := parent(above):
+            there = self._entries.get(above)
+            if there is not None and (there.kind is not Kind.DIRECTORY or not self._merges(above)):
+                return None
+        return self._below.entry_at(path)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names of both trees, where both have a directory."""
+        found = set(self._names.get(path, ()))
+        if self._below is not None and (path not in self._entries or self._merges(path)):
+            found.update(name for name in self._below.names(path) if self.entry_at(f"{path}/{name}".lstrip("/")))
+        return tuple(sorted(found, key=name_bytes))
+
+    def _merges(self, path: str) -> bool:
+        return self._below is not None and self._below.kind_at(path) is Kind.DIRECTORY
+
+
+class Imaged(_Known):
+    """The merged tree of an image; `content_of` gives the bytes of a file when they are read."""
+
+    def __init__(self, tree: Tree, content_of: Callable[[str, Node], Content]) -> None:
+        self._tree = tree
+        self._content_of = content_of
+        self._made: dict[str, Entry] = {}
+
+    def entry_at(self, path: str) -> Entry | None:
+        """The entry that would make the file again."""
+        made = self._made.get(path)
+        node = self._tree.get(path) if made is None and path else None
+        if node is None:
+            return made
+        content = self._content_of(path, node) if node.kind is Kind.FILE else None
+        made = Entry(
+            path,
+            node.kind,
+            node.mode,
+            node.uid,
+            node.gid,
+            node.mtime,
+            content,
+            node.link if node.kind is Kind.SYMLINK else "",
+            node.xattrs,
+            node.device,
+        )
+        self._made[path] = made
+        return made
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a directory."""
+        return self._tree.children(path)
+
+
+class Context(_Known):
+    """A folder of this machine without what its ignore rules keep out; read only where it is asked about.
+
+    Owners are 0:0 and times the epoch's; modes are the files' own. Nothing outside the folder is ever seen, for
+    links are entries here and followed by whoever resolves paths. Raises LocalIOError.
+    """
+
+    def __init__(self, root: Path, rules: IgnoreRules | None = None) -> None:
+        self._root = root
+        self._rules = rules or IgnoreRules()
+        self._folders: dict[str, dict[str, Entry]] = {}
+        self._verdicts: dict[str, Verdict] = {"": Verdict()}
+        self._shared: dict[tuple[int, int], FileContent] = {}
+
+    def entry_at(self, path: str) -> Entry | None:
+        """The entry of a file that is not ignored."""
+        if not path:
+            return None
+        above, _, name = path.rpartition("/")
+        if above and self.kind_at(above) is not Kind.DIRECTORY:
+            return None
+        return self._folder(above).get(name)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a directory that are not ignored."""
+        return tuple(self._folder(path)) if self.kind_at(path) is Kind.DIRECTORY else ()
+
+    def is_ignored(self, path: str) -> bool:
+        """Whether there is such a file, kept out by the rules alone."""
+        return self._rules.ignores(path) and os.path.lexists(self._root / path)
+
+    def _folder(self, folder: str) -> dict[str, Entry]:
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._folders[folder] = dict(self._listed(folder))
+        return known
+
+    def _listed(self, folder: str) -> Iterator[tuple[str, Entry]]:
+        try:
+            with os.scandir(self._root / folder) as listing:
+                items = sorted(listing, key=lambda item: os.fsencode(item.name))
+        except OSError as error:
+            raise local_io(error, f"read {self._root / folder}") from error
+        for item in items:
+            path = f"{folder}/{item.name}" if folder else item.name
+            verdict = self._rules.judge(path, self._verdicts[folder])
+            is_folder = item.is_dir(follow_symlinks=False)
+            if is_folder:
+                self._verdicts[path] = verdict
+            if verdict.ignored and not (is_folder and self._rules.has_exceptions and self._folder(path)):
+                continue
+            status = item.stat(follow_symlinks=False)
+            if stat.S_ISSOCK(status.st_mode):
+                continue
+            yield item.name, self._entry(item.path, path, status)
+
+    def _entry(self, place: str, path: str, status: os.stat_result) -> Entry:
+        """The entry with the file's own mode; names of one file share one content."""
+        key = (status.st_dev, status.st_ino)
+        entry = file_entry(place, path, status, content=self._shared.get(key) if status.st_nlink > 1 else None)
+        if status.st_nlink > 1 and isinstance(entry.content, FileContent):
+            self._shared[key] = entry.content
+        return entry if entry.kind is Kind.SYMLINK else replace(entry, mode=status.st_mode & 0o7777)

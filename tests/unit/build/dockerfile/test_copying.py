@@ -1,0 +1,188 @@
+"""COPY: what goes where, over what is there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ocitool.build.dockerfile.copying import Attributes, Growing, Order, copy, not_found
+from ocitool.build.dockerfile.ignore import IgnoreRules
+from ocitool.build.dockerfile.sources import Context, Layered
+from ocitool.errors import NotFound, UsageError
+from ocitool.model.files import Kind
+from ocitool.pack.entries import BytesContent, Entry
+
+
+def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
+    return Entry(path, Kind.DIRECTORY, mode, uid, gid)
+
+
+def file(path: str, text: str = "x", mode: int = 0o644, uid: int = 0) -> Entry:
+    return Entry(path, Kind.FILE, mode, uid, content=BytesContent(text.encode()))
+
+
+def link(path: str, target: str) -> Entry:
+    return Entry(path, Kind.SYMLINK, 0o777, link=target)
+
+
+SOURCE = Layered(
+    [
+        file("a.txt"),
+        file("b.txt"),
+        directory("d", 0o700, 5),
+        file("d/one", mode=0o4755),
+        directory("d/sub", 0o711, 5),
+        file("d/sub/two"),
+        link("l", "d/one"),
+        link("dl", "d"),
+        link("d/in", "one"),
+    ]
+)
+
+
+def copied(*words: str, below: list[Entry] | None = None, source=SOURCE, **more) -> dict[str, tuple]:
+    *sources, destination = words
+    onto = Growing(Layered(below) if below is not None else None)
+    copy(Order(tuple(sources), destination, **more), source, onto, lambda p: not_found(p, "here", ""))
+    return {path: (entry.kind.name, oct(entry.mode), entry.uid) for path, entry in sorted(onto.entries.items())}
+
+
+def paths(*words: str, **more) -> list[str]:
+    return list(copied(*words, **more))
+
+
+def test_a_file_into_a_directory_or_under_a_name():
+    assert ["x", "x/a.txt"] == paths("a.txt", "/x/")
+    assert ["x", "x/y"] == paths("a.txt", "/x/y")
+    assert ["a.txt"] == paths("a.txt", "/")
+    assert ["x", "x/a.txt"] == paths("a.txt", "/x/.")
+
+
+def test_a_directory_gives_its_contents():
+    assert ["e", "e/in", "e/one", "e/sub", "e/sub/two"] == paths("d", "/e")
+    assert ["in", "one", "sub", "sub/two"] == paths("d/", "/")
+
+
+def test_the_destination_keeps_its_attributes_and_directories_below_take_the_sources():
+    """K161: /app keeps 1000:1000 0750; one that was not there is 0:0 0755."""
+    below = [directory("app", 0o750, 1000, 1000), directory("app/sub", 0o777, 1000)]
+
+    assert "app" not in copied("d", "/app", below=below)
+    assert ("DIRECTORY", "0o711", 5) == copied("d", "/app", below=below)["app/sub"]
+    assert ("DIRECTORY", "0o755", 0) == copied("d", "/app")["app"]
+
+
+def test_an_existing_directory_needs_no_slash_and_links_to_it_are_followed():
+    """K163: the file goes into the directory; a link on the way stays."""
+    below = [directory("real"), directory("real/foo"), link("path", "/real"), link("foo", "real/foo")]
+
+    assert ["real/foo/a.txt"] == paths("a.txt", "/real/foo", below=below)
+    assert ["real/foo/a.txt"] == paths("a.txt", "/path/foo", below=below)
+    assert ["real/foo/a.txt"] == paths("a.txt", "/foo", below=below)
+
+
+def test_wildcards_with_one_match_with_many_and_with_none():
+    """K164: one file gets the name, two need a directory, none is an error."""
+    assert ["dest", "dest/art.tgz"] == paths("a.*", "/dest/art.tgz")
+    assert ["dest", "dest/a.txt", "dest/b.txt"] == paths("*.txt", "/dest/")
+    assert ["dest/a.txt", "dest/b.txt"] == paths("*.txt", "/dest", below=[directory("dest")])
+    with pytest.raises(UsageError, match=r"2 files go to /dest/art\.tgz, which is no directory"):
+        copied("*.txt", "/dest/art.tgz")
+    with pytest.raises(NotFound, match=r"no file matches x\* in here"):
+        copied("x*", "/dest/")
+
+
+def test_directories_that_a_wildcard_matches_give_their_contents():
+    """K164: COPY d/* /dest: files by name, directories by what they hold."""
+    assert ["dest", "dest/in", "dest/one", "dest/two"] == paths("d/*", "/dest/")
+
+
+def test_links_named_as_sources_are_followed_and_links_found_inside_are_kept():
+    assert ("FILE", "0o4755", 0) == copied("l", "/x")["x"]
+    assert ["y", "y/in", "y/one", "y/sub", "y/sub/two"] == paths("dl", "/y")
+    assert "SYMLINK" == copied("dl", "/y")["y/in"][0]
+
+
+def test_sources_cannot_leave_their_root():
+    assert ["x"] == paths("../../a.txt", "/x")
+    with pytest.raises(NotFound, match="no nothing in here"):
+        copied("nothing", "/x")
+
+
+def test_owner_and_mode_are_set_on_everything_that_is_copied():
+    attributes = Attributes((7, 8), lambda entry: 0o640)
+
+    found = copied("d", "/new/e", attributes=attributes)
+
+    assert ("FILE", "0o640", 7) == found["new/e/one"]
+    assert ("SYMLINK", "0o777", 7) == found["new/e/in"]
+    assert ("DIRECTORY", "0o755", 7) == found["new/e"]
+
+
+def test_exclude_is_relative_to_each_directory_and_can_be_taken_back():
+    assert ["e", "e/in", "e/one"] == paths("d", "/e", exclude=IgnoreRules.of(["sub"]))
+    assert ["e", "e/sub", "e/sub/two"] == paths("d", "/e", exclude=IgnoreRules.of(["*", "!sub/two"]))
+    assert ["e"] == paths("d", "/e", exclude=IgnoreRules.of(["*", "!nothing"]))
+
+
+def test_what_cannot_stand_in_anothers_place():
+    with pytest.raises(UsageError, match="/x/sub is a file or a link"):
+        copied("d", "/x", below=[directory("x"), file("x/sub")])
+    with pytest.raises(UsageError, match="/x/one is a directory and cannot become a file"):
+        copied("d", "/x", below=[directory("x"), directory("x/one")])
+    with pytest.raises(UsageError, match="/a is not a directory"):
+        copied("a.txt", "/a/b", below=[file("a")])
+
+
+def test_a_link_below_the_destination_is_replaced_by_a_file():
+    assert ("FILE", "0o4755", 0) == copied("d", "/x", below=[directory("x"), link("x/one", "/etc/passwd")])["x/one"]
+
+
+def context(tmp_path: Path, ignore: str = "") -> Context:
+    for name in ("src/a.go", "docs/x.md", "docs/README.md", "target/a.jar", "target/b.jar"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return Context(tmp_path, IgnoreRules.parse(ignore))
+
+
+def test_what_is_ignored_is_not_there_and_the_folder_is_left_alone(tmp_path):
+    """K167: nothing of the context is touched; the image sees only what is kept."""
+    source = context(tmp_path, "*\n!target/a.jar\n")
+    before = sorted(os.walk(tmp_path))
+
+    assert ["x", "x/target", "x/target/a.jar"] == paths(".", "/x/", source=source)
+    assert source.is_ignored("src/a.go")
+    assert before == sorted(os.walk(tmp_path))
+
+
+def test_modes_are_those_of_the_files_and_owners_are_not(tmp_path):
+    (tmp_path / "run").write_text("#!")
+    (tmp_path / "run").chmod(0o4751)
+
+    assert ("FILE", "0o4751", 0) == copied("run", "/run", source=Context(tmp_path))["run"]
+
+
+def test_names_of_one_file_share_their_content(tmp_path):
+    (tmp_path / "a").write_text("x")
+    os.link(tmp_path / "a", tmp_path / "b")
+    source = Context(tmp_path)
+
+    assert source.entry_at("a").content is source.entry_at("b").content
+
+
+def test_a_link_out_of_the_context_leads_to_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "in/out").symlink_to("../secret")
+
+    with pytest.raises(NotFound):
+        copied("out", "/x", source=Context(tmp_path / "in"))
+
+
+def test_a_stage_is_its_layers_over_each_other():
+    stage = Layered([link("d", "a.txt"), file("b.txt/inner"), directory("b.txt")], SOURCE)
+
+    assert stage.entry_at("d/one") is None
+    assert () == stage.names("d")
+    assert ("inner",) == stage.names("b.txt")
+    assert ("a.txt", "b.txt", "d", "dl", "l") == stage.names("")
