@@ -243,7 +243,7 @@ class LayoutStore:
         try:
             (self.path / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
             if not (self.path / "oci-layout").is_file():
-                self._replace("oci-layout", _MARKER)
+                self._create("oci-layout", _MARKER)
             if not (self.path / "index.json").is_file():
                 with self._locked():
                     if not (self.path / "index.json").is_file():
@@ -274,6 +274,22 @@ class LayoutStore:
                     raise local_io(error, f"write {self.path / 'index.json'}") from error
 
     def _replace(self, name: str, data: bytes) -> None:
+        with self._written(name, data) as temporary:
+            temporary.replace(self.path / name)
+
+    def _create(self, name: str, data: bytes) -> None:
+        """The file with `data`; one that is there already stays, since somebody may hold its lock."""
+        with suppress(FileExistsError), self._written(name, data) as temporary:
+            try:
+                (self.path / name).hardlink_to(temporary)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without hard links, such as FAT
+                with (self.path / name).open("xb", buffering=0) as file:
+                    file.write(data)
+
+    @contextmanager
+    def _written(self, name: str, data: bytes) -> Iterator[Path]:
         temporary = self.path / f".{name}-{secrets.token_hex(6)}"
         try:
             with temporary.open("wb") as file:
@@ -281,10 +297,9 @@ class LayoutStore:
                 file.flush()
                 if self._durable:
                     os.fsync(file.fileno())
-            temporary.replace(self.path / name)
-        except BaseException:
+            yield temporary
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
