@@ -16,9 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.faults import Fault
 
 NAME = r"[a-z0-9]+(?:[._/-][a-z0-9]+)*"
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -28,54 +30,6 @@ KINDS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 Response = tuple[int, dict[str, str], bytes]
-
-
-@dataclass
-class Fault:
-    """What happens instead of the right answer. `on` is `METHOD /path/pattern`; `skip` requests pass before it.
-
-    `status`, `headers` and `body` are an answer; `reset` breaks the connection, before anything was read or, with
-    `after` bytes of the body; `edit` changes headers of the right answer (None removes one); `corrupt` and
-    `truncate` spoil the right body. `times` is how often it happens, `every` makes it each so-manieth request
-    instead. `stall` says nothing until the client has gone, `drip_s` pauses between pieces of the body.
-    `first` is called before anything else: another writer, a registry that forgets. `above` spares requests whose
-    body has at most so many bytes.
-    """
-
-    on: str
-    times: int = 1
-    skip: int = 0
-    status: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    reset: bool = False
-    after: int = 0
-    edit: Mapping[str, str | None] = field(default_factory=dict)
-    corrupt: bool = False
-    truncate: int = 0
-    then: bool = False  # do the work first, then answer so (a commit whose answer is lost)
-    every: int = 0
-    stall: bool = False
-    drip_s: float = 0.0
-    first: Callable[[], object] = lambda: None
-    above: int = -1
-    seen: int = 0
-
-    def due(self, method: str, path: str, length: int = 0) -> bool:
-        """Whether this fault takes the request; counts it."""
-        wanted, _, pattern = self.on.partition(" ")
-        if wanted not in {"*", method} or not fnmatch.fnmatch(path, pattern) or self.times == 0:
-            return False
-        if length <= self.above:
-            return False
-        self.seen += 1
-        if self.every:
-            return self.seen % self.every == 0
-        if self.skip:
-            self.skip -= 1
-            return False
-        self.times -= 1
-        return True
 
 
 @dataclass(frozen=True)
@@ -109,6 +63,7 @@ class FakeRegistry:
         self.scheme = "http"
         self.closing = threading.Event()
         self.lock = threading.RLock()
+        self.idle = threading.Condition(self.lock)
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.tags: dict[tuple[str, str], str] = {}
@@ -120,6 +75,11 @@ class FakeRegistry:
         self.tokens: set[str] | None = None  # bearer tokens that hold; None for no token service
         self.token_answer: dict[str, object] | None = None
         self.issued = 0
+
+    def wait_idle(self) -> None:
+        """Return when every request that has begun has ended, the broken ones as well."""
+        with self.idle:
+            assert self.idle.wait_for(lambda: not self.busy, 10)
 
     def asked(self, method: str, pattern: str = "*") -> list[Logged]:
         """The requests of a method whose path fits."""
@@ -145,6 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             with self.registry.lock:
                 self.registry.busy -= 1
+                self.registry.idle.notify_all()
 
     def _handle_any(self) -> None:
         url = urlsplit(self.path)
@@ -498,3 +459,6 @@ def fake_registry(
         server.server_close()
         thread.join()
     assert [] == registry.problems
+
+
+__all__ = ["FakeRegistry", "Fault", "Logged", "Response", "fake_registry"]

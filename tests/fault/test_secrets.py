@@ -1,0 +1,163 @@
+"""No secret leaves by any door: output, errors, files, process lists, requests to other hosts."""
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from ocitool.cli.table import COMMANDS as TABLE
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
+from tests.fakes.images import put_image
+from tests.fakes.registry import Fault, fake_registry
+from tests.fakes.tokens import TokenServer, put_behind
+from tests.fault.conftest import named
+from tests.fault.test_resume import BLOB, Dying, Killed
+
+USER, PASSWORD = "hello", "opensesame"
+FORMS = [PASSWORD, base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()]
+
+# {} is the repository, {host} the registry; each line of a command's words is run in turn, in one home.
+COMMANDS = """
+login {host} -u hello --password-stdin
+inspect {}:v1
+inspect {}:absent
+inspect {}:v1 --json
+digest {}:v1
+tags {}
+copy {}:v1 {}:v2
+copy {}:v1 oci:out:v1
+copy oci:out:v1 {}:v4
+tag {}:v1 v3
+diff {}:v1 {}:v1
+check {}:v1
+repair {}:v1
+files {}:v1
+cat {}:v1 /absent
+export {}:v1 -o exported
+build --toolchain prebuilt --platform linux/amd64 --copy prog:/bin/ --allow-foreign-arch -t {}:b --push
+build --toolchain prebuilt --platform linux/amd64 --copy prog:/bin/ --allow-foreign-arch -t {}:c
+push {}:c
+images
+index create {}:all {}:v1
+index annotate {}:all --annotation a=b
+index add {}:all {}:b
+index order {}:all
+index filter {}:all --platform linux/amd64
+index flatten {}:all
+index convert {}:all --format docker
+index remove {}:all --platform linux/arm64
+manifest create {}:list {}:v1
+manifest annotate {}:list {}:v1 --os linux
+manifest inspect {}:v1
+manifest push {}:list
+manifest rm {}:list
+undo {}:all
+doctor --registry {}
+doctor --registry {host}
+cache prune
+logout {host}
+"""
+
+
+def commands(registry) -> list[list[str]]:
+    lines = COMMANDS.replace("{}", f"{registry.host}/app").replace("{host}", registry.host)
+    return [line.split() for line in lines.split("\n") if line]
+
+
+def test_every_command_is_looked_at():
+    said = [line.replace("{}", "x") for line in COMMANDS.split("\n")]
+
+    assert [] == [
+        c.path for c in TABLE if not any(line.startswith(f"{c.path} ") or line == c.path for line in said)
+    ]
+
+
+TROUBLE = {
+    "none": lambda storage: [],
+    "refused": lambda storage: [Fault("* /v2/app/*", status=403, body=b'{"errors":[{"code":"DENIED"}]}', times=-1)],
+    "failing": lambda storage: [Fault("* /v2/app/*", status=507, body=b"<html>oops</html>", times=-1)],
+    "moved": lambda storage: [
+        Fault("GET /v2/app/*", status=307, headers={"Location": f"http://{storage.host}/x?sig=1"}, times=-1),
+        Fault(
+            "POST *", status=202, headers={"Location": f"http://{storage.host}/v2/app/blobs/uploads/u"}, times=-1
+        ),
+    ],
+    "reset": lambda storage: [Fault("GET /v2/app/manifests/v1", reset=True)],
+}
+
+
+@pytest.fixture
+def logged_in(home):
+    """A registry with an image behind a token server, a user with a password, and a storage host."""
+    with fake_registry() as registry, fake_registry() as elsewhere, fake_registry() as storage:
+        server = TokenServer()
+        elsewhere.token_server = server.answer
+        with Opener(Access(), Scope()) as opener:
+            put_image(opener.open(f"{registry.host}/app", write=True)[0], "v1", "linux/amd64", layers=[b""])
+        put_behind(registry, server, f"http://{elsewhere.host}/token")
+        folder = home / ".docker"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": FORMS[1]}}}))
+        yield registry, server, storage
+
+
+def secrets(server) -> list[str]:
+    return [*FORMS, *server.tokens]
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
+    registry, server, storage = logged_in
+    monkeypatch.chdir(home)
+    (home / "prog").write_bytes(b"#!/bin/sh\n")
+    said, worked = [], 0
+    for command in commands(registry):
+        registry.faults = TROUBLE[trouble](storage)
+        done = run(*command, "--verbose", stdin=PASSWORD.encode() + b"\n")
+        said.append(done.stdout + done.stderr)
+        assert "internal error" not in done.stderr, command
+        assert [] == [
+            place for place in files(home) if any(s.encode() in place.read_bytes() for s in secrets(server))
+        ]
+        worked += done.exit_code in {0, 1}
+
+    text = "\n".join(said)
+    assert server.tokens
+    assert [] == [secret for secret in secrets(server) if secret in text]
+    assert [] == [request.path for request in storage.log if "authorization" in request.headers]
+    assert trouble != "none" or worked >= len(commands(registry)) - 5  # absent names, and edits that cannot be
+
+
+def files(home: Path) -> list[Path]:
+    """Everything that the commands left behind."""
+    return [path for path in home.rglob("*") if path.is_file() and path.name != "config.json"]
+
+
+def test_the_journal_of_a_cut_upload_holds_no_secret(logged_in, home):
+    registry, server, _ = logged_in
+    cache = home / ".cache"
+    with Opener(Access(journal=cache), Scope()) as opener:
+        store, _ = opener.open(f"{registry.host}/app", write=True)
+        with pytest.raises(Killed):
+            store.put_blob(named(BLOB), Dying())
+
+    (entry,) = [path for path in cache.iterdir() if not path.name.startswith("limits-")]
+    assert b"/v2/app/blobs/uploads/" in entry.read_bytes()
+    assert 0o600 == entry.stat().st_mode & 0o777
+    assert [] == [secret for secret in secrets(server) if secret.encode() in entry.read_bytes()]
+
+
+def test_a_wrong_password_is_not_in_the_error(logged_in, run, home):
+    registry, _, _ = logged_in
+    wrong = base64.b64encode(b"hello:not-the-one").decode()
+    (home / ".docker/config.json").write_text(json.dumps({"auths": {registry.host: {"auth": wrong}}}))
+
+    done = run("inspect", f"{registry.host}/app:v1", "--verbose", "--json")
+
+    assert 4 == done.exit_code
+    assert "config.json" in done.stdout + done.stderr
+    assert "not-the-one" not in done.stdout + done.stderr
+    assert wrong not in done.stdout + done.stderr
