@@ -15,7 +15,7 @@ APT_INTEROP := $(APT_TEST) chromium-driver podman buildah umoci containerd runc 
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-self test unit interop peers check format docs bench matrix clean
+.PHONY: help install demo demo-self test unit interop peers check format docs bench matrix faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1 —/p' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench: $(STAMP) peers  ## ratios against crane, printed as a table
 
 matrix:  ## the pure tests on every Python from 3.11 that this machine has
 	@tests/peers/matrix.sh
+
+faults: $(STAMP)  ## every kind of request against every kind of fault, printed as a table
+	@$(BIN)/python -m tests.fault.matrix
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -20,6 +20,7 @@ from ocitool import errors  # noqa: E402 - the checkout that this file stands in
 from ocitool.build.schema import SCHEMA  # noqa: E402
 from ocitool.check.engine import DOCUMENTED  # noqa: E402
 from ocitool.cli.table import COMMANDS  # noqa: E402
+from tests.fault import cells  # noqa: E402
 
 CASES = REPOSITORY / "docs" / "cases.md"
 ROW = re.compile(r"^\| (K\d{3}) \| (.*) \| (.*) \| (.*) \|$")
@@ -188,6 +189,11 @@ def cases() -> str:
     return "\n".join(lines) + "\n"
 
 
+def registry_faults() -> str:
+    """The fault matrix, from the table that its test holds the transport to."""
+    return GENERATED + cells.page()
+
+
 def cited() -> dict[str, list[str]]:
     """For each case id the test files that name it."""
     found: dict[str, list[str]] = {}
@@ -211,6 +217,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/cases.md": cases,
     "docs/reference/commands.md": commands,
     "docs/reference/exit-codes.md": exit_codes,
+    "docs/reference/registry-faults.md": registry_faults,
     "docs/reference/rules.md": rules,
     "docs/reference/ocitool-toml.md": spec_reference,
     "docs/reference/ocitool-toml.schema.json": spec_schema,

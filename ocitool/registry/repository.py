@@ -352,8 +352,21 @@ class Repository:
         return Request(method, url, self.host, doing, **({"scopes": self.scopes} | more))
 
     def _delete(self, path: str, doing: str) -> None:
+        """Delete, and again after a passing failure; gone by then is what was wanted."""
         scopes = (*self.scopes, *scopes_for(self.name, "delete"))
-        self.session.send(self._request("DELETE", path, doing, ok=(200, 202, 204), scopes=scopes))
+        request = self._request("DELETE", path, doing, ok=(200, 202, 204), scopes=scopes, repeatable=False)
+        patience, tried = Patience(self.session.access.retry), False
+        while True:
+            try:
+                self.session.send(request)
+            except NotFound:
+                if not tried:
+                    raise
+            except (NetworkError, RegistryError) as error:
+                tried = True
+                self.session.scope.sleep(patience.wait_after(error))
+                continue
+            return
 
 
 def _strings(items: object) -> Iterator[str]:

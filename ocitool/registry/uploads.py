@@ -269,7 +269,7 @@ class _Upload:
 
     def _ask(self, error: OcitoolError, entry: Entry) -> None:
         """Go on where the session is; open a new one where it is gone."""
-        before = self._offset
+        before, location = self._offset, self._location
         passing = error if may_pass(error) else NetworkError(error.what, host=self._repository.host)
         try:
             wait = self._patience.wait_after(passing)
@@ -277,6 +277,8 @@ class _Upload:
             raise error from None
         self._sleep(wait)
         gone = self._position()
+        if not gone and getattr(error, "status", 0) == 416 and (before, location) == (self._offset, self._location):
+            gone = "the session is where we are and takes nothing"
         if gone:
             self._learn_from_cut(error)
             self._restart(error)

@@ -34,6 +34,8 @@ class Fault:
     drip_s: float = 0.0
     first: Callable[[], object] = lambda: None
     above: int = -1
+    to_itself: bool = False  # `status` is a redirect to where the request came
+    relative: bool = False  # the Location of the right answer without its path
     seen: int = 0
 
     def due(self, method: str, path: str, length: int = 0) -> bool:

@@ -129,7 +129,8 @@ class Handler(BaseHTTPRequestHandler):
             self._stall()
             return
         if fault is not None and fault.status and not fault.then:
-            self._send(fault.status, dict(fault.headers), fault.body)
+            itself = {"Location": self.path} if fault.to_itself else {}
+            self._send(fault.status, dict(fault.headers) | itself, fault.body)
             return
         self._check(url.path)
         status, headers, body = self._answer(url.path)
@@ -142,6 +143,9 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(fault.status, dict(fault.headers), fault.body)
             return
         if fault is not None:
+            if fault.relative and "/blobs/uploads/" in headers.get("Location", ""):
+                # As seen from .../blobs/uploads/ when opened, from .../blobs/uploads/NUMBER later: the same word.
+                headers["Location"] = headers["Location"].rpartition("/")[2]
             for key, value in fault.edit.items():
                 headers.pop(key, None)
                 if value is not None:
