@@ -1,0 +1,107 @@
+"""What the instructions that touch no file do to an image's config, and the lines that history tells of them.
+
+The lines are BuildKit's, letter for letter where it is known. Spec: Docker image spec; image-spec config.md.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from ocitool.build.dockerfile.durations import format_duration
+from ocitool.build.dockerfile.instructions import Healthcheck
+from ocitool.errors import UsageError
+
+PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SHELL: Final = ("/bin/sh", "-c")
+_PORT: Final = re.compile(r"(?:(?:[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?:[0-9-]*:)?(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
+_ESCAPES: Final = {
+    "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
+    '"': '\\"', "\\": "\\\\",
+}  # fmt: skip
+
+
+def quoted(words: Iterable[str]) -> str:
+    """Words as Go prints a list of quoted strings: `["a" "b"]`."""
+    return "[" + " ".join(f'"{"".join(map(_escaped, word))}"' for word in words) + "]"
+
+
+def _escaped(mark: str) -> str:
+    if mark in _ESCAPES:
+        return _ESCAPES[mark]
+    if mark.isprintable():
+        return mark
+    code = ord(mark)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def bare(words: Iterable[str]) -> str:
+    """Words as Go prints a plain list: `[a b]`."""
+    return f"[{' '.join(words)}]"
+
+
+def set_env(settings: dict[str, Any], pairs: Iterable[tuple[str, str]]) -> None:
+    """Set variables, each in its place if it is there."""
+    env = list(settings.get("Env") or [])
+    for key, value in pairs:
+        place = next((n for n, item in enumerate(env) if item.partition("=")[0] == key), len(env))
+        env[place : place + 1] = [f"{key}={value}"]
+    settings["Env"] = env
+
+
+def env_of(settings: dict[str, Any]) -> dict[str, str]:
+    """The variables of a config."""
+    items = settings.get("Env")
+    found = [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+    return dict(item.partition("=")[::2] for item in found)
+
+
+def set_command(settings: dict[str, Any], key: str, words: Sequence[str], *, is_shell: bool) -> list[str]:
+    """Set Cmd or Entrypoint, a line for the shell after the shell's words; gives what was set."""
+    shell = settings.get("Shell") or SHELL
+    command = [*shell, *words] if is_shell and words else list(words)
+    if command:
+        settings[key] = command
+    else:
+        settings.pop(key, None)
+    return command
+
+
+def set_health(settings: dict[str, Any], check: Healthcheck) -> str:
+    """Set Healthcheck; gives the line of history."""
+    times = {
+        "Interval": check.interval,
+        "Timeout": check.timeout,
+        "StartPeriod": check.start_period,
+        "StartInterval": check.start_interval,
+    }
+    values: dict[str, Any] = {"Test": list(check.test)}
+    values |= {key: value for key, value in {**times, "Retries": check.retries}.items() if value}
+    settings["Healthcheck"] = values
+    told = " ".join(f"{key}:{format_duration(value)}" for key, value in times.items())
+    return f"HEALTHCHECK {{Test:{bare(check.test)} {told} Retries:{check.retries}}}"
+
+
+def workdir_of(current: str, path: str) -> str:
+    """The absolute path that WORKDIR means, cleaned."""
+    return posixpath.normpath(posixpath.join("/", current, path)).replace("//", "/")
+
+
+def ports_of(words: Iterable[str]) -> tuple[str, ...]:
+    """The ports of EXPOSE as `80/tcp`, ranges written out, in the order in which history tells them.
+
+    Of `8080:80` the container's port counts. Raises UsageError.
+    """
+    ports: dict[str, None] = {}
+    for word in sorted(words):
+        match = _PORT.fullmatch(word)
+        protocol = (match[3] or "tcp").lower() if match else ""
+        if match is None or protocol not in {"tcp", "udp", "sctp"}:
+            raise UsageError(f"not a port: {word[:100]!r}", hint="write 80, 80/udp or 8000-8010")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 0 <= first <= last <= 65535:
+            raise UsageError(
+                f"not a port or range of ports: {word[:100]!r}", hint="from 0 to 65535, the lower first"
+            )
+        ports |= {f"{port}/{protocol}": None for port in range(first, last + 1)}
+    return tuple(ports)
