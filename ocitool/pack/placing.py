@@ -24,7 +24,7 @@ def place(entries: Iterable[Entry], tree: Base | None) -> tuple[Entry, ...]:
     placed = _Placed(tree)
     for entry in entries:
         placed.add(entry)
-    return _linked(sorted(placed.entries.values(), key=lambda entry: name_bytes(entry.path)))
+    return linked(sorted(placed.entries.values(), key=lambda entry: name_bytes(entry.path)))
 
 
 class _Placed:
@@ -111,7 +111,7 @@ class _Placed:
         return link
 
 
-def _linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+def linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """The sorted entries, every name of a shared content but the first as a hard link to the first."""
     first: dict[tuple[object, ...], str] = {}
     out = []

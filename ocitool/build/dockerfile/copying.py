@@ -8,13 +8,15 @@ Spec: BuildKit's Dockerfile reference, "COPY".
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
 from ocitool.build.dockerfile.patterns import glob, is_pattern
-from ocitool.build.dockerfile.sources import Files, Layered
+from ocitool.build.dockerfile.sources import Files
 from ocitool.errors import NotFound, UsageError
-from ocitool.model.files import Kind, ancestors, resolve
-from ocitool.pack.entries import Entry
+from ocitool.model.files import Kind, ancestors, name_bytes, resolve
+from ocitool.pack.entries import Content, Entry
+from ocitool.pack.placing import linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +100,32 @@ class Growing:
             raise UsageError(f"/{entry.path} is a file or a link and cannot become a directory")
         self.entries[entry.path] = entry
 
-    def layered(self) -> Layered:
-        """The tree with the layer on it."""
-        return Layered(self.entries.values(), self._below)
+    def sorted(self) -> tuple[Entry, ...]:
+        """The layer's entries sorted bytewise; names that share one content are links to the first."""
+        return linked(sorted(self.entries.values(), key=lambda entry: name_bytes(entry.path)))
 
 
-def copy(order: Order, source: Files, onto: Growing, missing: Callable[[str], Exception]) -> None:
+Unpack: TypeAlias = Callable[[Content], tuple[Entry, ...] | None]
+
+
+def copy(
+    order: Order,
+    source: Files,
+    onto: Growing,
+    missing: Callable[[str], Exception],
+    unpack: Unpack | None = None,
+) -> None:
     """Put what the order names into the layer. `missing` makes the error for a source that is not there.
 
-    Raises UsageError for several files that would all become one.
+    `unpack` gives the entries of a file that is an archive, None for any other (ADD). Raises UsageError for
+    several files that would all become one.
     """
     found = [one for pattern in order.sources for one in _matches(pattern, source, missing)]
     if not found:
         raise missing(order.sources[0])
     destination = resolve(order.destination, onto.link_at)
-    files = [path for path, _ in found if source.kind_at(path) is not Kind.DIRECTORY]
+    archives = {path: inside for path, _ in found if (inside := _inside(source, path, unpack)) is not None}
+    files = [path for path, _ in found if source.kind_at(path) is not Kind.DIRECTORY and path not in archives]
     into = order.into or onto.kind_at(destination) is Kind.DIRECTORY
     if len(files) > 1 and not into:
         raise UsageError(
@@ -123,12 +136,22 @@ def copy(order: Order, source: Files, onto: Growing, missing: Callable[[str], Ex
     if into:
         onto.directory(destination, order.attributes.owner)
     for path, name in found:
-        if source.kind_at(path) is Kind.DIRECTORY:
+        if path in archives:
+            job.unpacked(archives[path], destination)
+        elif source.kind_at(path) is Kind.DIRECTORY:
             job.contents(path, onto.directory(destination, order.attributes.owner))
         elif into:
             job.file(path, destination, name)
         else:
             job.file(path, *_split(destination))
+
+
+def _inside(source: Files, path: str, unpack: Unpack | None) -> tuple[Entry, ...] | None:
+    """What the archive at a path holds; None if it is none, or nothing is to be unpacked."""
+    entry = source.entry_at(path) if unpack is not None else None
+    if unpack is None or entry is None or entry.content is None:
+        return None
+    return unpack(entry.content)
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -150,6 +173,18 @@ class _Copying:
         if entry is not None:
             real = self.onto.directory(folder, self.order.attributes.owner)
             self.onto.put(self.order.attributes.on(replace(entry, path=f"{real}/{name}".lstrip("/"))))
+
+    def unpacked(self, entries: tuple[Entry, ...], folder: str) -> None:
+        """What an archive holds, with its owners and modes, below a directory that is made if it is missing."""
+        real = self.onto.directory(folder, self.order.attributes.owner)
+        for entry in entries:
+            above, _, name = f"{real}/{entry.path}".lstrip("/").rpartition("/")
+            target = f"{self.onto.directory(above, None)}/{name}".lstrip("/")
+            there = self.onto.kind_at(target)
+            if entry.kind is Kind.DIRECTORY and there is Kind.SYMLINK:
+                continue  # a directory of the archive lands in the one that the link leads to
+            owned = replace(self.order.attributes, mode=None).on(replace(entry, path=target))
+            self.onto.put(owned)
 
     def contents(self, path: str, target: str, relative: str = "", above: Verdict | None = None) -> bool:
         """What stands in a directory of the source, merged into a real one; whether anything was put there."""

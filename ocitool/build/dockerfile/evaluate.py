@@ -1,0 +1,378 @@
+"""Stages carried out as far as that is deciding: config, history, and the entries of each layer.
+
+Nothing is packed or compiled here; files are looked at, and read only where accounts are asked for. A RUN
+goes to the executor, if there is one. Spec: BuildKit's Dockerfile reference.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from ocitool.build.base import BaseImage
+from ocitool.build.dockerfile import instructions as made
+from ocitool.build.dockerfile import settings as config
+from ocitool.build.dockerfile.attributes import mode_of, owner_of
+from ocitool.build.dockerfile.copying import Attributes, Growing, Order, copy, not_found
+from ocitool.build.dockerfile.durations import is_signal
+from ocitool.build.dockerfile.ignore import IgnoreRules
+from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction
+from ocitool.build.dockerfile.lines import heredoc_name
+from ocitool.build.dockerfile.parse import parse_trigger
+from ocitool.build.dockerfile.refuse import refuse
+from ocitool.build.dockerfile.shell import expand, expand_words
+from ocitool.build.dockerfile.sources import Context, Files, Layered
+from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, triggers
+from ocitool.build.dockerfile.variables import PROXIES, declared
+from ocitool.errors import MalformedDocument, NotFound, OcitoolError, UsageError
+from ocitool.model.files import Kind, clean, resolve
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import BytesContent, Content, Entry
+
+_ACCOUNTS_LIMIT: Final = 1024 * 1024
+
+
+class Resources(Protocol):
+    """What a Dockerfile can reach outside itself."""
+
+    def image(self, ground: Ground) -> BaseImage:
+        """An image that FROM or --from names. Raises NotFound, WrongPlatform."""
+
+    def image_files(self, image: BaseImage) -> Files:
+        """Its merged tree."""
+
+    def context(self, name: str) -> Files:
+        """The files of a named context, of the build's own for an empty name."""
+
+    def unpack(self, content: Content) -> tuple[Entry, ...] | None:
+        """The entries of a tar archive, compressed or not; None if the file is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of history; `layer` is the number of the layer it made, None for none."""
+
+    created_by: str
+    layer: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a stage comes to for one platform: layers' entries over a base, history, and the config's settings."""
+
+    platform: Platform
+    base: BaseImage | None
+    layers: tuple[tuple[Entry, ...], ...]
+    told: tuple[Told, ...]
+    settings: Mapping[str, Any] = field(hash=False)
+    author: str
+    files: Files | None = field(default=None, hash=False, compare=False, repr=False)
+
+
+class _State:
+    """A stage in the making."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.base: BaseImage | None = None
+        self.files: Files | None = None
+        self.settings: dict[str, Any] = {}
+        self.author = ""
+        self.layers: list[tuple[Entry, ...]] = []
+        self.told: list[Told] = []
+        self.variables: dict[str, str] = {}
+        self.has_cmd = False
+
+    def fork(self) -> "_State":
+        """The start of a stage that is built upon this one."""
+        state = _State(self.platform)
+        state.base, state.files, state.author = self.base, self.files, self.author
+        state.settings = {key: deepcopy(value) for key, value in self.settings.items() if key != "OnBuild"}
+        state.layers, state.told, state.variables = list(self.layers), list(self.told), dict(self.variables)
+        return state
+
+    @property
+    def workdir(self) -> str:
+        return str(self.settings.get("WorkingDir") or "/")
+
+    def tell(self, line: str, entries: Sequence[Entry] = ()) -> None:
+        """One more line of history, and the layer it made if there is anything in it."""
+        if entries:
+            self.layers.append(tuple(entries))
+        self.told.append(Told(line, len(self.layers) - 1 if entries else None))
+
+
+def evaluate(file: Dockerfile, needed: Sequence[Needed], wanted: Wanted, resources: Resources) -> Written:
+    """What the last of the needed stages comes to.
+
+    Raises UsageError and NotFound with file and line, Unsupported for a RUN that a base image leaves to its
+    children, and what reading contexts and images raises.
+    """
+    evaluator = _Evaluator(file, wanted, resources)
+    for one in needed:
+        evaluator.stage(one)
+    state = evaluator.states[needed[-1].stage.number]
+    return Written(
+        state.platform,
+        state.base,
+        tuple(state.layers),
+        tuple(state.told),
+        state.settings,
+        state.author,
+        state.files,
+    )
+
+
+class _Evaluator:
+    """One file for one platform."""
+
+    def __init__(self, file: Dockerfile, wanted: Wanted, resources: Resources) -> None:
+        self._file = file
+        self._wanted = wanted
+        self._resources = resources
+        self._outer = global_scope(file, wanted)
+        self.states: dict[int, _State] = {}
+
+    def stage(self, needed: Needed) -> None:
+        """Carry out one stage; those it needs have been."""
+        ground = needed.ground
+        where = f"{self._file.file}:{needed.stage.base.line.number}"
+        with _placed(where):
+            state, left = self._start(ground, where)
+        self.states[needed.stage.number] = state
+        for place, instruction in left:
+            self._do(state, needed, instruction, place)
+        for instruction in needed.stage.body:
+            self._do(state, needed, instruction, f"{self._file.file}:{instruction.line.number}")
+
+    def _start(self, ground: Ground, where: str) -> tuple[_State, list[tuple[str, Instruction]]]:
+        """A stage before its first line, and the instructions that its ground leaves to it."""
+        if ground.origin is Origin.STAGE:
+            state = self.states[ground.stage].fork()
+            parent = self._file.stages[ground.stage]
+            return state, [(where, one) for one in triggers(parent, self._file)]
+        state = _State(ground.platform or self._wanted.platform)
+        if ground.origin is Origin.SCRATCH:
+            state.settings = {"Env": [config.PATH], "WorkingDir": "/"}
+            state.variables = config.env_of(state.settings)
+            return state, []
+        image = self._resources.image(ground)
+        state.base, state.author = image, image.config.author
+        state.platform = image.config.platform if not ground.is_explicit else state.platform
+        state.settings = deepcopy(dict(image.config.settings))
+        if "PATH" not in config.env_of(state.settings):
+            config.set_env(state.settings, [("PATH", config.PATH.partition("=")[2])])
+        state.variables = config.env_of(state.settings)
+        state.files = self._resources.image_files(image)
+        texts = state.settings.pop("OnBuild", None) or []
+        left = [parse_trigger(text, f"ONBUILD of {image.label}") for text in texts if isinstance(text, str)]
+        place = f"{where} (ONBUILD of {image.label})"
+        refuse(place, ((self._file.stages[0], one) for one in left if isinstance(one, made.Run)))
+        return state, [(place, one) for one in left]
+
+    # Instructions
+
+    def _do(self, state: _State, needed: Needed, instruction: Instruction, where: str) -> None:
+        with _placed(where):
+            match instruction:
+                case Copy():
+                    self._copy(state, needed, instruction)
+                case made.Arg():
+                    self._arg(state, instruction)
+                case made.Workdir():
+                    self._workdir(state, instruction)
+                case made.OnBuild():
+                    state.settings["OnBuild"] = [*(state.settings.get("OnBuild") or []), instruction.text]
+                case made.Maintainer():
+                    state.author = instruction.text
+                    state.tell(f"MAINTAINER {instruction.text}")
+                case made.Run():
+                    refuse(self._file.file, [(needed.stage, instruction)])
+                case _:
+                    self._set(state, instruction)
+
+    def _set(self, state: _State, instruction: Instruction) -> None:
+        """An instruction that changes nothing but the config."""
+        settings = state.settings
+        match instruction:
+            case made.Env():
+                pairs = self._pairs(state, instruction.pairs)
+                config.set_env(settings, pairs)
+                state.variables |= dict(pairs)
+                state.tell(f"ENV {' '.join(f'{key}={value}' for key, value in pairs)}")
+            case made.Label():
+                pairs = self._pairs(state, instruction.pairs)
+                settings["Labels"] = {**(settings.get("Labels") or {}), **dict(pairs)}
+                state.tell(f"LABEL {' '.join(f'{key}={value}' for key, value in pairs)}")
+            case made.User():
+                settings["User"] = self._some(state, instruction.text, "USER names nobody")
+                state.tell(f"USER {settings['User']}")
+            case made.Expose():
+                words = [
+                    word
+                    for port in instruction.ports
+                    for word in expand_words(port, state.variables, escape=self._file.escape)
+                ]
+                ports = config.ports_of(words)
+                settings["ExposedPorts"] = {**(settings.get("ExposedPorts") or {}), **{port: {} for port in ports}}
+                state.tell(f"EXPOSE {config.bare(ports)}")
+            case made.Volume():
+                paths = [self._some(state, path, "VOLUME names no path") for path in instruction.paths]
+                settings["Volumes"] = {**(settings.get("Volumes") or {}), **{path: {} for path in paths}}
+                state.tell(f"VOLUME {config.bare(paths)}")
+            case made.StopSignal():
+                signal = self._some(state, instruction.text, "STOPSIGNAL names no signal")
+                if not is_signal(signal):
+                    raise UsageError(f"no signal {signal!r}", hint="such as SIGTERM, or a number from 1 to 64")
+                settings["StopSignal"] = signal
+                state.tell(f"STOPSIGNAL {signal}")
+            case made.Shell():
+                settings["Shell"] = list(instruction.words)
+                state.tell(f"SHELL {config.bare(instruction.words)}")
+            case made.Cmd():
+                words = config.set_command(settings, "Cmd", instruction.words, is_shell=instruction.is_shell)
+                settings["ArgsEscaped"] = True
+                state.has_cmd = True
+                state.tell(f"CMD {config.quoted(words)}")
+            case made.Entrypoint():
+                words = config.set_command(settings, "Entrypoint", instruction.words, is_shell=instruction.is_shell)
+                if not state.has_cmd:
+                    settings.pop("Cmd", None)
+                state.tell(f"ENTRYPOINT {config.quoted(words)}")
+            case made.Healthcheck():
+                state.tell(config.set_health(settings, instruction))
+
+    def _arg(self, state: _State, arg: made.Arg) -> None:
+        words = []
+        for name, value in declared(arg, self._wanted.arguments, self._outer, lambda w: self._text(state, w)):
+            if value is not None:
+                state.variables[name] = value
+            if name not in PROXIES:
+                words.append(name if value is None else f"{name}={value}")
+        state.tell(f"ARG {' '.join(words)}" if words else "ARG")
+
+    def _workdir(self, state: _State, workdir: made.Workdir) -> None:
+        path = config.workdir_of(state.workdir, self._some(state, workdir.path, "WORKDIR names no path"))
+        state.settings["WorkingDir"] = path
+        layer = Growing(state.files)
+        user = str(state.settings.get("User") or "")
+        is_there = layer.kind_at(resolve(path, layer.link_at)) is Kind.DIRECTORY
+        layer.directory(path, self._owner(state, user) if user and not is_there else None)
+        self._layer(state, f"WORKDIR {path}", layer)
+
+    def _copy(self, state: _State, needed: Needed, one: Copy) -> None:
+        """COPY and ADD: the sources of each kind in turn into one layer."""
+        files = [self._text(state, word) for word in one.sources if heredoc_name(word) is None]
+        written = self._text(state, one.destination)
+        destination = posixpath.join(state.workdir, "./" if written in {"", "."} else written)
+        chown, chmod = self._text(state, one.chown), self._text(state, one.chmod)
+        attributes = Attributes(self._owner(state, chown) if chown else None, mode_of(chmod) if chmod else None)
+        layer = Growing(None if one.link else state.files)
+        if len(one.sources) > 1 and not destination.endswith(("/", "/.")):
+            there = resolve(destination, layer.link_at)
+            if layer.kind_at(there) is not Kind.DIRECTORY:
+                raise UsageError(
+                    f"{len(one.sources)} sources go to {written}, which is no directory",
+                    hint=f"write {written}/ to copy into a directory",
+                )
+        exclude = IgnoreRules.of(one.exclude)
+        here = {heredoc.name: self._heredoc(state, heredoc) for heredoc in one.heredocs}
+        if files:
+            source, where, hint = self._source(needed, one)
+            order = Order(tuple(files), destination, attributes, exclude, parents=one.parents)
+            unpack = self._resources.unpack if one.is_add and one.unpack is not False else None
+            copy(order, source, layer, lambda path: not_found(path, where, hint(path)), unpack)
+        if here:
+            order = Order(tuple(here), destination, attributes)
+            copy(order, Layered(here.values()), layer, lambda path: not_found(path, "the heredocs", ""))
+        flags = [f"--{flag}={text}" for flag, text in (("chown", chown), ("chmod", chmod)) if text]
+        flags = [*(["--parents"] if one.parents else []), *flags]
+        words = [*files, *(f"<<{name}" for name in here), written]
+        self._layer(state, f"{one.line.name} {' '.join((*flags, *words))} # buildkit", layer)
+
+    def _source(self, needed: Needed, one: Copy) -> tuple[Files, str, Any]:
+        """The tree that files are taken from, what to call it, and what to say of a path it lacks."""
+        name = one.source_stage
+        if not name:
+            context = self._resources.context("")
+
+            def hint(path: str) -> str:
+                is_ignored = isinstance(context, Context) and context.is_ignored(clean(path) or "")
+                return f"{path} is there, but .dockerignore keeps it out" if is_ignored else ""
+
+            return context, "the context", hint
+        ground = needed.sources[name]
+        if ground.origin is Origin.STAGE:
+            return self.states[ground.stage].files or Layered(()), f"stage {name}", lambda _: ""
+        if ground.origin is Origin.CONTEXT:
+            return self._resources.context(name), f"context {name}", lambda _: ""
+        if ground.origin is Origin.SCRATCH:
+            return Layered(()), "scratch", lambda _: ""
+        return self._resources.image_files(self._resources.image(ground)), f"image {name}", lambda _: ""
+
+    def _heredoc(self, state: _State, heredoc: Any) -> Entry:  # noqa: ANN401 - lines.Heredoc
+        text = heredoc.content
+        if heredoc.is_expanded:
+            text = expand(text, state.variables, keeps_quotes=True).text
+        if "/" in heredoc.name:
+            raise UsageError(f"not a file name for a heredoc: {heredoc.name!r}")
+        return Entry(heredoc.name, Kind.FILE, 0o644, content=BytesContent(text.encode()))
+
+    def _layer(self, state: _State, line: str, layer: Growing) -> None:
+        entries = layer.sorted()
+        if entries:
+            state.files = Layered(entries, state.files)
+        state.tell(line, entries)
+
+    # Words
+
+    def _text(self, state: _State, word: str) -> str:
+        return expand(word, state.variables, escape=self._file.escape).text
+
+    def _some(self, state: _State, word: str, otherwise: str) -> str:
+        text = self._text(state, word)
+        if not text:
+            raise UsageError(otherwise, hint="a variable in it is empty")
+        return text
+
+    def _pairs(self, state: _State, pairs: made.Pairs) -> list[tuple[str, str]]:
+        found = [(self._text(state, key), self._text(state, value)) for key, value in pairs]
+        if not all(key for key, _ in found):
+            raise UsageError("a name is empty", hint="a variable in it is empty")
+        return found
+
+    def _owner(self, state: _State, text: str) -> tuple[int, int]:
+        if all(part.isdigit() for part in text.split(":") if part):
+            return owner_of(text, "", "")
+        return owner_of(text, _read(state.files, "etc/passwd"), _read(state.files, "etc/group"))
+
+
+def _read(files: Files | None, path: str) -> str:
+    """A small text file of a tree; empty if there is none."""
+    if files is None:
+        return ""
+    try:
+        entry = files.entry_at(resolve(path, files.link_at))
+    except MalformedDocument:
+        return ""
+    if entry is None or entry.content is None:
+        return ""
+    if entry.content.size > _ACCOUNTS_LIMIT:
+        raise UsageError(f"/{path} has {entry.content.size} bytes, more than {_ACCOUNTS_LIMIT}")
+    return b"".join(entry.content.pieces()).decode("utf-8", "surrogateescape")
+
+
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Errors inside say their line."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(f"{where}: {error.what}", name=error.name, where=error.where, hint=error.hint) from error
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.what}", hint=error.hint) from error
+    except OcitoolError as error:
+        error.add_note(where)
+        raise
