@@ -68,9 +68,18 @@ class AuthError(OcitoolError):
     exit_code = 4
 
     def __init__(
-        self, what: str, *, host: str = "", scope: str = "", source: str = "", said: str = "", hint: str = ""
+        self,
+        what: str,
+        *,
+        host: str = "",
+        scope: str = "",
+        source: str = "",
+        said: str = "",
+        status: int = 0,
+        hint: str = "",
     ) -> None:
         super().__init__(what, hint=hint)
+        self.status = status
         self.host = host
         self.scope = scope
         self.source = source

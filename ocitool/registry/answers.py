@@ -91,7 +91,12 @@ def refusal(
             else f"log in with ocitool login {host}; some registries say this for what does not exist"
         )
         return AuthError(
-            f"{host} {verb} ({status}), cannot {doing}{tail}", host=host, source=source, said=said, hint=hint
+            f"{host} {verb} ({status}), cannot {doing}{tail}",
+            host=host,
+            source=source,
+            said=said,
+            status=status,
+            hint=hint,
         )
     if status == 404 and not any(code in _ABOUT_OTHERS for code, _, _ in found):
         hint = (

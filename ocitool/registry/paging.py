@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, NetworkError
 from ocitool.registry.hosts import resolved
-from ocitool.registry.session import Answer, Request, Session
+from ocitool.registry.messages import Answer, Request
+from ocitool.registry.session import Session
 
 LIST_LIMIT: Final = 32 * 1024 * 1024
 _PAGES: Final = 100_000

@@ -9,7 +9,6 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -24,7 +23,8 @@ from ocitool.registry.challenge import Challenge
 from ocitool.registry.credentials import Credentials, find_credentials
 from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, resolved
 from ocitool.registry.hostsconfig import Redirections, Trust, find_trust, read_redirections
-from ocitool.registry.http import Body, Outgoing, Reply, Wire
+from ocitool.registry.http import Outgoing, Reply, Wire
+from ocitool.registry.messages import Answer, Request, at_hand
 from ocitool.registry.pace import Pace
 from ocitool.registry.patience import RETRIED, Patience
 from ocitool.registry.probe import speaks_tls
@@ -34,64 +34,6 @@ from ocitool.tasks import Scope
 REDIRECTS: Final = 5
 _REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request for a registry.
-
-    `home` is the registry's `host:port`, whose credentials may go along if `url` leads there. `scopes` are what
-    a token must allow. `body` (of `size` bytes) is opened anew for every attempt. `doing` ends the sentence
-    "cannot …". A request is repeated after a broken connection or a passing failure only if `repeatable`; `ok`
-    are the statuses that are answers, anything else is a refusal. `stall_s` overrides how long a silent server
-    is waited for.
-    """
-
-    method: str
-    url: str
-    home: str
-    doing: str
-    ok: tuple[int, ...] = (200,)
-    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
-    scopes: tuple[str, ...] = ()
-    body: Body | None = None
-    size: int = 0
-    repeatable: bool = True
-    limit: int = BODY_LIMIT
-    stall_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that was expected: `url` is the last one after redirects, header names are lower case.
-
-    `base` is the registry's own `scheme://host:port`.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(hash=False)
-    url: str
-    base: str = ""
-    body: bytes = b""
-
-    def location(self) -> str | None:
-        """The Location header, resolved against the URL that gave it (K094, K095)."""
-        found = resolved(self.url, self.headers.get("location", "")) if self.headers.get("location") else ""
-        return healed(found, self.base) if found else None
-
-
-def healed(url: str, base: str) -> str:
-    """A URL of the registry's own host, with its scheme and port where the registry got them wrong.
-
-    Behind a proxy that ends TLS, registries name themselves with http, or without their port.
-    """
-    found, home = urlsplit(url), urlsplit(base)
-    is_own = found.hostname == home.hostname
-    lost_port = found.port is None and home.port is not None and found.path.startswith("/v2/")
-    downgraded = found.scheme == "http" and home.scheme == "https"
-    if not is_own or not (downgraded or lost_port):
-        return url
-    return found._replace(scheme=home.scheme, netloc=home.netloc).geturl()
 
 
 class _Host:
@@ -473,12 +415,3 @@ def _bounded(pieces: Iterator[bytes], request: Request) -> bytes:
         if len(body) > request.limit:
             raise MalformedDocument(f"the answer has more than {request.limit} bytes, cannot {request.doing}")
     return bytes(body)
-
-
-@contextmanager
-def at_hand(data: bytes) -> Iterator[Iterator[bytes]]:
-    """Bytes at hand as a body."""
-    yield iter((data,))
-
-
-__all__ = ["Answer", "Request", "Session", "at_hand", "healed"]

@@ -5,7 +5,7 @@ takes no more at once. After a break the session is asked how far it came and co
 a new one starts, a bounded number of times. A commit without an answer is settled by looking for the blob.
 """
 
-import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum
@@ -16,25 +16,16 @@ from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, Oc
 from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import MIB, Limits
 from ocitool.registry.journal import Entry, Journal
-from ocitool.registry.patience import RETRIED, Patience, may_pass
+from ocitool.registry.messages import Answer
+from ocitool.registry.patience import Patience, may_pass
 from ocitool.registry.repository import Repository
-from ocitool.registry.session import Answer
+from ocitool.registry.verdicts import Next, acknowledged, judge
 
 RESTARTS: Final = 4
 """How often a lost upload begins again."""
+OUTLIVED_S: Final = 1.0
+"""No token of any server is shorter, so a body that took less was refused for something else."""
 _JOURNALLED: Final = 4 * MIB
-_SESSION_GONE: Final = (
-    "BLOB_UPLOAD_UNKNOWN",
-    "BLOB_UPLOAD_INVALID",
-    "DIGEST_INVALID",
-    "SIZE_INVALID",
-    "RANGE_INVALID",
-)
-_ABOUT_SIZE: Final = re.compile(
-    r"too (?:large|big|long)|(?:size|body|length|chunk)\W+(?:\w+\W+){0,4}(?:limit|exceed|max)"
-    r"|(?:limit|exceed|max)\w*\W+(?:\w+\W+){0,4}(?:size|body|length|chunk)",
-    re.IGNORECASE,
-)
 
 
 class Uploaded(Enum):
@@ -43,16 +34,6 @@ class Uploaded(Enum):
     EXISTED = "existed"
     MOUNTED = "mounted"
     SENT = "sent"
-
-
-class Next(Enum):
-    """What to do after a failed request of an upload."""
-
-    WAIT = "the same request again, later"
-    ASK = "ask the session how far it is"
-    RESTART = "open a new session"
-    SMALLER = "send less at once"
-    FAIL = "give up"
 
 
 OpenAt: TypeAlias = Callable[[int], AbstractContextManager[Iterator[bytes]]]
@@ -99,26 +80,6 @@ def _without_sending(
     return (Uploaded.EXISTED if repository.has_blob(descriptor.digest) else None), location
 
 
-def judge(error: OcitoolError, *, at_commit: bool, has_body: bool) -> Next:
-    """What to do after a PATCH (or a closing PUT: `at_commit`) failed, by what the answer says."""
-    if isinstance(error, NetworkError):
-        return Next.ASK if may_pass(error) else Next.FAIL
-    if isinstance(error, NotFound):
-        return Next.FAIL if "NAME_UNKNOWN" in error.what else Next.RESTART
-    if not isinstance(error, RegistryError):
-        return Next.FAIL
-    says_size = error.status in {400, 416} and bool(_ABOUT_SIZE.search(error.what))
-    if error.status == 413 or (says_size and has_body):
-        return Next.SMALLER
-    if error.status == 429 and at_commit:
-        return Next.WAIT
-    if error.status in RETRIED or error.status == 416:
-        return Next.ASK
-    if error.status in {404, 409} or (error.status == 400 and error.has(*_SESSION_GONE)):
-        return Next.RESTART
-    return Next.FAIL
-
-
 class _Upload:
     """One blob on its way; `_offset` is what the server has acknowledged of the session at `_location`."""
 
@@ -136,6 +97,7 @@ class _Upload:
         self._lost = 0
         self._passed = 0
         self._sent_in_one = 0
+        self._began_s = 0.0
         self._at_commit = False
 
     def run(self, location: str | None) -> None:
@@ -183,6 +145,9 @@ class _Upload:
                     return False
             self._at_commit, self._sent_in_one = True, 0
             self._check(self._repository.finish_upload(self._location, digest))
+        except AuthError as error:
+            self._outlive(error)
+            return False
         except (NetworkError, NotFound, RegistryError) as error:
             return self._recover(error, entry)
         return True
@@ -219,7 +184,7 @@ class _Upload:
             yield self._counted(pieces if offset + count == self._descriptor.size else _first(pieces, count))
 
     def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        self._passed = 0
+        self._passed, self._began_s = 0, time.monotonic()
         for piece in pieces:
             self._passed += len(piece)
             yield piece
@@ -266,6 +231,18 @@ class _Upload:
             self._learn_from(error)
             self._restart(error)
         return False
+
+    def _outlive(self, error: AuthError) -> None:
+        """Send less at once where a token ends before a body does: proxies may ask for it only then (K082).
+
+        A refusal before the body went out, a short one, or one for lack of rights is final.
+        """
+        is_late = self._passed == self._sent_in_one and time.monotonic() - self._began_s >= OUTLIVED_S
+        if error.status != 401 or not self._sent_in_one or not is_late:
+            raise error
+        self._learn(self._limits.after_too_large(self._sent_in_one), error)
+        if self._position():
+            self._location = None
 
     def _ask(self, error: OcitoolError, entry: Entry) -> None:
         """Go on where the session is; open a new one where it is gone."""
@@ -371,18 +348,6 @@ class _Upload:
             self._session.warn(
                 f"long requests to {host} are cut on the way; sending parts of {part} bytes", "notice"
             )
-
-
-def acknowledged(text: str) -> int | None:
-    """The number of bytes a Range header of an upload says the server has; None if it does not say.
-
-    `0-0` means an empty session on the servers that send it for one (K109).
-    """
-    match = re.fullmatch(r"(?:bytes=)?\s*0-(\d{1,18})", text.strip())
-    if match is None:
-        return None
-    last = int(match.group(1))
-    return last + 1 if last else 0
 
 
 def _first(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:

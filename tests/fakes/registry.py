@@ -108,6 +108,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.registry.idle.notify_all()
 
     def _handle_any(self) -> None:
+        self.began_s = time.monotonic()
         url = urlsplit(self.path)
         self.query = {key: values[0] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
         fault = self._fault(url.path)
@@ -170,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
         headers = {key.lower(): value for key, value in self.headers.items()}
         with self.registry.lock:
             body = self.data if self.path.startswith("/token") and size else b""
-            self.logged = Logged(self.command, self.path, headers, size, time.monotonic(), body)
+            self.logged = Logged(self.command, self.path, headers, size, self.began_s, body)
             self.registry.log.append(self.logged)
 
     def _body(self) -> bytes:

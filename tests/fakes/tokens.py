@@ -28,6 +28,7 @@ class TokenServer:
     anonymous: bool = False
     refresh: tuple[str, ...] = ()
     rotates: bool = False
+    asks_late: bool = False  # whether tokens must live until a body has arrived, as behind a proxy that buffers
     asked: list[Logged] = field(default_factory=list)
     tokens: dict[str, tuple[float, tuple[str, ...]]] = field(default_factory=dict)
 
@@ -53,14 +54,14 @@ class TokenServer:
     def _give(self, key: str, scopes: list[str], more: dict[str, str]) -> Response:
         value = secrets.token_hex(16)
         self.tokens[value] = (time.monotonic() + self.life_s, tuple(scopes))
-        tree = {key: value, "expires_in": int(self.life_s), **more}
+        tree = {key: value, "expires_in": self.life_s, **more}
         return 200, {"Content-Type": "application/json"}, json.dumps(tree).encode()
 
-    def allows(self, token: str, resource: str, action: str) -> bool:
-        """Whether a token lives and covers an action on a resource such as `repository:app`."""
+    def allows(self, token: str, resource: str, action: str, at_s: float) -> bool:
+        """Whether a token lives at that time and covers an action on a resource such as `repository:app`."""
         until, scopes = self.tokens.get(token, (0.0, ()))
         held = [scope.rpartition(":") for scope in scopes]
-        return time.monotonic() < until and any(
+        return (time.monotonic() if self.asks_late else at_s) < until and any(
             where == resource and action in actions.split(",") for where, _, actions in held
         )
 
@@ -76,7 +77,7 @@ def put_behind(registry: FakeRegistry, server: TokenServer, realm: str) -> None:
         if asked.method == "DELETE" and "/uploads/" not in path:
             action = "delete"
         token = asked.headers.get("authorization", "").removeprefix("Bearer ")
-        if server.allows(token, f"repository:{name}", action) or (not name and token in server.tokens):
+        if server.allows(token, f"repository:{name}", action, asked.at_s) or (not name and token in server.tokens):
             return None
         words = [f'realm="{realm}"', 'service="fake"']
         if name:

@@ -92,6 +92,7 @@ class Slow:
 def test_a_token_that_ends_while_a_body_is_sent_does_not_stop_the_push(desk, opened):
     """K082: the commit gets a new token, and the body is not sent again."""
     registry, server = desk.registry, desk.server
+    server.asks_late = True
     store, data, over = opened(registry), content(9 * MIB), threading.Event()
     store.has_blob(named(b"the first token"))
 
@@ -278,3 +279,52 @@ def test_a_token_answer_may_be_slow_to_come(desk, opened):
     elsewhere.faults = [Fault("GET /token", stall=True), Fault("GET /token", status=502)]
 
     assert Put.STORED == put(opened(registry, stall_s=0.3), b"x")
+
+
+class Dripping:
+    """A source that takes `seconds` to give its bytes."""
+
+    origin = None
+
+    def __init__(self, data: bytes, seconds: float):
+        self._data, self._seconds = data, seconds
+
+    def open(self, offset: int = 0) -> Pieces:
+        return Pieces(lambda: self._pieces(offset))
+
+    def _pieces(self, offset: int):
+        step = 65_536
+        pause = self._seconds * step / len(self._data)
+        for at in range(offset, len(self._data), step):
+            threading.Event().wait(pause)  # the slowness that is wanted
+            yield self._data[at : at + step]
+
+
+@pytest.mark.slow
+def test_tokens_that_live_two_seconds_do_not_stop_a_push_of_thirty(desk, opened):
+    """K082"""
+    registry, server = desk.registry, desk.server
+    server.life_s = 2.0
+    store = opened(registry)
+    blobs = [content(6 * MIB, bytes([number])) for number in range(3)]
+
+    for data in blobs:
+        assert Put.STORED == store.put_blob(named(data), Dripping(data, 10))
+    put_image(store, "v1", "linux/amd64", layers=blobs)
+
+    assert sum(map(len, blobs)) <= registry.accepted <= sum(map(len, blobs)) + 10_000
+    assert ("app", "v1") in registry.tags
+    assert len(server.asked) >= 4  # for the looks, and for each commit
+
+
+@pytest.mark.slow
+def test_a_proxy_that_asks_for_the_token_after_the_body_gets_shorter_ones(desk, opened):
+    """K082: a token that ends before the body does would be refused for ever."""
+    registry, server = desk.registry, desk.server
+    server.life_s, server.asks_late = 1.5, True
+    data = content(5 * MIB)
+
+    assert Put.STORED == opened(registry).put_blob(named(data), Dripping(data, 2.5))
+
+    assert data == registry.blobs["app", str(named(data).digest)]
+    assert len(data) == registry.accepted

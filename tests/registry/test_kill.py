@@ -1,80 +1,96 @@
-"""A push that is killed leaves the old tag or the new one, whole; and the next run finishes."""
+"""`kill -9` in the middle of a large upload, and what the next run does, on both real registries."""
 
 import json
-import random
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from ocitool.graph.walk import walk
-from ocitool.registry.hosts import Access
-from ocitool.store.locate import Opener
-from ocitool.tasks import Scope
-from tests.conftest import process_environment
+from tests.conftest import REPOSITORY, process_environment
 
-MOMENTS = 50
-ARCHES = ("amd64", "arm64", "arm")
+pytestmark = [pytest.mark.registry, pytest.mark.slow]
+
+MIB = 1024 * 1024
+SIZE = 1024 * MIB
 
 
-def command(project, reference, cache) -> list[str]:
-    platforms = ",".join(f"linux/{arch}" for arch in ARCHES)
-    return [
-        *(sys.executable, "-m", "ocitool", "build", str(project), "--toolchain", "prebuilt", "--json"),
-        *("--copy", "{arch}:/srv/", "--platform", platforms, "-t", reference, "--push", "--cache-dir", str(cache)),
-    ]
+@pytest.fixture(scope="module")
+def large(tmp_path_factory) -> Path:
+    """1 GiB in which no two mebibytes are equal."""
+    path = tmp_path_factory.mktemp("large") / "blob"
+    block = bytearray(bytes(range(256)) * 4096)
+    with path.open("wb") as file:
+        for number in range(SIZE // MIB):
+            block[:8] = number.to_bytes(8, "big")
+            file.write(block)
+    return path
 
 
-def fill(project, number: int) -> None:
-    """Other content for every build: incompressible, 5 MB for each platform."""
-    project.mkdir(exist_ok=True)
-    for arch in ARCHES:
-        (project / arch).write_bytes(random.Random(f"{number} {arch}").randbytes(5_000_000))
+@pytest.fixture
+def push(tmp_path, large, home):
+    """`push(reference, run)`: the process that pushes the file, and where it counts what it gave away."""
+
+    def start(reference: str, run: str) -> tuple["subprocess.Popen[bytes]", Path]:
+        count = tmp_path / run
+        argv = [sys.executable, "-m", "tests.fakes.push", reference, large, tmp_path / "journal", count]
+        process = subprocess.Popen(argv, cwd=REPOSITORY, env=process_environment(), stdout=subprocess.PIPE)
+        return process, count
+
+    return start
 
 
-def whole(reference: str) -> str:
-    """The tag's digest, after everything below it was found to be there."""
-    with Opener(Access(), Scope()) as opener:
-        store, tag = opener.open(reference)
-        snapshot = walk(store, tag, scope=Scope())
-        assert len(ARCHES) + 1 == len(snapshot.documents)
-        assert [] == [blob.digest for blob in snapshot.blobs if not store.has_blob(blob)]
-        return str(snapshot.root.digest)
+def uploaded(registry) -> int:
+    """The bytes of the upload sessions that the registry has on its disk."""
+    sizes = [0]
+    for path in registry.root.glob("docker/registry/v2/repositories/*/app/_uploads/*/data"):
+        with suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return max(sizes)
 
 
-@pytest.mark.slow
-@pytest.mark.registry
-def test_fifty_killed_pushes_leave_a_whole_tag(docker_registry, tmp_path):
-    reference, project, cache = f"{docker_registry.repository()}:live", tmp_path / "project", tmp_path / "cache"
-    fill(project, 0)
-    began = time.monotonic()
-    subprocess.run(command(project, reference, cache), env=process_environment(), check=True, capture_output=True)
-    duration = time.monotonic() - began
-    current, outcomes = whole(reference), {"old": 0, "new": 0}
-    moment = random.Random(1)
+def killed_half_way(push, registry, reference: str) -> int:
+    """Kill a push when the registry has a third of it; returns how many bytes it had given away."""
+    process, count = push(reference, "first")
+    deadline = time.monotonic() + 120
+    while uploaded(registry) < SIZE // 3:
+        assert process.poll() is None, "the push ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)  # the only way to see how far somebody else is
+    process.kill()
+    process.communicate()
+    return int(count.read_text())
 
-    for number in range(1, MOMENTS + 1):
-        fill(project, number)
-        process = subprocess.Popen(
-            command(project, reference, cache),
-            env=process_environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            process.wait(moment.uniform(0.3, 1.0) * duration)  # the moment of the kill
-        except subprocess.TimeoutExpired:
-            process.kill()
-        process.wait()
-        found = whole(reference)
-        outcomes["old" if found == current else "new"] += 1
-        current = found
 
-    done = subprocess.run(
-        command(project, reference, cache), env=process_environment(), check=True, capture_output=True, text=True
-    )
-    assert json.loads(done.stdout)["data"]["digest"] == whole(reference)
-    assert outcomes["old"] > 0, "no kill came in time to interrupt anything"
-    assert MOMENTS == sum(outcomes.values())
-    assert [] == [p.name for p in (cache / "content").glob("*.json-*")]
+def finished(push, reference: str) -> dict[str, object]:
+    process, _ = push(reference, "second")
+    out, _ = process.communicate(timeout=300)
+    assert 0 == process.returncode
+    return json.loads(out)
+
+
+def test_distribution_3_gets_at_most_16_mib_twice(push, distribution_v3):
+    reference = distribution_v3.repository()
+    given = killed_half_way(push, distribution_v3, reference)
+
+    second = finished(push, reference)
+
+    assert "stored" == second["put"]
+    assert given + second["bytes_sent"] - SIZE <= 16 * MIB
+    assert any("going on" in notice for notice in second["notices"])
+
+
+def test_docker_registry_has_dropped_the_session_and_gets_one_clean_restart(push, docker_registry):
+    """2.8 signs the offset into the Location and answers 404 for a session that was cut."""
+    reference = docker_registry.repository()
+    killed_half_way(push, docker_registry, reference)
+
+    second = finished(push, reference)
+
+    assert "stored" == second["put"]
+    assert SIZE == second["bytes_sent"]
+    (notice,) = second["notices"]
+    assert "dropped the upload" in notice
+    assert "404" in notice

@@ -1,7 +1,7 @@
 import pytest
 
 from ocitool.errors import AuthError, NetworkError, NotFound, RegistryError
-from ocitool.registry.uploads import Next, acknowledged, judge
+from ocitool.registry.verdicts import Next, acknowledged, judge
 
 
 @pytest.mark.parametrize(
