@@ -110,13 +110,14 @@ def assemble(
     else:
         edited = base.config.document.edit(_continued(base.config, options, diff_ids, told, created))
         config = Document(edited.raw, family.config)
-        below = tuple(_in_family(layer, family, base.label) for layer in base.manifest.layers)
+        below = tuple(in_family(layer, family, base.label) for layer in base.manifest.layers)
     layers = (*below, *(step.layer.descriptor(family) for step in steps))
     manifest = compose.manifest(family, Descriptor.of(config), layers, annotations)
     return Image(platform, manifest, config, layers, base)
 
 
-def _in_family(layer: Descriptor, family: Family, label: str) -> Descriptor:
+def in_family(layer: Descriptor, family: Family, label: str) -> Descriptor:
+    """A layer of base `label` as a manifest of `family` lists it. Raises Unsupported if it has no such type."""
     twin = mediatype.twin(layer.media_type, family)
     if twin is None or twin == mediatype.DOCKER_LAYER_ZSTD:
         raise Unsupported(
@@ -138,15 +139,20 @@ def _continued(
         apply_options(settings, options)
         tree["config"] = settings
         tree["rootfs"] = {**tree["rootfs"], "diff_ids": [str(d) for d in (*base.diff_ids, *diff_ids)]}
-        history = list(tree.get("history") or [])
-        if sum(not step.empty_layer for step in base.history) != len(base.diff_ids):
-            # A history that does not fit its layers is worse than none to some registries (K050).
-            history = [{"created_by": "unknown: the base has no history of this layer"} for _ in base.diff_ids]
-        tree["history"] = history + [compose.history_tree(step) for step in told]
+        tree["history"] = continued_history(tree, base, told)
         for leftover in ("container", "container_config", "docker_version", "id", "parent"):
             tree.pop(leftover, None)
 
     return change
+
+
+def continued_history(tree: Any, base: ImageConfig, told: Sequence[History]) -> list[Any]:  # noqa: ANN401 - JSON
+    """The history in the tree of a base's config, with ours after it; what it says is kept as it is."""
+    history = list(tree.get("history") or [])
+    if sum(not step.empty_layer for step in base.history) != len(base.diff_ids):
+        # A history that does not fit its layers is worse than none to some registries (K050).
+        history = [{"created_by": "unknown: the base has no history of this layer"} for _ in base.diff_ids]
+    return history + [compose.history_tree(step) for step in told]
 
 
 def apply_options(settings: dict[str, Any], options: ImageOptions) -> None:

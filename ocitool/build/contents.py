@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ocitool.build.base import BaseImage
+from ocitool.build.dockerfile.evaluate import Written
 from ocitool.build.lacking import lacking
 from ocitool.build.overlay import Overlay, kind_of
 from ocitool.build.prebuilt import Found, Holding, only_program, refuse_foreign, survey
@@ -60,6 +61,23 @@ def gather(planned: Plan, around: Surroundings) -> tuple[Content, ...]:
     if not any(content.groups for content in contents):
         raise UsageError("nothing to put into the image", hint="name files with --copy SRC:DEST")
     return contents
+
+
+def look_at(written: Mapping[Platform, Written], planned: Plan, around: Surroundings) -> tuple[Content, ...]:
+    """What a Dockerfile comes to as contents, its programs looked at.
+
+    Raises WrongPlatform for a program that does not fit (K010). Only what the Dockerfile adds is looked at.
+    """
+    memo, holding = around.machine.memo if planned.request.use_cache else None, Holding()
+    contents = []
+    for platform, one in written.items():
+        entries = (entry for layer in one.layers for entry in layer)
+        found = survey(entries, memo, holding=holding)
+        allow = planned.request.allow_foreign
+        refuse_foreign(found, one.platform, allow=allow, listener=around.listener)
+        groups = tuple((layer, "") for layer in one.layers)
+        contents.append(Content(platform, groups, planned.options(platform)))
+    return tuple(contents)
 
 
 def _tree(base: BaseImage, around: Surroundings, scope: Scope) -> Tree:

@@ -12,15 +12,19 @@ from typing import Final
 from ocitool.build.assemble import Image, Step, assemble, bind, choose_family
 from ocitool.build.base import Base, open_base
 from ocitool.build.compile import Project, plan_compile
-from ocitool.build.contents import Content, gather
+from ocitool.build.contents import Content, gather, look_at
+from ocitool.build.dockerfile.evaluate import Written
+from ocitool.build.dockerfile.image import image_of
+from ocitool.build.dockerfile.recipe import Reached, bases_of, read_recipe, write
 from ocitool.build.git import read_checkout
 from ocitool.build.project import choose_toolchain, find_spec
 from ocitool.build.request import BuildRequest, Plan, Surroundings
 from ocitool.build.run import run
+from ocitool.build.spec import BuildSpec
 from ocitool.build.unchanged import outdated, remember
 from ocitool.build.workplace import workplace
 from ocitool.codec.table import parse_codec
-from ocitool.errors import Unsupported
+from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Done, Started
 from ocitool.graph.copy import CopyReport, publish, put_watched
 from ocitool.graph.walk import Snapshot, snapshot_of
@@ -36,6 +40,7 @@ from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
 from ocitool.tasks import Task, TaskGroup
 
 SCRATCH: Final = "scratch"
+DOCKERFILE: Final = "dockerfile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +74,26 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
     Raises UsageError, NotFound, WrongPlatform and what reading a base raises.
     """
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
-    toolchain = choose_toolchain(
-        request.source,
-        said=request.toolchain or spec.toolchain,
-        has_files=bool(request.copies) or spec.has_files,
-    )
-    opened = _Bases(around)
-    common = opened.get(request.base or spec.common.base)
-    platforms = request.platforms or spec.platforms or (common.platforms() if common else ()) or (around.host,)
-    _refuse_windows(platforms)
-    bases = {
-        platform: base.image(platform, around.listener, allow_foreign=request.allow_foreign)
-        for platform in platforms
-        if (base := opened.get(request.base or spec.part(platform).base)) is not None
-    }
+    place_of_work = workplace(around.machine.root, request.source)
+    toolchain = _toolchain(request, spec)
+    recipe, reached = None, None
+    if toolchain == DOCKERFILE:
+        _refuse_beside_dockerfile(request, spec)
+        platforms = request.platforms or spec.platforms or (around.host,)
+        _refuse_windows(platforms)
+        recipe = read_recipe(request.source, request.dockerfile, platforms, around.host)
+        reached = Reached(recipe, around, place_of_work.folder / "files", allow_foreign=request.allow_foreign)
+        bases = bases_of(recipe, reached)
+    else:
+        opened = _Bases(around)
+        common = opened.get(request.base or spec.common.base)
+        platforms = request.platforms or spec.platforms or (common.platforms() if common else ()) or (around.host,)
+        _refuse_windows(platforms)
+        bases = {
+            platform: base.image(platform, around.listener, allow_foreign=request.allow_foreign)
+            for platform in platforms
+            if (base := opened.get(request.base or spec.part(platform).base)) is not None
+        }
     codec = parse_codec(request.compression or spec.compression or "gzip")
     annotations = {**dict(spec.common.image.annotations), **request.annotations}
     families = {image.family for image in bases.values()}
@@ -93,9 +104,10 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         annotated=bool(annotations),
         kind=codec.kind,
     )
-    place_of_work = workplace(around.machine.root, request.source)
     project = Project(request.source, place_of_work.folder, request.environ)
-    wants_git = request.git_labels if request.git_labels is not None else spec.git_labels is not False
+    # With a Dockerfile the image is what BuildKit makes of it: no labels of the checkout unless they are asked for.
+    unless_said = spec.git_labels is not False if recipe is None else spec.git_labels is True
+    wants_git = request.git_labels if request.git_labels is not None else unless_said
     checkout = read_checkout(request.source, request.environ) if wants_git else None
     index = request.index if request.index is not None else spec.index
     return Plan(
@@ -113,7 +125,32 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         extras=request.extras or spec.extras,
         bases=bases,
         workplace=place_of_work,
+        recipe=recipe,
+        reached=reached,
     )
+
+
+def _toolchain(request: BuildRequest, spec: BuildSpec) -> str:
+    """How the folder is built; a Dockerfile that was named decides."""
+    if request.dockerfile.file is not None or request.dockerfile.text is not None:
+        return DOCKERFILE
+    return choose_toolchain(
+        request.source,
+        said=request.toolchain or spec.toolchain,
+        has_files=bool(request.copies) or spec.has_files,
+    )
+
+
+def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
+    """Raise UsageError for what would have to happen beside a Dockerfile."""
+    said = {
+        "--base": (request.base or spec.common.base, "write it after FROM"),
+        "--copy": (request.copies or spec.has_files, "write COPY into the Dockerfile"),
+        "--with": (request.extras or spec.extras, "build upon an image that has it, or COPY it"),
+    }
+    for flag, (is_said, hint) in said.items():
+        if is_said:
+            raise UsageError(f"{flag} has no place beside a Dockerfile, which says what is in the image", hint=hint)
 
 
 def _refuse_windows(platforms: Sequence[Platform]) -> None:
@@ -151,7 +188,8 @@ def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Bu
     around.machine.check_writable()
     with planned.workplace.held():
         _compile(planned, around)
-        contents = gather(planned, around)
+        written = _write(planned, around)
+        contents = gather(planned, around) if written is None else look_at(written, planned, around)
         packed, puts = _pack(contents, planned, around, ahead)
     images = tuple(
         assemble(
@@ -160,6 +198,15 @@ def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Bu
             packed[content.platform],
             content.options,
             base=planned.bases.get(content.platform),
+            epoch=planned.request.epoch,
+        )
+        if written is None
+        else image_of(
+            written[content.platform],
+            content.platform,
+            [step.layer for step in packed[content.platform]],
+            content.options,
+            family=planned.family,
             epoch=planned.request.epoch,
         )
         for content in contents
@@ -175,6 +222,13 @@ def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Bu
         sources=_sources(images, layers, around.machine.content),
         ahead=Ahead(ahead, puts) if ahead is not None else None,
     )
+
+
+def _write(planned: Plan, around: Surroundings) -> Mapping[Platform, Written] | None:
+    """What a Dockerfile comes to for each platform; None where none decides."""
+    if planned.recipe is None or planned.reached is None:
+        return None
+    return dict(zip(planned.platforms, write(planned.recipe, planned.reached, around), strict=True))
 
 
 def _compile(planned: Plan, around: Surroundings) -> None:
@@ -201,7 +255,7 @@ def _pack(
         for entries, _ in content.groups:
             distinct.setdefault(entries, f"layer for {content.platform}")
     # Layers are packed side by side; one alone has all the threads to itself. The bytes are the same.
-    width = max(1, around.width // len(distinct))
+    width = max(1, around.width // max(1, len(distinct)))
     with TaskGroup(around.scope, around.transfers) as sending, TaskGroup(sending.scope, around.width) as packing:
         sent: dict[Digest, Task[Put]] = {}
 

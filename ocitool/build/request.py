@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ocitool.build.base import BaseImage
 from ocitool.build.compile import Planned
+from ocitool.build.dockerfile.recipe import DockerfileOptions, Reached, Recipe
 from ocitool.build.spec import BuildSpec, ImageOptions
 from ocitool.build.workplace import Workplace
 from ocitool.cache.machine import MachineStore
@@ -46,6 +47,7 @@ class BuildRequest:
     epoch: int = 0
     version: str = ""
     use_cache: bool = True
+    dockerfile: DockerfileOptions = field(default_factory=DockerfileOptions)
     environ: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -70,7 +72,8 @@ class Plan:
     """Everything that is decided before anything is done.
 
     `bases` has an image for each platform that does not start from scratch; `jobs` are the compilers' command
-    lines, `extras` the words of `--with`.
+    lines, `extras` the words of `--with`. Where a Dockerfile decides, `recipe` is what it needs, and `reached`
+    looks into whatever it names.
     """
 
     request: BuildRequest
@@ -87,6 +90,8 @@ class Plan:
     extras: tuple[str, ...]
     bases: Mapping[Platform, BaseImage] = field(hash=False)
     workplace: Workplace
+    recipe: Recipe | None = None
+    reached: Reached | None = field(default=None, compare=False, repr=False)
 
     def rules(self, platform: Platform) -> tuple[CopyRule, ...]:
         """What is copied for a platform: the spec's files, then the flags'."""

@@ -3,11 +3,13 @@
 import json
 import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ocitool.build.dockerfile.recipe import DockerfileOptions
 from ocitool.build.pipeline import Built, Delivery
 from ocitool.build.preview import preview, preview_text
 from ocitool.build.request import BuildRequest, Plan
@@ -110,8 +112,28 @@ def request(app: App, path: Path, words: Words) -> BuildRequest:
         epoch=parse_epoch(os.environ.get("SOURCE_DATE_EPOCH") or "0"),
         version=os.environ.get("OCITOOL_VERSION", ""),
         use_cache=not words.flags["no_cache"],
+        dockerfile=_dockerfile(words),
         environ=os.environ,
     )
+
+
+def _dockerfile(words: Words) -> DockerfileOptions:
+    """What the flags say about a Dockerfile; `-f -` reads it from standard input."""
+    file = words.path("file")
+    is_stdin = file is not None and str(file) == "-"
+    return DockerfileOptions(
+        file=None if is_stdin else file,
+        text=sys.stdin.buffer.read() if is_stdin else None,
+        target=words.text("target"),
+        arguments=tuple(_argument(text) for text in words.many("build_arg") if "=" in text or text in os.environ),
+        contexts=words.pairs("build_context"),
+    )
+
+
+def _argument(text: str) -> tuple[str, str]:
+    """NAME=VALUE, or a name whose value is this process's own."""
+    name, equals, value = text.partition("=")
+    return (name, value) if equals else (name, os.environ[name])
 
 
 def dry_run(planned: Plan, outputs: Sequence[Locator], *, push: bool) -> Outcome:

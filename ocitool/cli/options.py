@@ -157,6 +157,21 @@ def _options(*, docker: bool) -> list[Callable[[Any], Any]]:
     ]
 
 
+def dockerfile(function: F) -> F:
+    """Add the options that say which Dockerfile is built, and how."""
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option(
+            "--build-context", multiple=True, metavar="NAME=DIR|LOC", help="Files for COPY --from and FROM."
+        ),
+        click.option("--target", default="", metavar="STAGE", help="Stage of the Dockerfile to build."),
+        click.option("--build-arg", multiple=True, metavar="K[=V]", help="Value for an ARG of the Dockerfile."),
+        click.option("-f", "--file", type=path, metavar="FILE", help="The Dockerfile; - reads standard input."),
+    ):
+        function = option(function)
+    return function
+
+
 def _app(values: dict[str, Any], *, docker: bool) -> App:
     ctx = click.get_current_context()
     console = Console(as_json=values.pop("as_json"), quiet=values.pop("quiet"), verbose=values.pop("verbose"))

@@ -100,14 +100,15 @@ class Imaged(_Known):
         self._tree = tree
         self._content_of = content_of
         self._made: dict[str, Entry] = {}
+        self._contents: dict[tuple[int, int], Content] = {}
 
     def entry_at(self, path: str) -> Entry | None:
-        """The entry that would make the file again."""
+        """The entry that would make the file again; names of one file share their content."""
         made = self._made.get(path)
         node = self._tree.get(path) if made is None and path else None
         if node is None:
             return made
-        content = self._content_of(path, node) if node.kind is Kind.FILE else None
+        content = self._content(path, node) if node.kind is Kind.FILE else None
         made = Entry(
             path,
             node.kind,
@@ -122,6 +123,12 @@ class Imaged(_Known):
         )
         self._made[path] = made
         return made
+
+    def _content(self, path: str, node: Node) -> Content:
+        key = (node.layer, node.offset)
+        if key not in self._contents:
+            self._contents[key] = self._content_of(path, node)
+        return self._contents[key]
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory."""

@@ -21,6 +21,7 @@ from ocitool.errors import UsageError
 @click.option(
     "--spec", "spec_file", type=click.Path(path_type=Path, dir_okay=False), help="The ocitool.toml to use."
 )
+@options.dockerfile
 @click.option(
     "--platform",
     "platforms",

@@ -1,0 +1,208 @@
+"""A Dockerfile as part of a build: found, parsed, refused where it must be, and carried out for each platform."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ocitool.build.base import BaseImage, open_base
+from ocitool.build.dockerfile.evaluate import Written, evaluate
+from ocitool.build.dockerfile.ignore import IgnoreRules
+from ocitool.build.dockerfile.instructions import Arg, Dockerfile
+from ocitool.build.dockerfile.parse import parse
+from ocitool.build.dockerfile.refuse import refuse
+from ocitool.build.dockerfile.sources import Context, Files, Imaged
+from ocitool.build.dockerfile.spool import LayerContent, Spool
+from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, needed_stages, runs
+from ocitool.build.dockerfile.variables import automatic, unused
+from ocitool.errors import NotFound, Unsupported, UsageError, local_io
+from ocitool.events import Noted
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import Content, Entry
+from ocitool.rootfs.tree import Node, read_tree
+
+if TYPE_CHECKING:
+    from ocitool.build.request import Surroundings
+
+NAMES: Final = ("Dockerfile", "dockerfile")
+_LIMIT: Final = 8 * 1024 * 1024
+_IMAGE: Final = "docker-image://"
+_LAYOUT: Final = "oci-layout://"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileOptions:
+    """What is said about a Dockerfile; `text` is its content where it came from standard input."""
+
+    file: Path | None = None
+    text: bytes | None = None
+    target: str = ""
+    arguments: tuple[tuple[str, str], ...] = ()
+    contexts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A Dockerfile and what each platform needs of it; nothing in it needs a process."""
+
+    file: Dockerfile
+    source: Path
+    ignore: IgnoreRules
+    options: DockerfileOptions
+    wanted: Mapping[Platform, Wanted] = field(hash=False)
+    needed: Mapping[Platform, tuple[Needed, ...]] = field(hash=False)
+
+
+def read_recipe(source: Path, options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> Recipe:
+    """The Dockerfile of a folder for these platforms. Reads it and its ignore file, nothing else.
+
+    Raises NotFound without a Dockerfile, UsageError with file and line, Unsupported for every RUN there is.
+    """
+    data, path = _read(source, options)
+    file = parse(data, str(path) if path is not None else "standard input")
+    arguments, contexts = dict(options.arguments), dict(options.contexts)
+    wanted = {platform: Wanted(platform, host, options.target, arguments, contexts) for platform in platforms}
+    needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
+    found = {run.line.number: (stage, run) for stages in needed.values() for stage, run in runs(stages)}
+    refuse(file.file, (found[number] for number in sorted(found)))
+    return Recipe(file, source, _ignore(source, path), options, wanted, needed)
+
+
+def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]:
+    if options.text is not None:
+        return options.text, None
+    if options.file is not None:
+        path = options.file if options.file.exists() or options.file.is_absolute() else source / options.file
+    else:
+        path = next((source / name for name in NAMES if (source / name).is_file()), source / NAMES[0])
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+    except FileNotFoundError:
+        raise NotFound(f"no Dockerfile {path}", name=str(path), where=str(source), hint="name it with -f") from None
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+    if len(data) > _LIMIT:
+        raise UsageError(f"{path} has more than {_LIMIT} bytes", hint="is this a Dockerfile?")
+    return data, path
+
+
+def _ignore(source: Path, path: Path | None) -> IgnoreRules:
+    """The Dockerfile's own ignore file, else the context's."""
+    own = [path.with_name(f"{path.name}.dockerignore")] if path is not None else []
+    for place in (*own, source / ".dockerignore"):
+        try:
+            text = place.read_text("utf-8", "surrogateescape")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise local_io(error, f"read {place}") from error
+        return IgnoreRules.parse(text, str(place))
+    return IgnoreRules()
+
+
+def undeclared(recipe: Recipe) -> tuple[str, ...]:
+    """The build arguments that nothing in the file declares."""
+    host = next(iter(recipe.wanted.values())).host
+    names = [name for arg in recipe.file.arguments for name, _ in arg.items]
+    bodies = (one for stage in recipe.file.stages for one in stage.body if isinstance(one, Arg))
+    names += [name for arg in bodies for name, _ in arg.items]
+    return unused(dict(recipe.options.arguments), (*names, *automatic(host, host)))
+
+
+class Reached:
+    """Everything outside the Dockerfile that one build looks into, each thing opened once."""
+
+    def __init__(self, recipe: Recipe, around: "Surroundings", spool: Path, *, allow_foreign: bool = False) -> None:
+        self._recipe = recipe
+        self._around = around
+        self._allow_foreign = allow_foreign
+        self._images: dict[tuple[str, Platform | None], BaseImage] = {}
+        self._files: dict[str, Files] = {}
+        self._contexts: dict[str, Files] = {}
+        self.spool = Spool(spool, around.scope)
+
+    def image(self, ground: Ground) -> BaseImage:
+        """An image that FROM or --from names, or a named context that is one."""
+        key = (ground.name, ground.platform)
+        if key not in self._images:
+            name = dict(self._recipe.options.contexts).get(ground.name, ground.name)
+            if name.startswith(_LAYOUT):
+                name = "oci:" + name.removeprefix(_LAYOUT)
+            elif ground.origin is Origin.CONTEXT and not name.startswith(_IMAGE):
+                raise Unsupported(
+                    f"context {ground.name} is a folder, and no stage can be built upon one",
+                    ability="FROM folder",
+                    hint="write FROM scratch and COPY --from it",
+                )
+            store, found = self._around.opener.open(name.removeprefix(_IMAGE))
+            base = open_base(store, found)
+            platform = ground.platform or self._around.host
+            self._images[key] = base.image(platform, self._around.listener, allow_foreign=self._allow_foreign)
+        return self._images[key]
+
+    def image_files(self, image: BaseImage) -> Files:
+        """The merged tree of an image."""
+        digest = str(image.manifest.document.digest)
+        if digest not in self._files:
+            tree = read_tree(image.store, image.manifest, self._around.machine.memo, scope=self._around.scope)
+
+            def content_of(_path: str, node: Node) -> Content:
+                layer = image.manifest.layers[node.layer]
+                return LayerContent(self.spool, image.store, layer, node.offset, node.size)
+
+            self._files[digest] = Imaged(tree, content_of)
+        return self._files[digest]
+
+    def context(self, name: str) -> Files:
+        """The files of a context; the ignore rules are for the main one."""
+        if name not in self._contexts:
+            value = dict(self._recipe.options.contexts).get(name, "")
+            if not name:
+                self._contexts[name] = Context(self._recipe.source, self._recipe.ignore)
+            elif value.startswith((_IMAGE, _LAYOUT)):
+                platform = next(iter(self._recipe.needed))
+                self._contexts[name] = self.image_files(self.image(Ground(Origin.CONTEXT, name, platform=platform)))
+            elif "://" in value or value.endswith(".git"):
+                raise Unsupported(
+                    f"context {name}={value} is not on this machine",
+                    ability=value,
+                    hint="fetch it, and name the folder",
+                )
+            else:
+                self._contexts[name] = Context(Path(value))
+        return self._contexts[name]
+
+    def unpack(self, content: Content) -> tuple[Entry, ...] | None:
+        """The entries of an archive; None if the file is none."""
+        return self.spool.unpack(content)
+
+
+def bases_of(recipe: Recipe, reached: Reached) -> dict[Platform, BaseImage]:
+    """The image that the last stage of each platform stands on; scratch has none."""
+    found = {}
+    for platform, stages in recipe.needed.items():
+        by_number = {one.stage.number: one for one in stages}
+        ground = stages[-1].ground
+        while ground.origin is Origin.STAGE:
+            ground = by_number[ground.stage].ground
+        if ground.origin is not Origin.SCRATCH:
+            found[platform] = reached.image(ground)
+    return found
+
+
+def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Written, ...]:
+    """What the Dockerfile comes to for each platform, in their order; files out of layers are fetched."""
+    for name in undeclared(recipe):
+        around.listener(Noted(f"build argument {name} is declared by no ARG"))
+    written = tuple(
+        evaluate(recipe.file, needed, recipe.wanted[platform], reached)
+        for platform, needed in recipe.needed.items()
+    )
+    reached.spool.fill(content_of(written))
+    return written
+
+
+def content_of(written: Iterable[Written]) -> Iterable[Content | None]:
+    """The contents of everything that is to be packed."""
+    return (entry.content for one in written for layer in one.layers for entry in layer)

@@ -1,0 +1,194 @@
+"""Files out of layers and archives, written side by side into a folder so that they can be packed again.
+
+A layer is read once for all files that are wanted of it, and one whose files are there already not at all.
+"""
+
+import bz2
+import lzma
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, count
+from pathlib import Path
+from typing import Final
+
+from ocitool.codec.table import decompress, sniff
+from ocitool.errors import MalformedDocument, UsageError, local_io
+from ocitool.model.files import Kind
+from ocitool.model.views import Descriptor
+from ocitool.pack.entries import Content, Entry, FileContent
+from ocitool.rootfs.reader import read_members
+from ocitool.store.base import Reader
+from ocitool.tasks import Scope
+
+_BLOCK: Final = 512
+_PIECE: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LayerContent:
+    """A file of a layer: the member whose first header block stands at `offset` of the uncompressed tar."""
+
+    spool: "Spool"
+    store: Reader
+    layer: Descriptor
+    offset: int
+    size: int
+
+    @property
+    def path(self) -> Path:
+        """Where the spool keeps it."""
+        return self.spool.folder / self.layer.digest.hex[:32] / str(self.offset)
+
+    @property
+    def stamp(self) -> None:
+        """No file of the user's, no stamp."""
+        return
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, fetched now if `Spool.fill` has not done it. Raises what reading the layer raises."""
+        self.spool.fill((self,))
+        yield from FileContent(self.path).pieces()
+
+
+class Spool:
+    """A folder of files that came out of layers and archives; its user holds it alone."""
+
+    def __init__(self, folder: Path, scope: Scope) -> None:
+        self.folder = folder
+        self._scope = scope
+        self._numbers = count()
+        self._unpacked: dict[int, tuple[Content, tuple[Entry, ...] | None]] = {}
+
+    def fill(self, contents: Iterable[Content | None]) -> None:
+        """Write every file of a layer that is not there yet, reading each layer once.
+
+        Raises NotFound for a missing layer, MalformedDocument for a damaged one, LocalIOError.
+        """
+        wanted: dict[Descriptor, dict[int, LayerContent]] = {}
+        for content in contents:
+            if isinstance(content, LayerContent) and not content.path.exists():
+                wanted.setdefault(content.layer, {})[content.offset] = content
+        for layer, files in wanted.items():
+            store = next(iter(files.values())).store
+            with store.open_blob(layer) as pieces:
+                for member in read_members(decompress(self._scope.pieces(pieces))):
+                    content = files.pop(member.offset, None)
+                    if content is not None:
+                        _write(content.path, member.pieces())
+            if files:
+                raise MalformedDocument(f"layer {layer.digest} does not hold what was listed of it")
+
+    def unpack(self, content: Content) -> tuple[Entry, ...] | None:
+        """The entries of a tar archive, plain or compressed; None if the file is none. Each is unpacked once.
+
+        An archive is known by its content: its first header must be one. Raises MalformedDocument for a damaged
+        archive, LocalIOError.
+        """
+        known = self._unpacked.get(id(content))
+        if known is None:
+            known = self._unpacked[id(content)] = (content, self._unpack(content))
+        return known[1]
+
+    def _unpack(self, content: Content) -> tuple[Entry, ...] | None:
+        try:
+            stream = _opened(content.pieces())
+            head = _head(stream)
+        except MalformedDocument:
+            return None  # its first bytes looked like a compression by chance
+        if not _is_header(head):
+            return None
+        folder = self.folder / "archives"
+        found: dict[str, Entry] = {}
+        for member in read_members(self._scope.pieces(chain((head,), stream))):
+            if not member.path:
+                continue
+            if member.kind is Kind.HARDLINK:
+                target = found.get(member.link)
+                if target is None:
+                    raise UsageError(
+                        f"{member.path} in the archive is a link to {member.link}, which is not before it"
+                    )
+                found[member.path] = replace(target, path=member.path)
+                continue
+            body: Content | None = None
+            if member.kind is Kind.FILE:
+                place = folder / str(next(self._numbers))
+                _write(place, member.pieces())
+                body = FileContent(place)
+            found.pop(member.path, None)
+            found[member.path] = Entry(
+                member.path,
+                member.kind,
+                member.mode,
+                member.uid,
+                member.gid,
+                member.mtime,
+                body,
+                member.link,
+                member.xattrs,
+                member.device,
+            )
+        return tuple(found.values())
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    """A whole file or none."""
+    temporary = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        temporary.replace(path)
+    except OSError as error:
+        raise local_io(error, f"write {path}") from error
+
+
+def _opened(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The uncompressed bytes; also of bzip2 and xz, which archives use and layers do not."""
+    first = next(pieces, b"")
+    stream = chain((first,), pieces)
+    kind = sniff(first)
+    if kind == "bzip2":
+        return _inflated(stream, bz2.BZ2Decompressor)
+    if kind == "xz":
+        return _inflated(stream, lzma.LZMADecompressor)
+    return decompress(stream, kind)
+
+
+def _inflated(
+    stream: Iterable[bytes], make: type[bz2.BZ2Decompressor] | type[lzma.LZMADecompressor]
+) -> Iterator[bytes]:
+    machine = make()
+    for piece in stream:
+        data = piece
+        while data or not (machine.eof or machine.needs_input):
+            try:
+                if machine.eof:
+                    machine = make()
+                out = machine.decompress(data, _PIECE)
+            except (OSError, EOFError, lzma.LZMAError) as error:
+                raise MalformedDocument(f"damaged archive: {error}") from None
+            if out:
+                yield out
+            data = machine.unused_data if machine.eof else b""
+    if not machine.eof:
+        raise MalformedDocument("the archive ends in the middle of its data")
+
+
+def _head(stream: Iterator[bytes]) -> bytes:
+    head = b""
+    while len(head) < _BLOCK and (piece := next(stream, b"")):
+        head += piece
+    return head
+
+
+def _is_header(block: bytes) -> bool:
+    """Whether a tar begins with these bytes: the checksum of its first header is right."""
+    if len(block) < _BLOCK or not block[:1].strip(b"\0"):
+        return False
+    try:
+        said = int(block[148:156].strip(b"\0 ") or b"x", 8)
+    except ValueError:
+        return False
+    return said == sum(block[:148]) + sum(block[156:_BLOCK]) + 8 * 0x20

@@ -1,0 +1,290 @@
+"""`ocitool build` with a Dockerfile: the image, the refusals, and what each flag means for it."""
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from ocitool.model.files import Kind
+from ocitool.model.platform import Platform, choose
+from ocitool.model.views import Index, view
+from ocitool.rootfs.tree import read_file, read_tree
+from ocitool.store.layout import LayoutStore
+from ocitool.store.verify import read_blob
+from ocitool.tasks import Scope
+from tests.fakes.busybox import put_busybox
+from tests.fakes.programs import Elf
+
+
+class Built:
+    """What a build left in a layout, looked into."""
+
+    def __init__(self, folder, platform="linux/amd64"):
+        self.store = LayoutStore(folder)
+        seen = view(self.store.get_manifest("1"))
+        if isinstance(seen, Index):
+            entry = choose(Platform.parse(platform), seen.platforms, lambda e: e.platform)
+            seen = view(self.store.get_manifest(str(entry.digest)))
+        self.manifest = seen
+        self.config = json.loads(read_blob(self.store, seen.config, 1 << 20))
+        self.tree = read_tree(self.store, seen, None, scope=Scope())
+
+    def data(self, path):
+        return b"".join(read_file(self.store, self.manifest, self.tree, path, scope=Scope()))
+
+    def files(self):
+        """Path to (kind, mode, owner)."""
+        return {p: (n.kind.name, oct(n.mode), f"{n.uid}:{n.gid}") for p, n in self.tree.walk()}
+
+    @property
+    def told(self):
+        return [(step["created_by"], step.get("empty_layer", False)) for step in self.config["history"]]
+
+
+@pytest.fixture
+def build(home, run, monkeypatch):
+    """`build("FROM scratch", …)`: a Dockerfile in the current folder, into oci:img:1."""
+    monkeypatch.chdir(home)
+    put_busybox(LayoutStore(home / "base", create=True), "1")
+
+    def call(text, *flags, platform="linux/amd64"):
+        (home / "Dockerfile").write_text(text)
+        return run(
+            "build",
+            ".",
+            "--build-context",
+            "bb=oci-layout://base:1",
+            "--platform",
+            platform,
+            "-o",
+            "oci:img:1",
+            *flags,
+        )
+
+    return call
+
+
+def built(home, outcome, platform="linux/amd64"):
+    assert 0 == outcome.exit_code, outcome.stderr
+    return Built(home / "img", platform)
+
+
+SEED = "FROM bb\nARG TARGETARCH\n\nCOPY /out/${TARGETARCH}/myapp /bin/\n"
+
+
+def test_the_dockerfile_of_every_multi_arch_article(home, build):
+    """FROM, ARG TARGETARCH, COPY: each platform gets its own program, through the base's links."""
+    for name, elf in {"amd64": Elf(62), "arm64": Elf(183), "arm": Elf(40, 32)}.items():
+        (home / "out" / name).mkdir(parents=True)
+        (home / "out" / name / "myapp").write_bytes(elf.build())
+        (home / "out" / name / "myapp").chmod(0o755)
+
+    outcome = build(SEED, platform="linux/arm64,linux/amd64,linux/arm/v7")
+
+    for platform, elf in {"linux/amd64": Elf(62), "linux/arm64": Elf(183), "linux/arm/v7": Elf(40, 32)}.items():
+        image = built(home, outcome, platform)
+        assert elf.build() == image.data("usr/bin/myapp")
+        assert Kind.SYMLINK is image.tree.kind_at("bin")
+        assert ("DIRECTORY", "0o1777", "0:0") == image.files()["tmp"]
+        assert 2 == len(image.manifest.layers)
+        assert [
+            ("BusyBox", False),
+            (f"ARG TARGETARCH={image.config['architecture']}", True),
+            (f"COPY /out/{image.config['architecture']}/myapp /bin/ # buildkit", False),
+        ] == image.told
+        assert ["sh"] == image.config["config"]["Cmd"]
+
+
+def test_metadata_instructions(home, build):
+    image = built(
+        home,
+        build(
+            'FROM bb\nENV A=1 B="x $PATH"\nLABEL l="a b"\nUSER www\nEXPOSE 80 53/udp\nVOLUME /d\nSTOPSIGNAL SIGINT\n'
+            'SHELL ["/bin/ash", "-c"]\nENTRYPOINT run it\nHEALTHCHECK --retries=2 CMD true\nMAINTAINER me\nONBUILD RUN x\n'
+        ),
+    )
+
+    assert {
+        "Env": ["PATH=/usr/bin:/bin", "A=1", "B=x /usr/bin:/bin"],
+        "User": "www",
+        "ExposedPorts": {"53/udp": {}, "80/tcp": {}},
+        "Volumes": {"/d": {}},
+        "Entrypoint": ["/bin/ash", "-c", "run it"],
+        "Labels": {"l": "a b"},
+        "StopSignal": "SIGINT",
+        "Shell": ["/bin/ash", "-c"],
+        "Healthcheck": {"Test": ["CMD-SHELL", "true"], "Retries": 2},
+        "OnBuild": ["RUN x"],
+    } == image.config["config"]
+    assert "me" == image.config["author"]
+    assert 1 == len(image.manifest.layers)
+    assert "ENV A=1 B=x /usr/bin:/bin" == image.told[1][0]
+
+
+def test_workdir_is_made_once_for_whoever_the_image_runs_as(home, build):
+    """K166: trailing slashes, relative paths, and directories that are there."""
+    (home / "f").write_text("x")
+
+    image = built(home, build("FROM bb\nWORKDIR /home/www/\nUSER www\nWORKDIR sub\nCOPY f bin/\nWORKDIR /tmp\n"))
+
+    assert ("DIRECTORY", "0o750", "82:83") == image.files()["home/www"]
+    assert ("DIRECTORY", "0o755", "82:83") == image.files()["home/www/sub"]
+    assert ("FILE", "0o644", "0:0") == image.files()["home/www/sub/bin/f"]
+    assert ("DIRECTORY", "0o1777", "0:0") == image.files()["tmp"]
+    assert "/tmp" == image.config["config"]["WorkingDir"]
+    assert len(image.manifest.layers) == sum(not empty for _, empty in image.told)
+
+
+def test_files_of_stages_and_images(home, build):
+    """K157: setuid bits, owners and links survive a copy between stages."""
+    image = built(
+        home,
+        build(
+            "FROM bb AS one\nFROM scratch AS two\nCOPY --from=one /usr /u\nCOPY --chown=5 --from=one /home/www /w/\n"
+            "FROM scratch\nCOPY --from=two / /\nCOPY --from=bb /etc/passwd /p\nCOPY --from=0 /bin/sh /sh\n"
+        ),
+    )
+
+    assert ("FILE", "0o4755", "0:0") == image.files()["u/bin/busybox"]
+    assert image.tree.get("u/bin/sh").offset == image.tree.get("u/bin/busybox").offset
+    assert b"#!/busybox for linux/amd64\n" == image.data("u/bin/sh") == image.data("sh")
+    assert b"root:x:0:0" == image.data("p")[:10]
+
+
+def test_owners_by_name_are_those_of_the_image(home, build):
+    (home / "f").write_text("x")
+
+    image = built(
+        home, build("FROM bb\nCOPY --chown=www:web f /a/f\nCOPY --chown=www f /b\nCOPY --chown=7:web f /c\n")
+    )
+
+    assert ["82:33", "82:33", "82:83", "7:33"] == [image.files()[path][2] for path in ("a", "a/f", "b", "c")]
+    refused = build("FROM bb\nCOPY --chown=nobody f /a\n")
+    assert 2 == refused.exit_code
+    assert "Dockerfile:2: the image has no user 'nobody'" in refused.stderr
+
+
+def test_heredocs_are_files(home, build):
+    image = built(home, build("FROM scratch\nENV A=1\nCOPY <<x <<'y' /d/\n$A\nx\n$A\ny\n"))
+
+    assert (b"1\n", b"$A\n") == (image.data("d/x"), image.data("d/y"))
+    assert "COPY <<x <<y /d/ # buildkit" == image.told[-1][0]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_add_unpacks_archives_by_their_content(home, build, mode):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
+        info = tarfile.TarInfo("in/deep/file")
+        info.size, info.uid, info.gid, info.mode = 3, 7, 8, 0o640
+        archive.addfile(info, io.BytesIO(b"abc"))
+        link = tarfile.TarInfo("in/link")
+        link.type, link.linkname = tarfile.LNKTYPE, "in/deep/file"
+        archive.addfile(link)
+    (home / "any.name").write_bytes(buffer.getvalue())
+    (home / "other").write_text("no archive")
+
+    image = built(
+        home, build("FROM scratch\nADD any.name other /x/\nADD --chown=1 any.name /y\nCOPY any.name /z\n")
+    )
+
+    assert ("FILE", "0o640", "7:8") == image.files()["x/in/deep/file"]
+    assert b"abc" == image.data("x/in/link") == image.data("y/in/deep/file")
+    assert "1:1" == image.files()["y/in/deep/file"][2]
+    assert b"no archive" == image.data("x/other")
+    assert buffer.getvalue() == image.data("z")
+
+
+def test_base_images_leave_instructions_to_their_children(home, build):
+    (home / "f").write_text("x")
+    put_busybox(LayoutStore(home / "onb", create=True), "1", OnBuild=["COPY f /from-base", "ENV X=1"])
+
+    image = built(home, build("FROM onb\nCMD a\n", "--build-context", "onb=oci-layout://onb:1"))
+
+    assert b"x" == image.data("from-base")
+    assert "X=1" in image.config["config"]["Env"]
+    assert "OnBuild" not in image.config["config"]
+    put_busybox(LayoutStore(home / "onb"), "1", OnBuild=["RUN make"])
+    refused = build("FROM onb\n", "--build-context", "onb=oci-layout://onb:1")
+    assert 9 == refused.exit_code
+    assert "RUN make" in refused.stderr
+
+
+def test_arguments(home, build):
+    """K169, K170: the scopes of ARG, values of --build-arg, automatic arguments, and what was declared by nobody."""
+    text = (
+        "ARG V=1\nFROM scratch\nLABEL none=$V\nARG V\nLABEL outer=$V\nARG W=d\nLABEL w=$W\n"
+        "LABEL before=$TARGETARCH\nARG TARGETARCH TARGETVARIANT\nLABEL arch=$TARGETARCH-$TARGETVARIANT\n"
+        "ARG TARGETARCH=mine\nLABEL hidden=$TARGETARCH\n"
+    )
+
+    plain = built(home, build(text, platform="linux/arm/v7")).config["config"]["Labels"]
+    given = build(text, "--build-arg", "V=2", "--build-arg", "W=3", "--build-arg", "Z=4")
+
+    assert {
+        "none": "", "outer": "1", "w": "d", "before": "", "arch": "arm-v7", "hidden": "mine",
+    } == plain  # fmt: skip
+    labels = built(home, given).config["config"]["Labels"]
+    assert ("2", "3", "amd64-") == (labels["outer"], labels["w"], labels["arch"])
+    assert "build argument Z is declared by no ARG" in given.stderr
+
+
+def test_run_is_refused_before_anything_else(home, build):
+    outcome = build(
+        "FROM nowhere.invalid/x AS b\nRUN go build -o /a .\nFROM bb\nRUN chmod 755 /a\nCOPY --from=b /a /a\n"
+    )
+
+    assert 9 == outcome.exit_code
+    assert "Dockerfile:2: RUN go build -o /a .: compiles Go" in outcome.stderr
+    assert "Dockerfile:4: RUN chmod 755 /a: changes modes; use COPY --chmod=MODE" in outcome.stderr
+
+
+def test_programs_of_another_platform_are_refused(home, build):
+    """K010: with the same words as without a Dockerfile."""
+    (home / "app").write_bytes(Elf(183).build())
+    (home / "app").chmod(0o755)
+
+    assert 6 == build("FROM scratch\nCOPY app /app\n").exit_code
+    assert 0 == build("FROM scratch\nCOPY app /app\n", "--allow-foreign-arch").exit_code
+
+
+def test_what_is_ignored_is_said_to_be(home, build):
+    (home / "f").write_text("x")
+    (home / ".dockerignore").write_text("f\n")
+
+    outcome = build("FROM scratch\nCOPY f /f\n")
+
+    assert 3 == outcome.exit_code
+    assert "Dockerfile:2: no f in the context" in outcome.stderr
+    assert "f is there, but .dockerignore keeps it out" in outcome.stderr
+    (home / "Dockerfile.dockerignore").write_text("")
+    assert 0 == build("FROM scratch\nCOPY f /f\n").exit_code
+
+
+def test_other_dockerfiles_targets_and_standard_input(home, run, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "docker").mkdir()
+    (home / "docker/other.Dockerfile").write_text("FROM scratch AS a\nCMD a\nFROM scratch\nCMD b\n")
+
+    one = run("build", ".", "-f", "docker/other.Dockerfile", "--target", "a", "-o", "oci:img:1")
+    two = run("build", ".", "-f", "-", "-o", "oci:two:1", stdin=b"FROM scratch\nCMD c\n")
+
+    assert ["/bin/sh", "-c", "a"] == built(home, one).config["config"]["Cmd"]
+    assert 0 == two.exit_code
+    assert ["/bin/sh", "-c", "c"] == Built(home / "two").config["config"]["Cmd"]
+
+
+def test_what_has_no_place_beside_a_dockerfile(build):
+    outcome = build("FROM scratch\n", "--base", "oci:base:1")
+
+    assert 2 == outcome.exit_code
+    assert "--base has no place beside a Dockerfile" in outcome.stderr
+
+
+def test_layers_that_platforms_share_are_packed_once(home, build):
+    (home / "f").write_text("x")
+
+    outcome = build("FROM bb\nCOPY f /f\n", "--json", platform="linux/arm64,linux/amd64")
+
+    assert 1 == len(json.loads(outcome.stdout)["data"]["layers"])
