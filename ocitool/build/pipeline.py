@@ -7,6 +7,7 @@ deliver() publishes. A program of the wrong platform is refused before anything 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from ocitool.build.assemble import Image, Step, assemble, bind, choose_family
@@ -15,7 +16,7 @@ from ocitool.build.compile import Project, plan_compile
 from ocitool.build.contents import Content, gather, look_at
 from ocitool.build.dockerfile.evaluate import Written
 from ocitool.build.dockerfile.image import image_of
-from ocitool.build.dockerfile.recipe import Reached, bases_of, read_recipe, write
+from ocitool.build.dockerfile.recipe import Reached, Recipe, bases_of, only_platform, read_recipe, write
 from ocitool.build.git import read_checkout
 from ocitool.build.project import choose_toolchain, find_spec
 from ocitool.build.request import BuildRequest, Plan, Surroundings
@@ -79,10 +80,11 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
     recipe, reached = None, None
     if toolchain == DOCKERFILE:
         _refuse_beside_dockerfile(request, spec)
-        platforms = request.platforms or spec.platforms or (around.host,)
-        _refuse_windows(platforms)
-        recipe = read_recipe(request.source, request.dockerfile, platforms, around.host)
-        reached = Reached(recipe, around, place_of_work.folder / "files", allow_foreign=request.allow_foreign)
+        platforms = request.platforms or spec.platforms
+        recipe, reached = _recipe(request, platforms or (around.host,), around, place_of_work.folder)
+        if not platforms and (own := only_platform(recipe, reached)) is not None and not own.same(around.host):
+            recipe, reached = _recipe(request, (own,), around, place_of_work.folder)
+        platforms = tuple(recipe.needed)
         bases = bases_of(recipe, reached)
     else:
         opened = _Bases(around)
@@ -151,6 +153,15 @@ def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
     for flag, (is_said, hint) in said.items():
         if is_said:
             raise UsageError(f"{flag} has no place beside a Dockerfile, which says what is in the image", hint=hint)
+
+
+def _recipe(
+    request: BuildRequest, platforms: Sequence[Platform], around: Surroundings, work: Path
+) -> tuple[Recipe, Reached]:
+    """The Dockerfile for some platforms, and what it reaches into."""
+    _refuse_windows(platforms)
+    recipe = read_recipe(request.source, request.dockerfile, platforms, around.host)
+    return recipe, Reached(recipe, around, work / "files", allow_foreign=request.allow_foreign)
 
 
 def _refuse_windows(platforms: Sequence[Platform]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ocitool.build.base import BaseImage, open_base
+from ocitool.build.base import Base, BaseImage, open_base
 from ocitool.build.dockerfile.evaluate import Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Arg, Dockerfile
@@ -18,6 +18,7 @@ from ocitool.build.dockerfile.variables import automatic, unused
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.model.platform import Platform
+from ocitool.model.views import Index
 from ocitool.pack.entries import Content, Entry
 from ocitool.rootfs.tree import Node, read_tree
 
@@ -117,15 +118,15 @@ class Reached:
         self._recipe = recipe
         self._around = around
         self._allow_foreign = allow_foreign
+        self._bases: dict[str, Base] = {}
         self._images: dict[tuple[str, Platform | None], BaseImage] = {}
         self._files: dict[str, Files] = {}
         self._contexts: dict[str, Files] = {}
         self.spool = Spool(spool, around.scope)
 
-    def image(self, ground: Ground) -> BaseImage:
-        """An image that FROM or --from names, or a named context that is one."""
-        key = (ground.name, ground.platform)
-        if key not in self._images:
+    def base(self, ground: Ground) -> Base:
+        """What FROM or --from names, or a named context that is an image: read once for all platforms."""
+        if ground.name not in self._bases:
             name = dict(self._recipe.options.contexts).get(ground.name, ground.name)
             if name.startswith(_LAYOUT):
                 name = "oci:" + name.removeprefix(_LAYOUT)
@@ -136,8 +137,15 @@ class Reached:
                     hint="write FROM scratch and COPY --from it",
                 )
             store, found = self._around.opener.open(name.removeprefix(_IMAGE))
-            base = open_base(store, found)
+            self._bases[ground.name] = open_base(store, found)
+        return self._bases[ground.name]
+
+    def image(self, ground: Ground) -> BaseImage:
+        """The image of a ground for its platform."""
+        key = (ground.name, ground.platform)
+        if key not in self._images:
             platform = ground.platform or self._around.host
+            base = self.base(ground)
             self._images[key] = base.image(platform, self._around.listener, allow_foreign=self._allow_foreign)
         return self._images[key]
 
@@ -180,15 +188,27 @@ class Reached:
 
 def bases_of(recipe: Recipe, reached: Reached) -> dict[Platform, BaseImage]:
     """The image that the last stage of each platform stands on; scratch has none."""
-    found = {}
-    for platform, stages in recipe.needed.items():
-        by_number = {one.stage.number: one for one in stages}
-        ground = stages[-1].ground
-        while ground.origin is Origin.STAGE:
-            ground = by_number[ground.stage].ground
-        if ground.origin is not Origin.SCRATCH:
-            found[platform] = reached.image(ground)
-    return found
+    grounds = {platform: _bottom(stages) for platform, stages in recipe.needed.items()}
+    return {p: reached.image(ground) for p, ground in grounds.items() if ground.origin is not Origin.SCRATCH}
+
+
+def only_platform(recipe: Recipe, reached: Reached) -> Platform | None:
+    """The platform of a base that is one image; None for an index, for scratch, and where FROM says a platform."""
+    (stages,) = recipe.needed.values()
+    ground = _bottom(stages)
+    if ground.origin is Origin.SCRATCH or ground.is_explicit:
+        return None
+    base = reached.base(ground)
+    return None if isinstance(base.root, Index) else base.platforms()[0]
+
+
+def _bottom(stages: Sequence[Needed]) -> Ground:
+    """What the last of the stages stands on when its stages are followed down."""
+    by_number = {one.stage.number: one for one in stages}
+    ground = stages[-1].ground
+    while ground.origin is Origin.STAGE:
+        ground = by_number[ground.stage].ground
+    return ground
 
 
 def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Written, ...]:
