@@ -1,0 +1,80 @@
+"""A push that is killed leaves the old tag or the new one, whole; and the next run finishes."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ocitool.graph.walk import walk
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
+from tests.conftest import process_environment
+
+MOMENTS = 50
+ARCHES = ("amd64", "arm64", "arm")
+
+
+def command(project, reference, cache) -> list[str]:
+    platforms = ",".join(f"linux/{arch}" for arch in ARCHES)
+    return [
+        *(sys.executable, "-m", "ocitool", "build", str(project), "--toolchain", "prebuilt", "--json"),
+        *("--copy", "{arch}:/srv/", "--platform", platforms, "-t", reference, "--push", "--cache-dir", str(cache)),
+    ]
+
+
+def fill(project, number: int) -> None:
+    """Other content for every build: incompressible, 5 MB for each platform."""
+    project.mkdir(exist_ok=True)
+    for arch in ARCHES:
+        (project / arch).write_bytes(random.Random(f"{number} {arch}").randbytes(5_000_000))
+
+
+def whole(reference: str) -> str:
+    """The tag's digest, after everything below it was found to be there."""
+    with Opener(Access(), Scope()) as opener:
+        store, tag = opener.open(reference)
+        snapshot = walk(store, tag, scope=Scope())
+        assert len(ARCHES) + 1 == len(snapshot.documents)
+        assert [] == [blob.digest for blob in snapshot.blobs if not store.has_blob(blob)]
+        return str(snapshot.root.digest)
+
+
+@pytest.mark.slow
+@pytest.mark.registry
+def test_fifty_killed_pushes_leave_a_whole_tag(docker_registry, tmp_path):
+    reference, project, cache = f"{docker_registry.repository()}:live", tmp_path / "project", tmp_path / "cache"
+    fill(project, 0)
+    began = time.monotonic()
+    subprocess.run(command(project, reference, cache), env=process_environment(), check=True, capture_output=True)
+    duration = time.monotonic() - began
+    current, outcomes = whole(reference), {"old": 0, "new": 0}
+    moment = random.Random(1)
+
+    for number in range(1, MOMENTS + 1):
+        fill(project, number)
+        process = subprocess.Popen(
+            command(project, reference, cache),
+            env=process_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process.wait(moment.uniform(0.3, 1.0) * duration)  # the moment of the kill
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.wait()
+        found = whole(reference)
+        outcomes["old" if found == current else "new"] += 1
+        current = found
+
+    done = subprocess.run(
+        command(project, reference, cache), env=process_environment(), check=True, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)["data"]["digest"] == whole(reference)
+    assert outcomes["old"] > 0, "no kill came in time to interrupt anything"
+    assert MOMENTS == sum(outcomes.values())
+    assert [] == [p.name for p in (cache / "content").glob("*.json-*")]
