@@ -33,6 +33,7 @@ class Remembered:
         self._sending: dict[tuple[str, Digest], threading.Lock] = {}
         self._denied: set[tuple[str, str]] = set()
         self._limits: dict[str, Limits] = {}
+        self._passing: set[str] = set()
 
     def is_present(self, place: str, digest: Digest) -> bool:
         """Whether the blob was seen or put there."""
@@ -69,12 +70,18 @@ class Remembered:
                 self._limits[host] = self._kept(host) or known_limits(host, self._part_bytes)
             return self._limits[host]
 
-    def learn(self, host: str, limits: Limits) -> None:
-        """Remember what a host turned out to take."""
+    def learn(self, host: str, limits: Limits, *, lasts: bool = True) -> None:
+        """Remember what a host turned out to take.
+
+        What does not last is a fact about this session (a slow line, short tokens) and not about the host: neither
+        it nor what is learned on top of it is kept for the next process.
+        """
         with self._lock:
             self._limits[host] = limits
+            if not lasts:
+                self._passing.add(host)
             path = self._path(host)
-            if path is not None:
+            if path is not None and host not in self._passing:
                 with suppress(OSError):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text(json.dumps(asdict(limits)))

@@ -240,7 +240,11 @@ class _Upload:
         is_late = self._passed == self._sent_in_one and time.monotonic() - self._began_s >= OUTLIVED_S
         if error.status != 401 or not self._sent_in_one or not is_late:
             raise error
-        self._learn(self._limits.after_too_large(self._sent_in_one), error)
+        smaller = self._limits.after_too_large(self._sent_in_one)
+        if smaller is None:
+            error.hint = "the login ends before a body of this size is sent; try a smaller --part-mib, or none"
+            raise error
+        self._session.remembered.learn(self._repository.host, smaller, lasts=False)
         if self._position():
             self._location = None
 

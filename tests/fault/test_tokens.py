@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from ocitool.errors import AuthError, NetworkError
-from ocitool.registry.hosts import MIB
+from ocitool.registry.hosts import MIB, known_limits
 from ocitool.store.base import Pieces, Put, StoreSource
 from ocitool.tasks import Scope, TaskGroup
 from tests.fakes.images import put_image
@@ -328,3 +328,31 @@ def test_a_proxy_that_asks_for_the_token_after_the_body_gets_shorter_ones(desk, 
 
     assert data == registry.blobs["app", str(named(data).digest)]
     assert len(data) == registry.accepted
+
+
+@pytest.mark.slow
+def test_what_short_tokens_teach_is_not_kept_for_the_next_run(desk, opened):
+    """K082: a slow line is no fact about the host, so the next process begins with whole streams again."""
+    registry, server = desk.registry, desk.server
+    server.life_s, server.asks_late = 1.5, True
+    data = content(5 * MIB)
+    opened(registry).put_blob(named(data), Dripping(data, 2.5))
+
+    next_run = opened(registry).repository.session
+
+    assert known_limits(registry.host, 0) == next_run.remembered.limits(registry.host)
+
+
+@pytest.mark.slow
+def test_a_pinned_part_that_outlives_its_token_says_the_way_out(desk, opened):
+    """K082"""
+    registry, server = desk.registry, desk.server
+    server.life_s, server.asks_late = 1.5, True
+    data = content(5 * MIB)
+    store = opened(registry, part_bytes=4 * MIB)
+
+    with pytest.raises(AuthError) as caught:
+        store.put_blob(named(data), Dripping(data, 2.5))
+
+    assert 4 == caught.value.exit_code
+    assert "--part-mib" in caught.value.hint
