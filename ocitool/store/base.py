@@ -199,18 +199,6 @@ class StoreSource:
         return self.origin.open_blob(self.descriptor, offset)
 
 
-@dataclass(frozen=True, slots=True)
-class FileSource:
-    """A file on this machine. Its content is compared with the digest by whoever stores it."""
-
-    path: Path
-    origin: "Reader | None" = None
-
-    def open(self, offset: int = 0) -> "Pieces":
-        """The file's bytes from `offset`; LocalIOError if it cannot be read."""
-        return Pieces(lambda: read_file(self.path, offset))
-
-
 class Pieces:
     """A generator function as a BlobStream: entering starts it, leaving closes it."""
 

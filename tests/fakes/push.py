@@ -14,7 +14,7 @@ from ocitool.model.digest import Digest, Tap
 from ocitool.model.mediatype import OCTETS
 from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import Access
-from ocitool.store.base import FileSource, Pieces, read_file
+from ocitool.store.base import Pieces, read_file
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 
@@ -25,7 +25,7 @@ class Counted:
     origin = None
 
     def __init__(self, path: Path, count: Path):
-        self._source = FileSource(path)
+        self._path = path
         self._count = os.open(count, os.O_RDWR | os.O_CREAT)
         self._passed = 0
 
@@ -33,11 +33,10 @@ class Counted:
         return Pieces(lambda: self._pieces(offset))
 
     def _pieces(self, offset: int) -> Iterator[bytes]:
-        with self._source.open(offset) as pieces:
-            for piece in pieces:
-                self._passed += len(piece)
-                os.pwrite(self._count, f"{self._passed:20}".encode(), 0)
-                yield piece
+        for piece in read_file(self._path, offset):
+            self._passed += len(piece)
+            os.pwrite(self._count, f"{self._passed:20}".encode(), 0)
+            yield piece
 
 
 def main(reference: str, file: str, journal: str, count: str) -> None:
