@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests import peers
+from tests.peers.buildkit import BuildKit, buildkit
 from tests.peers.registries import Registry, distribution
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -179,3 +180,14 @@ def distribution_v3(_registries: Callable[..., Registry]) -> Registry:
 def registry_with_auth(_registries: Callable[..., Registry]) -> Registry:
     """docker-registry 2.8 behind Basic auth; `.user` and `.password` open it."""
     return _registries("docker-registry", auth=True)
+
+
+@pytest.fixture(scope="session", name="buildkit")
+def _buildkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuildKit]:
+    """A BuildKit daemon for the session, or a skip that says why there is none."""
+    with ExitStack() as running:
+        try:
+            daemon = running.enter_context(buildkit(tmp_path_factory.mktemp("buildkit")))
+        except peers.Missing as missing:
+            pytest.skip(str(missing))
+        yield daemon

@@ -63,7 +63,7 @@ def convert_manifest(document: Document, family: Family, *, drop_annotations: bo
 
     def change(tree: Tree) -> None:
         _retype(tree, family.manifest)
-        for descriptor in (tree["config"], *tree["layers"]):
+        for descriptor in (tree["config"], *(tree["layers"] or ())):
             descriptor["mediaType"] = _twin(descriptor["mediaType"], family)
             if family is Family.DOCKER:
                 for key in ("annotations", "artifactType", "data"):

@@ -209,6 +209,8 @@ def _index(document: Document, tree: Mapping[str, Tree]) -> Index:
 def _manifest(document: Document, tree: Mapping[str, Tree]) -> Manifest:
     _version(tree)
     layers = tree.get("layers")
+    if layers is None and "layers" in tree:
+        layers = []  # BuildKit writes null for an image without a layer
     if not isinstance(layers, list):
         raise MalformedDocument("a manifest needs a list of layers", pointer="/layers")
     if "config" not in tree:

@@ -24,7 +24,7 @@ class GoPeer:
     """A program of a Go module at a pinned version, installed by `go install package@version`.
 
     With `module` it is built from a module of our own that requires that one: `go install` also wants the list
-    of all versions, which not every proxy gives for every module.
+    of all versions, which not every proxy gives for every module, and no exclude directives in its go.mod.
     """
 
     name: str
@@ -51,6 +51,8 @@ GO_PEERS = {
         GoPeer("oras", "oras.land/oras/cmd/oras", "v1.3.6"),
         GoPeer("distribution-v3", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
         GoPeer("olareg", "github.com/olareg/olareg/cmd/olareg", "v0.1.2", "github.com/olareg/olareg"),
+        GoPeer("buildkitd", "github.com/moby/buildkit/cmd/buildkitd", "v0.26.3", "github.com/moby/buildkit"),
+        GoPeer("buildctl", "github.com/moby/buildkit/cmd/buildctl", "v0.26.3", "github.com/moby/buildkit"),
     )
 }
 _REAL_HOME = Path.home()

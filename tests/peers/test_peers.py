@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ocitool.model.views import view
 from tests import peers
+from tests.peers.buildkit import Refused
 
 
 @pytest.mark.registry
@@ -39,3 +41,17 @@ def test_home_is_a_temporary_one(home):
 def test_a_peer_that_is_not_there_is_missing_with_a_reason():
     with pytest.raises(peers.Missing, match="no-such-tool is not installed"):
         peers.find("no-such-tool")
+
+
+@pytest.mark.interop
+def test_buildkit_builds_and_lints(buildkit, tmp_path):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "Dockerfile").write_text("FROM scratch\nLABEL a b\n")
+
+    image = view(buildkit.build(tmp_path / "c", tmp_path / "out").get_manifest(""))
+
+    assert () == image.layers
+    assert [("LegacyKeyValueFormat", 2)] == [row[:2] for row in buildkit.lint(tmp_path / "c")]
+    (tmp_path / "c" / "Dockerfile").write_text("FROM scratch\nCOPY nothing /\n")
+    with pytest.raises(Refused, match='"/nothing": not found'):
+        buildkit.build(tmp_path / "c", tmp_path / "out2")

@@ -72,6 +72,17 @@ def test_half_converted_manifest_becomes_whole(family):
     assert {family} == {mediatype.family_of(name) for name in named}
 
 
+def test_null_layers_stay_null():
+    """K014: an image of settings alone, as BuildKit writes it."""
+    tree = image(Family.OCI).tree() | {"layers": None}
+    document = Document(json.dumps(tree).encode(), mediatype.OCI_MANIFEST)
+
+    after = convert_manifest(document, Family.DOCKER)
+
+    assert after.tree()["layers"] is None
+    assert mediatype.DOCKER_CONFIG == view(after).config.media_type
+
+
 def test_missing_media_type_is_written_behind_the_version():
     """K044: what we write always carries its media type."""
     tree = image(Family.OCI).tree()

@@ -137,6 +137,11 @@ def test_null_stands_for_absent():
     assert {} == dict(seen.annotations)
 
 
+def test_an_image_without_layers_may_say_null():
+    """K014: BuildKit's manifest of `FROM scratch` with nothing but settings."""
+    assert () == view(doc({**IMAGE, "layers": None})).layers
+
+
 @pytest.mark.parametrize(
     ("tree", "pointer"),
     [
@@ -154,7 +159,7 @@ def test_null_stands_for_absent():
         ({**IMAGE, "layers": [{**LAYER, "size": 2**63}]}, "/layers/0/size"),
         ({**IMAGE, "layers": [{**LAYER, "urls": "x"}]}, "/layers/0/urls"),
         ({**IMAGE, "layers": [{**LAYER, "data": "%"}]}, "/layers/0/data"),
-        ({**IMAGE, "layers": None}, "/layers"),
+        ({**IMAGE, "layers": {}}, "/layers"),
         ({"schemaVersion": 2, "layers": []}, "/config"),
         ({**IMAGE, "subject": {}}, "/subject"),
     ],
