@@ -16,10 +16,11 @@ from tests import peers
 
 @dataclass(frozen=True, slots=True)
 class Containerd:
-    """A running daemon; `socket` is where it listens."""
+    """A running daemon; `socket` is where it listens. Each `namespace` has images and content of its own."""
 
     ctr: Path
     socket: Path
+    namespace: str = "default"
 
     def pull(self, reference: str, platform: str) -> None:
         """Pull one platform over HTTP, unpacking nothing for a foreign one. Raises CalledProcessError."""
@@ -38,12 +39,16 @@ class Containerd:
             sh("umount", place)
 
     def content(self) -> set[str]:
-        """The digests of everything the daemon holds."""
+        """The digests of everything the daemon holds in this namespace."""
         return set(self._call("content", "ls", "-q").split())
 
     def _call(self, *words: str) -> str:
         done = subprocess.run(
-            [self.ctr, "-a", self.socket, *words], capture_output=True, text=True, check=False, timeout=120
+            [self.ctr, "-a", self.socket, "-n", self.namespace, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         assert done.returncode == 0, f"ctr {' '.join(words)}: {done.stderr[-800:]}"
         return done.stdout

@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 
-from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
-from tests.fakes.sick import Ward, program
+from tests.fakes.breakages import UNDOABLE
+from tests.fakes.sick import Ward
 
 pytestmark = pytest.mark.registry
 
@@ -27,72 +27,13 @@ def name(ward):
     return f"{ward.store.label}:1"
 
 
-def swapped(ward):
-    """K008."""
-    amd64, arm64 = ward.image(), ward.image("linux/arm64")
-    ward.index(amd64 | {"platform": arm64["platform"]}, arm64 | {"platform": amd64["platform"]})
-
-
-def blank(ward):
-    ward.index(ward.image(), ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
-
-
-def wrong_program(ward):
-    """K010."""
-    ward.index(ward.image("linux/arm64", layers=[program("amd64")]))
-
-
-def duplicated(ward):
-    """K001."""
-    one = ward.image("linux/arm64")
-    ward.index(ward.image(), one, one | {"platform": one["platform"] | {"variant": "v8"}})
-
-
-def wrong_size(ward):
-    ward.index(ward.image(), ward.image("linux/arm64") | {"size": 9999})
-
-
-def nested(ward):
-    """K020."""
-    ward.index(ward.image(), ward.index(ward.image("linux/arm64"), tag="inner"))
-
-
-def mixed(ward):
-    """K023."""
-    ward.index(ward.image(), ward.image("linux/arm64", media_type=mediatype.DOCKER_MANIFEST))
-
-
-def untyped(ward):
-    """K044."""
-    ward.index(ward.image(), ward.image("linux/arm64"), mediaType=None)
-
-
-def stale(ward):
-    """K022: the image that was attested is in the registry, and no longer in the index."""
-    one, old = ward.image(), ward.image(config=lambda tree: tree.update(author="old"))
-    ward.index(one, ward.attestation(old["digest"]))
-
-
-BREAKAGES = {
-    swapped: "index/wrong-platform",
-    blank: "config/no-platform",
-    wrong_program: "binary/wrong-platform",
-    duplicated: "index/duplicate-platform",
-    wrong_size: "index/child-size",
-    nested: "index/nested",
-    mixed: "index/mixed-families",
-    untyped: "index/no-media-type",
-    stale: "index/stale-attestation",
-}
-
-
 def rules_of(done):
     return {finding["rule"] for finding in json.loads(done.stdout)["data"]["findings"]}
 
 
-@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("breakage", UNDOABLE, ids=str)
 def test_broken_named_mended_and_undone(breakage, ward, name, run):
-    breakage(ward)
+    breakage.make(ward)
     first = ward.store.head("1").digest
 
     seen = run("check", name, "--deep", "--json")
@@ -103,7 +44,7 @@ def test_broken_named_mended_and_undone(breakage, ward, name, run):
     undone = run("undo", name)
 
     assert 1 == seen.exit_code
-    assert BREAKAGES[breakage] in rules_of(seen)
+    assert breakage.rule in rules_of(seen)
     assert (1, first) == (shown.exit_code, unchanged)
     assert 0 == mended.exit_code, mended.stderr
     assert (0, "nothing found\n") == (clean.exit_code, clean.stdout)
