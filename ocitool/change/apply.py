@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ocitool.change.journal import Journal
+from ocitool.change.journal import Journal, Record
 from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag
 from ocitool.errors import Conflict, RegistryError
 from ocitool.events import Done, Listener, Started, silent
@@ -66,7 +66,7 @@ def apply(
 ) -> ChangeReport:
     """Do what the plan says, or raise Conflict if a tag no longer holds what it held when the plan was made.
 
-    Order: look, back up, blobs, children, manifests, look again, tags, settle, look, deletes. `clock`
+    Order: look, back up, blobs, children, manifests, look again, note, tags, settle, look, deletes. `clock`
     counts seconds. On Conflict before a tag is written nothing is visible under it; content that was
     already stored stays under its digests and is named in a note. A tag that holds the wanted bytes already
     is left alone.
@@ -179,13 +179,15 @@ class _Work:
         if not self.look(tag):
             self._tags.append((tag.name, tag.document.digest, tag.document.digest))
             return
+        before = tag.base.digest if tag.base else None
+        record = self._announce(tag.name, before, tag.document.digest)
         try:
             self._patiently(lambda: self._store.put_manifest(tag.document, tag.name, expect=_expect(tag)))
         except Conflict as error:
+            self._journal.forget(record)
             self._explain(error)
             raise
-        before = tag.base.digest if tag.base else None
-        record = self._journal.record(self._plan.target, tag.name, before, tag.document.digest)
+        record = self._journal.settle(record)
         if not self._store.traits.compares_tags:
             self._scope.sleep(max(SETTLE_S, self._clock() - began))
             found = self._store.head(tag.name)
@@ -209,10 +211,15 @@ class _Work:
         if found is None:
             return
         check_expected(step.name, Expect(step.base.digest), found.digest, self._store.label)
+        record = None if step.name == str(step.base.digest) else self._announce(step.name, step.base.digest, None)
         self._store.delete(step.name)
-        if step.name != str(step.base.digest):
-            self._journal.record(self._plan.target, step.name, step.base.digest, None)
+        if record is not None:
+            self._journal.settle(record)
         self._tags.append((step.name, step.base.digest, None))
+
+    def _announce(self, tag: str, before: Digest | None, after: Digest | None) -> Record:
+        """Note the change before it is made: whoever dies over it can still take it back."""
+        return self._journal.announce(self._plan.target, tag, before, after, undoes=self._plan.undoes)
 
     def report(self) -> ChangeReport:
         existed = self._outcomes.count(Put.EXISTED)

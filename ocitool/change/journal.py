@@ -2,9 +2,11 @@
 
     ROOT/oci-layout, index.json, blobs/     the old documents, an OCI layout anybody can read
     ROOT/records/KEY/NUMBER.json            one change of one tag; KEY is derived from target and tag
+    ROOT/records/KEY/NUMBER.pending         one that is about to be written, or whose writer died over it
+    ROOT/records/KEY/NUMBER.undone          one that was taken back
 
 A backup is bytes on this machine first, because a registry may have dropped children of the old index
-and then refuses to take it back.
+and then refuses to take it back. A change is noted before it is made, so that none is made unnoted.
 """
 
 import hashlib
@@ -12,8 +14,8 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +24,17 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document, parse
 from ocitool.store.layout import LayoutStore
 
-_PENDING: Final = ".json"
+_MADE: Final = ".json"
+_PENDING: Final = ".pending"
 _UNDONE: Final = ".undone"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One change of one tag: what it held before and after (None for nothing), and when, in epoch seconds."""
+    """One change of one tag: what it held before and after (None for nothing), and when, in epoch seconds.
+
+    `undoes` is the number of the change that this one takes back, 0 for an ordinary one.
+    """
 
     target: str
     tag: str
@@ -36,6 +42,17 @@ class Record:
     after: Digest | None
     when: int
     path: Path
+    undoes: int = 0
+
+    @property
+    def number(self) -> int:
+        """The place in the sequence of the tag's changes, from 1."""
+        return int(self.path.name[:8])
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it may never have been made: only the tag itself can say."""
+        return self.path.suffix == _PENDING
 
     def to_tree(self) -> dict[str, Any]:
         """The record as it is stored."""
@@ -45,6 +62,7 @@ class Record:
             "before": self.before,
             "after": self.after,
             "when": self.when,
+            "undoes": self.undoes,
         }
 
 
@@ -67,8 +85,10 @@ class Journal:
         store = LayoutStore(self.root)
         return store.get_manifest(str(digest)) if store.head(str(digest)) else None
 
-    def record(self, target: str, tag: str, before: Digest | None, after: Digest | None) -> Record:
-        """Note a change that was just made. Raises LocalIOError."""
+    def announce(
+        self, target: str, tag: str, before: Digest | None, after: Digest | None, *, undoes: int = 0
+    ) -> Record:
+        """Note a change that is about to be made. Raises LocalIOError."""
         folder = self._folder(target, tag)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +97,7 @@ class Journal:
                     (int(path.name[:8]) for path in folder.iterdir() if path.name[:8].isdigit()), default=0
                 )
                 path = folder / f"{number + 1:08}{_PENDING}"
-                record = Record(target, tag, before, after, int(time.time()), path)
+                record = Record(target, tag, before, after, int(time.time()), path, undoes)
                 temporary = folder / f".{secrets.token_hex(6)}"
                 temporary.write_text(json.dumps(record.to_tree()))
                 try:
@@ -90,16 +110,24 @@ class Journal:
         except OSError as error:
             raise local_io(error, f"note the change in {folder}") from error
 
-    def last(self, target: str, tag: str) -> Record | None:
-        """The newest change of this tag that was not taken back; None if there is none."""
+    def settle(self, record: Record) -> Record:
+        """Note that an announced change was made. Raises LocalIOError."""
+        path = record.path.with_suffix(_MADE)
+        try:
+            record.path.rename(path)
+        except OSError as error:
+            raise local_io(error, f"note the change in {path.parent}") from error
+        return replace(record, path=path)
+
+    def changes(self, target: str, tag: str) -> Iterator[Record]:
+        """The changes of this tag that were not taken back, the newest first; pending ones are among them."""
         folder = self._folder(target, tag)
-        if not folder.is_dir():
-            return None
-        numbers = sorted(path for path in folder.iterdir() if path.suffix == _PENDING)
-        return _read(numbers[-1]) if numbers else None
+        if folder.is_dir():
+            paths = [path for path in folder.iterdir() if path.suffix in {_MADE, _PENDING}]
+            yield from map(_read, sorted(paths, key=lambda path: path.name[:8], reverse=True))
 
     def forget(self, record: Record) -> None:
-        """Mark a change as taken back."""
+        """Mark a change as taken back, or as never made."""
         try:
             record.path.rename(record.path.with_suffix(_UNDONE))
         except FileNotFoundError:
@@ -127,6 +155,7 @@ def _read(path: Path) -> Record:
             after=Digest(tree["after"]) if tree["after"] else None,
             when=int(tree["when"]),
             path=path,
+            undoes=int(tree.get("undoes", 0)),
         )
     except (KeyError, TypeError, ValueError):
         raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None

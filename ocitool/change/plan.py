@@ -100,13 +100,15 @@ class Plan:
 
     `target` is the store's name for people, and what undo finds the change by. `replaced` are further
     documents that the backup should hold (children that the new documents leave behind). `notes` are lines
-    the user must see before agreeing. Raises UsageError if a tag would be written before its content.
+    the user must see before agreeing. `undoes` is the number of the change that is taken back, 0 for none.
+    Raises UsageError if a tag would be written before its content.
     """
 
     target: str
     steps: tuple[Step, ...] = ()
     replaced: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
+    undoes: int = 0
 
     def __post_init__(self) -> None:
         ranks = [_ORDER[type(step)] for step in self.steps]

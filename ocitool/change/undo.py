@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import Bring, Delete, Plan, PutManifest, Tag
+from ocitool.change.plan import Bring, Delete, Plan, PutManifest, Step, Tag
 from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -27,7 +27,9 @@ def plan_undo(
     we wrote. Children that are gone come from the backup or from `sources`. After applying the plan, hand the
     record to `settle_undo`.
     """
-    record = journal.last(target, tag)
+    found = store.head(tag)
+    now = found.digest if found else None
+    record = _last(target, tag, now, journal)
     if record is None:
         raise NotFound(
             f"no change of {target}:{tag} is known on this machine",
@@ -35,8 +37,6 @@ def plan_undo(
             where=str(journal.root),
             hint="undo works where the change was made, from the backups kept there",
         )
-    found = store.head(tag)
-    now = found.digest if found else None
     if now != record.after:
         raise Conflict(
             f"{tag} in {store.label} {f'holds {now}' if now else 'is gone'}, our last change left "
@@ -48,20 +48,42 @@ def plan_undo(
             f"{record.before or 'none'} in {journal.root}",
         )
     current = store.get_manifest(tag) if now else None
+    steps: tuple[Step, ...]
     if record.before is None:
-        if current is None:
-            return Plan(target), record
-        return Plan(target, (Delete(tag, current),)), record
-    old = _old(record.before, store, journal)
-    return Plan(target, (*_children(old, store, journal, sources), Tag(tag, old, current))), record
+        steps = (Delete(tag, current),) if current is not None else ()
+    else:
+        old = _old(record.before, store, journal)
+        steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
+    return Plan(target, steps, undoes=record.number), record
 
 
 def settle_undo(record: Record, journal: Journal) -> None:
     """Note that a change was taken back, so that the next undo goes one further."""
-    undo = journal.last(record.target, record.tag)
-    if undo is not None and undo.path != record.path:
-        journal.forget(undo)
+    for later in journal.changes(record.target, record.tag):
+        if later.number <= record.number:
+            break
+        if later.undoes == record.number:
+            journal.forget(later)
     journal.forget(record)
+
+
+def _last(target: str, tag: str, now: Digest | None, journal: Journal) -> Record | None:
+    """The newest change that was made and not taken back, by what the tag holds `now`.
+
+    One that was announced and never made is passed over. An undo that died before it noted its end is no
+    change to be taken back: its end is noted here.
+    """
+    taken_back = 0
+    for record in journal.changes(target, tag):
+        if record.number == taken_back:
+            settle_undo(record, journal)
+        elif record.is_pending and now != record.after:
+            continue
+        elif record.undoes and now == record.after:
+            taken_back = record.undoes
+        else:
+            return record
+    return None
 
 
 def _old(digest: Digest, store: Store, journal: Journal) -> Document:

@@ -109,7 +109,7 @@ class TestTwoWriters:
             write()
 
         assert str(other.digest) == caught.value.found
-        assert journal.last("reg.test/app", "v1") is None
+        assert [] == list(journal.changes("reg.test/app", "v1"))
 
     def test_write_within_the_settle_time_is_seen(self, registry, other, write, scope):
         scope.meanwhile = lambda: MemoryStore.put_manifest(registry, other, "v1")
@@ -219,7 +219,7 @@ def test_delete_of_what_is_gone_is_done(registry, held, make_note, journal, scop
 def test_deleted_tag_is_a_change_that_undo_knows(registry, held, journal, scope, clock):
     apply(Plan("reg.test/app", (Delete("v1", held),)), registry, journal, scope, clock=clock)
 
-    record = journal.last("reg.test/app", "v1")
+    [record] = journal.changes("reg.test/app", "v1")
     assert (held.digest, None) == (record.before, record.after)
 
 
@@ -230,7 +230,7 @@ def test_deleted_manifest_is_no_change_of_a_tag(registry, held, make_note, journ
     apply(Plan("reg.test/app", (Delete(str(child.digest), child),)), registry, journal, scope, clock=clock)
 
     assert MemoryStore.head(registry, str(child.digest)) is None
-    assert journal.last("reg.test/app", str(child.digest)) is None
+    assert [] == list(journal.changes("reg.test/app", str(child.digest)))
 
 
 def test_conflict_at_the_second_tag_names_the_first(registry, held, make_note, journal, scope, clock):

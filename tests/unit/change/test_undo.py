@@ -109,6 +109,45 @@ def test_children_that_were_kept_are_put_back_first(store, change, undo, make_no
     assert 1 == report.stored
 
 
+def test_a_change_whose_writer_died_over_the_write_is_taken_back(store, change, undo, make_note, journal):
+    """Killed between the write and the note that it was made."""
+    first, old, new = make_note("first"), make_note("old"), make_note("new")
+    store.put_manifest(first, "v1")
+    change(first, old)
+    journal.announce(TARGET, "v1", old.digest, new.digest)
+    store.put_manifest(new, "v1")
+
+    undo()
+
+    assert old.digest == store.head("v1").digest
+
+
+def test_a_change_that_was_announced_and_never_made_is_passed_over(store, change, undo, make_note, journal):
+    """Killed before the write: the change before it is the last one."""
+    first, old = make_note("first"), make_note("old")
+    store.put_manifest(first, "v1")
+    change(first, old)
+    journal.announce(TARGET, "v1", old.digest, make_note("new").digest)
+
+    undo()
+
+    assert first.digest == store.head("v1").digest
+
+
+def test_an_undo_that_died_before_its_end_is_not_undone(store, change, undo, make_note, journal, scope):
+    """Killed between the write and the note that the change is taken back: the next one goes one further."""
+    first, second, third = make_note("1"), make_note("2"), make_note("3")
+    store.put_manifest(first, "v1")
+    change(first, second)
+    change(second, third)
+    plan, _ = plan_undo(TARGET, "v1", store, journal)
+    apply(plan, store, journal, scope)
+
+    undo()
+
+    assert first.digest == store.head("v1").digest
+
+
 def test_changes_of_other_tags_do_not_count(store, change, make_note, journal):
     change(None, make_note("new"))
 
@@ -181,16 +220,16 @@ def test_damaged_record_is_an_error_of_ours(store, change, undo, make_note, jour
 
 def test_record_that_another_process_undid_is_forgotten_in_peace(change, make_note, journal):
     change(None, make_note("new"))
-    record = journal.last(TARGET, "v1")
+    [record] = journal.changes(TARGET, "v1")
 
     journal.forget(record)
     journal.forget(record)
 
-    assert journal.last(TARGET, "v1") is None
+    assert [] == list(journal.changes(TARGET, "v1"))
 
 
 def test_folder_that_cannot_be_written_is_told(make_note, tmp_path):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(LocalIOError):
-        Journal(tmp_path / "file").record(TARGET, "v1", None, make_note("x").digest)
+        Journal(tmp_path / "file").announce(TARGET, "v1", None, make_note("x").digest)
