@@ -11,16 +11,20 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A step began. `key` names it for later events; `total` is bytes, 0 when not known."""
+    """A step began. `key` names it for later events; `total` is bytes, 0 when not known.
+
+    With a `unit` (tags) total and what follows count these and not bytes.
+    """
 
     key: str
     label: str
     total: int = 0
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """`size` more bytes of step `key` have passed (a negative number takes some back before a retry)."""
+    """`size` more bytes (or units) of step `key` have passed (a negative number takes some back before a retry)."""
 
     key: str
     size: int

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Generic, ParamSpec, TypeVar
+from typing import Final, Generic, ParamSpec, TypeVar
 
 from ocitool.errors import Cancelled
 
@@ -24,6 +24,8 @@ R = TypeVar("R")
 
 GRACE_S = 2.0
 """How long a cancelled group waits for threads that sit in a blocking call."""
+_TURN_S: Final = 0.5
+"""How long a wait may be before it looks whether it was cancelled, and lets signal handlers run."""
 
 
 class Scope:
@@ -228,7 +230,7 @@ class TaskGroup:
                     if now >= deadline:
                         return
                 # A bounded wait, so that a signal handler gets its turn on the main thread.
-                self._ready.wait(0.1 if deadline else 0.5)
+                self._ready.wait(0.1 if deadline else _TURN_S)
 
 
 def ordered_map(scope: Scope, function: Callable[[T], R], items: Iterable[T], width: int) -> Iterator[R]:
@@ -250,10 +252,10 @@ def ordered_map(scope: Scope, function: Callable[[T], R], items: Iterable[T], wi
             slots.append(slot)
             workers.put(partial(slot.run, function, item))
             if len(slots) > width:
-                yield slots.popleft().wait()
+                yield slots.popleft().wait(scope)
         while slots:
             scope.check()
-            yield slots.popleft().wait()
+            yield slots.popleft().wait(scope)
 
 
 class _Slot(Generic[R]):
@@ -272,8 +274,10 @@ class _Slot(Generic[R]):
         finally:
             self._done.set()
 
-    def wait(self) -> R:
-        self._done.wait()
+    def wait(self, scope: Scope) -> R:
+        """The result. Raises what the function raised, and Cancelled even if the function never returns."""
+        while not self._done.wait(_TURN_S):
+            scope.check()
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]

@@ -14,17 +14,25 @@ _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severi
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_text(found: Sequence[Finding], names: Sequence[str], unanswered: Sequence[OcitoolError] = ()) -> str:
-    """One line a finding, below the place it is in, and a last line that counts."""
+def as_text(
+    found: Sequence[Finding],
+    names: Sequence[str],
+    unanswered: Sequence[OcitoolError] = (),
+    tags: int | None = None,
+) -> str:
+    """One line a finding, below the place it is in, and a last line that counts, with `tags` also these."""
     lines: list[str] = []
-    for where in dict.fromkeys([*names, *(one.where for one in found)]):
-        here = [one for one in found if one.where == where]
+    places: dict[str, list[Finding]] = {name: [] for name in names}
+    for one in found:
+        places.setdefault(one.where, []).append(one)
+    for where, here in places.items():
         lines += [where, *(f"  {one.text()}" for one in here if not one.allowed)] if here else []
         lines += [f"  allowed {one.message}  [{one.rule}]: {one.allowed}" for one in here if one.allowed]
     lines += [f"could not look: {error}" for error in unanswered]
     counts = [(s, sum(one.severity is s and not one.allowed for one in found)) for s in Severity]
     told = ", ".join(f"{count} {s.value}{'s' if count != 1 else ''}" for s, count in counts if count)
-    return "\n".join([*lines, told or ("nothing found" if not unanswered else "nothing else found")])
+    last = told or ("nothing found" if not unanswered else "nothing else found")
+    return "\n".join([*lines, last + (f" in {tags} tag{'s' if tags != 1 else ''}" if tags is not None else "")])
 
 
 def as_github(found: Iterable[Finding], unanswered: Iterable[OcitoolError] = ()) -> str:

@@ -157,13 +157,16 @@ def look(
     scope: Scope,
     deep: Callable[[Manifest], bool] = lambda _: False,
     now: datetime | None = None,
+    width: int = 0,
 ) -> Look:
     """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
 
+    `width` is how many things are asked for at once, 0 for as many as the store likes.
     Raises what reading the root raises; whatever is wrong below it is part of the look.
     """
-    snapshot = walk(store, name, scope=scope, width=store.traits.concurrency, tolerant=True)
-    return look_at(store, snapshot, scope=scope, deep=deep, now=now)
+    width = width or store.traits.concurrency
+    snapshot = walk(store, name, scope=scope, width=width, tolerant=True)
+    return look_at(store, snapshot, scope=scope, deep=deep, now=now, width=width)
 
 
 def look_at(
@@ -173,8 +176,10 @@ def look_at(
     scope: Scope,
     deep: Callable[[Manifest], bool] = lambda _: False,
     now: datetime | None = None,
+    width: int = 0,
 ) -> Look:
     """Look at a snapshot that was taken already."""
+    width = width or store.traits.concurrency
     bare = Look(store.label, snapshot, {}, now or datetime.now(UTC))
     images = [manifest for manifest in bare.manifests if manifest.is_image]
     wanted = {m.config.digest: m.config for m in images}
@@ -185,9 +190,9 @@ def look_at(
         for layer in m.layers
         if mediatype.is_layer(layer.media_type) and not (mediatype.is_foreign(layer.media_type) and layer.urls)
     }
-    with TaskGroup(scope, store.traits.concurrency) as group:
+    with TaskGroup(scope, width) as group:
         configs = {d: group.spawn(_careful, partial(_config, store, one)) for d, one in wanted.items()}
-    with TaskGroup(scope, min(4, store.traits.concurrency)) as group:
+    with TaskGroup(scope, min(4, width)) as group:
         read = {d: group.spawn(_careful, partial(_layer, store, one, scope)) for d, one in layers.items()}
     answers = {**{d: t.result for d, t in configs.items()}, **{d: t.result for d, t in read.items()}}
     errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}

@@ -1,36 +1,44 @@
-"""Every tag of a repository looked at: each manifest and config fetched once, however many tags share it."""
+"""Names looked at, one or all tags of a repository: each manifest and config fetched once, whatever shares it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from ocitool.check.engine import ALL, RULES, Selection, findings
 from ocitool.check.finding import Finding
 from ocitool.check.look import look
 from ocitool.check.once import Once
 from ocitool.check.rules.rule import Rule
-from ocitool.check.rules.tag import FALLBACK, Tagged
+from ocitool.check.rules.tag import STALE, Holds, Tagged, subject_of
 from ocitool.check.rules.tag import findings as tag_findings
-from ocitool.errors import Cancelled, NotFound, OcitoolError
-from ocitool.events import Done, Listener, Started, silent
-from ocitool.model import mediatype
+from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError
+from ocitool.events import Advanced, Done, Listener, Started, silent
+from ocitool.model.digest import Digest
+from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader
-from ocitool.tasks import Scope
+from ocitool.tasks import Scope, ordered_map
+
+_AT_ONCE: Final = 8
+"""Tags looked at side by side. Each asks for several things at once, and a host gets sixteen requests anyway."""
+_GIVE_UP: Final = 24
+"""Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of looking at one or many names."""
+    """What came of looking at one or many names. `tags` counts those of whole repositories."""
 
     findings: tuple[Finding, ...] = ()
     unanswered: tuple[OcitoolError, ...] = ()
     names: tuple[str, ...] = ()
+    tags: int | None = None
 
     def to_tree(self) -> dict[str, Any]:
         """What was found for JSON output."""
         return {
             "looked": list(self.names),
+            **({"tags": self.tags} if self.tags is not None else {}),
             "findings": [one.to_tree() for one in self.findings],
             "unanswered": [{"code": error.code, "message": str(error)} for error in self.unanswered],
         }
@@ -65,26 +73,44 @@ def check_tags(
     deep: bool = False,
     listener: Listener = silent,
 ) -> Checked:
-    """Look at every tag of each place, one after another, tags with the same digest once.
+    """Look at every tag of each place, several side by side; findings in the order of the tags.
 
-    Memory is that of one tag and of a bounded memory of manifests and configs.
+    Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be
+    read is among `unanswered`, and the others are looked at all the same. Memory is that of eight tags (with
+    `deep` of one) and of a bounded memory of manifests and configs. Raises what listing the tags raises.
     """
-    checked = [
-        _Tags(store, scope, selection, rules, deep=deep, listener=listener).check() for store, _, _ in places
-    ]
+    checked: list[Checked] = []
+    for store, _, _ in places:
+        with Once(store, scope) as once:
+            checked.append(_Tags(once, scope, selection, rules, deep=deep, listener=listener).check())
+    # A child that many tags share and that could not be read is told once.
+    failed = {f"{type(error).__name__} {error}": error for one in checked for error in one.unanswered}
     return Checked(
-        tuple(f for one in checked for f in one.findings),
-        tuple(e for one in checked for e in one.unanswered),
-        tuple(n for one in checked for n in one.names),
+        tuple(finding for one in checked for finding in one.findings),
+        tuple(failed.values()),
+        tuple(name for one in checked for name in one.names),
+        sum(one.tags or 0 for one in checked),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What became of one tag: `head` is None for one that is gone, `holds` only set where it was looked at."""
+
+    name: str
+    head: Descriptor | None = None
+    holds: Holds | None = None
+    found: tuple[Finding, ...] = ()
+    failed: tuple[OcitoolError, ...] = ()
+    is_unread: bool = False
+
+
 class _Tags:
-    """The growing state of one repository's look."""
+    """The growing state of one repository's look. Only `_see` runs on other threads."""
 
     def __init__(
         self,
-        store: Reader,
+        store: Once,
         scope: Scope,
         selection: Selection,
         rules: Sequence[Rule],
@@ -92,42 +118,112 @@ class _Tags:
         deep: bool,
         listener: Listener,
     ) -> None:
-        self._store, self._once, self._scope = store, Once(store), scope
+        self._store, self._scope = store, scope
         self._selection, self._rules, self._deep, self._listener = selection, rules, deep, listener
         self._now = datetime.now(UTC)
-        self._tags: dict[str, Tagged] = {}
-        self._seen: set[str] = set()
+        self._width = 1
+        self._tags: dict[str, Descriptor] = {}
+        self._holds: dict[Digest, Holds] = {}
         self._found: list[Finding] = []
         self._failed: list[OcitoolError] = []
 
     def check(self) -> Checked:
-        for name in self._store.tags():
-            self._scope.check()
-            try:
-                self._look(name)
-            except Cancelled:
-                raise
-            except NotFound:  # deleted while we were looking at others
-                continue
-            except OcitoolError as error:
-                self._failed.append(error)
-        tags = tag_findings(self._store.label, self._tags)
-        self._found += [self._selection.apply(one) for one in tags if self._selection.takes(one.rule)]
-        return Checked(tuple(self._found), tuple(self._failed), (self._store.label,))
+        label = self._store.label
+        names = list(dict.fromkeys(self._store.tags()))
+        width = 1 if self._deep else min(_AT_ONCE, self._store.traits.concurrency, len(names))
+        self._width = max(1, self._store.traits.concurrency // max(1, width))
+        self._listener(Started(label, label, len(names), "tags"))
+        unread = 0
+        for seen in ordered_map(self._scope, self._see, names, width):
+            self._take(seen)
+            self._listener(Advanced(label, 1))
+            unread = unread + 1 if seen.is_unread else 0
+            if unread == _GIVE_UP:
+                rest = (
+                    f"the network let none of {unread} tags be read, the tags after {seen.name} were not looked at"
+                )
+                self._failed.append(NetworkError(f"{label}: {rest}"))
+                break
+        self._found += self._of_tags()
+        self._listener(Done(label, "looked at"))
+        return Checked(tuple(self._found), tuple(self._failed), (label,), len(names))
 
-    def _look(self, name: str) -> None:
+    def _see(self, name: str) -> _Seen:
+        try:
+            return self._look(name)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            return _Seen(name, failed=(error,), is_unread=isinstance(error, NetworkError))
+
+    def _look(self, name: str) -> _Seen:
+        # Asked for the digest first: tags share digests, and some registries count reads of manifests only.
         head = self._store.head(name)
-        if head is None:
-            return
-        match = FALLBACK.fullmatch(name)
-        gone = match is not None and self._store.head(f"{match[1]}:{match[2]}") is None
-        self._tags[name] = Tagged(name, head.digest, mediatype.is_index(head.media_type), gone)
-        if head.digest in self._seen or match is not None:
-            return
-        self._seen.add(head.digest)
-        self._listener(Started(name, name))
-        one = look(self._once, str(head.digest), scope=self._scope, deep=lambda _: self._deep, now=self._now)
+        if head is None or subject_of(name) or head.digest in self._holds:
+            return _Seen(name, head)
+        try:
+            return self._look_at(name, head)
+        except NotFound:
+            again = self._store.head(name)
+            if again is not None and again.digest == head.digest:
+                raise
+            # Deleted, or moved and its old manifest deleted.
+            return self._look_at(name, again) if again is not None else _Seen(name)
+
+    def _look_at(self, name: str, head: Descriptor) -> _Seen:
+        one = look(
+            self._store,
+            str(head.digest),
+            scope=self._scope,
+            deep=lambda _: self._deep,
+            now=self._now,
+            width=self._width,
+        )
         where = f"{self._store.label}:{name}"
-        self._found += [replace(f, where=where) for f in findings(one, self._selection, self._rules)]
-        self._failed += one.unanswered
-        self._listener(Done(name, "looked at"))
+        found = tuple(replace(f, where=where) for f in findings(one, self._selection, self._rules))
+        return _Seen(name, head, _holds(one.snapshot.view(one.snapshot.root.digest)), found, one.unanswered)
+
+    def _take(self, seen: _Seen) -> None:
+        self._failed += seen.failed
+        if seen.head is None:
+            return
+        self._tags[seen.name] = seen.head
+        # Two tags with one digest may have been looked at side by side: the first of them tells.
+        if seen.holds is not None and seen.head.digest not in self._holds:
+            self._holds[seen.head.digest] = seen.holds
+            self._found += seen.found
+
+    def _of_tags(self) -> Iterator[Finding]:
+        """What the rules over tags find, their subjects looked for only if somebody wants to know."""
+        wants_subjects = self._selection.takes(STALE.id)
+        subjects = {name: subject for name in self._tags if wants_subjects and (subject := subject_of(name))}
+        width = min(_AT_ONCE, self._store.traits.concurrency)
+        there = dict(zip(subjects, ordered_map(self._scope, self._is_there, subjects.values(), width), strict=True))
+        tags = {
+            name: Tagged(
+                name,
+                head.digest,
+                self._holds.get(head.digest, Holds.OTHER),
+                subject_is_gone=there.get(name) is False,
+            )
+            for name, head in self._tags.items()
+        }
+        for one in tag_findings(self._store.label, tags):
+            if self._selection.takes(one.rule):
+                yield self._selection.apply(one)
+
+    def _is_there(self, subject: Digest) -> bool | None:
+        """Whether a subject is there; None if the registry does not say, and then `unanswered` says why."""
+        try:
+            return self._store.head(subject) is not None
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            self._failed.append(error)
+            return None
+
+
+def _holds(seen: View) -> Holds:
+    if isinstance(seen, Index):
+        return Holds.INDEX
+    return Holds.IMAGE if isinstance(seen, Manifest) and seen.is_image else Holds.OTHER

@@ -19,6 +19,8 @@ Pieces: TypeAlias = Iterable[bytes]
 
 LONG_STEP_S: Final = 30.0
 """Without a terminal, a step tells that it lives this often: CI kills jobs that are silent (K178)."""
+MANY_UNITS: Final = 100
+"""Without a terminal, a step that counts things tells after so many of them, or after a tenth if that is more."""
 
 
 class Console:
@@ -82,7 +84,7 @@ class Console:
         with self._lock:
             match event:
                 case Started():
-                    self._steps[event.key] = _Step(event.label, event.total, self._clock())
+                    self._steps[event.key] = _Step(event, self._clock())
                     if self._drawn is not None:
                         self._drawn.start(event)
                 case Advanced():
@@ -104,10 +106,10 @@ class Console:
         if step is None:
             return
         step.done += event.size
-        if self._drawn is None and not self.quiet and self._clock() - step.told_s >= LONG_STEP_S:
-            step.told_s = self._clock()
-            share = f" of {human(step.total)}" if step.total else ""
-            self.talk(f"{step.label}: {human(step.done)}{share}")
+        is_due = step.unit and step.total > step.done >= step.told + max(MANY_UNITS, step.total / 10)
+        if self._drawn is None and (is_due or self._clock() - step.told_s >= LONG_STEP_S):
+            step.told_s, step.told = self._clock(), step.done
+            self.talk(f"{clean(step.label)}: {step.progress()}")
 
     def _done(self, event: Done) -> None:
         step = self._steps.pop(event.key, None)
@@ -117,15 +119,24 @@ class Console:
         if event.outcome in {"existed", "manifest"} and not self.verbose:
             return
         size = f" {human(event.size)}" if event.size else ""
+        if step is not None and step.unit:
+            size = f" {step.done} {step.unit}"
         self.talk(f"{clean(label)}: {event.outcome}{size}")
 
 
 class _Step:
-    __slots__ = ("done", "label", "told_s", "total")
+    __slots__ = ("done", "label", "told", "told_s", "total", "unit")
 
-    def __init__(self, label: str, total: int, now_s: float) -> None:
-        self.label, self.total, self.done = label, total, 0
+    def __init__(self, event: Started, now_s: float) -> None:
+        self.label, self.total, self.unit = event.label, event.total, event.unit
+        self.done = self.told = 0
         self.told_s = now_s
+
+    def progress(self) -> str:
+        """How far it is: 3.4 MB of 60 MB, 200 of 1000 tags."""
+        if self.unit:
+            return f"{self.done} of {self.total} {self.unit}"
+        return human(self.done) + (f" of {human(self.total)}" if self.total else "")
 
 
 class _Drawn:
@@ -138,18 +149,32 @@ class _Drawn:
     def start(self, event: Started) -> None:
         if self._progress is None:
             from rich.console import Console as RichConsole
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, DownloadColumn, Progress, Task, TextColumn, TimeElapsedColumn
+            from rich.text import Text
+
+            class Amount(DownloadColumn):
+                """Bytes, or what a step counts instead."""
+
+                def render(self, task: Task) -> Text:
+                    unit = task.fields["unit"]
+                    return (
+                        Text(f"{int(task.completed)}/{int(task.total or 0)} {unit}")
+                        if unit
+                        else super().render(task)
+                    )
 
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                DownloadColumn(),
+                Amount(),
                 TimeElapsedColumn(),
                 console=RichConsole(stderr=True, highlight=False, markup=False, emoji=False),
                 transient=True,
             )
             self._progress.start()
-        self._tasks[event.key] = self._progress.add_task(clean(event.label), total=event.total or None)
+        self._tasks[event.key] = self._progress.add_task(
+            clean(event.label), total=event.total or None, unit=event.unit
+        )
 
     def advance(self, event: Advanced) -> None:
         task = self._tasks.get(event.key)

@@ -291,6 +291,26 @@ def test_ordered_map_stops_when_cancelled(width):
         list(stream)
 
 
+def test_a_worker_that_never_returns_does_not_hold_a_cancelled_map():
+    """A server that is silent; the thread is a daemon and ends with the process."""
+    scope, gate, started = Scope(), threading.Event(), threading.Event()
+
+    def deaf(_):
+        started.set()
+        gate.wait(PATIENCE)
+
+    def interrupt():
+        assert started.wait(PATIENCE)
+        scope.cancel()
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(Cancelled):
+        list(ordered_map(scope, deaf, range(3), 2))
+
+    assert not gate.is_set()
+    gate.set()
+
+
 def test_workers_end_with_the_map():
     before = set(threading.enumerate())
     stream = ordered_map(Scope(), lambda number: number, range(100), 4)

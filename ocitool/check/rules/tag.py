@@ -3,31 +3,59 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from ocitool.check.finding import Finding, Location, Severity
 from ocitool.model.digest import Digest
 
-FALLBACK: Final = re.compile(r"(sha256)-([0-9a-f]{64})")
-"""The tag under which referrers are listed where a registry has no API for them."""
+_ACCESSORY: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?")
+"""Tags of what belongs to a manifest: the fallback list of its referrers, and cosign's .sig, .att and .sbom."""
+
+_ONE_PLATFORM: Final = re.compile(
+    r"(?:^|[-_.])(?:amd64|x86[-_]64|x64|x86|i?[36]86|arm(?:32|64|hf|el)?(?:v?[5-9])?|aarch64|ppc64le|s390x|riscv64"
+    r"|mips64(?:le)?|loong(?:arch)?64|linux|windows|windowsservercore|nanoserver|darwin|wasm)(?:$|[-_.])"
+)
+"""A word in a tag's name that says that it is for one platform only."""
+
+
+class Holds(Enum):
+    """What a tag names: an index, one image, or something that is not run."""
+
+    INDEX = "index"
+    IMAGE = "image"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A tag with what it holds. `subject_is_gone` says that a fallback tag lists what refers to nothing."""
+    """A tag with what it holds.
+
+    `subject_is_gone` says of a tag of referrers or signatures that what they belong to is not there.
+    """
 
     name: str
     digest: Digest
-    is_index: bool
+    holds: Holds
     subject_is_gone: bool = False
 
 
+def subject_of(tag: str) -> Digest | None:
+    """The manifest that a tag's name says it belongs to; None for a tag of its own."""
+    match = _ACCESSORY.fullmatch(tag)
+    return Digest(f"sha256:{match[1]}") if match is not None else None
+
+
 def single_image(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]:
-    """A tag with one image where most others are indexes."""
-    versions = [tag for name, tag in tags.items() if not FALLBACK.fullmatch(name)]
-    indexes = sum(tag.is_index for tag in versions)
+    """A tag with one image where most others are indexes, unless its name says that it is for one platform."""
+    versions = [
+        tag
+        for name, tag in tags.items()
+        if tag.holds is not Holds.OTHER and subject_of(name) is None and not _ONE_PLATFORM.search(name)
+    ]
+    indexes = sum(tag.holds is Holds.INDEX for tag in versions)
     for tag in versions:
-        if not tag.is_index and 2 * indexes > len(versions):
+        if tag.holds is Holds.IMAGE and 2 * indexes > len(versions):
             yield (
                 Location(tag.digest, label=tag.name),
                 f"one image, where {indexes} of {len(versions)} tags are indexes",
@@ -35,10 +63,10 @@ def single_image(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]:
 
 
 def stale_fallback(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]:
-    """A referrers tag whose subject is gone."""
+    """A tag of referrers or signatures whose subject is gone."""
     for tag in tags.values():
         if tag.subject_is_gone:
-            yield Location(tag.digest, label=tag.name), "lists what refers to a manifest that is not there"
+            yield Location(tag.digest, label=tag.name), "belongs to a manifest that is not there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +88,9 @@ SINGLE: Final = TagRule(
     "1.2 is a linux/amd64 image, 1.0 and 1.1 are indexes", Severity.WARNING,
 )  # fmt: skip
 STALE: Final = TagRule(
-    "tag/stale-fallback", "A referrers tag of nothing",
+    "tag/stale-fallback", "A tag of referrers or signatures of nothing",
     "Its subject was deleted; signatures and SBOMs under it vouch for nothing.",
-    "sha256-0123… where sha256:0123… is gone", Severity.WARNING,
+    "sha256-0123… or sha256-0123….sig where sha256:0123… is gone", Severity.WARNING,
 )  # fmt: skip
 RULES: Final = (SINGLE, STALE)
 

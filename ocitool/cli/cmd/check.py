@@ -59,5 +59,5 @@ def command(
         "sarif": lambda: as_sarif(checked.findings, (*rules, *DOCUMENTED[-2:]), __version__, checked.unanswered),
         "github": lambda: as_github(checked.findings, checked.unanswered),
     }
-    text = texts.get(form, lambda: as_text(checked.findings, checked.names, checked.unanswered))()
+    text = texts.get(form, lambda: as_text(checked.findings, checked.names, checked.unanswered, checked.tags))()
     return Outcome(data=checked.to_tree(), text=text, exit_code=code)

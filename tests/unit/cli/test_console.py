@@ -35,6 +35,35 @@ def test_a_long_step_says_every_30_seconds_how_far_it_is(capsys):
     assert "blob sha256:abc: stored 300.0 MB" == lines[-1]
 
 
+@pytest.mark.parametrize(("total", "lines"), [(1000, 9), (250, 2), (50, 0), (20_000, 9)])
+def test_a_step_that_counts_tells_each_tenth_and_not_each_one(capsys, total, lines):
+    """K178: a line for every tag would drown a log."""
+    console = Console(clock=Clock())
+
+    console.hear(Started("r", "registry.example/app", total, "tags"))
+    for _ in range(total):
+        console.hear(Advanced("r", 1))
+    console.hear(Done("r", "looked at"))
+
+    *told, last = capsys.readouterr().err.splitlines()
+    step = max(100, total // 10)
+    assert [f"registry.example/app: {n * step} of {total} tags" for n in range(1, lines + 1)] == told
+    assert f"registry.example/app: looked at {total} tags" == last
+
+
+def test_a_step_that_counts_slowly_tells_as_often_as_any(capsys):
+    """K178."""
+    clock = Clock()
+    console = Console(clock=clock)
+
+    console.hear(Started("r", "app", 5, "tags"))
+    for _ in range(4):
+        clock.now += 20
+        console.hear(Advanced("r", 1))
+
+    assert ["app: 2 of 5 tags", "app: 4 of 5 tags"] == capsys.readouterr().err.splitlines()
+
+
 def test_a_quiet_console_says_nothing_of_steps(capsys):
     """K178: switchable."""
     clock = Clock()
