@@ -161,7 +161,9 @@ def _recipe(
     """The Dockerfile for some platforms, and what it reaches into."""
     _refuse_windows(platforms)
     recipe = read_recipe(request.source, request.dockerfile, platforms, around.host)
-    return recipe, Reached(recipe, around, work / "files", allow_foreign=request.allow_foreign)
+    spool = work / "files"
+    foreign, cache = request.allow_foreign, request.use_cache
+    return recipe, Reached(recipe, around, spool, allow_foreign=foreign, use_cache=cache)
 
 
 def _refuse_windows(platforms: Sequence[Platform]) -> None:

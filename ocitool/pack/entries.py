@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
+from ocitool.model.digest import Digest
 from ocitool.model.files import MAX_PATH, WHITEOUT, Kind, clean, name_bytes, parent, resolve
 from ocitool.model.platform import Platform
 from ocitool.pack.stamps import stamp_of
@@ -27,7 +28,8 @@ class Content(Protocol):
     """A file's bytes, which can be read again.
 
     `stamp` is what the file system says of the file (device, inode, size, times in ns) and changes when the
-    content does; None for bytes that are in memory.
+    content does; None for bytes that are no file of the user's. `identity` stands for the bytes wherever they
+    are, as a digest does; empty where only the stamp tells.
     """
 
     @property
@@ -37,6 +39,10 @@ class Content(Protocol):
     @property
     def stamp(self) -> tuple[int, ...] | None:
         """The file's identity, or None."""
+
+    @property
+    def identity(self) -> str:
+        """What equal bytes alone have in common, or empty."""
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes in pieces of at most 256 KiB. Raises LocalIOError."""
@@ -58,6 +64,11 @@ class BytesContent:
         """No file, no stamp."""
         return
 
+    @property
+    def identity(self) -> str:
+        """The digest."""
+        return str(Digest.of(self.data))
+
     def pieces(self) -> Iterator[bytes]:
         """The bytes."""
         return (self.data[at : at + PIECE] for at in range(0, len(self.data), PIECE))
@@ -70,6 +81,7 @@ class FileContent:
     """
 
     __slots__ = ("_held", "path", "size", "stamp")
+    identity = ""
 
     def __init__(self, path: Path | str, status: os.stat_result | None = None) -> None:
         try:

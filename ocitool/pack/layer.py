@@ -19,7 +19,7 @@ from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.mediatype import OCTETS, Family, layer_type
 from ocitool.model.views import Descriptor
-from ocitool.pack.entries import BytesContent, Entry
+from ocitool.pack.entries import Entry
 from ocitool.pack.stamps import has_foreign_clock, is_settled
 from ocitool.pack.tar import entry_header, tar_stream
 from ocitool.store.base import Memo, Store
@@ -123,7 +123,7 @@ class _Stamps:
 
     @classmethod
     def of(cls, entries: Sequence[Entry], shape: str) -> "_Stamps":
-        """Of the entries; bytes that are in memory are their own identity."""
+        """Of the entries; bytes that are no file of the user's may have an identity of their own."""
         taken_ns, newest_ns = time.time_ns(), 0
         devices = set()
         tap = hashlib.sha256(shape.encode())
@@ -135,8 +135,8 @@ class _Stamps:
                 tap.update(repr(content.stamp).encode())
                 newest_ns = max(newest_ns, *content.stamp[3:])
                 devices.add(content.stamp[0])
-            elif isinstance(content, BytesContent):
-                tap.update(hashlib.sha256(content.data).digest())
+            elif content.identity:
+                tap.update(content.identity.encode())
             else:
                 return cls("")
         return cls(f"stamps:{tap.hexdigest()}", newest_ns, taken_ns, frozenset(devices))

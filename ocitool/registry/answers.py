@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ocitool.errors import AuthError, NotFound, OcitoolError, RegistryError
 
@@ -28,7 +28,8 @@ def redact(url: str) -> str:
         return "an address that is none"
     host = parts.netloc.rpartition("@")[2]
     query = [(k, v if k in _PUBLIC_QUERY else "…") for k, v in parse_qsl(parts.query, keep_blank_values=True)]
-    return urlunsplit((parts.scheme, host, parts.path, urlencode(query, safe=":/,…"), ""))
+    shown = urlencode(query, safe=":/,").replace(quote("…"), "…")
+    return urlunsplit((parts.scheme, host, parts.path, shown, ""))
 
 
 def diagnostics(body: bytes) -> tuple[tuple[str, str, str], ...]:

@@ -1,13 +1,16 @@
-"""Requests to registries and their answers, as values."""
+"""Requests to registries, or to any server, and their answers, as values."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ocitool.registry.answers import BODY_LIMIT
 from ocitool.registry.hosts import resolved
-from ocitool.registry.http import Body
+
+if TYPE_CHECKING:
+    from ocitool.registry.http import Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,8 @@ class Request:
     a token must allow. `body` (of `size` bytes) is opened anew for every attempt. `doing` ends the sentence
     "cannot …". A request is repeated after a broken connection or a passing failure only if `repeatable`; `ok`
     are the statuses that are answers, anything else is a refusal. `stall_s` overrides how long a silent server
-    is waited for.
+    is waited for. One that `is_public` asks no registry but a server of files: its URL is taken as it is written,
+    and neither credentials nor a client certificate go along.
     """
 
     method: str
@@ -28,11 +32,12 @@ class Request:
     ok: tuple[int, ...] = (200,)
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     scopes: tuple[str, ...] = ()
-    body: Body | None = None
+    body: "Body | None" = None
     size: int = 0
     repeatable: bool = True
     limit: int = BODY_LIMIT
     stall_s: float = 0.0
+    is_public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

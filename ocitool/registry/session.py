@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -157,7 +158,8 @@ class Session:
     # Attempts
 
     def _answer(self, request: Request, reply: Reply, body: bytes = b"") -> Answer:
-        return Answer(reply.status, reply.headers, reply.url, self.base(request.home), body)
+        base = request.url if request.is_public else self.base(request.home)
+        return Answer(reply.status, reply.headers, reply.url, base, body)
 
     def _persist(self, request: Request, patience: Patience) -> Reply:
         """A reply with an expected status, its body not read yet."""
@@ -179,15 +181,11 @@ class Session:
         body = _words(reply)
         if reply.status in {400, 403} and request.method == "HEAD":
             body = self._words_for_head(request)
-        target = self._target(reply.url, request.home)
+        source = ""
+        if not request.is_public:
+            source = self._authorizer.source(self._target(reply.url, request.home), request.scopes)
         return refusal(
-            request.method,
-            reply.url,
-            reply.status,
-            reply.headers,
-            body,
-            doing=request.doing,
-            source=self._authorizer.source(target, request.scopes),
+            request.method, reply.url, reply.status, reply.headers, body, doing=request.doing, source=source
         )
 
     def _words_for_head(self, request: Request) -> bytes:
@@ -206,6 +204,8 @@ class Session:
 
         If it has a body, a ping goes ahead: no body is sent before it is known who must be told what (K086).
         """
+        if request.is_public:
+            return self._follow(request, request.url, "")
         host = self._host(request.home)
         if host.met:
             return self._logged_in(request)
@@ -282,7 +282,8 @@ class Session:
                 raise self._unsafe(request, url, location)
             self._check_redirect(request, url, following, is_sealed=is_sealed and Origin.of(following) != start)
             url = following
-        raise NetworkError(f"{start.host} redirects in a circle, cannot {request.doing}", host=start.host)
+        host = urlsplit(request.url).netloc
+        raise NetworkError(f"{host} redirects in a circle, cannot {request.doing}", host=host, phase="redirect")
 
     def _check_redirect(self, request: Request, url: str, following: str, *, is_sealed: bool) -> None:
         netloc = urlsplit(following).netloc
@@ -309,7 +310,8 @@ class Session:
         netloc = urlsplit(url).netloc
         pace = self._pace(netloc)
         ticket = pace.enter(self.scope)
-        reply = self._wire.send(outgoing, self._trust(url, request.home), lambda: pace.leave(ticket))
+        trust = self._public_trust(netloc) if request.is_public else self._trust(url, request.home)
+        reply = self._wire.send(outgoing, trust, lambda: pace.leave(ticket))
         if reply.status in {429, 503}:
             pace.refused(min(retry_after_s(reply.headers) or 0.0, self.access.retry.cap_s))
         else:
@@ -380,6 +382,10 @@ class Session:
         if netloc == home:
             return own
         return Trust(own.ca_files, None, checked=netloc not in self.access.insecure)
+
+    def _public_trust(self, netloc: str) -> Trust:
+        """What holds for a server of files: the CAs for its host, no client certificate."""
+        return replace(self._new_host(netloc).trust, client=None)
 
     def _pace(self, netloc: str) -> Pace:
         with self._lock:

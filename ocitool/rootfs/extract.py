@@ -140,6 +140,10 @@ class _MemberContent:
     def stamp(self) -> None:
         return
 
+    @property
+    def identity(self) -> str:
+        return ""
+
     def pieces(self) -> Iterator[bytes]:
         return self.member.pieces()
 

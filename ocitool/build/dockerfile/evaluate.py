@@ -5,10 +5,12 @@ goes to the executor, if there is one. Spec: BuildKit's Dockerfile reference.
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import Any, Final, Protocol
 
 from ocitool.build.base import BaseImage
@@ -20,13 +22,16 @@ from ocitool.build.dockerfile.durations import is_signal
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction
 from ocitool.build.dockerfile.lines import heredoc_name
+from ocitool.build.dockerfile.origins import check_sources, is_web
 from ocitool.build.dockerfile.parse import parse_trigger
+from ocitool.build.dockerfile.patterns import literal
 from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.shell import expand, expand_words
 from ocitool.build.dockerfile.sources import Context, Files, Layered
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, triggers
 from ocitool.build.dockerfile.variables import PROXIES, declared
-from ocitool.errors import MalformedDocument, NotFound, OcitoolError, UsageError
+from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError, UsageError
+from ocitool.model.digest import Digest
 from ocitool.model.files import Kind, clean, resolve
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Content, Entry
@@ -45,6 +50,9 @@ class Resources(Protocol):
 
     def context(self, name: str) -> Files:
         """The files of a named context, of the build's own for an empty name."""
+
+    def download(self, url: str, checksum: Digest | None) -> Entry:
+        """The file at a URL under its own name. Raises DigestMismatch, and what asking for it raises."""
 
     def unpack(self, content: Content) -> tuple[Entry, ...] | None:
         """The entries of a tar archive, compressed or not; None if the file is none."""
@@ -265,6 +273,7 @@ class _Evaluator:
     def _copy(self, state: _State, needed: Needed, one: Copy) -> None:
         """COPY and ADD: the sources of each kind in turn into one layer."""
         files = [self._text(state, word) for word in one.sources if heredoc_name(word) is None]
+        checksum = check_sources(one, files, self._text(state, one.checksum))
         written = self._text(state, one.destination)
         destination = posixpath.join(state.workdir, "./" if written in {"", "."} else written)
         chown, chmod = self._text(state, one.chown), self._text(state, one.chmod)
@@ -279,14 +288,21 @@ class _Evaluator:
                 )
         exclude = IgnoreRules.of(one.exclude)
         here = {heredoc.name: self._heredoc(state, heredoc) for heredoc in one.heredocs}
-        if files:
+        unpack = self._resources.unpack if one.is_add else None
+        for are_urls, group in groupby(files, is_web):
+            if are_urls:
+                for url in group:
+                    entry = self._resources.download(url, checksum)
+                    order = Order((literal(entry.path),), destination, attributes)
+                    copy(order, Layered((entry,)), layer, _lost, unpack if one.unpack else None)
+                continue
             source, where, hint = self._source(needed, one)
-            order = Order(tuple(files), destination, attributes, exclude, parents=one.parents)
-            unpack = self._resources.unpack if one.is_add and one.unpack is not False else None
-            copy(order, source, layer, lambda path: not_found(path, where, hint(path)), unpack)
+            order = Order(tuple(group), destination, attributes, exclude, parents=one.parents)
+            missing = partial(_missing, where=where, hint=hint)
+            copy(order, source, layer, missing, unpack if one.unpack is not False else None)
         if here:
             order = Order(tuple(here), destination, attributes)
-            copy(order, Layered(here.values()), layer, lambda path: not_found(path, "the heredocs", ""))
+            copy(order, Layered(here.values()), layer, _lost)
         flags = [f"--{flag}={text}" for flag, text in (("chown", chown), ("chmod", chmod)) if text]
         flags = [*(["--parents"] if one.parents else []), *flags]
         words = [*files, *(f"<<{name}" for name in here), written]
@@ -364,6 +380,14 @@ def _read(files: Files | None, path: str) -> str:
     return b"".join(entry.content.pieces()).decode("utf-8", "surrogateescape")
 
 
+def _missing(path: str, where: str, hint: Callable[[str], str]) -> NotFound:
+    return not_found(path, where, hint(path))
+
+
+def _lost(path: str) -> NotFound:
+    return not_found(path, "this very line", "")
+
+
 @contextmanager
 def _placed(where: str) -> Iterator[None]:
     """Errors inside say their line."""
@@ -374,5 +398,7 @@ def _placed(where: str) -> Iterator[None]:
     except UsageError as error:
         raise UsageError(f"{where}: {error.what}", hint=error.hint) from error
     except OcitoolError as error:
-        error.add_note(where)
+        if isinstance(error, Cancelled) or error.what.startswith(where):
+            raise
+        error.what = f"{where}: {error.what}"
         raise

@@ -33,6 +33,11 @@ def is_pattern(text: str) -> bool:
     return any(mark in text for mark in "*?[\\")
 
 
+def literal(path: str) -> str:
+    """The pattern that this path alone matches."""
+    return re.sub(r"([*?\[\\])", r"\\\1", path)
+
+
 def _expression(pattern: str, *, deep: bool) -> str:
     out, at = "", 0
     while at < len(pattern):

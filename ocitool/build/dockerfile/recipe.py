@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocitool.build.base import Base, BaseImage, open_base
+from ocitool.build.dockerfile.downloads import Downloads
 from ocitool.build.dockerfile.evaluate import Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Arg, Dockerfile
@@ -17,6 +18,7 @@ from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, need
 from ocitool.build.dockerfile.variables import automatic, unused
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
+from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.views import Index
 from ocitool.pack.entries import Content, Entry
@@ -114,7 +116,15 @@ def undeclared(recipe: Recipe) -> tuple[str, ...]:
 class Reached:
     """Everything outside the Dockerfile that one build looks into, each thing opened once."""
 
-    def __init__(self, recipe: Recipe, around: "Surroundings", spool: Path, *, allow_foreign: bool = False) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        around: "Surroundings",
+        spool: Path,
+        *,
+        allow_foreign: bool = False,
+        use_cache: bool = True,
+    ) -> None:
         self._recipe = recipe
         self._around = around
         self._allow_foreign = allow_foreign
@@ -123,6 +133,7 @@ class Reached:
         self._files: dict[str, Files] = {}
         self._contexts: dict[str, Files] = {}
         self.spool = Spool(spool, around.scope)
+        self._downloads = Downloads(around, use_cache=use_cache)
 
     def base(self, ground: Ground) -> Base:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
@@ -180,6 +191,10 @@ class Reached:
             else:
                 self._contexts[name] = Context(Path(value))
         return self._contexts[name]
+
+    def download(self, url: str, checksum: Digest | None) -> Entry:
+        """The file at a URL, downloaded once for all platforms."""
+        return self._downloads.entry(url, checksum)
 
     def unpack(self, content: Content) -> tuple[Entry, ...] | None:
         """The entries of an archive; None if the file is none."""

@@ -44,6 +44,11 @@ class LayerContent:
         """No file of the user's, no stamp."""
         return
 
+    @property
+    def identity(self) -> str:
+        """The layer's digest and the place in it."""
+        return f"{self.layer.digest}@{self.offset}"
+
     def pieces(self) -> Iterator[bytes]:
         """The bytes, fetched now if `Spool.fill` has not done it. Raises what reading the layer raises."""
         self.spool.fill((self,))

@@ -37,6 +37,7 @@ class Counted:
     """Content that counts how often it is read."""
 
     stamp = None
+    identity = ""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.size, self.reads = data, len(data), 0

@@ -1,0 +1,73 @@
+"""What a source of ADD and COPY is: a path, the URL of a file, or a git repository; decided from the word alone.
+
+Spec: BuildKit's Dockerfile reference, "ADD".
+"""
+
+import posixpath
+import re
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from ocitool.build.dockerfile.instructions import Copy
+from ocitool.errors import Unsupported, UsageError
+from ocitool.model.digest import Digest, is_digest
+
+_SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:.*", re.DOTALL)
+_UNNAMED: Final = "__unnamed__"
+
+
+def is_git(source: str) -> bool:
+    """Whether BuildKit would clone it."""
+    scheme, _, rest = source.partition("://")
+    if scheme in {"http", "https"}:
+        return re.split(r"[?#]", rest, maxsplit=1)[0].endswith(".git")
+    return scheme in {"git", "ssh"} or (not rest and _SCP_LIKE.fullmatch(source) is not None)
+
+
+def is_web(source: str) -> bool:
+    """Whether it is the URL of a file."""
+    return source.startswith(("http://", "https://")) and not is_git(source)
+
+
+def name_of(url: str) -> str:
+    """What the file of a URL is called where the destination is a directory: the last part of the URL's path."""
+    name = posixpath.basename(unquote(urlsplit(url).path).rstrip("/"))
+    return _UNNAMED if name in {"", ".", ".."} or "\0" in name else name
+
+
+def check_sources(copy: Copy, sources: Sequence[str], checksum: str) -> Digest | None:
+    """The checksum that a file must have, if one is said; `sources` are the words without heredocs, expanded.
+
+    Raises UsageError for what the instruction cannot take, Unsupported for a git repository.
+    """
+    name = copy.line.name
+    gits = [source for source in sources if is_git(source)]
+    remote = gits or [source for source in sources if is_web(source)]
+    if remote and not copy.is_add:
+        raise UsageError(f"COPY takes no URL: {_shown(remote[0])}", hint="write ADD, which does")
+    if checksum and len(sources) + len(copy.heredocs) != 1:
+        raise UsageError(f"--checksum is for one source, and {name} has several", hint=f"write one {name} for each")
+    if checksum and not remote:
+        raise UsageError(
+            f"--checksum is for URLs, and {_shown((*sources, *copy.sources)[0])} is a file of the context",
+            hint="leave it out",
+        )
+    if copy.keep_git_dir and not gits:
+        raise UsageError("--keep-git-dir is for git repositories, and there is none", hint="leave it out")
+    if gits:
+        raise Unsupported(
+            f"{name} {_shown(gits[0])}: git repositories are not cloned here",
+            ability="ADD of a git repository",
+            hint="check it out before the build, and COPY it, or name the folder with --build-context",
+        )
+    if not checksum:
+        return None
+    if not is_digest(checksum) or not Digest(checksum).is_verifiable:
+        raise UsageError(f"not a checksum: {checksum[:150]!r}", hint="write --checksum=sha256: and 64 hex digits")
+    return Digest(checksum)
+
+
+def _shown(source: str) -> str:
+    """The source without a password that it may hold."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", source)[:300]
