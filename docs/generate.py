@@ -136,7 +136,7 @@ def commands() -> str:
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         words = " ".join(argument.make_metavar(click.Context(command)) for argument in arguments)
         lines += ["", f"### `ocitool {row.path}{' ' if words else ''}{words}`", "", f"{row.summary}.", ""]
-        options = [p for p in command.params if isinstance(p, click.Option)]
+        options = [p for p in command.params if isinstance(p, click.Option) and not p.hidden]
         own = [_option(p) for p in options if p.name not in SHARED]
         shared = shared or [_option(p) for p in options if p.name in SHARED]
         lines += ["| option | meaning |", "|--|--|", *own] if own else ["No options of its own."]

@@ -5,10 +5,12 @@ Over a base, its config is edited: what it holds and we do not know stays, its h
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
+from ocitool.build.annotations import Annotations
 from ocitool.build.base import BaseImage
 from ocitool.build.spec import ImageOptions
 from ocitool.errors import Unsupported, UsageError
@@ -200,10 +202,12 @@ def spoken(options: ImageOptions) -> list[str]:
     return lines
 
 
-def bind(
-    images: Sequence[Image], family: Family, annotations: Mapping[str, str] | None, *, index: bool
-) -> Document:
+def bind(images: Sequence[Image], family: Family, annotations: Annotations, *, index: bool) -> Document:
     """The root of a build: the index of `images`, or the one image itself. Raises UsageError."""
     if not index and len(images) == 1:
         return images[0].manifest
-    return compose.index(family, (image.descriptor for image in images), annotations)
+    entries = (
+        replace(image.descriptor, annotations=MappingProxyType(annotations.on_entry(image.platform)))
+        for image in images
+    )
+    return compose.index(family, entries, annotations.on_index())

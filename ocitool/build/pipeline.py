@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from ocitool.build.annotations import plain
 from ocitool.build.assemble import Image, Step, assemble, bind, choose_family
 from ocitool.build.base import Base, open_base
 from ocitool.build.compile import Project, plan_compile
@@ -97,7 +98,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
             if (base := opened.get(request.base or spec.part(platform).base)) is not None
         }
     codec = parse_codec(request.compression or spec.compression or "gzip")
-    annotations = {**dict(spec.common.image.annotations), **request.annotations}
+    annotations = plain(spec.common.image.annotations) + request.annotations
     families = {image.family for image in bases.values()}
     asked = request.format or spec.format or "auto"
     family = choose_family(
@@ -112,6 +113,8 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
     wants_git = request.git_labels if request.git_labels is not None else unless_said
     checkout = read_checkout(request.source, request.environ) if wants_git else None
     index = request.index if request.index is not None else spec.index
+    is_index = len(platforms) > 1 or bool(index)
+    annotations.check(platforms, is_index=is_index)
     return Plan(
         request=request,
         spec=spec,
@@ -120,7 +123,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         tags=request.tags or tuple(Reference.parse(tag) for tag in spec.tags),
         family=family,
         codec=codec,
-        is_index=len(platforms) > 1 if index is None else index or len(platforms) > 1,
+        is_index=is_index,
         annotations=annotations,
         labels=checkout.labels() if checkout else (),
         jobs=plan_compile(toolchain, spec, platforms, project),
@@ -212,6 +215,7 @@ def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Bu
             content.options,
             base=planned.bases.get(content.platform),
             epoch=planned.request.epoch,
+            annotations=planned.annotations.on_manifest(content.platform, is_root=not planned.is_index),
         )
         if written is None
         else image_of(
@@ -221,6 +225,7 @@ def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Bu
             content.options,
             family=planned.family,
             epoch=planned.request.epoch,
+            annotations=planned.annotations.on_manifest(content.platform, is_root=not planned.is_index),
         )
         for content in contents
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ocitool.build.annotations import Annotations
 from ocitool.build.base import BaseImage
 from ocitool.build.compile import Planned
 from ocitool.build.dockerfile.recipe import DockerfileOptions, Reached, Recipe
@@ -40,7 +41,7 @@ class BuildRequest:
     format: str = ""
     compression: str = ""
     image: ImageOptions = field(default_factory=ImageOptions)
-    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    annotations: Annotations = field(default_factory=Annotations)
     git_labels: bool | None = None
     allow_foreign: bool = False
     index: bool | None = None
@@ -84,7 +85,7 @@ class Plan:
     family: Family
     codec: Codec
     is_index: bool
-    annotations: Mapping[str, str] = field(hash=False)
+    annotations: Annotations
     labels: tuple[tuple[str, str], ...]
     jobs: tuple[Planned, ...]
     extras: tuple[str, ...]

@@ -1,133 +1,191 @@
-"""What `build` and its relatives share: flags as values, and a build told as text and JSON."""
+"""What `build` and `buildx build` share: from the flags to a request, and from there to what came of it."""
 
-import json
 import os
-import shlex
+import re
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from ocitool.build.annotations import Level, parse_annotation
 from ocitool.build.dockerfile.recipe import DockerfileOptions
-from ocitool.build.pipeline import Built, Delivery
+from ocitool.build.pipeline import DOCKERFILE, build, plan
 from ocitool.build.preview import preview, preview_text
-from ocitool.build.request import BuildRequest, Plan
+from ocitool.build.request import BuildRequest, Plan, Surroundings
 from ocitool.build.scratch import parse_extras
 from ocitool.build.spec import ImageOptions
-from ocitool.cli.console import human, table
+from ocitool.cli import buildx
+from ocitool.cli.destinations import Wanted, ahead_of, deliver_all, destinations, open_targets
+from ocitool.cli.handover import hand_over, image_id, outcome
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError
+from ocitool.cli.words import Words
+from ocitool.errors import Unsupported, UsageError
+from ocitool.events import Noted
 from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
-from ocitool.store.base import Put
-from ocitool.store.locate import Locator
+
+_REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
+_ARCHIVES: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+_DOCKERFILE_LIMIT: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """click's values by name, in the types they are meant as."""
+class Ways:
+    """In what `build` and `buildx build` differ.
 
-    flags: Mapping[str, Any]
+    `toolchain` is what builds where nothing is said, `annotated` where an annotation belongs that names no
+    place. `bare` says that a lone word after -o is a folder, `is_oci` that annotations choose OCI by themselves,
+    `says_id` that --quiet prints the image id.
+    """
 
-    def text(self, name: str) -> str:
-        """A word, empty if not given."""
-        return str(self.flags[name] or "")
-
-    def maybe(self, name: str) -> str | None:
-        """A word, None if not given."""
-        value = self.flags[name]
-        return None if value is None else str(value)
-
-    def many(self, name: str) -> tuple[str, ...]:
-        """The values of a repeated option."""
-        return tuple(self.flags[name])
-
-    def path(self, name: str) -> Path | None:
-        """A path, None if not given."""
-        value = self.flags[name]
-        return value if isinstance(value, Path) else None
-
-    def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
-        """Repeated K=V. Raises UsageError."""
-        found = []
-        for text in self.flags[name]:
-            key, equals, value = text.partition("=")
-            if not key or not equals:
-                raise UsageError(f"--{name} {text!r} is not KEY=VALUE")
-            found.append((key, value))
-        return tuple(found)
-
-    def argv(self, name: str) -> tuple[str, ...] | None:
-        """A command line as a JSON array or as words quoted like a shell's. Raises UsageError."""
-        value = self.flags[name]
-        if value is None:
-            return None
-        text = str(value)
-        if text.lstrip().startswith("["):
-            try:
-                words = json.loads(text)
-            except ValueError:
-                words = None
-            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-                raise UsageError(f"--{name} is not a JSON array of strings: {text!r}")
-            return tuple(words)
-        try:
-            return tuple(shlex.split(text))
-        except ValueError as error:
-            raise UsageError(f"--{name} {text!r}: {str(error).lower()}") from None
+    toolchain: str = ""
+    annotated: Level = Level.ROOT
+    bare: bool = False
+    is_oci: bool = False
+    says_id: bool = False
 
 
-def request(app: App, path: Path, words: Words) -> BuildRequest:
-    """What the flags of `build` ask for; the environment's part is resolved here. Raises UsageError."""
+OURS: Final = Ways()
+BUILDX: Final = Ways(DOCKERFILE, Level.MANIFEST, bare=True, is_oci=True, says_id=True)
+
+
+def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outcome:
+    """Plan, build and deliver what the flags ask for, and write what the next step of a pipeline wants."""
+    began = time.monotonic()
+    words = Words(flags)
+    buildx.heed(flags, app.console)
+    wanted = destinations(
+        words.many("outputs"), push=words.is_set("push"), load=words.is_set("load"), bare=ways.bare
+    )
+    if wanted.streams and app.console.as_json:
+        raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
+    asked = request(app, path, words, wanted, ways)
+    if wanted.insecure:
+        app.trust(tag.api_host for tag in asked.tags)
+    around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
+    planned = plan(asked, around)
+    if words.is_set("dry_run"):
+        return dry_run(planned, wanted)
+    if wanted.push and not planned.tags:
+        raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
+    if wanted.loads:
+        note = "note: there is no daemon to load into: the image is kept in this machine's store"
+        app.listener(Noted(note, "notice"))
+    targets = open_targets(app, wanted, planned)
+    built = build(planned, around, ahead_of(targets))
+    deliveries = deliver_all(app, built, wanted, targets, around)
+    told = outcome(
+        app,
+        built,
+        deliveries,
+        pushed=wanted.push,
+        streamed=bool(wanted.streams),
+        seconds=time.monotonic() - began,
+        shown=image_id(built) if ways.says_id and app.console.quiet else "",
+    )
+    hand_over(
+        built,
+        [str(tag) for tag in planned.tags],
+        told.data,
+        metadata_file=words.path("metadata_file"),
+        iidfile=words.path("iidfile"),
+        environ=os.environ,
+    )
+    return told
+
+
+def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> BuildRequest:
+    """What the flags ask for; the environment's part is resolved here. Raises UsageError, Unsupported."""
+    source, dockerfile = _source(app, path, words)
+    annotations = wanted.annotations
+    for text in words.many("annotation"):
+        annotations += parse_annotation(text, ways.annotated)
+    form = words.text("form") or wanted.format
+    names = words.many("tags") or wanted.names
     return BuildRequest(
-        source=path,
+        source=source,
         platforms=parse_platforms(words.many("platforms"), app.host),
-        tags=tuple(Reference.parse(tag) for tag in words.many("tags")),
-        toolchain=words.text("toolchain"),
+        tags=tuple(Reference.parse(name, default_tag="" if wanted.by_digest else "latest") for name in names),
+        toolchain=words.text("toolchain") or ways.toolchain,
         base=words.text("base"),
         copies=tuple(parse_copy(text) for text in words.many("copies")),
         extras=parse_extras(words.many("extras")),
         spec_file=words.path("spec_file"),
-        format=words.text("form"),
-        compression=words.text("compression"),
-        image=ImageOptions(
-            entrypoint=words.argv("entrypoint"),
-            cmd=words.argv("cmd"),
-            env=words.pairs("env"),
-            user=words.maybe("user"),
-            workdir=words.maybe("workdir"),
-            labels=words.pairs("label"),
-            expose=words.many("expose"),
-            volumes=words.many("volume"),
-            stop_signal=words.maybe("stop_signal"),
-        ),
-        annotations=dict(words.pairs("annotation")),
-        git_labels=False if words.flags["no_git_labels"] else None,
-        allow_foreign=bool(words.flags["allow_foreign_arch"]),
-        index=tri(words.flags["index"]),
+        format="oci" if not form and ways.is_oci and annotations else form,
+        compression=words.text("compression") or wanted.compression,
+        image=_settings(words),
+        annotations=annotations,
+        git_labels=False if words.is_set("no_git_labels") else None,
+        allow_foreign=words.is_set("allow_foreign_arch"),
+        index=words.tri("index"),
         epoch=parse_epoch(os.environ.get("SOURCE_DATE_EPOCH") or "0"),
         version=os.environ.get("OCITOOL_VERSION", ""),
-        use_cache=not words.flags["no_cache"],
-        dockerfile=_dockerfile(words),
+        use_cache=not words.is_set("no_cache") and not words.many("no_cache_filter"),
+        dockerfile=dockerfile,
         environ=os.environ,
     )
 
 
-def _dockerfile(words: Words) -> DockerfileOptions:
-    """What the flags say about a Dockerfile; `-f -` reads it from standard input."""
+def _settings(words: Words) -> ImageOptions:
+    """What the flags say about the config."""
+    return ImageOptions(
+        entrypoint=words.argv("entrypoint"),
+        cmd=words.argv("cmd"),
+        env=words.pairs("env"),
+        user=words.maybe("user"),
+        workdir=words.maybe("workdir"),
+        labels=words.pairs("label", alone=True),
+        expose=words.many("expose"),
+        volumes=words.many("volume"),
+        stop_signal=words.maybe("stop_signal"),
+    )
+
+
+def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]:
+    """The folder that is built, and what is said about its Dockerfile; `-` reads it from standard input.
+
+    Raises Unsupported for a place that is not on this machine, UsageError for standard input read twice.
+    """
+    if _REMOTE.match(path) or (path.endswith(".git") and not Path(path).exists()):
+        raise Unsupported(
+            f"{path} is not on this machine, and sources are not fetched",
+            ability="remote context",
+            hint="git clone it, and name the folder",
+        )
     file = words.path("file")
     is_stdin = file is not None and str(file) == "-"
-    return DockerfileOptions(
+    source = Path(path)
+    if path == "-":
+        if file is not None:
+            raise UsageError("standard input is the Dockerfile, and -f names another", hint="leave one of them out")
+        source, is_stdin = Path(app.stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-"))), True
+    return source, DockerfileOptions(
         file=None if is_stdin else file,
-        text=sys.stdin.buffer.read() if is_stdin else None,
+        text=_read_stdin() if is_stdin else None,
         target=words.text("target"),
         arguments=tuple(_argument(text) for text in words.many("build_arg") if "=" in text or text in os.environ),
         contexts=words.pairs("build_context"),
     )
+
+
+def _read_stdin() -> bytes:
+    """The Dockerfile on standard input. Raises Unsupported for an archive, UsageError for too much."""
+    data = sys.stdin.buffer.read(_DOCKERFILE_LIMIT + 1)
+    if data.startswith(_ARCHIVES) or data[257:262] == b"ustar":
+        raise Unsupported(
+            "standard input is an archive, and a context is not read from one",
+            ability="archive as context",
+            hint="unpack it, and name the folder",
+        )
+    if len(data) > _DOCKERFILE_LIMIT:
+        raise UsageError(f"the Dockerfile on standard input has more than {_DOCKERFILE_LIMIT} bytes")
+    return data
 
 
 def _argument(text: str) -> tuple[str, str]:
@@ -136,70 +194,10 @@ def _argument(text: str) -> tuple[str, str]:
     return (name, value) if equals else (name, os.environ[name])
 
 
-def dry_run(planned: Plan, outputs: Sequence[Locator], *, push: bool) -> Outcome:
+def dry_run(planned: Plan, wanted: Wanted) -> Outcome:
     """A plan told and not carried out."""
     tags = [str(tag) for tag in planned.tags]
     kept = [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]
-    sent = [*map(str, outputs), *(tags if push else [])]
+    sent = [*map(str, wanted.places), *map(str, wanted.files), *(tags if wanted.push else [])]
     tree = preview(planned, sent or kept)
     return Outcome(tree, preview_text(tree))
-
-
-def tri(value: object) -> bool | None:
-    """A flag with a third state: not given."""
-    return None if value is None else bool(value)
-
-
-def outcome(
-    app: App, built: Built, deliveries: Sequence[Delivery], *, pushed: bool, streamed: bool, seconds: float
-) -> Outcome:
-    """A build for people and machines: one line REF@DIGEST per tag pushed, the table, the summary."""
-    digest = built.root.digest
-    rows = [
-        (str(image.platform), image.manifest.digest.short, human(image.size), str(len(image.layers)))
-        for image in built.images
-    ]
-    traffic = app.opener.traffic
-    sent = sum(delivery.report.sent for delivery in deliveries)
-    saved = sum(delivery.report.saved for delivery in deliveries)
-    summary = (
-        f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
-        f"{len(rows)} platform{'s' if len(rows) != 1 else ''}, {human(sent)} sent, {human(saved)} saved, "
-        f"{traffic.requests} requests, {seconds:.1f} s"
-    )
-    names = [name for delivery in deliveries for name in delivery.names]
-    lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]
-    data = {
-        "digest": str(digest),
-        "media_type": built.root.media_type,
-        "size": built.root.size,
-        "names": names,
-        "platforms": [
-            {
-                "platform": str(image.platform),
-                "digest": str(image.manifest.digest),
-                "config": str(image.config.digest),
-                "size": image.size,
-                "layers": [str(layer.digest) for layer in image.layers],
-            }
-            for image in built.images
-        ],
-        "layers": [
-            {
-                "digest": str(layer.digest),
-                "diff_id": str(layer.diff_id),
-                "size": layer.size,
-                "codec": layer.codec.to_tree(),
-            }
-            for layer in built.layers
-        ],
-        "blobs": {put.value: sum(d.report.puts.get(put, 0) for d in deliveries) for put in Put},
-        "sent": sent,
-        "saved": saved,
-        "requests": traffic.requests,
-        "seconds": round(seconds, 3),
-    }
-    text = "\n".join(lines or [str(digest)])
-    if streamed:  # standard output is the archive
-        return Outcome(data, summary=f"{summary}\n{text}")
-    return Outcome(data, text, summary=summary)

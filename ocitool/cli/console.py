@@ -41,6 +41,11 @@ class Console:
         self._steps: dict[str, _Step] = {}
         self._drawn = _Drawn() if not quiet and sys.stderr.isatty() else None
 
+    def draw_nothing(self) -> None:
+        """Tell what happens in lines from now on, also on a terminal."""
+        self.finish()
+        self._drawn = None
+
     def data(self, text: str) -> None:
         """Print to stdout."""
         sys.stdout.write(text)

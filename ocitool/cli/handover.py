@@ -1,4 +1,4 @@
-"""What a build leaves for the next step of a pipeline: metadata files, and what CI services ask for.
+"""What a build tells: on the screen, in metadata files, and where CI services ask for it.
 
 GitHub names its files in GITHUB_OUTPUT and GITHUB_STEP_SUMMARY. GitLab takes a dotenv report; its file is named
 in OCITOOL_DOTENV.
@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ocitool.build.pipeline import Built
-from ocitool.cli.console import human
+from ocitool.build.pipeline import Built, Delivery
+from ocitool.cli.console import human, table
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
 from ocitool.errors import local_io
 from ocitool.model.views import Descriptor
+from ocitool.store.base import Put
 
 
 def metadata(built: Built, names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,3 +89,68 @@ def _append(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise local_io(error, f"write {path}") from error
+
+
+def outcome(
+    app: App,
+    built: Built,
+    deliveries: Sequence[Delivery],
+    *,
+    pushed: bool,
+    streamed: bool,
+    seconds: float,
+    shown: str = "",
+) -> Outcome:
+    """A build for people and machines: one line REF@DIGEST per tag pushed, the table, the summary.
+
+    With `shown` that is all of standard output; where it is `streamed`, it holds an archive and nothing else.
+    """
+    digest = built.root.digest
+    rows = [
+        (str(image.platform), image.manifest.digest.short, human(image.size), str(len(image.layers)))
+        for image in built.images
+    ]
+    traffic = app.opener.traffic
+    sent = sum(delivery.report.sent for delivery in deliveries)
+    saved = sum(delivery.report.saved for delivery in deliveries)
+    summary = (
+        f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
+        f"{len(rows)} platform{'s' if len(rows) != 1 else ''}, {human(sent)} sent, {human(saved)} saved, "
+        f"{traffic.requests} requests, {seconds:.1f} s"
+    )
+    names = [name for delivery in deliveries for name in delivery.names]
+    lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]
+    data = {
+        "digest": str(digest),
+        "media_type": built.root.media_type,
+        "size": built.root.size,
+        "names": names,
+        "platforms": [
+            {
+                "platform": str(image.platform),
+                "digest": str(image.manifest.digest),
+                "config": str(image.config.digest),
+                "size": image.size,
+                "layers": [str(layer.digest) for layer in image.layers],
+            }
+            for image in built.images
+        ],
+        "layers": [
+            {
+                "digest": str(layer.digest),
+                "diff_id": str(layer.diff_id),
+                "size": layer.size,
+                "codec": layer.codec.to_tree(),
+            }
+            for layer in built.layers
+        ],
+        "blobs": {put.value: sum(d.report.puts.get(put, 0) for d in deliveries) for put in Put},
+        "sent": sent,
+        "saved": saved,
+        "requests": traffic.requests,
+        "seconds": round(seconds, 3),
+    }
+    text = shown or "\n".join(lines or [str(digest)])
+    if streamed:  # standard output is the archive
+        return Outcome(data, summary=f"{summary}\n{text}")
+    return Outcome(data, text, summary=summary)

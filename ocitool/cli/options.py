@@ -7,9 +7,9 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,6 +74,10 @@ class App:
     def transfers(self) -> int:
         """How many requests to have under way at once."""
         return self.jobs or 16
+
+    def trust(self, hosts: Iterable[str]) -> None:
+        """Before anything is opened: do not check the certificates of these hosts."""
+        self.access = replace(self.access, insecure=(*self.access.insecure, *sorted(set(hosts))))
 
     def _hear(self, event: Event) -> None:
         self.console.hear(event)

@@ -31,6 +31,7 @@ COMMANDS: Final = (
     Command("export", "Write the merged root filesystem to a directory or a tar", "export", "Look"),
     Command("digest", "Print the digest that a name means", "digest", "Look"),
     Command("tags", "List the tags of a repository", "tags", "Look"),
+    Command("buildx build", "Build a Dockerfile, by buildx's words and defaults", "buildx_build", "Build"),
     Command("index create", "Make an index of images that exist and publish it", "index_create", "Index"),
     Command("index add", "Put images into a published index, replacing their platforms", "index_add", "Index"),
     Command("index remove", "Take entries out of a published index", "index_remove", "Index"),
@@ -53,6 +54,7 @@ COMMANDS: Final = (
 
 GROUPS: Final = {
     "index": "Create and edit multi-arch indexes",
+    "buildx": "What `docker buildx` does to build, without a builder",
     "manifest": "What `docker manifest` does, word for word",
     "cache": "This machine's store",
 }

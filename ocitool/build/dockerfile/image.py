@@ -1,6 +1,6 @@
 """What a Dockerfile came to, as an image: pure, from values to Documents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocitool.build.assemble import Image, apply_options, continued_history, in_family, rfc3339, spoken
@@ -30,6 +30,7 @@ def image_of(
     *,
     family: Family,
     epoch: int,
+    annotations: Mapping[str, str] | None = None,
 ) -> Image:
     """The image for one platform; `layers` are those of `written.layers`, in order.
 
@@ -72,7 +73,7 @@ def image_of(
         config = Document(base.config.document.edit(change).raw, family.config)
         below = tuple(in_family(layer, family, base.label) for layer in base.manifest.layers)
     descriptors = (*below, *(layer.descriptor(family) for layer in layers))
-    manifest = compose.manifest(family, Descriptor.of(config), descriptors)
+    manifest = compose.manifest(family, Descriptor.of(config), descriptors, annotations)
     return Image(platform, manifest, config, descriptors, base)
 
 

@@ -1,0 +1,98 @@
+"""The result of a build as plain files: what `-o type=local` and `-o type=tar` of buildx write."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ocitool.build.assemble import Image
+from ocitool.build.pipeline import Built, Delivery, deliver
+from ocitool.build.request import Surroundings
+from ocitool.errors import Unsupported, UsageError, local_io
+from ocitool.events import Noted
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, Manifest
+from ocitool.rootfs.extract import contents, export_tar, write_tar
+from ocitool.rootfs.folder import export_folder
+from ocitool.rootfs.tree import read_tree
+
+
+def folders(place: Path, platforms: Sequence[Platform], *, split: bool | None) -> tuple[Path, ...]:
+    """The folder of each platform: `place` itself for one, `place/linux_arm64` where there are several.
+
+    Raises Unsupported for several platforms in one folder, whose files would take each other's place.
+    """
+    if split or (split is None and len(platforms) > 1):
+        return tuple(place / str(platform).replace("/", "_") for platform in platforms)
+    if len(platforms) > 1:
+        raise Unsupported(
+            f"the files of {len(platforms)} platforms do not go into one folder {place}",
+            ability="platform-split=false",
+            hint="leave platform-split=false out, or choose one with --platform",
+        )
+    return (place,)
+
+
+def check_free(place: Path, platforms: Sequence[Platform], *, is_tar: bool, split: bool | None) -> None:
+    """Raise, before any work, where `export_files` would refuse: a folder that is not empty, a tar of several."""
+    if is_tar:
+        if len(platforms) > 1:
+            raise Unsupported(
+                f"a tar holds the files of one platform, and {len(platforms)} are built",
+                ability="type=tar",
+                hint="choose one with --platform, or write -o type=local,dest=DIR",
+            )
+        return
+    for folder in folders(place, platforms, split=split):
+        try:
+            is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        except OSError as error:
+            raise local_io(error, f"write into {folder}") from error
+        if is_taken:
+            raise UsageError(f"{folder} is there and not empty", hint="name a new folder, or empty it before")
+
+
+def export_files(
+    built: Built,
+    place: Path,
+    around: Surroundings,
+    *,
+    is_tar: bool,
+    split: bool | None,
+    stream: Callable[[Iterable[bytes]], None],
+) -> Delivery:
+    """Write the root file system of each platform; `stream` takes the tar that goes to `-`.
+
+    Layers of the base come into this machine's store first: each is read twice. Raises as `check_free`,
+    `rootfs.extract` and `rootfs.folder` do.
+    """
+    began = time.monotonic()
+    report = deliver(built, around.machine.content, (), (), around).report
+    platforms = [image.platform for image in built.images]
+    wanted = (place,) if is_tar else folders(place, platforms, split=split)
+    for image, target in zip(built.images, wanted, strict=True):
+        _write(image, target, around, stream if is_tar else None)
+    return Delivery(str(place), (), report, time.monotonic() - began)
+
+
+def _write(
+    image: Image, target: Path, around: Surroundings, stream: Callable[[Iterable[bytes]], None] | None
+) -> None:
+    """Write one image: as a tar if there is a stream, else as a folder."""
+    content = around.machine.content
+    manifest = Manifest(image.manifest, Descriptor.of(image.config), image.layers)
+    tree = read_tree(content, manifest, around.machine.memo, scope=around.scope)
+    what = contents(tree)
+    if what.left_out:
+        around.listener(Noted(f"{len(what.left_out)} devices or links to nothing of {image.platform} left out"))
+    if stream is None:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise local_io(error, f"write into {target.parent}") from error
+        export_folder(content, manifest, tree, what, target, scope=around.scope)
+        return
+    tar = export_tar(content, manifest, tree, what, scope=around.scope)
+    if str(target) == "-":
+        stream(tar)
+    else:
+        write_tar(tar, target)

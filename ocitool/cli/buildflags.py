@@ -1,0 +1,156 @@
+"""The options that `build` and `buildx build` share, and those of `build` alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ocitool.cli import options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def spec(function: F) -> F:
+    """Add the option that names a spec file."""
+    return click.option("--spec", "spec_file", type=_FILE, metavar="FILE", help="The ocitool.toml to use.")(
+        function
+    )
+
+
+def result(function: F) -> F:
+    """Add the options that say what is built from what, and where it goes."""
+    for option in reversed(
+        (
+            options.dockerfile,
+            click.option(
+                "--platform",
+                "platforms",
+                multiple=True,
+                metavar="OS/ARCH[/VARIANT]",
+                envvar="OCITOOL_PLATFORM",
+                help="Repeat, or use commas.",
+            ),
+            click.option(
+                "-t",
+                "--tag",
+                "tags",
+                multiple=True,
+                metavar="REF",
+                envvar="OCITOOL_TAG",
+                help="Name of the result; repeat for several.",
+            ),
+            click.option("--push", is_flag=True, help="Publish under every -t."),
+            click.option("--load", is_flag=True, help="Keep it in this machine's store too."),
+            click.option(
+                "-o",
+                "--output",
+                "outputs",
+                multiple=True,
+                metavar="LOC|type=…",
+                help="Also write oci:DIR[:TAG] and the like, or what buildx's type= says.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def contents(function: F) -> F:
+    """Add the options that say what is in the image where no Dockerfile does."""
+    for option in reversed(
+        (
+            click.option(
+                "--base",
+                default="",
+                metavar="LOC",
+                envvar="OCITOOL_BASE",
+                help="Image to build upon  [default: scratch].",
+            ),
+            click.option(
+                "--toolchain",
+                default="",
+                metavar="NAME",
+                envvar="OCITOOL_TOOLCHAIN",
+                help="go, command or prebuilt  [default: by build files].",
+            ),
+            click.option(
+                "--copy", "copies", multiple=True, metavar="SRC:DEST[:MODE]", help="{os} {arch} {variant} in SRC."
+            ),
+            click.option(
+                "--with",
+                "extras",
+                multiple=True,
+                metavar="WORDS",
+                envvar="OCITOOL_WITH",
+                help="ca-certificates, zoneinfo, passwd, tmp.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def settings(function: F) -> F:
+    """Add the options that say what the config says."""
+    for option in reversed(
+        (
+            click.option("--entrypoint", metavar="JSON|WORDS", help="Program that the image starts."),
+            click.option("--cmd", metavar="JSON|WORDS", help="Its default arguments."),
+            click.option("--env", "-e", multiple=True, metavar="K=V", help="Environment variable."),
+            click.option("--user", metavar="USER[:GROUP]", help="User to run as."),
+            click.option("--workdir", metavar="DIR", help="Working directory."),
+            click.option("--expose", multiple=True, metavar="PORT[/PROTO]", help="Port the program listens on."),
+            click.option("--volume", multiple=True, metavar="PATH", help="Path to keep outside the container."),
+            click.option("--stop-signal", metavar="SIGNAL", help="Signal that stops the program."),
+            click.option("--no-git-labels", is_flag=True, help="No labels for source and revision."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def documents(function: F) -> F:
+    """Add the options about labels, annotations, families, and what is written about the build."""
+    for option in reversed(
+        (
+            click.option("--label", multiple=True, metavar="K=V", help="Label in the config."),
+            click.option(
+                "--annotation",
+                multiple=True,
+                metavar="[PLACE:]K=V",
+                help="Annotation, OCI only; PLACE is index, manifest, manifest[PLATFORM] or manifest-descriptor.",
+            ),
+            click.option(
+                "--format",
+                "form",
+                type=click.Choice(["auto", "docker", "oci"]),
+                envvar="OCITOOL_FORMAT",
+                help="Family of the manifests.",
+            ),
+            click.option(
+                "--compression",
+                default="",
+                metavar="NAME",
+                envvar="OCITOOL_COMPRESSION",
+                help="gzip[:LEVEL][,single], isal, zstd, none.",
+            ),
+            click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform."),
+            click.option("--metadata-file", metavar="FILE", type=_PATH, help="Write the result as JSON."),
+            click.option("--iidfile", metavar="FILE", type=_PATH, help="Write the image id."),
+            click.option(
+                "--allow-foreign-arch",
+                is_flag=True,
+                help="Warn instead of refusing programs of other platforms.",
+            ),
+            click.option("--no-cache", is_flag=True, help="Compile and pack again what has not changed."),
+            click.option(
+                "--dry-run", is_flag=True, help="Print what would be compiled, packed and sent; do nothing."
+            ),
+        )
+    ):
+        function = option(function)
+    return function

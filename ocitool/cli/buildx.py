@@ -1,0 +1,218 @@
+"""The flags of `docker buildx build` that have nothing to do here: one table, each with the reason it gives.
+
+What would change the image and cannot be honoured is refused; the rest is taken with one note for each reason.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+import click
+
+from ocitool.cli.console import Console
+from ocitool.errors import Unsupported, UsageError
+from ocitool.events import Noted
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Reason(NamedTuple):
+    """Why a flag does nothing: in a few words for the help, and as it is told when the flag is used."""
+
+    brief: str
+    told: str
+
+
+NOTHING_RUNS: Final = Reason("For RUN; nothing is run here.", "for what RUN starts, and nothing is run here")
+RECALLED: Final = Reason(
+    "Layers are recalled by content.",
+    "no cache to read or write: layers are recalled by content, and a registry is asked what it has",
+)
+NO_BUILDER: Final = Reason("There is no builder.", "there is no builder: the build happens in this process")
+ANYWAY: Final = Reason("So it is at every build.", "images are asked for at every build")
+NOT_SENT: Final = Reason("Nothing is sent.", "the context is read where it is, and sent nowhere")
+NOT_SQUASHED: Final = Reason("Layers stay apart.", "layers stay apart, as with buildx")
+RAW_LINES: Final = "progress is told in lines; --json gives the result as JSON"
+
+SECTION: Final = "Taken because scripts for docker buildx say it"
+_OFF: Final = frozenset({"false", "0", "f", "F", "FALSE", "False"})
+
+
+class Word(NamedTuple):
+    """One flag: its names, what stands for its value (empty: it takes none), and why it does nothing."""
+
+    names: tuple[str, ...]
+    metavar: str
+    reason: Reason
+    is_hidden: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name under which click hands it over."""
+        return self.names[0].removeprefix("--").replace("-", "_")
+
+
+WORDS: Final = (
+    Word(("--builder",), "NAME", NO_BUILDER),
+    Word(("--cache-from",), "SOURCE", RECALLED),
+    Word(("--cache-to",), "PLACE", RECALLED),
+    Word(("--pull",), "", ANYWAY),
+    Word(("--secret",), "SPEC", NOTHING_RUNS),
+    Word(("--ssh",), "SPEC", NOTHING_RUNS),
+    Word(("--network",), "MODE", NOTHING_RUNS),
+    Word(("--allow",), "WHAT", NOTHING_RUNS),
+    Word(("--add-host",), "HOST:IP", NOTHING_RUNS),
+    Word(("--shm-size",), "BYTES", NOTHING_RUNS),
+    Word(("--ulimit",), "LIMIT", NOTHING_RUNS),
+    Word(("--cgroup-parent",), "NAME", NOTHING_RUNS),
+    # What docker build took and buildx hides and ignores.
+    Word(("--isolation",), "NAME", NOTHING_RUNS, is_hidden=True),
+    Word(("--security-opt",), "OPTION", NOTHING_RUNS, is_hidden=True),
+    Word(("--memory", "-m"), "BYTES", NOTHING_RUNS, is_hidden=True),
+    Word(("--memory-swap",), "BYTES", NOTHING_RUNS, is_hidden=True),
+    Word(("--cpu-shares", "-c"), "N", NOTHING_RUNS, is_hidden=True),
+    Word(("--cpu-period",), "N", NOTHING_RUNS, is_hidden=True),
+    Word(("--cpu-quota",), "N", NOTHING_RUNS, is_hidden=True),
+    Word(("--cpuset-cpus",), "SET", NOTHING_RUNS, is_hidden=True),
+    Word(("--cpuset-mems",), "SET", NOTHING_RUNS, is_hidden=True),
+    Word(("--rm",), "", NOTHING_RUNS, is_hidden=True),
+    Word(("--force-rm",), "", NOTHING_RUNS, is_hidden=True),
+    Word(("--compress",), "", NOT_SENT, is_hidden=True),
+    Word(("--squash",), "", NOT_SQUASHED, is_hidden=True),
+)
+_SILENT: Final = frozenset({"pull", "rm", "force_rm"})
+"""What asks for nothing else than what happens anyway."""
+REFUSED: Final = {
+    "provenance": "leave it out, or write --provenance=false",
+    "sbom": "leave it out, or write --sbom=false; a scanner can read the image that was built",
+}
+"""Attestations that would be part of the image, and the way out."""
+PROGRESS: Final = ("auto", "none", "plain", "quiet", "rawjson", "tty")
+CALLS: Final = ("build", "check", "outline", "targets")
+
+
+class Flag(click.Option):
+    """An option under a heading of its own."""
+
+    section = SECTION
+
+
+class SectionedCommand(click.Command):
+    """A command whose help has the flags of `section` at the end, and whose switches take docker's `=true`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; `--push=true` is `--push`, and `--push=false` is nothing."""
+        options = [one for one in self.params if isinstance(one, click.Option)]
+        switches = {name for one in options if one.is_flag for name in one.opts}
+        return super().parse_args(ctx, list(_without_values(args, switches)))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options in their sections, in their order."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for one in self.get_params(ctx):
+            record = one.get_help_record(ctx) if isinstance(one, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(one, "section", "Options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def _without_values(args: Sequence[str], switches: set[str]) -> Iterator[str]:
+    """The words with `=true` of switches taken off, and without those that say `=false`."""
+    for number, word in enumerate(args):
+        if word == "--":
+            yield from args[number:]
+            return
+        name, equals, value = word.partition("=")
+        if not equals or name not in switches:
+            yield word
+        elif value in {"true", "1", "t", "T", "TRUE", "True"}:
+            yield name
+        elif value not in _OFF:
+            raise UsageError(f"{name}={value} is neither true nor false")
+
+
+def flags(function: F) -> F:
+    """Add buildx's flags: those of the table, and those that say how the build is told."""
+    for option in reversed(tuple(_options())):
+        function = option(function)
+    return function
+
+
+def _options() -> Iterator[Callable[[F], F]]:
+    yield click.option(
+        "--progress",
+        cls=Flag,
+        type=click.Choice(PROGRESS),
+        metavar="HOW",
+        envvar="BUILDKIT_PROGRESS",
+        help="auto, tty, plain, quiet, none or rawjson.",
+    )
+    yield click.option("-D", "--debug", cls=Flag, is_flag=True, help="As --verbose.")
+    yield click.option("--no-cache-filter", cls=Flag, multiple=True, metavar="STAGE", help="As --no-cache.")
+    yield click.option("--call", cls=Flag, type=click.Choice(CALLS), metavar="METHOD", help="Only build.")
+    for key in REFUSED:
+        yield click.option(f"--{key}", cls=Flag, metavar="VALUE", help="Only false: none is made.")
+    yield click.option("--attest", cls=Flag, multiple=True, metavar="SPEC", help="Only with disabled=true.")
+    for word in WORDS:
+        takes = {"multiple": True, "metavar": word.metavar} if word.metavar else {"is_flag": True}
+        yield click.option(*word.names, cls=Flag, help=word.reason.brief, hidden=word.is_hidden, **takes)
+
+
+def heed(values: Mapping[str, Any], console: Console) -> None:
+    """Do what can be done about buildx's flags, tell why the others do nothing, refuse what would be missed.
+
+    Raises Unsupported, UsageError.
+    """
+    refuse(values)
+    show(values, console)
+    for reason, names in given(values).items():
+        console.hear(Noted(f"note: {', '.join(names)}: {reason}", "notice"))
+
+
+def given(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """For each reason the flags that were given and do nothing because of it."""
+    found: dict[str, list[str]] = {}
+    for word in WORDS:
+        if values.get(word.key) and word.key not in _SILENT:
+            found.setdefault(word.reason.told, []).append(word.names[0])
+    return found
+
+
+def show(values: Mapping[str, Any], console: Console) -> None:
+    """Tell the build as --progress and --debug ask for."""
+    progress = values.get("progress")
+    if progress in {"none", "quiet"}:
+        console.quiet = True
+    elif progress in {"plain", "rawjson"}:
+        console.draw_nothing()
+    if progress == "rawjson":
+        console.hear(Noted(f"note: --progress rawjson: {RAW_LINES}", "notice"))
+    console.verbose = console.verbose or bool(values.get("debug"))
+
+
+def refuse(values: Mapping[str, Any]) -> None:
+    """Raise Unsupported for attestations that are asked for, and for other methods than to build."""
+    for kind in wanted_attestations(values):
+        raise Unsupported(
+            f"a build here makes no {kind} attestation",
+            ability=kind,
+            hint=REFUSED.get(kind, "leave --attest out"),
+        )
+    call = values.get("call") or "build"
+    if call != "build":
+        raise Unsupported(f"--call {call} is not answered", ability=call, hint="only --call build is")
+
+
+def wanted_attestations(values: Mapping[str, Any]) -> Iterator[str]:
+    """The kinds of attestations asked for and not disabled. Raises UsageError for an --attest without a type."""
+    for kind in REFUSED:
+        said = values.get(kind)
+        if said is not None and said not in _OFF and "disabled=true" not in said.split(","):
+            yield kind
+    for spec in values.get("attest") or ():
+        words = dict(word.partition("=")[::2] for word in spec.split(","))
+        if "type" not in words:
+            raise UsageError(f"--attest {spec!r} names no type", hint="as in type=provenance,disabled=true")
+        if words.get("disabled") != "true":
+            yield words["type"]

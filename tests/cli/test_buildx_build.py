@@ -1,0 +1,171 @@
+"""`ocitool buildx build`: outputs, annotations and answers by buildx's words."""
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from ocitool.store.layout import LayoutStore
+from tests.fakes.registry import fake_registry
+
+BOTH = "linux/amd64,linux/arm64"
+
+
+@pytest.fixture
+def buildx(home, run, monkeypatch):
+    """`buildx(*flags)`: a build of a Dockerfile with one file for each platform, in the current folder."""
+    monkeypatch.chdir(home)
+    for arch in ("amd64", "arm64"):
+        (home / arch).write_text(arch)
+    (home / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY --chmod=755 ${TARGETARCH} /bin/app\n")
+
+    def call(*flags, platform=BOTH, path=".", stdin=b""):
+        return run("buildx", "build", "--platform", platform, *flags, path, stdin=stdin)
+
+    return call
+
+
+def manifests(folder):
+    """The root in a layout, and the manifests below it by architecture."""
+    store = LayoutStore(folder)
+    root = store.get_manifest("1").tree()
+    children = {
+        entry["platform"]["architecture"]: store.get_manifest(entry["digest"]).tree()
+        for entry in root.get("manifests", ())
+    }
+    return root, children
+
+
+def test_annotations_are_for_the_manifests_and_make_them_oci(home, buildx):
+    done = buildx(
+        *("--annotation", "all=1", "--annotation", "index:top=2", "--annotation", "manifest[linux/arm64]:one=3"),
+        *("--annotation", "manifest-descriptor:entry=4", "-o", "oci:out:1"),
+    )
+
+    assert 0 == done.exit_code, done.stderr
+    root, children = manifests(home / "out")
+    assert {"top": "2"} == root["annotations"]
+    assert {"amd64": {"all": "1"}, "arm64": {"all": "1", "one": "3"}} == {
+        arch: tree["annotations"] for arch, tree in children.items()
+    }
+    assert [{"entry": "4"}, {"entry": "4"}] == [entry["annotations"] for entry in root["manifests"]]
+
+
+def test_annotations_of_build_are_for_the_root_also_of_one_image(home, buildx, run):
+    flags = ("--annotation", "a=b", "--format", "oci", "-o", "oci:out:1")
+
+    assert 0 == run("build", ".", "--platform", "linux/amd64", *flags).exit_code
+    assert {"a": "b"} == manifests(home / "out")[0]["annotations"]
+    assert 0 == run("build", ".", "--platform", BOTH, *flags).exit_code
+    root, children = manifests(home / "out")
+    assert {"a": "b"} == root["annotations"]
+    assert [False, False] == ["annotations" in tree for tree in children.values()]
+
+
+def test_files_of_every_platform_in_folders_of_their_own(home, buildx):
+    assert 0 == buildx("-o", "type=local,dest=out").exit_code
+    assert 0 == buildx("-o", "one", platform="linux/arm64").exit_code
+
+    assert "amd64" == (home / "out/linux_amd64/bin/app").read_text()
+    assert "arm64" == (home / "out/linux_arm64/bin/app").read_text() == (home / "one/bin/app").read_text()
+    assert 0o755 == (home / "one/bin/app").stat().st_mode & 0o7777
+
+
+def test_a_folder_that_is_taken_is_refused_before_the_build(home, buildx):
+    (home / "out/linux_arm64").mkdir(parents=True)
+    (home / "out/linux_arm64/mine").write_text("")
+
+    done = buildx("-o", "out", "-o", "oci:lay:1")
+
+    assert 2 == done.exit_code
+    assert "out/linux_arm64 is there and not empty" in done.stderr
+    assert not (home / "lay").exists()
+
+
+def test_a_tar_of_files_is_for_one_platform(home, buildx, ocitool):
+    assert 9 == buildx("-o", "type=tar,dest=out.tar").exit_code
+    assert 0 == buildx("-o", "type=tar,dest=out.tar", platform="linux/arm64").exit_code
+    streamed = ocitool("buildx", "build", "--platform", "linux/arm64", "-o", "-", ".")
+
+    with tarfile.open(home / "out.tar") as archive:
+        assert b"arm64" == archive.extractfile("bin/app").read()
+    assert (home / "out.tar").read_text() == streamed.stdout
+
+
+def test_a_dockerfile_on_standard_input_has_no_files(buildx):
+    text = b"FROM scratch\nLABEL a=b\n"
+
+    assert 0 == buildx(path="-", stdin=text).exit_code
+    copied = buildx(path="-", stdin=b"FROM scratch\nCOPY amd64 /\n")
+    assert (3, True) == (copied.exit_code, "no amd64 in the context" in copied.stderr)
+    assert 2 == buildx("-f", "-", path="-", stdin=text).exit_code
+
+
+def test_contexts_that_are_elsewhere_are_refused_with_a_way_out(buildx):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as writer:
+        writer.addfile(tarfile.TarInfo("Dockerfile"))
+
+    for path in ("https://git.test/a/b.git", "git@git.test:a/b", "github.com/a/b#main", "a/b.git"):
+        done = buildx(path=path)
+        assert (9, True) == (done.exit_code, "git clone" in done.stderr), path
+    assert 9 == buildx(path="-", stdin=archive.getvalue()).exit_code
+
+
+def test_quiet_prints_the_image_id(home, buildx):
+    one = buildx("-q", "--iidfile", "iid", platform="linux/arm64")
+    several = buildx("-q", "--metadata-file", "meta")
+
+    assert (home / "iid").read_text() + "\n" == one.stdout
+    assert json.loads((home / "meta").read_text())["containerimage.digest"] + "\n" == several.stdout
+    assert "" == one.stderr == several.stderr
+
+
+def test_what_docker_would_load_stays_in_this_machines_store(buildx, run):
+    done = buildx("--load", "-t", "reg.test/app:1")
+
+    assert 0 == done.exit_code
+    assert 1 == done.stderr.count("note: there is no daemon to load into")
+    assert "reg.test/app:1" in run("images").stdout
+
+
+def test_a_push_by_digest_writes_no_tag(buildx, run):
+    """As in docker's own example of a build on several machines, whose results are merged later."""
+    with fake_registry() as registry:
+        output = f"type=image,name={registry.host}/app,push-by-digest=true,name-canonical=true,push=true"
+
+        done = buildx("--output", output, "--metadata-file", "meta", platform="linux/arm64")
+
+        assert 0 == done.exit_code, done.stderr
+        name, _, digest = done.stdout.strip().partition("@")
+        assert (f"{registry.host}/app", "") == (name, run("tags", name).stdout)
+        assert 0 == run("inspect", f"{name}@{digest}").exit_code
+
+
+def test_each_reason_is_told_once_and_attestations_are_refused(buildx):
+    done = buildx("--network", "host", "--add-host", "a:1", "--cache-from", "type=gha", "--cache-to", "type=gha")
+
+    notes = [line for line in done.stderr.splitlines() if line.startswith("note:")]
+    assert ["note: --cache-from, --cache-to: ", "note: --network, --add-host: "] == sorted(
+        note[: note.rindex(": ", 0, 45) + 2] for note in notes
+    )
+    for flag in ("--provenance=mode=max", "--sbom=true", "--attest=type=sbom"):
+        refused = buildx(flag)
+        assert (9, True) == (refused.exit_code, "hint: leave" in refused.stderr)
+    assert 0 == buildx("--provenance=false", "--sbom=false", "--pull=true", "--load=false").exit_code
+
+
+def test_an_unknown_flag_is_told_the_nearest(buildx):
+    done = buildx("--platfrom", "x")
+
+    assert 2 == done.exit_code
+    assert "--platform" in done.stderr
+
+
+def test_it_builds_the_dockerfile_and_nothing_else(home, buildx, run):
+    (home / "Dockerfile").unlink()
+    (home / "go.mod").write_text("module x\n")
+
+    assert 3 == buildx().exit_code
+    assert 2 == run("buildx", "build").exit_code
