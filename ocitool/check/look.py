@@ -5,7 +5,7 @@ and no rule draws conclusions from it (K034).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import chain
@@ -22,7 +22,7 @@ from ocitool.model.digest import Digest, Tap
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, View
 from ocitool.rootfs.reader import Member, read_members
 from ocitool.rootfs.tree import MAX_MEMBERS, Listed, Tree
 from ocitool.store.base import Reader
@@ -92,12 +92,15 @@ class Image:
 class Look:
     """What was seen of one name. `configs` and `layers` are by the blob's digest.
 
+    `views` are the snapshot's readable manifests in its order, parsed once since every rule asks.
+
     `absent` are blobs that are not there, `broken` configs that are no configs. `layers` holds only those of
     images that were looked at deeply. `now` is when, in UTC.
     """
 
     where: str
     snapshot: Snapshot
+    views: Mapping[Digest, View]
     configs: Mapping[Digest, ImageConfig]
     now: datetime
     absent: frozenset[Digest] = frozenset()
@@ -108,14 +111,12 @@ class Look:
     @cached_property
     def indexes(self) -> tuple[Index, ...]:
         """Every index, the root first."""
-        views = (self.snapshot.view(digest) for digest in self._readable)
-        return tuple(seen for seen in views if isinstance(seen, Index))
+        return tuple(seen for seen in self.views.values() if isinstance(seen, Index))
 
     @cached_property
     def manifests(self) -> tuple[Manifest, ...]:
         """Every manifest that is no index: images and artifacts."""
-        views = (self.snapshot.view(digest) for digest in self._readable)
-        return tuple(seen for seen in views if isinstance(seen, Manifest))
+        return tuple(seen for seen in self.views.values() if isinstance(seen, Manifest))
 
     @cached_property
     def images(self) -> tuple[Image, ...]:
@@ -143,11 +144,6 @@ class Look:
         if not seen or any(one is None or one.damage for one in seen):
             return None
         return Tree(one.listed for one in seen if one is not None)
-
-    @property
-    def _readable(self) -> Iterator[Digest]:
-        refused = {edge.descriptor.digest for edge, _ in self.snapshot.refused}
-        return (digest for digest in self.snapshot.documents if digest not in refused)
 
 
 def look(
@@ -180,8 +176,10 @@ def look_at(
 ) -> Look:
     """Look at a snapshot that was taken already."""
     width = width or store.traits.concurrency
-    bare = Look(store.label, snapshot, {}, now or datetime.now(UTC))
-    images = [manifest for manifest in bare.manifests if manifest.is_image]
+    refused = {edge.descriptor.digest for edge, _ in snapshot.refused}
+    views = {digest: snapshot.view(digest) for digest in snapshot.documents if digest not in refused}
+    bare = Look(store.label, snapshot, views, {}, now or datetime.now(UTC))
+    images = tuple({image.digest: image.manifest for image in bare.images}.values())
     wanted = {m.config.digest: m.config for m in images}
     layers = {
         layer.digest: layer
@@ -197,11 +195,9 @@ def look_at(
     answers = {**{d: t.result for d, t in configs.items()}, **{d: t.result for d, t in read.items()}}
     errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}
     broken = {d: e for d, e in errors.items() if isinstance(e, (MalformedDocument, DigestMismatch))}
-    return Look(
-        where=store.label,
-        snapshot=snapshot,
+    return replace(
+        bare,
         configs={d: answer for d, answer in answers.items() if isinstance(answer, ImageConfig)},
-        now=bare.now,
         absent=frozenset(d for d, e in errors.items() if isinstance(e, NotFound)),
         broken=broken,
         layers={d: answer for d, answer in answers.items() if isinstance(answer, LayerLook)},

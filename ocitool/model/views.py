@@ -96,13 +96,23 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An OCI index or Docker manifest list; entries in document order."""
+    """An OCI index or Docker manifest list; entries in document order.
+
+    `own_type` is the mediaType in the document, empty if it has none.
+    """
 
     document: Document
     entries: tuple[Descriptor, ...]
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY, hash=False)
     artifact_type: str = ""
     subject: Descriptor | None = None
+    own_type: str = ""
+
+    @property
+    def effective_type(self) -> str:
+        """The media type to send it with: its own, else what it was served as, else what its shape says."""
+        served = self.document.media_type
+        return self.own_type or (served if mediatype.is_index(served) else mediatype.OCI_INDEX)
 
     @property
     def platforms(self) -> tuple[Descriptor, ...]:
@@ -112,7 +122,10 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An image manifest of either family, or an OCI artifact; layers bottom first."""
+    """An image manifest of either family, or an OCI artifact; layers bottom first.
+
+    `own_type` is the mediaType in the document, empty if it has none.
+    """
 
     document: Document
     config: Descriptor
@@ -120,6 +133,13 @@ class Manifest:
     annotations: Mapping[str, str] = field(default_factory=lambda: EMPTY, hash=False)
     artifact_type: str = ""
     subject: Descriptor | None = None
+    own_type: str = ""
+
+    @property
+    def effective_type(self) -> str:
+        """The media type to send it with: its own, else what it was served as, else what its shape says."""
+        served = self.document.media_type
+        return self.own_type or (served if mediatype.is_manifest(served) else mediatype.OCI_MANIFEST)
 
     @property
     def is_image(self) -> bool:
@@ -177,15 +197,9 @@ def view(document: Document) -> View:
 
 def effective_type(document: Document) -> str:
     """The media type to send a document with: its own, else what it was served as, else what its shape says."""
-    match view(document):
-        case Index(document=read):
-            own = read.tree().get("mediaType")
-            served = document.media_type
-            return own or (served if mediatype.is_index(served) else mediatype.OCI_INDEX)
-        case Manifest(document=read):
-            own = read.tree().get("mediaType")
-            served = document.media_type
-            return own or (served if mediatype.is_manifest(served) else mediatype.OCI_MANIFEST)
+    match seen := view(document):
+        case Index() | Manifest():
+            return seen.effective_type
         case Opaque():
             tree = document.tree()
             own = tree.get("mediaType") if isinstance(tree, Mapping) else None
@@ -203,6 +217,7 @@ def _index(document: Document, tree: Mapping[str, Tree]) -> Index:
         annotations=_annotations(tree, ""),
         artifact_type=_string(tree, "artifactType", ""),
         subject=_subject(tree),
+        own_type=tree.get("mediaType") or "",
     )
 
 
@@ -222,6 +237,7 @@ def _manifest(document: Document, tree: Mapping[str, Tree]) -> Manifest:
         annotations=_annotations(tree, ""),
         artifact_type=_string(tree, "artifactType", ""),
         subject=_subject(tree),
+        own_type=tree.get("mediaType") or "",
     )
 
 

@@ -57,7 +57,8 @@ class FakeRegistry:
         self.problems: list[str] = []
         self.accepted = 0  # bytes taken into sessions
         self.taken_at_most: int | None = None  # of the next body that goes to a session
-        self.busy = self.busiest = 0
+        self.busy = self.busiest = 0  # requests under way, and the most at once
+        self.connections = self.most_connections = 0
         self.guard: Callable[[Logged], Response | None] | None = None
         self.token_server: Callable[[Logged], Response] | None = None
         self.scheme = "http"
@@ -95,6 +96,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
+
+    def setup(self) -> None:
+        """Count the connection."""
+        super().setup()
+        with self.registry.lock:
+            self.registry.connections += 1
+            self.registry.most_connections = max(self.registry.most_connections, self.registry.connections)
+
+    def finish(self) -> None:
+        """It has ended."""
+        with self.registry.lock:
+            self.registry.connections -= 1
+        super().finish()
 
     def handle_any(self) -> None:
         with self.registry.lock:

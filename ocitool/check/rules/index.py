@@ -11,7 +11,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import ARCHITECTURES, OSES, Platform
-from ocitool.model.views import ATTESTATION, Descriptor, Index, effective_type
+from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque, effective_type
 
 
 def missing_platform(look: Look) -> Iterator[Hit]:
@@ -92,7 +92,7 @@ def nested(look: Look) -> Iterator[Hit]:
 def mixed_families(look: Look) -> Iterator[Hit]:
     """Docker and OCI manifests in one list: registries refuse it (K023)."""
     for index in look.indexes:
-        own = mediatype.family_of(effective_type(index.document))
+        own = mediatype.family_of(index.effective_type)
         for number, entry in enumerate(index.entries):
             has = mediatype.family_of(entry.media_type)
             if own is not None and has not in (None, own):
@@ -115,12 +115,11 @@ def child_size(look: Look) -> Iterator[Hit]:
 
 def child_type(look: Look) -> Iterator[Hit]:
     """An entry whose mediaType is not the manifest's own."""
-    refused = {edge.descriptor.digest for edge, _ in look.snapshot.refused}
     for index, number, entry in _entries(look):
-        child = look.snapshot.documents.get(entry.digest)
-        if child is None or entry.digest in refused:
+        child = look.views.get(entry.digest)
+        if child is None:
             continue
-        is_type = effective_type(child)
+        is_type = effective_type(child.document) if isinstance(child, Opaque) else child.effective_type
         if is_type and is_type != entry.media_type:
             yield (
                 _at(index, number, "/mediaType", entry),
@@ -171,9 +170,9 @@ def no_subject(look: Look) -> Iterator[Hit]:
 
 def no_media_type(look: Look) -> Iterator[Hit]:
     """An index or manifest without mediaType: some clients guess Docker's (K044)."""
-    for document in (*(i.document for i in look.indexes), *(m.document for m in look.manifests)):
-        if not document.tree().get("mediaType"):
-            yield Location(document.digest, "/mediaType"), "the document does not say its mediaType"
+    for digest, seen in look.views.items():
+        if not isinstance(seen, Opaque) and not seen.own_type:
+            yield Location(digest, "/mediaType"), "the document does not say its mediaType"
 
 
 def order(look: Look) -> Iterator[Hit]:
@@ -200,7 +199,7 @@ def _entries(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
 
 def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
     """Entries that are meant to run: no attestations, no inner indexes, no artifacts."""
-    images = {manifest.document.digest: manifest.is_image for manifest in look.manifests}
+    images = {digest: seen.is_image for digest, seen in look.views.items() if isinstance(seen, Manifest)}
     for index, number, entry in _entries(look):
         if not entry.is_attestation and not mediatype.is_index(entry.media_type) and images.get(entry.digest, True):
             yield index, number, entry
@@ -208,12 +207,9 @@ def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
 
 def _config_platform(look: Look, entry: Descriptor) -> Platform | None:
     """What the entry's config says, None where it says nothing."""
-    for manifest in look.manifests:
-        if manifest.document.digest == entry.digest:
-            config = look.configs.get(manifest.config.digest)
-            if config is not None and config.platform.os and config.platform.architecture:
-                return config.platform
-    return None
+    manifest = look.views.get(entry.digest)
+    config = look.configs.get(manifest.config.digest) if isinstance(manifest, Manifest) else None
+    return config.platform if config is not None and config.platform.os and config.platform.architecture else None
 
 
 def agree(entry: Platform, config: Platform) -> bool:

@@ -9,7 +9,7 @@ from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model import mediatype
 from ocitool.model.files import OPAQUE, WHITEOUT, Kind
 from ocitool.model.mediatype import Family
-from ocitool.model.views import Descriptor, effective_type
+from ocitool.model.views import Descriptor
 from ocitool.rootfs.tree import Tree
 
 _LARGEST_ID: Final = 65535
@@ -27,7 +27,7 @@ def missing(look: Look) -> Iterator[Hit]:
 def mixed_families(look: Look) -> Iterator[Hit]:
     """A manifest of one family with config or layers of the other (K025)."""
     for image in _each(look):
-        own = mediatype.family_of(effective_type(image.manifest.document))
+        own = mediatype.family_of(image.manifest.effective_type)
         parts = [("/config", image.manifest.config)]
         parts += [(f"/layers/{n}", layer) for n, layer in enumerate(image.manifest.layers)]
         for pointer, part in parts:
