@@ -17,6 +17,7 @@ sys.path.insert(0, str(REPOSITORY))
 import click  # noqa: E402
 
 from ocitool import errors  # noqa: E402 - the checkout that this file stands in, not an installed copy
+from ocitool.build.dockerfile.lint.engine import RULES as CHECKS  # noqa: E402
 from ocitool.build.schema import SCHEMA  # noqa: E402
 from ocitool.check.engine import DOCUMENTED  # noqa: E402
 from ocitool.cli.table import COMMANDS  # noqa: E402
@@ -164,6 +165,27 @@ def rules() -> str:
     return "\n".join(lines) + "\n"
 
 
+def dockerfile_checks() -> str:
+    """Every check of a Dockerfile, from the table of checks."""
+    lines = [
+        GENERATED + "# Checks of a Dockerfile",
+        "",
+        "`ocitool build --check` tells them; a build that goes on counts the warnings in one line.",
+        "Errors stop a build here, warnings do not, and notes do not count for the exit code.",
+        "Checks that BuildKit has too bear its names, so that one directive serves both.",
+        "`# check=skip=NAME,NAME` stands at the top of the file, or above an instruction for it alone.",
+        "With `# check=error=true` a build ends at a warning.",
+        "BuildKit's InvalidBaseImagePlatform needs the image and is no check here: a build refuses such a base.",
+    ]
+    for rule in sorted(CHECKS, key=lambda one: one.name):
+        marks = [rule.severity.value, *(["only by `check=experimental=NAME`"] if rule.is_experimental else [])]
+        marks += [f"[as in BuildKit]({rule.url})" if rule.url else "ocitool's own"]
+        lines += ["", f"## `{rule.name}`", "", f"{rule.title}: {', '.join(marks)}.", "", rule.reason]
+        lines += ["", "```dockerfile", rule.example, "```", "", "Better:"]
+        lines += ["", "```dockerfile", rule.better, "```"]
+    return "\n".join(lines) + "\n"
+
+
 SHARED = {"as_json", "quiet", "verbose", "plain_http", "insecure_hosts", "ca_files", "jobs", "cache_dir"}
 
 
@@ -216,6 +238,7 @@ def _first_line(kind: type) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cases.md": cases,
     "docs/reference/commands.md": commands,
+    "docs/reference/dockerfile-checks.md": dockerfile_checks,
     "docs/reference/exit-codes.md": exit_codes,
     "docs/reference/registry-faults.md": registry_faults,
     "docs/reference/rules.md": rules,

@@ -17,7 +17,7 @@ from ocitool.build.preview import preview, preview_text
 from ocitool.build.request import BuildRequest, Plan, Surroundings
 from ocitool.build.scratch import parse_extras
 from ocitool.build.spec import ImageOptions
-from ocitool.cli import buildx
+from ocitool.cli import buildx, linting
 from ocitool.cli.destinations import Wanted, ahead_of, deliver_all, destinations, open_targets
 from ocitool.cli.handover import hand_over, image_id, outcome
 from ocitool.cli.options import App
@@ -66,6 +66,10 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     if wanted.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
     asked = request(app, path, words, wanted, ways)
+    method, as_json = buildx.call(flags)
+    if method == "check":
+        app.console.as_json = app.console.as_json or as_json
+        return linting.check(app, asked)
     if wanted.insecure:
         app.trust(tag.api_host for tag in asked.tags)
     around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)

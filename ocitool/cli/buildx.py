@@ -87,7 +87,8 @@ REFUSED: Final = {
 }
 """Attestations that would be part of the image, and the way out."""
 PROGRESS: Final = ("auto", "none", "plain", "quiet", "rawjson", "tty")
-CALLS: Final = ("build", "check", "outline", "targets")
+CALLS: Final = ("build", "check", "lint")
+"""What --call can ask for; lint is docker's other word for check."""
 
 
 class Flag(click.Option):
@@ -150,7 +151,7 @@ def _options() -> Iterator[Callable[[F], F]]:
     )
     yield click.option("-D", "--debug", cls=Flag, is_flag=True, help="As --verbose.")
     yield click.option("--no-cache-filter", cls=Flag, multiple=True, metavar="STAGE", help="As --no-cache.")
-    yield click.option("--call", cls=Flag, type=click.Choice(CALLS), metavar="METHOD", help="Only build.")
+    yield click.option("--call", cls=Flag, metavar="METHOD", help="build, or check[,format=json] as --check.")
     for key in REFUSED:
         yield click.option(f"--{key}", cls=Flag, metavar="VALUE", help="Only false: none is made.")
     yield click.option("--attest", cls=Flag, multiple=True, metavar="SPEC", help="Only with disabled=true.")
@@ -199,9 +200,22 @@ def refuse(values: Mapping[str, Any]) -> None:
             ability=kind,
             hint=REFUSED.get(kind, "leave --attest out"),
         )
-    call = values.get("call") or "build"
-    if call != "build":
-        raise Unsupported(f"--call {call} is not answered", ability=call, hint="only --call build is")
+    call(values)
+
+
+def call(values: Mapping[str, Any]) -> tuple[str, bool]:
+    """What is to be done with the Dockerfile, build or check, and whether JSON is wanted of it.
+
+    Raises Unsupported for another method, UsageError for an option that is none.
+    """
+    method, *options = (values.get("call") or "build").split(",")
+    if method not in CALLS:
+        raise Unsupported(f"--call {method} is not answered", ability=method, hint="--call build and check are")
+    for option in options:
+        if option not in {"format=json", "format=text"}:
+            raise UsageError(f"--call {method} has no option {option!r}", hint="format=json is one")
+    is_check = bool(values.get("check")) or method in {"check", "lint"}
+    return "check" if is_check else "build", is_check and "format=json" in options
 
 
 def wanted_attestations(values: Mapping[str, Any]) -> Iterator[str]:

@@ -120,7 +120,7 @@ def copy(
     `unpack` gives the entries of a file that is an archive, None for any other (ADD). Raises UsageError for
     several files that would all become one.
     """
-    found = [one for pattern in order.sources for one in _matches(pattern, source, missing)]
+    found = [one for pattern in order.sources for one in matches(pattern, source, missing)]
     if not found:
         raise missing(order.sources[0])
     destination = resolve(order.destination, onto.link_at)
@@ -212,8 +212,11 @@ class _Copying:
         return has_any
 
 
-def _matches(pattern: str, source: Files, missing: Callable[[str], Exception]) -> Iterator[tuple[str, str]]:
-    """The real paths that a source names, each with the last component it was found under."""
+def matches(pattern: str, source: Files, missing: Callable[[str], Exception]) -> Iterator[tuple[str, str]]:
+    """The real paths that a source names, each with the last component it was found under.
+
+    Raises what `missing` makes for a plain path that is not there, UsageError for a malformed pattern.
+    """
     written = posixpath.normpath("/" + pattern).lstrip("/")
     if not is_pattern(written):
         real = resolve(written, source.link_at)
@@ -226,8 +229,8 @@ def _matches(pattern: str, source: Files, missing: Callable[[str], Exception]) -
     todo = [(resolve("/".join(parts[:plain]), source.link_at), plain)]
     while todo:
         folder, depth = todo.pop()
-        matches, is_last = glob(parts[depth]), depth == len(parts) - 1
-        named = [f"{folder}/{name}".lstrip("/") for name in source.names(folder) if matches(name)]
+        fits, is_last = glob(parts[depth]), depth == len(parts) - 1
+        named = [f"{folder}/{name}".lstrip("/") for name in source.names(folder) if fits(name)]
         if is_last:
             for path in named:
                 real = resolve(path, source.link_at)

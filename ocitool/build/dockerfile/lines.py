@@ -35,6 +35,7 @@ class Line:
     """One instruction: its first and last physical line (from 1), its word in capitals, and the rest of it.
 
     `written` is the word as it stands in the file. `has_empty` tells of an empty line inside a continuation.
+    `joined` is the last line before the bodies of heredocs; `comments` are the comments that stand right above.
     """
 
     number: int
@@ -44,6 +45,8 @@ class Line:
     written: str
     heredocs: tuple[Heredoc, ...] = ()
     has_empty: bool = False
+    joined: int = 0
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def read_text(data: bytes, file: str) -> Text:
     escape = directives.get("escape", "\\")
     if escape not in {"\\", "`"}:
         raise problem(file, 1, f"escape={escape!r} is not possible", "it is one of \\ and `")
-    lines = tuple(_Reader(physical, file, escape).lines())
+    lines = tuple(_Reader(physical, file, escape, skip=len(directives)).lines())
     if not lines:
         raise problem(file, 1, "no instruction in the file", "it needs a FROM at least")
     return Text(file, escape, lines, directives)
@@ -101,24 +104,32 @@ def _directives(physical: list[str], file: str) -> dict[str, str]:
 class _Reader:
     """Physical lines joined to instructions."""
 
-    def __init__(self, physical: list[str], file: str, escape: str) -> None:
+    def __init__(self, physical: list[str], file: str, escape: str, *, skip: int = 0) -> None:
         self._physical = physical
         self._file = file
         self._escape = escape
         mark = re.escape(escape)
         self._continued = re.compile(rf"(?:(?<!{mark}){mark})[ \t]*$")
-        self._at = 0
+        self._at = skip
 
     def lines(self) -> Iterator[Line]:
+        comments: list[str] = []
         while self._at < len(self._physical):
             first = self._physical[self._at].lstrip(_BLANK)
             self._at += 1
-            if first and not first.startswith("#"):
-                line = self._join(first)
+            if first.startswith("#"):
+                comment = first[1:].strip()
+                if comment:
+                    comments.append(comment)
+                else:  # ends the block that describes the next instruction
+                    comments = []
+            elif first:
+                line = self._join(first, tuple(comments))
+                comments = []
                 if line is not None:
                     yield line
 
-    def _join(self, first: str) -> Line | None:
+    def _join(self, first: str, comments: tuple[str, ...]) -> Line | None:
         number, has_empty = self._at, False
         text, goes_on = self._cut(first)
         while goes_on and self._at < len(self._physical):
@@ -132,7 +143,7 @@ class _Reader:
                 continue
             piece, goes_on = self._cut(more)
             text += piece
-        text = text.strip()
+        text, joined = text.strip(), self._at
         if not text:
             return None
         written, *rest = re.split(r"[ \t\v\f\r]+", text, maxsplit=1)
@@ -140,7 +151,7 @@ class _Reader:
         body = words.partition(" ")[2] if name == "ONBUILD" else words
         carrier = words.split(maxsplit=1)[0].upper() if name == "ONBUILD" and words else name
         heredocs = tuple(self._heredocs(body, number)) if carrier in HEREDOCS else ()
-        return Line(number, self._at, name, words, written, heredocs, has_empty)
+        return Line(number, self._at, name, words, written, heredocs, has_empty, joined, comments)
 
     def _cut(self, line: str) -> tuple[str, bool]:
         """The line without the escape that continues it, and whether there was one."""

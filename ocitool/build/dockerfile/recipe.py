@@ -10,6 +10,8 @@ from ocitool.build.dockerfile.downloads import Downloads
 from ocitool.build.dockerfile.evaluate import Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Arg, Dockerfile
+from ocitool.build.dockerfile.lint.engine import Report, lint, refuse_warnings
+from ocitool.build.dockerfile.lint.rule import Severity
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.sources import Context, Files, Imaged
@@ -46,7 +48,10 @@ class DockerfileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A Dockerfile and what each platform needs of it; nothing in it needs a process."""
+    """A Dockerfile and what each platform needs of it; nothing in it needs a process.
+
+    `warnings` is the number of findings that a build lets pass.
+    """
 
     file: Dockerfile
     source: Path
@@ -54,21 +59,47 @@ class Recipe:
     options: DockerfileOptions
     wanted: Mapping[Platform, Wanted] = field(hash=False)
     needed: Mapping[Platform, tuple[Needed, ...]] = field(hash=False)
+    warnings: int = 0
 
 
 def read_recipe(source: Path, options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> Recipe:
     """The Dockerfile of a folder for these platforms. Reads it and its ignore file, nothing else.
 
-    Raises NotFound without a Dockerfile, UsageError with file and line, Unsupported for every RUN there is.
+    Raises NotFound without a Dockerfile, UsageError with file and line, Unsupported for every RUN there is. With
+    `check=error=true` warnings are errors.
     """
     data, path = _read(source, options)
-    file = parse(data, str(path) if path is not None else "standard input")
-    arguments, contexts = dict(options.arguments), dict(options.contexts)
-    wanted = {platform: Wanted(platform, host, options.target, arguments, contexts) for platform in platforms}
+    file = _parsed(data, path)
+    wanted = _wanted(options, platforms, host)
     needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
     found = {run.line.number: (stage, run) for stages in needed.values() for stage, run in runs(stages)}
     refuse(file.file, (found[number] for number in sorted(found)))
-    return Recipe(file, source, _ignore(source, path), options, wanted, needed)
+    ignore = _ignore(source, path)
+    report = lint(file, tuple(wanted.values()), ignore, needed_only=True)
+    refuse_warnings(report)
+    return Recipe(file, source, ignore, options, wanted, needed, len(report.of(Severity.WARNING)))
+
+
+def check_recipe(
+    source: Path, options: DockerfileOptions, platforms: Sequence[Platform], host: Platform
+) -> tuple[Report, str]:
+    """What the checks find in the Dockerfile of a folder, and its text. Looks at the context; no network.
+
+    Raises NotFound without a Dockerfile, UsageError with file and line for what cannot be parsed.
+    """
+    data, path = _read(source, options)
+    file, ignore = _parsed(data, path), _ignore(source, path)
+    report = lint(file, tuple(_wanted(options, platforms, host).values()), ignore, Context(source, ignore))
+    return report, data.decode()
+
+
+def _parsed(data: bytes, path: Path | None) -> Dockerfile:
+    return parse(data, str(path) if path is not None else "standard input")
+
+
+def _wanted(options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> dict[Platform, Wanted]:
+    arguments, contexts = dict(options.arguments), dict(options.contexts)
+    return {platform: Wanted(platform, host, options.target, arguments, contexts) for platform in platforms}
 
 
 def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]:
@@ -230,6 +261,9 @@ def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Wri
     """What the Dockerfile comes to for each platform, in their order; files out of layers are fetched."""
     for name in undeclared(recipe):
         around.listener(Noted(f"build argument {name} is declared by no ARG"))
+    if recipe.warnings:
+        count = f"{recipe.warnings} warning{'s' if recipe.warnings > 1 else ''}"
+        around.listener(Noted(f"{recipe.file.file}: {count}; ocitool build --check shows them", "notice"))
     written = tuple(
         evaluate(recipe.file, needed, recipe.wanted[platform], reached)
         for platform, needed in recipe.needed.items()

@@ -16,10 +16,10 @@ _PIECE = tuple[str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A word after expansion, and the names in it that are not set and have no word instead."""
+    """A word after expansion, and the variables that it asked for, set or not, each once."""
 
     text: str
-    unset: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def expand(word: str, variables: Mapping[str, str], *, escape: str = "\\", keeps_quotes: bool = False) -> Expanded:
@@ -29,7 +29,7 @@ def expand(word: str, variables: Mapping[str, str], *, escape: str = "\\", keeps
     quotes without an end and for `${name:?message}` of a variable that is not set.
     """
     lexer = _Lexer(word, variables, escape, keeps_quotes)
-    return Expanded("".join(text for text, _ in lexer.until("")), tuple(lexer.unset))
+    return Expanded("".join(text for text, _ in lexer.until("")), tuple(lexer.names))
 
 
 def expand_words(word: str, variables: Mapping[str, str], *, escape: str = "\\") -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class _Lexer:
         self._variables = variables
         self._escape = escape
         self._keeps_quotes = keeps_quotes
-        self.unset: list[str] = []
+        self.names: dict[str, None] = {}
 
     def _peek(self) -> str:
         return self._word[self._at : self._at + 1]
@@ -115,8 +115,7 @@ class _Lexer:
         return match[0]
 
     def _value(self, name: str) -> str:
-        if name not in self._variables:
-            self.unset.append(name)
+        self.names[name] = None
         return self._variables.get(name, "")
 
     def _dollar(self) -> str:
@@ -142,6 +141,7 @@ class _Lexer:
         word = "".join(text for text, _ in self.until("}", raw=mark in "#%"))
         if mark in "#%":
             return _trimmed(self._value(name), word, mark)
+        self.names[name] = None
         value = self._variables.get(name)
         is_set = value is not None and not (null_is_unset and not value)
         if mark == "-":

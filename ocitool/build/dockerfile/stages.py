@@ -82,7 +82,7 @@ def needed_stages(file: Dockerfile, wanted: Wanted) -> tuple[Needed, ...]:
         number = todo.pop()
         if number in found:
             continue
-        needed = _needed(file, file.stages[number], scope, wanted)
+        needed = lead(file, file.stages[number], scope, wanted)
         found[number] = needed
         grounds = (needed.ground, *needed.sources.values())
         todo += [ground.stage for ground in grounds if ground.origin is Origin.STAGE]
@@ -128,7 +128,8 @@ def triggers(stage: Stage, file: Dockerfile) -> tuple[Instruction, ...]:
     )
 
 
-def _needed(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Needed:
+def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Needed:
+    """What one stage stands on and copies from, given what FROM lines see. Raises UsageError with the line."""
     at = _at(file, stage.base.line.number)
     image = at(stage.base.image, scope)
     if not image:

@@ -25,6 +25,7 @@ CONTROL: Final = frozenset(
         "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
         "BUILDKIT_BUILD_NAME",
         "BUILDKIT_CACHE_MOUNT_NS",
+        "BUILDKIT_DOCKERFILE_CHECK",
         "BUILDKIT_SANDBOX_HOSTNAME",
         "BUILDKIT_SBOM_SCAN_CONTEXT",
         "BUILDKIT_SBOM_SCAN_STAGE",
@@ -45,6 +46,10 @@ def automatic(target: Platform, host: Platform, stage: str = "") -> dict[str, st
             f"{prefix}VARIANT": platform.variant,
         }
     return {**values, "TARGETSTAGE": stage or "default"}
+
+
+AUTOMATIC: Final = frozenset(automatic(Platform("linux", "amd64"), Platform("linux", "amd64")))
+"""The names of those arguments."""
 
 
 def declared(

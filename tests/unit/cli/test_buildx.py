@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ocitool.cli.buildx import WORDS, given, refuse
+from ocitool.cli.buildx import WORDS, call, given, refuse
 from ocitool.cli.cmd.build import command as build
 from ocitool.cli.cmd.buildx_build import command as buildx_build
 from ocitool.errors import Unsupported, UsageError
@@ -73,3 +73,22 @@ def test_an_attestation_without_a_type_is_a_usage_error():
 
 def test_every_reason_is_told_in_the_help():
     assert all(word.reason.brief.endswith(".") and not word.reason.told.endswith(".") for word in WORDS)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ({}, ("build", False)),
+        ({"call": "build,format=json"}, ("build", False)),
+        ({"call": "check"}, ("check", False)),
+        ({"call": "lint,format=json"}, ("check", True)),
+        ({"check": True, "call": "build"}, ("check", False)),
+    ],
+)
+def test_what_call_asks_for(values, asked):
+    assert asked == call(values)
+
+
+def test_an_option_of_call_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="--call check has no option 'format=xml'"):
+        call({"call": "check,format=xml"})

@@ -82,8 +82,8 @@ def test_the_other_escape_character():
     assert "C:\\one$a" == expand("C:\\$a`$a", VARIABLES, escape="`").text
 
 
-def test_names_that_are_not_set_are_told_unless_there_is_a_word_for_them():
-    assert ("x", "z") == expand("$x ${y:-1} ${z} $a", VARIABLES).unset
+def test_every_variable_that_is_asked_for_is_told_once():
+    assert ("x", "w", "y", "z", "a") == expand("$x ${y:-$w} ${z+1} $a $x \\$b '$c'", VARIABLES).names
 
 
 def test_quotes_in_a_heredoc_are_text():

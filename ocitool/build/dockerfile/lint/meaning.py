@@ -1,0 +1,125 @@
+"""Checks of what instructions mean: variables nobody sets, secrets, directories that depend on the base."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from ocitool.build.dockerfile import instructions as made
+from ocitool.build.dockerfile.lint.rule import Hit, Place, Rule
+from ocitool.build.dockerfile.lint.scene import Scene
+from ocitool.build.dockerfile.variables import AUTOMATIC
+
+_SECRET: Final = frozenset(
+    ("apikey", "auth", "credential", "credentials", "key", "passwd", "password", "pword", "secret", "token")
+)
+
+
+def _undefined(scene: Scene) -> Iterator[Hit]:
+    here = {*AUTOMATIC, *_written_anywhere(scene)}
+    for _, steps in scene.stages():
+        for step in steps:
+            for one in step.unset:
+                if not step.knows_base and one.name not in here and not one.near:
+                    continue  # the base image may set it
+                if one.name in AUTOMATIC:
+                    way = f"write ARG {one.name} in this stage"
+                else:
+                    way = f"did you mean {one.near}?" if one.near else "declare it with ARG or ENV in this stage"
+                yield Place.of(step.line), f"nothing sets {one.name} here; {way}"
+
+
+def _written_anywhere(scene: Scene) -> Iterator[str]:
+    """The names that an ARG or ENV of the file declares, be it in another stage or further down."""
+    for one in (*scene.file.arguments, *(one for stage in scene.file.stages for one in stage.body)):
+        if isinstance(one, made.Arg):
+            yield from (name for name, _ in one.items)
+        elif isinstance(one, made.Env):
+            yield from (name for name, _ in one.pairs)
+
+
+def _automatic_default(scene: Scene) -> Iterator[Hit]:
+    for arg in scene.file.arguments:
+        # Before the first FROM a default can make use of the automatic value.
+        yield from _defaults(arg, lambda name, default: name not in default)
+    for _, steps in scene.stages():
+        for step in steps:
+            if isinstance(step.instruction, made.Arg):
+                yield from _defaults(step.instruction, lambda _name, _default: True)
+
+
+def _defaults(arg: made.Arg, hides: Callable[[str, str], bool]) -> Iterator[Hit]:
+    for name, default in arg.items:
+        if name in AUTOMATIC and default is not None and hides(name, default):
+            said = f"{name}={default} is taken for every platform, in place of the value of each"
+            yield Place.of(arg.line), f"{said}; write ARG {name}"
+
+
+def _secrets(scene: Scene) -> Iterator[Hit]:
+    for _, steps in scene.stages():
+        for step in steps:
+            one = step.instruction
+            if isinstance(one, made.Arg):
+                names = [name for name, _ in one.items]
+            elif isinstance(one, made.Env):
+                names = [step.texts.get(name, name) for name, _ in one.pairs]
+            else:
+                continue
+            for name in names:
+                parts = set(name.lower().split("_"))
+                if parts & _SECRET and "public" not in parts:
+                    yield Place.of(step.line), f"{one.line.written} {name} stays readable in the image"
+
+
+def _relative_workdir(scene: Scene) -> Iterator[Hit]:
+    for stage, steps in scene.stages():
+        if any(isinstance(step.instruction, made.Workdir) for step in scene.below(stage)):
+            continue
+        for step in steps:
+            if isinstance(step.instruction, made.Workdir):
+                path = step.texts.get(step.instruction.path, "/")
+                if not path.startswith("/"):
+                    yield Place.of(step.line), f"{path} is below whatever directory the base image ends in"
+                break
+
+
+RULES: Final = (
+    Rule(
+        "UndefinedVar",
+        "Variables are set before they are used",
+        "A variable that nothing sets is empty. An ARG counts from its line to the end of its stage, one before "
+        "the first FROM not at all, and TARGETARCH and its kin must be declared in each stage. Over an image, "
+        "whose own variables are not known here, only names are told that the file declares elsewhere, that are "
+        "automatic, or that look like a slip of the pen.",
+        "FROM scratch\nENV NAME=app-${TARGETARCH}",
+        "FROM scratch\nARG TARGETARCH\nENV NAME=app-${TARGETARCH}",
+        _undefined,
+        "undefined-var",
+    ),
+    Rule(
+        "AutomaticArgDefault",
+        "Automatic build arguments have no default",
+        "A default hides the value that the builder gives for each platform: with TARGETARCH=amd64 every part of "
+        "a multi-arch image gets the program for amd64.",
+        "FROM scratch\nARG TARGETARCH=amd64",
+        "FROM scratch\nARG TARGETARCH",
+        _automatic_default,
+    ),
+    Rule(
+        "SecretsUsedInArgOrEnv",
+        "No secrets in `ARG` and `ENV`",
+        "Values are kept in the config or in history, where everybody who can pull the image can read them. The "
+        "name alone is judged; one with PUBLIC in it is let be.",
+        "FROM scratch\nENV API_TOKEN=x",
+        "FROM scratch\nENV PUBLIC_KEY=x",
+        _secrets,
+        "secrets-used-in-arg-or-env",
+    ),
+    Rule(
+        "WorkdirRelativePath",
+        "The first `WORKDIR` is absolute",
+        "A relative one is joined to the directory of the base image, which may be another one tomorrow.",
+        "FROM scratch\nWORKDIR app",
+        "FROM scratch\nWORKDIR /app",
+        _relative_workdir,
+        "workdir-relative-path",
+    ),
+)

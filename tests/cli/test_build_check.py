@@ -1,0 +1,138 @@
+"""`ocitool build --check`: what is said, where, and with which exit code; what a build says of the same."""
+
+import json
+
+import pytest
+
+BAD = "FROM scratch AS Build\nENV a b\nCMD x\n"
+
+
+@pytest.fixture
+def check(home, run, monkeypatch):
+    """`check("FROM scratch", …)`: a Dockerfile in the current folder."""
+    monkeypatch.chdir(home)
+
+    def call(text, *flags):
+        (home / "Dockerfile").write_text(text)
+        return run("build", "--check", *flags)
+
+    return call
+
+
+def test_findings_go_to_stdout_and_make_exit_code_one(check):
+    outcome = check(BAD)
+
+    assert 1 == outcome.exit_code
+    assert "" == outcome.stderr
+    assert outcome.stdout.startswith(
+        "WARNING: StageNameCasing - https://docs.docker.com/go/dockerfile/rule/stage-name-casing/\n"
+        "the stage name Build is not in lower case\n"
+        "Dockerfile:1\n"
+        "--------------------\n"
+        "   1 | >>> FROM scratch AS Build\n"
+    )
+    assert outcome.stdout.endswith("Dockerfile: 3 warnings\n")
+
+
+def test_a_clean_file_is_exit_code_zero(check):
+    outcome = check("FROM scratch\nENV A=1\n")
+
+    assert (0, "Dockerfile: nothing found\n", "") == (outcome.exit_code, outcome.stdout, outcome.stderr)
+
+
+def test_a_note_is_shown_and_does_not_count(check):
+    outcome = check("FROM scratch AS test\nFROM scratch\n")
+
+    assert 0 == outcome.exit_code
+    assert "NOTE: UnusedStage\n" in outcome.stdout
+
+
+def test_nothing_is_built_and_no_image_is_asked_for(home, check):
+    outcome = check("FROM nowhere.invalid/base:1\nRUN make\n", "-t", "nowhere.invalid/x:1", "--push")
+
+    assert 1 == outcome.exit_code
+    assert "ERROR: RunNeedsProcess\n" in outcome.stdout
+    assert "Dockerfile: 1 error\n" in outcome.stdout
+    assert not (home / ".cache").exists()
+
+
+@pytest.mark.parametrize("flags", [("--json",), ("--call=check,format=json",), ("--call", "lint,format=json")])
+def test_findings_as_json(check, flags):
+    tree = json.loads(check(BAD, *flags).stdout)
+
+    assert (False, 1) == (tree["ok"], tree["exit_code"])
+    assert [("StageNameCasing", 1), ("LegacyKeyValueFormat", 2), ("JSONArgsRecommended", 3)] == [
+        (one["rule"], one["line"]) for one in tree["data"]["findings"]
+    ]
+
+
+def test_what_cannot_be_parsed_is_an_error_as_in_a_build(check):
+    outcome = check("FROM scratch\nFETCH x\n")
+
+    assert (2, "") == (outcome.exit_code, outcome.stdout)
+    assert outcome.stderr.startswith("error: Dockerfile:2: no instruction 'FETCH'")
+
+
+def test_an_error_that_a_build_would_end_in_stands_below_the_findings(check):
+    outcome = check("FROM $BASE\nENV a b\n")
+    tree = json.loads(check("FROM $BASE\nENV a b\n", "--json").stdout)
+
+    assert 2 == outcome.exit_code == tree["exit_code"]
+    assert "Dockerfile: 3 warnings\n\nerror: Dockerfile:1: FROM $BASE names no image" in outcome.stdout
+    assert "Dockerfile:1: FROM $BASE names no image: a variable is empty" == tree["data"]["problem"]["what"]
+
+
+def test_files_are_looked_for_through_dockerignore(home, check):
+    (home / "docs").mkdir()
+    (home / "docs" / "a.md").write_text("")
+    (home / ".dockerignore").write_text("docs/*\n!docs/a.md\n*.log\n")
+    (home / "x.log").write_text("")
+
+    outcome = check("FROM scratch\nCOPY docs/a.md docs /d/\nCOPY x.log /d/\nCOPY y.txt /d/\n")
+
+    assert [("CopyIgnoredFile", "Dockerfile:3"), ("MissingCopySource", "Dockerfile:4")] == [
+        (block.split()[1], block.splitlines()[2]) for block in outcome.stdout.split("\n\n")[:-1]
+    ]
+
+
+def test_a_dockerfile_on_stdin_for_several_platforms(home, run, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "app-amd64").write_text("")
+    text = b"FROM scratch\nARG TARGETARCH\nCOPY app-$TARGETARCH /\n"
+
+    outcome = run("build", "--check", "-f", "-", "--platform", "linux/amd64,linux/arm64", stdin=text)
+
+    assert 1 == outcome.exit_code
+    assert "the context has no app-arm64\nstandard input:3\n" in outcome.stdout
+    assert "standard input: 1 error\n" in outcome.stdout
+
+
+def test_a_method_that_is_not_possible(home, run, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "Dockerfile").write_text(BAD)
+
+    outcome = run("build", "--call=outline")
+
+    assert 9 == outcome.exit_code
+    assert "error: --call outline is not answered\nhint: --call build and check are\n" == outcome.stderr
+
+
+def test_a_build_counts_its_warnings_in_one_line(home, check, run):
+    check(BAD)
+
+    outcome = run("build", "--platform", "linux/amd64,linux/arm64", "-o", "oci:img")
+
+    assert 0 == outcome.exit_code
+    assert 1 == outcome.stderr.count("Dockerfile: 3 warnings; ocitool build --check shows them\n")
+    assert "" == run("build", "-q", "--platform", "linux/amd64", "-o", "oci:img").stderr
+
+
+def test_a_build_ends_at_a_warning_where_the_file_wants_it(home, check, run):
+    check(f"# check=error=true\n{BAD}")
+
+    outcome = run("build", "-o", "oci:img")
+
+    assert 2 == outcome.exit_code
+    assert "Dockerfile: 3 warnings, which check=error=true makes errors" in outcome.stderr
+    assert "  Dockerfile:3: LegacyKeyValueFormat: ENV a has a blank" in outcome.stderr
+    assert not (home / "img").exists()
