@@ -1,0 +1,21 @@
+"""`ocitool buildx prune`: what a build remembers here, forgotten."""
+
+import click
+
+from ocitool.cli import builder, options
+from ocitool.cli.buildx import SectionedCommand
+from ocitool.cli.console import human
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+
+
+@click.command(cls=SectionedCommand)
+@builder.takes("--all -a", "--force -f", is_flag=True)
+@builder.takes(
+    "--filter", "--keep-storage", "--max-used-space", "--min-free-space", "--reserved-space", "--builder"
+)
+@options.common
+def command(app: App) -> Outcome:
+    """Do what `ocitool cache prune` does: images that were kept stay."""
+    freed = app.machine.prune()
+    return Outcome({"freed": freed}, f"Total: {human(freed)}")

@@ -1,0 +1,19 @@
+"""`ocitool buildx rm`: nothing is left behind that could be removed."""
+
+import click
+
+from ocitool.cli import builder, options
+from ocitool.cli.buildx import SectionedCommand
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("names", nargs=-1, metavar="[NAME...]")
+@builder.takes("--all-inactive", "--force -f", "--keep-daemon", "--keep-state", is_flag=True)
+@builder.takes("--builder")
+@options.common
+def command(app: App, *, names: tuple[str, ...]) -> Outcome:
+    """Tell that there is no builder to remove."""
+    builder.note(app)
+    return Outcome({"removed": list(names)})

@@ -1,0 +1,17 @@
+"""`ocitool buildx stop`: nothing runs that could be stopped."""
+
+import click
+
+from ocitool.cli import builder, options
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+
+
+@click.command()
+@click.argument("name", required=False)
+@builder.takes("--builder")
+@options.common
+def command(app: App, *, name: str | None) -> Outcome:
+    """Tell that there is no builder to stop."""
+    builder.note(app)
+    return Outcome({"stopped": name or builder.NAME})
