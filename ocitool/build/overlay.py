@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ocitool.errors import MalformedDocument
 from ocitool.model.files import Kind, resolve
-from ocitool.pack.entries import Base, Entry
+from ocitool.pack.entries import Attributes, Base, Entry
 
 if TYPE_CHECKING:
     from ocitool.rootfs.tree import Tree
@@ -20,6 +20,10 @@ class Overlay:
     def __init__(self, entries: Iterable[Entry], below: "Tree | Overlay | None" = None) -> None:
         self._entries = {entry.path: entry for entry in entries}
         self._below = below
+
+    def get(self, path: str) -> Attributes | None:
+        """The attributes of what stands at a path whose own parents are no links; None for nothing."""
+        return self._entries.get(path) or (self._below.get(path) if self._below is not None else None)
 
     def kind_at(self, path: str) -> Kind | None:
         """What stands at a path whose own parents are no links; None for nothing."""

@@ -213,8 +213,31 @@ def parse_copy(text: str) -> CopyRule:
     return CopyRule(source, rest[0], mode)
 
 
+class Attributes(Protocol):
+    """Whose a file is and what may be done with it."""
+
+    @property
+    def mode(self) -> int:
+        """The permission bits."""
+
+    @property
+    def uid(self) -> int:
+        """The user."""
+
+    @property
+    def gid(self) -> int:
+        """The group."""
+
+    @property
+    def xattrs(self) -> tuple[tuple[str, bytes], ...]:
+        """Extended attributes by name."""
+
+
 class Base(Protocol):
     """What placing needs of the merged tree of a base; `rootfs.tree.Tree` is one."""
+
+    def get(self, path: str) -> Attributes | None:
+        """The attributes of what stands at a path whose own parents are no links; None for nothing."""
 
     def kind_at(self, path: str) -> Kind | None:
         """What stands at a path whose own parents are no links; None for nothing."""

@@ -1,30 +1,49 @@
-"""Where entries really go: through the links of the base, without touching a directory that it has.
+"""Where entries really go: through the links of the base, without changing a directory that it has.
 
 An entry `bin/app` over a base whose `bin` is a link to `usr/bin` would replace the link and break the image;
 one for `/tmp` would take its 1777 away. So destinations are resolved in the merged tree first.
+
+Engines that unpack every layer into a folder of its own and mount one over the other (Docker's overlay2, podman's
+overlay) give a directory that the layer does not name 0755 and root, and that one hides the base's. So a layer
+names the directories it writes into, with the attributes that they have.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ocitool.errors import UsageError
 from ocitool.model.files import Kind, ancestors, name_bytes, parent, resolve
-from ocitool.pack.entries import Base, Entry
+from ocitool.pack.entries import Attributes, Base, Entry
 
 
 def place(entries: Iterable[Entry], tree: Base | None) -> tuple[Entry, ...]:
     """The entries of one layer: resolved, without duplicates, with their parents, sorted bytewise.
 
     Links of the base and of the entries themselves are followed on the way (a directory's own name too);
-    directories that the base has are left out, missing ones are added with mode 0755. Of several entries for
-    one path the last wins (K145). FILE entries that share one content object and all attributes become one
-    file with several names. Raises UsageError where a file would stand in a directory's place or the other
-    way round.
+    directories that the base has keep their attributes, missing ones are added with mode 0755. Of several
+    entries for one path the last wins (K145). FILE entries that share one content object and all attributes
+    become one file with several names. Raises UsageError where a file would stand in a directory's place or
+    the other way round.
     """
     placed = _Placed(tree)
     for entry in entries:
         placed.add(entry)
-    return linked(sorted(placed.entries.values(), key=lambda entry: name_bytes(entry.path)))
+    return linked(with_parents(placed.entries, tree.get if tree is not None else lambda _: None))
+
+
+def with_parents(entries: Mapping[str, Entry], base: Callable[[str], Attributes | None]) -> tuple[Entry, ...]:
+    """The entries sorted bytewise, and with them every directory of the base that one of them stands in.
+
+    Its time is the epoch, as that of everything a build writes, so the layers of two platforms stay equal.
+    """
+    complete = dict(entries)
+    for path in entries:
+        step = path
+        while (step := parent(step)) and step not in complete:
+            there = base(step)
+            if there is not None:
+                complete[step] = Entry(step, Kind.DIRECTORY, there.mode, there.uid, there.gid, xattrs=there.xattrs)
+    return tuple(sorted(complete.values(), key=lambda entry: name_bytes(entry.path)))
 
 
 class _Placed:

@@ -34,7 +34,7 @@ def layer_of(platform: str) -> bytes:
         add("home/www", tarfile.DIRTYPE, 0o750, uid=82, gid=83)
         add("bin", tarfile.SYMTYPE, 0o777, link="usr/bin")
         add("usr/bin/busybox", data=f"#!/busybox for {platform}\n".encode(), mode=0o4755)
-        add("usr/bin/sh", tarfile.LNKTYPE, link="usr/bin/busybox")
+        add("usr/bin/sh", tarfile.LNKTYPE, mode=0o4755, link="usr/bin/busybox")
         add("etc/passwd", data=PASSWD.encode(), mode=0o644)
         add("etc/group", data=GROUP.encode(), mode=0o644)
         add("var/run", tarfile.SYMTYPE, 0o777, link="/run")

@@ -31,10 +31,12 @@ class BuildKit:
     def build(self, context: Path, to: Path, *words: object, file: Path | None = None) -> LayoutStore:
         """The image of a folder's Dockerfile as the only one of a new layout `to`. Raises Refused.
 
-        `words` are buildctl's: `"--opt", "target=a"`. A Dockerfile elsewhere has its folder in `file`. Only what
-        says `COPY` and the like is for here: a RUN would need a runtime and rights.
+        `words` are buildctl's: `"--opt", "target=a"`. A Dockerfile elsewhere has its folder in `file`. Times
+        beyond SOURCE_DATE_EPOCH, given as a build argument, become that one. Only what says `COPY` and the like
+        is for here: a RUN would need a runtime and rights.
         """
-        self._call(context, file or context, "--output", f"type=oci,tar=false,dest={to}", *words)
+        output = f"type=oci,tar=false,rewrite-timestamp=true,dest={to}"
+        self._call(context, file or context, "--output", output, *words)
         return LayoutStore(to)
 
     def lint(self, context: Path, *words: object) -> tuple[tuple[str, int, str], ...]:

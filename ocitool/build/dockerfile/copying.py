@@ -16,15 +16,19 @@ from ocitool.build.dockerfile.sources import Files
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.files import Kind, ancestors, name_bytes, resolve
 from ocitool.pack.entries import Content, Entry
-from ocitool.pack.placing import linked
+from ocitool.pack.placing import linked, with_parents
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What --chown and --chmod say of every file; None where nothing is said. `mode` gets an entry's own one."""
+    """What --chown and --chmod say of every file; None where nothing is said. `mode` gets an entry's own one.
+
+    `folder_mode` is that of the directories made on the way: --chmod in octal, without its three high bits (K160).
+    """
 
     owner: tuple[int, int] | None = None
     mode: Callable[[Entry], int] | None = None
+    folder_mode: int = 0o755
 
     def on(self, entry: Entry) -> Entry:
         """The entry with them."""
@@ -58,7 +62,13 @@ class Growing:
 
     def __init__(self, below: Files | None) -> None:
         self._below = below
+        self._source = 0
+        self._sources: dict[str, int] = {}
         self.entries: dict[str, Entry] = {}
+
+    def next_source(self) -> None:
+        """What is put from now on comes from another source."""
+        self._source += 1
 
     def kind_at(self, path: str) -> Kind | None:
         """What stands at a path whose own parents are no links."""
@@ -76,14 +86,14 @@ class Growing:
             return own.link if own.kind is Kind.SYMLINK else None
         return self._below.link_at(path) if self._below is not None else None
 
-    def directory(self, path: str, owner: tuple[int, int] | None) -> str:
-        """The real path of a directory; it and its parents are made where they are missing, mode 0755."""
+    def directory(self, path: str, owner: tuple[int, int] | None, mode: int = 0o755) -> str:
+        """The real path of a directory; it and its parents are made where they are missing."""
         real = resolve(path, self.link_at)
         for step in (*ancestors(real), real) if real else ():
             there = self.kind_at(step)
             if there is None:
                 uid, gid = owner or (0, 0)
-                self.entries[step] = Entry(step, Kind.DIRECTORY, 0o755, uid, gid)
+                self.entries[step] = Entry(step, Kind.DIRECTORY, mode, uid, gid)
             elif there is not Kind.DIRECTORY:
                 raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
         return real
@@ -99,10 +109,20 @@ class Growing:
         if there not in {None, Kind.DIRECTORY} and entry.kind is Kind.DIRECTORY:
             raise UsageError(f"/{entry.path} is a file or a link and cannot become a directory")
         self.entries[entry.path] = entry
+        self._sources[entry.path] = self._source
 
     def sorted(self) -> tuple[Entry, ...]:
-        """The layer's entries sorted bytewise; names that share one content are links to the first."""
-        return linked(sorted(self.entries.values(), key=lambda entry: name_bytes(entry.path)))
+        """The layer's entries sorted bytewise, with the directories they stand in.
+
+        Names that share one content are links to the first, if one source brought them.
+        """
+        below = self._below
+        complete = with_parents(self.entries, below.entry_at if below is not None else lambda _: None)
+        groups: dict[int, list[Entry]] = {}
+        for entry in complete:
+            groups.setdefault(self._sources.get(entry.path, 0), []).append(entry)
+        found = (entry for group in groups.values() for entry in linked(group))
+        return tuple(sorted(found, key=lambda entry: name_bytes(entry.path)))
 
 
 Unpack: TypeAlias = Callable[[Content], tuple[Entry, ...] | None]
@@ -126,21 +146,21 @@ def copy(
     destination = resolve(order.destination, onto.link_at)
     archives = {path: inside for path, _ in found if (inside := _inside(source, path, unpack)) is not None}
     files = [path for path, _ in found if source.kind_at(path) is not Kind.DIRECTORY and path not in archives]
-    into = order.into or onto.kind_at(destination) is Kind.DIRECTORY
-    if len(files) > 1 and not into:
+    if len(files) > 1 and not order.into and onto.kind_at(destination) is not Kind.DIRECTORY:
         raise UsageError(
             f"{len(files)} files go to {order.destination}, which is no directory",
             hint=f"write {order.destination}/ to copy into a directory",
         )
     job = _Copying(order, source, onto)
-    if into:
-        onto.directory(destination, order.attributes.owner)
+    if order.into and len(archives) < len(found):
+        job.folder(destination)
     for path, name in found:
+        onto.next_source()
         if path in archives:
             job.unpacked(archives[path], destination)
         elif source.kind_at(path) is Kind.DIRECTORY:
-            job.contents(path, onto.directory(destination, order.attributes.owner))
-        elif into:
+            job.contents(path, job.folder(destination))
+        elif order.into or onto.kind_at(destination) is Kind.DIRECTORY:
             job.file(path, destination, name)
         else:
             job.file(path, *_split(destination))
@@ -167,11 +187,15 @@ class _Copying:
     source: Files
     onto: Growing
 
+    def folder(self, path: str) -> str:
+        """The real path of a directory, made as the flags say where it is missing."""
+        return self.onto.directory(path, self.order.attributes.owner, self.order.attributes.folder_mode)
+
     def file(self, path: str, folder: str, name: str) -> None:
         """One file into a directory that is made if it is missing."""
         entry = self.source.entry_at(path)
         if entry is not None:
-            real = self.onto.directory(folder, self.order.attributes.owner)
+            real = self.folder(folder)
             self.onto.put(self.order.attributes.on(replace(entry, path=f"{real}/{name}".lstrip("/"))))
 
     def unpacked(self, entries: tuple[Entry, ...], folder: str) -> None:

@@ -29,7 +29,7 @@ from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.shell import expand, expand_words
 from ocitool.build.dockerfile.sources import Context, Files, Layered
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, triggers
-from ocitool.build.dockerfile.variables import PROXIES, declared
+from ocitool.build.dockerfile.variables import declared
 from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError, UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.files import Kind, clean, resolve
@@ -220,7 +220,7 @@ class _Evaluator:
             case made.Expose():
                 words = [
                     word
-                    for port in instruction.ports
+                    for port in sorted(instruction.ports)
                     for word in expand_words(port, state.variables, escape=self._file.escape)
                 ]
                 ports = config.ports_of(words)
@@ -257,9 +257,8 @@ class _Evaluator:
         for name, value in declared(arg, self._wanted.arguments, self._outer, lambda w: self._text(state, w)):
             if value is not None:
                 state.variables[name] = value
-            if name not in PROXIES:
-                words.append(name if value is None else f"{name}={value}")
-        state.tell(f"ARG {' '.join(words)}" if words else "ARG")
+            words.append(name if value is None else f"{name}={value}")
+        state.tell(f"ARG {' '.join(words)}")
 
     def _workdir(self, state: _State, workdir: made.Workdir) -> None:
         path = config.workdir_of(state.workdir, self._some(state, workdir.path, "WORKDIR names no path"))
@@ -277,9 +276,13 @@ class _Evaluator:
         written = self._text(state, one.destination)
         destination = posixpath.join(state.workdir, "./" if written in {"", "."} else written)
         chown, chmod = self._text(state, one.chown), self._text(state, one.chmod)
-        attributes = Attributes(self._owner(state, chown) if chown else None, mode_of(chmod) if chmod else None)
+        attributes = Attributes(
+            self._owner(state, chown) if chown else None,
+            mode_of(chmod) if chmod else None,
+            int(chmod, 8) & 0o777 if chmod.isdigit() else 0o755,
+        )
         layer = Growing(None if one.link else state.files)
-        if len(one.sources) > 1 and not destination.endswith(("/", "/.")):
+        if one.heredocs and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
             there = resolve(destination, layer.link_at)
             if layer.kind_at(there) is not Kind.DIRECTORY:
                 raise UsageError(

@@ -60,7 +60,7 @@ def image_of(
     else:
 
         def change(tree: Any) -> None:  # noqa: ANN401 - JSON
-            tree["created"] = created
+            tree["created"] = created if history else _last_time(base.config.history) or created
             if written.author:
                 tree["author"] = written.author
             _set_platform(tree, base.config.platform, written.platform)
@@ -75,6 +75,11 @@ def image_of(
     descriptors = (*below, *(layer.descriptor(family) for layer in layers))
     manifest = compose.manifest(family, Descriptor.of(config), descriptors, annotations)
     return Image(platform, manifest, config, descriptors, base)
+
+
+def _last_time(history: Sequence[History]) -> str:
+    """When the newest step was made that says so: the time of an image to which nothing was added."""
+    return next((step.created for step in reversed(history) if step.created), "")
 
 
 def _set_platform(tree: Any, had: Platform, has: Platform) -> None:  # noqa: ANN401 - JSON

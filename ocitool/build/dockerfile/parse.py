@@ -153,7 +153,7 @@ class Parser:
         if not rest.startswith("["):
             return None
         try:
-            words, _ = json.JSONDecoder().raw_decode(rest)
+            words = json.loads(rest)
         except (ValueError, RecursionError):
             return None
         if not all(isinstance(word, str) for word in words):

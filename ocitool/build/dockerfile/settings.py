@@ -78,22 +78,30 @@ def set_health(settings: dict[str, Any], check: Healthcheck) -> str:
     values: dict[str, Any] = {"Test": list(check.test)}
     values |= {key: value for key, value in {**times, "Retries": check.retries}.items() if value}
     settings["Healthcheck"] = values
-    told = " ".join(f"{key}:{format_duration(value)}" for key, value in times.items())
-    return f"HEALTHCHECK {{Test:{bare(check.test)} {told} Retries:{check.retries}}}"
+    told = " ".join(f'"{format_duration(value)}"' for value in times.values())
+    return f"HEALTHCHECK &{{{quoted(check.test)} {told} {_rune(check.retries)}}}"
+
+
+def _rune(number: int) -> str:
+    """A number as Go quotes it: the character with that code, for BuildKit prints the whole struct with %q."""
+    mark = chr(number) if number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else "\N{REPLACEMENT CHARACTER}"
+    return "'" + {"'": "\\'", '"': '"'}.get(mark, _escaped(mark)) + "'"
 
 
 def workdir_of(current: str, path: str) -> str:
-    """The absolute path that WORKDIR means, cleaned."""
+    """The absolute path that WORKDIR means: as it is written, or joined to the current one and cleaned (K166)."""
+    if path.startswith("/"):
+        return path
     return posixpath.normpath(posixpath.join("/", current, path)).replace("//", "/")
 
 
 def ports_of(words: Iterable[str]) -> tuple[str, ...]:
-    """The ports of EXPOSE as `80/tcp`, ranges written out, in the order in which history tells them.
+    """The ports of EXPOSE as `80/tcp`, ranges written out, each once.
 
     Of `8080:80` the container's port counts. Raises UsageError.
     """
     ports: dict[str, None] = {}
-    for word in sorted(words):
+    for word in words:
         match = _PORT.fullmatch(word)
         protocol = (match[3] or "tcp").lower() if match else ""
         if match is None or protocol not in {"tcp", "udp", "sctp"}:

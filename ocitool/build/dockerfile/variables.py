@@ -14,7 +14,7 @@ PROXIES: Final = frozenset(
     for word in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
     for name in (word, word.lower())
 )
-"""Build arguments that need no ARG; history never tells them."""
+"""Build arguments that need no ARG."""
 
 CONTROL: Final = frozenset(
     [

@@ -119,6 +119,47 @@ def test_owner_and_mode_are_set_on_everything_that_is_copied():
     assert ("DIRECTORY", "0o755", 7) == found["new/e"]
 
 
+def test_directories_on_the_way_take_the_mode_that_is_said_for_them():
+    """K160: those of the source do not."""
+    mode = Attributes(mode=lambda _: 0o4600, folder_mode=0o600)
+
+    assert ("DIRECTORY", "0o600", 0) == copied("a.txt", "/x/y/", attributes=mode)["x"]
+    assert ("DIRECTORY", "0o600", 0) == copied("d", "/x", attributes=mode)["x"]
+    assert ("DIRECTORY", "0o4600", 5) == copied("d", "/x", attributes=mode)["x/sub"]
+
+
+def test_several_directories_need_no_slash():
+    assert ["x", "x/in", "x/one", "x/sub", "x/sub/two", "x/two"] == paths("d", "d/sub", "/x")
+    assert "x/a.txt" in paths("d", "a.txt", "/x")
+    with pytest.raises(UsageError, match="2 files go to /x, which is no directory"):
+        copied("d", "a.txt", "b.txt", "/x")
+
+
+def test_each_source_has_its_own_hard_links():
+    """A file that is named twice is two files, names of one file in a directory stay one."""
+    shared = BytesContent(b"x")
+    source = Layered([directory("d"), *(Entry(f"d/{name}", Kind.FILE, content=shared) for name in "ab")])
+
+    def links(*words: str) -> dict[str, str]:
+        onto = Growing(None)
+        copy(Order(words, "/x/"), source, onto, lambda p: not_found(p, "here", ""))
+        return {entry.path: entry.link for entry in onto.sorted() if entry.kind is not Kind.DIRECTORY}
+
+    assert {"x/a": "", "x/b": ""} == links("d/a", "d/b") == links("d/*")
+    assert {"x/a": "", "x/b": "x/a"} == links("d")
+
+
+def test_a_layer_names_the_directories_it_stands_in():
+    """Engines that mount layers over each other take 0755 and root for those it does not name."""
+    onto = Growing(Layered([directory("tmp", 0o1777, 5), directory("tmp/in", 0o700), file("tmp/in/old")]))
+
+    copy(Order(("a.txt",), "/tmp/in/"), SOURCE, onto, lambda p: not_found(p, "here", ""))
+
+    assert [("tmp", 0o1777, 5), ("tmp/in", 0o700, 0), ("tmp/in/a.txt", 0o644, 0)] == [
+        (entry.path, entry.mode, entry.uid) for entry in onto.sorted()
+    ]
+
+
 def test_exclude_is_relative_to_each_directory_and_can_be_taken_back():
     assert ["e", "e/in", "e/one"] == paths("d", "/e", exclude=IgnoreRules.of(["sub"]))
     assert ["e", "e/sub", "e/sub/two"] == paths("d", "/e", exclude=IgnoreRules.of(["*", "!sub/two"]))

@@ -22,15 +22,21 @@ def test_words_are_quoted_as_go_does_it():
 
 @pytest.mark.parametrize(
     ("current", "path", "expected"),
-    [("/", "a", "/a"), ("/home/example", "sub", "/home/example/sub"), ("/a", "/b/", "/b"), ("/a", "../..", "/")],
+    [
+        ("/", "a", "/a"),
+        ("/home/example", "sub", "/home/example/sub"),
+        ("/a", "/b/", "/b/"),
+        ("/a/", "b/", "/a/b"),
+        ("/a", "../..", "/"),
+    ],
 )
 def test_workdir(current, path, expected):
-    """K166: a trailing slash goes away, a relative path is joined."""
+    """K166: a relative path is joined and cleaned, an absolute one stays as BuildKit leaves it: as written."""
     assert expected == workdir_of(current, path)
 
 
-def test_ports_are_sorted_as_words_and_ranges_written_out():
-    assert ("443/tcp", "53/udp", "80/tcp", "81/tcp", "82/tcp") == ports_of(["80-82", "443", "53/UDP"])
+def test_ranges_of_ports_are_written_out():
+    assert ("80/tcp", "81/tcp", "82/tcp", "53/udp") == ports_of(["80-82", "81", "53/UDP"])
     assert ("80/tcp",) == ports_of(["127.0.0.1:8080:80"])
 
 
@@ -47,6 +53,22 @@ def test_a_health_check_has_nanoseconds_and_no_zeros():
     told = set_health(settings, Healthcheck(line, ("CMD-SHELL", "x"), interval=30 * 10**9, retries=3))
 
     assert {"Test": ["CMD-SHELL", "x"], "Interval": 30_000_000_000, "Retries": 3} == settings["Healthcheck"]
-    assert (
-        "HEALTHCHECK {Test:[CMD-SHELL x] Interval:30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:3}" == told
-    )
+    assert r"""HEALTHCHECK &{["CMD-SHELL" "x"] "30s" "0s" "0s" "0s" '\x03'}""" == told
+
+
+@pytest.mark.parametrize(
+    ("retries", "told"),
+    [
+        (7, r"'\a'"),
+        (39, r"'\''"),
+        (34, "'\"'"),
+        (92, r"'\\'"),
+        (65, "'A'"),
+        (0x110000, "'\ufffd'"),
+        (0xD800, "'\ufffd'"),
+    ],
+)
+def test_history_tells_retries_as_a_character(retries, told):
+    line = Line(1, 1, "HEALTHCHECK", "", "HEALTHCHECK")
+
+    assert set_health({}, Healthcheck(line, ("NONE",), retries=retries)).endswith(f'"0s" {told}}}')
