@@ -282,7 +282,8 @@ class _Evaluator:
             int(chmod, 8) & 0o777 if chmod.isdigit() else 0o755,
         )
         layer = Growing(None if one.link else state.files)
-        if one.heredocs and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
+        has_more = bool(one.heredocs) or any(map(is_web, files))  # copy() counts the files of one tree alone
+        if has_more and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
             there = resolve(destination, layer.link_at)
             if layer.kind_at(there) is not Kind.DIRECTORY:
                 raise UsageError(
