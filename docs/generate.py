@@ -41,9 +41,7 @@ def exit_codes() -> str:
         "| 0 | | Done. |",
         "| 1 | | The answer is no: findings, a failed verification, a difference. |",
     ]
-    kinds = [
-        kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__
-    ]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and "code" in vars(kind)]
     for kind in sorted(kinds, key=lambda one: (_code(one), one.__name__)):
         meaning = (
             "A bug of ours, with a request to report it." if kind is errors.OcitoolError else _first_line(kind)

@@ -7,8 +7,11 @@
      ├ NetworkError             5   no answer: connect, read, write, TLS
      ├ RegistryError            5   an answer that is a refusal
      ├ MalformedDocument        6   bytes that are not what they claim
+     │   ├ Ambiguous            6   … that can be read as two things
+     │   └ EscapingPath         6   … a file of a layer that would lie outside the image
      ├ WrongPlatform            6   a program or image for another platform
      ├ DigestMismatch           6   bytes that differ from their digest or size
+     │   └ HeaderMismatch       6   … from the digest that a registry named with them
      ├ BuildError               7   a compiler failed
      ├ Conflict                 8   somebody else wrote the tag
      ├ Unsupported              9   this store, registry or machine cannot
@@ -156,6 +159,14 @@ class MalformedDocument(OcitoolError):  # noqa: N818 - the field's word
         self.pointer = pointer
 
 
+class Ambiguous(MalformedDocument):
+    """A document that means one thing to one reader and another to the next (CVE-2021-41190)."""
+
+
+class EscapingPath(MalformedDocument):
+    """A name or hard link in a layer that leads out of the image."""
+
+
 class WrongPlatform(OcitoolError):  # noqa: N818 - the field's word
     """A program, base or image that is for another platform than the one it is meant for."""
 
@@ -180,6 +191,10 @@ class DigestMismatch(OcitoolError):  # noqa: N818 - the field's word
         self.expected = expected
         self.got = got
         self.where = where
+
+
+class HeaderMismatch(DigestMismatch):
+    """Content that a registry served under another digest than its own; whether it is the wanted is not said."""
 
 
 class BuildError(OcitoolError):

@@ -8,13 +8,20 @@ from typing import Final
 
 from ocitool.check.finding import Finding, Severity
 from ocitool.check.look import Look
-from ocitool.check.rules import binary, config, index, layer
+from ocitool.check.rules import binary, child, config, index, layer, registry
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.rules.tag import TagRule
 from ocitool.errors import AuthError, OcitoolError, UsageError
 
-RULES: Final[tuple[Rule, ...]] = (*index.RULES, *config.RULES, *layer.RULES, *binary.RULES)
+RULES: Final[tuple[Rule, ...]] = (
+    *index.RULES,
+    *child.RULES,
+    *config.RULES,
+    *layer.RULES,
+    *binary.RULES,
+    *registry.RULES,
+)
 """Our own rules over one name."""
 DOCUMENTED: Final[tuple[Rule | TagRule, ...]] = (*RULES, *TAG_RULES)
 """Every rule there is a page entry for."""

@@ -15,6 +15,11 @@ class Severity(Enum):
     NOTE = "note"
 
 
+def escaped(key: str) -> str:
+    """A key as a part of a JSON pointer. Spec: RFC 6901."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place: the document or blob, the JSON pointer in it, or the path of a file in a layer.

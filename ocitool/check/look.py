@@ -15,8 +15,17 @@ from typing import Final
 from ocitool.binaries.binary import Binary
 from ocitool.binaries.identify import inspect_stream
 from ocitool.codec.table import decompress, sniff
-from ocitool.errors import Cancelled, DigestMismatch, MalformedDocument, NotFound, OcitoolError, Unsupported
-from ocitool.graph.walk import Edge, Role, Snapshot, walk
+from ocitool.errors import (
+    Ambiguous,
+    Cancelled,
+    DigestMismatch,
+    HeaderMismatch,
+    MalformedDocument,
+    NotFound,
+    OcitoolError,
+    Unsupported,
+)
+from ocitool.graph.walk import Edge, Role, Snapshot, walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.document import MANIFEST_LIMIT, Document
@@ -31,6 +40,10 @@ from ocitool.tasks import Scope, TaskGroup
 
 _PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
 _PASSWD_LIMIT: Final = 1024 * 1024
+READ_LIMIT: Final = 4 * MANIFEST_LIMIT
+"""Largest manifest that is looked at, in bytes: above what registries take, to be able to say so."""
+_ANSWERS: Final = (MalformedDocument, DigestMismatch)
+"""What is wrong with what a store gave, and no reason why it gave nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,13 @@ class Image:
         return str(self.platform) if self.platform else (self.digest.short if self.edge else "")
 
 
+def named(entry: Descriptor) -> str:
+    """What people call an entry of an index."""
+    if entry.attested:
+        return f"attestation of {entry.attested[:19]}"
+    return str(entry.platform) if entry.platform else entry.digest.short
+
+
 @dataclass(frozen=True)  # no slots: what is derived is kept, since every rule asks for it
 class Look:
     """What was seen of one name. `configs` and `layers` are by the blob's digest.
@@ -95,7 +115,8 @@ class Look:
     `views` are the snapshot's readable manifests in its order, parsed once since every rule asks.
 
     `absent` are blobs that are not there, `broken` configs that are no configs. `layers` holds only those of
-    images that were looked at deeply. `now` is when, in UTC.
+    images that were looked at deeply. `refused` is why the root itself cannot be read in one way; then nothing
+    below it was looked at. `head` is the answer to a HEAD of the name, if one was sent. `now` is when, in UTC.
     """
 
     where: str
@@ -107,6 +128,8 @@ class Look:
     broken: Mapping[Digest, OcitoolError] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     layers: Mapping[Digest, LayerLook] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     unanswered: tuple[OcitoolError, ...] = ()
+    refused: Ambiguous | HeaderMismatch | None = None
+    head: Descriptor | None = None
 
     @cached_property
     def indexes(self) -> tuple[Index, ...]:
@@ -145,6 +168,11 @@ class Look:
             return None
         return Tree(one.listed for one in seen if one is not None)
 
+    def label(self, digest: Digest) -> str:
+        """What people call a manifest: as the first entry that names it; empty for the root."""
+        edges = (edge for edge in self.snapshot.edges if edge.role is Role.MANIFEST)
+        return next((named(e.descriptor) for e in edges if e.descriptor.digest == digest), "")
+
 
 def look(
     store: Reader,
@@ -154,15 +182,35 @@ def look(
     deep: Callable[[Manifest], bool] = lambda _: False,
     now: datetime | None = None,
     width: int = 0,
+    head: Descriptor | None = None,
 ) -> Look:
     """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
 
-    `width` is how many things are asked for at once, 0 for as many as the store likes.
-    Raises what reading the root raises; whatever is wrong below it is part of the look.
+    `width` is how many things are asked for at once, 0 for as many as the store likes. `head` is what a HEAD of
+    the name was answered. Raises what reading the root raises, unless it is only ambiguous; whatever is wrong
+    below it is part of the look.
     """
     width = width or store.traits.concurrency
-    snapshot = walk(store, name, scope=scope, width=width, tolerant=True)
-    return look_at(store, snapshot, scope=scope, deep=deep, now=now, width=width)
+    try:
+        root = store.get_manifest(name, limit=READ_LIMIT)
+    except HeaderMismatch as error:
+        return _refused(store, error, Descriptor("", Digest(error.got), 0), {}, now)
+    try:
+        snapshot = walk_below(store, root, scope=scope, width=width, tolerant=True, limit=READ_LIMIT)
+    except Ambiguous as error:
+        return _refused(store, error, Descriptor.of(root), {root.digest: root}, now)
+    return replace(look_at(store, snapshot, scope=scope, deep=deep, now=now, width=width), head=head)
+
+
+def _refused(
+    store: Reader,
+    error: Ambiguous | HeaderMismatch,
+    root: Descriptor,
+    documents: Mapping[Digest, Document],
+    now: datetime | None,
+) -> Look:
+    snapshot = Snapshot(root, MappingProxyType(dict(documents)), ())
+    return Look(store.label, snapshot, {}, {}, now or datetime.now(UTC), refused=error)
 
 
 def look_at(
@@ -194,7 +242,7 @@ def look_at(
         read = {d: group.spawn(_careful, partial(_layer, store, one, scope)) for d, one in layers.items()}
     answers = {**{d: t.result for d, t in configs.items()}, **{d: t.result for d, t in read.items()}}
     errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}
-    broken = {d: e for d, e in errors.items() if isinstance(e, (MalformedDocument, DigestMismatch))}
+    broken = {d: e for d, e in errors.items() if isinstance(e, _ANSWERS)}
     return replace(
         bare,
         configs={d: answer for d, answer in answers.items() if isinstance(answer, ImageConfig)},
@@ -202,7 +250,7 @@ def look_at(
         broken=broken,
         layers={d: answer for d, answer in answers.items() if isinstance(answer, LayerLook)},
         unanswered=(
-            *(error for _, error in snapshot.unanswered),
+            *(error for _, error in snapshot.unanswered if not isinstance(error, _ANSWERS)),
             *(e for d, e in errors.items() if d not in broken and not isinstance(e, NotFound)),
         ),
     )

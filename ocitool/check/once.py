@@ -11,14 +11,14 @@ from typing import IO, Final, TypeAlias
 
 from ocitool.errors import Cancelled, OcitoolError
 from ocitool.model.digest import Digest, as_digest
-from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.document import MANIFEST_LIMIT, Document, Served
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BlobStream, BytesSource, Reader, Traits
 from ocitool.store.verify import read_blob
 from ocitool.tasks import Scope
 
-Held: TypeAlias = tuple[bytes, str]
-"""The bytes, and the media type they were served with."""
+Held: TypeAlias = tuple[bytes, str, Served | None]
+"""What a Document is made of: the bytes, the media type, and what was said beside them."""
 
 _IN_MEMORY: Final = 32 * 1024 * 1024
 """Most bytes kept in memory; a guess that holds some five thousand manifests and configs."""
@@ -68,7 +68,7 @@ class Once:
 
         def read() -> Held:
             document = self._store.get_manifest(name, limit=limit)
-            return document.raw, document.media_type
+            return document.raw, document.media_type, document.served
 
         return Document(*self._once(name, read))
 
@@ -82,7 +82,7 @@ class Once:
             return self._store.open_blob(descriptor, offset)
         # The size belongs to the key: a descriptor with a wrong one is not what another was answered.
         key = f"{descriptor.digest}+{descriptor.size}"
-        raw, _ = self._once(key, lambda: (read_blob(self._store, descriptor, MANIFEST_LIMIT), ""))
+        raw, *_ = self._once(key, lambda: (read_blob(self._store, descriptor, MANIFEST_LIMIT), "", None))
         return BytesSource(raw).open()
 
     def tags(self) -> Iterator[str]:
@@ -146,7 +146,7 @@ class _Shelf:
         self._in_memory, self._on_disk = in_memory, on_disk
         self._memory: OrderedDict[str, Held] = OrderedDict()
         self._size = 0
-        self._places: dict[str, tuple[int, int, str]] = {}
+        self._places: dict[str, tuple[int, int, str, Served | None]] = {}
         self._file: IO[bytes] | None = None
         self._end = 0
 
@@ -157,19 +157,19 @@ class _Shelf:
             return self._memory[key]
         if key not in self._places or self._file is None:
             return None
-        start, size, media_type = self._places[key]
-        return os.pread(self._file.fileno(), size, start), media_type
+        start, size, media_type, served = self._places[key]
+        return os.pread(self._file.fileno(), size, start), media_type, served
 
     def put(self, key: str, held: Held) -> None:
         """Keep it, and move what was not used for longest into the file."""
         self._memory[key] = held
         self._size += len(held[0])
         while self._size > self._in_memory:
-            old, (raw, media_type) = self._memory.popitem(last=False)
+            old, (raw, media_type, served) = self._memory.popitem(last=False)
             self._size -= len(raw)
-            self._write(old, raw, media_type)
+            self._write(old, raw, media_type, served)
 
-    def _write(self, key: str, raw: bytes, media_type: str) -> None:
+    def _write(self, key: str, raw: bytes, media_type: str, served: Served | None) -> None:
         if self._end + len(raw) > self._on_disk:
             return
         try:
@@ -181,7 +181,7 @@ class _Shelf:
         if written != len(raw):  # the disk is full: what is not kept is asked for again
             self._on_disk = 0
             return
-        self._places[key] = self._end, written, media_type
+        self._places[key] = self._end, written, media_type, served
         self._end += written
 
     def close(self) -> None:

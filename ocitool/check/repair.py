@@ -50,7 +50,10 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
     """The plan that mends what `name` holds, as `look` saw it.
 
     `look` has to be deep for images whose platform is in doubt, or the programs cannot confirm anything.
+    Raises Ambiguous or HeaderMismatch for what can be read in more than one way.
     """
+    if look.refused is not None:
+        raise look.refused
     before = look.snapshot.documents[look.snapshot.root.digest]
     mender = _Mender(look, wishes)
     seen = view(before)

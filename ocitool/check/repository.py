@@ -125,6 +125,7 @@ class _Tags:
         self._tags: dict[str, Descriptor] = {}
         self._holds: dict[Digest, Holds] = {}
         self._found: list[Finding] = []
+        self._habits: set[tuple[str, str]] = set()
         self._failed: list[OcitoolError] = []
 
     def check(self) -> Checked:
@@ -178,10 +179,11 @@ class _Tags:
             deep=lambda _: self._deep,
             now=self._now,
             width=self._width,
+            head=head,
         )
         where = f"{self._store.label}:{name}"
         found = tuple(replace(f, where=where) for f in findings(one, self._selection, self._rules))
-        return _Seen(name, head, _holds(one.snapshot.view(one.snapshot.root.digest)), found, one.unanswered)
+        return _Seen(name, head, _holds(one.views.get(one.snapshot.root.digest)), found, one.unanswered)
 
     def _take(self, seen: _Seen) -> None:
         self._failed += seen.failed
@@ -191,7 +193,15 @@ class _Tags:
         # Two tags with one digest may have been looked at side by side: the first of them tells.
         if seen.holds is not None and seen.head.digest not in self._holds:
             self._holds[seen.head.digest] = seen.holds
-            self._found += seen.found
+            self._found += self._news(seen.found)
+
+    def _news(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Without what the registry does to every tag: that is told of the first."""
+        for one in found:
+            habit = (one.rule, one.message)
+            if one.rule.partition("/")[0] != "registry" or one.at.label or habit not in self._habits:
+                self._habits.add(habit)
+                yield one
 
     def _of_tags(self) -> Iterator[Finding]:
         """What the rules over tags find, their subjects looked for only if somebody wants to know."""
@@ -223,7 +233,7 @@ class _Tags:
             return None
 
 
-def _holds(seen: View) -> Holds:
+def _holds(seen: View | None) -> Holds:
     if isinstance(seen, Index):
         return Holds.INDEX
     return Holds.IMAGE if isinstance(seen, Manifest) and seen.is_image else Holds.OTHER

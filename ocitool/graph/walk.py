@@ -5,14 +5,14 @@ fetched as a manifest even if its type is strange.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
 from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope, TaskGroup
@@ -128,20 +128,35 @@ def walk(
     tolerant: bool = False,
     wanted: Callable[[Edge], bool] = lambda _: True,
 ) -> Snapshot:
-    """Read the manifest under `name` and every manifest below it, level by level, each digest once.
+    """Read the manifest under `name` and every manifest below it: see `walk_below`."""
+    return walk_below(store, store.get_manifest(name), scope=scope, width=width, tolerant=tolerant, wanted=wanted)
+
+
+def walk_below(
+    store: Reader,
+    root: Document,
+    *,
+    scope: Scope,
+    width: int = 16,
+    tolerant: bool = False,
+    wanted: Callable[[Edge], bool] = lambda _: True,
+    limit: int = MANIFEST_LIMIT,
+) -> Snapshot:
+    """Read every manifest below `root`, level by level, each digest once and of at most `limit` bytes.
 
     Blobs are listed and not looked at; subjects are not followed. `wanted` may leave manifest edges out.
     A child that is not there raises NotFound naming its parent; with `tolerant`, missing, unanswered and
     malformed children are recorded instead (an unreadable root still raises).
     """
-    root = store.get_manifest(name)
-    walker = _Walker(store, width, tolerant=tolerant, wanted=wanted)
+    walker = _Walker(store, width, limit, tolerant=tolerant, wanted=wanted)
     walker.take(root)
     level, depth = walker.next_level(), 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise MalformedDocument(f"indexes nested deeper than {MAX_DEPTH} levels in {store.label}:{name}")
+            raise MalformedDocument(
+                f"indexes nested deeper than {MAX_DEPTH} levels below {root.digest} in {store.label}"
+            )
         walker.fetch(level, scope)
         level = walker.next_level()
     return Snapshot(
@@ -157,8 +172,10 @@ def walk(
 class _Walker:
     """The growing state of one walk; only the thread that walks changes it."""
 
-    def __init__(self, store: Reader, width: int, *, tolerant: bool, wanted: Callable[[Edge], bool]) -> None:
-        self.store, self.width, self.tolerant, self.wanted = store, width, tolerant, wanted
+    def __init__(
+        self, store: Reader, width: int, limit: int, *, tolerant: bool, wanted: Callable[[Edge], bool]
+    ) -> None:
+        self.store, self.width, self.limit, self.tolerant, self.wanted = store, width, limit, tolerant, wanted
         self.documents: dict[Digest, Document] = {}
         self.edges: list[Edge] = []
         self.missing: list[Edge] = []
@@ -217,9 +234,9 @@ class _Walker:
             raise
 
     def _document(self, descriptor: Descriptor) -> Document:
-        document = self.store.get_manifest(str(descriptor.digest))
+        document = self.store.get_manifest(str(descriptor.digest), limit=self.limit)
         # What the parent says decides how the child is read, unless the child says otherwise itself.
-        return document if document.media_type else Document(document.raw, descriptor.media_type)
+        return document if document.media_type else replace(document, media_type=descriptor.media_type)
 
 
 def snapshot_of(root: Document, documents: Iterable[Document] = ()) -> Snapshot:

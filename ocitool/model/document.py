@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -31,14 +31,26 @@ _MARK: Final = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What a registry said beside a document: headers as they came, empty where it said nothing."""
+
+    content_type: str = ""
+    digest: str = ""
+    length: str = ""
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """Exact bytes and the media type they were served or declared with (parameters removed, may be empty).
 
-    Equality and identity are those of the bytes; never compare parsed trees for identity.
+    Equality and identity are those of the bytes; never compare parsed trees for identity. `served` is how a
+    registry presented it, None for what comes from elsewhere.
     """
 
     raw: bytes
     media_type: str
+    served: Served | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> Digest:

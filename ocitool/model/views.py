@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from ocitool.errors import MalformedDocument
+from ocitool.errors import Ambiguous, MalformedDocument
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, Served, Tree
 from ocitool.model.platform import Platform
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -28,7 +28,7 @@ ATTESTED: Final = "vnd.docker.reference.digest"
 class Descriptor:
     """What names a piece of content: type, digest, size in bytes, and what was said about it.
 
-    Spec: image-spec descriptor.md.
+    `served` is how a registry answered, where the descriptor is such an answer. Spec: image-spec descriptor.md.
     """
 
     media_type: str
@@ -39,6 +39,7 @@ class Descriptor:
     artifact_type: str = ""
     urls: tuple[str, ...] = ()
     data: bytes | None = None
+    served: Served | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, document: Document, platform: Platform | None = None) -> "Descriptor":
@@ -165,7 +166,7 @@ View: TypeAlias = Index | Manifest | Opaque
 
 
 def view(document: Document) -> View:
-    """What the document is. Raises MalformedDocument if it is ambiguous or breaks the form it claims."""
+    """What the document is. Raises Ambiguous, or MalformedDocument if it breaks the form it claims."""
     tree = document.tree()
     if not isinstance(tree, Mapping):
         raise MalformedDocument("a manifest is a JSON object", where=document.media_type)
@@ -174,16 +175,16 @@ def view(document: Document) -> View:
         raise MalformedDocument("mediaType is not a string", pointer="/mediaType")
     served = document.media_type
     if own and served in mediatype.INDEXES | mediatype.MANIFESTS and own != served:
-        raise MalformedDocument(
+        raise Ambiguous(
             f"served as {served} but says it is {own}",
             pointer="/mediaType",
             hint="one digest must mean one thing; ocitool manifest get --raw still shows the bytes",
         )
-    if tree.get("schemaVersion") == 1 or served in mediatype.SCHEMA1_TYPES:
+    if is_schema_1(document):
         return Opaque(document, "schema 1 manifest, obsolete since 2017")
     has_entries, has_layers = "manifests" in tree, "layers" in tree or "config" in tree
     if has_entries and has_layers:
-        raise MalformedDocument(
+        raise Ambiguous(
             "both an index and an image: it holds manifests and layers or config",
             hint="such a document means different things to different readers (CVE-2021-41190)",
         )
@@ -193,6 +194,14 @@ def view(document: Document) -> View:
     if mediatype.is_manifest(claimed) or has_layers:
         return _manifest(document, tree)
     return Opaque(document, f"unknown type {claimed or 'without a media type'}", _subject(tree))
+
+
+def is_schema_1(document: Document) -> bool:
+    """Whether it is a manifest of the form before 2017. Raises MalformedDocument where the bytes do not parse."""
+    tree = document.tree()
+    return document.media_type in mediatype.SCHEMA1_TYPES or (
+        isinstance(tree, Mapping) and tree.get("schemaVersion") == 1
+    )
 
 
 def effective_type(document: Document) -> str:

@@ -6,14 +6,15 @@ Spec: distribution-spec, "Endpoints"; the row is named in each docstring.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from ocitool.errors import DigestMismatch, MalformedDocument, NetworkError, NotFound, RegistryError
+from ocitool.errors import DigestMismatch, HeaderMismatch, MalformedDocument, NetworkError, NotFound, RegistryError
 from ocitool.model import mediatype
-from ocitool.model.digest import Digest
-from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.digest import Digest, is_digest
+from ocitool.model.document import MANIFEST_LIMIT, Document, Served
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.model.views import Descriptor
 from ocitool.registry.auth import scopes_for
@@ -110,12 +111,13 @@ class Repository:
         digest = answer.headers.get("docker-content-digest") or (name if ":" in name else "")
         size = answer.headers.get("content-length", "")
         disagrees = ":" in name and digest.partition(":")[0] == name.partition(":")[0] and digest != name
+        served = _served(answer)
         if answer.status != 200 or not digest or disagrees or not size.isdigit() or not media_type:
             try:
-                return Descriptor.of(self.get_manifest(name))
+                return replace(Descriptor.of(self.get_manifest(name)), served=served)
             except NotFound:
                 return None
-        return Descriptor(media_type, Digest(digest), int(size))
+        return Descriptor(media_type, Digest(digest), int(size), served=served)
 
     def get_manifest(self, name: str, limit: int = MANIFEST_LIMIT) -> Document:
         """The manifest's exact bytes, compared with the digest asked for and with the server's. end-3."""
@@ -128,18 +130,26 @@ class Repository:
                 limit=limit,
             )
         )
-        document = Document(answer.body, mediatype.bare(answer.headers.get("content-type", "")))
+        document = Document(answer.body, mediatype.bare(answer.headers.get("content-type", "")), _served(answer))
         if document.media_type == mediatype.SCHEMA1_SIGNED:
             return document  # its digest is not over all of its bytes (manifest-v2-1)
         said = answer.headers.get("docker-content-digest", "")
-        for digest in [Digest(text) for text in (name if ":" in name else "", said) if text]:
-            if (digest.is_verifiable or digest == name) and not digest.matches(document.raw):
-                raise DigestMismatch(
-                    f"{self.label} answered {digest} with content that hashes to {document.digest}",
-                    expected=str(digest),
-                    got=str(document.digest),
-                    where=self.label,
-                )
+        wanted = Digest(name) if ":" in name else None
+        if wanted is not None and not wanted.matches(document.raw):
+            raise DigestMismatch(
+                f"{self.label} answered {wanted} with content that hashes to {document.digest}",
+                expected=name,
+                got=str(document.digest),
+                where=self.label,
+            )
+        digest = Digest(said) if is_digest(said) else None
+        if said and (digest is None or (digest.is_verifiable and not digest.matches(document.raw))):
+            raise HeaderMismatch(
+                f"{self.label} calls content {said[:200]} that hashes to {document.digest}",
+                expected=said,
+                got=str(document.digest),
+                where=self.label,
+            )
         return document
 
     def put_manifest(
@@ -377,6 +387,16 @@ def _strings(items: object) -> Iterator[str]:
 
 def _name(name: str) -> str:
     return quote(name, safe=":")
+
+
+def _served(answer: Answer) -> Served:
+    headers = answer.headers
+    return Served(
+        headers.get("content-type", ""),
+        headers.get("docker-content-digest", ""),
+        headers.get("content-length", ""),
+        answer.status,
+    )
 
 
 def _first_byte(answer: Answer) -> int:

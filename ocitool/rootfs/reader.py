@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from ocitool.errors import MalformedDocument
+from ocitool.errors import EscapingPath, MalformedDocument
 from ocitool.model.files import MAX_PATH, Kind, clean
 
 BLOCK: Final = 512
@@ -148,7 +148,10 @@ class _Stream:
             yield piece
 
     def fail(self, what: str) -> NoReturn:
-        raise MalformedDocument(f"{what} (at byte {self.at} of the layer's tar)", offset=self.at)
+        raise MalformedDocument(self.placed(what), offset=self.at)
+
+    def placed(self, what: str) -> str:
+        return f"{what} (at byte {self.at} of the layer's tar)"
 
 
 class _Body:
@@ -345,7 +348,7 @@ def _path(stream: _Stream, raw: bytes, what: str) -> str:
     text = raw.decode("utf-8", "surrogateescape")
     path = clean(text)
     if path is None:
-        stream.fail(f"a {what} that leads out of the image: {text[:200]!r}")
+        raise EscapingPath(stream.placed(f"a {what} that leads out of the image: {text[:200]!r}"), offset=stream.at)
     if not text:
         stream.fail(f"a member without a {what}")
     return path

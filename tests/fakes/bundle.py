@@ -2,32 +2,54 @@
 
 import base64
 import json
+import re
+from dataclasses import asdict
 
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import Document, Served
 from tests.fakes.sick import Loose
 
+_RUN = re.compile(r"(.)\1{9999,}")
 
-def dump(store: Loose, tag: str = "1") -> str:
-    """Everything in a store, and what its tag holds."""
+
+def dump(store: Loose) -> str:
+    """Everything in a store: what its tags hold, and what it says beside that.
+
+    A manifest is text, in one with a very long run of one character that stands as a list: before, character,
+    how often, after. `under` is a digest that the manifest has not.
+    """
     tree = {
-        "root": str(store.get_manifest(tag).digest),
-        "manifests": [
-            {"mediaType": document.media_type, "raw": document.raw.decode()}
-            for document in store._manifests.values()
-        ],
+        "tags": {tag: str(digest) for tag, digest in store._tags.items()},
+        "heads": {tag: asdict(served) for tag, served in store.heads.items()},
+        "manifests": [_manifest(digest, document) for digest, document in store._manifests.items()],
         "blobs": {str(digest): base64.b64encode(data).decode() for digest, data in store._blobs.items()},
     }
-    return json.dumps(tree, indent=1) + "\n"
+    return json.dumps({key: value for key, value in tree.items() if value}, indent=1) + "\n"
+
+
+def _manifest(digest: Digest, document: Document) -> dict[str, object]:
+    tree: dict[str, object] = {"mediaType": document.media_type}
+    if digest != document.digest:
+        tree["under"] = str(digest)
+    if document.served is not None:
+        tree["served"] = asdict(document.served)
+    text = document.raw.decode()
+    run = _RUN.search(text)
+    raw = [text[: run.start()], run[1], len(run[0]), text[run.end() :]] if run is not None else text
+    return tree | {"raw": raw}
 
 
 def load(text: str) -> Loose:
-    """The store again, the root under 1."""
+    """The store again."""
     tree = json.loads(text)
     store = Loose()
     for one in tree["manifests"]:
-        store.plant(Document(one["raw"].encode(), one["mediaType"]))
-    for digest, data in tree["blobs"].items():
+        raw = one["raw"]
+        text = raw if isinstance(raw, str) else raw[0] + raw[1] * raw[2] + raw[3]
+        document = Document(text.encode(), one["mediaType"], Served(**one["served"]) if "served" in one else None)
+        store._manifests[Digest(one.get("under", str(document.digest)))] = document
+    for digest, data in tree.get("blobs", {}).items():
         store._blobs[Digest(digest)] = base64.b64decode(data)
-    store._tags["1"] = Digest(tree["root"])
+    store._tags = {tag: Digest(digest) for tag, digest in tree["tags"].items()}
+    store.heads = {tag: Served(**served) for tag, served in tree.get("heads", {}).items()}
     return store

@@ -5,11 +5,13 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ocitool.errors import DigestMismatch, HeaderMismatch, MalformedDocument
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import MANIFEST_LIMIT, Document, Served
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource, Store
 from ocitool.store.memory import MemoryStore
@@ -29,12 +31,18 @@ def member(name: str, data: bytes = b"x", **fields: Any) -> tuple[tarfile.TarInf
 
 
 def tar(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
-    """An uncompressed layer; the same path may come twice."""
+    """An uncompressed layer without padding; the same path may come twice."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for info, data in members:
             archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
-    return buffer.getvalue()
+        end = archive.offset + 1024
+    return buffer.getvalue()[:end]
+
+
+def packed(data: bytes) -> bytes:
+    """gzip without compression: the same bytes whatever zlib."""
+    return gzip.compress(data, 0, mtime=0)
 
 
 def program(architecture: str, **fields: Any) -> bytes:
@@ -43,11 +51,42 @@ def program(architecture: str, **fields: Any) -> bytes:
 
 
 class Loose(MemoryStore):
-    """A store that also holds what no store takes."""
+    """A store that also holds what no store takes, and says of it what registries say.
 
-    def plant(self, document: Document) -> Tree:
+    `heads` are answers to HEAD, for tags whose answer is not that of a GET.
+    """
+
+    def __init__(self, label: str = "memory") -> None:
+        super().__init__(label)
+        self.heads: dict[str, Served] = {}
+
+    def plant(self, document: Document, tag: str = "") -> Tree:
         self._manifests[document.digest] = document
+        if tag:
+            self._tags[tag] = document.digest
         return Descriptor.of(document).to_tree()
+
+    def spoil(self, digest: str, document: Document) -> None:
+        """Hold other bytes under a digest."""
+        self._manifests[Digest(digest)] = document
+
+    def head(self, name: str) -> Descriptor | None:
+        found = super().head(name)
+        return replace(found, served=self.heads.get(name)) if found is not None else None
+
+    def get_manifest(self, name: str, *, limit: int = MANIFEST_LIMIT) -> Document:
+        """The manifest, compared as the registry's adapter does."""
+        wanted = self._tags.get(name) or Digest(name) if name in self._tags or ":" in name else None
+        document = self._manifests[wanted] if wanted in self._manifests else super().get_manifest(name, limit=limit)
+        if document.digest != wanted:
+            raise DigestMismatch("other bytes", expected=str(wanted), got=str(document.digest), where=self.label)
+        if document.size > limit:
+            raise MalformedDocument(f"more than {limit} bytes")
+        if document.served is not None and document.served.digest not in {"", document.digest}:
+            raise HeaderMismatch(
+                "another digest", expected=document.served.digest, got=str(document.digest), where=self.label
+            )
+        return document
 
 
 class Ward:
@@ -61,8 +100,12 @@ class Ward:
         self.store.put_blob(held, BytesSource(data))
         return held.to_tree()
 
+    @staticmethod
+    def document(tree: Tree, media_type: str) -> Document:
+        return Document(json.dumps(tree).encode(), media_type)
+
     def manifest(self, tree: Tree, media_type: str = mediatype.OCI_MANIFEST, tag: str = "") -> Tree:
-        document = Document(json.dumps(tree).encode(), media_type)
+        document = self.document(tree, media_type)
         self.store.put_manifest(document, *([tag] if tag else []))
         return Descriptor.of(document).to_tree()
 
@@ -77,6 +120,21 @@ class Ward:
         tag: str = "",
     ) -> Tree:
         """An entry for an image that is right until `config` and `manifest` change their trees."""
+        tree = self.image_tree(platform, layers=layers, config=config, media_type=media_type)
+        manifest(tree)
+        os, architecture, *variant = platform.split("/")
+        says = {"architecture": architecture, "os": os} | ({"variant": variant[0]} if variant else {})
+        return self.manifest(tree, media_type, tag) | {"platform": says}
+
+    def image_tree(
+        self,
+        platform: str,
+        *,
+        layers: Sequence[bytes] | None = None,
+        config: Callable[[Tree], object] = lambda _: None,
+        media_type: str = mediatype.OCI_MANIFEST,
+    ) -> Tree:
+        """A manifest whose config and layers are stored."""
         os, architecture, *variant = platform.split("/")
         stack = list(layers) if layers is not None else [program(architecture)]
         docker = media_type == mediatype.DOCKER_MANIFEST
@@ -86,14 +144,12 @@ class Ward:
         config(settings)
         layer_type = mediatype.DOCKER_LAYER_GZIP if docker else mediatype.OCI_LAYER_GZIP
         config_type = mediatype.DOCKER_CONFIG if docker else mediatype.OCI_CONFIG
-        tree: Tree = {
+        return {
             "schemaVersion": 2,
             "mediaType": media_type,
             "config": self.blob(json.dumps(settings).encode(), config_type),
-            "layers": [self.blob(gzip.compress(data, mtime=0), layer_type) for data in stack],
+            "layers": [self.blob(packed(data), layer_type) for data in stack],
         }
-        manifest(tree)
-        return self.manifest(tree, media_type, tag) | {"platform": says}
 
     def attestation(self, of: str) -> Tree:
         """BuildKit's entry that vouches for the image `of`."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location, Severity, escaped
 from ocitool.check.look import Image, Look
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model.views import ImageConfig
@@ -51,7 +51,10 @@ def diff_ids(look: Look) -> Iterator[Hit]:
     for image, config in _configs(look):
         ids, layers = len(config.diff_ids), len(image.manifest.layers)
         if ids != layers:
-            yield _at(image, "/rootfs/diff_ids"), f"{ids} diff_ids in the config, {layers} layers in the manifest"
+            yield (
+                _at(image, "/rootfs/diff_ids"),
+                f"{_count(ids, 'diff_id')} in the config, {_count(layers, 'layer')} in the manifest",
+            )
 
 
 def history(look: Look) -> Iterator[Hit]:
@@ -59,7 +62,8 @@ def history(look: Look) -> Iterator[Hit]:
     for image, config in _configs(look):
         told = sum(not step.empty_layer for step in config.history)
         if config.history and told != len(image.manifest.layers):
-            yield _at(image, "/history"), f"history tells of {told} layers, there are {len(image.manifest.layers)}"
+            layers = len(image.manifest.layers)
+            yield _at(image, "/history"), f"history tells of {_count(told, 'layer')}, the manifest has {layers}"
 
 
 def future(look: Look) -> Iterator[Hit]:
@@ -75,11 +79,18 @@ def future(look: Look) -> Iterator[Hit]:
 
 
 def secret(look: Look) -> Iterator[Hit]:
-    """Something that looks like a credential in the environment, labels or history. The value is not shown."""
+    """Something that looks like a credential in what a config tells. The value is not shown."""
     for image, config in _configs(look):
         places = [(f"/history/{n}", step.created_by) for n, step in enumerate(config.history)]
-        env = config.setting("Env")
-        places += [(f"/config/Env/{n}", str(one)) for n, one in enumerate(env if isinstance(env, list) else ())]
+        for key in ("Env", "Entrypoint", "Cmd"):
+            words = config.setting(key)
+            lines = words if isinstance(words, list) else ()
+            places += [(f"/config/{key}/{n}", str(one)) for n, one in enumerate(lines)]
+        labels = config.setting("Labels")
+        places += [
+            (f"/config/Labels/{escaped(key)}", f"{key}={value}")
+            for key, value in (labels.items() if isinstance(labels, dict) else ())
+        ]
         for pointer, text in places:
             for what, pattern in _SECRETS:
                 if pattern.search(text):
@@ -96,6 +107,10 @@ def unknown_user(look: Look) -> Iterator[Hit]:
         for name, path, what in zip(user.split(":"), ("etc/passwd", "etc/group"), ("user", "group"), strict=False):
             if name and not name.isdigit() and name not in _names(look, image, path):
                 yield _at(image, "/config/User"), f"{what} {name!r} is not in /{path}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _names(look: Look, image: Image, path: str) -> set[str]:

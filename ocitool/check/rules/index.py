@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
+from ocitool.binaries.fit import describe
 from ocitool.check.finding import Location, Severity
-from ocitool.check.look import Look
+from ocitool.check.look import Look, named
+from ocitool.check.rules.binary import programs
 from ocitool.check.rules.rule import Hit, Rule
-from ocitool.errors import NotFound
 from ocitool.model import mediatype
-from ocitool.model.digest import Digest
-from ocitool.model.mediatype import Family
 from ocitool.model.platform import ARCHITECTURES, OSES, Platform
-from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque, effective_type
+from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque
 
 
 def missing_platform(look: Look) -> Iterator[Hit]:
@@ -20,7 +19,7 @@ def missing_platform(look: Look) -> Iterator[Hit]:
         if entry.platform is None:
             own = _config_platform(look, entry)
             says = f"; its config says {own}" if own else ""
-            yield _at(index, number, "/platform", entry), f"entry says no platform{says}"
+            yield place(index, number, "/platform", entry), f"entry says no platform{says}"
 
 
 def wrong_platform(look: Look) -> Iterator[Hit]:
@@ -28,20 +27,33 @@ def wrong_platform(look: Look) -> Iterator[Hit]:
     for index, number, entry in _images(look):
         own = _config_platform(look, entry)
         if entry.platform is not None and own is not None and not agree(entry.platform, own):
-            yield _at(index, number, "/platform", entry), f"entry says {entry.platform}, the config says {own}"
+            machines = ", ".join(_machines(look, entry))
+            programs = f", its programs are for {machines}" if machines else ""
+            yield (
+                place(index, number, "/platform", entry),
+                f"entry says {entry.platform}, the config says {own}{programs}",
+            )
 
 
 def duplicate_platform(look: Look) -> Iterator[Hit]:
-    """Two entries for one platform: which one is pulled is luck (K001, K017)."""
+    """Two entries for one platform: which one is pulled is luck (K001, K017).
+
+    Two arm images of which one names no variant may be for different boards: ambiguous_arm tells of them.
+    """
     for index in look.indexes:
         seen: dict[Platform, Descriptor] = {}
         for number, entry in enumerate(index.entries):
             if entry.is_attestation or entry.platform is None:
                 continue
             other = seen.setdefault(entry.platform.normalised(), entry)
-            if other is not entry:
+            if other.digest == entry.digest and other is not entry:
                 yield (
-                    _at(index, number, "/platform", entry),
+                    place(index, number, "/platform", entry),
+                    f"{entry.digest.short} stands twice for one platform",
+                )
+            elif other is not entry and not _is_vague(entry) and not _is_vague(other):
+                yield (
+                    place(index, number, "/platform", entry),
                     f"{entry.platform} {entry.digest.short} is for the same platform as {other.digest.short}",
                 )
 
@@ -54,12 +66,12 @@ def ambiguous_arm(look: Look) -> Iterator[Hit]:
             for n, e in enumerate(index.entries)
             if e.platform is not None and not e.is_attestation and e.platform.architecture == "arm"
         ]
-        for number, entry in arms if len(arms) > 1 else ():
-            if entry.platform is not None and not entry.platform.variant:
+        for number, entry in arms if len({e.digest for _, e in arms}) > 1 else ():
+            if _is_vague(entry):
                 own = _config_platform(look, entry)
                 says = f"its config says {own.variant}" if own and own.variant else "nor does its config"
                 yield (
-                    _at(index, number, "/platform", entry),
+                    place(index, number, "/platform", entry),
                     f"one of {len(arms)} arm entries, and it names no variant; {says}",
                 )
 
@@ -71,83 +83,22 @@ def impossible_platform(look: Look) -> Iterator[Hit]:
         if p is not None and (p.os not in OSES or p.architecture not in ARCHITECTURES):
             better = p.normalised()
             hint = "" if better.without_version() == p.without_version() else f"; its name is {better}"
-            yield _at(index, number, "/platform", entry), f"no engine asks for {p}{hint}"
+            yield place(index, number, "/platform", entry), f"no engine asks for {p}{hint}"
 
 
 def windows_version(look: Look) -> Iterator[Hit]:
     """A Windows entry without os.version, which hosts of other builds would take."""
     for index, number, entry in _images(look):
         if entry.platform is not None and entry.platform.os == "windows" and not entry.platform.os_version:
-            yield _at(index, number, "/platform/os.version", entry), "a windows entry without os.version"
-
-
-def nested(look: Look) -> Iterator[Hit]:
-    """An index inside an index: many clients look one level down only (K020)."""
-    for index, number, entry in _entries(look):
-        inner = look.snapshot.documents.get(entry.digest)
-        if mediatype.is_index(entry.media_type) or (inner and mediatype.is_index(inner.media_type)):
-            yield _at(index, number, "", entry), "an index inside an index"
-
-
-def mixed_families(look: Look) -> Iterator[Hit]:
-    """Docker and OCI manifests in one list: registries refuse it (K023)."""
-    for index in look.indexes:
-        own = mediatype.family_of(index.effective_type)
-        for number, entry in enumerate(index.entries):
-            has = mediatype.family_of(entry.media_type)
-            if own is not None and has not in (None, own):
-                yield (
-                    _at(index, number, "/mediaType", entry),
-                    f"{_article(has)} manifest in {_article(own)} index",
-                )
-
-
-def child_size(look: Look) -> Iterator[Hit]:
-    """An entry whose size is not that of the manifest: strict clients refuse it."""
-    for index, number, entry in _entries(look):
-        child = look.snapshot.documents.get(entry.digest)
-        if child is not None and child.size != entry.size:
-            yield (
-                _at(index, number, "/size", entry),
-                f"entry says {entry.size} bytes, the manifest has {child.size}",
-            )
-
-
-def child_type(look: Look) -> Iterator[Hit]:
-    """An entry whose mediaType is not the manifest's own."""
-    for index, number, entry in _entries(look):
-        child = look.views.get(entry.digest)
-        if child is None:
-            continue
-        is_type = effective_type(child.document) if isinstance(child, Opaque) else child.effective_type
-        if is_type and is_type != entry.media_type:
-            yield (
-                _at(index, number, "/mediaType", entry),
-                f"entry says {entry.media_type}, the manifest says {is_type}",
-            )
-
-
-def dangling(look: Look) -> Iterator[Hit]:
-    """An entry whose manifest is not there: every pull of that platform fails (K034)."""
-    gone = {edge.descriptor.digest for edge in look.snapshot.missing}
-    for index, number, entry in _entries(look):
-        if entry.digest in gone:
-            yield _at(index, number, "/digest", entry), f"{entry.digest} is not there"
-
-
-def broken_child(look: Look) -> Iterator[Hit]:
-    """An entry whose manifest cannot be read in one way only (K043)."""
-    for edge, error in look.snapshot.refused:
-        if not isinstance(error, NotFound):
-            yield Location(edge.parent, edge.pointer, label=_label(edge.descriptor)), str(error)
+            yield place(index, number, "/platform/os.version", entry), "a windows entry without os.version"
 
 
 def attestation_platform(look: Look) -> Iterator[Hit]:
     """An attestation that would be taken for an image."""
-    for index, number, entry in _entries(look):
+    for index, number, entry in entries(look):
         if ATTESTATION in entry.annotations and entry.platform is not None and not entry.platform.is_unknown:
             yield (
-                _at(index, number, "/platform", entry),
+                place(index, number, "/platform", entry),
                 f"an attestation that counts as {entry.platform}",
             )
 
@@ -158,14 +109,17 @@ def stale_attestation(look: Look) -> Iterator[Hit]:
         held = {str(entry.digest) for entry in index.entries}
         for number, entry in enumerate(index.entries):
             if entry.attested and entry.attested not in held:
-                yield _at(index, number, "/annotations", entry), f"attests {entry.attested[:19]}, which is not here"
+                yield (
+                    place(index, number, "/annotations", entry),
+                    f"attests {entry.attested[:19]}, which is not here",
+                )
 
 
 def no_subject(look: Look) -> Iterator[Hit]:
     """An attestation that does not say of what."""
-    for index, number, entry in _entries(look):
+    for index, number, entry in entries(look):
         if entry.is_attestation and not entry.attested:
-            yield _at(index, number, "/annotations", entry), "unknown/unknown without saying what it attests"
+            yield place(index, number, "/annotations", entry), "an attestation that does not say of what"
 
 
 def no_media_type(look: Look) -> Iterator[Hit]:
@@ -181,7 +135,7 @@ def order(look: Look) -> Iterator[Hit]:
         kinds = [entry.is_attestation for entry in index.entries]
         if kinds != sorted(kinds):
             number = kinds.index(True)
-            yield _at(index, number, "", index.entries[number]), "an attestation stands before an image"
+            yield place(index, number, "", index.entries[number]), "an attestation stands before an image"
 
 
 def empty(look: Look) -> Iterator[Hit]:
@@ -191,7 +145,8 @@ def empty(look: Look) -> Iterator[Hit]:
             yield Location(index.document.digest, "/manifests"), "nothing to run in the index"
 
 
-def _entries(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
+def entries(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
+    """Every entry of every index, with its number in there."""
     for index in look.indexes:
         for number, entry in enumerate(index.entries):
             yield index, number, entry
@@ -200,9 +155,22 @@ def _entries(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
 def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
     """Entries that are meant to run: no attestations, no inner indexes, no artifacts."""
     images = {digest: seen.is_image for digest, seen in look.views.items() if isinstance(seen, Manifest)}
-    for index, number, entry in _entries(look):
+    for index, number, entry in entries(look):
         if not entry.is_attestation and not mediatype.is_index(entry.media_type) and images.get(entry.digest, True):
             yield index, number, entry
+
+
+def _is_vague(entry: Descriptor) -> bool:
+    """An arm entry that leaves open for which boards it is."""
+    return entry.platform is not None and entry.platform.architecture == "arm" and not entry.platform.variant
+
+
+def _machines(look: Look, entry: Descriptor) -> list[str]:
+    """What the programs of the entry's image are for, sorted; empty where its layers were not read."""
+    images = [image for image in look.images if image.digest == entry.digest]
+    tree = look.tree(images[0].manifest) if images else None
+    found = programs(look, images[0], tree) if tree is not None else ()
+    return sorted({describe(one.binary) for _, one in found if not one.binary.is_portable and one.is_executable})
 
 
 def _config_platform(look: Look, entry: Descriptor) -> Platform | None:
@@ -222,18 +190,9 @@ def agree(entry: Platform, config: Platform) -> bool:
     return not variants_differ and not versions_differ
 
 
-def _at(index: Index, number: int, rest: str, entry: Descriptor) -> Location:
-    return Location(index.document.digest, f"/manifests/{number}{rest}", label=_label(entry))
-
-
-def _label(entry: Descriptor) -> str:
-    if entry.attested:
-        return f"attestation of {entry.attested[:19]}"
-    return str(entry.platform) if entry.platform else Digest(entry.digest).short
-
-
-def _article(family: Family | None) -> str:
-    return "an OCI" if family is Family.OCI else "a Docker"
+def place(index: Index, number: int, rest: str, entry: Descriptor) -> Location:
+    """Where an entry stands; `rest` is the pointer below it, such as /size."""
+    return Location(index.document.digest, f"/manifests/{number}{rest}", label=named(entry))
 
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -280,48 +239,6 @@ RULES: Final = (
         "Windows hosts run images of their own build; without the version they may choose one that does not start.",
         "windows/amd64 without os.version",
         _WARNING, windows_version, fixable=True,
-    ),
-    Rule(
-        "index/nested",
-        "An index inside an index",
-        "The specification allows it, and many clients look one level down only.",
-        "an entry of type application/vnd.oci.image.index.v1+json",
-        _WARNING, nested, fixable=True,
-    ),
-    Rule(
-        "index/mixed-families",
-        "Docker and OCI manifests in one list",
-        "Registries refuse to store such a list, and strict clients to read it.",
-        "an OCI index with a Docker schema 2 manifest",
-        _ERROR, mixed_families, fixable=True,
-    ),
-    Rule(
-        "index/child-size",
-        "An entry's size is not the manifest's",
-        "Clients that check sizes refuse the pull; others read past what was promised.",
-        "entry 999 bytes, manifest 428",
-        _ERROR, child_size, fixable=True,
-    ),
-    Rule(
-        "index/child-type",
-        "An entry's mediaType is not the manifest's",
-        "The client asks for one type and gets another.",
-        "entry says Docker schema 2, the manifest says OCI",
-        _ERROR, child_type, fixable=True,
-    ),
-    Rule(
-        "index/dangling",
-        "An entry's manifest is not there",
-        "Clean-up jobs delete children that carry no tag; the tag looks healthy and every pull fails.",
-        "HEAD of the child answers 404",
-        _ERROR, dangling, fixable=True,
-    ),
-    Rule(
-        "index/broken-child",
-        "An entry's manifest cannot be understood in one way only",
-        "A document that is both index and image means different things to different readers (CVE-2021-41190).",
-        "a child with `manifests` and `layers`",
-        _ERROR, broken_child,
     ),
     Rule(
         "index/attestation-platform",

@@ -1,11 +1,12 @@
 """Rules about layers: what manifests say of them, and with --deep what is in them. Spec: image-spec layer.md."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ocitool.check.finding import Location, Severity
 from ocitool.check.look import Image, LayerLook, Look
 from ocitool.check.rules.rule import Hit, Rule
+from ocitool.errors import DigestMismatch, EscapingPath, OcitoolError
 from ocitool.model import mediatype
 from ocitool.model.files import OPAQUE, WHITEOUT, Kind
 from ocitool.model.mediatype import Family
@@ -65,14 +66,27 @@ def uncommon_digest(look: Look) -> Iterator[Hit]:
             yield _at(image, number, "/digest"), f"a {layer.digest.algorithm} digest: some clients know sha256 only"
 
 
+def digest(look: Look) -> Iterator[Hit]:
+    """A layer that is not of the digest or size that the manifest says."""
+    return _damaged(look, lambda damage: isinstance(damage, DigestMismatch))
+
+
+def escaping_path(look: Look) -> Iterator[Hit]:
+    """A layer with a name or hard link that leads out of the image (K154)."""
+    return _damaged(look, lambda damage: isinstance(damage, EscapingPath))
+
+
 def damaged(look: Look) -> Iterator[Hit]:
-    """A layer that cannot be read to its end: cut off, another digest or size, a name that leaves the root."""
+    """A layer that cannot be read to its end: cut off, no archive, or one that readers take differently."""
+    return _damaged(look, lambda damage: not isinstance(damage, (DigestMismatch, EscapingPath)))
+
+
+def _damaged(look: Look, wanted: Callable[[OcitoolError], bool]) -> Iterator[Hit]:
     for image, number, layer in _layers(look):
         seen = look.layers.get(layer.digest)
-        if seen is not None and seen.damage is not None:
-            yield _at(image, number), str(seen.damage)
-        elif layer.digest in look.broken:
-            yield _at(image, number), str(look.broken[layer.digest])
+        damage = seen.damage if seen is not None else look.broken.get(layer.digest)
+        if damage is not None and wanted(damage):
+            yield _at(image, number), str(damage)
 
 
 def compression(look: Look) -> Iterator[Hit]:
@@ -225,9 +239,19 @@ RULES: Final = (
         "sha512:…", _WARNING, uncommon_digest,
     ),
     Rule(
+        "layer/digest", "A layer is not of the digest or size that the manifest says",
+        "Every client refuses it after the download.",
+        "a size of 9 for a layer of 8 bytes", _ERROR, digest, needs_deep=True,
+    ),
+    Rule(
+        "layer/escaping-path", "A file of a layer leads out of the image",
+        "Careful engines refuse the image, careless ones write outside of it.",
+        "a member named ../../etc/passwd", _ERROR, escaping_path, needs_deep=True,
+    ),
+    Rule(
         "layer/damaged", "A layer cannot be read to its end",
-        "Its bytes are not what its descriptor promises, or its tar is broken or leads out of the root.",
-        "a member named ../../etc/passwd", _ERROR, damaged, needs_deep=True,
+        "It is cut off, no archive, or an archive that two readers take differently.",
+        "a tar that ends in the middle of a file", _ERROR, damaged, needs_deep=True,
     ),
     Rule(
         "layer/compression", "Bytes and type disagree",

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from ocitool import __version__
-from ocitool.check.engine import DOCUMENTED, exit_code
+from ocitool.check.engine import exit_code
 from ocitool.check.formats import as_github, as_sarif, as_text
 from ocitool.check.repository import check_names, check_tags
+from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.cli import checking
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
@@ -56,7 +57,7 @@ def command(
         checked = check_names(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep)
     code = exit_code(checked.findings, checked.unanswered)
     texts = {
-        "sarif": lambda: as_sarif(checked.findings, (*rules, *DOCUMENTED[-2:]), __version__, checked.unanswered),
+        "sarif": lambda: as_sarif(checked.findings, (*rules, *TAG_RULES), __version__, checked.unanswered),
         "github": lambda: as_github(checked.findings, checked.unanswered),
     }
     text = texts.get(form, lambda: as_text(checked.findings, checked.names, checked.unanswered, checked.tags))()

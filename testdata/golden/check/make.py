@@ -1,38 +1,40 @@
 # ruff: noqa: INP001 - a script beside its data
 """Writes the golden images of every rule beside itself: python -m testdata.golden.check.make, from the root.
 
-For each rule: `broken.json` (a whole store), `findings.json` (what check says of it), `repaired.json` (what
-the tag holds after repair, where that leaves nothing to find). `healthy.json` is a store that no rule speaks of.
-Read the differences before committing them: tests compare with these bytes.
+For each rule `broken.json` and `healthy.json`, two whole stores. What ought to be found in the first
+(`findings.json`) and what repair ought to leave (`repaired.json`) is not written but compared, unless the rule is
+named: `… make index/order`. Then look at the difference and judge it before you commit it.
 """
 
 import json
+import sys
 from pathlib import Path
 
 from tests.fakes import bundle
-from tests.fakes.sick import Loose, Ward
 from tests.unit.check.golden import findings_of, repaired
-from tests.unit.check.test_rules import BROKEN
+from tests.unit.check.pairs import PAIRS, store
 
 HERE = Path(__file__).parent
 
 
-def main() -> None:
-    """Write them all."""
-    ward = Ward(Loose())
-    one, other = ward.image(), ward.image("linux/arm64")
-    ward.index(one, other, ward.attestation(one["digest"]))
-    (HERE / "healthy.json").write_text(bundle.dump(ward.store))
-    for rule, make in BROKEN.items():
+def main(accepted: list[str]) -> None:
+    """Write the stores of all rules, and the answers of those that are accepted."""
+    for rule in PAIRS:
         folder = HERE / rule
         folder.mkdir(parents=True, exist_ok=True)
-        ward = Ward(Loose())
-        make(ward)
-        (folder / "broken.json").write_text(bundle.dump(ward.store))
-        (folder / "findings.json").write_text(json.dumps(findings_of(ward.store), indent=1) + "\n")
-        if (after := repaired(ward.store)) is not None:
-            (folder / "repaired.json").write_bytes(after)
+        broken = store(rule, ill=True)
+        (folder / "broken.json").write_text(bundle.dump(broken))
+        (folder / "healthy.json").write_text(bundle.dump(store(rule, ill=False)))
+        answers = {"findings.json": (json.dumps(findings_of(broken), indent=1) + "\n").encode()}
+        if (after := None if rule.startswith("tag/") else repaired(broken)) is not None:
+            answers["repaired.json"] = after
+        for name, data in answers.items():
+            file = folder / name
+            if rule in accepted:
+                file.write_bytes(data)
+            elif not file.is_file() or file.read_bytes() != data:
+                print(f"{rule}/{name} is not what comes out now")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

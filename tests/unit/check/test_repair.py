@@ -14,7 +14,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.views import view
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward, program
-from tests.unit.check.test_rules import as_platform, retyped, two
+from tests.unit.check.pairs import as_platform, retyped, two
 
 
 @pytest.fixture

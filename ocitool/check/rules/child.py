@@ -1,0 +1,202 @@
+"""Rules about what stands under the entries of an index, and about the documents themselves.
+
+Spec: image-spec image-index.md, descriptor.md; the ids are those of the index family.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ocitool.check.finding import Location, Severity
+from ocitool.check.look import Look, named
+from ocitool.check.rules.index import entries, place
+from ocitool.check.rules.registry import mistyped_documents
+from ocitool.check.rules.rule import Hit, Rule
+from ocitool.errors import Ambiguous, DigestMismatch, HeaderMismatch, MalformedDocument
+from ocitool.model import mediatype
+from ocitool.model.document import MANIFEST_LIMIT
+from ocitool.model.mediatype import Family
+from ocitool.model.views import Opaque, View, effective_type, is_schema_1
+
+
+def nested(look: Look) -> Iterator[Hit]:
+    """An index inside an index: many clients look one level down only (K020)."""
+    for index, number, entry in entries(look):
+        inner = look.snapshot.documents.get(entry.digest)
+        if mediatype.is_index(entry.media_type) or (inner and mediatype.is_index(inner.media_type)):
+            yield place(index, number, "", entry), "an index inside an index"
+
+
+def mixed_families(look: Look) -> Iterator[Hit]:
+    """Docker and OCI manifests in one list: registries refuse it (K023).
+
+    A manifest is what it says it is itself; an entry that says otherwise is child_type's.
+    """
+    read = {digest: _type(seen) for digest, seen in look.views.items()}
+    for index in look.indexes:
+        own = mediatype.family_of(index.effective_type)
+        for number, entry in enumerate(index.entries):
+            has = mediatype.family_of(read.get(entry.digest, entry.media_type))
+            if own is not None and has not in (None, own):
+                yield (
+                    place(index, number, "/mediaType", entry),
+                    f"{_article(has)} manifest in {_article(own)} index",
+                )
+
+
+def child_size(look: Look) -> Iterator[Hit]:
+    """An entry whose size is not that of the manifest: strict clients refuse it."""
+    for index, number, entry in entries(look):
+        child = look.snapshot.documents.get(entry.digest)
+        if child is not None and child.size != entry.size:
+            yield (
+                place(index, number, "/size", entry),
+                f"entry says {entry.size} bytes, the manifest has {child.size}",
+            )
+
+
+def child_type(look: Look) -> Iterator[Hit]:
+    """An entry whose mediaType is not the manifest's own."""
+    for index, number, entry in entries(look):
+        child = look.views.get(entry.digest)
+        if child is None:
+            continue
+        is_type = _type(child)
+        if is_type and is_type != entry.media_type:
+            yield (
+                place(index, number, "/mediaType", entry),
+                f"entry says {entry.media_type}, the manifest says {is_type}",
+            )
+
+
+def dangling(look: Look) -> Iterator[Hit]:
+    """An entry whose manifest is not there: every pull of that platform fails (K034)."""
+    gone = {edge.descriptor.digest for edge in look.snapshot.missing}
+    for index, number, entry in entries(look):
+        if entry.digest in gone:
+            yield place(index, number, "/digest", entry), f"{entry.digest} is not there"
+
+
+def child_digest(look: Look) -> Iterator[Hit]:
+    """An entry whose digest names other bytes than those that are served under it."""
+    for edge, error in look.snapshot.unanswered:
+        if isinstance(error, DigestMismatch) and not isinstance(error, HeaderMismatch):
+            got = error.got[:19] or "something else"
+            yield (
+                Location(edge.parent, f"{edge.pointer}/digest", label=named(edge.descriptor)),
+                f"what is served under {edge.descriptor.digest.short} hashes to {got}",
+            )
+
+
+def broken_child(look: Look) -> Iterator[Hit]:
+    """An entry whose manifest is none, or cannot be read in one way only (K043)."""
+    unread = ((edge, error) for edge, error in look.snapshot.unanswered if isinstance(error, MalformedDocument))
+    mistyped = {digest for digest, *_ in mistyped_documents(look)}
+    for edge, error in (*look.snapshot.refused, *unread):
+        if edge.descriptor.digest not in mistyped:
+            yield Location(edge.parent, edge.pointer, label=named(edge.descriptor)), str(error)
+
+
+def ambiguous(look: Look) -> Iterator[Hit]:
+    """A name that holds what is an index to one reader and an image to the next (K043)."""
+    if isinstance(look.refused, Ambiguous) and not any(mistyped_documents(look)):
+        yield Location(look.snapshot.root.digest), str(look.refused)
+
+
+def schema_1(look: Look) -> Iterator[Hit]:
+    """A manifest of the first form, which engines no longer pull (K125)."""
+    for digest, seen in look.views.items():
+        if isinstance(seen, Opaque) and is_schema_1(seen.document):
+            at = Location(digest, label=look.label(digest))
+            yield at, "a schema 1 manifest, which registries and engines have dropped"
+
+
+def too_large(look: Look) -> Iterator[Hit]:
+    """A manifest above 4 MiB, which registries may take and then do not serve."""
+    for digest, document in look.snapshot.documents.items():
+        if document.size > MANIFEST_LIMIT:
+            at = Location(digest, label=look.label(digest))
+            yield at, f"{document.size} bytes, where registries take {MANIFEST_LIMIT}"
+
+
+def _type(seen: View) -> str:
+    return effective_type(seen.document) if isinstance(seen, Opaque) else seen.effective_type
+
+
+def _article(family: Family | None) -> str:
+    return "an OCI" if family is Family.OCI else "a Docker"
+
+
+_ERROR, _WARNING = Severity.ERROR, Severity.WARNING
+
+RULES: Final = (
+    Rule(
+        "index/nested",
+        "An index inside an index",
+        "The specification allows it, and many clients look one level down only.",
+        "an entry of type application/vnd.oci.image.index.v1+json",
+        _WARNING, nested, fixable=True,
+    ),
+    Rule(
+        "index/mixed-families",
+        "Docker and OCI manifests in one list",
+        "Registries refuse to store such a list, and strict clients to read it.",
+        "an OCI index with a Docker schema 2 manifest",
+        _ERROR, mixed_families, fixable=True,
+    ),
+    Rule(
+        "index/child-size",
+        "An entry's size is not the manifest's",
+        "Clients that check sizes refuse the pull; others read past what was promised.",
+        "entry 999 bytes, manifest 428",
+        _ERROR, child_size, fixable=True,
+    ),
+    Rule(
+        "index/child-type",
+        "An entry's mediaType is not the manifest's",
+        "The client asks for one type and gets another.",
+        "entry says Docker schema 2, the manifest says OCI",
+        _ERROR, child_type, fixable=True,
+    ),
+    Rule(
+        "index/dangling",
+        "An entry's manifest is not there",
+        "Clean-up jobs delete children that carry no tag; the tag looks healthy and every pull fails.",
+        "HEAD of the child answers 404",
+        _ERROR, dangling, fixable=True,
+    ),
+    Rule(
+        "index/child-digest",
+        "Under an entry's digest stands something else",
+        "Every client refuses content that does not have the digest it asked for.",
+        "a child's bytes were changed in the registry's storage",
+        _ERROR, child_digest,
+    ),
+    Rule(
+        "index/broken-child",
+        "An entry's manifest is none, or can be understood in two ways",
+        "A document that is both index and image means different things to different readers (CVE-2021-41190).",
+        "a child with `manifests` and `layers`",
+        _ERROR, broken_child,
+    ),
+    Rule(
+        "index/ambiguous",
+        "The name holds a document that can be understood in two ways",
+        "To one reader it is an index and to the next an image, under one digest (CVE-2021-41190).",
+        "a document with `manifests` and `layers`",
+        _ERROR, ambiguous,
+    ),
+    Rule(
+        "index/schema-1",
+        "A schema 1 manifest",
+        "Registries and engines have dropped the form of before 2017; it cannot stand in an index either.",
+        '`{"schemaVersion": 1, "fsLayers": […]}`',
+        _ERROR, schema_1,
+    ),
+    Rule(
+        "index/too-large",
+        "A manifest of more than 4 MiB",
+        "Registries refuse it, or take it and cannot serve it again.",
+        "an index with megabytes of annotations",
+        _ERROR, too_large,
+    ),
+)  # fmt: skip
