@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
-from ocitool.build.dockerfile.patterns import glob, is_pattern
+from ocitool.build.dockerfile.patterns import deep_glob, glob, is_pattern
 from ocitool.build.dockerfile.sources import Files
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.files import Kind, ancestors, name_bytes, resolve
@@ -55,6 +55,31 @@ class Order:
     def into(self) -> bool:
         """Whether the destination is a directory by how it is written."""
         return self.destination.endswith(("/", "/."))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What one pattern of `--parents` means below its root: the paths it matches, with everything below them.
+
+    An empty one means everything.
+    """
+
+    pattern: str = ""
+
+    def has(self, path: str) -> bool:
+        """Whether the path matches."""
+        return not self.pattern or deep_glob(self.pattern)(path)
+
+    def may_be_below(self, path: str) -> bool:
+        """Whether a path below this one may match."""
+        parts = self.pattern.split("/")
+        names = path.split("/")
+        for part, name in zip(parts, names, strict=False):
+            if "**" in part:
+                return True
+            if not glob(part)(name):
+                return False
+        return len(names) < len(parts)
 
 
 class Growing:
@@ -140,6 +165,10 @@ def copy(
     `unpack` gives the entries of a file that is an archive, None for any other (ADD). Raises UsageError for
     several files that would all become one.
     """
+    job = _Copying(order, source, onto)
+    if order.parents:
+        _copy_with_parents(job, missing)
+        return
     found = [one for pattern in order.sources for one in matches(pattern, source, missing)]
     if not found:
         raise missing(order.sources[0])
@@ -151,7 +180,6 @@ def copy(
             f"{len(files)} files go to {order.destination}, which is no directory",
             hint=f"write {order.destination}/ to copy into a directory",
         )
-    job = _Copying(order, source, onto)
     if order.into and len(archives) < len(found):
         job.folder(destination)
     for path, name in found:
@@ -177,6 +205,21 @@ def _inside(source: Files, path: str, unpack: Unpack | None) -> tuple[Entry, ...
 def _split(path: str) -> tuple[str, str]:
     above, _, name = path.rpartition("/")
     return above, name
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A directory of the source that is to be looked into, and where it goes.
+
+    `waiting` are the directories, it and those above it, that are placed as soon as something in it is.
+    """
+
+    path: str
+    target: str
+    relative: str = ""
+    verdict: Verdict | None = None
+    chosen: Chosen = Chosen()
+    waiting: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,30 +253,44 @@ class _Copying:
             owned = replace(self.order.attributes, mode=None).on(replace(entry, path=target))
             self.onto.put(owned)
 
-    def contents(self, path: str, target: str, relative: str = "", above: Verdict | None = None) -> bool:
-        """What stands in a directory of the source, merged into a real one; whether anything was put there."""
-        has_any = False
-        exclude = self.order.exclude
-        for name in self.source.names(path):
-            entry = self.source.entry_at(f"{path}/{name}".lstrip("/"))
-            if entry is None:
-                continue
-            below = f"{relative}/{name}".lstrip("/")
-            verdict = exclude.judge(below, above)
-            is_folder = entry.kind is Kind.DIRECTORY
-            if verdict.ignored and not (is_folder and exclude.has_exceptions):
-                continue
-            to = f"{target}/{name}".lstrip("/")
-            before = self.onto.entries.get(to)
-            self.onto.put(self.order.attributes.on(replace(entry, path=to)))
-            inside = is_folder and self.contents(entry.path, to, below, verdict)
-            if not verdict.ignored or inside:
-                has_any = True
-            elif before is None:
-                del self.onto.entries[to]
-            else:
-                self.onto.entries[to] = before
-        return has_any
+    def contents(self, path: str, target: str, chosen: Chosen = Chosen()) -> int:
+        """What stands in a directory of the source, merged into a real one; how much that is.
+
+        A directory that is not wanted itself comes along only if something in it is.
+        """
+        exclude, count = self.order.exclude, 0
+        todo = [_Folder(path, target, chosen=chosen)]
+        while todo:
+            folder = todo.pop()
+            for name in self.source.names(folder.path):
+                entry = self.source.entry_at(f"{folder.path}/{name}".lstrip("/"))
+                if entry is None:
+                    continue
+                below = f"{folder.relative}/{name}".lstrip("/")
+                verdict, is_chosen = exclude.judge(below, folder.verdict), folder.chosen.has(below)
+                placed = self.order.attributes.on(replace(entry, path=f"{folder.target}/{name}".lstrip("/")))
+                waiting = (*folder.waiting, placed)
+                if is_chosen and not verdict.ignored:
+                    for one in waiting:
+                        self.onto.put(one)
+                    waiting, count = (), count + 1
+                is_open = exclude.has_exceptions or not verdict.ignored
+                if entry.kind is Kind.DIRECTORY and is_open and (is_chosen or folder.chosen.may_be_below(below)):
+                    inside = Chosen() if is_chosen else folder.chosen
+                    todo.append(_Folder(entry.path, placed.path, below, verdict, inside, waiting))
+        return count
+
+
+def _copy_with_parents(job: _Copying, missing: Callable[[str], Exception]) -> None:
+    """Each pattern's matches under the names they have from the root on, or from the `/./` in the pattern."""
+    target = job.folder(resolve(job.order.destination, job.onto.link_at))
+    for written in job.order.sources:
+        job.onto.next_source()
+        above, pivot, below = written.partition("/./")
+        pattern = posixpath.normpath(f"/{below if pivot else written}").lstrip("/")
+        roots = tuple(matches(above if pivot else "/", job.source, missing))
+        if not sum(job.contents(root, target, Chosen(pattern)) for root, _ in roots):
+            raise missing(written)
 
 
 def matches(pattern: str, source: Files, missing: Callable[[str], Exception]) -> Iterator[tuple[str, str]]:

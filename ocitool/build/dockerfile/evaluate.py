@@ -283,7 +283,7 @@ class _Evaluator:
         )
         layer = Growing(None if one.link else state.files)
         has_more = bool(one.heredocs) or any(map(is_web, files))  # copy() counts the files of one tree alone
-        if has_more and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
+        if has_more and not one.parents and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
             there = resolve(destination, layer.link_at)
             if layer.kind_at(there) is not Kind.DIRECTORY:
                 raise UsageError(

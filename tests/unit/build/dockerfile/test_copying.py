@@ -227,3 +227,57 @@ def test_a_stage_is_its_layers_over_each_other():
     assert () == stage.names("d")
     assert ("inner",) == stage.names("b.txt")
     assert ("a.txt", "b.txt", "d", "dl", "l") == stage.names("")
+
+
+def test_parents_are_copied_with_what_a_pattern_matches():
+    """`--parents`: names from the root on, directories on the way as the source has them."""
+    found = copied("d/sub/two", "a.txt", "/x", parents=True)
+
+    assert ["x", "x/a.txt", "x/d", "x/d/sub", "x/d/sub/two"] == list(found)
+    assert [("DIRECTORY", "0o700", 5), ("DIRECTORY", "0o711", 5)] == [found["x/d"], found["x/d/sub"]]
+    assert ["x", "x/d", "x/d/sub", "x/d/sub/two"] == paths("**/two", "/x/", parents=True)
+    assert ["x", "x/d", "x/d/in", "x/d/one"] == paths("d/*n*", "/x/", parents=True)
+    assert ["x", "x/d", "x/d/sub", "x/d/sub/two"] == paths("./d/sub/", "/x/", parents=True)
+
+
+def test_parents_begin_at_the_pivot():
+    assert ["x", "x/sub", "x/sub/two"] == paths("d/./sub/two", "/x/", parents=True)
+    assert ["x", "x/in", "x/one"] == paths("dl/./*n*", "/x/", parents=True)
+    assert ["x", "x/two"] == paths("*/sub/./two", "/x/", parents=True)
+    assert ["x", "x/in", "x/one", "x/sub", "x/sub/two"] == paths("d/./", "/x/", parents=True)
+
+
+def test_parents_take_links_as_links_and_leave_out_what_is_excluded():
+    assert ("SYMLINK", "0o777", 0) == copied("dl", "/x/", parents=True)["x/dl"]
+    excluded = paths("d", "/x/", parents=True, exclude=IgnoreRules.of(["**/in", "d/sub"]))
+    assert ["x", "x/d", "x/d/one"] == excluded
+
+
+@pytest.mark.parametrize("pattern", ["nope", "d/nope*", "dl/one", "nope/./a.txt", "d/./nope"])
+def test_parents_of_nothing(pattern):
+    with pytest.raises(NotFound):
+        copied(pattern, "/x/", parents=True)
+
+
+def test_parents_look_into_no_directory_that_cannot_matter():
+    looked = []
+
+    class Watched(Layered):
+        def names(self, path):
+            looked.append(path)
+            return super().names(path)
+
+    source = Watched(
+        [file("a/b/c"), directory("a"), directory("a/b"), directory("z"), file("z/b/c"), directory("z/b")]
+    )
+
+    assert ["x", "x/a", "x/a/b", "x/a/b/c"] == paths("a/b/c", "/x/", source=source, parents=True)
+    assert ["", "a", "a/b"] == looked
+
+
+def test_directories_may_be_as_deep_as_a_path_is_long():
+    names = ["/".join(["d"] * depth) for depth in range(1, 2001)]
+    deep = Layered([*(directory(name) for name in names), file(f"{names[-1]}/f")])
+
+    assert 2001 == len(paths("d", "/x", source=deep))
+    assert 2001 == len(paths("d", "/x", source=deep, exclude=IgnoreRules.of(["*", "!**/f"])))
