@@ -18,7 +18,6 @@ from ocitool.build.dockerfile import instructions as made
 from ocitool.build.dockerfile import settings as config
 from ocitool.build.dockerfile.attributes import mode_of, owner_of
 from ocitool.build.dockerfile.copying import Attributes, Growing, Order, copy, not_found
-from ocitool.build.dockerfile.durations import is_signal
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction
 from ocitool.build.dockerfile.lines import heredoc_name
@@ -231,9 +230,7 @@ class _Evaluator:
                 settings["Volumes"] = {**(settings.get("Volumes") or {}), **{path: {} for path in paths}}
                 state.tell(f"VOLUME {config.bare(paths)}")
             case made.StopSignal():
-                signal = self._some(state, instruction.text, "STOPSIGNAL names no signal")
-                if not is_signal(signal):
-                    raise UsageError(f"no signal {signal!r}", hint="such as SIGTERM, or a number from 1 to 64")
+                signal = config.signal_of(self._some(state, instruction.text, "STOPSIGNAL names no signal"))
                 settings["StopSignal"] = signal
                 state.tell(f"STOPSIGNAL {signal}")
             case made.Shell():

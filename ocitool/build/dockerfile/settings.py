@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ocitool.build.dockerfile.durations import format_duration
+from ocitool.build.dockerfile.durations import format_duration, is_signal
 from ocitool.build.dockerfile.instructions import Healthcheck
 from ocitool.errors import UsageError
 
@@ -93,6 +93,13 @@ def workdir_of(current: str, path: str) -> str:
     if path.startswith("/"):
         return path
     return posixpath.normpath(posixpath.join("/", current, path)).replace("//", "/")
+
+
+def signal_of(text: str) -> str:
+    """The signal of STOPSIGNAL as it is written. Raises UsageError if Linux has none like it."""
+    if not is_signal(text):
+        raise UsageError(f"no signal {text[:100]!r}", hint="such as SIGTERM, or a number from 1 to 64")
+    return text
 
 
 def ports_of(words: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Spec: BuildKit's Dockerfile reference, "ARG", "Automatic platform ARGs in the global scope".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from ocitool.build.dockerfile.instructions import Arg
@@ -54,21 +54,20 @@ AUTOMATIC: Final = frozenset(automatic(Platform("linux", "amd64"), Platform("lin
 
 def declared(
     arg: Arg, given: Mapping[str, str], outer: Mapping[str, str], expand: Callable[[str], str]
-) -> tuple[tuple[str, str | None], ...]:
+) -> Iterator[tuple[str, str | None]]:
     """Names and values of one ARG: what was given, else its default, else the value in the global scope.
 
-    None for an argument that has no value at all.
+    None for an argument that has no value at all. They come one by one, for each sees those before it: whoever
+    takes a value has to set it before the next is asked for.
     """
-    found: list[tuple[str, str | None]] = []
     for written, default in arg.items:
         name = expand(written)
         if name in given:
-            found.append((name, given[name]))
+            yield name, given[name]
         elif default is not None:
-            found.append((name, expand(default)))
+            yield name, expand(default)
         else:
-            found.append((name, outer.get(name)))
-    return tuple(found)
+            yield name, outer.get(name)
 
 
 def unused(given: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:

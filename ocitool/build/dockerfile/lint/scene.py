@@ -4,21 +4,23 @@ A FROM that leads nowhere and a word that cannot be expanded end a build; here t
 everything else is looked at all the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypeVar
 
 from ocitool.build.dockerfile import instructions as made
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Dockerfile, Instruction, Stage
 from ocitool.build.dockerfile.lines import Line, heredoc_name, problem
-from ocitool.build.dockerfile.settings import PATH
+from ocitool.build.dockerfile.settings import PATH, ports_of, signal_of
 from ocitool.build.dockerfile.shell import expand, expand_words
 from ocitool.build.dockerfile.sources import Files
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, lead, target_of, triggers
 from ocitool.build.dockerfile.variables import declared
 from ocitool.errors import OcitoolError, UsageError
+
+T = TypeVar("T")
 
 _SCRATCH_ENV: Final = dict([PATH.split("=", 1)])
 
@@ -168,69 +170,74 @@ class _Walk:
         return next((error for _, error in taken if error is not None), None)
 
     def _step(self, line: Line, instruction: Instruction, seen: _Seen) -> tuple[Step, UsageError | None]:
-        words = _Words(self._file, line, seen.variables)
-        added: dict[str, str] = {}
-        named: set[str] = set()
+        words = _Words(self._file, line, seen)
         ports: tuple[str, ...] = ()
         match instruction:
             case made.Env():
-                added = {words.text(key): words.text(value) for key, value in instruction.pairs}
+                seen.variables |= {words.text(key): words.text(value) for key, value in instruction.pairs}
             case made.Arg():
                 for name, value in declared(instruction, self._wanted.arguments, self._scope, words.text):
                     if value is None:
-                        named.add(name)
+                        seen.named.add(name)
                     else:
-                        added[name] = value
+                        seen.variables[name] = value
             case made.Expose():
                 ports = words.split(instruction.ports)
+                words.hold(ports_of, ports)
+            case made.StopSignal():
+                words.hold(signal_of, words.text(instruction.text))
             case _:
                 for word in _expanded(instruction):
                     words.text(word)
                 for heredoc in instruction.line.heredocs if isinstance(instruction, made.Copy) else ():
                     if heredoc.is_expanded:
                         words.text(heredoc.content, is_body=True)
-        unset = tuple(
-            Unset(name, near(name, (*seen.variables, *seen.named)))
-            for name in words.asked
-            if name not in seen.variables and name not in seen.named
-        )
-        seen.variables |= added
-        seen.named |= named
+        unset = tuple(words.unset.values())
         return Step(line, instruction, words.texts, ports, unset, seen.knows_base), words.error
 
 
 class _Words:
-    """The words of one instruction, expanded; what they ask for, and the first that cannot be expanded."""
+    """The words of one instruction, expanded; what they miss, and the first that cannot be expanded."""
 
-    def __init__(self, file: Dockerfile, line: Line, variables: Mapping[str, str]) -> None:
+    def __init__(self, file: Dockerfile, line: Line, seen: _Seen) -> None:
         self._file = file
         self._line = line
-        self._variables = variables
+        self._seen = seen
         self.texts: dict[str, str] = {}
-        self.asked: dict[str, None] = {}
+        self.unset: dict[str, Unset] = {}
         self.error: UsageError | None = None
 
     def text(self, word: str, *, is_body: bool = False) -> str:
         """The word with its variables; empty if that cannot be. The body of a heredoc has rules of its own."""
         escape = "\\" if is_body else self._file.escape
         try:
-            expanded = expand(word, self._variables, escape=escape, keeps_quotes=is_body)
+            expanded = expand(word, self._seen.variables, escape=escape, keeps_quotes=is_body)
         except UsageError as error:
             self.error = self.error or problem(self._file.file, self._line.number, error.what, error.hint)
             return ""
-        self.asked.update(dict.fromkeys(expanded.names))
+        known = self._seen.variables
+        for name in expanded.names:
+            if name not in known and name not in self._seen.named:
+                self.unset[name] = Unset(name, near(name, (*known, *self._seen.named)))
         self.texts[word] = expanded.text
         return expanded.text
+
+    def hold(self, check: Callable[[T], object], value: T) -> None:
+        """Keep the error that a value ends the build with, if it does."""
+        try:
+            check(value)
+        except UsageError as error:
+            self.error = self.error or problem(self._file.file, self._line.number, error.what, error.hint)
 
     def split(self, words: Iterable[str]) -> tuple[str, ...]:
         """The words of EXPOSE, in which a variable that is not set is no mistake."""
         found: list[str] = []
         for word in words:
-            try:
-                found += expand_words(word, self._variables, escape=self._file.escape)
-            except UsageError as error:
-                self.error = self.error or problem(self._file.file, self._line.number, error.what, error.hint)
+            self.hold(lambda one: found.extend(self._words(one)), word)
         return tuple(found)
+
+    def _words(self, word: str) -> tuple[str, ...]:
+        return expand_words(word, self._seen.variables, escape=self._file.escape)
 
 
 def near(name: str, options: Iterable[str]) -> str:
@@ -246,7 +253,7 @@ def _expanded(instruction: Instruction) -> Sequence[str]:
             return (instruction.chown, instruction.chmod, instruction.checksum, *files, instruction.destination)
         case made.Label():
             return [word for pair in instruction.pairs for word in pair]
-        case made.User() | made.StopSignal():
+        case made.User():
             return (instruction.text,)
         case made.Workdir():
             return (instruction.path,)

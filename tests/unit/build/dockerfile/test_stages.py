@@ -24,6 +24,11 @@ def test_global_arguments_are_seen_by_from():
     assert "reg.test/base:2" == needed(text, arguments={"V": "2"})[0].ground.name
 
 
+def test_each_argument_of_a_line_sees_those_before_it():
+    """K169: as BuildKit has it, other than for ENV."""
+    assert "x:1-1" == needed("ARG A=1 B=$A\nFROM x:$A-$B\n")[0].ground.name
+
+
 def test_only_stages_that_lead_to_the_target_are_looked_at():
     """K172: one stage for each architecture, the final one chosen by TARGETARCH."""
     text = (

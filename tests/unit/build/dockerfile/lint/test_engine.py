@@ -71,6 +71,9 @@ def test_stages_that_are_not_needed_are_left_out_on_demand(found):
         ('ENV a b\nCMD ${x?}\nENV C="${X?no X}"', "D:4: X: no X"),
         ("ENV a b\nCOPY --from=9 x y", "D:3: --from=9 is no stage"),
         ("ENV a b\nFROM $none", "D:3: FROM $none names no image"),
+        ("ENV a b\nEXPOSE 80/what", "D:3: not a port"),
+        ("ENV a b\nEXPOSE ${P", "D:3: '${P'"),
+        ("ENV a b\nSTOPSIGNAL SIGNO", "D:3: no signal"),
         ("ENV a b\nVOLUME ${x", "D:3: '${x'"),
     ],
 )

@@ -24,6 +24,8 @@ import pytest
         ("FROM scratch\nCOPY --chown=1$B public.txt /$B", [2]),
         ("FROM scratch\nCOPY <<E <<'F' /x/\n$B\nE\n$C\nF\n", [2]),
         ("FROM scratch\nARG X=$B", [2]),
+        ("FROM scratch\nARG B X=$B", []),  # but the words of ARG see those before them
+        ("FROM scratch\nARG X=$B B=1", [2]),
     ],
 )
 def test_variables_that_nothing_sets(text, lines, found):
