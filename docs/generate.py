@@ -104,6 +104,10 @@ def _tables(name: str, schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]
         elif key == "platform":
             own = {**value["additionalProperties"], "description": f"{value['description']} Tables as above."}
             found.append((f'`[{key}."OS/ARCH"]`', own))
+        elif key == "stage":
+            found.append(
+                (f"`[{key}.NAME]`", {**value["additionalProperties"], "description": value["description"]})
+            )
     return found
 
 

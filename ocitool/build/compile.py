@@ -28,10 +28,11 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A job, and the absolute path that its program has in the image."""
+    """A job, and the absolute path that its program has in the image; in a Dockerfile's stage, if it names one."""
 
     job: CompileJob
     place: str
+    stage: str = ""
 
     @property
     def platform(self) -> Platform:

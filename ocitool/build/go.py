@@ -202,6 +202,17 @@ def find_programs(source: Path) -> tuple[Program, ...]:
     return found
 
 
+def program_name(source: Path, package: str) -> str:
+    """The name that Go gives the program of a package, as it is written in the folder `source`.
+
+    Raises LocalIOError.
+    """
+    words = [word for word in package.split("/") if word not in {"", "."}]
+    if words and words[-1].endswith(".go"):
+        return words[-1].removesuffix(".go")
+    return _last_word(words) if words else _program_name(_module(source), source)
+
+
 def _module(source: Path) -> str:
     """The module path in the folder's go.mod; empty if it has none."""
     try:
@@ -217,9 +228,11 @@ def _module(source: Path) -> str:
 def _program_name(module: str, source: Path) -> str:
     """The name `go build` would give: the last word of the module's path that is no major version."""
     words = [word for word in module.split("/") if word]
-    if len(words) > 1 and _MAJOR.fullmatch(words[-1]):
-        words.pop()
-    return words[-1] if words else source.absolute().name
+    return _last_word(words) if words else source.absolute().name
+
+
+def _last_word(words: Sequence[str]) -> str:
+    return words[-2] if len(words) > 1 and _MAJOR.fullmatch(words[-1]) else words[-1]
 
 
 def _is_main(folder: Path) -> bool:

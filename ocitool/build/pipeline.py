@@ -17,7 +17,15 @@ from ocitool.build.compile import Project, plan_compile
 from ocitool.build.contents import Content, gather, look_at
 from ocitool.build.dockerfile.evaluate import Written
 from ocitool.build.dockerfile.image import image_of
-from ocitool.build.dockerfile.recipe import Reached, Recipe, bases_of, only_platform, read_recipe, write
+from ocitool.build.dockerfile.recipe import (
+    Reached,
+    Recipe,
+    bases_of,
+    only_platform,
+    read_recipe,
+    with_stand_ins,
+    write,
+)
 from ocitool.build.git import read_checkout
 from ocitool.build.project import choose_toolchain, find_spec
 from ocitool.build.request import BuildRequest, Plan, Surroundings
@@ -82,9 +90,9 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
     if toolchain == DOCKERFILE:
         _refuse_beside_dockerfile(request, spec)
         platforms = request.platforms or spec.platforms
-        recipe, reached = _recipe(request, platforms or (around.host,), around, place_of_work.folder)
+        recipe, reached = _recipe(request, spec, platforms or (around.host,), around, place_of_work.folder)
         if not platforms and (own := only_platform(recipe, reached)) is not None and not own.same(around.host):
-            recipe, reached = _recipe(request, (own,), around, place_of_work.folder)
+            recipe, reached = _recipe(request, spec, (own,), around, place_of_work.folder)
         platforms = tuple(recipe.needed)
         bases = bases_of(recipe, reached)
     else:
@@ -126,7 +134,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         is_index=is_index,
         annotations=annotations,
         labels=checkout.labels() if checkout else (),
-        jobs=plan_compile(toolchain, spec, platforms, project),
+        jobs=plan_compile(toolchain, spec, platforms, project) if recipe is None else recipe.jobs,
         extras=request.extras or spec.extras,
         bases=bases,
         workplace=place_of_work,
@@ -138,6 +146,13 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
 def _toolchain(request: BuildRequest, spec: BuildSpec) -> str:
     """How the folder is built; a Dockerfile that was named decides."""
     if request.dockerfile.file is not None or request.dockerfile.text is not None:
+        return DOCKERFILE
+    if spec.stages and not request.toolchain:
+        if spec.toolchain:
+            raise UsageError(
+                f"{spec.stages[0].at} is about a Dockerfile, and toolchain {spec.toolchain} builds without one",
+                hint="keep one of the two; a stage's table takes the keys of [go] and [command]",
+            )
         return DOCKERFILE
     return choose_toolchain(
         request.source,
@@ -159,11 +174,12 @@ def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
 
 
 def _recipe(
-    request: BuildRequest, platforms: Sequence[Platform], around: Surroundings, work: Path
+    request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform], around: Surroundings, work: Path
 ) -> tuple[Recipe, Reached]:
     """The Dockerfile for some platforms, and what it reaches into."""
     _refuse_windows(platforms)
-    recipe = read_recipe(request.source, request.dockerfile, platforms, around.host)
+    recipe = read_recipe(request.source, request.dockerfile, platforms, around.host, spec.stages)
+    recipe = with_stand_ins(recipe, work, request.environ)
     spool = work / "files"
     foreign, cache = request.allow_foreign, request.use_cache
     return recipe, Reached(recipe, around, spool, allow_foreign=foreign, use_cache=cache)

@@ -77,7 +77,7 @@ def _pack(platform: Platform, planned: Plan) -> dict[str, Any]:
         "base": f"{base.label}@{base.manifest.document.digest}" if base is not None else "scratch",
         "with": list(planned.extras),
         "copy": rules,
-        "programs": [job.place for job in planned.jobs if job.platform == platform],
+        "programs": [job.place for job in planned.jobs if job.platform == platform and not job.stage],
         "settings": _settings(planned.options(platform)),
     }
 

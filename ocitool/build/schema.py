@@ -99,6 +99,25 @@ _PROGRAM: Final = _table(
     },
     required=("name",),
 )
+_STAGE: Final = _table(
+    "What stands in for the RUN lines of a Dockerfile's stage, by its name or number.",
+    {
+        "toolchain": _text("What makes the stage's program.", enum=["go", "command", "prebuilt"]),
+        "output": _text("Where the stage would have left the program; what `go build -o` says if left out."),
+        "source": _text("The folder of the sources in the context; the one copied to WORKDIR if left out."),
+        "package": _text("The main package (go)."),
+        **{key: _GO["properties"][key] for key in ("tags", "ldflags", "flags")},
+        "env": _map("Variables for the compiler or command.", _ENV_NAME),
+        **{key: _GO["properties"][key] for key in ("private", "cgo", "vcs")},
+        "run": {**_COMMAND["properties"]["run"], "description": "The command that makes it (command)."},
+        "file": _text(
+            "The file it writes, with `{os}`, `{arch}`, `{variant}`; without it, OCITOOL_OUTPUT (command)."
+        ),
+        **{key: _COMMAND["properties"][key] for key in ("pass", "parallel")},
+        "files": _texts("What is there already, `SRC:DEST[:MODE]`, with `{os}`, `{arch}` and `{variant}` in SRC."),
+    },
+    required=("toolchain",),
+)
 _CHECK: Final = _table(
     "What `ocitool check` looks for.",
     {
@@ -153,6 +172,11 @@ SCHEMA: Final[dict[str, Any]] = {
                 "description": "The programs, where there are several or one with settings of its own.",
             },
             "check": _CHECK,
+            "stage": {
+                "type": "object",
+                "additionalProperties": _STAGE,
+                "description": "Stages of a Dockerfile that are made without their RUN lines: `[stage.build]`.",
+            },
             "platform": {
                 "type": "object",
                 "additionalProperties": _table("What differs for one platform.", _COMMON),

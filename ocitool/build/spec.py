@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from ocitool.build.command import CommandOptions
 from ocitool.build.go import GoOptions
 from ocitool.build.schema import SCHEMA, problems
-from ocitool.build.toml import KeyPath, TomlFile, read_toml
+from ocitool.build.toml import KeyPath, TomlFile, key_text, read_toml
 from ocitool.build.toolchain import Program
 from ocitool.errors import UsageError
 from ocitool.model.platform import Platform
@@ -20,7 +20,13 @@ V = TypeVar("V")
 
 FILE_NAME: Final = "ocitool.toml"
 _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
-_STAMPED: Final = ("tags", "go", "command", "image", "program", "platform")
+_STAMPED: Final = ("tags", "go", "command", "image", "program", "platform", "stage")
+_OF_A_STAGE: Final = {
+    "go": frozenset(["package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs"]),
+    "command": frozenset(["run", "file", "env", "pass", "parallel"]),
+    "prebuilt": frozenset[str](),
+}
+"""The keys of a stage that only its toolchain understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,26 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class StageSpec:
+    """What stands in for the RUN lines of a Dockerfile's stage.
+
+    `at` is its place in the file, for messages; `said` are the keys that are there, for a Dockerfile may say the
+    rest. `output` is an absolute path in the stage, or one below its WORKDIR.
+    """
+
+    name: str
+    at: str
+    toolchain: str
+    output: str = ""
+    source: str = ""
+    package: str = ""
+    go: GoOptions = field(default_factory=GoOptions)
+    command: CommandOptions = field(default_factory=CommandOptions)
+    files: tuple[str, ...] = ()
+    said: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class BuildSpec:
     """What a spec file says. Empty strings and tuples, and None, mean that it does not say.
 
@@ -94,6 +120,7 @@ class BuildSpec:
     git_labels: bool | None = None
     common: Part = field(default_factory=Part)
     differences: tuple[tuple[Platform, Part], ...] = ()
+    stages: tuple[StageSpec, ...] = ()
 
     @property
     def has_files(self) -> bool:
@@ -182,6 +209,33 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
         git_labels=tree.get("git-labels"),
         common=_part(tree),
         differences=tuple(differences),
+        stages=tuple(_stage(file, name, own) for name, own in tree.get("stage", {}).items()),
+    )
+
+
+def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
+    path: KeyPath = ("stage", name)
+    toolchain = own["toolchain"]
+    for key in own:
+        if key in frozenset().union(*_OF_A_STAGE.values()) - _OF_A_STAGE[toolchain]:
+            others = [other for other, keys in _OF_A_STAGE.items() if key in keys]
+            raise file.error((*path, key), f"says nothing to {toolchain}", f"it is for {' and '.join(others)}")
+    for needed in {"command": ("run", "output"), "prebuilt": ("files",)}.get(toolchain, ()):
+        if needed not in own:
+            raise file.error(path, f"needs {needed} with toolchain {toolchain}")
+    if toolchain == "prebuilt" and "output" in own:
+        raise file.error((*path, "output"), "has no program to place", 'write files = ["SRC:DEST"]')
+    return StageSpec(
+        name=name,
+        at=f"{file.path} line {file.line(path)}: {key_text(path)}",
+        toolchain=toolchain,
+        output=own.get("output", ""),
+        source=own.get("source", ""),
+        package=own.get("package", ""),
+        go=_go(own),
+        command=replace(_command(own), output=own.get("file", "")),
+        files=tuple(own.get("files", ())),
+        said=frozenset(own),
     )
 
 

@@ -15,7 +15,7 @@ def check(app: App, request: BuildRequest) -> Outcome:
     """
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     platforms = request.platforms or spec.platforms or (app.host,)
-    report, text = check_recipe(request.source, request.dockerfile, platforms, app.host)
+    report, text = check_recipe(request.source, request.dockerfile, platforms, app.host, spec.stages)
     data, told = report.to_tree(), as_text(report, text.removesuffix("\n").split("\n"))
     if report.problem is not None:
         told = "\n".join([told, "", *error_lines(report.problem)])

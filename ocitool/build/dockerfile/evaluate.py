@@ -1,14 +1,14 @@
 """Stages carried out as far as that is deciding: config, history, and the entries of each layer.
 
-Nothing is packed or compiled here; files are looked at, and read only where accounts are asked for. A RUN
-goes to the executor, if there is one. Spec: BuildKit's Dockerfile reference.
+Nothing is packed or compiled here; files are looked at, and read only where accounts are asked for. What a RUN
+leaves behind is asked of `Resources.ran`. Spec: BuildKit's Dockerfile reference.
 """
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any, Final, Protocol
@@ -19,7 +19,7 @@ from ocitool.build.dockerfile import settings as config
 from ocitool.build.dockerfile.attributes import mode_of, owner_of
 from ocitool.build.dockerfile.copying import Attributes, Growing, Order, copy, not_found
 from ocitool.build.dockerfile.ignore import IgnoreRules
-from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction
+from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction, Stage
 from ocitool.build.dockerfile.lines import heredoc_name
 from ocitool.build.dockerfile.origins import check_sources, is_web
 from ocitool.build.dockerfile.parse import parse_trigger
@@ -29,6 +29,7 @@ from ocitool.build.dockerfile.shell import expand, expand_words
 from ocitool.build.dockerfile.sources import Context, Files, Layered
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, triggers
 from ocitool.build.dockerfile.variables import declared
+from ocitool.build.dockerfile.walk import start_of
 from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError, UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.files import Kind, clean, resolve
@@ -55,6 +56,42 @@ class Resources(Protocol):
 
     def unpack(self, content: Content) -> tuple[Entry, ...] | None:
         """The entries of a tar archive, compressed or not; None if the file is none."""
+
+    def is_apart(self, stage: int, platform: Platform) -> bool:
+        """Whether nothing but single files is wanted of a stage, so that its base is not looked at."""
+
+    def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
+        """The files of a stage that has made `own`, those of its base among them."""
+
+    def gives(self, stage: int, platform: Platform) -> str:
+        """What there is to say of a stage that lacks a file; empty for nothing."""
+
+    def ran(self, process: "Process") -> "Ran | None":
+        """What a RUN leaves behind; None where nobody carries it out, and it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a RUN would start, and the stage as it stands there: all that an executor has to know.
+
+    `variables` are those of ENV and ARG; `files` is None for an empty root.
+    """
+
+    stage: Stage
+    run: made.Run
+    platform: Platform
+    workdir: str
+    user: str
+    variables: Mapping[str, str] = field(hash=False)
+    files: Files | None = field(hash=False, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a RUN: its line of history, empty for none, and the entries of its layer at their paths."""
+
+    told: str = ""
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +120,7 @@ class _State:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
+        self.stage = 0
         self.base: BaseImage | None = None
         self.files: Files | None = None
         self.settings: dict[str, Any] = {}
@@ -147,14 +185,15 @@ class _Evaluator:
         ground = needed.ground
         where = f"{self._file.file}:{needed.stage.base.line.number}"
         with _placed(where):
-            state, left = self._start(ground, where)
+            state, left = self._start(ground, where, needed.stage.number)
+        state.stage = needed.stage.number
         self.states[needed.stage.number] = state
         for place, instruction in left:
             self._do(state, needed, instruction, place)
         for instruction in needed.stage.body:
             self._do(state, needed, instruction, f"{self._file.file}:{instruction.line.number}")
 
-    def _start(self, ground: Ground, where: str) -> tuple[_State, list[tuple[str, Instruction]]]:
+    def _start(self, ground: Ground, where: str, number: int) -> tuple[_State, list[tuple[str, Instruction]]]:
         """A stage before its first line, and the instructions that its ground leaves to it."""
         if ground.origin is Origin.STAGE:
             state = self.states[ground.stage].fork()
@@ -164,6 +203,11 @@ class _Evaluator:
         if ground.origin is Origin.SCRATCH:
             state.settings = {"Env": [config.PATH], "WorkingDir": "/"}
             state.variables = config.env_of(state.settings)
+            return state, []
+        if self._resources.is_apart(number, self._wanted.platform):
+            workdir, variables = start_of(ground.name)
+            state.settings = {"Env": [config.PATH], "WorkingDir": workdir}
+            state.variables = {**config.env_of(state.settings), **variables}
             return state, []
         image = self._resources.image(ground)
         state.base, state.author = image, image.config.author
@@ -196,7 +240,7 @@ class _Evaluator:
                     state.author = instruction.text
                     state.tell(f"MAINTAINER {instruction.text}")
                 case made.Run():
-                    refuse(self._file.file, [(needed.stage, instruction)])
+                    self._run(state, needed.stage, instruction)
                 case _:
                     self._set(state, instruction)
 
@@ -266,6 +310,21 @@ class _Evaluator:
         layer.directory(path, self._owner(state, user) if user and not is_there else None)
         self._layer(state, f"WORKDIR {path}", layer)
 
+    def _run(self, state: _State, stage: Stage, run: made.Run) -> None:
+        """What whoever carries RUN lines out says that this one left behind."""
+        user = str(state.settings.get("User") or "")
+        variables, platform = dict(state.variables), self._wanted.platform
+        ran = self._resources.ran(Process(stage, run, platform, state.workdir, user, variables, state.files))
+        if ran is None:
+            refuse(self._file.file, [(stage, run)])
+            return
+        layer = Growing(state.files)
+        for entry in ran.entries:
+            above, _, name = entry.path.rpartition("/")
+            layer.put(replace(entry, path=f"{layer.directory(above, None)}/{name}".lstrip("/")))
+        if ran.told or ran.entries:
+            self._layer(state, ran.told, layer)
+
     def _copy(self, state: _State, needed: Needed, one: Copy) -> None:
         """COPY and ADD: the sources of each kind in turn into one layer."""
         files = [self._text(state, word) for word in one.sources if heredoc_name(word) is None]
@@ -322,7 +381,9 @@ class _Evaluator:
             return context, "the context", hint
         ground = needed.sources[name]
         if ground.origin is Origin.STAGE:
-            return self.states[ground.stage].files or Layered(()), f"stage {name}", lambda _: ""
+            files = self._resources.whole(ground.stage, self._wanted.platform, self.states[ground.stage].files)
+            gives = self._resources.gives(ground.stage, self._wanted.platform)
+            return files or Layered(()), f"stage {name}", lambda _: gives
         if ground.origin is Origin.CONTEXT:
             return self._resources.context(name), f"context {name}", lambda _: ""
         if ground.origin is Origin.SCRATCH:
@@ -363,7 +424,8 @@ class _Evaluator:
     def _owner(self, state: _State, text: str) -> tuple[int, int]:
         if all(part.isdigit() for part in text.split(":") if part):
             return owner_of(text, "", "")
-        return owner_of(text, _read(state.files, "etc/passwd"), _read(state.files, "etc/group"))
+        files = self._resources.whole(state.stage, self._wanted.platform, state.files)
+        return owner_of(text, _read(files, "etc/passwd"), _read(files, "etc/group"))
 
 
 def _read(files: Files | None, path: str) -> str:

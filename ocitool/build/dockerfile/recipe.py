@@ -1,24 +1,29 @@
 """A Dockerfile as part of a build: found, parsed, refused where it must be, and carried out for each platform."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocitool.build.base import Base, BaseImage, open_base
+from ocitool.build.compile import Planned, Project
+from ocitool.build.dockerfile.deeds import MAKES_A_USER, deeds
 from ocitool.build.dockerfile.downloads import Downloads
-from ocitool.build.dockerfile.evaluate import Written, evaluate
+from ocitool.build.dockerfile.evaluate import Process, Ran, Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
-from ocitool.build.dockerfile.instructions import Arg, Dockerfile
+from ocitool.build.dockerfile.instructions import Arg, Dockerfile, Run, Stage
 from ocitool.build.dockerfile.lint.engine import Report, lint, refuse_warnings
 from ocitool.build.dockerfile.lint.rule import Severity
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
-from ocitool.build.dockerfile.sources import Context, Files, Imaged
+from ocitool.build.dockerfile.replaced import Backed, Roles, replaceable, replaced_stages, roles
+from ocitool.build.dockerfile.sources import Context, Files, Imaged, Layered
 from ocitool.build.dockerfile.spool import LayerContent, Spool
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, needed_stages, runs
+from ocitool.build.dockerfile.standin import Replacing, StandIn, stand_in
 from ocitool.build.dockerfile.variables import automatic, unused
-from ocitool.errors import NotFound, Unsupported, UsageError, local_io
+from ocitool.build.spec import StageSpec
+from ocitool.errors import NotFound, OcitoolError, Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
@@ -59,38 +64,78 @@ class Recipe:
     options: DockerfileOptions
     wanted: Mapping[Platform, Wanted] = field(hash=False)
     needed: Mapping[Platform, tuple[Needed, ...]] = field(hash=False)
+    roles: Mapping[Platform, Roles] = field(hash=False)
     warnings: int = 0
+    stand_ins: Mapping[Platform, Mapping[int, StandIn]] = field(default_factory=dict, hash=False)
+
+    @property
+    def jobs(self) -> tuple[Planned, ...]:
+        """The compiles that stand in for RUN lines, platform by platform."""
+        return tuple(job for stages in self.stand_ins.values() for one in stages.values() for job in one.jobs)
 
 
-def read_recipe(source: Path, options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> Recipe:
+def read_recipe(
+    source: Path,
+    options: DockerfileOptions,
+    platforms: Sequence[Platform],
+    host: Platform,
+    stages: Sequence[StageSpec] = (),
+) -> Recipe:
     """The Dockerfile of a folder for these platforms. Reads it and its ignore file, nothing else.
 
-    Raises NotFound without a Dockerfile, UsageError with file and line, Unsupported for every RUN there is. With
-    `check=error=true` warnings are errors.
+    `stages` are those that are made without their RUN lines. Raises NotFound without a Dockerfile, UsageError with
+    file and line, Unsupported for every RUN that would have to be carried out. With `check=error=true` warnings are
+    errors.
     """
     data, path = _read(source, options)
     file = _parsed(data, path)
     wanted = _wanted(options, platforms, host)
     needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
-    found = {run.line.number: (stage, run) for stages in needed.values() for stage, run in runs(stages)}
-    refuse(file.file, (found[number] for number in sorted(found)))
+    replaced = replaced_stages(file, stages)
+    parts = {platform: roles(one, replaced) for platform, one in needed.items()}
+    others = frozenset[int]().union(*map(replaceable, needed.values()))
+    refuse(file.file, _left(needed, parts), others)
     ignore = _ignore(source, path)
     report = lint(file, tuple(wanted.values()), ignore, needed_only=True)
     refuse_warnings(report)
-    return Recipe(file, source, ignore, options, wanted, needed, len(report.of(Severity.WARNING)))
+    return Recipe(file, source, ignore, options, wanted, needed, parts, len(report.of(Severity.WARNING)))
 
 
 def check_recipe(
-    source: Path, options: DockerfileOptions, platforms: Sequence[Platform], host: Platform
+    source: Path,
+    options: DockerfileOptions,
+    platforms: Sequence[Platform],
+    host: Platform,
+    stages: Sequence[StageSpec] = (),
 ) -> tuple[Report, str]:
     """What the checks find in the Dockerfile of a folder, and its text. Looks at the context; no network.
 
-    Raises NotFound without a Dockerfile, UsageError with file and line for what cannot be parsed.
+    Lines that `stages` replace are not told to need a process. Raises NotFound without a Dockerfile, UsageError
+    with file and line for what cannot be parsed.
     """
     data, path = _read(source, options)
     file, ignore = _parsed(data, path), _ignore(source, path)
-    report = lint(file, tuple(_wanted(options, platforms, host).values()), ignore, Context(source, ignore))
+    wanted = _wanted(options, platforms, host)
+    replaced = replaced_stages(file, stages)
+    report = lint(file, tuple(wanted.values()), ignore, Context(source, ignore))
+    if replaced and report.problem is None:
+        needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
+        left = {run.line.number for _, run in _left(needed, {p: roles(n, replaced) for p, n in needed.items()})}
+        report = report.without("RunNeedsProcess", keep=left)
     return report, data.decode()
+
+
+def _left(
+    needed: Mapping[Platform, Sequence[Needed]], parts: Mapping[Platform, Roles]
+) -> tuple[tuple[Stage, Run], ...]:
+    """The RUN lines that would have to be carried out, each once, in their order."""
+    found = {
+        run.line.number: (stage, run)
+        for platform, one in needed.items()
+        for stage, run in runs(one)
+        if not parts[platform].takes(stage, run)
+    }
+    return tuple(found[number] for number in sorted(found))
 
 
 def _parsed(data: bytes, path: Path | None) -> Dockerfile:
@@ -100,6 +145,22 @@ def _parsed(data: bytes, path: Path | None) -> Dockerfile:
 def _wanted(options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> dict[Platform, Wanted]:
     arguments, contexts = dict(options.arguments), dict(options.contexts)
     return {platform: Wanted(platform, host, options.target, arguments, contexts) for platform in platforms}
+
+
+def with_stand_ins(recipe: Recipe, work: Path, environ: Mapping[str, str]) -> Recipe:
+    """The recipe with the compiles of its replaced stages planned; their programs will stand below `work`.
+
+    Raises as `stand_in` does.
+    """
+    project = Project(recipe.source, work, environ)
+    planned = {
+        platform: {
+            number: stand_in(Replacing(recipe.file, recipe.file.stages[number], spec, project), needed, wanted)
+            for number, spec in recipe.roles[platform].replaced.items()
+        }
+        for (platform, needed), wanted in zip(recipe.needed.items(), recipe.wanted.values(), strict=True)
+    }
+    return replace(recipe, stand_ins=planned)
 
 
 def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]:
@@ -231,6 +292,57 @@ class Reached:
         """The entries of an archive; None if the file is none."""
         return self.spool.unpack(content)
 
+    def is_apart(self, stage: int, platform: Platform) -> bool:
+        """Whether the base of a stage is looked at only for a file that nothing else gives."""
+        return stage in self._recipe.roles[platform].apart
+
+    def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
+        """The files of a stage; of one that is apart its base's as well, once they are asked for."""
+        if not self.is_apart(stage, platform):
+            return own
+        ground = _bottom([one for one in self._recipe.needed[platform] if one.stage.number <= stage])
+
+        def base() -> Files:
+            try:
+                return Layered(()) if ground.origin is Origin.SCRATCH else self.image_files(self.image(ground))
+            except OcitoolError as error:
+                error.add_note(
+                    f"{self.gives(stage, platform)}; anything else is looked for in its base {ground.name}"
+                )
+                raise
+
+        return Backed(own or Layered(()), base, lambda path: self._refuse_accounts(path, stage, platform))
+
+    def _refuse_accounts(self, path: str, stage: int, platform: Platform) -> None:
+        """Raise Unsupported for accounts to which RUN lines of the stage, not carried out, would add."""
+        for one, run in runs(self._recipe.needed[platform]):
+            if one.number == stage and any(deed is MAKES_A_USER for deed in deeds(run)):
+                line = f"{self._recipe.file.file}:{run.line.number}"
+                raise Unsupported(
+                    f"/{path} of stage {one.name} would lack the user of {line}, which is not carried out",
+                    ability="RUN",
+                    hint=MAKES_A_USER.instead,
+                )
+
+    def gives(self, stage: int, platform: Platform) -> str:
+        """What a stage that is made without its RUN lines has to offer."""
+        found = self._recipe.stand_ins[platform].get(stage)
+        if found is None and not self.is_apart(stage, platform):
+            return ""
+        gives = f" and gives {', '.join(found.gives)}" if found is not None else ""
+        return f"stage {self._recipe.file.stages[stage].name} is made without its RUN lines{gives}"
+
+    def ran(self, process: Process) -> Ran | None:
+        """What stands in for a RUN: the programs of its stage, or nothing; None for a line that nobody takes."""
+        recipe, number = self._recipe, process.stage.number
+        if not recipe.roles[process.platform].takes(process.stage, process.run):
+            return None
+        found = recipe.stand_ins[process.platform].get(number)
+        if found is None or found.at != process.run.line.number:
+            return Ran()
+        line = f"ocitool build {found.spec.toolchain}: {' '.join(found.gives)}"
+        return Ran(line, found.entries(process.platform, recipe.source))
+
 
 def bases_of(recipe: Recipe, reached: Reached) -> dict[Platform, BaseImage]:
     """The image that the last stage of each platform stands on; scratch has none."""
@@ -264,6 +376,10 @@ def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Wri
     if recipe.warnings:
         count = f"{recipe.warnings} warning{'s' if recipe.warnings > 1 else ''}"
         around.listener(Noted(f"{recipe.file.file}: {count}; ocitool build --check shows them", "notice"))
+    unseen = {n for stages in recipe.stand_ins.values() for one in stages.values() for n in one.unseen}
+    for number in sorted(unseen):
+        place = f"{recipe.file.file}:{number}"
+        around.listener(Noted(f"{place}: what it brings is not seen by the compiler, which works in the context"))
     written = tuple(
         evaluate(recipe.file, needed, recipe.wanted[platform], reached)
         for platform, needed in recipe.needed.items()

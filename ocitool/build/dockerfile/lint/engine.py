@@ -1,7 +1,7 @@
 """From a Dockerfile to findings: every check over every platform, what the file switches off left out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ocitool.build.dockerfile.ignore import IgnoreRules
@@ -36,6 +36,11 @@ class Report:
     def counting(self) -> tuple[Finding, ...]:
         """The findings that are more than notes."""
         return self.of(Severity.ERROR, Severity.WARNING)
+
+    def without(self, name: str, *, keep: Collection[int]) -> "Report":
+        """The report without the findings of a rule, but for those on the lines to keep."""
+        kept = tuple(one for one in self.findings if one.rule.name != name or one.place.first in keep)
+        return replace(self, findings=kept)
 
     def to_tree(self) -> dict[str, Any]:
         """The report for JSON output."""

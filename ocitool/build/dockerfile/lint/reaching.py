@@ -66,11 +66,12 @@ def _is_there(scene: Scene, source: str) -> bool:
 
 
 def _process(scene: Scene) -> Iterator[Hit]:
+    upon = scene.upon()
     for stage, steps in scene.stages():
         for step in steps:
             if isinstance(step.instruction, made.Run) and stage.number in scene.needed:
-                one = refusal(step.instruction)
-                yield Place.of(step.line), f"{one.words}: {one.does}; {one.instead}"
+                one = refusal(stage, step.instruction, is_replaceable=stage.number not in upon)
+                yield Place.of(step.line), "; ".join(one.messages)
 
 
 RULES: Final = (

@@ -1,9 +1,10 @@
-"""RUN is refused: every line is named, with what it does and a way out."""
+"""RUN is refused: every line is named, with each thing it does and a way out."""
 
 import pytest
 
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
+from ocitool.build.dockerfile.replaced import replaceable
 from ocitool.build.dockerfile.stages import Wanted, needed_stages, runs
 from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
@@ -12,8 +13,9 @@ HOST = Platform("linux", "amd64")
 
 
 def refused(text: str) -> Unsupported:
+    needed = needed_stages(parse(text.encode(), "D"), Wanted(HOST, HOST))
     with pytest.raises(Unsupported) as raised:
-        refuse("D", runs(needed_stages(parse(text.encode(), "D"), Wanted(HOST, HOST))))
+        refuse("D", runs(needed), replaceable(needed))
     return raised.value
 
 
@@ -22,8 +24,53 @@ def test_every_line_is_named():
 
     assert "D:2: RUN needs a process in the image, and nothing is run here (2 such lines)" == error.what
     first, second = error.__notes__
-    assert first.startswith("D:2: RUN go build -o /x .: compiles Go; build with --toolchain go")
+    assert first.startswith('D:2: RUN go build -o /x .: compiles Go; [stage.b] toolchain = "go" in ocitool.toml')
     assert second.startswith("D:5: RUN apk add curl: installs packages of the system; build upon an image")
+
+
+def test_each_thing_that_a_line_does_has_a_way_out():
+    error = refused("FROM a\nRUN apk add curl && adduser -D app && rm -rf /var/cache/apk\n")
+
+    packages, user = error.__notes__
+    assert packages.startswith(
+        "D:2: RUN apk add curl && adduser -D app && rm -rf /var/cache/apk: installs packages"
+    )
+    assert user.startswith("D:2: it also makes a user; say numbers, as in USER 1000:1000")
+    assert "each line above has its way out" == error.hint
+
+
+@pytest.mark.parametrize(
+    ("run", "way"),
+    [
+        ("apk add git", '[stage.b.c] toolchain = "go" leaves the line out'),
+        ("make", '[stage.b.c] toolchain = "go" leaves the line out'),
+        ("adduser x", "say numbers"),
+    ],
+)
+def test_lines_beside_a_compile_of_go(run, way):
+    error = refused(f"FROM a AS b.c\nRUN {run}\nRUN go build -o /x .\nFROM c\nCOPY --from=b.c /x /\n")
+
+    assert way.replace("b.c", '"b.c"') in error.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("run", "way"),
+    [
+        ("cargo build --release", '[stage.0] toolchain = "command"'),
+        ("npm run build", '[stage.0] toolchain = "prebuilt"'),
+        ("apk add ca-certificates", '[stage.0] toolchain = "prebuilt"'),
+    ],
+)
+def test_stages_that_give_files_can_be_replaced_by_files(run, way):
+    error = refused(f"FROM a\nRUN {run}\nFROM c\nCOPY --from=0 /x /\n")
+
+    assert way in error.hint
+
+
+def test_what_the_image_is_built_upon_is_not_set_apart():
+    error = refused("FROM a AS base\nRUN npm ci\nFROM base AS last\nRUN go build -o /a . && apk add x\n")
+
+    assert [] == [note for note in error.__notes__ if "[stage" in note]
 
 
 def test_a_stage_that_nothing_uses_may_run_what_it_likes():
@@ -47,6 +94,9 @@ def test_a_stage_that_nothing_uses_may_run_what_it_likes():
         ("mvn -q package", "builds Java", "COPY it"),
         ('["/bin/thing"]', "runs a program", "COPY what it makes"),
         ("<<E\nchmod 1 x\nE", "changes modes", "--chmod"),
+        ("echo x > /etc/y", "writes a file", "COPY <<NAME"),
+        ("echo x >> /etc/y", "changes a file", "over the one that is there"),
+        ("ls /", "leaves no file behind", "leave the line out"),
     ],
 )
 def test_ways_out(words, does, way):

@@ -1,0 +1,221 @@
+"""What the commands of a RUN line do to an image, and what can be done instead of running them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ocitool.build.dockerfile.commands import Command, commands
+from ocitool.build.dockerfile.instructions import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing that a line does: in words, and the way out.
+
+    What `builds` makes files out of sources, so that a stage can be had without it; anything else changes the
+    system that a stage is. What `compiles` makes programs; `is_go` is a compile that our own toolchain does.
+    """
+
+    does: str
+    instead: str
+    builds: bool = False
+    compiles: bool = False
+    is_go: bool = False
+
+
+_BEFORE: Final = "before the build, and COPY"
+_GO: Final = Deed(
+    "compiles Go",
+    f"compile for each platform {_BEFORE} the programs, or build with --toolchain go and without the Dockerfile",
+    builds=True,
+    compiles=True,
+    is_go=True,
+)
+MAKES_A_USER: Final = Deed(
+    "makes a user",
+    "say numbers, as in USER 1000:1000 and COPY --chown=1000:1000, or COPY an etc/passwd that has the user",
+)
+_FILE: Final = Deed("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")
+_CHANGED: Final = Deed("changes a file", "COPY the whole file as it should be over the one that is there")
+_REMOVES: Final = Deed("removes files", "do not copy them: name them in .dockerignore or with --exclude")
+_NOTHING: Final = Deed("leaves no file behind", "leave the line out")
+_OTHERWISE: Final = Deed(
+    "runs a program", "run it before the build and COPY what it makes, or choose a base image that has it"
+)
+
+# The first that matches a command is what the command does; it begins with the program's name.
+_DEEDS: Final[Sequence[tuple[str, Deed]]] = (
+    (
+        r"(?:xx-)?go install \S+@|(?:xx-)?go install .*@",
+        Deed(
+            "installs a Go program",
+            f"install it for each platform, with GOOS and GOARCH, {_BEFORE} it",
+            builds=True,
+        ),
+    ),
+    (r"(?:xx-)?go (?:-C \S+ )?(?:build|install)\b", _GO),
+    (
+        r"(?:xx-)?go\b|golangci-lint|staticcheck|xx-(?:verify|info)|swag init|templ generate|buf generate|protoc\b",
+        Deed(
+            "prepares or tests Go sources",
+            "leave the line out and run it before the build; Go fetches modules by itself where it compiles",
+            builds=True,
+        ),
+    ),
+    (
+        r"(?:cargo|cross|xx-cargo) (?:build|install|zigbuild)\b|rustc\b",
+        Deed(
+            "compiles Rust",
+            f"compile for each platform {_BEFORE} the programs, as in COPY target/${{TARGETARCH}}/app /bin/",
+            builds=True,
+            compiles=True,
+        ),
+    ),
+    (
+        r"(?:cargo|rustup)\b",
+        Deed("prepares or tests Rust sources", "leave the line out and run it before the build", builds=True),
+    ),
+    (
+        r"(?:make|cmake|ninja|gcc|g\+\+|clang|clang\+\+|cc|c\+\+|meson|configure|autoreconf|zig|strip)\b",
+        Deed(
+            "compiles",
+            f"compile for each platform {_BEFORE} the programs",
+            builds=True,
+            compiles=True,
+        ),
+    ),
+    (
+        r"(?:jlink|jpackage)\b",
+        Deed(
+            "makes a Java runtime",
+            f"make it for each platform, with that platform's modules, {_BEFORE} it",
+            builds=True,
+        ),
+    ),
+    (
+        r"(?:mvn|mvnw|gradle|gradlew|javac|jar|java|jdeps|sbt|ant|lein)\b",
+        Deed("builds Java", f"build the .jar {_BEFORE} it: it is the same for every platform", builds=True),
+    ),
+    (
+        r"dotnet\b",
+        Deed("builds .NET", f"run dotnet publish {_BEFORE} what was published", builds=True),
+    ),
+    (
+        r"(?:npm|yarn|pnpm|npx|bun|bunx|corepack|node|tsc|ng)\b",
+        Deed(
+            "installs or builds with Node.js",
+            f"run it {_BEFORE} node_modules or what was built; modules with native code once for each platform",
+            builds=True,
+        ),
+    ),
+    (
+        r"(?:pip3?|poetry|pipenv|uv|conda|mamba)\b|python3? -m (?:pip|venv|poetry)\b",
+        Deed(
+            "installs Python packages",
+            f"run pip install --target DIR {_BEFORE} DIR, which ENV PYTHONPATH names; --platform gets the wheels"
+            " of another one",
+            builds=True,
+        ),
+    ),
+    (
+        r"(?:bundle|gem|composer|mix|hex)\b",
+        Deed("installs packages of a language", f"run it {_BEFORE} what it installed", builds=True),
+    ),
+    (
+        r"(?:apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman|dpkg|rpm|tdnf|opkg)\b",
+        Deed("installs packages of the system", "build upon an image that has them: change FROM"),
+    ),
+    (
+        r"(?:docker-php-ext-\w+|pecl|install-php-extensions|add-apt-repository|apt-key)\b",
+        Deed("installs packages of the system", "build upon an image that has them: change FROM"),
+    ),
+    (
+        r"(?:curl|wget|aria2c)\b",
+        Deed("downloads", f"use ADD URL, or download {_BEFORE} the files"),
+    ),
+    (r"(?:git|hg|svn)\b", Deed("fetches sources", f"check them out {_BEFORE} them")),
+    (
+        r"(?:adduser|useradd|addgroup|groupadd|usermod|groupmod|passwd|chpasswd)\b",
+        MAKES_A_USER,
+    ),
+    (
+        r"(?:chown|chgrp)\b",
+        Deed(
+            "changes owners",
+            "use COPY --chown=USER:GROUP; a directory that USER and then WORKDIR make belongs to that user",
+        ),
+    ),
+    (r"chmod\b", Deed("changes modes", "use COPY --chmod=MODE, or set the mode in the context")),
+    (
+        r"setcap\b",
+        Deed("gives a program capabilities", "use setcap on the file in the context: COPY keeps capabilities"),
+    ),
+    (r"tar\b", Deed("unpacks", "use ADD, which unpacks a tar archive of the context")),
+    (
+        r"(?:unzip|gunzip|bunzip2|unxz|gzip|7z|cpio)\b",
+        Deed("unpacks", f"unpack {_BEFORE} what was in it"),
+    ),
+    (
+        r"ln\b",
+        Deed("makes a link", "make the link in the context and COPY the directory it is in: links are kept"),
+    ),
+    (
+        r"mkdir\b|install (?:-\S+ )*-d\b",
+        Deed("makes a directory", "use WORKDIR, which makes it, or COPY a directory"),
+    ),
+    (
+        r"(?:mv|cp|install|rsync)\b",
+        Deed("moves or copies files", "use COPY, and COPY --from for files of a stage"),
+    ),
+    (r"touch\b", Deed("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")),
+    (
+        r"update-ca-certificates\b",
+        Deed(
+            "lists certificates anew",
+            "COPY the finished list over /etc/ssl/certs/ca-certificates.crt",
+        ),
+    ),
+    (r"(?:sed|perl|awk) (?:\S+ )*-\w*i|(?:patch|envsubst|dos2unix|localedef|locale-gen)\b", _CHANGED),
+    (r"(?:rm|rmdir|find .*-delete|find .*-exec rm)\b", _REMOVES),
+)
+_COMPILED: Final = tuple((re.compile(pattern), deed) for pattern, deed in _DEEDS)
+# Commands that change no file, and those that only tidy up after the others of their line.
+_IDLE: Final = re.compile(
+    r"(?:cd|set|export|unset|echo|printf|true|false|:|exit|test|\[|\[\[|ls|cat|sleep|which|uname|id|whoami|date|env"
+    r"|nproc|grep|egrep|tr|cut|sort|head|tail|wc|awk|sed|sha\d+sum|md5sum|gpg|gpgv|xargs|wait|source|\.|trap|shift"
+    r"|local|read|return|hash|pwd|tee|getconf|stat|eval|mktemp|arch|getent|xx-info)(?:\s|$)"
+    r"|(?:dpkg|go|node|npm|python3?|java|rustc|cargo|php|ruby) (?:--?v\w*|-version|--print-architecture)\b"
+)
+_TIDYING: Final = re.compile(
+    r"rm\b|rmdir\b|find\b|(?:apt-get|apt|yum|dnf|microdnf|tdnf|zypper|apk|npm|yarn|pip3?|conda|composer)"
+    r" (?:-\S+ )*(?:update|clean|autoclean|autoremove|makecache|refresh|cache|del|remove|purge|upgrade|key)\b"
+)
+
+
+def deeds(run: Run) -> tuple[Deed, ...]:
+    """What a line does, each thing once, in the order of its commands; at least one."""
+    found: dict[Deed, None] = {}
+    tidied: dict[Deed, None] = {}
+    for command in commands(run):
+        text = f"{command.name}{command.text[len(_first(command)) :]}"
+        deed = _deed(command, text)
+        (tidied if _TIDYING.match(text) else found)[deed] = None
+    real = [deed for deed in found if deed is not _NOTHING]
+    return tuple(real or tidied or (_NOTHING,))
+
+
+def _first(command: Command) -> str:
+    return command.text.partition(" ")[0]
+
+
+def _deed(command: Command, text: str) -> Deed:
+    """What one command does."""
+    appends = any(word == "-a" for word in command.words[1:])
+    written = (*command.writes, *(word for word in command.words[1:] if command.name == "tee" and word[:1] != "-"))
+    deed = next((deed for pattern, deed in _COMPILED if pattern.match(text)), None)
+    if _IDLE.match(text) or not text:
+        if written:
+            return _CHANGED if appends or command.is_appending else _FILE
+        return deed if deed is _CHANGED else _NOTHING
+    return deed or _OTHERWISE

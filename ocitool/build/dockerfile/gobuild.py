@@ -1,0 +1,183 @@
+"""A `go build` or `go install` of a RUN line, read: which package it compiles, how, and where the program goes.
+
+Only words are looked at; what a shell would have to compute is reported, never guessed.
+"""
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ocitool.build.dockerfile.commands import Command, commands, is_computed, plain
+from ocitool.build.dockerfile.instructions import Run
+from ocitool.build.dockerfile.shell import expand
+from ocitool.build.go import CGO_PASSED, PASSED
+from ocitool.errors import UsageError
+
+GOPATH: Final = "/go"
+"""Where the images of Go keep what `go install` makes."""
+_OURS: Final = frozenset({"-a", "-v", "-x", "-i", "-work", "-trimpath", "-buildvcs", "-installsuffix", "-p"})
+"""Flags that say nothing about the program, or what our own command says."""
+_WITH_VALUE: Final = frozenset(
+    ["-o", "-C", "-p", "-asmflags", "-buildmode", "-compiler", "-covermode", "-coverpkg", "-exec", "-gccgoflags",
+     "-gcflags", "-installsuffix", "-ldflags", "-mod", "-modfile", "-overlay", "-pgo", "-pkgdir", "-tags",
+     "-toolexec"]
+)  # fmt: skip
+_PATHS: Final = frozenset(
+    {"GOCACHE", "GOMODCACHE", "GOPATH", "GOROOT", "GOTMPDIR", "GOENV", "GOWORK", "GOCACHEPROG"}
+)
+_VARIABLES: Final = frozenset((*PASSED, *CGO_PASSED)) - _PATHS
+"""Variables of a stage that mean something outside of it."""
+_FOLDERS: Final = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/go/bin"})
+
+
+@dataclass(frozen=True, slots=True)
+class GoBuild:
+    """What one command compiles.
+
+    `folder` is where it is started in the stage. `output` is absolute; it ends with a slash if it is a folder, or
+    if the package gives the program its name. `cgo` is None where nothing is said. `unclear` are the keys of a
+    stage in ocitool.toml whose value only a shell could tell.
+    """
+
+    folder: str
+    package: str = "."
+    output: str = ""
+    tags: tuple[str, ...] = ()
+    ldflags: str = ""
+    flags: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    cgo: bool | None = None
+    unclear: frozenset[str] = frozenset()
+
+
+def go_builds(
+    run: Run, workdir: str, variables: Mapping[str, str], folders: Iterable[str] = ()
+) -> tuple[GoBuild, ...]:
+    """The compiles of a line that starts in `workdir` and sees `variables`.
+
+    `folders` are known to be directories of the stage, so that `-o FOLDER` means a file in it.
+    """
+    reader = _Shell(workdir, dict(variables), {*_FOLDERS, *folders})
+    return tuple(found for command in commands(run) for found in reader.step(command))
+
+
+class _Shell:
+    """The little of a shell's state that a `go build` depends on."""
+
+    def __init__(self, folder: str, variables: dict[str, str], folders: set[str]) -> None:
+        self._folder = folder
+        self._variables = variables
+        self._computed: set[str] = set()
+        self._folders = folders
+
+    def step(self, command: Command) -> Iterator[GoBuild]:
+        """What a command compiles, and what it changes for those after it."""
+        words = command.words
+        if not words or command.name == "export":
+            pairs = [(name, value) for name, equals, value in (word.partition("=") for word in words[1:]) if equals]
+            for name, value in (*command.settings, *pairs):
+                self._set(name, value)
+        elif command.name == "cd" and len(words) > 1:
+            self._folder = posixpath.normpath(posixpath.join(self._folder, self._text(words[-1])))
+        elif command.name == "mkdir":
+            self._folders |= {self._path(word).rstrip("/") for word in words[1:] if not word.startswith("-")}
+        elif command.name in {"go", "xx-go"}:
+            yield from self._go(command)
+
+    def _set(self, name: str, value: str) -> None:
+        if self._is_unclear(value):
+            self._computed.add(name)
+        else:
+            self._variables[name] = self._text(value)
+            self._computed.discard(name)
+
+    def _is_unclear(self, word: str) -> bool:
+        return is_computed(word) or any(f"${name}" in word or f"${{{name}" in word for name in self._computed)
+
+    def _text(self, word: str) -> str:
+        try:
+            return expand(word, self._variables).text
+        except UsageError:
+            return plain(word)
+
+    def _path(self, word: str) -> str:
+        text = self._text(word)
+        path = posixpath.normpath(posixpath.join(self._folder, text))
+        return f"{path}/" if text.endswith("/") or path in self._folders or text == "." else path
+
+    def _go(self, command: Command) -> Iterator[GoBuild]:
+        flags, packages = _split(command.words[1:])
+        if flags.get("-C"):
+            outer, self._folder = self._folder, self._path(flags["-C"]).rstrip("/")
+            yield from self._compile(command, flags, packages)
+            self._folder = outer
+        else:
+            yield from self._compile(command, flags, packages)
+
+    def _compile(self, command: Command, flags: Mapping[str, str], packages: Sequence[str]) -> Iterator[GoBuild]:
+        verb = next(iter(packages), "")
+        if verb not in {"build", "install"} or any("@" in package for package in packages):
+            return
+        packages = packages[1:] or (".",)
+        if all(package.endswith(".go") for package in packages) and len(packages) > 1:
+            packages = (posixpath.dirname(packages[0]) or ".",)
+        variables = {**self._variables, **{name: self._text(value) for name, value in command.settings}}
+        unclear = {key for key in ("ldflags", "tags") if self._is_unclear(flags.get(f"-{key}", ""))}
+        others = [(flag, value) for flag, value in flags.items() if _is_theirs(flag)]
+        if any(self._is_unclear(value) for _, value in others):
+            unclear.add("flags")
+        output = flags.get("-o", "")
+        if self._has_unknown(output):
+            unclear.add("output")
+        for package in packages:
+            doubt = {"package"} if self._has_unknown(package) else set()
+            yield GoBuild(
+                self._folder,
+                self._text(package),
+                self._output(verb, output, variables, is_one=len(packages) == 1),
+                tuple(self._text(flags.get("-tags", "")).replace(",", " ").split()),
+                self._text(flags.get("-ldflags", "")),
+                tuple(f"{flag}={self._text(value)}" if value else flag for flag, value in others),
+                tuple((name, variables[name]) for name in sorted(variables) if name in _VARIABLES),
+                {"0": False, "1": True}.get(variables.get("CGO_ENABLED", "")),
+                frozenset(unclear | doubt),
+            )
+
+    def _has_unknown(self, word: str) -> bool:
+        """Whether a word cannot be known, an unset variable in it included: a loop's, say."""
+        try:
+            return self._is_unclear(word) or any(
+                name not in self._variables for name in expand(word, self._variables).names
+            )
+        except UsageError:
+            return True
+
+    def _output(self, verb: str, written: str, variables: Mapping[str, str], *, is_one: bool) -> str:
+        if verb == "install":
+            path = variables.get("GOBIN") or posixpath.join(variables.get("GOPATH") or GOPATH, "bin")
+            return f"{path.rstrip('/')}/"
+        path = self._path(written) if written else f"{self._folder.rstrip('/')}/"
+        return path if is_one or path.endswith("/") else f"{path}/"
+
+
+def _is_theirs(flag: str) -> bool:
+    return flag not in _OURS and flag not in {"-o", "-C", "-ldflags", "-tags"}
+
+
+def _split(words: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Flags by their name with one dash, values as they are written, and the words that are no flags."""
+    flags: dict[str, str] = {}
+    others = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not plain(word).startswith("-"):
+            others.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        name = f"-{plain(name).lstrip('-')}"
+        if not equals and name in _WITH_VALUE and rest:
+            value = rest.pop(0)
+        flags[name] = value
+    return flags, tuple(others)

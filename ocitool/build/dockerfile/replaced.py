@@ -1,0 +1,141 @@
+"""Stages that are made without their RUN lines: which they are, and what is found in them.
+
+`[stage.NAME]` of ocitool.toml names a stage. Its COPY, WORKDIR, ENV and ARG lines are carried out as ever, its RUN
+lines are not; `standin` says what it gets in their place.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ocitool.build.dockerfile.deeds import deeds
+from ocitool.build.dockerfile.instructions import Dockerfile, Run, Stage
+from ocitool.build.dockerfile.sources import Files
+from ocitool.build.dockerfile.stages import Ground, Needed, Origin, find_stage
+from ocitool.build.spec import StageSpec
+from ocitool.errors import UsageError
+from ocitool.model.files import Kind, ancestors, name_bytes, resolve
+from ocitool.pack.entries import Entry
+
+_SHARED: Final = frozenset(
+    [
+        "bin", "boot", "dev", "etc", "etc/ssl", "etc/ssl/certs", "go", "go/pkg", "go/src", "home", "lib", "lib64",
+        "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "usr/bin", "usr/include",
+        "usr/lib", "usr/lib64", "usr/libexec", "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/sbin",
+        "usr/local/share", "usr/sbin", "usr/share", "usr/src", "var", "var/cache", "var/lib", "var/log", "var/run",
+    ]
+)  # fmt: skip
+"""Directories that images have of themselves: a stage's own files in them are not all there is."""
+_ANY: Final = StageSpec("", "", "prebuilt")
+_ACCOUNTS: Final = frozenset({"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"})
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What is done with the needed stages: by number, those that ocitool.toml replaces, and those `apart`.
+
+    Of a stage apart nothing but single files is wanted, so that its base need not be fetched. Those of them that
+    nothing replaces are the ground of one that is.
+    """
+
+    replaced: Mapping[int, StageSpec] = field(default_factory=dict, hash=False)
+    apart: frozenset[int] = frozenset()
+
+    def takes(self, stage: Stage, run: Run) -> bool:
+        """Whether the line need not be carried out.
+
+        In a stage that the image is built upon, only a line that does nothing but build is.
+        """
+        if stage.number in self.apart:
+            return True
+        return stage.number in self.replaced and all(deed.builds for deed in deeds(run))
+
+
+def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, StageSpec]:
+    """The stages that are replaced, by number. Raises UsageError for one that the Dockerfile does not have."""
+    found: dict[int, StageSpec] = {}
+    for spec in specs:
+        stage = find_stage(file.stages, spec.name)
+        names = [f"{one.name}" if one.base.name else f"{one.number} (without a name)" for one in file.stages]
+        if stage is None:
+            raise UsageError(f"{spec.at}: no such stage in {file.file}", hint=f"it has {', '.join(names)}")
+        if stage.number in found:
+            raise UsageError(f"{spec.at}: is the stage of {found[stage.number].at}", hint="name it once")
+        found[stage.number] = spec
+    return found
+
+
+def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
+    """The role of each needed stage; the target comes last among them."""
+    there = {one.stage.number for one in needed}
+    apart: set[int] = set()
+    for one in reversed(needed[:-1]):
+        number = one.stage.number
+        upon = [other.stage.number for other in needed if _is_stage(other.ground, number)]
+        taken = [
+            other.stage.number
+            for other in needed
+            if any(_is_stage(source, number) for source in other.sources.values())
+        ]
+        is_ground = bool(upon) and not taken
+        if (number in replaced or is_ground) and apart.issuperset(upon):
+            apart.add(number)
+    return Roles({number: spec for number, spec in replaced.items() if number in there}, frozenset(apart))
+
+
+def replaceable(needed: Sequence[Needed]) -> frozenset[int]:
+    """The stages that a table of ocitool.toml would set apart."""
+    return roles(needed, {one.stage.number: _ANY for one in needed}).apart
+
+
+def _is_stage(ground: Ground, number: int) -> bool:
+    return ground.origin is Origin.STAGE and ground.stage == number
+
+
+class Backed:
+    """The files of a stage apart: its own, and those of its base where a file is asked for that it does not have.
+
+    `base` is called when that happens, and only then. A directory that images do not have of themselves is the
+    stage's own with everything in it.
+    """
+
+    def __init__(self, own: Files, base: Callable[[], Files], refused: Callable[[str], None]) -> None:
+        self._own = own
+        self._base = base
+        self._refused = refused
+
+    def entry_at(self, path: str) -> Entry | None:
+        """The stage's own entry, else the base's. Raises Unsupported for accounts that RUN lines would change."""
+        own = self._own.entry_at(path)
+        if own is not None or self._is_own(path):
+            return own
+        if path in _ACCOUNTS:
+            self._refused(path)
+        base = self._base()
+        entry = base.entry_at(resolve(path, base.link_at, follow_last=False))
+        return None if entry is None else replace(entry, path=path)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a directory."""
+        own = self._own.names(path)
+        if self._own.kind_at(path) is Kind.DIRECTORY and (path in _SHARED or not path):
+            return tuple(sorted({*own, *self._base().names(path)}, key=name_bytes))
+        return own if own or self._own.kind_at(path) is not None or self._is_own(path) else self._base().names(path)
+
+    def kind_at(self, path: str) -> Kind | None:
+        """The kind of what stands there."""
+        entry = self.entry_at(path) if path else None
+        return Kind.DIRECTORY if not path else None if entry is None else entry.kind
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there."""
+        entry = self.entry_at(path) if path else None
+        return entry.link if entry is not None and entry.kind is Kind.SYMLINK else None
+
+    def _is_own(self, path: str) -> bool:
+        """Whether the path is below something that only the stage has."""
+        return any(
+            self._own.kind_at(above) not in {None, Kind.DIRECTORY}
+            or (above not in _SHARED and self._own.kind_at(above) is Kind.DIRECTORY)
+            for above in ancestors(path)
+        )
