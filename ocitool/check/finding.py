@@ -20,6 +20,21 @@ def escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
+def shown(text: str) -> str:
+    """The text on one line, whatever it is made of: what a terminal would obey or refuse stands as an escape."""
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(char: str) -> str:
+    byte = ord(char) - 0xDC00  # a byte of a file's name that is no UTF-8
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else char.encode("unicode_escape").decode()
+
+
+def unicode(text: str) -> str:
+    """The text with what cannot be written as UTF-8 as escapes."""
+    return "".join(_escape(c) if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place: the document or blob, the JSON pointer in it, or the path of a file in a layer.
@@ -35,7 +50,7 @@ class Location:
     def to_tree(self) -> dict[str, Any]:
         """The place for JSON output; what does not apply is left out."""
         tree = {"digest": str(self.digest), "pointer": self.pointer, "path": self.path, "label": self.label}
-        return {key: value for key, value in tree.items() if value}
+        return {key: unicode(value) for key, value in tree.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +71,22 @@ class Finding:
 
     def to_tree(self) -> dict[str, Any]:
         """The finding for JSON output."""
-        tree: dict[str, Any] = {"rule": self.rule, "severity": self.severity.value, "message": self.message}
-        tree |= {"where": self.where, "at": self.at.to_tree(), "fixable": self.fixable}
+        tree: dict[str, Any] = {"rule": self.rule, "severity": self.severity.value}
+        tree |= {
+            "message": unicode(self.message),
+            "where": self.where,
+            "at": self.at.to_tree(),
+            "fixable": self.fixable,
+        }
         return tree | ({"allowed": self.allowed} if self.allowed else {})
 
     def text(self) -> str:
         """One line: severity, place, message, rule."""
-        place = " ".join(filter(None, (self.at.label, f"/{self.at.path}" if self.at.path else "")))
-        place = f"{place}: " if place else ""
         mark = " (fixable)" if self.fixable else ""
-        return f"{self.severity.value:7} {place}{self.message}  [{self.rule}]{mark}"
+        return f"{self.severity.value:7} {self.sentence}  [{self.rule}]{mark}"
+
+    @property
+    def sentence(self) -> str:
+        """Place and message on one line that is safe to print."""
+        place = " ".join(filter(None, (self.at.label, f"/{self.at.path}" if self.at.path else "")))
+        return shown(f"{place}: {self.message}" if place else self.message)

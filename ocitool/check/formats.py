@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ocitool.check.finding import Finding, Severity
+from ocitool.check.finding import Finding, Severity, shown
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
 from ocitool.errors import OcitoolError
@@ -27,8 +27,8 @@ def as_text(
         places.setdefault(one.where, []).append(one)
     for where, here in places.items():
         lines += [where, *(f"  {one.text()}" for one in here if not one.allowed)] if here else []
-        lines += [f"  allowed {one.message}  [{one.rule}]: {one.allowed}" for one in here if one.allowed]
-    lines += [f"could not look: {error}" for error in unanswered]
+        lines += [f"  allowed {one.sentence}  [{one.rule}]: {one.allowed}" for one in here if one.allowed]
+    lines += [f"could not look: {shown(str(error))}" for error in unanswered]
     counts = [(s, sum(one.severity is s and not one.allowed for one in found)) for s in Severity]
     told = ", ".join(f"{count} {s.value}{'s' if count != 1 else ''}" for s, count in counts if count)
     last = told or ("nothing found" if not unanswered else "nothing else found")
@@ -42,7 +42,9 @@ def as_github(found: Iterable[Finding], unanswered: Iterable[OcitoolError] = ())
         for one in found
         if not one.allowed
     ]
-    return "\n".join([*lines, *(f"::error title=could not look::{_data(str(error))}" for error in unanswered)])
+    return "\n".join(
+        [*lines, *(f"::error title=could not look::{_data(shown(str(error)))}" for error in unanswered)]
+    )
 
 
 def as_sarif(
@@ -54,7 +56,7 @@ def as_sarif(
     """A SARIF 2.1.0 log of one run. Allowed findings are in it as suppressed results."""
     results: list[dict[str, Any]] = []
     for one in found:
-        name = " ".join(filter(None, (one.where, one.at.label, one.at.path or one.at.pointer)))
+        name = shown(" ".join(filter(None, (one.where, one.at.label, one.at.path or one.at.pointer))))
         result: dict[str, Any] = {
             "ruleId": one.rule,
             "level": _LEVELS[one.severity],
@@ -65,7 +67,9 @@ def as_sarif(
                     "logicalLocations": [{"fullyQualifiedName": name}],
                 }
             ],
-            "partialFingerprints": {"finding/v1": f"{one.rule} {one.at.digest} {one.at.pointer}{one.at.path}"},
+            "partialFingerprints": {
+                "finding/v1": shown(f"{one.rule} {one.at.digest} {one.at.pointer}{one.at.path}")
+            },
         }
         if one.allowed:
             result["suppressions"] = [{"kind": "external", "justification": one.allowed}]
@@ -77,7 +81,7 @@ def as_sarif(
             {
                 "executionSuccessful": not unanswered,
                 "toolExecutionNotifications": [
-                    {"level": "error", "message": {"text": str(error)}} for error in unanswered
+                    {"level": "error", "message": {"text": shown(str(error))}} for error in unanswered
                 ],
             }
         ],
@@ -90,6 +94,7 @@ def _rule(rule: Rule | TagRule) -> dict[str, Any]:
         "id": rule.id,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.reason},
+        "help": {"text": f"{rule.reason}\n\nExample: {rule.example}"},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
 
@@ -99,8 +104,8 @@ def _uri(one: Finding) -> str:
 
 
 def _sentence(one: Finding) -> str:
-    place = " ".join(filter(None, (one.where, one.at.label, f"/{one.at.path}" if one.at.path else "")))
-    return f"{place}: {one.message}"
+    is_placed = one.at.label or one.at.path
+    return f"{one.where}{'' if is_placed else ':'} {one.sentence}" if one.where else one.sentence
 
 
 def _data(text: str) -> str:

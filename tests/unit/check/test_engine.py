@@ -1,6 +1,5 @@
 """Selection, allowances, exit codes, formats, and rules of other packages."""
 
-import json
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from ocitool.check import engine
 from ocitool.check.engine import RULES, Allowance, Selection, exit_code, findings, installed_rules
 from ocitool.check.finding import Location, Severity
-from ocitool.check.formats import as_github, as_sarif, as_text
 from ocitool.check.look import look
 from ocitool.check.repository import check_tags
 from ocitool.check.rules.rule import Rule
@@ -116,34 +114,6 @@ def test_an_entry_point_that_is_no_rule(monkeypatch):
 
     with pytest.raises(UsageError, match="holds no Rule"):
         installed_rules()
-
-
-def test_text_counts(seen):
-    text = as_text(findings(seen), ["memory"])
-
-    assert text.startswith("memory\n  error   linux/arm64: entry says 9 bytes, the manifest has ")
-    assert text.endswith("1 error, 1 warning")
-
-
-def test_github_escapes(seen):
-    lines = as_github(findings(seen)).splitlines()
-
-    assert 2 == len(lines)
-    assert lines[0].startswith("::error title=index/child-size::memory linux/arm64: entry says 9 bytes")
-    assert lines[1].startswith("::warning title=index/no-media-type::")
-
-
-def test_sarif_names_rules_and_places(seen):
-    log = json.loads(as_sarif(findings(seen), RULES, "1.0"))
-    run = log["runs"][0]
-    known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
-
-    assert "2.1.0" == log["version"]
-    assert ["error", "warning"] == [result["level"] for result in run["results"]]
-    assert known >= {result["ruleId"] for result in run["results"]}
-    root = seen.snapshot.root.digest
-    place = run["results"][0]["locations"][0]["physicalLocation"]
-    assert f"sha256/{root.hex}" == place["artifactLocation"]["uri"]
 
 
 class Counting(Loose):

