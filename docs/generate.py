@@ -179,6 +179,14 @@ def dockerfile_checks() -> str:
         "With `# check=error=true` a build ends at a warning.",
         "BuildKit's InvalidBaseImagePlatform needs the image and is no check here: a build refuses such a base.",
     ]
+    lines += [
+        "",
+        "Where BuildKit judges otherwise:",
+        "",
+        "- A directory that `.dockerignore` leaves out but for an exception can be copied: only BuildKit tells it.",
+        "- A comment that is indented describes what stands below it as well; BuildKit reads its `#` as the name.",
+        "- Over an image BuildKit reads which variables the image sets; here nothing is asked for (UndefinedVar).",
+    ]
     for rule in sorted(CHECKS, key=lambda one: one.name):
         marks = [rule.severity.value, *(["only by `check=experimental=NAME`"] if rule.is_experimental else [])]
         marks += [f"[as in BuildKit]({rule.url})" if rule.url else "ocitool's own"]
