@@ -67,9 +67,8 @@ def as_sarif(
                     "logicalLocations": [{"fullyQualifiedName": name}],
                 }
             ],
-            "partialFingerprints": {
-                "finding/v1": shown(f"{one.rule} {one.at.digest} {one.at.pointer}{one.at.path}")
-            },
+            # Without the digest: the next build's finding of the same kind at the same place is the same one.
+            "partialFingerprints": {"finding/v1": f"{one.rule} {name}"},
         }
         if one.allowed:
             result["suppressions"] = [{"kind": "external", "justification": one.allowed}]
