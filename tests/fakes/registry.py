@@ -165,6 +165,8 @@ class Handler(BaseHTTPRequestHandler):
                 headers.pop(key, None)
                 if value is not None:
                     headers[key] = value.replace("{host}", self.registry.host)
+                elif key == "Content-Length":
+                    headers[key] = ""
             body = b"X" + body[1:] if fault.corrupt and body else body
             if fault.truncate:
                 self._send(status, headers | {"Content-Length": str(len(body))}, body[: fault.truncate])
@@ -265,8 +267,11 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             self.send_response(status)
             for key, value in headers.items():
-                self.send_header(key, value)
-            if "Content-Length" not in headers:
+                if value:
+                    self.send_header(key, value)
+            if headers.get("Content-Length") == "":
+                self.send_header("Connection", "close")  # which tells the end instead
+            elif "Content-Length" not in headers:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             step = 4096 if drip_s else len(body) or 1
