@@ -16,9 +16,10 @@ from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag
 from ocitool.errors import Conflict, RegistryError
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.graph.copy import copy
-from ocitool.graph.referrers import put_referrer
+from ocitool.graph.referrers import is_found, put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
+from ocitool.model.views import view
 from ocitool.store.base import Expect, Put, Store
 from ocitool.store.verify import check_expected
 from ocitool.tasks import Scope, TaskGroup
@@ -133,13 +134,14 @@ class _Work:
         self._kept = tuple(documents)
 
     def put(self, content: Sequence[PutBlob | Bring | PutManifest]) -> None:
-        """Blobs and children side by side, then images, then indexes one after another."""
+        """Blobs and children side by side, then images; referrers and indexes one after another."""
         manifests = [step for step in content if isinstance(step, PutManifest)]
+        alone = [step for step in manifests if view(step.document).subject is not None]  # may share a fallback tag
+        alone += [step for step in manifests if step not in alone and mediatype.is_index(step.document.media_type)]
         self._side_by_side(step for step in content if not isinstance(step, PutManifest))
-        self._side_by_side(step for step in manifests if not mediatype.is_index(step.document.media_type))
-        for step in manifests:
-            if mediatype.is_index(step.document.media_type):
-                self._put_one(step)
+        self._side_by_side(step for step in manifests if step not in alone)
+        for step in alone:
+            self._put_one(step)
 
     def _side_by_side(self, steps: Iterable[PutBlob | Bring | PutManifest]) -> None:
         with TaskGroup(self._scope, self._store.traits.concurrency) as group:
@@ -156,7 +158,8 @@ class _Work:
                 key = str(document.digest)
                 self._listener(Started(key, label, document.size))
                 outcome = Put.EXISTED if self._store.head(key) else Put.STORED
-                if outcome is Put.STORED:
+                # A run that was killed may have stored a referrer that the fallback tag does not list yet.
+                if outcome is Put.STORED or not is_found(self._store, document):
                     self._patiently(lambda: put_referrer(self._store, document, scope=self._scope))
                     self._pushed.add(document.digest)
                 self._listener(Done(key, outcome.value, document.size))

@@ -1,7 +1,7 @@
 """What differs between two documents, as values: what a plan shows before anything is written.
 
-The entries of an index are paired by digest, then by platform, so that a replaced image reads as one
-line and an entry that only moved is not a removal and an addition.
+The entries of an index are paired by all they say, by digest, then by platform, so that a replaced image reads
+as one line and an entry that only moved is not a removal and an addition.
 """
 
 import json
@@ -19,7 +19,8 @@ class Change:
     """One difference. `kind` is added, removed, changed or moved; `before` or `after` is None where absent.
 
     `pointer` is the JSON pointer in the new document (in the old one for what was removed); `label` names
-    the index entry it belongs to, for people, and is empty elsewhere.
+    the index entry it belongs to, for people, and is empty elsewhere. `why` is what asked for it, where that is
+    known: ids of rules, or flags.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Change:
     label: str = ""
     before: Tree = None
     after: Tree = None
+    why: tuple[str, ...] = ()
 
     def to_tree(self) -> dict[str, Tree]:
         """The change for JSON output; keys that do not apply are left out."""
@@ -37,18 +39,22 @@ class Change:
             tree["before"] = self.before
         if self.kind != "removed":
             tree["after"] = self.after
+        if self.why:
+            tree["why"] = list(self.why)
         return tree
 
     def text(self) -> str:
-        """One line: a sign, what, and old → new."""
+        """One line: a sign, what, old → new, and why."""
+        return f"{self._sentence()}  [{', '.join(self.why)}]" if self.why else self._sentence()
+
+    def _sentence(self) -> str:
         sign = {"added": "+", "removed": "-", "moved": "↕"}.get(self.kind, "~")
         what = self._what()
         if self.kind == "moved":
             return f"{sign} {what}  entry {self.before + 1} → {self.after + 1}"
-        if self.kind == "added":
-            return f"{sign} {what}  {_short(self.after)}"
-        if self.kind == "removed":
-            return f"{sign} {what}  {_short(self.before)}"
+        if self.kind in {"added", "removed"}:
+            value = _short(self.after if self.kind == "added" else self.before)
+            return f"{sign} {what}  {value}" if value != what else f"{sign} {what}"
         return f"{sign} {what}  {_short(self.before)} → {_short(self.after)}"
 
     def _what(self) -> str:
@@ -119,9 +125,9 @@ def _entries(old: list[Tree], new: list[Tree]) -> Iterator[Change]:
 
 
 def _pair(old: list[Tree], new: list[Tree]) -> list[int | None]:
-    """For each new entry the old one it continues: the same digest first, then the same platform."""
+    """For each new entry the old one it continues: the same in all, the same digest, the same platform."""
     pairs: list[int | None] = [None] * len(new)
-    for key in (_digest, _platform):
+    for key in (_dump, _digest, _platform):
         free: dict[str, list[int]] = {}
         taken = {place for place in pairs if place is not None}
         for number, entry in enumerate(old):
@@ -131,6 +137,10 @@ def _pair(old: list[Tree], new: list[Tree]) -> list[int | None]:
             if pairs[number] is None and free.get(key(entry)):
                 pairs[number] = free[key(entry)].pop(0)
     return pairs
+
+
+def _dump(entry: Tree) -> str:
+    return json.dumps(entry, sort_keys=True)
 
 
 def _digest(entry: Tree) -> str:

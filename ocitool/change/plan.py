@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ocitool.change.difference import Change, difference
+from ocitool.change.reason import Reason, explained
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -100,8 +101,8 @@ class Plan:
 
     `target` is the store's name for people, and what undo finds the change by. `replaced` are further
     documents that the backup should hold (children that the new documents leave behind). `notes` are lines
-    the user must see before agreeing. `undoes` is the number of the change that is taken back, 0 for none.
-    Raises UsageError if a tag would be written before its content.
+    the user must see before agreeing, `reasons` explain the differences. `undoes` is the number of the change
+    that is taken back, 0 for none. Raises UsageError if a tag would be written before its content.
     """
 
     target: str
@@ -109,6 +110,7 @@ class Plan:
     replaced: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
     undoes: int = 0
+    reasons: tuple[Reason, ...] = ()
 
     def __post_init__(self) -> None:
         ranks = [_ORDER[type(step)] for step in self.steps]
@@ -136,15 +138,18 @@ class Plan:
         return self.tags[0].document if self.tags else None
 
     def changes(self) -> tuple[Change, ...]:
-        """How the first tag's document differs from what it held."""
-        return difference(self.tags[0].base, self.tags[0].document) if self.tags else ()
+        """How the first tag's document differs from what it held, and why."""
+        if not self.tags:
+            return ()
+        before, after = self.tags[0].base, self.tags[0].document
+        return explained(difference(before, after), before, after, self.reasons)
 
     def told(self) -> tuple[str, ...]:
         """The differences as lines; of a new tag only its entries, since all of it is new."""
         return tuple(change.text() for change in self.changes() if self.base or change.label)
 
     def to_tree(self) -> dict[str, Any]:
-        """The plan for JSON output: target, base, result, steps, differences, notes."""
+        """The plan for JSON output: target, base, result, steps, differences, notes, reasons."""
         return {
             "target": self.target,
             "base": str(self.base) if self.base else None,
@@ -152,13 +157,14 @@ class Plan:
             "steps": [step.to_tree() for step in self.steps],
             "changes": [change.to_tree() for change in self.changes()],
             "notes": list(self.notes),
+            "reasons": [reason.to_tree() for reason in self.reasons],
         }
 
     def text(self) -> str:
-        """The plan for people: the differences, then the steps, one line each."""
+        """The plan for people: what is done and why, the differences, then the steps, one line each."""
         if self.is_empty:
             return f"{self.target}: nothing to change"
-        lines = [*self.notes, *self.told(), *map(_line, self.steps)]
+        lines = [*self.notes, *(reason.line() for reason in self.reasons), *self.told(), *map(_line, self.steps)]
         return "\n".join([self.target, *(f"  {line}" for line in lines)])
 
 
@@ -171,13 +177,15 @@ def replace(
     content: Iterable[PutBlob | Bring | PutManifest] = (),
     replaced: Iterable[Document] = (),
     notes: Iterable[str] = (),
+    reasons: Iterable[Reason] = (),
 ) -> Plan:
     """The plan that lets each tag hold `after` where it held `before`; empty if the bytes are the same."""
+    why = tuple(reasons)
     if before is not None and before.raw == after.raw:
-        return Plan(target, notes=tuple(notes))
+        return Plan(target, notes=tuple(notes), reasons=why)
     steps = sorted(content, key=lambda step: _ORDER[type(step)])
     tags = [Tag(name, after, before) for name in names]
-    return Plan(target, (*steps, *tags), tuple(replaced), tuple(notes))
+    return Plan(target, (*steps, *tags), tuple(replaced), tuple(notes), reasons=why)
 
 
 def _tag(label: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ is. Everything else is for a human (K004, K007, K008, K010).
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ocitool.binaries.fit import Misfit
 from ocitool.check.look import Image, Look
@@ -15,33 +16,41 @@ from ocitool.model.platform import Platform
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the index entry and the config ought to say; None leaves it. `open` is what a human decides."""
+    """What the index entry and the config ought to say; None leaves it. `open` is what a human decides.
+
+    `rule` is the id of the rule that finds the present state wrong.
+    """
 
     entry: Platform | None = None
     config: Platform | None = None
     open: str = ""
+    rule: str = ""
+
+
+RIGHT: Final = Verdict()
+"""Both say what they ought to."""
 
 
 def verdict(look: Look, image: Image, *, without_proof: bool = False) -> Verdict:
     """What to believe of one image in the index; `without_proof` believes the config where no program speaks."""
     said, own = image.said, image.config.platform if image.config is not None else None
     if own is None:
-        return Verdict()
+        return RIGHT
     if not own.os or not own.architecture:
         return _blank_config(look, image, said, without_proof=without_proof)
     if said is None:
         if _speaks(look, image, own) is False:
             return Verdict(open=f"the config says {own}, its programs do not")
-        return Verdict(entry=own)
+        return Verdict(entry=own, rule="index/missing-platform")
     if agree(said, own):
         return _agreed(look, image, said, own)
     for_said, for_own = _speaks(look, image, said), _speaks(look, image, own)
     if for_own and not for_said:
-        return Verdict(entry=own)
+        return Verdict(entry=own, rule="index/wrong-platform")
     if for_said and not for_own:
-        return Verdict(config=said)
+        return Verdict(config=said, rule="index/wrong-platform")
     if for_own is None and for_said is None and without_proof:
-        return Verdict(entry=own)
+        return Verdict(entry=own, rule="index/wrong-platform")
     return Verdict(
         open=f"the entry says {said}, the config {own}, and no program decides; "
         "--without-proof believes the config, ocitool index annotate sets the entry"
@@ -53,7 +62,7 @@ def _blank_config(look: Look, image: Image, said: Platform | None, *, without_pr
         return Verdict(open="neither the entry nor the config says a platform; ocitool index annotate sets it")
     speaks = _speaks(look, image, said)
     if speaks or (speaks is None and without_proof):
-        return Verdict(config=said)
+        return Verdict(config=said, rule="config/no-platform")
     return Verdict(open=f"no program confirms the entry's {said}; --without-proof writes it into the config")
 
 
@@ -63,12 +72,18 @@ def _agreed(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
         really = _programs_platform(look, image)
         if really is None:
             return Verdict(open=f"it is said to be for {said} and holds programs of another platform")
-        return Verdict(entry=really, config=really)
-    if said.architecture == "arm" and not said.variant and own.variant:
-        return Verdict(entry=replace(said, variant=own.variant))
+        return Verdict(entry=really, config=really, rule="binary/wrong-platform")
+    if said.architecture == "arm" and not said.variant and own.variant and _arms(look) > 1:
+        return Verdict(entry=replace(said, variant=own.variant), rule="index/ambiguous-arm")
     if said.os == "windows" and not said.os_version and own.os_version:
-        return Verdict(entry=replace(said, os_version=own.os_version))
-    return Verdict()
+        return Verdict(entry=replace(said, os_version=own.os_version), rule="index/windows-version")
+    return RIGHT
+
+
+def _arms(look: Look) -> int:
+    """How many entries are for arm; where there is one only, its variant is not needed to tell it apart."""
+    entries = (entry for index in look.indexes for entry in index.platforms)
+    return sum(entry.platform is not None and entry.platform.architecture == "arm" for entry in entries)
 
 
 def _speaks(look: Look, image: Image, platform: Platform) -> bool | None:

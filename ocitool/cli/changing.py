@@ -122,7 +122,7 @@ def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Seque
         return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
     for note in plan.notes:
         app.listener(Noted(note))
-    for line in plan.told() if plan.base else ():
+    for line in (*(reason.line() for reason in plan.reasons), *(plan.told() if plan.base else ())):
         app.listener(Noted(line, "notice"))
     with store:  # an archive gets its name when the block ends
         report = apply(plan, store, journal_of(app), app.scope, app.listener)

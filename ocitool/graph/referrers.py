@@ -45,6 +45,12 @@ def referrer_entry(document: Document) -> Descriptor:
     )
 
 
+def is_found(store: Reader, document: Document) -> bool:
+    """Whether a stored manifest is found from its subject; one without a subject need not be."""
+    subject = view(document).subject
+    return subject is None or any(one.digest == document.digest for one in store.referrers(subject.digest))
+
+
 def put_referrer(store: Store, document: Document, *tags: str, scope: Scope) -> Descriptor:
     """Store a manifest with a subject so that it is found from the subject.
 

@@ -17,6 +17,7 @@ from ocitool.store.base import BytesSource, Store
 from ocitool.store.memory import MemoryStore
 from tests.fakes.programs import Elf
 
+SLSA = "https://slsa.dev/provenance/v0.2"
 MACHINES = {"amd64": 62, "arm64": 183}
 Tree = dict[str, Any]
 
@@ -160,6 +161,19 @@ class Ward:
                 "vnd.docker.reference.digest": of,
             }
         }
+
+    def provenance(self, of: str, **fields: Any) -> Tree:
+        """An attestation as BuildKit writes it: a statement that names the image it was made of."""
+        subject = [{"name": "_", "digest": {"sha256": of.removeprefix("sha256:")}}]
+        statement = {"_type": "https://in-toto.io/Statement/v0.1", "predicateType": SLSA, "subject": subject}
+        says: Tree = {"architecture": "unknown", "os": "unknown"}
+        data = json.dumps(statement | {"predicate": {}}).encode()
+        rootfs = {"type": "layers", "diff_ids": [str(Digest.of(data))]}
+        layer = self.blob(data, mediatype.IN_TOTO) | {"annotations": {"in-toto.io/predicate-type": SLSA}}
+        config = self.blob(json.dumps(says | {"config": {}, "rootfs": rootfs}).encode(), mediatype.OCI_CONFIG)
+        tree = {"schemaVersion": 2, "mediaType": mediatype.OCI_MANIFEST, "config": config, "layers": [layer]}
+        marks = {"vnd.docker.reference.digest": of, "vnd.docker.reference.type": "attestation-manifest"}
+        return self.manifest(tree | fields) | {"platform": says, "annotations": marks}
 
     def index(self, *entries: Tree, tag: str = "1", media_type: str = mediatype.OCI_INDEX, **more: Any) -> Tree:
         """An index of exactly these entries; a value of None leaves a key out."""

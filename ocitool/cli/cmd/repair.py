@@ -1,9 +1,12 @@
 """`ocitool repair`: what check finds, mended by a plan."""
 
+from textwrap import indent
+
 import click
 
 from ocitool.check.look import look, look_at
-from ocitool.check.repair import Wishes, doubtful, plan_repair
+from ocitool.check.mending import Wishes
+from ocitool.check.repair import Repair, doubtful, plan_repair
 from ocitool.cli import changing
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
@@ -15,7 +18,13 @@ from ocitool.cli.outcome import Outcome
 @click.option("--deep", is_flag=True, help="Read every layer, not only of images whose platform is in doubt.")
 @click.option("--source", "sources", metavar="LOC", multiple=True, help="Where lost children may be; repeats.")
 @click.option("--drop-missing", is_flag=True, help="Drop entries whose manifests are gone.")
+@click.option("--drop-misfits", is_flag=True, help="Drop images whose programs are for another entry's platform.")
 @click.option("--drop-attestations", is_flag=True, help="Drop attestations of images whose digests change.")
+@click.option(
+    "--attestations-to-referrers",
+    is_flag=True,
+    help="Make attestations referrers of their images, outside the index.",
+)
 @click.option("--without-proof", is_flag=True, help="Believe the config where no program in the image decides.")
 @common
 def command(
@@ -26,7 +35,9 @@ def command(
     deep: bool,
     sources: tuple[str, ...],
     drop_missing: bool,
+    drop_misfits: bool,
     drop_attestations: bool,
+    attestations_to_referrers: bool,
     without_proof: bool,
 ) -> Outcome:
     """Show how REF can be mended; with --apply, mend it.
@@ -42,13 +53,31 @@ def command(
     if deep or wanted:
         seen = look_at(store, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
     opened = tuple((app.opener.open(source)[0], source) for source in sources)
-    repair = plan_repair(seen, name, Wishes(drop_missing, drop_attestations, without_proof, opened))
-    left = "".join(f"\n  left: {line}" for line in repair.left)
+    wishes = Wishes(
+        drop_missing=drop_missing,
+        drop_misfits=drop_misfits,
+        drop_attestations=drop_attestations,
+        attestations_to_referrers=attestations_to_referrers,
+        without_proof=without_proof,
+        sources=opened,
+    )
+    repair = plan_repair(seen, name, wishes)
+    left = "\n".join(f"left: {line}" for line in repair.left)
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))
         data = repair.plan.to_tree() | {"left": list(repair.left), "applied": False}
-        return Outcome(data=data, text=repair.plan.text() + left, exit_code=code)
+        text = "\n".join(filter(None, (repair.plan.text(), indent(left, "  "))))
+        return Outcome(data=data, text=text, exit_code=code, summary=_unwritten(repair))
     outcome = changing.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
-    summary = "\n".join(filter(None, (outcome.summary, left.strip("\n"))))
-    data = {**outcome.data, "left": list(repair.left), "applied": True}
+    backup = changing.journal_of(app).root if outcome.data.get("backups") else None
+    kept = f"the old bytes are in {backup}; ocitool undo {reference} brings them back" if backup else ""
+    summary = "\n".join(filter(None, (outcome.summary, left, kept)))
+    data = {**outcome.data, "left": list(repair.left), "applied": True, "backup": str(backup) if backup else None}
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
+
+
+def _unwritten(repair: Repair) -> str:
+    """What there is to say of a plan that was only shown."""
+    if repair.is_blocked:
+        return "nothing was written: somebody has to say what becomes of what is left"
+    return "" if repair.plan.is_empty else "nothing was written; --apply carries this out"

@@ -9,7 +9,8 @@ from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.finding import Finding
 from ocitool.check.look import Look, look
-from ocitool.check.repair import Wishes, plan_repair
+from ocitool.check.mending import Wishes
+from ocitool.check.repair import Repair, plan_repair
 from ocitool.check.repository import check_tags
 from ocitool.errors import OcitoolError
 from ocitool.tasks import Scope
@@ -34,10 +35,14 @@ def findings_of(store: Loose) -> list[dict[str, object]]:
     return [finding.to_tree() for finding in found(store)]
 
 
+def planned(store: Loose) -> Repair:
+    return plan_repair(seen(store), "1", WISHES)
+
+
 def repaired(store: Loose) -> bytes | None:
     """What the tag holds after repair, None if something is left to find."""
     try:
-        done = plan_repair(seen(store), "1", WISHES)
+        done = planned(store)
     except OcitoolError:
         return None
     if done.is_blocked:

@@ -11,7 +11,7 @@ import pytest
 from ocitool.check.engine import DOCUMENTED
 from ocitool.model.digest import Digest
 from tests.fakes import bundle
-from tests.unit.check.golden import findings_of, repaired
+from tests.unit.check.golden import findings_of, planned, repaired
 from tests.unit.check.pairs import PAIRS, store
 
 GOLDEN = Path(__file__).parents[3] / "testdata" / "golden" / "check"
@@ -81,3 +81,19 @@ def leads(tree, pointer):
 def test_repair(rule):
     """The bytes that repair leaves under the tag; nothing is found in them any more."""
     assert read(rule, "repaired.json").encode() == repaired(bundle.load(read(rule, "broken.json")))
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if RULES[rule].fixable])
+def test_every_changed_line_says_which_finding_it_mends(rule):
+    plan = planned(bundle.load(read(rule, "broken.json"))).plan
+
+    found = {finding["rule"] for finding in json.loads(read(rule, "findings.json"))}
+    assert [] == [change.text() for change in plan.changes() if not change.why or not found.issuperset(change.why)]
+    assert [] == [reason.text for reason in plan.reasons if not reason.why or not found.issuperset(reason.why)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_healthy_neighbour_needs_no_repair(rule):
+    repair = planned(bundle.load(read(rule, "healthy.json")))
+
+    assert (True, ()) == (repair.plan.is_empty, repair.left)

@@ -8,7 +8,8 @@ from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.look import look
-from ocitool.check.repair import Wishes, plan_repair
+from ocitool.check.mending import Wishes
+from ocitool.check.repair import plan_repair
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
@@ -24,6 +25,8 @@ def repair(ward, tmp_path):
     def call(**wishes):
         seen = look(ward.store, "1", scope=Scope(), deep=lambda _: True)
         done = plan_repair(seen, "1", Wishes(**wishes))
+        known = {finding.rule for finding in findings(seen)} | {"--attestations-to-referrers"}
+        assert [] == [c.text() for c in done.plan.changes() if not c.why or not known.issuperset(c.why)]
         if not done.is_blocked:
             apply(done.plan, ward.store, Journal(tmp_path / "journal"), Scope())
         after = look(ward.store, "1", scope=Scope(), deep=lambda _: True)
@@ -106,6 +109,26 @@ def test_a_program_of_a_platform_that_is_there_is_for_a_human(ward, repair):
 
     assert ["binary/wrong-platform"] == rules
     assert "build it again" in left[0]
+    assert before["digest"] == ward.store.head("1").digest
+
+
+def test_a_program_of_a_platform_that_is_there_goes_with_a_word(ward, repair):
+    """K010: better no arm64 image than one that cannot start; its attestation goes too."""
+    misfit = ward.image("linux/arm64", layers=[program("amd64")])
+    amd64 = ward.image()
+    ward.index(amd64, misfit, ward.attestation(misfit["digest"]))
+
+    assert ([], []) == repair(drop_misfits=True)
+    assert [amd64["digest"]] == [entry.digest for entry in entries(ward)]
+
+
+def test_one_arm_image_needs_no_variant(ward, repair):
+    """K004: there is nothing to mix it up with, and check says nothing either."""
+    before = ward.index(
+        ward.image(), as_platform(ward.image("linux/arm/v7", layers=[]), os="linux", architecture="arm")
+    )
+
+    assert ([], []) == repair()
     assert before["digest"] == ward.store.head("1").digest
 
 
