@@ -61,19 +61,7 @@ class Base:
         """
         manifest = self._select(self.root, platform, 0)
         image = self._image(manifest)
-        found = image.config.platform
-        if _fits(found, platform):
-            return image
-        what = f"base {self.label} is for {found}, not for {platform}"
-        if not allow_foreign:
-            raise WrongPlatform(
-                what,
-                path=self.label,
-                found=str(found),
-                expected=str(platform),
-                hint="choose a multi-arch base, or say --allow-foreign-arch if this is meant",
-            )
-        listener(Noted(what))
+        check_fits(image, platform, listener, allow_foreign=allow_foreign)
         return image
 
     def _select(self, seen: View, platform: Platform, depth: int) -> Manifest:
@@ -110,6 +98,23 @@ class Base:
                 hint="the base is broken; ocitool check tells more",
             )
         return BaseImage(self.store, self.label, manifest, from_config)
+
+
+def check_fits(image: BaseImage, platform: Platform, listener: Listener, *, allow_foreign: bool = False) -> None:
+    """Raise WrongPlatform for a base of another platform (K011); with `allow_foreign` it is only told."""
+    found = image.config.platform
+    if _fits(found, platform):
+        return
+    what = f"base {image.label} is for {found}, not for {platform}"
+    if not allow_foreign:
+        raise WrongPlatform(
+            what,
+            path=image.label,
+            found=str(found),
+            expected=str(platform),
+            hint="choose a multi-arch base, or say --allow-foreign-arch if this is meant",
+        )
+    listener(Noted(what))
 
 
 def open_base(store: Reader, name: str) -> Base:

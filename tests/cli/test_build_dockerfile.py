@@ -182,6 +182,30 @@ def test_run_is_refused_before_anything_else(home, build):
     assert "Dockerfile:4: RUN chmod 755 /a: changes modes; use COPY --chmod=MODE" in outcome.stderr
 
 
+def test_a_base_of_another_platform_is_refused_where_from_names_it(home, build):
+    """K011: an index must not offer for amd64 what is for arm."""
+    text = "FROM --platform=linux/arm/v7 bb\nARG TARGETARCH\nLABEL a=$TARGETARCH\n"
+
+    refused = build(text)
+    allowed = built(home, build(text, "--allow-foreign-arch"))
+
+    assert 6 == refused.exit_code
+    assert "is for linux/arm/v7, not for linux/amd64" in refused.stderr
+    assert ("amd64", None) == (allowed.config["architecture"], allowed.config.get("variant"))
+    assert b"for linux/arm/v7" in allowed.data("usr/bin/busybox")
+
+
+def test_the_platform_that_from_names_is_the_images_where_none_is_said(home, run, build):
+    build("FROM scratch\n")
+    (home / "Dockerfile").write_text("FROM --platform=linux/arm/v7 bb\nARG TARGETARCH\nLABEL a=$TARGETARCH\n")
+
+    outcome = run("build", ".", "--build-context", "bb=oci-layout://base:1", "-o", "oci:img:1")
+
+    image = built(home, outcome)
+    assert ("arm", "v7") == (image.config["architecture"], image.config["variant"])
+    assert {"a": "arm"} == image.config["config"]["Labels"]
+
+
 def test_programs_of_another_platform_are_refused(home, build):
     """K010: with the same words as without a Dockerfile."""
     (home / "app").write_bytes(Elf(183).build())

@@ -90,7 +90,7 @@ def _acted(mode: int, who: str, sign: str, what: str, *, is_folder: bool) -> int
     bits = sum(rights << _SHIFT[one] for one in set(classes))
     if "s" in what:
         bits |= (0o4000 if "u" in classes else 0) | (0o2000 if "g" in classes else 0)
-    if "t" in what:
+    if "t" in what and set(classes) != {"o"}:
         bits |= 0o1000
     if sign == "+":
         return mode | bits

@@ -199,7 +199,7 @@ class _Evaluator:
             state = self.states[ground.stage].fork()
             parent = self._file.stages[ground.stage]
             return state, [(where, one) for one in triggers(parent, self._file)]
-        state = _State(ground.platform or self._wanted.platform)
+        state = _State(self._wanted.platform)
         if ground.origin is Origin.SCRATCH:
             state.settings = {"Env": [config.PATH], "WorkingDir": "/"}
             state.variables = config.env_of(state.settings)
@@ -211,7 +211,6 @@ class _Evaluator:
             return state, []
         image = self._resources.image(ground)
         state.base, state.author = image, image.config.author
-        state.platform = image.config.platform if not ground.is_explicit else state.platform
         state.settings = deepcopy(dict(image.config.settings))
         if "PATH" not in config.env_of(state.settings):
             config.set_env(state.settings, [("PATH", config.PATH.partition("=")[2])])

@@ -160,7 +160,8 @@ class Parser:
             raise self._error(
                 line, f"{line.name} takes an array of strings only", "put every item in double quotes"
             )
-        return tuple(words)
+        # Half a surrogate pair is no character: JSON can write it, nothing else can (Go reads U+FFFD as well).
+        return tuple(word.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for word in words)
 
     def _command(self, line: Line, rest: str | None = None) -> tuple[tuple[str, ...], bool]:
         """The words of a command, and whether they are one line for the shell."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ocitool.build.base import Base, BaseImage, open_base
+from ocitool.build.base import Base, BaseImage, check_fits, open_base
 from ocitool.build.compile import Planned, Project
 from ocitool.build.dockerfile.deeds import MAKES_A_USER, deeds
 from ocitool.build.dockerfile.downloads import Downloads
@@ -252,6 +252,13 @@ class Reached:
             self._images[key] = base.image(platform, self._around.listener, allow_foreign=self._allow_foreign)
         return self._images[key]
 
+    def ground(self, ground: Ground, platform: Platform) -> BaseImage:
+        """The image that what is built for a platform stands on. Raises WrongPlatform for one that does not fit."""
+        image = self.image(ground)
+        if ground.is_explicit:
+            check_fits(image, platform, self._around.listener, allow_foreign=self._allow_foreign)
+        return image
+
     def image_files(self, image: BaseImage) -> Files:
         """The merged tree of an image."""
         digest = str(image.manifest.document.digest)
@@ -345,16 +352,21 @@ class Reached:
 
 
 def bases_of(recipe: Recipe, reached: Reached) -> dict[Platform, BaseImage]:
-    """The image that the last stage of each platform stands on; scratch has none."""
+    """The image that the last stage of each platform stands on; scratch has none.
+
+    Raises WrongPlatform where FROM names a platform that does not fit the one that is built for.
+    """
     grounds = {platform: _bottom(stages) for platform, stages in recipe.needed.items()}
-    return {p: reached.image(ground) for p, ground in grounds.items() if ground.origin is not Origin.SCRATCH}
+    return {p: reached.ground(ground, p) for p, ground in grounds.items() if ground.origin is not Origin.SCRATCH}
 
 
 def only_platform(recipe: Recipe, reached: Reached) -> Platform | None:
-    """The platform of a base that is one image; None for an index, for scratch, and where FROM says a platform."""
+    """The platform that FROM names, else that of a base that is one image; None for an index and for scratch."""
     (stages,) = recipe.needed.values()
     ground = _bottom(stages)
-    if ground.origin is Origin.SCRATCH or ground.is_explicit:
+    if ground.is_explicit:
+        return ground.platform
+    if ground.origin is Origin.SCRATCH:
         return None
     base = reached.base(ground)
     return None if isinstance(base.root, Index) else base.platforms()[0]

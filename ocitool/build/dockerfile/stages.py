@@ -169,7 +169,7 @@ def _ground(
     if stage is not None:
         return Ground(Origin.STAGE, name, stage.number)
     if name in wanted.contexts:
-        return Ground(Origin.CONTEXT, name, platform=platform)
+        return Ground(Origin.CONTEXT, name, platform=platform, is_explicit=explicit is not None)
     if name == "scratch":
         return Ground(Origin.SCRATCH, name, platform=platform, is_explicit=explicit is not None)
     return Ground(Origin.IMAGE, name, platform=platform, is_explicit=explicit is not None)

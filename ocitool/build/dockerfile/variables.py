@@ -37,7 +37,7 @@ CONTROL: Final = frozenset(
 def automatic(target: Platform, host: Platform, stage: str = "") -> dict[str, str]:
     """The arguments that are there without being given: TARGET… and BUILD…."""
     values: dict[str, str] = {}
-    for prefix, platform in (("TARGET", target), ("BUILD", host)):
+    for prefix, platform in (("TARGET", target.normalised()), ("BUILD", host.normalised())):
         values |= {
             f"{prefix}PLATFORM": str(platform),
             f"{prefix}OS": platform.os,

@@ -50,6 +50,8 @@ def test_an_unknown_name_is_refused(text):
         ("o-rwx", 0o777, False, 0o770),
         ("u+s,g+s", 0o755, False, 0o6755),
         ("+t", 0o777, True, 0o1777),
+        ("o+t", 0o777, True, 0o777),
+        ("g+t", 0o777, True, 0o1777),
         ("u-s", 0o4755, False, 0o755),
         ("a=", 0o755, False, 0),
         ("u+r-w", 0o200, False, 0o400),

@@ -27,6 +27,7 @@ def test_stages_and_global_arguments():
         ('CMD ["a", "b c"]', ("a", "b c"), False),
         ("CMD []", (), False),
         ("CMD ['a']", ("['a']",), True),
+        (r'CMD ["\ud800x"]', ("\ufffdx",), False),
         ('CMD ["a"] && b', ('["a"] && b',), True),
         ("CMD a  'b c' $x", ("a  'b c' $x",), True),
         ("CMD", (), True),

@@ -48,9 +48,11 @@ def test_platforms_of_stages():
     assert (ARM64, False) == (final.ground.platform, final.ground.is_explicit)
 
 
-@pytest.mark.parametrize(("platform", "variant"), [(ARM, "v7"), (ARM64, "")])
+@pytest.mark.parametrize(
+    ("platform", "variant"), [(ARM, "v7"), (ARM64, ""), (Platform("linux", "arm64", "v8"), "")]
+)
 def test_automatic_arguments(platform, variant):
-    """K170: TARGETVARIANT is v7 for arm/v7 and empty for arm64."""
+    """K170: TARGETVARIANT is v7 for arm/v7 and empty for arm64, which is how BuildKit calls arm64/v8 too."""
     text = "FROM x:$TARGETARCH-$TARGETOS-$TARGETVARIANT-$BUILDARCH\n"
 
     assert f"x:{platform.architecture}-linux-{variant}-amd64" == needed(text, platform)[0].ground.name
