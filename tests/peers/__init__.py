@@ -52,6 +52,8 @@ GO_PEERS = {
         GoPeer("distribution-v3", "github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
         GoPeer("olareg", "github.com/olareg/olareg/cmd/olareg", "v0.1.2", "github.com/olareg/olareg"),
         GoPeer("buildkitd", "github.com/moby/buildkit/cmd/buildkitd", "v0.26.3", "github.com/moby/buildkit"),
+        GoPeer("buildx", "github.com/docker/buildx/cmd/buildx", "v0.30.1", "github.com/docker/buildx"),
+        GoPeer("ko", "github.com/google/ko", "v0.18.0", "github.com/google/ko"),
         GoPeer("buildctl", "github.com/moby/buildkit/cmd/buildctl", "v0.26.3", "github.com/moby/buildkit"),
     )
 }

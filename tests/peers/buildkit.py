@@ -28,14 +28,22 @@ class BuildKit:
     buildctl: Path
     socket: Path
 
-    def build(self, context: Path, to: Path, *words: object, file: Path | None = None) -> LayoutStore:
+    def build(
+        self,
+        context: Path,
+        to: Path,
+        *words: object,
+        file: Path | None = None,
+        form: str = "rewrite-timestamp=true",
+    ) -> LayoutStore:
         """The image of a folder's Dockerfile as the only one of a new layout `to`. Raises Refused.
 
-        `words` are buildctl's: `"--opt", "target=a"`. A Dockerfile elsewhere has its folder in `file`. Times
-        beyond SOURCE_DATE_EPOCH, given as a build argument, become that one. Only what says `COPY` and the like
-        is for here: a RUN would need a runtime and rights.
+        `words` are buildctl's: `"--opt", "target=a"`. A Dockerfile elsewhere has its folder in `file`. `form` is
+        more of what the output is to be: `compression=zstd`; as it stands, times beyond SOURCE_DATE_EPOCH, given as
+        a build argument, become that one. Only what says `COPY` and the like is for here: a RUN would need a runtime
+        and rights.
         """
-        output = f"type=oci,tar=false,rewrite-timestamp=true,dest={to}"
+        output = f"type=oci,tar=false,{form},dest={to}"
         self._call(context, file or context, "--output", output, *words)
         return LayoutStore(to)
 
@@ -77,7 +85,11 @@ def buildkit(root: Path) -> Iterator[BuildKit]:
                 [str(word) for word in argv],
                 stdout=out,
                 stderr=out,
-                env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+                env={
+                    **os.environ,
+                    "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+                    "XDG_RUNTIME_DIR": short,  # it makes folders in this one, which has to be there
+                },
             )
         try:
             if not _listens(socket, process):
