@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,18 +138,16 @@ class DiskMemo:
         return value if isinstance(value, dict) else None
 
     def remember(self, key: str, value: dict[str, Any]) -> None:
-        """Keep `value` under `key`. Raises LocalIOError."""
+        """Keep `value` under `key`; what cannot be written, as in a read-only home, is asked again next time."""
         path = self._path(key)
         temporary = path.with_name(f".{secrets.token_hex(6)}")
-        try:
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 temporary.write_text(json.dumps({"key": key, "value": value}), encoding="utf-8")
                 temporary.replace(path)
             finally:
                 temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise local_io(error, f"write {path}") from error
 
     def _path(self, key: str) -> Path:
         name = Digest.of(f"{_SCHEMA}\0{key}".encode()).hex

@@ -70,6 +70,8 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     if method == "check":
         app.console.as_json = app.console.as_json or as_json
         return linting.check(app, asked)
+    if wanted.leaves_nothing:
+        app.borrow_store()
     if wanted.insecure:
         app.trust(tag.api_host for tag in asked.tags)
     around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)

@@ -124,6 +124,8 @@ def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Seque
         app.listener(Noted(note))
     for line in (*(reason.line() for reason in plan.reasons), *(plan.told() if plan.base else ())):
         app.listener(Noted(line, "notice"))
+    if plan.steps:  # what is changed is backed up: told before anything is sent
+        app.machine.check_writable()
     with store:  # an archive gets its name when the block ends
         report = apply(plan, store, journal_of(app), app.scope, app.listener)
     told = {tag: after for tag, _, after in report.tags}

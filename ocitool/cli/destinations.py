@@ -88,9 +88,9 @@ class Wanted:
         return sum(place.is_stdout for place in self.places) + sum(files.is_stdout for files in self.files)
 
     @property
-    def keeps_only(self) -> bool:
-        """Whether the result goes nowhere but into this machine's store."""
-        return not (self.places or self.files or self.push)
+    def leaves_nothing(self) -> bool:
+        """Whether the result goes elsewhere, and nothing of it has to stay in this machine's store."""
+        return bool(self.places or self.files or self.push) and not (self.keeps or self.loads)
 
 
 def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False, bare: bool = False) -> Wanted:

@@ -6,6 +6,7 @@ Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
 import functools
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,8 +21,8 @@ from ocitool.build.host import host_platform
 from ocitool.cache.machine import MachineStore, default_root
 from ocitool.cli.console import Console
 from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten
-from ocitool.errors import Cancelled
-from ocitool.events import Event, Listener
+from ocitool.errors import Cancelled, LocalIOError
+from ocitool.events import Event, Listener, Noted
 from ocitool.model.platform import Platform
 from ocitool.registry.hosts import MIB, Access
 from ocitool.store.locate import Opener
@@ -34,7 +35,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class App:
     """One run of one command: its scope, its way to stores, and whom to tell.
 
-    `jobs` is how many things are done at once (0: as many as sensible). Closed by the wrapper of `common`.
+    `jobs` is how many things are done at once (0: as many as sensible); `has_chosen_store` says that a flag or a
+    variable named the store. Closed by the wrapper of `common`.
     """
 
     command: str
@@ -42,6 +44,7 @@ class App:
     jobs: int
     cache_dir: Path
     console: Console
+    has_chosen_store: bool = False
     scope: Scope = field(default_factory=Scope)
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -59,6 +62,26 @@ class App:
     def machine(self) -> MachineStore:
         """This machine's store."""
         return MachineStore(self.cache_dir)
+
+    def borrow_store(self) -> None:
+        """Use a store for this run alone where the usual one cannot be written, as in a read-only home.
+
+        For work whose result goes elsewhere. Told once; a store that somebody chose is left as it is.
+        """
+        if self.has_chosen_store:
+            return
+        try:
+            self.machine.check_writable()
+        except LocalIOError as error:
+            try:
+                folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-"))
+            except OSError:
+                raise error from None
+            self.cache_dir = Path(folder)
+            self.machine = MachineStore(self.cache_dir)
+            self.access = replace(self.access, journal=self.cache_dir / "journal")
+            note = f"note: {error.what}; nothing of this run is remembered, and {folder} is used until it ends"
+            self.listener(Noted(note, "notice"))
 
     @cached_property
     def host(self) -> Platform:
@@ -180,7 +203,8 @@ def dockerfile(function: F) -> F:
 def _app(values: dict[str, Any], *, docker: bool) -> App:
     ctx = click.get_current_context()
     console = Console(as_json=values.pop("as_json"), quiet=values.pop("quiet"), verbose=values.pop("verbose"))
-    cache_dir = values.pop("cache_dir") or default_root()
+    chosen = values.pop("cache_dir")
+    cache_dir = chosen or default_root()
     access = Access(
         plain_http=tuple(values.pop("plain_http")),
         insecure=() if docker else tuple(values.pop("insecure_hosts")),
@@ -195,6 +219,7 @@ def _app(values: dict[str, Any], *, docker: bool) -> App:
         jobs=values.pop("jobs") or 0,
         cache_dir=cache_dir,
         console=console,
+        has_chosen_store=chosen is not None,
     )
 
 

@@ -53,10 +53,11 @@ ANONYMOUS: Final = Credentials()
 
 @dataclass(frozen=True, slots=True)
 class AuthFile:
-    """A config file with credentials; `is_docker` for docker's keys and credsStore."""
+    """A config file with credentials; `is_docker` for docker's keys and credsStore, `is_named` by a variable."""
 
     path: Path
     is_docker: bool
+    is_named: bool = False
 
 
 def find_credentials(host: str, repository: str, environ: Mapping[str, str]) -> Credentials:
@@ -79,10 +80,10 @@ def find_credentials(host: str, repository: str, environ: Mapping[str, str]) -> 
 def auth_files(environ: Mapping[str, str]) -> Iterator[AuthFile]:
     """The files to look into, in order; a variable that names one is the only one (K073)."""
     if environ.get("REGISTRY_AUTH_FILE"):
-        yield AuthFile(Path(environ["REGISTRY_AUTH_FILE"]), is_docker=False)
+        yield AuthFile(Path(environ["REGISTRY_AUTH_FILE"]), is_docker=False, is_named=True)
         return
     if environ.get("DOCKER_CONFIG"):
-        yield AuthFile(Path(environ["DOCKER_CONFIG"]) / "config.json", is_docker=True)
+        yield AuthFile(Path(environ["DOCKER_CONFIG"]) / "config.json", is_docker=True, is_named=True)
         return
     home = Path(environ.get("HOME") or "/nonexistent")
     runtime = environ.get("XDG_RUNTIME_DIR")
@@ -120,6 +121,9 @@ def _from_file(file: AuthFile, host: str, repository: str, environ: Mapping[str,
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        # Nobody means a file in a folder closed to them: /run/containers is root's where podman ran as root.
+        if isinstance(error, PermissionError) and not (file.is_named or os.access(file.path.parent, os.X_OK)):
+            return None
         raise AuthError(f"cannot read credentials {file.path}: {(error.strerror or str(error)).lower()}") from error
     tree = _parse(data, str(file.path))
     helpers = tree.get("credHelpers")

@@ -3,6 +3,7 @@
 Formats: containers-certs.d(5), containers-registries.conf(5).
 """
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def find_trust(host: str, environ: Mapping[str, str]) -> Trust | None:
     Raises UsageError for a client certificate without its key or the reverse.
     """
     names = sorted(_HUB_HOSTS) if host in _HUB_HOSTS else [host]
-    for folder in _certs_folders(environ):
+    for folder in filter(_is_open, _certs_folders(environ)):
         for name in names:
             place = folder / name
             try:
@@ -64,6 +65,11 @@ def _certs_folders(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path("/etc/containers/certs.d")
     yield config / "docker" / "certs.d"
     yield Path("/etc/docker/certs.d")
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether we may look into a default folder; what another user's home holds is not meant for us."""
+    return os.access(folder, os.X_OK)
 
 
 def _config_home(environ: Mapping[str, str]) -> Path:
@@ -174,8 +180,8 @@ def _conf_files(environ: Mapping[str, str]) -> Iterator[Path]:
         return
     user, system = _config_home(environ) / "containers", Path("/etc/containers")
     main = user / "registries.conf"
-    yield main if main.is_file() else system / "registries.conf"
-    for folder in (system, user):
+    yield main if _is_open(user) and main.is_file() else system / "registries.conf"
+    for folder in filter(_is_open, (system, user)):
         drop_ins = folder / "registries.conf.d"
         if drop_ins.is_dir():
             yield from sorted(drop_ins.glob("*.conf"))

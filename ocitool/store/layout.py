@@ -44,11 +44,16 @@ class LayoutStore:
         self.path = path
         self.label = f"oci:{path}"
         self._durable = durable
-        if not (path / "oci-layout").is_file():
-            if path.exists() and not create:
-                raise NotFound(f"{path} is not an OCI layout: it has no oci-layout file", name=str(path))
-            if not create:
-                raise NotFound(f"no OCI layout at {path}", name=str(path))
+        if create:  # what stands in the way is told by the first write
+            return
+        try:
+            is_layout, is_there = (path / "oci-layout").is_file(), path.exists()
+        except OSError as error:
+            raise local_io(error, f"read {path}") from error
+        if is_there and not is_layout:
+            raise NotFound(f"{path} is not an OCI layout: it has no oci-layout file", name=str(path))
+        if not is_layout:
+            raise NotFound(f"no OCI layout at {path}", name=str(path))
 
     # Reading
 

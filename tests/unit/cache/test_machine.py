@@ -32,6 +32,15 @@ def test_a_damaged_memo_is_a_question_not_asked_yet(tmp_path, damage):
     assert memo.recall("question") is None
 
 
+def test_a_memo_is_not_kept_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    memo = DiskMemo(tmp_path / "file")
+
+    memo.remember("question", {"answer": 42})
+
+    assert memo.recall("question") is None
+
+
 def test_a_place_that_cannot_be_written_is_told_with_a_way_out(tmp_path):
     (tmp_path / "file").touch()
 
