@@ -123,6 +123,11 @@ _CHECK: Final = _table(
     {
         "select": _texts("Only these rules; ids, or patterns such as `index/*`.", minLength=1),
         "ignore": _texts("Not these rules.", minLength=1),
+        "severity": {
+            "type": "object",
+            "additionalProperties": _text("How grave.", enum=["error", "warning", "note"]),
+            "description": 'How grave findings of a rule are here: `"layer/setuid" = "error"`; ids or patterns.',
+        },
         "allow": {
             "type": "array",
             "description": "Findings that are known and right, each with its reason.",

@@ -1,15 +1,16 @@
 """From a Look to findings: every rule that is selected, allowances applied, in a stable order."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from typing import Final
 
-from ocitool.check.finding import Finding, Severity
+from ocitool.check.finding import Finding, Location, Severity
 from ocitool.check.look import Look
 from ocitool.check.rules import binary, child, config, index, layer, registry
-from ocitool.check.rules.rule import Rule
+from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.rules.tag import TagRule
 from ocitool.errors import AuthError, OcitoolError, UsageError
@@ -27,6 +28,8 @@ DOCUMENTED: Final[tuple[Rule | TagRule, ...]] = (*RULES, *TAG_RULES)
 """Every rule there is a page entry for."""
 GROUP: Final = "ocitool.rules"
 """The entry point group by which a package adds rules: each names a Rule or a sequence of them."""
+_OURS: Final = frozenset(rule.id for rule in RULES)
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*")
 _RANK: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
@@ -38,19 +41,34 @@ class Allowance:
     reason: str
     at: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.rule} at {self.at}" if self.at else self.rule
+
+    def fits(self, finding: Finding) -> bool:
+        """Whether it is about this finding."""
+        if not fnmatchcase(finding.rule, self.rule):
+            return False
+        places = (finding.at.label, finding.at.path, f"/{finding.at.path}")
+        return not self.at or any(fnmatchcase(place, self.at) for place in places)
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which rules count. Patterns are ids or globs such as `index/*`; no `select` means all."""
+    """Which rules count, and how much. Patterns are ids or globs such as `index/*`; no `select` means all.
+
+    `severity` are (pattern, what findings of such rules are instead); the first that fits holds.
+    """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     allow: tuple[Allowance, ...] = ()
+    severity: tuple[tuple[str, Severity], ...] = ()
 
     def check(self, known: Iterable[str]) -> None:
         """Raise UsageError for a pattern that no rule matches, and for an allowance without a reason."""
         ids = tuple(known)
-        for pattern in (*self.select, *self.ignore, *(one.rule for one in self.allow)):
+        named = (*(one.rule for one in self.allow), *(pattern for pattern, _ in self.severity))
+        for pattern in (*self.select, *self.ignore, *named):
             if not any(fnmatchcase(rule, pattern) for rule in ids):
                 raise UsageError(f"no rule is called {pattern!r}", hint="docs/reference/rules.md lists them")
         for one in self.allow:
@@ -63,20 +81,32 @@ class Selection:
         return chosen and not any(fnmatchcase(rule, pattern) for pattern in self.ignore)
 
     def apply(self, finding: Finding) -> Finding:
-        """The finding, marked if the project allows it."""
-        places = (finding.at.label, finding.at.path, f"/{finding.at.path}")
-        for one in self.allow:
-            if fnmatchcase(finding.rule, one.rule) and (not one.at or any(fnmatchcase(p, one.at) for p in places)):
-                return replace(finding, allowed=one.reason)
-        return finding
+        """The finding, as grave as the project says and marked if it is allowed."""
+        grave = next((s for pattern, s in self.severity if fnmatchcase(finding.rule, pattern)), finding.severity)
+        reason = next((one.reason for one in self.allow if one.fits(finding)), "")
+        return replace(finding, severity=grave, allowed=reason)
+
+    def idle(self, found: Iterable[Finding], ran: Iterable[str]) -> tuple[Allowance, ...]:
+        """The allowances that none of the findings needs, though a rule that they are for was among those `ran`."""
+        seen, ids = tuple(found), tuple(rule for rule in ran if self.takes(rule))
+        return tuple(
+            one
+            for one in self.allow
+            if any(fnmatchcase(rule, one.rule) for rule in ids) and not any(one.fits(finding) for finding in seen)
+        )
 
 
 ALL: Final = Selection()
 
 
 def installed_rules() -> tuple[Rule, ...]:
-    """Our rules and those of installed packages. Raises UsageError for an entry point that is no rule."""
+    """Our rules and those of installed packages.
+
+    Raises UsageError for an entry point that does not load or holds no rule, and for an id that is taken or is not
+    of the form family/name.
+    """
     more: list[Rule] = []
+    taken = {rule.id for rule in DOCUMENTED}
     for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
         try:
             loaded = point.load()
@@ -85,19 +115,40 @@ def installed_rules() -> tuple[Rule, ...]:
         for rule in loaded if isinstance(loaded, Sequence) else (loaded,):
             if not isinstance(rule, Rule):
                 raise UsageError(f"entry point {point.name} of {point.value} holds no Rule")
+            if rule.id in taken or not _ID.fullmatch(rule.id):
+                what = "there already" if rule.id in taken else "not of the form family/name"
+                raise UsageError(f"the id {rule.id!r} of a rule of {point.value} is {what}")
+            taken.add(rule.id)
             more.append(rule)
     return (*RULES, *more)
 
 
 def findings(look: Look, selection: Selection = ALL, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
-    """Everything the selected rules find, errors first, then in the rules' order."""
+    """Everything the selected rules find, errors first, then in the rules' order.
+
+    Raises UsageError for a rule of a package that does not keep to what a rule is.
+    """
     found = [
         selection.apply(Finding(rule.id, rule.severity, message, at, rule.fixable, look.where))
         for rule in rules
         if selection.takes(rule.id)
-        for at, message in rule.find(look)
+        for at, message in (rule.find(look) if rule.id in _OURS else _hits(rule, look))
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: _RANK[one.severity]))
+
+
+def _hits(rule: Rule, look: Look) -> tuple[Hit, ...]:
+    """What a rule of somebody else finds; its bugs are told as its own."""
+    try:
+        hits = tuple((at, str(message)) for at, message in rule.find(look))
+    except Exception as error:
+        raise UsageError(
+            f"the rule {rule.id} failed: {type(error).__name__}: {error}",
+            hint=f"it comes from an installed package; --ignore {rule.id} leaves it out",
+        ) from error
+    if not all(isinstance(at, Location) for at, _ in hits):
+        raise UsageError(f"the rule {rule.id} gives places that are no Location")
+    return hits
 
 
 def exit_code(found: Iterable[Finding], unanswered: Iterable[OcitoolError]) -> int:

@@ -1,15 +1,24 @@
 """What check and repair share: which rules count, by ocitool.toml and by flags."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ocitool.build.schema import SCHEMA, problems
 from ocitool.build.spec import FILE_NAME
-from ocitool.build.toml import read_toml
+from ocitool.build.toml import KeyPath, TomlFile, read_toml
 from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rules
+from ocitool.check.finding import Severity
+from ocitool.check.repository import Checked
 from ocitool.check.rules.rule import Rule
+from ocitool.check.rules.tag import RULES as TAG_RULES
+from ocitool.cli.options import App
 from ocitool.errors import UsageError
+from ocitool.events import Noted
+
+_TABLE: Final = "check"
+_HINT: Final = "docs/reference/rules.md lists the rules"
 
 
 def selection(
@@ -17,26 +26,66 @@ def selection(
 ) -> tuple[Selection, tuple[Rule, ...]]:
     """What counts, and the rules there are. Flags come on top of the file's `[check]`.
 
-    Without `config`, the ocitool.toml of the current folder is read if there is one. Raises UsageError.
+    Without `config`, the ocitool.toml of the current folder is read if there is one. Raises UsageError with the
+    line of the file, an ExceptionGroup of them if there are several.
     """
-    table = _table(config)
     rules = installed_rules()
-    chosen = Selection(
-        select=tuple(word for text in select for word in text.split(",")) or tuple(table.get("select", ())),
-        ignore=(*(word for text in ignore for word in text.split(",")), *table.get("ignore", ())),
-        allow=tuple(Allowance(**row) for row in table.get("allow", ())),
+    known = tuple(dict.fromkeys((*(rule.id for rule in rules), *(rule.id for rule in DOCUMENTED))))
+    table = _table(config, known)
+    flags = Selection(
+        select=tuple(word for text in select for word in text.split(",")),
+        ignore=tuple(word for text in ignore for word in text.split(",")),
     )
-    chosen.check((*(rule.id for rule in rules), *(rule.id for rule in DOCUMENTED)))
+    flags.check(known)
+    chosen = Selection(
+        select=flags.select or tuple(table.get("select", ())),
+        ignore=(*flags.ignore, *table.get("ignore", ())),
+        allow=tuple(Allowance(**row) for row in table.get("allow", ())),
+        severity=tuple((rule, Severity(word)) for rule, word in table.get("severity", {}).items()),
+    )
     return chosen, rules
 
 
-def _table(config: Path | None) -> dict[str, Any]:
+def tell_idle(
+    app: App, chosen: Selection, rules: Sequence[Rule], checked: Checked, *, deep: bool, all_tags: bool
+) -> None:
+    """Warn of each allowance that nothing needed, if all there is was seen."""
+    if checked.unanswered:
+        return
+    ran = [rule.id for rule in (*rules, *(TAG_RULES if all_tags else ())) if deep or not rule.needs_deep]
+    for one in chosen.idle(checked.findings, ran):
+        app.listener(Noted(f"[check] allows {one}, and there is nothing to allow"))
+
+
+def _table(config: Path | None, known: Sequence[str]) -> dict[str, Any]:
     path = config or Path(FILE_NAME)
     if config is None and not path.is_file():
         return {}
-    tree = read_toml(path).tree
-    table = tree.get("check", {})
-    for problem in problems(table, SCHEMA["properties"]["check"], ("check",)):
-        where = ".".join(map(str, problem.path))
-        raise UsageError(f"{path}: {where} {problem.message}", hint=problem.hint)
+    file = read_toml(path)
+    table = file.tree.get(_TABLE, {})
+    schema = problems(table, SCHEMA["properties"][_TABLE], (_TABLE,))
+    found = [file.error(problem.path, problem.message, problem.hint) for problem in schema]
+    found = found or list(_unknown(file, table, known))
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise ExceptionGroup(f"{path} has {len(found)} errors", found)
     return dict(table)
+
+
+def _unknown(file: TomlFile, table: dict[str, Any], known: Iterable[str]) -> Iterator[UsageError]:
+    """Patterns that no rule matches, and reasons that are none."""
+    named: list[tuple[KeyPath, str]] = [
+        ((_TABLE, key, number), pattern)
+        for key in ("select", "ignore")
+        for number, pattern in enumerate(table.get(key, ()))
+    ]
+    rows = list(enumerate(table.get("allow", ())))
+    named += [((_TABLE, "allow", number, "rule"), row["rule"]) for number, row in rows]
+    named += [((_TABLE, "severity", pattern), pattern) for pattern in table.get("severity", {})]
+    for place, pattern in named:
+        if not any(fnmatchcase(rule, pattern) for rule in known):
+            yield file.error(place, f"names {pattern!r}, and no rule is called so", hint=_HINT)
+    for number, row in rows:
+        if not row["reason"].strip():
+            yield file.error((_TABLE, "allow", number, "reason"), "is empty", hint="say why it is right")

@@ -55,6 +55,7 @@ def command(
         )
     else:
         checked = check_names(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep)
+    checking.tell_idle(app, chosen, rules, checked, deep=deep, all_tags=all_tags)
     code = exit_code(checked.findings, checked.unanswered)
     texts = {
         "sarif": lambda: as_sarif(checked.findings, (*rules, *TAG_RULES), __version__, checked.unanswered),

@@ -1,11 +1,8 @@
 """Selection, allowances, exit codes, formats, and rules of other packages."""
 
-from importlib.metadata import EntryPoint
-
 import pytest
 
-from ocitool.check import engine
-from ocitool.check.engine import RULES, Allowance, Selection, exit_code, findings, installed_rules
+from ocitool.check.engine import RULES, Allowance, Selection, exit_code, findings
 from ocitool.check.finding import Location, Severity
 from ocitool.check.look import look
 from ocitool.check.repository import check_tags
@@ -45,6 +42,30 @@ def test_an_allowed_finding_does_not_count(seen):
     assert 0 == exit_code(found, ())
 
 
+def test_a_project_says_how_grave_a_rule_is(seen):
+    """The first pattern that fits holds; the order and the exit code follow."""
+    severity = (("index/child-*", Severity.NOTE), ("index/*", Severity.ERROR))
+
+    found = findings(seen, Selection(severity=severity))
+
+    assert [("index/no-media-type", Severity.ERROR), ("index/child-size", Severity.NOTE)] == [
+        (finding.rule, finding.severity) for finding in found
+    ]
+    assert 0 == exit_code(found[1:], ())
+
+
+def test_an_allowance_that_nothing_needs_is_idle(seen):
+    """Only if a rule it is for was looked for; another place is another finding."""
+    used, elsewhere = Allowance("index/child-size", "a"), Allowance("index/child-*", "b", at="linux/s390x")
+    deep, ignored = Allowance("layer/setuid", "c"), Allowance("index/order", "d")
+    selection = Selection(allow=(used, elsewhere, deep, ignored), ignore=("index/order",))
+
+    found = findings(seen, selection)
+
+    assert (elsewhere,) == selection.idle(found, ["index/child-size", "index/order"])
+    assert (elsewhere, deep) == selection.idle(found, [rule.id for rule in RULES])
+
+
 def test_an_allowance_is_for_its_place(seen):
     found = findings(seen, Selection(allow=(Allowance("index/child-size", "known", at="linux/amd64"),)))
 
@@ -53,8 +74,12 @@ def test_an_allowance_is_for_its_place(seen):
 
 @pytest.mark.parametrize(
     "selection",
-    [Selection(select=("index/none",)), Selection(allow=(Allowance("index/order", " "),))],
-    ids=["unknown", "no-reason"],
+    [
+        Selection(select=("index/none",)),
+        Selection(severity=(("index/none", Severity.NOTE),)),
+        Selection(allow=(Allowance("index/order", " "),)),
+    ],
+    ids=["select", "severity", "no-reason"],
 )
 def test_refused_selections(selection):
     with pytest.raises(UsageError):
@@ -98,22 +123,30 @@ def test_an_unanswered_child_is_not_missing(error):
     assert (error,) == one.unanswered
 
 
-def test_a_foreign_rule(monkeypatch, seen):
-    rule = Rule(
-        "acme/no", "t", "r", "e", Severity.ERROR, lambda look: iter([(Location(look.snapshot.root.digest), "no")])
-    )
-    monkeypatch.setattr(EntryPoint, "load", lambda _: rule)
-    monkeypatch.setattr(engine, "entry_points", lambda **_: [EntryPoint("acme", "acme:RULE", "ocitool.rules")])
-
-    assert "acme/no" in ids(findings(seen, rules=installed_rules()))
+def in_the_root(message):
+    return lambda look: iter([(Location(look.snapshot.root.digest), message)])
 
 
-def test_an_entry_point_that_is_no_rule(monkeypatch):
-    monkeypatch.setattr(EntryPoint, "load", lambda _: "rule")
-    monkeypatch.setattr(engine, "entry_points", lambda **_: [EntryPoint("acme", "acme:RULE", "ocitool.rules")])
+def rule(find, name="acme/no"):
+    return Rule(name, "t", "r", "e", Severity.ERROR, find)
 
-    with pytest.raises(UsageError, match="holds no Rule"):
-        installed_rules()
+
+def test_a_rule_of_somebody_else(seen):
+    assert ["acme/no"] == ids(findings(seen, rules=[rule(in_the_root("no"))]))
+
+
+@pytest.mark.parametrize(
+    ("find", "told"),
+    [
+        (lambda look: iter(look.nothing), "acme/no failed: AttributeError: 'Look' object has no attribute"),
+        (lambda look: None, "acme/no failed: TypeError"),
+        (lambda look: iter([("here", "no")]), "acme/no gives places that are no Location"),
+    ],
+    ids=["raises", "no-iterator", "no-location"],
+)
+def test_a_rule_of_somebody_else_that_fails_is_told_as_theirs(seen, find, told):
+    with pytest.raises(UsageError, match=told):
+        findings(seen, rules=[rule(find)])
 
 
 class Counting(Loose):

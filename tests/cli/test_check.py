@@ -1,0 +1,184 @@
+"""`ocitool check` as a project uses it: `[check]` of ocitool.toml, flags, formats, rules of its own packages."""
+
+import json
+import os
+
+import pytest
+
+from ocitool.store.layout import LayoutStore
+from tests.conftest import REPOSITORY
+from tests.fakes.sick import Ward, member, tar
+
+SUDO = tar(member("usr/bin/sudo", mode=0o4755), member("usr/bin/su", mode=0o4755))
+ACME = """
+from ocitool.check.finding import Location, Severity
+from ocitool.check.rules.rule import Rule
+
+def labels(look):
+    for image in look.images:
+        if image.config is not None and not image.config.setting("Labels"):
+            yield Location(image.manifest.config.digest, "/config/Labels", label=image.label), "no labels"
+
+RULE = Rule("acme/labels", "No labels", "We ask who owns an image.", "no Labels", Severity.WARNING, labels)
+TWO = (RULE, Rule("acme/none", "t", "r", "e", Severity.NOTE, lambda look: iter(())))
+BROKEN = Rule("acme/broken", "t", "r", "e", Severity.NOTE, lambda look: 1 / 0)
+TAKEN = Rule("index/order", "t", "r", "e", Severity.NOTE, labels)
+ODD = Rule("Acme", "t", "r", "e", Severity.NOTE, labels)
+TEXT = "labels"
+"""
+
+
+@pytest.fixture
+def check(home, run, monkeypatch):
+    """`check(toml, *flags)`: oci:img:1, an arm64 image with two setuid programs, beside an ocitool.toml."""
+    monkeypatch.chdir(home)
+    with LayoutStore(home / "img", create=True) as store:
+        ward = Ward(store)
+        ward.index(ward.image("linux/arm64", layers=[SUDO]), ward.image())
+
+    def call(toml, *flags):
+        (home / "ocitool.toml").write_text(toml)
+        return run("check", "oci:img:1", "--deep", *flags)
+
+    return call
+
+
+def test_what_is_known_and_right_is_allowed_with_its_reason(check):
+    """K010: files that are meant to be there do not trip it."""
+    allow = '[[check.allow]]\nrule = "layer/setuid"\nat = "/usr/bin/sudo"\nreason = "sudo is what it is for"\n'
+
+    done = check(allow)
+
+    assert (0, "") == (done.exit_code, done.stderr)
+    assert (
+        """\
+oci:img:1
+  note    linux/arm64 /usr/bin/su: setuid program of 0:0  [layer/setuid]
+  allowed linux/arm64 /usr/bin/sudo: setuid program of 0:0  [layer/setuid]: sudo is what it is for
+1 note
+"""
+        == done.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ('[[check.allow]]\nrule = "layer/setuid"\n', "ocitool.toml line 1: check.allow[0] needs reason"),
+        (
+            '[[check.allow]]\nrule = "layer/setuid"\nreason = " "\n',
+            "ocitool.toml line 3: check.allow[0].reason is empty",
+        ),
+        (
+            '[[check.allow]]\nrule = "layer/sudo"\nreason = "r"\n',
+            "ocitool.toml line 2: check.allow[0].rule names 'layer/sudo', and no rule is called so",
+        ),
+        (
+            '[check]\nselect = ["index/*"]\nignore = [\n  "index/order",\n  "layer/sudo",\n]\n',
+            "ocitool.toml line 3: check.ignore[1] names 'layer/sudo'",
+        ),
+        (
+            '[check.severity]\n"layer/setuid" = "fatal"\n',
+            "ocitool.toml line 2: check.severity.\"layer/setuid\" must be one of error, warning, note, not 'fatal'",
+        ),
+        (
+            '[check]\nselct = ["layer/*"]\n',
+            "ocitool.toml line 2: check.selct unknown key",
+        ),
+    ],
+)
+def test_a_configuration_that_is_refused(check, toml, told):
+    done = check(toml)
+
+    assert 2 == done.exit_code
+    assert told in done.stderr
+    assert "" == done.stdout
+
+
+def test_an_allowance_of_nothing_is_told(check):
+    """On stderr and in the envelope; it does not count, and not where the rule was not looked for."""
+    allow = '[[check.allow]]\nrule = "layer/large-id"\nat = "/srv/*"\nreason = "mapped"\n'
+    told = "[check] allows layer/large-id at /srv/*, and there is nothing to allow"
+
+    assert (0, f"warning: {told}\n") == ((done := check(allow)).exit_code, done.stderr)
+    assert [told] == json.loads(check(allow, "--json").stdout)["warnings"]
+    assert "" == check(allow, "--ignore", "layer/large-id").stderr
+
+
+def test_severities_of_the_project(check):
+    done = check('[check.severity]\n"layer/setuid" = "error"\n')
+
+    assert 1 == done.exit_code
+    assert done.stdout.endswith("2 errors\n")
+
+
+def test_flags_come_on_top_of_the_file(check):
+    """--select takes the place of the file's, --ignore is added to it; both take commas and repeat."""
+    toml = '[check]\nselect = ["index/*"]\nignore = ["layer/damaged"]\n'
+
+    assert "nothing found\n" == check(toml).stdout
+    assert "2 notes\n" == check(toml, "--select", "layer/*,config/*").stdout.splitlines(keepends=True)[-1]
+    assert "nothing found\n" == check(toml, "--select", "layer/*", "--ignore", "layer/setuid,layer/diff-id").stdout
+
+
+def test_another_file(check, home):
+    (home / "strict.toml").write_text('[check.severity]\n"*" = "error"\n')
+
+    assert 0 == check("").exit_code
+    assert 1 == check("", "--config", "strict.toml").exit_code
+
+
+@pytest.mark.parametrize("form", ["json", "sarif", "github", "text"])
+def test_formats_agree_on_the_exit_code(check, form):
+    assert 0 == check("", "--format", form).exit_code
+    assert 1 == check('[check.severity]\n"layer/*" = "warning"\n', "--format", form).exit_code
+
+
+@pytest.fixture
+def installed(home, ocitool):
+    """`installed(attribute, *flags)`: check in a process where a package with that entry point is installed."""
+    with LayoutStore(home / "img", create=True) as store:
+        ward = Ward(store)
+        ward.index(ward.image())
+    site = home / "site"
+    meta = site / "acme_rules-1.0.dist-info"
+    meta.mkdir(parents=True)
+    (site / "acme.py").write_text(ACME)
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-rules\nVersion: 1.0\n")
+
+    def call(attribute, *flags):
+        (meta / "entry_points.txt").write_text(f"[ocitool.rules]\nacme = {attribute}\n")
+        return ocitool("check", "oci:img:1", *flags, env={"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{site}"})
+
+    return call
+
+
+@pytest.mark.parametrize("attribute", ["acme:RULE", "acme:TWO"])
+def test_a_package_adds_rules(installed, attribute):
+    """They are selected, shown and put into the log like ours."""
+    done = installed(attribute)
+    log = json.loads(installed(attribute, "--format", "sarif").stdout)
+
+    assert (1, "") == (done.exit_code, done.stderr)
+    assert "  warning linux/amd64: no labels  [acme/labels]\n" in done.stdout
+    assert "acme/labels" in {rule["id"] for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    assert 0 == installed(attribute, "--ignore", "acme/*").exit_code
+
+
+@pytest.mark.parametrize(
+    ("attribute", "told"),
+    [
+        ("acme:BROKEN", "the rule acme/broken failed: ZeroDivisionError: division by zero"),
+        ("acme:TAKEN", "the id 'index/order' of a rule of acme:TAKEN is there already"),
+        ("acme:ODD", "the id 'Acme' of a rule of acme:ODD is not of the form family/name"),
+        ("acme:TEXT", "entry point acme of acme:TEXT holds no Rule"),
+        ("acme:NONE", "rules acme of acme:NONE do not load"),
+        ("gone:RULE", "rules acme of gone:RULE do not load: No module named 'gone'"),
+    ],
+)
+def test_a_package_whose_rules_are_wrong_is_named(installed, attribute, told):
+    done = installed(attribute)
+
+    assert 2 == done.exit_code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
