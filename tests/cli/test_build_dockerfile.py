@@ -64,6 +64,15 @@ def test_metadata_instructions(home, build):
     assert "ENV A=1 B=x /usr/bin:/bin" == image.told[1][0]
 
 
+def test_words_that_come_to_nothing_say_nothing(home, build):
+    """As BuildKit has it: WORKDIR stays, USER is nobody's, CMD is an empty line for the shell."""
+    config = built(home, build("FROM scratch\nWORKDIR /a\nUSER 5\nUSER $NONE\nWORKDIR $NONE\nCMD\n")).config
+
+    assert "/a" == config["config"]["WorkingDir"]
+    assert ["/bin/sh", "-c", ""] == config["config"]["Cmd"]
+    assert "User" not in config["config"]
+
+
 def test_workdir_is_made_once_for_whoever_the_image_runs_as(home, build):
     """K166: trailing slashes, relative paths, and directories that are there."""
     (home / "f").write_text("x")

@@ -37,6 +37,9 @@ CASES: dict[str, Case] = {
     "workdirs": Case(
         "FROM bb\nENV D=d\nWORKDIR /a/$D/\nWORKDIR b\nWORKDIR ../c/./e\nWORKDIR /tmp\nWORKDIR /\nWORKDIR .\nWORKDIR x//\n"
     ),
+    "nothing where a word is expected": Case(
+        "FROM rich\nUSER $NONE\nWORKDIR /a\nWORKDIR $NONE\nEXPOSE $NONE\nCOPY a.txt $NONE\nENTRYPOINT\nCMD\n"
+    ),
     "workdir through links": Case("FROM bb\nWORKDIR /bin/sub\nWORKDIR /var/run/x\n"),
     "workdir for a user": Case(
         "FROM bb\nUSER www\nWORKDIR /home/www/a/b\nUSER 5\nWORKDIR /n\nUSER 5:6\nWORKDIR /m\nUSER www:web\nWORKDIR /l\n"

@@ -136,6 +136,16 @@ class Growing:
         self.entries[entry.path] = entry
         self._sources[entry.path] = self._source
 
+    def put_over(self, entry: Entry) -> None:
+        """The same where it takes the place of what is there, a directory and what is in it too."""
+        there = self.kind_at(entry.path)
+        if (there is Kind.DIRECTORY) != (entry.kind is Kind.DIRECTORY):
+            inside = f"{entry.path}/"
+            for path in [path for path in self.entries if path == entry.path or path.startswith(inside)]:
+                del self.entries[path]
+        self.entries[entry.path] = entry
+        self._sources[entry.path] = self._source
+
     def sorted(self) -> tuple[Entry, ...]:
         """The layer's entries sorted bytewise, with the directories they stand in.
 
@@ -250,8 +260,7 @@ class _Copying:
             there = self.onto.kind_at(target)
             if entry.kind is Kind.DIRECTORY and there is Kind.SYMLINK:
                 continue  # a directory of the archive lands in the one that the link leads to
-            owned = replace(self.order.attributes, mode=None).on(replace(entry, path=target))
-            self.onto.put(owned)
+            self.onto.put_over(replace(self.order.attributes, mode=None).on(replace(entry, path=target)))
 
     def contents(self, path: str, target: str, chosen: Chosen = Chosen()) -> int:
         """What stands in a directory of the source, merged into a real one; how much that is.

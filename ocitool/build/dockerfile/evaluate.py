@@ -257,8 +257,11 @@ class _Evaluator:
                 settings["Labels"] = {**(settings.get("Labels") or {}), **dict(pairs)}
                 state.tell(f"LABEL {' '.join(f'{key}={value}' for key, value in pairs)}")
             case made.User():
-                settings["User"] = self._some(state, instruction.text, "USER names nobody")
-                state.tell(f"USER {settings['User']}")
+                user = self._text(state, instruction.text)
+                settings["User"] = user
+                if not user:  # whoever the runtime starts programs as when nothing is said
+                    del settings["User"]
+                state.tell(f"USER {user}")
             case made.Expose():
                 words = [
                     word
@@ -301,7 +304,7 @@ class _Evaluator:
         state.tell(f"ARG {' '.join(words)}")
 
     def _workdir(self, state: _State, workdir: made.Workdir) -> None:
-        path = config.workdir_of(state.workdir, self._some(state, workdir.path, "WORKDIR names no path"))
+        path = config.workdir_of(state.workdir, self._text(state, workdir.path))
         state.settings["WorkingDir"] = path
         layer = Growing(state.files)
         user = str(state.settings.get("User") or "")
@@ -336,7 +339,9 @@ class _Evaluator:
             mode_of(chmod) if chmod else None,
             int(chmod, 8) & 0o777 if chmod.isdigit() else 0o755,
         )
-        layer = Growing(None if one.link else state.files)
+        layer = Growing(
+            None if one.link and not chmod else state.files
+        )  # BuildKit links nothing whose mode it sets
         has_more = bool(one.heredocs) or any(map(is_web, files))  # copy() counts the files of one tree alone
         if has_more and not one.parents and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
             there = resolve(destination, layer.link_at)

@@ -59,7 +59,7 @@ def env_of(settings: dict[str, Any]) -> dict[str, str]:
 def set_command(settings: dict[str, Any], key: str, words: Sequence[str], *, is_shell: bool) -> list[str]:
     """Set Cmd or Entrypoint, a line for the shell after the shell's words; gives what was set."""
     shell = settings.get("Shell") or SHELL
-    command = [*shell, *words] if is_shell and words else list(words)
+    command = [*shell, *(words or ("",))] if is_shell else list(words)
     if command:
         settings[key] = command
     else:

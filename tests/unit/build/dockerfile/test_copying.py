@@ -40,6 +40,13 @@ SOURCE = Layered(
 )
 
 
+def unpacked(*entries: Entry, below: list[Entry]) -> dict[str, str]:
+    onto = Growing(Layered(below))
+    archive = Layered([file("a.tar")])
+    copy(Order(("a.tar",), "/"), archive, onto, lambda p: not_found(p, "here", ""), lambda _: entries)
+    return {path: entry.kind.name for path, entry in sorted(onto.entries.items())}
+
+
 def copied(*words: str, below: list[Entry] | None = None, source=SOURCE, **more) -> dict[str, tuple]:
     *sources, destination = words
     onto = Growing(Layered(below) if below is not None else None)
@@ -173,6 +180,22 @@ def test_what_cannot_stand_in_anothers_place():
         copied("d", "/x", below=[directory("x"), directory("x/one")])
     with pytest.raises(UsageError, match="/a is not a directory"):
         copied("a.txt", "/a/b", below=[file("a")])
+
+
+def test_an_archive_takes_the_place_of_what_is_there_but_a_link_to_a_directory_stays():
+    below = [
+        directory("d"),
+        file("d/old"),
+        file("f"),
+        link("bin", "usr/bin"),
+        directory("usr"),
+        directory("usr/bin"),
+    ]
+
+    assert {"d": "FILE"} == unpacked(directory("d"), file("d/new"), file("d"), below=below)
+    assert {"d": "SYMLINK"} == unpacked(link("d", "x"), below=below)
+    assert {"f": "DIRECTORY", "f/in": "FILE"} == unpacked(directory("f"), file("f/in"), below=below)
+    assert {"usr/bin/x": "FILE"} == unpacked(directory("bin"), file("bin/x"), below=below)
 
 
 def test_a_link_below_the_destination_is_replaced_by_a_file():
