@@ -155,8 +155,9 @@ class _Mender:
             self.work.because("index/dangling", text, entry.digest)
             return False
         self.work.is_blocked = True
+        nor = "".join(f", nor in {label}" for _, label in self._wishes.sources)
         self.work.left.append(
-            f"{label_of(entry)}: {entry.digest} is not there; "
+            f"{label_of(entry)}: {entry.digest} is not there{nor}; "
             "--source PLACE brings it back, --drop-missing drops it"
         )
         return True

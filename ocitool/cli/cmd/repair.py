@@ -4,12 +4,13 @@ from textwrap import indent
 
 import click
 
-from ocitool.check.look import look, look_at
+from ocitool.check.look import Look, look, look_at
 from ocitool.check.mending import Wishes
 from ocitool.check.repair import Repair, doubtful, plan_repair
 from ocitool.cli import changing
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.errors import AuthError
 
 
 @click.command()
@@ -46,12 +47,11 @@ def command(
     on this machine, and ocitool undo brings them back.
     """
     store, name = changing.open_edited(app, reference)
-    seen = look(store, name, scope=app.scope)
-    for error in seen.unanswered:  # nobody mends what could not be looked at
-        raise error
+    seen = _all_of(look(store, name, scope=app.scope))
     wanted = doubtful(seen)
     if deep or wanted:
-        seen = look_at(store, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
+        told = look_at(store, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
+        seen = _all_of(told)
     opened = tuple((app.opener.open(source)[0], source) for source in sources)
     wishes = Wishes(
         drop_missing=drop_missing,
@@ -66,7 +66,8 @@ def command(
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))
         data = repair.plan.to_tree() | {"left": list(repair.left), "applied": False}
-        text = "\n".join(filter(None, (repair.plan.text(), indent(left, "  "))))
+        shown = repair.plan.target if repair.left and repair.plan.is_empty else repair.plan.text()
+        text = "\n".join(filter(None, (shown, indent(left, "  "))))
         return Outcome(data=data, text=text, exit_code=code, summary=_unwritten(repair))
     outcome = changing.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
     backup = changing.journal_of(app).root if outcome.data.get("backups") else None
@@ -74,6 +75,18 @@ def command(
     summary = "\n".join(filter(None, (outcome.summary, left, kept)))
     data = {**outcome.data, "left": list(repair.left), "applied": True, "backup": str(backup) if backup else None}
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
+
+
+def _all_of(seen: Look) -> Look:
+    """The look, if everything was seen. Raises what kept us from looking: nobody mends what was not seen."""
+    errors = sorted(seen.unanswered, key=lambda error: not isinstance(error, AuthError))
+    for error in errors:
+        error.add_note("it could not be looked at, so nothing is mended")
+    if len(errors) > 1:
+        raise ExceptionGroup("could not look", errors)
+    for error in errors:
+        raise error
+    return seen
 
 
 def _unwritten(repair: Repair) -> str:
