@@ -54,14 +54,16 @@ class IgnoreRules:
         rules = []
         for where, line in lines:
             pattern = line.strip()
-            keeps = pattern.startswith("!")
-            pattern = pattern[1:].strip() if keeps else pattern
-            if not pattern and not keeps:
-                continue
             if not pattern:
+                continue
+            keeps = pattern.startswith("!")
+            pattern = _cleaned(pattern[1:].strip() if keeps else pattern)
+            if not keeps and pattern.startswith("!"):  # ./!x is !x, as moby has it
+                keeps, pattern = True, pattern[1:]
+            if keeps and pattern in {"", "/"}:
                 raise UsageError(f"{where}: '!' is followed by no pattern", hint="write !PATTERN")
             try:
-                rules.append(_Rule(deep_glob(_cleaned(pattern)), keeps))
+                rules.append(_Rule(deep_glob(pattern), keeps))
             except UsageError as error:
                 raise UsageError(f"{where}: {error.what}", hint=error.hint) from None
         return cls(tuple(rules))
@@ -93,4 +95,6 @@ class IgnoreRules:
 
 def _cleaned(pattern: str) -> str:
     """The pattern as Go's filepath.Clean leaves it, relative to the root of the context."""
+    if not pattern:
+        return ""
     return posixpath.normpath(f"/{pattern}" if pattern.startswith("/") else pattern).lstrip("/") or "/"

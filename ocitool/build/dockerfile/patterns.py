@@ -12,6 +12,8 @@ from ocitool.errors import UsageError
 
 _NOTHING = "(?!)"
 _ANYTHING = r"[\s\S]"
+_ANY_DIRECTORIES = f"(?:{_ANYTHING}*/)?"
+_SPECIAL = frozenset("*?[]\\")
 
 
 @lru_cache(maxsize=1024)
@@ -23,8 +25,14 @@ def glob(pattern: str) -> Callable[[str], bool]:
 
 @lru_cache(maxsize=1024)
 def deep_glob(pattern: str) -> Callable[[str], bool]:
-    """The same where `**` crosses slashes: `**/x` is x at any depth, `x/**` everything below x."""
+    """The same where `**` crosses slashes: `**/x` is x at any depth, `x/**` everything below x.
+
+    After a `**` at the start plain text is the end of the path, whatever stands before it: `**.log` too.
+    """
     compiled = re.compile(_expression(pattern, deep=True))
+    end = pattern.removeprefix("**")
+    if end != pattern and not any(mark in _SPECIAL for mark in end):
+        return lambda path: path.endswith(end) or f"/{path}" == end
     return lambda path: compiled.fullmatch(path) is not None
 
 
@@ -49,11 +57,14 @@ def _expression(pattern: str, *, deep: bool) -> str:
                 stars, at = stars + 1, at + 1
             if not deep or stars == 1:
                 out += "[^/]*"
-            elif at == len(pattern):
+                continue
+            at += pattern[at : at + 1] == "/" and stars % 2 == 0
+            if at == len(pattern):
                 out += f"{_ANYTHING}*"
-            else:
-                at += pattern[at] == "/"
-                out += f"(?:{_ANYTHING}*/)?"
+                continue
+            # Two stars and two more say the same again; of an odd number the last one stops at a slash.
+            out += "" if out.endswith(_ANY_DIRECTORIES) else _ANY_DIRECTORIES
+            out += "[^/]*" * (stars % 2)
         elif mark == "?":
             out += "[^/]"
         elif mark == "[":

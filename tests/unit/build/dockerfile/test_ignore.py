@@ -34,6 +34,10 @@ def test_everything_but_one_file_below_a_directory():
         ("!docs/README.md\ndocs", ["docs/README.md"], ["x"]),
         ("*.md\n! README*.md\nREADME-secret.md", ["x.md", "README-secret.md"], ["README.md", "README-a.md"]),
         ("a\n!a/b\na/b/c", ["a/x", "a/b/c", "a/b/c/d"], ["a/b", "a/b/d"]),
+        ("**.go", ["a.go", "b/c.go"], ["go", "a.go.x"]),
+        ("*\n!/a/\n./!b", ["c", "a.x"], ["a", "a/x", "b"]),
+        ("/", [], ["a"]),
+        ("a\t\n\tb ", ["a", "b"], ["c"]),
         ("[ab]?", ["a1", "bz"], ["c1", "a"]),
     ],
 )
@@ -41,9 +45,10 @@ def test_the_last_line_that_matches_decides(text, ignored, others):
     assert others == kept(text, *ignored, *others)
 
 
-def test_an_exception_without_a_pattern_is_refused_with_its_line():
+@pytest.mark.parametrize("line", ["!", "! ", "!/", "!/a/..", "./!"])
+def test_an_exception_without_a_pattern_is_refused_with_its_line(line):
     with pytest.raises(UsageError, match=r"\.dockerignore:2: '!'"):
-        IgnoreRules.parse("a\n!\n")
+        IgnoreRules.parse(f"a\n{line}\n")
 
 
 def test_a_malformed_class_is_refused_with_its_line():

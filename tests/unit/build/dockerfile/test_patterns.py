@@ -58,7 +58,14 @@ def test_malformed_patterns_are_refused(pattern):
         ("a/**/b", "a/x/y/b", True),
         ("a**", "ab/c", True),
         ("**file", "dir/file", True),
-        ("**.go", "a/b.go", False),  # as moby has it: the stars stand for whole directories
+        ("**.go", "a/b.go", True),
+        ("**.go", "x.go", True),
+        ("**.g?", "a/b.go", False),  # as moby has it: only plain text after the stars is the end of a path
+        ("**.g?", "a/.go", True),
+        ("a**.go", "a/x.go", False),
+        ("***o", "a/go", True),
+        ("a***o", "ab/go", True),
+        ("**/**/o", "o", True),
         ("*", "a/b", False),
     ],
 )
