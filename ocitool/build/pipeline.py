@@ -163,14 +163,21 @@ def _toolchain(request: BuildRequest, spec: BuildSpec) -> str:
 
 def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
     """Raise UsageError for what would have to happen beside a Dockerfile."""
+    after, copied = "write it after FROM", "write COPY into the Dockerfile"
+    above = "build upon an image that has it, or COPY it"
     said = {
-        "--base": (request.base or spec.common.base, "write it after FROM"),
-        "--copy": (request.copies or spec.has_files, "write COPY into the Dockerfile"),
-        "--with": (request.extras or spec.extras, "build upon an image that has it, or COPY it"),
+        "--base": (request.base, after),
+        "--copy": (request.copies, copied),
+        "--with": (request.extras, above),
+        "base in ocitool.toml": (spec.common.base, after),
+        "a list of files in ocitool.toml": (spec.has_files, copied),
+        "with in ocitool.toml": (spec.extras, above),
     }
-    for flag, (is_said, hint) in said.items():
+    for words, (is_said, hint) in said.items():
         if is_said:
-            raise UsageError(f"{flag} has no place beside a Dockerfile, which says what is in the image", hint=hint)
+            raise UsageError(
+                f"{words} has no place beside a Dockerfile, which says what is in the image", hint=hint
+            )
 
 
 def _recipe(

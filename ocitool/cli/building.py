@@ -41,7 +41,7 @@ class Ways:
 
     `toolchain` is what builds where nothing is said, `annotated` where an annotation belongs that names no
     place. `bare` says that a lone word after -o is a folder, `is_oci` that annotations choose OCI by themselves,
-    `says_id` that --quiet prints the image id.
+    `says_id` that --quiet prints the image id; `platforms_from` is the variable that stands in for --platform.
     """
 
     toolchain: str = ""
@@ -49,10 +49,18 @@ class Ways:
     bare: bool = False
     is_oci: bool = False
     says_id: bool = False
+    platforms_from: str = ""
 
 
 OURS: Final = Ways()
-BUILDX: Final = Ways(DOCKERFILE, Level.MANIFEST, bare=True, is_oci=True, says_id=True)
+BUILDX: Final = Ways(
+    DOCKERFILE,
+    Level.MANIFEST,
+    bare=True,
+    is_oci=True,
+    says_id=True,
+    platforms_from="DOCKER_DEFAULT_PLATFORM",
+)
 
 
 def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outcome:
@@ -80,6 +88,10 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
         return dry_run(planned, wanted)
     if wanted.push and not planned.tags:
         raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
+    if wanted.by_digest and (tagged := next((tag for tag in planned.tags if tag.tag), None)):
+        raise UsageError(
+            f"push-by-digest=true writes no tag, and {tagged} has one", hint="name the repository alone"
+        )
     if wanted.loads:
         note = "note: there is no daemon to load into: the image is kept in this machine's store"
         app.listener(Noted(note, "notice"))
@@ -114,9 +126,10 @@ def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> Bu
         annotations += parse_annotation(text, ways.annotated)
     form = words.text("form") or wanted.format
     names = words.many("tags") or wanted.names
+    arguments = dict(dockerfile.arguments)
     return BuildRequest(
         source=source,
-        platforms=parse_platforms(words.many("platforms"), app.host),
+        platforms=parse_platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),), app.host),
         tags=tuple(Reference.parse(name, default_tag="" if wanted.by_digest else "latest") for name in names),
         toolchain=words.text("toolchain") or ways.toolchain,
         base=words.text("base"),
@@ -129,13 +142,18 @@ def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> Bu
         annotations=annotations,
         git_labels=False if words.is_set("no_git_labels") else None,
         allow_foreign=words.is_set("allow_foreign_arch"),
-        index=words.tri("index"),
-        epoch=parse_epoch(os.environ.get("SOURCE_DATE_EPOCH") or "0"),
+        index=True if _is_on(arguments.get("BUILDKIT_MULTI_PLATFORM", "")) else words.tri("index"),
+        epoch=parse_epoch(arguments.get("SOURCE_DATE_EPOCH") or os.environ.get("SOURCE_DATE_EPOCH") or "0"),
         version=os.environ.get("OCITOOL_VERSION", ""),
         use_cache=not words.is_set("no_cache") and not words.many("no_cache_filter"),
         dockerfile=dockerfile,
         environ=os.environ,
     )
+
+
+def _is_on(value: str) -> bool:
+    """Whether a build argument that speaks to the builder says yes, in Go's words."""
+    return value.lower() in {"1", "t", "true"}
 
 
 def _settings(words: Words) -> ImageOptions:

@@ -20,9 +20,9 @@ from ocitool.store.base import Put
 
 def metadata(built: Built, names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata file: buildx's keys, and everything of ours under `ocitool`."""
-    root = Descriptor.of(built.root)
+    root = Descriptor.of(built.root) if _is_index(built) else built.images[0].descriptor
     tree: dict[str, Any] = {"containerimage.digest": str(root.digest), "containerimage.descriptor": root.to_tree()}
-    if len(built.images) == 1:
+    if not _is_index(built):
         tree["containerimage.config.digest"] = str(built.images[0].config.digest)
     if names:
         tree["image.name"] = ",".join(names)
@@ -31,8 +31,11 @@ def metadata(built: Built, names: Sequence[str], data: Mapping[str, Any]) -> dic
 
 def image_id(built: Built) -> str:
     """What --iidfile holds: the config's digest of one image, the digest of an index."""
-    is_index = built.root.digest != built.images[0].manifest.digest
-    return str(built.root.digest if is_index else built.images[0].config.digest)
+    return str(built.root.digest if _is_index(built) else built.images[0].config.digest)
+
+
+def _is_index(built: Built) -> bool:
+    return built.root.digest != built.images[0].manifest.digest
 
 
 def write_text(path: Path, text: str) -> None:

@@ -169,3 +169,44 @@ def test_it_builds_the_dockerfile_and_nothing_else(home, buildx, run):
 
     assert 3 == buildx().exit_code
     assert 2 == run("buildx", "build").exit_code
+
+
+def test_a_push_by_digest_takes_no_tag(buildx):
+    done = buildx("-o", "type=image,push-by-digest=true,push=true", "-t", "reg.test/app:1")
+
+    assert 2 == done.exit_code
+    assert "push-by-digest=true writes no tag, and reg.test/app:1 has one" in done.stderr
+
+
+def test_the_metadata_file_has_the_fields_of_buildx(home, buildx):
+    assert 0 == buildx("--metadata-file", "one", "-t", "user/app:1", platform="linux/arm64").exit_code
+    assert 0 == buildx("--metadata-file", "two", "-t", "user/app:1").exit_code
+
+    one, two = (json.loads((home / name).read_text()) for name in ("one", "two"))
+    assert {"architecture": "arm64", "os": "linux"} == one["containerimage.descriptor"]["platform"]
+    assert one["containerimage.digest"] == one["containerimage.descriptor"]["digest"]
+    assert one["containerimage.config.digest"] == one["ocitool"]["platforms"][0]["config"]
+    assert "docker.io/user/app:1" == one["image.name"] == two["image.name"]
+    assert "containerimage.config.digest" not in two
+    assert "platform" not in two["containerimage.descriptor"]
+
+
+def test_variables_and_arguments_that_speak_to_the_builder(home, buildx, run, monkeypatch):
+    monkeypatch.setenv("DOCKER_DEFAULT_PLATFORM", "linux/riscv64")
+    (home / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    control = ("--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--build-arg", "BUILDKIT_MULTI_PLATFORM=1")
+
+    done = run("buildx", "build", ".", *control, "-o", "oci:out:1")
+
+    assert (0, False) == (done.exit_code, "declared by no ARG" in done.stderr)
+    assert ["riscv64"] == list(manifests(home / "out")[1])
+    assert "2023-11-14T22:13:20Z" in run("inspect", "oci:out:1", "--config").stdout
+
+
+def test_a_spec_file_that_says_more_than_the_dockerfile_may_is_named(home, buildx):
+    (home / "ocitool.toml").write_text('files = ["amd64:/x"]\n')
+
+    done = buildx()
+
+    assert 2 == done.exit_code
+    assert "a list of files in ocitool.toml has no place beside a Dockerfile" in done.stderr
