@@ -48,8 +48,8 @@ def move(work: Mending, look: Look, index: Index) -> frozenset[Descriptor]:
         if child is None or of is None or all(other.digest != of for other in index.entries):
             continue  # gone, or stale: other rules speak
         image = look.snapshot.documents.get(of)
-        if image is None and work.wishes.drop_missing and not work.wishes.sources:
-            continue  # goes with its image
+        if image is None:
+            continue  # gone as well: what becomes of it is told where that is decided
         after = _referrer(view(child), image)
         if isinstance(after, str):
             work.left.append(f"{label_of(entry)} stays in the index: {after}")
@@ -64,10 +64,8 @@ def move(work: Mending, look: Look, index: Index) -> frozenset[Descriptor]:
     return frozenset(moved)
 
 
-def _referrer(attestation: View, image: Document | None) -> Document | str:
+def _referrer(attestation: View, image: Document) -> Document | str:
     """The attestation as a referrer of the image, or why it cannot be one."""
-    if image is None:
-        return "its image could not be read"
     if not isinstance(attestation, Manifest) or effective_type(attestation.document) != mediatype.OCI_MANIFEST:
         return "only an OCI manifest can name a subject"
     if attestation.subject is not None and attestation.subject.digest != image.digest:

@@ -1,13 +1,13 @@
 """A repair in the making: what a human decided, and what was found to do, why, and to be left alone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ocitool.change.plan import Bring, PutBlob, PutManifest
 from ocitool.change.reason import Reason
+from ocitool.check.refill import Origin
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
-from ocitool.store.base import Reader
 
 CHILD: tuple[str, ...] = ("mediaType", "digest", "size", "data")
 """What an entry says of its manifest; all of it follows the manifest."""
@@ -15,12 +15,16 @@ CHILD: tuple[str, ...] = ("mediaType", "digest", "size", "data")
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a human decided. `sources` are where children that are gone may still be found."""
+    """What a human decided. `sources` are where what is gone may still be found.
+
+    With `substitute` an image of the same platform from there may stand in for one that is nowhere.
+    """
 
     drop_missing: bool = False
     drop_attestations: bool = False
     without_proof: bool = False
-    sources: tuple[tuple[Reader, str], ...] = field(default=())
+    sources: tuple[Origin, ...] = ()
+    substitute: bool = False
     attestations_to_referrers: bool = False
     drop_misfits: bool = False
 
@@ -50,11 +54,19 @@ class Mending:
         """Store this too, once."""
         self.content += [step for step in steps if step not in self.content]
 
+    def bring(self, origin: Origin, entry: Descriptor) -> None:
+        """Copy a manifest with all that it reaches from where it still is."""
+        self.content.append(Bring(origin.store, entry, label_of(entry)))
+
     def swap(self, before: Document, after: Document, label: str) -> None:
         """Put one manifest in the place of another."""
         self.put(PutManifest(after, label))
         self.replaced.append(before)
-        self._became[str(before.digest)] = str(after.digest)
+        self.rename(before.digest, after.digest)
+
+    def rename(self, before: str, after: str) -> None:
+        """Know an entry by the digest that it gets, too."""
+        self._became[str(before)] = str(after)
 
     def why(self, digest: str) -> tuple[str, ...]:
         """What asked for the changes of an entry so far."""

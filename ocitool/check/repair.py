@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ocitool.change import plan as plans
-from ocitool.change.plan import Bring, Plan
-from ocitool.check import attestations
+from ocitool.change.plan import Plan
+from ocitool.check import attestations, refill
 from ocitool.check.engine import findings
 from ocitool.check.evidence import RIGHT, verdict
 from ocitool.check.finding import Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
-from ocitool.check.mending import Mending, Wishes, label_of, name_type
+from ocitool.check.mending import CHILD, Mending, Wishes, label_of, name_type
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -65,7 +65,11 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
     )
     if plan.is_empty and work.content:  # children put back under their old names: no tag changes
         plan = Plan(look.where, tuple(work.content), reasons=work.reasons)
-    work.left += [one.text() for one in findings(look) if one.severity is Severity.ERROR and not one.fixable]
+    work.left += [
+        one.text()
+        for one in findings(look)
+        if one.severity is Severity.ERROR and not one.fixable and (one.rule, one.at.digest) not in mender.brought
+    ]
     return Repair(plan, tuple(dict.fromkeys(work.left)), work.is_blocked)
 
 
@@ -75,6 +79,7 @@ class _Mender:
     def __init__(self, look: Look, wishes: Wishes) -> None:
         self._look = look
         self.work = Mending(wishes)
+        self.brought: set[tuple[str, Digest]] = set()  # the rule that speaks, and where, of what comes back
         self._gone = {edge.descriptor.digest for edge in look.snapshot.missing}
         self._refused = {edge.descriptor.digest for edge, _ in look.snapshot.refused}
         self._unread = {edge.descriptor.digest for edge, _ in look.snapshot.unanswered}
@@ -90,7 +95,7 @@ class _Mender:
         trees: list[Tree] = []
         for tree, entry in zip(document.tree()["manifests"], seen.entries, strict=True):
             if entry.digest in self._gone:
-                trees += [tree] if self._refill(entry) else []
+                trees += self._refill(tree, entry, seen)
             elif entry.digest in self._refused or entry.digest in self._unread:
                 self.work.left.append(f"{label_of(entry)}: its manifest could not be read")
                 trees.append(tree)
@@ -142,25 +147,49 @@ class _Mender:
         self.work.replaced += [nested[entry.digest].document for entry in inner]
         return after
 
-    def _refill(self, entry: Descriptor) -> bool:
-        """Whether the entry stays: its manifest is found elsewhere, or nobody decided yet."""
-        for source, label in self._wishes.sources:
-            if source.head(str(entry.digest)) is not None:
-                self.work.content.append(Bring(source, entry, label_of(entry)))
-                text = f"{label_of(entry)} {entry.digest.short} is brought back from {label}"
-                self.work.because("index/dangling", text, entry.digest)
-                return True
+    def _refill(self, tree: Tree, entry: Descriptor, index: Index) -> list[Tree]:
+        """What becomes of an entry whose manifest is gone: found elsewhere, replaced, dropped, or left."""
+        named, sources = f"{label_of(entry)} {entry.digest.short}", self._wishes.sources
+        origin = refill.holder(sources, entry)
+        if origin is not None:
+            self.work.bring(origin, entry)
+            self.work.because("index/dangling", f"{named} is brought back from {origin.label}", entry.digest)
+            return [tree]
+        found = refill.stand_in(sources, entry, edit.family_of(index))
+        if found is not None and self._wishes.substitute:
+            origin, other = found
+            self.work.bring(origin, other)
+            self.work.rename(entry.digest, other.digest)
+            text = f"{named} is not there; {other.digest.short} of {origin.label} stands in for it"
+            self.work.because("index/dangling", text, entry.digest, keys=(*CHILD, "annotations"))
+            known = {key: value for key, value in tree.items() if key not in (*CHILD, "annotations")}
+            return [{**other.to_tree(), **known}]
         if self._wishes.drop_missing:
-            text = f"{label_of(entry)} is dropped: {entry.digest.short} is not there"
-            self.work.because("index/dangling", text, entry.digest)
-            return False
+            self.work.because("index/dangling", f"{named} is not there; its entry is dropped", entry.digest)
+            return []
         self.work.is_blocked = True
-        nor = "".join(f", nor in {label}" for _, label in self._wishes.sources)
+        nor = "".join(f", nor in {one.label}" for one in sources)
+        way = "--source PLACE brings it back"
+        if found is not None:
+            way = f"--substitute takes {found[1].digest.short} of {found[0].label} instead"
         self.work.left.append(
-            f"{label_of(entry)}: {entry.digest} is not there{nor}; "
-            "--source PLACE brings it back, --drop-missing drops it"
+            f"{label_of(entry)}: {entry.digest} is not there{nor}; {way}, --drop-missing drops it"
         )
-        return True
+        return [tree]
+
+    def _refill_blobs(self, image: Image, entry: Descriptor) -> None:
+        """Bring the config and the layers back that are known to be gone, where a source has the image."""
+        blobs = (
+            ("config/missing", image.manifest.config),
+            *(("layer/missing", one) for one in image.manifest.layers),
+        )
+        rules = tuple(dict.fromkeys(rule for rule, blob in blobs if blob.digest in self._look.absent))
+        origin = refill.holder(self._wishes.sources, entry) if rules else None
+        if origin is not None:
+            self.work.bring(origin, entry)
+            text = f"what {label_of(entry)} {entry.digest.short} lacks is brought back from {origin.label}"
+            self.work.because(rules, text, entry.digest)
+            self.brought |= {(rule, entry.digest) for rule in rules}
 
     def _attestation(self, tree: Tree, entry: Descriptor) -> Tree:
         child = self._look.snapshot.documents.get(entry.digest)
@@ -177,6 +206,7 @@ class _Mender:
         image = next((i for i in self._look.images if i.digest == entry.digest and i.said == entry.platform), None)
         ruling = RIGHT
         if image is not None:
+            self._refill_blobs(image, entry)
             ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
             if ruling.open:
                 self.work.left.append(f"{label_of(entry)}: {ruling.open}")
@@ -253,6 +283,10 @@ class _Mender:
                 )
             else:
                 kept.append(tree)
+                if entry.attested in self._gone and self._wishes.attestations_to_referrers:
+                    self.work.left.append(
+                        f"{label_of(entry)} stays in the index; repair again when its image is back"
+                    )
         return kept
 
     def _distinct(self, trees: list[Tree]) -> list[Tree]:

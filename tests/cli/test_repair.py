@@ -137,9 +137,9 @@ class TestSource:
 
     @pytest.fixture
     def dead(self, registry, app):
-        """An image with a layer of its own that the registry lost, with its blobs; its entry."""
+        """An attested image with a layer of its own that the registry lost, with its blobs; the digest."""
         arm64 = app.image("linux/arm64", layers=[tar(member("data", b"x" * 5000))])
-        app.index(app.image(), arm64)
+        app.index(app.image(), arm64, app.provenance(arm64["digest"]))
         manifest = view(app.store.get_manifest(arm64["digest"]))
         for blob in (manifest.config, *manifest.layers):
             del registry.blobs["app", str(blob.digest)]
@@ -234,6 +234,63 @@ class TestSource:
 
         assert 6 == done.exit_code
         assert ("app", dead) not in registry.manifests
+
+    def test_an_older_tag_is_only_a_substitute_by_consent(self, registry, app, name, run, dead):
+        """K034, K022: another image for the platform; the attestation of the lost one does not go to it."""
+        older = app.image("linux/arm64", config=lambda tree: tree.update(author="older"))
+        app.index(app.image(), older | {"annotations": {"built": "before"}}, tag="old")
+        amd64 = app.image()["digest"]
+        first = tagged(registry)
+        source = ("--source", f"{registry.host}/app:old")
+
+        refused = run("repair", name, "--apply", *source)
+        held = tagged(registry)
+        done = run("repair", name, "--apply", *source, "--substitute")
+
+        assert (1, first) == (refused.exit_code, held)
+        assert f"--substitute takes {older['digest'][:19]} of {registry.host}/app:old instead" in refused.stdout
+        assert 0 == done.exit_code, done.stderr
+        assert [amd64, older["digest"]] == [
+            str(entry.digest) for entry in view(app.store.get_manifest("1")).entries
+        ]
+        assert "~ linux/arm64 digest" in done.stderr
+        assert (0, "nothing found\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
+
+    def test_a_single_image_stands_in_too(self, registry, ward, app, name, run, dead, tmp_path):
+        older = ward(f"oci:{tmp_path}/kept").image("linux/arm64", tag="old")
+
+        done = run("repair", name, "--apply", "--source", f"oci:{tmp_path}/kept:old", "--substitute")
+
+        assert 0 == done.exit_code, done.stderr
+        assert older["digest"] in [str(entry.digest) for entry in view(app.store.get_manifest("1")).entries]
+
+    def test_an_image_of_another_platform_stands_in_for_nothing(self, registry, ward, name, run, dead, tmp_path):
+        ward(f"oci:{tmp_path}/kept").image("linux/amd64", tag="old")
+        first = tagged(registry)
+
+        done = run("repair", name, "--apply", "--source", f"oci:{tmp_path}/kept:old", "--substitute")
+
+        assert (1, first) == (done.exit_code, tagged(registry))
+        assert "--substitute" not in done.stdout
+
+    @pytest.mark.parametrize("part", ["config", "layer"])
+    def test_a_lost_blob(self, registry, ward, app, name, run, tmp_path, part):
+        """K034: the manifest is there, what it names is not."""
+        arm64 = app.image("linux/arm64")
+        app.index(app.image("linux/amd64", layers=[tar(member("other"))]), arm64)
+        manifest = view(app.store.get_manifest(arm64["digest"]))
+        lost = str((manifest.config if part == "config" else manifest.layers[0]).digest)
+        ward(f"oci:{tmp_path}/kept").image("linux/arm64", tag="1")
+        del registry.blobs["app", lost]
+        first = tagged(registry)
+        left = run("repair", name, "--deep", "--apply")
+
+        done = run("repair", name, "--deep", "--apply", "--source", f"oci:{tmp_path}/kept")
+
+        assert (1, True) == (left.exit_code, f"[{part}/missing]" in left.stderr)
+        assert (0, first) == (done.exit_code, tagged(registry)), done.stderr
+        assert ("app", lost) in registry.blobs
+        assert (0, "nothing found\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
 
 
 class TestPlan:

@@ -6,6 +6,7 @@ import click
 
 from ocitool.check.look import Look, look, look_at
 from ocitool.check.mending import Wishes
+from ocitool.check.refill import Origin
 from ocitool.check.repair import Repair, doubtful, plan_repair
 from ocitool.cli import changing
 from ocitool.cli.options import App, common
@@ -18,6 +19,9 @@ from ocitool.errors import AuthError
 @click.option("--apply", "is_applied", is_flag=True, help="Carry the plan out.")
 @click.option("--deep", is_flag=True, help="Read every layer, not only of images whose platform is in doubt.")
 @click.option("--source", "sources", metavar="LOC", multiple=True, help="Where lost children may be; repeats.")
+@click.option(
+    "--substitute", is_flag=True, help="Let a source's image of the same platform stand in for a lost one."
+)
 @click.option("--drop-missing", is_flag=True, help="Drop entries whose manifests are gone.")
 @click.option("--drop-misfits", is_flag=True, help="Drop images whose programs are for another entry's platform.")
 @click.option("--drop-attestations", is_flag=True, help="Drop attestations of images whose digests change.")
@@ -35,6 +39,7 @@ def command(
     is_applied: bool,
     deep: bool,
     sources: tuple[str, ...],
+    substitute: bool,
     drop_missing: bool,
     drop_misfits: bool,
     drop_attestations: bool,
@@ -52,7 +57,7 @@ def command(
     if deep or wanted:
         told = look_at(store, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
         seen = _all_of(told)
-    opened = tuple((app.opener.open(source)[0], source) for source in sources)
+    opened = tuple(Origin(*app.opener.open(source), source) for source in sources)
     wishes = Wishes(
         drop_missing=drop_missing,
         drop_misfits=drop_misfits,
@@ -60,6 +65,7 @@ def command(
         attestations_to_referrers=attestations_to_referrers,
         without_proof=without_proof,
         sources=opened,
+        substitute=substitute,
     )
     repair = plan_repair(seen, name, wishes)
     left = "\n".join(f"left: {line}" for line in repair.left)

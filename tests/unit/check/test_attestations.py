@@ -9,12 +9,13 @@ from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.look import look
 from ocitool.check.mending import Wishes
+from ocitool.check.refill import Origin
 from ocitool.check.repair import plan_repair
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
 from ocitool.tasks import Scope
-from tests.fakes.sick import SLSA
+from tests.fakes.sick import SLSA, Loose, Ward
 
 ARTIFACT = "application/vnd.docker.attestation.manifest.v1+json"
 
@@ -150,3 +151,19 @@ def test_one_of_an_image_that_is_gone_is_dropped_with_it(ward, move):
 
     assert [] == move(drop_missing=True)
     assert [image["digest"]] == digests(ward)
+
+
+def test_one_of_an_image_that_comes_back_waits_for_it(ward, move):
+    """K034: what a referrer says of its image is read from the image."""
+    image, dead = ward.image(), ward.image("linux/arm64")
+    before = ward.index(image, dead, ward.provenance(dead["digest"]))
+    mirror = Ward(Loose("mirror"))
+    mirror.image("linux/arm64")
+    ward.store.delete(dead["digest"])
+
+    [left] = move(sources=(Origin(mirror.store, "1", "mirror"),))
+
+    assert "stays in the index; repair again when its image is back" in left
+    assert before["digest"] == ward.store.head("1").digest
+    assert [] == move()
+    assert [image["digest"], dead["digest"]] == digests(ward)

@@ -9,6 +9,7 @@ from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.look import look
 from ocitool.check.mending import Wishes
+from ocitool.check.refill import Origin
 from ocitool.check.repair import plan_repair
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -202,7 +203,7 @@ def test_a_dead_child_is_brought_back(ward, repair, dead):
     mirror = Ward(Loose("mirror"))
     mirror.image("linux/arm64")
 
-    assert ([], []) == repair(sources=((mirror.store, "mirror"),))
+    assert ([], []) == repair(sources=(Origin(mirror.store, "1", "mirror"),))
     assert before == ward.store.head("1").digest
 
 
