@@ -1,5 +1,6 @@
 """Go programs: which go compiles them, which programs a module holds, and the command for each platform."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -200,6 +201,25 @@ def find_programs(source: Path) -> tuple[Program, ...]:
             hint="name the folder of the program, or list programs in ocitool.toml",
         )
     return found
+
+
+def programs_below(source: Path, folder: str) -> tuple[Program, ...]:
+    """The programs in a folder of a module and everywhere below it, as the pattern `./FOLDER/...` finds them.
+
+    Left out are vendored packages, test data and what begins with a dot or `_`. Raises LocalIOError.
+    """
+
+    def fail(error: OSError) -> None:
+        raise local_io(error, "list the folder") from error
+
+    found = []
+    root = source / folder
+    for here, folders, _ in os.walk(root, onerror=fail):
+        folders[:] = sorted(name for name in folders if name not in {"vendor", "testdata"} and name[0] not in "._")
+        if _is_main(Path(here)):
+            package = f"./{Path(here).relative_to(source).as_posix()}".removesuffix("/.")
+            found.append(Program(program_name(source, package), package))
+    return tuple(found)
 
 
 def program_name(source: Path, package: str) -> str:

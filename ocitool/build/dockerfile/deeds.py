@@ -3,34 +3,42 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from ocitool.build.dockerfile.commands import Command, commands
 from ocitool.build.dockerfile.instructions import Run
 
 
+class Kind(Enum):
+    """What kind of thing it is; all but the last only make files, so that a stage can be had without it."""
+
+    GO = "a compile that our own toolchain does"
+    COMPILE = "makes programs, for one platform each"
+    MAKE = "makes other files"
+    PREPARE = "leaves nothing that an image needs"
+    SYSTEM = "changes the system that a stage is"
+
+
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One thing that a line does: in words, and the way out.
-
-    What `builds` makes files out of sources, so that a stage can be had without it; anything else changes the
-    system that a stage is. What `compiles` makes programs; `is_go` is a compile that our own toolchain does.
-    """
+    """One thing that a line does: in words, and the way out."""
 
     does: str
     instead: str
-    builds: bool = False
-    compiles: bool = False
-    is_go: bool = False
+    kind: Kind = Kind.SYSTEM
+
+    @property
+    def builds(self) -> bool:
+        """Whether a stage can be had without it once its results are there."""
+        return self.kind is not Kind.SYSTEM
 
 
 _BEFORE: Final = "before the build, and COPY"
 _GO: Final = Deed(
     "compiles Go",
     f"compile for each platform {_BEFORE} the programs, or build with --toolchain go and without the Dockerfile",
-    builds=True,
-    compiles=True,
-    is_go=True,
+    Kind.GO,
 )
 MAKES_A_USER: Final = Deed(
     "makes a user",
@@ -38,8 +46,12 @@ MAKES_A_USER: Final = Deed(
 )
 _FILE: Final = Deed("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")
 _CHANGED: Final = Deed("changes a file", "COPY the whole file as it should be over the one that is there")
-_REMOVES: Final = Deed("removes files", "do not copy them: name them in .dockerignore or with --exclude")
-_NOTHING: Final = Deed("leaves no file behind", "leave the line out")
+_REMOVES: Final = Deed(
+    "removes files",
+    "leave them out with .dockerignore or COPY --exclude; as for files of the base, COPY an empty one over it, or"
+    " build upon an image that does not have them",
+)
+_NOTHING: Final = Deed("leaves no file behind", "leave the line out", Kind.PREPARE)
 _OTHERWISE: Final = Deed(
     "runs a program", "run it before the build and COPY what it makes, or choose a base image that has it"
 )
@@ -51,7 +63,7 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed(
             "installs a Go program",
             f"install it for each platform, with GOOS and GOARCH, {_BEFORE} it",
-            builds=True,
+            Kind.MAKE,
         ),
     ),
     (r"(?:xx-)?go (?:-C \S+ )?(?:build|install)\b", _GO),
@@ -60,7 +72,7 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed(
             "prepares or tests Go sources",
             "leave the line out and run it before the build; Go fetches modules by itself where it compiles",
-            builds=True,
+            Kind.PREPARE,
         ),
     ),
     (
@@ -68,21 +80,19 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed(
             "compiles Rust",
             f"compile for each platform {_BEFORE} the programs, as in COPY target/${{TARGETARCH}}/app /bin/",
-            builds=True,
-            compiles=True,
+            Kind.COMPILE,
         ),
     ),
     (
         r"(?:cargo|rustup)\b",
-        Deed("prepares or tests Rust sources", "leave the line out and run it before the build", builds=True),
+        Deed("prepares or tests Rust sources", "leave the line out and run it before the build", Kind.PREPARE),
     ),
     (
         r"(?:make|cmake|ninja|gcc|g\+\+|clang|clang\+\+|cc|c\+\+|meson|configure|autoreconf|zig|strip)\b",
         Deed(
             "compiles",
             f"compile for each platform {_BEFORE} the programs",
-            builds=True,
-            compiles=True,
+            Kind.COMPILE,
         ),
     ),
     (
@@ -90,23 +100,23 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed(
             "makes a Java runtime",
             f"make it for each platform, with that platform's modules, {_BEFORE} it",
-            builds=True,
+            Kind.MAKE,
         ),
     ),
     (
         r"(?:mvn|mvnw|gradle|gradlew|javac|jar|java|jdeps|sbt|ant|lein)\b",
-        Deed("builds Java", f"build the .jar {_BEFORE} it: it is the same for every platform", builds=True),
+        Deed("builds Java", f"build the .jar {_BEFORE} it: it is the same for every platform", Kind.MAKE),
     ),
     (
         r"dotnet\b",
-        Deed("builds .NET", f"run dotnet publish {_BEFORE} what was published", builds=True),
+        Deed("builds .NET", f"run dotnet publish {_BEFORE} what was published", Kind.MAKE),
     ),
     (
         r"(?:npm|yarn|pnpm|npx|bun|bunx|corepack|node|tsc|ng)\b",
         Deed(
             "installs or builds with Node.js",
             f"run it {_BEFORE} node_modules or what was built; modules with native code once for each platform",
-            builds=True,
+            Kind.MAKE,
         ),
     ),
     (
@@ -115,12 +125,12 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
             "installs Python packages",
             f"run pip install --target DIR {_BEFORE} DIR, which ENV PYTHONPATH names; --platform gets the wheels"
             " of another one",
-            builds=True,
+            Kind.MAKE,
         ),
     ),
     (
         r"(?:bundle|gem|composer|mix|hex)\b",
-        Deed("installs packages of a language", f"run it {_BEFORE} what it installed", builds=True),
+        Deed("installs packages of a language", f"run it {_BEFORE} what it installed", Kind.MAKE),
     ),
     (
         r"(?:apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman|dpkg|rpm|tdnf|opkg)\b",
@@ -134,7 +144,11 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         r"(?:curl|wget|aria2c)\b",
         Deed("downloads", f"use ADD URL, or download {_BEFORE} the files"),
     ),
-    (r"(?:git|hg|svn)\b", Deed("fetches sources", f"check them out {_BEFORE} them")),
+    (
+        r"git (?:\S+ )*(?:clone|checkout|fetch|init|lfs|pull|submodule)\b|(?:hg|svn)\b",
+        Deed("fetches sources", f"check them out {_BEFORE} them"),
+    ),
+    (r"git\b", _NOTHING),
     (
         r"(?:adduser|useradd|addgroup|groupadd|usermod|groupmod|passwd|chpasswd)\b",
         MAKES_A_USER,
@@ -176,7 +190,8 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
             "COPY the finished list over /etc/ssl/certs/ca-certificates.crt",
         ),
     ),
-    (r"(?:sed|perl|awk) (?:\S+ )*-\w*i|(?:patch|envsubst|dos2unix|localedef|locale-gen)\b", _CHANGED),
+    (r"locale-gen\b|localedef\b", Deed("makes a locale", "build upon an image that has it: change FROM")),
+    (r"(?:sed|perl|awk) (?:\S+ )*-\w*i|(?:patch|envsubst|dos2unix)\b", _CHANGED),
     (r"(?:rm|rmdir|find .*-delete|find .*-exec rm)\b", _REMOVES),
 )
 _COMPILED: Final = tuple((re.compile(pattern), deed) for pattern, deed in _DEEDS)

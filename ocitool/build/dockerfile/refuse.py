@@ -3,11 +3,10 @@
 Decided from the text alone, before anything is read from a network or compiled.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from ocitool.build.dockerfile.deeds import MAKES_A_USER, Deed, deeds
+from ocitool.build.dockerfile.deeds import MAKES_A_USER, Deed, Kind, deeds
 from ocitool.build.dockerfile.instructions import Run, Stage
 from ocitool.build.toml import key_text
 from ocitool.errors import Unsupported
@@ -37,31 +36,52 @@ def refusal(stage: Stage, run: Run, *, is_replaceable: bool = False) -> Refusal:
     words = " ".join(" ".join(run.words).split())
     shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
     done = deeds(run)
-    table = f"[{key_text(('stage', stage.name))}]"
     if is_replaceable:
-        has_go = any(deed.is_go for one in stage.body if isinstance(one, Run) for deed in deeds(one))
-        ways = [(deed.does, _beside(deed, table, has_go=has_go)) for deed in done]
-    elif all(deed.builds for deed in done) and any(deed.is_go for deed in done):
-        ways = [(deed.does, _GO.format(table=table) if deed.is_go else deed.instead) for deed in done]
+        way_of = _beside(stage)
+    elif all(deed.builds for deed in done):
+        way_of = _in_place(stage)
     else:
-        ways = [(deed.does, deed.instead) for deed in done]
-    return Refusal(run.line.number, shown, tuple(dict(ways).items()))
+        way_of = _alone
+    return Refusal(run.line.number, shown, tuple({deed.does: way_of(deed) for deed in done}.items()))
 
 
-_GO: Final = '{table} toolchain = "go" in ocitool.toml compiles the program for every platform in place of the line'
+def _table(stage: Stage, toolchain: str) -> str:
+    return f'[{key_text(("stage", stage.name))}] toolchain = "{toolchain}"'
 
 
-def _beside(deed: Deed, table: str, *, has_go: bool) -> str:
-    """The way out in a stage that only gives files to others."""
-    if deed is MAKES_A_USER:
+def _alone(deed: Deed) -> str:
+    return deed.instead
+
+
+def _in_place(stage: Stage) -> Callable[[Deed], str]:
+    """The ways out of a line that does nothing but build, in a stage that the image is built upon."""
+
+    def way(deed: Deed) -> str:
+        if deed.kind is Kind.GO:
+            return f"{_table(stage, 'go')} in ocitool.toml compiles the program for every platform in its place"
         return deed.instead
-    if deed.is_go:
-        return _GO.format(table=table)
-    if has_go:
-        return f'{table} toolchain = "go" leaves the line out; files of it that are copied later go into its files'
-    if deed.compiles:
-        return f'{deed.instead}; or {table} toolchain = "command" in ocitool.toml runs a compiler of yours'
-    return f'{deed.instead}; or {table} toolchain = "prebuilt" in ocitool.toml takes the files from the context'
+
+    return way
+
+
+def _beside(stage: Stage) -> Callable[[Deed], str]:
+    """The ways out in a stage that only gives files to others: one table of ocitool.toml for all its lines."""
+    kinds = {deed.kind for one in stage.body if isinstance(one, Run) for deed in deeds(one)}
+    toolchain = "go" if Kind.GO in kinds else "command" if Kind.COMPILE in kinds else "prebuilt"
+    table = _table(stage, toolchain)
+
+    def way(deed: Deed) -> str:
+        if deed is MAKES_A_USER or (deed.kind is Kind.PREPARE and toolchain == "prebuilt"):
+            return deed.instead
+        if deed.kind is Kind.GO:
+            return f"{table} in ocitool.toml compiles the program for every platform in its place"
+        if deed.kind is Kind.COMPILE and toolchain == "command":
+            return f"{deed.instead}; or {table} in ocitool.toml runs a compiler of yours"
+        if toolchain == "prebuilt":
+            return f"{deed.instead}; or {table} in ocitool.toml takes the files from the context"
+        return f"{table} leaves the line out; what others copy of its work has to stand in `files`"
+
+    return way
 
 
 def refuse(file: str, found: Iterable[tuple[Stage, Run]], replaceable: Collection[int] = ()) -> None:

@@ -4,7 +4,7 @@ A stage that nothing leads to is not looked at (K172). Spec: BuildKit's Dockerfi
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction, OnBuild, Run, Stage
@@ -39,11 +39,15 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A stage that the target needs: its ground, and that of each COPY --from by the line's number."""
+    """A stage that the target needs: its ground, and that of each COPY --from by the name it says.
+
+    `left` are the instructions that the ONBUILD lines of the stage below leave to it.
+    """
 
     stage: Stage
     ground: Ground
     sources: Mapping[str, Ground] = field(hash=False)
+    left: tuple[Instruction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +116,21 @@ def find_stage(stages: Iterable[Stage], name: str) -> Stage | None:
 
 
 def runs(needed: Iterable[Needed]) -> Iterator[tuple[Stage, Run]]:
-    """Every RUN that the image would need."""
+    """Every RUN that the image would need, with the stage it would happen in."""
     for one in needed:
-        for instruction in one.stage.body:
+        for instruction in (*one.left, *one.stage.body):
             if isinstance(instruction, Run):
                 yield one.stage, instruction
 
 
 def triggers(stage: Stage, file: Dockerfile) -> tuple[Instruction, ...]:
-    """The instructions that a stage's ONBUILD lines leave to whatever is built upon it."""
-    return tuple(
-        parse_trigger(one.text, f"{file.file}:{one.line.number}", file.escape)
-        for one in stage.body
-        if isinstance(one, OnBuild)
-    )
+    """The instructions that a stage's ONBUILD lines leave to whatever is built upon it, on the lines of those."""
+    found = []
+    for one in stage.body:
+        if isinstance(one, OnBuild):
+            left = parse_trigger(one.text, f"{file.file}:{one.line.number}", file.escape)
+            found.append(replace(left, line=replace(left.line, number=one.line.number, end=one.line.end)))
+    return tuple(found)
 
 
 def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Needed:
@@ -155,7 +160,7 @@ def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wante
     for one in (*inherited, *stage.body):
         if isinstance(one, Copy) and one.source_stage:
             sources[one.source_stage] = _copied(file, stage, one, wanted)
-    return Needed(stage, ground, sources)
+    return Needed(stage, ground, sources, inherited)
 
 
 def _ground(

@@ -14,7 +14,7 @@ from ocitool.build.dockerfile.gobuild import GoBuild, go_builds
 from ocitool.build.dockerfile.instructions import Dockerfile, Stage
 from ocitool.build.dockerfile.stages import Needed, Wanted
 from ocitool.build.dockerfile.walk import Line, Walk, is_in, joined
-from ocitool.build.go import Go, GoOptions, find_go, find_programs, go_environ, program_name
+from ocitool.build.go import Go, GoOptions, find_go, go_environ, program_name, programs_below
 from ocitool.build.spec import StageSpec
 from ocitool.build.toolchain import CompileJob, Program, Target, folder_name
 from ocitool.errors import UsageError
@@ -164,16 +164,14 @@ def _go_jobs(replacing: Replacing, found: Sequence[_Found], platform: Platform) 
 def _programs(build: GoBuild, source: Path) -> tuple[tuple[Program, str], ...]:
     """The programs of one compile, each with its place in the stage."""
     if build.package.endswith("..."):
-        above = posixpath.normpath(build.package.removesuffix("...") or ".")
-        every = find_programs(source)
-        found = tuple(one for one in every if above == "." or is_in(posixpath.normpath(one.package), above))
+        found = programs_below(source, build.package.removesuffix("...") or ".")
     else:
         name = posixpath.basename(build.output) or program_name(source, build.package)
         found = (Program(name, build.package),)
     if not found or (len(found) > 1 and not build.output.endswith("/")):
         raise UsageError(
-            f"{build.package} holds {len(found)} programs, and {build.output} is to be one",
-            hint="say package, or end output with a slash",
+            f"{build.package} holds {len(found)} programs, which cannot become {build.output}",
+            hint="name one with package, or end output with a slash for all of them",
         )
     return tuple((one, build.output + one.name if build.output.endswith("/") else build.output) for one in found)
 
