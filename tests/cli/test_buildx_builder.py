@@ -75,5 +75,22 @@ def test_prune_keeps_the_images_that_were_kept(run, home):
     assert "reg.test/app:1" in run("images").stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--privileged", "--rm", "tonistiigi/binfmt", "--install", "all"], 0),
+        (["--rm", "--privileged", "multiarch/qemu-user-static:latest", "--reset", "-p", "yes"], 0),
+        (["-ti", "--rm", "-v", "/data/source:/data/source", "dockcross/linux-arm64", "bash"], 9),
+        (["-e", "IMAGE=tonistiigi/binfmt", "alpine"], 9),
+        ([], 9),
+    ],
+)
+def test_emulators_are_not_missed_and_nothing_else_is_run(run, words, code):
+    done = run("run", *words)
+
+    assert (code, "") == (done.exit_code, done.stdout)
+    assert ("no emulator is needed" in done.stderr, "no container is run" in done.stderr) == (code == 0, code == 9)
+
+
 def test_the_version_says_who_answers(run):
     assert "ocitool" in run("buildx", "version").stdout

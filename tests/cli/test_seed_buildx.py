@@ -30,6 +30,9 @@ ARG TARGETARCH
 COPY /out/${TARGETARCH}/myapp /bin/
 """
 PREPARE = """
+# 配置模拟器
+docker run --privileged --rm tonistiigi/binfmt --install all
+
 # 配置buildx环境
 
 export DOCKER_CLI_EXPERIMENTAL=enabled
@@ -92,9 +95,7 @@ def registry(place):
 
 def run_script(place, registry, script):
     """A shell runs the script with our first word and registry, confined."""
-    text = script.replace("docker buildx", "ocitool buildx").replace(
-        "your-username", f"{registry.host}/your-username"
-    )
+    text = script.replace("docker ", "ocitool ").replace("your-username", f"{registry.host}/your-username")
     path = os.pathsep.join((str(place / "bin"), os.environ["PATH"]))
     become = f"import os; os.execvp('sh', ['sh', '-euc', {text!r}])"
     return run_confined(
