@@ -1,6 +1,7 @@
 """Dockerfiles that BuildKit and we build side by side, each one variation; tests/interop/sidebyside.py has the files.
 
-`bb`, `nopath`, `rich` and `onbuild` are base images, `extra` is a folder.
+`bb`, `nopath`, `rich`, `onbuild` and `v6` are base images, `extra` and `aged` are folders. CASES are built by both,
+NEITHER by none; the others are differences, which docs/reference/buildkit-differences.md explains.
 """
 
 from tests.interop.sidebyside import Case
@@ -35,7 +36,7 @@ CASES: dict[str, Case] = {
     "maintainer": Case('FROM bb\nMAINTAINER "Me" <me@x.test>\n'),
     "onbuild": Case("FROM bb\nONBUILD COPY . /app\nONBUILD RUN  make  it\nonbuild env a=b\n"),
     "workdirs": Case(
-        "FROM bb\nENV D=d\nWORKDIR /a/$D/\nWORKDIR b\nWORKDIR ../c/./e\nWORKDIR /tmp\nWORKDIR /\nWORKDIR .\nWORKDIR x//\n"
+        "FROM bb\nENV D=d\nWORKDIR /a/$D/\nWORKDIR b\nWORKDIR ../c/./e\nWORKDIR /\nWORKDIR .\nWORKDIR x//\n"
     ),
     "nothing where a word is expected": Case(
         "FROM rich\nUSER $NONE\nWORKDIR /a\nWORKDIR $NONE\nEXPOSE $NONE\nCOPY a.txt $NONE\nENTRYPOINT\nCMD\n"
@@ -44,7 +45,11 @@ CASES: dict[str, Case] = {
     "workdir for a user": Case(
         "FROM bb\nUSER www\nWORKDIR /home/www/a/b\nUSER 5\nWORKDIR /n\nUSER 5:6\nWORKDIR /m\nUSER www:web\nWORKDIR /l\n"
     ),
-    "workdir that is there": Case("FROM rich\nWORKDIR /tmp\nWORKDIR sub\nWORKDIR /home/www\n"),
+    "workdir that is there": Case(
+        "FROM rich\nWORKDIR /tmp\nWORKDIR sub\nWORKDIR /home/www\nCOPY dir/empty /tmp\n",
+        differs="Layers without a file",
+    ),
+    "workdir with dots": Case("FROM bb\nWORKDIR //x/../y/./\nCOPY a.txt ./b/\nWORKDIR z/../k\nCOPY a.txt q\n"),
     # Words
     "expansions": Case(
         "FROM bb\nARG V=value EMPTY=\nLABEL a=${V:-x} b=${N:-x} c=${EMPTY:-x} d=${EMPTY-x} e=${N-x} f=${V:+y} g=${EMPTY:+y} "
@@ -101,7 +106,7 @@ CASES: dict[str, Case] = {
     ),
     "copy over a copied link": Case("FROM scratch\nCOPY dir /d\nCOPY b.txt /d/link\nCOPY a.txt /d/one\n"),
     "copy globs": Case(
-        "FROM scratch\nCOPY *.txt /a/\nCOPY d*/*.txt /b/\nCOPY dir/[a-k,m-z]* /c/\nCOPY o?t/*/app /d/\nCOPY [ab].txt /e/\nCOPY *.sh /f\n"
+        "FROM scratch\nCOPY *.txt /a/\nCOPY d*/*.txt /b/\nCOPY dir/[e-k,m-t]* /c/\nCOPY o?t/*/app /d/\nCOPY [ab].txt /e/\nCOPY *.sh /f\n"
     ),
     "copy odd names": Case(
         'FROM scratch\nCOPY ["with blank.txt", "grüße.txt", "/to here/"]\nCOPY br[[]1].txt /b\nCOPY gr* /g/\n'
@@ -174,7 +179,6 @@ CASES: dict[str, Case] = {
         "FROM bb AS one\nLABEL a=1\nFROM one AS Two\nCOPY a.txt /\nFROM nowhere.invalid/x\nCOPY --from=two / /\n",
         target="two",
     ),
-    "a target by number": Case("FROM bb\nLABEL a=1\nFROM scratch\nLABEL b=1\n", target="0"),
     "onbuild of a stage": Case(
         "FROM bb AS one\nONBUILD COPY a.txt /t/\nONBUILD ENV T=$A\nENV A=1\nFROM one AS two\nLABEL x=$T\nFROM two\nLABEL y=$T\n"
     ),
@@ -183,7 +187,7 @@ CASES: dict[str, Case] = {
         "FROM bb\nARG TARGETARCH\nCOPY out/${TARGETARCH}/app /bin/\nCOPY dir /d\n",
         platforms=("linux/amd64", "linux/arm64", "linux/arm/v7"),
     ),
-    "a named platform": Case("FROM --platform=linux/arm/v7 bb\nCOPY a.txt /\n", platforms=("linux/amd64",)),
+    "a named platform": Case("FROM --platform=linux/arm/v7 bb\nCOPY a.txt /\n", platforms=("linux/arm/v7",)),
     "the platform of the builder": Case(
         "FROM --platform=$BUILDPLATFORM bb AS b\nARG TARGETARCH BUILDARCH\nCOPY a.txt /made-on-$BUILDARCH-for-$TARGETARCH\nFROM bb\nCOPY --from=b /made* /\n",
         platforms=("linux/arm64", "linux/amd64"),
@@ -193,4 +197,123 @@ CASES: dict[str, Case] = {
     ),
     "everything of a base": Case("FROM scratch\nCOPY --from=rich / /\n"),
     "nothing on top": Case("FROM rich\n"),
+    # Odd ends
+    "retries that history prints as characters": Case(
+        "FROM bb\nHEALTHCHECK --retries=39 CMD x\nHEALTHCHECK --retries=200 --interval=0s CMD x\n"
+        "HEALTHCHECK --timeout=1ms CMD x\n"
+    ),
+    "large owners": Case("FROM bb\nCOPY --chown=4000000:2000000000 a.txt /a/\nUSER 3000000:70000\nWORKDIR /u\n"),
+    "an empty folder": Case("FROM bb\nCOPY dir/empty /e\nCOPY dir/empty /tmp/e/\n"),
+    "pipes and devices": Case(
+        "FROM bb AS a\nCOPY special /s\nADD odd.tar /o/\nFROM scratch\nCOPY --from=a /o /s /p/\n"
+    ),
+    "an archive over links": Case("FROM bb\nADD links.tar /\n", differs="Archives over links"),
+    "variants of platforms": Case(
+        "FROM bb\nARG TARGETPLATFORM TARGETVARIANT TARGETARCH\n"
+        "LABEL a=$TARGETPLATFORM.$TARGETVARIANT.$TARGETARCH\n",
+        platforms=("linux/arm64/v8", "linux/arm", "linux/amd64"),
+        differs="Variant v8 of arm64",
+    ),
+    "a lower variant below": Case(
+        "FROM v6\nCOPY a.txt /\n", platforms=("linux/arm/v7",), differs="A base without history"
+    ),
+    "an author below": Case(
+        "FROM v6\nMAINTAINER You\n", platforms=("linux/arm/v6",), differs="A base without history"
+    ),
+    "odd json": Case('FROM bb\nCMD ["\\ud800", "\\u0000x", "\\ud83d\\ude00"]\nENTRYPOINT\t[ "x" , "y" ]  \n'),
+    "quotes": Case(
+        'FROM bb\nENV A=\'it\'\'s\' B="a\'b" C=a"b c"d E=\'a\\b\' F="a\\\\b\\q" G=a\\\\b H="\\$A"\nLABEL x=$A y=$C\n'
+    ),
+    "the order of flags": Case(
+        "FROM bb\nCOPY --chmod=600 --chown=5 --link=true a.txt /a\nCOPY --from=bb --chown=5 etc/passwd /q\n"
+        "ADD --chmod=600 --chown=5 a.txt /z\nCOPY --link --exclude=x a.txt /k\n"
+    ),
+    "words of copy with variables": Case(
+        'FROM bb\nARG D=dir S=\'with blank.txt\'\nCOPY $D/one ${D}/two.txt /$D/\nCOPY ["$S", "/x/"]\n'
+        'COPY a.txt /a$NONE/\nCOPY a.txt "/q"\n'
+    ),
+    "cmd and entrypoint over stages": Case(
+        'FROM bb AS a\nENTRYPOINT ["x"]\nCMD ["c"]\nFROM a AS b\nENTRYPOINT ["y"]\nFROM b\nCMD ["d"]\nENTRYPOINT ["q"]\n'
+    ),
+    "onbuild of two stages": Case(
+        "FROM bb AS a\nONBUILD WORKDIR /o\nFROM a AS b\nONBUILD USER 5\nFROM b\nCOPY a.txt .\n"
+    ),
+    "a dot as source": Case(
+        "FROM bb\nCOPY docs/. /a/.\nCOPY a.txt /b/.\nCOPY ./ /c/\n", ignore="*\n!a.txt\n!docs\n"
+    ),
+    "globs that match folders": Case("FROM bb\nCOPY d* /a/\nCOPY */f /b/\nCOPY o[tu]t /c/\n", ignore="dangling\n"),
+    "users in quotes": Case('FROM bb\nUSER "www"\nUSER www:\nUSER :web\nWORKDIR "/q q"\n'),
+    "signals": Case('FROM bb\nSTOPSIGNAL sigterm\nSTOPSIGNAL SIGRTMAX-2\nSTOPSIGNAL 64\nSTOPSIGNAL "SIGINT"\n'),
+    "the last of a name": Case("FROM bb\nENV A=1 A=2 B=$A\nENV PATH=/x\nLABEL A=1 A=2\nVOLUME /b/../c /c /c\n"),
+    "an archive among folders": Case("FROM bb\nADD one two /d/\nADD t.tar.gz no.tar.gz one /e/\n"),
+    "links as sources": Case("FROM bb\nCOPY to-dir to-file /l/\nCOPY --link to-file /m\n"),
+    "modes in more symbols": Case(
+        "FROM bb\nCOPY --chmod=u=rwx,g=rx,o= dir /a/b\nCOPY --chmod=a=r,u+w dir/sub /c\nCOPY --chmod=-x run.sh /d\n"
+        "COPY --chmod=+X dir run.sh b.txt /e/\nCOPY --chmod=o+t,g+s dir /f\nCOPY --chmod=g+t,u=s setuid /g\n"
+        "COPY --chmod=o+s,u-s setuid /h\nCOPY --chmod=+t,=rx setuid dir /i/\nCOPY --chmod=g=u,u+t setuid /j\n"
+        "COPY --chmod=a+s,o=g run.sh /k\nCOPY --chmod=u=rws,a-t dir/empty dir/sub /l/\n"
+    ),
+    "modes of folders on the way": Case(
+        "FROM bb\nCOPY --chmod=700 <<EOF /q/r/s\nx\nEOF\nADD <<a <<b /t/\n1\na\n2\nb\n"
+        "COPY --chown=www <<z /home/www/y/z\nz\n"
+    ),
+    "an old file": Case("FROM bb\nCOPY --from=aged . /o/\nCOPY --from=aged f /tmp/\n", differs="Times"),
+    "a file once more": Case(
+        "FROM bb\nCOPY a.txt /x\nCOPY a.txt b.txt /\nCOPY a.txt /x\nCOPY b.txt /x\n",
+        differs="Files that are there already",
+    ),
+}
+
+NEITHER: dict[str, Case] = {
+    "words in quotes that do not end": Case('FROM bb\nVOLUME "a b"\n'),
+    "a comment behind an instruction": Case("FROM bb\nENV a=b # c\n"),
+    "a user without accounts": Case("FROM scratch\nUSER app\nWORKDIR /w\n"),
+    "an owner without accounts": Case("FROM scratch\nCOPY --chown=app a.txt /a\n"),
+    "a link that leads nowhere": Case("FROM bb\nCOPY dangling /f\n"),
+    "a link that leads out": Case("FROM bb\nCOPY dir/abs /f\n"),
+    "what is not there": Case("FROM bb\nCOPY nothing /f\n"),
+    "what is ignored": Case("FROM bb\nCOPY dir /f\n", ignore="dir\n"),
+    "a path below a file": Case("FROM bb\nCOPY a.txt /f\nCOPY a.txt /f/g\n"),
+    "a folder in a file's place": Case("FROM bb\nCOPY a.txt /f\nCOPY dir /f\n"),
+    "a folder in an inner file's place": Case("FROM bb\nCOPY a.txt /d/sub\nCOPY dir /d\n"),
+    "a workdir at a file": Case("FROM bb\nCOPY a.txt /f\nWORKDIR /f\n"),
+    "no paths": Case("FROM bb\nVOLUME [ ]\n"),
+    "a stage further down": Case("FROM bb\nCOPY --from=later /a /b\nFROM bb AS later\n", target="0"),
+    "a variable in --from": Case("FROM bb AS x\nFROM bb\nARG S=x\nCOPY --from=$S /etc /e\n"),
+    "a value that must be": Case("FROM bb\nLABEL a=${N:?is needed}\n"),
+    "a mode that is none": Case("FROM bb\nCOPY --chmod=99 a.txt /a\n"),
+    "a signal that is none": Case("FROM bb\nSTOPSIGNAL SIGNO\n"),
+    "a port that is none": Case("FROM bb\nEXPOSE 70000\n"),
+    "an unknown instruction": Case("FROM bb\nCOYP a b\n"),
+    "an unknown flag": Case("FROM bb\nCOPY --chwon=1 a.txt /\n"),
+    "a heredoc without end": Case("FROM bb\nCOPY <<EOF /x\na\n"),
+    "an empty base": Case("ARG B\nFROM $B\n"),
+    "a trigger in a trigger": Case("FROM bb\nONBUILD ONBUILD ENV a=b\n"),
+    "a duration too short": Case("FROM bb\nHEALTHCHECK --interval=1us CMD x\n"),
+    "shell without json": Case("FROM bb\nSHELL /bin/sh -c\n"),
+    "numbers in json": Case("FROM bb\nCMD [1]\n"),
+    "nothing before FROM": Case("LABEL a=b\nFROM bb\n"),
+    "a target that is not there": Case("FROM bb\n", target="nosuch"),
+}
+
+BUILDKIT_ALONE: dict[str, Case] = {
+    "an owner that is not there": Case(
+        "FROM bb\nCOPY --chown=nosuch a.txt /a\n", differs="Names without an account"
+    ),
+    "a group that is not there": Case(
+        "FROM bb\nCOPY --chown=www:nosuch a.txt /a\n", differs="Names without an account"
+    ),
+    "a user that is not there": Case("FROM bb\nUSER nosuch\nWORKDIR /w\n", differs="Names without an account"),
+    "several files to one path": Case("FROM bb\nCOPY a.txt b.txt /x\n", differs="Several files to one path"),
+    "no match": Case("FROM bb\nCOPY *.nothing /x/\n", differs="Wildcards without a match"),
+    "a base of another platform": Case("FROM --platform=linux/arm/v7 bb\n", differs="A base of another platform"),
+}
+
+OURS_ALONE: dict[str, Case] = {
+    "the number of a stage": Case(
+        "FROM bb\nLABEL a=1\nFROM scratch\nLABEL b=1\n", target="0", differs="Numbers of stages"
+    ),
+    "a name in a layer of its own": Case(
+        "FROM bb\nCOPY --link --chown=www a.txt /a\n", differs="Names under --link"
+    ),
 }

@@ -11,7 +11,7 @@ import json
 import lzma
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,17 @@ from ocitool.model.views import Index, Manifest, view
 from ocitool.store.layout import LayoutStore
 from ocitool.store.verify import read_blob
 from tests.fakes.busybox import put_busybox
+from tests.fakes.images import put_image
 
 EPOCH = 1_234_567_890
-"""Younger than no file of the context, so that both sides write it for every file."""
+"""Older than every file of the context, so that both sides write it for every file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A Dockerfile, the words both sides are called with, and what stands beside the common context.
 
-    `differs` names what may differ and is told in docs/reference/buildkit-differences.md.
+    `differs` is the heading of docs/reference/buildkit-differences.md that tells what may differ, and why.
     """
 
     text: str
@@ -41,8 +42,40 @@ class Case:
     ignore: str = ""
     own_ignore: str = ""
     platforms: tuple[str, ...] = ("linux/amd64",)
-    differs: tuple[str, ...] = ()
+    differs: str = ""
 
+
+ARCHIVE = (
+    ("top", tarfile.DIRTYPE, 0o700, ""),
+    ("top/file", tarfile.REGTYPE, 0o4640, ""),
+    ("top/hard", tarfile.LNKTYPE, 0o4640, "top/file"),
+    ("top/soft", tarfile.SYMTYPE, 0o777, "file"),
+    ("./dotted/implied/file", tarfile.REGTYPE, 0o600, ""),
+    ("/rooted", tarfile.REGTYPE, 0o644, ""),
+)
+LINKS = (
+    ("bin", tarfile.DIRTYPE, 0o711, ""),
+    ("bin/x", tarfile.REGTYPE, 0o755, ""),
+    ("tmp/y", tarfile.REGTYPE, 0o755, ""),
+    ("etc", tarfile.DIRTYPE, 0o700, ""),
+)
+ODD = (
+    ("absolute", tarfile.SYMTYPE, 0o777, "/etc/passwd"),
+    ("up", tarfile.SYMTYPE, 0o777, "../../x"),
+    ("pipe", tarfile.FIFOTYPE, 0o600, ""),
+    ("null", tarfile.CHRTYPE, 0o666, ""),
+    ("twice", tarfile.REGTYPE, 0o600, ""),
+    ("twice", tarfile.REGTYPE, 0o644, ""),
+    ("late/file", tarfile.REGTYPE, 0o644, ""),
+    ("late", tarfile.DIRTYPE, 0o700, ""),
+)
+KINDS = {
+    tarfile.DIRTYPE: "d",
+    tarfile.SYMTYPE: "l",
+    tarfile.REGTYPE: "f",
+    tarfile.FIFOTYPE: "p",
+    tarfile.CHRTYPE: "c",
+}
 
 BASES: dict[str, dict[str, Any]] = {
     "bb": {},
@@ -122,36 +155,45 @@ def make_context(root: Path) -> Path:
     os.link(root / "hard" / "first", root / "hard" / "second")
     for name, mode in {"dir": 0o750, "dir/sub": 0o2755, "dir/empty": 0o1777, "out": 0o700}.items():
         (root / name).chmod(mode)
-    data = _archive()
+    data = _archive(ARCHIVE)
     packed = {"t.tar": data, "t.tar.gz": gzip.compress(data), "t.tar.bz2": bz2.compress(data)}
     packed |= {"t.tar.xz": lzma.compress(data), "t.tar.zst": zstandard.compress(data), "no.tar.gz": b"no archive\n"}
-    packed |= {"only.gz": gzip.compress(b"no tar\n")}
+    packed |= {"only.gz": gzip.compress(b"no tar\n"), "links.tar": _archive(LINKS), "odd.tar": _archive(ODD)}
     for name, content in packed.items():
         (root / name).write_bytes(content)
+    (root / "special").mkdir()
+    os.mkfifo(root / "special" / "pipe")
     return root
 
 
-def _archive() -> bytes:
+def _archive(members: Iterable[tuple[str, bytes, int, str]]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, kind, mode, link in (
-            ("top", tarfile.DIRTYPE, 0o700, ""),
-            ("top/file", tarfile.REGTYPE, 0o4640, ""),
-            ("top/hard", tarfile.LNKTYPE, 0o4640, "top/file"),
-            ("top/soft", tarfile.SYMTYPE, 0o777, "file"),
-            ("./dotted/implied/file", tarfile.REGTYPE, 0o600, ""),
-            ("/rooted", tarfile.REGTYPE, 0o644, ""),
-        ):
+        for name, kind, mode, link in members:
             info = tarfile.TarInfo(name)
             info.type, info.mode, info.linkname, info.uid, info.gid, info.mtime = kind, mode, link, 7, 8, 1.7e9
+            info.devmajor, info.devminor = (1, 3) if kind == tarfile.CHRTYPE else (0, 0)
             info.size = 4 if kind == tarfile.REGTYPE else 0
             archive.addfile(info, io.BytesIO(b"data") if info.size else None)
     return buffer.getvalue()
 
 
+def make_folders(root: Path) -> dict[str, Path]:
+    """The named contexts; the files of `aged` are older than EPOCH."""
+    folders = {name: root / name for name in ("extra", "aged")}
+    for folder, name in zip(folders.values(), ("e.txt", "f"), strict=True):
+        folder.mkdir()
+        (folder / name).write_text(f"this is {name}\n")
+    for path in (folders["aged"] / "f", folders["aged"]):
+        os.utime(path, (EPOCH - 1000, EPOCH - 1000))
+    return folders
+
+
 def make_bases(root: Path) -> dict[str, tuple[Path, str]]:
     """The base images by name: the layout each is in, and its index's digest."""
     found = {}
+    lone = LayoutStore(root / "v6", create=True)
+    found["v6"] = (root / "v6", str(put_image(lone, "1", "linux/arm/v6", layers=[_archive(ARCHIVE)], note="Me")))
     for name, settings in BASES.items():
         store = LayoutStore(root / name, create=True)
         found[name] = (root / name, str(put_busybox(store, "1", **settings)))
@@ -190,7 +232,7 @@ def _layer(blob: bytes) -> dict[str, File]:
                     )
                 continue
             read = archive.extractfile(info) if info.isreg() else None
-            kind = {tarfile.DIRTYPE: "d", tarfile.SYMTYPE: "l", tarfile.REGTYPE: "f"}[info.type]
+            kind = KINDS[info.type]
             found[name] = File(
                 kind,
                 info.mode if kind != "l" else 0,

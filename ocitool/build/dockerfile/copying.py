@@ -334,4 +334,6 @@ def matches(pattern: str, source: Files, missing: Callable[[str], Exception]) ->
 def not_found(pattern: str, where: str, hint: str) -> NotFound:
     """The error for a source that is not there."""
     what = f"no file matches {pattern}" if is_pattern(pattern) else f"no {pattern}"
+    if is_pattern(pattern) and not hint:
+        hint = "BuildKit would copy nothing; leave the pattern out if that is meant"
     return NotFound(f"{what} in {where}", name=pattern, where=where, hint=hint)
