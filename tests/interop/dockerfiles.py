@@ -39,7 +39,8 @@ CASES: dict[str, Case] = {
         "FROM bb\nENV D=d\nWORKDIR /a/$D/\nWORKDIR b\nWORKDIR ../c/./e\nWORKDIR /\nWORKDIR .\nWORKDIR x//\n"
     ),
     "nothing where a word is expected": Case(
-        "FROM rich\nUSER $NONE\nWORKDIR /a\nWORKDIR $NONE\nEXPOSE $NONE\nCOPY a.txt $NONE\nENTRYPOINT\nCMD\n"
+        "FROM rich\nUSER $NONE\nWORKDIR /a\nWORKDIR $NONE\nEXPOSE $NONE\nCOPY a.txt $NONE\nENTRYPOINT\nCMD\n",
+        differs="Layers without a file",
     ),
     "workdir through links": Case("FROM bb\nWORKDIR /bin/sub\nWORKDIR /var/run/x\n"),
     "workdir for a user": Case(
