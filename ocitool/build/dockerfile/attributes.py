@@ -13,18 +13,20 @@ _ACTION: Final = re.compile(r"([-+=])([ugo]|[rwxXst]*)")
 _SHIFT: Final = {"u": 6, "g": 3, "o": 0}
 _BITS: Final = {"r": 4, "w": 2, "x": 1}
 _LARGEST: Final = 2**32 - 2
+_ROOT: Final = "root"
 
 
 def owner_of(text: str, passwd: str, group: str) -> tuple[int, int]:
     """User and group of `user[:group]`; names are those of the texts of etc/passwd and etc/group.
 
-    A number alone is both; a name alone has the group of its account. Raises UsageError for a name that is
-    not there: files of root instead would be a hole nobody sees.
+    A number alone is both; a name alone has the group of its account; no group after a colon is 0. Raises
+    UsageError for a name that is not there: files of root instead would be a hole nobody sees. `root` itself
+    needs no account.
     """
     user, colon, wanted = text.partition(":")
     uid, gid = _user(user, passwd)
-    if colon and wanted:
-        gid = _number(wanted, "group") if wanted.isdigit() else _group(wanted, group)
+    if colon:
+        gid = _number(wanted or "0", "group") if wanted.isdigit() or not wanted else _group(wanted, group)
     return uid, gid
 
 
@@ -38,6 +40,8 @@ def _user(user: str, passwd: str) -> tuple[int, int]:
         fields = line.split(":")
         if len(fields) > 3 and fields[0] == user and fields[2].isdigit() and fields[3].isdigit():
             return int(fields[2]), int(fields[3])
+    if user == _ROOT:
+        return 0, 0
     raise UsageError(f"the image has no user {user!r}", hint="say a number, or COPY an etc/passwd with it before")
 
 
@@ -46,6 +50,8 @@ def _group(name: str, group: str) -> int:
         fields = line.split(":")
         if len(fields) > 2 and fields[0] == name and fields[2].isdigit():
             return int(fields[2])
+    if name == _ROOT:
+        return 0
     raise UsageError(f"the image has no group {name!r}", hint="say a number, or COPY an etc/group with it before")
 
 

@@ -252,15 +252,24 @@ class _Copying:
             self.onto.put(self.order.attributes.on(replace(entry, path=f"{real}/{name}".lstrip("/"))))
 
     def unpacked(self, entries: tuple[Entry, ...], folder: str) -> None:
-        """What an archive holds, with its owners and modes, below a directory that is made if it is missing."""
-        real = self.onto.directory(folder, self.order.attributes.owner)
+        """What an archive holds, with its owners and modes, below a directory that is made if it is missing.
+
+        That directory is the root of the archive's links, so that nothing of it lands elsewhere in the image.
+        """
+        onto, attributes = self.onto, replace(self.order.attributes, mode=None)
+        real = onto.directory(folder, self.order.attributes.owner)
+
+        def link_at(path: str) -> str | None:
+            return onto.link_at(f"{real}/{path}".lstrip("/"))
+
         for entry in entries:
-            above, _, name = f"{real}/{entry.path}".lstrip("/").rpartition("/")
-            target = f"{self.onto.directory(above, None)}/{name}".lstrip("/")
-            there = self.onto.kind_at(target)
-            if entry.kind is Kind.DIRECTORY and there is Kind.SYMLINK:
-                continue  # a directory of the archive lands in the one that the link leads to
-            self.onto.put_over(replace(self.order.attributes, mode=None).on(replace(entry, path=target)))
+            above, _, name = entry.path.rpartition("/")
+            target = f"{onto.directory(f'{real}/{resolve(above, link_at)}', None)}/{name}".lstrip("/")
+            if entry.kind is Kind.DIRECTORY and onto.kind_at(target) is Kind.SYMLINK:
+                led_to = f"{real}/{resolve(entry.path, link_at)}".lstrip("/")
+                if onto.kind_at(led_to) is Kind.DIRECTORY:
+                    continue  # the link of a base stays: without its /bin nothing in it would run
+            onto.put_over(attributes.on(replace(entry, path=target)))
 
     def contents(self, path: str, target: str, chosen: Chosen = Chosen()) -> int:
         """What stands in a directory of the source, merged into a real one; how much that is.

@@ -379,8 +379,7 @@ class _Evaluator:
             context = self._resources.context("")
 
             def hint(path: str) -> str:
-                is_ignored = isinstance(context, Context) and context.is_ignored(clean(path) or "")
-                return f"{path} is there, but .dockerignore keeps it out" if is_ignored else ""
+                return context.why_absent(clean(path) or "") if isinstance(context, Context) else ""
 
             return context, "the context", hint
         ground = needed.sources[name]

@@ -46,18 +46,21 @@ class IgnoreRules:
 
     @classmethod
     def of(cls, patterns: Sequence[str]) -> "IgnoreRules":
-        """The rules of the words after `--exclude`. Raises UsageError."""
-        return cls._of([("--exclude", pattern) for pattern in patterns])
+        """The rules of the words after `--exclude`, of which one with a leading slash matches nothing.
+
+        Raises UsageError.
+        """
+        return cls._of([("--exclude", pattern) for pattern in patterns], root="")
 
     @classmethod
-    def _of(cls, lines: Sequence[tuple[str, str]]) -> "IgnoreRules":
+    def _of(cls, lines: Sequence[tuple[str, str]], root: str = "/") -> "IgnoreRules":
         rules = []
         for where, line in lines:
             pattern = line.strip()
             if not pattern:
                 continue
             keeps = pattern.startswith("!")
-            pattern = _cleaned(pattern[1:].strip() if keeps else pattern)
+            pattern = _cleaned(pattern[1:].strip() if keeps else pattern, root)
             if not keeps and pattern.startswith("!"):  # ./!x is !x, as moby has it
                 keeps, pattern = True, pattern[1:]
             if keeps and pattern in {"", "/"}:
@@ -93,8 +96,9 @@ class IgnoreRules:
         return self.judge(path, verdict).ignored
 
 
-def _cleaned(pattern: str) -> str:
-    """The pattern as Go's filepath.Clean leaves it, relative to the root of the context."""
+def _cleaned(pattern: str, root: str) -> str:
+    """The pattern as Go's filepath.Clean leaves it; with a root, a slash at its start is no part of it."""
     if not pattern:
         return ""
-    return posixpath.normpath(f"/{pattern}" if pattern.startswith("/") else pattern).lstrip("/") or "/"
+    cleaned = posixpath.normpath(f"/{pattern}" if pattern.startswith("/") else pattern)
+    return (cleaned.lstrip("/") or "/") if root else cleaned

@@ -5,16 +5,18 @@ Paths have the form of `model.files`; "" is the root of the tree.
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
 from ocitool.errors import local_io
-from ocitool.model.files import Kind, name_bytes, parent
+from ocitool.model.files import Kind, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry, FileContent, file_entry
 from ocitool.rootfs.tree import Node, Tree
+
+_KINDS: Final = {stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
 class Files(Protocol):
@@ -139,62 +141,107 @@ class Context(_Known):
     """A folder of this machine without what its ignore rules keep out; read only where it is asked about.
 
     Owners are 0:0 and times the epoch's; modes are the files' own. Nothing outside the folder is ever seen, for
-    links are entries here and followed by whoever resolves paths. Raises LocalIOError.
+    links are entries here and followed by whoever resolves paths; nor are sockets. What cannot be packed (devices,
+    files that are mostly holes) is refused when it is taken, not for being there. Raises LocalIOError.
     """
 
     def __init__(self, root: Path, rules: IgnoreRules | None = None) -> None:
         self._root = root
         self._rules = rules or IgnoreRules()
-        self._folders: dict[str, dict[str, Entry]] = {}
+        self._listings: dict[str, dict[str, os.stat_result]] = {}
+        self._entries: dict[str, Entry] = {}
         self._verdicts: dict[str, Verdict] = {"": Verdict()}
+        self._keeps: dict[str, bool] = {}
         self._shared: dict[tuple[int, int], FileContent] = {}
 
     def entry_at(self, path: str) -> Entry | None:
-        """The entry of a file that is not ignored."""
+        """The entry of a file that is not ignored. Raises UsageError for one that no layer should hold."""
+        entry = self._entries.get(path)
+        if entry is None and (status := self._status(path)) is not None:
+            entry = self._entries[path] = self._entry(path, status)
+        return entry
+
+    def kind_at(self, path: str) -> Kind | None:
+        """The kind of what stands there; the root is a directory."""
         if not path:
-            return None
-        above, _, name = path.rpartition("/")
-        if above and self.kind_at(above) is not Kind.DIRECTORY:
-            return None
-        return self._folder(above).get(name)
+            return Kind.DIRECTORY
+        status = self._status(path)
+        return None if status is None else _KINDS.get(stat.S_IFMT(status.st_mode), Kind.FILE)
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there, None for anything else."""
+        return super().link_at(path) if self.kind_at(path) is Kind.SYMLINK else None
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory that are not ignored."""
-        return tuple(self._folder(path)) if self.kind_at(path) is Kind.DIRECTORY else ()
+        return tuple(self._listing(path)) if self.kind_at(path) is Kind.DIRECTORY else ()
 
-    def is_ignored(self, path: str) -> bool:
-        """Whether there is such a file, kept out by the rules alone."""
-        return self._rules.ignores(path) and os.path.lexists(self._root / path)
+    def why_absent(self, path: str) -> str:
+        """Why a file that is in the folder is not seen; empty if there is none."""
+        place = self._root / path
+        if not os.path.lexists(place):
+            return ""
+        if self._rules.ignores(path):
+            return f"{path} is there, but .dockerignore keeps it out"
+        return f"{path} is a socket, which no image can hold" if place.is_socket() else ""
 
-    def _folder(self, folder: str) -> dict[str, Entry]:
-        known = self._folders.get(folder)
+    def _status(self, path: str) -> os.stat_result | None:
+        above, _, name = path.rpartition("/")
+        for folder in ancestors(path) if above not in self._listings else ():
+            status = self._listing(parent(folder)).get(folder.rpartition("/")[2])
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                return None
+        return self._listing(above).get(name)
+
+    def _listing(self, folder: str) -> dict[str, os.stat_result]:
+        """What a directory holds that is not ignored, sorted by name."""
+        known = self._listings.get(folder)
         if known is None:
-            known = self._folders[folder] = dict(self._listed(folder))
+            known = {}
+            for item in self._scanned(folder):
+                path = f"{folder}/{item.name}" if folder else item.name
+                verdict = self._rules.judge(path, self._verdicts[folder])
+                is_folder = item.is_dir(follow_symlinks=False)
+                if is_folder:
+                    self._verdicts[path] = verdict
+                if verdict.ignored and not (is_folder and self._rules.has_exceptions and self._keeps_any(path)):
+                    continue
+                status = item.stat(follow_symlinks=False)
+                if not stat.S_ISSOCK(status.st_mode):
+                    known[item.name] = status
+            self._listings[folder] = known
         return known
 
-    def _listed(self, folder: str) -> Iterator[tuple[str, Entry]]:
+    def _scanned(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self._root / folder) as listing:
-                items = sorted(listing, key=lambda item: os.fsencode(item.name))
+                return sorted(listing, key=lambda item: os.fsencode(item.name))
         except OSError as error:
             raise local_io(error, f"read {self._root / folder}") from error
-        for item in items:
-            path = f"{folder}/{item.name}" if folder else item.name
-            verdict = self._rules.judge(path, self._verdicts[folder])
-            is_folder = item.is_dir(follow_symlinks=False)
-            if is_folder:
-                self._verdicts[path] = verdict
-            if verdict.ignored and not (is_folder and self._rules.has_exceptions and self._folder(path)):
-                continue
-            status = item.stat(follow_symlinks=False)
-            if stat.S_ISSOCK(status.st_mode):
-                continue
-            yield item.name, self._entry(item.path, path, status)
 
-    def _entry(self, place: str, path: str, status: os.stat_result) -> Entry:
+    def _keeps_any(self, folder: str) -> bool:
+        """Whether the rules keep something below a directory that they ignore, at any depth."""
+        if folder not in self._keeps:
+            todo = [folder]
+            while todo:
+                above = todo.pop()
+                self._keeps[above] = False
+                for item in self._scanned(above):
+                    path = f"{above}/{item.name}"
+                    verdict = self._rules.judge(path, self._verdicts[above])
+                    if not verdict.ignored:
+                        self._keeps |= dict.fromkeys((*ancestors(path),), True)
+                        return True
+                    if item.is_dir(follow_symlinks=False):
+                        self._verdicts[path] = verdict
+                        todo.append(path)
+        return self._keeps[folder]
+
+    def _entry(self, path: str, status: os.stat_result) -> Entry:
         """The entry with the file's own mode; names of one file share one content."""
         key = (status.st_dev, status.st_ino)
-        entry = file_entry(place, path, status, content=self._shared.get(key) if status.st_nlink > 1 else None)
+        shared = self._shared.get(key) if status.st_nlink > 1 else None
+        entry = file_entry(self._root / path, path, status, content=shared)
         if status.st_nlink > 1 and isinstance(entry.content, FileContent):
             self._shared[key] = entry.content
         return entry if entry.kind is Kind.SYMLINK else replace(entry, mode=status.st_mode & 0o7777)

@@ -18,7 +18,8 @@ GROUP = "root:x:0:\nweb:x:33:\n"
     [
         ("5", (5, 5)),
         ("5:6", (5, 6)),
-        ("5:", (5, 5)),
+        ("5:", (5, 0)),
+        (":6", (0, 6)),
         ("app", (1000, 1001)),
         ("app:web", (1000, 33)),
         ("5:web", (5, 33)),
@@ -27,6 +28,11 @@ GROUP = "root:x:0:\nweb:x:33:\n"
 )
 def test_owners(text, expected):
     assert expected == owner_of(text, PASSWD, GROUP)
+
+
+def test_root_needs_no_account():
+    assert (0, 0) == owner_of("root:root", "", "")
+    assert (7, 8) == owner_of("root:root", "root:x:7:9::/:\n", "root:x:8:\n")
 
 
 @pytest.mark.parametrize("text", ["nobody", "5:none", "broken", "99999999999", "²"])

@@ -168,6 +168,7 @@ def test_a_layer_names_the_directories_it_stands_in():
 
 
 def test_exclude_is_relative_to_each_directory_and_can_be_taken_back():
+    assert paths("d", "/e") == paths("d", "/e", exclude=IgnoreRules.of(["/one"]))
     assert ["e", "e/in", "e/one"] == paths("d", "/e", exclude=IgnoreRules.of(["sub"]))
     assert ["e", "e/sub", "e/sub/two"] == paths("d", "/e", exclude=IgnoreRules.of(["*", "!sub/two"]))
     assert ["e"] == paths("d", "/e", exclude=IgnoreRules.of(["*", "!nothing"]))
@@ -215,7 +216,7 @@ def test_what_is_ignored_is_not_there_and_the_folder_is_left_alone(tmp_path):
     before = sorted(os.walk(tmp_path))
 
     assert ["x", "x/target", "x/target/a.jar"] == paths(".", "/x/", source=source)
-    assert source.is_ignored("src/a.go")
+    assert "src/a.go is there, but .dockerignore keeps it out" == source.why_absent("src/a.go")
     assert before == sorted(os.walk(tmp_path))
 
 
@@ -304,3 +305,38 @@ def test_directories_may_be_as_deep_as_a_path_is_long():
 
     assert 2001 == len(paths("d", "/x", source=deep))
     assert 2001 == len(paths("d", "/x", source=deep, exclude=IgnoreRules.of(["*", "!**/f"])))
+
+
+def added(*archives: list[Entry], to: str = "/x", below: list[Entry] | None = None) -> dict[str, str]:
+    """What ADD of archives makes: each path's kind, or the content of a file."""
+    sources = [file(f"{number}.tar") for number, _ in enumerate(archives)]
+    inside = {id(source.content): tuple(archive) for source, archive in zip(sources, archives, strict=True)}
+    onto = Growing(Layered(below) if below is not None else None)
+    order = Order(tuple(source.path for source in sources), to)
+    copy(order, Layered(sources), onto, KeyError, lambda content: inside[id(content)])
+    return {
+        path: entry.content.data.decode() if entry.content is not None else entry.kind.name
+        for path, entry in onto.entries.items()
+    }
+
+
+def test_links_of_an_archive_end_where_it_is_unpacked():
+    """What goes through them stays below the destination, whatever they say."""
+    for target in ("/etc", "../../../etc", "../etc"):
+        found = added([link("l", target), file("l/passwd", "new")])
+        assert {"x": "DIRECTORY", "x/l": "SYMLINK", "x/etc": "DIRECTORY", "x/etc/passwd": "new"} == found
+    through = added([link("l", "d"), file("l/f", "new")], below=[directory("x"), directory("x/d")])
+    assert {"x/l": "SYMLINK", "x/d/f": "new"} == through
+
+
+def test_an_archive_replaces_what_is_of_another_kind():
+    below = [directory("d"), file("d/one"), link("l", "d"), file("f")]
+
+    found = added(
+        [link("d", "e"), directory("l"), file("l/f", "1"), directory("f"), file("f/g", "2")], to="/", below=below
+    )
+
+    assert {"d": "SYMLINK", "l": "DIRECTORY", "l/f": "1", "f": "DIRECTORY", "f/g": "2"} == found
+    assert {"x": "DIRECTORY", "x/d": "last"} == added([directory("d"), file("d/f", "1")], [file("d", "last")])
+    with pytest.raises(UsageError, match="/x/f is not a directory"):
+        added([file("f", "1"), file("f/g", "2")])

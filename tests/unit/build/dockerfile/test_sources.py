@@ -1,0 +1,93 @@
+"""The context as a tree: what is seen of a folder, and when something in it is refused."""
+
+import inspect
+import os
+import socket
+import sys
+
+import pytest
+
+from ocitool.build.dockerfile.ignore import IgnoreRules
+from ocitool.build.dockerfile.sources import Context
+from ocitool.errors import UsageError
+from ocitool.model.files import Kind
+
+
+@pytest.fixture
+def shallow():
+    """Few frames are left, so that what recurses by folders ends in an error."""
+    before = sys.getrecursionlimit()
+
+    def limit():
+        sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+
+    yield limit
+    sys.setrecursionlimit(before)
+
+
+def test_what_cannot_be_packed_is_refused_when_it_is_taken(tmp_path):
+    """K158: a file of holes that nothing copies stands in nobody's way."""
+    (tmp_path / "f").write_text("x")
+    with (tmp_path / "holes").open("wb") as file:
+        file.truncate(200 * 1024**3)
+    source = Context(tmp_path)
+
+    assert ("f", "holes") == source.names("")
+    assert Kind.FILE is source.kind_at("holes")
+    assert 1 == source.entry_at("f").content.size
+    with pytest.raises(UsageError, match="mostly holes"):
+        source.entry_at("holes")
+
+
+def test_a_socket_is_not_there_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a socket's address is short
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind("sock")
+        source = Context(tmp_path)
+
+    assert () == source.names("")
+    assert source.entry_at("sock") is None
+    assert "sock is a socket, which no image can hold" == source.why_absent("sock")
+
+
+def test_kinds_and_names_beyond_utf_8(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "link").symlink_to("dir")
+    with open(os.fsencode(tmp_path) + b"/dir/\xff", "wb"):
+        pass
+    source = Context(tmp_path)
+
+    assert [Kind.DIRECTORY, Kind.SYMLINK, Kind.FIFO] == [
+        source.entry_at(name).kind for name in ("dir", "link", "pipe")
+    ]
+    assert ["dir", None] == [source.link_at(name) for name in ("link", "dir")]
+    assert ("\udcff",) == source.names("dir")
+    assert Kind.FILE is source.entry_at("dir/\udcff").kind
+    assert [None, None] == [source.kind_at(path) for path in ("link/x", "pipe/x")]
+
+
+def test_directories_that_are_ignored_are_searched_for_what_is_kept(tmp_path, shallow):
+    """At any depth, and each of them once."""
+    deep = "/".join(["d"] * 300)
+    os.makedirs(tmp_path / deep)
+    (tmp_path / deep / "kept").touch()
+    for name in ("a/b/c", "a/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    source = Context(tmp_path, IgnoreRules.parse("*\n!**/kept\n!a/x\n"))
+
+    shallow()
+    assert ("a", "d") == source.names("")
+    assert ("x",) == source.names("a")
+    assert ("kept",) == source.names(deep)
+    assert Kind.FILE is source.kind_at(f"{deep}/kept")
+
+
+def test_a_file_deep_down_can_be_asked_for_at_once(tmp_path, shallow):
+    deep = "/".join(["d"] * 300)
+    os.makedirs(tmp_path / deep)
+    (tmp_path / deep / "f").write_text("x")
+
+    shallow()
+    assert 1 == Context(tmp_path).entry_at(f"{deep}/f").content.size
