@@ -32,14 +32,16 @@ from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, View
-from ocitool.rootfs.reader import Member, read_members
-from ocitool.rootfs.tree import MAX_MEMBERS, Listed, Tree
+from ocitool.rootfs.reader import Member
+from ocitool.rootfs.tree import Listed, Tree, bounded_members
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_blob
 from ocitool.tasks import Scope, TaskGroup
 
 _PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
 _PASSWD_LIMIT: Final = 1024 * 1024
+_PROGRAM_LIMIT: Final = 1024 * 1024 * 1024
+"""Largest file that is looked into for a program, in bytes; a guess. Sparse files can be of any size (K158)."""
 READ_LIMIT: Final = 4 * MANIFEST_LIMIT
 """Largest manifest that is looked at, in bytes: above what registries take, to be able to say so."""
 _ANSWERS: Final = (MalformedDocument, DigestMismatch)
@@ -280,22 +282,15 @@ def _layer(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
         with store.open_blob(layer) as pieces:
             head, stream = _peek(scope.pieces(pieces))
             codec = sniff(head)
-            for member in _bounded(read_members(tap(decompress(stream))), layer.digest):
+            for member in bounded_members(tap(decompress(stream)), layer):
                 listed.append(Listed.of(member))
                 if member.path in _PASSWD and member.kind is Kind.FILE and member.size <= _PASSWD_LIMIT:
                     accounts[member.path] = b"".join(member.pieces())
-                elif member.kind is Kind.FILE and member.size:
+                elif member.kind is Kind.FILE and 0 < member.size <= _PROGRAM_LIMIT:
                     programs += _program(member)
     except (MalformedDocument, DigestMismatch, Unsupported) as damage:
         return LayerLook(codec, None, tuple(listed), tuple(programs), accounts, damage)
     return LayerLook(codec, tap.digest, tuple(listed), tuple(programs), accounts)
-
-
-def _bounded(members: Iterable[Member], digest: Digest) -> Iterator[Member]:
-    for number, member in enumerate(members):
-        if number >= MAX_MEMBERS:
-            raise MalformedDocument(f"layer {digest} holds more than {MAX_MEMBERS} files")
-        yield member
 
 
 def _program(member: Member) -> list[Program]:

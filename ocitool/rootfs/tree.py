@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from ocitool.codec.table import decompress
 from ocitool.errors import MalformedDocument, NotFound
-from ocitool.model.digest import Digest
 from ocitool.model.files import OPAQUE, WHITEOUT, Kind, resolve
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.rootfs.reader import Member, read_members
@@ -305,8 +304,7 @@ def list_layer(
     if known is not None:
         return tuple(Listed.from_row(row) for row in known["rows"])
     with store.open_blob(layer) as pieces:
-        tar = _unfolded(decompress(scope.pieces(pieces)), layer, limits)
-        listed = tuple(_bounded(read_members(tar), layer.digest, limits))
+        listed = tuple(map(Listed.of, bounded_members(decompress(scope.pieces(pieces)), layer, limits)))
     if memo is not None:
         memo.remember(key, {"rows": [row.to_row() for row in listed]})
     return listed
@@ -322,16 +320,17 @@ def _unfolded(tar: Iterable[bytes], layer: Descriptor, limits: Limits) -> Iterat
         yield piece
 
 
-def _bounded(members: Iterable[Member], digest: Digest, limits: Limits) -> Iterator[Listed]:
+def bounded_members(tar: Iterable[bytes], layer: Descriptor, limits: Limits = USUAL) -> Iterator[Member]:
+    """The members of a layer's uncompressed tar. Raises MalformedDocument for one beyond the limits, or damaged."""
     weight = 0
-    for number, member in enumerate(members):
+    for number, member in enumerate(read_members(_unfolded(tar, layer, limits))):
         weight += len(member.path) + len(member.link)
         weight += sum(len(name) + len(value) for name, value in member.xattrs)
         if number >= limits.members or weight > limits.names:
             raise MalformedDocument(
-                f"layer {digest} holds more than {number} files or {limits.names} bytes of names"
+                f"layer {layer.digest} holds more than {number} files or {limits.names} bytes of names"
             )
-        yield Listed.of(member)
+        yield member
 
 
 def read_file(

@@ -14,6 +14,8 @@ from ocitool.model.views import Descriptor
 from ocitool.rootfs.tree import Tree
 
 _LARGEST_ID: Final = 65535
+_WINDOWS: Final = frozenset(["Files", "Hives", "UtilityVM"])
+"""What stands at the top of a Windows layer."""
 _SHOWN: Final = 20
 """Findings of one kind in one layer; a bad layer need not fill a screen with the same."""
 
@@ -162,6 +164,15 @@ def needless_whiteout(look: Look) -> Iterator[Hit]:
                         yield _file(image, layer, path), f"layer {number} removes it, and no layer below has it"
 
 
+def not_windows(look: Look) -> Iterator[Hit]:
+    """A layer of a Windows image that is a plain tar of files: Windows cannot unpack it (K059)."""
+    for image, number, _, seen in _seen(look):
+        if image.platform is not None and image.platform.os == "windows":
+            tops = {one.path.partition("/")[0] for one in seen.listed} - _WINDOWS - {""}
+            if tops:
+                yield _at(image, number), f"/{min(tops)} stands beside Files and Hives in a layer for windows"
+
+
 def _over(look: Look) -> Iterator[tuple[Image, Descriptor, str, Tree]]:
     for image in _each(look):
         for layer, seen, below in _stacked(look, image):
@@ -287,6 +298,11 @@ RULES: Final = (
         "layer/replaced-link", "A directory replaces a link of the layers below",
         "Everything behind the link disappears; over /lib or /bin nothing starts any more.",
         "bin/ over bin -> usr/bin", _ERROR, replaced_link, needs_deep=True,
+    ),
+    Rule(
+        "layer/not-windows", "A plain tar in a Windows image",
+        "Windows layers hold their files below Files and the registry in Hives; anything else cannot be unpacked.",
+        "app.exe at the top of a layer of windows/amd64", _ERROR, not_windows, needs_deep=True,
     ),
     Rule(
         "layer/needless-whiteout", "A whiteout of nothing",

@@ -331,6 +331,13 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "layer/replaced-link": in_layer(
         [LINK, tar(member("bin", type=b"5"), member("bin/x"))], [LINK, tar(member("bin/x"))]
     ),
+    "layer/not-windows": lambda w, ill: two(
+        w,
+        as_platform(
+            w.image("windows/amd64", layers=[tar(member("app.exe" if ill else "Files/app.exe"), member("Hives/x"))]),
+            os="windows", architecture="amd64", **{"os.version": "10.0.17763.5"},
+        ),
+    ),
     "layer/needless-whiteout": in_layer(
         [LINK, tar(member("usr/bin/.wh.bash", b""))], [LINK, tar(member("usr/bin/.wh.sh", b""))]
     ),
