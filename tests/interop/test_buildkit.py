@@ -13,8 +13,13 @@ from typing import Any
 
 import pytest
 
+from ocitool.model.views import view
+from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
 from tests.conftest import REPOSITORY
+from tests.fakes.busybox import put_busybox
 from tests.interop.dockerfiles import BUILDKIT_ALONE, CASES, NEITHER, OURS_ALONE
 from tests.interop.sidebyside import (
     EPOCH,
@@ -108,6 +113,31 @@ def test_the_image_is_what_buildkit_makes(name, world, run, tmp_path):
         for number, (layer, own) in enumerate(zip(theirs.layers, ours.layers, strict=True)):
             assert {} == difference(layer, own), (platform, number)
     assert bool(case.differs) == bool(differing), f"{case.differs!r} is no difference any more"
+
+
+def test_the_seeds_dockerfile_over_a_registry(world, run, tmp_path, docker_registry):
+    """FROM and --from by tag and by digest; the entries of the index say the same platforms in the same order."""
+    base = docker_registry.repository("base")
+    with Opener(Access(), Scope()) as opener:
+        store, tag = opener.open(f"{base}:1", write=True)
+        digest = put_busybox(store, tag)
+    text = (
+        f"FROM {base}:1\nARG TARGETARCH\nCOPY /out/${{TARGETARCH}}/app /bin/\n"
+        f"COPY --from={base}@{digest} /usr/bin/busybox /copy\n"
+    )
+    case = Case(text, platforms=("linux/arm64", "linux/amd64", "linux/arm/v7"))
+    world.write(case)
+
+    expected = world.theirs(case, tmp_path / "theirs")
+    outcome = world.ours(case, tmp_path / "ours", run)
+
+    assert 0 == outcome.exit_code, outcome.stderr
+    ours = LayoutStore(tmp_path / "ours")
+    assert [str(entry.platform) for entry in view(expected.get_manifest("")).entries] == [
+        str(entry.platform) for entry in view(ours.get_manifest("1")).entries
+    ]
+    for platform in case.platforms:
+        assert seen_in(expected, platform) == seen_in(ours, platform)
 
 
 @pytest.mark.parametrize("name", NEITHER)
