@@ -206,7 +206,8 @@ def find_programs(source: Path) -> tuple[Program, ...]:
 def programs_below(source: Path, folder: str) -> tuple[Program, ...]:
     """The programs in a folder of a module and everywhere below it, as the pattern `./FOLDER/...` finds them.
 
-    Left out are vendored packages, test data and what begins with a dot or `_`. Raises LocalIOError.
+    Left out are other modules, vendored packages, test data and what begins with a dot or `_`. Nothing is found
+    where there is no such folder. Raises LocalIOError.
     """
 
     def fail(error: OSError) -> None:
@@ -214,8 +215,9 @@ def programs_below(source: Path, folder: str) -> tuple[Program, ...]:
 
     found = []
     root = source / folder
-    for here, folders, _ in os.walk(root, onerror=fail):
-        folders[:] = sorted(name for name in folders if name not in {"vendor", "testdata"} and name[0] not in "._")
+    for here, folders, _ in os.walk(root, onerror=fail) if root.is_dir() else ():
+        own = (name for name in sorted(folders) if name not in {"vendor", "testdata"} and name[0] not in "._")
+        folders[:] = [name for name in own if not (Path(here) / name / "go.mod").exists()]
         if _is_main(Path(here)):
             package = f"./{Path(here).relative_to(source).as_posix()}".removesuffix("/.")
             found.append(Program(program_name(source, package), package))

@@ -134,7 +134,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         is_index=is_index,
         annotations=annotations,
         labels=checkout.labels() if checkout else (),
-        jobs=plan_compile(toolchain, spec, platforms, project) if recipe is None else recipe.jobs,
+        jobs=plan_compile(toolchain, spec, platforms, project) if recipe is None else recipe.replacements.jobs,
         extras=request.extras or spec.extras,
         bases=bases,
         workplace=place_of_work,

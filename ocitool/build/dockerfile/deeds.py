@@ -142,7 +142,7 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
     ),
     (
         r"(?:curl|wget|aria2c)\b",
-        Deed("downloads", f"use ADD URL, or download {_BEFORE} the files"),
+        Deed("downloads", f"use ADD URL, with --checksum, or download {_BEFORE} the files"),
     ),
     (
         r"git (?:\S+ )*(?:clone|checkout|fetch|init|lfs|pull|submodule)\b|(?:hg|svn)\b",

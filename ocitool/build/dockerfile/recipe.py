@@ -6,24 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocitool.build.base import Base, BaseImage, check_fits, open_base
-from ocitool.build.compile import Planned, Project
-from ocitool.build.dockerfile.deeds import MAKES_A_USER, deeds
 from ocitool.build.dockerfile.downloads import Downloads
 from ocitool.build.dockerfile.evaluate import Process, Ran, Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
-from ocitool.build.dockerfile.instructions import Arg, Dockerfile, Run, Stage
+from ocitool.build.dockerfile.instructions import Arg, Dockerfile
 from ocitool.build.dockerfile.lint.engine import Report, lint, refuse_warnings
 from ocitool.build.dockerfile.lint.rule import Severity
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
-from ocitool.build.dockerfile.replaced import Backed, Roles, replaceable, replaced_stages, roles
-from ocitool.build.dockerfile.sources import Context, Files, Imaged, Layered
+from ocitool.build.dockerfile.replaced import replaceable
+from ocitool.build.dockerfile.replacements import Replacements
+from ocitool.build.dockerfile.sources import Context, Files, Imaged
 from ocitool.build.dockerfile.spool import LayerContent, Spool
-from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, needed_stages, runs
-from ocitool.build.dockerfile.standin import Replacing, StandIn, stand_in
+from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, needed_stages
 from ocitool.build.dockerfile.variables import automatic, unused
 from ocitool.build.spec import StageSpec
-from ocitool.errors import NotFound, OcitoolError, Unsupported, UsageError, local_io
+from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
@@ -64,14 +62,8 @@ class Recipe:
     options: DockerfileOptions
     wanted: Mapping[Platform, Wanted] = field(hash=False)
     needed: Mapping[Platform, tuple[Needed, ...]] = field(hash=False)
-    roles: Mapping[Platform, Roles] = field(hash=False)
+    replacements: Replacements
     warnings: int = 0
-    stand_ins: Mapping[Platform, Mapping[int, StandIn]] = field(default_factory=dict, hash=False)
-
-    @property
-    def jobs(self) -> tuple[Planned, ...]:
-        """The compiles that stand in for RUN lines, platform by platform."""
-        return tuple(job for stages in self.stand_ins.values() for one in stages.values() for job in one.jobs)
 
 
 def read_recipe(
@@ -91,14 +83,12 @@ def read_recipe(
     file = _parsed(data, path)
     wanted = _wanted(options, platforms, host)
     needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
-    replaced = replaced_stages(file, stages)
-    parts = {platform: roles(one, replaced) for platform, one in needed.items()}
-    others = frozenset[int]().union(*map(replaceable, needed.values()))
-    refuse(file.file, _left(needed, parts), others)
+    replacements = Replacements.of(file, source, needed, stages)
+    refuse(file.file, replacements.left(), frozenset[int]().union(*map(replaceable, needed.values())))
     ignore = _ignore(source, path)
     report = lint(file, tuple(wanted.values()), ignore, needed_only=True)
     refuse_warnings(report)
-    return Recipe(file, source, ignore, options, wanted, needed, parts, len(report.of(Severity.WARNING)))
+    return Recipe(file, source, ignore, options, wanted, needed, replacements, len(report.of(Severity.WARNING)))
 
 
 def check_recipe(
@@ -116,26 +106,12 @@ def check_recipe(
     data, path = _read(source, options)
     file, ignore = _parsed(data, path), _ignore(source, path)
     wanted = _wanted(options, platforms, host)
-    replaced = replaced_stages(file, stages)
     report = lint(file, tuple(wanted.values()), ignore, Context(source, ignore))
-    if replaced and report.problem is None:
+    if stages and report.problem is None:
         needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
-        left = {run.line.number for _, run in _left(needed, {p: roles(n, replaced) for p, n in needed.items()})}
-        report = report.without("RunNeedsProcess", keep=left)
+        left = Replacements.of(file, source, needed, stages).left()
+        report = report.without("RunNeedsProcess", keep={run.line.number for _, run in left})
     return report, data.decode()
-
-
-def _left(
-    needed: Mapping[Platform, Sequence[Needed]], parts: Mapping[Platform, Roles]
-) -> tuple[tuple[Stage, Run], ...]:
-    """The RUN lines that would have to be carried out, each once, in their order."""
-    found = {
-        run.line.number: (stage, run)
-        for platform, one in needed.items()
-        for stage, run in runs(one)
-        if not parts[platform].takes(stage, run)
-    }
-    return tuple(found[number] for number in sorted(found))
 
 
 def _parsed(data: bytes, path: Path | None) -> Dockerfile:
@@ -152,15 +128,7 @@ def with_stand_ins(recipe: Recipe, work: Path, environ: Mapping[str, str]) -> Re
 
     Raises as `stand_in` does.
     """
-    project = Project(recipe.source, work, environ)
-    planned = {
-        platform: {
-            number: stand_in(Replacing(recipe.file, recipe.file.stages[number], spec, project), needed, wanted)
-            for number, spec in recipe.roles[platform].replaced.items()
-        }
-        for (platform, needed), wanted in zip(recipe.needed.items(), recipe.wanted.values(), strict=True)
-    }
-    return replace(recipe, stand_ins=planned)
+    return replace(recipe, replacements=recipe.replacements.planned(recipe.wanted, work, environ))
 
 
 def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]:
@@ -301,54 +269,21 @@ class Reached:
 
     def is_apart(self, stage: int, platform: Platform) -> bool:
         """Whether the base of a stage is looked at only for a file that nothing else gives."""
-        return stage in self._recipe.roles[platform].apart
+        return self._recipe.replacements.is_apart(stage, platform)
 
     def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
         """The files of a stage; of one that is apart its base's as well, once they are asked for."""
-        if not self.is_apart(stage, platform):
-            return own
-        ground = _bottom([one for one in self._recipe.needed[platform] if one.stage.number <= stage])
-
-        def base() -> Files:
-            try:
-                return Layered(()) if ground.origin is Origin.SCRATCH else self.image_files(self.image(ground))
-            except OcitoolError as error:
-                error.add_note(
-                    f"{self.gives(stage, platform)}; anything else is looked for in its base {ground.name}"
-                )
-                raise
-
-        return Backed(own or Layered(()), base, lambda path: self._refuse_accounts(path, stage, platform))
-
-    def _refuse_accounts(self, path: str, stage: int, platform: Platform) -> None:
-        """Raise Unsupported for accounts to which RUN lines of the stage, not carried out, would add."""
-        for one, run in runs(self._recipe.needed[platform]):
-            if one.number == stage and any(deed is MAKES_A_USER for deed in deeds(run)):
-                line = f"{self._recipe.file.file}:{run.line.number}"
-                raise Unsupported(
-                    f"/{path} of stage {one.name} would lack the user of {line}, which is not carried out",
-                    ability="RUN",
-                    hint=MAKES_A_USER.instead,
-                )
+        return self._recipe.replacements.whole(
+            stage, platform, own, lambda ground: self.image_files(self.image(ground))
+        )
 
     def gives(self, stage: int, platform: Platform) -> str:
         """What a stage that is made without its RUN lines has to offer."""
-        found = self._recipe.stand_ins[platform].get(stage)
-        if found is None and not self.is_apart(stage, platform):
-            return ""
-        gives = f" and gives {', '.join(found.gives)}" if found is not None else ""
-        return f"stage {self._recipe.file.stages[stage].name} is made without its RUN lines{gives}"
+        return self._recipe.replacements.gives(stage, platform)
 
     def ran(self, process: Process) -> Ran | None:
-        """What stands in for a RUN: the programs of its stage, or nothing; None for a line that nobody takes."""
-        recipe, number = self._recipe, process.stage.number
-        if not recipe.roles[process.platform].takes(process.stage, process.run):
-            return None
-        found = recipe.stand_ins[process.platform].get(number)
-        if found is None or found.at != process.run.line.number:
-            return Ran()
-        line = f"ocitool build {found.spec.toolchain}: {' '.join(found.gives)}"
-        return Ran(line, found.entries(process.platform, recipe.source))
+        """What stands in for a RUN; None for a line that nobody takes."""
+        return self._recipe.replacements.ran(process)
 
 
 def bases_of(recipe: Recipe, reached: Reached) -> dict[Platform, BaseImage]:
@@ -388,8 +323,7 @@ def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Wri
     if recipe.warnings:
         count = f"{recipe.warnings} warning{'s' if recipe.warnings > 1 else ''}"
         around.listener(Noted(f"{recipe.file.file}: {count}; ocitool build --check shows them", "notice"))
-    unseen = {n for stages in recipe.stand_ins.values() for one in stages.values() for n in one.unseen}
-    for number in sorted(unseen):
+    for number in recipe.replacements.unseen:
         place = f"{recipe.file.file}:{number}"
         around.listener(Noted(f"{place}: what it brings is not seen by the compiler, which works in the context"))
     written = tuple(

@@ -9,6 +9,7 @@ from ocitool.build.dockerfile import instructions as made
 from ocitool.build.dockerfile.gobuild import GOPATH
 from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Run, Stage
 from ocitool.build.dockerfile.lines import heredoc_name
+from ocitool.build.dockerfile.origins import is_web
 from ocitool.build.dockerfile.settings import workdir_of
 from ocitool.build.dockerfile.shell import expand
 from ocitool.build.dockerfile.stages import Needed, Origin, Wanted, global_scope
@@ -107,11 +108,11 @@ class Walk:
         written = self._text(copy.destination)
         place = posixpath.normpath(posixpath.join(self.workdir, written))
         into = written.endswith(("/", "/.")) or written in {".", ""} or len(copy.sources) > 1
-        if copy.source_stage or copy.heredocs:
+        words = [self._text(word) for word in copy.sources if heredoc_name(word) is None]
+        if copy.source_stage or copy.heredocs or (copy.is_add and any(map(is_web, words))):
             self.foreign.append((copy.line.number, place))
             return
-        for word in copy.sources:
-            source = clean(self._text(word)) if heredoc_name(word) is None else None
+        for source in map(clean, words):
             if source is None:
                 continue
             if (self._source / source).is_dir():
