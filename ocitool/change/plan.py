@@ -13,6 +13,7 @@ from ocitool.change.reason import Reason, explained
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
+from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Reader, Source
 
@@ -165,7 +166,7 @@ class Plan:
         if self.is_empty:
             return f"{self.target}: nothing to change"
         lines = [*self.notes, *(reason.line() for reason in self.reasons), *self.told(), *map(_line, self.steps)]
-        return "\n".join([self.target, *(f"  {line}" for line in lines)])
+        return "\n".join([self.target, *(f"  {shown(line)}" for line in lines)])
 
 
 def replace(

@@ -59,11 +59,24 @@ def verdict(look: Look, image: Image, *, without_proof: bool = False) -> Verdict
 
 def _blank_config(look: Look, image: Image, said: Platform | None, *, without_proof: bool) -> Verdict:
     if said is None:
-        return Verdict(open="neither the entry nor the config says a platform; ocitool index annotate sets it")
+        return _unnamed(look, image)
     speaks = _speaks(look, image, said)
     if speaks or (speaks is None and without_proof):
         return Verdict(config=said, rule="config/no-platform")
     return Verdict(open=f"no program confirms the entry's {said}; --without-proof writes it into the config")
+
+
+def _unnamed(look: Look, image: Image) -> Verdict:
+    """Nobody says a platform: the programs do, if they are all for one."""
+    really = _programs_platform(look, image)
+    if really is not None:
+        return Verdict(entry=really, config=really, rule="config/no-platform")
+    if image.edge is None:
+        return Verdict(open="the config says no platform, and no program decides")
+    return Verdict(
+        open="neither the entry nor the config says a platform, and no program decides; "
+        "ocitool index annotate sets the entry's"
+    )
 
 
 def _agreed(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ocitool.check.finding import Finding, Severity, shown
+from ocitool.check.finding import Finding, Severity
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
 from ocitool.errors import OcitoolError
+from ocitool.model.printable import shown
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}

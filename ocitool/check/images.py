@@ -6,7 +6,7 @@ from ocitool.change.plan import PutBlob
 from ocitool.change.reason import Reason
 from ocitool.check.evidence import RIGHT, Verdict
 from ocitool.check.look import Image, Look
-from ocitool.check.mending import CHILD, label_of, name_type
+from ocitool.check.mending import CHILD, label_of, name_type, named
 from ocitool.errors import UsageError
 from ocitool.graph.convert import convert_manifest
 from ocitool.model import mediatype
@@ -58,7 +58,7 @@ class _Work:
 
     def __init__(self, look: Look, manifest: Manifest, entry: Descriptor | None) -> None:
         self._look, self._manifest, self._entry = look, manifest, entry
-        self._of = f" of {label_of(entry)} {entry.digest.short}" if entry is not None else ""
+        self._of = f" of {named(entry)}" if entry is not None else ""
         self.document = manifest.document
         self.content: list[PutBlob] = []
         self.reasons: list[Reason] = []

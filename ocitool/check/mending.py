@@ -90,6 +90,12 @@ def label_of(entry: Descriptor) -> str:
     return str(entry.platform) if entry.platform else entry.digest.short
 
 
+def named(entry: Descriptor) -> str:
+    """The label and the digest, to find an entry by."""
+    label = label_of(entry)
+    return label if label == entry.digest.short else f"{label} {entry.digest.short}"
+
+
 def name_type(tree: "dict[str, object]", media_type: str) -> None:
     """Let the document say its type, behind schemaVersion as everybody writes it."""
     if tree.get("mediaType") or not media_type:

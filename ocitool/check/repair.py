@@ -15,7 +15,7 @@ from ocitool.check.evidence import RIGHT, verdict
 from ocitool.check.finding import Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
-from ocitool.check.mending import CHILD, Mending, Wishes, label_of, name_type
+from ocitool.check.mending import CHILD, Mending, Wishes, label_of, name_type, named
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -66,7 +66,7 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
     if plan.is_empty and work.content:  # children put back under their old names: no tag changes
         plan = Plan(look.where, tuple(work.content), reasons=work.reasons)
     work.left += [
-        one.text()
+        f"{one.sentence}  [{one.rule}]"
         for one in findings(look)
         if one.severity is Severity.ERROR and not one.fixable and (one.rule, one.at.digest) not in mender.brought
     ]
@@ -149,23 +149,23 @@ class _Mender:
 
     def _refill(self, tree: Tree, entry: Descriptor, index: Index) -> list[Tree]:
         """What becomes of an entry whose manifest is gone: found elsewhere, replaced, dropped, or left."""
-        named, sources = f"{label_of(entry)} {entry.digest.short}", self._wishes.sources
+        who, sources = named(entry), self._wishes.sources
         origin = refill.holder(sources, entry)
         if origin is not None:
             self.work.bring(origin, entry)
-            self.work.because("index/dangling", f"{named} is brought back from {origin.label}", entry.digest)
+            self.work.because("index/dangling", f"{who} is brought back from {origin.label}", entry.digest)
             return [tree]
         found = refill.stand_in(sources, entry, edit.family_of(index))
         if found is not None and self._wishes.substitute:
             origin, other = found
             self.work.bring(origin, other)
             self.work.rename(entry.digest, other.digest)
-            text = f"{named} is not there; {other.digest.short} of {origin.label} stands in for it"
+            text = f"{who} is not there; {other.digest.short} of {origin.label} stands in for it"
             self.work.because("index/dangling", text, entry.digest, keys=(*CHILD, "annotations"))
             known = {key: value for key, value in tree.items() if key not in (*CHILD, "annotations")}
             return [{**other.to_tree(), **known}]
         if self._wishes.drop_missing:
-            self.work.because("index/dangling", f"{named} is not there; its entry is dropped", entry.digest)
+            self.work.because("index/dangling", f"{who} is not there; its entry is dropped", entry.digest)
             return []
         self.work.is_blocked = True
         nor = "".join(f", nor in {one.label}" for one in sources)
@@ -187,7 +187,7 @@ class _Mender:
         origin = refill.holder(self._wishes.sources, entry) if rules else None
         if origin is not None:
             self.work.bring(origin, entry)
-            text = f"what {label_of(entry)} {entry.digest.short} lacks is brought back from {origin.label}"
+            text = f"what {named(entry)} lacks is brought back from {origin.label}"
             self.work.because(rules, text, entry.digest)
             self.brought |= {(rule, entry.digest) for rule in rules}
 
@@ -212,7 +212,7 @@ class _Mender:
                 self.work.left.append(f"{label_of(entry)}: {ruling.open}")
             if ruling.entry and ruling.config and self._is_taken(ruling.entry, entry, index):
                 if self._wishes.drop_misfits:
-                    text = f"{label_of(entry)} {entry.digest.short} is dropped: its programs are for {ruling.entry}"
+                    text = f"{named(entry)} is dropped: its programs are for {ruling.entry}"
                     self.work.because(ruling.rule, text, entry.digest)
                     return []
                 self.work.left.append(
@@ -228,7 +228,7 @@ class _Mender:
             after = self._child(child, mended, entry, is_attested=is_attested)
         tree = self._described(tree, entry, after, is_same=after is child)
         if ruling.entry is not None and not (ruling.config is not None and after is child):
-            text = f"{label_of(entry)} {entry.digest.short} becomes {ruling.entry}"
+            text = f"{named(entry)} becomes {ruling.entry}"
             self.work.because(ruling.rule, text, entry.digest, keys=["platform"])
             old = tree.get("platform")
             known = {k: v for k, v in (old if isinstance(old, Mapping) else {}).items() if k not in _PLATFORM_KEYS}
@@ -246,7 +246,7 @@ class _Mender:
             return before
         if is_attested and not self._wishes.drop_attestations:
             self.work.left.append(
-                f"{label_of(entry)} {entry.digest.short} would get another digest, and attestations describe this "
+                f"{named(entry)} would get another digest, and attestations describe this "
                 "one; --attestations-to-referrers leaves them with it, --drop-attestations lets them go"
             )
             return before
@@ -262,10 +262,10 @@ class _Mender:
         if is_so.items() <= tree.items():
             return tree
         if is_same and child.size != entry.size:
-            text = f"{label_of(entry)} {entry.digest.short} has {child.size} bytes"
+            text = f"{named(entry)} has {child.size} bytes"
             self.work.because("index/child-size", text, entry.digest, keys=["size", "data"])
         if is_same and is_type != entry.media_type:
-            text = f"{label_of(entry)} {entry.digest.short} is {is_type}"
+            text = f"{named(entry)} is {is_type}"
             self.work.because("index/child-type", text, entry.digest, keys=["mediaType", "data"])
         return {**{k: v for k, v in tree.items() if k != "data"}, **is_so}
 
@@ -326,8 +326,9 @@ class _Mender:
         ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
         if ruling.open:
             self.work.left.append(ruling.open)
-        mended = mend_image(self._look, manifest, image)
+        mended = mend_image(self._look, manifest, image, ruling=ruling)
         self.work.left += mended.left
+        self.work.put(*mended.content)
         self.work.add(mended.reasons)
         return mended.document
 

@@ -42,7 +42,9 @@ def envelope(
         "warnings": list(warnings),
         "errors": list(errors),
     }
-    return json.dumps(tree, indent=2, ensure_ascii=False)
+    text = json.dumps(tree, indent=2, ensure_ascii=False)
+    # Documents of others may hold halves of surrogate pairs, which JSON can escape and UTF-8 cannot write.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def flatten(error: BaseException) -> Iterator[BaseException]:

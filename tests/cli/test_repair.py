@@ -293,6 +293,15 @@ class TestSource:
         assert (0, "nothing found\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
 
 
+def test_a_digest_is_not_a_tag_to_write(registry, app, run):
+    """The plan can be seen; bytes under a digest are what they are."""
+    sick(app)
+    name = f"{registry.host}/app@{tagged(registry)}"
+
+    assert 1 == run("repair", name).exit_code
+    assert 2 == run("repair", name, "--apply").exit_code
+
+
 class TestPlan:
     """What is shown before anything is written, and what is said afterwards."""
 
@@ -304,6 +313,17 @@ class TestPlan:
         assert 1 == done.exit_code
         assert "  ~ linux/arm64 size  9999 → 419  [index/child-size]" in done.stdout.splitlines()
         assert "nothing was written; --apply carries this out" in done.stderr
+
+    def test_names_of_others_do_not_reach_the_terminal(self, app, name, run):
+        """A label that colours, or looks like a line of ours."""
+        platform = {"os": "linux", "architecture": "arm64", "variant": "\x1b[2J\nleft: nothing \ud800"}
+        app.index(app.image("linux/arm64") | {"size": 9, "platform": platform})
+
+        done = run("repair", name)
+
+        assert "  ~ linux/arm64/\\x1b[2J\\nleft: nothing \\ud800 size  9 → 419  [index/child-size]" in done.stdout
+        assert "\x1b" not in done.stdout + done.stderr
+        assert 1 == json.loads(run("repair", name, "--json").stdout)["exit_code"]
 
     def test_json_says_why(self, app, name, run):
         sick(app)

@@ -11,7 +11,9 @@ from ocitool.check.repair import Repair, doubtful, plan_repair
 from ocitool.cli import changing
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import AuthError
+from ocitool.errors import AuthError, UsageError
+from ocitool.model.digest import as_digest
+from ocitool.model.printable import shown
 
 
 @click.command()
@@ -68,13 +70,17 @@ def command(
         substitute=substitute,
     )
     repair = plan_repair(seen, name, wishes)
-    left = "\n".join(f"left: {line}" for line in repair.left)
+    left = "\n".join(f"left: {shown(line)}" for line in repair.left)
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))
         data = repair.plan.to_tree() | {"left": list(repair.left), "applied": False}
-        shown = repair.plan.target if repair.left and repair.plan.is_empty else repair.plan.text()
-        text = "\n".join(filter(None, (shown, indent(left, "  "))))
+        plan = repair.plan.target if repair.left and repair.plan.is_empty else repair.plan.text()
+        text = "\n".join(filter(None, (plan, indent(left, "  "))))
         return Outcome(data=data, text=text, exit_code=code, summary=_unwritten(repair))
+    if repair.plan.tags and as_digest(name):
+        raise UsageError(
+            f"{reference} is a digest, which always means the same bytes", hint="repair a tag that holds it"
+        )
     outcome = changing.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
     backup = changing.journal_of(app).root if outcome.data.get("backups") else None
     kept = f"the old bytes are in {backup}; ocitool undo {reference} brings them back" if backup else ""

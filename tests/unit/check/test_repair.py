@@ -285,13 +285,35 @@ def test_attestations_go_last(ward, repair):
     assert ["linux/amd64", "unknown/unknown"] == platforms(ward)
 
 
+SAYS_NOTHING = {"config": lambda tree: (tree.pop("os"), tree.pop("architecture"))}
+
+
 def test_an_image_that_says_nothing_is_for_a_human(ward, repair):
-    """crane's empty base: no index says what the image is for."""
-    ward.image(config=lambda tree: (tree.pop("os"), tree.pop("architecture")), tag="1")
+    """crane's empty base: no index and no program says what the image is for."""
+    ward.image(layers=[], **SAYS_NOTHING, tag="1")
 
     left, _ = repair()
 
-    assert ["neither the entry nor the config says a platform; ocitool index annotate sets it"] == left
+    assert ["the config says no platform, and no program decides"] == left
+
+
+def test_an_image_whose_programs_say_what_it_is_for(ward, repair):
+    """No index names it, and its program is for one platform only."""
+    ward.image("linux/arm64", **SAYS_NOTHING, tag="1")
+
+    assert ([], []) == repair()
+    with ward.store.open_blob(view(ward.store.get_manifest("1")).config) as pieces:
+        tree = json.loads(b"".join(pieces))
+    assert ("linux", "arm64") == (tree["os"], tree["architecture"])
+
+
+def test_an_entry_whose_programs_say_what_it_is_for(ward, repair):
+    """K014: neither the entry nor the config names a platform."""
+    nameless = {k: v for k, v in ward.image("linux/arm64", **SAYS_NOTHING).items() if k != "platform"}
+    ward.index(ward.image(), nameless)
+
+    assert ([], []) == repair()
+    assert ["linux/amd64", "linux/arm64"] == platforms(ward)
 
 
 def test_what_no_repair_knows_is_left(ward, repair):

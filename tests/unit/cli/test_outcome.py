@@ -1,6 +1,8 @@
-"""Errors as lines: what is told once, what is shown of a compiler."""
+"""Errors as lines: what is told once, what is shown of a compiler; and the JSON envelope."""
 
-from ocitool.cli.outcome import distinct, error_lines
+import json
+
+from ocitool.cli.outcome import distinct, envelope, error_lines
 from ocitool.errors import AuthError, BuildError, NetworkError, RegistryError
 
 
@@ -28,3 +30,10 @@ def test_the_end_of_a_compilers_words_is_shown_and_all_of_them_when_verbose():
 
     assert ["error: cannot compile", "  | ... 20 lines before; --verbose shows more", "  | line 20"] == short[:3]
     assert ("  | line 49", 51) == (short[-1], len(long))
+
+
+def test_json_carries_what_utf_8_cannot():
+    """Half a surrogate pair in somebody's document stays what it is, as an escape."""
+    text = envelope("repair", {"label": "v\ud800 ü"}, 1, (), ())
+
+    assert "v\ud800 ü" == json.loads(text.encode())["data"]["label"]
