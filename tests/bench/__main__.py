@@ -1,8 +1,10 @@
 """`make bench`: every measurement, one after the other."""
 
-from tests.bench import index, push
+from tests.bench import check, index, push
 
 print("Packing and pushing: 5 platforms, a program of 60 MB each")
 push.main()
 print("\nIndexes, 20 ms away")
 index.main()
+print("\nAll tags of a repository, 1,000 of five platforms")
+check.main()

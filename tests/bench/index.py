@@ -1,4 +1,4 @@
-"""Index work against crane and docker manifest, 20 ms away: `python -m tests.bench.index`.
+"""Index work against crane, docker manifest and buildx imagetools, 20 ms away: `python -m tests.bench.index`.
 
 Whole processes through a delaying proxy in front of docker-registry; best of three, alternated. Ratios are
 what counts: the proxy and both registries share the machine with what is measured.
@@ -56,7 +56,7 @@ def compare(way: Delay, root: Path) -> list[tuple[str, float, int]]:
     name = f"{way.host}/bench/app"
     images = [f"{name}:t{number}" for number in range(MEMBERS)]
     ours = [sys.executable, "-m", "ocitool"]
-    crane, docker = peers.find("crane"), peers.find("docker")
+    crane, docker, buildx = peers.find("crane"), peers.find("docker"), peers.find("buildx")
     tasks = {
         "index of 32: ocitool": lambda: call(root, *ours, "index", "create", f"{name}:ours", *images),
         "index of 32: crane": lambda: call(
@@ -72,6 +72,10 @@ def compare(way: Delay, root: Path) -> list[tuple[str, float, int]]:
         "index of 32: docker": lambda: (
             call(root, docker, "manifest", "create", "--insecure", f"{name}:docker", *images),
             call(root, docker, "manifest", "push", "--purge", "--insecure", f"{name}:docker"),
+        ),
+        "index of 32: buildx": lambda: call(root, buildx, "imagetools", "create", "-t", f"{name}:buildx", *images),
+        "inspect with configs: buildx": lambda: call(
+            root, buildx, "imagetools", "inspect", "--format", "{{json .Image}}", f"{name}:ours"
         ),
         "inspect with configs: ocitool": lambda: call(root, *ours, "inspect", "--json", "--config", f"{name}:ours"),
         "annotate one member: ocitool": lambda: call(

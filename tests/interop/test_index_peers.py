@@ -136,6 +136,13 @@ class TestAccepted:
 
         assert all(f'"architecture": "{architecture}"' in answer for architecture in ("amd64", "arm", "arm64"))
 
+    def test_buildx_shows_its_digest_and_platforms(self, tool, index):
+        told = tool("buildx", "imagetools", "inspect", index)
+
+        assert f"Digest:    {tool('crane', 'digest', '--insecure', index).strip()}" in told
+        shown = [line.split()[-1] for line in told.splitlines() if line.strip().startswith("Platform:")]
+        assert ["linux/amd64", "linux/arm/v7", "linux/arm64/v8"] == sorted(shown)
+
     def test_skopeo_reads_the_same_bytes(self, run, tool, index):
         raw = tool("skopeo", "inspect", "--tls-verify=false", "--raw", f"docker://{index}")
 
