@@ -119,7 +119,7 @@ def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False
         loads=load or any(one.kind == "docker" and not one.place for one in outputs),
         insecure=any(one.says("registry.insecure") for one in outputs),
         names=tuple(name for one in outputs if one.kind in {"image", "registry", "docker"} for name in one.names),
-        format="oci" if any(one.says("oci-mediatypes") for one in outputs) else "",
+        format="oci" if any(one.kind == "oci" or one.says("oci-mediatypes") for one in outputs) else "",
         compression=next((one.compression for one in outputs if one.compression), ""),
         annotations=sum((one.annotations for one in outputs), Annotations()),
     )

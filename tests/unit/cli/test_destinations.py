@@ -133,3 +133,8 @@ def test_a_compression_that_is_not_written_is_named():
 def test_standard_output_takes_one():
     with pytest.raises(UsageError, match="standard output"):
         destinations(["docker-archive:-", "type=tar"])
+
+
+def test_an_output_of_type_oci_chooses_oci():
+    assert "oci" == destinations(["type=oci,dest=a.tar"]).format
+    assert "" == destinations(["oci-archive:a.tar", "type=docker,dest=d.tar"]).format
