@@ -59,5 +59,18 @@ func ignores(text, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return matcher.MatchesOrParentMatches(path)
+	// As a client of BuildKit walks a context: from directory to directory.
+	var ignored bool
+	var info patternmatcher.MatchInfo
+	for end := 0; end < len(path); end++ {
+		next := strings.IndexByte(path[end:], '/')
+		if next < 0 {
+			next = len(path) - end
+		}
+		end += next
+		if ignored, info, err = matcher.MatchesUsingParentResults(path[:end], info); err != nil {
+			return false, err
+		}
+	}
+	return ignored, nil
 }

@@ -39,3 +39,9 @@ for _ in range(200):
 for _ in range(500):
     text = RANDOM.choice(("", "", "", "\ufeff")) + "\n".join(line() for _ in range(RANDOM.randint(1, 5)))
     sys.stdout.write(f"{json.dumps({'ignore': text, 'paths': [path() for _ in range(4)]})}\n")
+PARTS = ("x", "a", "y", "*", "**", "?")
+for _ in range(300):
+    lines = ["/".join(RANDOM.choice(PARTS) for _ in range(RANDOM.randint(1, 3))) for _ in range(RANDOM.randint(2, 5))]
+    text = "\n".join(RANDOM.choice(("", "!")) + one for one in lines)
+    paths = ["/".join(RANDOM.choice("xay") for _ in range(RANDOM.randint(1, 4))) for _ in range(4)]
+    sys.stdout.write(f"{json.dumps({'ignore': text, 'paths': paths})}\n")

@@ -181,6 +181,18 @@ def test_arguments(home, build):
     assert "build argument Z is declared by no ARG" in given.stderr
 
 
+def test_env_goes_before_arg_in_a_stage_upon_another(home, build):
+    """K169: as BuildKit has it, the image's own variables are set anew at each FROM."""
+    text = (
+        "FROM bb AS a\nENV V=env\nARG V=arg W=$V-w\nLABEL first=$V\n"
+        "FROM a\nLABEL second=$V third=$W\nARG V\nLABEL fourth=$V\n"
+    )
+
+    labels = built(home, build(text, "-q")).config["config"]["Labels"]
+
+    assert {"first": "arg", "second": "env", "third": "arg-w", "fourth": "env"} == labels
+
+
 def test_run_is_refused_before_anything_else(home, build):
     outcome = build(
         "FROM nowhere.invalid/x AS b\nRUN go build -o /a .\nFROM bb\nRUN chmod 755 /a\nCOPY --from=b /a /a\n"

@@ -74,6 +74,9 @@ CASES: dict[str, Case] = {
     "arg against env": Case(
         "FROM bb\nENV V=env\nARG V=arg\nLABEL a=$V\nENV V=env2\nLABEL b=$V\nARG X Y=1 Z='a b'\nLABEL c=$X$Y$Z\n"
     ),
+    "arg below env in another stage": Case(
+        "FROM rich AS x\nARG A=arg\nARG C=1 D=$C\nLABEL a=$A d=$D\nFROM x\nLABEL b=$A c=$C\nARG A\nLABEL e=$A\n"
+    ),
     "automatic arguments": Case(
         "FROM --platform=$TARGETPLATFORM bb AS a\nLABEL none=$TARGETARCH\nARG TARGETOS\nARG TARGETARCH TARGETVARIANT\nARG TARGETPLATFORM\n"
         "LABEL p=$TARGETPLATFORM a=$TARGETARCH v=$TARGETVARIANT o=$TARGETOS\nARG TARGETARCH=mine\nLABEL m=$TARGETARCH\n",
@@ -157,6 +160,10 @@ CASES: dict[str, Case] = {
     "copy what is ignored": Case(
         "FROM scratch\nCOPY . /a/\nCOPY docs /d/\n",
         ignore="# comment\n*\n!docs\ndocs/*\n!docs/README.md\n!dir/sub\n**/five.txt\n!src/**/*.c\n  a.txt  \n!/one/f\n",
+    ),
+    "exceptions that come too late": Case(
+        "FROM scratch\nCOPY . /a/\n",
+        ignore="\ufeff**.txt\r\n!dir\r\n**/y\n!*/x\nout/arm\n!out\n***.tar\n./!to-*\nhard/\n!hard/second/\n\n!/one\n",
     ),
     "an ignore file of its own": Case(
         "FROM scratch\nCOPY . /a/\n", ignore="dir\n", own_ignore="*.t*\nout\n\n**/.hidden\n[ab]*\n"

@@ -153,8 +153,11 @@ _TREE = st.sets(st.lists(_NAME, min_size=1, max_size=4).map(tuple), max_size=12)
 
 
 def ignored_by(text, path):
-    """Whether a .dockerignore keeps a path out: the last line that matches it or a directory above it decides."""
-    ignored = False
+    """Whether a .dockerignore keeps a path out: the last line that matches it or a directory above it decides.
+
+    But a line counts for what is below a directory only if it changed something there when its turn came.
+    """
+    lines = []
     for line in text.removeprefix("\ufeff").split("\n"):
         pattern = line.strip()
         if line.startswith("#") or not pattern:
@@ -163,9 +166,14 @@ def ignored_by(text, path):
         pattern = posixpath.normpath(pattern).lstrip("/") if pattern else ""
         if keeps and not pattern:
             raise Malformed
-        parts = path.split("/")
-        if any(model(pattern, "/".join(parts[:n]), deep=True) for n in range(1, len(parts) + 1)):
-            ignored = not keeps
+        lines.append((keeps, pattern))
+    parts, counted, ignored = path.split("/"), set(), False
+    for prefix in ("/".join(parts[:n]) for n in range(1, len(parts) + 1)):
+        ignored = False
+        for number, (keeps, pattern) in enumerate(lines):
+            if number in counted or (keeps is ignored and model(pattern, prefix, deep=True)):
+                counted.add(number)
+                ignored = not keeps
     return ignored
 
 
@@ -192,7 +200,7 @@ def test_the_context_shows_what_is_kept_and_the_way_to_it(lines, tree):
     """K167: a directory that is kept out is there as long as something in it is kept; nothing else is."""
     text, files = "\n".join(lines), grown(tree)
     try:
-        kept = {path for path in files if not ignored_by(text, path)}
+        kept = {path for path in ("a", *files) if not ignored_by(text, path)} & {*files}
     except Malformed:
         return
     shown = {path for path in files if path in kept or any(one.startswith(f"{path}/") for one in kept)}

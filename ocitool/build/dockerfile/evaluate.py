@@ -135,7 +135,8 @@ class _State:
         state = _State(self.platform)
         state.base, state.files, state.author = self.base, self.files, self.author
         state.settings = {key: deepcopy(value) for key, value in self.settings.items() if key != "OnBuild"}
-        state.layers, state.told, state.variables = list(self.layers), list(self.told), dict(self.variables)
+        state.layers, state.told = list(self.layers), list(self.told)
+        state.variables = {**self.variables, **config.env_of(state.settings)}  # ENV goes before ARG once more
         return state
 
     @property

@@ -77,14 +77,19 @@ class IgnoreRules:
         return any(rule.keeps for rule in self.rules)
 
     def judge(self, path: str, above: Verdict | None = None) -> Verdict:
-        """The verdict on a path (relative, `/` between its parts), given that on the directory it stands in."""
+        """The verdict on a path (relative, `/` between its parts), given that on the directory it stands in.
+
+        A line that would change nothing where it stands is passed over, there and for what is below: with x/a
+        and then !x, x/a stays ignored, for at x there was nothing to except it from. So do BuildKit's clients.
+        """
         known = above.matched if above is not None and above.matched else (False,) * len(self.rules)
-        matched = tuple(was or rule.matches(path) for rule, was in zip(self.rules, known, strict=True))
+        matched: list[bool] = []
         ignored = False
-        for rule, does in zip(self.rules, matched, strict=True):
-            if does:
-                ignored = not rule.keeps
-        return Verdict(ignored, matched)
+        for rule, was in zip(self.rules, known, strict=True):
+            does = was or (rule.keeps == ignored and rule.matches(path))
+            matched.append(does)
+            ignored = not rule.keeps if does else ignored
+        return Verdict(ignored, tuple(matched))
 
     def ignores(self, path: str) -> bool:
         """Whether the path is kept out, by its own name or by that of a directory above it."""

@@ -89,9 +89,12 @@ def _rune(number: int) -> str:
 
 
 def workdir_of(current: str, path: str) -> str:
-    """The absolute path that WORKDIR means: as it is written, or joined to the current one and cleaned (K166)."""
-    if path.startswith("/"):
-        return path
+    """The absolute path that WORKDIR means: as it is written, or joined to the current one and cleaned (K166).
+
+    An empty one changes nothing.
+    """
+    if path.startswith("/") or not path:
+        return path or posixpath.join("/", current)
     return posixpath.normpath(posixpath.join("/", current, path)).replace("//", "/")
 
 

@@ -34,6 +34,10 @@ def test_everything_but_one_file_below_a_directory():
         ("!docs/README.md\ndocs", ["docs/README.md"], ["x"]),
         ("*.md\n! README*.md\nREADME-secret.md", ["x.md", "README-secret.md"], ["README.md", "README-a.md"]),
         ("a\n!a/b\na/b/c", ["a/x", "a/b/c", "a/b/c/d"], ["a/b", "a/b/d"]),
+        ("x/a\n!x", ["x/a"], ["x", "x/b"]),  # at x there was nothing to except
+        ("x\n!x\nx/a\n!x", ["x/a/b"], ["x", "x/b"]),
+        ("**/y\n!*/x", ["a/x/y", "y"], ["a/x"]),
+        ("**\n!*/x", ["a", "y"], ["a/x", "a/x/y"]),
         ("**.go", ["a.go", "b/c.go"], ["go", "a.go.x"]),
         ("*\n!/a/\n./!b", ["c", "a.x"], ["a", "a/x", "b"]),
         ("/", [], ["a"]),

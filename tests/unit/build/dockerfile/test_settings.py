@@ -28,6 +28,8 @@ def test_words_are_quoted_as_go_does_it():
         ("/a", "/b/", "/b/"),
         ("/a/", "b/", "/a/b"),
         ("/a", "../..", "/"),
+        ("/a//b/", "", "/a//b/"),
+        ("a", "", "/a"),
     ],
 )
 def test_workdir(current, path, expected):
