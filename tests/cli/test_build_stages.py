@@ -239,3 +239,15 @@ def test_a_check_knows_of_replaced_stages(project, run):
     told = json.loads(run("build", ".", "--check", "--json").stdout)["data"]["findings"]
 
     assert [13] == [finding["line"] for finding in told if finding["rule"] == "RunNeedsProcess"]
+
+
+def test_modules_that_another_stage_would_download_are_not_missed(home, project):
+    dockerfile = (
+        "FROM golang AS deps\nCOPY go.mod /src/\nRUN go mod download\n"
+        "FROM golang AS b\nCOPY --from=deps /go/pkg /go/pkg\nCOPY --from=deps /src/go.mod /kept/\nCOPY . .\n"
+        "RUN go build -o /app ./cmd/app\nFROM scratch\nCOPY --from=b /app /kept/go.mod /\n"
+    )
+
+    image = built(home, project(dockerfile, '[stage.b]\ntoolchain = "go"\n'))
+
+    assert {"app", "go.mod"} == set(image.files())

@@ -60,6 +60,9 @@ class Resources(Protocol):
     def is_apart(self, stage: int, platform: Platform) -> bool:
         """Whether nothing but single files is wanted of a stage, so that its base is not looked at."""
 
+    def is_idle(self, stage: int, platform: Platform) -> bool:
+        """Whether nobody misses a file that a stage does not have."""
+
     def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
         """The files of a stage that has made `own`, those of its base among them."""
 
@@ -229,7 +232,12 @@ class _Evaluator:
         with _placed(where):
             match instruction:
                 case Copy():
-                    self._copy(state, needed, instruction)
+                    try:
+                        self._copy(state, needed, instruction)
+                    except NotFound:
+                        ground = needed.sources.get(instruction.source_stage)
+                        if ground is None or not self._resources.is_idle(ground.stage, self._wanted.platform):
+                            raise
                 case made.Arg():
                     self._arg(state, instruction)
                 case made.Workdir():

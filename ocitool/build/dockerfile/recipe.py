@@ -271,6 +271,10 @@ class Reached:
         """Whether the base of a stage is looked at only for a file that nothing else gives."""
         return self._recipe.replacements.is_apart(stage, platform)
 
+    def is_idle(self, stage: int, platform: Platform) -> bool:
+        """Whether a stage only prepares what a replaced one would do."""
+        return self._recipe.replacements.is_idle(stage, platform)
+
     def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
         """The files of a stage; of one that is apart its base's as well, once they are asked for."""
         return self._recipe.replacements.whole(

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ocitool.build.dockerfile.deeds import deeds
+from ocitool.build.dockerfile.deeds import Kind, deeds
 from ocitool.build.dockerfile.instructions import Dockerfile, Run, Stage
 from ocitool.build.dockerfile.sources import Files
-from ocitool.build.dockerfile.stages import Ground, Needed, Origin, find_stage
+from ocitool.build.dockerfile.stages import Ground, Needed, Origin, find_stage, runs
 from ocitool.build.spec import StageSpec
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind, ancestors, name_bytes, resolve
+from ocitool.model.files import Kind as FileKind
+from ocitool.model.files import ancestors, name_bytes, resolve
 from ocitool.pack.entries import Entry
 
 _SHARED: Final = frozenset(
@@ -35,11 +36,13 @@ class Roles:
     """What is done with the needed stages: by number, those that ocitool.toml replaces, and those `apart`.
 
     Of a stage apart nothing but single files is wanted, so that its base need not be fetched. Those of them that
-    nothing replaces are the ground of one that is.
+    nothing replaces are the ground of one that is, or `idle`: they only prepare what such a stage does, as one that
+    downloads modules.
     """
 
     replaced: Mapping[int, StageSpec] = field(default_factory=dict, hash=False)
     apart: frozenset[int] = frozenset()
+    idle: frozenset[int] = frozenset()
 
     def takes(self, stage: Stage, run: Run) -> bool:
         """Whether the line need not be carried out.
@@ -69,18 +72,30 @@ def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
     """The role of each needed stage; the target comes last among them."""
     there = {one.stage.number for one in needed}
     apart: set[int] = set()
+    idle: set[int] = set()
     for one in reversed(needed[:-1]):
         number = one.stage.number
-        upon = [other.stage.number for other in needed if _is_stage(other.ground, number)]
-        taken = [
+        upon = {other.stage.number for other in needed if _is_stage(other.ground, number)}
+        taken = {
             other.stage.number
             for other in needed
             if any(_is_stage(source, number) for source in other.sources.values())
-        ]
-        is_ground = bool(upon) and not taken
-        if (number in replaced or is_ground) and apart.issuperset(upon):
+        }
+        if not apart.issuperset(upon):
+            continue
+        if number in replaced or (upon and not taken):
             apart.add(number)
-    return Roles({number: spec for number, spec in replaced.items() if number in there}, frozenset(apart))
+        elif apart.issuperset(taken) and _only_prepares(one):
+            apart.add(number)
+            idle.add(number)
+    kept = {number: spec for number, spec in replaced.items() if number in there}
+    return Roles(kept, frozenset(apart), frozenset(idle))
+
+
+def _only_prepares(one: Needed) -> bool:
+    """Whether the stage has RUN lines, and they leave nothing that an image needs."""
+    kinds = {deed.kind for _, run in runs((one,)) for deed in deeds(run)}
+    return kinds == {Kind.PREPARE}
 
 
 def replaceable(needed: Sequence[Needed]) -> frozenset[int]:
@@ -118,24 +133,24 @@ class Backed:
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory."""
         own = self._own.names(path)
-        if self._own.kind_at(path) is Kind.DIRECTORY and (path in _SHARED or not path):
+        if self._own.kind_at(path) is FileKind.DIRECTORY and (path in _SHARED or not path):
             return tuple(sorted({*own, *self._base().names(path)}, key=name_bytes))
         return own if own or self._own.kind_at(path) is not None or self._is_own(path) else self._base().names(path)
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """The kind of what stands there."""
         entry = self.entry_at(path) if path else None
-        return Kind.DIRECTORY if not path else None if entry is None else entry.kind
+        return FileKind.DIRECTORY if not path else None if entry is None else entry.kind
 
     def link_at(self, path: str) -> str | None:
         """The target of the symbolic link there."""
         entry = self.entry_at(path) if path else None
-        return entry.link if entry is not None and entry.kind is Kind.SYMLINK else None
+        return entry.link if entry is not None and entry.kind is FileKind.SYMLINK else None
 
     def _is_own(self, path: str) -> bool:
         """Whether the path is below something that only the stage has."""
         return any(
-            self._own.kind_at(above) not in {None, Kind.DIRECTORY}
-            or (above not in _SHARED and self._own.kind_at(above) is Kind.DIRECTORY)
+            self._own.kind_at(above) not in {None, FileKind.DIRECTORY}
+            or (above not in _SHARED and self._own.kind_at(above) is FileKind.DIRECTORY)
             for above in ancestors(path)
         )

@@ -79,6 +79,10 @@ class Replacements:
         """Whether the base of a stage is looked at only for a file that nothing else gives."""
         return stage in self.roles[platform].apart
 
+    def is_idle(self, stage: int, platform: Platform) -> bool:
+        """Whether a stage only prepares what a replaced one would do, so that nobody misses what it lacks."""
+        return stage in self.roles[platform].idle
+
     def gives(self, stage: int, platform: Platform) -> str:
         """What a stage that is made without its RUN lines has to offer; empty for any other."""
         found = self.stand_ins[platform].get(stage)
@@ -102,7 +106,7 @@ class Replacements:
         self, stage: int, platform: Platform, own: Files | None, image_files: Callable[[Ground], Files]
     ) -> Files | None:
         """The files of a stage; of one that is apart those of its base as well, once they are asked for."""
-        if not self.is_apart(stage, platform):
+        if not self.is_apart(stage, platform) or self.is_idle(stage, platform):
             return own
         by_number = {one.stage.number: one for one in self.needed[platform]}
         chain = [by_number[stage]]

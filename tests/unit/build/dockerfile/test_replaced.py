@@ -38,6 +38,14 @@ def test_so_does_what_only_such_a_stage_is_built_upon():
     assert frozenset({1}) == role(f"{text}COPY --from=base /y /\n", "b")[1].apart
 
 
+@pytest.mark.parametrize(("run", "is_idle"), [("go mod download", True), ("apk add x", False), ("npm ci", False)])
+def test_a_stage_that_only_prepares_is_idle(run, is_idle):
+    text = f"FROM a AS deps\nRUN {run}\nFROM a AS b\nCOPY --from=deps /go /go\nRUN x\nFROM c\nCOPY --from=b /x /\n"
+
+    assert (frozenset({0}) if is_idle else frozenset()) == role(text, "b")[1].idle
+    assert frozenset() == role(f"{text}COPY --from=deps /y /\n", "b")[1].idle
+
+
 def test_what_the_image_is_built_upon_does_not():
     assert frozenset() == role("FROM a AS b\nRUN x\nFROM b\n", "b")[1].apart
     assert frozenset() == role("FROM a\nRUN x\n", "0")[1].apart
