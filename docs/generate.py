@@ -152,6 +152,7 @@ def rules() -> str:
         GENERATED + "# Rules of `ocitool check`",
         "",
         "Ids are stable. Rules marked deep see something only with `--deep`, which reads every layer.",
+        "Those of the family tag need `--all-tags`; HEAD and GET are compared with it only.",
         "What `repair` can mend is marked fixable; some of it needs a flag, and is never guessed.",
     ]
     family = ""

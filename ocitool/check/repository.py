@@ -196,10 +196,10 @@ class _Tags:
             self._found += self._news(seen.found)
 
     def _news(self, found: Iterable[Finding]) -> Iterator[Finding]:
-        """Without what the registry does to every tag: that is told of the first."""
+        """Without what the registry does to every tag, or to a child of several: that is told of the first."""
         for one in found:
-            habit = (one.rule, one.message)
-            if one.rule.partition("/")[0] != "registry" or one.at.label or habit not in self._habits:
+            habit = (one.rule, str(one.at.digest) if one.at.label else one.message)
+            if one.rule.partition("/")[0] != "registry" or habit not in self._habits:
                 self._habits.add(habit)
                 yield one
 

@@ -49,11 +49,13 @@ def selection(
 def tell_idle(
     app: App, chosen: Selection, rules: Sequence[Rule], checked: Checked, *, deep: bool, all_tags: bool
 ) -> None:
-    """Warn of each allowance that nothing needed, if all there is was seen."""
-    if checked.unanswered:
-        return
+    """Warn of what has no effect: rules that were chosen and cannot see anything, allowances that nothing needs."""
     ran = [rule.id for rule in (*rules, *(TAG_RULES if all_tags else ())) if deep or not rule.needs_deep]
-    for one in chosen.idle(checked.findings, ran):
+    for pattern in chosen.select:
+        if not any(fnmatchcase(rule, pattern) for rule in ran):
+            flag = "--all-tags" if any(fnmatchcase(rule.id, pattern) for rule in TAG_RULES) else "--deep"
+            app.listener(Noted(f"{pattern} sees something only with {flag}"))
+    for one in chosen.idle(checked.findings, ran) if not checked.unanswered else ():
         app.listener(Noted(f"[check] allows {one}, and there is nothing to allow"))
 
 

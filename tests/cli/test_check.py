@@ -7,7 +7,8 @@ import pytest
 
 from ocitool.store.layout import LayoutStore
 from tests.conftest import REPOSITORY
-from tests.fakes.sick import Ward, member, tar
+from tests.fakes.programs import Elf
+from tests.fakes.sick import Ward, member, program, tar
 
 SUDO = tar(member("usr/bin/sudo", mode=0o4755), member("usr/bin/su", mode=0o4755))
 ACME = """
@@ -103,6 +104,40 @@ def test_an_allowance_of_nothing_is_told(check):
     assert (0, f"warning: {told}\n") == ((done := check(allow)).exit_code, done.stderr)
     assert [told] == json.loads(check(allow, "--json").stdout)["warnings"]
     assert "" == check(allow, "--ignore", "layer/large-id").stderr
+
+
+def test_a_program_of_another_machine_that_is_meant_to_be_there(home, run, monkeypatch):
+    """K010: named by its path, the rest of the image is judged as ever."""
+    monkeypatch.chdir(home)
+    firmware = tar(member("usr/lib/firmware/boot", Elf(machine=62).build(), mode=0o755))
+    with LayoutStore(home / "img", create=True) as store:
+        Ward(store).image("linux/arm64", layers=[firmware, program("arm64")], tag="1")
+    allow = '[[check.allow]]\nrule = "binary/*"\nat = "/usr/lib/firmware/*"\nreason = "for the card"\n'
+
+    without = run("check", "oci:img:1", "--deep")
+    (home / "ocitool.toml").write_text(allow)
+    allowed = run("check", "oci:img:1", "--deep")
+
+    assert (1, 0, "") == (without.exit_code, allowed.exit_code, allowed.stderr)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ("layer/setuid", "warning: layer/setuid sees something only with --deep\n"),
+        ("binary/*", "warning: binary/* sees something only with --deep\n"),
+        ("tag/*", "warning: tag/* sees something only with --all-tags\n"),
+        ("layer/*", ""),
+        ("index/*", ""),
+    ],
+)
+def test_rules_that_cannot_see_anything_are_told(home, run, chosen, told):
+    """Nothing found is not the answer to what was not looked for."""
+    with LayoutStore(home / "img", create=True) as store:
+        ward = Ward(store)
+        ward.index(ward.image())
+
+    assert told == run("check", f"oci:{home}/img:1", "--select", chosen).stderr
 
 
 def test_severities_of_the_project(check):

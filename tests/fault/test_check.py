@@ -165,6 +165,14 @@ def test_head_and_get_disagree(check, fault, message):
     assert 1 == exit_code(done.findings, done.unanswered)
 
 
+def test_a_child_that_tags_share_is_told_once(check, ward):
+    """What the registry says of it is the same for all of them."""
+    child = f"GET */manifests/{ward.image('linux/arm64')['digest']}"
+    done = check(edited(child, Content_Type="text/plain"), all_tags=True)
+
+    assert [("registry/content-type", "linux/arm64")] == [(one.rule, one.at.label) for one in done.findings]
+
+
 @pytest.mark.parametrize(("status", "code"), [(401, 4), (403, 4), (429, 5), (500, 5), (503, 5)])
 def test_what_could_not_be_seen_goes_before_findings(check, ward, status, code):
     """K034: the other child is gone, which would be 1."""

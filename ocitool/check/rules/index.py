@@ -229,7 +229,7 @@ RULES: Final = (
     Rule(
         "index/impossible-platform",
         "A platform that nobody asks for",
-        "Names are those of Go: amd64 and not x86_64. An entry under another name is never found.",
+        "Names are those of Go: amd64 and not x86_64. Clients that compare names as they are never find it.",
         "linux/x86_64",
         _ERROR, impossible_platform,
     ),
