@@ -73,13 +73,13 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     )
     if wanted.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
-    asked = request(app, path, words, wanted, ways)
     method, as_json = buildx.call(flags)
+    if method != "check" and wanted.leaves_nothing:
+        app.borrow_store()
+    asked = request(app, path, words, wanted, ways)
     if method == "check":
         app.console.as_json = app.console.as_json or as_json
         return linting.check(app, asked)
-    if wanted.leaves_nothing:
-        app.borrow_store()
     if wanted.insecure:
         app.trust(tag.api_host for tag in asked.tags)
     around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
@@ -147,7 +147,7 @@ def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> Bu
         version=os.environ.get("OCITOOL_VERSION", ""),
         use_cache=not words.is_set("no_cache") and not words.many("no_cache_filter"),
         dockerfile=dockerfile,
-        environ=os.environ,
+        environ={**os.environ, **app.borrowed},
     )
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -36,7 +36,8 @@ class App:
     """One run of one command: its scope, its way to stores, and whom to tell.
 
     `jobs` is how many things are done at once (0: as many as sensible); `has_chosen_store` says that a flag or a
-    variable named the store. Closed by the wrapper of `common`.
+    variable named the store. `borrowed` are the variables by which compilers keep their caches in the store of
+    `borrow_store`. Closed by the wrapper of `common`.
     """
 
     command: str
@@ -45,6 +46,7 @@ class App:
     cache_dir: Path
     console: Console
     has_chosen_store: bool = False
+    borrowed: Mapping[str, str] = field(default_factory=dict)
     scope: Scope = field(default_factory=Scope)
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -80,6 +82,10 @@ class App:
             self.cache_dir = Path(folder)
             self.machine = MachineStore(self.cache_dir)
             self.access = replace(self.access, journal=self.cache_dir / "journal")
+            self.borrowed = {"XDG_CACHE_HOME": f"{folder}/tools"}
+            modules = Path(os.environ.get("HOME") or "/nonexistent", "go")
+            if not ({"GOPATH", "GOMODCACHE"} & set(os.environ) or os.path.lexists(modules)):
+                self.borrowed = {**self.borrowed, "GOMODCACHE": f"{folder}/modules"}
             note = f"note: {error.what}; nothing of this run is remembered, and {folder} is used until it ends"
             self.listener(Noted(note, "notice"))
 
