@@ -321,6 +321,9 @@ OURS_ALONE: dict[str, Case] = {
     "the number of a stage": Case(
         "FROM bb\nLABEL a=1\nFROM scratch\nLABEL b=1\n", target="0", differs="Numbers of stages"
     ),
+    "a link that leads nowhere among others": Case(
+        "FROM bb\nCOPY --exclude=dir . /a/\n", differs="Links that lead nowhere under --exclude"
+    ),
     "a name in a layer of its own": Case(
         "FROM bb\nCOPY --link --chown=www a.txt /a\n", differs="Names under --link"
     ),

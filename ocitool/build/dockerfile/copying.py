@@ -302,13 +302,18 @@ class _Copying:
 def _copy_with_parents(job: _Copying, missing: Callable[[str], Exception]) -> None:
     """Each pattern's matches under the names they have from the root on, or from the `/./` in the pattern."""
     target = job.folder(resolve(job.order.destination, job.onto.link_at))
+    count = 0
     for written in job.order.sources:
         job.onto.next_source()
         above, pivot, below = written.partition("/./")
         pattern = posixpath.normpath(f"/{below if pivot else written}").lstrip("/")
         roots = tuple(matches(above if pivot else "/", job.source, missing))
-        if not sum(job.contents(root, target, Chosen(pattern)) for root, _ in roots):
+        found = sum(job.contents(root, target, Chosen(pattern)) for root, _ in roots)
+        if not found and not is_pattern(written):
             raise missing(written)
+        count += found
+    if not count:
+        raise missing(job.order.sources[0])
 
 
 def matches(pattern: str, source: Files, missing: Callable[[str], Exception]) -> Iterator[tuple[str, str]]:

@@ -264,6 +264,15 @@ def test_parents_are_copied_with_what_a_pattern_matches():
     assert ["x", "x/d", "x/d/sub", "x/d/sub/two"] == paths("./d/sub/", "/x/", parents=True)
 
 
+def test_one_pattern_of_several_may_match_nothing():
+    assert ["x", "x/d", "x/d/in", "x/d/one"] == paths("nothing*", "d/*n*", "/x/", parents=True)
+    assert ["x", "x/a.txt"] == paths("nothing*", "a.txt", "/x/")
+    for sources in (("nothing*", "no*/x"), ("a.txt", "nothing")):
+        for parents in (False, True):
+            with pytest.raises(NotFound):
+                copied(*sources, "/x/", parents=parents)
+
+
 def test_parents_begin_at_the_pivot():
     assert ["x", "x/sub", "x/sub/two"] == paths("d/./sub/two", "/x/", parents=True)
     assert ["x", "x/in", "x/one"] == paths("dl/./*n*", "/x/", parents=True)
