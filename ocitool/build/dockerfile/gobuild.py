@@ -11,7 +11,7 @@ from typing import Final
 from ocitool.build.dockerfile.commands import Command, commands, is_computed, plain
 from ocitool.build.dockerfile.instructions import Run
 from ocitool.build.dockerfile.shell import expand
-from ocitool.build.go import CGO_PASSED, PASSED
+from ocitool.build.go import PASSED
 from ocitool.errors import UsageError
 
 GOPATH: Final = "/go"
@@ -26,8 +26,10 @@ _WITH_VALUE: Final = frozenset(
 _PATHS: Final = frozenset(
     {"GOCACHE", "GOMODCACHE", "GOPATH", "GOROOT", "GOTMPDIR", "GOENV", "GOWORK", "GOCACHEPROG"}
 )
-_VARIABLES: Final = frozenset((*PASSED, *CGO_PASSED)) - _PATHS
-"""Variables of a stage that mean something outside of it."""
+_VARIABLES: Final = frozenset(PASSED) - _PATHS
+"""Variables of a stage that mean something outside of it; CC and the like are programs of its image."""
+_OF_THE_IMAGE: Final = frozenset({"-compiler", "-exec", "-overlay", "-pkgdir", "-toolexec"})
+"""Flags that name programs to start or files to read, which a Dockerfile has no say in on this machine."""
 _FOLDERS: Final = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/go/bin"})
 
 
@@ -49,6 +51,12 @@ class GoBuild:
     env: tuple[tuple[str, str], ...] = ()
     cgo: bool | None = None
     unclear: frozenset[str] = frozenset()
+
+
+def foreign_flags(flags: Iterable[str]) -> tuple[str, ...]:
+    """The flags among these words that mean programs or files of the image, by their names with one dash."""
+    names = (f"-{word.partition('=')[0].lstrip('-')}" for word in flags)
+    return tuple(name for name in names if name in _OF_THE_IMAGE)
 
 
 def go_builds(

@@ -4,20 +4,21 @@ What ocitool.toml does not say is read off the stage's own `go build`.
 """
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocitool.build.command import Command, command_environ, find_command
 from ocitool.build.compile import Planned, Project
-from ocitool.build.dockerfile.gobuild import GoBuild, go_builds
+from ocitool.build.dockerfile.gobuild import GoBuild, foreign_flags, go_builds
 from ocitool.build.dockerfile.instructions import Dockerfile, Stage
 from ocitool.build.dockerfile.stages import Needed, Wanted
 from ocitool.build.dockerfile.walk import Line, Walk, is_in, joined
 from ocitool.build.go import Go, GoOptions, find_go, go_environ, program_name, programs_below
 from ocitool.build.spec import StageSpec
 from ocitool.build.toolchain import CompileJob, Program, Target, folder_name
-from ocitool.errors import UsageError
+from ocitool.errors import NotFound, UsageError
 from ocitool.model.files import Kind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, parse_copy
@@ -48,7 +49,10 @@ class StandIn:
             Entry(job.place.lstrip("/"), Kind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
             for job in self.jobs
         ]
-        files = [entry for rule in self.rules for entry in expand(rule, platform, source)]
+        try:
+            files = [entry for rule in self.rules for entry in expand(rule, platform, source)]
+        except NotFound as error:
+            raise NotFound(f"{self.spec.at}: {error.what}", name=error.name, where=error.where) from error
         return (*programs, *files)
 
 
@@ -85,7 +89,7 @@ def stand_in(replacing: Replacing, needed: Sequence[Needed], wanted: Wanted) -> 
             f"{spec.at}: stage {stage.name} has no RUN line to stand in for", hint="leave the table out"
         )
     at = lines[-1].run.line.number
-    rules = tuple(parse_copy(text) for text in spec.files)
+    rules = tuple(_rule(spec, text) for text in spec.files)
     if spec.toolchain == "prebuilt":
         return StandIn(spec, at, rules=rules)
     if spec.toolchain == "command":
@@ -100,6 +104,13 @@ def stand_in(replacing: Replacing, needed: Sequence[Needed], wanted: Wanted) -> 
     folders = {one.build.folder for one in found}
     unseen = tuple(number for number, place in walk.foreign if any(is_in(place, folder) for folder in folders))
     return StandIn(spec, found[-1].line, jobs, rules, unseen)
+
+
+def _rule(spec: StageSpec, text: str) -> CopyRule:
+    try:
+        return parse_copy(text)
+    except UsageError as error:
+        raise UsageError(f"{spec.at}.files: {error.what}", hint=error.hint) from error
 
 
 def _compiles(replacing: Replacing, lines: Sequence[Line]) -> tuple[_Found, ...]:
@@ -139,6 +150,13 @@ def _complete(replacing: Replacing, one: _Found) -> _Found:
                 f"{replacing.file.file}:{one.line}: only a shell could tell the {key} of this go build",
                 hint=f"write {key} = {example.get(key, '[…]')} into [stage.{spec.name}]",
             )
+    words = () if "flags" in spec.said else build.flags
+    words += () if "GOFLAGS" in dict(spec.go.env) else tuple(dict(build.env).get("GOFLAGS", "").split())
+    for flag in foreign_flags(words):
+        raise UsageError(
+            f"{replacing.file.file}:{one.line}: {flag} of this go build means programs or files of the image",
+            hint=f"write flags = [] into [stage.{spec.name}], or what is meant for this machine; env has GOFLAGS",
+        )
     if spec.package:
         build = replace(build, package=spec.package)
     if spec.output:
@@ -163,17 +181,22 @@ def _go_jobs(replacing: Replacing, found: Sequence[_Found], platform: Platform) 
 
 def _programs(build: GoBuild, source: Path) -> tuple[tuple[Program, str], ...]:
     """The programs of one compile, each with its place in the stage."""
-    if build.package.endswith("..."):
-        found = programs_below(source, build.package.removesuffix("...") or ".")
-    else:
+    if not build.package.endswith("..."):
         name = posixpath.basename(build.output) or program_name(source, build.package)
-        found = (Program(name, build.package),)
+        place = f"{posixpath.dirname(build.output).rstrip('/')}/{name}"
+        return ((Program(_plain(name), build.package), place),)
+    found = programs_below(source, build.package.removesuffix("...") or ".")
     if not found or (len(found) > 1 and not build.output.endswith("/")):
         raise UsageError(
             f"{build.package} holds {len(found)} programs, which cannot become {build.output}",
             hint="name one with package, or end output with a slash for all of them",
         )
     return tuple((one, build.output + one.name if build.output.endswith("/") else build.output) for one in found)
+
+
+def _plain(name: str) -> str:
+    """A program's name for messages and for the compiler's output, whatever its file is called."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).lstrip("-.+") or "program"
 
 
 def _options(spec: StageSpec, build: GoBuild) -> GoOptions:
@@ -191,7 +214,7 @@ def _options(spec: StageSpec, build: GoBuild) -> GoOptions:
 def _command(replacing: Replacing, place: str, platform: Platform) -> CompileJob:
     options, environ = replacing.spec.command, replacing.project.environ
     source = _below(replacing, replacing.spec.source)
-    name = posixpath.basename(place)
+    name = _plain(posixpath.basename(place))
     target = Target(Program(name), platform, source.absolute(), _output(replacing, platform, 0, name))
     found = find_command(options, source, environ)
     return Command(options, found, command_environ(environ, options)).plan(target)

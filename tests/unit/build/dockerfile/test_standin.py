@@ -7,7 +7,7 @@ from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.stages import Wanted, find_stage, needed_stages
 from ocitool.build.dockerfile.standin import Replacing, stand_in
 from ocitool.build.spec import Stamp, load_spec
-from ocitool.errors import Unsupported, UsageError
+from ocitool.errors import NotFound, Unsupported, UsageError
 from ocitool.model.platform import Platform
 
 ARM = Platform.parse("linux/arm/v7")
@@ -66,6 +66,8 @@ def folder_of(found):
         ("WORKDIR /s\nCOPY . .\nRUN go build -o /a . && go build -o /b ./cmd/tool", "", ["/a", "/b"]),
         ("WORKDIR /s\nCOPY . .\nRUN go build -o /a . && go build -o /b ./cmd/tool", 'package = "cmd/tool"', ["/b"]),
         ("WORKDIR /s\nRUN make", 'output = "bin/x"', ["/s/bin/x"]),
+        ("RUN go build -o '/o/x y@1'", "", ["/o/x y@1"]),
+        ("WORKDIR /s\nCOPY . .\nRUN go build -o /", "", ["/shop"]),
         ("WORKDIR /s\nRUN make", 'output = "/o/"\npackage = "./cmd/tool"', ["/o/tool"]),
     ],
 )
@@ -166,6 +168,9 @@ def test_files_that_are_there(get, source):
             "two programs would go to /x",
             "package",
         ),
+        ("RUN go build -toolexec=/x -o /x", "", "D:2: -toolexec of this go build means programs", "flags = []"),
+        ("ENV GOFLAGS=-overlay=/x\nRUN go build -o /x", "", "D:3: -overlay of this go build", "env has GOFLAGS"),
+        ("RUN go build -o /x", 'files = ["a"]', "stage.b.files: not a copy rule: 'a'", "SRC:DEST"),
         ("RUN go build -o /x", 'source = "/etc"', "the sources are in /etc", "a folder below PATH"),
     ],
 )
@@ -174,6 +179,13 @@ def test_what_cannot_be_known(get, dockerfile, table, words, hint):
         get(dockerfile, f'toolchain = "go"\n{table}')
     assert words in raised.value.what
     assert hint in raised.value.hint
+
+
+def test_files_that_are_not_there(get, source):
+    found = get("RUN x", 'toolchain = "prebuilt"\nfiles = ["gone:/w"]')
+
+    with pytest.raises(NotFound, match=r"ocitool.toml line 1: stage.b: nothing to copy at .*gone"):
+        found.entries(ARM, source)
 
 
 def test_a_command_that_is_not_there(get):
