@@ -18,18 +18,18 @@ from ocitool.errors import WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import Content, Entry, FileContent
+from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
 from ocitool.pack.stamps import has_foreign_clock, is_settled
 from ocitool.store.base import Memo
 
 _HELD_FILE: Final = 64 * 1024
-_HELD_TOTAL: Final = 32 * 1024 * 1024
+_HELD_TOTAL: Final = 16 * 1024 * 1024
 
 
 class Holding:
     """Keeps small files in memory from the look at them until they are packed, so that each is read once.
 
-    Files of at most 64 KiB, and at most 32 MiB of them for all platforms of a build.
+    Files of at most 64 KiB, and at most 16 MiB of them for all platforms of a build.
     """
 
     def __init__(self) -> None:
@@ -90,9 +90,9 @@ def _inspect(content: Content) -> Binary | None:
     match content:
         case FileContent() if content.is_held:
             return inspect_stream((content.hold(),))
-        case FileContent():
-            try:
-                return inspect_binary(lambda: Path(content.path).open("rb"))
+        case OnDisk():
+            try:  # unbuffered: of most files four bytes are enough
+                return inspect_binary(lambda: Path(content.path).open("rb", buffering=0))
             except OSError as error:
                 raise local_io(error, f"read {content.path}") from error
         case _:

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
 from ocitool.model.digest import Digest
@@ -46,6 +46,15 @@ class Content(Protocol):
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes in pieces of at most 256 KiB. Raises LocalIOError."""
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """Content that is the whole of a file of this machine, so that it can be looked into anywhere."""
+
+    @property
+    def path(self) -> Path | str:
+        """The file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ still the one that is there, where the server gave anything to ask with.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.build.dockerfile.origins import name_of
@@ -18,7 +19,7 @@ from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
 from ocitool.registry.answers import redact
 from ocitool.registry.downloads import Download, Edition, download
-from ocitool.store.base import Reader
+from ocitool.store.layout import LayoutStore
 
 if TYPE_CHECKING:
     from ocitool.build.request import Surroundings
@@ -28,10 +29,15 @@ _MODE: Final = 0o600
 
 @dataclass(frozen=True, slots=True)
 class BlobContent:
-    """A blob of a store as the content of a file; verified when it is read."""
+    """A blob of a layout as the content of a file; verified when it is read."""
 
-    store: Reader
+    store: LayoutStore
     blob: Descriptor
+
+    @property
+    def path(self) -> Path:
+        """Where the layout keeps it."""
+        return self.store.blob_path(self.blob.digest)
 
     @property
     def size(self) -> int:

@@ -54,6 +54,9 @@ class Resources(Protocol):
     def download(self, url: str, checksum: Digest | None) -> Entry:
         """The file at a URL under its own name. Raises DigestMismatch, and what asking for it raises."""
 
+    def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """The entries, or the equal ones of another platform, so that they are in memory once."""
+
     def unpack(self, content: Content) -> tuple[Entry, ...] | None:
         """The entries of a tar archive, compressed or not; None if the file is none."""
 
@@ -411,7 +414,7 @@ class _Evaluator:
         return Entry(heredoc.name, Kind.FILE, 0o644, content=BytesContent(text.encode()))
 
     def _layer(self, state: _State, line: str, layer: Growing) -> None:
-        entries = layer.sorted()
+        entries = self._resources.shared(layer.sorted())
         if entries:
             state.files = Layered(entries, state.files)
         state.tell(line, entries)

@@ -194,6 +194,7 @@ class Reached:
         self._contexts: dict[str, Files] = {}
         self.spool = Spool(spool, around.scope)
         self._downloads = Downloads(around, use_cache=use_cache)
+        self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
 
     def base(self, ground: Ground) -> Base:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
@@ -262,6 +263,10 @@ class Reached:
     def download(self, url: str, checksum: Digest | None) -> Entry:
         """The file at a URL, downloaded once for all platforms."""
         return self._downloads.entry(url, checksum)
+
+    def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """The entries, or the equal ones of another platform."""
+        return self._shared.setdefault(entries, entries)
 
     def unpack(self, content: Content) -> tuple[Entry, ...] | None:
         """The entries of an archive; None if the file is none."""

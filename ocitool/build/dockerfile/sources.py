@@ -6,17 +6,16 @@ Paths have the form of `model.files`; "" is the root of the tree.
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
-from ocitool.errors import local_io
+from ocitool.errors import UsageError, local_io
 from ocitool.model.files import Kind, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry, FileContent, file_entry
 from ocitool.rootfs.tree import Node, Tree
-
-_KINDS: Final = {stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
 
 
 class Files(Protocol):
@@ -61,16 +60,27 @@ class Layered(_Known):
     """
 
     def __init__(self, entries: Iterable[Entry], below: Files | None = None) -> None:
-        self._entries: dict[str, Entry] = {}
-        self._names: dict[str, set[str]] = {}
+        self._given = tuple(entries)
         self._below = below
-        for entry in entries:
-            content = self._entries[entry.link].content if entry.kind is Kind.HARDLINK else entry.content
-            is_link = entry.kind is Kind.HARDLINK
-            self._entries[entry.path] = (
-                replace(self._entries[entry.link], path=entry.path, content=content) if is_link else entry
-            )
-            self._names.setdefault(parent(entry.path), set()).add(entry.path.rpartition("/")[2])
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        """By path, hard links as the files they are. Made when somebody looks: the last layer is often not."""
+        found: dict[str, Entry] = {}
+        for entry in self._given:
+            if entry.kind is Kind.HARDLINK:
+                found[entry.path] = replace(found[entry.link], path=entry.path)
+            else:
+                found[entry.path] = entry
+        return found
+
+    @cached_property
+    def _names(self) -> dict[str, set[str]]:
+        """What each directory holds."""
+        found: dict[str, set[str]] = {}
+        for path in self._entries:
+            found.setdefault(parent(path), set()).add(path.rpartition("/")[2])
+        return found
 
     def entry_at(self, path: str) -> Entry | None:
         """The newest entry of that path."""
@@ -148,25 +158,24 @@ class Context(_Known):
     def __init__(self, root: Path, rules: IgnoreRules | None = None) -> None:
         self._root = root
         self._rules = rules or IgnoreRules()
-        self._listings: dict[str, dict[str, os.stat_result]] = {}
-        self._entries: dict[str, Entry] = {}
+        self._listings: dict[str, dict[str, Entry | _Refused]] = {}
         self._verdicts: dict[str, Verdict] = {"": Verdict()}
         self._keeps: dict[str, bool] = {}
         self._shared: dict[tuple[int, int], FileContent] = {}
 
     def entry_at(self, path: str) -> Entry | None:
         """The entry of a file that is not ignored. Raises UsageError for one that no layer should hold."""
-        entry = self._entries.get(path)
-        if entry is None and (status := self._status(path)) is not None:
-            entry = self._entries[path] = self._entry(path, status)
-        return entry
+        found = self._found(path)
+        if isinstance(found, _Refused):
+            raise found.error
+        return found
 
     def kind_at(self, path: str) -> Kind | None:
         """The kind of what stands there; the root is a directory."""
         if not path:
             return Kind.DIRECTORY
-        status = self._status(path)
-        return None if status is None else _KINDS.get(stat.S_IFMT(status.st_mode), Kind.FILE)
+        found = self._found(path)
+        return None if found is None else found.kind
 
     def link_at(self, path: str) -> str | None:
         """The target of the symbolic link there, None for anything else."""
@@ -185,15 +194,15 @@ class Context(_Known):
             return f"{path} is there, but .dockerignore keeps it out"
         return f"{path} is a socket, which no image can hold" if place.is_socket() else ""
 
-    def _status(self, path: str) -> os.stat_result | None:
+    def _found(self, path: str) -> "Entry | _Refused | None":
         above, _, name = path.rpartition("/")
         for folder in ancestors(path) if above not in self._listings else ():
-            status = self._listing(parent(folder)).get(folder.rpartition("/")[2])
-            if status is None or not stat.S_ISDIR(status.st_mode):
+            found = self._listing(parent(folder)).get(folder.rpartition("/")[2])
+            if found is None or found.kind is not Kind.DIRECTORY:
                 return None
         return self._listing(above).get(name)
 
-    def _listing(self, folder: str) -> dict[str, os.stat_result]:
+    def _listing(self, folder: str) -> "dict[str, Entry | _Refused]":
         """What a directory holds that is not ignored, sorted by name."""
         known = self._listings.get(folder)
         if known is None:
@@ -208,7 +217,7 @@ class Context(_Known):
                     continue
                 status = item.stat(follow_symlinks=False)
                 if not stat.S_ISSOCK(status.st_mode):
-                    known[item.name] = status
+                    known[item.name] = self._entry(item.path, path, status)
             self._listings[folder] = known
         return known
 
@@ -237,11 +246,23 @@ class Context(_Known):
                         todo.append(path)
         return self._keeps[folder]
 
-    def _entry(self, path: str, status: os.stat_result) -> Entry:
+    def _entry(self, place: str, path: str, status: os.stat_result) -> "Entry | _Refused":
         """The entry with the file's own mode; names of one file share one content."""
         key = (status.st_dev, status.st_ino)
         shared = self._shared.get(key) if status.st_nlink > 1 else None
-        entry = file_entry(self._root / path, path, status, content=shared)
+        try:
+            entry = file_entry(place, path, status, content=shared)
+        except UsageError as error:
+            return _Refused(Kind.FILE, error)
         if status.st_nlink > 1 and isinstance(entry.content, FileContent):
             self._shared[key] = entry.content
-        return entry if entry.kind is Kind.SYMLINK else replace(entry, mode=status.st_mode & 0o7777)
+        mode = status.st_mode & 0o7777
+        return entry if entry.kind is Kind.SYMLINK or entry.mode == mode else replace(entry, mode=mode)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What stands in a folder and cannot be taken into a layer, and why."""
+
+    kind: Kind
+    error: UsageError

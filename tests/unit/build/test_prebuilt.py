@@ -112,7 +112,7 @@ def test_what_is_held_has_a_limit(tmp_path):
     for content in contents:
         holding.take(content)
 
-    assert 32 * 1024 * 1024 // 60_000 == sum(content.is_held for content in contents)
+    assert 16 * 1024 * 1024 // 60_000 == sum(content.is_held for content in contents)
 
 
 class Notes(dict):
