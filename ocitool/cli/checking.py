@@ -16,6 +16,8 @@ from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.cli.options import App
 from ocitool.errors import UsageError
 from ocitool.events import Noted
+from ocitool.model.reference import Reference
+from ocitool.store.locate import Locator
 
 _TABLE: Final = "check"
 _HINT: Final = "docs/reference/rules.md lists the rules"
@@ -57,6 +59,18 @@ def tell_idle(
             app.listener(Noted(f"{pattern} sees something only with {flag}"))
     for one in chosen.idle(checked.findings, ran) if not checked.unanswered else ():
         app.listener(Noted(f"[check] allows {one}, and there is nothing to allow"))
+
+
+def check_whole(places: Sequence[str]) -> None:
+    """Raise UsageError for a place that names a tag or digest where whole repositories are meant."""
+    for place in places:
+        at = Locator.parse(place)
+        name = at.name if at.reference is None else Reference.parse(place, default_tag="").name
+        if name:
+            raise UsageError(
+                f"--all-tags looks at every tag, and {place} names {name}",
+                hint="leave it out, or leave --all-tags out to look at it alone",
+            )
 
 
 def _table(config: Path | None, known: Sequence[str]) -> dict[str, Any]:

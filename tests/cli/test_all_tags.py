@@ -2,16 +2,22 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import dataclass
 
 import pytest
 
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
 from tests import peers
 from tests.conftest import process_environment
 from tests.fakes.faults import Fault
+from tests.fakes.images import put_image
 from tests.fakes.many import PLATFORMS, many
 from tests.fakes.registry import fake_registry
 from tests.peers.registries import distribution
@@ -125,6 +131,45 @@ def test_a_tag_that_answers_503_is_told_and_the_others_are_looked_at(registry, r
     (unanswered,) = data["unanswered"]
     assert "1.7" in unanswered["message"]
     assert 0 == vanish.times
+
+
+def test_interrupted_while_the_registry_is_silent(registry, home):
+    """Ctrl-C ends it at once: no finding is printed, and nothing waits for the silent server."""
+    many(40, shared=True).into(registry, "app")
+    asked = threading.Event()
+    registry.faults.append(Fault(on="HEAD /v2/app/manifests/1.7", stall=True, first=asked.set))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ocitool", "check", f"{registry.host}/app", "--all-tags"],
+        env=process_environment(),
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert asked.wait(60)
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+
+    assert (130, "", "error: interrupted\n") == (process.returncode, out, err)
+
+
+@pytest.mark.parametrize("name", ["app:1.7", f"app@sha256:{'0' * 64}"])
+def test_a_tag_beside_all_tags_is_refused(registry, run, name):
+    done = run("check", f"{registry.host}/{name}", "--all-tags")
+
+    assert 2 == done.exit_code
+    assert name.partition("app")[2][1:] in done.stderr
+
+
+def test_all_names_of_a_layout(run, home):
+    with Opener(Access(), Scope()) as opener:
+        store, _ = opener.open(f"oci:{home}/layout", write=True)
+        for tag in ("1", "2"):
+            put_image(store, tag, "linux/amd64", note=tag)
+
+    assert "nothing found in 2 tags\n" == run("check", f"oci:{home}/layout", "--all-tags").stdout
+    assert 2 == run("check", f"oci:{home}/layout:1", "--all-tags").exit_code
 
 
 def test_pages_in_a_circle_end(registry, run):

@@ -48,6 +48,8 @@ def command(
     """
     chosen, rules = checking.selection(config, select, ignore)
     app.console.as_json = app.console.as_json or form == "json"
+    if all_tags:
+        checking.check_whole(places)
     opened = tuple((*app.opener.open(place), place) for place in places)
     if all_tags:
         checked = check_tags(
