@@ -4,6 +4,8 @@ A thing is absent only if the store said that it is not there; whoever could not
 and no rule draws conclusions from it (K034).
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -71,6 +73,37 @@ class LayerLook:
     programs: tuple[Program, ...] = ()
     accounts: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     damage: OcitoolError | None = None
+
+
+class ReadLayers:
+    """Looks at layers by digest and size, the last used of them: tags share the layers of their base.
+
+    Bounded by the files that they list; safe from several threads.
+    """
+
+    def __init__(self, most_files: int = 100_000) -> None:
+        self._most = most_files
+        self._lock = threading.Lock()
+        self._looks: OrderedDict[tuple[Digest, int], LayerLook] = OrderedDict()
+        self._files = 0
+
+    def get(self, layer: Descriptor) -> LayerLook | None:
+        """The look at a layer that was read, None if it was not or is forgotten."""
+        with self._lock:
+            key = (layer.digest, layer.size)
+            if key in self._looks:
+                self._looks.move_to_end(key)
+            return self._looks.get(key)
+
+    def put(self, layer: Descriptor, look: LayerLook) -> None:
+        """Remember a look, and forget what was not used for longest."""
+        with self._lock:
+            if (layer.digest, layer.size) not in self._looks:
+                self._looks[layer.digest, layer.size] = look
+                self._files += 1 + len(look.listed)
+            while self._files > self._most:
+                _, old = self._looks.popitem(last=False)
+                self._files -= 1 + len(old.listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +218,13 @@ def look(
     now: datetime | None = None,
     width: int = 0,
     head: Descriptor | None = None,
+    read_layers: ReadLayers | None = None,
 ) -> Look:
     """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
 
     `width` is how many things are asked for at once, 0 for as many as the store likes. `head` is what a HEAD of
-    the name was answered. Raises what reading the root raises, unless it is only ambiguous; whatever is wrong
-    below it is part of the look.
+    the name was answered, `read_layers` what is known of layers already. Raises what reading the root raises, unless
+    it is only ambiguous; whatever is wrong below it is part of the look.
     """
     width = width or store.traits.concurrency
     try:
@@ -201,7 +235,8 @@ def look(
         snapshot = walk_below(store, root, scope=scope, width=width, tolerant=True, limit=READ_LIMIT)
     except Ambiguous as error:
         return _refused(store, error, Descriptor.of(root), {root.digest: root}, now)
-    return replace(look_at(store, snapshot, scope=scope, deep=deep, now=now, width=width), head=head)
+    seen = look_at(store, snapshot, scope=scope, deep=deep, now=now, width=width, read_layers=read_layers)
+    return replace(seen, head=head)
 
 
 def _refused(
@@ -223,6 +258,7 @@ def look_at(
     deep: Callable[[Manifest], bool] = lambda _: False,
     now: datetime | None = None,
     width: int = 0,
+    read_layers: ReadLayers | None = None,
 ) -> Look:
     """Look at a snapshot that was taken already."""
     width = width or store.traits.concurrency
@@ -240,8 +276,9 @@ def look_at(
     }
     with TaskGroup(scope, width) as group:
         configs = {d: group.spawn(_careful, partial(_config, store, one)) for d, one in wanted.items()}
+    known = read_layers or ReadLayers(0)
     with TaskGroup(scope, min(4, width)) as group:
-        read = {d: group.spawn(_careful, partial(_layer, store, one, scope)) for d, one in layers.items()}
+        read = {d: group.spawn(_careful, partial(_layer, store, one, scope, known)) for d, one in layers.items()}
     answers = {**{d: t.result for d, t in configs.items()}, **{d: t.result for d, t in read.items()}}
     errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}
     broken = {d: e for d, e in errors.items() if isinstance(e, _ANSWERS)}
@@ -271,7 +308,15 @@ def _config(store: Reader, descriptor: Descriptor) -> ImageConfig:
     return ImageConfig.of(Document(read_blob(store, descriptor, MANIFEST_LIMIT), descriptor.media_type))
 
 
-def _layer(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
+def _layer(store: Reader, layer: Descriptor, scope: Scope, known: ReadLayers) -> LayerLook:
+    seen = known.get(layer)
+    if seen is None:
+        seen = _read_layer(store, layer, scope)
+        known.put(layer, seen)
+    return seen
+
+
+def _read_layer(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
     """The layer read once, to its end. Raises NotFound and whatever else keeps the store from answering."""
     tap = Tap()
     listed: list[Listed] = []

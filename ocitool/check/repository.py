@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ocitool.check.engine import ALL, RULES, Selection, findings
 from ocitool.check.finding import Finding
-from ocitool.check.look import look
+from ocitool.check.look import ReadLayers, look
 from ocitool.check.once import Once
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import STALE, Holds, Tagged, subject_of
@@ -71,18 +71,21 @@ def check_tags(
     selection: Selection = ALL,
     rules: Sequence[Rule] = RULES,
     deep: bool = False,
+    at_once: int = 0,
     listener: Listener = silent,
 ) -> Checked:
     """Look at every tag of each place, several side by side; findings in the order of the tags.
 
-    Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be
+    `at_once` is how many things are asked for at once, 0 for as many as a store likes. Tags with one digest are
+    looked at once. A tag that is deleted meanwhile is left out; one that could not be
     read is among `unanswered`, and the others are looked at all the same. Memory is that of eight tags (with
-    `deep` of one) and of a bounded memory of manifests and configs. Raises what listing the tags raises.
+    `deep` of one) and of a bounded memory of manifests, configs and looks at layers. Raises what listing the tags
+    raises.
     """
     checked: list[Checked] = []
     for store, _, _ in places:
         with Once(store, scope) as once:
-            checked.append(_Tags(once, scope, selection, rules, deep=deep, listener=listener).check())
+            checked.append(_Tags(once, scope, selection, rules, deep=deep, listener=listener).check(at_once))
     # A child that many tags share and that could not be read is told once.
     failed = {f"{type(error).__name__} {error}": error for one in checked for error in one.unanswered}
     return Checked(
@@ -106,7 +109,7 @@ class _Seen:
 
 
 class _Tags:
-    """The growing state of one repository's look. Only `_see` runs on other threads."""
+    """The growing state of one repository's look. Only `_see` and `_is_there` run on other threads."""
 
     def __init__(
         self,
@@ -122,17 +125,19 @@ class _Tags:
         self._selection, self._rules, self._deep, self._listener = selection, rules, deep, listener
         self._now = datetime.now(UTC)
         self._width = 1
+        self._layers = ReadLayers()
         self._tags: dict[str, Descriptor] = {}
         self._holds: dict[Digest, Holds] = {}
         self._found: list[Finding] = []
         self._habits: set[tuple[str, str]] = set()
         self._failed: list[OcitoolError] = []
 
-    def check(self) -> Checked:
+    def check(self, at_once: int) -> Checked:
         label = self._store.label
         names = list(dict.fromkeys(self._store.tags()))
-        width = 1 if self._deep else min(_AT_ONCE, self._store.traits.concurrency, len(names))
-        self._width = max(1, self._store.traits.concurrency // max(1, width))
+        at_once = at_once or self._store.traits.concurrency
+        width = 1 if self._deep else max(1, min(_AT_ONCE, at_once, len(names)))
+        self._width = max(1, at_once // width)
         self._listener(Started(label, label, len(names), "tags"))
         unread = 0
         for seen in ordered_map(self._scope, self._see, names, width):
@@ -145,7 +150,8 @@ class _Tags:
                 )
                 self._failed.append(NetworkError(f"{label}: {rest}"))
                 break
-        self._found += self._of_tags()
+        else:
+            self._found += self._of_tags(width)
         self._listener(Done(label, "looked at"))
         return Checked(tuple(self._found), tuple(self._failed), (label,), len(names))
 
@@ -180,6 +186,7 @@ class _Tags:
             now=self._now,
             width=self._width,
             head=head,
+            read_layers=self._layers,
         )
         where = f"{self._store.label}:{name}"
         found = tuple(replace(f, where=where) for f in findings(one, self._selection, self._rules))
@@ -203,11 +210,10 @@ class _Tags:
                 self._habits.add(habit)
                 yield one
 
-    def _of_tags(self) -> Iterator[Finding]:
+    def _of_tags(self, width: int) -> Iterator[Finding]:
         """What the rules over tags find, their subjects looked for only if somebody wants to know."""
         wants_subjects = self._selection.takes(STALE.id)
         subjects = {name: subject for name in self._tags if wants_subjects and (subject := subject_of(name))}
-        width = min(_AT_ONCE, self._store.traits.concurrency)
         there = dict(zip(subjects, ordered_map(self._scope, self._is_there, subjects.values(), width), strict=True))
         tags = {
             name: Tagged(

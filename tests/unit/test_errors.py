@@ -1,6 +1,7 @@
 """The exception tree: the exit code of each kind, and what the operating system said in our words."""
 
 import errno
+from copy import copy
 
 import pytest
 
@@ -31,6 +32,22 @@ def test_diagnostics_are_found_by_code():
 
     assert error.has("NAME_UNKNOWN", "MANIFEST_BLOB_UNKNOWN")
     assert not error.has("DENIED")
+
+
+def every_kind(kind=OcitoolError):
+    return [kind, *(below for one in kind.__subclasses__() for below in every_kind(one))]
+
+
+@pytest.mark.parametrize("kind", every_kind())
+def test_a_copy_says_the_same_without_the_traceback(kind):
+    """What failed once is told to everybody who asks, and a traceback would keep whole frames."""
+    error = kind("it broke", hint="mend it")
+    with pytest.raises(kind):
+        raise error
+
+    copied = copy(error)
+
+    assert (str(error), vars(error), None) == (str(copied), vars(copied), copied.__traceback__)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,13 @@ def command(
     opened = tuple((*app.opener.open(place), place) for place in places)
     if all_tags:
         checked = check_tags(
-            opened, scope=app.scope, selection=chosen, rules=rules, deep=deep, listener=app.listener
+            opened,
+            scope=app.scope,
+            selection=chosen,
+            rules=rules,
+            deep=deep,
+            at_once=app.jobs,
+            listener=app.listener,
         )
     else:
         checked = check_names(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep)

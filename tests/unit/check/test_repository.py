@@ -1,16 +1,20 @@
 """All tags of a repository: what is asked for, what is told, and in which order."""
 
 import threading
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from ocitool.check.engine import Selection
+from ocitool.check.look import LayerLook, ReadLayers
 from ocitool.check.repository import check_tags
 from ocitool.errors import Cancelled, NetworkError, NotFound, RegistryError
 from ocitool.events import Advanced, Done, Started
 from ocitool.model.digest import Digest
+from ocitool.model.views import Descriptor
 from ocitool.tasks import Scope
-from tests.fakes.sick import Loose, Ward
+from tests.fakes.sick import Loose, Ward, member, program, tar
 
 PATIENCE = 20
 
@@ -230,6 +234,70 @@ def test_progress_counts_tags(ward, watched):
 
     step = "watched"
     assert [Started(step, step, 3, "tags"), *[Advanced(step, 1)] * 3, Done(step, "looked at")] == heard
+
+
+def test_a_deep_look_reads_each_layer_once(ward, watched):
+    """The layers of a base stand in every tag."""
+    base = program("amd64")
+    for number in range(5):
+        own = tar(member(f"own-{number}"))
+        ward.index(ward.image(layers=[base, own]), tag=str(number), annotations={"tag": str(number)})
+
+    done = look(watched, deep=True)
+
+    assert () == done.findings
+    blobs = Counter(name for verb, name in watched.asked if verb == "blob")
+    assert ({1}, 5 + 1 + 5) == (set(blobs.values()), len(blobs))  # configs, the base's layer, their own
+
+
+def test_a_damaged_layer_is_told_of_each_tag_and_read_once(ward, watched):
+    bad = ward.blob(b"rubbish", "application/vnd.oci.image.layer.v1.tar+gzip")
+    one = ward.image(manifest=lambda tree: tree["layers"].__setitem__(0, bad))
+    for tag in "123":
+        ward.index(one, tag=tag, annotations={"tag": tag})
+
+    done = look(watched, deep=True)
+
+    assert {"watched:1", "watched:2", "watched:3"} == {f.where for f in done.findings if f.rule == "layer/damaged"}
+    assert 1 == watched.asked.count(("blob", bad["digest"]))
+
+
+def test_layers_that_list_too_much_are_forgotten():
+    known = ReadLayers(most_files=10)
+    layers = [Descriptor("", Digest.of(bytes([n])), 1) for n in range(4)]
+    for layer in layers:
+        known.put(layer, LayerLook("gzip", listed=(None,) * 3))
+        known.get(layers[0])
+
+    assert [True, False, False, True] == [known.get(layer) is not None for layer in layers]
+
+
+def test_a_layer_of_another_size_is_another_question():
+    known = ReadLayers()
+    layer = Descriptor("", Digest.of(b"x"), 1)
+    known.put(layer, LayerLook("gzip"))
+
+    assert known.get(replace(layer, size=2)) is None
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 5])
+def test_no_more_is_asked_for_at_once_than_was_said(ward, watched, at_once):
+    tagged(ward, *(f"t{number}" for number in range(30)))
+    lock, running, most = threading.Lock(), [0], [0]
+    ask = watched._note
+
+    def counted(verb, name):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        ask(verb, name)
+        with lock:
+            running[0] -= 1
+
+    watched._note = counted
+
+    assert () == look(watched, at_once=at_once).findings
+    assert most[0] <= at_once
 
 
 def test_an_empty_repository_has_nothing_to_tell(watched):
