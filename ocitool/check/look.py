@@ -223,8 +223,8 @@ def look(
     """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
 
     `width` is how many things are asked for at once, 0 for as many as the store likes. `head` is what a HEAD of
-    the name was answered, `read_layers` what is known of layers already. Raises what reading the root raises, unless
-    it is only ambiguous; whatever is wrong below it is part of the look.
+    the name was answered, `read_layers` what is known of layers already. Raises what reading the root raises,
+    unless it is only ambiguous; whatever is wrong below it is part of the look.
     """
     width = width or store.traits.concurrency
     try:
