@@ -74,7 +74,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     if wanted.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
     method, as_json = buildx.call(flags)
-    if method != "check" and wanted.leaves_nothing:
+    if wanted.leaves_nothing and method != "check" and not words.is_set("dry_run"):
         app.borrow_store()
     asked = request(app, path, words, wanted, ways)
     if method == "check":
@@ -122,7 +122,7 @@ def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> Bu
     """What the flags ask for; the environment's part is resolved here. Raises UsageError, Unsupported."""
     source, dockerfile = _source(app, path, words)
     annotations = wanted.annotations
-    for text in words.many("annotation"):
+    for text in filter(None, words.many("annotation")):
         annotations += parse_annotation(text, ways.annotated)
     form = words.text("form") or wanted.format
     names = words.many("tags") or wanted.names

@@ -10,7 +10,7 @@ from ocitool.build.pipeline import Built, Delivery, deliver, keep
 from ocitool.build.request import Plan, Surroundings
 from ocitool.cli.options import App
 from ocitool.cli.outputs import Output, read_output
-from ocitool.errors import UsageError
+from ocitool.errors import Unsupported, UsageError
 from ocitool.model.reference import Reference
 from ocitool.store.base import Store
 from ocitool.store.locate import SCHEMES, Locator
@@ -28,7 +28,7 @@ class Files:
     split: bool | None = None
 
     def __str__(self) -> str:
-        return f"files in {self.place}"
+        return f"{self.place}, as files"
 
     @property
     def is_stdout(self) -> bool:
@@ -102,6 +102,8 @@ def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False
     places: list[Place] = []
     outputs: list[Output] = []
     for text in texts:
+        if bare and not text:  # as buildx: a variable of a script that is empty
+            continue
         if text.partition(":")[0] in SCHEMES:
             places.append(Place(Locator.parse(text)))
         elif bare or "=" in text:
@@ -158,13 +160,20 @@ class Target:
 def open_targets(app: App, wanted: Wanted, planned: Plan) -> tuple[Target, ...]:
     """Every store a build goes to, opened; tags of one repository together, so that its blobs are asked for once.
 
-    Archives are complete when the app's stack is closed, and discarded if something fails before. Raises
-    UsageError where files would go to a place that is taken, before anything is compiled or sent.
+    Archives are complete when the app's stack is closed, and discarded if something fails before. Raises, before
+    anything is compiled or sent, UsageError where files would go to a place that is taken, and Unsupported for
+    several platforms in a place for one.
     """
     for files in wanted.files:
         check_free(files.place, planned.platforms, is_tar=files.is_tar, split=files.split)
     targets = []
     for place in wanted.places:
+        if place.locator.scheme == "docker-archive" and planned.is_index:
+            raise Unsupported(
+                f"{place} holds one platform, and {len(planned.platforms)} are built",
+                ability="index",
+                hint="choose one with --platform, or write -o type=oci",
+            )
         store, _ = app.opener.open(place.locator, write=True)
         app.stack.enter_context(store)
         targets.append(Target(store, place.names(planned.tags), (str(place),)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ocitool import __version__
-from ocitool.cli.table import COMMANDS, GROUPS, Command
+from ocitool.cli.table import COMMANDS, ELSEWHERE, GROUPS, Command
 
 
 class LazyGroup(click.Group):
@@ -66,6 +66,7 @@ class LazyGroup(click.Group):
 
             near = get_close_matches(word, self.list_commands(ctx), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"{ctx.command_path} --help lists the commands"
+            hint = ELSEWHERE.get(self.prefix + word, hint)
             raise click.UsageError(f"no command {word!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

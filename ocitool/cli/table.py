@@ -68,3 +68,11 @@ GROUPS: Final = {
     "cache": "This machine's store",
 }
 """Summaries of the words that hold several commands."""
+
+ELSEWHERE: Final = {
+    "buildx imagetools": "ocitool index create makes an index of images, and ocitool inspect shows one",
+    "buildx bake": "call ocitool buildx build for each target",
+    "buildx du": "ocitool images lists what is kept, and ocitool cache prune makes room",
+    "buildx history": "ocitool build --metadata-file FILE writes what a build made",
+}
+"""Words of docker that are no commands here, and what does their work."""

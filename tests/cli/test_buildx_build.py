@@ -210,3 +210,16 @@ def test_a_spec_file_that_says_more_than_the_dockerfile_may_is_named(home, build
 
     assert 2 == done.exit_code
     assert "a list of files in ocitool.toml has no place beside a Dockerfile" in done.stderr
+
+
+def test_a_docker_archive_of_several_platforms_is_refused_before_the_build(home, buildx):
+    done = buildx("-o", "type=docker,dest=out.tar", "-o", "type=oci,dest=all.tar")
+
+    assert 9 == done.exit_code
+    assert "docker-archive:out.tar holds one platform, and 2 are built" in done.stderr
+    assert not (home / ".cache/ocitool/content").exists()
+
+
+def test_what_a_scripts_empty_variable_leaves_is_nothing(buildx, run):
+    assert 0 == buildx("-o", "", "--annotation", "").exit_code
+    assert 2 == run("build", ".", "-o", "").exit_code

@@ -94,3 +94,18 @@ def test_emulators_are_not_missed_and_nothing_else_is_run(run, words, code):
 
 def test_the_version_says_who_answers(run):
     assert "ocitool" in run("buildx", "version").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["imagetools", "inspect", "x"], "ocitool inspect"),
+        (["bake"], "buildx build"),
+        (["du"], "ocitool images"),
+        (["creat"], "did you mean 'create'"),
+    ],
+)
+def test_words_that_are_no_commands_here_name_what_does_their_work(run, words, hint):
+    done = run("buildx", *words)
+
+    assert (2, True) == (done.exit_code, hint in done.stderr)
