@@ -5,7 +5,7 @@ from ocitool.build.dockerfile.recipe import check_recipe
 from ocitool.build.project import find_spec
 from ocitool.build.request import BuildRequest
 from ocitool.cli.options import App
-from ocitool.cli.outcome import Outcome, error_lines, error_tree, exit_code
+from ocitool.cli.outcome import Outcome, clean, error_lines, error_tree, exit_code
 
 
 def check(app: App, request: BuildRequest) -> Outcome:
@@ -16,7 +16,8 @@ def check(app: App, request: BuildRequest) -> Outcome:
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     platforms = request.platforms or spec.platforms or (app.host,)
     report, text = check_recipe(request.source, request.dockerfile, platforms, app.host, spec.stages)
-    data, told = report.to_tree(), as_text(report, text.removesuffix("\n").split("\n"))
+    told = as_text(report, text.removesuffix("\n").split("\n"))
+    data, told = report.to_tree(), "\n".join(map(clean, told.split("\n")))
     if report.problem is not None:
         told = "\n".join([told, "", *error_lines(report.problem)])
         return Outcome({**data, "problem": error_tree(report.problem)}, told, exit_code(report.problem))

@@ -107,6 +107,13 @@ def test_a_dockerfile_on_stdin_for_several_platforms(home, run, monkeypatch):
     assert "standard input: 1 error\n" in outcome.stdout
 
 
+def test_a_file_cannot_move_the_cursor_of_whoever_reads_it(check):
+    outcome = check("FROM scratch\nENV a \x1b[2Jb\r\nCMD \x9bx\n")
+
+    assert "   2 | >>> ENV a \N{REPLACEMENT CHARACTER}[2Jb\n" in outcome.stdout
+    assert {"\n"} == {mark for mark in outcome.stdout if not mark.isprintable()}
+
+
 def test_a_method_that_is_not_possible(home, run, monkeypatch):
     monkeypatch.chdir(home)
     (home / "Dockerfile").write_text(BAD)

@@ -71,7 +71,7 @@ def _process(scene: Scene) -> Iterator[Hit]:
         for step in steps:
             if isinstance(step.instruction, made.Run) and stage.number in scene.needed:
                 one = refusal(stage, step.instruction, is_replaceable=stage.number not in upon)
-                yield Place.of(step.line), "; ".join(one.messages)
+                yield Place.of(step.instruction.line), "; ".join(one.messages)
 
 
 RULES: Final = (
