@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 
 import pytest
@@ -179,6 +180,35 @@ def test_arguments(home, build):
     labels = built(home, given).config["config"]["Labels"]
     assert ("2", "3", "amd64-") == (labels["outer"], labels["w"], labels["arch"])
     assert "build argument Z is declared by no ARG" in given.stderr
+
+
+def test_modes_that_are_said_are_those_of_the_image(home, build):
+    """K160: the three of the report, as BuildKit 0.26.3 makes them; the umask does not matter."""
+    (home / "dir" / "sub").mkdir(parents=True)
+    (home / "dir" / "sub" / "x").write_text("")
+    (home / "f").write_text("")
+    old = os.umask(0o077)
+    try:
+        text = "FROM bb\nCOPY --chmod=444 dir/ /d/\nCOPY --chmod=0777 f /dest/f\nCOPY --chmod=0600 f /dest2/f\n"
+        files = built(home, build(text)).files()
+    finally:
+        os.umask(old)
+
+    assert {
+        "d": "0o444", "d/sub": "0o444", "d/sub/x": "0o444",
+        "dest": "0o777", "dest/f": "0o777", "dest2": "0o600", "dest2/f": "0o600",
+    } == {path: mode for path, (_, mode, _) in files.items() if path.startswith("d")}  # fmt: skip
+
+
+def test_a_stage_for_another_platform_is_not_looked_at(home, build):
+    """K172: its file is not there, and nobody misses it until that platform is built."""
+    (home / "only-amd64").write_text("x")
+    text = "FROM bb AS amd64\nCOPY only-amd64 /\nFROM bb AS arm64\nCOPY only-arm64 /\nFROM ${TARGETARCH}\nUSER 1\n"
+
+    assert "only-amd64" in built(home, build(text)).files()
+    outcome = build(text, platform="linux/amd64,linux/arm64")
+    assert 3 == outcome.exit_code
+    assert "Dockerfile:4: no only-arm64 in the context" in outcome.stderr
 
 
 def test_env_goes_before_arg_in_a_stage_upon_another(home, build):
