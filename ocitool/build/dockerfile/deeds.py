@@ -41,7 +41,7 @@ _GO: Final = Deed(
     Kind.GO,
 )
 MAKES_A_USER: Final = Deed(
-    "makes a user",
+    "makes or changes a user",
     "say numbers, as in USER 1000:1000 and COPY --chown=1000:1000, or COPY an etc/passwd that has the user",
 )
 _FILE: Final = Deed("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")
@@ -133,7 +133,7 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed("installs packages of a language", f"run it {_BEFORE} what it installed", Kind.MAKE),
     ),
     (
-        r"(?:apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman|dpkg|rpm|tdnf|opkg)\b",
+        r"(?:xx-)?(?:apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman|dpkg|rpm|tdnf|opkg)\b",
         Deed("installs packages of the system", "build upon an image that has them: change FROM"),
     ),
     (
@@ -195,13 +195,14 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
     (r"(?:rm|rmdir|find .*-delete|find .*-exec rm)\b", _REMOVES),
 )
 _COMPILED: Final = tuple((re.compile(pattern), deed) for pattern, deed in _DEEDS)
-# Commands that change no file, and those that only tidy up after the others of their line.
+# Commands that change no file, those that only serve others of their line, and those that tidy up after them.
 _IDLE: Final = re.compile(
     r"(?:cd|set|export|unset|echo|printf|true|false|:|exit|test|\[|\[\[|ls|cat|sleep|which|uname|id|whoami|date|env"
-    r"|nproc|grep|egrep|tr|cut|sort|head|tail|wc|awk|sed|sha\d+sum|md5sum|gpg|gpgv|xargs|wait|source|\.|trap|shift"
-    r"|local|read|return|hash|pwd|tee|getconf|stat|eval|mktemp|arch|getent|xx-info)(?:\s|$)"
+    r"|nproc|grep|egrep|tr|cut|sort|head|tail|wc|awk|sed|sha\d+sum|md5sum|wait|trap|shift"
+    r"|local|read|return|hash|pwd|tee|getconf|stat|sync|mktemp|arch|getent|xx-info)(?:\s|$)"
     r"|(?:dpkg|go|node|npm|python3?|java|rustc|cargo|php|ruby) (?:--?v\w*|-version|--print-architecture)\b"
 )
+_MINOR: Final = re.compile(r"(?:gpg|gpgv|eval|source|\.|xargs|ldconfig|hash)(?:\s|$)")
 _TIDYING: Final = re.compile(
     r"rm\b|rmdir\b|find\b|(?:apt-get|apt|yum|dnf|microdnf|tdnf|zypper|apk|npm|yarn|pip3?|conda|composer)"
     r" (?:-\S+ )*(?:update|clean|autoclean|autoremove|makecache|refresh|cache|del|remove|purge|upgrade|key)\b"
@@ -215,7 +216,7 @@ def deeds(run: Run) -> tuple[Deed, ...]:
     for command in commands(run):
         text = f"{command.name}{command.text[len(_first(command)) :]}"
         deed = _deed(command, text)
-        (tidied if _TIDYING.match(text) else found)[deed] = None
+        (tidied if _TIDYING.match(text) or _MINOR.match(text) else found)[deed] = None
     real = [deed for deed in found if deed is not _NOTHING]
     return tuple(real or tidied or (_NOTHING,))
 
@@ -229,7 +230,7 @@ def _deed(command: Command, text: str) -> Deed:
     appends = any(word == "-a" for word in command.words[1:])
     written = (*command.writes, *(word for word in command.words[1:] if command.name == "tee" and word[:1] != "-"))
     deed = next((deed for pattern, deed in _COMPILED if pattern.match(text)), None)
-    if _IDLE.match(text) or not text:
+    if _IDLE.match(text) or not text or deed is _NOTHING:
         if written:
             return _CHANGED if appends or command.is_appending else _FILE
         return deed if deed is _CHANGED else _NOTHING

@@ -35,7 +35,7 @@ def test_each_thing_that_a_line_does_has_a_way_out():
     assert packages.startswith(
         "D:2: RUN apk add curl && adduser -D app && rm -rf /var/cache/apk: installs packages"
     )
-    assert user.startswith("D:2: it also makes a user; say numbers, as in USER 1000:1000")
+    assert user.startswith("D:2: it also makes or changes a user; say numbers, as in USER 1000:1000")
     assert "each line above has its way out" == error.hint
 
 
@@ -86,7 +86,7 @@ def test_a_stage_that_nothing_uses_may_run_what_it_likes():
         ("chown -R 1:1 /a", "changes owners", "COPY --chown=USER:GROUP"),
         ("mkdir -p /a", "makes a directory", "WORKDIR"),
         ("ln -s a b", "makes a link", "links are kept"),
-        ("adduser -D app", "makes a user", "USER 1000:1000"),
+        ("adduser -D app", "makes or changes a user", "USER 1000:1000"),
         ("apt-get update && apt-get install -y x && rm -rf /var", "installs packages", "change FROM"),
         ("pip install -r requirements.txt", "installs Python packages", "--target DIR"),
         ("npm ci --omit=dev", "Node.js", "COPY node_modules"),
@@ -104,3 +104,31 @@ def test_ways_out(words, does, way):
 
     assert way in hint.hint
     assert does in hint.__notes__[0]
+
+
+@pytest.mark.parametrize(
+    ("run", "does"),
+    [
+        (
+            "apt-get update && apt-get install -y x && apt-get clean && rm -rf /var/lib/apt/lists/*",
+            ["packages of the system"],
+        ),
+        (
+            "set -eux; curl -fsSL u | tar -xz -C /opt; ln -s /opt/a /a; a --version",
+            ["downloads", "unpacks", "link", "program"],
+        ),
+        ("apk add --virtual .x gcc && pip install y && apk del .x", ["packages of the system", "Python packages"]),
+        ("gpg --recv-keys A", ["program"]),
+        ("wget -O k u && gpg --import k", ["downloads"]),
+        ("rm -rf /a", ["removes"]),
+        ("cd /a && git describe > /v", ["writes a file"]),
+        ("./configure && make -j4 && make install", ["compiles"]),
+        ("eval x", ["program"]),
+        ("java -version", ["no file"]),
+    ],
+)
+def test_each_thing_once_and_nothing_that_only_serves(run, does):
+    notes = refused(f"FROM a\nRUN {run}\n").__notes__
+
+    assert len(does) == len(notes)
+    assert all(word in note for word, note in zip(does, notes, strict=True))
