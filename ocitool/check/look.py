@@ -131,6 +131,11 @@ class Image:
         return self.said or (own if own is not None and own.os and own.architecture else None)
 
     @property
+    def is_windows(self) -> bool:
+        """Whether it is for Windows, whose layers and users are of another kind."""
+        return self.platform is not None and self.platform.os == "windows"
+
+    @property
     def label(self) -> str:
         """What people call it."""
         return str(self.platform) if self.platform else (self.digest.short if self.edge else "")

@@ -128,11 +128,15 @@ class Tree:
         self._entered: dict[str, _Place] = {}
         self._last: tuple[str, _Place | None] = ("", self._root)
         for number, listing in enumerate(listings):
-            self._entered = {}
-            for listed in listing:
-                self._lay(listed, number)
-                self._last = ("", self._root)
-        self._entered = {}
+            self._add_layer(listing, number)
+
+    @classmethod
+    def growing(cls, listings: Iterable[Iterable[Listed]], limits: Limits = USUAL) -> "Iterator[Tree]":
+        """What lies below each listing, bottom first: one tree, which grows when the next is asked for."""
+        tree = cls((), limits)
+        for number, listing in enumerate(listings):
+            yield tree
+            tree._add_layer(listing, number)
 
     # Looking
 
@@ -179,6 +183,14 @@ class Tree:
             ]
 
     # Growing
+
+    def _add_layer(self, listing: Iterable[Listed], number: int) -> None:
+        self._entered = {}
+        self._last = ("", self._root)
+        for listed in listing:
+            self._lay(listed, number)
+            self._last = ("", self._root)
+        self._entered = {}
 
     def _find(self, path: str) -> _Place | None:
         """The place at a path. Links are looked for one component after the other, so the last step is kept."""

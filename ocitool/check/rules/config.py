@@ -9,9 +9,11 @@ from ocitool.check.finding import Location, Severity, escaped
 from ocitool.check.look import Image, Look
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model.views import ImageConfig
+from ocitool.rootfs.tree import Node
 
 _LATER: Final = timedelta(days=1)
 """How far clocks may differ before a date counts as the future."""
+_ACCOUNTS: Final = (("etc/passwd", "user"), ("etc/group", "group"))
 _SECRETS: Final = (
     ("an AWS access key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
     ("a GitHub token", re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})")),
@@ -98,14 +100,20 @@ def secret(look: Look) -> Iterator[Hit]:
 
 
 def unknown_user(look: Look) -> Iterator[Hit]:
-    """A user or group name that the image's files do not know: the container does not start."""
+    """A user or group name that the image's files do not know: the container does not start.
+
+    Windows knows its users by itself.
+    """
     for image, config in _configs(look):
         user = config.setting("User")
-        tree = look.tree(image.manifest)
-        if not isinstance(user, str) or not user or tree is None:
+        words = user.split(":") if isinstance(user, str) and not image.is_windows else []
+        named = [(word, *file) for word, file in zip(words, _ACCOUNTS, strict=False) if word and not word.isdigit()]
+        tree = look.tree(image.manifest) if named else None
+        if tree is None:
             continue
-        for name, path, what in zip(user.split(":"), ("etc/passwd", "etc/group"), ("user", "group"), strict=False):
-            if name and not name.isdigit() and name not in _names(look, image, path):
+        for name, path, what in named:
+            known = _names(look, image, tree.lookup(path), path)
+            if known is not None and name not in known:
                 yield _at(image, "/config/User"), f"{what} {name!r} is not in /{path}"
 
 
@@ -113,13 +121,15 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _names(look: Look, image: Image, path: str) -> set[str]:
-    for layer in reversed(image.manifest.layers):
-        seen = look.layers.get(layer.digest)
-        if seen is not None and path in seen.accounts:
-            lines = seen.accounts[path].decode("utf-8", "replace").splitlines()
-            return {line.partition(":")[0] for line in lines if ":" in line}
-    return set()
+def _names(look: Look, image: Image, node: Node | None, path: str) -> set[str] | None:
+    """The accounts in a file of the image; None where it was not kept: a link to elsewhere, or too large."""
+    if node is None:
+        return set()
+    seen = look.layers.get(image.manifest.layers[node.layer].digest)
+    if seen is None or path not in seen.accounts:
+        return None
+    lines = seen.accounts[path].decode("utf-8", "replace").splitlines()
+    return {line.partition(":")[0] for line in lines if ":" in line}
 
 
 def _each(look: Look) -> Iterator[Image]:

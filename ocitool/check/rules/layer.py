@@ -6,12 +6,12 @@ from typing import Final
 from ocitool.check.finding import Location, Severity
 from ocitool.check.look import Image, LayerLook, Look
 from ocitool.check.rules.rule import Hit, Rule
-from ocitool.errors import DigestMismatch, EscapingPath, OcitoolError
+from ocitool.errors import DigestMismatch, EscapingPath, MalformedDocument, OcitoolError
 from ocitool.model import mediatype
-from ocitool.model.files import OPAQUE, WHITEOUT, Kind
+from ocitool.model.files import WHITEOUT, Kind
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
-from ocitool.rootfs.tree import Tree
+from ocitool.rootfs.tree import Node, Tree
 
 _LARGEST_ID: Final = 65535
 _WINDOWS: Final = frozenset(["Files", "Hives", "UtilityVM"])
@@ -126,8 +126,8 @@ def large_id(look: Look) -> Iterator[Hit]:
 
 
 def world_writable(look: Look) -> Iterator[Hit]:
-    """A file of root that everybody may change."""
-    for image, _, layer, seen in _seen(look):
+    """A file of root that everybody may change. Windows has other rights."""
+    for image, _, layer, seen in _unix(look):
         open_ones = [o for o in seen.listed if o.node.kind is Kind.FILE and o.node.uid == 0 and o.node.mode & 0o002]
         for one in open_ones[:_SHOWN]:
             yield (
@@ -138,7 +138,7 @@ def world_writable(look: Look) -> Iterator[Hit]:
 
 def setuid(look: Look) -> Iterator[Hit]:
     """A program that runs with its owner's or group's rights."""
-    for image, _, layer, seen in _seen(look):
+    for image, _, layer, seen in _unix(look):
         marked = [o for o in seen.listed if o.node.kind is Kind.FILE and o.node.mode & 0o6000]
         for one in marked[:_SHOWN]:
             kind = "setuid" if one.node.mode & 0o4000 else "setgid"
@@ -148,8 +148,9 @@ def setuid(look: Look) -> Iterator[Hit]:
 def replaced_link(look: Look) -> Iterator[Hit]:
     """A directory entry over a link of the layers below, as a COPY to /bin over usrmerge."""
     for image, layer, path, below in _over(look):
-        if below.kind_at(path) is Kind.SYMLINK:
-            yield _file(image, layer, path), f"a directory replaces the link to {below.link_at(path)} below"
+        there = _standing(below, path)
+        if there is not None and there.kind is Kind.SYMLINK:
+            yield _file(image, layer, path), f"a directory replaces the link to {there.link} below"
 
 
 def needless_whiteout(look: Look) -> Iterator[Hit]:
@@ -158,16 +159,16 @@ def needless_whiteout(look: Look) -> Iterator[Hit]:
         for number, (layer, seen, below) in enumerate(_stacked(look, image)):
             for one in seen.listed:
                 above, _, name = one.path.rpartition("/")
-                if name.startswith(WHITEOUT) and not name.startswith(WHITEOUT * 2) and name != OPAQUE:
+                if name.startswith(WHITEOUT) and not name.startswith(WHITEOUT * 2) and name != WHITEOUT:
                     path = f"{above}/{name.removeprefix(WHITEOUT)}".lstrip("/")
-                    if below.get(path) is None:
+                    if _standing(below, path) is None:
                         yield _file(image, layer, path), f"layer {number} removes it, and no layer below has it"
 
 
 def not_windows(look: Look) -> Iterator[Hit]:
     """A layer of a Windows image that is a plain tar of files: Windows cannot unpack it (K059)."""
     for image, number, _, seen in _seen(look):
-        if image.platform is not None and image.platform.os == "windows":
+        if image.is_windows:
             tops = {one.path.partition("/")[0] for one in seen.listed} - _WINDOWS - {""}
             if tops:
                 yield _at(image, number), f"/{min(tops)} stands beside Files and Hives in a layer for windows"
@@ -181,15 +182,24 @@ def _over(look: Look) -> Iterator[tuple[Image, Descriptor, str, Tree]]:
                     yield image, layer, one.path, below
 
 
+def _standing(below: Tree, path: str) -> Node | None:
+    """What an entry of this path would meet: links on its way are followed, it is not."""
+    try:
+        return below.get(below.resolve(path, follow_last=False))
+    except MalformedDocument:
+        return None
+
+
 def _stacked(look: Look, image: Image) -> Iterator[tuple[Descriptor, LayerLook, Tree]]:
     """Each layer of an image with the merged files below it; ends at the first layer that was not read."""
-    below: list[LayerLook] = []
+    read: list[tuple[Descriptor, LayerLook]] = []
     for layer in image.manifest.layers:
         seen = look.layers.get(layer.digest)
         if seen is None or seen.damage is not None:
-            return
-        yield layer, seen, Tree(one.listed for one in below)
-        below.append(seen)
+            break
+        read.append((layer, seen))
+    for (layer, seen), below in zip(read, Tree.growing(seen.listed for _, seen in read), strict=True):
+        yield layer, seen, below
 
 
 def _each(look: Look) -> Iterator[Image]:
@@ -207,6 +217,10 @@ def _seen(look: Look) -> Iterator[tuple[Image, int, Descriptor, LayerLook]]:
         seen = look.layers.get(layer.digest)
         if seen is not None:
             yield image, number, layer, seen
+
+
+def _unix(look: Look) -> Iterator[tuple[Image, int, Descriptor, LayerLook]]:
+    return (row for row in _seen(look) if not row[0].is_windows)
 
 
 def _at(image: Image, number: int, rest: str = "") -> Location:

@@ -7,7 +7,7 @@ from ocitool.check.finding import Location, Severity
 from ocitool.check.look import look
 from ocitool.check.repository import check_tags
 from ocitool.check.rules.rule import Rule
-from ocitool.errors import AuthError, NetworkError, UsageError
+from ocitool.errors import AuthError, Cancelled, NetworkError, UsageError
 from ocitool.model.digest import Digest
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward, member, tar
@@ -72,6 +72,11 @@ def test_an_allowance_is_for_its_place(seen):
     assert "" == found[0].allowed
 
 
+def test_an_allowance_is_told_with_its_place():
+    assert "index/order" == str(Allowance("index/order", "r"))
+    assert "layer/* at /usr/*" == str(Allowance("layer/*", "r", at="/usr/*"))
+
+
 @pytest.mark.parametrize(
     "selection",
     [
@@ -84,6 +89,29 @@ def test_an_allowance_is_for_its_place(seen):
 def test_refused_selections(selection):
     with pytest.raises(UsageError):
         selection.check(rule.id for rule in RULES)
+
+
+def test_accepted_selections():
+    allow = (Allowance("layer/setuid", "needed"), Allowance("index/*", "old"))
+
+    Selection(("*",), ("index/order",), allow, (("*", Severity.NOTE),)).check(rule.id for rule in RULES)
+
+
+class Leaving(Loose):
+    """A store on which somebody presses Ctrl-C."""
+
+    def open_blob(self, descriptor, offset=0):
+        raise Cancelled
+
+
+def test_an_interrupted_look_is_no_finding():
+    ward = Ward(Loose())
+    ward.index(ward.image())
+    leaving = Leaving()
+    leaving._manifests, leaving._tags = ward.store._manifests, ward.store._tags
+
+    with pytest.raises(Cancelled):
+        look(leaving, "1", scope=Scope())
 
 
 def test_what_could_not_be_seen_goes_first(seen):
