@@ -3,10 +3,12 @@
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from ocitool.store.layout import LayoutStore
+from tests.fakes.busybox import put_busybox
 from tests.fakes.registry import fake_registry
 
 BOTH = "linux/amd64,linux/arm64"
@@ -70,6 +72,22 @@ def test_files_of_every_platform_in_folders_of_their_own(home, buildx):
     assert "amd64" == (home / "out/linux_amd64/bin/app").read_text()
     assert "arm64" == (home / "out/linux_arm64/bin/app").read_text() == (home / "one/bin/app").read_text()
     assert 0o755 == (home / "one/bin/app").stat().st_mode & 0o7777
+
+
+def test_files_of_an_image_upon_another(home, buildx):
+    """The base's layers are fetched: links, owners' modes and its files stand beside those of the Dockerfile."""
+    put_busybox(LayoutStore(home / "base", create=True), "1")
+    (home / "Dockerfile").write_text("FROM bb\nARG TARGETARCH\nCOPY ${TARGETARCH} /bin/app\n")
+
+    done = buildx("-o", "out", "--build-context", "bb=oci-layout://base:1")
+
+    assert 0 == done.exit_code, done.stderr
+    for platform, arch in (("linux/amd64", "amd64"), ("linux/arm64", "arm64")):
+        root = home / "out" / platform.replace("/", "_")
+        assert Path("usr/bin") == (root / "bin").readlink()
+        assert arch == (root / "usr/bin/app").read_text()
+        assert f"#!/busybox for {platform}\n" == (root / "usr/bin/sh").read_text()
+        assert 0o1777 == (root / "tmp").stat().st_mode & 0o7777
 
 
 def test_a_folder_that_is_taken_is_refused_before_the_build(home, buildx):
@@ -140,7 +158,13 @@ def test_a_push_by_digest_writes_no_tag(buildx, run):
         assert 0 == done.exit_code, done.stderr
         name, _, digest = done.stdout.strip().partition("@")
         assert (f"{registry.host}/app", "") == (name, run("tags", name).stdout)
-        assert 0 == run("inspect", f"{name}@{digest}").exit_code
+        other = buildx("--output", output, platform="linux/amd64").stdout.strip()
+        merged = run("index", "create", f"{name}:1", f"{name}@{digest}", other, "--json")
+        assert 0 == merged.exit_code, merged.stderr
+        entries = json.loads(run("inspect", f"{name}:1", "--raw").stdout)["manifests"]
+        assert [("arm64", digest), ("amd64", other.partition("@")[2])] == [
+            (entry["platform"]["architecture"], entry["digest"]) for entry in entries
+        ]
 
 
 def test_each_reason_is_told_once_and_attestations_are_refused(buildx):
