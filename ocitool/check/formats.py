@@ -27,7 +27,7 @@ def as_text(
     for one in found:
         places.setdefault(one.where, []).append(one)
     for where, here in places.items():
-        lines += [where, *(f"  {one.text()}" for one in here if not one.allowed)] if here else []
+        lines += [shown(where), *(f"  {one.text()}" for one in here if not one.allowed)] if here else []
         lines += [f"  allowed {one.sentence}  [{one.rule}]: {one.allowed}" for one in here if one.allowed]
     lines += [f"could not look: {shown(str(error))}" for error in unanswered]
     counts = [(s, sum(one.severity is s and not one.allowed for one in found)) for s in Severity]
@@ -105,7 +105,7 @@ def _uri(one: Finding) -> str:
 
 def _sentence(one: Finding) -> str:
     is_placed = one.at.label or one.at.path
-    return f"{one.where}{'' if is_placed else ':'} {one.sentence}" if one.where else one.sentence
+    return f"{shown(one.where)}{'' if is_placed else ':'} {one.sentence}" if one.where else one.sentence
 
 
 def _data(text: str) -> str:

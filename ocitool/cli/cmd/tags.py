@@ -4,6 +4,7 @@ import click
 
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.model.printable import shown
 
 
 @click.command()
@@ -13,4 +14,4 @@ def command(app: App, *, repository: str) -> Outcome:
     """Print every tag of a repository or layout, one a line."""
     store, _ = app.opener.open(repository)
     tags = list(store.tags())
-    return Outcome(data={"repository": store.label, "tags": tags}, text="\n".join(tags))
+    return Outcome(data={"repository": store.label, "tags": tags}, text="\n".join(map(shown, tags)))

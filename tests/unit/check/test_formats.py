@@ -185,3 +185,13 @@ def test_fingerprints_tell_findings_apart():
 
 def test_every_rule_is_in_the_log():
     assert {rule.id for rule in RULES} <= {one["id"] for one in log([])["runs"][0]["tool"]["driver"]["rules"]}
+
+
+def test_the_tags_of_a_hostile_registry_do_not_write_to_the_terminal():
+    """A list of tags may hold any string, and a finding is told under its tag."""
+    one = replace(SIZE, where="reg.test/app:\x1b[2J\n::error::no")
+
+    for text in (as_text([one], []), as_github([one])):
+        assert "\x1b" not in text
+        assert "app:\\x1b[2J\\n::error::no" in text
+    assert {one.where} == {tree["where"] for tree in Checked((one,)).to_tree()["findings"]}
