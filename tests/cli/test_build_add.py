@@ -48,7 +48,8 @@ def test_times_are_the_servers_and_never_beyond_the_epoch(home, build, web, monk
 
 
 def test_owner_mode_and_unpacking_are_those_of_the_flags(home, build, web):
-    url = web.put("/a.tar.gz", archive())
+    data = archive()
+    url = web.put("/a.tar.gz", data)
 
     image = built(
         home,
@@ -59,7 +60,7 @@ def test_owner_mode_and_unpacking_are_those_of_the_flags(home, build, web):
     )
 
     assert ("FILE", "0o755", "82:33") == image.files()["a"]
-    assert archive() == image.data("a") == image.data("b/a.tar.gz")
+    assert data == image.data("a") == image.data("b/a.tar.gz")
     assert b"abc" == image.data("c/in/file") == image.data("d/in/file")
     assert "7:0" == image.files()["c/in/file"][2]
 
@@ -252,11 +253,31 @@ def test_what_is_refused_before_anything_is_asked(build, line, says):
 
 
 @pytest.mark.parametrize(
-    "source", ["git@h.test:a/b.git", "https://h.test/a/b.git#v1:sub", "git://h.test/a", "ssh://git@h.test/a"]
+    "source", ["git@h.test:a/b.git", "https://u:p@h.test/a/b.git#v1:sub", "git://h.test/a", "ssh://git@h.test/a"]
 )
 def test_git_repositories_are_refused_with_the_way_out(build, source):
-    outcome = build(f"FROM scratch\nADD --keep-git-dir=true {source} /x\n")
+    """Whether the address is written out or comes from a variable."""
+    plain = build(f"FROM nowhere.invalid/x\nADD --keep-git-dir=true {source} /x\n")
+    meant = build(f"FROM scratch\nARG FROM={source}\nADD $FROM /x\n")
+
+    shown = source.replace("u:p@", "").replace("ssh://git@", "ssh://")
+    assert (9, 9) == (plain.exit_code, meant.exit_code)
+    assert "Dockerfile:2: ADD needs git, and nothing is cloned here" in plain.stderr
+    assert f"Dockerfile:2: ADD {shown}: clones a git repository; check it out before the build" in plain.stderr
+    assert f"Dockerfile:3: ADD {shown} needs git, and nothing is cloned here" in meant.stderr
+    assert "check it out before the build, and COPY it" in meant.stderr
+
+
+def test_git_repositories_are_told_with_the_other_lines_that_need_a_process(build):
+    text = "FROM scratch AS unused\nADD git@h.test:a/b /\nFROM scratch\nRUN true\nADD git@h.test:a/c /c\n"
+
+    outcome, checked = build(text), build(text, "--check")
 
     assert 9 == outcome.exit_code
-    assert "git repositories are not cloned here" in outcome.stderr
-    assert "check it out before the build, and COPY it" in outcome.stderr
+    assert "Dockerfile:4: RUN needs a process in the image, and nothing is run here\n" in outcome.stderr
+    first, second = outcome.stderr.splitlines()[1:3]
+    assert first.startswith("  Dockerfile:4: RUN true: ")
+    assert second.startswith("  Dockerfile:5: ADD git@h.test:a/c: clones a git repository; check it out")
+    assert 1 == checked.exit_code
+    assert "ADD git@h.test:a/c: clones a git repository" in checked.stdout
+    assert "ADD git@h.test:a/b:" not in outcome.stderr + checked.stdout

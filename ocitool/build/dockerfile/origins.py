@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from ocitool.build.dockerfile.instructions import Copy
+from ocitool.build.dockerfile.instructions import Copy, Instruction
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.digest import Digest, is_digest
 
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:.*", re.DOTALL)
 _UNNAMED: Final = "__unnamed__"
+INSTEAD_OF_GIT: Final = "check it out before the build, and COPY it, or name the folder with --build-context"
 
 
 def is_git(source: str) -> bool:
@@ -28,6 +29,16 @@ def is_git(source: str) -> bool:
 def is_web(source: str) -> bool:
     """Whether it is the URL of a file."""
     return source.startswith(("http://", "https://")) and not is_git(source)
+
+
+def cloned_by(one: Instruction) -> str:
+    """The git repository that an instruction clones, without a password in it; empty for none.
+
+    Only what is written out is seen, not what a variable may hold.
+    """
+    if not isinstance(one, Copy) or not one.is_add:
+        return ""
+    return next((shown(source) for source in one.sources if "$" not in source and is_git(source)), "")
 
 
 def name_of(url: str) -> str:
@@ -45,21 +56,21 @@ def check_sources(copy: Copy, sources: Sequence[str], checksum: str) -> Digest |
     gits = [source for source in sources if is_git(source)]
     remote = gits or [source for source in sources if is_web(source)]
     if remote and not copy.is_add:
-        raise UsageError(f"COPY takes no URL: {_shown(remote[0])}", hint="write ADD, which does")
+        raise UsageError(f"COPY takes no URL: {shown(remote[0])}", hint="write ADD, which does")
     if checksum and len(sources) + len(copy.heredocs) != 1:
         raise UsageError(f"--checksum is for one source, and {name} has several", hint=f"write one {name} for each")
     if checksum and not remote:
         raise UsageError(
-            f"--checksum is for URLs, and {_shown((*sources, *copy.sources)[0])} is a file of the context",
+            f"--checksum is for URLs, and {shown((*sources, *copy.sources)[0])} is a file of the context",
             hint="leave it out",
         )
     if copy.keep_git_dir and not gits:
         raise UsageError("--keep-git-dir is for git repositories, and there is none", hint="leave it out")
     if gits:
         raise Unsupported(
-            f"{name} {_shown(gits[0])}: git repositories are not cloned here",
+            f"{name} {shown(gits[0])} needs git, and nothing is cloned here",
             ability="ADD of a git repository",
-            hint="check it out before the build, and COPY it, or name the folder with --build-context",
+            hint=INSTEAD_OF_GIT,
         )
     if not checksum:
         return None
@@ -68,6 +79,6 @@ def check_sources(copy: Copy, sources: Sequence[str], checksum: str) -> Digest |
     return Digest(checksum)
 
 
-def _shown(source: str) -> str:
+def shown(source: str) -> str:
     """The source without a password that it may hold."""
     return re.sub(r"(?<=://)[^/?#]*@", "", source)[:300]

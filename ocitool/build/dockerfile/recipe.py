@@ -84,7 +84,8 @@ def read_recipe(
     wanted = _wanted(options, platforms, host)
     needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
     replacements = Replacements.of(file, source, needed, stages)
-    refuse(file.file, replacements.left(), frozenset[int]().union(*map(replaceable, needed.values())))
+    can_be_replaced = frozenset[int]().union(*map(replaceable, needed.values()))
+    refuse(file.file, replacements.left(), can_be_replaced, replacements.clones())
     ignore = _ignore(source, path)
     report = lint(file, tuple(wanted.values()), ignore, needed_only=True)
     refuse_warnings(report)
@@ -109,8 +110,10 @@ def check_recipe(
     report = lint(file, tuple(wanted.values()), ignore, Context(source, ignore))
     if stages and report.problem is None:
         needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
-        left = Replacements.of(file, source, needed, stages).left()
-        report = report.without("RunNeedsProcess", keep={run.line.number for _, run in left})
+        replacements = Replacements.of(file, source, needed, stages)
+        left = {run.line.number for _, run in replacements.left()}
+        clones = {add.line.number for add in replacements.clones()}
+        report = report.without("RunNeedsProcess", keep=left | clones)
     return report, data.decode()
 
 

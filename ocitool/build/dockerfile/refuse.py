@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from ocitool.build.dockerfile.deeds import MAKES_A_USER, Deed, Kind, deeds
-from ocitool.build.dockerfile.instructions import Run, Stage
+from ocitool.build.dockerfile.instructions import Copy, Run, Stage
+from ocitool.build.dockerfile.origins import INSTEAD_OF_GIT, cloned_by
 from ocitool.build.toml import key_text
 from ocitool.errors import Unsupported
 
@@ -84,20 +85,33 @@ def _beside(stage: Stage) -> Callable[[Deed], str]:
     return way
 
 
-def refuse(file: str, found: Iterable[tuple[Stage, Run]], replaceable: Collection[int] = ()) -> None:
+def cloning(one: Copy) -> Refusal:
+    """What ADD of a git repository does and what can be done instead."""
+    return Refusal(one.line.number, f"ADD {cloned_by(one)}", (("clones a git repository", INSTEAD_OF_GIT),))
+
+
+def refuse(
+    file: str,
+    found: Iterable[tuple[Stage, Run]],
+    replaceable: Collection[int] = (),
+    clones: Iterable[Copy] = (),
+) -> None:
     """Raise Unsupported if there is any; its notes name every line, what it does and the way out.
 
-    `replaceable` are the numbers of the stages that ocitool.toml could replace.
+    `replaceable` are the numbers of the stages that ocitool.toml could replace, `clones` are ADDs of git
+    repositories.
     """
     refusals = [refusal(stage, run, is_replaceable=stage.number in replaceable) for stage, run in found]
+    is_run, count = bool(refusals), len(refusals)
+    refusals = sorted([*refusals, *map(cloning, clones)], key=lambda one: one.number)
     if not refusals:
         return
-    count = len(refusals)
     ways = [way for one in refusals for _, way in one.ways]
+    what = "RUN needs a process in the image, and nothing is run here"
     error = Unsupported(
-        f"{file}:{refusals[0].number}: RUN needs a process in the image, and nothing is run here"
+        f"{file}:{refusals[0].number}: {what if is_run else 'ADD needs git, and nothing is cloned here'}"
         + (f" ({count} such lines)" if count > 1 else ""),
-        ability="RUN",
+        ability="RUN" if is_run else "ADD of a git repository",
         hint=ways[0] if len(ways) == 1 else "each line above has its way out",
     )
     for one in refusals:

@@ -7,7 +7,8 @@ from pathlib import Path
 from ocitool.build.compile import Planned, Project
 from ocitool.build.dockerfile.deeds import MAKES_A_USER, deeds
 from ocitool.build.dockerfile.evaluate import Process, Ran
-from ocitool.build.dockerfile.instructions import Dockerfile, Run, Stage
+from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Run, Stage
+from ocitool.build.dockerfile.origins import cloned_by
 from ocitool.build.dockerfile.replaced import Backed, Roles, replaced_stages, roles
 from ocitool.build.dockerfile.sources import Files, Layered
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, runs
@@ -46,6 +47,18 @@ class Replacements:
             for platform, one in self.needed.items()
             for stage, run in runs(one)
             if not self.roles[platform].takes(stage, run)
+        }
+        return tuple(found[number] for number in sorted(found))
+
+    def clones(self) -> tuple[Copy, ...]:
+        """The ADDs of git repositories that would have to be carried out, each once, in their order."""
+        found = {
+            step.line.number: step
+            for platform, needed in self.needed.items()
+            for one in needed
+            if one.stage.number not in self.roles[platform].apart
+            for step in one.stage.body
+            if isinstance(step, Copy) and cloned_by(step)
         }
         return tuple(found[number] for number in sorted(found))
 

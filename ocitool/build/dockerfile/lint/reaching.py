@@ -11,7 +11,8 @@ from ocitool.build.dockerfile.instructions import Copy, Stage
 from ocitool.build.dockerfile.lines import heredoc_name
 from ocitool.build.dockerfile.lint.rule import Hit, Place, Rule, Severity
 from ocitool.build.dockerfile.lint.scene import Scene, Step
-from ocitool.build.dockerfile.refuse import refusal
+from ocitool.build.dockerfile.origins import cloned_by
+from ocitool.build.dockerfile.refuse import cloning, refusal
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 
 _REMOTE: Final = re.compile(r"[a-z]+://|git@|github\.com/", re.IGNORECASE)
@@ -69,9 +70,13 @@ def _process(scene: Scene) -> Iterator[Hit]:
     upon = scene.upon()
     for stage, steps in scene.stages():
         for step in steps:
-            if isinstance(step.instruction, made.Run) and stage.number in scene.needed:
+            if stage.number not in scene.needed:
+                continue
+            if isinstance(step.instruction, made.Run):
                 one = refusal(stage, step.instruction, is_replaceable=stage.number not in upon)
                 yield Place.of(step.instruction.line), "; ".join(one.messages)
+            elif isinstance(step.instruction, Copy) and cloned_by(step.instruction):
+                yield Place.of(step.instruction.line), "; ".join(cloning(step.instruction).messages)
 
 
 RULES: Final = (
@@ -97,8 +102,8 @@ RULES: Final = (
     Rule(
         "RunNeedsProcess",
         "No `RUN` in a stage that the target needs",
-        "A RUN needs a process in the image, and ocitool starts none. Each line is told with what it does and "
-        "what to write instead.",
+        "A RUN needs a process in the image, and ADD of a repository needs git; ocitool starts none. Each line is "
+        "told with what it does and what to write instead.",
         "FROM scratch\nCOPY public.txt /app\nRUN chmod +x /app",
         "FROM scratch\nCOPY --chmod=755 public.txt /app",
         _process,

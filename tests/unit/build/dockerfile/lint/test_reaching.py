@@ -42,13 +42,16 @@ def test_sources_in_the_context(word, source, name, found):
     [
         "COPY --from=other:1 nowhere /x",
         "ADD https://host.example/nowhere /x",
-        "ADD git@host.example:a/b.git /x",
         "COPY <<nowhere /x\nhi\nnowhere",
         "ONBUILD COPY nowhere /x",
     ],
 )
 def test_sources_elsewhere_are_not_looked_for(line, found):
     assert [] == found(f"FROM scratch\n{line}\n")
+
+
+def test_a_repository_needs_git(found):
+    assert [("RunNeedsProcess", 2)] == found("FROM scratch\nADD git@host.example:a/b.git /x\n")
 
 
 def test_a_directory_is_copied_if_an_exception_keeps_something_in_it(found):
