@@ -8,6 +8,7 @@ from tests.interop.sidebyside import Case
 
 CASES: dict[str, Case] = {
     # Settings
+    "nothing at all": Case("FROM scratch\n", differs="An image of nothing"),
     "nothing but settings": Case("FROM scratch\nLABEL a=b\n"),
     "env": Case('FROM rich\nENV A=new C="a b" D=a\\ b E=\'$A\' F="$A" G=$A\nENV A=$A-2 H=${PATH}\n'),
     "env, the old form": Case('FROM bb\nENV A b  c "d"\nENV B $A x\nENV C=a=b\nENV D =\n'),
@@ -187,6 +188,9 @@ CASES: dict[str, Case] = {
         "FROM bb AS one\nLABEL a=1\nFROM one AS Two\nCOPY a.txt /\nFROM nowhere.invalid/x\nCOPY --from=two / /\n",
         target="two",
     ),
+    "onbuild with blanks at the end": Case(
+        "FROM bb\nONBUILD LABEL a=b \t\nCMD x\n", differs="Blanks behind ONBUILD"
+    ),
     "onbuild of a stage": Case(
         "FROM bb AS one\nONBUILD COPY a.txt /t/\nONBUILD ENV T=$A\nENV A=1\nFROM one AS two\nLABEL x=$T\nFROM two\nLABEL y=$T\n"
     ),
@@ -274,6 +278,7 @@ CASES: dict[str, Case] = {
 
 NEITHER: dict[str, Case] = {
     "words in quotes that do not end": Case('FROM bb\nVOLUME "a b"\n'),
+    "a continuation of nothing": Case("FROM bb\n\\\n\n"),
     "a comment behind an instruction": Case("FROM bb\nENV a=b # c\n"),
     "a user without accounts": Case("FROM scratch\nUSER app\nWORKDIR /w\n"),
     "an owner without accounts": Case("FROM scratch\nCOPY --chown=app a.txt /a\n"),

@@ -214,6 +214,17 @@ def _without_history_of_others(seen: Seen) -> Seen:
     return Seen({**seen.config, "history": history}, seen.layers, seen.tree)
 
 
+def _without_blanks(seen: Seen) -> Seen:
+    config = deepcopy(seen.config)
+    config["config"]["OnBuild"] = [text.rstrip() for text in config["config"]["OnBuild"]]
+    return Seen(config, seen.layers, seen.tree)
+
+
+def _without_null(seen: Seen) -> Seen:
+    config = {"history": [], "created": None, **{key: value for key, value in seen.config.items() if value}}
+    return Seen({**config, "created": None}, seen.layers, seen.tree)
+
+
 def _without_v8(seen: Seen) -> Seen:
     return Seen(
         {key: value for key, value in seen.config.items() if (key, value) != ("variant", "v8")},
@@ -234,6 +245,8 @@ FORGIVEN: dict[str, Callable[[Seen], Seen]] = {
     "Times": _without_times,
     "Files that are there already": _without_repetition,
     "A base without history": _without_history_of_others,
+    "An image of nothing": _without_null,
     "Archives over links": _without_programs,
+    "Blanks behind ONBUILD": _without_blanks,
     "Variant v8 of arm64": _without_v8,
 }

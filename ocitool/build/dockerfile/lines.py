@@ -124,12 +124,10 @@ class _Reader:
                 else:  # ends the block that describes the next instruction
                     comments = []
             elif first:
-                line = self._join(first, tuple(comments))
+                yield self._join(first, tuple(comments))
                 comments = []
-                if line is not None:
-                    yield line
 
-    def _join(self, first: str, comments: tuple[str, ...]) -> Line | None:
+    def _join(self, first: str, comments: tuple[str, ...]) -> Line:
         number, has_empty = self._at, False
         text, goes_on = self._cut(first)
         while goes_on and self._at < len(self._physical):
@@ -145,7 +143,8 @@ class _Reader:
             text += piece
         text, joined = text.strip(), self._at
         if not text:
-            return None
+            what = f"nothing but {self._escape}, which continues a line that is not there"
+            raise problem(self._file, number, what, "leave it out")
         written, *rest = re.split(r"[ \t\v\f\r]+", text, maxsplit=1)
         name, words = written.upper(), rest[0].strip() if rest else ""
         body = words.partition(" ")[2] if name == "ONBUILD" else words

@@ -40,6 +40,7 @@ def test_directives_end_at_the_first_other_line():
         (b"FROM a\n\xff\n", "f:2: not valid UTF-8"),
         (b"FROM a\nCMD \0\n", "f:2: a NUL"),
         (b"FROM a\nCOPY <<E /x\nb\n", "f:2: the heredoc E has no end"),
+        (b"FROM a\n\\\n\n", "f:2: nothing but \\"),
         (b"FROM a\n# " + b"x" * 70_000, "f:2: a line of 70002 characters"),
     ],
 )
