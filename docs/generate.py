@@ -186,7 +186,7 @@ def dockerfile_checks() -> str:
         "",
         "- A directory that `.dockerignore` leaves out but for an exception can be copied: only BuildKit tells it.",
         "- A comment that is indented describes what stands below it as well; BuildKit reads its `#` as the name.",
-        "- Over an image BuildKit reads which variables the image sets; here nothing is asked for (UndefinedVar).",
+        "- Over an image BuildKit knows its variables and shell, which are not asked for here.",
     ]
     for rule in sorted(CHECKS, key=lambda one: one.name):
         marks = [rule.severity.value, *(["only by `check=experimental=NAME`"] if rule.is_experimental else [])]

@@ -11,6 +11,8 @@ from ocitool.build.dockerfile.sources import Context
 from ocitool.build.dockerfile.stages import Wanted
 from ocitool.model.platform import Platform
 from tests.fakes.dockerfiles import FILES, IGNORE, dockerfile
+from tests.interop.dockerfiles import CASES
+from tests.interop.sidebyside import make_bases, make_context
 
 pytestmark = pytest.mark.interop
 
@@ -100,3 +102,39 @@ def test_where_we_differ_on_purpose(text, ignore, theirs_alone, both):
     ours, theirs = both(f"# check=experimental=all\n{text}", ignore)
 
     assert (set(), theirs_alone) == (ours - theirs, theirs - ours)
+
+
+@pytest.fixture(scope="module")
+def bases(buildkit, tmp_path_factory):
+    """The context and the base images of the side-by-side tests, and the words that name them to BuildKit."""
+    root = tmp_path_factory.mktemp("checks")
+    found = make_bases(root / "bases")
+    words = [
+        word
+        for name, (layout, digest) in found.items()
+        for word in ("--oci-layout", f"{name}={layout}", "--opt", f"context:{name}=oci-layout://{name}@{digest}")
+    ]
+    return make_context(root / "context"), found, words
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.own_ignore])
+def test_over_images_nothing_is_told_that_is_not_so(name, bases, buildkit):
+    """What only the image can tell is not known here: its variables, and its shell."""
+    context, found, words = bases
+    case = CASES[name]
+    head = "" if case.text.startswith("# ") else "# check=experimental=all\n"
+    (context / "Dockerfile").write_text(head + case.text)
+    (context / ".dockerignore").write_text(case.ignore)
+    arguments = [word for key, value in case.args.items() for word in ("--opt", f"build-arg:{key}={value}")]
+    rules = IgnoreRules.parse(case.ignore)
+    wanted = Wanted(HOST, HOST, case.target, dict(case.args), dict.fromkeys(found, ""))
+
+    report = lint(parse((head + case.text).encode()), [wanted], rules, Context(context, rules))
+    said = buildkit.lint(
+        context, "--opt", "platform=linux/amd64", "--opt", f"target={case.target}", *words, *arguments
+    )
+
+    ours = {(one.rule.name, one.place.first) for one in report.findings if one.rule.name in SHARED}
+    theirs = {(rule, line) for rule, line, _ in said}
+    assert {rule for rule, _ in ours - theirs} <= {"JSONArgsRecommended"}
+    assert {rule for rule, _ in theirs - ours} <= {"UndefinedVar", "CopyIgnoredFile"}

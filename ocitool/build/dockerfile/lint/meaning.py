@@ -1,5 +1,6 @@
 """Checks of what instructions mean: variables nobody sets, secrets, directories that depend on the base."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -14,11 +15,11 @@ _SECRET: Final = frozenset(
 
 
 def _undefined(scene: Scene) -> Iterator[Hit]:
-    here = {*AUTOMATIC, *_written_anywhere(scene)}
+    arguments = {*AUTOMATIC, *_arguments(scene)}
     for _, steps in scene.stages():
         for step in steps:
             for one in step.unset:
-                if not step.knows_base and one.name not in here and not one.near:
+                if not step.knows_base and one.name not in arguments and not _is_slip(one.name, one.near):
                     continue  # the base image may set it
                 if one.name in AUTOMATIC:
                     way = f"write ARG {one.name} in this stage"
@@ -27,13 +28,21 @@ def _undefined(scene: Scene) -> Iterator[Hit]:
                 yield Place.of(step.line), f"nothing sets {one.name} here; {way}"
 
 
-def _written_anywhere(scene: Scene) -> Iterator[str]:
-    """The names that an ARG or ENV of the file declares, be it in another stage or further down."""
+def _arguments(scene: Scene) -> Iterator[str]:
+    """The names that an ARG of the file declares, be it in another stage or further down."""
     for one in (*scene.file.arguments, *(one for stage in scene.file.stages for one in stage.body)):
         if isinstance(one, made.Arg):
             yield from (name for name, _ in one.items)
-        elif isinstance(one, made.Env):
-            yield from (name for name, _ in one.pairs)
+
+
+def _is_slip(name: str, near: str) -> bool:
+    """Whether two names are the same but for two letters in the wrong order, or one too many or too few.
+
+    A digit more is no slip: PYTHON_VERSION comes from the image, and PYTHON3_VERSION is somebody's own.
+    """
+    ours, other = Counter(name), Counter(near)
+    odd = "".join(((ours - other) + (other - ours)).elements())
+    return bool(near) and (not odd or (len(odd) == 1 and odd.isalpha()))
 
 
 def _automatic_default(scene: Scene) -> Iterator[Hit]:
@@ -87,8 +96,8 @@ RULES: Final = (
         "Variables are set before they are used",
         "A variable that nothing sets is empty. An ARG counts from its line to the end of its stage, one before "
         "the first FROM not at all, and TARGETARCH and its kin must be declared in each stage. Over an image, "
-        "whose own variables are not known here, only names are told that the file declares elsewhere, that are "
-        "automatic, or that look like a slip of the pen.",
+        "whose own variables are not known here, only names are told that an ARG declares elsewhere in the file, "
+        "that are automatic, or that are a letter away from one that is set.",
         "FROM scratch\nENV NAME=app-${TARGETARCH}",
         "FROM scratch\nARG TARGETARCH\nENV NAME=app-${TARGETARCH}",
         _undefined,

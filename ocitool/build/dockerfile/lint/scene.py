@@ -22,7 +22,8 @@ from ocitool.errors import OcitoolError, UsageError
 
 T = TypeVar("T")
 
-_SCRATCH_ENV: Final = dict([PATH.split("=", 1)])
+_ALWAYS: Final = dict([PATH.split("=", 1)])
+"""What is set over scratch, and over an image that does not set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,10 @@ class _Walk:
     def stage(self, stage: Stage, *, triggered: bool) -> UsageError | None:
         """Take the steps of a stage; gives the first error among its words."""
         ground = self._leads[stage.number].ground if stage.number in self._leads else None
-        seen = _Seen({}, (), knows_base=False)
+        seen = _Seen(_ALWAYS, (), knows_base=False)
         left: Sequence[Instruction] = ()
         if ground is not None and ground.origin is Origin.SCRATCH:
-            seen = _Seen(_SCRATCH_ENV, (), knows_base=True)
+            seen = _Seen(_ALWAYS, (), knows_base=True)
         elif ground is not None and ground.origin is Origin.STAGE:
             seen = self._ends[ground.stage].fork() if ground.stage in self._ends else seen
             left = triggers(self._file.stages[ground.stage], self._file) if triggered else ()

@@ -40,17 +40,23 @@ def test_the_default_of_a_build_argument_that_is_given_is_not_looked_at(found):
     ("name", "is_found"),
     [
         ("JAVA_HOME", False),
-        ("LD_LIBRARY_PATH", False),
+        ("PYTHON_VERSION", False),
+        ("PATH", False),
+        ("LATER", False),  # set by ENV below, perhaps by the image before
         ("TARGETARCH", True),
         ("VERSION", True),
-        ("LATER", True),
-        ("VERSOIN", False),
+        ("OTHER", True),
         ("PREFX", True),
+        ("PREIFX", True),
+        ("PRE", False),
     ],
 )
 def test_over_an_image_only_what_it_cannot_set_is_told(name, is_found, found):
     """K170: TARGETARCH is empty where the stage does not declare it, whatever the base is."""
-    text = f"ARG VERSION=1\nFROM alpine\nENV PREFIX=/usr\nENV A=x${name}\nARG LATER\n"
+    text = (
+        f"ARG VERSION=1\nFROM alpine\nENV PREFIX=/usr PYTHON3_VERSION=3\nENV A=x${name}\n"
+        f"ENV LATER=/x:$LATER\nARG OTHER\nENV PATH=/x:$PATH\n"
+    )
 
     assert ([("UndefinedVar", 4)] if is_found else []) == found(text)
 
