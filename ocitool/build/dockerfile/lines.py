@@ -129,7 +129,8 @@ class _Reader:
 
     def _join(self, first: str, comments: tuple[str, ...]) -> Line:
         number, has_empty = self._at, False
-        text, goes_on = self._cut(first)
+        piece, goes_on = self._cut(first)
+        pieces = [piece]
         while goes_on and self._at < len(self._physical):
             more = self._physical[self._at]
             self._at += 1
@@ -140,8 +141,8 @@ class _Reader:
                 has_empty = True
                 continue
             piece, goes_on = self._cut(more)
-            text += piece
-        text, joined = text.strip(), self._at
+            pieces.append(piece)
+        text, joined = "".join(pieces).strip(), self._at
         if not text:
             what = f"nothing but {self._escape}, which continues a line that is not there"
             raise problem(self._file, number, what, "leave it out")
