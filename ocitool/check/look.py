@@ -27,7 +27,7 @@ from ocitool.errors import (
     OcitoolError,
     Unsupported,
 )
-from ocitool.graph.walk import Edge, Role, Snapshot, walk_below
+from ocitool.graph.walk import MAX_SIZE, Edge, Role, Snapshot, walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.document import MANIFEST_LIMIT, Document
@@ -265,13 +265,15 @@ def look_at(
     width: int = 0,
     read_layers: ReadLayers | None = None,
 ) -> Look:
-    """Look at a snapshot that was taken already."""
+    """Look at a snapshot that was taken already. Raises MalformedDocument for configs too large to be held."""
     width = width or store.traits.concurrency
     refused = {edge.descriptor.digest for edge, _ in snapshot.refused}
     views = {digest: snapshot.view(digest) for digest in snapshot.documents if digest not in refused}
     bare = Look(store.label, snapshot, views, {}, now or datetime.now(UTC))
     images = tuple({image.digest: image.manifest for image in bare.images}.values())
     wanted = {m.config.digest: m.config for m in images}
+    if sum(min(one.size, MANIFEST_LIMIT) for one in wanted.values()) > MAX_SIZE:
+        raise MalformedDocument(f"more than {MAX_SIZE} bytes of configs below one name")
     layers = {
         layer.digest: layer
         for m in images

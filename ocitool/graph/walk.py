@@ -4,6 +4,7 @@ An edge's role comes from where a descriptor stands, never from its media type a
 fetched as a manifest even if its type is strange.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -21,6 +22,8 @@ MAX_DEPTH: Final = 4
 """Indexes of indexes deeper than this are refused: a hostile chain has to end (K020)."""
 MAX_MANIFESTS: Final = 20_000
 """Manifests in one snapshot; a guess far above what anybody publishes."""
+MAX_SIZE: Final = 128 * 1024 * 1024
+"""Bytes of all manifests in one snapshot, which are held in memory; a guess far above what anybody publishes."""
 
 
 class Role(Enum):
@@ -146,7 +149,8 @@ def walk_below(
 
     Blobs are listed and not looked at; subjects are not followed. `wanted` may leave manifest edges out.
     A child that is not there raises NotFound naming its parent; with `tolerant`, missing, unanswered and
-    malformed children are recorded instead (an unreadable root still raises).
+    malformed children are recorded instead (an unreadable root still raises). MalformedDocument is raised for
+    what is nested too deep, too many or too large to be held.
     """
     walker = _Walker(store, width, limit, tolerant=tolerant, wanted=wanted)
     walker.take(root)
@@ -170,7 +174,7 @@ def walk_below(
 
 
 class _Walker:
-    """The growing state of one walk; only the thread that walks changes it."""
+    """The growing state of one walk; only the thread that walks changes it, except for what `_count` counts."""
 
     def __init__(
         self, store: Reader, width: int, limit: int, *, tolerant: bool, wanted: Callable[[Edge], bool]
@@ -183,6 +187,8 @@ class _Walker:
         self.refused: list[tuple[Edge, MalformedDocument]] = []
         self._pending: list[Edge] = []
         self._asked: set[Digest] = set()
+        self._lock = threading.Lock()
+        self._size = 0
 
     def take(self, document: Document) -> None:
         self.documents[document.digest] = document
@@ -224,7 +230,7 @@ class _Walker:
 
     def _get(self, edge: Edge) -> Document | OcitoolError:
         try:
-            return self._document(edge.descriptor)
+            document = self._document(edge.descriptor)
         except Cancelled:
             raise
         except OcitoolError as error:
@@ -232,6 +238,18 @@ class _Walker:
                 return error
             error.add_note(f"it is {edge.pointer} of {edge.parent} in {self.store.label}")
             raise
+        self._count(document.size)
+        return document
+
+    def _count(self, size: int) -> None:
+        """Raise MalformedDocument in the one thread that goes over the bound; the others are cancelled by that."""
+        with self._lock:
+            before = self._size
+            self._size += size
+        if before > MAX_SIZE:
+            raise Cancelled
+        if before + size > MAX_SIZE:
+            raise MalformedDocument(f"more than {MAX_SIZE} bytes of manifests below one name")
 
     def _document(self, descriptor: Descriptor) -> Document:
         document = self.store.get_manifest(str(descriptor.digest), limit=self.limit)

@@ -133,6 +133,16 @@ def test_a_tag_that_answers_503_is_told_and_the_others_are_looked_at(registry, r
     assert 0 == vanish.times
 
 
+def test_a_registry_that_wants_less_is_asked_more_slowly(registry, run):
+    """429 is no answer about a tag: every one is looked at in the end."""
+    many(40, shared=False).into(registry, "app")
+    registry.faults.append(Fault(on="* /v2/app/*", status=429, every=9, headers={"Retry-After": "0"}))
+
+    done = run("check", f"{registry.host}/app", "--all-tags")
+
+    assert (0, "nothing found in 40 tags\n") == (done.exit_code, done.stdout)
+
+
 def test_interrupted_while_the_registry_is_silent(registry, home):
     """Ctrl-C ends it at once: no finding is printed, and nothing waits for the silent server."""
     many(40, shared=True).into(registry, "app")

@@ -300,6 +300,18 @@ def test_no_more_is_asked_for_at_once_than_was_said(ward, watched, at_once):
     assert most[0] <= at_once
 
 
+def test_configs_that_are_too_large_together_are_refused(ward, watched, monkeypatch):
+    """The others are looked at all the same."""
+    monkeypatch.setattr("ocitool.check.look.MAX_SIZE", 500)
+    ward.index(ward.image(), tag="1", mediaType=None)
+    ward.index(*(ward.image(config=lambda tree, n=n: tree.update(author=f"{n}")) for n in range(5)), tag="2")
+
+    done = look(watched)
+
+    assert ["more than 500 bytes of configs below one name"] == [str(error) for error in done.unanswered]
+    assert ["watched:1"] == [one.where for one in done.findings]
+
+
 def test_an_empty_repository_has_nothing_to_tell(watched):
     done = look(watched)
 

@@ -211,6 +211,19 @@ def test_width_is_bounded(store, monkeypatch):
         found(store)
 
 
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_what_is_held_in_memory_is_bounded(store, monkeypatch, tolerant):
+    """However many threads are over the bound at once: it is one error, and no finding."""
+    images = [image(text) for text in "abcdefgh"]
+    for one in images:
+        store.put_manifest(one)
+    store.put_manifest(compose.index(Family.OCI, [Descriptor.of(one) for one in images]), "v1")
+    monkeypatch.setattr("ocitool.graph.walk.MAX_SIZE", sum(one.size for one in images[:3]))
+
+    with pytest.raises(MalformedDocument, match="bytes of manifests"):
+        found(store, tolerant=tolerant)
+
+
 def test_child_without_a_type_of_its_own_is_read_as_the_parent_says(store):
     """K044: mediaType is optional; the parent's descriptor decides."""
     bare = image("a").edit(lambda t: t.pop("mediaType"))
