@@ -79,7 +79,7 @@ def resolve(path: str, link_at: Callable[[str], str | None], *, follow_last: boo
             continue
         links += 1
         if links > MAX_LINKS:
-            raise MalformedDocument(f"too many symbolic links on the way to /{path[:200]}")
+            raise MalformedDocument(f"too many symbolic links on the way to /{path.lstrip('/')[:200]}")
         done = [] if target.startswith("/") else done[:-1]
         todo += [part for part in reversed(target.split("/")) if part not in ("", ".")]
     return "/".join(done)

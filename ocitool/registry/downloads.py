@@ -196,6 +196,10 @@ def _asked(session: "Session", request: Request) -> Iterator[tuple[Answer, Itera
     except NotFound as error:
         error.hint = "is the address right?"
         raise
+    except NetworkError as error:
+        if error.phase == "tls":
+            error.hint = "trust its CA with --ca FILE; a client certificate is for registries alone"
+        raise
 
 
 def _why(url: str) -> str:

@@ -243,6 +243,8 @@ def test_what_is_not_there_and_what_is_closed(build, web):
         ("ADD --keep-git-dir http://h.test/x /x", "--keep-git-dir is for git repositories"),
         ("ADD http://u:p@h.test/x /x", "not the URL of a file: 'http://h.test/x'"),
         ("ADD http:///x /x", "not the URL of a file"),
+        ("ADD ftp://h.test/x /x", "ADD takes no such URL: ftp://h.test/x"),
+        ("COPY FILE:///etc/passwd /x", "COPY takes no such URL: FILE:///etc/passwd"),
     ],
 )
 def test_what_is_refused_before_anything_is_asked(build, line, says):

@@ -1,5 +1,6 @@
 """A server of files behind a real socket: entity tags, ranges, redirects, and bodies that break or never end."""
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -37,10 +38,11 @@ class FakeWeb:
         self.pages: dict[str, Page] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.host = ""
+        self.scheme = "http"
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"{self.scheme}://{self.host}"
 
     def put(self, path: str, data: bytes = b"", **more) -> str:
         """The URL of a new page."""
@@ -112,10 +114,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve_files() -> Iterator[FakeWeb]:
+def serve_files(tls: ssl.SSLContext | None = None) -> Iterator[FakeWeb]:
     """A running server on a free port of loopback."""
     web = FakeWeb()
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"web": web}))
+    if tls is not None:
+        web.scheme = "https"
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     web.host = f"127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

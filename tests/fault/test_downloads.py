@@ -10,6 +10,7 @@ from ocitool.errors import MalformedDocument, NetworkError
 from ocitool.registry.downloads import Edition, download
 from ocitool.registry.session import Session
 from ocitool.tasks import Scope
+from tests.fakes.certificates import Authority
 from tests.fakes.web import serve_files
 
 
@@ -91,3 +92,49 @@ def test_addresses_are_written_as_servers_read_them(session, web):
 
     with download(session, f"{web.url}/a b/é") as file:
         assert b"x" == b"".join(file.pieces)
+
+
+def test_a_private_authority_is_trusted_and_no_client_certificate_is_shown(access, tmp_path):
+    """certs.d of the host gives the CA; the certificate beside it is for a registry there."""
+    authority = Authority(tmp_path / "ca")
+    client = authority.client()
+    for wants_client in (False, True):
+        with serve_files(authority.context(wants_client=wants_client)) as web:
+            url = web.put("/a", b"x")
+            certs = tmp_path / ".config" / "containers" / "certs.d" / web.host
+            certs.mkdir(parents=True)
+            (certs / "ca.crt").write_bytes(authority.ca.read_bytes())
+            (certs / "client.cert").write_bytes(client.cert.read_bytes())
+            (certs / "client.key").write_bytes(client.key.read_bytes())
+            with Session(access, Scope()) as session:
+                if not wants_client:
+                    with download(session, url) as file:
+                        assert b"x" == b"".join(file.pieces)
+                    continue
+                with pytest.raises(NetworkError) as caught, download(session, url):
+                    pass
+            assert "a client certificate is for registries alone" in caught.value.hint
+
+
+def test_an_unknown_authority_is_not_trusted(access, tmp_path):
+    with (
+        serve_files(Authority(tmp_path / "ca").context()) as web,
+        Session(access, Scope()) as session,
+        pytest.raises(NetworkError, match="no secure connection to"),
+        download(session, web.put("/a", b"x")),
+    ):
+        pass
+    assert [] == web.asked
+
+
+def test_https_is_never_left_for_http(access, tmp_path):
+    authority = Authority(tmp_path / "ca")
+    with (
+        serve_files(authority.context()) as web,
+        Session(replace(access, ca_files=(authority.ca,)), Scope()) as session,
+    ):
+        url = web.put("/a", location="http://host.example/a")
+
+        with pytest.raises(NetworkError, match=r"redirects to http://host\.example/a, which is not safe"):
+            with download(session, url):
+                pass

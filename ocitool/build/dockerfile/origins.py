@@ -14,6 +14,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.digest import Digest, is_digest
 
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:.*", re.DOTALL)
+_OTHER_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _UNNAMED: Final = "__unnamed__"
 INSTEAD_OF_GIT: Final = "check it out before the build, and COPY it, or name the folder with --build-context"
 
@@ -54,9 +55,12 @@ def check_sources(copy: Copy, sources: Sequence[str], checksum: str) -> Digest |
     """
     name = copy.line.name
     gits = [source for source in sources if is_git(source)]
-    remote = gits or [source for source in sources if is_web(source)]
+    remote = [source for source in sources if is_git(source) or is_web(source)]
     if remote and not copy.is_add:
         raise UsageError(f"COPY takes no URL: {shown(remote[0])}", hint="write ADD, which does")
+    for source in sources:
+        if _OTHER_URL.match(source) and source not in remote and not copy.source_stage:
+            raise UsageError(f"{name} takes no such URL: {shown(source)}", hint="write http:// or https://")
     if checksum and len(sources) + len(copy.heredocs) != 1:
         raise UsageError(f"--checksum is for one source, and {name} has several", hint=f"write one {name} for each")
     if checksum and not remote:

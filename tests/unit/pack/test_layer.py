@@ -137,6 +137,20 @@ def test_files_that_are_the_very_same_are_not_read_again():
     assert 0 == again.reads
 
 
+def test_bytes_that_have_an_identity_are_not_read_again():
+    """As those of a download or of another layer, which are no file of the user's."""
+    store, memo = MemoryStore(), Memo()
+    first, again, other = Counted(b"program"), Counted(b"program"), Counted(b"changed")
+    first.identity = again.identity = "one"
+    other.identity = "another"
+
+    layer = pack([entry(first)], store, memo)
+
+    assert layer == pack([entry(again)], store, memo)
+    assert 0 == again.reads
+    assert layer != pack([entry(other)], store, memo)
+
+
 @pytest.mark.parametrize("change", [{"mtime_ns": 6}, {"ctime_ns": 8}])
 def test_a_file_with_another_stamp_is_read(change):
     store, memo = MemoryStore(), Memo()
