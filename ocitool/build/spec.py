@@ -22,11 +22,14 @@ FILE_NAME: Final = "ocitool.toml"
 _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
 _STAMPED: Final = ("tags", "go", "command", "image", "program", "platform", "stage")
 _OF_A_STAGE: Final = {
-    "go": frozenset(["package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs"]),
-    "command": frozenset(["run", "file", "env", "pass", "parallel"]),
-    "prebuilt": frozenset[str](),
+    "go": frozenset(
+        ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files"]
+    ),
+    "command": frozenset(["output", "source", "run", "file", "env", "pass", "parallel", "files"]),
+    "prebuilt": frozenset(["files"]),
 }
-"""The keys of a stage that only its toolchain understands."""
+"""The keys of a stage that its toolchain understands."""
+_NEEDED: Final = {"go": (), "command": ("run", "output"), "prebuilt": ("files",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +217,16 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
 
 
 def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
+    """One table `[stage.NAME]`. Raises UsageError for keys that its toolchain lacks or does not know."""
     path: KeyPath = ("stage", name)
     toolchain = own["toolchain"]
     for key in own:
-        if key in frozenset().union(*_OF_A_STAGE.values()) - _OF_A_STAGE[toolchain]:
+        if key != "toolchain" and key not in _OF_A_STAGE[toolchain]:
             others = [other for other, keys in _OF_A_STAGE.items() if key in keys]
             raise file.error((*path, key), f"says nothing to {toolchain}", f"it is for {' and '.join(others)}")
-    for needed in {"command": ("run", "output"), "prebuilt": ("files",)}.get(toolchain, ()):
+    for needed in _NEEDED[toolchain]:
         if needed not in own:
             raise file.error(path, f"needs {needed} with toolchain {toolchain}")
-    if toolchain == "prebuilt" and "output" in own:
-        raise file.error((*path, "output"), "has no program to place", 'write files = ["SRC:DEST"]')
     return StageSpec(
         name=name,
         at=f"{file.path} line {file.line(path)}: {key_text(path)}",

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.build.go import Go, GoOptions, find_go, find_programs, go_environ, go_platform
+from ocitool.build.go import (
+    Go,
+    GoOptions,
+    find_go,
+    find_programs,
+    go_environ,
+    go_platform,
+    program_name,
+    programs_below,
+)
 from ocitool.build.toolchain import Program, Target
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
@@ -188,3 +197,30 @@ def test_module_without_a_program_is_a_usage_error(tmp_path):
 
     with pytest.raises(UsageError, match="no Go program"):
         find_programs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        (".", "shop"), ("./cmd/api", "api"), ("cmd/api/", "api"), ("example.com/x/tool/v3", "tool"),
+        ("./main.go", "main"), ("./v2", "v2"),
+    ],
+)  # fmt: skip
+def test_the_name_that_go_gives(tmp_path, package, name):
+    (tmp_path / "go.mod").write_text("module example.com/shop/v2\n")
+
+    assert name == program_name(tmp_path, package)
+
+
+def test_programs_of_a_pattern(tmp_path):
+    for folder in (".", "cmd/b", "cmd/a", "cmd/a/deep", "vendor/x", "cmd/testdata", "_old", ".git", "other"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "main.go").write_text("package main\n")
+    (tmp_path / "go.mod").write_text("module shop\n")
+    (tmp_path / "other" / "go.mod").write_text("module other\n")
+    (tmp_path / "cmd" / "b" / "main.go").write_text("package b\n")
+
+    below = (Program("a", "./cmd/a"), Program("deep", "./cmd/a/deep"))
+    assert (Program("shop", "."), *below) == programs_below(tmp_path, ".")
+    assert below == programs_below(tmp_path, "./cmd/")
+    assert () == programs_below(tmp_path, "nowhere")

@@ -245,3 +245,51 @@ def test_all_errors_of_a_file_come_together(tmp_path):
 )
 def test_files_of_one_platform_are_files(tmp_path, has_files, text):
     assert has_files == load(tmp_path, text).has_files
+
+
+def test_stages_of_a_dockerfile(tmp_path):
+    text = """
+        version = "2"
+        [stage.build]
+        toolchain = "go"
+        output = "/out/app"
+        ldflags = "-X main.v={version}"
+        [stage.0]
+        toolchain = "command"
+        run = ["make"]
+        file = "out/{arch}"
+        output = "/x"
+    """
+
+    build, first = load(tmp_path, text).stages
+
+    assert ("build", "go", "/out/app", "-X main.v=2") == (
+        build.name,
+        build.toolchain,
+        build.output,
+        build.go.ldflags,
+    )
+    assert ({"toolchain", "output", "ldflags"}, "line 3: stage.build") == (build.said, build.at.partition(" ")[2])
+    assert CommandOptions(("make",), "out/{arch}") == first.command
+
+
+@pytest.mark.parametrize(
+    ("key", "toolchain", "hint"),
+    [
+        ("run = ['x']", "go", "it is for command"),
+        ("package = '.'", "command", "it is for go"),
+        ("output = '/x'", "prebuilt", "it is for go and command"),
+        ("source = 'x'", "prebuilt", "it is for go and command"),
+    ],
+)
+def test_keys_of_a_stage_that_its_toolchain_does_not_know(tmp_path, key, toolchain, hint):
+    said, hinted = refusal(tmp_path, f"[stage.b]\ntoolchain = '{toolchain}'\n{key}\n")
+
+    assert (f"line 3: stage.b.{key.partition(' ')[0]} says nothing to {toolchain}", hint) == (said, hinted)
+
+
+@pytest.mark.parametrize(("toolchain", "needed"), [("command", "run"), ("prebuilt", "files")])
+def test_what_a_stage_needs(tmp_path, toolchain, needed):
+    said, _ = refusal(tmp_path, f"[stage.b]\ntoolchain = '{toolchain}'\n")
+
+    assert f"line 1: stage.b needs {needed} with toolchain {toolchain}" == said
