@@ -1,6 +1,7 @@
 """What is read by digest is asked for once, whoever wants it, however little is kept in memory."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from ocitool.check.once import Once
 from ocitool.errors import Cancelled, NotFound, RegistryError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import Document, Served
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
@@ -57,6 +58,18 @@ def test_every_manifest_is_asked_for_once_whatever_fits_into_memory(in_memory):
             assert documents == [once.get_manifest(one.digest) for one in documents]
 
     assert [str(one.digest) for one in documents] == store.asked
+
+
+@pytest.mark.parametrize("in_memory", [10**6, 0])
+def test_what_a_registry_said_beside_a_manifest_is_kept_with_it(in_memory):
+    """Rules judge it in every tag, and it does not count in a comparison of documents."""
+    store = Asked()
+    digest = filled(store, 1)[0].digest
+    said = Served("application/json", str(digest), "9")
+    store._manifests[digest] = replace(store._manifests[digest], served=said)
+
+    with Once(store, Scope(), in_memory=in_memory) as once:
+        assert [said] * 3 == [once.get_manifest(str(digest)).served for _ in range(3)]
 
 
 def test_what_has_no_place_at_all_is_asked_for_again_and_is_right():
