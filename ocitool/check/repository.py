@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ocitool.check.engine import ALL, RULES, Selection, findings
 from ocitool.check.finding import Finding
-from ocitool.check.look import ReadLayers, look
+from ocitool.check.layers import ReadLayers
+from ocitool.check.look import look
 from ocitool.check.once import Once
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import STALE, Holds, Tagged, subject_of

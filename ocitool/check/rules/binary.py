@@ -7,7 +7,8 @@ from ocitool.binaries.binary import Kind
 from ocitool.binaries.fit import Misfit, Mismatch, describe, mismatch
 from ocitool.binaries.needs import missing as missing_needs
 from ocitool.check.finding import Location, Severity
-from ocitool.check.look import Image, Look, Program
+from ocitool.check.layers import Program
+from ocitool.check.look import Image, Look
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform

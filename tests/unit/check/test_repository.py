@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ocitool.check.engine import Selection
-from ocitool.check.look import LayerLook, ReadLayers
+from ocitool.check.layers import LayerLook, ReadLayers
 from ocitool.check.repository import check_tags
 from ocitool.errors import Cancelled, NetworkError, NotFound, RegistryError
 from ocitool.events import Advanced, Done, Started

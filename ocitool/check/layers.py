@@ -1,0 +1,128 @@
+"""Layers read to their end: what is in them, for rules that look deep."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from types import MappingProxyType
+from typing import Final
+
+from ocitool.binaries.binary import Binary
+from ocitool.binaries.identify import inspect_stream
+from ocitool.codec.table import decompress, sniff
+from ocitool.errors import DigestMismatch, MalformedDocument, OcitoolError, Unsupported
+from ocitool.model.digest import Digest, Tap
+from ocitool.model.files import Kind
+from ocitool.model.views import Descriptor
+from ocitool.rootfs.reader import Member
+from ocitool.rootfs.tree import Listed, bounded_members
+from ocitool.store.base import Reader
+from ocitool.tasks import Scope
+
+_PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
+_PASSWD_LIMIT: Final = 1024 * 1024
+_PROGRAM_LIMIT: Final = 1024 * 1024 * 1024
+"""Largest file that is looked into for a program, in bytes; a guess. Sparse files can be of any size (K158)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program or library in a layer."""
+
+    path: str
+    binary: Binary
+    is_executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerLook:
+    """What reading a layer to its end showed. `codec` is what its bytes are, whatever its type says.
+
+    `damage` is why it could not be read to its end; then the other fields hold what came before that.
+    `accounts` are the contents of etc/passwd and etc/group.
+    """
+
+    codec: str
+    diff_id: Digest | None = None
+    listed: tuple[Listed, ...] = ()
+    programs: tuple[Program, ...] = ()
+    accounts: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    damage: OcitoolError | None = None
+
+
+class ReadLayers:
+    """Looks at layers by digest and size, the last used of them: tags share the layers of their base.
+
+    Bounded by the files that they list; safe from several threads.
+    """
+
+    def __init__(self, most_files: int = 100_000) -> None:
+        self._most = most_files
+        self._lock = threading.Lock()
+        self._looks: OrderedDict[tuple[Digest, int], LayerLook] = OrderedDict()
+        self._files = 0
+
+    def get(self, layer: Descriptor) -> LayerLook | None:
+        """The look at a layer that was read, None if it was not or is forgotten."""
+        with self._lock:
+            key = (layer.digest, layer.size)
+            if key in self._looks:
+                self._looks.move_to_end(key)
+            return self._looks.get(key)
+
+    def put(self, layer: Descriptor, look: LayerLook) -> None:
+        """Remember a look, and forget what was not used for longest."""
+        with self._lock:
+            if (layer.digest, layer.size) not in self._looks:
+                self._looks[layer.digest, layer.size] = look
+                self._files += 1 + len(look.listed)
+            while self._files > self._most:
+                _, old = self._looks.popitem(last=False)
+                self._files -= 1 + len(old.listed)
+
+
+def read_layer(store: Reader, layer: Descriptor, scope: Scope, known: ReadLayers) -> LayerLook:
+    """The look at a layer, from `known` if it was read before. Raises what keeps the store from answering."""
+    seen = known.get(layer)
+    if seen is None:
+        seen = _read(store, layer, scope)
+        known.put(layer, seen)
+    return seen
+
+
+def _read(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
+    """The layer read once, to its end. Raises NotFound and whatever else keeps the store from answering."""
+    tap = Tap()
+    listed: list[Listed] = []
+    programs: list[Program] = []
+    accounts: dict[str, bytes] = {}
+    codec = ""
+    try:
+        with store.open_blob(layer) as pieces:
+            head, stream = _peek(scope.pieces(pieces))
+            codec = sniff(head)
+            for member in bounded_members(tap(decompress(stream)), layer):
+                listed.append(Listed.of(member))
+                if member.path in _PASSWD and member.kind is Kind.FILE and member.size <= _PASSWD_LIMIT:
+                    accounts[member.path] = b"".join(member.pieces())
+                elif member.kind is Kind.FILE and 0 < member.size <= _PROGRAM_LIMIT:
+                    programs += _program(member)
+    except (MalformedDocument, DigestMismatch, Unsupported) as damage:
+        return LayerLook(codec, None, tuple(listed), tuple(programs), accounts, damage)
+    return LayerLook(codec, tap.digest, tuple(listed), tuple(programs), accounts)
+
+
+def _program(member: Member) -> list[Program]:
+    binary = inspect_stream(member.pieces())
+    return [Program(member.path, binary, bool(member.mode & 0o111))] if binary is not None else []
+
+
+def _peek(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    stream = iter(pieces)
+    head = b""
+    for piece in stream:
+        head += piece
+        if len(head) >= 512:
+            break
+    return head, chain((head,), stream)
