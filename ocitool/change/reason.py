@@ -55,8 +55,10 @@ def _why(change: Change, old: list[Tree], new: list[Tree], reasons: Sequence[Rea
         digests = {_digest((old if change.kind == "removed" and len(rest) == 1 else new), int(rest[0]))}
         key = "order" if change.kind == "moved" else (rest[1] if len(rest) > 1 else "")
         found = [reason for reason in reasons if reason.explains(digests, key)]
-        if not found and not key:  # an entry that left or came as a whole, since its digest and platform changed
-            found = [reason for reason in reasons if digests & reason.entries]
+        # An entry leaves as a whole, or is paired with another, since something else of it changes.
+        found = found or [reason for reason in reasons if digests & reason.entries]
+        if not found and key == "order":  # it moves since others come or go
+            found = [reason for reason in reasons if reason.entries and not reason.keys]
     return tuple(dict.fromkeys(word for reason in found for word in reason.why))
 
 

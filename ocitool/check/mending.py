@@ -39,7 +39,7 @@ class Mending:
         self.left: list[str] = []
         self.is_blocked = False
         self._reasons: list[Reason] = []
-        self._became: dict[str, str] = {}
+        self._became: dict[str, set[str]] = {}  # one image under two platforms may become two
 
     def because(self, why: str | tuple[str, ...], text: str, *digests: str, keys: Iterable[str] = ()) -> None:
         """Note what is done to the entries with these digests (to the document, if there are none), and why."""
@@ -66,7 +66,7 @@ class Mending:
 
     def rename(self, before: str, after: str) -> None:
         """Know an entry by the digest that it gets, too."""
-        self._became[str(before)] = str(after)
+        self._became.setdefault(str(before), set()).add(str(after))
 
     def why(self, digest: str) -> tuple[str, ...]:
         """What asked for the changes of an entry so far."""
@@ -77,7 +77,7 @@ class Mending:
         """The reasons, each once, with the new digests of the entries beside the old ones."""
         return tuple(
             dict.fromkeys(
-                replace(one, entries=one.entries | {self._became[d] for d in one.entries if d in self._became})
+                replace(one, entries=one.entries.union(*(self._became.get(digest, ()) for digest in one.entries)))
                 for one in self._reasons
             )
         )

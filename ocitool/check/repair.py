@@ -4,14 +4,15 @@ Children that are right keep their bytes and digests. What changes a child's dig
 the old one along only with consent: they are never pointed at the new digest (K022).
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ocitool.change import plan as plans
 from ocitool.change.plan import Plan
 from ocitool.check import attestations, refill
 from ocitool.check.engine import findings
-from ocitool.check.evidence import RIGHT, verdict
+from ocitool.check.evidence import RIGHT, Verdict, verdict
 from ocitool.check.finding import Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
@@ -86,14 +87,15 @@ class _Mender:
 
     def index(self, index: Index) -> Document:
         """The index as it ought to be."""
-        document = self._flat(index)
+        document = self._once(self._flat(index, self._once(index.document)))
         seen = view(document)
         if not isinstance(seen, Index):
             return document
         moved = attestations.move(self.work, self._look, seen) if self._wishes.attestations_to_referrers else ()
         attested = {entry.attested for entry in seen.entries if entry not in moved}
+        rulings = [self._ruling(entry) for entry in seen.entries]
         trees: list[Tree] = []
-        for tree, entry in zip(document.tree()["manifests"], seen.entries, strict=True):
+        for number, (tree, entry) in enumerate(zip(document.tree()["manifests"], seen.entries, strict=True)):
             if entry.digest in self._gone:
                 trees += self._refill(tree, entry, seen)
             elif entry.digest in self._refused or entry.digest in self._unread:
@@ -102,7 +104,8 @@ class _Mender:
             elif entry.is_attestation:
                 trees += [self._attestation(tree, entry)] if entry not in moved else []
             else:
-                trees += self._entry(tree, entry, seen, is_attested=str(entry.digest) in attested)
+                ruling = self._decided(seen, rulings, number)
+                trees += self._entry(tree, entry, seen, ruling, is_attested=str(entry.digest) in attested)
         trees = self._ordered(self._distinct(self._without_stale(seen, trees)))
         if not trees and seen.entries:
             self.work.left.append("no entry would be left in the index; ocitool delete removes the tag itself")
@@ -122,28 +125,27 @@ class _Mender:
     def _wishes(self) -> Wishes:
         return self.work.wishes
 
-    def _flat(self, index: Index) -> Document:
+    def _flat(self, index: Index, document: Document) -> Document:
+        """The document of the index, whose second entries are gone already, without inner indexes."""
         nested = {inner.document.digest: inner for inner in self._look.indexes if inner is not index}
         inner = [e for e in index.entries if e.digest in nested or mediatype.is_index(e.media_type)]
         if not inner:
-            return index.document
+            return document
         if any(e.digest not in nested for e in inner if e.digest not in self._gone):
             self.work.left.append("an inner index could not be read, so nothing is flattened")
-            return index.document
+            return document
         if any(e.digest in self._gone for e in inner):
-            self.work.left.append("an inner index is gone; mend that first")
-            return index.document
-        after = edit.flatten(index, nested)
-        seen = view(after)
-        outer = {e.digest for e in index.entries}
-        inside = [e for e in seen.entries if e.digest not in outer] if isinstance(seen, Index) else []
-        for entry in inner:
-            self.work.because(
-                "index/nested",
-                f"the inner index {entry.digest.short} is replaced by its entries",
-                entry.digest,
-                *(e.digest for e in inside),
+            self.work.left.append(
+                "an inner index is gone, so nothing is flattened; repair again when that is mended"
             )
+            return document
+        outside = view(document)
+        after = edit.flatten(outside if isinstance(outside, Index) else index, nested)
+        old, new = (Counter(tree["digest"] for tree in one.tree()["manifests"]) for one in (document, after))
+        touched = [digest for digest in old | new if old[digest] != new[digest]]  # what flattening says once, too
+        for entry in inner:
+            text = f"the inner index {entry.digest.short} is replaced by its entries"
+            self.work.because("index/nested", text, *touched)
         self.work.replaced += [nested[entry.digest].document for entry in inner]
         return after
 
@@ -200,28 +202,43 @@ class _Mender:
             tree = {**tree, "platform": dict(_UNKNOWN)}
         return tree
 
-    def _entry(self, tree: Tree, entry: Descriptor, index: Index, *, is_attested: bool) -> list[Tree]:
+    def _image(self, entry: Descriptor) -> Image | None:
+        return next((i for i in self._look.images if i.digest == entry.digest and i.said == entry.platform), None)
+
+    def _ruling(self, entry: Descriptor) -> Verdict:
+        image = self._image(entry)
+        if image is None:
+            return RIGHT
+        return verdict(self._look, image, without_proof=self._wishes.without_proof)
+
+    def _decided(self, index: Index, rulings: Sequence[Verdict], number: int) -> Verdict | None:
+        """What becomes of the platform of an entry, beside what becomes of the others; None if the entry goes."""
+        entry, ruling = index.entries[number], rulings[number]
+        if ruling.open:
+            self.work.left.append(f"{label_of(entry)}: {ruling.open}")
+        if ruling.entry is None or ruling.config is None or not _is_taken(ruling.entry, index, rulings, number):
+            return ruling
+        if self._wishes.drop_misfits:
+            text = f"{named(entry)} is dropped: its programs are for {ruling.entry}"
+            self.work.because(ruling.rule, text, entry.digest)
+            return None
+        self.work.left.append(
+            f"{label_of(entry)}: its programs are for {ruling.entry}, which the index offers already; "
+            "build it again, or drop it with --drop-misfits"
+        )
+        return RIGHT
+
+    def _entry(
+        self, tree: Tree, entry: Descriptor, index: Index, ruling: Verdict | None, *, is_attested: bool
+    ) -> list[Tree]:
         """What becomes of an entry for an image; nothing if it is dropped."""
-        child = self._look.snapshot.documents[entry.digest]
-        image = next((i for i in self._look.images if i.digest == entry.digest and i.said == entry.platform), None)
-        ruling = RIGHT
+        if ruling is None:
+            return []
+        after = child = self._look.snapshot.documents[entry.digest]
+        image = self._image(entry)
         if image is not None:
             self._refill_blobs(image, entry)
-            ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
-            if ruling.open:
-                self.work.left.append(f"{label_of(entry)}: {ruling.open}")
-            if ruling.entry and ruling.config and self._is_taken(ruling.entry, entry, index):
-                if self._wishes.drop_misfits:
-                    text = f"{named(entry)} is dropped: its programs are for {ruling.entry}"
-                    self.work.because(ruling.rule, text, entry.digest)
-                    return []
-                self.work.left.append(
-                    f"{label_of(entry)}: its programs are for {ruling.entry}, which the index offers already; "
-                    "build it again, or drop it with --drop-misfits"
-                )
-                ruling = RIGHT
         seen = view(child)
-        after = child
         if isinstance(seen, Manifest):
             family = edit.family_of(index)
             mended = mend_image(self._look, seen, image, ruling=ruling, entry=entry, family=family)
@@ -234,9 +251,6 @@ class _Mender:
             known = {k: v for k, v in (old if isinstance(old, Mapping) else {}).items() if k not in _PLATFORM_KEYS}
             tree = {**tree, "platform": {**known, **ruling.entry.to_tree()}}
         return [tree]
-
-    def _is_taken(self, platform: Platform, entry: Descriptor, index: Index) -> bool:
-        return any(e is not entry and e.platform is not None and e.platform.same(platform) for e in index.platforms)
 
     def _child(self, before: Document, mended: Mended, entry: Descriptor, *, is_attested: bool) -> Document:
         """The child as it ought to be; the very same document if nothing is wrong with it, or nobody agreed."""
@@ -289,8 +303,25 @@ class _Mender:
                     )
         return kept
 
+    def _once(self, document: Document) -> Document:
+        """Without an entry for an image that another entry names for the same platform, or for none."""
+        seen: set[tuple[Digest, Platform | None]] = set()
+        kept: list[Tree] = []
+        for tree in document.tree()["manifests"]:
+            entry = Descriptor.from_tree(tree)
+            key = (entry.digest, entry.platform.normalised() if entry.platform else None)
+            if key in seen and not entry.is_attestation:
+                self._second(entry)
+                continue
+            kept.append(tree)
+            seen.add(key)
+        return document.edit(lambda tree: tree.update(manifests=kept))
+
+    def _second(self, entry: Descriptor) -> None:
+        self.work.because("index/duplicate-platform", f"the second {named(entry)} is dropped", entry.digest)
+
     def _distinct(self, trees: list[Tree]) -> list[Tree]:
-        """Without an entry that says the same again; two different images of one platform need a human."""
+        """Without what says the same again once it is mended; two images of one platform need a human."""
         kept: list[Tree] = []
         seen: dict[Platform, Descriptor] = {}
         for tree in trees:
@@ -302,8 +333,7 @@ class _Mender:
             if other is entry:
                 kept.append(tree)
             elif other.digest == entry.digest:
-                text = f"the second {entry.platform} {entry.digest.short} is dropped"
-                self.work.because("index/duplicate-platform", text, entry.digest)
+                self._second(entry)
             else:
                 kept.append(tree)
                 self.work.left.append(
@@ -331,6 +361,16 @@ class _Mender:
         self.work.put(*mended.content)
         self.work.add(mended.reasons)
         return mended.document
+
+
+def _is_taken(platform: Platform, index: Index, rulings: Sequence[Verdict], number: int) -> bool:
+    """Whether another entry is for the platform, once every entry has what its ruling says."""
+    others = (
+        ruling.entry or entry.platform
+        for place, (entry, ruling) in enumerate(zip(index.entries, rulings, strict=True))
+        if place != number and not entry.is_attestation
+    )
+    return any(other is not None and other.same(platform) for other in others)
 
 
 def doubtful(look: Look) -> frozenset[Digest]:

@@ -159,6 +159,15 @@ def test_an_entry_twice_is_dropped(ward, repair):
     assert ["linux/arm64"] == platforms(ward)
 
 
+def test_a_sick_entry_twice_is_mended_once(ward, repair):
+    """K001: else each entry would get an image of its own."""
+    arm64 = ward.image("linux/arm64", config=lambda tree: tree.update(architecture=""))
+    ward.index(arm64, arm64 | {"platform": arm64["platform"] | {"variant": "v8"}})
+
+    assert ([], []) == repair()
+    assert ["linux/arm64"] == platforms(ward)
+
+
 def test_two_images_of_one_platform_are_for_a_human(ward, repair):
     """K017: which one is meant is not ours to say."""
     other = ward.image(config=lambda tree: tree.update(author="other"))
