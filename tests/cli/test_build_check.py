@@ -141,5 +141,5 @@ def test_a_build_ends_at_a_warning_where_the_file_wants_it(home, check, run):
 
     assert 2 == outcome.exit_code
     assert "Dockerfile: 3 warnings, which check=error=true makes errors" in outcome.stderr
-    assert "  Dockerfile:3: LegacyKeyValueFormat: ENV a has a blank" in outcome.stderr
+    assert "  Dockerfile:3: LegacyKeyValueFormat: a blank parts ENV a" in outcome.stderr
     assert not (home / "img").exists()

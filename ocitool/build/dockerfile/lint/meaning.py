@@ -86,7 +86,10 @@ def _relative_workdir(scene: Scene) -> Iterator[Hit]:
             if isinstance(step.instruction, made.Workdir):
                 path = step.texts.get(step.instruction.path, "/")
                 if not path.startswith("/"):
-                    yield Place.of(step.line), f"{path} is below whatever directory the base image ends in"
+                    yield (
+                        Place.of(step.line),
+                        f"{path} is relative to the base image's directory; write an absolute path",
+                    )
                 break
 
 

@@ -69,7 +69,7 @@ def _invalid_default(scene: Scene) -> Iterator[Hit]:
         except UsageError:
             yield (
                 Place.of(stage.base.line),
-                f"{stage.base.image} names no image as long as no build argument is given",
+                f"{stage.base.image} names no image until a build argument does; give the ARG a default",
             )
 
 
@@ -77,7 +77,7 @@ def _redundant_platform(scene: Scene) -> Iterator[Hit]:
     for base, expanded in _platforms(scene):
         target = scene.scope.get("TARGETPLATFORM")
         if expanded.names == ("TARGETPLATFORM",) and expanded.text == target:
-            yield Place.of(base.line), f"--platform={base.platform} says what is so without it"
+            yield Place.of(base.line), f"--platform={base.platform} is what FROM does without it"
 
 
 def _constant_platform(scene: Scene) -> Iterator[Hit]:

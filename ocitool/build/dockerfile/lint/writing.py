@@ -47,14 +47,14 @@ def _legacy_pairs(scene: Scene) -> Iterator[Hit]:
         for step in steps:
             if isinstance(step.instruction, made.Env | made.Label) and step.instruction.is_legacy:
                 word, key = step.instruction.line.written, step.instruction.pairs[0][0]
-                yield Place.of(step.line), f"{word} {key} has a blank where {word} {key}=VALUE has a ="
+                yield Place.of(step.line), f"a blank parts {word} {key} from its value; write {word} {key}=VALUE"
 
 
 def _maintainer(scene: Scene) -> Iterator[Hit]:
     for stage in scene.file.stages:
         for one in stage.body:
             if isinstance(one, made.Maintainer):
-                yield Place.of(one.line), "MAINTAINER is out of use, a label tells the author"
+                yield Place.of(one.line), "MAINTAINER is out of use; write LABEL org.opencontainers.image.authors=…"
 
 
 def _shell_form(scene: Scene) -> Iterator[Hit]:
@@ -66,7 +66,7 @@ def _shell_form(scene: Scene) -> Iterator[Hit]:
             if isinstance(one, made.Cmd | made.Entrypoint) and one.is_shell and not has_shell:
                 yield (
                     Place.of(step.line),
-                    f"{one.line.written} is a line for the shell, which keeps signals to itself",
+                    f"{one.line.written} is run by a shell, which keeps signals to itself; write a JSON array",
                 )
 
 

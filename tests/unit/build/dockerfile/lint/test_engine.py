@@ -101,7 +101,7 @@ def test_warnings_end_a_build_only_where_the_file_wants_it():
         refuse_warnings(report(f"# check=error=true\n{TWO}"))
 
     assert "D: 2 warnings, which check=error=true makes errors" == raised.value.what
-    assert raised.value.__notes__[0].startswith("D:3: LegacyKeyValueFormat: ENV a has a blank")
+    assert raised.value.__notes__[0].startswith("D:3: LegacyKeyValueFormat: a blank parts ENV a")
 
 
 def test_thousands_of_lines_take_no_square_of_time():

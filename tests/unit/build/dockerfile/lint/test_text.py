@@ -9,7 +9,7 @@ def test_each_finding_quotes_its_lines():
 
     assert (
         "WARNING: JSONArgsRecommended - https://docs.docker.com/go/dockerfile/rule/json-args-recommended/\n"
-        "CMD is a line for the shell, which keeps signals to itself\n"
+        "CMD is run by a shell, which keeps signals to itself; write a JSON array\n"
         "D:2\n"
         "--------------------\n"
         "   1 |     FROM scratch\n"
