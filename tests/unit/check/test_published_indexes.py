@@ -5,11 +5,11 @@ import json
 import pytest
 
 from ocitool.check.engine import findings
-from ocitool.check.look import look
+from ocitool.check.look import READ_LIMIT, look
 from ocitool.errors import MalformedDocument
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.tasks import Scope
 from tests.fakes.programs import Elf
 from tests.fakes.sick import member, program, tar
@@ -410,3 +410,29 @@ def test_a_schema_1_manifest(ward, kind):
     assert ["index/schema-1"] == rules(ward)
     ward.index(ward.image(), as_platform(child, os="linux", architecture="arm64"))
     assert ("index/schema-1", "linux/arm64") in [(rule, at) for rule, at, _ in told(ward)]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (MANIFEST_LIMIT, []),
+        (MANIFEST_LIMIT + 1, [("index/too-large", "linux/arm64")]),
+        (READ_LIMIT + 1, [("index/broken-child", "linux/arm64")]),
+    ],
+    ids=["limit", "above", "beyond"],
+)
+def test_a_child_of_megabytes(ward, size, expected):
+    """Registries take 4 MiB; a little more is read to be able to say so, and anything beyond is no manifest."""
+    right = ward.document(ward.image_tree("linux/arm64"), mediatype.OCI_MANIFEST)
+    child = Document(right.raw + b" " * (size - right.size), mediatype.OCI_MANIFEST)
+    two(ward, as_platform(ward.store.plant(child), os="linux", architecture="arm64"))
+
+    assert expected == [(rule, at) for rule, at, _ in told(ward)]
+
+
+def test_a_root_of_many_megabytes(ward):
+    """It is not read to its end."""
+    ward.store.plant(Document(b"{}" + b" " * READ_LIMIT, mediatype.OCI_INDEX), "1")
+
+    with pytest.raises(MalformedDocument, match=f"more than {READ_LIMIT} bytes"):
+        told(ward)
