@@ -76,10 +76,15 @@ class ReadLayers:
         with self._lock:
             if (layer.digest, layer.size) not in self._looks:
                 self._looks[layer.digest, layer.size] = look
-                self._files += 1 + len(look.listed)
+                self._files += _weight(look)
             while self._files > self._most:
                 _, old = self._looks.popitem(last=False)
-                self._files -= 1 + len(old.listed)
+                self._files -= _weight(old)
+
+
+def _weight(look: LayerLook) -> int:
+    """How many files in memory a look is worth: one takes some 400 bytes, a program some times that."""
+    return 1 + len(look.listed) + 5 * len(look.programs) + sum(map(len, look.accounts.values())) // 400
 
 
 def read_layer(store: Reader, layer: Descriptor, scope: Scope, known: ReadLayers) -> LayerLook:

@@ -272,6 +272,14 @@ def test_layers_that_list_too_much_are_forgotten():
     assert [True, False, False, True] == [known.get(layer) is not None for layer in layers]
 
 
+def test_large_lists_of_users_count_as_many_files():
+    known = ReadLayers(most_files=10)
+    layer = Descriptor("", Digest.of(b"x"), 1)
+    known.put(layer, LayerLook("gzip", accounts={"etc/passwd": b"x" * 4000}))
+
+    assert known.get(layer) is None
+
+
 def test_a_layer_of_another_size_is_another_question():
     known = ReadLayers()
     layer = Descriptor("", Digest.of(b"x"), 1)
