@@ -166,6 +166,9 @@ CASES: dict[str, Case] = {
         "FROM scratch\nCOPY . /a/\n",
         ignore="\ufeff**.txt\r\n!dir\r\n**/y\n!*/x\nout/arm\n!out\n***.tar\n./!to-*\nhard/\n!hard/second/\n\n!/one\n",
     ),
+    "escapes of letters in an ignore file": Case(
+        "FROM scratch\nCOPY . /a/\n", ignore="\\a.txt\n\\*\n", differs="Escapes of letters in .dockerignore"
+    ),
     "an ignore file of its own": Case(
         "FROM scratch\nCOPY . /a/\n", ignore="dir\n", own_ignore="*.t*\nout\n\n**/.hidden\n[ab]*\n"
     ),

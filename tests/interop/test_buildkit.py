@@ -225,6 +225,13 @@ def _without_null(seen: Seen) -> Seen:
     return Seen({**config, "created": None}, seen.layers, seen.tree)
 
 
+def _without_a(seen: Seen) -> Seen:
+    def rest(files: dict[str, File]) -> dict[str, File]:
+        return {path: file for path, file in files.items() if path != "a/a.txt"}
+
+    return Seen(seen.config, tuple(map(rest, seen.layers)), rest(seen.tree))
+
+
 def _without_v8(seen: Seen) -> Seen:
     return Seen(
         {key: value for key, value in seen.config.items() if (key, value) != ("variant", "v8")},
@@ -249,4 +256,5 @@ FORGIVEN: dict[str, Callable[[Seen], Seen]] = {
     "Archives over links": _without_programs,
     "Blanks behind ONBUILD": _without_blanks,
     "Variant v8 of arm64": _without_v8,
+    "Escapes of letters in .dockerignore": _without_a,
 }
