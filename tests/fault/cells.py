@@ -74,7 +74,7 @@ FAULTS: Final[dict[str, dict[str, str]]] = {
         MALFORMED, ("tags",), token=AUTH, GET_manifest=MISMATCH, GET_blob=MISMATCH, referrers=OK, ping=OK
     ),
     "wrong digest header": _row(
-        MISMATCH, ("GET manifest", "PUT manifest", "PUT upload"), GET_blob=OK, HEAD_blob=OK
+        MISMATCH, ("PUT manifest", "PUT upload"), GET_manifest="HeaderMismatch 6", GET_blob=OK, HEAD_blob=OK
     ),
     "no digest header": _row(
         OK, ("HEAD manifest", "GET manifest", "PUT manifest", "HEAD blob", "GET blob", "PUT upload")

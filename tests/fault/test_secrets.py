@@ -39,6 +39,16 @@ cat {}:v1 /absent
 export {}:v1 -o exported
 build --toolchain prebuilt --platform linux/amd64 --copy prog:/bin/ --allow-foreign-arch -t {}:b --push
 build --toolchain prebuilt --platform linux/amd64 --copy prog:/bin/ --allow-foreign-arch -t {}:c
+buildx create --use --name b
+buildx use b
+buildx inspect b --bootstrap
+buildx ls
+buildx build -f Dockerfile --platform linux/amd64 -t {}:d --push context
+buildx stop b
+buildx rm b
+buildx version
+buildx prune --force
+run --rm --privileged tonistiigi/binfmt --install all
 push {}:c
 images
 index create {}:all {}:v1
@@ -113,6 +123,8 @@ def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
     registry, server, storage = logged_in
     monkeypatch.chdir(home)
     (home / "prog").write_bytes(b"#!/bin/sh\n")
+    (home / "context").mkdir()
+    (home / "Dockerfile").write_text(f"FROM {registry.host}/app:v1\nLABEL a=b\n")
     said, worked = [], 0
     for command in commands(registry):
         registry.faults = TROUBLE[trouble](storage)
