@@ -4,6 +4,7 @@ Only words are looked at; what a shell would have to compute is reported, never 
 """
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,7 +40,8 @@ class GoBuild:
 
     `folder` is where it is started in the stage. `output` is absolute; it ends with a slash if it is a folder, or
     if the package gives the program its name. `cgo` is None where nothing is said. `unclear` are the keys of a
-    stage in ocitool.toml whose value only a shell could tell.
+    stage in ocitool.toml whose value only a shell or the image's environment could tell. `system` is GOOS, if it is
+    said.
     """
 
     folder: str
@@ -51,6 +53,7 @@ class GoBuild:
     env: tuple[tuple[str, str], ...] = ()
     cgo: bool | None = None
     unclear: frozenset[str] = frozenset()
+    system: str = ""
 
 
 def foreign_flags(flags: Iterable[str]) -> tuple[str, ...]:
@@ -131,13 +134,12 @@ class _Shell:
         if all(package.endswith(".go") for package in packages) and len(packages) > 1:
             packages = (posixpath.dirname(packages[0]) or ".",)
         variables = {**self._variables, **{name: self._text(value) for name, value in command.settings}}
-        unclear = {key for key in ("ldflags", "tags") if self._is_unclear(flags.get(f"-{key}", ""))}
         others = [(flag, value) for flag, value in flags.items() if _is_theirs(flag)]
-        if any(self._is_unclear(value) for _, value in others):
-            unclear.add("flags")
         output = flags.get("-o", "")
-        if self._has_unknown(output):
-            unclear.add("output")
+        said = {"ldflags": [flags.get("-ldflags", "")], "tags": [flags.get("-tags", "")], "output": [output]}
+        said["flags"] = [value for _, value in others]
+        unclear = {key for key, values in said.items() if any(map(self._has_unknown, values))}
+        env = tuple((name, value) for name, value in sorted(variables.items()) if name in _VARIABLES and value)
         for package in packages:
             doubt = {"package"} if self._has_unknown(package) else set()
             yield GoBuild(
@@ -147,19 +149,20 @@ class _Shell:
                 tuple(self._text(flags.get("-tags", "")).replace(",", " ").split()),
                 self._text(flags.get("-ldflags", "")),
                 tuple(f"{flag}={self._text(value)}" if value else flag for flag, value in others),
-                tuple((name, variables[name]) for name in sorted(variables) if name in _VARIABLES),
+                env,
                 {"0": False, "1": True}.get(variables.get("CGO_ENABLED", "")),
                 frozenset(unclear | doubt),
+                variables.get("GOOS", ""),
             )
 
     def _has_unknown(self, word: str) -> bool:
-        """Whether a word cannot be known, an unset variable in it included: a loop's, say."""
+        """Whether a word cannot be known: it is computed, or holds a variable of a loop or of the image."""
         try:
-            return self._is_unclear(word) or any(
-                name not in self._variables for name in expand(word, self._variables).names
-            )
+            names = [name for name in expand(word, self._variables).names if name not in self._variables]
         except UsageError:
             return True
+        has_default = {name for name in names if re.search(rf"\$\{{{re.escape(name)}:?[-+]", word)}
+        return self._is_unclear(word) or not has_default.issuperset(names)
 
     def _output(self, verb: str, written: str, variables: Mapping[str, str], *, is_one: bool) -> str:
         if verb == "install":

@@ -143,18 +143,19 @@ def _compiles(replacing: Replacing, lines: Sequence[Line]) -> tuple[_Found, ...]
 def _complete(replacing: Replacing, one: _Found) -> _Found:
     """The compile with what ocitool.toml says in place of the line's words."""
     spec, build = replacing.spec, one.build
+    where = f"{replacing.file.file}:{one.line}"
     for key in ("output", "package", "ldflags", "tags", "flags"):
         if key in build.unclear and key not in spec.said:
             example = {"output": '"/PATH"', "package": '"./DIR"', "ldflags": '"-X main.version={version}"'}
             raise UsageError(
-                f"{replacing.file.file}:{one.line}: only a shell could tell the {key} of this go build",
+                f"{where}: only a shell in the image could tell the {key} of this go build",
                 hint=f"write {key} = {example.get(key, '[…]')} into [stage.{spec.name}]",
             )
     words = () if "flags" in spec.said else build.flags
     words += () if "GOFLAGS" in dict(spec.go.env) else tuple(dict(build.env).get("GOFLAGS", "").split())
     for flag in foreign_flags(words):
         raise UsageError(
-            f"{replacing.file.file}:{one.line}: {flag} of this go build means programs or files of the image",
+            f"{where}: {flag} of this go build means programs or files of the image",
             hint=f"write flags = [] into [stage.{spec.name}], or what is meant for this machine; env has GOFLAGS",
         )
     if spec.package:
@@ -169,6 +170,12 @@ def _go_jobs(replacing: Replacing, found: Sequence[_Found], platform: Platform) 
     go = find_go(project.environ)
     number = 0
     for one in found:
+        if one.build.system not in {"", platform.os}:
+            where = f"{replacing.file.file}:{one.line}"
+            raise UsageError(
+                f"{where}: this go build is for {one.build.system}, the image for {platform}",
+                hint=f'compile it before the build; [stage.{stage.name}] toolchain = "prebuilt" takes it in',
+            )
         folder = _below(replacing, one.source)
         for program, place in _programs(one.build, folder):
             options = _options(replacing.spec, one.build)

@@ -93,7 +93,7 @@ class Walk:
         match instruction:
             case made.Arg():
                 found = declared(instruction, self._wanted.arguments, self._outer, self._text)
-                self.variables |= {name: value for name, value in found if value is not None}
+                self.variables |= {name: value or "" for name, value in found}
             case made.Env():
                 self.variables |= {self._text(key): self._text(value) for key, value in instruction.pairs}
             case made.Workdir():

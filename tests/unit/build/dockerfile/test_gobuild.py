@@ -53,6 +53,7 @@ def test_flags_and_variables():
             ("-race", "-gcflags=all=-l -N"),
             (("GOFLAGS", "-mod=vendor"), ("GOPROXY", "direct")),
             cgo=False,
+            system="linux",
         )
         == found
     )

@@ -67,6 +67,7 @@ def folder_of(found):
         ("WORKDIR /s\nCOPY . .\nRUN go build -o /a . && go build -o /b ./cmd/tool", 'package = "cmd/tool"', ["/b"]),
         ("WORKDIR /s\nRUN make", 'output = "bin/x"', ["/s/bin/x"]),
         ("RUN go build -o '/o/x y@1'", "", ["/o/x y@1"]),
+        ("RUN go build -o ${OUT:-/o/x}", "", ["/o/x"]),
         ("WORKDIR /s\nCOPY . .\nRUN go build -o /", "", ["/shop"]),
         ("WORKDIR /s\nRUN make", 'output = "/o/"\npackage = "./cmd/tool"', ["/o/tool"]),
     ],
@@ -108,6 +109,13 @@ def test_the_platform_decides_and_what_lines_say_is_taken_over(get):
     assert "GOCACHE" not in job.env
     assert {"-tags=a", "-ldflags=-buildid= -X=v=2"} <= set(job.argv)
     assert "b" == found.jobs[0].stage
+
+
+def test_arguments_without_a_value_are_empty_and_hide_nothing(get):
+    job = get("ARG DATE GOPROXY\nRUN go build -ldflags -X=d=$DATE -o /x .").jobs[0].job
+
+    assert "-ldflags=-buildid= -X=d=" in job.argv
+    assert "GOPROXY" not in job.env
 
 
 def test_what_the_file_says_goes_first(get):
@@ -153,11 +161,16 @@ def test_files_that_are_there(get, source):
     [
         ("RUN make", "", "D:2: no go build in the RUN lines of stage b", 'write output = "/PATH" into [stage.b]'),
         ("COPY . .", "", "has no RUN line to stand in for", "leave the table out"),
-        ('RUN go build -ldflags "$(x)" -o /x', "", "D:2: only a shell could tell the ldflags", "write ldflags ="),
+        (
+            'RUN go build -ldflags "$(x)" -o /x',
+            "",
+            "D:2: only a shell in the image could tell the ldflags",
+            "write ldflags =",
+        ),
         (
             "RUN for c in a; do go build -o /$c ./$c; done",
             "",
-            "only a shell could tell the output",
+            "could tell the output",
             "write output =",
         ),
         ("COPY . .\nRUN go build -o /x ./...", "", "holds 2 programs, which cannot become /x", "package"),
@@ -167,6 +180,13 @@ def test_files_that_are_there(get, source):
             "",
             "two programs would go to /x",
             "package",
+        ),
+        ("RUN go build -ldflags -X=v=$GOLANG_VERSION -o /x", "", "could tell the ldflags", "write ldflags ="),
+        (
+            "RUN GOOS=darwin go build -o /x",
+            "",
+            "D:2: this go build is for darwin, the image for linux/arm/v7",
+            "prebuilt",
         ),
         ("RUN go build -toolexec=/x -o /x", "", "D:2: -toolexec of this go build means programs", "flags = []"),
         ("ENV GOFLAGS=-overlay=/x\nRUN go build -o /x", "", "D:3: -overlay of this go build", "env has GOFLAGS"),
