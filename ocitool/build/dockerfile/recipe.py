@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocitool.build.base import Base, BaseImage, check_fits, open_base
 from ocitool.build.dockerfile.downloads import Downloads
-from ocitool.build.dockerfile.evaluate import Process, Ran, Written, evaluate
+from ocitool.build.dockerfile.evaluate import Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Arg, Dockerfile
 from ocitool.build.dockerfile.lint.engine import Report, lint, refuse_warnings
@@ -16,6 +16,7 @@ from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.replaced import replaceable
 from ocitool.build.dockerfile.replacements import Replacements
+from ocitool.build.dockerfile.resources import Process, Ran
 from ocitool.build.dockerfile.sources import Context, Files, Imaged
 from ocitool.build.dockerfile.spool import LayerContent, Spool
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, needed_stages

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ocitool.build.compile import Planned, Project
 from ocitool.build.dockerfile.deeds import MAKES_A_USER, deeds
-from ocitool.build.dockerfile.evaluate import Process, Ran
 from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Run, Stage
 from ocitool.build.dockerfile.origins import cloned_by
 from ocitool.build.dockerfile.replaced import Backed, Roles, replaced_stages, roles
+from ocitool.build.dockerfile.resources import Process, Ran
 from ocitool.build.dockerfile.sources import Files, Layered
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, runs
 from ocitool.build.dockerfile.standin import Replacing, StandIn, stand_in
