@@ -91,9 +91,11 @@ class Annotations:
                 )
 
 
-def plain(pairs: Iterable[tuple[str, str]], level: Level = Level.ROOT) -> Annotations:
-    """Annotations that name no place."""
-    return Annotations(tuple(Annotation(level, key, value) for key, value in pairs))
+def plain(
+    pairs: Iterable[tuple[str, str]], level: Level = Level.ROOT, platform: Platform | None = None
+) -> Annotations:
+    """Annotations that name no place of their own."""
+    return Annotations(tuple(Annotation(level, key, value, platform) for key, value in pairs))
 
 
 def parse_annotation(text: str, default: Level) -> Annotations:

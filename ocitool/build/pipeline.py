@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ocitool.build.annotations import plain
+from ocitool.build.annotations import Annotations, Level, plain
 from ocitool.build.assemble import Image, Step, assemble, bind, choose_family
 from ocitool.build.base import Base, open_base
 from ocitool.build.compile import Project, plan_compile
@@ -106,7 +106,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
             if (base := opened.get(request.base or spec.part(platform).base)) is not None
         }
     codec = parse_codec(request.compression or spec.compression or "gzip")
-    annotations = plain(spec.common.image.annotations) + request.annotations
+    annotations = _annotations(spec, platforms) + request.annotations
     families = {image.family for image in bases.values()}
     asked = request.format or spec.format or "auto"
     family = choose_family(
@@ -141,6 +141,16 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         recipe=recipe,
         reached=reached,
     )
+
+
+def _annotations(spec: BuildSpec, platforms: Sequence[Platform]) -> Annotations:
+    """The spec's annotations of the root, and those that only the image of one platform has."""
+    common = dict(spec.common.image.annotations)
+    found = plain(common.items())
+    for platform in platforms:
+        own = (pair for pair in spec.part(platform).image.annotations if pair not in common.items())
+        found += plain(own, Level.MANIFEST, platform)
+    return found
 
 
 def _toolchain(request: BuildRequest, spec: BuildSpec) -> str:

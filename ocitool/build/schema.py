@@ -80,7 +80,9 @@ _IMAGE: Final = _table(
         "user": _text("User, or user:group, by name or number; a name has to exist in the image."),
         "workdir": _text("The folder things start in."),
         "labels": _map("Labels; `{version}` and `{revision}` are filled in."),
-        "annotations": _map("Annotations of the index, or of the only image (OCI images only)."),
+        "annotations": _map(
+            "Annotations of the index or only image; below a platform, of its image (OCI images only)."
+        ),
         "expose": _texts("Ports, such as `8080/tcp`."),
         "volumes": _texts("Folders for data that outlives a container."),
         "stop-signal": _text("The signal that asks the program to end."),

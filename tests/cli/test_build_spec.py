@@ -293,3 +293,27 @@ def test_tags_of_the_file_name_the_result(project, run):
     assert ["reg.test/app:1.2", "reg.test/app:latest"] == [
         line.partition("@")[0] for line in done.stdout.splitlines()
     ]
+
+
+def test_annotations_of_the_index_and_of_one_platforms_image(project, run):
+    write(
+        project,
+        PREBUILT
+        + """
+        format = "oci"
+        [image]
+        annotations = { all = "1", both = "index" }
+        [platform."linux/arm64".image]
+        annotations = { own = "arm", both = "image" }
+        """,
+    )
+
+    done = run("build", ".", "-o", "oci:img:1")
+
+    assert 0 == done.exit_code, done.stderr
+    store = LayoutStore(project / "img")
+    index = view(store.get_manifest("1"))
+    amd64, arm64 = (store.get_manifest(str(entry.digest)).tree() for entry in index.entries)
+    assert {"all": "1", "both": "index"} == index.document.tree()["annotations"]
+    assert {"own": "arm", "both": "image"} == arm64["annotations"]
+    assert "annotations" not in amd64
