@@ -1,9 +1,10 @@
 """Images and indexes that may be broken: every document is written from a plain tree, nothing is checked."""
 
-import gzip
 import io
 import json
+import struct
 import tarfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,9 @@ from tests.fakes.programs import Elf
 
 SLSA = "https://slsa.dev/provenance/v0.2"
 MACHINES = {"amd64": 62, "arm64": 183}
+GZIP_HEADER = bytes.fromhex("1f8b0800000000000403")
+STORED = 0xFFFF
+"""The most bytes of a stored block."""
 Tree = dict[str, Any]
 
 
@@ -42,8 +46,10 @@ def tar(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
 
 
 def packed(data: bytes) -> bytes:
-    """gzip without compression: the same bytes whatever zlib."""
-    return gzip.compress(data, 0, mtime=0)
+    """gzip without compression (RFC 1951 section 3.2.4), by hand: the same bytes whatever zlib and whatever Python."""
+    pieces = [data[at : at + STORED] for at in range(0, len(data), STORED)] or [b""]
+    blocks = (struct.pack("<BHH", piece is pieces[-1], len(piece), len(piece) ^ 0xFFFF) + piece for piece in pieces)
+    return GZIP_HEADER + b"".join(blocks) + struct.pack("<II", zlib.crc32(data), len(data))
 
 
 def program(architecture: str, **fields: Any) -> bytes:
