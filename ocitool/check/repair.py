@@ -26,6 +26,8 @@ from ocitool.model.views import Descriptor, Index, Manifest, effective_type, vie
 
 _UNKNOWN = {"architecture": "unknown", "os": "unknown"}
 _PLATFORM_KEYS = ("architecture", "os", "os.version", "os.features", "variant")
+_REFILLED = frozenset(["config/missing", "layer/missing"])
+"""What is mended only where a source has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
     work.left += [
         f"{one.sentence}  [{one.rule}]"
         for one in findings(look)
-        if one.severity is Severity.ERROR and not one.fixable and (one.rule, one.at.digest) not in mender.brought
+        if one.severity is Severity.ERROR
+        and (not one.fixable or one.rule in _REFILLED)
+        and (one.rule, one.at.digest) not in mender.brought
     ]
     return Repair(plan, tuple(dict.fromkeys(work.left)), work.is_blocked)
 

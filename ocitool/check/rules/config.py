@@ -155,7 +155,7 @@ RULES: Final = (
     Rule(
         "config/missing", "The config is not there",
         "Clean-up jobs delete blobs; without its config an image cannot be pulled.",
-        "GET of the config answers 404", _ERROR, missing,
+        "GET of the config answers 404", _ERROR, missing, fixable=True,
     ),
     Rule(
         "config/malformed", "The config is no image config",

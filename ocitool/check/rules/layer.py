@@ -242,7 +242,7 @@ RULES: Final = (
     Rule(
         "layer/missing", "A layer is not there",
         "Clean-up jobs delete blobs; an image without one of its layers cannot be pulled.",
-        "GET of the layer answers 404", _ERROR, missing, needs_deep=True,
+        "GET of the layer answers 404", _ERROR, missing, fixable=True, needs_deep=True,
     ),
     Rule(
         "layer/mixed-families", "A manifest with parts of the other family",

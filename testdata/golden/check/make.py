@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.fakes import bundle
-from tests.unit.check.golden import findings_of, repaired
+from tests.unit.check.golden import REFILLED, findings_of, repaired
 from tests.unit.check.pairs import PAIRS, store
 
 HERE = Path(__file__).parent
@@ -22,11 +22,12 @@ def main(accepted: list[str]) -> None:
     for rule in PAIRS:
         folder = HERE / rule
         folder.mkdir(parents=True, exist_ok=True)
-        broken = store(rule, ill=True)
+        broken, healthy = store(rule, ill=True), store(rule, ill=False)
         (folder / "broken.json").write_text(bundle.dump(broken))
-        (folder / "healthy.json").write_text(bundle.dump(store(rule, ill=False)))
+        (folder / "healthy.json").write_text(bundle.dump(healthy))
         answers = {"findings.json": (json.dumps(findings_of(broken), indent=1) + "\n").encode()}
-        if (after := None if rule.startswith("tag/") else repaired(broken)) is not None:
+        source = healthy if rule in REFILLED else None
+        if (after := None if rule.startswith("tag/") else repaired(broken, source)) is not None:
             answers["repaired.json"] = after
         for name, data in answers.items():
             file = folder / name

@@ -10,6 +10,7 @@ from ocitool.check.engine import findings
 from ocitool.check.finding import Finding
 from ocitool.check.look import Look, look
 from ocitool.check.mending import Wishes
+from ocitool.check.refill import Origin
 from ocitool.check.repair import Repair, plan_repair
 from ocitool.check.repository import check_tags
 from ocitool.errors import OcitoolError
@@ -17,7 +18,8 @@ from ocitool.tasks import Scope
 from tests.fakes.sick import Loose
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WISHES = Wishes(drop_missing=True, without_proof=True)
+REFILLED = frozenset(["config/missing", "layer/missing"])
+"""Rules whose golden image is mended from its healthy neighbour."""
 
 
 def seen(store: Loose) -> Look:
@@ -35,14 +37,16 @@ def findings_of(store: Loose) -> list[dict[str, object]]:
     return [finding.to_tree() for finding in found(store)]
 
 
-def planned(store: Loose) -> Repair:
-    return plan_repair(seen(store), "1", WISHES)
+def planned(store: Loose, neighbour: Loose | None = None) -> Repair:
+    """The repair of the tag 1; what is gone may be brought back from the neighbour."""
+    sources = (Origin(neighbour, "1", "neighbour"),) if neighbour is not None else ()
+    return plan_repair(seen(store), "1", Wishes(drop_missing=True, without_proof=True, sources=sources))
 
 
-def repaired(store: Loose) -> bytes | None:
+def repaired(store: Loose, neighbour: Loose | None = None) -> bytes | None:
     """What the tag holds after repair, None if something is left to find."""
     try:
-        done = planned(store)
+        done = planned(store, neighbour)
     except OcitoolError:
         return None
     if done.is_blocked:

@@ -167,9 +167,13 @@ def gzip_layer(ward: Ward, media_type: str) -> Tree:
     return ward.blob(packed(program("arm64")), media_type)
 
 
-def missing_layer(ward: Ward, ill: bool) -> None:
-    layer = gzip_layer(ward, mediatype.OCI_LAYER_GZIP)
-    two(ward, with_layer(ward, layer | ({"digest": str(GONE)} if ill else {})))
+def without_blob(ward: Ward, part: Callable[[Tree], Tree], ill: bool) -> None:
+    """A blob of the arm64 image is gone; the neighbour, which has it, is where it can be brought back from."""
+    entry = ward.image("linux/arm64")
+    two(ward, entry)
+    gone = part(ward.store.get_manifest(entry["digest"]).tree())
+    if ill:
+        del ward.store._blobs[Digest(gone["digest"])]
 
 
 def layer_size(ward: Ward, ill: bool) -> None:
@@ -180,13 +184,6 @@ def layer_size(ward: Ward, ill: bool) -> None:
 def in_layer_type(ill_type: str, right: str) -> Callable[[Ward, bool], object]:
     """The arm64 image's layer, gzip bytes, under one type or the other."""
     return lambda w, ill: two(w, with_layer(w, gzip_layer(w, ill_type if ill else right)))
-
-
-def config_gone(ward: Ward, ill: bool) -> None:
-    two(
-        ward,
-        ward.image("linux/arm64", manifest=lambda t: t["config"].update({"digest": str(GONE)} if ill else {})),
-    )
 
 
 def served(ward: Ward, ill: bool, *, head: Served | None = None, **headers: str) -> None:
@@ -289,7 +286,7 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "index/ambiguous": lambda w, ill: w.store.plant(two_readings(w, ill=ill), "1"),
     "index/schema-1": schema_1,
     "index/too-large": too_large,
-    "config/missing": config_gone,
+    "config/missing": lambda w, ill: without_blob(w, lambda tree: tree["config"], ill),
     "config/malformed": in_config(
         rootfs=({"type": "floppies"}, {"type": "layers", "diff_ids": [str(Digest.of(program("arm64")))]})
     ),
@@ -306,7 +303,7 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "config/future": in_config(created=("2026-01-03T00:00:00Z", "2026-01-01T12:00:00Z")),
     "config/secret": in_settings(Env=(["TOKEN=ghp_" + "a1B2" * 9], ["TOKEN_FILE=/run/secrets/token"])),
     "config/unknown-user": in_settings(User=("apps", "app")),
-    "layer/missing": missing_layer,
+    "layer/missing": lambda w, ill: without_blob(w, lambda tree: tree["layers"][0], ill),
     "layer/mixed-families": in_layer_type(mediatype.DOCKER_LAYER_GZIP, mediatype.OCI_LAYER_GZIP),
     "layer/docker-zstd": zstd,
     "layer/foreign": foreign,
