@@ -53,29 +53,31 @@ class Base:
             return tuple(entry.platform for entry in self.root.platforms if entry.platform is not None)
         return (self._image(self._manifest(self.root)).config.platform,)
 
-    def image(self, platform: Platform, listener: Listener, *, allow_foreign: bool = False) -> BaseImage:
-        """The base's image for a platform.
+    def image(
+        self, platform: Platform, listener: Listener, *, allow_foreign: bool = False, role: str = "base"
+    ) -> BaseImage:
+        """The base's image for a platform; messages call it by its `role`.
 
         Raises NotFound if an index has none for it (the message lists what there is), WrongPlatform if the
         base is one image of another platform (K011) unless `allow_foreign`.
         """
-        manifest = self._select(self.root, platform, 0)
+        manifest = self._select(self.root, platform, 0, role)
         image = self._image(manifest)
-        check_fits(image, platform, listener, allow_foreign=allow_foreign)
+        check_fits(image, platform, listener, allow_foreign=allow_foreign, role=role)
         return image
 
-    def _select(self, seen: View, platform: Platform, depth: int) -> Manifest:
+    def _select(self, seen: View, platform: Platform, depth: int, role: str) -> Manifest:
         if isinstance(seen, Index) and depth < MAX_DEPTH:
             entry = _pick(seen.platforms, platform)
             if entry is None:
                 there = ", ".join(str(p) for p in self.platforms())
                 raise NotFound(
-                    f"base {self.label} has no image for {platform}",
+                    f"{role} {self.label} has no image for {platform}",
                     name=str(platform),
                     where=self.label,
                     hint=f"it has {there}" if there else "it names no platform at all",
                 )
-            return self._select(view(self.store.get_manifest(str(entry.digest))), platform, depth + 1)
+            return self._select(view(self.store.get_manifest(str(entry.digest))), platform, depth + 1, role)
         return self._manifest(seen)
 
     def _manifest(self, seen: View) -> Manifest:
@@ -100,12 +102,14 @@ class Base:
         return BaseImage(self.store, self.label, manifest, from_config)
 
 
-def check_fits(image: BaseImage, platform: Platform, listener: Listener, *, allow_foreign: bool = False) -> None:
-    """Raise WrongPlatform for a base of another platform (K011); with `allow_foreign` it is only told."""
+def check_fits(
+    image: BaseImage, platform: Platform, listener: Listener, *, allow_foreign: bool = False, role: str = "base"
+) -> None:
+    """Raise WrongPlatform for an image of another platform (K011); with `allow_foreign` it is only told."""
     found = image.config.platform
     if _fits(found, platform):
         return
-    what = f"base {image.label} is for {found}, not for {platform}"
+    what = f"{role} {image.label} is for {found}, not for {platform}"
     if not allow_foreign:
         raise WrongPlatform(
             what,

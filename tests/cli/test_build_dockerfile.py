@@ -257,6 +257,35 @@ def test_the_platform_that_from_names_is_the_images_where_none_is_said(home, run
     assert {"a": "arm"} == image.config["config"]["Labels"]
 
 
+def test_an_image_that_files_are_copied_from_is_that_of_each_platform(home, build):
+    """K007, K172: a named context that is an image is one for each platform, as one in a registry is."""
+    outcome = build(
+        "FROM scratch\nCOPY --from=bb /usr/bin/busybox /bin/b\n", platform="linux/arm64,linux/amd64,linux/arm/v7"
+    )
+
+    for platform in ("linux/arm64", "linux/amd64", "linux/arm/v7"):
+        assert f"for {platform}".encode() in built(home, outcome, platform).data("bin/b")
+
+
+def test_files_of_an_image_for_another_platform_are_taken_and_its_programs_refused(home, build):
+    """K011: certificates of an image of one platform serve every other; what runs on one alone is looked at."""
+    (home / "app").write_bytes(Elf(62).build())
+    (home / "app").chmod(0o755)
+    assert 0 == build("FROM scratch\nCOPY app Dockerfile /\n", "-o", "oci:one:1").exit_code
+    one = ("--build-context", "one=oci-layout://one:1")
+
+    data = build("FROM scratch\nCOPY --from=one /Dockerfile /d\n", *one, platform="linux/arm64")
+    program = build("FROM scratch\nCOPY --from=one /app /d\n", *one, platform="linux/arm64")
+    base = build("FROM one\nLABEL a=b\n", *one, platform="linux/arm64")
+
+    assert 0 == data.exit_code
+    assert "warning: image oci:one:1 is for linux/amd64, not for linux/arm64" in data.stderr
+    assert 6 == program.exit_code
+    assert "/d is for linux/amd64, the image for linux/arm64" in program.stderr
+    assert 6 == base.exit_code
+    assert "base oci:one:1 is for linux/amd64" in base.stderr
+
+
 def test_programs_of_another_platform_are_refused(home, build):
     """K010: with the same words as without a Dockerfile."""
     (home / "app").write_bytes(Elf(183).build())

@@ -156,7 +156,8 @@ CASES: dict[str, Case] = {
         "FROM scratch\nCOPY --from=one --chown=9 /d /d\nCOPY --from=two / /all/\nCOPY --from=one /bin/sh /etc/passwd /bin/\nCOPY --from=one /tmp /t\nCOPY --from=one /w /d/link /y/\n"
     ),
     "copy from images and folders": Case(
-        "FROM nopath\nCOPY --from=bb /etc/passwd /p\nCOPY --from=bb /bin /b\nCOPY --from=bb /home /h\nCOPY --from=extra . /e/\nCOPY --from=extra e.txt /f\n"
+        "FROM nopath\nCOPY --from=bb /etc/passwd /p\nCOPY --from=bb /bin /b\nCOPY --from=bb /home /h\nCOPY --from=extra . /e/\nCOPY --from=extra e.txt /f\n",
+        platforms=("linux/amd64", "linux/arm64", "linux/arm/v7"),
     ),
     "copy what is ignored": Case(
         "FROM scratch\nCOPY . /a/\nCOPY docs /d/\n",

@@ -245,10 +245,11 @@ class _Evaluator:
             gives = self._resources.gives(ground.stage, self._wanted.platform)
             return files or Layered(()), f"stage {name}", lambda _: gives
         if ground.origin is Origin.CONTEXT:
-            return self._resources.context(name), f"context {name}", lambda _: ""
+            return self._resources.context(name, ground.platform), f"context {name}", lambda _: ""
         if ground.origin is Origin.SCRATCH:
             return Layered(()), "scratch", lambda _: ""
-        return self._resources.image_files(self._resources.image(ground)), f"image {name}", lambda _: ""
+        image = self._resources.image(ground, is_copied=True)
+        return self._resources.image_files(image), f"image {name}", lambda _: ""
 
     def _heredoc(self, state: State, heredoc: Any) -> Entry:  # noqa: ANN401 - lines.Heredoc
         text = heredoc.content

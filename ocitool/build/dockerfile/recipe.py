@@ -193,9 +193,9 @@ class Reached:
         self._around = around
         self._allow_foreign = allow_foreign
         self._bases: dict[str, Base] = {}
-        self._images: dict[tuple[str, Platform | None], BaseImage] = {}
+        self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
         self._files: dict[str, Files] = {}
-        self._contexts: dict[str, Files] = {}
+        self._contexts: dict[str, Context] = {}
         self.spool = Spool(spool, around.scope)
         self._downloads = Downloads(around, use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
@@ -216,13 +216,21 @@ class Reached:
             self._bases[ground.name] = open_base(store, found)
         return self._bases[ground.name]
 
-    def image(self, ground: Ground) -> BaseImage:
-        """The image of a ground for its platform."""
-        key = (ground.name, ground.platform)
+    def image(self, ground: Ground, *, is_copied: bool = False) -> BaseImage:
+        """The image of a ground for its platform.
+
+        One of another platform is refused as a base; where files are only copied from it, it is told: they may
+        be data, and programs among them are looked at like all others.
+        """
+        key = (ground.name, ground.platform, is_copied)
         if key not in self._images:
             platform = ground.platform or self._around.host
-            base = self.base(ground)
-            self._images[key] = base.image(platform, self._around.listener, allow_foreign=self._allow_foreign)
+            self._images[key] = self.base(ground).image(
+                platform,
+                self._around.listener,
+                allow_foreign=self._allow_foreign or is_copied,
+                role="image" if is_copied else "base",
+            )
         return self._images[key]
 
     def ground(self, ground: Ground, platform: Platform) -> BaseImage:
@@ -245,23 +253,23 @@ class Reached:
             self._files[digest] = Imaged(tree, content_of)
         return self._files[digest]
 
-    def context(self, name: str) -> Files:
-        """The files of a context; the ignore rules are for the main one."""
+    def context(self, name: str, platform: Platform | None = None) -> Files:
+        """The files of a context; the ignore rules are for the main one. An image is that of the platform."""
+        value = dict(self._recipe.options.contexts).get(name, "")
+        if value.startswith((_IMAGE, _LAYOUT)):
+            ground = Ground(Origin.CONTEXT, name, platform=platform)
+            return self.image_files(self.image(ground, is_copied=True))
+        if "://" in value or value.endswith(".git"):
+            raise Unsupported(
+                f"context {name}={value} is not on this machine",
+                ability=value,
+                hint="fetch it, and name the folder",
+            )
         if name not in self._contexts:
-            value = dict(self._recipe.options.contexts).get(name, "")
-            if not name:
-                self._contexts[name] = Context(self._recipe.source, self._recipe.ignore)
-            elif value.startswith((_IMAGE, _LAYOUT)):
-                platform = next(iter(self._recipe.needed))
-                self._contexts[name] = self.image_files(self.image(Ground(Origin.CONTEXT, name, platform=platform)))
-            elif "://" in value or value.endswith(".git"):
-                raise Unsupported(
-                    f"context {name}={value} is not on this machine",
-                    ability=value,
-                    hint="fetch it, and name the folder",
-                )
-            else:
-                self._contexts[name] = Context(Path(value))
+            is_main = not name
+            self._contexts[name] = (
+                Context(self._recipe.source, self._recipe.ignore) if is_main else Context(Path(value))
+            )
         return self._contexts[name]
 
     def download(self, url: str, checksum: Digest | None) -> Entry:

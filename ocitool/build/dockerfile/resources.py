@@ -16,14 +16,14 @@ from ocitool.pack.entries import Content, Entry
 class Resources(Protocol):
     """What a Dockerfile can reach outside itself."""
 
-    def image(self, ground: Ground) -> BaseImage:
-        """An image that FROM or --from names. Raises NotFound, WrongPlatform."""
+    def image(self, ground: Ground, *, is_copied: bool = False) -> BaseImage:
+        """What FROM or --from names. Raises NotFound, and WrongPlatform where files are not only copied from it."""
 
     def image_files(self, image: BaseImage) -> Files:
         """Its merged tree."""
 
-    def context(self, name: str) -> Files:
-        """The files of a named context, of the build's own for an empty name."""
+    def context(self, name: str, platform: Platform | None = None) -> Files:
+        """The files of a named context, of the build's own for an empty name; an image is that of the platform."""
 
     def download(self, url: str, checksum: Digest | None) -> Entry:
         """The file at a URL under its own name. Raises DigestMismatch, and what asking for it raises."""
