@@ -13,7 +13,7 @@ from ocitool.check.rules import binary, child, config, index, layer, registry
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.rules.tag import TagRule
-from ocitool.errors import AuthError, OcitoolError, UsageError
+from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError, UsageError
 
 RULES: Final[tuple[Rule, ...]] = (
     *index.RULES,
@@ -30,6 +30,7 @@ GROUP: Final = "ocitool.rules"
 """The entry point group by which a package adds rules: each names a Rule or a sequence of them."""
 _OURS: Final = frozenset(rule.id for rule in RULES)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*")
+_NO_ANSWER: Final = (NetworkError, RegistryError)
 _RANK: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
@@ -151,12 +152,18 @@ def _hits(rule: Rule, look: Look) -> tuple[Hit, ...]:
     return hits
 
 
-def exit_code(found: Iterable[Finding], unanswered: Iterable[OcitoolError]) -> int:
-    """0 if all was seen and nothing counts, 1 for findings; what could not be seen goes first: 4 or 5.
+def exit_code(
+    found: Iterable[Finding], unanswered: Iterable[OcitoolError], failed: Iterable[OcitoolError] = ()
+) -> int:
+    """0 if all was seen and nothing counts, 1 for findings; what could not be seen goes first: 4, then 5.
 
-    Notes and allowed findings do not count.
+    `failed` are names that gave nothing to look at: what is no answer counts as unanswered, another error has its
+    own code (3 for a name that is not there) and goes before findings. Notes and allowed findings do not count.
     """
-    errors = tuple(unanswered)
+    names = tuple(failed)
+    errors = (*unanswered, *(error for error in names if isinstance(error, (AuthError, *_NO_ANSWER))))
     if errors:
         return 4 if any(isinstance(error, AuthError) for error in errors) else 5
+    if names:
+        return max(error.exit_code for error in names)
     return int(any(not one.allowed and one.severity is not Severity.NOTE for one in found))

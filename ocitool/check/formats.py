@@ -1,13 +1,13 @@
 """Findings as text for people, SARIF 2.1.0 for code scanning, and GitHub's workflow commands."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ocitool.check.finding import Finding, Severity
+from ocitool.check.repository import Checked
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
-from ocitool.errors import OcitoolError
 from ocitool.model.printable import shown
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -15,48 +15,50 @@ _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severi
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def as_text(
-    found: Sequence[Finding],
-    names: Sequence[str],
-    unanswered: Sequence[OcitoolError] = (),
-    tags: int | None = None,
-) -> str:
-    """One line a finding, below the place it is in, and a last line that counts, with `tags` also these."""
+def as_text(checked: Checked) -> str:
+    """One line a finding, below the place it is in, and a last line that counts; empty if nothing was looked at.
+
+    Names that gave nothing to look at are errors and are told as such, not here.
+    """
     lines: list[str] = []
-    places: dict[str, list[Finding]] = {name: [] for name in names}
-    for one in found:
+    places: dict[str, list[Finding]] = {name: [] for name in checked.names}
+    for one in checked.findings:
         places.setdefault(one.where, []).append(one)
     for where, here in places.items():
         lines += [shown(where), *(f"  {one.text()}" for one in here if not one.allowed)] if here else []
         lines += [f"  allowed {one.sentence}  [{one.rule}]: {one.allowed}" for one in here if one.allowed]
-    lines += [f"could not look: {shown(str(error))}" for error in unanswered]
-    counts = [(s, sum(one.severity is s and not one.allowed for one in found)) for s in Severity]
+    lines += [f"could not look: {shown(str(error))}" for error in checked.unanswered]
+    return "\n".join([*lines, _count(checked)]) if checked.names or lines else ""
+
+
+def _count(checked: Checked) -> str:
+    """How many of each severity there are, and in how much of what was asked for."""
+    counts = [(s, sum(one.severity is s and not one.allowed for one in checked.findings)) for s in Severity]
     told = ", ".join(f"{count} {s.value}{'s' if count != 1 else ''}" for s, count in counts if count)
-    last = told or ("nothing found" if not unanswered else "nothing else found")
-    return "\n".join([*lines, last + (f" in {tags} tag{'s' if tags != 1 else ''}" if tags is not None else "")])
+    told = told or ("nothing found" if not checked.unanswered else "nothing else found")
+    if checked.failed:
+        looked = len(checked.names)
+        told += f" in {looked} of {looked + len(checked.failed)} places"
+    if checked.tags is not None:
+        told += f"{',' if checked.failed else ' in'} {checked.tags} tag{'s' if checked.tags != 1 else ''}"
+    return told
 
 
-def as_github(found: Iterable[Finding], unanswered: Iterable[OcitoolError] = ()) -> str:
-    """Workflow commands, one a finding, that GitHub shows beside a run."""
+def as_github(checked: Checked) -> str:
+    """Workflow commands, one a finding or a thing that could not be looked at, that GitHub shows beside a run."""
     lines = [
         f"::{_COMMANDS[one.severity]} title={_property(one.rule)}::{_data(_sentence(one))}"
-        for one in found
+        for one in checked.findings
         if not one.allowed
     ]
-    return "\n".join(
-        [*lines, *(f"::error title=could not look::{_data(shown(str(error)))}" for error in unanswered)]
-    )
+    return "\n".join([*lines, *(f"::error title=could not look::{_data(text)}" for text in _unseen(checked))])
 
 
-def as_sarif(
-    found: Iterable[Finding],
-    rules: Iterable[Rule | TagRule],
-    version: str,
-    unanswered: Sequence[OcitoolError] = (),
-) -> str:
+def as_sarif(checked: Checked, rules: Iterable[Rule | TagRule], version: str) -> str:
     """A SARIF 2.1.0 log of one run. Allowed findings are in it as suppressed results."""
+    unseen = _unseen(checked)
     results: list[dict[str, Any]] = []
-    for one in found:
+    for one in checked.findings:
         name = shown(" ".join(filter(None, (one.where, one.at.label, one.at.path or one.at.pointer))))
         result: dict[str, Any] = {
             "ruleId": one.rule,
@@ -79,10 +81,8 @@ def as_sarif(
         "results": results,
         "invocations": [
             {
-                "executionSuccessful": not unanswered,
-                "toolExecutionNotifications": [
-                    {"level": "error", "message": {"text": shown(str(error))}} for error in unanswered
-                ],
+                "executionSuccessful": not unseen,
+                "toolExecutionNotifications": [{"level": "error", "message": {"text": text}} for text in unseen],
             }
         ],
     }
@@ -97,6 +97,14 @@ def _rule(rule: Rule | TagRule) -> dict[str, Any]:
         "help": {"text": f"{rule.reason}\n\nExample: {rule.example}"},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
+
+
+def _unseen(checked: Checked) -> list[str]:
+    """What could not be looked at: first the names that gave nothing, then what is below the others."""
+    return [
+        *(f"{shown(name)}: {shown(str(error))}" for name, error in checked.failed),
+        *(shown(str(error)) for error in checked.unanswered),
+    ]
 
 
 def _uri(one: Finding) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from ocitool.check.engine import ALL, RULES, Selection, findings
+from ocitool.check.engine import ALL, RULES, Selection, exit_code, findings
 from ocitool.check.finding import Finding
 from ocitool.check.layers import ReadLayers
 from ocitool.check.look import look
@@ -26,14 +26,28 @@ _GIVE_UP: Final = 24
 """Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
 
 
+Place: TypeAlias = tuple[Reader | OcitoolError, str, str]
+"""A store, the name in it, what people call it; instead of a store why it could not be opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of looking at one or many names. `tags` counts those of whole repositories."""
+    """What came of looking at one or many names. `tags` counts those of whole repositories.
+
+    `failed` are the names that gave nothing to look at, with why; `unanswered` is what could not be seen below the
+    others.
+    """
 
     findings: tuple[Finding, ...] = ()
     unanswered: tuple[OcitoolError, ...] = ()
     names: tuple[str, ...] = ()
     tags: int | None = None
+    failed: tuple[tuple[str, OcitoolError], ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The gravest of what came of it: not let in, no answer, a name that gave nothing to look at, findings."""
+        return exit_code(self.findings, self.unanswered, (error for _, error in self.failed))
 
     def to_tree(self) -> dict[str, Any]:
         """What was found for JSON output."""
@@ -42,31 +56,47 @@ class Checked:
             **({"tags": self.tags} if self.tags is not None else {}),
             "findings": [one.to_tree() for one in self.findings],
             "unanswered": [{"code": error.code, "message": str(error)} for error in self.unanswered],
+            "failed": [{"name": name, "code": error.code, "message": str(error)} for name, error in self.failed],
         }
 
 
 def check_names(
-    places: Iterable[tuple[Reader, str, str]],
+    places: Iterable[Place],
     *,
     scope: Scope,
     selection: Selection = ALL,
     rules: Sequence[Rule] = RULES,
     deep: bool = False,
+    at_once: int = 0,
 ) -> Checked:
-    """Look at each (store, name, what people call it). Raises what reading a name itself raises."""
-    found: list[Finding] = []
-    failed: list[OcitoolError] = []
-    names: list[str] = []
-    for store, name, label in places:
-        names.append(label)
-        one = look(store, name, scope=scope, deep=lambda _: deep)
-        found += [replace(f, where=label) for f in findings(one, selection, rules)]
-        failed += one.unanswered
-    return Checked(tuple(found), tuple(failed), tuple(names))
+    """Look at each place, several side by side; findings in the order given.
+
+    `at_once` is how many things are asked for at once, 0 for as many as a store likes. A name that cannot be read
+    itself is among `failed`, and the others are looked at all the same. Memory is that of eight names, with `deep`
+    of one. Raises UsageError for a rule of a package that fails.
+    """
+    wanted = tuple(places)
+    width = 1 if deep else max(1, min(_AT_ONCE, at_once or _AT_ONCE, len(wanted)))
+
+    def see(place: Place) -> Checked:
+        store, name, label = place
+        if isinstance(store, OcitoolError):
+            return Checked(failed=((label, store),))
+        below = max(1, (at_once or store.traits.concurrency) // width)
+        try:
+            one = look(store, name, scope=scope, deep=lambda _: deep, width=below)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            return Checked(failed=((label, error),))
+        found = tuple(replace(f, where=label) for f in findings(one, selection, rules))
+        return Checked(found, one.unanswered, (label,))
+
+    return _together(ordered_map(scope, see, wanted, width))
 
 
 def check_tags(
-    places: Iterable[tuple[Reader, str, str]],
+    places: Iterable[Place],
     *,
     scope: Scope,
     selection: Selection = ALL,
@@ -80,20 +110,32 @@ def check_tags(
     `at_once` is how many things are asked for at once, 0 for as many as a store likes. Tags with one digest are
     looked at once. A tag that is deleted meanwhile is left out; one that could not be
     read is among `unanswered`, and the others are looked at all the same. Memory is that of eight tags (with
-    `deep` of one) and of a bounded memory of manifests, configs and looks at layers. Raises what listing the tags
-    raises.
+    `deep` of one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose
+    tags cannot be listed, is among `failed`.
     """
-    checked: list[Checked] = []
-    for store, _, _ in places:
+
+    def see(place: Place) -> Checked:
+        store, _, label = place
+        if isinstance(store, OcitoolError):
+            return Checked(failed=((label, store),))
         with Once(store, scope) as once:
-            checked.append(_Tags(once, scope, selection, rules, deep=deep, listener=listener).check(at_once))
-    # A child that many tags share and that could not be read is told once.
-    failed = {f"{type(error).__name__} {error}": error for one in checked for error in one.unanswered}
+            return _Tags(once, scope, selection, rules, deep=deep, listener=listener).check(at_once, label)
+
+    checked = _together(map(see, places))
+    return replace(checked, tags=checked.tags or 0)
+
+
+def _together(parts: Iterable[Checked]) -> Checked:
+    """All of them as one; what could not be read and several of them share is told once."""
+    checked = tuple(parts)
+    unanswered = {f"{type(error).__name__} {error}": error for one in checked for error in one.unanswered}
+    tags = [one.tags for one in checked if one.tags is not None]
     return Checked(
         tuple(finding for one in checked for finding in one.findings),
-        tuple(failed.values()),
+        tuple(unanswered.values()),
         tuple(name for one in checked for name in one.names),
-        sum(one.tags or 0 for one in checked),
+        sum(tags) if tags else None,
+        tuple(failure for one in checked for failure in one.failed),
     )
 
 
@@ -133,9 +175,16 @@ class _Tags:
         self._habits: set[tuple[str, str]] = set()
         self._failed: list[OcitoolError] = []
 
-    def check(self, at_once: int) -> Checked:
+    def check(self, at_once: int, place: str) -> Checked:
         label = self._store.label
-        names = list(dict.fromkeys(self._store.tags()))
+        try:
+            names = list(dict.fromkeys(self._store.tags()))
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            return Checked(failed=((place, error),))
+        if not names:
+            return Checked(failed=((place, _no_tags(label)),))
         at_once = at_once or self._store.traits.concurrency
         width = 1 if self._deep else max(1, min(_AT_ONCE, at_once, len(names)))
         self._width = max(1, at_once // width)
@@ -238,6 +287,11 @@ class _Tags:
         except OcitoolError as error:
             self._failed.append(error)
             return None
+
+
+def _no_tags(label: str) -> NotFound:
+    hint = "a registry may say so of a repository that it does not know: look at how it is written"
+    return NotFound(f"{label} has no tags", name=label, where=label, hint=hint)
 
 
 def _holds(seen: View | None) -> Holds:

@@ -10,11 +10,11 @@ from ocitool.build.spec import FILE_NAME
 from ocitool.build.toml import KeyPath, TomlFile, read_toml
 from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rules
 from ocitool.check.finding import Severity
-from ocitool.check.repository import Checked
+from ocitool.check.repository import Checked, Place
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.cli.options import App
-from ocitool.errors import UsageError
+from ocitool.errors import Cancelled, OcitoolError, UsageError
 from ocitool.events import Noted
 from ocitool.model.reference import Reference
 from ocitool.store.locate import Locator
@@ -57,8 +57,24 @@ def tell_idle(
         if not any(fnmatchcase(rule, pattern) for rule in ran):
             flag = "--all-tags" if any(fnmatchcase(rule.id, pattern) for rule in TAG_RULES) else "--deep"
             app.listener(Noted(f"{pattern} sees something only with {flag}"))
-    for one in chosen.idle(checked.findings, ran) if not checked.unanswered else ():
+    for one in chosen.idle(checked.findings, ran) if not (checked.unanswered or checked.failed) else ():
         app.listener(Noted(f"[check] allows {one}, and there is nothing to allow"))
+
+
+def opened(app: App, places: Sequence[str]) -> tuple[Place, ...]:
+    """Each place's store, or why it could not be opened. Raises UsageError for what is no place at all."""
+    located = [(Locator.parse(place), place) for place in places]
+    return tuple(_open(app, at, place) for at, place in located)
+
+
+def _open(app: App, at: Locator, place: str) -> Place:
+    try:
+        store, name = app.opener.open(at)
+    except Cancelled:
+        raise
+    except OcitoolError as error:
+        return error, "", place
+    return store, name, place
 
 
 def check_whole(places: Sequence[str]) -> None:

@@ -247,20 +247,27 @@ def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any]) -> 
         if console.as_json:
             trees = [error_tree(one) for one in errors]
             console.data(envelope(app.command, {}, code, console.warnings, trees) + "\n")
-        for one in errors:
-            for line in error_lines(one, verbose=console.verbose):
-                console.error(line)
+        _tell(console, errors)
         return code
     console.finish()
+    failed = distinct(outcome.errors)
     if console.as_json:
-        console.data(envelope(app.command, outcome.data, outcome.exit_code, console.warnings, ()) + "\n")
+        trees = [error_tree(one) for one in failed]
+        console.data(envelope(app.command, outcome.data, outcome.exit_code, console.warnings, trees) + "\n")
     elif outcome.raw is not None:
         console.bytes(outcome.raw)
     elif outcome.text:
         console.data(outcome.text if outcome.text.endswith("\n") else outcome.text + "\n")
+    _tell(console, failed)
     if outcome.summary and not console.quiet:
         console.talk(outcome.summary)
     return outcome.exit_code
+
+
+def _tell(console: Console, errors: Iterable[BaseException]) -> None:
+    for one in errors:
+        for line in error_lines(one, verbose=console.verbose):
+            console.error(line)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ _SHOWN_LINES: Final = 30
 class Outcome:
     """What a command has to say: `data` for --json, `text` for people (stdout), and the exit code.
 
-    `summary` is talk for stderr, printed last and not with --quiet. `raw` replaces `text` by exact bytes.
+    `summary` is talk for stderr, printed last and not with --quiet. `raw` replaces `text` by exact bytes. `errors`
+    are of the parts of the work that could not be done, told as errors are.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -25,6 +26,7 @@ class Outcome:
     exit_code: int = 0
     summary: str = ""
     raw: bytes | None = None
+    errors: tuple[OcitoolError, ...] = ()
 
 
 def envelope(

@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.check.engine import exit_code
 from ocitool.check.repository import check_names, check_tags
-from ocitool.errors import DigestMismatch, MalformedDocument
+from ocitool.errors import DigestMismatch
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.tasks import Retry, Scope
@@ -127,13 +127,18 @@ def test_a_tag_whose_bytes_were_changed_on_the_way_is_an_error(registry, ward, o
     digest = str(ward.store.head("1").digest)
     registry.faults = [Fault(f"GET */manifests/{digest}", corrupt=True, times=-1)]
 
-    with pytest.raises(DigestMismatch):
-        check_names([(opened(registry, write=False), digest, "app")], scope=Scope())
+    done = check_names([(opened(registry, write=False), digest, "app")], scope=Scope())
+
+    ((name, error),) = done.failed
+    assert ("app", DigestMismatch, 6) == (name, type(error), done.exit_code)
 
 
 def test_other_malformed_roots_are_errors(check):
-    with pytest.raises(MalformedDocument, match="not JSON"):
-        check(Fault(ROOT, status=200, body=b"<html>", headers={"Content-Type": "text/html"}))
+    done = check(Fault(ROOT, status=200, body=b"<html>", headers={"Content-Type": "text/html"}))
+
+    ((_, error),) = done.failed
+    assert (6, (), ()) == (done.exit_code, done.findings, done.names)
+    assert "not JSON" in str(error)
 
 
 def test_headers_that_the_specification_leaves_open_are_notes(check):

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from ocitool import __version__
-from ocitool.check.engine import exit_code
 from ocitool.check.formats import as_github, as_sarif, as_text
 from ocitool.check.repository import check_names, check_tags
 from ocitool.check.rules.tag import RULES as TAG_RULES
@@ -44,13 +43,13 @@ def command(
     """Look at LOC and everything below it, and tell what is wrong; writes nothing.
 
     Exit code 1 for findings other than notes; 4 or 5 where something could not be looked at. A child counts
-    as missing only if the registry says so.
+    as missing only if the registry says so. A LOC that is not there is 3; the others are looked at all the same.
     """
     chosen, rules = checking.selection(config, select, ignore)
     app.console.as_json = app.console.as_json or form == "json"
     if all_tags:
         checking.check_whole(places)
-    opened = tuple((*app.opener.open(place), place) for place in places)
+    opened = checking.opened(app, places)
     if all_tags:
         checked = check_tags(
             opened,
@@ -62,12 +61,12 @@ def command(
             listener=app.listener,
         )
     else:
-        checked = check_names(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep)
+        checked = check_names(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep, at_once=app.jobs)
     checking.tell_idle(app, chosen, rules, checked, deep=deep, all_tags=all_tags)
-    code = exit_code(checked.findings, checked.unanswered)
     texts = {
-        "sarif": lambda: as_sarif(checked.findings, (*rules, *TAG_RULES), __version__, checked.unanswered),
-        "github": lambda: as_github(checked.findings, checked.unanswered),
+        "sarif": lambda: as_sarif(checked, (*rules, *TAG_RULES), __version__),
+        "github": lambda: as_github(checked),
     }
-    text = texts.get(form, lambda: as_text(checked.findings, checked.names, checked.unanswered, checked.tags))()
-    return Outcome(data=checked.to_tree(), text=text, exit_code=code)
+    text = texts.get(form, lambda: as_text(checked))()
+    errors = tuple(error for _, error in checked.failed)
+    return Outcome(checked.to_tree(), text, checked.exit_code, errors=errors)

@@ -11,7 +11,7 @@ from ocitool.check.engine import DOCUMENTED, RULES
 from ocitool.check.finding import Finding, Location, Severity
 from ocitool.check.formats import as_github, as_sarif, as_text
 from ocitool.check.repository import Checked
-from ocitool.errors import AuthError, NetworkError
+from ocitool.errors import AuthError, NetworkError, NotFound
 from ocitool.model.digest import Digest
 from tests.fakes import bundle
 from tests.unit.check.golden import found
@@ -47,10 +47,12 @@ HOSTILE = Finding(
     Location(LAYER, path="a\n::set-output name=x::b\udcff", label="linux/\x1b[31m"),
     where="oci:dir:1",
 )
+SILENT = NetworkError("no answer")
+GONE = ("app:9", NotFound("no manifest 9 in reg.test/app"))
 
 
-def log(findings, unanswered=()):
-    return json.loads(as_sarif(findings, DOCUMENTED, "1.0", unanswered))
+def log(findings, unanswered=(), failed=()):
+    return json.loads(as_sarif(Checked(tuple(findings), tuple(unanswered), failed=failed), DOCUMENTED, "1.0"))
 
 
 def test_text():
@@ -64,12 +66,19 @@ could not look: reg.test wants other credentials (401)
 2 errors"""
     refused = AuthError("reg.test wants other credentials (401)")
 
-    assert expected == as_text([SIZE, SUDO, EMPTY], ["reg.test/app:1", "reg.test/app:2"], [refused])
+    assert expected == as_text(Checked((SIZE, SUDO, EMPTY), (refused,), ("reg.test/app:1", "reg.test/app:2")))
 
 
 def test_text_without_findings():
-    assert "nothing found" == as_text([], ["app"])
-    assert "could not look: no answer\nnothing else found" == as_text([], ["app"], [NetworkError("no answer")])
+    assert "nothing found" == as_text(Checked(names=("app",)))
+    assert "could not look: no answer\nnothing else found" == as_text(Checked((), (SILENT,), ("app",)))
+
+
+def test_text_of_names_that_are_not_there():
+    """The last line tells in how many places something was looked for; with none of them there is nothing to tell."""
+    assert "nothing found in 1 of 3 places" == as_text(Checked(names=("app",), failed=(GONE, GONE)))
+    assert "nothing found in 1 of 2 places, 7 tags" == as_text(Checked(names=("app",), failed=(GONE,), tags=7))
+    assert "" == as_text(Checked(failed=(GONE,)))
 
 
 def test_json():
@@ -96,9 +105,10 @@ def test_json():
             },
         ],
         "unanswered": [{"code": "network", "message": "no answer"}],
+        "failed": [{"name": "app:9", "code": "not-found", "message": "no manifest 9 in reg.test/app"}],
     }
 
-    assert expected == Checked((SIZE, SUDO), (NetworkError("no answer"),), ("reg.test/app:1",)).to_tree()
+    assert expected == Checked((SIZE, SUDO), (SILENT,), ("reg.test/app:1",), failed=(GONE,)).to_tree()
 
 
 def test_github():
@@ -106,27 +116,28 @@ def test_github():
     expected = """\
 ::error title=index/child-size::reg.test/app:1 linux/arm64: entry says 9 bytes, the manifest has 428
 ::error title=index/empty::reg.test/app:2: nothing to run in the index
+::error title=could not look::app:9: no manifest 9 in reg.test/app
 ::error title=could not look::100%25 of it: no answer"""
+    silent = NetworkError("100% of it: no answer")
 
-    assert expected == as_github([SIZE, SUDO, EMPTY], [NetworkError("100% of it: no answer")])
+    assert expected == as_github(Checked((SIZE, SUDO, EMPTY), (silent,), failed=(GONE,)))
 
 
 def test_github_escapes_properties():
     """A rule of another package may be called as it likes."""
     odd = Finding("acme/a:b,c%\n", Severity.NOTE, "m", Location(ROOT))
 
-    assert "::notice title=acme/a%3Ab%2Cc%25%0A::m" == as_github([odd])
+    assert "::notice title=acme/a%3Ab%2Cc%25%0A::m" == as_github(Checked((odd,)))
 
 
 def test_nothing_of_an_image_commands_a_terminal_or_a_runner():
     """Paths, platforms and types are somebody else's words: no line is begun, no escape sent."""
-    for text in (as_text([HOSTILE], ["x"]), as_github([HOSTILE]), as_text([], [], [NetworkError("a\x1b[2Jb\nc")])):
+    hostile = Checked((HOSTILE,), names=("x",))
+    for text in (as_text(hostile), as_github(hostile), as_text(Checked((), (NetworkError("a\x1b[2Jb\nc"),)))):
         assert all(line.isprintable() for line in text.splitlines())
-    assert 1 == len(as_github([HOSTILE]).splitlines())
-    assert as_github([HOSTILE]).startswith(
-        r"::warning title=layer/setuid::oci:dir:1 linux/\x1b[31m /a\n::set-output"
-    )
-    assert r"b\xff: 50%25, says" in as_github([HOSTILE])
+    assert 1 == len(as_github(hostile).splitlines())
+    assert as_github(hostile).startswith(r"::warning title=layer/setuid::oci:dir:1 linux/\x1b[31m /a\n::set-output")
+    assert r"b\xff: 50%25, says" in as_github(hostile)
 
 
 def test_json_is_unicode():
@@ -153,7 +164,7 @@ def test_sarif_of_every_rule_is_valid(rule):
 
 
 def test_sarif_of_anything_is_valid():
-    tree = log([SIZE, SUDO, HOSTILE], [NetworkError("no\x1b answer")])
+    tree = log([SIZE, SUDO, HOSTILE], [NetworkError("no\x1b answer")], (GONE,))
     (run,) = tree["runs"]
 
     assert [] == list(SARIF.iter_errors(tree))
@@ -191,7 +202,7 @@ def test_the_tags_of_a_hostile_registry_do_not_write_to_the_terminal():
     """A list of tags may hold any string, and a finding is told under its tag."""
     one = replace(SIZE, where="reg.test/app:\x1b[2J\n::error::no")
 
-    for text in (as_text([one], []), as_github([one])):
+    for text in (as_text(Checked((one,))), as_github(Checked((one,)))):
         assert "\x1b" not in text
         assert "app:\\x1b[2J\\n::error::no" in text
     assert {one.where} == {tree["where"] for tree in Checked((one,)).to_tree()["findings"]}
