@@ -234,14 +234,18 @@ class Conflict(OcitoolError):  # noqa: N818 - the field's word
 
 
 class Unsupported(OcitoolError):  # noqa: N818 - the field's word
-    """A store, registry, format or machine lacks an ability; `hint` names the alternative."""
+    """A store, registry, format or machine lacks an ability; `hint` names the alternative.
+
+    `spec` is what an ocitool.toml would have to say to do without it, lines to begin with.
+    """
 
     code = "unsupported"
     exit_code = 9
 
-    def __init__(self, what: str, *, ability: str = "", hint: str = "") -> None:
+    def __init__(self, what: str, *, ability: str = "", hint: str = "", spec: str = "") -> None:
         super().__init__(what, hint=hint)
         self.ability = ability
+        self.spec = spec
 
 
 class LocalIOError(OcitoolError):

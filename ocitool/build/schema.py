@@ -13,6 +13,7 @@ from typing import Any, Final
 
 _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$"
 _ENV_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_EXTRAS: Final = ["ca-certificates", "zoneinfo", "passwd", "tmp"]
 
 
 def _text(description: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - keywords of a schema
@@ -117,6 +118,7 @@ _STAGE: Final = _table(
         ),
         **{key: _COMMAND["properties"][key] for key in ("pass", "parallel")},
         "files": _texts("What is there already, `SRC:DEST[:MODE]`, with `{os}`, `{arch}` and `{variant}` in SRC."),
+        "with": _texts("What RUN lines install in it.", enum=_EXTRAS),
     },
     required=("toolchain",),
 )
@@ -164,9 +166,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "platforms": _texts("The platforms to build for, such as `linux/arm/v7`.", minLength=1),
             "tags": _texts("References to publish as; `{version}` and `{revision}` are filled in.", minLength=1),
             "toolchain": _text("What compiles.", enum=["go", "command", "prebuilt"]),
-            "with": _texts(
-                "What an empty image lacks.", enum=["ca-certificates", "zoneinfo", "passwd", "tmp"]
-            ),
+            "with": _texts("What an empty image lacks.", enum=_EXTRAS),
             "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
             "compression": _text("The codec of layers, such as `gzip:6` or `zstd`."),
             "index": _flag("Publish an index even for one platform."),

@@ -22,6 +22,8 @@ CA_BUNDLE: Final = "etc/ssl/certs/ca-certificates.crt"
 ZONEINFO: Final = "usr/share/zoneinfo"
 PASSWD: Final = "etc/passwd"  # noqa: S105 - a path
 GROUP: Final = "etc/group"
+EXTRA_PLACES: Final = {"ca-certificates": CA_BUNDLE, "zoneinfo": ZONEINFO, "passwd": PASSWD, "tmp": "tmp"}
+"""Where each of the words puts its files, or the first of them."""
 
 _USER_NAME: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _FIRST_ID: Final = 1000

@@ -23,13 +23,13 @@ _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
 _STAMPED: Final = ("tags", "go", "command", "image", "program", "platform", "stage")
 _OF_A_STAGE: Final = {
     "go": frozenset(
-        ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files"]
+        ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files", "with"]
     ),
-    "command": frozenset(["output", "source", "run", "file", "env", "pass", "parallel", "files"]),
-    "prebuilt": frozenset(["files"]),
+    "command": frozenset(["output", "source", "run", "file", "env", "pass", "parallel", "files", "with"]),
+    "prebuilt": frozenset(["files", "with"]),
 }
 """The keys of a stage that its toolchain understands."""
-_NEEDED: Final = {"go": (), "command": ("run", "output"), "prebuilt": ("files",)}
+_NEEDED: Final = {"go": (), "command": ("run", "output"), "prebuilt": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class StageSpec:
     go: GoOptions = field(default_factory=GoOptions)
     command: CommandOptions = field(default_factory=CommandOptions)
     files: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     said: frozenset[str] = frozenset()
 
 
@@ -227,6 +228,8 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
     for needed in _NEEDED[toolchain]:
         if needed not in own:
             raise file.error(path, f"needs {needed} with toolchain {toolchain}")
+    if toolchain == "prebuilt" and not own.keys() & {"files", "with"}:
+        raise file.error(path, "needs files, or with, for toolchain prebuilt")
     return StageSpec(
         name=name,
         at=f"{file.path} line {file.line(path)}: {key_text(path)}",
@@ -237,6 +240,7 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
         go=_go(own),
         command=replace(_command(own), output=own.get("file", "")),
         files=tuple(own.get("files", ())),
+        extras=tuple(own.get("with", ())),
         said=frozenset(own),
     )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from ocitool.errors import AuthError, BuildError, Cancelled, NetworkError, OcitoolError, RegistryError
+from ocitool.errors import AuthError, BuildError, Cancelled, NetworkError, OcitoolError, RegistryError, Unsupported
 
 _SHOWN_LINES: Final = 30
 """Lines of a compiler's output that an error shows without --verbose."""
@@ -124,6 +124,9 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
         yield f"  credentials from {clean(error.source)}"
     if error.hint:
         yield f"hint: {clean(error.hint)}"
+    if isinstance(error, Unsupported) and error.spec:
+        yield "hint: ocitool.toml to begin with"
+        yield from (f"  {clean(line)}".rstrip() for line in error.spec.splitlines())
 
 
 def _bug(error: BaseException) -> Iterator[str]:

@@ -13,6 +13,7 @@ import pytest
 from ocitool.binaries.identify import inspect_stream
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.stages import Origin, Wanted, needed_stages
+from ocitool.build.spec import Stamp, load_spec
 from ocitool.model.platform import Platform
 from ocitool.store.layout import LayoutStore
 from tests.cli.test_build_dockerfile import Built
@@ -89,6 +90,16 @@ def test_every_line_is_refused_with_its_ways_out(build, name):
     assert [(number, does) for number, does, _ in expected] == [(n, words.partition("; ")[0]) for n, words in told]
     for (_, _, way), (_, words) in zip(expected, told, strict=True):
         assert way in words.partition("; ")[2]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if (FOLDER / name / "ocitool.toml").exists()])
+def test_the_tables_to_begin_with_are_an_ocitool_toml_for_the_same_stages(tmp_path, build, name):
+    outcome = build(name, "Dockerfile", spec=False)
+    told = tmp_path / "ocitool.toml"
+    told.write_text(outcome.stderr.partition("hint: ocitool.toml to begin with\n")[2])
+
+    stages = {stage.name: stage.toolchain for stage in load_spec(FOLDER / name / "ocitool.toml", Stamp).stages}
+    assert stages == {stage.name: stage.toolchain for stage in load_spec(told, lambda: Stamp("1", "2")).stages}
 
 
 @pytest.mark.parametrize("name", CASES)

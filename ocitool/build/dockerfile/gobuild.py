@@ -3,6 +3,7 @@
 Only words are looked at; what a shell would have to compute is reported, never guessed.
 """
 
+import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,13 @@ _VARIABLES: Final = frozenset(PASSED) - _PATHS
 """Variables of a stage that mean something outside of it; CC and the like are programs of its image."""
 _OF_THE_IMAGE: Final = frozenset({"-compiler", "-exec", "-overlay", "-pkgdir", "-toolexec"})
 """Flags that name programs to start or files to read, which a Dockerfile has no say in on this machine."""
+_COMPUTED: Final = re.compile(r"\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)|`[^`]*`")
+"""What a shell runs to know a word."""
+_STAMPS: Final = (
+    ("{revision}", re.compile(r"rev-parse|git log|show-ref|commit|sha")),
+    ("{version}", re.compile(r"describe|version|tag", re.IGNORECASE)),
+)
+"""What an ocitool.toml can say in place of a command that looks like it."""
 _FOLDERS: Final = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/go/bin"})
 
 
@@ -40,8 +48,8 @@ class GoBuild:
 
     `folder` is where it is started in the stage. `output` is absolute; it ends with a slash if it is a folder, or
     if the package gives the program its name. `cgo` is None where nothing is said. `unclear` are the keys of a
-    stage in ocitool.toml whose value only a shell or the image's environment could tell. `system` is GOOS, if it is
-    said.
+    stage in ocitool.toml whose value only a shell or the image's environment could tell, and `guesses` what to
+    begin with there, as TOML. `system` is GOOS, if it is said.
     """
 
     folder: str
@@ -54,6 +62,7 @@ class GoBuild:
     cgo: bool | None = None
     unclear: frozenset[str] = frozenset()
     system: str = ""
+    guesses: tuple[tuple[str, str], ...] = ()
 
 
 def foreign_flags(flags: Iterable[str]) -> tuple[str, ...]:
@@ -79,7 +88,7 @@ class _Shell:
     def __init__(self, folder: str, variables: dict[str, str], folders: set[str]) -> None:
         self._folder = folder
         self._variables = variables
-        self._computed: set[str] = set()
+        self._computed: dict[str, str] = {}
         self._folders = folders
 
     def step(self, command: Command) -> Iterator[GoBuild]:
@@ -98,10 +107,10 @@ class _Shell:
 
     def _set(self, name: str, value: str) -> None:
         if self._is_unclear(value):
-            self._computed.add(name)
+            self._computed[name] = value
         else:
             self._variables[name] = self._text(value)
-            self._computed.discard(name)
+            self._computed.pop(name, None)
 
     def _is_unclear(self, word: str) -> bool:
         return is_computed(word) or any(f"${name}" in word or f"${{{name}" in word for name in self._computed)
@@ -142,6 +151,15 @@ class _Shell:
         env = tuple((name, value) for name, value in sorted(variables.items()) if name in _VARIABLES and value)
         for package in packages:
             doubt = {"package"} if self._has_unknown(package) else set()
+            guesses = tuple(
+                (key, json.dumps(guess(self, value), ensure_ascii=False))
+                for key, value, guess in (
+                    ("package", package, _Shell._above),
+                    ("output", output, _Shell._above),
+                    ("ldflags", flags.get("-ldflags", ""), _Shell._stamped),
+                )
+                if key in unclear | doubt
+            )
             yield GoBuild(
                 self._folder,
                 self._text(package),
@@ -153,7 +171,19 @@ class _Shell:
                 {"0": False, "1": True}.get(variables.get("CGO_ENABLED", "")),
                 frozenset(unclear | doubt),
                 variables.get("GOOS", ""),
+                guesses,
             )
+
+    def _above(self, word: str) -> str:
+        """A path up to the folder where it stops being known; of a package everything below that."""
+        known = self._text(re.split(r"[$`]", plain(word), maxsplit=1)[0]).rpartition("/")[0]
+        return f"{known}/..." if known.startswith(".") else f"{known}/"
+
+    def _stamped(self, word: str) -> str:
+        """Flags with a stamp of ocitool.toml, or nothing, in the place of what is computed."""
+        for name, value in self._computed.items():
+            word = re.sub(rf"\$(?:{name}\b|{{{name}}})", plain(value).replace("\\", r"\\"), word)
+        return self._text(_COMPUTED.sub(_stamp, word))
 
     def _has_unknown(self, word: str) -> bool:
         """Whether a word cannot be known: it is computed, or holds a variable of a loop or of the image."""
@@ -170,6 +200,10 @@ class _Shell:
             return f"{path.rstrip('/')}/"
         path = self._path(written) if written else f"{self._folder.rstrip('/')}/"
         return path if is_one or path.endswith("/") else f"{path}/"
+
+
+def _stamp(found: re.Match[str]) -> str:
+    return next((stamp for stamp, pattern in _STAMPS if pattern.search(found[0])), "")
 
 
 def _is_theirs(flag: str) -> bool:

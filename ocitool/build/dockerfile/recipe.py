@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocitool.build.base import Base, BaseImage, check_fits, open_base
 from ocitool.build.dockerfile.downloads import Downloads
+from ocitool.build.dockerfile.draft import draft
 from ocitool.build.dockerfile.evaluate import Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Arg, Dockerfile
@@ -14,7 +15,6 @@ from ocitool.build.dockerfile.lint.engine import Report, lint, refuse_warnings
 from ocitool.build.dockerfile.lint.rule import Severity
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
-from ocitool.build.dockerfile.replaced import replaceable
 from ocitool.build.dockerfile.replacements import Replacements
 from ocitool.build.dockerfile.resources import Process, Ran
 from ocitool.build.dockerfile.sources import Context, Files, Imaged
@@ -85,8 +85,11 @@ def read_recipe(
     wanted = _wanted(options, platforms, host)
     needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
     replacements = Replacements.of(file, source, needed, stages)
-    can_be_replaced = frozenset[int]().union(*map(replaceable, needed.values()))
-    refuse(file.file, replacements.left(), can_be_replaced, replacements.clones())
+    if left := replacements.left():
+        first = next(iter(wanted))
+        tables = draft(file, needed[first], wanted[first], source, {run.line.number for _, run in left})
+        refuse(file.file, left, tables, replacements.clones())
+    refuse(file.file, (), clones=replacements.clones())
     ignore = _ignore(source, path)
     report = lint(file, tuple(wanted.values()), ignore, needed_only=True)
     refuse_warnings(report)

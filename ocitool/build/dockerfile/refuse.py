@@ -3,14 +3,17 @@
 Decided from the text alone, before anything is read from a network or compiled.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from ocitool.build.dockerfile.deeds import MAKES_A_USER, Deed, Kind, deeds
+from ocitool.build.dockerfile.draft import NOTHING, Draft, Table
 from ocitool.build.dockerfile.instructions import Copy, Run, Stage
 from ocitool.build.dockerfile.origins import INSTEAD_OF_GIT, cloned_by
-from ocitool.build.toml import key_text
 from ocitool.errors import Unsupported
+
+_COMPILES: Final = "in ocitool.toml compiles the program for every platform in its place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,61 +31,38 @@ class Refusal:
         return (f"{self.words}: {first}", *(f"it also {other}" for other in others))
 
 
-def refusal(stage: Stage, run: Run, *, is_replaceable: bool = False) -> Refusal:
-    """What a RUN does and what can be done instead.
-
-    A stage that `is_replaceable` leaves nothing but files for others to copy, so that ocitool.toml can say where
-    those come from.
-    """
+def refusal(stage: Stage, run: Run, tables: Draft = NOTHING) -> Refusal:
+    """What a RUN does and what can be done instead; `tables` are those that ocitool.toml could have."""
     words = " ".join(" ".join(run.words).split())
     shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
     done = deeds(run)
-    if is_replaceable:
-        way_of = _beside(stage)
+    table = tables.served.get(stage.number)
+    if table is not None:
+        is_own = stage.number in tables.tables
+        ways = {deed.does: _beside(deed, table, is_own=is_own) for deed in done}
     elif all(deed.builds for deed in done):
-        way_of = _in_place(stage)
+        ways = {deed.does: _in_place(deed, stage) for deed in done}
     else:
-        way_of = _alone
-    return Refusal(run.line.number, shown, tuple({deed.does: way_of(deed) for deed in done}.items()))
+        ways = {deed.does: deed.instead for deed in done}
+    return Refusal(run.line.number, shown, tuple(ways.items()))
 
 
-def _table(stage: Stage, toolchain: str) -> str:
-    return f'[{key_text(("stage", stage.name))}] toolchain = "{toolchain}"'
+def _in_place(deed: Deed, stage: Stage) -> str:
+    """The way out for a line that does nothing but build, in a stage that the image is built upon."""
+    return f"{Table(stage.name, 'go').brief} {_COMPILES}" if deed.kind is Kind.GO else deed.instead
 
 
-def _alone(deed: Deed) -> str:
-    return deed.instead
-
-
-def _in_place(stage: Stage) -> Callable[[Deed], str]:
-    """The ways out of a line that does nothing but build, in a stage that the image is built upon."""
-
-    def way(deed: Deed) -> str:
-        if deed.kind is Kind.GO:
-            return f"{_table(stage, 'go')} in ocitool.toml compiles the program for every platform in its place"
+def _beside(deed: Deed, table: Table, *, is_own: bool) -> str:
+    """The way out in a stage that only gives files to others, itself or by a stage that has the table."""
+    if deed is MAKES_A_USER:
         return deed.instead
-
-    return way
-
-
-def _beside(stage: Stage) -> Callable[[Deed], str]:
-    """The ways out in a stage that only gives files to others: one table of ocitool.toml for all its lines."""
-    kinds = {deed.kind for one in stage.body if isinstance(one, Run) for deed in deeds(one)}
-    toolchain = "go" if Kind.GO in kinds else "command" if Kind.COMPILE in kinds else "prebuilt"
-    table = _table(stage, toolchain)
-
-    def way(deed: Deed) -> str:
-        if deed is MAKES_A_USER or (deed.kind is Kind.PREPARE and toolchain == "prebuilt"):
-            return deed.instead
-        if deed.kind is Kind.GO:
-            return f"{table} in ocitool.toml compiles the program for every platform in its place"
-        if deed.kind is Kind.COMPILE and toolchain == "command":
-            return f"{deed.instead}; or {table} in ocitool.toml runs a compiler of yours"
-        if toolchain == "prebuilt":
-            return f"{deed.instead}; or {table} in ocitool.toml takes the files from the context"
-        return f"{table} leaves the line out; what others copy of its work has to stand in `files`"
-
-    return way
+    if is_own and table.toolchain == "go" and deed.kind is table.compiles:
+        return f"{table.brief} {_COMPILES}"
+    if is_own and deed.kind is Kind.COMPILE and table.toolchain == "command":
+        return f"{deed.instead}; or {table.brief} in ocitool.toml runs a compiler of yours"
+    if is_own and deed.kind in {Kind.COMPILE, Kind.MAKE} and table.toolchain == "prebuilt":
+        return f"{deed.instead}; or {table.brief} in ocitool.toml takes the files from the context"
+    return f"{table.brief} leaves the line out"
 
 
 def cloning(one: Copy) -> Refusal:
@@ -93,15 +73,14 @@ def cloning(one: Copy) -> Refusal:
 def refuse(
     file: str,
     found: Iterable[tuple[Stage, Run]],
-    replaceable: Collection[int] = (),
+    tables: Draft = NOTHING,
     clones: Iterable[Copy] = (),
 ) -> None:
     """Raise Unsupported if there is any; its notes name every line, what it does and the way out.
 
-    `replaceable` are the numbers of the stages that ocitool.toml could replace, `clones` are ADDs of git
-    repositories.
+    `tables` are those that ocitool.toml could have, `clones` are ADDs of git repositories.
     """
-    refusals = [refusal(stage, run, is_replaceable=stage.number in replaceable) for stage, run in found]
+    refusals = [refusal(stage, run, tables) for stage, run in found]
     is_run, count = bool(refusals), len(refusals)
     refusals = sorted([*refusals, *map(cloning, clones)], key=lambda one: one.number)
     if not refusals:
@@ -113,6 +92,7 @@ def refuse(
         + (f" ({count} such lines)" if count > 1 else ""),
         ability="RUN" if is_run else "ADD of a git repository",
         hint=ways[0] if len(ways) == 1 else "each line above has its way out",
+        spec=tables.text,
     )
     for one in refusals:
         for message in one.messages:

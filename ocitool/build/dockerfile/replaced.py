@@ -36,8 +36,8 @@ class Roles:
     """What is done with the needed stages: by number, those that ocitool.toml replaces, and those `apart`.
 
     Of a stage apart nothing but single files is wanted, so that its base need not be fetched. Those of them that
-    nothing replaces are the ground of one that is, or `idle`: they only prepare what such a stage does, as one that
-    downloads modules.
+    nothing replaces are the ground of one that is, or another name for one, or `idle`: what such a stage would have
+    of them is not missed, as modules that one downloads.
     """
 
     replaced: Mapping[int, StageSpec] = field(default_factory=dict, hash=False)
@@ -70,7 +70,7 @@ def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, S
 
 def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
     """The role of each needed stage; the target comes last among them."""
-    there = {one.stage.number for one in needed}
+    by_number = {one.stage.number: one for one in needed}
     apart: set[int] = set()
     idle: set[int] = set()
     for one in reversed(needed[:-1]):
@@ -83,12 +83,12 @@ def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
         }
         if not apart.issuperset(upon):
             continue
-        if number in replaced or (upon and not taken):
+        if number in replaced or (upon and not taken) or _is_another_name(one, by_number, replaced):
             apart.add(number)
-        elif apart.issuperset(taken) and _only_prepares(one):
+        elif apart.issuperset(taken) and (_only_prepares(one) or all(_misses_nothing(n, replaced) for n in taken)):
             apart.add(number)
             idle.add(number)
-    kept = {number: spec for number, spec in replaced.items() if number in there}
+    kept = {number: spec for number, spec in replaced.items() if number in by_number}
     return Roles(kept, frozenset(apart), frozenset(idle))
 
 
@@ -96,6 +96,19 @@ def _only_prepares(one: Needed) -> bool:
     """Whether the stage has RUN lines, and they leave nothing that an image needs."""
     kinds = {deed.kind for _, run in runs((one,)) for deed in deeds(run)}
     return kinds == {Kind.PREPARE}
+
+
+def _is_another_name(one: Needed, by_number: Mapping[int, Needed], replaced: Mapping[int, StageSpec]) -> bool:
+    """Whether the stage runs nothing itself and is built upon one that is replaced."""
+    below: Needed | None = one
+    while below is not None and below.stage.number not in replaced and not any(runs((below,))):
+        below = by_number.get(below.ground.stage) if below.ground.origin is Origin.STAGE else None
+    return below is not None and below.stage.number in replaced
+
+
+def _misses_nothing(number: int, replaced: Mapping[int, StageSpec]) -> bool:
+    """Whether the stage gets all it gives from ocitool.toml; a compiler of Go sees what others bring it."""
+    return number in replaced and replaced[number].toolchain != "go"
 
 
 def replaceable(needed: Sequence[Needed]) -> frozenset[int]:

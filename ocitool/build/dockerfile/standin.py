@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from ocitool.build.command import Command, command_environ, find_command
 from ocitool.build.compile import Planned, Project
@@ -16,12 +17,16 @@ from ocitool.build.dockerfile.instructions import Dockerfile, Stage
 from ocitool.build.dockerfile.stages import Needed, Wanted
 from ocitool.build.dockerfile.walk import Line, Walk, is_in, joined
 from ocitool.build.go import Go, GoOptions, find_go, go_environ, program_name, programs_below
+from ocitool.build.scratch import EXTRA_PLACES, extra_entries
 from ocitool.build.spec import StageSpec
 from ocitool.build.toolchain import CompileJob, Program, Target, folder_name
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.files import Kind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, parse_copy
+
+_KEYS: Final = ("package", "output", "ldflags", "tags", "flags")
+"""What ocitool.toml can say of a go build, in the order in which a table is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class StandIn:
     @property
     def gives(self) -> tuple[str, ...]:
         """Where its programs and files go."""
-        return (*(job.place for job in self.jobs), *(rule.destination for rule in self.rules))
+        extras = (f"/{EXTRA_PLACES[word]}" for word in self.spec.extras)
+        return (*(job.place for job in self.jobs), *(rule.destination for rule in self.rules), *extras)
 
     def entries(self, platform: Platform, source: Path) -> tuple[Entry, ...]:
         """The programs and files, each at its path. Raises what reading them raises."""
@@ -53,7 +59,8 @@ class StandIn:
             files = [entry for rule in self.rules for entry in expand(rule, platform, source)]
         except NotFound as error:
             raise NotFound(f"{self.spec.at}: {error.what}", name=error.name, where=error.where) from error
-        return (*programs, *files)
+        there = {entry.path for entry in files}
+        return (*programs, *files, *extra_entries(self.spec.extras, there.__contains__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +151,14 @@ def _complete(replacing: Replacing, one: _Found) -> _Found:
     """The compile with what ocitool.toml says in place of the line's words."""
     spec, build = replacing.spec, one.build
     where = f"{replacing.file.file}:{one.line}"
-    for key in ("output", "package", "ldflags", "tags", "flags"):
-        if key in build.unclear and key not in spec.said:
-            example = {"output": '"/PATH"', "package": '"./DIR"', "ldflags": '"-X main.version={version}"'}
-            raise UsageError(
-                f"{where}: only a shell in the image could tell the {key} of this go build",
-                hint=f"write {key} = {example.get(key, '[…]')} into [stage.{spec.name}]",
-            )
+    missing = [key for key in _KEYS if key in build.unclear and key not in spec.said]
+    if missing:
+        guesses = dict(build.guesses)
+        lines = " and ".join(f"{key} = {guesses.get(key, '[…]')}" for key in missing)
+        raise UsageError(
+            f"{where}: only a shell in the image could tell the {' and the '.join(missing)} of this go build",
+            hint=f"write {lines} into [stage.{spec.name}]",
+        )
     words = () if "flags" in spec.said else build.flags
     words += () if "GOFLAGS" in dict(spec.go.env) else tuple(dict(build.env).get("GOFLAGS", "").split())
     for flag in foreign_flags(words):

@@ -69,6 +69,7 @@ class Walk:
         self.variables: dict[str, str] = {}
         self.brought: list[tuple[str, str]] = []
         self.foreign: list[tuple[int, str]] = []
+        self.is_of_go = False
         self._folders: set[str] = set()
 
     def lines(self, stage: Stage) -> tuple[Line, ...]:
@@ -78,6 +79,7 @@ class Walk:
             self.lines(self._file.stages[ground.stage])
         else:
             self.workdir, variables = start_of(ground.name)
+            self.is_of_go = "GOPATH" in variables
             self.variables = dict(variables)
         found = []
         for instruction in stage.body:

@@ -7,12 +7,14 @@ from typing import Final
 
 from ocitool.build.dockerfile import instructions as made
 from ocitool.build.dockerfile.copying import matches
+from ocitool.build.dockerfile.draft import NOTHING, draft
 from ocitool.build.dockerfile.instructions import Copy, Stage
 from ocitool.build.dockerfile.lines import heredoc_name
 from ocitool.build.dockerfile.lint.rule import Hit, Place, Rule, Severity
 from ocitool.build.dockerfile.lint.scene import Scene, Step
 from ocitool.build.dockerfile.origins import cloned_by
 from ocitool.build.dockerfile.refuse import cloning, refusal
+from ocitool.build.dockerfile.stages import needed_stages
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 
 _REMOTE: Final = re.compile(r"[a-z]+://|git@|github\.com/", re.IGNORECASE)
@@ -67,13 +69,13 @@ def _is_there(scene: Scene, source: str) -> bool:
 
 
 def _process(scene: Scene) -> Iterator[Hit]:
-    upon = scene.upon()
+    tables = NOTHING if scene.problem else draft(scene.file, needed_stages(scene.file, scene.wanted), scene.wanted)
     for stage, steps in scene.stages():
         for step in steps:
             if stage.number not in scene.needed:
                 continue
             if isinstance(step.instruction, made.Run):
-                one = refusal(stage, step.instruction, is_replaceable=stage.number not in upon)
+                one = refusal(stage, step.instruction, tables)
                 yield Place.of(step.instruction.line), "; ".join(one.messages)
             elif isinstance(step.instruction, Copy) and cloned_by(step.instruction):
                 yield Place.of(step.instruction.line), "; ".join(cloning(step.instruction).messages)

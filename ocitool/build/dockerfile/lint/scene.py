@@ -73,13 +73,6 @@ class Scene:
         """The stages that were looked at, each with its steps."""
         return ((self.file.stages[number], steps) for number, steps in self.steps.items())
 
-    def upon(self) -> frozenset[int]:
-        """The stages that the image is built upon, the target among them."""
-        found = {number := target_of(self.file, self.wanted.target).number}
-        while (ground := self.grounds.get(number)) is not None and ground.origin is Origin.STAGE:
-            found.add(number := ground.stage)
-        return frozenset(found)
-
     def below(self, stage: Stage) -> Iterator[Step]:
         """The steps of the stages that a stage is built upon, the nearest stage first."""
         ground = self.grounds.get(stage.number)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from ocitool.build.dockerfile.draft import draft
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
-from ocitool.build.dockerfile.replaced import replaceable
 from ocitool.build.dockerfile.stages import Wanted, needed_stages, runs
 from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
@@ -13,9 +13,10 @@ HOST = Platform("linux", "amd64")
 
 
 def refused(text: str) -> Unsupported:
-    needed = needed_stages(parse(text.encode(), "D"), Wanted(HOST, HOST))
+    file, wanted = parse(text.encode(), "D"), Wanted(HOST, HOST)
+    needed = needed_stages(file, wanted)
     with pytest.raises(Unsupported) as raised:
-        refuse("D", runs(needed), replaceable(needed))
+        refuse("D", runs(needed), draft(file, needed, wanted))
     return raised.value
 
 

@@ -46,6 +46,22 @@ def test_a_stage_that_only_prepares_is_idle(run, is_idle):
     assert frozenset() == role(f"{text}COPY --from=deps /y /\n", "b")[1].idle
 
 
+@pytest.mark.parametrize(("toolchain", "is_idle"), [("prebuilt", True), ("command", True), ("go", False)])
+def test_what_gets_all_from_ocitool_toml_misses_nothing_of_others(toolchain, is_idle):
+    text = "FROM a AS deps\nRUN npm ci\nFROM a AS b\nCOPY --from=deps /n /n\nRUN x\nFROM c\nCOPY --from=b /x /\n"
+    file, found = needed(text)
+
+    one = roles(found, replaced_stages(file, [StageSpec("b", "t: b", toolchain)]))
+
+    assert (frozenset({0}) if is_idle else frozenset()) == one.idle
+
+
+def test_so_does_a_stage_that_is_only_another_name():
+    text = "FROM a AS b\nRUN x\nFROM b AS d\nENV E=1\nFROM c\nCOPY --from=d /x /\n"
+
+    assert frozenset({0, 1}) == role(text, "b")[1].apart
+
+
 def test_what_the_image_is_built_upon_does_not():
     assert frozenset() == role("FROM a AS b\nRUN x\nFROM b\n", "b")[1].apart
     assert frozenset() == role("FROM a\nRUN x\n", "0")[1].apart

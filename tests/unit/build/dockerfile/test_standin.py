@@ -170,8 +170,8 @@ def test_files_that_are_there(get, source):
         (
             "RUN for c in a; do go build -o /$c ./$c; done",
             "",
-            "could tell the output",
-            "write output =",
+            "could tell the package and the output",
+            'write package = "./..." and output = "/" into [stage.b]',
         ),
         ("COPY . .\nRUN go build -o /x ./...", "", "holds 2 programs, which cannot become /x", "package"),
         ("COPY . .\nRUN go build -o /x ./nowhere/...", "", "holds 0 programs", "package"),
@@ -211,3 +211,24 @@ def test_files_that_are_not_there(get, source):
 def test_a_command_that_is_not_there(get):
     with pytest.raises(Unsupported, match="the command nothing is not there"):
         get("RUN x", 'toolchain = "command"\nrun = ["nothing"]\noutput = "/x"')
+
+
+def test_what_lines_install_everywhere_comes_from_the_data_of_with(get, source):
+    found = get("RUN apk add ca-certificates", 'toolchain = "prebuilt"\nwith = ["ca-certificates", "tmp"]')
+
+    entries = {entry.path: entry for entry in found.entries(ARM, source)}
+
+    assert ("/etc/ssl/certs/ca-certificates.crt", "/tmp") == found.gives
+    assert {"etc/ssl/certs/ca-certificates.crt", "tmp"} == set(entries)
+    assert 0o1777 == entries["tmp"].mode
+
+
+def test_a_file_of_the_context_goes_before_the_data_of_with(get, source):
+    (source / "ca.crt").write_text("mine")
+    table = """toolchain = "prebuilt"
+files = ["ca.crt:/etc/ssl/certs/ca-certificates.crt:600"]
+with = ["ca-certificates"]"""
+
+    (entry,) = get("RUN update-ca-certificates", table).entries(ARM, source)
+
+    assert 0o600 == entry.mode
