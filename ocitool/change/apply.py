@@ -134,19 +134,26 @@ class _Work:
         self._kept = tuple(documents)
 
     def put(self, content: Sequence[PutBlob | Bring | PutManifest]) -> None:
-        """Blobs and children side by side, then images; referrers and indexes one after another."""
+        """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one."""
         manifests = [step for step in content if isinstance(step, PutManifest)]
         alone = [step for step in manifests if view(step.document).subject is not None]  # may share a fallback tag
         alone += [step for step in manifests if step not in alone and mediatype.is_index(step.document.media_type)]
         self._side_by_side(step for step in content if not isinstance(step, PutManifest))
         self._side_by_side(step for step in manifests if step not in alone)
-        for step in alone:
-            self._put_one(step)
+        self._one_by_one(alone)
 
     def _side_by_side(self, steps: Iterable[PutBlob | Bring | PutManifest]) -> None:
+        lanes: dict[object, list[PutBlob | Bring | PutManifest]] = {}
+        for number, step in enumerate(steps):
+            subject = step.subject if isinstance(step, Bring) else None
+            lanes.setdefault(subject or number, []).append(step)
         with TaskGroup(self._scope, self._store.traits.concurrency) as group:
-            for step in steps:
-                group.spawn(self._put_one, step)
+            for lane in lanes.values():
+                group.spawn(self._one_by_one, lane)
+
+    def _one_by_one(self, steps: Iterable[PutBlob | Bring | PutManifest]) -> None:
+        for step in steps:
+            self._put_one(step)
 
     def _put_one(self, step: PutBlob | Bring | PutManifest) -> None:
         match step:

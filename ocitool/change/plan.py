@@ -37,13 +37,15 @@ class PutBlob:
 class Bring:
     """Copy a manifest with everything it reaches from another store, by its digest.
 
-    With `trust` a target that has the manifest is believed to have everything below it.
+    With `trust` a target that has the manifest is believed to have everything below it. `subject` is what the
+    manifest is known to refer to: what refers to one manifest may share a fallback tag.
     """
 
     origin: Reader
     descriptor: Descriptor
     label: str = ""
     trust: bool = False
+    subject: Digest | None = None
 
     def to_tree(self) -> dict[str, Any]:
         """The step for JSON output."""

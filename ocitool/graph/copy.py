@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from ocitool.errors import OcitoolError
 from ocitool.events import Advanced, Done, Listener, Started, silent
-from ocitool.graph.referrers import put_referrer
+from ocitool.graph.referrers import is_found, put_referrer
 from ocitool.graph.walk import Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -106,7 +106,9 @@ def publish(
                 for document in wave:
                     if document.digest in absent:
                         group.spawn(_put_manifest, target, document, group.scope, listener)
-        if due or root.digest in absent:
+                    else:
+                        group.spawn(_list, target, document, group.scope)
+        if due or root.digest in absent or not is_found(target, root):
             scope.check()
             _tag(target, root, due, scope, listener)
     outcomes = [done[d.digest] if d.digest in done else puts[d.digest].result for d in blobs]
@@ -138,6 +140,12 @@ def put_watched(target: Store, descriptor: Descriptor, source: Source, scope: Sc
 def _put_manifest(target: Store, document: Document, scope: Scope, listener: Listener) -> None:
     put_referrer(target, document, scope=scope)
     listener(Done(str(document.digest), "manifest", document.size))
+
+
+def _list(target: Store, document: Document, scope: Scope) -> None:
+    """Let what is there be found from its subject too: a run that was killed may have stored and not listed it."""
+    if not is_found(target, document):
+        put_referrer(target, document, scope=scope)
 
 
 def _tag(target: Store, root: Document, tags: tuple[str, ...], scope: Scope, listener: Listener) -> Descriptor:

@@ -141,15 +141,15 @@ def _referring(source: Reader, name: str, target: Store, kept: set[Digest] | Non
     snapshot = walk(source, name, scope=scope, width=source.traits.concurrency, tolerant=True)
     digests = [d for d in snapshot.documents if kept is None or d in kept or d == snapshot.root.digest]
     with TaskGroup(scope, source.traits.concurrency) as group:
-        listed = [group.spawn(source.referrers, digest) for digest in digests]
+        listed = {digest: group.spawn(source.referrers, digest) for digest in digests}
         tagged = {
             tag: group.spawn(_or_none(source), tag)
             for digest in digests
             for tag in (f"{digest.algorithm}-{digest.hex}{end}" for end in _COSIGN)
         }
     steps: list[Step] = []
-    found = {d.digest: d for task in listed for d in task.result}
-    steps += (Bring(source, descriptor, descriptor.artifact_type) for descriptor in found.values())
+    found = {one.digest: (one, subject) for subject, task in listed.items() for one in task.result}
+    steps += (Bring(source, one, one.artifact_type, subject=subject) for one, subject in found.values())
     for tag, task in tagged.items():
         if task.result is not None:
             steps += (

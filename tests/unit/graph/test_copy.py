@@ -1,19 +1,21 @@
 """Copying between stores: order, what is skipped, what an error says, and what a dead copy leaves."""
 
 import gzip
+import json
 
 import pytest
 
 from ocitool.errors import Cancelled, NotFound, RegistryError
 from ocitool.events import Advanced, Done, Started
 from ocitool.graph.copy import copy, publish
+from ocitool.graph.referrers import read_fallback
 from ocitool.graph.walk import snapshot_of
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
-from ocitool.store.base import BytesSource, Put
+from ocitool.store.base import BytesSource, Put, Stored, Traits
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
 
@@ -226,3 +228,39 @@ def test_two_blobs_of_one_tar_are_both_copied(source, target):
 
     assert blobs[0] != blobs[1]
     assert all(target.has_blob(layer) for layer in layers)
+
+
+class Unlisting(MemoryStore):
+    """A registry without the referrers API: what refers to an image is found by a tag only."""
+
+    traits = Traits(referrers="tag")
+
+    def put_manifest(self, document, *tags, expect=None):
+        return Stored(super().put_manifest(document, *tags, expect=expect).descriptor, subject_indexed=False)
+
+    def referrers(self, digest):
+        return list(read_fallback(self, digest))
+
+
+def about(subject, *, media_type=mediatype.OCI_MANIFEST):
+    """A signature or index about `subject`."""
+    below = {"config": Descriptor(mediatype.OCI_EMPTY, Digest.of(b"{}"), 2).to_tree(), "layers": []}
+    below = {"manifests": []} if mediatype.is_index(media_type) else below
+    tree = {"schemaVersion": 2, "mediaType": media_type, **below, "subject": Descriptor.of(subject).to_tree()}
+    return Document(json.dumps(tree).encode(), media_type)
+
+
+@pytest.mark.parametrize("media_type", [mediatype.OCI_MANIFEST, mediatype.OCI_INDEX])
+@pytest.mark.parametrize("is_root", [True, False], ids=["copied itself", "below an index"])
+def test_referrer_that_a_killed_copy_stored_and_did_not_list_is_listed(source, published, is_root, media_type):
+    """K131: killed between the referrer and the tag by which it is found; the next copy finishes."""
+    target = Unlisting()
+    referrer = about(published[0], media_type=media_type)
+    source.put_blob(Descriptor(mediatype.OCI_EMPTY, Digest.of(b"{}"), 2), BytesSource(b"{}"))
+    source.put_manifest(referrer)
+    source.put_manifest(compose.index(Family.OCI, [Descriptor.of(referrer)]), "holder")
+    MemoryStore.put_manifest(target, referrer)
+
+    copy(source, str(referrer.digest) if is_root else "holder", target, scope=Scope())
+
+    assert [referrer.digest] == [one.digest for one in target.referrers(published[0].digest)]
