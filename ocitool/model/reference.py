@@ -171,9 +171,10 @@ def _check_path(path: str, text: str) -> None:
     if _PATH.fullmatch(path):
         return
     if _PATH.fullmatch(path.lower()):
-        raise UsageError(
-            f"repository name must be lower case: {text[:300]!r}", hint=f"did you mean {path.lower()!r}?"
-        )
+        written = path if path in text else path.removeprefix("library/")
+        above, _, after = text.rpartition(written)
+        meant = f"{above.lower()}{written.lower()}{after}"
+        raise UsageError(f"repository name must be lower case: {text[:300]!r}", hint=f"did you mean {meant!r}?")
     raise UsageError(
         f"not a repository name: {path[:300]!r} in {text[:300]!r}",
         hint="components of a-z and 0-9, joined by . _ __ or -, separated by /",

@@ -5,8 +5,7 @@ leaves behind is asked of `Resources.ran`. Spec: BuildKit's Dockerfile reference
 """
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,7 +19,7 @@ from ocitool.build.dockerfile.attributes import mode_of, owner_of
 from ocitool.build.dockerfile.copying import Attributes, Growing, Order, copy, not_found
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction, Stage
-from ocitool.build.dockerfile.lines import heredoc_name
+from ocitool.build.dockerfile.lines import heredoc_name, placed
 from ocitool.build.dockerfile.origins import check_sources, is_web
 from ocitool.build.dockerfile.parse import parse_trigger
 from ocitool.build.dockerfile.patterns import literal
@@ -32,7 +31,7 @@ from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, glob
 from ocitool.build.dockerfile.state import State, Told
 from ocitool.build.dockerfile.variables import declared
 from ocitool.build.dockerfile.walk import start_of
-from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError, UsageError
+from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import Kind, clean, resolve
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
@@ -88,7 +87,7 @@ class _Evaluator:
         """Carry out one stage; those it needs have been."""
         ground = needed.ground
         where = f"{self._file.file}:{needed.stage.base.line.number}"
-        with _placed(where):
+        with placed(where):
             state, left = self._start(ground, where, needed.stage.number)
         state.stage = needed.stage.number
         self.states[needed.stage.number] = state
@@ -129,7 +128,7 @@ class _Evaluator:
     # Instructions
 
     def _do(self, state: State, needed: Needed, instruction: Instruction, where: str) -> None:
-        with _placed(where):
+        with placed(where):
             match instruction:
                 case Copy():
                     try:
@@ -226,7 +225,7 @@ class _Evaluator:
             copy(order, Layered(here.values()), layer, _lost)
         flags = [f"--{flag}={text}" for flag, text in (("chown", chown), ("chmod", chmod)) if text]
         flags = [*(["--parents"] if one.parents else []), *flags]
-        words = [*files, *(f"<<{name}" for name in here), written]
+        words = [*files, *(f"<<{heredoc.name}" for heredoc in one.heredocs), written]
         self._layer(state, f"{one.line.name} {' '.join((*flags, *words))} # buildkit", layer)
 
     def _source(self, needed: Needed, one: Copy) -> tuple[Files, str, Any]:
@@ -245,7 +244,7 @@ class _Evaluator:
             gives = self._resources.gives(ground.stage, self._wanted.platform)
             return files or Layered(()), f"stage {name}", lambda _: gives
         if ground.origin is Origin.CONTEXT:
-            return self._resources.context(name, ground.platform), f"context {name}", lambda _: ""
+            return self._resources.context(ground.name, ground.platform), f"context {ground.name}", lambda _: ""
         if ground.origin is Origin.SCRATCH:
             return Layered(()), "scratch", lambda _: ""
         image = self._resources.image(ground, is_copied=True)
@@ -293,19 +292,3 @@ def _missing(path: str, where: str, hint: Callable[[str], str]) -> NotFound:
 
 def _lost(path: str) -> NotFound:
     return not_found(path, "this very line", "")
-
-
-@contextmanager
-def _placed(where: str) -> Iterator[None]:
-    """Errors inside say their line."""
-    try:
-        yield
-    except NotFound as error:
-        raise NotFound(f"{where}: {error.what}", name=error.name, where=error.where, hint=error.hint) from error
-    except UsageError as error:
-        raise UsageError(f"{where}: {error.what}", hint=error.hint) from error
-    except OcitoolError as error:
-        if isinstance(error, Cancelled) or error.what.startswith(where):
-            raise
-        error.what = f"{where}: {error.what}"
-        raise

@@ -5,10 +5,11 @@ Spec: BuildKit's Dockerfile reference, "Format", "Parser directives", "Here-Docu
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from ocitool.errors import UsageError
+from ocitool.errors import Cancelled, NotFound, OcitoolError, UsageError
 
 MAX_LINE: Final = 64 * 1024
 """Longest physical line in characters; BuildKit's scanner takes no longer one."""
@@ -64,6 +65,22 @@ def problem(file: str, number: int, what: str, hint: str = "") -> UsageError:
     return UsageError(f"{file}:{number}: {what}", hint=hint)
 
 
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Errors inside say the place, a file and its line."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(f"{where}: {error.what}", name=error.name, where=error.where, hint=error.hint) from error
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.what}", hint=error.hint) from error
+    except OcitoolError as error:
+        if isinstance(error, Cancelled) or error.what.startswith(where):
+            raise
+        error.what = f"{where}: {error.what}"
+        raise
+
+
 def read_text(data: bytes, file: str) -> Text:
     """The instructions of a Dockerfile. Raises UsageError with file and line."""
     try:
@@ -71,7 +88,8 @@ def read_text(data: bytes, file: str) -> Text:
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise problem(file, number, "not valid UTF-8", "save the file as UTF-8") from None
-    physical = [line.removesuffix("\r") for line in text.removeprefix(_BOM).split("\n")]
+    written = text.removeprefix(_BOM).split("\n")
+    physical = [line.removesuffix("\r") for line in written]
     for number, line in enumerate(physical, 1):
         if len(line) > MAX_LINE:
             raise problem(file, number, f"a line of {len(line)} characters", f"at most {MAX_LINE}")
@@ -81,7 +99,7 @@ def read_text(data: bytes, file: str) -> Text:
     escape = directives.get("escape", "\\")
     if escape not in {"\\", "`"}:
         raise problem(file, 1, f"escape={escape!r} is not possible", "it is one of \\ and `")
-    lines = tuple(_Reader(physical, file, escape, skip=len(directives)).lines())
+    lines = tuple(_Reader(physical, written, file, escape, skip=len(directives)).lines())
     if not lines:
         raise problem(file, 1, "no instruction in the file", "it needs a FROM at least")
     return Text(file, escape, lines, directives)
@@ -102,10 +120,11 @@ def _directives(physical: list[str], file: str) -> dict[str, str]:
 
 
 class _Reader:
-    """Physical lines joined to instructions."""
+    """Physical lines joined to instructions. Bodies of heredocs are taken as `written`, with their CR."""
 
-    def __init__(self, physical: list[str], file: str, escape: str, *, skip: int = 0) -> None:
+    def __init__(self, physical: list[str], written: list[str], file: str, escape: str, *, skip: int = 0) -> None:
         self._physical = physical
+        self._written = written
         self._file = file
         self._escape = escape
         mark = re.escape(escape)
@@ -169,10 +188,10 @@ class _Reader:
     def _body(self, name: str, number: int, *, tabs: bool) -> str:
         kept: list[str] = []
         while self._at < len(self._physical):
-            line = self._physical[self._at]
+            line = self._written[self._at]
             self._at += 1
             line = line.lstrip("\t") if tabs else line
-            if line == name:
+            if line.rstrip("\r") == name:
                 return "".join(f"{line}\n" for line in kept)
             kept.append(line)
         raise problem(self._file, number, f"the heredoc {name} has no end", f"end it with a line {name}")

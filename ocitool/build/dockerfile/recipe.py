@@ -11,6 +11,7 @@ from ocitool.build.dockerfile.draft import draft
 from ocitool.build.dockerfile.evaluate import Written, evaluate
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.instructions import Arg, Dockerfile
+from ocitool.build.dockerfile.lines import placed
 from ocitool.build.dockerfile.lint.engine import Report, lint, refuse_warnings
 from ocitool.build.dockerfile.lint.rule import Severity
 from ocitool.build.dockerfile.parse import parse
@@ -19,7 +20,7 @@ from ocitool.build.dockerfile.replacements import Replacements
 from ocitool.build.dockerfile.resources import Process, Ran
 from ocitool.build.dockerfile.sources import Context, Files, Imaged
 from ocitool.build.dockerfile.spool import LayerContent, Spool
-from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, needed_stages
+from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, context_name, needed_stages
 from ocitool.build.dockerfile.variables import automatic, unused
 from ocitool.build.spec import StageSpec
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
@@ -49,6 +50,11 @@ class DockerfileOptions:
     arguments: tuple[tuple[str, str], ...] = ()
     contexts: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def places(self) -> dict[str, str]:
+        """The contexts by the names they go by; of two for one name the later. Raises UsageError."""
+        return {context_name(name): place for name, place in self.contexts}
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -65,6 +71,10 @@ class Recipe:
     needed: Mapping[Platform, tuple[Needed, ...]] = field(hash=False)
     replacements: Replacements
     warnings: int = 0
+
+    def line_of(self, needed: Needed) -> str:
+        """The file, and the line with the FROM of a stage."""
+        return f"{self.file.file}:{needed.stage.base.line.number}"
 
 
 def read_recipe(
@@ -126,7 +136,7 @@ def _parsed(data: bytes, path: Path | None) -> Dockerfile:
 
 
 def _wanted(options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> dict[Platform, Wanted]:
-    arguments, contexts = dict(options.arguments), dict(options.contexts)
+    arguments, contexts = dict(options.arguments), options.places
     return {platform: Wanted(platform, host, options.target, arguments, contexts) for platform in platforms}
 
 
@@ -206,7 +216,7 @@ class Reached:
     def base(self, ground: Ground) -> Base:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
         if ground.name not in self._bases:
-            name = dict(self._recipe.options.contexts).get(ground.name, ground.name)
+            name = self._recipe.options.places.get(ground.name, ground.name)
             if name.startswith(_LAYOUT):
                 name = "oci:" + name.removeprefix(_LAYOUT)
             elif ground.origin is Origin.CONTEXT and not name.startswith(_IMAGE):
@@ -258,7 +268,7 @@ class Reached:
 
     def context(self, name: str, platform: Platform | None = None) -> Files:
         """The files of a context; the ignore rules are for the main one. An image is that of the platform."""
-        value = dict(self._recipe.options.contexts).get(name, "")
+        value = self._recipe.options.places.get(name, "")
         if value.startswith((_IMAGE, _LAYOUT)):
             ground = Ground(Origin.CONTEXT, name, platform=platform)
             return self.image_files(self.image(ground, is_copied=True))
@@ -315,29 +325,36 @@ def bases_of(recipe: Recipe, reached: Reached) -> dict[Platform, BaseImage]:
 
     Raises WrongPlatform where FROM names a platform that does not fit the one that is built for.
     """
-    grounds = {platform: _bottom(stages) for platform, stages in recipe.needed.items()}
-    return {p: reached.ground(ground, p) for p, ground in grounds.items() if ground.origin is not Origin.SCRATCH}
+    found = {}
+    for platform, stages in recipe.needed.items():
+        bottom = _bottom(stages)
+        if bottom.ground.origin is not Origin.SCRATCH:
+            with placed(recipe.line_of(bottom)):
+                found[platform] = reached.ground(bottom.ground, platform)
+    return found
 
 
 def only_platform(recipe: Recipe, reached: Reached) -> Platform | None:
     """The platform that FROM names, else that of a base that is one image; None for an index and for scratch."""
     (stages,) = recipe.needed.values()
-    ground = _bottom(stages)
+    bottom = _bottom(stages)
+    ground = bottom.ground
     if ground.is_explicit:
         return ground.platform
     if ground.origin is Origin.SCRATCH:
         return None
-    base = reached.base(ground)
-    return None if isinstance(base.root, Index) else base.platforms()[0]
+    with placed(recipe.line_of(bottom)):
+        base = reached.base(ground)
+        return None if isinstance(base.root, Index) else base.platforms()[0]
 
 
-def _bottom(stages: Sequence[Needed]) -> Ground:
-    """What the last of the stages stands on when its stages are followed down."""
+def _bottom(stages: Sequence[Needed]) -> Needed:
+    """The lowest of the stages that the last one stands on."""
     by_number = {one.stage.number: one for one in stages}
-    ground = stages[-1].ground
-    while ground.origin is Origin.STAGE:
-        ground = by_number[ground.stage].ground
-    return ground
+    bottom = stages[-1]
+    while bottom.ground.origin is Origin.STAGE:
+        bottom = by_number[bottom.ground.stage]
+    return bottom
 
 
 def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Written, ...]:

@@ -11,7 +11,7 @@ from typing import Final
 from ocitool.build.dockerfile.deeds import Kind, deeds
 from ocitool.build.dockerfile.instructions import Dockerfile, Run, Stage
 from ocitool.build.dockerfile.sources import Files
-from ocitool.build.dockerfile.stages import Ground, Needed, Origin, find_stage, runs
+from ocitool.build.dockerfile.stages import Ground, Needed, Origin, find_stage, named, runs
 from ocitool.build.spec import StageSpec
 from ocitool.errors import UsageError
 from ocitool.model.files import Kind as FileKind
@@ -59,9 +59,8 @@ def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, S
     found: dict[int, StageSpec] = {}
     for spec in specs:
         stage = find_stage(file.stages, spec.name)
-        names = [f"{one.name}" if one.base.name else f"{one.number} (without a name)" for one in file.stages]
         if stage is None:
-            raise UsageError(f"{spec.at}: no such stage in {file.file}", hint=f"it has {', '.join(names)}")
+            raise UsageError(f"{spec.at}: no such stage in {file.file}", hint=f"it has {named(file.stages)}")
         if stage.number in found:
             raise UsageError(f"{spec.at}: is the stage of {found[stage.number].at}", hint="name it once")
         found[stage.number] = spec

@@ -14,6 +14,7 @@ from ocitool.build.dockerfile.shell import expand
 from ocitool.build.dockerfile.variables import automatic, declared
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.platform import Platform
+from ocitool.model.reference import Reference
 
 
 class Origin(Enum):
@@ -60,6 +61,15 @@ class Wanted:
     arguments: Mapping[str, str] = field(default_factory=dict, hash=False)
     contexts: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    def replaces(self, stage: Stage) -> bool:
+        """Whether a named context stands in for the stage, none of whose lines is carried out then."""
+        return bool(stage.base.name) and stage.base.name in self.contexts
+
+
+def context_name(text: str) -> str:
+    """The name that a context goes by: `docker.io/library/x:latest` and `x` are one. Raises UsageError."""
+    return Reference.parse(text).familiar.removesuffix(":latest")
+
 
 def global_scope(file: Dockerfile, wanted: Wanted) -> dict[str, str]:
     """The values that FROM lines see. Raises UsageError."""
@@ -99,9 +109,14 @@ def target_of(file: Dockerfile, name: str) -> Stage:
         return file.stages[-1]
     stage = find_stage(file.stages, name)
     if stage is None:
-        names = ", ".join(stage.name for stage in file.stages)
-        raise NotFound(f"no stage {name!r} in {file.file}", name=name, where=file.file, hint=f"it has {names}")
+        hint = f"it has {named(file.stages)}"
+        raise NotFound(f"no stage {name!r} in {file.file}", name=name, where=file.file, hint=hint)
     return stage
+
+
+def named(stages: Iterable[Stage]) -> str:
+    """The stages for a message: their names, numbers where they have none."""
+    return ", ".join(one.name if one.base.name else f"{one.number} (without a name)" for one in stages)
 
 
 def find_stage(stages: Iterable[Stage], name: str) -> Stage | None:
@@ -135,6 +150,9 @@ def triggers(stage: Stage, file: Dockerfile) -> tuple[Instruction, ...]:
 
 def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Needed:
     """What one stage stands on and copies from, given what FROM lines see. Raises UsageError with the line."""
+    if wanted.replaces(stage):
+        ground = Ground(Origin.CONTEXT, stage.base.name, platform=wanted.platform)
+        return Needed(replace(stage, body=()), ground, {})
     at = _at(file, stage.base.line.number)
     image = at(stage.base.image, scope)
     if not image:
@@ -171,10 +189,14 @@ def _ground(
     stage = next((one for one in reversed(stages) if one.base.name and one.base.name == name.lower()), None)
     if stage is None and by_number:
         stage = find_stage(stages, name)
-    if stage is not None:
+    if stage is not None and not wanted.replaces(stage):
         return Ground(Origin.STAGE, name, stage.number)
-    if name in wanted.contexts:
-        return Ground(Origin.CONTEXT, name, platform=platform, is_explicit=explicit is not None)
+    try:
+        context = stage.base.name if stage is not None else context_name(name)
+    except UsageError:  # told where the image is asked for
+        context = ""
+    if context in wanted.contexts:
+        return Ground(Origin.CONTEXT, context, platform=platform, is_explicit=explicit is not None)
     if name == "scratch":
         return Ground(Origin.SCRATCH, name, platform=platform, is_explicit=explicit is not None)
     return Ground(Origin.IMAGE, name, platform=platform, is_explicit=explicit is not None)
@@ -192,8 +214,8 @@ def _copied(file: Dockerfile, stage: Stage, copy: Copy, wanted: Wanted) -> Groun
     later = find_stage(file.stages[stage.number :], name)
     is_number = name.isascii() and name.isdigit()
     ground = _ground(name, file.stages[: stage.number], wanted, None, by_number=True)
-    is_stage = ground.origin is Origin.STAGE
-    if not is_stage and ((later is not None and later.base.name == name.lower()) or is_number):
+    is_found = ground.origin in {Origin.STAGE, Origin.CONTEXT}
+    if not is_found and ((later is not None and later.base.name == name.lower()) or is_number):
         raise problem(
             file.file,
             number,

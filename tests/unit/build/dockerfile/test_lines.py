@@ -60,6 +60,14 @@ def test_heredocs_follow_in_order_and_are_ended_by_their_name_alone():
     assert (10, "CMD", ()) == (third.number, third.name, third.heredocs)
 
 
+def test_bodies_of_heredocs_keep_the_line_ends_of_the_file():
+    (_, first, second) = read_text(
+        b"FROM a\r\nCOPY <<X /x\r\na\r\n\r\nX\r\nCOPY <<-Y /y\r\n\tb\n\tY\r\n", "D"
+    ).lines
+
+    assert ("a\r\n\r\n", "b\n") == (first.heredocs[0].content, second.heredocs[0].content)
+
+
 @pytest.mark.parametrize(
     ("rest", "flags", "left"),
     [

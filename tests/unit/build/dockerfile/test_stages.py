@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.build.dockerfile.parse import parse
-from ocitool.build.dockerfile.stages import Origin, Wanted, needed_stages
+from ocitool.build.dockerfile.stages import Origin, Wanted, context_name, needed_stages
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.platform import Platform
 
@@ -107,4 +107,34 @@ def test_an_unknown_target_names_those_there_are():
     with pytest.raises(NotFound) as raised:
         needed("FROM x AS a\nFROM y\n", target="b")
 
-    assert "it has a, 1" == raised.value.hint
+    assert "it has a, 1 (without a name)" == raised.value.hint
+
+
+def test_a_context_stands_in_for_the_stage_of_its_name():
+    """K172: none of its lines is carried out, whether it is named by name, by number or as a base."""
+    text = "FROM nowhere AS Build\nRUN make\nFROM scratch AS mid\nCOPY --from=BUILD /a /b\nCOPY --from=0 /a /c\nFROM {}\n"
+    contexts = {"build": "out"}
+
+    copied = needed(text.format("mid"), contexts=contexts)
+    base = needed(text.format("build"), contexts=contexts)
+    itself = needed(text.format("mid"), contexts=contexts, target="build")
+
+    assert [1, 2] == [one.stage.number for one in copied]
+    assert {"BUILD": "build", "0": "build"} == {word: ground.name for word, ground in copied[0].sources.items()}
+    assert [(Origin.CONTEXT, "build")] == [(one.ground.origin, one.ground.name) for one in base]
+    assert [(Origin.CONTEXT, ())] == [(one.ground.origin, one.stage.body) for one in itself]
+
+
+@pytest.mark.parametrize(
+    "written", ["alpine", "alpine:latest", "docker.io/library/alpine", "library/alpine:latest"]
+)
+def test_every_spelling_of_a_name_means_its_context(written):
+    text = f"FROM {written}\nCOPY --from={written} /a /b\n"
+    contexts = {context_name("index.docker.io/library/alpine"): "docker-image://mine"}
+
+    (only,) = needed(text, contexts=contexts)
+
+    assert [(Origin.CONTEXT, "alpine")] * 2 == [
+        (one.origin, one.name) for one in (only.ground, *only.sources.values())
+    ]
+    assert Origin.IMAGE is needed("FROM alpine:3\n", contexts=contexts)[0].ground.origin
