@@ -11,7 +11,7 @@ from ocitool.binaries.fit import Misfit
 from ocitool.check.look import Image, Look
 from ocitool.check.rules.binary import judged
 from ocitool.check.rules.index import agree
-from ocitool.model.platform import Platform
+from ocitool.model.platform import ARM_DEFAULT, Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,19 @@ RIGHT: Final = Verdict()
 
 def verdict(look: Look, image: Image, *, without_proof: bool = False) -> Verdict:
     """What to believe of one image in the index; `without_proof` believes the config where no program speaks."""
-    said, own = image.said, image.config.platform if image.config is not None else None
+    said = image.said.canonical() if image.said is not None else None
+    own = image.config.platform.canonical() if image.config is not None else None
     if own is None:
         return RIGHT
-    if not own.os or not own.architecture:
-        return _blank_config(look, image, said, without_proof=without_proof)
+    if not own.is_whole:
+        known = said if said is not None and said.is_whole else None
+        return _blank_config(look, image, known, without_proof=without_proof)
     if said is None:
         if _speaks(look, image, own) is False:
             return Verdict(open=f"the config says {own}, its programs do not")
         return Verdict(entry=own, rule="index/missing-platform")
     if agree(said, own):
-        return _agreed(look, image, said, own)
+        return _half(look, image, said, own) if not said.is_whole else _agreed(look, image, said, own)
     for_said, for_own = _speaks(look, image, said), _speaks(look, image, own)
     if for_own and not for_said:
         return Verdict(entry=own, rule="index/wrong-platform")
@@ -79,6 +81,14 @@ def _unnamed(look: Look, image: Image) -> Verdict:
     )
 
 
+def _half(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
+    """The entry leaves os or architecture open: the config's word, with what the entry says beyond it."""
+    if _speaks(look, image, own) is False:
+        return Verdict(open=f"the config says {own}, its programs do not")
+    whole = replace(said, os=own.os, architecture=own.architecture, variant=said.variant or own.variant)
+    return Verdict(entry=whole, rule="index/missing-platform")
+
+
 def _agreed(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
     """Entry and config agree: a variant or version may be missing, or the programs know better than both."""
     if _speaks(look, image, said) is False:
@@ -86,17 +96,24 @@ def _agreed(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
         if really is None:
             return Verdict(open=f"it is said to be for {said} and holds programs of another platform")
         return Verdict(entry=really, config=really, rule="binary/wrong-platform")
-    if said.architecture == "arm" and not said.variant and own.variant and _arms(look) > 1:
-        return Verdict(entry=replace(said, variant=own.variant), rule="index/ambiguous-arm")
+    if said.architecture == "arm" and not said.variant:
+        is_clear = own.variant in {"", ARM_DEFAULT} and _arms(look) < 2
+        if own.variant and not is_clear:
+            return Verdict(entry=replace(said, variant=own.variant), rule="index/ambiguous-arm")
+        if not is_clear:
+            text = f"nothing says for which variant of arm {image.digest.short} is"
+            return Verdict(open=f"{text}; ocitool index annotate --digest --variant does")
     if said.os == "windows" and not said.os_version and own.os_version:
         return Verdict(entry=replace(said, os_version=own.os_version), rule="index/windows-version")
-    return RIGHT
+    if not said.is_known:
+        return Verdict(open=f"no engine asks for {said}; ocitool index annotate sets the entry's platform")
+    return Verdict(entry=said, rule="index/impossible-platform") if said != image.said else RIGHT
 
 
 def _arms(look: Look) -> int:
-    """How many entries are for arm; where there is one only, its variant is not needed to tell it apart."""
+    """How many images are for arm; where there is one only, its variant is not needed to tell it apart."""
     entries = (entry for index in look.indexes for entry in index.platforms)
-    return sum(entry.platform is not None and entry.platform.architecture == "arm" for entry in entries)
+    return len({e.digest for e in entries if e.platform is not None and e.platform.architecture == "arm"})
 
 
 def _speaks(look: Look, image: Image, platform: Platform) -> bool | None:

@@ -58,9 +58,10 @@ class Image:
 
     @property
     def platform(self) -> Platform | None:
-        """What the image is offered for: the entry's word, else the config's."""
+        """What the image is offered for: the entry's word, else the config's; half of one if there is no more."""
         own = self.config.platform if self.config is not None else None
-        return self.said or (own if own is not None and own.os and own.architecture else None)
+        words = [word for word in (self.said, own) if word is not None]
+        return next((word for word in words if word.is_whole), self.said)
 
     @property
     def is_windows(self) -> bool:

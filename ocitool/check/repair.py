@@ -17,6 +17,7 @@ from ocitool.check.finding import Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
 from ocitool.check.mending import CHILD, Mending, Wishes, label_of, name_type, named
+from ocitool.check.rules.index import is_vague
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -340,10 +341,11 @@ class _Mender:
                 self._second(entry)
             else:
                 kept.append(tree)
-                self.work.left.append(
-                    f"{entry.platform}: {other.digest.short} and {entry.digest.short} are both for it; "
-                    "say which goes with ocitool index remove --digest"
-                )
+                if not is_vague(entry) and not is_vague(other):  # of those the ruling speaks
+                    self.work.left.append(
+                        f"{entry.platform}: {other.digest.short} and {entry.digest.short} are both for it; "
+                        "say which goes with ocitool index remove --digest"
+                    )
         return kept
 
     def _ordered(self, trees: list[Tree]) -> list[Tree]:

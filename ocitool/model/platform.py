@@ -76,6 +76,19 @@ _ALIASES: Final[dict[str, tuple[str, str]]] = {
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _OS: Final = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%+-]*)\))?")
 _ARM: Final = ("v8", "v7", "v6", "v5")
+ARM_DEFAULT: Final = "v7"
+"""The variant that engines read into an arm platform without one."""
+_VARIANTS: Final = {
+    "amd64": re.compile(r"(v[1-4])?"),
+    "arm": re.compile(r"(v[5-8])?"),
+    "arm64": re.compile(r"(v[89](\.[0-9])?)?"),
+}
+"""What engines know as variants, where they know any: others are compared as they stand."""
+_LONG_VARIANTS: Final = {
+    "arm": re.compile(r"(?:arm)?v?([5-8])(?:l|a|hf|hl)?"),
+    "arm64": re.compile(r"(?:arm)?v?([89](?:\.[0-9])?)(?:-?a)?"),
+}
+"""Variants as compilers and kernels name them, which no engine takes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -206,6 +219,33 @@ class Platform:
     def is_unknown(self) -> bool:
         """BuildKit's `unknown/unknown`: an attestation, not something to run."""
         return "unknown" in (self.os, self.architecture)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both os and architecture are named."""
+        return bool(self.os and self.architecture)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether engines know its os, architecture and variant by these names."""
+        variants = _VARIANTS.get(self.architecture)
+        is_level = variants is None or variants.fullmatch(self.variant) is not None
+        return self.os in OSES and self.architecture in ARCHITECTURES and is_level
+
+    def canonical(self) -> "Platform":
+        """The same platform by the names that engines know; itself where they are right, or like nothing known."""
+        if self.is_known:
+            return self
+        named = self.normalised()
+        variants = _LONG_VARIANTS.get(named.architecture)
+        long = variants.fullmatch(named.variant) if variants is not None else None
+        better = replace(
+            self,
+            os=named.os,
+            architecture=named.architecture,
+            variant=f"v{long.group(1)}" if long is not None else named.variant,
+        )
+        return better if better.is_known else self
 
     def normalised(self) -> "Platform":
         """The same platform in the one form used for comparing; never written anywhere."""

@@ -398,7 +398,7 @@ class Handler(BaseHTTPRequestHandler):
                 del registry.manifests[name, digest]
                 registry.tags = {key: at for key, at in registry.tags.items() if at != digest}
             return 202, {}, b""
-        if held[0] not in self.headers.get("Accept", ""):
+        if not any(kind in self.headers.get("Accept", "") for kind in (held[0], "*/*")):
             return _error(404, "MANIFEST_UNKNOWN")
         return 200, {"Content-Type": held[0], "Docker-Content-Digest": digest}, held[1]
 

@@ -9,17 +9,18 @@ from ocitool.check.look import Look, named
 from ocitool.check.rules.binary import programs
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model import mediatype
-from ocitool.model.platform import ARCHITECTURES, OSES, Platform
+from ocitool.model.platform import ARM_DEFAULT, Platform
 from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque
 
 
 def missing_platform(look: Look) -> Iterator[Hit]:
     """An entry that does not say what it runs on (K014)."""
     for index, number, entry in _images(look):
-        if entry.platform is None:
+        if entry.platform is None or not entry.platform.is_whole:
             own = _config_platform(look, entry)
             says = f"; its config says {own}" if own else ""
-            yield place(index, number, "/platform", entry), f"entry says no platform{says}"
+            lacks = "platform" if entry.platform is None else "architecture" if entry.platform.os else "os"
+            yield place(index, number, "/platform", entry), f"entry says no {lacks}{says}"
 
 
 def wrong_platform(look: Look) -> Iterator[Hit]:
@@ -51,7 +52,7 @@ def duplicate_platform(look: Look) -> Iterator[Hit]:
                     place(index, number, "/platform", entry),
                     f"{entry.digest.short} stands twice for one platform",
                 )
-            elif other is not entry and not _is_vague(entry) and not _is_vague(other):
+            elif other is not entry and not is_vague(entry) and not is_vague(other):
                 yield (
                     place(index, number, "/platform", entry),
                     f"{entry.platform} {entry.digest.short} is for the same platform as {other.digest.short}",
@@ -59,20 +60,27 @@ def duplicate_platform(look: Look) -> Iterator[Hit]:
 
 
 def ambiguous_arm(look: Look) -> Iterator[Hit]:
-    """Several arm entries of which one names no variant (K004)."""
+    """An arm entry that names no variant: beside others, or over a config that names one that it is not read as."""
     for index in look.indexes:
         arms = [
             (n, e)
             for n, e in enumerate(index.entries)
             if e.platform is not None and not e.is_attestation and e.platform.architecture == "arm"
         ]
-        for number, entry in arms if len({e.digest for _, e in arms}) > 1 else ():
-            if _is_vague(entry):
-                own = _config_platform(look, entry)
-                says = f"its config says {own.variant}" if own and own.variant else "nor does its config"
+        are_several = len({e.digest for _, e in arms}) > 1
+        for number, entry in ((n, e) for n, e in arms if is_vague(e)):
+            own = _config_platform(look, entry)
+            variant = own.canonical().variant if own is not None else ""
+            if are_several:
+                says = f"its config says {variant}" if variant else "nor does its config"
                 yield (
                     place(index, number, "/platform", entry),
                     f"one of {len(arms)} arm entries, and it names no variant; {says}",
+                )
+            elif variant not in {"", ARM_DEFAULT}:
+                yield (
+                    place(index, number, "/platform", entry),
+                    f"an arm entry without a variant is read as {ARM_DEFAULT}; its config says {variant}",
                 )
 
 
@@ -80,9 +88,9 @@ def impossible_platform(look: Look) -> Iterator[Hit]:
     """A platform that no Go toolchain or engine knows by that name."""
     for index, number, entry in _images(look):
         p = entry.platform
-        if p is not None and (p.os not in OSES or p.architecture not in ARCHITECTURES):
-            better = p.normalised()
-            hint = "" if better.without_version() == p.without_version() else f"; its name is {better}"
+        if p is not None and p.is_whole and not p.is_known:
+            better = p.canonical()
+            hint = "" if better == p else f"; its name is {better}"
             yield place(index, number, "/platform", entry), f"no engine asks for {p}{hint}"
 
 
@@ -160,7 +168,7 @@ def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
             yield index, number, entry
 
 
-def _is_vague(entry: Descriptor) -> bool:
+def is_vague(entry: Descriptor) -> bool:
     """An arm entry that leaves open for which boards it is."""
     return entry.platform is not None and entry.platform.architecture == "arm" and not entry.platform.variant
 
@@ -182,8 +190,8 @@ def _config_platform(look: Look, entry: Descriptor) -> Platform | None:
 
 def agree(entry: Platform, config: Platform) -> bool:
     """Whether they name one platform; what one of them leaves open is no contradiction."""
-    a, b = entry.normalised(), config.normalised()
-    if (a.os, a.architecture) != (b.os, b.architecture):
+    a, b = entry.canonical().normalised(), config.canonical().normalised()
+    if (a.os and a.os != b.os) or (a.architecture and a.architecture != b.architecture):
         return False
     variants_differ = bool(entry.variant and config.variant) and a.variant != b.variant
     versions_differ = bool(a.os_version and b.os_version) and a.os_version != b.os_version
@@ -200,7 +208,7 @@ _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 RULES: Final = (
     Rule(
         "index/missing-platform",
-        "An entry says no platform",
+        "An entry says no platform, or half of one",
         "Engines pick an entry by its platform; one without is never picked, or crashes the client.",
         '`{"mediaType": …, "digest": "sha256:…", "size": 458}`',
         _ERROR, missing_platform, fixable=True,
@@ -221,8 +229,9 @@ RULES: Final = (
     ),
     Rule(
         "index/ambiguous-arm",
-        "An arm entry beside others names no variant",
-        "It is read as v7, so an ARMv6 board may get a program that dies without a word.",
+        "An arm entry that needs a variant names none",
+        "It is read as v7: beside others an ARMv6 board may get a program that dies without a word, "
+        "and an image for v6 alone is not found there.",
         "linux/arm and linux/arm, for v6 and v7",
         _ERROR, ambiguous_arm, fixable=True,
     ),
@@ -230,8 +239,8 @@ RULES: Final = (
         "index/impossible-platform",
         "A platform that nobody asks for",
         "Names are those of Go: amd64 and not x86_64. Clients that compare names as they are never find it.",
-        "linux/x86_64",
-        _ERROR, impossible_platform,
+        "linux/x86_64, linux/arm/armv7",
+        _ERROR, impossible_platform, fixable=True,
     ),
     Rule(
         "index/windows-version",

@@ -252,7 +252,9 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
             for v in ("v6", "v7")
         )
     ),
-    "index/impossible-platform": lambda w, ill: w.index(w.image("linux/x86_64" if ill else "linux/amd64", layers=[])),
+    "index/impossible-platform": lambda w, ill: w.index(
+        as_platform(w.image(), os="linux", architecture="x86_64" if ill else "amd64")
+    ),
     "index/windows-version": lambda w, ill: two(
         w,
         as_platform(

@@ -86,6 +86,14 @@ def test_one_arm_entry_alone_may_leave_its_variant_out(ward):
     assert [] == told(ward)
 
 
+@pytest.mark.parametrize(("variant", "expected"), [("v5", ["index/ambiguous-arm"]), ("v7", [])])
+def test_one_arm_entry_alone_is_read_as_v7(ward, variant, expected):
+    """K004: a board of the config's own level does not find it."""
+    ward.index(as_platform(ward.image(f"linux/arm/{variant}", layers=[]), os="linux", architecture="arm"))
+
+    assert expected == rules(ward)
+
+
 K007 = "entry says linux/arm64/v8, the config says linux/amd64"
 
 
@@ -177,6 +185,39 @@ def test_an_entry_without_a_platform(ward, platform):
     assert [
         ("index/missing-platform", short(entry), "entry says no platform; its config says linux/arm64")
     ] == told(ward)
+
+
+@pytest.mark.parametrize(
+    ("platform", "lacks"), [({"os": "linux"}, "architecture"), ({"architecture": "arm64"}, "os")]
+)
+def test_an_entry_with_half_a_platform(ward, platform, lacks):
+    """K014: what is said is no contradiction, what is not said is offered."""
+    ward.index(ward.image(), ward.image("linux/arm64") | {"platform": platform})
+
+    ((rule, _, message),) = told(ward)
+    assert ("index/missing-platform", f"entry says no {lacks}; its config says linux/arm64") == (rule, message)
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [
+        (("linux", "aarch64"), "linux/arm64"),
+        (("Linux", "arm64"), "linux/arm64"),
+        (("linux", "arm64", "8"), "linux/arm64"),
+        (("linux", "arm64", "armv8"), "linux/arm64/v8"),
+        (("linux", "arm64", "v8.2-a"), "linux/arm64/v8.2"),
+    ],
+)
+def test_a_platform_under_a_name_of_compilers_and_kernels(ward, platform, name):
+    """K001: it is the same platform, and clients that compare names do not find it."""
+    says = dict(zip(("os", "architecture", "variant"), platform, strict=False))
+    ward.index(ward.image("linux/arm64") | {"platform": says})
+
+    ((rule, _, message),) = told(ward)
+    assert ("index/impossible-platform", f"no engine asks for {'/'.join(platform)}; its name is {name}") == (
+        rule,
+        message,
+    )
 
 
 # Indexes

@@ -150,6 +150,56 @@ def test_arm_variants_come_from_the_configs(ward, repair):
     assert ["linux/arm/v6", "linux/arm/v7"] == platforms(ward)
 
 
+def test_arm_variants_that_nobody_says_are_for_a_human(ward, repair):
+    """K004: each image is named, so that it can be annotated; neither is called superfluous."""
+    one, other = (ward.image("linux/arm", layers=[], config=lambda c, n=n: c.update(author=n)) for n in "ab")
+    ward.index(one, other)
+
+    left, rules = repair()
+
+    assert ["index/ambiguous-arm"] * 2 == rules
+    assert [
+        f"linux/arm: nothing says for which variant of arm {Digest(entry['digest']).short} is; "
+        "ocitool index annotate --digest --variant does"
+        for entry in (one, other)
+    ] == left
+
+
+@pytest.mark.parametrize(
+    ("said", "config", "becomes"),
+    [
+        ("linux/x86_64", "linux/amd64", "linux/amd64"),
+        ("Linux/armhf", "linux/arm/v7", "linux/arm/v7"),
+        ("linux/arm/armv6", "linux/arm/v6", "linux/arm/v6"),
+        ("linux/arm64/8", "linux/arm64/v8", "linux/arm64"),
+        ("linux", "linux/arm64/v8", "linux/arm64/v8"),
+        ("/arm64", "linux/arm64", "linux/arm64"),
+        ("linux/arm", "linux/arm/v5", "linux/arm/v5"),
+    ],
+)
+def test_a_platform_gets_the_name_that_engines_ask_for(ward, repair, said, config, becomes):
+    """K001, K004, K014: the entry alone changes; the image keeps its digest."""
+    says = dict(zip(("os", "architecture", "variant"), said.split("/"), strict=False))
+    image = ward.image(config, layers=[])
+    ward.index(ward.image("linux/s390x", layers=[]), image | {"platform": {k: v for k, v in says.items() if v}})
+
+    assert ([], []) == repair()
+    assert ["linux/s390x", becomes] == platforms(ward)
+    assert image["digest"] == entries(ward)[1].digest
+
+
+def test_a_platform_like_no_other_is_for_a_human(ward, repair):
+    """K014: nothing is guessed."""
+    ward.index(as_platform(ward.image(), os="linux", architecture="amd64", variant="v9"))
+
+    left, rules = repair()
+
+    assert ["index/impossible-platform"] == rules
+    assert [
+        "linux/amd64/v9: no engine asks for linux/amd64/v9; ocitool index annotate sets the entry's platform"
+    ] == left
+
+
 def test_an_entry_twice_is_dropped(ward, repair):
     """K001: arm64 and arm64/v8 are one platform, and it is one image."""
     arm64 = ward.image("linux/arm64")
