@@ -35,6 +35,10 @@ def folders(place: Path, platforms: Sequence[Platform], *, split: bool | None) -
 def check_free(place: Path, platforms: Sequence[Platform], *, is_tar: bool, split: bool | None) -> None:
     """Raise, before any work, where `export_files` would refuse: a folder that is not empty, a tar of several."""
     if is_tar:
+        if place.is_dir():
+            raise UsageError(
+                f"{place} is a folder, and a tar is a file", hint=f"name a file, as in {place}/root.tar"
+            )
         if len(platforms) > 1:
             raise Unsupported(
                 f"a tar holds the files of one platform, and {len(platforms)} are built",
@@ -84,11 +88,11 @@ def _write(
     what = contents(tree)
     if what.left_out:
         around.listener(Noted(f"{len(what.left_out)} devices or links to nothing of {image.platform} left out"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise local_io(error, f"write into {target.parent}") from error
     if stream is None:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise local_io(error, f"write into {target.parent}") from error
         export_folder(content, manifest, tree, what, target, scope=around.scope)
         return
     tar = export_tar(content, manifest, tree, what, scope=around.scope)

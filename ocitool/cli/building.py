@@ -5,13 +5,14 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ocitool.build.annotations import Level, parse_annotation
 from ocitool.build.dockerfile.recipe import DockerfileOptions
+from ocitool.build.dockerfile.stages import context_name
 from ocitool.build.pipeline import DOCKERFILE, build, plan
 from ocitool.build.preview import preview, preview_text
 from ocitool.build.request import BuildRequest, Plan, Surroundings
@@ -19,11 +20,11 @@ from ocitool.build.scratch import parse_extras
 from ocitool.build.spec import ImageOptions
 from ocitool.cli import buildx, linting
 from ocitool.cli.destinations import Wanted, ahead_of, deliver_all, destinations, open_targets
-from ocitool.cli.handover import hand_over, image_id, outcome
+from ocitool.cli.handover import hand_over, image_id, make_way, outcome
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.words import Words
-from ocitool.errors import Unsupported, UsageError
+from ocitool.errors import NotFound, Unsupported, UsageError
 from ocitool.events import Noted
 from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import Reference
@@ -82,6 +83,9 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
         return linting.check(app, asked)
     if wanted.insecure:
         app.trust(tag.api_host for tag in asked.tags)
+    metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")
+    if not words.is_set("dry_run"):
+        make_way((metadata_file, iidfile))
     around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
     planned = plan(asked, around)
     if words.is_set("dry_run"):
@@ -111,8 +115,8 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
         built,
         [str(tag) for tag in planned.tags],
         told.data,
-        metadata_file=words.path("metadata_file"),
-        iidfile=words.path("iidfile"),
+        metadata_file=metadata_file,
+        iidfile=iidfile,
         environ=os.environ,
     )
     return told
@@ -130,7 +134,7 @@ def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> Bu
     return BuildRequest(
         source=source,
         platforms=parse_platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),), app.host),
-        tags=tuple(Reference.parse(name, default_tag="" if wanted.by_digest else "latest") for name in names),
+        tags=_references(names, default_tag="" if wanted.by_digest else "latest"),
         toolchain=words.text("toolchain") or ways.toolchain,
         base=words.text("base"),
         copies=tuple(parse_copy(text) for text in words.many("copies")),
@@ -149,6 +153,11 @@ def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> Bu
         dockerfile=dockerfile,
         environ={**os.environ, **app.borrowed},
     )
+
+
+def _references(names: Iterable[str], *, default_tag: str) -> tuple[Reference, ...]:
+    """The names, each once however often it was given or spelt. Raises UsageError."""
+    return tuple(dict.fromkeys(Reference.parse(name, default_tag=default_tag) for name in names))
 
 
 def _is_on(value: str) -> bool:
@@ -193,9 +202,26 @@ def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]
         file=None if is_stdin else file,
         text=_read_stdin() if is_stdin else None,
         target=words.text("target"),
-        arguments=tuple(_argument(text) for text in words.many("build_arg") if "=" in text or text in os.environ),
-        contexts=words.pairs("build_context"),
+        arguments=tuple(filter(None, map(_argument, words.many("build_arg")))),
+        contexts=_contexts(words),
     )
+
+
+def _contexts(words: Words) -> tuple[tuple[str, str], ...]:
+    """The named contexts. Raises UsageError, and NotFound for a folder that is not there."""
+    found = words.pairs("build_context")
+    for name, place in found:
+        try:
+            context_name(name)
+        except UsageError as error:
+            raise UsageError(f"--build-context {name}: {error.what}", hint=error.hint) from None
+        if not place:
+            raise UsageError(
+                f"--build-context {name}= says no place", hint="as in NAME=DIR, NAME=docker-image://REF"
+            )
+        if "://" not in place and not place.endswith(".git") and not Path(place).is_dir():
+            raise NotFound(f"no folder {place} for context {name}", name=place, hint="name a folder or an image")
+    return found
 
 
 def _read_stdin() -> bytes:
@@ -212,10 +238,14 @@ def _read_stdin() -> bytes:
     return data
 
 
-def _argument(text: str) -> tuple[str, str]:
-    """NAME=VALUE, or a name whose value is this process's own."""
+def _argument(text: str) -> tuple[str, str] | None:
+    """NAME=VALUE, or a name whose value is this process's own; None where it has none. Raises UsageError."""
     name, equals, value = text.partition("=")
-    return (name, value) if equals else (name, os.environ[name])
+    if not name:
+        raise UsageError(f"--build-arg {text!r} names no argument", hint="write --build-arg NAME=VALUE")
+    if not equals and name not in os.environ:
+        return None
+    return (name, value if equals else os.environ[name])
 
 
 def dry_run(planned: Plan, wanted: Wanted) -> Outcome:

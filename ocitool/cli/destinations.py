@@ -109,7 +109,9 @@ def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False
         elif bare or "=" in text:
             outputs.append(read_output(text))
         else:
-            raise UsageError(f"-o {text!r} does not say what to write", hint=f"write -o oci:{text}, or --push")
+            raise UsageError(
+                f"-o {text!r} does not say what to write", hint=f"write -o oci:{text or 'DIR'}, or --push"
+            )
     pushing = [one for one in outputs if one.kind == "registry" or (one.kind == "image" and one.says("push"))]
     archived = [one for one in outputs if one.kind == "oci" or (one.kind == "docker" and one.place)]
     wanted = Wanted(

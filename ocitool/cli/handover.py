@@ -5,7 +5,10 @@ in OCITOOL_DOTENV.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,24 @@ def image_id(built: Built) -> str:
 
 def _is_index(built: Built) -> bool:
     return built.root.digest != built.images[0].manifest.digest
+
+
+def make_way(paths: Iterable[Path | None]) -> None:
+    """Before anything is built: each file can be written, and nothing that an earlier build wrote is left there.
+
+    A pipeline must not find the image of an earlier run after one that failed. Links and devices stay as they
+    are (`/dev/stdout`). Raises LocalIOError.
+    """
+    for path in filter(None, paths):
+        try:
+            if not path.is_symlink() and (path.is_file() or not path.exists()):
+                path.open("w", encoding="utf-8").close()
+                with suppress(OSError):  # in a folder that is closed, or mounted itself: empty will do
+                    path.unlink()
+            elif path.is_dir():
+                raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        except OSError as error:
+            raise local_io(error, f"write {path}") from error
 
 
 def write_text(path: Path, text: str) -> None:

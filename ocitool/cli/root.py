@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ocitool import __version__
-from ocitool.cli.table import COMMANDS, ELSEWHERE, GROUPS, Command
+from ocitool.cli.table import ALIASES, COMMANDS, ELSEWHERE, GROUPS, Command
 
 
 class LazyGroup(click.Group):
@@ -33,6 +33,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command or group under a word."""
+        cmd_name = ALIASES.get(self.prefix + cmd_name, cmd_name)
         rows = self._rows().get(cmd_name)
         if rows is None:
             return None

@@ -69,9 +69,14 @@ GROUPS: Final = {
 }
 """Summaries of the words that hold several commands."""
 
+ALIASES: Final = {"buildx b": "build"}
+"""Other words for a command, by the words before it and this one, as docker has them."""
+
 ELSEWHERE: Final = {
     "buildx imagetools": "ocitool index create makes an index of images, and ocitool inspect shows one",
     "buildx bake": "call ocitool buildx build for each target",
+    "buildx install": "nothing is to be installed: ocitool build and ocitool buildx build are there",
+    "buildx uninstall": "nothing was installed",
     "buildx du": "ocitool images lists what is kept, and ocitool cache prune makes room",
     "buildx history": "ocitool build --metadata-file FILE writes what a build made",
 }

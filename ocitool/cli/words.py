@@ -49,7 +49,7 @@ class Words:
         for text in self.many(name):
             key, equals, value = text.partition("=")
             if not key or not (equals or alone):
-                raise UsageError(f"--{name} {text!r} is not KEY=VALUE")
+                raise UsageError(f"--{name.replace('_', '-')} {text!r} is not KEY=VALUE")
             found.append((key, value))
         return tuple(found)
 

@@ -329,13 +329,17 @@ def _suggest(platform: Platform) -> str:
 
 
 def parse_platforms(texts: Iterable[str], host: Platform | None = None) -> tuple[Platform, ...]:
-    """Every platform of repeated, comma-separated options; repeats of one platform are kept once, in order."""
+    """Every platform of repeated, comma-separated options; repeats of one platform are kept once, in order.
+
+    `local` is the host's own, as for buildx. Raises UsageError.
+    """
     found: list[Platform] = []
     for text in texts:
         for word in text.split(","):
             if not word.strip():
                 continue
-            platform = Platform.parse(word, host)
+            is_host = host is not None and word.strip().lower() == "local"
+            platform = host if host is not None and is_host else Platform.parse(word, host)
             if not any(platform.same(other) for other in found):
                 found.append(platform)
     return tuple(found)

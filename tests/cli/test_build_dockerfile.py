@@ -258,7 +258,7 @@ def test_the_platform_that_from_names_is_the_images_where_none_is_said(home, run
 
 
 def test_an_image_that_files_are_copied_from_is_that_of_each_platform(home, build):
-    """K007, K172: a named context that is an image is one for each platform, as one in a registry is."""
+    """K007, moby/buildkit#2990: a named context that is an image is one for each platform, as any other is."""
     outcome = build(
         "FROM scratch\nCOPY --from=bb /usr/bin/busybox /bin/b\n", platform="linux/arm64,linux/amd64,linux/arm/v7"
     )

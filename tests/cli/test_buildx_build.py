@@ -244,6 +244,42 @@ def test_a_docker_archive_of_several_platforms_is_refused_before_the_build(home,
     assert not (home / ".cache/ocitool/content").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (("--build-arg", "=x"), 2, "--build-arg '=x' names no argument"),
+        (("--build-context", "x"), 2, "--build-context 'x' is not KEY=VALUE"),
+        (("--build-context", "x="), 2, "--build-context x= says no place"),
+        (("--build-context", "x=nosuch"), 3, "no folder nosuch for context x"),
+        (("--build-context", "x=amd64"), 3, "no folder amd64 for context x"),
+        (("--build-context", "Xy=."), 2, "--build-context Xy: "),
+        (("-o", "type=tar,dest=.", "--platform", "linux/arm64"), 2, "is a folder, and a tar is a file"),
+        (("--target", "2"), 3, "it has 0 (without a name)"),
+    ],
+)
+def test_words_that_mean_nothing_are_said_before_the_build(flags, code, said, buildx):
+    done = buildx(*flags, platform="linux/arm64")
+
+    assert (code, True) == (done.exit_code, said in done.stderr), done.stderr
+    assert "layer" not in done.stderr
+
+
+def test_a_name_that_is_given_twice_is_written_once(buildx, run):
+    with fake_registry() as registry:
+        name = f"{registry.host}/app"
+
+        done = buildx("--push", "-t", name, "-t", f"{name}:latest", "-t", f"{name}:2")
+
+    assert [f"{name}:latest", f"{name}:2"] == [line.partition("@")[0] for line in done.stdout.split("\n")[:2]]
+
+
+def test_docker_has_a_short_word_for_it(home, run, buildx):
+    buildx()
+
+    assert 0 == run("buildx", "b", "--platform", "local", "-o", "type=tar,dest=new/folder/x.tar", ".").exit_code
+    assert (home / "new/folder/x.tar").is_file()
+
+
 def test_what_a_scripts_empty_variable_leaves_is_nothing(buildx, run):
     assert 0 == buildx("-o", "", "--annotation", "").exit_code
     assert 2 == run("build", ".", "-o", "").exit_code

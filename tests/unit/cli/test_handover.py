@@ -53,3 +53,20 @@ def test_a_file_that_cannot_be_written_is_a_local_error(run, project, tmp_path):
 
     assert 10 == done.exit_code
     assert "nowhere" in done.stderr
+    assert "layer" not in done.stderr, "it is told before anything is packed or sent"
+
+
+def test_files_of_an_earlier_build_are_gone_after_one_that_failed(run, project, tmp_path):
+    """Or the next step of a pipeline publishes the image of another run."""
+    (tmp_path / "m").write_text("old")
+    (tmp_path / "i").write_text("old")
+    (tmp_path / "linked").write_text("kept")
+    (tmp_path / "l").symlink_to("linked")
+    flags = ("--toolchain", "prebuilt", "--copy", "nothing:/x", "--platform", "linux/amd64")
+
+    for name in "mil":
+        done = run("build", project, *flags, "--metadata-file", tmp_path / name, "--iidfile", tmp_path / "i")
+        assert 3 == done.exit_code, done.stderr
+
+    assert ["l", "linked"] == sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert "kept" == (tmp_path / "l").read_text()

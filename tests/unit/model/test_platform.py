@@ -265,6 +265,12 @@ def test_repeated_and_comma_lists_lose_no_platform_and_keep_order():
     assert ["linux/arm64", "linux/amd64", "linux/arm/v7"] == [str(one) for one in found]
 
 
+def test_local_is_the_hosts_own_platform():
+    assert (ARM_V6_HOST,) == parse_platforms(["local,linux/arm/v6", "Local"], ARM_V6_HOST)
+    with pytest.raises(UsageError):
+        parse_platforms(["local"])
+
+
 def test_printing_a_platform_without_an_os_says_so():
     assert "unknown/amd64" == str(Platform("", "amd64"))
     assert Platform("unknown", "unknown").is_unknown
