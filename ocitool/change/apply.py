@@ -16,7 +16,7 @@ from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag
 from ocitool.errors import Conflict, RegistryError
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.graph.copy import copy
-from ocitool.graph.referrers import is_found, put_referrer
+from ocitool.graph.referrers import drop_referrer, is_found, put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
@@ -70,7 +70,7 @@ def apply(
     Order: look, back up, blobs, children, manifests, look again, note, tags, settle, look, deletes. `clock`
     counts seconds. On Conflict before a tag is written nothing is visible under it; content that was
     already stored stays under its digests and is named in a note. A tag that holds the wanted bytes already
-    is left alone.
+    is left alone; if content was put back below it, that is noted as a change of its own.
     """
     if plan.is_empty:
         return ChangeReport(plan.target)
@@ -81,6 +81,8 @@ def apply(
         for tag in plan.tags:
             work.look(tag)
     work.back_up(deletes)
+    if content:
+        work.note_refill(content)
     work.put(content)
     for tag in plan.tags:
         work.tag(tag)
@@ -112,6 +114,8 @@ class _Work:
         self._outcomes: list[Put] = []
         self._tags: list[tuple[str, Digest | None, Digest | None]] = []
         self._kept: tuple[Digest, ...] = ()
+        self._referrers: list[Digest] = []
+        self._refill: Record | None = None
 
     def look(self, tag: Tag) -> bool:
         """Whether the tag is still to be written; False if it holds the new bytes. Raises Conflict."""
@@ -132,6 +136,13 @@ class _Work:
         if documents:
             self._journal.keep(documents.values())
         self._kept = tuple(documents)
+
+    def note_refill(self, content: Iterable[PutBlob | Bring | PutManifest]) -> None:
+        """Note that what is brought back belongs below the one tag of the plan, which keeps what it holds."""
+        match self._plan.tags:
+            case (tag,) if tag.is_kept:
+                stored = [_digest(step) for step in content if not isinstance(step, PutBlob)]
+                self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored)
 
     def put(self, content: Sequence[PutBlob | Bring | PutManifest]) -> None:
         """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one."""
@@ -169,6 +180,8 @@ class _Work:
                 if outcome is Put.STORED or not is_found(self._store, document):
                     self._patiently(lambda: put_referrer(self._store, document, scope=self._scope))
                     self._pushed.add(document.digest)
+                if outcome is Put.STORED and view(document).subject is not None:
+                    self._referrers.append(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
             case Bring(origin, descriptor, trust=trust):
                 report = copy(
@@ -179,7 +192,8 @@ class _Work:
                     trust=trust,
                     listener=self._listener,
                 )
-                outcome = Put.STORED if report.manifests_sent else Put.EXISTED
+                sent = report.manifests_sent + sum(n for put, n in report.puts.items() if put is not Put.EXISTED)
+                outcome = Put.STORED if sent else Put.EXISTED
                 self._pushed.add(descriptor.digest)
         self._outcomes.append(outcome)
 
@@ -188,9 +202,10 @@ class _Work:
         began = self._clock()
         if not self.look(tag):
             self._tags.append((tag.name, tag.document.digest, tag.document.digest))
+            self._settle_refill()
             return
         before = tag.base.digest if tag.base else None
-        record = self._announce(tag.name, before, tag.document.digest)
+        record = self._announce(tag.name, before, tag.document.digest, self._referrers)
         try:
             self._patiently(lambda: self._store.put_manifest(tag.document, tag.name, expect=_expect(tag)))
         except Conflict as error:
@@ -215,21 +230,36 @@ class _Work:
                 raise conflict
         self._tags.append((tag.name, before, tag.document.digest))
 
+    def _settle_refill(self) -> None:
+        if self._refill is None:
+            return
+        if Put.STORED in self._outcomes:
+            self._journal.settle(self._refill)
+        else:  # all of it was there
+            self._journal.discard(self._refill)
+
     def delete(self, step: Delete) -> None:
-        """Remove a name that still holds what it held. Raises Conflict, Unsupported."""
+        """Remove a name that still holds what it held, a referrer also from its list. Raises Conflict."""
         found = self._store.head(step.name)
         if found is None:
             return
         check_expected(step.name, Expect(step.base.digest), found.digest, self._store.label)
         record = None if step.name == str(step.base.digest) else self._announce(step.name, step.base.digest, None)
         self._store.delete(step.name)
+        subject = view(step.base).subject
+        if record is None and subject is not None:
+            drop_referrer(self._store, subject.digest, step.base.digest, scope=self._scope)
         if record is not None:
             self._journal.settle(record)
         self._tags.append((step.name, step.base.digest, None))
 
-    def _announce(self, tag: str, before: Digest | None, after: Digest | None) -> Record:
+    def _announce(
+        self, tag: str, before: Digest | None, after: Digest | None, stored: Iterable[Digest] = ()
+    ) -> Record:
         """Note the change before it is made: whoever dies over it can still take it back."""
-        return self._journal.announce(self._plan.target, tag, before, after, undoes=self._plan.undoes)
+        return self._journal.announce(
+            self._plan.target, tag, before, after, undoes=self._plan.undoes, stored=stored
+        )
 
     def report(self) -> ChangeReport:
         existed = self._outcomes.count(Put.EXISTED)
@@ -258,6 +288,10 @@ class _Work:
             error.add_note(f"written before that: {', '.join(written)}")
         if self._pushed:
             error.add_note(f"{len(self._pushed)} manifests of ours stay in {self._store.label} without a tag")
+
+
+def _digest(step: Bring | PutManifest) -> Digest:
+    return step.descriptor.digest if isinstance(step, Bring) else step.document.digest
 
 
 def _expect(tag: Tag) -> Expect:

@@ -33,7 +33,8 @@ _UNDONE: Final = ".undone"
 class Record:
     """One change of one tag: what it held before and after (None for nothing), and when, in epoch seconds.
 
-    `undoes` is the number of the change that this one takes back, 0 for an ordinary one.
+    `undoes` is the number of the change that this one takes back, 0 for an ordinary one. `stored` are manifests
+    that were put there beside the tag: all of a refill, which leaves the tag as it is, else what refers to others.
     """
 
     target: str
@@ -43,6 +44,12 @@ class Record:
     when: int
     path: Path
     undoes: int = 0
+    stored: tuple[Digest, ...] = ()
+
+    @property
+    def is_refill(self) -> bool:
+        """Whether only what was lost was put back, under a tag that keeps what it holds."""
+        return self.before == self.after
 
     @property
     def number(self) -> int:
@@ -63,6 +70,7 @@ class Record:
             "after": self.after,
             "when": self.when,
             "undoes": self.undoes,
+            "stored": list(self.stored),
         }
 
 
@@ -86,7 +94,14 @@ class Journal:
         return store.get_manifest(str(digest)) if store.head(str(digest)) else None
 
     def announce(
-        self, target: str, tag: str, before: Digest | None, after: Digest | None, *, undoes: int = 0
+        self,
+        target: str,
+        tag: str,
+        before: Digest | None,
+        after: Digest | None,
+        *,
+        undoes: int = 0,
+        stored: Iterable[Digest] = (),
     ) -> Record:
         """Note a change that is about to be made. Raises LocalIOError."""
         folder = self._folder(target, tag)
@@ -97,7 +112,7 @@ class Journal:
                     (int(path.name[:8]) for path in folder.iterdir() if path.name[:8].isdigit()), default=0
                 )
                 path = folder / f"{number + 1:08}{_PENDING}"
-                record = Record(target, tag, before, after, int(time.time()), path, undoes)
+                record = Record(target, tag, before, after, int(time.time()), path, undoes, tuple(stored))
                 temporary = folder / f".{secrets.token_hex(6)}"
                 temporary.write_text(json.dumps(record.to_tree()))
                 try:
@@ -118,6 +133,13 @@ class Journal:
         except OSError as error:
             raise local_io(error, f"note the change in {path.parent}") from error
         return replace(record, path=path)
+
+    def discard(self, record: Record) -> None:
+        """Drop the note of a change that turned out to be none. Raises LocalIOError."""
+        try:
+            record.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise local_io(error, f"drop the note {record.path}") from error
 
     def changes(self, target: str, tag: str) -> Iterator[Record]:
         """The changes of this tag that were not taken back, the newest first; pending ones are among them."""
@@ -156,6 +178,7 @@ def _read(path: Path) -> Record:
             when=int(tree["when"]),
             path=path,
             undoes=int(tree.get("undoes", 0)),
+            stored=tuple(map(Digest, tree.get("stored", ()))),
         )
     except (KeyError, TypeError, ValueError):
         raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None

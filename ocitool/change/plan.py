@@ -69,11 +69,19 @@ class PutManifest:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """Let a tag hold `document`; `base` is what it held when the plan was made, None for nothing."""
+    """Let a tag hold `document`; `base` is what it held when the plan was made, None for nothing.
+
+    Where both are the same the tag is not written: what it names is put back below it.
+    """
 
     name: str
     document: Document
     base: Document | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the tag holds what it is to hold."""
+        return self.base is not None and self.base.digest == self.document.digest
 
     def to_tree(self) -> dict[str, Any]:
         """The step for JSON output."""
@@ -166,7 +174,8 @@ class Plan:
     def text(self) -> str:
         """The plan for people: what is done and why, the differences, then the steps, one line each."""
         if self.is_empty:
-            return f"{self.target}: nothing to change"
+            lines = [f"{self.target}: nothing to change", *(f"  {shown(one.line())}" for one in self.reasons)]
+            return "\n".join(lines)
         lines = [*self.notes, *(reason.line() for reason in self.reasons), *self.told(), *map(_line, self.steps)]
         return "\n".join([self.target, *(f"  {shown(line)}" for line in lines)])
 
@@ -191,6 +200,19 @@ def replace(
     return Plan(target, (*steps, *tags), tuple(replaced), tuple(notes), reasons=why)
 
 
+def refill(
+    target: str,
+    names: Iterable[str],
+    held: Document,
+    content: Iterable[PutBlob | Bring | PutManifest],
+    *,
+    reasons: Iterable[Reason] = (),
+) -> Plan:
+    """The plan that puts content back below what each tag holds, and keeps holding."""
+    steps = sorted(content, key=lambda step: _ORDER[type(step)])
+    return Plan(target, (*steps, *(Tag(name, held, held) for name in names)), reasons=tuple(reasons))
+
+
 def _tag(label: str) -> dict[str, str]:
     return {"label": label} if label else {}
 
@@ -203,6 +225,8 @@ def _line(step: Step) -> str:
             return f"bring {descriptor.digest.short} from {origin.label} {label}".rstrip()
         case PutManifest(document, label):
             return f"put manifest {document.digest.short} ({document.size} bytes) {label}".rstrip()
+        case Tag(name, document) if step.is_kept:
+            return f"tag {name} keeps {document.digest.short}"
         case Tag(name, document, base):
             before = base.digest.short if base else "nothing"
             return f"tag {name}: {before} → {document.digest.short}"

@@ -5,10 +5,12 @@ children that are gone and were kept are put back too. Where somebody else wrote
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from ocitool.change.journal import Journal, Record
 from ocitool.change.plan import Bring, Delete, Plan, PutManifest, Step, Tag
+from ocitool.change.reason import Reason
 from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -19,13 +21,20 @@ _GONE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 
 
 def plan_undo(
-    target: str, tag: str, store: Store, journal: Journal, *, sources: Sequence[Reader] = ()
+    target: str,
+    tag: str,
+    store: Store,
+    journal: Journal,
+    *,
+    sources: Sequence[Reader] = (),
+    drop_referrers: bool = False,
 ) -> tuple[Plan, Record]:
     """The plan that lets `tag` hold again what it held before our last change, and that change's record.
 
-    Raises NotFound if we never changed it or the old bytes are nowhere, Conflict if it no longer holds what
-    we wrote. Children that are gone come from the backup or from `sources`. After applying the plan, hand the
-    record to `settle_undo`.
+    A refill left the tag as it was, so the plan for it is empty. Raises NotFound if we never changed it or the old
+    bytes are nowhere, Conflict if it no longer holds what we wrote. Children that are gone come from the backup
+    or from `sources`. With `drop_referrers` what the change attached to others is deleted. After applying the
+    plan, hand the record to `settle_undo`.
     """
     found = store.head(tag)
     now = found.digest if found else None
@@ -49,12 +58,15 @@ def plan_undo(
         )
     current = store.get_manifest(tag) if now else None
     steps: tuple[Step, ...]
-    if record.before is None:
+    if record.is_refill:
+        steps = ()
+    elif record.before is None:
         steps = (Delete(tag, current),) if current is not None else ()
     else:
         old = _old(record.before, store, journal)
         steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
-    return Plan(target, steps, undoes=record.number), record
+        steps += _referrers(record, store) if drop_referrers else ()
+    return Plan(target, steps, undoes=record.number, reasons=(Reason(_story(record, journal)),)), record
 
 
 def settle_undo(record: Record, journal: Journal) -> None:
@@ -65,6 +77,23 @@ def settle_undo(record: Record, journal: Journal) -> None:
         if later.undoes == record.number:
             journal.forget(later)
     journal.forget(record)
+
+
+def _story(record: Record, journal: Journal) -> str:
+    """What the change did, and, if there is nothing of it to take back, what the next undo will."""
+    if not record.is_refill:
+        return f"takes back the change of {_moment(record)}"
+    older = (one for one in journal.changes(record.target, record.tag) if one.number < record.number)
+    further = next((f"; undo again takes back the change of {_moment(one)}" for one in older), "")
+    back = ", ".join(digest.short for digest in record.stored) or "blobs"
+    return (
+        f"the last change, of {_moment(record)}, put {back} back and left {record.tag} as it was: "
+        f"there is nothing to take back{further}"
+    )
+
+
+def _moment(record: Record) -> str:
+    return f"{datetime.fromtimestamp(record.when, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _last(target: str, tag: str, now: Digest | None, journal: Journal) -> Record | None:
@@ -112,6 +141,12 @@ def cannot_return(record: Record, store: Store, journal: Journal, error: Registr
         ability="undo",
         hint=f"--source PLACE brings them from where they still are; the old bytes are in {journal.root}",
     )
+
+
+def _referrers(record: Record, store: Store) -> tuple[Delete, ...]:
+    """Deletes of what the change attached to other manifests and the store still has."""
+    names = [str(digest) for digest in record.stored]
+    return tuple(Delete(name, store.get_manifest(name)) for name in names if store.head(name) is not None)
 
 
 def _children(

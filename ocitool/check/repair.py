@@ -20,7 +20,7 @@ from ocitool.check.mending import CHILD, Mending, Wishes, label_of, name_type, n
 from ocitool.check.rules.index import is_vague
 from ocitool.index import edit
 from ocitool.model import mediatype
-from ocitool.model.digest import Digest
+from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document, Tree
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
@@ -68,7 +68,8 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
         reasons=work.reasons,
     )
     if plan.is_empty and work.content:  # children put back under their old names: no tag changes
-        plan = Plan(look.where, tuple(work.content), reasons=work.reasons)
+        names = [] if as_digest(name) else [name]
+        plan = plans.refill(look.where, names, before, work.content, reasons=work.reasons)
     work.left += [
         f"{one.sentence}  [{one.rule}]"
         for one in findings(look)

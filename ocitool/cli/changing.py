@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from ocitool.change.apply import apply
+from ocitool.change.apply import ChangeReport, apply
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan
 from ocitool.cli.options import App
@@ -133,10 +133,17 @@ def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Seque
         if name not in told and (found := store.head(name)) is not None:
             told[name] = found.digest
     lines = "\n".join(place(store, tag, digest) for tag, digest in told.items() if digest is not None)
-    summary = "" if report.changed else f"{store.label}: nothing to change"
+    summary = "" if report.changed else f"{store.label}: {_unchanged(report)}"
     if store.label.endswith("-archive:-"):  # stdout carries the archive
         lines, summary = "", lines
     return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)
+
+
+def _unchanged(report: ChangeReport) -> str:
+    """What to say where every tag holds what it held."""
+    if not report.stored:
+        return "nothing to change"
+    return f"{report.stored} put back, and no tag changed"
 
 
 def place(store: Store, tag: str, digest: Digest) -> str:

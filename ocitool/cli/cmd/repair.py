@@ -82,7 +82,7 @@ def command(
             f"{reference} is a digest, which always means the same bytes", hint="repair a tag that holds it"
         )
     outcome = changing.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
-    backup = changing.journal_of(app).root if outcome.data.get("backups") else None
+    backup = changing.journal_of(app).root if outcome.data.get("changed") else None
     kept = f"the old bytes are in {backup}; ocitool undo {reference} brings them back" if backup else ""
     summary = "\n".join(filter(None, (outcome.summary, left, kept)))
     data = {**outcome.data, "left": list(repair.left), "applied": True, "backup": str(backup) if backup else None}
