@@ -132,7 +132,10 @@ class Growing:
                 hint="end the destination with / to copy into it",
             )
         if there not in {None, Kind.DIRECTORY} and entry.kind is Kind.DIRECTORY:
-            raise UsageError(f"/{entry.path} is a file or a link and cannot become a directory")
+            target = self.link_at(entry.path)
+            hint = f"copy what is in it with a line of its own, to /{entry.path}/" if target else ""
+            what = f"a link to {target}" if target else "a file"
+            raise UsageError(f"/{entry.path} is {what} and cannot become a directory", hint=hint)
         self.entries[entry.path] = entry
         self._sources[entry.path] = self._source
 
@@ -349,5 +352,7 @@ def not_found(pattern: str, where: str, hint: str) -> NotFound:
     """The error for a source that is not there."""
     what = f"no file matches {pattern}" if is_pattern(pattern) else f"no {pattern}"
     if is_pattern(pattern) and not hint:
+        is_deep = "**" in pattern.split("/")
         hint = "BuildKit would copy nothing; leave the pattern out if that is meant"
+        hint = "** reaches any depth with COPY --parents; without, it is one directory" if is_deep else hint
     return NotFound(f"{what} in {where}", name=pattern, where=where, hint=hint)

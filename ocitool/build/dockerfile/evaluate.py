@@ -221,7 +221,7 @@ class _Evaluator:
             missing = partial(_missing, where=where, hint=hint)
             copy(order, source, layer, missing, unpack if one.unpack is not False else None)
         if here:
-            order = Order(tuple(here), destination, attributes)
+            order = Order(tuple(map(literal, here)), destination, attributes)
             copy(order, Layered(here.values()), layer, _lost)
         flags = [f"--{flag}={text}" for flag, text in (("chown", chown), ("chmod", chmod)) if text]
         flags = [*(["--parents"] if one.parents else []), *flags]

@@ -7,15 +7,19 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
 from ocitool.errors import UsageError, local_io
 from ocitool.model.files import Kind, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry, FileContent, file_entry
 from ocitool.rootfs.tree import Node, Tree
+
+_LOOKED_THROUGH: Final = 2000
+"""Most names that are compared with one that is not there."""
 
 
 class Files(Protocol):
@@ -189,9 +193,13 @@ class Context(_Known):
         """Why a file that is in the folder is not seen; empty if there is none."""
         place = self._root / path
         if not os.path.lexists(place):
-            return ""
+            above, _, name = path.rpartition("/")
+            near = get_close_matches(name, self.names(above)[:_LOOKED_THROUGH], 1, 0.75)
+            return f"did you mean {above}{'/' if above else ''}{near[0]}?" if near else ""
         if self._rules.ignores(path):
             return f"{path} is there, but .dockerignore keeps it out"
+        if place.is_symlink():
+            return f"{path} is a link to {place.readlink()}, which leads to nothing in the context"
         return f"{path} is a socket, which no image can hold" if place.is_socket() else ""
 
     def _found(self, path: str) -> "Entry | _Refused | None":

@@ -175,12 +175,28 @@ def test_exclude_is_relative_to_each_directory_and_can_be_taken_back():
 
 
 def test_what_cannot_stand_in_anothers_place():
-    with pytest.raises(UsageError, match="/x/sub is a file or a link"):
+    with pytest.raises(UsageError, match="/x/sub is a file and cannot"):
         copied("d", "/x", below=[directory("x"), file("x/sub")])
     with pytest.raises(UsageError, match="/x/one is a directory and cannot become a file"):
         copied("d", "/x", below=[directory("x"), directory("x/one")])
     with pytest.raises(UsageError, match="/a is not a directory"):
         copied("a.txt", "/a/b", below=[file("a")])
+
+
+def test_a_folder_of_the_context_over_a_link_of_the_base_names_the_way_out():
+    """moby/moby#47367: `COPY rootfs /` with a bin in it, over a base whose /bin is a link."""
+    with pytest.raises(UsageError, match=r"/x/sub is a link to \.\./y and cannot") as refused:
+        copied("d", "/x", below=[directory("x"), link("x/sub", "../y"), directory("y")])
+
+    assert "to /x/sub/" in refused.value.hint
+    assert "y/two" in copied("d/sub", "/x/sub/", below=[directory("x"), link("x/sub", "../y"), directory("y")])
+
+
+def test_two_stars_without_parents_are_told_of():
+    said = not_found("**/package.json", "the context", "")
+
+    assert "COPY --parents" in said.hint
+    assert "--parents" not in not_found("*/package.json", "the context", "").hint
 
 
 def test_an_archive_takes_the_place_of_what_is_there_but_a_link_to_a_directory_stays():

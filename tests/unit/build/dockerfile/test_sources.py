@@ -50,6 +50,19 @@ def test_a_socket_is_not_there_and_that_is_said(tmp_path, monkeypatch):
     assert "sock is a socket, which no image can hold" == source.why_absent("sock")
 
 
+def test_what_is_not_there_is_told_with_what_may_be_meant(tmp_path):
+    """K163: a link out of the context, a name in other letters."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "Main.py").touch()
+    (tmp_path / "out").symlink_to("../elsewhere")
+    source = Context(tmp_path)
+
+    assert "out is a link to ../elsewhere, which leads to nothing in the context" == source.why_absent("out")
+    assert "did you mean app/Main.py?" == source.why_absent("app/main.py")
+    assert "did you mean app?" == source.why_absent("ap")
+    assert ["", "", ""] == [source.why_absent(path) for path in ("package.json", "app/other", "nothing/main.py")]
+
+
 def test_kinds_and_names_beyond_utf_8(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dir").mkdir()
