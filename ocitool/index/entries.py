@@ -8,7 +8,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Tree
 from ocitool.model.mediatype import Family
-from ocitool.model.platform import ARCHITECTURES, OSES, Platform
+from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index
 
 
@@ -80,11 +80,11 @@ def available(entries: Iterable[Entry]) -> str:
 
 
 def check_runnable(platform: Platform, what: str) -> None:
-    """Raise UsageError for an os or architecture that no image format knows."""
-    if platform.os not in OSES or platform.architecture not in ARCHITECTURES:
-        raise UsageError(
-            f"{what} would be for {platform}, which is no platform", hint="name os and architecture as Go does"
-        )
+    """Raise UsageError for an os, architecture or variant that no engine knows by that name."""
+    if not platform.is_known:
+        better = platform.canonical()
+        hint = "name os and architecture as Go does" if better == platform else f"its name is {better}"
+        raise UsageError(f"{what} would be for {platform}, which is no platform", hint=hint)
 
 
 def check_duplicates(entries: Iterable[Entry]) -> None:

@@ -13,7 +13,7 @@ from ocitool.index.entries import Entry, Selector, available, entries_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
-from ocitool.model.platform import ARCHITECTURES, OSES, Platform
+from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_blob
@@ -115,7 +115,7 @@ def inner_indexes(store: Reader, index: Index, *, scope: Scope) -> Mapping[Diges
 
 
 def platform_of(store: Reader, manifest: Manifest, what: str) -> Platform:
-    """The platform that an image's config names; linux/arm gets its v7 written out.
+    """The platform that an image's config names, as engines call it; linux/arm gets its v7 written out.
 
     Raises UsageError, asking for `SRC=PLATFORM`, where there is no image config or it names no platform
     that exists.
@@ -126,8 +126,8 @@ def platform_of(store: Reader, manifest: Manifest, what: str) -> Platform:
             hint=f"say which one it is for: {what}=linux/amd64",
         )
     config = ImageConfig.of(Document(read_blob(store, manifest.config, MANIFEST_LIMIT), manifest.config.media_type))
-    says = config.platform
-    if says.os not in OSES or says.architecture not in ARCHITECTURES:
+    says = config.platform.canonical()
+    if not says.is_known:
         said = f"says {says}" if says.os or says.architecture else "names no platform"
         raise UsageError(f"the config of {what} {said}", hint=f"say which one it is: {what}=linux/amd64")
     return replace(says, variant="v7") if says.architecture == "arm" and not says.variant else says

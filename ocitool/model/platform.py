@@ -28,6 +28,7 @@ OSES: Final = frozenset(
         "openbsd",
         "plan9",
         "solaris",
+        "wasi",  # what Docker and runwasi call it
         "wasip1",
         "windows",
         "hurd",
@@ -84,11 +85,15 @@ _VARIANTS: Final = {
     "arm64": re.compile(r"(v[89](\.[0-9])?)?"),
 }
 """What engines know as variants, where they know any: others are compared as they stand."""
+_LOWEST: Final = {"amd64": "v1", "arm64": "v8"}
+"""The variant that is left out of the one form for comparing."""
+_LEVELS: Final = {"amd64": "v1 to v4", "arm": "v5 to v8", "arm64": "v8, v8.1 and so on to v9.5"}
 _LONG_VARIANTS: Final = {
+    "amd64": re.compile(r"(?:x86[-_]64-?)?v?([1-4])"),
     "arm": re.compile(r"(?:arm)?v?([5-8])(?:l|a|hf|hl)?"),
-    "arm64": re.compile(r"(?:arm)?v?([89](?:\.[0-9])?)(?:-?a)?"),
+    "arm64": re.compile(r"(?:arm)?v?([89](?:\.[1-9])?)(?:\.0)?(?:-?a)?"),
 }
-"""Variants as compilers and kernels name them, which no engine takes."""
+"""Variants as compilers and kernels name them, too; a level zero is the one without a point."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -139,7 +144,7 @@ class Platform:
             os_version=unquote(version) or suffix,
             os_features=tuple(unquote(feature) for feature in features if feature),
         )
-        if platform.os not in OSES or platform.architecture not in ARCHITECTURES:
+        if not platform.is_known:
             raise UsageError(f"unknown platform {text!r}", hint=_suggest(platform))
         return platform
 
@@ -237,14 +242,7 @@ class Platform:
         if self.is_known:
             return self
         named = self.normalised()
-        variants = _LONG_VARIANTS.get(named.architecture)
-        long = variants.fullmatch(named.variant) if variants is not None else None
-        better = replace(
-            self,
-            os=named.os,
-            architecture=named.architecture,
-            variant=f"v{long.group(1)}" if long is not None else named.variant,
-        )
+        better = replace(self, os=named.os, architecture=named.architecture, variant=named.variant)
         return better if better.is_known else self
 
     def normalised(self) -> "Platform":
@@ -289,15 +287,11 @@ def _architecture(name: str, variant: str) -> tuple[str, str]:
         name, variant = alias[0], variant or alias[1]
     if name == "386":
         return name, ""
-    if name == "amd64":
-        return name, "" if variant == "v1" else variant
-    if name == "arm64":
-        if variant in {"", "8", "v8", "v8.0", "8.0"}:
-            return name, ""
-        return name, "v9" if variant in {"9", "9.0", "v9.0"} else variant
+    long = _LONG_VARIANTS[name].fullmatch(variant) if name in _LONG_VARIANTS else None
+    level = f"v{long.group(1)}" if long is not None else variant
     if name == "arm":
-        return name, f"v{variant}" if variant in {"5", "6", "7", "8"} else variant or "v7"
-    return name, variant
+        return name, level or ARM_DEFAULT
+    return name, "" if level == _LOWEST.get(name) else level
 
 
 def _runnable(architecture: str, variant: str) -> list[tuple[str, str]]:
@@ -325,6 +319,8 @@ def _suggest(platform: Platform) -> str:
         return f"the os comes first: linux/{platform.os}"
     if platform.os not in OSES:
         return f"the os is one of {', '.join(sorted(OSES))}"
+    if platform.architecture in _VARIANTS:
+        return f"variants of {platform.architecture} are {_LEVELS[platform.architecture]}"
     return f"the architecture is one of {', '.join(sorted(ARCHITECTURES))}"
 
 

@@ -204,7 +204,7 @@ def test_an_entry_with_half_a_platform(ward, platform, lacks):
         (("linux", "aarch64"), "linux/arm64"),
         (("Linux", "arm64"), "linux/arm64"),
         (("linux", "arm64", "8"), "linux/arm64"),
-        (("linux", "arm64", "armv8"), "linux/arm64/v8"),
+        (("linux", "arm64", "armv8"), "linux/arm64"),
         (("linux", "arm64", "v8.2-a"), "linux/arm64/v8.2"),
     ],
 )

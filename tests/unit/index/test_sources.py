@@ -26,6 +26,8 @@ class TestPlatformOfAnImage:
             ({"os": "linux", "architecture": "arm64", "variant": "v8"}, Platform("linux", "arm64", "v8")),
             ({"os": "linux", "architecture": "arm"}, Platform("linux", "arm", "v7")),
             ({"os": "linux", "architecture": "arm", "variant": "v6"}, Platform("linux", "arm", "v6")),
+            ({"os": "linux", "architecture": "x86_64"}, Platform("linux", "amd64")),
+            ({"os": "Linux", "architecture": "arm", "variant": "7"}, Platform("linux", "arm", "v7")),
             (
                 {"os": "windows", "architecture": "amd64", "os.version": "10.0.1", "os.features": ["win32k"]},
                 Platform("windows", "amd64", "", "10.0.1", ("win32k",)),
@@ -39,7 +41,7 @@ class TestPlatformOfAnImage:
 
         assert expected == entry.platform
 
-    @pytest.mark.parametrize("config", [{}, {"os": "linux"}, {"os": "linux", "architecture": "x86_64"}])
+    @pytest.mark.parametrize("config", [{}, {"os": "linux"}, {"os": "linux", "architecture": "vax"}])
     def test_missing_or_doubtful_is_an_error_that_asks(self, repository, config):
         repository.image("v1", config)
 

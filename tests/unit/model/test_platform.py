@@ -96,6 +96,9 @@ def test_one_part_is_completed_from_the_host(typed, host, meant):
         ("vax", "os/arch"),
         ("linux/am d64", "os/arch"),
         ("lin)ux/amd64", "os/arch"),
+        ("linux/arm/v9", "v5 to v8"),
+        ("linux/arm64/v7", "v8"),
+        ("linux/amd64/v5", "v1 to v4"),
     ],
 )
 def test_what_is_no_platform_is_refused_with_a_way_out(typed, hint):
@@ -112,6 +115,10 @@ def test_what_is_no_platform_is_refused_with_a_way_out(typed, hint):
         ("linux/arm", "linux/arm/v7"),
         ("linux/amd64", "linux/amd64/v1"),
         ("linux(+b+a)/amd64", "linux(+a+b+b)/amd64"),
+        ("linux/arm64/v8.0", "linux/arm64"),
+        ("linux/arm64/8.2", "linux/arm64/armv8.2-a"),
+        ("linux/arm/armv6", "linux/arm/6"),
+        ("linux/amd64/x86-64-v3", "linux/amd64/v3"),
     ],
 )
 def test_two_spellings_are_the_same_platform(one, other):
