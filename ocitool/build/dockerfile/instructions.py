@@ -3,7 +3,8 @@
 Spec: BuildKit's Dockerfile reference, one section an instruction.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ocitool.build.dockerfile.lines import Heredoc, Line
@@ -217,7 +218,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A parsed file: the ARGs before the first FROM, and the stages."""
+    """A parsed file: the ARGs before the first FROM, and the stages; `by_name` has the numbers of each name's."""
 
     file: str
     escape: str
@@ -228,3 +229,11 @@ class Dockerfile:
     """The value of the `check` directive."""
     syntax: str = ""
     """The value of the `syntax` directive."""
+    by_name: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        """List the stages by name."""
+        found: dict[str, list[int]] = {}
+        for stage in self.stages:
+            found.setdefault(stage.base.name, []).append(stage.number)
+        object.__setattr__(self, "by_name", found)

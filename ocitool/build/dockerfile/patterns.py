@@ -12,6 +12,7 @@ from ocitool.errors import UsageError
 
 _NOTHING = "(?!)"
 _ANYTHING = r"[\s\S]"
+_STAR = "[^/]*"
 _ANY_DIRECTORIES = f"(?:{_ANYTHING}*/)?"
 _SPECIAL = frozenset("*?[]\\")
 
@@ -48,6 +49,7 @@ def literal(path: str) -> str:
 
 def _expression(pattern: str, *, deep: bool) -> str:
     out, at = "", 0
+    open_star = None  # where the last `*` stands, while nothing after it can match a slash but a slash
     while at < len(pattern):
         mark = pattern[at]
         at += 1
@@ -56,20 +58,24 @@ def _expression(pattern: str, *, deep: bool) -> str:
             while pattern[at : at + 1] == "*":
                 stars, at = stars + 1, at + 1
             if not deep or stars == 1:
-                out += "[^/]*"
+                if open_star is not None:
+                    out = out[:open_star] + _first(out[open_star:])
+                open_star = len(out)
+                out += _STAR
                 continue
+            open_star = None
             at += pattern[at : at + 1] == "/" and stars % 2 == 0
             if at == len(pattern):
                 out += f"{_ANYTHING}*"
                 continue
             # Two stars and two more say the same again; of an odd number the last one stops at a slash.
             out += "" if out.endswith(_ANY_DIRECTORIES) else _ANY_DIRECTORIES
-            out += "[^/]*" * (stars % 2)
+            out += _STAR * (stars % 2)
         elif mark == "?":
             out += "[^/]"
         elif mark == "[":
             part, at = _class(pattern, at)
-            out += part
+            out, open_star = out + part, None
         elif mark == "\\":
             if at == len(pattern):
                 raise _malformed(pattern, "nothing follows the last backslash")
@@ -77,6 +83,14 @@ def _expression(pattern: str, *, deep: bool) -> str:
         else:
             out += re.escape(mark)
     return out
+
+
+def _first(stretch: str) -> str:
+    """A star and what follows it up to the next one, which takes the rest of the name: the first match will do.
+
+    Looking for the others as well would take forever where there are many.
+    """
+    return f"(?>{_STAR}?{stretch.removeprefix(_STAR)})"
 
 
 def _class(pattern: str, at: int) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Final
 from ocitool.build.dockerfile.deeds import Kind, deeds
 from ocitool.build.dockerfile.instructions import Dockerfile, Run, Stage
 from ocitool.build.dockerfile.sources import Files
-from ocitool.build.dockerfile.stages import Ground, Needed, Origin, find_stage, named, runs
+from ocitool.build.dockerfile.stages import Needed, Origin, find_stage, named, runs
 from ocitool.build.spec import StageSpec
 from ocitool.errors import UsageError
 from ocitool.model.files import Kind as FileKind
@@ -58,7 +58,7 @@ def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, S
     """The stages that are replaced, by number. Raises UsageError for one that the Dockerfile does not have."""
     found: dict[int, StageSpec] = {}
     for spec in specs:
-        stage = find_stage(file.stages, spec.name)
+        stage = find_stage(file, spec.name)
         if stage is None:
             raise UsageError(f"{spec.at}: no such stage in {file.file}", hint=f"it has {named(file.stages)}")
         if stage.number in found:
@@ -70,16 +70,19 @@ def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, S
 def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
     """The role of each needed stage; the target comes last among them."""
     by_number = {one.stage.number: one for one in needed}
+    built_upon: dict[int, set[int]] = {}
+    taken_from: dict[int, set[int]] = {}
+    for one in needed:
+        if one.ground.origin is Origin.STAGE:
+            built_upon.setdefault(one.ground.stage, set()).add(one.stage.number)
+        for source in one.sources.values():
+            if source.origin is Origin.STAGE:
+                taken_from.setdefault(source.stage, set()).add(one.stage.number)
     apart: set[int] = set()
     idle: set[int] = set()
     for one in reversed(needed[:-1]):
         number = one.stage.number
-        upon = {other.stage.number for other in needed if _is_stage(other.ground, number)}
-        taken = {
-            other.stage.number
-            for other in needed
-            if any(_is_stage(source, number) for source in other.sources.values())
-        }
+        upon, taken = built_upon.get(number, set()), taken_from.get(number, set())
         if not apart.issuperset(upon):
             continue
         if number in replaced or (upon and not taken) or _is_another_name(one, by_number, replaced):
@@ -99,7 +102,7 @@ def _only_prepares(one: Needed) -> bool:
 
 def _is_another_name(one: Needed, by_number: Mapping[int, Needed], replaced: Mapping[int, StageSpec]) -> bool:
     """Whether the stage runs nothing itself and is built upon one that is replaced."""
-    below: Needed | None = one
+    below = one if replaced else None
     while below is not None and below.stage.number not in replaced and not any(runs((below,))):
         below = by_number.get(below.ground.stage) if below.ground.origin is Origin.STAGE else None
     return below is not None and below.stage.number in replaced
@@ -113,10 +116,6 @@ def _misses_nothing(number: int, replaced: Mapping[int, StageSpec]) -> bool:
 def replaceable(needed: Sequence[Needed]) -> frozenset[int]:
     """The stages that a table of ocitool.toml would set apart."""
     return roles(needed, {one.stage.number: _ANY for one in needed}).apart
-
-
-def _is_stage(ground: Ground, number: int) -> bool:
-    return ground.origin is Origin.STAGE and ground.stage == number
 
 
 class Backed:

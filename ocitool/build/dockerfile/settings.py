@@ -42,9 +42,11 @@ def bare(words: Iterable[str]) -> str:
 
 def set_env(settings: dict[str, Any], pairs: Iterable[tuple[str, str]]) -> None:
     """Set variables, each in its place if it is there."""
-    env = list(settings.get("Env") or [])
-    for key, value in pairs:
-        place = next((n for n, item in enumerate(env) if item.partition("=")[0] == key), len(env))
+    env, wanted = list(settings.get("Env") or []), dict(pairs)
+    names = [item.partition("=")[0] for item in env]
+    places = {name: place for place, name in reversed(tuple(enumerate(names))) if name in wanted}
+    for key, value in wanted.items():
+        place = places.get(key, len(env))
         env[place : place + 1] = [f"{key}={value}"]
     settings["Env"] = env
 

@@ -11,6 +11,10 @@ from typing import Final
 from ocitool.errors import UsageError
 
 _NAME: Final = re.compile(r"\d+|[@*#?\-$!]|[^\W\d]\w*")
+_PLAIN: Final = re.compile(r"[^$'\"\\`}/]+")
+"""Characters that mean nothing anywhere; heredocs of megabytes are full of them."""
+_MAX_DEPTH: Final = 64
+"""How deep `${a:-${b:-…}}` may go: a guess at what nobody writes, below what Python's stack holds."""
 _PIECE = tuple[str, bool]
 
 
@@ -55,6 +59,7 @@ class _Lexer:
         self._variables = variables
         self._escape = escape
         self._keeps_quotes = keeps_quotes
+        self._depth = 0
         self.names: dict[str, None] = {}
 
     def _peek(self) -> str:
@@ -65,10 +70,18 @@ class _Lexer:
         self._at += 1
         return mark
 
+    def _plain(self) -> str:
+        """The characters from here on that mean nothing."""
+        match = _PLAIN.match(self._word, self._at)
+        if match is None:
+            return ""
+        self._at = match.end()
+        return match[0]
+
     def until(self, stop: str, *, raw: bool = False) -> list[_PIECE]:
         """The pieces up to the character `stop`, or up to the end if it is empty; `raw` keeps escapes."""
         pieces: list[_PIECE] = []
-        while mark := self._next():
+        while mark := self._plain() or self._next():
             if mark == stop:
                 return pieces
             if mark == "$":
@@ -96,7 +109,7 @@ class _Lexer:
 
     def _double(self) -> list[_PIECE]:
         pieces: list[_PIECE] = []
-        while mark := self._next():
+        while mark := self._plain() or self._next():
             if mark == '"':
                 return pieces
             if mark == "$":
@@ -123,6 +136,15 @@ class _Lexer:
             name = self._name()
             return self._value(name) if name else "$"
         self._at += 1
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise UsageError(f"{self._word[:200]!r}: substitutions more than {_MAX_DEPTH} deep")
+        value = self._braced()
+        self._depth -= 1
+        return value
+
+    def _braced(self) -> str:
+        """The value of `${…}`, its two first characters taken."""
         name = self._name()
         if not name:
             raise UsageError(f"{self._word[:200]!r}: bad substitution", hint="write ${NAME}")
@@ -164,7 +186,7 @@ class _Lexer:
 
 def _expression(pattern: str) -> str:
     """A pattern of the shell's, with `*`, `?` and escapes and nothing else."""
-    out, at = "", 0
+    parts, at = [""], 0
     while at < len(pattern):
         mark = pattern[at]
         at += 1
@@ -172,10 +194,15 @@ def _expression(pattern: str) -> str:
             if at == len(pattern):
                 raise UsageError(f"nothing follows the last backslash of the pattern {pattern!r}")
             mark, at = pattern[at], at + 1
-            out += re.escape(mark)
+            parts[-1] += re.escape(mark)
+        elif mark == "*":
+            parts.append("")
         else:
-            out += {"*": ".*", "?": "."}.get(mark) or re.escape(mark)
-    return out
+            parts[-1] += "." if mark == "?" else re.escape(mark)
+    # Between two stars the first match will do: looking for others as well would take forever.
+    first, *others = parts
+    middle, last = others[:-1], others[-1:]
+    return first + "".join(f"(?>.*?{part})" for part in middle) + "".join(f".*{part}" for part in last)
 
 
 def _trimmed(value: str, pattern: str, mark: str) -> str:

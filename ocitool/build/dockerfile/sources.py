@@ -61,52 +61,89 @@ class Layered(_Known):
     """Entries over another tree: what a stage holds after one more layer.
 
     An entry that is no directory hides what is below it, and a directory that replaces something else is empty.
+    However many layers stand over each other, a path is looked for in few places.
     """
 
     def __init__(self, entries: Iterable[Entry], below: Files | None = None) -> None:
         self._given = tuple(entries)
-        self._below = below
+        self._below = below.level if isinstance(below, Layered) else below
 
     @cached_property
-    def _entries(self) -> dict[str, Entry]:
-        """By path, hard links as the files they are. Made when somebody looks: the last layer is often not."""
+    def level(self) -> "Level":
+        """Made when somebody looks, or puts another layer over it: the last layer is often not."""
+        return Level.of(self._given, self._below)
+
+    def entry_at(self, path: str) -> Entry | None:
+        """The newest entry of that path."""
+        return self.level.entry_at(path)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names of both trees, where both have a directory."""
+        return self.level.names(path)
+
+
+class Level(_Known):
+    """Entries by path over a tree. A level that is not much larger is never below it: the two become one.
+
+    `closed` are the directories that hide something else of the tree below, with all that was in it.
+    """
+
+    def __init__(self, entries: dict[str, Entry], closed: frozenset[str], below: Files | None) -> None:
+        self.entries = entries
+        self.closed = closed
+        self.below = below
+
+    @classmethod
+    def of(cls, given: Iterable[Entry], below: Files | None) -> "Level":
+        """Entries over a tree, hard links as the files they are."""
         found: dict[str, Entry] = {}
-        for entry in self._given:
-            if entry.kind is Kind.HARDLINK:
-                found[entry.path] = replace(found[entry.link], path=entry.path)
-            else:
-                found[entry.path] = entry
-        return found
+        for entry in given:
+            is_link = entry.kind is Kind.HARDLINK
+            found[entry.path] = replace(found[entry.link], path=entry.path) if is_link else entry
+        folders = (path for path, entry in found.items() if entry.kind is Kind.DIRECTORY)
+        merged = {None, Kind.DIRECTORY}
+        closed = (path for path in folders if below is not None and below.kind_at(path) not in merged)
+        level = cls(found, frozenset(closed), below)
+        # Each level that is left is at least twice as large as the one over it, so that there are few.
+        while isinstance(level.below, Level) and len(level.below.entries) < 2 * len(level.entries):
+            level = level.joined(level.below)
+        return level
+
+    def joined(self, below: "Level") -> "Level":
+        """The two as one."""
+        shut = {path for path in self.entries if not self._opens(path) and path in below.listed}
+        kept = below.entries
+        if shut:
+            kept = {path: entry for path, entry in kept.items() if shut.isdisjoint(ancestors(path))}
+        return Level({**kept, **self.entries}, self.closed | below.closed, below.below)
+
+    def _opens(self, path: str) -> bool:
+        """Whether what the tree below has in a directory of ours is still there."""
+        return self.entries[path].kind is Kind.DIRECTORY and path not in self.closed
 
     @cached_property
-    def _names(self) -> dict[str, set[str]]:
-        """What each directory holds."""
+    def listed(self) -> dict[str, set[str]]:
+        """What each directory has of ours."""
         found: dict[str, set[str]] = {}
-        for path in self._entries:
+        for path in self.entries:
             found.setdefault(parent(path), set()).add(path.rpartition("/")[2])
         return found
 
     def entry_at(self, path: str) -> Entry | None:
         """The newest entry of that path."""
-        own = self._entries.get(path)
-        if own is not None or self._below is None:
+        own = self.entries.get(path)
+        if own is not None or self.below is None:
             return own
-        above = path
-        while above := parent(above):
-            there = self._entries.get(above)
-            if there is not None and (there.kind is not Kind.DIRECTORY or not self._merges(above)):
-                return None
-        return self._below.entry_at(path)
+        if any(above in self.entries and not self._opens(above) for above in ancestors(path)):
+            return None
+        return self.below.entry_at(path)
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names of both trees, where both have a directory."""
-        found = set(self._names.get(path, ()))
-        if self._below is not None and (path not in self._entries or self._merges(path)):
-            found.update(name for name in self._below.names(path) if self.entry_at(f"{path}/{name}".lstrip("/")))
+        found = set(self.listed.get(path, ()))
+        if self.below is not None and (path not in self.entries or self._opens(path)):
+            found.update(name for name in self.below.names(path) if self.entry_at(f"{path}/{name}".lstrip("/")))
         return tuple(sorted(found, key=name_bytes))
-
-    def _merges(self, path: str) -> bool:
-        return self._below is not None and self._below.kind_at(path) is Kind.DIRECTORY
 
 
 class Imaged(_Known):

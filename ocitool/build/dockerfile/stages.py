@@ -3,6 +3,7 @@
 A stage that nothing leads to is not looked at (K172). Spec: BuildKit's Dockerfile reference, "FROM".
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -107,7 +108,7 @@ def target_of(file: Dockerfile, name: str) -> Stage:
     """The stage of that name or number; the last one for an empty name. Raises NotFound."""
     if not name:
         return file.stages[-1]
-    stage = find_stage(file.stages, name)
+    stage = find_stage(file, name)
     if stage is None:
         hint = f"it has {named(file.stages)}"
         raise NotFound(f"no stage {name!r} in {file.file}", name=name, where=file.file, hint=hint)
@@ -119,15 +120,22 @@ def named(stages: Iterable[Stage]) -> str:
     return ", ".join(one.name if one.base.name else f"{one.number} (without a name)" for one in stages)
 
 
-def find_stage(stages: Iterable[Stage], name: str) -> Stage | None:
+def find_stage(file: Dockerfile, name: str) -> Stage | None:
     """The last stage of that name, else that with the number; None if there is none."""
-    stages = tuple(stages)
-    named = [stage for stage in stages if stage.base.name == name.lower()]
-    if named:
-        return named[-1]
-    if name.isascii() and name.isdigit() and int(name[:6]) < len(stages):
-        return stages[int(name[:6])]
-    return None
+    return _named(file, name, len(file.stages)) or _numbered(file, name, len(file.stages))
+
+
+def _named(file: Dockerfile, name: str, end: int) -> Stage | None:
+    """The last stage of that name whose number is below `end`."""
+    numbers = file.by_name.get(name.lower(), ()) if name else ()
+    at = bisect_left(numbers, end)
+    return file.stages[numbers[at - 1]] if at else None
+
+
+def _numbered(file: Dockerfile, name: str, end: int) -> Stage | None:
+    """The stage with that number, if it is below `end`."""
+    is_one = name.isascii() and name.isdigit() and int(name[:6]) < end
+    return file.stages[int(name[:6])] if is_one else None
 
 
 def runs(needed: Iterable[Needed]) -> Iterator[tuple[Stage, Run]]:
@@ -171,8 +179,7 @@ def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wante
             explicit = Platform.parse(text, wanted.host)
         except UsageError as error:
             raise problem(file.file, stage.base.line.number, error.what, error.hint) from None
-    earlier = file.stages[: stage.number]
-    ground = _ground(image, earlier, wanted, explicit, by_number=False)
+    ground = _ground(image, _named(file, image, stage.number), wanted, explicit)
     sources: dict[str, Ground] = {}
     inherited = triggers(file.stages[ground.stage], file) if ground.origin is Origin.STAGE else ()
     for one in (*inherited, *stage.body):
@@ -181,14 +188,9 @@ def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wante
     return Needed(stage, ground, sources, inherited)
 
 
-def _ground(
-    name: str, stages: Iterable[Stage], wanted: Wanted, explicit: Platform | None, *, by_number: bool
-) -> Ground:
+def _ground(name: str, stage: Stage | None, wanted: Wanted, explicit: Platform | None = None) -> Ground:
+    """What a name leads to: the stage, if there is one of that name."""
     platform = explicit or wanted.platform
-    stages = tuple(stages)
-    stage = next((one for one in reversed(stages) if one.base.name and one.base.name == name.lower()), None)
-    if stage is None and by_number:
-        stage = find_stage(stages, name)
     if stage is not None and not wanted.replaces(stage):
         return Ground(Origin.STAGE, name, stage.number)
     try:
@@ -211,11 +213,10 @@ def _copied(file: Dockerfile, stage: Stage, copy: Copy, wanted: Wanted) -> Groun
             f"--from={name} holds a variable",
             "name a stage with FROM … AS, and --from that stage",
         )
-    later = find_stage(file.stages[stage.number :], name)
-    is_number = name.isascii() and name.isdigit()
-    ground = _ground(name, file.stages[: stage.number], wanted, None, by_number=True)
-    is_found = ground.origin in {Origin.STAGE, Origin.CONTEXT}
-    if not is_found and ((later is not None and later.base.name == name.lower()) or is_number):
+    above = _named(file, name, stage.number) or _numbered(file, name, stage.number)
+    ground = _ground(name, above, wanted)
+    is_later = _named(file, name, len(file.stages)) is not None or (name.isascii() and name.isdigit())
+    if ground.origin not in {Origin.STAGE, Origin.CONTEXT} and is_later:
         raise problem(
             file.file,
             number,

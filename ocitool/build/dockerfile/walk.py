@@ -74,13 +74,15 @@ class Walk:
 
     def lines(self, stage: Stage) -> tuple[Line, ...]:
         """The RUN lines of the stage itself; what is known after its last line stays in this object."""
-        ground = self._needed[stage.number].ground
-        if ground.origin is Origin.STAGE:
-            self.lines(self._file.stages[ground.stage])
-        else:
-            self.workdir, variables = start_of(ground.name)
-            self.is_of_go = "GOPATH" in variables
-            self.variables = dict(variables)
+        chain = [stage]
+        while (ground := self._needed[chain[-1].number].ground).origin is Origin.STAGE:
+            chain.append(self._file.stages[ground.stage])
+        self.workdir, variables = start_of(ground.name)
+        self.is_of_go = "GOPATH" in variables
+        self.variables = dict(variables)
+        for below in reversed(chain[1:]):
+            for instruction in below.body:
+                self._follow(instruction)
         found = []
         for instruction in stage.body:
             if isinstance(instruction, Run):

@@ -79,8 +79,9 @@ def _secrets(scene: Scene) -> Iterator[Hit]:
 
 
 def _relative_workdir(scene: Scene) -> Iterator[Hit]:
+    workdirs = scene.having(made.Workdir)
     for stage, steps in scene.stages():
-        if any(isinstance(step.instruction, made.Workdir) for step in scene.below(stage)):
+        if scene.upon_any(stage, workdirs):
             continue
         for step in steps:
             if isinstance(step.instruction, made.Workdir):

@@ -73,12 +73,20 @@ class Scene:
         """The stages that were looked at, each with its steps."""
         return ((self.file.stages[number], steps) for number, steps in self.steps.items())
 
-    def below(self, stage: Stage) -> Iterator[Step]:
-        """The steps of the stages that a stage is built upon, the nearest stage first."""
+    def having(self, kind: type) -> frozenset[int]:
+        """The stages that have such an instruction, themselves or in a stage that they are built upon."""
+        found: set[int] = set()
+        for stage in self.file.stages:  # a stage is built upon those above it
+            ground = self.grounds.get(stage.number)
+            is_upon = ground is not None and ground.origin is Origin.STAGE and ground.stage in found
+            if is_upon or any(isinstance(step.instruction, kind) for step in self.steps.get(stage.number, ())):
+                found.add(stage.number)
+        return frozenset(found)
+
+    def upon_any(self, stage: Stage, stages: frozenset[int]) -> bool:
+        """Whether a stage is built upon one of these."""
         ground = self.grounds.get(stage.number)
-        while ground is not None and ground.origin is Origin.STAGE:
-            yield from self.steps.get(ground.stage, ())
-            ground = self.grounds.get(ground.stage)
+        return ground is not None and ground.origin is Origin.STAGE and ground.stage in stages
 
 
 def look(

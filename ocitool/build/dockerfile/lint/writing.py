@@ -58,8 +58,9 @@ def _maintainer(scene: Scene) -> Iterator[Hit]:
 
 
 def _shell_form(scene: Scene) -> Iterator[Hit]:
+    shells = scene.having(made.Shell)
     for stage, steps in scene.stages():
-        has_shell = any(isinstance(step.instruction, made.Shell) for step in scene.below(stage))
+        has_shell = scene.upon_any(stage, shells)
         for step in steps:
             one = step.instruction
             has_shell = has_shell or isinstance(one, made.Shell)

@@ -71,3 +71,11 @@ def test_malformed_patterns_are_refused(pattern):
 )
 def test_two_stars_cross_directories(pattern, path, expected):
     assert expected is deep_glob(pattern)(path)
+
+
+@pytest.mark.parametrize("matches", [glob, deep_glob])
+def test_many_stars_are_tried_once_each(matches):
+    assert not matches("*a*a*a*a*a*a*a*a*b")("a" * 250)
+    assert matches("*a*a*a*a*a*a*a*a*")("a" * 250)
+    assert matches("*/*b*c")("x/bbc")
+    assert not matches("*/*b*c")("x/y/bc")

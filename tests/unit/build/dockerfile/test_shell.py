@@ -94,3 +94,21 @@ def test_expose_splits_what_a_variable_holds():
     assert ("80", "443", "x", "80 443") == tuple(
         word for text in ("$two", "x", '"$two"') for word in expand_words(text, VARIABLES)
     )
+
+
+def test_substitutions_in_substitutions_have_a_limit():
+    def nested(depth: int) -> str:
+        return "${A:-" * depth + "x" + "}" * depth
+
+    assert "x" == expand(nested(64), {}).text
+    assert "xx" == expand(nested(64) * 2, {}).text
+    with pytest.raises(UsageError, match="more than 64 deep"):
+        expand(nested(65), {})
+
+
+@pytest.mark.parametrize(
+    ("expected", "word"),
+    [("a" * 300, "${V#*a*a*a*a*a*a*b}"), ("a" * 300, "${V%%*b*a*a*a*a*a*c}"), ("a" * 294, "${V#*a*a*a*a*a*a}")],
+)
+def test_many_stars_are_tried_once_each(expected, word):
+    assert expected == expand(word, {"V": "a" * 300}).text

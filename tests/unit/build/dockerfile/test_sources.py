@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from ocitool.build.dockerfile.ignore import IgnoreRules
-from ocitool.build.dockerfile.sources import Context
+from ocitool.build.dockerfile.sources import Context, Layered
 from ocitool.errors import UsageError
 from ocitool.model.files import Kind
+from ocitool.pack.entries import Entry
 
 
 @pytest.fixture
@@ -104,3 +105,38 @@ def test_a_file_deep_down_can_be_asked_for_at_once(tmp_path, shallow):
 
     shallow()
     assert 1 == Context(tmp_path).entry_at(f"{deep}/f").content.size
+
+
+def tree(*paths: str) -> list[Entry]:
+    """Entries of these paths: with a slash at the end a directory, with one at the start a link, else a file."""
+    kinds = {True: Kind.DIRECTORY, False: Kind.FILE}
+    return [
+        Entry(path[1:], Kind.SYMLINK, link="x")
+        if path[0] == "/"
+        else Entry(path.rstrip("/"), kinds[path[-1] == "/"])
+        for path in paths
+    ]
+
+
+@pytest.mark.parametrize("base", [tree("x/", "x/deep", "y"), tree("x"), tree("y/", "y/deep"), []])
+@pytest.mark.parametrize("middle", [tree("x/", "x/a", "z"), tree("x"), tree("/x"), tree("y/", "y/b", "y/c", "x/")])
+@pytest.mark.parametrize("top", [tree("x/", "x/a"), tree("x", "z"), tree("/y", "x/", "x/new"), tree("w/", "w/w")])
+def test_layers_that_became_one_are_what_they_were(base, middle, top):
+    """What stands over each other, looked at in one way and in the other: a folder over a file is empty."""
+
+    class Apart:
+        """A tree that no level joins with."""
+
+        def __init__(self, files):
+            self.entry_at, self.names, self.kind_at, self.link_at = (
+                files.entry_at, files.names, files.kind_at, files.link_at
+            )  # fmt: skip
+
+    joined = Layered(top, Layered(middle, Layered(base)))
+    apart = Layered(top, Apart(Layered(middle, Apart(Layered(base)))))
+
+    for path in ("", "x", "y", "z", "w"):
+        assert apart.names(path) == joined.names(path)
+    for path in ("x", "x/a", "x/deep", "x/new", "y", "y/b", "y/deep", "z", "w", "w/w", "x/a/b"):
+        assert apart.entry_at(path) == joined.entry_at(path)
+        assert apart.kind_at(path) is joined.kind_at(path)

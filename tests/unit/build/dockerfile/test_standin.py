@@ -43,9 +43,7 @@ def get(tmp_path, source):
         file = parse(f"FROM golang AS b\n{dockerfile}{LAST}".encode(), "D")
         wanted = Wanted(ARM, HOST, arguments=arguments)
         project = Project(source, tmp_path / "work", {"PATH": str(go.parent), "HOME": "/h"})
-        return stand_in(
-            Replacing(file, find_stage(file.stages, "b"), spec, project), needed_stages(file, wanted), wanted
-        )
+        return stand_in(Replacing(file, find_stage(file, "b"), spec, project), needed_stages(file, wanted), wanted)
 
     return call
 
