@@ -97,6 +97,8 @@ def draft(
     `source` is the context, None if it is not known. `left` are the numbers of the lines that nothing replaces yet;
     None means all.
     """
+    if not any(runs(needed)):
+        return NOTHING
     drafter = _Drafter(file, needed, wanted, source or _NOWHERE)
     tables = {}
     for one in needed:
@@ -105,8 +107,7 @@ def draft(
             tables[one.stage.number] = drafter.table(one)
         elif one.stage.number not in drafter.apart and any(map(_compiles_alone, lines)):
             tables[one.stage.number] = drafter.in_place(one)
-    served = {n: tables[at] for n in drafter.apart if (at := drafter.serves(n, tables)) is not None}
-    return Draft(tables, served)
+    return Draft(tables, drafter.served(tables))
 
 
 class _Drafter:
@@ -154,19 +155,18 @@ class _Drafter:
             number = ground.stage
         return None
 
-    def serves(self, number: int, tables: Mapping[int, Table]) -> int | None:
-        """The first stage with a table that is built upon the stage, or copies from it, by however many steps."""
-        if number in tables:
-            return number
-        for one in self._needed:
-            grounds = (one.ground, *one.sources.values())
-            if one.stage.number in self.apart and any(
-                ground.origin is Origin.STAGE and ground.stage == number for ground in grounds
-            ):
-                found = self.serves(one.stage.number, tables)
-                if found is not None:
-                    return found
-        return None
+    def served(self, tables: Mapping[int, Table]) -> dict[int, Table]:
+        """For a stage apart the first table of one built upon it or copying from it, by however many steps."""
+        found = dict(tables)
+        users: dict[int, int] = {}
+        for one in reversed(self._needed):  # whoever uses a stage comes after it
+            number = one.stage.number
+            if number not in found and number in users:
+                found[number] = found[users[number]]
+            if number in found and number in self.apart:
+                for ground in (one.ground, *one.sources.values()):
+                    users |= {ground.stage: number} if ground.origin is Origin.STAGE else {}
+        return {number: table for number, table in found.items() if number in self.apart}
 
     def table(self, one: Needed) -> Table:
         """The table of a stage."""
