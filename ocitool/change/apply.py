@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ocitool.change.journal import Journal, Record
 from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag
-from ocitool.errors import Conflict, RegistryError
+from ocitool.errors import Conflict, DigestMismatch, RegistryError
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.graph.copy import copy
 from ocitool.graph.referrers import drop_referrer, is_found, put_referrer
@@ -183,19 +183,34 @@ class _Work:
                 if outcome is Put.STORED and view(document).subject is not None:
                     self._referrers.append(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
-            case Bring(origin, descriptor, trust=trust):
+            case Bring(origin, descriptor, trust=trust, anew=anew):
                 report = copy(
                     origin,
                     str(descriptor.digest),
                     self._store,
                     scope=self._scope,
                     trust=trust,
+                    anew=anew,
                     listener=self._listener,
                 )
+                if anew:
+                    self._check_healed(descriptor.digest)
                 sent = report.manifests_sent + sum(n for put, n in report.puts.items() if put is not Put.EXISTED)
                 outcome = Put.STORED if sent else Put.EXISTED
                 self._pushed.add(descriptor.digest)
         self._outcomes.append(outcome)
+
+    def _check_healed(self, digest: Digest) -> None:
+        """Raise DigestMismatch if other bytes are still served under a digest whose own were put there again."""
+        try:
+            self._store.get_manifest(str(digest))
+        except DigestMismatch as error:
+            error.add_note(f"{self._store.label} took the right bytes and kept the others, as most registries do")
+            error.hint = (
+                "delete the manifest and let the registry collect its garbage, then repair again; "
+                f"or drop the entry: ocitool index remove REF --digest {digest}"
+            )
+            raise
 
     def tag(self, tag: Tag) -> None:
         """Look, write, note, settle, look. Raises Conflict if anybody came between."""

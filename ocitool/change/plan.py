@@ -37,8 +37,9 @@ class PutBlob:
 class Bring:
     """Copy a manifest with everything it reaches from another store, by its digest.
 
-    With `trust` a target that has the manifest is believed to have everything below it. `subject` is what the
-    manifest is known to refer to: what refers to one manifest may share a fallback tag.
+    With `trust` a target that has the manifest is believed to have everything below it; with `anew` it is not even
+    believed to have the manifest, since what it serves are other bytes. `subject` is what the manifest is known to
+    refer to: what refers to one manifest may share a fallback tag.
     """
 
     origin: Reader
@@ -46,6 +47,7 @@ class Bring:
     label: str = ""
     trust: bool = False
     subject: Digest | None = None
+    anew: bool = False
 
     def to_tree(self) -> dict[str, Any]:
         """The step for JSON output."""

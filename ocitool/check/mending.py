@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from ocitool.change.plan import Bring, PutBlob, PutManifest
 from ocitool.change.reason import Reason
 from ocitool.check.refill import Origin
+from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
 
@@ -17,7 +18,8 @@ CHILD: tuple[str, ...] = ("mediaType", "digest", "size", "data")
 class Wishes:
     """What a human decided. `sources` are where what is gone may still be found.
 
-    With `substitute` an image of the same platform from there may stand in for one that is nowhere.
+    With `substitute` an image of the same platform from there may stand in for one that is nowhere. `keep` are the
+    images that stay where others are for their platform.
     """
 
     drop_missing: bool = False
@@ -27,6 +29,7 @@ class Wishes:
     substitute: bool = False
     attestations_to_referrers: bool = False
     drop_misfits: bool = False
+    keep: frozenset[Digest] = frozenset()
 
 
 class Mending:
@@ -54,9 +57,9 @@ class Mending:
         """Store this too, once."""
         self.content += [step for step in steps if step not in self.content]
 
-    def bring(self, origin: Origin, entry: Descriptor) -> None:
+    def bring(self, origin: Origin, entry: Descriptor, *, anew: bool = False) -> None:
         """Copy a manifest with all that it reaches from where it still is."""
-        self.content.append(Bring(origin.store, entry, label_of(entry)))
+        self.content.append(Bring(origin.store, entry, label_of(entry), anew=anew))
 
     def swap(self, before: Document, after: Document, label: str) -> None:
         """Put one manifest in the place of another."""

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from ocitool.change import plan as plans
 from ocitool.change.plan import Plan
-from ocitool.check import attestations, refill
+from ocitool.check import attestations, doubles, refill
 from ocitool.check.engine import findings
 from ocitool.check.evidence import RIGHT, Verdict, verdict
-from ocitool.check.finding import Severity
+from ocitool.check.finding import Finding, Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
 from ocitool.check.mending import CHILD, Mending, Wishes, label_of, name_type, named
-from ocitool.check.rules.index import is_vague
+from ocitool.errors import DigestMismatch
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
@@ -27,7 +27,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, effective_type, vie
 
 _UNKNOWN = {"architecture": "unknown", "os": "unknown"}
 _PLATFORM_KEYS = ("architecture", "os", "os.version", "os.features", "variant")
-_REFILLED = frozenset(["config/missing", "layer/missing"])
+_REFILLED = frozenset(["config/missing", "layer/missing", "index/child-digest"])
 """What is mended only where a source has it."""
 
 
@@ -75,7 +75,7 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
         for one in findings(look)
         if one.severity is Severity.ERROR
         and (not one.fixable or one.rule in _REFILLED)
-        and (one.rule, one.at.digest) not in mender.brought
+        and not mender.has_told(one)
     ]
     return Repair(plan, tuple(dict.fromkeys(work.left)), work.is_blocked)
 
@@ -86,35 +86,48 @@ class _Mender:
     def __init__(self, look: Look, wishes: Wishes) -> None:
         self._look = look
         self.work = Mending(wishes)
-        self.brought: set[tuple[str, Digest]] = set()  # the rule that speaks, and where, of what comes back
+        self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
+        self._dropped: set[Digest] = set()
         self._gone = {edge.descriptor.digest for edge in look.snapshot.missing}
         self._refused = {edge.descriptor.digest for edge, _ in look.snapshot.refused}
         self._unread = {edge.descriptor.digest for edge, _ in look.snapshot.unanswered}
 
     def index(self, index: Index) -> Document:
         """The index as it ought to be."""
-        document = self._once(self._flat(index, self._once(index.document)))
+        document = doubles.once(self.work, self._flat(index, doubles.once(self.work, index.document)))
         seen = view(document)
         if not isinstance(seen, Index):
             return document
         moved = attestations.move(self.work, self._look, seen) if self._wishes.attestations_to_referrers else ()
         attested = {entry.attested for entry in seen.entries if entry not in moved}
         rulings = [self._ruling(entry) for entry in seen.entries]
+        platforms = [ruling.entry or entry.platform for ruling, entry in zip(rulings, seen.entries, strict=True)]
+        passed_over = doubles.passed_over(self.work, seen.entries, platforms)
         trees: list[Tree] = []
+        kept: set[Digest] = set()
         for number, (tree, entry) in enumerate(zip(document.tree()["manifests"], seen.entries, strict=True)):
+            before = len(trees)
+            if number in passed_over:
+                continue
             if entry.digest in self._gone:
                 trees += self._refill(tree, entry, seen)
             elif entry.digest in self._refused or entry.digest in self._unread:
-                self.work.left.append(f"{label_of(entry)}: its manifest could not be read")
+                self._replace_bytes(entry)
                 trees.append(tree)
             elif entry.is_attestation:
                 trees += [self._attestation(tree, entry)] if entry not in moved else []
             else:
                 ruling = self._decided(seen, rulings, number)
                 trees += self._entry(tree, entry, seen, ruling, is_attested=str(entry.digest) in attested)
-        trees = self._ordered(self._distinct(self._without_stale(seen, trees)))
+            if len(trees) > before:
+                kept.add(entry.digest)
+        self._dropped = {entry.digest for entry in seen.entries} - kept
+        trees = self._ordered(doubles.distinct(self.work, self._look, self._without_stale(seen, trees)))
         if not trees and seen.entries:
-            self.work.left.append("no entry would be left in the index; ocitool delete removes the tag itself")
+            self.work.left.append(
+                "no entry would be left in the index; --source PLACE brings back what is gone, "
+                "crane delete or skopeo delete removes the tag itself"
+            )
             self.work.is_blocked = True
             return index.document
         media_type = effective_type(document)
@@ -185,6 +198,34 @@ class _Mender:
         )
         return [tree]
 
+    def has_told(self, one: Finding) -> bool:
+        """Whether a finding needs no word of its own: of a child that is dropped, or that was dealt with."""
+        about = {one.at.digest}
+        about |= {
+            edge.descriptor.digest
+            for edge in self._look.snapshot.below(one.at.digest)
+            if f"{one.at.pointer}/".startswith(f"{edge.pointer}/")
+        }
+        return bool(about & self._dropped) or any((one.rule, digest) in self._told for digest in about)
+
+    def _replace_bytes(self, entry: Descriptor) -> None:
+        """What becomes of an entry whose manifest cannot be read: its own bytes put back, or left."""
+        snapshot = self._look.snapshot
+        error = next(
+            e for edge, e in (*snapshot.unanswered, *snapshot.refused) if edge.descriptor.digest == entry.digest
+        )
+        is_other = isinstance(error, DigestMismatch)
+        rule = "index/child-digest" if is_other else "index/broken-child"
+        self._told.add((rule, entry.digest))
+        origin = refill.holder(self._wishes.sources, entry) if is_other else None
+        if origin is not None:
+            self.work.bring(origin, entry, anew=True)
+            self.work.because(rule, f"{named(entry)} is put there anew from {origin.label}", entry.digest)
+            return
+        ways = "--source PLACE puts its own bytes back, " if is_other else ""
+        ways += f"ocitool index remove REF --digest {entry.digest} drops it"
+        self.work.left.append(f"{label_of(entry)}: {error}; {ways}  [{rule}]")
+
     def _refill_blobs(self, image: Image, entry: Descriptor) -> None:
         """Bring the config and the layers back that are known to be gone, where a source has the image."""
         blobs = (
@@ -197,7 +238,7 @@ class _Mender:
             self.work.bring(origin, entry)
             text = f"what {named(entry)} lacks is brought back from {origin.label}"
             self.work.because(rules, text, entry.digest)
-            self.brought |= {(rule, entry.digest) for rule in rules}
+            self._told |= {(rule, entry.digest) for rule in rules}
 
     def _attestation(self, tree: Tree, entry: Descriptor) -> Tree:
         child = self._look.snapshot.documents.get(entry.digest)
@@ -309,46 +350,6 @@ class _Mender:
                     )
         return kept
 
-    def _once(self, document: Document) -> Document:
-        """Without an entry for an image that another entry names for the same platform, or for none."""
-        seen: set[tuple[Digest, Platform | None]] = set()
-        kept: list[Tree] = []
-        for tree in document.tree()["manifests"]:
-            entry = Descriptor.from_tree(tree)
-            key = (entry.digest, entry.platform.normalised() if entry.platform else None)
-            if key in seen and not entry.is_attestation:
-                self._second(entry)
-                continue
-            kept.append(tree)
-            seen.add(key)
-        return document.edit(lambda tree: tree.update(manifests=kept))
-
-    def _second(self, entry: Descriptor) -> None:
-        self.work.because("index/duplicate-platform", f"the second {named(entry)} is dropped", entry.digest)
-
-    def _distinct(self, trees: list[Tree]) -> list[Tree]:
-        """Without what says the same again once it is mended; two images of one platform need a human."""
-        kept: list[Tree] = []
-        seen: dict[Platform, Descriptor] = {}
-        for tree in trees:
-            entry = Descriptor.from_tree(tree)
-            if entry.platform is None or entry.is_attestation:
-                kept.append(tree)
-                continue
-            other = seen.setdefault(entry.platform.normalised(), entry)
-            if other is entry:
-                kept.append(tree)
-            elif other.digest == entry.digest:
-                self._second(entry)
-            else:
-                kept.append(tree)
-                if not is_vague(entry) and not is_vague(other):  # of those the ruling speaks
-                    self.work.left.append(
-                        f"{entry.platform}: {other.digest.short} and {entry.digest.short} are both for it; "
-                        "say which goes with ocitool index remove --digest"
-                    )
-        return kept
-
     def _ordered(self, trees: list[Tree]) -> list[Tree]:
         """Images before attestations."""
         kinds = [_is_attestation(tree) for tree in trees]
@@ -360,6 +361,7 @@ class _Mender:
     def alone(self, manifest: Manifest) -> Document:
         """An image that stands in no index: what of it can be mended without an entry's word."""
         image = Image(None, manifest, self._look.configs.get(manifest.config.digest))
+        self._refill_blobs(image, Descriptor.of(manifest.document))
         ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
         if ruling.open:
             self.work.left.append(ruling.open)

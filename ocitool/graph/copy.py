@@ -45,12 +45,14 @@ def copy(
     scope: Scope,
     width: int = 8,
     trust: bool = False,
+    anew: bool = False,
     listener: Listener = silent,
 ) -> CopyReport:
     """Copy `name` from `source` to `target` and point every tag at it.
 
-    With `trust` a target that has the root is believed to have everything below it. Errors carry a note
-    that says which side failed. After an error or a cancellation the tags are what they were.
+    With `trust` a target that has the root is believed to have everything below it; with `anew` every manifest is
+    put whatever the target says that it has. Errors carry a note that says which side failed. After an error or a
+    cancellation the tags are what they were.
     """
     if trust:
         root = source.get_manifest(name)
@@ -65,6 +67,7 @@ def copy(
         source_of=lambda descriptor: StoreSource(descriptor, source),
         scope=scope,
         width=width,
+        anew=anew,
         listener=listener,
     )
 
@@ -76,14 +79,16 @@ def publish(
     source_of: Callable[[Descriptor], Source],
     scope: Scope,
     width: int = 8,
+    anew: bool = False,
     listener: Listener = silent,
     done: Mapping[Digest, Put] = MappingProxyType({}),
 ) -> CopyReport:
     """Store a snapshot's blobs, then its manifests from the leaves up, then the tags.
 
-    `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. `done`
-    are blobs that were put there already, and how. One round of questions (every blob, every manifest, every
-    tag at once) comes first, so that publishing what is there already costs one round trip.
+    `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. `done` are
+    blobs that were put there already, and how. With `anew` no manifest counts as there. One round of questions
+    (every blob, every manifest, every tag at once) comes first, so that publishing what is there already costs one
+    round trip.
     """
     skipped = tuple(d for d in snapshot.blobs if mediatype.is_foreign(d.media_type) and d.urls)
     blobs = [d for d in snapshot.blobs if d not in skipped]
@@ -95,9 +100,9 @@ def publish(
             for d in blobs
             if d.digest not in done
         }
-        heads = {d.digest: group.spawn(target.head, str(d.digest)) for d in documents}
+        heads = {} if anew else {d.digest: group.spawn(target.head, str(d.digest)) for d in documents}
         tagged = {tag: group.spawn(target.head, tag) for tag in tags if tag}
-    absent = {digest for digest, task in heads.items() if task.result is None}
+    absent = {d.digest for d in documents if anew or heads[d.digest].result is None}
     root = snapshot.documents[snapshot.root.digest]
     due = tuple(tag for tag in tags if not tag or not _is(tagged[tag].result, root))
     with _side("destination"):

@@ -56,7 +56,9 @@ def remove(index: Index, selector: Selector, *, attestations: bool = False) -> D
     selector.check(old, "the index")
     listed = [e for e in old if not selector.matches(e) and not (attestations and e.descriptor.is_attestation)]
     if old and not listed:
-        raise UsageError("no entry would be left in the index", hint="ocitool delete removes the tag itself")
+        raise UsageError(
+            "no entry would be left in the index", hint="crane delete or skopeo delete removes the tag itself"
+        )
     return _with(index, _without_orphans(old, listed))
 
 

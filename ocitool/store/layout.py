@@ -132,7 +132,7 @@ class LayoutStore:
         """
         media_type = effective_type(document)
         digest = document.digest
-        if self._size(digest) != document.size:
+        if self._size(digest) != document.size or not self._holds(document):
             self._write(digest, iter((document.raw,)))
         descriptor = Descriptor(media_type, digest, document.size)
         seen = view(document)
@@ -243,6 +243,10 @@ class LayoutStore:
         except OSError as error:
             raise local_io(error, "look into the layout") from error
         return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def _holds(self, document: Document) -> bool:
+        """Whether the bytes on disk are those, and not others of their size that a bad disk or hand left."""
+        return b"".join(read_file(self.blob_path(document.digest))) == document.raw
 
     def _prepare(self) -> None:
         try:

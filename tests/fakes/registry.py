@@ -413,7 +413,9 @@ class Handler(BaseHTTPRequestHandler):
         absent = [entry["digest"] for entry in below if (name, entry["digest"]) not in held]
         if absent:
             return _error(400, "MANIFEST_BLOB_UNKNOWN", absent[0])
-        registry.manifests[name, digest] = (kind, self.data)
+        registry.manifests.setdefault(
+            (name, digest), (kind, self.data)
+        )  # whatever it holds there already, it keeps
         if ":" not in reference:
             registry.tags[name, reference] = digest
         subject = {"OCI-Subject": tree["subject"]["digest"]} if "subject" in tree and registry.referrers else {}

@@ -169,7 +169,7 @@ RULES: Final = (
         "Under an entry's digest stands something else",
         "Every client refuses content that does not have the digest it asked for.",
         "a child's bytes were changed in the registry's storage",
-        _ERROR, child_digest,
+        _ERROR, child_digest, fixable=True,
     ),
     Rule(
         "index/broken-child",

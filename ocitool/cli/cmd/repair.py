@@ -25,6 +25,9 @@ from ocitool.model.printable import shown
     "--substitute", is_flag=True, help="Let a source's image of the same platform stand in for a lost one."
 )
 @click.option("--drop-missing", is_flag=True, help="Drop entries whose manifests are gone.")
+@click.option(
+    "--keep", "keeps", metavar="DIGEST", multiple=True, help="Of several images of a platform, keep this; repeats."
+)
 @click.option("--drop-misfits", is_flag=True, help="Drop images whose programs are for another entry's platform.")
 @click.option("--drop-attestations", is_flag=True, help="Drop attestations of images whose digests change.")
 @click.option(
@@ -43,6 +46,7 @@ def command(
     sources: tuple[str, ...],
     substitute: bool,
     drop_missing: bool,
+    keeps: tuple[str, ...],
     drop_misfits: bool,
     drop_attestations: bool,
     attestations_to_referrers: bool,
@@ -68,6 +72,7 @@ def command(
         without_proof=without_proof,
         sources=opened,
         substitute=substitute,
+        keep=frozenset(changing.selector(app, (), keeps).digests),
     )
     repair = plan_repair(seen, name, wishes)
     left = "\n".join(f"left: {shown(line)}" for line in repair.left)

@@ -18,7 +18,7 @@ from ocitool.tasks import Scope
 from tests.fakes.sick import Loose
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-REFILLED = frozenset(["config/missing", "layer/missing"])
+REFILLED = frozenset(["config/missing", "layer/missing", "index/child-digest"])
 """Rules whose golden image is mended from its healthy neighbour."""
 
 

@@ -226,7 +226,7 @@ def test_two_images_of_one_platform_are_for_a_human(ward, repair):
     left, rules = repair()
 
     assert ["index/duplicate-platform"] == rules
-    assert "index remove --digest" in left[0]
+    assert "--keep DIGEST says which stays" in left[0]
     assert before["digest"] == ward.store.head("1").digest
 
 
