@@ -130,12 +130,13 @@ class _Gatherer:
     def _files(self, platform: Platform, tree: Tree | None) -> list[Entry]:
         """What the copy rules say."""
         files: list[Entry] = []
+        request = self._planned.request
         for rule in self._planned.rules(platform):
             if "{" in rule.source or tree is not None:
-                files += expand(rule, platform, self._planned.request.source, tree)
+                files += expand(rule, platform, request.source, tree, allow_sparse=request.allow_sparse)
             else:
                 if rule not in self._rules:
-                    self._rules[rule] = expand(rule, platform, self._planned.request.source)
+                    self._rules[rule] = expand(rule, platform, request.source, allow_sparse=request.allow_sparse)
                 files += self._rules[rule]
         return files
 

@@ -198,8 +198,14 @@ def _recipe(
     recipe = read_recipe(request.source, request.dockerfile, platforms, around.host, spec.stages)
     recipe = with_stand_ins(recipe, work, request.environ)
     spool = work / "files"
-    foreign, cache = request.allow_foreign, request.use_cache
-    return recipe, Reached(recipe, around, spool, allow_foreign=foreign, use_cache=cache)
+    return recipe, Reached(
+        recipe,
+        around,
+        spool,
+        allow_foreign=request.allow_foreign,
+        allow_sparse=request.allow_sparse,
+        use_cache=request.use_cache,
+    )
 
 
 def _refuse_windows(platforms: Sequence[Platform]) -> None:

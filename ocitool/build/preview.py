@@ -64,10 +64,10 @@ def _job(planned: Planned, environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _pack(platform: Platform, planned: Plan) -> dict[str, Any]:
-    base = planned.bases.get(platform)
+    base, request = planned.bases.get(platform), planned.request
     rules = []
     for rule in planned.rules(platform):
-        entries = expand(rule, platform, planned.request.source)
+        entries = expand(rule, platform, request.source, allow_sparse=request.allow_sparse)
         sizes = [entry.content.size for entry in entries if entry.content is not None]
         rules.append(
             {"source": rule.source, "destination": rule.destination, "files": len(sizes), "size": sum(sizes)}

@@ -44,6 +44,7 @@ class BuildRequest:
     annotations: Annotations = field(default_factory=Annotations)
     git_labels: bool | None = None
     allow_foreign: bool = False
+    allow_sparse: bool = False
     index: bool | None = None
     epoch: int = 0
     version: str = ""

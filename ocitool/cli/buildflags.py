@@ -146,6 +146,7 @@ def documents(function: F) -> F:
                 is_flag=True,
                 help="Warn instead of refusing programs of other platforms.",
             ),
+            click.option("--allow-sparse", is_flag=True, help="Pack files that are mostly holes, in full."),
             click.option("--no-cache", is_flag=True, help="Compile and pack again what has not changed."),
             click.option(
                 "--dry-run", is_flag=True, help="Print what would be compiled, packed and sent; do nothing."

@@ -146,6 +146,7 @@ def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> Bu
         annotations=annotations,
         git_labels=False if words.is_set("no_git_labels") else None,
         allow_foreign=words.is_set("allow_foreign_arch"),
+        allow_sparse=words.is_set("allow_sparse"),
         index=True if _is_on(arguments.get("BUILDKIT_MULTI_PLATFORM", "")) else words.tri("index"),
         epoch=parse_epoch(arguments.get("SOURCE_DATE_EPOCH") or os.environ.get("SOURCE_DATE_EPOCH") or "0"),
         version=os.environ.get("OCITOOL_VERSION", ""),

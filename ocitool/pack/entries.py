@@ -255,11 +255,14 @@ class Base(Protocol):
         """The target of the symbolic link at such a path, None for anything else."""
 
 
-def expand(rule: CopyRule, platform: Platform, root: Path, tree: Base | None = None) -> tuple[Entry, ...]:
+def expand(
+    rule: CopyRule, platform: Platform, root: Path, tree: Base | None = None, *, allow_sparse: bool = False
+) -> tuple[Entry, ...]:
     """The entries a copy rule makes for one platform, sorted.
 
     A relative source stands below `root` and may not lead out of it. A destination that is a directory in
-    `tree` is one even without the slash. Raises NotFound for a missing source, UsageError, LocalIOError.
+    `tree` is one even without the slash. Raises NotFound for a missing source, LocalIOError, and UsageError as
+    `scan` does.
     """
     values = {"os": platform.os, "arch": platform.architecture, "variant": platform.variant}
     text = re.sub(r"\{(os|arch|variant)\}", lambda found: values[found[1]], rule.source)
@@ -267,13 +270,13 @@ def expand(rule: CopyRule, platform: Platform, root: Path, tree: Base | None = N
     destination = clean(rule.destination) or ""
     status = _lstat(source)
     if stat.S_ISDIR(status.st_mode):
-        entries: tuple[Entry, ...] = scan(source, destination)
+        entries: tuple[Entry, ...] = scan(source, destination, allow_sparse=allow_sparse)
     else:
         into = rule.destination.endswith("/") or not destination
         if tree is not None and not into:
             into = tree.kind_at(resolve(destination, tree.link_at)) is Kind.DIRECTORY
         path = f"{destination}/{Path(text).name}".lstrip("/") if into else destination
-        entries = (file_entry(source, path, status),)
+        entries = (file_entry(source, path, status, allow_sparse=allow_sparse),)
     if rule.mode is None:
         return entries
     return tuple(replace(e, mode=rule.mode) if e.kind is Kind.FILE else e for e in entries)
@@ -393,5 +396,5 @@ def _refuse_holes(source: Path | str, status: os.stat_result) -> None:
     if status.st_size - taken > _SPARSE_EXCESS and status.st_size > _SPARSE_RATIO * taken:
         raise UsageError(
             f"{source} is mostly holes: {status.st_size} bytes long, {taken} on disk",
-            hint="a layer would hold it in full; keep it out of what is copied, or allow sparse files",
+            hint="a layer would hold it in full; keep it out of what is copied, or say --allow-sparse",
         )

@@ -84,3 +84,14 @@ def test_ready_programs_have_nothing_to_compile(home, run, monkeypatch):
         f"  copy app to /bin/: 1 file(s), {len(Elf(62).build())} bytes",
         "send docker image to this machine's store",
     ] == done.stdout.splitlines()
+
+
+def test_a_file_of_holes_is_planned_where_that_is_meant(project, run):
+    """K158: with a Dockerfile and without, the same words let it in."""
+    with (project / "conf" / "disk").open("wb") as file:
+        file.truncate(3 * 1024**3)
+
+    refused, meant = run(*FLAGS), run(*FLAGS, "--allow-sparse", "--json")
+
+    assert (2, True) == (refused.exit_code, "say --allow-sparse" in refused.stderr)
+    assert 3 * 1024**3 + 6 == json.loads(meant.stdout)["data"]["pack"][0]["copy"][0]["size"]

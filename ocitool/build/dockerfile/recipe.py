@@ -200,11 +200,13 @@ class Reached:
         spool: Path,
         *,
         allow_foreign: bool = False,
+        allow_sparse: bool = False,
         use_cache: bool = True,
     ) -> None:
         self._recipe = recipe
         self._around = around
         self._allow_foreign = allow_foreign
+        self._allow_sparse = allow_sparse
         self._bases: dict[str, Base] = {}
         self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
         self._files: dict[str, Files] = {}
@@ -279,10 +281,8 @@ class Reached:
                 hint="fetch it, and name the folder",
             )
         if name not in self._contexts:
-            is_main = not name
-            self._contexts[name] = (
-                Context(self._recipe.source, self._recipe.ignore) if is_main else Context(Path(value))
-            )
+            root, rules = (Path(value), IgnoreRules()) if name else (self._recipe.source, self._recipe.ignore)
+            self._contexts[name] = Context(root, rules, allow_sparse=self._allow_sparse)
         return self._contexts[name]
 
     def download(self, url: str, checksum: Digest | None) -> Entry:

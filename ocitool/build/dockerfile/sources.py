@@ -196,8 +196,9 @@ class Context(_Known):
     files that are mostly holes) is refused when it is taken, not for being there. Raises LocalIOError.
     """
 
-    def __init__(self, root: Path, rules: IgnoreRules | None = None) -> None:
+    def __init__(self, root: Path, rules: IgnoreRules | None = None, *, allow_sparse: bool = False) -> None:
         self._root = root
+        self._allow_sparse = allow_sparse
         self._rules = rules or IgnoreRules()
         self._listings: dict[str, dict[str, Entry | _Refused]] = {}
         self._verdicts: dict[str, Verdict] = {"": Verdict()}
@@ -296,7 +297,7 @@ class Context(_Known):
         key = (status.st_dev, status.st_ino)
         shared = self._shared.get(key) if status.st_nlink > 1 else None
         try:
-            entry = file_entry(place, path, status, content=shared)
+            entry = file_entry(place, path, status, content=shared, allow_sparse=self._allow_sparse)
         except UsageError as error:
             return _Refused(Kind.FILE, error)
         if status.st_nlink > 1 and isinstance(entry.content, FileContent):

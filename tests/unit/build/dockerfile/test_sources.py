@@ -36,8 +36,10 @@ def test_what_cannot_be_packed_is_refused_when_it_is_taken(tmp_path):
     assert ("f", "holes") == source.names("")
     assert Kind.FILE is source.kind_at("holes")
     assert 1 == source.entry_at("f").content.size
-    with pytest.raises(UsageError, match="mostly holes"):
+    with pytest.raises(UsageError, match="mostly holes") as refused:
         source.entry_at("holes")
+    assert "say --allow-sparse" in refused.value.hint
+    assert 200 * 1024**3 == Context(tmp_path, allow_sparse=True).entry_at("holes").content.size
 
 
 def test_a_socket_is_not_there_and_that_is_said(tmp_path, monkeypatch):
