@@ -3,9 +3,11 @@
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
-from ocitool.build.dockerfile.patterns import deep_glob
+from ocitool.build.dockerfile.patterns import any_deep_glob
 from ocitool.errors import UsageError
 
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -13,7 +15,10 @@ _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """One line: its pattern, and whether what matches is kept after all."""
+    """Lines of one kind that follow each other: their patterns, and whether what matches is kept after all.
+
+    Of such lines the first that matches decides, and the others would change nothing: they are looked at as one.
+    """
 
     matches: Callable[[str], bool]
     keeps: bool
@@ -54,7 +59,7 @@ class IgnoreRules:
 
     @classmethod
     def _of(cls, lines: Sequence[tuple[str, str]], root: str = "/") -> "IgnoreRules":
-        rules = []
+        kept: list[tuple[bool, str]] = []
         for where, line in lines:
             pattern = line.strip()
             if not pattern:
@@ -66,10 +71,12 @@ class IgnoreRules:
             if keeps and pattern in {"", "/"}:
                 raise UsageError(f"{where}: '!' is followed by no pattern", hint="write !PATTERN")
             try:
-                rules.append(_Rule(deep_glob(pattern), keeps))
+                any_deep_glob((pattern,))
             except UsageError as error:
                 raise UsageError(f"{where}: {error.what}", hint=error.hint) from None
-        return cls(tuple(rules))
+            kept.append((keeps, pattern))
+        groups = groupby(kept, itemgetter(0))
+        return cls(tuple(_Rule(any_deep_glob(one for _, one in group), keeps) for keeps, group in groups))
 
     @property
     def has_exceptions(self) -> bool:

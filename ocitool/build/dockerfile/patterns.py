@@ -5,7 +5,7 @@ backslash takes the next character as it is. In .dockerignore `**` stands for an
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from ocitool.errors import UsageError
@@ -30,11 +30,36 @@ def deep_glob(pattern: str) -> Callable[[str], bool]:
 
     After a `**` at the start plain text is the end of the path, whatever stands before it: `**.log` too.
     """
-    compiled = re.compile(_expression(pattern, deep=True))
-    end = pattern.removeprefix("**")
-    if end != pattern and not any(mark in _SPECIAL for mark in end):
-        return lambda path: path.endswith(end) or f"/{path}" == end
-    return lambda path: compiled.fullmatch(path) is not None
+    return any_deep_glob((pattern,))
+
+
+def any_deep_glob(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a path matches any of the patterns; plain ones cost nothing, however many they are.
+
+    Raises UsageError for a malformed pattern.
+    """
+    ends: set[str] = set()
+    names: set[str] = set()
+    expressions = []
+    for pattern in patterns:
+        end, after = pattern.removeprefix("**"), pattern.removeprefix("**/*")
+        if _is_plain(pattern):
+            names.add(pattern)
+        elif end != pattern and _is_plain(end):
+            ends.add(end)
+            names |= {end[1:]} if end.startswith("/") else set()
+        elif after != pattern and _is_plain(after) and "/" not in after:
+            ends.add(after)
+        else:
+            expressions.append(_expression(pattern, deep=True))
+    endings, others = tuple(ends), re.compile("|".join(expressions)) if expressions else None
+    return lambda path: (
+        path in names or path.endswith(endings) or (others is not None and others.fullmatch(path) is not None)
+    )
+
+
+def _is_plain(text: str) -> bool:
+    return not any(mark in _SPECIAL for mark in text)
 
 
 def is_pattern(text: str) -> bool:

@@ -89,6 +89,14 @@ def test_layers_that_nobody_looked_at():
     assert Kind.FILE is files.kind_at("d/0")
 
 
+def rules(number: int) -> IgnoreRules:
+    return IgnoreRules.parse("".join(f"name{n}\n**/name{n}\n**/*.e{n}\na{n}*/?x\n" for n in range(number)))
+
+
+def test_many_lines_of_dockerignore():
+    assert growth(lambda known: [known.ignores(path) for path in ("a/b/c", "name1", "x/name2/y")], rules, 50) < 1.1
+
+
 def test_a_long_heredoc():
     text = "some words of a line, with 'quotes' and a / in it\n"
 
