@@ -83,9 +83,10 @@ class Member:
         yield from _zeros(self.size - at)
 
 
-def read_members(pieces: Iterable[bytes]) -> Iterator[Member]:
+def read_members(pieces: Iterable[bytes], *, drain: bool = True) -> Iterator[Member]:
     """The members of an uncompressed tar in order; the stream is read to its end, so that it is verified.
 
+    Without `drain` what comes behind the archive's end is left alone, whatever it is.
     Content that was not read is skipped. A name may come several times (the last one counts for engines).
     Raises MalformedDocument.
     """
@@ -98,7 +99,7 @@ def read_members(pieces: Iterable[bytes]) -> Iterator[Member]:
         member, body = _member(stream, block, extra, offset)
         yield member
         body.skip()
-    for _ in stream.rest():
+    for _ in stream.rest() if drain else ():
         pass
 
 

@@ -126,6 +126,7 @@ class Tree:
         self._root = _Place(Node(Kind.DIRECTORY), -1)
         self._count, self._limit = 0, limits.members
         self._entered: dict[str, _Place] = {}
+        self._names: dict[tuple[int, int], list[_Place]] = {}
         self._last: tuple[str, _Place | None] = ("", self._root)
         for number, listing in enumerate(listings):
             self._add_layer(listing, number)
@@ -190,7 +191,10 @@ class Tree:
         for listed in listing:
             self._lay(listed, number)
             self._last = ("", self._root)
-        self._entered = {}
+        for names in self._names.values():
+            for place in names:
+                place.node = names[-1].node
+        self._entered, self._names = {}, {}
 
     def _find(self, path: str) -> _Place | None:
         """The place at a path. Links are looked for one component after the other, so the last step is kept."""
@@ -246,8 +250,11 @@ class Tree:
             if node.kind is Kind.DIRECTORY:
                 self._root.node = node
             return
-        if node.kind is Kind.HARDLINK:
-            node = self._target(node)
+        target = self._target(node) if node.kind is Kind.HARDLINK else None
+        names: list[_Place] = []
+        if target is not None:
+            names = self._names.setdefault((target.node.layer, target.node.offset), [target])
+            node = _dressed(names[-1].node, node)
         place = self._enter(above, layer)
         there = place.below.get(name)
         if there is not None and there.node.kind is Kind.DIRECTORY and node.kind is Kind.DIRECTORY:
@@ -255,7 +262,7 @@ class Tree:
             return
         if there is not None:
             self._entered = {}  # what stood there is gone, or a link that led elsewhere
-        self._add(place, name, node, layer)
+        names.append(self._add(place, name, node, layer))
 
     def _add(self, place: _Place, name: str, node: Node, layer: int) -> _Place:
         self._count += 1
@@ -264,14 +271,16 @@ class Tree:
         added = place.below[name] = _Place(node, layer)
         return added
 
-    def _target(self, node: Node) -> Node:
-        """A hard link as the file it is another name of, which may go away later (K143)."""
+    def _target(self, node: Node) -> _Place | None:
+        """The file that a hard link is another name of, which may go away later (K143).
+
+        None for a link to nothing, which keeps its kind: the reader may want to know.
+        """
         try:
-            target = self.get(self.resolve(node.link, follow_last=False))
+            target = self._find(self.resolve(node.link, follow_last=False))
         except MalformedDocument:
-            target = None
-        # A link to nothing keeps its kind: the reader may want to know.
-        return node if target is None or target.kind is Kind.DIRECTORY else target
+            return None
+        return None if target is None or target.node.kind is Kind.DIRECTORY else target
 
     def _enter(self, path: str, layer: int) -> _Place:
         """The directory at `path`, links on the way followed, what is missing made; marked as touched."""
@@ -292,6 +301,14 @@ class Tree:
             place = below
         self._entered[path] = place
         return place
+
+
+def _dressed(file: Node, link: Node) -> Node:
+    """The file with what the header of a hard link to it says: Docker, containerd and podman apply every header."""
+    xattrs = tuple(sorted({**dict(file.xattrs), **dict(link.xattrs)}.items()))
+    if file.kind is Kind.SYMLINK:
+        return replace(file, uid=link.uid, gid=link.gid, xattrs=xattrs)
+    return replace(file, mode=link.mode, uid=link.uid, gid=link.gid, mtime=link.mtime, xattrs=xattrs)
 
 
 def read_tree(store: Reader, manifest: Manifest, memo: Memo | None, *, scope: Scope, width: int = 4) -> Tree:

@@ -240,7 +240,6 @@ def test_what_is_not_there_and_what_is_closed(build, web):
         ("ADD --checksum=md5:00 http://h.test/x /x", "not a checksum: 'md5:00'"),
         (f"ADD --checksum={SUM} Dockerfile /x", "--checksum is for URLs, and Dockerfile is a file of the context"),
         (f"ADD --checksum={SUM} http://h.test/x http://h.test/y /x/", "--checksum is for one source"),
-        ("ADD --keep-git-dir http://h.test/x /x", "--keep-git-dir is for git repositories"),
         ("ADD http://u:p@h.test/x /x", "not the URL of a file: 'http://h.test/x'"),
         ("ADD http:///x /x", "not the URL of a file"),
         ("ADD ftp://h.test/x /x", "ADD takes no such URL: ftp://h.test/x"),

@@ -132,20 +132,20 @@ def test_add_unpacks_archives_by_their_content(home, build, mode):
         info.size, info.uid, info.gid, info.mode = 3, 7, 8, 0o640
         archive.addfile(info, io.BytesIO(b"abc"))
         link = tarfile.TarInfo("in/link")
-        link.type, link.linkname = tarfile.LNKTYPE, "in/deep/file"
+        link.type, link.linkname, link.mode, link.uid = tarfile.LNKTYPE, "in/deep/file", 0o751, 9
         archive.addfile(link)
-    (home / "any.name").write_bytes(buffer.getvalue())
+    (home / "any.name").write_bytes(buffer.getvalue() + b"whatever stands behind it")
     (home / "other").write_text("no archive")
 
     image = built(
         home, build("FROM scratch\nADD any.name other /x/\nADD --chown=1 any.name /y\nCOPY any.name /z\n")
     )
 
-    assert ("FILE", "0o640", "7:8") == image.files()["x/in/deep/file"]
+    assert ("FILE", "0o751", "9:0") == image.files()["x/in/deep/file"]  # the last header counts
     assert b"abc" == image.data("x/in/link") == image.data("y/in/deep/file")
     assert "1:1" == image.files()["y/in/deep/file"][2]
     assert b"no archive" == image.data("x/other")
-    assert buffer.getvalue() == image.data("z")
+    assert buffer.getvalue() + b"whatever stands behind it" == image.data("z")
 
 
 def test_base_images_leave_instructions_to_their_children(home, build):

@@ -274,6 +274,30 @@ CASES: dict[str, Case] = {
         "COPY --chown=www <<z /home/www/y/z\nz\n"
     ),
     "an old file": Case("FROM bb\nCOPY --from=aged . /o/\nCOPY --from=aged f /tmp/\n", differs="Times"),
+    "archives with links of other modes": Case(
+        "FROM bb\nADD more/hard.tar /a/\nADD --chown=5 more/hard.tar /b/\nADD more/behind.tar.gz /c/\n"
+    ),
+    "archives and files into a new folder": Case(
+        "FROM bb\nADD --chmod=700 t.tar a.txt /a/\nADD --chmod=700 a.txt t.tar /b/\n"
+        "ADD --chmod=700 t.tar more/hard.tar /c/d/\nADD --keep-git-dir a.txt /e/\n"
+    ),
+    "two stages of one name": Case(
+        "FROM scratch AS x\nCOPY a.txt /a\nFROM x AS x\nCOPY b.txt /b\nFROM x AS Y\nCOPY --from=X /b /c\n"
+        "COPY --from=+0 /a /d\nFROM y AS y\nCOPY --from=01 /a /e\n"
+    ),
+    "a context in the place of a stage": Case(
+        "FROM nowhere.invalid/x AS extra\nRUN false\nFROM nowhere.invalid/y AS rich\nRUN false\n"
+        "FROM rich\nCOPY --from=extra e.txt /e\nCOPY --from=1 /etc/passwd /p\nCOPY --from=docker.io/library/bb:latest /etc/group /g\n",
+        differs="Times",
+    ),
+    "a context as target": Case(
+        "FROM nowhere.invalid/y AS rich\nRUN false\nFROM bb\n", target="rich", differs="Times"
+    ),
+    "an image of several platforms as context": Case(
+        "FROM scratch\nCOPY --from=bb /etc/passwd /bin/busybox /\n", platforms=("linux/amd64", "linux/arm64")
+    ),
+    "a socket": Case("FROM bb\nCOPY --from=odd . /o/\n", differs="Sockets"),
+    "a mark in a class": Case("FROM bb\nCOPY --from=odd [*]mark /o/\n", differs="Marks of patterns in a class"),
     "a file once more": Case(
         "FROM bb\nCOPY a.txt /x\nCOPY a.txt b.txt /\nCOPY a.txt /x\nCOPY b.txt /x\n",
         differs="Files that are there already",
@@ -281,6 +305,11 @@ CASES: dict[str, Case] = {
 }
 
 NEITHER: dict[str, Case] = {
+    "the last stage of a name further down": Case(
+        "FROM bb AS x\nFROM bb AS y\nCOPY --from=x /etc /e\nFROM bb AS x\nFROM y\n"
+    ),
+    "the name of the stage itself": Case("FROM bb AS x\nFROM bb AS x\nCOPY --from=x /etc /e\n"),
+    "a stage in capitals": Case("FROM bb AS Base\nFROM Base AS Base\n"),
     "words in quotes that do not end": Case('FROM bb\nVOLUME "a b"\n'),
     "a continuation of nothing": Case("FROM bb\n\\\n\n"),
     "a comment behind an instruction": Case("FROM bb\nENV a=b # c\n"),
@@ -314,6 +343,9 @@ NEITHER: dict[str, Case] = {
 }
 
 BUILDKIT_ALONE: dict[str, Case] = {
+    "a deletion in an archive": Case("FROM bb\nADD more/whiteout.tar /a/\n", differs="Names of deletions"),
+    "an archive that leads out": Case("FROM bb\nADD more/up.tar /a/\n", differs="Archives that lead out"),
+    "a folder below": Case("FROM extra\n", differs="A folder as base"),
     "an owner that is not there": Case(
         "FROM bb\nCOPY --chown=nosuch a.txt /a\n", differs="Names without an account"
     ),
@@ -327,6 +359,7 @@ BUILDKIT_ALONE: dict[str, Case] = {
 }
 
 OURS_ALONE: dict[str, Case] = {
+    "an escaped mark": Case("FROM bb\nCOPY --from=odd \\\\*mark /m\n", differs="Escaped marks of patterns"),
     "the number of a stage": Case(
         "FROM bb\nLABEL a=1\nFROM scratch\nLABEL b=1\n", target="0", differs="Numbers of stages"
     ),

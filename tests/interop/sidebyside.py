@@ -4,12 +4,14 @@ Layers are read with Python's tarfile and laid over each other by a model that i
 """
 
 import bz2
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import lzma
 import os
+import socket
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -69,6 +71,14 @@ ODD = (
     ("late/file", tarfile.REGTYPE, 0o644, ""),
     ("late", tarfile.DIRTYPE, 0o700, ""),
 )
+HARD = (
+    ("file", tarfile.REGTYPE, 0o600, ""),
+    ("other", tarfile.LNKTYPE, 0o4751, "file"),
+    ("link", tarfile.SYMTYPE, 0o777, "file"),
+    ("last", tarfile.LNKTYPE, 0o640, "other"),
+)
+WHITEOUT = (("d", tarfile.DIRTYPE, 0o755, ""), ("d/.wh.x", tarfile.REGTYPE, 0o644, ""))
+UP = (("../up", tarfile.REGTYPE, 0o644, ""), ("d/../f", tarfile.REGTYPE, 0o644, ""))
 KINDS = {
     tarfile.DIRTYPE: "d",
     tarfile.SYMTYPE: "l",
@@ -161,6 +171,11 @@ def make_context(root: Path) -> Path:
     packed |= {"only.gz": gzip.compress(b"no tar\n"), "links.tar": _archive(LINKS), "odd.tar": _archive(ODD)}
     for name, content in packed.items():
         (root / name).write_bytes(content)
+    packed = {"behind.tar.gz": gzip.compress(data) + b"behind it", "whiteout.tar": _archive(WHITEOUT)}
+    packed |= {"up.tar": _archive(UP), "hard.tar": _archive(HARD)}
+    (root / "more").mkdir()
+    for name, content in packed.items():
+        (root / "more" / name).write_bytes(content)
     (root / "special").mkdir()
     os.mkfifo(root / "special" / "pipe")
     return root
@@ -179,11 +194,13 @@ def _archive(members: Iterable[tuple[str, bytes, int, str]]) -> bytes:
 
 
 def make_folders(root: Path) -> dict[str, Path]:
-    """The named contexts; the files of `aged` are older than EPOCH."""
-    folders = {name: root / name for name in ("extra", "aged")}
-    for folder, name in zip(folders.values(), ("e.txt", "f"), strict=True):
+    """The named contexts; the files of `aged` are older than EPOCH, and `odd` has a socket."""
+    folders = {name: root / name for name in ("extra", "aged", "odd")}
+    for folder, name in zip(folders.values(), ("e.txt", "f", "*mark"), strict=True):
         folder.mkdir()
         (folder / name).write_text(f"this is {name}\n")
+    with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(folders["odd"]):
+        bound.bind("socket")  # its whole path may be longer than an address can be
     for path in (folders["aged"] / "f", folders["aged"]):
         os.utime(path, (EPOCH - 1000, EPOCH - 1000))
     return folders

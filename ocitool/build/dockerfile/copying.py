@@ -193,10 +193,10 @@ def copy(
             f"{len(files)} files go to {order.destination}, which is no directory",
             hint=f"write {order.destination}/ to copy into a directory",
         )
-    if order.into and len(archives) < len(found):
-        job.folder(destination)
     for path, name in found:
         onto.next_source()
+        if order.into and path not in archives:
+            job.folder(destination)  # where an archive comes first, its attributes are the usual ones
         if path in archives:
             job.unpacked(archives[path], destination)
         elif source.kind_at(path) is Kind.DIRECTORY:

@@ -172,7 +172,6 @@ class Copy:
     parents: bool = False
     exclude: tuple[str, ...] = ()
     checksum: str = ""
-    keep_git_dir: bool = False
     unpack: bool | None = None
 
     @property

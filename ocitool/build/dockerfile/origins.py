@@ -68,8 +68,6 @@ def check_sources(copy: Copy, sources: Sequence[str], checksum: str) -> Digest |
             f"--checksum is for URLs, and {shown((*sources, *copy.sources)[0])} is a file of the context",
             hint="leave it out",
         )
-    if copy.keep_git_dir and not gits:
-        raise UsageError("--keep-git-dir is for git repositories, and there is none", hint="leave it out")
     if gits:
         raise Unsupported(
             f"{name} {shown(gits[0])} needs git, and nothing is cloned here",

@@ -241,7 +241,6 @@ class Parser:
             parents=flags.get("parents") is True,
             exclude=tuple(exclude) if isinstance(exclude, list) else (),
             checksum=text("checksum"),
-            keep_git_dir=flags.get("keep-git-dir") is True,
             unpack=unpack if isinstance(unpack, bool) else None,
         )
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.codec.table import decompress, sniff
-from ocitool.errors import MalformedDocument, UsageError, local_io
+from ocitool.errors import EscapingPath, MalformedDocument, UsageError, local_io
 from ocitool.model.files import Kind
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Content, Entry, FileContent
-from ocitool.rootfs.reader import read_members
+from ocitool.rootfs.reader import Member, read_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 
@@ -91,7 +91,11 @@ class Spool:
         """
         known = self._unpacked.get(id(content))
         if known is None:
-            known = self._unpacked[id(content)] = (content, self._unpack(content))
+            try:
+                known = self._unpacked[id(content)] = (content, self._unpack(content))
+            except EscapingPath as error:
+                hint = "pack it again without .. in its names, or unpack it before the build and COPY what it holds"
+                raise EscapingPath(error.what, offset=error.offset, hint=hint) from None
         return known[1]
 
     def _unpack(self, content: Content) -> tuple[Entry, ...] | None:
@@ -104,7 +108,9 @@ class Spool:
             return None
         folder = self.folder / "archives"
         found: dict[str, Entry] = {}
-        for member in read_members(self._scope.pieces(chain((head,), stream))):
+        files: dict[str, int] = {}  # which names are of one file
+        dressed: dict[int, Member] = {}
+        for number, member in enumerate(read_members(self._scope.pieces(chain((head,), stream)), drain=False)):
             if not member.path:
                 continue
             if member.kind is Kind.HARDLINK:
@@ -114,6 +120,8 @@ class Spool:
                         f"{member.path} in the archive is a link to {member.link}, which is not before it"
                     )
                 found[member.path] = replace(target, path=member.path)
+                files[member.path] = files[member.link]
+                dressed[files[member.link]] = member
                 continue
             body: Content | None = None
             if member.kind is Kind.FILE:
@@ -121,6 +129,7 @@ class Spool:
                 _write(place, member.pieces())
                 body = FileContent(place)
             found.pop(member.path, None)
+            files[member.path] = number
             found[member.path] = Entry(
                 member.path,
                 member.kind,
@@ -133,7 +142,17 @@ class Spool:
                 member.xattrs,
                 member.device,
             )
-        return tuple(found.values())
+        return tuple(_dressed(entry, dressed.get(files[path])) for path, entry in found.items())
+
+
+def _dressed(entry: Entry, link: Member | None) -> Entry:
+    """The entry with what the last hard link to it says of it: each header is applied, in their order."""
+    if link is None:
+        return entry
+    xattrs = tuple(sorted({**dict(entry.xattrs), **dict(link.xattrs)}.items()))
+    if entry.kind is Kind.SYMLINK:
+        return replace(entry, uid=link.uid, gid=link.gid, xattrs=xattrs)
+    return replace(entry, mode=link.mode, uid=link.uid, gid=link.gid, mtime=link.mtime, xattrs=xattrs)
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:

@@ -166,6 +166,46 @@ def test_a_hard_link_to_a_lower_layer_is_a_file_of_its_own_layer():
     assert (Kind.FILE, 0, 4) == (tree.get("d/b").kind, tree.get("d/b").layer, tree.get("d/b").size)
 
 
+def test_every_name_of_a_file_has_what_the_last_header_says():
+    """As Docker, containerd and podman unpack it; a link's own mode and time are nobody's."""
+    tree = merged(
+        tar(
+            ("f", "data", {"mode": 0o600, "uid": 7}),
+            ("g", "= f", {"mode": 0o4751, "uid": 8}),
+            ("s", "-> f"),
+            ("t", "= s", {"mode": 0o600, "uid": 5}),
+            ("h", "= f", {"mode": 0o640, "uid": 9, "mtime": 99}),
+        )
+    )
+
+    assert {(0o640, 9, 99, 4)} == {
+        (node.mode, node.uid, node.mtime, node.size) for node in map(tree.get, ("f", "g", "h"))
+    }
+    assert {(Kind.SYMLINK, "f", 5)} == {(node.kind, node.link, node.uid) for node in map(tree.get, ("s", "t"))}
+
+
+def test_a_link_of_another_layer_dresses_the_name_it_links_to():
+    """The names that are left below are another file from then on: a lower layer is never written."""
+    tree = merged(
+        tar(("f", "data", {"mode": 0o600}), ("g", "= f", {"mode": 0o600})), tar(("h", "= f", {"mode": 0o755}))
+    )
+
+    assert [0o755, 0o600, 0o755] == [tree.get(name).mode for name in ("f", "g", "h")]
+
+
+def test_a_name_that_comes_again_is_a_file_of_its_own():
+    tree = merged(
+        tar(
+            ("f", "old", {"mode": 0o600}),
+            ("g", "= f", {"mode": 0o600}),
+            ("f", "newer", {"mode": 0o644}),
+            ("h", "= f", {"mode": 0o755}),
+        )
+    )
+
+    assert [(0o755, 5), (0o600, 3), (0o755, 5)] == [(tree.get(n).mode, tree.get(n).size) for n in ("f", "g", "h")]
+
+
 def test_a_hard_link_to_nothing_stays_one():
     assert Kind.HARDLINK is merged(tar(("b", "= a"))).kind_at("b")
 

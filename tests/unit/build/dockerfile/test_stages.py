@@ -74,6 +74,45 @@ def test_where_copy_takes_files_from():
     }
 
 
+def test_of_two_stages_of_one_name():
+    """FROM means the nearest above, --from the last of all; recorded from BuildKit."""
+    text = "FROM a AS x\nFROM x AS x\nFROM x\nCOPY --from=X /b /\nCOPY --from=+0 /b /\n"
+
+    found = needed(text)
+
+    assert [-1, 0, 1] == [one.ground.stage for one in found]
+    assert {"X": 1, "+0": 0} == {name: ground.stage for name, ground in found[-1].sources.items()}
+
+
+def test_a_context_takes_the_place_of_a_stage():
+    text = "FROM a\nFROM --platform=$BUILDPLATFORM b AS x\nCOPY --from=0 /y /\nRUN z\nFROM x\nCOPY --from=x /y /\n"
+
+    (found,) = needed(text, contexts={"x": "."})
+    (target,) = needed(text, contexts={"x": "."}, target="x")
+
+    assert (Origin.CONTEXT, "x", AMD64) == (found.ground.origin, found.ground.name, found.ground.platform)
+    assert found.ground == found.sources["x"]
+    assert (Origin.CONTEXT, ()) == (target.ground.origin, target.stage.body)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("x", "docker.io/library/x:latest"),
+        ("x", "x:latest"),
+        ("x:1", "docker.io/x:1"),
+        ("r.test/x", "r.test/x:latest"),
+    ],
+)
+def test_contexts_are_found_by_any_form_of_their_name(name, written):
+    assert Origin.CONTEXT is needed(f"FROM {written}\n", contexts={name: "."})[0].ground.origin
+    assert name == context_name(written)
+
+
+def test_scratch_is_never_a_context():
+    assert Origin.SCRATCH is needed("FROM scratch\n", contexts={"scratch": "."})[0].ground.origin
+
+
 def test_triggers_of_a_stage_are_followed():
     text = "FROM scratch AS data\nFROM scratch AS p\nONBUILD COPY --from=data /x /\nFROM p\n"
 
@@ -91,6 +130,9 @@ def test_triggers_of_a_stage_are_followed():
         ("FROM x\nCOPY --from=late a b\nFROM y AS late\n", None),
         ("FROM x AS late\nCOPY --from=late a b\n", "D:2: --from=late is no stage above"),
         ("FROM x\nCOPY --from=7 a b\n", "D:2: --from=7 is no stage above"),
+        ("FROM x\nCOPY --from=-1 a b\n", "D:2: --from=-1 is no stage above"),
+        ("FROM x AS a\nFROM y AS a\nCOPY --from=a b c\n", "D:3: --from=a is no stage above"),
+        ("FROM x AS Base\nFROM Base\n", "D:2: FROM Base is no stage: names of stages are kept in small letters"),
     ],
 )
 def test_what_leads_nowhere_is_said_with_its_line(text, said):
