@@ -215,6 +215,13 @@ def _without_times(seen: Seen) -> Seen:
     return Seen(seen.config, tuple(map(plain, seen.layers)), plain(seen.tree))
 
 
+def _without_all_times(seen: Seen) -> Seen:
+    config = deepcopy(seen.config)
+    for told in (config, *config["history"]):
+        del told["created"]
+    return _without_times(Seen(config, seen.layers, seen.tree))
+
+
 def _without_repetition(seen: Seen) -> Seen:
     """What is in a layer and was there already, the same, is taken out of it."""
     below: dict[str, File] = {}
@@ -271,6 +278,7 @@ def _without(*paths: str) -> Callable[[Seen], Seen]:
 FORGIVEN: dict[str, Callable[[Seen], Seen]] = {
     "Layers without a file": _without_empty_layers,
     "Times": _without_times,
+    "Images in the place of a stage": _without_all_times,
     "Files that are there already": _without_repetition,
     "A base without history": _without_history_of_others,
     "An image of nothing": _without_null,

@@ -3,10 +3,12 @@
 A stage that nothing leads to is not looked at (K172). Spec: BuildKit's Dockerfile reference, "FROM".
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Final
 
 from ocitool.build.dockerfile.instructions import Copy, Dockerfile, Instruction, OnBuild, Run, Stage
 from ocitool.build.dockerfile.lines import problem
@@ -16,6 +18,8 @@ from ocitool.build.dockerfile.variables import automatic, declared
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 class Origin(Enum):
@@ -134,8 +138,8 @@ def _named(file: Dockerfile, name: str, end: int) -> Stage | None:
 
 def _numbered(file: Dockerfile, name: str, end: int) -> Stage | None:
     """The stage with that number, if it is below `end`."""
-    is_one = name.isascii() and name.isdigit() and int(name[:6]) < end
-    return file.stages[int(name[:6])] if is_one else None
+    number = int(name) if _NUMBER.fullmatch(name) else -1
+    return file.stages[number] if 0 <= number < end else None
 
 
 def runs(needed: Iterable[Needed]) -> Iterator[tuple[Stage, Run]]:
@@ -159,8 +163,7 @@ def triggers(stage: Stage, file: Dockerfile) -> tuple[Instruction, ...]:
 def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Needed:
     """What one stage stands on and copies from, given what FROM lines see. Raises UsageError with the line."""
     if wanted.replaces(stage):
-        ground = Ground(Origin.CONTEXT, stage.base.name, platform=wanted.platform)
-        return Needed(replace(stage, body=()), ground, {})
+        return Needed(replace(stage, body=()), _replaced(file, stage, scope, wanted), {})
     at = _at(file, stage.base.line.number)
     image = at(stage.base.image, scope)
     if not image:
@@ -170,41 +173,67 @@ def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wante
             f"FROM {stage.base.image} names no image: a variable is empty",
             "give it a default before the first FROM, or a value with --build-arg",
         )
-    explicit = None
-    if stage.base.platform is not None:
-        text = at(stage.base.platform, scope)
-        if not text:
-            raise problem(file.file, stage.base.line.number, "--platform is empty", "give the variable a value")
-        try:
-            explicit = Platform.parse(text, wanted.host)
-        except UsageError as error:
-            raise problem(file.file, stage.base.line.number, error.what, error.hint) from None
-    ground = _ground(image, _named(file, image, stage.number), wanted, explicit)
+    explicit = _explicit(file, stage, scope, wanted)
+    below = _named(file, image, stage.number)
+    if below is not None and image != below.base.name:
+        raise problem(
+            file.file,
+            stage.base.line.number,
+            f"FROM {image} is no stage: names of stages are kept in small letters",
+            f"write FROM {below.base.name}",
+        )
+    ground = _staged(file, below, scope, wanted) if below is not None else _outside(image, wanted, explicit)
     sources: dict[str, Ground] = {}
     inherited = triggers(file.stages[ground.stage], file) if ground.origin is Origin.STAGE else ()
     for one in (*inherited, *stage.body):
         if isinstance(one, Copy) and one.source_stage:
-            sources[one.source_stage] = _copied(file, stage, one, wanted)
+            sources[one.source_stage] = _copied(file, stage, one, scope, wanted)
     return Needed(stage, ground, sources, inherited)
 
 
-def _ground(name: str, stage: Stage | None, wanted: Wanted, explicit: Platform | None = None) -> Ground:
-    """What a name leads to: the stage, if there is one of that name."""
-    platform = explicit or wanted.platform
-    if stage is not None and not wanted.replaces(stage):
-        return Ground(Origin.STAGE, name, stage.number)
+def _explicit(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Platform | None:
+    """The platform that FROM says. Raises UsageError with the line."""
+    if stage.base.platform is None:
+        return None
+    number = stage.base.line.number
+    text = _at(file, number)(stage.base.platform, scope)
+    if not text:
+        raise problem(file.file, number, "--platform is empty", "give the variable a value")
     try:
-        context = stage.base.name if stage is not None else context_name(name)
+        return Platform.parse(text, wanted.host)
+    except UsageError as error:
+        raise problem(file.file, number, error.what, error.hint) from None
+
+
+def _replaced(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Ground:
+    """The context that stands in for a stage, on the platform that its FROM says."""
+    explicit = _explicit(file, stage, scope, wanted)
+    return Ground(Origin.CONTEXT, stage.base.name, -1, explicit or wanted.platform, explicit is not None)
+
+
+def _staged(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Ground:
+    """A stage, or what stands in for it."""
+    if wanted.replaces(stage):
+        return _replaced(file, stage, scope, wanted)
+    return Ground(Origin.STAGE, stage.name, stage.number)
+
+
+def _outside(name: str, wanted: Wanted, explicit: Platform | None = None) -> Ground:
+    """What a name leads to that no stage has."""
+    platform, is_explicit = explicit or wanted.platform, explicit is not None
+    if name == "scratch":
+        return Ground(Origin.SCRATCH, name, platform=platform, is_explicit=is_explicit)
+    try:
+        context = context_name(name)
     except UsageError:  # told where the image is asked for
         context = ""
     if context in wanted.contexts:
-        return Ground(Origin.CONTEXT, context, platform=platform, is_explicit=explicit is not None)
-    if name == "scratch":
-        return Ground(Origin.SCRATCH, name, platform=platform, is_explicit=explicit is not None)
-    return Ground(Origin.IMAGE, name, platform=platform, is_explicit=explicit is not None)
+        return Ground(Origin.CONTEXT, context, platform=platform, is_explicit=is_explicit)
+    return Ground(Origin.IMAGE, name, platform=platform, is_explicit=is_explicit)
 
 
-def _copied(file: Dockerfile, stage: Stage, copy: Copy, wanted: Wanted) -> Ground:
+def _copied(file: Dockerfile, stage: Stage, copy: Copy, scope: Mapping[str, str], wanted: Wanted) -> Ground:
+    """What --from names: the last stage of that name in the file, a stage by number, a context or an image."""
     name, number = copy.source_stage, copy.line.number
     if "$" in name:
         raise problem(
@@ -213,17 +242,15 @@ def _copied(file: Dockerfile, stage: Stage, copy: Copy, wanted: Wanted) -> Groun
             f"--from={name} holds a variable",
             "name a stage with FROM … AS, and --from that stage",
         )
-    above = _named(file, name, stage.number) or _numbered(file, name, stage.number)
-    ground = _ground(name, above, wanted)
-    is_later = _named(file, name, len(file.stages)) is not None or (name.isascii() and name.isdigit())
-    if ground.origin not in {Origin.STAGE, Origin.CONTEXT} and is_later:
-        raise problem(
-            file.file,
-            number,
-            f"--from={name} is no stage above this one",
-            "a stage can only copy from those before it",
-        )
-    return ground
+    found = find_stage(file, name)
+    if found is None and not _NUMBER.fullmatch(name):
+        return _outside(name, wanted)
+    if found is None or found.number >= stage.number:
+        hint = "a stage can only copy from those before it"
+        if _named(file, name, stage.number) is not None:
+            hint += f"; of those called {name} the last one counts, so give them names of their own"
+        raise problem(file.file, number, f"--from={name} is no stage above this one", hint)
+    return _staged(file, found, scope, wanted)
 
 
 def _at(file: Dockerfile, number: int) -> Callable[[str, Mapping[str, str]], str]:
