@@ -258,6 +258,22 @@ def ordered_map(scope: Scope, function: Callable[[T], R], items: Iterable[T], wi
             yield slots.popleft().wait(scope)
 
 
+def collect(scope: Scope, function: Callable[[T], R], items: Iterable[T], width: int) -> list[R]:
+    """`[function(item) for item in items]` in a TaskGroup: raises what that raises.
+
+    With a width of 1 no thread is made: whoever looks at many things side by side has threads enough.
+    """
+    if width > 1:
+        with TaskGroup(scope, width) as group:
+            tasks = [group.spawn(function, item) for item in items]
+        return [task.result for task in tasks]
+    results = []
+    for item in items:
+        scope.check()
+        results.append(function(item))
+    return results
+
+
 class _Slot(Generic[R]):
     """One result on its way from a worker to the iterating thread."""
 

@@ -7,9 +7,9 @@ and no rule draws conclusions from it (K034).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from ocitool.check.layers import LayerLook, ReadLayers, read_layer
 from ocitool.errors import (
@@ -30,7 +30,9 @@ from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, View
 from ocitool.rootfs.tree import Tree
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_blob
-from ocitool.tasks import Scope, TaskGroup
+from ocitool.tasks import Scope, collect
+
+T = TypeVar("T")
 
 READ_LIMIT: Final = 4 * MANIFEST_LIMIT
 """Largest manifest that is looked at, in bytes: above what registries take, to be able to say so."""
@@ -200,9 +202,7 @@ def look_at(
 ) -> Look:
     """Look at a snapshot that was taken already. Raises MalformedDocument for configs too large to be held."""
     width = width or store.traits.concurrency
-    refused = {edge.descriptor.digest for edge, _ in snapshot.refused}
-    views = {digest: snapshot.view(digest) for digest in snapshot.documents if digest not in refused}
-    bare = Look(store.label, snapshot, views, {}, now or datetime.now(UTC))
+    bare = Look(store.label, snapshot, snapshot.views, {}, now or datetime.now(UTC))
     images = tuple({image.digest: image.manifest for image in bare.images}.values())
     wanted = {m.config.digest: m.config for m in images}
     if sum(min(one.size, MANIFEST_LIMIT) for one in wanted.values()) > MAX_SIZE:
@@ -214,14 +214,17 @@ def look_at(
         for layer in m.layers
         if mediatype.is_layer(layer.media_type) and not (mediatype.is_foreign(layer.media_type) and layer.urls)
     }
-    with TaskGroup(scope, width) as group:
-        configs = {d: group.spawn(_careful, partial(_config, store, one)) for d, one in wanted.items()}
     known = read_layers or ReadLayers(0)
-    with TaskGroup(scope, min(4, width)) as group:
-        read = {
-            d: group.spawn(_careful, partial(read_layer, store, one, scope, known)) for d, one in layers.items()
-        }
-    answers = {**{d: t.result for d, t in configs.items()}, **{d: t.result for d, t in read.items()}}
+
+    def read_config(descriptor: Descriptor) -> ImageConfig | OcitoolError:
+        return _careful(lambda: _config(store, descriptor))
+
+    def read_files(descriptor: Descriptor) -> LayerLook | OcitoolError:
+        return _careful(lambda: read_layer(store, descriptor, scope, known))
+
+    configs = collect(scope, read_config, wanted.values(), width)
+    files = collect(scope, read_files, layers.values(), min(4, width))
+    answers = {**dict(zip(wanted, configs, strict=True)), **dict(zip(layers, files, strict=True))}
     errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}
     broken = {d: e for d, e in errors.items() if isinstance(e, _ANSWERS)}
     return replace(
@@ -237,7 +240,7 @@ def look_at(
     )
 
 
-def _careful(read: "Callable[[], ImageConfig | LayerLook]") -> "ImageConfig | LayerLook | OcitoolError":
+def _careful(read: Callable[[], T]) -> T | OcitoolError:
     try:
         return read()
     except Cancelled:

@@ -20,8 +20,8 @@ from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope, ordered_map
 
-_AT_ONCE: Final = 8
-"""Tags looked at side by side. Each asks for several things at once, and a host gets sixteen requests anyway."""
+_AT_ONCE: Final = 16
+"""Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
 _GIVE_UP: Final = 24
 """Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
 
@@ -72,8 +72,8 @@ def check_names(
     """Look at each place, several side by side; findings in the order given.
 
     `at_once` is how many things are asked for at once, 0 for as many as a store likes. A name that cannot be read
-    itself is among `failed`, and the others are looked at all the same. Memory is that of eight names, with `deep`
-    of one. Raises UsageError for a rule of a package that fails.
+    itself is among `failed`, and the others are looked at all the same. Memory is that of sixteen names, with
+    `deep` of one. Raises UsageError for a rule of a package that fails.
     """
     wanted = tuple(places)
     width = 1 if deep else max(1, min(_AT_ONCE, at_once or _AT_ONCE, len(wanted)))
@@ -109,7 +109,7 @@ def check_tags(
 
     `at_once` is how many things are asked for at once, 0 for as many as a store likes. Tags with one digest are
     looked at once. A tag that is deleted meanwhile is left out; one that could not be
-    read is among `unanswered`, and the others are looked at all the same. Memory is that of eight tags (with
+    read is among `unanswered`, and the others are looked at all the same. Memory is that of sixteen tags (with
     `deep` of one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose
     tags cannot be listed, is among `failed`.
     """

@@ -96,13 +96,13 @@ class Console:
                     self._advance(event)
                 case Done():
                     self._done(event)
-                case Noted():
-                    text = clean(event.text)
-                    if event.severity == "warning" and text not in self.warnings:
-                        self.warnings.append(text)
-                        self.error(f"warning: {text}")
-                    elif event.severity != "warning" and (self.verbose or event.severity == "notice"):
-                        self.talk(text)
+                case Noted(text, "warning"):
+                    if (told := clean(text)) not in self.warnings:
+                        self.warnings.append(told)
+                        self.error(f"warning: {told}")
+                case Noted(text, severity):
+                    if self.verbose or severity == "notice":
+                        self.talk(clean(text))
 
     def _advance(self, event: Advanced) -> None:
         if self._drawn is not None:

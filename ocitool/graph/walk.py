@@ -16,7 +16,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
 from ocitool.store.base import Reader
-from ocitool.tasks import Scope, TaskGroup
+from ocitool.tasks import Scope, collect
 
 MAX_DEPTH: Final = 4
 """Indexes of indexes deeper than this are refused: a hostile chain has to end (K020)."""
@@ -48,21 +48,19 @@ class Edge:
 class Snapshot:
     """Everything reached from a root, at one moment.
 
-    `documents` holds every manifest that was read, `edges` every reference in them (parents before
-    children), `missing` the manifest edges whose target is not there (404 and only 404), `unanswered`
-    those that could not be read for another reason, `refused` those whose bytes are no valid manifest.
+    `documents` holds every manifest that was read, `views` what each is (without those refused), `edges` every
+    reference in them (parents before children), `missing` the manifest edges whose target is not there (404 and
+    only 404), `unanswered` those that could not be read for another reason, `refused` those whose bytes are no
+    valid manifest.
     """
 
     root: Descriptor
     documents: Mapping[Digest, Document] = field(hash=False)
     edges: tuple[Edge, ...]
+    views: Mapping[Digest, View] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     missing: tuple[Edge, ...] = ()
     unanswered: tuple[tuple[Edge, OcitoolError], ...] = ()
     refused: tuple[tuple[Edge, MalformedDocument], ...] = ()
-
-    def view(self, digest: Digest) -> View:
-        """The view of a document in the snapshot."""
-        return view(self.documents[digest])
 
     def below(self, digest: Digest) -> Iterator[Edge]:
         """The edges whose parent is `digest`, in document order."""
@@ -106,9 +104,12 @@ class Snapshot:
 
 def children(document: Document) -> tuple[Edge, ...]:
     """The references in a document, in document order. Raises MalformedDocument."""
-    parent = document.digest
+    return _edges(view(document))
+
+
+def _edges(seen: View) -> tuple[Edge, ...]:
+    parent = seen.document.digest
     edges: list[Edge] = []
-    seen = view(document)
     match seen:
         case Index():
             edges += [Edge(parent, f"/manifests/{n}", d, Role.MANIFEST) for n, d in enumerate(seen.entries)]
@@ -167,6 +168,7 @@ def walk_below(
         root=Descriptor.of(root),
         documents=MappingProxyType(walker.documents),
         edges=tuple(walker.edges),
+        views=MappingProxyType(walker.views),
         missing=tuple(walker.missing),
         unanswered=tuple(walker.unanswered),
         refused=tuple(walker.refused),
@@ -181,6 +183,7 @@ class _Walker:
     ) -> None:
         self.store, self.width, self.limit, self.tolerant, self.wanted = store, width, limit, tolerant, wanted
         self.documents: dict[Digest, Document] = {}
+        self.views: dict[Digest, View] = {}
         self.edges: list[Edge] = []
         self.missing: list[Edge] = []
         self.unanswered: list[tuple[Edge, OcitoolError]] = []
@@ -193,7 +196,8 @@ class _Walker:
     def take(self, document: Document) -> None:
         self.documents[document.digest] = document
         self._asked.add(document.digest)
-        edges = children(document)
+        seen = self.views[document.digest] = view(document)
+        edges = _edges(seen)
         self.edges += edges
         self._pending += [e for e in edges if e.role is Role.MANIFEST and self.wanted(e)]
 
@@ -210,10 +214,8 @@ class _Walker:
         return level
 
     def fetch(self, level: list[Edge], scope: Scope) -> None:
-        with TaskGroup(scope, self.width) as group:
-            tasks = [(edge, group.spawn(self._get, edge)) for edge in level]
-        for edge, task in tasks:
-            match task.result:
+        for edge, read in zip(level, collect(scope, self._get, level, self.width), strict=True):
+            match read:
                 case Document() as document:
                     try:
                         self.take(document)
@@ -260,5 +262,6 @@ class _Walker:
 def snapshot_of(root: Document, documents: Iterable[Document] = ()) -> Snapshot:
     """A snapshot of documents that were just made: `root` and everything below it, all of it at hand."""
     known = {document.digest: document for document in (root, *documents)}
-    edges = tuple(edge for document in known.values() for edge in children(document))
-    return Snapshot(root=Descriptor.of(root), documents=MappingProxyType(known), edges=edges)
+    views = {digest: view(document) for digest, document in known.items()}
+    edges = tuple(edge for seen in views.values() for edge in _edges(seen))
+    return Snapshot(Descriptor.of(root), MappingProxyType(known), edges, MappingProxyType(views))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -40,7 +41,7 @@ class Served:
     status: int = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the digest is kept, since everything asks for it
 class Document:
     """Exact bytes and the media type they were served or declared with (parameters removed, may be empty).
 
@@ -52,7 +53,7 @@ class Document:
     media_type: str
     served: Served | None = field(default=None, compare=False)
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """sha256 of the bytes."""
         return Digest.of(self.raw)
@@ -125,6 +126,8 @@ def _int(digits: str) -> int:
 
 def _too_deep(text: str) -> bool:
     """Whether brackets outside strings nest beyond the bound, found without recursion."""
+    if text.count("[") + text.count("{") <= _DEPTH:
+        return False  # most documents end here: the loop takes as long as the parsing
     depth = 0
     for token in _TOKEN.finditer(text):
         mark = token.group()

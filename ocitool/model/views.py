@@ -180,7 +180,7 @@ def view(document: Document) -> View:
             pointer="/mediaType",
             hint="one digest must mean one thing; ocitool manifest get --raw still shows the bytes",
         )
-    if is_schema_1(document):
+    if _is_schema_1(document, tree):
         return Opaque(document, "schema 1 manifest, obsolete since 2017")
     has_entries, has_layers = "manifests" in tree, "layers" in tree or "config" in tree
     if has_entries and has_layers:
@@ -198,7 +198,10 @@ def view(document: Document) -> View:
 
 def is_schema_1(document: Document) -> bool:
     """Whether it is a manifest of the form before 2017. Raises MalformedDocument where the bytes do not parse."""
-    tree = document.tree()
+    return _is_schema_1(document, document.tree())
+
+
+def _is_schema_1(document: Document, tree: Tree) -> bool:
     return document.media_type in mediatype.SCHEMA1_TYPES or (
         isinstance(tree, Mapping) and tree.get("schemaVersion") == 1
     )

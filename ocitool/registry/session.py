@@ -389,7 +389,10 @@ class Session:
 
     def _pace(self, netloc: str) -> Pace:
         with self._lock:
-            return self._paces.setdefault(netloc, Pace(self.access.connections))
+            known = self._paces.get(netloc)
+            if known is None:
+                known = self._paces[netloc] = Pace(self.access.connections)
+        return known
 
     def _heed_warnings(self, reply: Reply) -> None:
         """Warning headers of a registry, each shown once. Spec: distribution-spec, "Warnings"."""

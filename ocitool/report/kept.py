@@ -26,7 +26,7 @@ def kept_images(content: LayoutStore, scope: Scope) -> tuple[Kept, ...]:
     kept = []
     for entry in content.entries():
         snapshot = walk(content, str(entry.digest), scope=scope, tolerant=True, width=1)
-        root = snapshot.view(snapshot.root.digest)
+        root = snapshot.views[snapshot.root.digest]
         platforms = [str(e.platform) for e in root.platforms] if isinstance(root, Index) else []
         if isinstance(root, Manifest) and content.has_blob(root.config):
             raw = read_blob(content, root.config, MANIFEST_LIMIT)

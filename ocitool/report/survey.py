@@ -6,6 +6,7 @@ not an error: a child that is gone is a fact about the index.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_blob
-from ocitool.tasks import Scope, TaskGroup
+from ocitool.tasks import Scope, TaskGroup, collect
 
 _PREDICATE: Final = "in-toto.io/predicate-type"
 
@@ -135,7 +136,7 @@ def survey(store: Reader, name: str, *, scope: Scope, label: str = "", configs: 
     """
     snapshot = walk(store, name, scope=scope, width=store.traits.concurrency, tolerant=True)
     read = _configs(store, snapshot, scope) if configs else {}
-    root = snapshot.view(snapshot.root.digest)
+    root = snapshot.views[snapshot.root.digest]
     gathered = _Gathered(snapshot, read)
     match root:
         case Index():
@@ -257,9 +258,7 @@ class _Gathered:
         return tuple(a for a in self.attestations if a.descriptor.attested not in known)
 
     def _view(self, digest: Digest) -> View | None:
-        if digest in self._problems or digest not in self._snapshot.documents:
-            return None
-        return self._snapshot.view(digest)
+        return None if digest in self._problems else self._snapshot.views.get(digest)
 
     def _attestation(self, entry: Descriptor, child: View | None) -> Attestation:
         layers = child.layers if isinstance(child, Manifest) else ()
@@ -281,9 +280,8 @@ def _configs(store: Reader, snapshot: Snapshot, scope: Scope) -> dict[Digest, Im
         and edge.parent not in skipped
         and edge.descriptor.media_type in mediatype.CONFIGS
     }
-    with TaskGroup(scope, store.traits.concurrency) as group:
-        tasks = {digest: group.spawn(_config, store, descriptor) for digest, descriptor in wanted.items()}
-    return {digest: task.result for digest, task in tasks.items()}
+    read = collect(scope, partial(_config, store), wanted.values(), store.traits.concurrency)
+    return dict(zip(wanted, read, strict=True))
 
 
 def _config(store: Reader, descriptor: Descriptor) -> ImageConfig | OcitoolError:

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from ocitool.errors import Cancelled, NotFound, UsageError
-from ocitool.tasks import Retry, Scope, TaskGroup, ordered_map
+from ocitool.tasks import Retry, Scope, TaskGroup, collect, ordered_map
 
 PATIENCE = 20
 """Seconds after which a test that hangs fails instead."""
@@ -244,6 +244,31 @@ def test_ordered_map_is_map(width):
     assert [number * 2 for number in range(50)] == list(
         ordered_map(Scope(), lambda number: number * 2, iter(range(50)), width)
     )
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_collect_gives_every_result_in_order(width):
+    assert [0, 2, 4, 6, 8] == collect(Scope(), lambda number: number * 2, iter(range(5)), width)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_collect_raises_what_a_function_raises(width):
+    with pytest.raises(ZeroDivisionError):
+        collect(Scope(), lambda number: 6 // number, [3, 0, 1], width)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_collect_of_a_cancelled_scope_calls_nothing(width):
+    scope, called = Scope(), []
+    scope.cancel()
+
+    with pytest.raises(Cancelled):
+        collect(scope, called.append, [1, 2], width)
+    assert [] == called
+
+
+def test_collect_makes_no_thread_for_a_width_of_one():
+    assert [threading.get_ident()] * 2 == collect(Scope(), lambda _: threading.get_ident(), range(2), 1)
 
 
 def test_ordered_map_holds_few_items_at_once():

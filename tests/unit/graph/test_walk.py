@@ -118,7 +118,7 @@ def test_entries_can_be_left_out(store, published):
     snapshot = found(store, wanted=lambda edge: edge.descriptor.digest == images[0].digest)
 
     assert images[1].digest not in snapshot.documents
-    assert isinstance(snapshot.view(snapshot.root.digest), Index)
+    assert isinstance(snapshot.views[snapshot.root.digest], Index)
     assert 2 == len(list(snapshot.below(snapshot.root.digest)))
 
 
