@@ -230,7 +230,7 @@ def test_run_is_refused_before_anything_else(home, build):
 
     assert 9 == outcome.exit_code
     assert "Dockerfile:2: RUN go build -o /a .: compiles Go" in outcome.stderr
-    assert "Dockerfile:4: RUN chmod 755 /a: changes modes; use COPY --chmod=MODE" in outcome.stderr
+    assert "Dockerfile:4: RUN chmod 755 /a: changes modes; use COPY --chmod=755 for /a" in outcome.stderr
 
 
 def test_a_base_of_another_platform_is_refused_where_from_names_it(home, build):

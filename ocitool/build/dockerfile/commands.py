@@ -18,7 +18,8 @@ _CONTROL: Final = frozenset(
 )
 _HEADS: Final = frozenset({"for", "case", "select", "function"})
 _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh"})
-_CARRIERS: Final = frozenset({"sudo", "exec", "env", "nice", "command", "gosu", "su-exec"})
+_CARRIERS_OF_USERS: Final = frozenset({"gosu", "su-exec"})
+_CARRIERS: Final = frozenset({"sudo", "exec", "env", "nice", "command"}) | _CARRIERS_OF_USERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _carried(command: Command) -> Iterator[Command]:
     words = list(command.words)
     settings = list(command.settings)
     while words and plain(words[0]).rpartition("/")[2] in _CARRIERS:
-        words = words[1:]
+        words = words[2 if plain(words[0]).rpartition("/")[2] in _CARRIERS_OF_USERS else 1 :]
         while words and (words[0].startswith("-") or _ASSIGNMENT.fullmatch(words[0])):
             if match := _ASSIGNMENT.fullmatch(words[0]):
                 settings.append((match[1], match[2]))

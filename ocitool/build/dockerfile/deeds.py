@@ -88,7 +88,11 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed("prepares or tests Rust sources", "leave the line out and run it before the build", Kind.PREPARE),
     ),
     (
-        r"(?:make|cmake|ninja|gcc|g\+\+|clang|clang\+\+|cc|c\+\+|meson|configure|autoreconf|zig|strip)\b",
+        (
+            r"(?:make|cmake|ninja|gcc|g\+\+|clang|clang\+\+|cc|c\+\+|meson|configure|autoreconf|zig|strip|ghc)\b"
+            r"|(?:swift|dart|deno|nim|crystal|xcaddy|stack|cabal) (?:-\S+ )*(?:build|compile|c)\b"
+            r"|(?:stack|cabal) install\b"
+        ),
         Deed(
             "compiles",
             f"compile for each platform {_BEFORE} the programs",
@@ -120,16 +124,16 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         ),
     ),
     (
-        r"(?:pip3?|poetry|pipenv|uv|conda|mamba)\b|python3? -m (?:pip|venv|poetry)\b",
+        r"(?:pip3?|poetry|pipenv|uv)\b|python3? -m (?:pip|venv|poetry)\b",
         Deed(
             "installs Python packages",
-            f"run pip install --target DIR {_BEFORE} DIR, which ENV PYTHONPATH names; --platform gets the wheels"
-            " of another one",
+            f"run pip install --target DIR {_BEFORE} DIR, which ENV PYTHONPATH names; --platform with"
+            " --only-binary=:all: gets the wheels of another one",
             Kind.MAKE,
         ),
     ),
     (
-        r"(?:bundle|gem|composer|mix|hex)\b",
+        r"(?:bundle|gem|composer|mix|hex|deno)\b",
         Deed("installs packages of a language", f"run it {_BEFORE} what it installed", Kind.MAKE),
     ),
     (
@@ -137,7 +141,7 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed("installs packages of the system", "build upon an image that has them: change FROM"),
     ),
     (
-        r"(?:docker-php-ext-\w+|pecl|install-php-extensions|add-apt-repository|apt-key)\b",
+        r"(?:conda|mamba|micromamba|docker-php-ext-\w+|pecl|install-php-extensions|add-apt-repository|apt-key)\b",
         Deed("installs packages of the system", "build upon an image that has them: change FROM"),
     ),
     (
@@ -154,13 +158,16 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         MAKES_A_USER,
     ),
     (
-        r"(?:chown|chgrp)\b",
+        r"(?:chown|chgrp)\b|find .*-exec ch(?:own|grp)\b",
         Deed(
             "changes owners",
             "use COPY --chown=USER:GROUP; a directory that USER and then WORKDIR make belongs to that user",
         ),
     ),
-    (r"chmod\b", Deed("changes modes", "use COPY --chmod=MODE, or set the mode in the context")),
+    (
+        r"chmod\b|find .*-exec chmod\b",
+        Deed("changes modes", "use COPY --chmod=MODE, or set the mode in the context"),
+    ),
     (
         r"setcap\b",
         Deed("gives a program capabilities", "use setcap on the file in the context: COPY keeps capabilities"),
@@ -171,7 +178,7 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
         Deed("unpacks", f"unpack {_BEFORE} what was in it"),
     ),
     (
-        r"ln\b",
+        r"ln\b|a2en(?:mod|site|conf)\b",
         Deed("makes a link", "make the link in the context and COPY the directory it is in: links are kept"),
     ),
     (
@@ -200,9 +207,11 @@ _IDLE: Final = re.compile(
     r"(?:cd|set|export|unset|echo|printf|true|false|:|exit|test|\[|\[\[|ls|cat|sleep|which|uname|id|whoami|date|env"
     r"|nproc|grep|egrep|tr|cut|sort|head|tail|wc|awk|sed|sha\d+sum|md5sum|wait|trap|shift"
     r"|local|read|return|hash|pwd|tee|getconf|stat|sync|mktemp|arch|getent|xx-info)(?:\s|$)"
-    r"|(?:dpkg|go|node|npm|python3?|java|rustc|cargo|php|ruby) (?:--?v\w*|-version|--print-architecture)\b"
+    r"|[\w.-]+ (?:--version|--help|-version|--print-architecture|version)$"
+    r"|(?:dpkg|go|node|npm|python3?|java|rustc|cargo|php|ruby) --?[vV]\w*$"
+    r"|(?:nginx|httpd|haproxy|sshd) (?:-\S+ )*-[tc]\b|caddy validate\b|gpgconf\b"
 )
-_MINOR: Final = re.compile(r"(?:gpg|gpgv|eval|source|\.|xargs|ldconfig|hash)(?:\s|$)")
+_MINOR: Final = re.compile(r"(?:gpg|gpgv|eval|source|\.|xargs|ldconfig|hash|update-ca-certificates)(?:\s|$)")
 _TIDYING: Final = re.compile(
     r"rm\b|rmdir\b|find\b|(?:apt-get|apt|yum|dnf|microdnf|tdnf|zypper|apk|npm|yarn|pip3?|conda|composer)"
     r" (?:-\S+ )*(?:update|clean|autoclean|autoremove|makecache|refresh|cache|del|remove|purge|upgrade|key)\b"
@@ -211,14 +220,20 @@ _TIDYING: Final = re.compile(
 
 def deeds(run: Run) -> tuple[Deed, ...]:
     """What a line does, each thing once, in the order of its commands; at least one."""
-    found: dict[Deed, None] = {}
-    tidied: dict[Deed, None] = {}
+    return tuple(acts(run))
+
+
+def acts(run: Run) -> dict[Deed, list[Command]]:
+    """What a line does as `deeds` has it, each with the commands that do it."""
+    found: dict[Deed, list[Command]] = {}
+    tidied: dict[Deed, list[Command]] = {}
     for command in commands(run):
         text = f"{command.name}{command.text[len(_first(command)) :]}"
         deed = _deed(command, text)
-        (tidied if _TIDYING.match(text) or _MINOR.match(text) else found)[deed] = None
-    real = [deed for deed in found if deed is not _NOTHING]
-    return tuple(real or tidied or (_NOTHING,))
+        kept = tidied if _TIDYING.match(text) or _MINOR.match(text) else found
+        kept.setdefault(deed, []).append(command)
+    real = {deed: done for deed, done in found.items() if deed is not _NOTHING}
+    return real or tidied or {_NOTHING: []}
 
 
 def _first(command: Command) -> str:

@@ -8,7 +8,7 @@ import json
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -71,10 +71,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The tables by the numbers of their stages; `served` are stages whose work only a stage with a table takes."""
+    """The tables by the numbers of their stages.
 
-    tables: Mapping[int, Table]
-    served: Mapping[int, Table]
+    `served` are stages whose work only a stage with a table takes, `images` are what stages stand on in the end.
+    """
+
+    tables: Mapping[int, Table] = field(default_factory=dict, hash=False)
+    served: Mapping[int, Table] = field(default_factory=dict, hash=False)
+    images: Mapping[int, str] = field(default_factory=dict, hash=False)
 
     @property
     def text(self) -> str:
@@ -82,7 +86,7 @@ class Draft:
         return "\n\n".join(table.text for table in self.tables.values())
 
 
-NOTHING: Final = Draft({}, {})
+NOTHING: Final = Draft()
 
 
 def draft(
@@ -107,7 +111,7 @@ def draft(
             tables[one.stage.number] = drafter.table(one)
         elif one.stage.number not in drafter.apart and any(map(_compiles_alone, lines)):
             tables[one.stage.number] = drafter.in_place(one)
-    return Draft(tables, drafter.served(tables))
+    return Draft(tables, drafter.served(tables), drafter.images())
 
 
 class _Drafter:
@@ -200,6 +204,17 @@ class _Drafter:
         """The table of a stage that the image is built upon: it stands in for the compiles alone."""
         lines = Walk(self._file, self._needed, self._wanted, self._source).lines(one.stage)
         return Table(one.stage.name, "go", tuple(_go_lines(lines)[0]))
+
+    def images(self) -> dict[int, str]:
+        """The image that each stage stands on in the end; empty if it is none."""
+        found: dict[int, str] = {}
+        for one in self._needed:
+            ground = one.ground
+            if ground.origin is Origin.STAGE:
+                found[one.stage.number] = found[ground.stage]
+            else:
+                found[one.stage.number] = ground.name if ground.origin is Origin.IMAGE else ""
+        return found
 
     def _chain(self, one: Needed) -> Iterator[Needed]:
         yield one

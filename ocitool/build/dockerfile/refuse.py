@@ -4,13 +4,15 @@ Decided from the text alone, before anything is read from a network or compiled.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from ocitool.build.dockerfile.deeds import MAKES_A_USER, Deed, Kind, deeds
+from ocitool.build.dockerfile.around import Around
+from ocitool.build.dockerfile.deeds import MAKES_A_USER, Deed, Kind, acts
 from ocitool.build.dockerfile.draft import NOTHING, Draft, Table
 from ocitool.build.dockerfile.instructions import Copy, Run, Stage
 from ocitool.build.dockerfile.origins import INSTEAD_OF_GIT, cloned_by
+from ocitool.build.dockerfile.ways import way_out
 from ocitool.errors import Unsupported
 
 _COMPILES: Final = "in ocitool.toml compiles the program for every platform in its place"
@@ -35,7 +37,8 @@ def refusal(stage: Stage, run: Run, tables: Draft = NOTHING) -> Refusal:
     """What a RUN does and what can be done instead; `tables` are those that ocitool.toml could have."""
     words = " ".join(" ".join(run.words).split())
     shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
-    done = deeds(run)
+    around = Around(stage, run, tables.images.get(stage.number, ""))
+    done = [replace(deed, instead=way_out(deed, commands, around)) for deed, commands in acts(run).items()]
     table = tables.served.get(stage.number)
     if table is not None:
         is_own = stage.number in tables.tables
@@ -54,7 +57,7 @@ def _in_place(deed: Deed, stage: Stage) -> str:
 
 def _beside(deed: Deed, table: Table, *, is_own: bool) -> str:
     """The way out in a stage that only gives files to others, itself or by a stage that has the table."""
-    if deed is MAKES_A_USER:
+    if deed.does == MAKES_A_USER.does:
         return deed.instead
     if is_own and table.toolchain == "go" and deed.kind is table.compiles:
         return f"{table.brief} {_COMPILES}"

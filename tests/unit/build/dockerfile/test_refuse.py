@@ -36,7 +36,7 @@ def test_each_thing_that_a_line_does_has_a_way_out():
     assert packages.startswith(
         "D:2: RUN apk add curl && adduser -D app && rm -rf /var/cache/apk: installs packages"
     )
-    assert user.startswith("D:2: it also makes or changes a user; say numbers, as in USER 1000:1000")
+    assert user.startswith("D:2: it also makes or changes a user; leave it out")
     assert "each line above has its way out" == error.hint
 
 
@@ -45,7 +45,7 @@ def test_each_thing_that_a_line_does_has_a_way_out():
     [
         ("apk add git", '[stage.b.c] toolchain = "go" leaves the line out'),
         ("make", '[stage.b.c] toolchain = "go" leaves the line out'),
-        ("adduser x", "say numbers"),
+        ("adduser x", "COPY an etc/passwd"),
     ],
 )
 def test_lines_beside_a_compile_of_go(run, way):
@@ -83,11 +83,11 @@ def test_a_stage_that_nothing_uses_may_run_what_it_likes():
 @pytest.mark.parametrize(
     ("words", "does", "way"),
     [
-        ("chmod +x /a", "changes modes", "COPY --chmod=MODE"),
-        ("chown -R 1:1 /a", "changes owners", "COPY --chown=USER:GROUP"),
+        ("chmod +x /a", "changes modes", "COPY --chmod=+x for /a"),
+        ("chown -R 1:1 /a", "changes owners", "COPY --chown=1:1 for"),
         ("mkdir -p /a", "makes a directory", "WORKDIR"),
         ("ln -s a b", "makes a link", "links are kept"),
-        ("adduser -D app", "makes or changes a user", "USER 1000:1000"),
+        ("adduser -D app", "makes or changes a user", "COPY an etc/passwd"),
         ("apt-get update && apt-get install -y x && rm -rf /var", "installs packages", "change FROM"),
         ("pip install -r requirements.txt", "installs Python packages", "--target DIR"),
         ("npm ci --omit=dev", "Node.js", "COPY node_modules"),
@@ -95,8 +95,8 @@ def test_a_stage_that_nothing_uses_may_run_what_it_likes():
         ("mvn -q package", "builds Java", "COPY it"),
         ('["/bin/thing"]', "runs a program", "COPY what it makes"),
         ("<<E\nchmod 1 x\nE", "changes modes", "--chmod"),
-        ("echo x > /etc/y", "writes a file", "COPY <<NAME"),
-        ("echo x >> /etc/y", "changes a file", "over the one that is there"),
+        ("echo x > /etc/y", "writes a file", "COPY <<EOF /etc/y"),
+        ("echo x >> /etc/y", "changes a file", "ocitool cat a /etc/y"),
         ("ls /", "leaves no file behind", "leave the line out"),
     ],
 )
@@ -116,7 +116,7 @@ def test_ways_out(words, does, way):
         ),
         (
             "set -eux; curl -fsSL u | tar -xz -C /opt; ln -s /opt/a /a; a --version",
-            ["downloads", "unpacks", "link", "program"],
+            ["downloads", "unpacks", "link"],
         ),
         ("apk add --virtual .x gcc && pip install y && apk del .x", ["packages of the system", "Python packages"]),
         ("gpg --recv-keys A", ["program"]),
