@@ -59,7 +59,7 @@ class Once:
         """The descriptor; asked for every time, except for a digest that was read."""
         with self._lock:
             held = self._shelf.get(name)
-        return Descriptor.of(Document(*held)) if held is not None else self._store.head(name)
+        return Descriptor.of(_document(held, name)) if held is not None else self._store.head(name)
 
     def get_manifest(self, name: str, *, limit: int = MANIFEST_LIMIT) -> Document:
         """The manifest; by digest asked for once."""
@@ -70,7 +70,7 @@ class Once:
             document = self._store.get_manifest(name, limit=limit)
             return document.raw, document.media_type, document.served
 
-        return Document(*self._once(name, read))
+        return _document(self._once(name, read), name)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Asked every time."""
@@ -137,6 +137,10 @@ class Once:
             with self._lock:
                 del self._asking[key]
             mine.set()
+
+
+def _document(held: Held, name: str) -> Document:
+    return Document(*held, Digest(name).algorithm)
 
 
 class _Shelf:

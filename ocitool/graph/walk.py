@@ -256,7 +256,8 @@ class _Walker:
     def _document(self, descriptor: Descriptor) -> Document:
         document = self.store.get_manifest(str(descriptor.digest), limit=self.limit)
         # What the parent says decides how the child is read, unless the child says otherwise itself.
-        return document if document.media_type else replace(document, media_type=descriptor.media_type)
+        media_type = document.media_type or descriptor.media_type
+        return replace(document, media_type=media_type, algorithm=descriptor.digest.algorithm)
 
 
 def snapshot_of(root: Document, documents: Iterable[Document] = ()) -> Snapshot:

@@ -46,17 +46,19 @@ class Document:
     """Exact bytes and the media type they were served or declared with (parameters removed, may be empty).
 
     Equality and identity are those of the bytes; never compare parsed trees for identity. `served` is how a
-    registry presented it, None for what comes from elsewhere.
+    registry presented it, None for what comes from elsewhere. `algorithm` is that of the digest it is known by,
+    since whoever names it by sha512 does not find it by sha256 (K046).
     """
 
     raw: bytes
     media_type: str
     served: Served | None = field(default=None, compare=False)
+    algorithm: str = field(default="sha256", compare=False)
 
     @cached_property
     def digest(self) -> Digest:
-        """sha256 of the bytes."""
-        return Digest.of(self.raw)
+        """The digest of the bytes that it is known by."""
+        return Digest.of(self.raw, self.algorithm)
 
     @property
     def size(self) -> int:

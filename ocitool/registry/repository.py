@@ -130,7 +130,10 @@ class Repository:
                 limit=limit,
             )
         )
-        document = Document(answer.body, mediatype.bare(answer.headers.get("content-type", "")), _served(answer))
+        algorithm = Digest(name).algorithm if ":" in name else "sha256"
+        document = Document(
+            answer.body, mediatype.bare(answer.headers.get("content-type", "")), _served(answer), algorithm
+        )
         if document.media_type == mediatype.SCHEMA1_SIGNED:
             return document  # its digest is not over all of its bytes (manifest-v2-1)
         said = answer.headers.get("docker-content-digest", "")

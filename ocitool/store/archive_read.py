@@ -97,7 +97,7 @@ class ArchiveReader:
             return self._manifests[digest]
         raw = self._small(self._blobs.get(digest), str(digest), limit)
         check_bytes(raw, digest, self.label)
-        return Document(raw, effective_type(Document(raw, "")))
+        return Document(raw, effective_type(Document(raw, "")), algorithm=digest.algorithm)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Whether the archive has it, of that size."""

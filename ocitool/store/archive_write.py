@@ -11,6 +11,7 @@ import sys
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
@@ -88,7 +89,7 @@ class ArchiveWriter:
 
     def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:  # noqa: ARG002
         """Append the bytes, and list them under each name at the end. Raises Unsupported for what docker lacks."""
-        document = Document(document.raw, effective_type(document))
+        document = replace(document, media_type=effective_type(document), served=None)
         if self._docker and isinstance(view(document), Index):
             raise Unsupported(
                 "docker-archive holds one platform, this is an index",

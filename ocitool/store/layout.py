@@ -232,8 +232,8 @@ class LayoutStore:
         raw = b"".join(read_file(path))
         check_bytes(raw, digest, self.label)
         if media_type and (mediatype.is_index(media_type) or mediatype.is_manifest(media_type)):
-            return Document(raw, media_type)
-        return Document(raw, effective_type(Document(raw, media_type)))
+            return Document(raw, media_type, algorithm=digest.algorithm)
+        return Document(raw, effective_type(Document(raw, media_type)), algorithm=digest.algorithm)
 
     def _size(self, digest: Digest) -> int | None:
         try:

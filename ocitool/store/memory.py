@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 
 from ocitool.errors import NotFound
@@ -74,7 +75,7 @@ class MemoryStore:
 
     def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
         """Store the bytes by digest and under each tag, all of them or none."""
-        document = Document(document.raw, effective_type(document))
+        document = replace(document, media_type=effective_type(document), served=None)
         with self._lock:
             for tag in tags:
                 check_expected(tag, expect, self._tags.get(tag), self.label)
