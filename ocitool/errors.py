@@ -158,6 +158,9 @@ class MalformedDocument(OcitoolError):  # noqa: N818 - the field's word
         self.offset = offset
         self.pointer = pointer
 
+    def __str__(self) -> str:
+        return f"{self.what} at {self.pointer}" if self.pointer not in self.what else self.what
+
 
 class Ambiguous(MalformedDocument):
     """A document that means one thing to one reader and another to the next (CVE-2021-41190)."""

@@ -38,19 +38,23 @@ def verdict(look: Look, image: Image, *, without_proof: bool = False) -> Verdict
     if own is None:
         return RIGHT
     if not own.is_whole:
-        known = said if said is not None and said.is_whole else None
+        known = said if said is not None and said.is_known else None
         return _blank_config(look, image, known, without_proof=without_proof)
     if said is None:
         if _speaks(look, image, own) is False:
             return Verdict(open=f"the config says {own}, its programs do not")
         return Verdict(entry=own, rule="index/missing-platform")
     if agree(said, own):
-        return _half(look, image, said, own) if not said.is_whole else _agreed(look, image, said, own)
+        if not said.is_whole:
+            return _half(look, image, said, own)
+        return _named(look, image, said, own, without_proof=without_proof)
     for_said, for_own = _speaks(look, image, said), _speaks(look, image, own)
     if for_own and not for_said:
         return Verdict(entry=own, rule="index/wrong-platform")
     if for_said and not for_own:
-        return Verdict(config=said, rule="index/wrong-platform")
+        really = said if said.is_known else _programs_platform(look, image)
+        if really is not None:
+            return Verdict(entry=_unless_said(image, really), config=really, rule="index/wrong-platform")
     if for_own is None and for_said is None and without_proof:
         return Verdict(entry=own, rule="index/wrong-platform")
     return Verdict(
@@ -64,8 +68,13 @@ def _blank_config(look: Look, image: Image, said: Platform | None, *, without_pr
         return _unnamed(look, image)
     speaks = _speaks(look, image, said)
     if speaks or (speaks is None and without_proof):
-        return Verdict(config=said, rule="config/no-platform")
+        return Verdict(entry=_unless_said(image, said), config=said, rule="config/no-platform")
     return Verdict(open=f"no program confirms the entry's {said}; --without-proof writes it into the config")
+
+
+def _unless_said(image: Image, platform: Platform) -> Platform | None:
+    """What the entry ought to say, if it does not say it letter for letter."""
+    return platform if platform != image.said else None
 
 
 def _unnamed(look: Look, image: Image) -> Verdict:
@@ -105,9 +114,19 @@ def _agreed(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
             return Verdict(open=f"{text}; ocitool index annotate --digest --variant does")
     if said.os == "windows" and not said.os_version and own.os_version:
         return Verdict(entry=replace(said, os_version=own.os_version), rule="index/windows-version")
-    if not said.is_known:
-        return Verdict(open=f"no engine asks for {said}; ocitool index annotate sets the entry's platform")
-    return Verdict(entry=said, rule="index/impossible-platform") if said != image.said else RIGHT
+    return RIGHT
+
+
+def _named(look: Look, image: Image, said: Platform, own: Platform, *, without_proof: bool) -> Verdict:
+    """Entry and config agree, and the entry may call it by a name of which no engine knows."""
+    ruling = _agreed(look, image, said, own)
+    if ruling != RIGHT or (said == image.said and said.is_known):
+        return ruling
+    if said.is_known:
+        return Verdict(entry=said, rule="index/impossible-platform")
+    if own.is_known and (without_proof or _speaks(look, image, own)):
+        return Verdict(entry=replace(said, variant=own.variant), rule="index/impossible-platform")
+    return Verdict(open=f"no engine asks for {said}; ocitool index annotate sets the entry's platform")
 
 
 def _arms(look: Look) -> int:

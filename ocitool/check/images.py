@@ -6,7 +6,7 @@ from ocitool.change.plan import PutBlob
 from ocitool.change.reason import Reason
 from ocitool.check.evidence import RIGHT, Verdict
 from ocitool.check.look import Image, Look
-from ocitool.check.mending import CHILD, label_of, name_type, named
+from ocitool.check.mending import CHILD, label_of, lacks, name_type, named
 from ocitool.errors import UsageError
 from ocitool.graph.convert import convert_manifest
 from ocitool.model import mediatype
@@ -114,9 +114,10 @@ class _Work:
     def set_own_type(self) -> None:
         media_type = effective_type(self._manifest.document)
         after = self.document.edit(lambda tree: name_type(tree, media_type))
-        if after.raw != self.document.raw:
-            self._because("index/no-media-type", f"the manifest{self._of} says {media_type}", "mediaType")
-            self.document = after
+        for rule, key in lacks(self.document.tree()) if after.raw != self.document.raw else ():
+            says = media_type if key == "mediaType" else f"{key} 2"
+            self._because(rule, f"the manifest{self._of} says {says}", key)
+        self.document = after
 
     def convert(self, family: Family) -> None:
         try:

@@ -16,7 +16,7 @@ from ocitool.check.evidence import RIGHT, Verdict, verdict
 from ocitool.check.finding import Finding, Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
-from ocitool.check.mending import CHILD, Mending, Wishes, label_of, name_type, named
+from ocitool.check.mending import CHILD, Mending, Wishes, label_of, lacks, name_type, named
 from ocitool.errors import DigestMismatch
 from ocitool.index import edit
 from ocitool.model import mediatype
@@ -131,8 +131,9 @@ class _Mender:
             self.work.is_blocked = True
             return index.document
         media_type = effective_type(document)
-        if not document.tree().get("mediaType"):
-            self.work.because("index/no-media-type", f"the index says {media_type}", keys=["mediaType"])
+        for rule, key in lacks(document.tree()):
+            says = media_type if key == "mediaType" else f"{key} 2"
+            self.work.because(rule, f"the index says {says}", keys=[key])
 
         def change(tree: Tree) -> None:
             tree["manifests"] = trees

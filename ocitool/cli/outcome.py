@@ -106,7 +106,7 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
     if not isinstance(error, OcitoolError):
         yield from _bug(error)
         return
-    yield f"error: {clean(error.what)}"
+    yield f"error: {clean(str(error))}"
     for note in dict.fromkeys(getattr(error, "__notes__", ())):
         yield f"  {clean(str(note))}"
     if isinstance(error, BuildError):

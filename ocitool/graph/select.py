@@ -32,7 +32,12 @@ def select(store: Reader, name: str, wanted: Platform | None = None) -> Selected
     Unsupported for what has no file system.
     """
     label = f"{store.label}:{name}" if name else store.label
-    seen = view(store.get_manifest(name))
+    document = store.get_manifest(name)
+    try:
+        seen = view(document)
+    except MalformedDocument as error:
+        error.add_note(f"it is {label}")
+        raise
     platform: Platform | None = None
     for _ in range(MAX_DEPTH):
         if not isinstance(seen, Index):

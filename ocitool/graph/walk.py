@@ -154,7 +154,11 @@ def walk_below(
     what is nested too deep, too many or too large to be held.
     """
     walker = _Walker(store, width, limit, tolerant=tolerant, wanted=wanted)
-    walker.take(root)
+    try:
+        walker.take(root)
+    except MalformedDocument as error:
+        error.add_note(f"it is {root.digest} in {store.label}")
+        raise
     level, depth = walker.next_level(), 0
     while level:
         depth += 1

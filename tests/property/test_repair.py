@@ -22,13 +22,14 @@ from tests.fakes.sick import Loose, Ward, program
 pytestmark = pytest.mark.property
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
+ALIASES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 IMAGES = st.fixed_dictionaries(
     {
         "platform": st.sampled_from(PLATFORMS),
         "program": st.sampled_from(["own", "other", "none"]),
         "config": st.sampled_from(["right", "right", "blank", "other"]),
         "family": st.sampled_from([mediatype.OCI_MANIFEST, mediatype.OCI_MANIFEST, mediatype.DOCKER_MANIFEST]),
-        "said": st.sampled_from(["right", "right", "other", "nothing", "v8"]),
+        "said": st.sampled_from(["right", "right", "other", "nothing", "v8", "alias", "half"]),
         "size": st.sampled_from([None, None, 9]),
         "attested": st.sampled_from([0, 0, 1, 2]),
         "twice": st.booleans(),
@@ -81,6 +82,8 @@ def entries(ward, one):
         "right": tree_of(platform),
         "other": tree_of(other(platform)),
         "v8": tree_of(platform) | {"variant": "v8"},
+        "alias": {"os": "Linux", "architecture": ALIASES[platform]},
+        "half": {"os": "linux"},
     }
     entry["platform"] = said.get(one["said"])
     if entry["platform"] is None:

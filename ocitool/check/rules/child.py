@@ -110,6 +110,20 @@ def schema_1(look: Look) -> Iterator[Hit]:
             yield at, "a schema 1 manifest, which registries and engines have dropped"
 
 
+def unknown_type(look: Look) -> Iterator[Hit]:
+    """A document that is neither index nor manifest: a page of a proxy, an artifact of a form that was given up."""
+    for digest, seen in look.views.items():
+        if isinstance(seen, Opaque) and not is_schema_1(seen.document):
+            yield Location(digest, label=look.label(digest)), f"{seen.why}, which nobody can pull"
+
+
+def no_version(look: Look) -> Iterator[Hit]:
+    """A document without schemaVersion, which registries refuse to store."""
+    for digest, seen in look.views.items():
+        if not isinstance(seen, Opaque) and "schemaVersion" not in seen.document.tree():
+            yield Location(digest, "/schemaVersion", label=look.label(digest)), "the document says no schemaVersion"
+
+
 def too_large(look: Look) -> Iterator[Hit]:
     """A manifest above 4 MiB, which registries may take and then do not serve."""
     for digest, document in look.snapshot.documents.items():
@@ -191,6 +205,20 @@ RULES: Final = (
         "Registries and engines have dropped the form of before 2017; it cannot stand in an index either.",
         '`{"schemaVersion": 1, "fsLayers": […]}`',
         _ERROR, schema_1,
+    ),
+    Rule(
+        "index/unknown-type",
+        "Neither an index nor an image",
+        "Engines pull by the type; what a proxy or a failed upload left under the name is of none that they know.",
+        '`{"errors": []}` served as application/json',
+        _WARNING, unknown_type,
+    ),
+    Rule(
+        "index/no-version",
+        "A document without schemaVersion",
+        "Both families demand it, and registries refuse to store a document that leaves it out.",
+        '`{"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": […]}`',
+        _ERROR, no_version, fixable=True,
     ),
     Rule(
         "index/too-large",

@@ -1,13 +1,14 @@
 """Rules about image configs. Spec: image-spec config.md."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ocitool.check.finding import Location, Severity, escaped
 from ocitool.check.look import Image, Look
 from ocitool.check.rules.rule import Hit, Rule
+from ocitool.model import mediatype
 from ocitool.model.views import ImageConfig
 from ocitool.rootfs.tree import Node
 
@@ -33,11 +34,69 @@ def missing(look: Look) -> Iterator[Hit]:
 
 
 def malformed(look: Look) -> Iterator[Hit]:
-    """A config that is none, or is not what its descriptor says."""
+    """A config that is none, is not what its descriptor says, or holds what engines cannot read (K047)."""
     for image in _each(look):
         error = look.broken.get(image.manifest.config.digest)
         if error is not None:
             yield _in_manifest(image), str(error)
+    for image, config in _configs(look):
+        for pointer, what in (*_dates(config), *_shapes(config)):
+            yield _at(image, pointer), f"{pointer.rpartition('/')[2]} is {what}: no engine reads this config"
+    for manifest in look.manifests:
+        layers, media_type = manifest.layers, manifest.config.media_type
+        is_vague = not manifest.artifact_type and "/vnd." not in media_type
+        if is_vague and layers and all(mediatype.is_layer(layer.media_type) for layer in layers):
+            digest = manifest.document.digest
+            at = Location(digest, "/config/mediaType", label=look.label(digest))
+            yield at, f"layers of an image, and a config of type {media_type}"
+
+
+def _dates(config: ImageConfig) -> Iterator[tuple[str, str]]:
+    """The pointers of dates that are not RFC 3339, which Go refuses together with the whole config."""
+    tree = config.document.tree()
+    steps = tree.get("history") or ()
+    for pointer, place in (("", tree), *((f"/history/{n}", step) for n, step in enumerate(steps))):
+        date = place.get("created")
+        if date is not None and not _DATE.fullmatch(date):
+            yield f"{pointer}/created", f"no date of RFC 3339 ({date[:40]!r})"
+
+
+def _shapes(config: ImageConfig) -> Iterator[tuple[str, str]]:
+    """The pointers of settings that are of another kind than engines parse."""
+    for key, value in config.settings.items():
+        what, is_right = _SETTINGS.get(key, ("", _anything))
+        if value is not None and not is_right(value):
+            yield f"/config/{escaped(key)}", f"not {what}"
+
+
+def _anything(_: object) -> bool:
+    return True
+
+
+def _is_words(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_labels(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values())
+
+
+def _is_keys(value: object) -> bool:
+    return isinstance(value, Mapping) and all(one is None or isinstance(one, Mapping) for one in value.values())
+
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+_SETTINGS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
+    **dict.fromkeys(("Env", "Entrypoint", "Cmd", "OnBuild", "Shell"), ("a list of strings", _is_words)),
+    **dict.fromkeys(("User", "WorkingDir", "StopSignal"), ("a string", _is_text)),
+    **dict.fromkeys(("ExposedPorts", "Volumes"), ("an object with empty objects", _is_keys)),
+    "Labels": ("an object of strings", _is_labels),
+}
+"""What engines parse of the `config` object. Spec: image-spec config.md; Go refuses a config with another kind."""
 
 
 def no_platform(look: Look) -> Iterator[Hit]:

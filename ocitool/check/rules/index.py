@@ -162,7 +162,7 @@ def entries(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
 
 def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
     """Entries that are meant to run: no attestations, no inner indexes, no artifacts."""
-    images = {digest: seen.is_image for digest, seen in look.views.items() if isinstance(seen, Manifest)}
+    images = {digest: isinstance(seen, Manifest) and seen.is_image for digest, seen in look.views.items()}
     for index, number, entry in entries(look):
         if not entry.is_attestation and not mediatype.is_index(entry.media_type) and images.get(entry.digest, True):
             yield index, number, entry

@@ -287,6 +287,15 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "index/broken-child": broken_child,
     "index/ambiguous": lambda w, ill: w.store.plant(two_readings(w, ill=ill), "1"),
     "index/schema-1": schema_1,
+    "index/unknown-type": lambda w, ill: (
+        w.store.plant(Document(b'{"errors": []}', "application/json"), "1") if ill else two(w)
+    ),
+    "index/no-version": lambda w, ill: w.store.plant(
+        w.document(
+            ({} if ill else {"schemaVersion": 2})
+            | {"mediaType": mediatype.OCI_INDEX, "manifests": [w.image()]}, mediatype.OCI_INDEX
+        ), "1",
+    ),
     "index/too-large": too_large,
     "config/missing": lambda w, ill: without_blob(w, lambda tree: tree["config"], ill),
     "config/malformed": in_config(

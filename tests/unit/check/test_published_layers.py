@@ -59,6 +59,53 @@ def test_a_diff_id_that_is_none(ward, odd):
 
 
 @pytest.mark.parametrize(
+    ("change", "pointer", "what"),
+    [
+        ({"created": "yesterday"}, "/created", "created is no date of RFC 3339 ('yesterday')"),
+        ({"created": ""}, "/created", "created is no date of RFC 3339 ('')"),
+        ({"created": "2024-05-06 07:08:09"}, "/created", "created is no date of RFC 3339 ('2024-05-06 07:08:09')"),
+        ({"history": [{"created": "?"}]}, "/history/0/created", "created is no date of RFC 3339 ('?')"),
+        ({"config": {"Cmd": "sh -c x"}}, "/config/Cmd", "Cmd is not a list of strings"),
+        ({"config": {"Env": [1]}}, "/config/Env", "Env is not a list of strings"),
+        (
+            {"config": {"ExposedPorts": ["80/tcp"]}},
+            "/config/ExposedPorts",
+            "ExposedPorts is not an object with empty objects",
+        ),
+        ({"config": {"Labels": {"a": 1}}}, "/config/Labels", "Labels is not an object of strings"),
+        ({"config": {"User": 1000}}, "/config/User", "User is not a string"),
+    ],
+)
+def test_what_engines_cannot_parse(ward, change, pointer, what):
+    """K047: an engine refuses the whole config for one field of another kind."""
+    entry = ward.image(config=lambda tree: tree.update(change))
+    ward.index(entry)
+
+    (finding,) = findings(look(ward.store, "1", scope=Scope()))
+
+    assert ("config/malformed", pointer) == (finding.rule, finding.at.pointer)
+    assert f"{what}: no engine reads this config" == finding.message
+
+
+def test_settings_that_are_left_open_are_right(ward):
+    """K047: null is nothing, and what is not of the specification is nobody's business."""
+    nothing = dict.fromkeys(("Env", "Cmd", "Labels", "Volumes", "User"))
+    extra = {"Healthcheck": {"Test": ["NONE"]}, "ArgsEscaped": True, "x": 1, "ExposedPorts": {"80/tcp": {}}}
+    change = {"config": nothing | extra, "created": None, "history": [{"created": "0001-01-01T00:00:00Z"}]}
+    ward.index(ward.image(config=lambda tree: tree.update(change)))
+
+    assert [] == rules(ward)
+
+
+@pytest.mark.parametrize("media_type", [mediatype.OCTETS, "application/json"])
+def test_image_layers_under_a_config_of_no_type(ward, media_type):
+    """K025: no client takes it for an image, though all of it is there."""
+    ward.index(ward.image(manifest=lambda tree: tree["config"].update(mediaType=media_type)))
+
+    assert ["config/malformed"] == rules(ward)
+
+
+@pytest.mark.parametrize(
     ("history", "expected"),
     [
         (None, []),

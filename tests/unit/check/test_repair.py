@@ -188,9 +188,19 @@ def test_a_platform_gets_the_name_that_engines_ask_for(ward, repair, said, confi
     assert image["digest"] == entries(ward)[1].digest
 
 
+@pytest.mark.parametrize("config", ["amd64", ""])
+def test_a_variant_that_there_is_not_goes_where_a_program_speaks(ward, repair, config):
+    """K007: arm64's v8 on an amd64 entry."""
+    image = ward.image(config=lambda tree: tree.update(architecture=config))
+    ward.index(as_platform(image, os="linux", architecture="amd64", variant="v8"))
+
+    assert ([], []) == repair()
+    assert ["linux/amd64"] == platforms(ward)
+
+
 def test_a_platform_like_no_other_is_for_a_human(ward, repair):
     """K014: nothing is guessed."""
-    ward.index(as_platform(ward.image(), os="linux", architecture="amd64", variant="v9"))
+    ward.index(as_platform(ward.image(layers=[]), os="linux", architecture="amd64", variant="v9"))
 
     left, rules = repair()
 
@@ -311,6 +321,27 @@ def test_media_type_is_added(ward, repair):
     assert ([], []) == repair()
     raw = ward.store.get_manifest("1").raw
     assert raw.startswith(b'{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"')
+
+
+def test_schema_version_is_added(ward, repair):
+    """K044: to the index and to the image, in front."""
+    image = ward.store.plant(
+        ward.document(
+            {k: v for k, v in ward.image_tree("linux/amd64").items() if k != "schemaVersion"},
+            mediatype.OCI_MANIFEST,
+        )
+    )
+    index = {
+        "manifests": [image | {"platform": {"os": "linux", "architecture": "amd64"}}],
+        "annotations": {"a": "b"},
+    }
+    ward.store.plant(ward.document(index, mediatype.OCI_INDEX), "1")
+
+    assert ([], []) == repair()
+    assert ["schemaVersion", "mediaType", "manifests", "annotations"] == list(ward.store.get_manifest("1").tree())
+    assert ["schemaVersion", "mediaType", "config", "layers"] == list(
+        ward.store.get_manifest(str(entries(ward)[0].digest)).tree()
+    )
 
 
 def test_attestations_of_nothing_go(ward, repair):

@@ -71,7 +71,7 @@ def test_what_is_no_manifest_has_no_type_to_be_served_as(ward):
     document = ward.document({"schemaVersion": 2, "x": 1}, "application/json")
     ward.store.plant(replace(document, served=Served("application/json", str(document.digest), "9")), "1")
 
-    assert () == findings(look(ward.store, "1", scope=Scope()))
+    assert ["index/unknown-type"] == [one.rule for one in findings(look(ward.store, "1", scope=Scope()))]
 
 
 @pytest.mark.parametrize(

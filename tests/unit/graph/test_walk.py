@@ -166,6 +166,19 @@ class TestMissing:
             found(store, tolerant=True)
 
 
+def test_a_root_that_is_malformed_is_named(store):
+    """K014: what, at which place in it, and which document of which store."""
+    bad = Document(b'{"schemaVersion":2,"manifests":[{"mediaType":"x","digest":7}]}', mediatype.OCI_INDEX)
+    store._manifests[bad.digest] = bad
+    store._tags["v1"] = bad.digest
+
+    with pytest.raises(MalformedDocument) as caught:
+        found(store, tolerant=True)
+
+    assert "digest is not a string at /manifests/0/digest" == str(caught.value)
+    assert [f"it is {bad.digest} in {store.label}"] == caught.value.__notes__
+
+
 class TestMalformed:
     @pytest.fixture
     def broken(self, store, published):
