@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
+from ocitool.binaries.needs import Missing
 from ocitool.build.base import BaseImage
 from ocitool.build.dockerfile.evaluate import Written
+from ocitool.build.dockerfile.settings import env_of
+from ocitool.build.dockerfile.sources import all_names
 from ocitool.build.lacking import lacking
 from ocitool.build.overlay import Overlay, kind_of
 from ocitool.build.prebuilt import Found, Holding, only_program, refuse_foreign, survey
@@ -23,7 +27,7 @@ from ocitool.build.scratch import (
 )
 from ocitool.build.spec import ImageOptions
 from ocitool.errors import UsageError
-from ocitool.events import Noted
+from ocitool.events import Listener, Noted
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content as FileBytes
@@ -33,6 +37,8 @@ from ocitool.rootfs.tree import Tree, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
 
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
+_TOLD: Final = 5
+"""Most programs of an image that are told of one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,8 @@ def gather(planned: Plan, around: Surroundings) -> tuple[Content, ...]:
 def look_at(written: Mapping[Platform, Written], planned: Plan, around: Surroundings) -> tuple[Content, ...]:
     """What a Dockerfile comes to as contents, its programs looked at.
 
-    Raises WrongPlatform for a program that does not fit (K010). Only what the Dockerfile adds is looked at.
+    Raises WrongPlatform for a program that does not fit (K010); one that lacks its loader, libraries or
+    interpreter is told as a warning (K173). Only what the Dockerfile adds is looked at.
     """
     memo, holding = around.machine.memo if planned.request.use_cache else None, Holding()
     contents = []
@@ -75,9 +82,20 @@ def look_at(written: Mapping[Platform, Written], planned: Plan, around: Surround
         found = survey(entries, memo, holding=holding)
         allow = planned.request.allow_foreign
         refuse_foreign(found, one.platform, allow=allow, listener=around.listener)
+        if one.files is not None:
+            lacks = lacking(found, one.files, env_of(one.settings), partial(all_names, one.files))
+            _tell_lacking(platform, lacks, around.listener)
         groups = tuple((layer, "") for layer in one.layers)
         contents.append(Content(platform, groups, planned.options(platform)))
     return tuple(contents)
+
+
+def _tell_lacking(platform: Platform, lacks: Sequence[Missing], listener: Listener) -> None:
+    """A warning for each, as long as they are few: a tree of sources may hold any number of scripts."""
+    for lack in lacks[:_TOLD]:
+        listener(Noted(f"{platform}: {lack}"))
+    if len(lacks) > _TOLD:
+        listener(Noted(f"{platform}: {len(lacks) - _TOLD} more files will not start"))
 
 
 def _tree(base: BaseImage, around: Surroundings, scope: Scope) -> Tree:
@@ -123,8 +141,11 @@ class _Gatherer:
         found = survey((entry for entries, _ in groups for entry in entries), memo, holding=self._holding)
         listener = self._around.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
-        for lack in lacking(found, image, _environment(planned.bases.get(platform), options)):
-            listener(Noted(f"{platform}: {lack}"))
+        _tell_lacking(
+            platform,
+            lacking(found, image, _environment(planned.bases.get(platform), options), image.names),
+            listener,
+        )
         return Content(platform, tuple(groups), _with_entrypoint(planned, platform, options, found))
 
     def _files(self, platform: Platform, tree: Tree | None) -> list[Entry]:

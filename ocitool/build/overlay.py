@@ -1,11 +1,11 @@
 """A base's tree with entries laid over it, as the image will be."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ocitool.errors import MalformedDocument
 from ocitool.model.files import Kind, resolve
-from ocitool.pack.entries import Attributes, Base, Entry
+from ocitool.pack.entries import Attributes, Entry
 
 if TYPE_CHECKING:
     from ocitool.rootfs.tree import Tree
@@ -52,7 +52,17 @@ class Overlay:
             yield from (path.rpartition("/")[2] for path, _ in self._below.walk())
 
 
-def kind_of(base: Base | None, path: str) -> Kind | None:
+class Rooted(Protocol):
+    """A tree that paths are looked up in; what it is asked has no links among its parents."""
+
+    def kind_at(self, path: str) -> Kind | None:
+        """What stands at a path; None for nothing."""
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there, None for anything else."""
+
+
+def kind_of(base: Rooted | None, path: str) -> Kind | None:
     """What a program finds under any path of a base, with links followed; None for nothing."""
     if base is None:
         return None

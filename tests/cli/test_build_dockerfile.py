@@ -295,6 +295,35 @@ def test_programs_of_another_platform_are_refused(home, build):
     assert 0 == build("FROM scratch\nCOPY app /app\n", "--allow-foreign-arch").exit_code
 
 
+def test_programs_that_will_not_start_are_told(home, build):
+    """K173: over nothing, over a base with another loader; a loader that a stage brings is one."""
+    (home / "app").write_bytes(Elf(62, segments=[(3, 4, b"/lib64/ld-linux-x86-64.so.2\0")]).build())
+    (home / "app").chmod(0o755)
+    brings = "FROM scratch AS libc\nCOPY --chmod=755 Dockerfile /usr/lib64/ld-linux-x86-64.so.2\n"
+
+    nothing = build("FROM scratch\nCOPY app /bin/\n")
+    other = build("FROM bb\nCOPY app /bin/\n")
+    whole = build(
+        f"{brings}FROM bb\nCOPY --from=libc /usr /usr\nCOPY --from=libc /usr/lib64 /lib64\nCOPY app /bin/\n"
+    )
+
+    said = "app will not start: the image lacks its dynamic loader /lib64/ld-linux-x86-64.so.2"
+    assert f"warning: linux/amd64: /bin/{said}" in nothing.stderr
+    assert f"warning: linux/amd64: /usr/bin/{said}" in other.stderr
+    assert (0, False) == (whole.exit_code, "will not start" in whole.stderr)
+
+
+def test_a_tree_of_scripts_is_told_of_in_few_lines(home, build):
+    for number in range(8):
+        (home / f"{number}.sh").write_text("#!/bin/bash\n")
+        (home / f"{number}.sh").chmod(0o755)
+
+    done = build("FROM bb\nCOPY *.sh /bin/\n")
+
+    assert 5 == done.stderr.count("lacks its interpreter /bin/bash")
+    assert "warning: linux/amd64: 3 more files will not start" in done.stderr
+
+
 def test_what_is_ignored_is_said_to_be(home, build):
     (home / "f").write_text("x")
     (home / ".dockerignore").write_text("f\n")

@@ -5,7 +5,7 @@ The lines are BuildKit's, letter for letter where it is known. Spec: Docker imag
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ocitool.build.dockerfile.durations import format_duration, is_signal
@@ -51,7 +51,7 @@ def set_env(settings: dict[str, Any], pairs: Iterable[tuple[str, str]]) -> None:
     settings["Env"] = env
 
 
-def env_of(settings: dict[str, Any]) -> dict[str, str]:
+def env_of(settings: Mapping[str, Any]) -> dict[str, str]:
     """The variables of a config."""
     items = settings.get("Env")
     found = [item for item in items if isinstance(item, str)] if isinstance(items, list) else []

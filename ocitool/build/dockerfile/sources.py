@@ -5,7 +5,7 @@ Paths have the form of `model.files`; "" is the root of the tree.
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -36,6 +36,18 @@ class Files(Protocol):
 
     def link_at(self, path: str) -> str | None:
         """The target of the symbolic link there, None for anything else."""
+
+
+def all_names(files: Files) -> Iterator[str]:
+    """The last component of every path of a tree."""
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        for name in files.names(folder):
+            path = f"{folder}/{name}".lstrip("/")
+            if files.kind_at(path) is Kind.DIRECTORY:
+                todo.append(path)
+            yield name
 
 
 class _Known:

@@ -25,8 +25,13 @@ def tree(**files: str) -> Tree:
     return Tree([rows])
 
 
+def lacked(entries, base, env):
+    image = Overlay(entries, base)
+    return lacking(survey(entries), image, env, image.names)
+
+
 def lacks(entries, base, **env) -> list[str]:
-    return [one.loader for one in lacking(survey(entries), Overlay(entries, base), env)]
+    return [one.loader for one in lacked(entries, base, env)]
 
 
 def test_k173_scratch_and_a_base_of_another_libc():
@@ -82,7 +87,7 @@ def test_a_library_that_only_the_loaders_cache_knows():
     entries = [needing(b"libcuda.so.1")]
 
     def libraries(base):
-        return [one.libraries for one in lacking(survey(entries), Overlay(entries, tree(**base)), {})]
+        return [one.libraries for one in lacked(entries, tree(**base), {})]
 
     assert [("libcuda.so.1",)] == libraries(base)
     assert [] == libraries({**base, "etc__ld.so.cache": ""})
@@ -92,5 +97,5 @@ def test_folders_of_the_images_environment_are_searched():
     base = tree(**{LOADER.strip("/").replace("/", "__"): "", "opt__lib__libx.so": ""})
     entries = [needing(b"libx.so")]
 
-    assert () == lacking(survey(entries), Overlay(entries, base), {"LD_LIBRARY_PATH": "relative:/opt/lib"})
-    assert 1 == len(lacking(survey(entries), Overlay(entries, base), {}))
+    assert () == lacked(entries, base, {"LD_LIBRARY_PATH": "relative:/opt/lib"})
+    assert 1 == len(lacked(entries, base, {}))
