@@ -7,11 +7,15 @@ as one line and an entry that only moved is not a removal and an addition.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from ocitool.errors import MalformedDocument
 from ocitool.model.document import Document, Tree
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTED
+
+_WIDEST: Final = 120
+"""Characters of a value that a line shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +182,10 @@ def _short(value: Tree) -> str:
         return _short(value["digest"])
     if isinstance(value, str):
         algorithm, colon, encoded = value.partition(":")
-        return f"{algorithm}:{encoded[:12]}" if colon and algorithm.startswith("sha") and encoded else value
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:119]}…"
+        if colon and algorithm.startswith("sha") and encoded:
+            return f"{algorithm}:{encoded[:12]}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
 def _escape(key: str) -> str:

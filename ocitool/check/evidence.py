@@ -42,7 +42,7 @@ def verdict(look: Look, image: Image, *, without_proof: bool = False) -> Verdict
         return _blank_config(look, image, known, without_proof=without_proof)
     if said is None:
         if _speaks(look, image, own) is False:
-            return Verdict(open=f"the config says {own}, its programs do not")
+            return _belied(look, image, own)
         return Verdict(entry=own, rule="index/missing-platform")
     if agree(said, own):
         if not said.is_whole:
@@ -98,13 +98,20 @@ def _half(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
     return Verdict(entry=whole, rule="index/missing-platform")
 
 
+def _belied(look: Look, image: Image, told: Platform) -> Verdict:
+    """The programs are for another platform than anybody says: theirs, if they agree with each other."""
+    really = _programs_platform(look, image)
+    if really is None:
+        return Verdict(
+            open=f"it is said to be for {told} and holds programs of several other platforms; build it again"
+        )
+    return Verdict(entry=really, config=really, rule="binary/wrong-platform")
+
+
 def _agreed(look: Look, image: Image, said: Platform, own: Platform) -> Verdict:
     """Entry and config agree: a variant or version may be missing, or the programs know better than both."""
     if _speaks(look, image, said) is False:
-        really = _programs_platform(look, image)
-        if really is None:
-            return Verdict(open=f"it is said to be for {said} and holds programs of another platform")
-        return Verdict(entry=really, config=really, rule="binary/wrong-platform")
+        return _belied(look, image, said)
     if said.architecture == "arm" and not said.variant:
         is_clear = own.variant in {"", ARM_DEFAULT} and _arms(look) < 2
         if own.variant and not is_clear:

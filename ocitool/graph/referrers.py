@@ -21,6 +21,8 @@ from ocitool.tasks import Scope
 ATTEMPTS: Final = 5
 """How often a fallback index is written again after another writer came between; a guess."""
 _SETTLE_S: Final = 0.05
+_COSIGN: Final = (".sig", ".att", ".sbom")
+"""What cosign appends to the tag of a digest; these belong to the image like its referrers."""
 
 
 def read_fallback(store: Reader, subject: Digest) -> tuple[Descriptor, ...]:
@@ -28,6 +30,11 @@ def read_fallback(store: Reader, subject: Digest) -> tuple[Descriptor, ...]:
     held = _held(store, referrers_tag(subject))
     seen = view(held) if held else None
     return seen.entries if isinstance(seen, Index) else ()
+
+
+def cosign_tags(digest: Digest) -> tuple[str, ...]:
+    """The tags under which cosign keeps what it makes about a manifest."""
+    return tuple(f"{digest.algorithm}-{digest.hex}{end}" for end in _COSIGN)
 
 
 def referrer_entry(document: Document) -> Descriptor:

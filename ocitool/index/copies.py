@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from ocitool.change.plan import Bring, Plan, PutManifest, Step, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
+from ocitool.graph.referrers import cosign_tags
 from ocitool.graph.walk import walk
 from ocitool.index import edit
 from ocitool.index.entries import Selector, entries_of
@@ -16,9 +16,6 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, Store
 from ocitool.tasks import Scope, TaskGroup
-
-_COSIGN: Final = (".sig", ".att", ".sbom")
-"""What cosign appends to the tag of a digest; these belong to the image like its referrers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +139,7 @@ def _referring(source: Reader, name: str, target: Store, kept: set[Digest] | Non
     digests = [d for d in snapshot.documents if kept is None or d in kept or d == snapshot.root.digest]
     with TaskGroup(scope, source.traits.concurrency) as group:
         listed = {digest: group.spawn(source.referrers, digest) for digest in digests}
-        tagged = {
-            tag: group.spawn(_or_none(source), tag)
-            for digest in digests
-            for tag in (f"{digest.algorithm}-{digest.hex}{end}" for end in _COSIGN)
-        }
+        tagged = {tag: group.spawn(_or_none(source), tag) for digest in digests for tag in cosign_tags(digest)}
     steps: list[Step] = []
     found = {one.digest: (one, subject) for subject, task in listed.items() for one in task.result}
     steps += (Bring(source, one, one.artifact_type, subject=subject) for one, subject in found.values())

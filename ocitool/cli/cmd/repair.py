@@ -1,9 +1,11 @@
 """`ocitool repair`: what check finds, mended by a plan."""
 
+from dataclasses import replace
 from textwrap import indent
 
 import click
 
+from ocitool.check.followers import with_followers
 from ocitool.check.look import Look, look, look_at
 from ocitool.check.mending import Wishes
 from ocitool.check.refill import Origin
@@ -75,6 +77,7 @@ def command(
         keep=frozenset(changing.selector(app, (), keeps).digests),
     )
     repair = plan_repair(seen, name, wishes)
+    repair = replace(repair, plan=with_followers(repair.plan, store, scope=app.scope))
     left = "\n".join(f"left: {shown(line)}" for line in repair.left)
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))

@@ -15,7 +15,8 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
 from ocitool.tasks import Scope
-from tests.fakes.sick import Loose, Ward, program
+from tests.fakes.programs import Elf
+from tests.fakes.sick import MACHINES, Loose, Ward, member, program, tar
 from tests.unit.check.pairs import as_platform, retyped, two
 
 
@@ -100,6 +101,21 @@ def test_a_program_of_another_platform_renames_the_image(ward, repair):
 
     assert ([], []) == repair()
     assert ["linux/amd64"] == platforms(ward)
+
+
+@pytest.mark.parametrize(
+    ("programs", "says", "left"),
+    [(["amd64"], "amd64", 0), (["amd64", "arm64"], "s390x", 1)],
+    ids=["one", "several"],
+)
+def test_a_single_image_is_what_its_programs_are(ward, repair, programs, says, left):
+    """K010: without an index the config alone is wrong; programs of several platforms decide nothing."""
+    layers = [tar(member(word, Elf(machine=MACHINES[word]).build(), mode=0o755)) for word in programs]
+    ward.image("linux/s390x", layers=layers, tag="1")
+
+    assert left == len(repair()[0])
+    with ward.store.open_blob(view(ward.store.get_manifest("1")).config) as pieces:
+        assert says == json.loads(b"".join(pieces))["architecture"]
 
 
 def test_a_program_of_a_platform_that_is_there_is_for_a_human(ward, repair):
