@@ -12,7 +12,8 @@ TARGETS := linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6,linux/riscv64,linux
 APT_TEST    := docker-registry skopeo
 APT_INTEROP := $(APT_TEST) chromium-driver podman buildah umoci containerd runc qemu-user-static busybox-static libarchive-tools
 
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled modules are kept, whatever the machine's habit is: the tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-self test unit interop peers check format docs bench matrix faults clean

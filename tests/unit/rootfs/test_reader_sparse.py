@@ -63,10 +63,10 @@ def old_gnu(size: int, *areas: tuple[int, int], data: bytes) -> bytes:
     head[483:495] = octal(size)
     head[148:156] = b" " * 8
     head[148:156] = b"%06o\0 " % sum(head)
-    blocks, rest = b"", rest[4:]
-    while rest:
-        blocks += b"".join(rest[:21]).ljust(504, b"\0") + bytes([len(rest) > 21]) + bytes(7)
-        rest = rest[21:]
+    blocks = b"".join(
+        b"".join(rest[at : at + 21]).ljust(504, b"\0") + bytes([len(rest) > at + 21]) + bytes(7)
+        for at in range(4, len(rest), 21)
+    )
     after = tarfile.TarInfo("after").tobuf(tarfile.GNU_FORMAT)
     return bytes(head) + blocks + padded(data) + after + bytes(1024)
 
