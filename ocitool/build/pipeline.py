@@ -155,7 +155,8 @@ def _annotations(spec: BuildSpec, platforms: Sequence[Platform]) -> Annotations:
 
 def _toolchain(request: BuildRequest, spec: BuildSpec) -> str:
     """How the folder is built; a Dockerfile that was named decides."""
-    if request.dockerfile.file is not None or request.dockerfile.text is not None:
+    named = request.dockerfile
+    if named.file is not None or named.text is not None or named.sent is not None:
         return DOCKERFILE
     if spec.stages and not request.toolchain:
         if spec.toolchain:
@@ -195,6 +196,12 @@ def _recipe(
 ) -> tuple[Recipe, Reached]:
     """The Dockerfile for some platforms, and what it reaches into."""
     _refuse_windows(platforms)
+    if request.dockerfile.sent is not None and spec.stages:
+        raise Unsupported(
+            f"{spec.stages[0].at} compiles in the folder of the context, and there is none",
+            ability="stages of an archive",
+            hint="unpack the archive, and name the folder",
+        )
     recipe = read_recipe(request.source, request.dockerfile, platforms, around.host, spec.stages)
     recipe = with_stand_ins(recipe, work, request.environ)
     spool = work / "files"

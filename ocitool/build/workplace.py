@@ -30,5 +30,7 @@ class Workplace:
 
 
 def workplace(root: Path, source: Path) -> Workplace:
-    """The workplace under a cache root for a source folder."""
+    """The workplace under a cache root for a source folder; one that a build has there for itself is its own."""
+    if source.absolute().is_relative_to(root.absolute() / "work"):
+        return Workplace(source)
     return Workplace(root / "work" / Digest.of(str(source.absolute()).encode()).hex[:24])

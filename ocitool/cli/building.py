@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from ocitool.build.annotations import Level, parse_annotation
+from ocitool.build.dockerfile.origins import clone_first, is_git_context, is_web, shown
 from ocitool.build.dockerfile.recipe import DockerfileOptions
+from ocitool.build.dockerfile.sent import DOCKERFILE_LIMIT, Sent, receive
+from ocitool.build.dockerfile.spool import is_archive
 from ocitool.build.dockerfile.stages import context_name
 from ocitool.build.pipeline import DOCKERFILE, build, plan
 from ocitool.build.preview import preview, preview_text
@@ -24,16 +28,16 @@ from ocitool.cli.handover import hand_over, image_id, make_way, outcome
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.words import Words
-from ocitool.errors import NotFound, Unsupported, UsageError
+from ocitool.errors import AuthError, LocalIOError, NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
+from ocitool.registry.downloads import download
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
-_ARCHIVES: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
-_DOCKERFILE_LIMIT: Final = 8 * 1024 * 1024
+_PIECE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,26 +186,30 @@ def _settings(words: Words) -> ImageOptions:
 
 
 def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]:
-    """The folder that is built, and what is said about its Dockerfile; `-` reads it from standard input.
+    """The folder that is built, and what is said about its Dockerfile.
 
-    Raises Unsupported for a place that is not on this machine, UsageError for standard input read twice.
+    `-` reads an archive or the Dockerfile from standard input, a URL is downloaded. Raises Unsupported for a git
+    repository, UsageError for standard input read twice, and what `sent.receive` and `download` raise.
     """
-    if _REMOTE.match(path) or (path.endswith(".git") and not Path(path).exists()):
+    if not Path(path).exists() and (is_git_context(path) or (_REMOTE.match(path) and not is_web(path))):
         raise Unsupported(
-            f"{path} is not on this machine, and sources are not fetched",
-            ability="remote context",
-            hint="git clone it, and name the folder",
+            f"{shown(path)} would have to be cloned, and nothing is cloned here",
+            ability="git context",
+            hint=clone_first(path),
         )
     file = words.path("file")
     is_stdin = file is not None and str(file) == "-"
-    source = Path(path)
-    if path == "-":
-        if file is not None:
-            raise UsageError("standard input is the Dockerfile, and -f names another", hint="leave one of them out")
-        source, is_stdin = Path(app.stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-"))), True
+    source, sent = Path(path), None
+    if path == "-" or is_web(path):
+        if is_stdin:
+            what = "standard input is the context" if path == "-" else f"{shown(path)} is the whole context"
+            raise UsageError(f"{what}, and -f - names another Dockerfile", hint="leave one of them out")
+        source = _work(app)
+        sent = _received(app, path, source / "sent", file)
     return source, DockerfileOptions(
-        file=None if is_stdin else file,
+        file=None if is_stdin or sent else file,
         text=_read_stdin() if is_stdin else None,
+        sent=sent,
         target=words.text("target"),
         arguments=tuple(filter(None, map(_argument, words.many("build_arg")))),
         contexts=_contexts(words),
@@ -226,17 +234,46 @@ def _contexts(words: Words) -> tuple[tuple[str, str], ...]:
 
 
 def _read_stdin() -> bytes:
-    """The Dockerfile on standard input. Raises Unsupported for an archive, UsageError for too much."""
-    data = sys.stdin.buffer.read(_DOCKERFILE_LIMIT + 1)
-    if data.startswith(_ARCHIVES) or data[257:262] == b"ustar":
-        raise Unsupported(
-            "standard input is an archive, and a context is not read from one",
-            ability="archive as context",
-            hint="unpack it, and name the folder",
+    """The Dockerfile on standard input. Raises UsageError for an archive and for too much."""
+    data = sys.stdin.buffer.read(DOCKERFILE_LIMIT + 1)
+    if is_archive(data[:512]):
+        raise UsageError(
+            "standard input is an archive, and -f - says that it is the Dockerfile",
+            hint="write - in place of the folder: then it is the context",
         )
-    if len(data) > _DOCKERFILE_LIMIT:
-        raise UsageError(f"the Dockerfile on standard input has more than {_DOCKERFILE_LIMIT} bytes")
+    if len(data) > DOCKERFILE_LIMIT:
+        raise UsageError(f"the Dockerfile on standard input has more than {DOCKERFILE_LIMIT} bytes")
     return data
+
+
+def _work(app: App) -> Path:
+    """A folder in this machine's store, where there is room, that is gone when the command ends."""
+    folder: Path | None = app.machine.root / "work"
+    try:
+        app.machine.check_writable()
+        (app.machine.root / "work").mkdir(exist_ok=True)
+    except LocalIOError:  # a look at a Dockerfile needs no store
+        folder = None
+    try:
+        return Path(app.stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-", dir=folder)))
+    except OSError as error:
+        raise local_io(error, f"write into {folder or tempfile.gettempdir()}") from error
+
+
+def _received(app: App, path: str, folder: Path, file: Path | None) -> Sent:
+    """The context on standard input, or at a URL."""
+    if path == "-":
+        pieces = iter(lambda: sys.stdin.buffer.read(_PIECE), b"")
+        return receive(pieces, "standard input", folder, app.scope, file)
+    piped = "fetch it with what may, and pipe it: `curl … | ocitool buildx build -`"
+    if "@" in urlsplit(path).netloc:
+        raise UsageError(f"{shown(path)} is given with a user or password, and none is sent", hint=piped)
+    try:
+        with download(app.opener.session, path) as got:
+            return receive(got.pieces if got is not None else (), shown(path), folder, app.scope, file)
+    except AuthError as error:
+        error.hint = piped
+        raise
 
 
 def _argument(text: str) -> tuple[str, str] | None:

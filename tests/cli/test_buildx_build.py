@@ -1,6 +1,5 @@
 """`ocitool buildx build`: outputs, annotations and answers by buildx's words."""
 
-import io
 import json
 import tarfile
 from pathlib import Path
@@ -121,14 +120,9 @@ def test_a_dockerfile_on_standard_input_has_no_files(buildx):
 
 
 def test_contexts_that_are_elsewhere_are_refused_with_a_way_out(buildx):
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as writer:
-        writer.addfile(tarfile.TarInfo("Dockerfile"))
-
     for path in ("https://git.test/a/b.git", "git@git.test:a/b", "github.com/a/b#main", "a/b.git"):
         done = buildx(path=path)
         assert (9, True) == (done.exit_code, "git clone" in done.stderr), path
-    assert 9 == buildx(path="-", stdin=archive.getvalue()).exit_code
 
 
 def test_quiet_prints_the_image_id(home, buildx):

@@ -5,6 +5,7 @@ Spec: BuildKit's Dockerfile reference, "ADD".
 
 import posixpath
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -25,6 +26,22 @@ def is_git(source: str) -> bool:
     if scheme in {"http", "https"}:
         return re.split(r"[?#]", rest, maxsplit=1)[0].endswith(".git")
     return scheme in {"git", "ssh"} or (not rest and _SCP_LIKE.fullmatch(source) is not None)
+
+
+def is_git_context(place: str) -> bool:
+    """Whether buildx would clone it where it stands in place of a folder."""
+    url = place.partition("#")[0]
+    return is_git(url) or url.startswith("github.com/") or url.endswith(".git")
+
+
+def clone_first(place: str) -> str:
+    """The commands that put a git repository where a build finds it: `URL#BRANCH:FOLDER` in two steps."""
+    url, _, fragment = shown(place).partition("#")
+    branch, _, folder = fragment.partition(":")
+    url = f"https://{url}" if url.startswith("github.com/") else url
+    name = posixpath.basename(url.rstrip("/")).removesuffix(".git").rpartition(":")[2] or "source"
+    words = ["git clone", *([f"--branch {shlex.quote(branch)}"] if branch else []), "--", shlex.quote(url)]
+    return f"{' '.join(words)}, and name {shlex.quote(posixpath.join(name, folder.strip('/')).rstrip('/'))}"
 
 
 def is_web(source: str) -> bool:

@@ -18,7 +18,8 @@ from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.replacements import Replacements
 from ocitool.build.dockerfile.resources import Process, Ran
-from ocitool.build.dockerfile.sources import Context, Files, Imaged
+from ocitool.build.dockerfile.sent import DOCKERFILE_LIMIT, NAMES, Sent
+from ocitool.build.dockerfile.sources import Context, Files, Imaged, Layered
 from ocitool.build.dockerfile.spool import LayerContent, Spool
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, context_name, needed_stages
 from ocitool.build.dockerfile.variables import automatic, unused
@@ -34,18 +35,20 @@ from ocitool.rootfs.tree import Node, read_tree
 if TYPE_CHECKING:
     from ocitool.build.request import Surroundings
 
-NAMES: Final = ("Dockerfile", "dockerfile")
-_LIMIT: Final = 8 * 1024 * 1024
 _IMAGE: Final = "docker-image://"
 _LAYOUT: Final = "oci-layout://"
 
 
 @dataclass(frozen=True, slots=True)
 class DockerfileOptions:
-    """What is said about a Dockerfile; `text` is its content where it came from standard input."""
+    """What is said about a Dockerfile; `sent` is what came in place of a folder, with or without files beside it.
+
+    `text` is the Dockerfile of a folder where it came from standard input.
+    """
 
     file: Path | None = None
     text: bytes | None = None
+    sent: Sent | None = None
     target: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
     contexts: tuple[tuple[str, str], ...] = ()
@@ -91,7 +94,7 @@ def read_recipe(
     errors.
     """
     data, path = _read(source, options)
-    file = _parsed(data, path)
+    file = _parsed(data, path, options)
     wanted = _wanted(options, platforms, host)
     needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
     replacements = Replacements.of(file, source, needed, stages)
@@ -100,7 +103,7 @@ def read_recipe(
         tables = draft(file, needed[first], wanted[first], source, {run.line.number for _, run in left})
         refuse(file.file, left, tables, replacements.clones())
     refuse(file.file, (), clones=replacements.clones())
-    ignore = _ignore(source, path)
+    ignore = _ignore(source, path, options)
     report = lint(file, tuple(wanted.values()), ignore, needed_only=True)
     refuse_warnings(report)
     return Recipe(file, source, ignore, options, wanted, needed, replacements, len(report.of(Severity.WARNING)))
@@ -119,9 +122,9 @@ def check_recipe(
     with file and line for what cannot be parsed.
     """
     data, path = _read(source, options)
-    file, ignore = _parsed(data, path), _ignore(source, path)
+    file, ignore = _parsed(data, path, options), _ignore(source, path, options)
     wanted = _wanted(options, platforms, host)
-    report = lint(file, tuple(wanted.values()), ignore, Context(source, ignore))
+    report = lint(file, tuple(wanted.values()), ignore, main_context(source, options, ignore))
     if stages and report.problem is None:
         needed = {platform: needed_stages(file, one) for platform, one in wanted.items()}
         replacements = Replacements.of(file, source, needed, stages)
@@ -131,8 +134,9 @@ def check_recipe(
     return report, data.decode()
 
 
-def _parsed(data: bytes, path: Path | None) -> Dockerfile:
-    return parse(data, str(path) if path is not None else "standard input")
+def _parsed(data: bytes, path: Path | None, options: DockerfileOptions) -> Dockerfile:
+    sent = options.sent.label if options.sent is not None else "standard input"
+    return parse(data, str(path) if path is not None else sent)
 
 
 def _wanted(options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> dict[Platform, Wanted]:
@@ -149,6 +153,8 @@ def with_stand_ins(recipe: Recipe, work: Path, environ: Mapping[str, str]) -> Re
 
 
 def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]:
+    if options.sent is not None:
+        return options.sent.text, None
     if options.text is not None:
         return options.text, None
     if options.file is not None:
@@ -157,18 +163,29 @@ def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]
         path = next((source / name for name in NAMES if (source / name).is_file()), source / NAMES[0])
     try:
         with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
+            data = file.read(DOCKERFILE_LIMIT + 1)
     except FileNotFoundError:
         raise NotFound(f"no Dockerfile {path}", name=str(path), where=str(source), hint="name it with -f") from None
     except OSError as error:
         raise local_io(error, f"read {path}") from error
-    if len(data) > _LIMIT:
-        raise UsageError(f"{path} has more than {_LIMIT} bytes", hint="is this a Dockerfile?")
+    if len(data) > DOCKERFILE_LIMIT:
+        raise UsageError(f"{path} has more than {DOCKERFILE_LIMIT} bytes", hint="is this a Dockerfile?")
     return data, path
 
 
-def _ignore(source: Path, path: Path | None) -> IgnoreRules:
-    """The Dockerfile's own ignore file, else the context's."""
+def main_context(
+    source: Path, options: DockerfileOptions, rules: IgnoreRules, *, allow_sparse: bool = False
+) -> Files:
+    """The files that COPY takes: those of the folder, or those that were sent in its place."""
+    if options.sent is not None:
+        return Layered(options.sent.files)
+    return Context(source, rules, allow_sparse=allow_sparse)
+
+
+def _ignore(source: Path, path: Path | None, options: DockerfileOptions) -> IgnoreRules:
+    """The Dockerfile's own ignore file, else the context's; none for a context that was sent."""
+    if options.sent is not None:
+        return IgnoreRules()
     own = [path.with_name(f"{path.name}.dockerignore")] if path is not None else []
     for place in (*own, source / ".dockerignore"):
         try:
@@ -210,7 +227,7 @@ class Reached:
         self._bases: dict[str, Base] = {}
         self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
         self._files: dict[str, Files] = {}
-        self._contexts: dict[str, Context] = {}
+        self._contexts: dict[str, Files] = {}
         self.spool = Spool(spool, around.scope)
         self._downloads = Downloads(around, use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
@@ -281,8 +298,12 @@ class Reached:
                 hint="fetch it, and name the folder",
             )
         if name not in self._contexts:
-            root, rules = (Path(value), IgnoreRules()) if name else (self._recipe.source, self._recipe.ignore)
-            self._contexts[name] = Context(root, rules, allow_sparse=self._allow_sparse)
+            sparse, recipe = self._allow_sparse, self._recipe
+            self._contexts[name] = (
+                Context(Path(value), allow_sparse=sparse)
+                if name
+                else main_context(recipe.source, recipe.options, recipe.ignore, allow_sparse=sparse)
+            )
         return self._contexts[name]
 
     def download(self, url: str, checksum: Digest | None) -> Entry:
@@ -364,6 +385,9 @@ def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Wri
     if recipe.warnings:
         count = f"{recipe.warnings} warning{'s' if recipe.warnings > 1 else ''}"
         around.listener(Noted(f"{recipe.file.file}: {count}; ocitool build --check shows them", "notice"))
+    sent = recipe.options.sent
+    if sent is not None and any(entry.path == ".dockerignore" for entry in sent.files):
+        around.listener(Noted("note: .dockerignore is for folders; all of the archive is the context", "notice"))
     for number in recipe.replacements.unseen:
         place = f"{recipe.file.file}:{number}"
         around.listener(Noted(f"{place}: what it brings is not seen by the compiler, which works in the context"))

@@ -92,15 +92,21 @@ class Spool:
         known = self._unpacked.get(id(content))
         if known is None:
             try:
-                known = self._unpacked[id(content)] = (content, self._unpack(content))
+                known = self._unpacked[id(content)] = (content, self.unpacked(content.pieces()))
             except EscapingPath as error:
                 hint = "pack it again without .. in its names, or unpack it before the build and COPY what it holds"
                 raise EscapingPath(error.what, offset=error.offset, hint=hint) from None
         return known[1]
 
-    def _unpack(self, content: Content) -> tuple[Entry, ...] | None:
+    def unpacked(
+        self, pieces: Iterator[bytes], limit: int | None = None, max_files: int | None = None
+    ) -> tuple[Entry, ...] | None:
+        """The same of an archive that comes as a stream, read once.
+
+        Raises MalformedDocument for more than `limit` bytes in it, or more than `max_files` files.
+        """
         try:
-            stream = _opened(content.pieces())
+            stream = _limited(_opened(pieces), limit)
             head = _head(stream)
         except MalformedDocument:
             return None  # its first bytes looked like a compression by chance
@@ -111,6 +117,8 @@ class Spool:
         files: dict[str, int] = {}  # which names are of one file
         dressed: dict[int, Member] = {}
         for number, member in enumerate(read_members(self._scope.pieces(chain((head,), stream)), drain=False)):
+            if max_files is not None and number >= max_files:
+                raise MalformedDocument(f"more than {max_files} files")
             if not member.path:
                 continue
             if member.kind is Kind.HARDLINK:
@@ -143,6 +151,20 @@ class Spool:
                 member.device,
             )
         return tuple(_dressed(entry, dressed.get(files[path])) for path, entry in found.items())
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether what begins with these 512 bytes is a tar, or is compressed."""
+    return sniff(head) != "none" or _is_header(head[:_BLOCK])
+
+
+def _limited(pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if limit is not None and size > limit:
+            raise MalformedDocument(f"more than {limit} bytes")
+        yield piece
 
 
 def _dressed(entry: Entry, link: Member | None) -> Entry:

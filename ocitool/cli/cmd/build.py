@@ -19,6 +19,6 @@ from ocitool.cli.outcome import Outcome
 def command(app: App, path: str, **flags: object) -> Outcome:
     """Compile, pack and publish a multi-arch image from the sources in PATH.
 
-    A PATH of - is a Dockerfile on standard input that copies nothing from a folder.
+    A PATH of - is a tar on standard input, or a Dockerfile that copies nothing from a folder; so is an http(s) URL.
     """
     return building.carry_out(app, path, flags, building.OURS)
