@@ -50,7 +50,8 @@ class Binary:
     `platforms` has several entries for a fat Mach-O file only, and none where any machine will do (a script,
     a .NET assembly) or no image architecture exists for it; then `machine` says what it is. An absent variant
     means that the file does not record one, not that it is the default one. `os_is_guess` marks an os that
-    nothing in the file speaks for. `loader` is the dynamic loader's path or the script's interpreter.
+    nothing in the file speaks for. `loader` is the dynamic loader's path or the script's interpreter, `needed` are
+    the libraries, or what a script's env looks for.
     """
 
     format: Format

@@ -26,7 +26,8 @@ _MACHINES: Final[dict[tuple[int, int, str], str]] = {
 _NAMES: Final = {
     3: "x86", 62: "x86-64", 40: "ARM", 183: "AArch64", 20: "PowerPC", 21: "PowerPC64", 243: "RISC-V",
     22: "S/390", 258: "LoongArch", 8: "MIPS", 43: "SPARC64", 2: "SPARC", 247: "BPF", 50: "Itanium",
-    83: "AVR", 94: "Xtensa", 224: "AMD GPU", 190: "CUDA",
+    83: "AVR", 94: "Xtensa", 224: "AMD GPU", 190: "CUDA", 4: "m68k", 15: "PA-RISC", 42: "SuperH", 195: "ARC",
+    36902: "Alpha",
 }  # fmt: skip
 _OSABI: Final = {2: "netbsd", 6: "solaris", 9: "freebsd", 12: "openbsd"}
 _ABI_TAG_OS: Final = {0: "linux", 1: "hurd", 2: "solaris", 3: "freebsd"}

@@ -1,5 +1,6 @@
 """From the first bytes of a file to what it is: the one way in to this package."""
 
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
@@ -84,8 +85,27 @@ def _read_wasm(window: Window) -> Binary | None:
 
 
 def _read_script(window: Window) -> Binary:
-    """A script; `loader` is its interpreter, which must be in the image."""
-    line = window.at(2, 255).partition(b"\n")[0].decode("utf-8", "backslashreplace").strip()
+    """A script; `loader` is its interpreter, `needed` what that looks for on the PATH, if it is env.
+
+    Read as the kernel does, which ends the line at a newline only (a carriage return belongs to the name) and gives
+    the interpreter the rest as one argument.
+    """
+    line = re.split(rb"[\n\0]", window.at(2, 254), maxsplit=1)[0].decode("utf-8", "backslashreplace").strip(" \t")
+    loader, *rest = re.split(r"[ \t]+", line, maxsplit=1)
+    needed = _by_env(rest[0]) if rest and loader.rpartition("/")[2] == "env" else ""
     return Binary(
-        Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader=line.split()[0] if line.split() else ""
+        Format.SCRIPT,
+        Kind.PROGRAM,
+        "script",
+        is_portable=True,
+        loader=loader,
+        needed=(needed,) if needed else (),
     )
+
+
+def _by_env(argument: str) -> str:
+    """The program that env starts; empty where its options leave that open."""
+    split = re.match(r"-S[ \t]*|--split-string=", argument)
+    words = argument[split.end() :].split() if split else [argument]
+    program = next((word for word in words if split is None or "=" not in word), "")
+    return "" if program.startswith("-") or "=" in program else program

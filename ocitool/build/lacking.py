@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from ocitool.binaries.needs import Missing, missing
+from ocitool.binaries.needs import PROGRAM_PATH, Missing, missing
 from ocitool.build.overlay import Rooted, kind_of
 from ocitool.build.prebuilt import Found
 from ocitool.model.files import Kind
@@ -20,7 +20,10 @@ def lacking(
     `names` gives the last components of all paths of the image; it is called only where they are needed.
     Libraries that are not executable are left alone: whoever loads them may know where to look.
     """
-    folders = [folder for folder in env.get("LD_LIBRARY_PATH", "").split(":") if folder.startswith("/")]
+    folders, programs = (
+        [folder for folder in env.get(key, "").split(":") if folder.startswith("/")]
+        for key in ("LD_LIBRARY_PATH", "PATH")
+    )
 
     def exists(path: str) -> bool:
         return kind_of(image, path) in {Kind.FILE, Kind.HARDLINK}
@@ -34,7 +37,14 @@ def lacking(
         return exists(_CACHE) and name in known()
 
     judged = (
-        missing(one.binary, one.path, exists, library_path=folders, is_cached=is_cached)
+        missing(
+            one.binary,
+            one.path,
+            exists,
+            library_path=folders,
+            program_path=programs or PROGRAM_PATH,
+            is_cached=is_cached,
+        )
         for one in found
         if one.is_executable
     )

@@ -9,7 +9,7 @@ from typing import Final
 
 from ocitool.binaries.fit import Misfit
 from ocitool.check.look import Image, Look
-from ocitool.check.rules.binary import judged
+from ocitool.check.programs import judged, speaking
 from ocitool.check.rules.index import agree
 from ocitool.model.platform import ARM_DEFAULT, Platform
 
@@ -144,7 +144,7 @@ def _arms(look: Look) -> int:
 
 def _speaks(look: Look, image: Image, platform: Platform) -> bool | None:
     """Whether the programs are for `platform`; None where there is none that says."""
-    found = [misfit for _, _, misfit in judged(look, image, platform)]
+    found = [misfit for _, misfit in speaking(judged(look, image, platform))]
     if any(misfit is not None and misfit.is_fatal and misfit.misfit is not Misfit.LEVEL for misfit in found):
         return False
     return True if any(misfit is None for misfit in found) else None
@@ -152,7 +152,8 @@ def _speaks(look: Look, image: Image, platform: Platform) -> bool | None:
 
 def _programs_platform(look: Look, image: Image) -> Platform | None:
     """The one platform that all programs are for, if there is one."""
-    kinds = {program.binary.platform for _, program, _ in judged(look, image, Platform("linux", "amd64"))}
+    programs = speaking(judged(look, image, Platform("linux", "amd64")))
+    kinds = {one.program.binary.platform for one, _ in programs}
     found = {
         Platform(one.os, one.architecture, one.variant if one.architecture == "arm" else "") if one else None
         for one in kinds

@@ -1,85 +1,146 @@
 """Rules about the programs in an image, decided by their headers and never by running them; --deep only."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final
 
-from ocitool.binaries.binary import Kind
+from ocitool.binaries.binary import Format, Kind
 from ocitool.binaries.fit import Misfit, Mismatch, describe, mismatch
+from ocitool.binaries.needs import PROGRAM_PATH, Missing
 from ocitool.binaries.needs import missing as missing_needs
 from ocitool.check.finding import Location, Severity
 from ocitool.check.layers import Program
 from ocitool.check.look import Image, Look
+from ocitool.check.programs import Held, environment, held, judged
 from ocitool.check.rules.rule import Hit, Rule
-from ocitool.model.digest import Digest
-from ocitool.model.platform import Platform
+from ocitool.model.files import Kind as File
 from ocitool.rootfs.tree import Tree
+
+_NEVER: Final = frozenset([Misfit.OS, Misfit.ARCHITECTURE])
+_SHOWN: Final = 20
+"""Findings of one kind in one image; one that is wrong through and through need not fill a screen."""
 
 
 def wrong_platform(look: Look) -> Iterator[Hit]:
     """A program of another os or architecture than the image is offered for (K010)."""
-    for image, layer, program, misfit in _misfits(look):
-        if misfit.is_fatal and misfit.misfit is not Misfit.LEVEL:
-            found = describe(program.binary)
-            yield _at(image, layer, program), f"a program for {found} in an image for {misfit.expected}"
+    for image, strangers in _strangers(look, are_apart=False):
+        rest = len(strangers) - 1
+        more = f", as {'is' if rest == 1 else 'are'} {rest} more" if rest else ""
+        for number, (one, misfit) in enumerate(strangers[:_SHOWN]):
+            yield _at(image, one), _stranger(one, misfit) + ("" if number else more)
+
+
+def apart_platform(look: Look) -> Iterator[Hit]:
+    """A program of another platform among programs for many, or in a folder that says so."""
+    for image, strangers in _strangers(look, are_apart=True):
+        for one, misfit in strangers[:_SHOWN]:
+            yield _at(image, one), _stranger(one, misfit)
+
+
+def _stranger(one: Held, misfit: Mismatch) -> str:
+    return f"a program for {describe(one.program.binary)} in an image for {misfit.expected}"
+
+
+def _strangers(look: Look, *, are_apart: bool) -> Iterator[tuple[Image, list[tuple[Held, Mismatch]]]]:
+    """What cannot run because of its os or architecture. Where nothing in the image can, nothing is kept apart."""
+    for image, found in _judged(look):
+        can_run = any(misfit is None for _, misfit in found)
+        strangers = [
+            (one, misfit)
+            for one, misfit in found
+            if misfit is not None
+            and misfit.is_fatal
+            and misfit.misfit is not Misfit.LEVEL
+            and (one.is_apart and can_run) is are_apart
+        ]
+        if strangers:
+            yield image, strangers
 
 
 def level(look: Look) -> Iterator[Hit]:
     """A program that needs a better processor than the image promises."""
-    for image, layer, program, misfit in _misfits(look):
-        if misfit.misfit is Misfit.LEVEL:
-            yield _at(image, layer, program), misfit.reason
+    for image, found in _judged(look):
+        for one, misfit in found:
+            if misfit is not None and misfit.is_fatal and misfit.misfit is Misfit.LEVEL and not one.is_apart:
+                yield _at(image, one), misfit.reason
 
 
 def missing(look: Look) -> Iterator[Hit]:
     """A program whose loader, interpreter or libraries the image lacks (K173)."""
+    return ((_at(image, one), lack.reason) for image, one, lack in _lacking(look) if not _is_aside(image, one))
+
+
+def apart_needs(look: Look) -> Iterator[Hit]:
+    """The same of a script that is not on the PATH, of a program kept apart, of one for an older architecture."""
+    count: Counter[tuple[str, str]] = Counter()
+    for image, one, lack in _lacking(look):
+        if _is_aside(image, one):
+            count[image.digest, lack.reason] += 1
+            if count[image.digest, lack.reason] <= _SHOWN:
+                yield _at(image, one), lack.reason
+
+
+def _is_aside(image: Image, one: Held) -> bool:
+    """Whether nothing says that the program is meant to be started here.
+
+    Packages bring scripts for interpreters that they only recommend.
+    """
+    binary = one.program.binary
+    if binary.format is Format.SCRIPT:
+        return not one.is_at_hand or one.is_packaged
+    is_older = image.platform is not None and mismatch(binary, image.platform) is not None
+    return not one.is_at_hand and (one.is_apart or is_older)
+
+
+def _lacking(look: Look) -> Iterator[tuple[Image, Held, Missing]]:
+    """What would not start for lack of something. What cannot run here at all lacks nothing."""
     for image in look.images:
         tree = look.tree(image.manifest)
-        if tree is None:
+        if tree is None or image.is_windows:
             continue
-        env = image.config.setting("Env") if image.config is not None else None
-        path = next((one for one in env or () if isinstance(one, str) and one.startswith("LD_LIBRARY_PATH=")), "")
-        folders = [folder for folder in path.partition("=")[2].split(":") if folder]
-        cached = tree.lookup("etc/ld.so.cache") is not None
-        for layer, program in programs(look, image, tree):
-            if program.is_executable and program.binary.kind is Kind.PROGRAM:
-                lack = missing_needs(
-                    program.binary,
-                    program.path,
-                    lambda wanted, tree=tree: tree.lookup(wanted.lstrip("/")) is not None,  # type: ignore[misc]
-                    library_path=folders,
-                    is_cached=lambda _, cached=cached: cached,  # type: ignore[misc]
-                )
-                if lack is not None:
-                    yield _at(image, layer, program), str(lack)
+        lacks = _lacks(image, tree)
+        for one in held(look, image, tree):
+            binary = one.program.binary
+            if not one.program.is_executable or binary.kind is not Kind.PROGRAM:
+                continue
+            misfit = mismatch(binary, image.platform) if image.platform is not None else None
+            lack = None if misfit is not None and misfit.misfit in _NEVER else lacks(one.program)
+            if lack is not None:
+                yield image, one, lack
 
 
-def programs(look: Look, image: Image, tree: Tree) -> Iterator[tuple[Digest, Program]]:
-    """The programs a container of the image would find: those of lower layers that are replaced are none."""
-    for number, layer in enumerate(image.manifest.layers):
-        for program in look.layers[layer.digest].programs if layer.digest in look.layers else ():
-            node = tree.get(program.path)
-            if node is not None and node.layer == number:
-                yield layer.digest, program
+def _lacks(image: Image, tree: Tree) -> Callable[[Program], Missing | None]:
+    """What a program lacks in the merged files of an image and with its environment."""
+
+    def exists(path: str) -> bool:
+        node = tree.lookup(path.lstrip("/"))
+        return node is not None and node.kind is not File.DIRECTORY
+
+    def is_cached(name: str) -> bool:
+        # What the loader's cache lists is not read: a library of that name somewhere may be in it.
+        return exists("etc/ld.so.cache") and name in names()
+
+    names = lru_cache(1)(lambda: frozenset(path.rpartition("/")[2] for path, _ in tree.walk()))
+    libraries, path = (environment(image, key) for key in ("LD_LIBRARY_PATH", "PATH"))
+    return lambda program: missing_needs(
+        program.binary,
+        program.path,
+        exists,
+        library_path=libraries,
+        program_path=path or PROGRAM_PATH,
+        is_cached=is_cached,
+    )
 
 
-def judged(look: Look, image: Image, platform: Platform) -> Iterator[tuple[Digest, Program, Mismatch | None]]:
-    """Every program that speaks for some platform, with how it fails to fit `platform`."""
-    tree = look.tree(image.manifest)
-    for layer, program in programs(look, image, tree) if tree is not None else ():
-        if not program.binary.is_portable and program.binary.kind is not Kind.OBJECT:
-            yield layer, program, mismatch(program.binary, platform, is_executable=program.is_executable)
-
-
-def _misfits(look: Look) -> Iterator[tuple[Image, Digest, Program, Mismatch]]:
+def _judged(look: Look) -> Iterator[tuple[Image, list[tuple[Held, Mismatch | None]]]]:
     for image in look.images:
         if image.platform is not None:
-            for layer, program, misfit in judged(look, image, image.platform):
-                if misfit is not None:
-                    yield image, layer, program, misfit
+            yield image, list(judged(look, image, image.platform))
 
 
-def _at(image: Image, layer: Digest, program: Program) -> Location:
-    return Location(layer, path=program.path, label=image.label)
+def _at(image: Image, one: Held) -> Location:
+    return Location(one.layer, path=one.program.path, label=image.label)
 
 
 RULES: Final = (
@@ -97,5 +158,17 @@ RULES: Final = (
         "binary/missing-needs", "A program's loader, interpreter or library is not in the image",
         'The kernel says "no such file or directory" for a file that is there.',
         "a glibc program in an empty image", Severity.ERROR, missing, needs_deep=True,
+    ),
+    Rule(
+        "binary/apart-platform", "A program of another platform is kept apart",
+        "Test data of compilers and builds for every platform beside each other harm nobody. It is no fault unless "
+        "it is what ought to run here.",
+        "prebuilds/linux-arm64/addon.node in an amd64 image", Severity.NOTE, apart_platform, needs_deep=True,
+    ),
+    Rule(
+        "binary/apart-needs", "A script or program that is kept apart would not start",
+        "The config does not start it, and it does not stand where an image has its own programs, so perhaps "
+        "nobody ever does.",
+        "an example for /bin/ksh below /usr/share/doc", Severity.NOTE, apart_needs, needs_deep=True,
     ),
 )  # fmt: skip

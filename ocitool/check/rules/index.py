@@ -6,7 +6,7 @@ from typing import Final
 from ocitool.binaries.fit import describe
 from ocitool.check.finding import Location, Severity
 from ocitool.check.look import Look, named
-from ocitool.check.rules.binary import programs
+from ocitool.check.programs import judged, speaking
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model import mediatype
 from ocitool.model.platform import ARM_DEFAULT, Platform
@@ -176,9 +176,8 @@ def is_vague(entry: Descriptor) -> bool:
 def _machines(look: Look, entry: Descriptor) -> list[str]:
     """What the programs of the entry's image are for, sorted; empty where its layers were not read."""
     images = [image for image in look.images if image.digest == entry.digest]
-    tree = look.tree(images[0].manifest) if images else None
-    found = programs(look, images[0], tree) if tree is not None else ()
-    return sorted({describe(one.binary) for _, one in found if not one.binary.is_portable and one.is_executable})
+    found = speaking(judged(look, images[0], Platform("linux", "amd64"))) if images else ()
+    return sorted({describe(one.program.binary) for one, _ in found if one.program.is_executable})
 
 
 def _config_platform(look: Look, entry: Descriptor) -> Platform | None:

@@ -1,8 +1,10 @@
 """The rule that decides whether a program may go into an image of a platform."""
 
+from dataclasses import replace
+
 import pytest
 
-from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.binaries.binary import Binary, Format, GoBuild, Kind
 from ocitool.binaries.fit import Misfit, describe, mismatch
 from ocitool.model.platform import Platform
 
@@ -123,3 +125,12 @@ def test_one_fitting_part_of_a_fat_file_is_enough():
 )
 def test_describe_leaves_out_the_lowest_level(text, platform):
     assert text == describe(elf(platform))
+
+
+def test_a_library_for_arm_may_choose_at_run_time():
+    """Debian's armel has libraries with parts for ARMv6 and v7; of a program or of Go code the level is proof."""
+    v5 = Platform.parse("linux/arm/v5")
+
+    assert not mismatch(elf("linux/arm/v7", kind=Kind.LIBRARY), v5).is_fatal
+    assert mismatch(elf("linux/arm/v7"), v5).is_fatal
+    assert mismatch(replace(elf("linux/arm/v7", kind=Kind.LIBRARY), go=GoBuild()), v5).is_fatal

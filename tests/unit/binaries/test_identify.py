@@ -74,6 +74,31 @@ def test_script_names_its_interpreter(interpreter, line):
     assert (Format.SCRIPT, interpreter, True) == (found.format, found.loader, found.is_portable)
 
 
+@pytest.mark.parametrize(
+    ("line", "interpreter", "wanted"),
+    [
+        (b"#!/bin/sh\r\necho\n", "/bin/sh\r", ()),
+        (b"#!/bin/sh -e\r\n", "/bin/sh", ()),
+        (b"#!\t/bin/sh\0x\n", "/bin/sh", ()),
+        (b"#!/usr/bin/env bash", "/usr/bin/env", ("bash",)),
+        (b"#!/usr/bin/env bash\r\n", "/usr/bin/env", ("bash\r",)),
+        (b"#!/usr/bin/env  python3 -u \n", "/usr/bin/env", ("python3 -u",)),
+        (b"#!/usr/bin/env -S python3 -u\n", "/usr/bin/env", ("python3",)),
+        (b"#!/usr/bin/env -Snode\n", "/usr/bin/env", ("node",)),
+        (b"#!/usr/bin/env -S A=b deno run\n", "/usr/bin/env", ("deno",)),
+        (b"#!/usr/bin/env -S -i perl\n", "/usr/bin/env", ()),
+        (b"#!/usr/bin/env -i\n", "/usr/bin/env", ()),
+        (b"#!/usr/bin/env\n", "/usr/bin/env", ()),
+        (b"#!/usr/bin/python3 -u\n", "/usr/bin/python3", ()),
+    ],
+)
+def test_a_first_line_is_read_as_the_kernel_reads_it(line, interpreter, wanted):
+    """A carriage return belongs to the name, and all behind the interpreter is one argument. See execve(2), env(1)."""
+    found = inspect(line)
+
+    assert (interpreter, wanted) == (found.loader, found.needed)
+
+
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_stream_gives_what_the_file_gives(size):
     blob = go_build("build\tGOOS=linux\nbuild\tGOARM=6\n")

@@ -95,6 +95,42 @@ def test_a_script_needs_its_interpreter():
     assert missing(script, "run.sh", image("/bin/bash")) is None
 
 
+def by_env(*wanted: str) -> Binary:
+    return Binary(Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader="/usr/bin/env", needed=wanted)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "program_path"),
+    [
+        ("bash", "/usr/local/bin/bash", ()),
+        ("python3", "/opt/venv/bin/python3", ("/opt/venv/bin", "/bin")),
+        ("/opt/node", "/opt/node", ()),
+        ("./run", "", ()),
+    ],
+)
+def test_what_env_looks_for_is_on_the_path(wanted, there, program_path):
+    more = {"program_path": program_path} if program_path else {}
+
+    assert missing(by_env(wanted), "run.sh", image("/usr/bin/env", there), **more) is None
+
+
+def test_what_env_does_not_find():
+    assert (
+        "/run.sh will not start: the image lacks its interpreter bash, which /usr/bin/env looks for on the PATH"
+        == str(missing(by_env("bash"), "run.sh", image("/usr/bin/env", "/opt/bin/bash")))
+    )
+
+
+def test_a_carriage_return_is_told():
+    """The file is there by another name, and no terminal shows what is wrong."""
+    script = Binary(Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader="/bin/sh\r")
+
+    assert (
+        r"will not start: the image lacks its interpreter /bin/sh\r (its first line ends with a carriage return)"
+        == missing(script, "run.sh", image("/bin/sh")).reason
+    )
+
+
 def test_programs_of_other_systems_are_not_judged():
     program = Binary(Format.MACHO, Kind.PROGRAM, "x", (Platform.parse("darwin/arm64"),), loader="/usr/lib/dyld")
 

@@ -14,7 +14,7 @@ from ocitool.model.document import Document, Served
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource
 from tests.fakes.programs import Elf, attributes, uleb
-from tests.fakes.sick import Loose, Tree, Ward, member, packed, program, tar
+from tests.fakes.sick import MACHINES, Loose, Tree, Ward, member, packed, program, tar
 
 GONE = Digest.of(b"gone")
 OTHER = Document(b'{"schemaVersion":2,"other":true}', mediatype.OCI_MANIFEST)
@@ -237,6 +237,18 @@ NEEDS_LOADER = program("arm64", segments=[(3, 4, b"/lib/ld-linux-aarch64.so.1\0"
 LOADER = tar(member("usr/lib/ld-linux-aarch64.so.1"), member("lib", type=b"2", linkname="usr/lib"))
 CUT = tar(member("a", b"x" * 2000))[:1500]
 
+
+def addon(architecture: str) -> bytes:
+    """A library for an architecture in a folder that is called after it."""
+    library = Elf(machine=MACHINES[architecture], kind=3).build()
+    return tar(member(f"srv/prebuilds/linux-{architecture}/addon.node", library))
+
+
+def example(interpreter: str) -> bytes:
+    """A script that no config starts, and that is on nobody's PATH."""
+    return tar(member("usr/share/doc/x/example.sh", f"#!{interpreter}\n".encode(), mode=0o755))
+
+
 PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "index/missing-platform": lambda w, ill: two(
         w, {k: v for k, v in w.image("linux/arm64").items() if not (ill and k == "platform")}
@@ -355,6 +367,12 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "binary/level": lambda w, ill: w.index(w.image("linux/arm/v6", layers=[arm(10 if ill else 6)])),
     "binary/missing-needs": lambda w, ill: w.index(
         w.image("linux/arm64", layers=[*([] if ill else [LOADER]), NEEDS_LOADER])
+    ),
+    "binary/apart-platform": lambda w, ill: w.index(
+        w.image("linux/arm64", layers=[program("arm64"), addon("amd64" if ill else "arm64")])
+    ),
+    "binary/apart-needs": lambda w, ill: w.index(
+        w.image("linux/arm64", layers=[program("arm64"), example("/bin/ksh" if ill else "/app")])
     ),
     "registry/content-type": lambda w, ill: served(w, ill, content_type="application/json"),
     "registry/wrong-digest": misnamed,

@@ -1,0 +1,173 @@
+"""The programs of an image, and which of them are there to be run on it.
+
+Healthy images hold programs that never start there: a compiler's test data, builds for many platforms beside each
+other, examples for a shell that few have. What the config starts, and what lies in a folder of its PATH, in its
+working directory or in the root, is at hand; of the rest, a program is kept apart where its folder says that it is
+for another platform, or holds programs of several.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ocitool.binaries.binary import Binary, Kind
+from ocitool.binaries.fit import Mismatch, mismatch
+from ocitool.binaries.needs import PROGRAM_PATH
+from ocitool.check.layers import Program
+from ocitool.check.look import Image, Look
+from ocitool.errors import MalformedDocument
+from ocitool.model.digest import Digest
+from ocitool.model.platform import Platform
+from ocitool.rootfs.tree import Tree
+
+_CROWD: Final = 3
+"""So many kinds of machine in one folder, or in those directly below it, are a collection; a guess."""
+_COMMON: Final = frozenset(
+    [
+        "",
+        "app",
+        "lib",
+        "opt",
+        "usr",
+        "usr/lib",
+        "usr/lib64",
+        "usr/libexec",
+        "usr/local",
+        "usr/local/lib",
+        "usr/share",
+    ]
+)
+"""Folders that hold whatever there is, so that what is beside a folder in them says nothing about it."""
+_PACKAGED: Final = frozenset(["bin", "sbin", "usr/bin", "usr/sbin"])
+_WORDS: Final = {
+    "amd64": r"amd64|x86[_-]?64|x64|win64",
+    "386": r"[3-6i]86|i[3-6]86|x86(?![_-]?64)|ia32|win32",
+    "arm64": r"arm64|aarch64|armv8\w*",
+    "arm": r"arm(?!64|v8)\w*",
+    "ppc64le": r"ppc64(le|el)|powerpc64le",
+    "ppc64": r"ppc64|powerpc64",
+    "ppc": r"ppc|powerpc\w*",
+    "loong64": r"loong64|loongarch64",
+    "mips": r"mips\w*",
+    "mipsle": r"mips\w*",
+    "mips64": r"mips64\w*",
+    "mips64le": r"mips64\w*",
+    "windows": r"windows|win(32|64)?|mingw\w*",
+    "darwin": r"darwin|mac|macos\w*|osx",
+}
+"""What folders for an architecture or os are called, where its own name is not all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A program and the layer it is in. `is_apart` says that it is kept for another platform, and not at hand.
+
+    `is_packaged` is set where it is at hand for its folder alone, one of those that a distribution fills.
+    """
+
+    layer: Digest
+    program: Program
+    is_at_hand: bool
+    is_packaged: bool
+    is_apart: bool
+
+
+def held(look: Look, image: Image, tree: Tree) -> tuple[Held, ...]:
+    """The programs a container of the image would find: those of lower layers that are replaced are none."""
+    found: list[tuple[Digest, Program]] = []
+    for number, layer in enumerate(image.manifest.layers):
+        for program in look.layers[layer.digest].programs if layer.digest in look.layers else ():
+            node = tree.get(program.path)
+            if node is not None and node.layer == number:
+                found.append((layer.digest, program))
+    folders, started, crowds = frozenset(_folders(image, tree)), frozenset(_started(image, tree)), _crowds(found)
+    rows: list[Held] = []
+    for digest, program in found:
+        is_started, folder = program.path in started, posixpath.dirname(program.path)
+        is_at_hand = is_started or folder in folders
+        is_packaged = folder in _PACKAGED and not is_started
+        rows.append(Held(digest, program, is_at_hand, is_packaged, not is_at_hand and _is_apart(program, crowds)))
+    return tuple(rows)
+
+
+def judged(look: Look, image: Image, platform: Platform) -> Iterator[tuple[Held, Mismatch | None]]:
+    """Every program that speaks for some platform, with how it fails to fit `platform`; those kept apart too."""
+    tree = look.tree(image.manifest)
+    for one in held(look, image, tree) if tree is not None else ():
+        binary = one.program.binary
+        if not binary.is_portable and binary.kind is not Kind.OBJECT:
+            yield one, mismatch(binary, platform, is_executable=one.program.is_executable)
+
+
+def speaking(found: Iterable[tuple[Held, Mismatch | None]]) -> list[tuple[Held, Mismatch | None]]:
+    """Those that say what the image is for: not what is kept apart, unless there is nothing else."""
+    every = list(found)
+    return [(one, misfit) for one, misfit in every if not one.is_apart] or every
+
+
+def environment(image: Image, key: str) -> list[str]:
+    """The absolute folders of a variable in the environment of an image's config."""
+    lines = (line for line in _setting(image, "Env") if line.startswith(f"{key}="))
+    return [folder for folder in next(lines, "").partition("=")[2].split(":") if folder.startswith("/")]
+
+
+def _setting(image: Image, key: str) -> list[str]:
+    words = image.config.setting(key) if image.config is not None else None
+    return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
+
+
+def _work_folder(image: Image) -> str:
+    folder = image.config.setting("WorkingDir") if image.config is not None else None
+    return folder if isinstance(folder, str) and folder.startswith("/") else "/"
+
+
+def _folders(image: Image, tree: Tree) -> Iterator[str]:
+    """The folders in which a program is at hand, links followed."""
+    for folder in ("/", _work_folder(image), *(environment(image, "PATH") or PROGRAM_PATH)):
+        real = _real(tree, folder)
+        if real is not None:
+            yield real
+
+
+def _started(image: Image, tree: Tree) -> Iterator[str]:
+    """Every file that a word of what the config starts may name, links followed."""
+    words = [word for key in ("Entrypoint", "Cmd") for text in _setting(image, key) for word in text.split()]
+    for word in dict.fromkeys(words):
+        folders = [_work_folder(image)] if "/" in word else environment(image, "PATH") or PROGRAM_PATH
+        for folder in folders:
+            real = _real(tree, posixpath.join(folder, word))
+            if real:
+                yield real
+
+
+def _real(tree: Tree, path: str) -> str | None:
+    """The path with its links followed; None for a loop of links."""
+    try:
+        return tree.resolve(posixpath.normpath(path).lstrip("/"))
+    except MalformedDocument:
+        return None
+
+
+def _crowds(found: Iterable[tuple[Digest, Program]]) -> frozenset[str]:
+    """The folders that hold, with those directly below them, programs of many kinds of machine."""
+    machines: dict[str, set[tuple[str, str]]] = {}
+    for _, program in found:
+        if not program.binary.is_portable:
+            folder = posixpath.dirname(program.path)
+            for one in {folder, posixpath.dirname(folder)}:
+                machines.setdefault(one, set()).add((program.binary.format.value, program.binary.machine))
+    return frozenset(folder for folder, kinds in machines.items() if len(kinds) >= _CROWD) - _COMMON
+
+
+def _is_apart(program: Program, crowds: frozenset[str]) -> bool:
+    folder = posixpath.dirname(program.path)
+    return folder in crowds or posixpath.dirname(folder) in crowds or _is_named(folder, program.binary)
+
+
+def _is_named(folder: str, binary: Binary) -> bool:
+    """Whether a part of the path is called after the platform of the program."""
+    names = {name for one in binary.platforms for name in (one.architecture, one.os) if name != "linux"}
+    patterns = [_WORDS.get(name, re.escape(name)) for name in sorted(names)]
+    return any(re.search(rf"(?<![a-z0-9])(?:{one})(?![a-z0-9])", folder.lower()) for one in patterns)
