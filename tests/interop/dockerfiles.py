@@ -192,9 +192,31 @@ CASES: dict[str, Case] = {
         "FROM bb AS one\nLABEL a=1\nFROM one AS Two\nCOPY a.txt /\nFROM nowhere.invalid/x\nCOPY --from=two / /\n",
         target="two",
     ),
-    "onbuild with blanks at the end": Case(
-        "FROM bb\nONBUILD LABEL a=b \t\nCMD x\n", differs="Blanks behind ONBUILD"
+    "what onbuild keeps": Case(
+        "FROM bb\nONBUILD LABEL a=b \t\nCMD x\nONBUILD  COPY <<-'E' /x \n\ta $A\n\tE\nonbuild ENV a=1 \\\n  b=2  \n"
     ),
+    "patterns with escapes": Case(
+        "FROM bb\nARG E= V=foobarfoo P=a/b}c*d\nLABEL a=${V//*/x} b=${V//o*/-} c=${P%%\\/*} d=${P#a\\/} e=${P%\\}*} "
+        "f=${P//\\*/x} g=${E//*/x} h=${V//a*o/y} i=${E/*/x} j=${V//?/x} k=${P#*\\*}\n"
+    ),
+    "names of arguments": Case(
+        "FROM bb\nARG V=1 'K'=2 $V=3 \"L\" ${V}x\nLABEL a=$K b=$L c=$V\n", args={"'K'": "given"}
+    ),
+    "odd ports and signals": Case(
+        "FROM bb\nEXPOSE 80 80-82 ::80 8000-8010:80 +81 [::1]:70:80/UDP\nSTOPSIGNAL 65\nSTOPSIGNAL +9\n"
+    ),
+    "odd health checks": Case(
+        "FROM bb\nHEALTHCHECK --timeout=+2s --retries=+2 CMD\ta b\nHEALTHCHECK --interval=x --interval=y NONE\n"
+    ),
+    "odd names of heredocs": Case(
+        "FROM bb\nARG V=1\nCOPY <<\\E <<a'b' <<-\"c\" /d/\n$V\nE\n$V\nab\n\t$V\n\tc\nCOPY <<$V 0<<x.y /e/\n$V\n$V\nx.y\n"
+    ),
+    "dollars in a replacement": Case(
+        "FROM bb\nARG V=a.b D=$x\nLABEL a=${V//./$D} b=${V/./$D}\n",
+        args={"D": "$x"},
+        differs="Dollars in a replacement",
+    ),
+    "blanks in volumes": Case('FROM bb\nVOLUME [" /a ", "\\t/b"]\n'),
     "onbuild of a stage": Case(
         "FROM bb AS one\nONBUILD COPY a.txt /t/\nONBUILD ENV T=$A\nENV A=1\nFROM one AS two\nLABEL x=$T\nFROM two\nLABEL y=$T\n"
     ),
@@ -307,6 +329,10 @@ CASES: dict[str, Case] = {
 }
 
 NEITHER: dict[str, Case] = {
+    "an escape of nothing in a pattern": Case("FROM bb\nLABEL a=${A#\\x}\n"),
+    "ranges of ports that do not fit": Case("FROM bb\nEXPOSE 80:81-82\n"),
+    "a heredoc whose quote has no end": Case('FROM bb\nCOPY <<E" /x\nE"\n'),
+    "a trigger without an equals sign": Case("FROM bb\nONBUILD ENV a=b c\n"),
     "the last stage of a name further down": Case(
         "FROM bb AS x\nFROM bb AS y\nCOPY --from=x /etc /e\nFROM bb AS x\nFROM y\n"
     ),
@@ -345,6 +371,10 @@ NEITHER: dict[str, Case] = {
 }
 
 BUILDKIT_ALONE: dict[str, Case] = {
+    "a trigger that is no instruction": Case("FROM bb\nONBUILD COYP a b\n", differs="Triggers that cannot be"),
+    "a trigger that lacks a word": Case("FROM bb\nONBUILD COPY a\n", differs="Triggers that cannot be"),
+    "an empty name": Case("FROM bb\nLABEL $NONE=a\n", differs="Names that come to nothing"),
+    "an empty variable": Case("FROM bb\nENV $NONE=a\n", differs="Names that come to nothing"),
     "a deletion in an archive": Case("FROM bb\nADD more/whiteout.tar /a/\n", differs="Names of deletions"),
     "an archive that leads out": Case("FROM bb\nADD more/up.tar /a/\n", differs="Archives that lead out"),
     "a folder below": Case("FROM extra\n", differs="A folder as base"),

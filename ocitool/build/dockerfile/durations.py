@@ -15,6 +15,7 @@ _UNITS: Final = {
     "h": 3_600_000_000_000,
 }
 _PART: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h)")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _SIGNALS: Final = (
     frozenset(
         [
@@ -63,6 +64,7 @@ _SIGNALS: Final = (
 
 def parse_duration(text: str) -> int | None:
     """Nanoseconds of a duration such as `1m30s` or `1.5h`; None if it is none. Negative ones are none here."""
+    text = text.removeprefix("+")
     if text == "0":
         return 0
     if not text or _PART.sub("", text):
@@ -91,7 +93,7 @@ def _decimal(value: int, unit: int) -> str:
 
 
 def is_signal(text: str) -> bool:
-    """Whether Linux has the signal, by number or by name with or without SIG."""
-    if text.isascii() and text.isdigit():
-        return 0 < int(text[:6]) <= 64
+    """Whether it is a number but 0, or a name that Linux has, with or without SIG."""
+    if _NUMBER.fullmatch(text):
+        return int(text) != 0
     return text.upper().removeprefix("SIG") in _SIGNALS

@@ -16,7 +16,9 @@ MAX_LINE: Final = 64 * 1024
 
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _DIRECTIVE: Final = re.compile(r"[ \t\r\v\f]*#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
-_HEREDOC: Final = re.compile(r"(\d*)<<(-?)([^<\s]\S*)")
+_HEREDOC: Final = re.compile(r"\d*<<(-?)\s*([^<]*)")
+_QUOTED: Final = re.compile(r"'([^']*)'|\"((?:\\.|[^\"\\])*)\"|\\(.)")
+_WORD: Final = re.compile(r"\s*((?:[^\s'\"\\]|\\.|\\$|'[^']*'|\"(?:\\.|[^\"\\])*\")+)")
 _BLANK: Final = " \t\r\v\f"
 _DIRECTIVES: Final = frozenset({"syntax", "escape", "check"})
 HEREDOCS: Final = frozenset({"ADD", "COPY", "RUN"})
@@ -24,11 +26,15 @@ HEREDOCS: Final = frozenset({"ADD", "COPY", "RUN"})
 
 @dataclass(frozen=True, slots=True)
 class Heredoc:
-    """A file written in the Dockerfile itself; `content` has the final newline. Quoted ones are not expanded."""
+    """A file written in the Dockerfile itself; `content` has the final newline. Quoted ones are not expanded.
+
+    `written` is the content with the tabs that `<<-` takes away.
+    """
 
     name: str
     content: str
     is_expanded: bool = True
+    written: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +167,18 @@ class _Reader:
                 continue
             piece, goes_on = self._cut(more)
             pieces.append(piece)
-        text, joined = "".join(pieces).strip(), self._at
+        whole, joined = "".join(pieces), self._at
+        text = whole.strip()
         if not text:
             what = f"nothing but {self._escape}, which continues a line that is not there"
             raise problem(self._file, number, what, "leave it out")
         written, *rest = re.split(r"[ \t\v\f\r]+", text, maxsplit=1)
         name, words = written.upper(), rest[0].strip() if rest else ""
         body = words.partition(" ")[2] if name == "ONBUILD" else words
+        kept = whole[len(whole.rstrip()) :] if name == "ONBUILD" and words else ""  # ONBUILD keeps blanks behind it
         carrier = words.split(maxsplit=1)[0].upper() if name == "ONBUILD" and words else name
         heredocs = tuple(self._heredocs(body, number)) if carrier in HEREDOCS else ()
-        return Line(number, self._at, name, words, written, heredocs, has_empty, joined, comments)
+        return Line(number, self._at, name, words + kept, written, heredocs, has_empty, joined, comments)
 
     def _cut(self, line: str) -> tuple[str, bool]:
         """The line without the escape that continues it, and whether there was one."""
@@ -179,33 +187,44 @@ class _Reader:
 
     def _heredocs(self, words: str, number: int) -> Iterator[Heredoc]:
         for word in _shell_words(words):
-            match = _HEREDOC.fullmatch(word)
-            if match is None:
-                continue
-            name = re.sub(r"['\"]", "", match[3])
-            yield Heredoc(name, self._body(name, number, tabs=bool(match[2])), name == match[3])
+            if (match := _HEREDOC.fullmatch(word)) and (name := heredoc_name(word)) is not None:
+                body = self._body(name, number, tabs=bool(match[1]))
+                content = "".join(line.lstrip("\t") for line in body) if match[1] else "".join(body)
+                yield Heredoc(name, content, _is_plain(match[2]), "".join(body))
 
-    def _body(self, name: str, number: int, *, tabs: bool) -> str:
+    def _body(self, name: str, number: int, *, tabs: bool) -> list[str]:
+        """The lines up to the one that is the name alone, each with its end."""
         kept: list[str] = []
         while self._at < len(self._physical):
             line = self._written[self._at]
             self._at += 1
-            line = line.lstrip("\t") if tabs else line
-            if line.rstrip("\r") == name:
-                return "".join(f"{line}\n" for line in kept)
-            kept.append(line)
+            if (line.lstrip("\t") if tabs else line).rstrip("\r") == name:
+                return kept
+            kept.append(f"{line}\n")
         raise problem(self._file, number, f"the heredoc {name} has no end", f"end it with a line {name}")
 
 
 def heredoc_name(word: str) -> str | None:
     """The name of the file that `<<NAME` stands for; None for any other word."""
     match = _HEREDOC.fullmatch(word)
-    return re.sub(r"['\"]", "", match[3]) if match else None
+    if match is None or len(_shell_words(match[2])) != 1:
+        return None
+    return _QUOTED.sub(lambda part: part[1] or part[2] or part[3] or "", match[2]) or None
+
+
+def _is_plain(name: str) -> bool:
+    """Whether no part of a heredoc's name is in quotes."""
+    return not any(part[0][:1] in "'\"" for part in _QUOTED.finditer(name))
 
 
 def _shell_words(text: str) -> list[str]:
-    """The words of a line, blanks inside quotes kept."""
-    return re.findall(r"(?:[^\s'\"]|'[^']*'|\"[^\"]*\"|['\"])+", text)
+    """The words of a line, blanks inside quotes kept; none where a quote has no end."""
+    words: list[str] = []
+    at = 0
+    while match := _WORD.match(text, at):
+        words.append(match[1])
+        at = match.end()
+    return words if not text[at:].strip() else []
 
 
 def split_flags(rest: str, fail: Callable[[str], UsageError]) -> tuple[tuple[tuple[str, str | None], ...], str]:

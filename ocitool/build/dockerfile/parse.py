@@ -6,6 +6,7 @@ Spec: BuildKit's Dockerfile reference; the splitting of words is that of its par
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -249,7 +250,7 @@ class Parser:
         paths = tuple(line.rest.split()) if paths is None else paths
         if not paths or not all(path.strip() for path in paths):
             raise self._error(line, "VOLUME names no path")
-        return made.Volume(line, paths)
+        return made.Volume(line, tuple(path.strip() for path in paths))
 
     def _shell(self, line: Line) -> Instruction:
         words = self._json(line, line.rest)
@@ -265,20 +266,23 @@ class Parser:
 
     def _onbuild(self, line: Line) -> Instruction:
         words = self._some(line)
-        name = words.split(maxsplit=1)[0].upper()
-        if name in _NOT_TRIGGERED or name not in self._parsers:
+        written, rest = (*words.split(maxsplit=1), "")[:2]
+        name = written.upper()
+        if name in _NOT_TRIGGERED:
             raise self._error(line, f"ONBUILD cannot keep {name}", "FROM, MAINTAINER and ONBUILD are not possible")
-        bodies = "".join(f"\n{heredoc.content}{heredoc.name}" for heredoc in line.heredocs)
+        self.instruction(replace(line, name=name, written=written, rest=rest.rstrip()))  # whether it could be done
+        bodies = "".join(f"\n{heredoc.written}{heredoc.name}" for heredoc in line.heredocs)
         return made.OnBuild(line, words + bodies)
 
     def _healthcheck(self, line: Line) -> Instruction:
-        flags, rest = self._flags(line)
-        kind, _, rest = rest.partition(" ")
-        kind, rest = kind.upper(), rest.strip()
+        _, rest = split_flags(line.rest, lambda what: self._error(line, what))
+        kind, rest = (*rest.split(maxsplit=1), "", "")[:2]
+        kind = kind.upper()
         if kind == "NONE":
-            if rest or flags:
+            if rest:
                 raise self._error(line, "HEALTHCHECK NONE takes nothing else")
             return made.Healthcheck(line, ("NONE",))
+        flags, _ = self._flags(line)
         if kind != "CMD":
             raise self._error(line, f"HEALTHCHECK takes CMD or NONE, not {kind[:100]!r}", "write HEALTHCHECK CMD …")
         words, is_shell = self._command(line, rest)
@@ -294,7 +298,7 @@ class Parser:
                 )
             return value
 
-        retries = str(flags.get("retries", "0"))
+        retries = str(flags.get("retries", "0")).removeprefix("+")
         if not (retries.isascii() and retries.isdigit() and len(retries) < 10):
             raise self._error(line, f"--retries={retries} is no number", "write a number from 0 on")
         return made.Healthcheck(

@@ -5,7 +5,8 @@ The lines are BuildKit's, letter for letter where it is known. Spec: Docker imag
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any, Final
 
 from ocitool.build.dockerfile.durations import format_duration, is_signal
@@ -14,7 +15,7 @@ from ocitool.errors import UsageError
 
 PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL: Final = ("/bin/sh", "-c")
-_PORT: Final = re.compile(r"(?:(?:[0-9.]+|\[[0-9a-fA-F:]+\]):)?(?:[0-9-]*:)?(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
+_RANGE: Final = re.compile(r"\+?([0-9]{1,18})(?:-\+?([0-9]{1,18}))?")
 _ESCAPES: Final = {
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
     '"': '\\"', "\\": "\\\\",
@@ -103,25 +104,49 @@ def workdir_of(current: str, path: str) -> str:
 def signal_of(text: str) -> str:
     """The signal of STOPSIGNAL as it is written. Raises UsageError if Linux has none like it."""
     if not is_signal(text):
-        raise UsageError(f"no signal {text[:100]!r}", hint="such as SIGTERM, or a number from 1 to 64")
+        raise UsageError(f"no signal {text[:100]!r}", hint="such as SIGTERM, or its number")
     return text
 
 
 def ports_of(words: Iterable[str]) -> tuple[str, ...]:
-    """The ports of EXPOSE as `80/tcp`, ranges written out, each once.
+    """The ports of EXPOSE as `80/tcp`, ranges written out, in their order and as often as they are said.
 
-    Of `8080:80` the container's port counts. Raises UsageError.
+    Of `127.0.0.1:8080:80` the container's port counts. Raises UsageError.
     """
-    ports: dict[str, None] = {}
-    for word in words:
-        match = _PORT.fullmatch(word)
-        protocol = (match[3] or "tcp").lower() if match else ""
-        if match is None or protocol not in {"tcp", "udp", "sctp"}:
-            raise UsageError(f"not a port: {word[:100]!r}", hint="write 80, 80/udp or 8000-8010")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not 0 <= first <= last <= 65535:
+    return tuple(port for word in words for port in _ports(word))
+
+
+def _ports(word: str) -> Iterator[str]:
+    before, _, rest = word.rpartition(":")
+    numbers, _, protocol = rest.partition("/")
+    if protocol.lower() not in {"", "tcp", "udp", "sctp"}:
+        raise UsageError(f"not a port: {word[:100]!r}", hint="write 80, 80/udp or 8000-8010")
+    first, last = _range(numbers, word)
+    ip, _, host = before.rpartition(":")
+    if ip and not _is_address(ip):
+        raise UsageError(f"not an address: {ip[:100]!r} in {word[:100]!r}", hint="EXPOSE takes ports alone")
+    if host:
+        low, high = _range(host, word)
+        if last > first and high - low != last - first:
             raise UsageError(
-                f"not a port or range of ports: {word[:100]!r}", hint="from 0 to 65535, the lower first"
+                f"ranges of different lengths: {word[:100]!r}", hint="EXPOSE takes the container's ports alone"
             )
-        ports |= {f"{port}/{protocol}": None for port in range(first, last + 1)}
-    return tuple(ports)
+    return (f"{port}/{protocol.lower() or 'tcp'}" for port in range(first, last + 1))
+
+
+def _range(text: str, word: str) -> tuple[int, int]:
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"not a port: {word[:100]!r}", hint="write 80, 80/udp or 8000-8010")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 0 <= first <= last <= 65535:
+        raise UsageError(f"not a port or range of ports: {word[:100]!r}", hint="from 0 to 65535, the lower first")
+    return first, last
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+    except ValueError:
+        return False
+    return True

@@ -16,6 +16,8 @@ _PLAIN: Final = re.compile(r"[^$'\"\\`}/]+")
 _MAX_DEPTH: Final = 64
 """How deep `${a:-${b:-…}}` may go: a guess at what nobody writes, below what Python's stack holds."""
 _PIECE = tuple[str, bool]
+_ESCAPED: Final = "*?\\/}"
+"""What a backslash may stand before in a pattern of the shell's; the last two only because of where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +182,7 @@ class _Lexer:
         self._at += is_all
         pattern = "".join(text for text, _ in self.until("/", raw=True))
         word = "".join(text for text, _ in self.until("}", raw=True))
-        compiled = re.compile(_expression(pattern), re.DOTALL)
-        return compiled.sub(lambda _: word, self._value(name), count=0 if is_all else 1)
+        return _replaced(self._value(name), re.compile(_expression(pattern)), word, is_all=is_all)
 
 
 def _expression(pattern: str) -> str:
@@ -191,9 +192,10 @@ def _expression(pattern: str) -> str:
         mark = pattern[at]
         at += 1
         if mark == "\\":
-            if at == len(pattern):
-                raise UsageError(f"nothing follows the last backslash of the pattern {pattern!r}")
-            mark, at = pattern[at], at + 1
+            mark, at = pattern[at : at + 1], at + 1
+            if not mark or mark not in _ESCAPED:
+                what = f"a backslash before {mark!r}" if mark else "a backslash at its end"
+                raise UsageError(f"not a pattern: {pattern[:200]!r}: {what}", hint="write \\\\ for a backslash")
             parts[-1] += re.escape(mark)
         elif mark == "*":
             parts.append("")
@@ -205,10 +207,22 @@ def _expression(pattern: str) -> str:
     return first + "".join(f"(?>.*?{part})" for part in middle) + "".join(f".*{part}" for part in last)
 
 
+def _replaced(value: str, pattern: re.Pattern[str], word: str, *, is_all: bool) -> str:
+    """The value with the first match replaced, or all; as in Go, none that is empty follows another at once."""
+    out, end, matched = "", 0, -1
+    for match in pattern.finditer(value):
+        if match.end() == matched:
+            continue
+        out, end, matched = f"{out}{value[end : match.start()]}{word}", match.end(), match.end()
+        if not is_all:
+            break
+    return out + value[end:]
+
+
 def _trimmed(value: str, pattern: str, mark: str) -> str:
     """The value without its shortest start or end that matches; the longest if the mark is doubled."""
     is_longest = pattern.startswith(mark)
-    compiled = re.compile(_expression(pattern.removeprefix(mark)), re.DOTALL)
+    compiled = re.compile(_expression(pattern.removeprefix(mark)))
     lengths = range(len(value), -1, -1) if is_longest else range(len(value) + 1)
     for length in lengths:
         cut = value[:length] if mark == "#" else value[len(value) - length :]

@@ -60,8 +60,7 @@ def declared(
     None for an argument that has no value at all. They come one by one, for each sees those before it: whoever
     takes a value has to set it before the next is asked for.
     """
-    for written, default in arg.items:
-        name = expand(written)
+    for name, default in arg.items:
         if name in given:
             yield name, given[name]
         elif default is not None:

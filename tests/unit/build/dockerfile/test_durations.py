@@ -30,5 +30,5 @@ def test_what_is_no_duration(text):
 
 
 def test_signals():
-    assert all(map(is_signal, ["9", "SIGTERM", "term", "SIGRTMIN+3", "RTMAX-14"]))
-    assert not any(map(is_signal, ["0", "65", "SIGNONE", "", "RTMIN+16", "-1"]))
+    assert all(map(is_signal, ["9", "65", "+9", "-1", "SIGTERM", "term", "SIGRTMIN+3", "RTMAX-14"]))
+    assert not any(map(is_signal, ["0", "9x", "SIGNONE", "", "RTMIN+16", "0x9"]))

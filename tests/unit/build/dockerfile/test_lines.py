@@ -60,6 +60,41 @@ def test_heredocs_follow_in_order_and_are_ended_by_their_name_alone():
     assert (10, "CMD", ()) == (third.number, third.name, third.heredocs)
 
 
+@pytest.mark.parametrize(
+    ("word", "name", "is_expanded"),
+    [
+        ("<<E", "E", True),
+        ("3<<-E", "E", True),
+        (r"<<\E", "E", True),
+        (r"<<E\'", "E'", True),
+        ("<<'a b'", "a b", False),
+        ('<<a"b"', "ab", False),
+        ("<<$A", "$A", True),
+    ],
+)
+def test_names_of_heredocs(word, name, is_expanded):
+    """Recorded from BuildKit: an escape alone does not keep the body from being expanded, quotes do."""
+    (line,) = read_text(f"COPY {word} /x\nbody\n{name}\n".encode(), "f").lines
+
+    assert (Heredoc(name, "body\n", is_expanded),) == line.heredocs
+
+
+@pytest.mark.parametrize("word", ["<<", "<<-", "<<<E", '<<E"', "<<''", "a<<E"])
+def test_what_is_no_heredoc(word):
+    line, *rest = read_text(f"COPY {word} /x\nE\n".encode(), "f").lines
+
+    assert () == line.heredocs
+    assert ["E"] == [one.name for one in rest]
+
+
+def test_onbuild_keeps_what_is_written():
+    """The blanks at its end, and the tabs that `<<-` takes away from the file."""
+    (line,) = read_text(b"ONBUILD COPY <<-E /x \t\n\ta\n\tE\n", "f").lines
+
+    assert "COPY <<-E /x \t" == line.rest
+    assert ("a\n", "\ta\n") == (line.heredocs[0].content, line.heredocs[0].written)
+
+
 def test_bodies_of_heredocs_keep_the_line_ends_of_the_file():
     (_, first, second) = read_text(
         b"FROM a\r\nCOPY <<X /x\r\na\r\n\r\nX\r\nCOPY <<-Y /y\r\n\tb\n\tY\r\n", "D"

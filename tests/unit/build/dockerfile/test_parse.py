@@ -82,7 +82,11 @@ def test_healthcheck():
         found.retries,
     )
     assert ("CMD", "a") == one('HEALTHCHECK CMD ["a"]').test
-    assert ("NONE",) == one("HEALTHCHECK NONE").test
+    assert ("NONE",) == one("HEALTHCHECK NONE").test == one("HEALTHCHECK --interval=x none").test
+    assert (2_000_000_000, 2) == (
+        (odd := one("HEALTHCHECK --timeout=+2s --retries=+2 CMD\ta")).timeout,
+        odd.retries,
+    )
 
 
 def test_onbuild_keeps_its_text_with_heredocs():
@@ -115,6 +119,8 @@ def test_onbuild_keeps_its_text_with_heredocs():
         ("HEALTHCHECK NONE x", "NONE takes nothing"),
         ("HEALTHCHECK CMD", "names no command"),
         ("ONBUILD FROM x", "ONBUILD cannot keep FROM"),
+        ("ONBUILD COYP a b", "no instruction 'COYP'"),
+        ("ONBUILD ENV A=b c", "'c' has no ="),
         ("FROM a b", "FROM takes an image"),
         ("FROM a AS 1x", "not a name for a stage"),
         ("FROM a WITH b", "FROM takes an image"),

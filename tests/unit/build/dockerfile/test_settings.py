@@ -38,11 +38,20 @@ def test_workdir(current, path, expected):
 
 
 def test_ranges_of_ports_are_written_out():
-    assert ("80/tcp", "81/tcp", "82/tcp", "53/udp") == ports_of(["80-82", "81", "53/UDP"])
-    assert ("80/tcp",) == ports_of(["127.0.0.1:8080:80"])
+    """Each as often as it is said, which history tells."""
+    assert ("80/tcp", "81/tcp", "82/tcp", "81/tcp", "53/udp") == ports_of(["80-82", "81", "53/UDP"])
 
 
-@pytest.mark.parametrize("word", ["x", "80/http", "70000", "90-80", ""])
+@pytest.mark.parametrize(
+    "word", ["127.0.0.1:8080:80", "[::1]:8080:80", "::80", "8000-8010:80", "+80", "080", "80/"]
+)
+def test_the_port_of_the_container_counts(word):
+    assert ("80/tcp",) == ports_of([word])
+
+
+@pytest.mark.parametrize(
+    "word", ["x", "80/http", "70000", "90-80", "", "80:", "1-2-3", "80:81-82", "1.2.3:80:81", "80/tcp/udp", "-80"]
+)
 def test_what_is_no_port(word):
     with pytest.raises(UsageError):
         ports_of([word])
