@@ -342,7 +342,7 @@ class Retry:
     """How often and how long to try again: full-jitter backoff within a total time budget.
 
     `attempts` counts the first try. Seconds everywhere. A server's Retry-After wins over the backoff as
-    long as it fits the budget.
+    long as it fits the budget; one of no time at all is believed once, or a client would ask without a pause.
     """
 
     attempts: int = 6
@@ -354,7 +354,7 @@ class Retry:
         """Seconds to wait before try number `attempt + 1`, or None when it is time to give up."""
         if attempt >= self.attempts:
             return None
-        if retry_after_s is not None:
+        if retry_after_s is not None and (retry_after_s > 0 or attempt == 1):
             wait = retry_after_s
         else:
             # Full jitter spreads clients that failed together; no secret depends on it.

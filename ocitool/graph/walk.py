@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError
+from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
@@ -157,7 +158,8 @@ def walk_below(
     try:
         walker.take(root)
     except MalformedDocument as error:
-        error.add_note(f"it is {root.digest} in {store.label}")
+        served = f", served as {root.media_type}" if root.media_type not in mediatype.ACCEPT else ""
+        error.add_note(f"it is {root.digest} in {store.label}{served}")
         raise
     level, depth = walker.next_level(), 0
     while level:

@@ -363,3 +363,11 @@ def test_retry_obeys_the_server_as_far_as_the_budget_goes():
     assert 7 == retry.delay(1, elapsed_s=0, retry_after_s=7)
     assert retry.delay(1, elapsed_s=5, retry_after_s=7) is None
     assert retry.delay(4, elapsed_s=0, retry_after_s=1) is None
+
+
+def test_a_retry_after_of_no_time_is_believed_once():
+    """K111: a limit that stays is not asked about without a pause."""
+    retry = Retry(attempts=4, base_s=1.0, cap_s=8.0)
+
+    assert 0 == retry.delay(1, elapsed_s=0, retry_after_s=0)
+    assert any(retry.delay(3, elapsed_s=0, retry_after_s=0) > 0 for _ in range(20))
