@@ -159,7 +159,7 @@ def test_interrupted_while_the_registry_is_silent(registry, home):
     assert asked.wait(60)
 
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
 
     assert (130, "", "error: interrupted\n") == (process.returncode, out, err)
 

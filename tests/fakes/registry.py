@@ -80,7 +80,7 @@ class FakeRegistry:
     def wait_idle(self) -> None:
         """Return when every request that has begun has ended, the broken ones as well."""
         with self.idle:
-            assert self.idle.wait_for(lambda: not self.busy, 10)
+            assert self.idle.wait_for(lambda: not self.busy, 60)
 
     def asked(self, method: str, pattern: str = "*") -> list[Logged]:
         """The requests of a method whose path fits."""

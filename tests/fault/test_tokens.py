@@ -85,7 +85,7 @@ class Slow:
     def _pieces(self, offset: int):
         for at in range(offset, len(self._data), 262_144):
             if at >= len(self._data) // 2:
-                self._over.wait(10)
+                self._over.wait(60)
             yield self._data[at : at + 262_144]
 
 

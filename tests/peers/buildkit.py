@@ -97,12 +97,12 @@ def buildkit(root: Path) -> Iterator[BuildKit]:
             yield BuildKit(client, socket)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def _listens(socket: Path, process: "subprocess.Popen[bytes]") -> bool:
-    """Whether the daemon's socket is there before it ends or twenty seconds are over."""
-    deadline = time.monotonic() + 20
+    """Whether the daemon's socket is there before it ends or a minute is over."""
+    deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         if socket.exists():
             return True

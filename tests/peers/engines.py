@@ -80,7 +80,7 @@ def containerd(root: Path) -> Iterator[Containerd]:
         with log.open("wb") as out:
             process = subprocess.Popen([binary, "--config", str(config)], stdout=out, stderr=out)
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not socket.exists() and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.02)  # the only way to learn that a foreign process listens
             if not socket.exists():
@@ -88,7 +88,7 @@ def containerd(root: Path) -> Iterator[Containerd]:
             yield Containerd(ctr, socket)
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def sh(*argv: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:

@@ -76,7 +76,7 @@ def distribution(
                 return
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
     raise Missing(f"{binary} does not start: {log.read_text(errors='replace')[-300:]}")
 
 
@@ -123,17 +123,17 @@ def olareg(binary: Path, root: Path) -> Iterator[Registry]:
                 return
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
     raise Missing(f"{binary} does not start: {log.read_text(errors='replace')[-300:]}")
 
 
 def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
-    """Whether the registry speaks HTTP (or TLS) before it ends or ten seconds are over."""
+    """Whether the registry speaks HTTP (or TLS) before it ends or a minute is over."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            opener.open(f"http://127.0.0.1:{port}/v2/", timeout=2).close()
+            opener.open(f"http://127.0.0.1:{port}/v2/", timeout=20).close()
         except urllib.error.HTTPError as answer:
             answer.close()
             return answer.code in {400, 401}  # 400: it wants TLS

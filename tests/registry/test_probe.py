@@ -29,7 +29,7 @@ def serving(answer):
         thread = threading.Thread(target=work)
         thread.start()
         yield f"127.0.0.1:{server.getsockname()[1]}"
-        thread.join(10)
+        thread.join(60)
 
 
 def plain(connection):

@@ -7,7 +7,7 @@ import pytest
 from ocitool.errors import Cancelled, NotFound, UsageError
 from ocitool.tasks import Retry, Scope, TaskGroup, collect, ordered_map
 
-PATIENCE = 20
+PATIENCE = 60
 """Seconds after which a test that hangs fails instead."""
 
 

@@ -101,7 +101,7 @@ def test_a_source_folder_that_is_gone(tmp_path):
 
 
 def _await_file(path: Path) -> str:
-    for _ in range(500):
+    for _ in range(6000):
         if path.is_file() and path.read_text().endswith("\n"):
             return path.read_text()
         time.sleep(0.01)
@@ -110,7 +110,7 @@ def _await_file(path: Path) -> str:
 
 def _is_gone(pid: int) -> bool:
     """Whether no such process runs; a zombie that nobody has reaped yet does not run."""
-    for _ in range(300):
+    for _ in range(6000):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True

@@ -16,7 +16,7 @@ from ocitool.store.memory import MemoryStore
 from ocitool.store.verify import read_blob
 from ocitool.tasks import Scope, TaskGroup
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Asked(MemoryStore):

@@ -16,7 +16,7 @@ from ocitool.model.views import Descriptor
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward, member, program, tar
 
-PATIENCE = 20
+PATIENCE = 60
 
 
 class Watched:

@@ -6,6 +6,9 @@ from ocitool.errors import Cancelled
 from ocitool.registry.pace import Pace
 from ocitool.tasks import Scope
 
+PATIENCE = 60
+"""Seconds after which a test that hangs fails instead."""
+
 
 class Clock:
     def __init__(self):
@@ -91,7 +94,7 @@ def test_another_thread_waits_until_a_slot_is_free():
 
     assert not entered.wait(0.05)
     pace.leave(ticket)
-    assert entered.wait(5)
+    assert entered.wait(PATIENCE)
 
 
 def test_who_waits_is_cancelled_with_the_scope():
@@ -107,18 +110,19 @@ def test_who_waits_is_cancelled_with_the_scope():
     thread = threading.Thread(target=second, daemon=True)
     thread.start()
     scope.cancel()
-    thread.join(5)
+    thread.join(PATIENCE)
 
     assert 1 == len(caught)
     assert 1 == pace.running
 
 
-def test_nothing_starts_while_the_host_asked_to_wait():
-    pace = Pace(4)
-    pace.refused(0.2)
+def test_nothing_starts_while_the_host_asked_to_wait(clock):
+    pace = Pace(4, clock)
+    pace.refused(5)
     entered = threading.Event()
     thread = threading.Thread(target=lambda: (pace.enter(Scope()), entered.set()), daemon=True)
     thread.start()
 
     assert not entered.wait(0.05)
-    assert entered.wait(5)
+    clock.now += 6
+    assert entered.wait(PATIENCE)
