@@ -11,9 +11,14 @@ from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest
-from ocitool.rootfs.extract import contents, export_tar, write_tar
+from ocitool.rootfs.extract import Part, contents, export_together, write_tar
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.tree import read_tree
+
+
+def folder_of(platform: Platform) -> str:
+    """What a platform's folder is called: `linux_arm_v7`."""
+    return str(platform).replace("/", "_")
 
 
 def folders(place: Path, platforms: Sequence[Platform], *, split: bool | None) -> tuple[Path, ...]:
@@ -22,7 +27,7 @@ def folders(place: Path, platforms: Sequence[Platform], *, split: bool | None) -
     Raises Unsupported for several platforms in one folder, whose files would take each other's place.
     """
     if split or (split is None and len(platforms) > 1):
-        return tuple(place / str(platform).replace("/", "_") for platform in platforms)
+        return tuple(place / folder_of(platform) for platform in platforms)
     if len(platforms) > 1:
         raise Unsupported(
             f"the files of {len(platforms)} platforms do not go into one folder {place}",
@@ -33,17 +38,11 @@ def folders(place: Path, platforms: Sequence[Platform], *, split: bool | None) -
 
 
 def check_free(place: Path, platforms: Sequence[Platform], *, is_tar: bool, split: bool | None) -> None:
-    """Raise, before any work, where `export_files` would refuse: a folder that is not empty, a tar of several."""
+    """Raise, before any work, where `export_files` would refuse: a folder that is not empty, a tar that is one."""
     if is_tar:
         if place.is_dir():
             raise UsageError(
                 f"{place} is a folder, and a tar is a file", hint=f"name a file, as in {place}/root.tar"
-            )
-        if len(platforms) > 1:
-            raise Unsupported(
-                f"a tar holds the files of one platform, and {len(platforms)} are built",
-                ability="type=tar",
-                hint="choose one with --platform, or write -o type=local,dest=DIR",
             )
         return
     for folder in folders(place, platforms, split=split):
@@ -66,37 +65,50 @@ def export_files(
 ) -> Delivery:
     """Write the root file system of each platform; `stream` takes the tar that goes to `-`.
 
+    A tar has a folder for each platform where there are several, whatever `split` says, as buildx makes it.
     Layers of the base come into this machine's store first: each is read twice. Raises as `check_free`,
     `rootfs.extract` and `rootfs.folder` do.
     """
     began = time.monotonic()
     report = deliver(built, around.machine.content, (), (), around).report
     platforms = [image.platform for image in built.images]
-    wanted = (place,) if is_tar else folders(place, platforms, split=split)
-    for image, target in zip(built.images, wanted, strict=True):
-        _write(image, target, around, stream if is_tar else None)
+    if is_tar:
+        _write_tar(built.images, place, around, stream)
+    else:
+        for image, target in zip(built.images, folders(place, platforms, split=split), strict=True):
+            part = _part(image, around)
+            _make(target.parent)
+            content = around.machine.content
+            export_folder(content, part.manifest, part.tree, part.what, target, scope=around.scope)
     return Delivery(str(place), (), report, time.monotonic() - began)
 
 
-def _write(
-    image: Image, target: Path, around: Surroundings, stream: Callable[[Iterable[bytes]], None] | None
-) -> None:
-    """Write one image: as a tar if there is a stream, else as a folder."""
+def _part(image: Image, around: Surroundings, folder: str = "") -> Part:
+    """What of an image is written; what is not is told."""
     content = around.machine.content
     manifest = Manifest(image.manifest, Descriptor.of(image.config), image.layers)
     tree = read_tree(content, manifest, around.machine.memo, scope=around.scope)
     what = contents(tree)
     if what.left_out:
         around.listener(Noted(f"{len(what.left_out)} devices or links to nothing of {image.platform} left out"))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise local_io(error, f"write into {target.parent}") from error
-    if stream is None:
-        export_folder(content, manifest, tree, what, target, scope=around.scope)
-        return
-    tar = export_tar(content, manifest, tree, what, scope=around.scope)
+    return Part(manifest, tree, what, folder)
+
+
+def _write_tar(
+    images: Sequence[Image], target: Path, around: Surroundings, stream: Callable[[Iterable[bytes]], None]
+) -> None:
+    by_folder = {folder_of(image.platform) if len(images) > 1 else "": image for image in images}
+    parts = (_part(by_folder[folder], around, folder) for folder in sorted(by_folder))
+    tar = export_together(around.machine.content, parts, scope=around.scope)
     if str(target) == "-":
         stream(tar)
     else:
+        _make(target.parent)
         write_tar(tar, target)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise local_io(error, f"write into {folder}") from error

@@ -7,7 +7,7 @@ the tar never writes through one.
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -104,7 +104,34 @@ def export_tar(store: Reader, manifest: Manifest, tree: Tree, what: Contents, *,
 
     Raises as `members` does.
     """
-    return tar_stream(_entries(store, manifest, tree, what, scope), _NO_CLAMP)
+    return export_together(store, (Part(manifest, tree, what),), scope=scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of one image goes into a tar, and the folder it gets there; empty for none."""
+
+    manifest: Manifest
+    tree: Tree
+    what: Contents
+    folder: str = ""
+
+
+def export_together(store: Reader, parts: Iterable[Part], *, scope: Scope) -> Iterator[bytes]:
+    """One tar of several images, each asked for when its turn comes. Raises as `members` does."""
+    return tar_stream((entry for part in parts for entry in _below(store, part, scope)), _NO_CLAMP)
+
+
+def _below(store: Reader, part: Part, scope: Scope) -> Iterator[Entry]:
+    """The entries of one image in its folder; what hard links name is there too."""
+    entries = _entries(store, part.manifest, part.tree, part.what, scope)
+    if not part.folder:
+        yield from entries
+        return
+    yield Entry(part.folder, Kind.DIRECTORY, 0o755, mtime=0)
+    for entry in entries:
+        link = f"{part.folder}/{entry.link}" if entry.kind is Kind.HARDLINK else entry.link
+        yield replace(entry, path=f"{part.folder}/{entry.path}", link=link)
 
 
 def write_tar(tar: Iterable[bytes], path: Path) -> None:

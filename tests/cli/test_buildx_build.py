@@ -100,8 +100,18 @@ def test_a_folder_that_is_taken_is_refused_before_the_build(home, buildx):
     assert not (home / "lay").exists()
 
 
-def test_a_tar_of_files_is_for_one_platform(home, buildx, ocitool):
-    assert 9 == buildx("-o", "type=tar,dest=out.tar").exit_code
+def test_a_tar_of_several_platforms_has_a_folder_for_each(home, buildx):
+    """As buildx has it, whatever platform-split says."""
+    done = buildx("-o", "type=tar,platform-split=false,dest=out.tar")
+
+    assert 0 == done.exit_code, done.stderr
+    with tarfile.open(home / "out.tar") as archive:
+        assert ["linux_amd64", "linux_arm64"] == [name for name in archive.getnames() if "/" not in name]
+        assert b"arm64" == archive.extractfile("linux_arm64/bin/app").read()
+        assert b"amd64" == archive.extractfile("linux_amd64/bin/app").read()
+
+
+def test_a_tar_of_files_of_one_platform(home, buildx, ocitool):
     assert 0 == buildx("-o", "type=tar,dest=out.tar", platform="linux/arm64").exit_code
     streamed = ocitool("buildx", "build", "--platform", "linux/arm64", "-o", "-", ".")
 

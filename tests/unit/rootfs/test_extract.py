@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from ocitool.errors import MalformedDocument
-from ocitool.rootfs.extract import contents, export_tar, write_tar
+from ocitool.rootfs.extract import Part, contents, export_tar, export_together, write_tar
 from ocitool.rootfs.tree import read_tree
 from ocitool.tasks import Scope
 from tests.fakes.layers import stored, tar
@@ -134,3 +134,18 @@ def test_a_tar_that_breaks_off_leaves_no_file(tmp_path):
         write_tar(pieces(), tmp_path / "out.tar")
 
     assert [] == list(tmp_path.iterdir())
+
+
+def test_several_images_in_one_tar_stay_in_their_folders():
+    store, manifest = stored(tar(("d/", ""), ("d/a", "one"), ("d/b", "= d/a"), ("l", "-> /d/a")))
+    tree = read_tree(store, manifest, None, scope=Scope())
+    parts = (Part(manifest, tree, contents(tree), folder) for folder in ("x", "y"))
+
+    data = b"".join(export_together(store, parts, scope=Scope()))
+
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        found = [(m.name, m.linkname) for m in archive.getmembers()]
+    assert [
+        *[("x", ""), ("x/d", ""), ("x/d/a", ""), ("x/d/b", "x/d/a"), ("x/l", "/d/a")],
+        *[("y", ""), ("y/d", ""), ("y/d/a", ""), ("y/d/b", "y/d/a"), ("y/l", "/d/a")],
+    ] == found
