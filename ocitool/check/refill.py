@@ -4,15 +4,16 @@ An image of the same platform from an older tag is another image, so it only sta
 consent, and attestations of the lost one do not go to it (K022, K034).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ocitool.errors import NotFound
+from ocitool.errors import DigestMismatch, HeaderMismatch, NotFound, OcitoolError
 from ocitool.model import mediatype
+from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, effective_type, view
-from ocitool.store.base import Reader
+from ocitool.store.base import BlobStream, Reader, Traits
 from ocitool.store.verify import read_blob
 
 
@@ -25,12 +26,82 @@ class Origin:
     label: str
 
 
-def holder(origins: Iterable[Origin], entry: Descriptor) -> Origin | None:
-    """The first that has the manifest of an entry. Raises what keeps one of them from answering."""
-    for origin in origins:
-        if origin.store.head(str(entry.digest)) is not None:
-            return origin
-    return None
+class Refilled:
+    """A store that shows what it lost as sources have it, so that a repair sees all that there will be.
+
+    `manifests` and `blobs` tell afterwards what came from where; `wrong` are manifests in whose place the store has
+    other bytes. `errors` are those of the sources: what they did not answer, or answered wrongly, is in no look.
+    Nothing stands in for `root`. Safe from several threads, as the store and the sources are.
+    """
+
+    def __init__(self, store: Reader, origins: Sequence[Origin] = (), root: str = "") -> None:
+        self._store, self._origins, self._root = store, tuple(origins), root
+        self.manifests: dict[Digest, Origin] = {}
+        self.blobs: dict[Digest, Origin] = {}
+        self.wrong: set[Digest] = set()
+        self.errors: list[OcitoolError] = []
+
+    @property
+    def traits(self) -> Traits:
+        """Those of the store."""
+        return self._store.traits
+
+    @property
+    def label(self) -> str:
+        """That of the store."""
+        return self._store.label
+
+    def head(self, name: str) -> Descriptor | None:
+        """What the store says."""
+        return self._store.head(name)
+
+    def get_manifest(self, name: str, *, limit: int = MANIFEST_LIMIT) -> Document:
+        """The store's manifest, or that of the first source where the store has none or other bytes."""
+        digest = as_digest(name)
+        try:
+            return self._store.get_manifest(name, limit=limit)
+        except (NotFound, DigestMismatch) as error:
+            if digest is None or name == self._root or isinstance(error, HeaderMismatch):
+                raise
+            found = self._elsewhere(digest, limit)
+            if found is None:
+                raise
+            if isinstance(error, DigestMismatch):
+                self.wrong.add(digest)
+            return found
+
+    def _elsewhere(self, digest: Digest, limit: int) -> Document | None:
+        try:
+            for origin in self._origins:
+                if origin.store.head(str(digest)) is not None:
+                    found = origin.store.get_manifest(str(digest), limit=limit)
+                    self.manifests[digest] = origin
+                    return found
+        except OcitoolError as error:
+            self.errors.append(error)
+            raise
+        return None
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the store has it."""
+        return self._store.has_blob(descriptor)
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
+        """The store's blob, or that of the first source where the store has none."""
+        if self._origins and not self._store.has_blob(descriptor):
+            origin = next((one for one in self._origins if one.store.has_blob(descriptor)), None)
+            if origin is not None:
+                self.blobs[descriptor.digest] = origin
+                return origin.store.open_blob(descriptor, offset)
+        return self._store.open_blob(descriptor, offset)
+
+    def tags(self) -> Iterator[str]:
+        """Those of the store."""
+        return self._store.tags()
+
+    def referrers(self, digest: Digest) -> list[Descriptor]:
+        """Those in the store."""
+        return self._store.referrers(digest)
 
 
 def stand_in(origins: Iterable[Origin], entry: Descriptor, family: Family) -> tuple[Origin, Descriptor] | None:

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ocitool.change import plan as plans
-from ocitool.change.plan import Plan
-from ocitool.check import attestations, doubles, refill
+from ocitool.change.plan import Plan, PutBlob
+from ocitool.check import attestations, doubles
 from ocitool.check.engine import findings
 from ocitool.check.evidence import RIGHT, Verdict, verdict
 from ocitool.check.finding import Finding, Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
 from ocitool.check.mending import CHILD, Mending, Wishes, label_of, lacks, name_type, named
+from ocitool.check.refill import Refilled, stand_in
 from ocitool.errors import DigestMismatch
 from ocitool.index import edit
 from ocitool.model import mediatype
@@ -24,6 +25,7 @@ from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document, Tree
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
+from ocitool.store.base import StoreSource
 
 _UNKNOWN = {"architecture": "unknown", "os": "unknown"}
 _PLATFORM_KEYS = ("architecture", "os", "os.version", "os.features", "variant")
@@ -40,8 +42,8 @@ class Repair:
     is_blocked: bool = False
 
 
-def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
-    """The plan that mends what `name` holds, as `look` saw it.
+def plan_repair(look: Look, name: str, wishes: Wishes, refilled: Refilled | None = None) -> Repair:
+    """The plan that mends what `name` holds, as `look` saw it, through `refilled` where there are sources.
 
     `look` has to be deep for images whose platform is in doubt, or the programs cannot confirm anything.
     Raises Ambiguous or HeaderMismatch for what can be read in more than one way.
@@ -49,7 +51,7 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
     if look.refused is not None:
         raise look.refused
     before = look.snapshot.documents[look.snapshot.root.digest]
-    mender = _Mender(look, wishes)
+    mender = _Mender(look, wishes, refilled)
     seen = view(before)
     if isinstance(seen, Index):
         after = mender.index(seen)
@@ -83,8 +85,11 @@ def plan_repair(look: Look, name: str, wishes: Wishes) -> Repair:
 class _Mender:
     """What becomes of each entry of one index."""
 
-    def __init__(self, look: Look, wishes: Wishes) -> None:
+    def __init__(self, look: Look, wishes: Wishes, refilled: Refilled | None) -> None:
         self._look = look
+        self._brought = refilled.manifests if refilled is not None else {}
+        self._wrong = refilled.wrong if refilled is not None else set()
+        self._blobs = refilled.blobs if refilled is not None else {}
         self.work = Mending(wishes)
         self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
         self._dropped: set[Digest] = set()
@@ -109,10 +114,12 @@ class _Mender:
             before = len(trees)
             if number in passed_over:
                 continue
+            if entry.digest in self._brought:
+                self._bring_back(entry)
             if entry.digest in self._gone:
-                trees += self._refill(tree, entry, seen)
+                trees += self._replace(tree, entry, seen)
             elif entry.digest in self._refused or entry.digest in self._unread:
-                self._replace_bytes(entry)
+                self._leave_unread(entry)
                 trees.append(tree)
             elif entry.is_attestation:
                 trees += [self._attestation(tree, entry)] if entry not in moved else []
@@ -148,7 +155,12 @@ class _Mender:
     def _flat(self, index: Index, document: Document) -> Document:
         """The document of the index, whose second entries are gone already, without inner indexes."""
         nested = {inner.document.digest: inner for inner in self._look.indexes if inner is not index}
-        inner = [e for e in index.entries if e.digest in nested or mediatype.is_index(e.media_type)]
+        read = self._look.snapshot.documents
+        inner = [
+            e
+            for e in index.entries
+            if e.digest in nested or (mediatype.is_index(e.media_type) and e.digest not in read)
+        ]
         if not inner:
             return document
         if any(e.digest not in nested for e in inner if e.digest not in self._gone):
@@ -169,15 +181,17 @@ class _Mender:
         self.work.replaced += [nested[entry.digest].document for entry in inner]
         return after
 
-    def _refill(self, tree: Tree, entry: Descriptor, index: Index) -> list[Tree]:
-        """What becomes of an entry whose manifest is gone: found elsewhere, replaced, dropped, or left."""
+    def _bring_back(self, entry: Descriptor) -> None:
+        """Bring back what a source has of an entry whose manifest is gone, or is another."""
+        origin, is_wrong = self._brought[entry.digest], entry.digest in self._wrong
+        rule, how = ("index/child-digest", "put there anew") if is_wrong else ("index/dangling", "brought back")
+        self.work.bring(origin, entry, anew=is_wrong)
+        self.work.because(rule, f"{named(entry)} is {how} from {origin.label}", entry.digest)
+
+    def _replace(self, tree: Tree, entry: Descriptor, index: Index) -> list[Tree]:
+        """What becomes of an entry whose manifest is nowhere: replaced, dropped, or left."""
         who, sources = named(entry), self._wishes.sources
-        origin = refill.holder(sources, entry)
-        if origin is not None:
-            self.work.bring(origin, entry)
-            self.work.because("index/dangling", f"{who} is brought back from {origin.label}", entry.digest)
-            return [tree]
-        found = refill.stand_in(sources, entry, edit.family_of(index))
+        found = stand_in(sources, entry, edit.family_of(index))
         if found is not None and self._wishes.substitute:
             origin, other = found
             self.work.bring(origin, other)
@@ -209,8 +223,8 @@ class _Mender:
         }
         return bool(about & self._dropped) or any((one.rule, digest) in self._told for digest in about)
 
-    def _replace_bytes(self, entry: Descriptor) -> None:
-        """What becomes of an entry whose manifest cannot be read: its own bytes put back, or left."""
+    def _leave_unread(self, entry: Descriptor) -> None:
+        """Tell the ways out for an entry whose manifest cannot be read."""
         snapshot = self._look.snapshot
         error = next(
             e for edge, e in (*snapshot.unanswered, *snapshot.refused) if edge.descriptor.digest == entry.digest
@@ -218,28 +232,27 @@ class _Mender:
         is_other = isinstance(error, DigestMismatch)
         rule = "index/child-digest" if is_other else "index/broken-child"
         self._told.add((rule, entry.digest))
-        origin = refill.holder(self._wishes.sources, entry) if is_other else None
-        if origin is not None:
-            self.work.bring(origin, entry, anew=True)
-            self.work.because(rule, f"{named(entry)} is put there anew from {origin.label}", entry.digest)
-            return
         ways = "--source PLACE puts its own bytes back, " if is_other else ""
         ways += f"ocitool index remove REF --digest {entry.digest} drops it"
         self.work.left.append(f"{label_of(entry)}: {error}; {ways}  [{rule}]")
 
     def _refill_blobs(self, image: Image, entry: Descriptor) -> None:
-        """Bring the config and the layers back that are known to be gone, where a source has the image."""
-        blobs = (
-            ("config/missing", image.manifest.config),
-            *(("layer/missing", one) for one in image.manifest.layers),
-        )
-        rules = tuple(dict.fromkeys(rule for rule, blob in blobs if blob.digest in self._look.absent))
-        origin = refill.holder(self._wishes.sources, entry) if rules else None
-        if origin is not None:
-            self.work.bring(origin, entry)
-            text = f"what {named(entry)} lacks is brought back from {origin.label}"
-            self.work.because(rules, text, entry.digest)
-            self._told |= {(rule, entry.digest) for rule in rules}
+        """Bring the config and the layers back that are known to be gone and that a source has."""
+        if entry.digest in self._brought:
+            return
+        kinds = dict.fromkeys(image.manifest.layers, "layer") | {image.manifest.config: "config"}
+        lost = {blob: self._blobs[blob.digest] for blob in kinds if blob.digest in self._blobs}
+        if not lost:
+            return
+        whole = next((one for one in lost.values() if one.store.head(str(entry.digest)) is not None), None)
+        if whole is not None:  # with what nobody has looked at
+            self.work.bring(whole, entry)
+        else:
+            for blob, origin in lost.items():
+                self.work.put(PutBlob(blob, StoreSource(blob, origin.store), f"{kinds[blob]} of {label_of(entry)}"))
+        places = ", ".join(dict.fromkeys(origin.label for origin in lost.values()))
+        rules = tuple(dict.fromkeys(f"{kinds[blob]}/missing" for blob in lost))
+        self.work.because(rules, f"what {named(entry)} lacks is brought back from {places}", entry.digest)
 
     def _attestation(self, tree: Tree, entry: Descriptor) -> Tree:
         child = self._look.snapshot.documents.get(entry.digest)
@@ -345,10 +358,6 @@ class _Mender:
                 )
             else:
                 kept.append(tree)
-                if entry.attested in self._gone and self._wishes.attestations_to_referrers:
-                    self.work.left.append(
-                        f"{label_of(entry)} stays in the index; repair again when its image is back"
-                    )
         return kept
 
     def _ordered(self, trees: list[Tree]) -> list[Tree]:

@@ -317,11 +317,14 @@ class TestPlan:
     def test_names_of_others_do_not_reach_the_terminal(self, app, name, run):
         """A label that colours, or looks like a line of ours."""
         platform = {"os": "linux", "architecture": "arm64", "variant": "\x1b[2J\nleft: nothing \ud800"}
-        app.index(app.image("linux/arm64") | {"size": 9, "platform": platform})
+        child = app.image("linux/arm64")
+        app.index(child | {"size": 9, "platform": platform})
 
         done = run("repair", name)
 
-        assert "  ~ linux/arm64/\\x1b[2J\\nleft: nothing \\ud800 size  9 → 419  [index/child-size]" in done.stdout
+        label = "linux/arm64/\\x1b[2J\\nleft: nothing \\ud800"
+        assert f"  {label} {child['digest'][:19]} becomes linux/arm64  [index/impossible-platform]" in done.stdout
+        assert "  - linux/arm64 platform/variant  \\x1b[2J\\nleft: nothing \\ud800  [" in done.stdout
         assert "\x1b" not in done.stdout + done.stderr
         assert 1 == json.loads(run("repair", name, "--json").stdout)["exit_code"]
 

@@ -8,7 +8,7 @@ import click
 from ocitool.check.followers import with_followers
 from ocitool.check.look import Look, look, look_at
 from ocitool.check.mending import Wishes
-from ocitool.check.refill import Origin
+from ocitool.check.refill import Origin, Refilled
 from ocitool.check.repair import Repair, doubtful, plan_repair
 from ocitool.cli import changing
 from ocitool.cli.options import App, common
@@ -60,12 +60,13 @@ def command(
     on this machine, and ocitool undo brings them back.
     """
     store, name = changing.open_edited(app, reference)
-    seen = _all_of(look(store, name, scope=app.scope))
+    opened = tuple(Origin(*app.opener.open(source), source) for source in sources)
+    refilled = Refilled(store, opened, name)
+    seen = _all_of(look(refilled, name, scope=app.scope), refilled)
     wanted = doubtful(seen)
     if deep or wanted:
-        told = look_at(store, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
-        seen = _all_of(told)
-    opened = tuple(Origin(*app.opener.open(source), source) for source in sources)
+        told = look_at(refilled, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
+        seen = _all_of(told, refilled)
     wishes = Wishes(
         drop_missing=drop_missing,
         drop_misfits=drop_misfits,
@@ -76,7 +77,7 @@ def command(
         substitute=substitute,
         keep=frozenset(changing.selector(app, (), keeps).digests),
     )
-    repair = plan_repair(seen, name, wishes)
+    repair = plan_repair(seen, name, wishes, refilled)
     repair = replace(repair, plan=with_followers(repair.plan, store, scope=app.scope))
     left = "\n".join(f"left: {shown(line)}" for line in repair.left)
     if not is_applied or repair.is_blocked:
@@ -97,9 +98,10 @@ def command(
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
 
 
-def _all_of(seen: Look) -> Look:
+def _all_of(seen: Look, refilled: Refilled) -> Look:
     """The look, if everything was seen. Raises what kept us from looking: nobody mends what was not seen."""
-    errors = sorted(seen.unanswered, key=lambda error: not isinstance(error, AuthError))
+    unseen = {id(error): error for error in (*refilled.errors, *seen.unanswered)}.values()
+    errors = sorted(unseen, key=lambda error: not isinstance(error, AuthError))
     for error in errors:
         error.add_note("it could not be looked at, so nothing is mended")
     if len(errors) > 1:

@@ -10,10 +10,11 @@ from ocitool.check.engine import findings
 from ocitool.check.finding import Finding
 from ocitool.check.look import Look, look
 from ocitool.check.mending import Wishes
-from ocitool.check.refill import Origin
+from ocitool.check.refill import Origin, Refilled
 from ocitool.check.repair import Repair, plan_repair
 from ocitool.check.repository import check_tags
 from ocitool.errors import OcitoolError
+from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose
 
@@ -22,7 +23,7 @@ REFILLED = frozenset(["config/missing", "layer/missing", "index/child-digest"])
 """Rules whose golden image is mended from its healthy neighbour."""
 
 
-def seen(store: Loose) -> Look:
+def seen(store: Reader) -> Look:
     return look(store, "1", scope=Scope(), deep=lambda _: True, now=NOW, head=store.head("1"))
 
 
@@ -40,7 +41,9 @@ def findings_of(store: Loose) -> list[dict[str, object]]:
 def planned(store: Loose, neighbour: Loose | None = None) -> Repair:
     """The repair of the tag 1; what is gone may be brought back from the neighbour."""
     sources = (Origin(neighbour, "1", "neighbour"),) if neighbour is not None else ()
-    return plan_repair(seen(store), "1", Wishes(drop_missing=True, without_proof=True, sources=sources))
+    refilled = Refilled(store, sources, "1")
+    wishes = Wishes(drop_missing=True, without_proof=True, sources=sources)
+    return plan_repair(seen(refilled), "1", wishes, refilled)
 
 
 def repaired(store: Loose, neighbour: Loose | None = None) -> bytes | None:

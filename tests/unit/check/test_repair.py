@@ -9,7 +9,7 @@ from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.look import look
 from ocitool.check.mending import Wishes
-from ocitool.check.refill import Origin
+from ocitool.check.refill import Origin, Refilled
 from ocitool.check.repair import plan_repair
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -25,9 +25,11 @@ def repair(ward, tmp_path):
     """`repair()`: carry the plan for 1 out; returns (what is left, rules that still speak)."""
 
     def call(**wishes):
-        seen = look(ward.store, "1", scope=Scope(), deep=lambda _: True)
-        done = plan_repair(seen, "1", Wishes(**wishes))
-        known = {finding.rule for finding in findings(seen)} | {"--attestations-to-referrers"}
+        refilled = Refilled(ward.store, wishes.get("sources", ()), "1")
+        seen = look(refilled, "1", scope=Scope(), deep=lambda _: True)
+        done = plan_repair(seen, "1", Wishes(**wishes), refilled)
+        known = {finding.rule for finding in findings(look(ward.store, "1", scope=Scope(), deep=lambda _: True))}
+        known |= {"--attestations-to-referrers"}
         assert [] == [c.text() for c in done.plan.changes() if not c.why or not known.issuperset(c.why)]
         if not done.is_blocked:
             apply(done.plan, ward.store, Journal(tmp_path / "journal"), Scope())
