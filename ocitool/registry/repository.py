@@ -326,12 +326,18 @@ class Repository:
     # Lists
 
     def tags(self, page: int = 0, last: str = "") -> Iterator[str]:
-        """Every tag (after `last`), page by page of `page` names (0: as the registry likes). end-8."""
+        """Every tag (after `last`) once, page by page of `page` names (0: as the registry likes). end-8.
+
+        Pages overlap where tags are written in between, and where a registry counts from another place (K130).
+        """
         query = urlencode([(key, value) for key, value in (("n", page), ("last", last)) if value])
         path = f"tags/list?{query}" if query else "tags/list"
         request = self._request("GET", path, f"list the tags of {self.label}", limit=LIST_LIMIT)
+        told: set[str] = set()
         for _, tree in pages(self.session, request):
-            yield from _strings(tree.get("tags"))
+            page_of = [tag for tag in dict.fromkeys(_strings(tree.get("tags"))) if tag not in told]
+            told.update(page_of)
+            yield from page_of
 
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor] | None:
         """The manifests whose subject is `digest`; None where the registry has no such endpoint. end-12.

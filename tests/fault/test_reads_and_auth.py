@@ -344,6 +344,17 @@ def test_pages_in_a_circle_end(registry, store):
         list(store.tags())
 
 
+def test_pages_that_overlap_tell_each_tag_once(registry, store):
+    """K130: tags are written between two pages, or a registry counts from another place than it said."""
+    link = {"Link": '</v2/app/tags/list?n=9>; rel="next"'}
+    registry.faults = [
+        Fault("GET */tags/list", status=200, body=b'{"tags":["a","b","b"]}', headers=link),
+        Fault("GET */tags/list", status=200, body=b'{"tags":["b","c"]}'),
+    ]
+
+    assert ["a", "b", "c"] == list(store.tags())
+
+
 def test_no_tags_may_be_null(registry, store):
     """K130"""
     registry.faults = [Fault("GET */tags/list", status=200, body=b'{"name":"app","tags":null}')]
