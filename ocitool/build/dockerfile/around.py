@@ -8,12 +8,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
 from ocitool.build.dockerfile.commands import Command, commands, is_computed, plain
 from ocitool.build.dockerfile.instructions import Copy, Instruction, Run, Stage, User, Workdir
 from ocitool.build.dockerfile.lines import heredoc_name
 from ocitool.build.dockerfile.origins import is_web
 from ocitool.build.dockerfile.walk import is_in
+
+_FAR: Final = 100
+"""Instructions before and after a line that are looked at, so that a file of thousands is told in linear time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,8 @@ class Around:
         at = next((n for n, one in enumerate(stage.body) if one is run), len(stage.body))
         self.image = image
         self.commands = commands(run)
-        self.before: Sequence[Instruction] = stage.body[:at]
-        self.after: Sequence[Instruction] = stage.body[at + 1 :]
+        self.before: Sequence[Instruction] = stage.body[max(0, at - _FAR) : at]
+        self.after: Sequence[Instruction] = stage.body[at + 1 : at + 1 + _FAR]
         self.workdir = ""
         self._places: list[tuple[Copy, str, str, bool]] = []
         for one in self.before:

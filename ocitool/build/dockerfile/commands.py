@@ -7,6 +7,7 @@ line does and to read a `go build`; whatever a shell would compute stays in the 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from ocitool.build.dockerfile.instructions import Run
@@ -45,6 +46,7 @@ class Command:
         return " ".join(plain(word) for word in self.words)
 
 
+@lru_cache(1024)
 def commands(run: Run) -> tuple[Command, ...]:
     """The commands of a RUN in the order they stand, those of its heredoc if that is a script for the shell."""
     if not run.is_shell:
