@@ -8,7 +8,7 @@ from ocitool.check.finding import Finding, Severity
 from ocitool.check.repository import Checked
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
-from ocitool.model.printable import shown
+from ocitool.model.printable import shown, workflow_command
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -47,11 +47,13 @@ def _count(checked: Checked) -> str:
 def as_github(checked: Checked) -> str:
     """Workflow commands, one a finding or a thing that could not be looked at, that GitHub shows beside a run."""
     lines = [
-        f"::{_COMMANDS[one.severity]} title={_property(one.rule)}::{_data(_sentence(one))}"
+        workflow_command(_COMMANDS[one.severity], _sentence(one), title=one.rule)
         for one in checked.findings
         if not one.allowed
     ]
-    return "\n".join([*lines, *(f"::error title=could not look::{_data(text)}" for text in _unseen(checked))])
+    return "\n".join(
+        [*lines, *(workflow_command("error", text, title="could not look") for text in _unseen(checked))]
+    )
 
 
 def as_sarif(checked: Checked, rules: Iterable[Rule | TagRule], version: str) -> str:
@@ -114,11 +116,3 @@ def _uri(one: Finding) -> str:
 def _sentence(one: Finding) -> str:
     is_placed = one.at.label or one.at.path
     return f"{shown(one.where)}{'' if is_placed else ':'} {one.sentence}" if one.where else one.sentence
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -78,13 +78,12 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     )
     if wanted.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
-    method, as_json = buildx.call(flags)
-    if wanted.leaves_nothing and method != "check" and not words.is_set("dry_run"):
+    method, form = buildx.call(flags)
+    if wanted.leaves_nothing and method == "build" and not words.is_set("dry_run"):
         app.borrow_store()
     asked = request(app, path, words, wanted, ways)
-    if method == "check":
-        app.console.as_json = app.console.as_json or as_json
-        return linting.check(app, asked)
+    if method != "build":
+        return linting.look(app, asked, method, form)
     if wanted.insecure:
         app.trust(tag.api_host for tag in asked.tags)
     metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")

@@ -87,8 +87,10 @@ REFUSED: Final = {
 }
 """Attestations that would be part of the image, and the way out."""
 PROGRESS: Final = ("auto", "none", "plain", "quiet", "rawjson", "tty")
-CALLS: Final = ("build", "check", "lint")
+CALLS: Final = ("build", "check", "lint", "outline", "targets")
 """What --call can ask for; lint is docker's other word for check."""
+FORMS: Final = ("text", "json", "sarif", "github")
+"""How it can be told; the last two are for checks, and buildx does not have them."""
 
 
 class Flag(click.Option):
@@ -151,7 +153,12 @@ def _options() -> Iterator[Callable[[F], F]]:
     )
     yield click.option("-D", "--debug", cls=Flag, is_flag=True, help="As --verbose.")
     yield click.option("--no-cache-filter", cls=Flag, multiple=True, metavar="STAGE", help="As --no-cache.")
-    yield click.option("--call", cls=Flag, metavar="METHOD", help="build, or check[,format=json] as --check.")
+    yield click.option(
+        "--call",
+        cls=Flag,
+        metavar="METHOD",
+        help="build, check[,format=text|json|sarif|github], outline or targets[,format=json].",
+    )
     for key in REFUSED:
         yield click.option(f"--{key}", cls=Flag, metavar="VALUE", help="Only false: none is made.")
     yield click.option("--attest", cls=Flag, multiple=True, metavar="SPEC", help="Only with disabled=true.")
@@ -203,19 +210,22 @@ def refuse(values: Mapping[str, Any]) -> None:
     call(values)
 
 
-def call(values: Mapping[str, Any]) -> tuple[str, bool]:
-    """What is to be done with the Dockerfile, build or check, and whether JSON is wanted of it.
+def call(values: Mapping[str, Any]) -> tuple[str, str]:
+    """What is to be done with the Dockerfile, and in which form it is told.
 
     Raises Unsupported for another method, UsageError for an option that is none.
     """
     method, *options = (values.get("call") or "build").split(",")
     if method not in CALLS:
-        raise Unsupported(f"--call {method} is not answered", ability=method, hint="--call build and check are")
+        raise Unsupported(f"--call {method} is not answered", ability=method, hint=f"one of {', '.join(CALLS)} is")
+    if values.get("check") or method == "lint":
+        method = "check"
+    form = "text"
     for option in options:
-        if option not in {"format=json", "format=text"}:
+        key, _, form = option.partition("=")
+        if key != "format" or form not in (FORMS if method == "check" else FORMS[:2]):
             raise UsageError(f"--call {method} has no option {option!r}", hint="format=json is one")
-    is_check = bool(values.get("check")) or method in {"check", "lint"}
-    return "check" if is_check else "build", is_check and "format=json" in options
+    return method, form
 
 
 def wanted_attestations(values: Mapping[str, Any]) -> Iterator[str]:

@@ -8,15 +8,21 @@ BAD = "FROM scratch AS Build\nENV a b\nCMD x\n"
 
 
 @pytest.fixture
-def check(home, run, monkeypatch):
-    """`check("FROM scratch", …)`: a Dockerfile in the current folder."""
+def look(home, run, monkeypatch):
+    """`look("FROM scratch", …)`: a build that only looks at a Dockerfile in the current folder."""
     monkeypatch.chdir(home)
 
     def call(text, *flags):
         (home / "Dockerfile").write_text(text)
-        return run("build", "--check", *flags)
+        return run("build", *flags)
 
     return call
+
+
+@pytest.fixture
+def check(look):
+    """`check("FROM scratch", …)`: the same with --check."""
+    return lambda text, *flags: look(text, "--check", *flags)
 
 
 def test_findings_go_to_stdout_and_make_exit_code_one(check):
@@ -118,10 +124,66 @@ def test_a_method_that_is_not_possible(home, run, monkeypatch):
     monkeypatch.chdir(home)
     (home / "Dockerfile").write_text(BAD)
 
-    outcome = run("build", "--call=outline")
+    outcome = run("build", "--call=frobnicate")
 
     assert 9 == outcome.exit_code
-    assert "error: --call outline is not answered\nhint: --call build and check are\n" == outcome.stderr
+    assert (
+        "error: --call frobnicate is not answered\nhint: one of build, check, lint, outline, targets is\n"
+        == outcome.stderr
+    )
+
+
+TOLD = """# V is the version
+ARG V=1
+FROM nowhere.invalid/go:${V} AS build
+RUN --mount=type=secret,id=token go build
+# last is all there is
+FROM scratch AS last
+COPY --from=build /x /x
+"""
+
+
+OUTLINE = """TARGET:      last
+DESCRIPTION: is all there is
+
+BUILD ARG   VALUE   DESCRIPTION
+V           2       is the version
+
+SECRET   REQUIRED
+token    \n"""
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("targets", "TARGET         DESCRIPTION\nbuild          \nlast (default) is all there is\n"),
+        (
+            "outline",
+            OUTLINE,
+        ),
+    ],
+)
+def test_what_a_file_offers_is_told_and_nothing_is_asked_for(look, home, method, expected):
+    outcome = look(TOLD, f"--call={method}", "--build-arg", "V=2")
+
+    assert (0, expected) == (outcome.exit_code, outcome.stdout)
+    assert not (home / ".cache").exists()
+
+
+def test_json_of_a_method_is_that_of_buildx_and_our_envelope_has_the_same(look):
+    plain = json.loads(look(TOLD, "--call=targets,format=json").stdout)
+
+    assert ["build", "last"] == [one["name"] for one in plain["targets"]]
+    assert plain == json.loads(look(TOLD, "--call=targets", "--json").stdout)["data"]
+
+
+def test_findings_for_github_and_for_code_scanning(check):
+    github, sarif = (check(BAD, f"--call=check,format={form}") for form in ("github", "sarif"))
+
+    assert (1, 1) == (github.exit_code, sarif.exit_code)
+    assert github.stdout.startswith("::warning file=Dockerfile,line=1,endLine=1,title=StageNameCasing::")
+    results = json.loads(sarif.stdout)["runs"][0]["results"]
+    assert ["StageNameCasing", "LegacyKeyValueFormat", "JSONArgsRecommended"] == [one["ruleId"] for one in results]
 
 
 def test_a_build_counts_its_warnings_in_one_line(home, check, run):

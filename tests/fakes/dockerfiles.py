@@ -95,3 +95,36 @@ def _instruction(random: Random, stages: tuple[str, ...]) -> str:
         rest = f"--from={random.choice(stages)} /x{word} /z"
     cut = random.choice(("", "", "", " \\\n", "\\\n # why\n", " \\\n\n", "\\\n\n # why\n"))
     return f"{_cased(random, kind)} {cut}{rest}"
+
+
+OFFERS = """\
+# V is the version
+ARG V=1
+ARG W=$V-x TARGETARCH
+ARG Y=q
+FROM scratch AS unused
+ARG Z=1
+# a first
+FROM --platform=$BUILDPLATFORM scratch AS A
+ENV E=1
+ARG W
+# f of e
+# and more
+ARG F=$E-$W \\
+   X=$Y
+ARG TARGETOS=linux
+RUN --mount=type=secret,id=z,required=false <<EOT
+x
+EOT
+FROM a AS b
+ARG N=$F
+ONBUILD ARG OO=1
+FROM scratch AS c
+ARG Q1
+FROM ${W:+scratch} AS d
+RUN --mount=type=bind,from=c,target=/x --mount=type=secret,target=/run/secrets/token,required=true y
+RUN --mount=type=ssh,required y
+COPY --from=b / /
+FROM d
+"""
+"""A file that has something of all that `--call=outline` and `--call=targets` tell."""

@@ -14,6 +14,7 @@ from ocitool.model.views import view
 from ocitool.store.layout import LayoutStore
 from ocitool.store.verify import read_blob
 from tests.conftest import process_environment
+from tests.fakes.dockerfiles import OFFERS
 
 pytestmark = [pytest.mark.interop]
 
@@ -227,3 +228,23 @@ def test_a_dockerfile_on_standard_input(ours, theirs, tmp_path):
         build(*ONE, "-o", tmp_path / name / "out", stdin=text, path="-")
 
     assert files(tmp_path / "theirs") == files(tmp_path / "ours") != {}
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--target", "a"), ("--target", "c", "--build-arg", "Q1=x"), ("--build-arg", "W=cli")]
+)
+@pytest.mark.parametrize("method", ["targets", "outline"])
+def test_what_a_dockerfile_offers_is_told_alike(ours, theirs, tmp_path, method, words):
+    """buildx orders what stands on one line by chance, so lines are compared in the order of their names."""
+    (tmp_path / "Dockerfile").write_text(OFFERS)
+
+    def tell(tool, form):
+        return tool(f"--call={method},format={form}", *words, path=tmp_path).decode()
+
+    def tree(tool):
+        found = json.loads(tell(tool, "json"))
+        return found | {key: sorted(found.get(key, ()), key=lambda one: one["name"]) for key in ("args", "secrets")}
+
+    assert tree(theirs) == tree(ours)
+    lines = [sorted(filter(None, tell(tool, "text").splitlines())) for tool in (theirs, ours)]
+    assert lines[0] == lines[1]

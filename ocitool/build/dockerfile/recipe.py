@@ -14,6 +14,7 @@ from ocitool.build.dockerfile.instructions import Arg, Dockerfile
 from ocitool.build.dockerfile.lines import placed
 from ocitool.build.dockerfile.lint.engine import Report, lint, refuse_warnings
 from ocitool.build.dockerfile.lint.rule import Severity
+from ocitool.build.dockerfile.outline import Outline, outline
 from ocitool.build.dockerfile.parse import parse
 from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.replacements import Replacements
@@ -132,6 +133,18 @@ def check_recipe(
         clones = {add.line.number for add in replacements.clones()}
         report = report.without("RunNeedsProcess", keep=left | clones)
     return report, data.decode()
+
+
+def outline_recipe(
+    source: Path, options: DockerfileOptions, platform: Platform, host: Platform
+) -> tuple[Dockerfile, Outline, bytes]:
+    """The Dockerfile of a folder, what its target takes, and its bytes. Looks at nothing else.
+
+    Raises NotFound without a Dockerfile or target, UsageError with file and line for what cannot be parsed.
+    """
+    data, path = _read(source, options)
+    file = _parsed(data, path, options)
+    return file, outline(file, _wanted(options, [platform], host)[platform]), data
 
 
 def _parsed(data: bytes, path: Path | None, options: DockerfileOptions) -> Dockerfile:

@@ -56,7 +56,7 @@ def test_what_asks_for_nothing_is_taken(values):
         ({"provenance": "mode=max"}, "provenance"),
         ({"sbom": "generator=x"}, "sbom"),
         ({"attest": ("type=sbom",)}, "sbom"),
-        ({"call": "outline"}, "outline"),
+        ({"call": "frobnicate"}, "frobnicate"),
     ],
 )
 def test_what_would_be_missed_is_refused(values, what):
@@ -78,17 +78,22 @@ def test_every_reason_is_told_in_the_help():
 @pytest.mark.parametrize(
     ("values", "asked"),
     [
-        ({}, ("build", False)),
-        ({"call": "build,format=json"}, ("build", False)),
-        ({"call": "check"}, ("check", False)),
-        ({"call": "lint,format=json"}, ("check", True)),
-        ({"check": True, "call": "build"}, ("check", False)),
+        ({}, ("build", "text")),
+        ({"call": "build,format=json"}, ("build", "json")),
+        ({"call": "check"}, ("check", "text")),
+        ({"call": "lint,format=json"}, ("check", "json")),
+        ({"call": "check,format=sarif"}, ("check", "sarif")),
+        ({"call": "outline,format=json"}, ("outline", "json")),
+        ({"check": True, "call": "build"}, ("check", "text")),
     ],
 )
 def test_what_call_asks_for(values, asked):
     assert asked == call(values)
 
 
-def test_an_option_of_call_that_is_none_is_refused():
-    with pytest.raises(UsageError, match="--call check has no option 'format=xml'"):
-        call({"call": "check,format=xml"})
+@pytest.mark.parametrize("text", ["check,format=xml", "targets,format=sarif", "outline,json"])
+def test_an_option_of_call_that_is_none_is_refused(text):
+    method, _, option = text.partition(",")
+
+    with pytest.raises(UsageError, match=f"--call {method} has no option '{option}'"):
+        call({"call": text})
