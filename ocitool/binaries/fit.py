@@ -82,8 +82,10 @@ def _judge(binary: Binary, has: Platform, wants: Platform, *, is_executable: boo
     if has.variant and not _level_fits(has, wanted):
         lowest = wants.variant or "the lowest level"
         reason = f"it needs {has.variant}, the image promises {lowest}"
-        # Of C code for ARM the highest level of any part is recorded, and libraries choose such parts at run time.
-        is_chosen = has.architecture == "arm" and binary.kind is Kind.LIBRARY and binary.go is None
+        # Of C code for ARM the highest level of any part is recorded, and parts are chosen at run time: by
+        # libraries, and by PostgreSQL's programs, which have checksums for ARMv8.
+        is_part = binary.kind is Kind.LIBRARY or has.variant == "v8"
+        is_chosen = has.architecture == "arm" and binary.go is None and is_part
         return differs(Misfit.LEVEL, reason, is_fatal=not is_chosen)
     return None
 

@@ -40,6 +40,7 @@ _COMMON: Final = frozenset(
     ]
 )
 """Folders that hold whatever there is, so that what is beside a folder in them says nothing about it."""
+_PACKAGES: Final = "node_modules"
 _PACKAGED: Final = frozenset(["bin", "sbin", "usr/bin", "usr/sbin"])
 _WORDS: Final = {
     "amd64": r"amd64|x86[_-]?64|x64|win64",
@@ -82,13 +83,16 @@ def held(look: Look, image: Image, tree: Tree) -> tuple[Held, ...]:
             node = tree.get(program.path)
             if node is not None and node.layer == number:
                 found.append((layer.digest, program))
-    folders, started, crowds = frozenset(_folders(image, tree)), frozenset(_started(image, tree)), _crowds(found)
+    folders, started = frozenset(_folders(image, tree)), frozenset(_started(image, tree))
+    crowds, own = _crowds(found), _own(image, found)
     rows: list[Held] = []
     for digest, program in found:
         is_started, folder = program.path in started, posixpath.dirname(program.path)
         is_at_hand = is_started or folder in folders
         is_packaged = folder in _PACKAGED and not is_started
-        rows.append(Held(digest, program, is_at_hand, is_packaged, not is_at_hand and _is_apart(program, crowds)))
+        rows.append(
+            Held(digest, program, is_at_hand, is_packaged, not is_at_hand and _is_apart(program, crowds, own))
+        )
     return tuple(rows)
 
 
@@ -161,13 +165,35 @@ def _crowds(found: Iterable[tuple[Digest, Program]]) -> frozenset[str]:
     return frozenset(folder for folder, kinds in machines.items() if len(kinds) >= _CROWD) - _COMMON
 
 
-def _is_apart(program: Program, crowds: frozenset[str]) -> bool:
+def _own(image: Image, found: Iterable[tuple[Digest, Program]]) -> frozenset[str]:
+    """The folders that hold, however deep, a program of the image's own architecture."""
+    folders: set[str] = set()
+    for _, program in found:
+        if image.platform is not None and any(
+            one.architecture == image.platform.architecture for one in program.binary.platforms
+        ):
+            folder = posixpath.dirname(program.path)
+            while folder not in folders:
+                folders.add(folder)
+                folder = posixpath.dirname(folder)
+    return frozenset(folders)
+
+
+def _is_apart(program: Program, crowds: frozenset[str], own: frozenset[str]) -> bool:
     folder = posixpath.dirname(program.path)
-    return folder in crowds or posixpath.dirname(folder) in crowds or _is_named(folder, program.binary)
+    if folder in crowds or posixpath.dirname(folder) in crowds:
+        return True
+    above = _above_name(folder, program.binary)
+    # npm installs a package for one platform: without a sibling for the image's own it was made on another machine.
+    return above is not None and (_PACKAGES not in above.split("/") or above in own)
 
 
-def _is_named(folder: str, binary: Binary) -> bool:
-    """Whether a part of the path is called after the platform of the program."""
+def _above_name(folder: str, binary: Binary) -> str | None:
+    """What is above the part of a path that is called after the platform of the program; None if none is."""
     names = {name for one in binary.platforms for name in (one.architecture, one.os) if name != "linux"}
-    patterns = [_WORDS.get(name, re.escape(name)) for name in sorted(names)]
-    return any(re.search(rf"(?<![a-z0-9])(?:{one})(?![a-z0-9])", folder.lower()) for one in patterns)
+    pattern = "|".join(_WORDS.get(name, re.escape(name)) for name in sorted(names))
+    parts = folder.split("/")
+    for number, part in enumerate(parts):
+        if names and re.search(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])", part.lower()):
+            return "/".join(parts[:number])
+    return None

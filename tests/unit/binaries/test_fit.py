@@ -127,10 +127,11 @@ def test_describe_leaves_out_the_lowest_level(text, platform):
     assert text == describe(elf(platform))
 
 
-def test_a_library_for_arm_may_choose_at_run_time():
-    """Debian's armel has libraries with parts for ARMv6 and v7; of a program or of Go code the level is proof."""
+def test_code_for_arm_may_choose_at_run_time():
+    """Debian's armel has libraries with parts for v6 and v7, and PostgreSQL's programs some for v8."""
     v5 = Platform.parse("linux/arm/v5")
 
     assert not mismatch(elf("linux/arm/v7", kind=Kind.LIBRARY), v5).is_fatal
+    assert not mismatch(elf("linux/arm/v8"), v5).is_fatal
     assert mismatch(elf("linux/arm/v7"), v5).is_fatal
     assert mismatch(replace(elf("linux/arm/v7", kind=Kind.LIBRARY), go=GoBuild()), v5).is_fatal

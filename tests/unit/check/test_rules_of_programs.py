@@ -5,7 +5,7 @@ import pytest
 from ocitool.binaries.binary import Binary, Format, Kind
 from ocitool.check.engine import findings
 from ocitool.check.look import look
-from ocitool.check.programs import _is_named
+from ocitool.check.programs import _above_name
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 from tests.fakes.programs import Elf, dynamic
@@ -80,6 +80,19 @@ def test_programs_for_many_machines_in_one_place_are_a_collection(rules):
     beside = [elf(f"npm/x/prebuilds/{machine}/addon", machine) for machine in (AMD64, RISCV64, ARM64)]
 
     assert [APART] == list(rules(*many, *beside))
+
+
+@pytest.mark.parametrize(
+    ("own", "rule"),
+    [([], WRONG), (["linux-arm64"], APART), (["other"], APART)],
+    ids=["alone", "sibling", "beside"],
+)
+def test_a_package_of_npm_for_another_machine(rules, own, rule):
+    """npm installs esbuild for the machine that it runs on; in an image for another there is none that works."""
+    scope = "srv/node_modules/@esbuild"
+    members = [elf(f"{scope}/{name}/bin/esbuild", ARM64) for name in own]
+
+    assert {rule: f"{scope}/linux-x64/bin/esbuild"} == rules(elf(f"{scope}/linux-x64/bin/esbuild", AMD64), *members)
 
 
 def test_two_machines_are_no_collection(rules):
@@ -198,4 +211,4 @@ def test_what_cannot_run_here_lacks_nothing(rules):
 def test_folders_that_are_called_after_a_platform(folder, platform, is_named):
     binary = Binary(Format.ELF, Kind.LIBRARY, "x", (Platform.parse(platform),))
 
-    assert is_named == _is_named(folder, binary)
+    assert is_named == (_above_name(folder, binary) is not None)
