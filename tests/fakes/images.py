@@ -14,6 +14,13 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource, Store
 
+PLATFORMS = tuple(
+    f"{system}/{architecture}"
+    for system in ("linux", "windows", "freebsd", "netbsd")
+    for architecture in ("386", "amd64", "arm64", "loong64", "ppc64le", "riscv64", "s390x", "mips64le")
+)
+"""32 platforms by names that engines know, so that an index of them needs no word from anybody."""
+
 
 def put_image(
     store: Store,
