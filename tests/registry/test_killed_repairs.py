@@ -1,48 +1,23 @@
 """A repair killed at fifty moments leaves the old tag or the mended one, whole; the next run finishes."""
 
-import multiprocessing
-import os
 import random
-import sys
 import time
 import urllib.request
 
 import pytest
 
-from ocitool.cli import main
 from ocitool.graph.walk import walk
 from ocitool.model.views import view
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 from tests.conftest import homes
+from tests.fakes.killed import begin
 from tests.fakes.sick import Ward, member, tar
 
 pytestmark = [pytest.mark.slow, pytest.mark.registry]
 
 REWRITES, REFILLS = 25, 25
-PROCESSES = multiprocessing.get_context("forkserver")  # children of a process that has imported us already
-PROCESSES.set_forkserver_preload(["ocitool.cli.cmd.repair", "ocitool.store.remote", "ocitool.store.layout"])
-
-
-def alone(argv, variables):
-    """The command line in a process of its own, which says nothing."""
-    os.environ.update(variables)
-    with open(os.devnull, "w") as nowhere:
-        sys.stdout = sys.stderr = nowhere
-        sys.exit(main(argv))
-
-
-@pytest.fixture
-def start(home):
-    """`start("repair", …)`: the command line in a process of its own."""
-
-    def begin(*argv):
-        process = PROCESSES.Process(target=alone, args=(argv, homes(home)))
-        process.start()
-        return process
-
-    return begin
 
 
 @pytest.fixture
@@ -57,13 +32,13 @@ def name(ward):
 
 
 @pytest.fixture
-def killed(start):
+def killed(home):
     """`killed("repair", …)`: start it and kill it, somewhere in the time that the first run took to the end."""
     moment, took = random.Random(7), []
 
     def call(*argv):
         began = time.monotonic()
-        process = start(*argv)
+        process = begin(*argv, variables=homes(home))
         process.join(moment.uniform(0, took[0]) if took else 60)  # the moment of the kill
         took.append(time.monotonic() - began)
         process.kill()
