@@ -130,7 +130,9 @@ class _Work:
         return True
 
     def back_up(self, deletes: Sequence[Delete]) -> None:
-        """Keep every document that a tag is about to lose."""
+        """Keep every document that a tag is about to lose, once the change itself can be noted."""
+        written = [tag.name for tag in self._plan.tags if not tag.is_kept]
+        self._journal.check_writable(self._plan.target, written)
         kept = [tag.base for tag in self._plan.tags if tag.base] + [step.base for step in deletes]
         documents = {document.digest: document for document in (*kept, *self._plan.replaced)}
         if documents:

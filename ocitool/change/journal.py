@@ -93,6 +93,18 @@ class Journal:
         store = LayoutStore(self.root)
         return store.get_manifest(str(digest)) if store.head(str(digest)) else None
 
+    def check_writable(self, target: str, tags: Iterable[str]) -> None:
+        """Raise LocalIOError now, before anything is sent, if changes of these tags could not be noted."""
+        for tag in tags:
+            folder = self._folder(target, tag)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / f".{secrets.token_hex(6)}"
+                probe.write_bytes(bytes(4096))  # about what a note takes on a disk
+                probe.unlink()
+            except OSError as error:
+                raise local_io(error, f"note changes in {folder}") from error
+
     def announce(
         self,
         target: str,
