@@ -128,6 +128,10 @@ CASES: dict[str, Case] = {
         "FROM bb\nCOPY --chown=5 dir /a\nCOPY --chown=5:6 a.txt /b/c/\nCOPY --chown=www a.txt /d\nCOPY --chown=www:web dir /tmp\n"
         "COPY --chown=7:web a.txt /e\nCOPY --chown=www:9 a.txt /f\nCOPY --chown=:web a.txt /g\n"
     ),
+    "lines of accounts": Case(
+        "FROM scratch\nCOPY <<passwd <<group /etc/\n# app:x:1:1::/:\n\n  app:x:7:8\napp:x:9:9::/:\npasswd\n\tweb::50\nweb:x:51:\ngroup\n"
+        "COPY --chown=app a.txt /a/\nCOPY --chown=app:web a.txt /b/\n"
+    ),
     "copy owners of copied accounts": Case(
         "FROM scratch\nCOPY passwd group /etc/\nCOPY --chown=app:staff a.txt /a/\nUSER app\nWORKDIR /w\nCOPY b.txt .\nCOPY --chown=app b.txt c\n"
     ),
@@ -168,7 +172,10 @@ CASES: dict[str, Case] = {
         ignore="\ufeff**.txt\r\n!dir\r\n**/y\n!*/x\nout/arm\n!out\n***.tar\n./!to-*\nhard/\n!hard/second/\n\n!/one\n",
     ),
     "escapes of letters in an ignore file": Case(
-        "FROM scratch\nCOPY . /a/\n", ignore="\\a.txt\n\\*\n", differs="Escapes of letters in .dockerignore"
+        "FROM scratch\nCOPY . /a/\n", ignore="\\a.txt\n\\*\n", differs="Regular expressions in .dockerignore"
+    ),
+    "repetitions in an ignore file": Case(
+        "FROM scratch\nCOPY . /a/\n", ignore="a?{4}\n", differs="Regular expressions in .dockerignore"
     ),
     "an ignore file of its own": Case(
         "FROM scratch\nCOPY . /a/\n", ignore="dir\n", own_ignore="*.t*\nout\n\n**/.hidden\n[ab]*\n"
@@ -321,7 +328,7 @@ CASES: dict[str, Case] = {
         "FROM scratch\nCOPY --from=bb /etc/passwd /bin/busybox /\n", platforms=("linux/amd64", "linux/arm64")
     ),
     "a socket": Case("FROM bb\nCOPY --from=odd . /o/\n", differs="Sockets"),
-    "a mark in a class": Case("FROM bb\nCOPY --from=odd [*]mark /o/\n", differs="Marks of patterns in a class"),
+    "a mark in a class": Case("FROM bb\nCOPY --from=odd [*]mark /o/\n", differs="Patterns that bring nothing"),
     "a file once more": Case(
         "FROM bb\nCOPY a.txt /x\nCOPY a.txt b.txt /\nCOPY a.txt /x\nCOPY b.txt /x\n",
         differs="Files that are there already",
@@ -378,6 +385,10 @@ BUILDKIT_ALONE: dict[str, Case] = {
     "a deletion in an archive": Case("FROM bb\nADD more/whiteout.tar /a/\n", differs="Names of deletions"),
     "an archive that leads out": Case("FROM bb\nADD more/up.tar /a/\n", differs="Archives that lead out"),
     "a folder below": Case("FROM extra\n", differs="A folder as base"),
+    "an owner without a number": Case(
+        "FROM scratch\nCOPY <<passwd /etc/\napp:x:a:1::/:\napp:x:1:1::/:\npasswd\nCOPY --chown=app a.txt /a\n",
+        differs="Names without an account",
+    ),
     "an owner that is not there": Case(
         "FROM bb\nCOPY --chown=nosuch a.txt /a\n", differs="Names without an account"
     ),
@@ -391,7 +402,15 @@ BUILDKIT_ALONE: dict[str, Case] = {
 }
 
 OURS_ALONE: dict[str, Case] = {
-    "an escaped mark": Case("FROM bb\nCOPY --from=odd \\\\*mark /m\n", differs="Escaped marks of patterns"),
+    "a name with an exclamation mark": Case(
+        "FROM bb\nCOPY --from=odd !mark /m\n", differs="Names that are not brought"
+    ),
+    "braces beside a wildcard": Case("FROM bb\nCOPY --from=odd b{2}/* /m/\n", differs="Names that are not brought"),
+    "a link behind a wildcard": Case(
+        "FROM bb\nCOPY --from=odd b*/link /m/\n", differs="Names that are not brought"
+    ),
+    "a dot at the end": Case("FROM bb\nCOPY --parents dir/sub/./. /m/\n", differs="A dot at the end of --parents"),
+    "an escaped mark": Case("FROM bb\nCOPY --from=odd \\\\*mark /m\n", differs="Names that are not brought"),
     "the number of a stage": Case(
         "FROM bb\nLABEL a=1\nFROM scratch\nLABEL b=1\n", target="0", differs="Numbers of stages"
     ),

@@ -199,6 +199,10 @@ def make_folders(root: Path) -> dict[str, Path]:
     for folder, name in zip(folders.values(), ("e.txt", "f", "*mark"), strict=True):
         folder.mkdir()
         (folder / name).write_text(f"this is {name}\n")
+    for name in ("!mark", "b{2}/f", "bc/f"):
+        (folders["odd"] / name).parent.mkdir(exist_ok=True)
+        (folders["odd"] / name).write_text(f"this is {name}\n")
+    (folders["odd"] / "bc" / "link").symlink_to("f")
     with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(folders["odd"]):
         bound.bind("socket")  # its whole path may be longer than an address can be
     for path in (folders["aged"] / "f", folders["aged"]):

@@ -36,23 +36,34 @@ def _user(user: str, passwd: str) -> tuple[int, int]:
     if user.isdigit():
         number = _number(user, "user")
         return number, number
-    for line in passwd.splitlines():
-        fields = line.split(":")
-        if len(fields) > 3 and fields[0] == user and fields[2].isdigit() and fields[3].isdigit():
-            return int(fields[2]), int(fields[3])
+    fields = _line_of(user, passwd)
+    if fields:
+        uid, gid = (_number(text, "user") for text in _numbers(fields[2:4], 2, user, "passwd"))
+        return uid, gid
     if user == _ROOT:
         return 0, 0
     raise UsageError(f"the image has no user {user!r}", hint="say a number, or COPY an etc/passwd with it before")
 
 
 def _group(name: str, group: str) -> int:
-    for line in group.splitlines():
-        fields = line.split(":")
-        if len(fields) > 2 and fields[0] == name and fields[2].isdigit():
-            return int(fields[2])
+    fields = _line_of(name, group)
+    if fields:
+        return _number(_numbers(fields[2:3], 1, name, "group")[0], "group")
     if name == _ROOT:
         return 0
     raise UsageError(f"the image has no group {name!r}", hint="say a number, or COPY an etc/group with it before")
+
+
+def _line_of(name: str, text: str) -> list[str]:
+    """The fields of the first line of that name, which alone counts; none where there is no such line."""
+    lines = (line.strip().split(":") for line in text.split("\n"))
+    return next((fields for fields in lines if fields[0] == name), [])
+
+
+def _numbers(fields: list[str], count: int, name: str, file: str) -> list[str]:
+    if len(fields) < count or not all(map(str.isdigit, fields)):
+        raise UsageError(f"the line of {name!r} in the image's etc/{file} has no number", hint="say a number")
+    return fields
 
 
 def _number(text: str, kind: str) -> int:

@@ -35,6 +35,19 @@ def test_root_needs_no_account():
     assert (7, 8) == owner_of("root:root", "root:x:7:9::/:\n", "root:x:8:\n")
 
 
+def test_the_first_line_of_a_name_counts():
+    """Blanks around it are no part of it, and what is missing behind the numbers is not missed."""
+    assert (7, 8) == owner_of("a", "#a:x:1:1\n\n  a:x:7:8\na:x:9:9::/:\n", "")
+    assert (7, 50) == owner_of("a:w", "a::7:8", "\tw::50\nw:x:51:\n")
+
+
+@pytest.mark.parametrize("line", ["a:x:b:1::/:", "a:x:1", "a", "a:x:-1:1", "a:x:4294967295:1"])
+def test_a_line_without_numbers_is_refused(line):
+    """Files of root, or of whoever comes next, would be a hole nobody sees."""
+    with pytest.raises(UsageError, match="number"):
+        owner_of("a", f"{line}\na:x:1:1::/:\n", "")
+
+
 @pytest.mark.parametrize("text", ["nobody", "5:none", "broken", "99999999999", "²"])
 def test_an_unknown_name_is_refused(text):
     with pytest.raises(UsageError):
