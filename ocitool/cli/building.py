@@ -190,7 +190,8 @@ def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]
     `-` reads an archive or the Dockerfile from standard input, a URL is downloaded. Raises Unsupported for a git
     repository, UsageError for standard input read twice, and what `sent.receive` and `download` raise.
     """
-    if not Path(path).exists() and (is_git_context(path) or (_REMOTE.match(path) and not is_web(path))):
+    is_git = is_git_context(path) or (_REMOTE.match(path) is not None and not is_web(path))
+    if is_git and not os.path.lexists(path):
         raise Unsupported(
             f"{shown(path)} would have to be cloned, and nothing is cloned here",
             ability="git context",
@@ -227,9 +228,17 @@ def _contexts(words: Words) -> tuple[tuple[str, str], ...]:
             raise UsageError(
                 f"--build-context {name}= says no place", hint="as in NAME=DIR, NAME=docker-image://REF"
             )
-        if "://" not in place and not place.endswith(".git") and not Path(place).is_dir():
-            raise NotFound(f"no folder {place} for context {name}", name=place, hint="name a folder or an image")
+        if "://" not in place and not place.endswith(".git"):
+            _check_folder(name, place)
     return found
+
+
+def _check_folder(name: str, place: str) -> None:
+    try:
+        if not Path(place).is_dir():
+            raise NotFound(f"no folder {place} for context {name}", name=place, hint="name a folder or an image")
+    except OSError as error:
+        raise local_io(error, f"read {place}, context {name}") from error
 
 
 def _read_stdin() -> bytes:

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import tarfile
 
 import pytest
@@ -148,3 +149,42 @@ def test_git_is_left_to_git(send, hint, path):
 
     assert (9, f"hint: {hint}") == (done.exit_code, done.stderr.splitlines()[-1])
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"])
+def test_what_may_never_end_is_not_read(home, ocitool, name):
+    """A pipe that nobody writes into, under a name that nobody said."""
+    (home / "Dockerfile").write_bytes(b"FROM scratch\n")
+    (home / name).unlink(missing_ok=True)
+    os.mkfifo(home / name)
+
+    done = ocitool("buildx", "build", ".", timeout=30)
+
+    assert (2, f"error: {name} is no regular file") == (done.exit_code, done.stderr.splitlines()[0])
+
+
+def test_a_device_is_read_up_to_a_limit(home, run, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "zero").symlink_to("/dev/zero")
+
+    done = run("buildx", "build", "-f", "zero", ".")
+
+    assert (2, True) == (done.exit_code, "zero has more than 8388608 bytes" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("x" * 5000,),
+        (".", "-f", "x" * 5000),
+        (".", "--build-context", f"c={'x' * 5000}"),
+        (".", "-o", f"type=tar,dest={'x' * 5000}"),
+    ],
+)
+def test_names_that_are_too_long_are_told(home, run, monkeypatch, words):
+    monkeypatch.chdir(home)
+    (home / "Dockerfile").write_bytes(b"FROM scratch\n")
+
+    done = run("buildx", "build", *words)
+
+    assert (10, True) == (done.exit_code, "file name too long" in done.stderr)

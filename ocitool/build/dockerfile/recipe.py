@@ -170,20 +170,33 @@ def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]
         return options.sent.text, None
     if options.text is not None:
         return options.text, None
-    if options.file is not None:
-        path = options.file if options.file.exists() or options.file.is_absolute() else source / options.file
-    else:
-        path = next((source / name for name in NAMES if (source / name).is_file()), source / NAMES[0])
+    hint = "is this a Dockerfile?"
     try:
-        with path.open("rb") as file:
-            data = file.read(DOCKERFILE_LIMIT + 1)
+        if options.file is not None:
+            path = options.file if options.file.exists() or options.file.is_absolute() else source / options.file
+            return _bounded(path, hint), path
+        path = next((source / name for name in NAMES if (source / name).is_file()), source / NAMES[0])
+        return _regular(path, hint), path
     except FileNotFoundError:
         raise NotFound(f"no Dockerfile {path}", name=str(path), where=str(source), hint="name it with -f") from None
     except OSError as error:
-        raise local_io(error, f"read {path}") from error
+        raise local_io(error, f"read {error.filename or source}") from error
+
+
+def _regular(path: Path, hint: str) -> bytes:
+    """The same of a file that nobody named: it might be a pipe that never ends."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(f"{path} is no regular file", hint="put a file in its place")
+    return _bounded(path, hint)
+
+
+def _bounded(path: Path, hint: str) -> bytes:
+    """All of a file. Raises UsageError for too much, OSError."""
+    with path.open("rb") as file:
+        data = file.read(DOCKERFILE_LIMIT + 1)
     if len(data) > DOCKERFILE_LIMIT:
-        raise UsageError(f"{path} has more than {DOCKERFILE_LIMIT} bytes", hint="is this a Dockerfile?")
-    return data, path
+        raise UsageError(f"{path} has more than {DOCKERFILE_LIMIT} bytes", hint=hint)
+    return data
 
 
 def main_context(
@@ -202,12 +215,12 @@ def _ignore(source: Path, path: Path | None, options: DockerfileOptions) -> Igno
     own = [path.with_name(f"{path.name}.dockerignore")] if path is not None else []
     for place in (*own, source / ".dockerignore"):
         try:
-            text = place.read_text("utf-8", "surrogateescape")
+            data = _regular(place, "is this a list of patterns?")
         except FileNotFoundError:
             continue
         except OSError as error:
             raise local_io(error, f"read {place}") from error
-        return IgnoreRules.parse(text, str(place))
+        return IgnoreRules.parse(data.decode("utf-8", "surrogateescape"), str(place))
     return IgnoreRules()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ocitool.build.dockerfile.ignore import IgnoreRules, Verdict
-from ocitool.errors import UsageError, local_io
+from ocitool.errors import LocalIOError, UsageError, local_io
 from ocitool.model.files import Kind, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry, FileContent, file_entry
 from ocitool.rootfs.tree import Node, Tree
@@ -273,7 +273,7 @@ class Context(_Known):
                     self._verdicts[path] = verdict
                 if verdict.ignored and not (is_folder and self._rules.has_exceptions and self._keeps_any(path)):
                     continue
-                status = item.stat(follow_symlinks=False)
+                status = _status(item)
                 if not stat.S_ISSOCK(status.st_mode):
                     known[item.name] = self._entry(item.path, path, status)
             self._listings[folder] = known
@@ -324,3 +324,13 @@ class _Refused:
 
     kind: Kind
     error: UsageError
+
+
+def _status(item: os.DirEntry[str]) -> os.stat_result:
+    try:
+        return item.stat(follow_symlinks=False)
+    except FileNotFoundError as error:
+        hint = "let whatever writes into the folder finish first"
+        raise LocalIOError(f"{item.path} went away while it was looked at", path=item.path, hint=hint) from error
+    except OSError as error:
+        raise local_io(error, f"read {item.path}") from error

@@ -9,7 +9,7 @@ import pytest
 
 from ocitool.build.dockerfile.ignore import IgnoreRules
 from ocitool.build.dockerfile.sources import Context, Layered
-from ocitool.errors import UsageError
+from ocitool.errors import LocalIOError, UsageError
 from ocitool.model.files import Kind
 from ocitool.pack.entries import Entry
 
@@ -142,3 +142,30 @@ def test_layers_that_became_one_are_what_they_were(base, middle, top):
     for path in ("x", "x/a", "x/deep", "x/new", "y", "y/b", "y/deep", "z", "w", "w/w", "x/a/b"):
         assert apart.entry_at(path) == joined.entry_at(path)
         assert apart.kind_at(path) is joined.kind_at(path)
+
+
+def test_a_path_that_the_system_cannot_take_is_named(tmp_path, monkeypatch):
+    """A folder can be deeper than any path to what is in it."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(18):
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    source = Context(tmp_path)
+
+    with pytest.raises(LocalIOError, match="file name too long"):
+        for depth in range(1, 19):
+            source.names("/".join(["d" * 250] * depth))
+
+
+def test_a_file_that_goes_away_while_it_is_looked_at_is_named(tmp_path):
+    (tmp_path / "gone").touch()
+
+    class Rules(IgnoreRules):
+        """Whoever else works in the folder, in the moment between its listing and the look at the file."""
+
+        def judge(self, path, above=None):
+            (tmp_path / path).unlink()
+            return super().judge(path, above)
+
+    with pytest.raises(LocalIOError, match="gone went away while it was looked at"):
+        Context(tmp_path, Rules()).names("")
