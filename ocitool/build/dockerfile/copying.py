@@ -295,7 +295,7 @@ class _Copying:
                     for one in waiting:
                         self.onto.put(one)
                     waiting, count = (), count + 1
-                is_open = exclude.has_exceptions or not verdict.ignored
+                is_open = not verdict.ignored or exclude.may_keep_below(below)
                 if entry.kind is Kind.DIRECTORY and is_open and (is_chosen or folder.chosen.may_be_below(below)):
                     inside = Chosen() if is_chosen else folder.chosen
                     todo.append(_Folder(entry.path, placed.path, below, verdict, inside, waiting))

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from ocitool.build.dockerfile.patterns import any_deep_glob
+from ocitool.build.dockerfile.patterns import any_below, any_deep_glob
 from ocitool.errors import UsageError
 
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -22,6 +22,7 @@ class _Rule:
 
     matches: Callable[[str], bool]
     keeps: bool
+    may_match_below: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,20 @@ class IgnoreRules:
             except UsageError as error:
                 raise UsageError(f"{where}: {error.what}", hint=error.hint) from None
             kept.append((keeps, pattern))
-        groups = groupby(kept, itemgetter(0))
-        return cls(tuple(_Rule(any_deep_glob(one for _, one in group), keeps) for keeps, group in groups))
+        groups = ((keeps, [one for _, one in group]) for keeps, group in groupby(kept, itemgetter(0)))
+        return cls(tuple(_Rule(any_deep_glob(words), keeps, any_below(words)) for keeps, words in groups))
 
     @property
     def has_exceptions(self) -> bool:
-        """Whether something below an ignored directory may be kept, so that it has to be searched."""
+        """Whether something below an ignored directory may be kept."""
         return any(rule.keeps for rule in self.rules)
+
+    def may_keep_below(self, folder: str) -> bool:
+        """Whether something below an ignored directory may be kept, so that it has to be searched.
+
+        What is not searched need not be readable, and may be large.
+        """
+        return any(rule.may_match_below(folder) for rule in self.rules if rule.keeps)
 
     def judge(self, path: str, above: Verdict | None = None) -> Verdict:
         """The verdict on a path (relative, `/` between its parts), given that on the directory it stands in.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from ocitool.errors import UsageError
+from ocitool.model.files import ancestors
 
 _NOTHING = "(?!)"
 _ANYTHING = r"[\s\S]"
@@ -60,6 +61,27 @@ def any_deep_glob(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 def _is_plain(text: str) -> bool:
     return not any(mark in _SPECIAL for mark in text)
+
+
+def any_below(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether any of the patterns of `any_deep_glob` may match a path below a directory.
+
+    True where that is hard to tell; plain ones cost nothing, however many they are.
+    """
+    patterns = tuple(patterns)
+    above = frozenset(folder for pattern in patterns if _is_plain(pattern) for folder in ancestors(pattern))
+    others = tuple(pattern for pattern in patterns if not _is_plain(pattern))
+    return lambda folder: folder in above or any(_may_match_below(pattern, folder) for pattern in others)
+
+
+def _may_match_below(pattern: str, folder: str) -> bool:
+    parts, names = pattern.split("/"), folder.split("/")
+    for part, name in zip(parts, names, strict=False):
+        if "**" in part or "[" in part or "\\" in part:  # a class may match a slash
+            return True
+        if not glob(part)(name):
+            return False
+    return len(parts) > len(names)
 
 
 def is_pattern(text: str) -> bool:

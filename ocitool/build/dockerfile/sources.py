@@ -271,7 +271,7 @@ class Context(_Known):
                 is_folder = item.is_dir(follow_symlinks=False)
                 if is_folder:
                     self._verdicts[path] = verdict
-                if verdict.ignored and not (is_folder and self._rules.has_exceptions and self._keeps_any(path)):
+                if verdict.ignored and not (is_folder and self._keeps_any(path)):
                     continue
                 status = _status(item)
                 if not stat.S_ISSOCK(status.st_mode):
@@ -289,7 +289,8 @@ class Context(_Known):
     def _keeps_any(self, folder: str) -> bool:
         """Whether the rules keep something below a directory that they ignore, at any depth."""
         if folder not in self._keeps:
-            todo = [folder]
+            self._keeps[folder] = False
+            todo = [folder] if self._rules.may_keep_below(folder) else []
             while todo:
                 above = todo.pop()
                 self._keeps[above] = False
@@ -299,7 +300,7 @@ class Context(_Known):
                     if not verdict.ignored:
                         self._keeps |= dict.fromkeys((*ancestors(path),), True)
                         return True
-                    if item.is_dir(follow_symlinks=False):
+                    if item.is_dir(follow_symlinks=False) and self._rules.may_keep_below(path):
                         self._verdicts[path] = verdict
                         todo.append(path)
         return self._keeps[folder]

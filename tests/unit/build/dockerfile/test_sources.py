@@ -4,6 +4,7 @@ import inspect
 import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,22 @@ def test_directories_that_are_ignored_are_searched_for_what_is_kept(tmp_path, sh
     assert ("x",) == source.names("a")
     assert ("kept",) == source.names(deep)
     assert Kind.FILE is source.kind_at(f"{deep}/kept")
+
+
+def test_what_no_exception_leads_into_is_not_looked_into(tmp_path, monkeypatch):
+    """K167: a data folder of another user that is ignored need not be readable."""
+    for name in ("pgdata/base/1", "node_modules/m/i.js", "target/a.jar", "target/x/y", "docs/a/b.md", "docs/c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    looked_into = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked_into.append(Path(path)) or scandir(path))
+    source = Context(tmp_path, IgnoreRules.parse("*\n!target/a.jar\n!doc?/*/*.md\n"))
+
+    assert ("docs", "target") == source.names("")
+    assert {"", "target", "docs", "docs/a"} == {
+        str(path.relative_to(tmp_path)).replace(".", "", 1) for path in looked_into
+    }
 
 
 def test_a_file_deep_down_can_be_asked_for_at_once(tmp_path, shallow):
