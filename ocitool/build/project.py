@@ -11,6 +11,7 @@ from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 BUILD_FILES: Final = {
     "ocitool.toml": "spec",
     "Dockerfile": "dockerfile",
+    "dockerfile": "dockerfile",
     "go.mod": "go",
     "Cargo.toml": "rust",
     "CMakeLists.txt": "cmake",
@@ -34,7 +35,11 @@ def find_build_files(source: Path) -> dict[str, Path]:
         names = {path.name for path in source.iterdir() if path.name in BUILD_FILES and path.is_file()}
     except OSError as error:
         raise local_io(error, f"read the folder {source}") from error
-    return {kind: source / name for name, kind in BUILD_FILES.items() if name in names}
+    found: dict[str, Path] = {}
+    for name, kind in BUILD_FILES.items():
+        if name in names:
+            found.setdefault(kind, source / name)
+    return found
 
 
 def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -> str:
@@ -49,9 +54,11 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
     if not kinds and has_files:
         return "prebuilt"
     if not kinds:
+        names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind)
         raise UsageError(
             f"nothing in {source} says how to build it",
-            hint=f"it needs one of {', '.join(BUILD_FILES)}; ready programs go with --toolchain prebuilt",
+            hint=f"it needs one of {names}; a Dockerfile of another name goes with -f, and ready programs with "
+            "--toolchain prebuilt",
         )
     if kinds[0] in {"rust", "cmake", "make"}:
         name = next(name for name, kind in BUILD_FILES.items() if kind == kinds[0])

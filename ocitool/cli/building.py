@@ -198,6 +198,8 @@ def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]
             hint=clone_first(path),
         )
     file = words.path("file")
+    if file == Path():  # a script's empty variable
+        file = None
     is_stdin = file is not None and str(file) == "-"
     source, sent = Path(path), None
     if path == "-" or is_web(path):

@@ -333,8 +333,23 @@ def test_what_is_ignored_is_said_to_be(home, build):
     assert 3 == outcome.exit_code
     assert "Dockerfile:2: no f in the context" in outcome.stderr
     assert "f is there, but .dockerignore keeps it out" in outcome.stderr
+    (home / "Dockerfile.dockerignore").write_text("*\n")
+    assert "f is there, but Dockerfile.dockerignore keeps it out" in build("FROM scratch\nCOPY f /f\n").stderr
     (home / "Dockerfile.dockerignore").write_text("")
     assert 0 == build("FROM scratch\nCOPY f /f\n").exit_code
+
+
+def test_where_a_dockerfile_is_looked_for(home, run, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "Containerfile").write_text("FROM scratch\nLABEL a=b\n")
+
+    missing = run("buildx", "build", ".")
+    (home / "dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+
+    assert (3, True) == (missing.exit_code, "hint: name it with -f, such as Containerfile" in missing.stderr)
+    assert 0 == run("build", ".", "-f", "Containerfile").exit_code
+    assert 0 == run("build", ".", "-f", "").exit_code, "a variable of a script that is empty"
+    assert 0 == run("build", ".").exit_code
 
 
 def test_other_dockerfiles_targets_and_standard_input(home, run, monkeypatch):

@@ -38,6 +38,7 @@ class IgnoreRules:
     """The rules in their order. A pattern that matches a directory matches everything below it."""
 
     rules: tuple[_Rule, ...] = field(default=(), repr=False)
+    name: str = ".dockerignore"
 
     @classmethod
     def parse(cls, text: str, name: str = ".dockerignore") -> "IgnoreRules":
@@ -47,7 +48,8 @@ class IgnoreRules:
                 (f"{name}:{number}", line)
                 for number, line in enumerate(text.removeprefix(_BOM).split("\n"), 1)
                 if not line.startswith("#")
-            ]
+            ],
+            name,
         )
 
     @classmethod
@@ -56,10 +58,10 @@ class IgnoreRules:
 
         Raises UsageError.
         """
-        return cls._of([("--exclude", pattern) for pattern in patterns], root="")
+        return cls._of([("--exclude", pattern) for pattern in patterns], "--exclude", root="")
 
     @classmethod
-    def _of(cls, lines: Sequence[tuple[str, str]], root: str = "/") -> "IgnoreRules":
+    def _of(cls, lines: Sequence[tuple[str, str]], name: str, root: str = "/") -> "IgnoreRules":
         kept: list[tuple[bool, str]] = []
         for where, line in lines:
             pattern = line.strip()
@@ -77,7 +79,7 @@ class IgnoreRules:
                 raise UsageError(f"{where}: {error.what}", hint=error.hint) from None
             kept.append((keeps, pattern))
         groups = ((keeps, [one for _, one in group]) for keeps, group in groupby(kept, itemgetter(0)))
-        return cls(tuple(_Rule(any_deep_glob(words), keeps, any_below(words)) for keeps, words in groups))
+        return cls(tuple(_Rule(any_deep_glob(words), keeps, any_below(words)) for keeps, words in groups), name)
 
     @property
     def has_exceptions(self) -> bool:

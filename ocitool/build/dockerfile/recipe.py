@@ -1,5 +1,6 @@
 """A Dockerfile as part of a build: found, parsed, refused where it must be, and carried out for each platform."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from ocitool.rootfs.tree import Node, read_tree
 if TYPE_CHECKING:
     from ocitool.build.request import Surroundings
 
+_LOOKS_LIKE_ONE: Final = re.compile(r"(?i)(?:docker|container)file(?:\.(?!dockerignore$).*)?|.*\.dockerfile")
 _IMAGE: Final = "docker-image://"
 _LAYOUT: Final = "oci-layout://"
 
@@ -178,7 +180,8 @@ def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]
         path = next((source / name for name in NAMES if (source / name).is_file()), source / NAMES[0])
         return _regular(path, hint), path
     except FileNotFoundError:
-        raise NotFound(f"no Dockerfile {path}", name=str(path), where=str(source), hint="name it with -f") from None
+        hint = f"name it with -f{_others(source)}"
+        raise NotFound(f"no Dockerfile {path}", name=str(path), where=str(source), hint=hint) from None
     except OSError as error:
         raise local_io(error, f"read {error.filename or source}") from error
 
@@ -197,6 +200,15 @@ def _bounded(path: Path, hint: str) -> bytes:
     if len(data) > DOCKERFILE_LIMIT:
         raise UsageError(f"{path} has more than {DOCKERFILE_LIMIT} bytes", hint=hint)
     return data
+
+
+def _others(source: Path) -> str:
+    """The files of a folder that are Dockerfiles by their names, as an example."""
+    try:
+        names = sorted(path.name for path in source.iterdir() if _LOOKS_LIKE_ONE.fullmatch(path.name))
+    except OSError:
+        return ""
+    return f", such as {source / names[0]}" if names else ""
 
 
 def main_context(

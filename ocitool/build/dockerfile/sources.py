@@ -247,7 +247,7 @@ class Context(_Known):
             near = get_close_matches(name, self.names(above)[:_LOOKED_THROUGH], 1, 0.75)
             return f"did you mean {above}{'/' if above else ''}{near[0]}?" if near else ""
         if self._rules.ignores(path):
-            return f"{path} is there, but .dockerignore keeps it out"
+            return f"{path} is there, but {self._rules.name} keeps it out"
         if place.is_symlink():
             return f"{path} is a link to {place.readlink()}, which leads to nothing in the context"
         return f"{path} is a socket, which no image can hold" if place.is_socket() else ""

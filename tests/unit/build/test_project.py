@@ -25,6 +25,7 @@ def test_build_files_come_in_the_order_of_precedence(tmp_path):
         ("go", ["go.mod", "Makefile"], "", False),
         ("go", ["go.mod", "ocitool.toml"], "", True),
         ("dockerfile", ["Dockerfile", "go.mod"], "", False),
+        ("dockerfile", ["dockerfile", "go.mod"], "", False),
         ("command", ["Dockerfile", "go.mod"], "command", False),
         ("prebuilt", ["ocitool.toml"], "", True),
         ("prebuilt", [], "", True),
