@@ -34,16 +34,25 @@ from ocitool.build.spec import BuildSpec
 from ocitool.build.unchanged import outdated, remember
 from ocitool.build.workplace import workplace
 from ocitool.codec.table import parse_codec
-from ocitool.errors import Unsupported, UsageError
-from ocitool.events import Done, Started
+from ocitool.errors import (
+    AuthError,
+    MalformedDocument,
+    NetworkError,
+    NotFound,
+    RegistryError,
+    Unsupported,
+    UsageError,
+)
+from ocitool.events import Done, Listener, Noted, Started
 from ocitool.graph.copy import CopyReport, publish, put_watched
 from ocitool.graph.walk import Snapshot, snapshot_of
+from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
-from ocitool.model.views import Descriptor
+from ocitool.model.views import Descriptor, Index, view
 from ocitool.pack.entries import Entry
 from ocitool.pack.layer import Layer, pack_layer
 from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
@@ -375,10 +384,24 @@ class Delivery:
 
 
 def deliver(
-    built: Built, store: Store, names: Sequence[str], tags: Sequence[str], around: Surroundings
+    built: Built,
+    store: Store,
+    names: Sequence[str],
+    tags: Sequence[str],
+    around: Surroundings,
+    *,
+    is_shared: bool = False,
 ) -> Delivery:
-    """Publish a build into a store under `tags` (what the store calls them); `names` are what people call them."""
+    """Publish a build into a store under `tags` (what the store calls them); `names` are what people call them.
+
+    In a store that `is_shared` a tag that offers other platforms as well is not taken over without a word (K038).
+    """
     began = time.monotonic()
+
+    def replaces(tag: str, before: Descriptor) -> None:
+        if is_shared and mediatype.is_index(before.media_type):
+            _tell_gone(built, store, tag, before, around.listener)
+
     report = publish(
         built.snapshot,
         store,
@@ -388,8 +411,22 @@ def deliver(
         width=around.transfers,
         listener=around.listener,
         done=built.ahead.puts if built.ahead is not None and built.ahead.store is store else {},
+        replaces=replaces,
     )
     return Delivery(store.label, tuple(names), report, time.monotonic() - began)
+
+
+def _tell_gone(built: Built, store: Store, tag: str, before: Descriptor, listener: Listener) -> None:
+    """Warn of the platforms that a tag offers and the build does not; no answer is no reason to stop."""
+    try:
+        offered = view(store.get_manifest(str(before.digest)))
+    except (NotFound, AuthError, NetworkError, RegistryError, MalformedDocument):
+        return
+    gone = offered.without(image.platform for image in built.images) if isinstance(offered, Index) else ()
+    if gone:
+        held = ", ".join(map(str, gone))
+        what = f"{store.label}:{tag} holds {held} now and will not any more"
+        listener(Noted(f"{what}; ocitool index add puts an image beside others"))
 
 
 def keep(built: Built, around: Surroundings) -> Delivery:

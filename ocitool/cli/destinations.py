@@ -204,7 +204,12 @@ def deliver_all(
     digest = built.root.digest
     done = [
         deliver(
-            built, t.store, [f"{name}@{digest}" for name in t.names] if t.is_registry else t.names, t.tags, around
+            built,
+            t.store,
+            [f"{name}@{digest}" for name in t.names] if t.is_registry else t.names,
+            t.tags,
+            around,
+            is_shared=t.is_registry,
         )
         for t in targets
     ]

@@ -37,6 +37,10 @@ class CopyReport:
     skipped: tuple[Descriptor, ...] = ()
 
 
+def _nothing(tag: str, before: Descriptor) -> None:
+    """What is called where nobody asked to be told."""
+
+
 def copy(
     source: Reader,
     name: str,
@@ -82,11 +86,13 @@ def publish(
     anew: bool = False,
     listener: Listener = silent,
     done: Mapping[Digest, Put] = MappingProxyType({}),
+    replaces: Callable[[str, Descriptor], None] = _nothing,
 ) -> CopyReport:
     """Store a snapshot's blobs, then its manifests from the leaves up, then the tags.
 
     `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. `done` are
-    blobs that were put there already, and how. With `anew` no manifest counts as there. One round of questions
+    blobs that were put there already, and how. With `anew` no manifest counts as there. `replaces` is called with
+    each tag that holds something else, and with that, before it is written. One round of questions
     (every blob, every manifest, every tag at once) comes first, so that publishing what is there already costs one
     round trip.
     """
@@ -115,6 +121,9 @@ def publish(
                         group.spawn(_list, target, document, group.scope)
         if due or root.digest in absent or not is_found(target, root):
             scope.check()
+            for tag, before in ((tag, tagged[tag].result) for tag in due if tag):
+                if before is not None:
+                    replaces(tag, before)
             _tag(target, root, due, scope, listener)
     outcomes = [done[d.digest] if d.digest in done else puts[d.digest].result for d in blobs]
     return CopyReport(

@@ -222,6 +222,5 @@ def _vanishing(before: Document | None, after: Document, tag: str) -> list[str]:
     old, new = view(before), view(after)
     if not isinstance(old, Index) or not isinstance(new, Index):
         return []
-    offered = {e.platform.normalised() for e in new.platforms if e.platform}
-    gone = [str(e.platform) for e in old.platforms if e.platform and e.platform.normalised() not in offered]
-    return [f"{tag} holds {', '.join(gone)} now and will not any more"] if gone else []
+    gone = old.without(entry.platform for entry in new.platforms if entry.platform)
+    return [f"{tag} holds {', '.join(map(str, gone))} now and will not any more"] if gone else []

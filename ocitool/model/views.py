@@ -8,7 +8,7 @@ Spec: image-spec descriptor.md, image-index.md, manifest.md, config.md; Docker m
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -119,6 +119,12 @@ class Index:
     def platforms(self) -> tuple[Descriptor, ...]:
         """The entries that are something to run: without attestations."""
         return tuple(entry for entry in self.entries if not entry.is_attestation)
+
+    def without(self, platforms: Iterable[Platform]) -> tuple[Platform, ...]:
+        """The platforms that it offers and these do not, as it writes them."""
+        offered = {platform.normalised() for platform in platforms}
+        own = (entry.platform for entry in self.platforms if entry.platform is not None)
+        return tuple(platform for platform in own if platform.normalised() not in offered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,20 @@ def test_words_that_mean_nothing_are_said_before_the_build(flags, code, said, bu
     assert "layer" not in done.stderr
 
 
+def test_a_push_that_takes_platforms_from_a_tag_says_so(buildx, run):
+    """K038: of two jobs of a matrix that push one tag the last would win without a word."""
+    with fake_registry() as registry:
+        name = f"{registry.host}/app:1"
+        first = buildx("--push", "-t", name)
+        smaller = buildx("--push", "-t", name, platform="linux/arm64/v8")
+        again = buildx("--push", "-t", name, platform="linux/arm64/v8")
+        whole = buildx("--push", "-t", name)
+
+    said = f"warning: {name} holds linux/amd64 now and will not any more"
+    assert [False, True, False, False] == [said in done.stderr for done in (first, smaller, again, whole)]
+    assert [0] * 4 == [done.exit_code for done in (first, smaller, again, whole)]
+
+
 def test_a_name_that_is_given_twice_is_written_once(buildx, run):
     with fake_registry() as registry:
         name = f"{registry.host}/app"
