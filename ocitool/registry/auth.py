@@ -6,6 +6,7 @@ decides how they travel. Spec: distribution "Token Authentication", "OAuth2".
 
 import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
@@ -22,6 +23,14 @@ DEFAULT_LIFE_S: Final = 60
 """What a token lives when the server does not say (token.md)."""
 MARGIN_S: Final = 5.0
 """A token is not used in its last seconds, or in the last quarter of a short life: requests take time too."""
+
+
+_TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can stand behind `Bearer`: it has no spaces, ends of lines or letters beyond ASCII."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +137,7 @@ def _token(answer: TokenAnswer, where: str, scopes: Sequence[str], credentials: 
     if not isinstance(tree, dict):
         raise AuthError(f"the token server {where} answered something that is not JSON", host=where)
     value = tree.get("token") or tree.get("access_token")
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not is_token(value):
         raise AuthError(f"the token server {where} answered without a token", host=where, scope=" ".join(scopes))
     life = tree.get("expires_in")
     seconds = float(DEFAULT_LIFE_S)

@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 from ocitool.errors import AuthError
 from ocitool.model.reference import normalise_host
 from ocitool.registry.answers import redact
-from ocitool.registry.auth import Token, TokenAnswer, TokenCache, TokenRequest, basic_header, token_flow, union
+from ocitool.registry.auth import (
+    Token,
+    TokenAnswer,
+    TokenCache,
+    TokenRequest,
+    basic_header,
+    is_token,
+    token_flow,
+    union,
+)
 from ocitool.registry.challenge import Challenge, parse_challenges, preferred
 from ocitool.registry.credentials import ANONYMOUS, Credentials
 from ocitool.registry.hosts import Access, Origin, is_loopback, resolved, split_port
@@ -102,6 +111,9 @@ class Authorizer:
     def _header(self, target: Target, scopes: Sequence[str], asked: Sequence[str], used: str, doing: str) -> str:
         credentials = self._credentials(target, scopes)
         if credentials.registry_token:
+            if not is_token(credentials.registry_token):
+                source = credentials.source
+                raise AuthError(f"{source} holds a token with characters that no header takes", source=source)
             return _BEARER + credentials.registry_token
         with self._lock:
             challenge = self._challenges.get(target.origin)

@@ -98,14 +98,19 @@ def auth_files(environ: Mapping[str, str]) -> Iterator[AuthFile]:
 def _from_environment(host: str, environ: Mapping[str, str]) -> Credentials | None:
     suffix = "_" + "".join(c if c.isalnum() else "_" for c in host).upper()
     for end in (suffix, ""):
-        token = environ.get(f"OCITOOL_TOKEN{end}", "")
+        token = _unended(environ.get(f"OCITOOL_TOKEN{end}", ""))
         if token:
             return Credentials(registry_token=token, source=f"OCITOOL_TOKEN{end}")
-        user = environ.get(f"OCITOOL_USERNAME{end}", "")
+        user = _unended(environ.get(f"OCITOOL_USERNAME{end}", ""))
         if user:
-            password = environ.get(f"OCITOOL_PASSWORD{end}", "")
+            password = _unended(environ.get(f"OCITOOL_PASSWORD{end}", ""))
             return Credentials(user, password, source=f"OCITOOL_USERNAME{end}")
     return None
+
+
+def _unended(secret: str) -> str:
+    """A secret without the end of line that a file or an editor put behind it, as `docker login` reads one."""
+    return secret.rstrip("\r\n")
 
 
 def _from_text(text: str, host: str, repository: str) -> Credentials | None:
@@ -194,7 +199,8 @@ def _entry(entry: object, source: str) -> Credentials | None:
     username, password = text("username"), text("password")
     if text("auth"):
         try:
-            decoded = base64.b64decode(text("auth"), validate=True).decode()
+            packed = "".join(text("auth").split())  # base64 of a long key comes in lines; docker reads it too
+            decoded = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True).decode()
         except (binascii.Error, ValueError):
             raise AuthError(f"an entry of {source} holds no valid auth", source=source) from None
         username, _, password = decoded.partition(":")  # the first colon; a JSON key holds more (K072)
@@ -210,6 +216,8 @@ def _entry(entry: object, source: str) -> Credentials | None:
 
 
 def _parse(data: bytes, source: str) -> dict[str, Any]:
+    if not data.strip():
+        return {}  # made by touch, or by a secret that was not set
     try:
         tree = json.loads(data)
     except (ValueError, RecursionError):

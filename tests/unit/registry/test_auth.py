@@ -66,7 +66,10 @@ def test_a_server_that_only_knows_post_is_asked_so():
     assert "t" == token.value
 
 
-@pytest.mark.parametrize("body", [{}, {"token": ""}, {"token": 5}, [], b"<html>", b"", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"token": ""}, {"token": 5}, {"token": "a\r\nb"}, {"token": "é"}, [], b"<html>", b"", b"[" * 100_000],
+)
 def test_an_answer_without_a_token_is_an_error_without_secrets(body):
     """K076"""
     with pytest.raises(AuthError, match=r"auth\.test/token/") as caught:

@@ -185,6 +185,34 @@ def test_the_environment_goes_before_every_file_and_a_host_before_all(tmp_path, 
     assert "tok" == find_credentials("x", "a", environ | {"OCITOOL_TOKEN_X": "tok"}).registry_token
 
 
+def test_an_end_of_line_behind_a_secret_is_none_of_it(environ):
+    """K072: secrets come from files."""
+    user = environ | {"OCITOOL_USERNAME": "u\n", "OCITOOL_PASSWORD": " p \r\n"}
+    found = find_credentials("reg.test", "app", user)
+
+    assert ("u", " p ") == (found.username, found.password)
+    assert "t" == find_credentials("reg.test", "app", environ | {"OCITOOL_TOKEN": "t\n"}).registry_token
+
+
+def test_an_auth_of_several_lines_is_read(tmp_path, environ):
+    """K072: base64 breaks a long key into lines, and some tools leave the end of it out."""
+    secret = '{"private_key": "' + "x" * 99 + '"}'
+    text = base64.encodebytes(f"_json_key:{secret}".encode()).decode().rstrip("=\n")
+    assert "\n" in text
+    docker(tmp_path, auths={"gcr.test": {"auth": text}})
+
+    assert secret == password("gcr.test", environ)
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_a_file_of_nothing_holds_no_credentials(tmp_path, environ, text):
+    """K073: made by touch, or by a secret of the CI that is not set."""
+    docker(tmp_path)
+    (tmp_path / ".docker" / "config.json").write_text(text)
+
+    assert find_credentials("reg.test", "app", environ).is_anonymous
+
+
 def test_secrets_are_not_in_the_representation(tmp_path, environ):
     docker(tmp_path, auths={"reg.test": auth("hunter2")})
 
