@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.build.schema import SCHEMA, problems
+from ocitool.check.engine import DOCUMENTED
 from ocitool.cli.table import COMMANDS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -66,3 +67,26 @@ def test_spec_files_are_valid(page, text):
 def test_there_are_examples():
     assert len(COMMAND_LINES) > 10
     assert len(SPECS) > 3
+
+
+RULE = re.compile(r"`((?:index|config|layer|binary|tag|registry)/[a-z0-9-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_rules_that_pages_name_exist(page):
+    known = {rule.id for rule in DOCUMENTED}
+
+    assert set() == {name for name in RULE.findall(page.read_text()) if name not in known}
+
+
+def test_the_page_for_broken_tags_leads_to_flags_that_exist():
+    """In its tables, where no command line stands alone."""
+    text = (REPOSITORY / "docs/guides/broken-tag.md").read_text()
+    known = {
+        flag
+        for name in ("repair", "undo", "check")
+        for parameter in import_module(f"ocitool.cli.cmd.{name}").command.params
+        for flag in parameter.opts
+    }
+
+    assert set() == set(re.findall(r"--[a-z-]+", text)) - known

@@ -1,10 +1,12 @@
 """The last change taken back, and when that is refused."""
 
+import json
+
 import pytest
 
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
-from ocitool.change.plan import Delete, Plan, replace
+from ocitool.change.plan import Delete, Plan, PutManifest, refill, replace
 from ocitool.change.undo import plan_undo, settle_undo
 from ocitool.errors import Conflict, LocalIOError, MalformedDocument, NotFound
 from ocitool.model import compose
@@ -146,6 +148,58 @@ def test_an_undo_that_died_before_its_end_is_not_undone(store, change, undo, mak
     undo()
 
     assert first.digest == store.head("v1").digest
+
+
+def test_a_refill_whose_writer_died_is_told_and_passed_over(store, change, undo, make_note, journal):
+    """Killed somewhere in what it put back: the tag holds what it held, and the change before waits its turn."""
+    first, held = make_note("first"), make_note("held")
+    store.put_manifest(first, "v1")
+    change(first, held)
+    journal.announce(TARGET, "v1", held.digest, held.digest, stored=[first.digest])
+    plan, _ = plan_undo(TARGET, "v1", store, journal)
+
+    undo()
+
+    assert (True, True) == (plan.is_empty, first.digest.short in plan.text())
+    assert held.digest == store.head("v1").digest
+    undo()
+    assert first.digest == store.head("v1").digest
+
+
+def test_a_refill_before_somebody_else_wrote_is_refused(store, undo, make_note, journal):
+    held, other = make_note("held"), make_note("other")
+    journal.settle(journal.announce(TARGET, "v1", held.digest, held.digest))
+    store.put_manifest(other, "v1")
+
+    with pytest.raises(Conflict):
+        undo()
+
+
+def test_a_refill_that_found_everything_there_is_no_change(store, journal, scope, make_note):
+    child = make_note("child")
+    held = compose.index(Family.OCI, [Descriptor.of(child)])
+    store.put_manifest(child)
+    store.put_manifest(held, "v1")
+
+    report = apply(refill(TARGET, ["v1"], held, [PutManifest(child)]), store, journal, scope)
+
+    assert (0, 1, False) == (report.stored, report.existed, report.changed)
+    assert [] == list(journal.changes(TARGET, "v1"))
+
+
+def test_records_of_older_versions_are_read(store, change, undo, make_note, journal):
+    """They say nothing of what was stored beside the tag."""
+    old = make_note("old")
+    store.put_manifest(old, "v1")
+    change(old, make_note("new"))
+    [path] = journal.root.glob("records/*/*.json")
+    tree = json.loads(path.read_text())
+    del tree["stored"]
+    path.write_text(json.dumps(tree))
+
+    undo()
+
+    assert old.digest == store.head("v1").digest
 
 
 def test_changes_of_other_tags_do_not_count(store, change, make_note, journal):
