@@ -14,6 +14,7 @@ from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.rules.tag import TagRule
 from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError, UsageError
+from ocitool.model.digest import Digest
 
 RULES: Final[tuple[Rule, ...]] = (
     *index.RULES,
@@ -28,6 +29,7 @@ DOCUMENTED: Final[tuple[Rule | TagRule, ...]] = (*RULES, *TAG_RULES)
 """Every rule there is a page entry for."""
 GROUP: Final = "ocitool.rules"
 """The entry point group by which a package adds rules: each names a Rule or a sequence of them."""
+_HOW: Final = "docs/guides/check-and-repair.md shows a rule of one's own"
 _OURS: Final = frozenset(rule.id for rule in RULES)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*")
 _NO_ANSWER: Final = (NetworkError, RegistryError)
@@ -103,11 +105,12 @@ ALL: Final = Selection()
 def installed_rules() -> tuple[Rule, ...]:
     """Our rules and those of installed packages.
 
-    Raises UsageError for an entry point that does not load or holds no rule, and for an id that is taken or is not
-    of the form family/name.
+    Raises UsageError for an entry point that does not load or holds no rule, and for an id that is taken, is not of
+    the form family/name, or is in a family of ours, where a later rule of ours may stand.
     """
     more: list[Rule] = []
     taken = {rule.id for rule in DOCUMENTED}
+    ours = {rule.partition("/")[0] for rule in taken}
     for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
         try:
             loaded = point.load()
@@ -115,10 +118,19 @@ def installed_rules() -> tuple[Rule, ...]:
             raise UsageError(f"rules {point.name} of {point.value} do not load: {error}") from error
         for rule in loaded if isinstance(loaded, Sequence) else (loaded,):
             if not isinstance(rule, Rule):
-                raise UsageError(f"entry point {point.name} of {point.value} holds no Rule")
-            if rule.id in taken or not _ID.fullmatch(rule.id):
-                what = "there already" if rule.id in taken else "not of the form family/name"
-                raise UsageError(f"the id {rule.id!r} of a rule of {point.value} is {what}")
+                raise UsageError(f"entry point {point.name} of {point.value} holds no Rule", hint=_HOW)
+            if not (isinstance(rule.id, str) and _ID.fullmatch(rule.id)):
+                raise UsageError(f"the id {rule.id!r} of a rule of {point.value} is not of the form family/name")
+            family = rule.id.partition("/")[0]
+            if rule.id in taken:
+                raise UsageError(f"the id {rule.id!r} of a rule of {point.value} is there already")
+            if family in ours:
+                hint = "call the family after your company or project"
+                raise UsageError(
+                    f"the id {rule.id!r} of a rule of {point.value} is in a family of ocitool", hint=hint
+                )
+            if not (isinstance(rule.severity, Severity) and callable(rule.find)):
+                raise UsageError(f"the rule {rule.id} of {point.value} has no Severity or no function", hint=_HOW)
             taken.add(rule.id)
             more.append(rule)
     return (*RULES, *more)
@@ -147,9 +159,15 @@ def _hits(rule: Rule, look: Look) -> tuple[Hit, ...]:
             f"the rule {rule.id} failed: {type(error).__name__}: {error}",
             hint=f"it comes from an installed package; --ignore {rule.id} leaves it out",
         ) from error
-    if not all(isinstance(at, Location) for at, _ in hits):
-        raise UsageError(f"the rule {rule.id} gives places that are no Location")
+    if not all(_is_place(at) for at, _ in hits):
+        raise UsageError(f"the rule {rule.id} gives places that are no Location with a Digest", hint=_HOW)
     return hits
+
+
+def _is_place(at: object) -> bool:
+    if not isinstance(at, Location) or not isinstance(at.digest, Digest):
+        return False
+    return all(isinstance(text, str) for text in (at.pointer, at.path, at.label))
 
 
 def exit_code(

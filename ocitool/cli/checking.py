@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from ocitool.build.schema import SCHEMA, problems
@@ -16,9 +17,12 @@ from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.cli.options import App
 from ocitool.errors import Cancelled, OcitoolError, UsageError
 from ocitool.events import Noted
+from ocitool.model.printable import shown
 from ocitool.model.reference import Reference
 from ocitool.store.locate import Locator
 
+_ADVISED: Final = 3
+"""Names that are told what to do next; who has more of them knows by then."""
 _TABLE: Final = "check"
 _HINT: Final = "docs/reference/rules.md lists the rules"
 
@@ -75,6 +79,16 @@ def _open(app: App, at: Locator, place: str) -> Place:
     except OcitoolError as error:
         return error, "", place
     return store, name, place
+
+
+def advice(checked: Checked, *, deep: bool) -> str:
+    """What to do next, a line each: where `repair` has something to mend, and what may open what was closed."""
+    broken = dict.fromkeys(one.where for one in checked.findings if one.fixable and not one.allowed)
+    flag = " --deep" if deep else ""
+    lines = [f"hint: ocitool repair {quote(shown(where))}{flag} shows what would mend it" for where in broken]
+    more = [f"hint: so it is for {len(lines) - _ADVISED} more"] if len(lines) > _ADVISED else []
+    hints = dict.fromkeys(f"hint: {shown(error.hint)}" for error in checked.unanswered if error.hint)
+    return "\n".join([*lines[:_ADVISED], *more, *hints][: 2 * _ADVISED])
 
 
 def check_whole(places: Sequence[str]) -> None:

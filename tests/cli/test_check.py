@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import tomllib
 
 import pytest
 
@@ -192,3 +194,31 @@ def test_a_package_whose_rules_are_wrong_is_named(installed, attribute, told):
     assert 2 == done.exit_code
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_guides_package_of_rules_works_as_written(home, ocitool):
+    """The module, its entry point and what it tells are those of the guide, word for word but for the name."""
+    guide = (REPOSITORY / "docs" / "guides" / "check-and-repair.md").read_text()
+    toml, module, console = (
+        re.search(rf"^```{language}\n({head}.*?)^```", guide, re.MULTILINE | re.DOTALL)[1]
+        for language, head in (
+            ("toml", "# pyproject"),
+            ("python", "# acme"),
+            ("console", r"\$ pip install \./acme"),
+        )
+    )
+    project = tomllib.loads(toml)["project"]
+    meta = home / "site" / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    meta.mkdir(parents=True)
+    (meta / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
+    points = "".join(f"{key} = {value}\n" for key, value in project["entry-points"]["ocitool.rules"].items())
+    (meta / "entry_points.txt").write_text(f"[ocitool.rules]\n{points}")
+    (home / "site" / "acme_image_rules.py").write_text(module)
+    with LayoutStore(home / "img", create=True) as store:
+        ward = Ward(store)
+        ward.index(ward.image(), ward.image("linux/arm64"), tag="1.2")
+
+    done = ocitool("check", "oci:img:1.2", env={"PYTHONPATH": f"{REPOSITORY}{os.pathsep}{home / 'site'}"})
+
+    assert (1, "") == (done.exit_code, done.stderr)
+    assert console.partition("1.2\n")[2].replace("registry.example/app:1.2", "oci:img:1.2") == done.stdout

@@ -6,6 +6,7 @@ import pytest
 
 from ocitool.store.layout import LayoutStore
 from tests.fakes.faults import Fault
+from tests.fakes.many import many
 from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward
 
@@ -46,6 +47,7 @@ oci:img:bad
 error: no image 'nope' in oci:img
 hint: it holds bad, good
 error: no OCI layout at nowhere
+hint: ocitool repair oci:img:bad shows what would mend it
 """
         == done.stderr
     )
@@ -110,3 +112,39 @@ def test_tags_that_cannot_be_listed_say_nothing_about_the_others(registry, run, 
 
     assert code == done.exit_code
     assert done.stdout.endswith("1 error in 1 of 2 places, 2 tags\n")
+
+
+def test_what_to_do_next(places, registry, run):
+    """On stderr, so that what is piped stays as it is; not with --quiet, not for programs."""
+    repair = "hint: ocitool repair oci:img:bad{} shows what would mend it\n"
+
+    assert repair.format("") == run("check", "oci:img:bad").stderr
+    assert repair.format(" --deep") == run("check", "oci:img:bad", "oci:img:good", "--deep").stderr
+    assert "" == run("check", "oci:img:bad", "--quiet").stderr
+    assert "" == run("check", "oci:img:bad", "--format", "github").stderr
+    assert "" == run("check", "oci:img:bad", "--json").stderr
+    assert "" == run("check", "oci:img:good").stderr
+
+
+def test_what_to_do_next_about_many(home, run):
+    with LayoutStore(home / "many", create=True) as store:
+        ward = Ward(store)
+        for number in range(5):
+            ward.index(ward.image(), tag=f"t{number}", mediaType=None, annotations={"n": str(number)})
+
+    told = run("check", f"oci:{home}/many", "--all-tags").stderr.splitlines()
+
+    assert [f"hint: ocitool repair oci:{home}/many:t{n} shows what would mend it" for n in range(3)] == told[-4:-1]
+    assert "hint: so it is for 2 more" == told[-1]
+
+
+def test_what_to_do_where_a_registry_lets_nobody_in(registry, run, home):
+    """The way in is told once, however many things were closed."""
+    many(3, shared=False).into(registry, "app")
+    registry.faults.append(Fault(on="GET /v2/app/blobs/*", status=401, times=-1))
+
+    done = run("check", f"{registry.host}/app", "--all-tags", "--quiet")
+    told = run("check", f"{registry.host}/app", "--all-tags").stderr
+
+    assert (4, "") == (done.exit_code, done.stderr)
+    assert 1 == told.count(f"hint: log in with ocitool login {registry.host}")

@@ -30,10 +30,14 @@ COMMAND_LINES = sorted(
     }
 )
 OF_AN_INDEX = "docs/guides/index.md"  # its spec files have another schema
+OF_A_PACKAGE = "# pyproject.toml\n"
 SPECS = [
     (page, text)
     for page, language, text in BLOCKS
-    if language == "toml" and page.startswith("docs/guides/") and page != OF_AN_INDEX
+    if language == "toml"
+    and page.startswith("docs/guides/")
+    and page != OF_AN_INDEX
+    and not text.startswith(OF_A_PACKAGE)
 ]
 
 

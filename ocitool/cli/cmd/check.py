@@ -69,4 +69,5 @@ def command(
     }
     text = texts.get(form, lambda: as_text(checked))()
     errors = tuple(error for _, error in checked.failed)
-    return Outcome(checked.to_tree(), text, checked.exit_code, errors=errors)
+    summary = checking.advice(checked, deep=deep) if form == "text" and not app.console.as_json else ""
+    return Outcome(checked.to_tree(), text, checked.exit_code, summary, errors=errors)

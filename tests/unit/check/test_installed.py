@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
-from ocitool.check.engine import RULES, installed_rules
+from ocitool.check.engine import RULES, findings, installed_rules
+from ocitool.check.look import look
 from ocitool.errors import UsageError
+from ocitool.tasks import Scope
 
 ACME = """
 from ocitool.check.finding import Location, Severity
@@ -21,6 +23,16 @@ TWO = (RULE, Rule("acme/none", "t", "r", "e", Severity.NOTE, lambda look: iter((
 BROKEN = Rule("acme/broken", "t", "r", "e", Severity.NOTE, lambda look: 1 / 0)
 TAKEN = Rule("index/order", "t", "r", "e", Severity.NOTE, labels)
 ODD = Rule("Acme", "t", "r", "e", Severity.NOTE, labels)
+OURS = Rule("index/labels", "t", "r", "e", Severity.NOTE, labels)
+GRAVE = Rule("acme/grave", "t", "r", "e", "error", labels)
+IDLE = Rule("acme/idle", "t", "r", "e", Severity.NOTE, None)
+NUMBER = Rule(7, "t", "r", "e", Severity.NOTE, labels)
+PLACES = Rule("acme/places", "t", "r", "e", Severity.NOTE, lambda look: [("here", "wrong")])
+TEXTS = Rule("acme/texts", "t", "r", "e", Severity.NOTE, lambda look: [(Location("sha256:ab"), "wrong")])
+LISTS = Rule(
+    "acme/lists", "t", "r", "e", Severity.NOTE, lambda look: [(Location(look.snapshot.root.digest, []), "wrong")]
+)
+ONE = Rule("acme/one", "t", "r", "e", Severity.NOTE, lambda look: [Location(look.snapshot.root.digest)])
 TEXT = "labels"
 AGAIN = (RULE, RULE)
 MIXED = [RULE, "labels"]
@@ -72,6 +84,10 @@ def test_a_rule_or_several(installed, attribute, ids):
         ("acme:TAKEN", "the id 'index/order' of a rule of acme:TAKEN is there already"),
         ("acme:AGAIN", "the id 'acme/labels' of a rule of acme:AGAIN is there already"),
         ("acme:ODD", "the id 'Acme' of a rule of acme:ODD is not of the form family/name"),
+        ("acme:OURS", "the id 'index/labels' of a rule of acme:OURS is in a family of ocitool"),
+        ("acme:NUMBER", "the id 7 of a rule of acme:NUMBER is not of the form family/name"),
+        ("acme:GRAVE", "the rule acme/grave of acme:GRAVE has no Severity or no function"),
+        ("acme:IDLE", "the rule acme/idle of acme:IDLE has no Severity or no function"),
         ("acme:TEXT", "entry point acme of acme:TEXT holds no Rule"),
         ("acme:MIXED", "entry point acme of acme:MIXED holds no Rule"),
         ("acme:ABSENT", "rules acme of acme:ABSENT do not load"),
@@ -81,5 +97,25 @@ def test_a_rule_or_several(installed, attribute, ids):
 def test_what_is_no_rule_is_named(installed, attribute, told):
     with pytest.raises(UsageError) as caught:
         installed(attribute)
+
+    assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "told"),
+    [
+        ("acme:BROKEN", "the rule acme/broken failed: ZeroDivisionError: division by zero"),
+        ("acme:ONE", "the rule acme/one failed: TypeError: "),
+        ("acme:PLACES", "the rule acme/places gives places that are no Location with a Digest"),
+        ("acme:TEXTS", "the rule acme/texts gives places that are no Location with a Digest"),
+        ("acme:LISTS", "the rule acme/lists gives places that are no Location with a Digest"),
+    ],
+)
+def test_what_a_rule_gives_that_is_no_finding_is_its_fault(installed, ward, attribute, told):
+    ward.index(ward.image())
+    rules = installed(attribute)
+
+    with pytest.raises(UsageError) as caught:
+        findings(look(ward.store, "1", scope=Scope()), rules=rules)
 
     assert str(caught.value).startswith(told)
