@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ocitool.build.annotations import Annotations
 from ocitool.build.base import BaseImage
+from ocitool.build.dockerfile.settings import ports_of
 from ocitool.build.spec import ImageOptions
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model import compose, mediatype
@@ -181,7 +182,7 @@ def apply_options(settings: dict[str, Any], options: ImageOptions) -> None:
     if options.labels:
         settings["Labels"] = dict(sorted({**(settings.get("Labels") or {}), **dict(options.labels)}.items()))
     if options.expose:
-        ports: dict[str, Any] = {port if "/" in port else f"{port}/tcp": {} for port in options.expose}
+        ports: dict[str, Any] = {port: {} for port in ports_of(options.expose)}
         settings["ExposedPorts"] = {**(settings.get("ExposedPorts") or {}), **dict(sorted(ports.items()))}
     if options.volumes:
         settings["Volumes"] = {**(settings.get("Volumes") or {}), **{v: {} for v in sorted(options.volumes)}}

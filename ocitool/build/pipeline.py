@@ -28,7 +28,7 @@ from ocitool.build.dockerfile.recipe import (
 )
 from ocitool.build.git import read_checkout
 from ocitool.build.project import choose_toolchain, find_spec
-from ocitool.build.request import BuildRequest, Plan, Surroundings
+from ocitool.build.request import BuildRequest, Plan, Surroundings, check_settings, merge
 from ocitool.build.run import run
 from ocitool.build.spec import BuildSpec
 from ocitool.build.unchanged import outdated, remember
@@ -114,6 +114,8 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
             for platform in platforms
             if (base := opened.get(request.base or spec.part(platform).base)) is not None
         }
+    for platform in platforms:
+        check_settings(merge(spec.part(platform).image, request.image))
     codec = parse_codec(request.compression or spec.compression or "gzip")
     annotations = _annotations(spec, platforms) + request.annotations
     families = {image.family for image in bases.values()}
@@ -137,7 +139,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         spec=spec,
         toolchain=toolchain,
         platforms=platforms,
-        tags=request.tags or tuple(Reference.parse(tag) for tag in spec.tags),
+        tags=_tags(request, spec),
         family=family,
         codec=codec,
         is_index=is_index,
@@ -150,6 +152,19 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
         recipe=recipe,
         reached=reached,
     )
+
+
+def _tags(request: BuildRequest, spec: BuildSpec) -> tuple[Reference, ...]:
+    """The names of the result. Raises UsageError for one with a digest, which the build alone can say (K062)."""
+    tags = request.tags or tuple(Reference.parse(tag) for tag in spec.tags)
+    for tag in tags:
+        if tag.digest is not None:
+            name = str(tag).partition("@")[0]
+            raise UsageError(
+                f"{tag} names a digest, and what is built gets one of its own",
+                hint=f"write {name}; the digest is printed, and written to --metadata-file",
+            )
+    return tags
 
 
 def _annotations(spec: BuildSpec, platforms: Sequence[Platform]) -> Annotations:

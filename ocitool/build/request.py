@@ -8,10 +8,12 @@ from ocitool.build.annotations import Annotations
 from ocitool.build.base import BaseImage
 from ocitool.build.compile import Planned
 from ocitool.build.dockerfile.recipe import DockerfileOptions, Reached, Recipe
+from ocitool.build.dockerfile.settings import ports_of, signal_of
 from ocitool.build.spec import BuildSpec, ImageOptions
 from ocitool.build.workplace import Workplace
 from ocitool.cache.machine import MachineStore
 from ocitool.codec.table import Codec
+from ocitool.errors import UsageError
 from ocitool.events import Listener, silent
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
@@ -103,6 +105,19 @@ class Plan:
     def options(self, platform: Platform) -> ImageOptions:
         """The settings for a platform: labels of the checkout, then the spec's, then the flags'."""
         return merge(replace(self.spec.part(platform).image, annotations=()), self.request.image, self.labels)
+
+
+def check_settings(options: ImageOptions) -> None:
+    """Raise UsageError for a port, a signal, a volume or a working directory that is none."""
+    ports_of(options.expose)
+    if options.stop_signal:
+        signal_of(options.stop_signal)
+    if "" in options.volumes:
+        raise UsageError("a volume without a path", hint="name a folder of the image, such as /data")
+    if options.workdir and not options.workdir.startswith("/"):
+        raise UsageError(
+            f"the working directory {options.workdir!r} is not absolute", hint=f"write /{options.workdir}"
+        )
 
 
 def merge(file: ImageOptions, flags: ImageOptions, labels: Sequence[tuple[str, str]] = ()) -> ImageOptions:

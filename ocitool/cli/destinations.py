@@ -112,14 +112,18 @@ def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False
             raise UsageError(
                 f"-o {text!r} does not say what to write", hint=f"write -o oci:{text or 'DIR'}, or --push"
             )
-    pushing = [one for one in outputs if one.kind == "registry" or (one.kind == "image" and one.says("push"))]
+    pushing = [
+        one
+        for one in outputs
+        if (one.kind == "registry" and one.says("push") is not False) or (one.kind == "image" and one.says("push"))
+    ]
     archived = [one for one in outputs if one.kind == "oci" or (one.kind == "docker" and one.place)]
     wanted = Wanted(
         places=(*places, *(_place(one) for one in archived)),
         files=tuple(_files(one) for one in outputs if one.kind in {"local", "tar"}),
         push=push or bool(pushing),
         by_digest=any(one.says("push-by-digest") for one in outputs),
-        keeps=any(one.kind in {"image", "cacheonly"} and one not in pushing for one in outputs),
+        keeps=any(one.kind in {"image", "registry", "cacheonly"} and one not in pushing for one in outputs),
         loads=load or any(one.kind == "docker" and not one.place for one in outputs),
         insecure=any(one.says("registry.insecure") for one in outputs),
         names=tuple(name for one in outputs if one.kind in {"image", "registry", "docker"} for name in one.names),

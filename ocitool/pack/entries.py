@@ -288,7 +288,8 @@ def _inside(root: Path, text: str) -> Path:
     try:
         real, home = path.resolve(strict=True), root.resolve(strict=True)
     except FileNotFoundError:
-        raise NotFound(f"nothing to copy at {path}", name=str(path), where=str(root)) from None
+        hint = "what is replaced is {os}, {arch} and {variant}" if "{" in text else ""
+        raise NotFound(f"nothing to copy at {path}", name=str(path), where=str(root), hint=hint) from None
     except (OSError, RuntimeError) as error:
         raise LocalIOError(f"cannot follow {path}: {error}", path=str(path)) from error
     if not Path(text).is_absolute() and not real.is_relative_to(home):

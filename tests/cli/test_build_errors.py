@@ -38,6 +38,7 @@ def check(done, code: int, *words: str) -> None:
     assert "" == done.stdout
 
 
+DIGEST = f"sha256:{'0' * 64}"
 CASES = {
     "unknown platform": (2, ("unknown platform 'linux/x87'",), build("--platform", "linux/x87")),
     "not a platform": (2, ("not a platform",), build("--platform", "a/b/c/d")),
@@ -57,6 +58,17 @@ CASES = {
     "missing spec": (10, ("nowhere.toml",), ("build", ".", "--spec", "nowhere.toml")),
     "missing base": (3, ("no OCI layout at nowhere",), build("--base", "oci:nowhere:1")),
     "annotations on docker": (2, ("annotations have no place", "--format oci"), build("--annotation", "a=b")),
+    "a port that is none": (2, ("not a port: 'http'",), build("--expose", "http")),
+    "a signal that is none": (2, ("no signal 'SIGSTOPP'",), build("--stop-signal", "SIGSTOPP")),
+    "a volume without a path": (2, ("a volume without a path",), build("--volume", "")),
+    "a relative folder": (2, ("'srv' is not absolute", "write /srv"), build("--workdir", "srv")),
+    "an unknown placeholder": (3, ("{platform}", "{os}, {arch} and {variant}"), build("--copy", "{platform}/x:/")),
+    "a digest in a name": (2, ("names a digest", "write reg.test/app:1;"), build("-t", f"reg.test/app:1@{DIGEST}")),
+    "a digest for a name": (
+        2,
+        ("names a digest", "write reg.test/app;"),
+        build("--push", "-t", f"reg.test/app@{DIGEST}"),
+    ),
     "bad epoch": (2, ("SOURCE_DATE_EPOCH",), build()),
 }
 

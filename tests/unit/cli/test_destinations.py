@@ -37,7 +37,12 @@ def test_places(text, scheme, path, names):
 
 @pytest.mark.parametrize(
     ("text", "push", "keeps"),
-    [("type=registry", True, False), ("type=image,push=true", True, False), ("type=image", False, True)],
+    [
+        ("type=registry", True, False),
+        ("type=image,push=true", True, False),
+        ("type=image", False, True),
+        ("type=registry,push=false", False, True),
+    ],
 )
 def test_registries_in_buildx_words(text, push, keeps):
     wanted = destinations([text])
