@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tarfile
+import threading
 
 import pytest
 
@@ -282,3 +283,26 @@ def test_git_repositories_are_told_with_the_other_lines_that_need_a_process(buil
     assert 1 == checked.exit_code
     assert "ADD git@h.test:a/c: clones a git repository" in checked.stdout
     assert "ADD git@h.test:a/b:" not in outcome.stderr + checked.stdout
+
+
+def test_files_of_several_urls_come_side_by_side(home, build, web):
+    """Each is answered when all are asked for; what a variable of the base says is not guessed at."""
+    together = threading.Barrier(3, timeout=30)
+    for name in "abc":
+        web.put(f"/{name}", name.encode(), together=together)
+    lines = f"ARG H={web.url}\nADD $H/a /\nENV U=$H/b\nADD $U $H/c /d/\nADD $H/a /again\n"
+
+    image = built(home, build(f"FROM scratch\n{lines}", platform="linux/amd64"))
+
+    assert [b"a", b"b", b"c"] == [image.data(path) for path in ("again", "d/b", "d/c")]
+    assert ["/a", "/b", "/c"] == sorted(path for path, _ in web.asked)
+
+
+def test_of_several_urls_the_line_of_the_one_that_fails_is_told(build, web):
+    good, gone = web.put("/good", b"x"), f"{web.url}/gone"
+
+    done = build(f"FROM scratch\nADD {good} /\nCOPY nothing /\nADD {gone} /\n")
+    alone = build(f"FROM scratch\nADD {good} /\nADD {gone} /\nADD {good} /z\n")
+
+    assert (3, True) == (done.exit_code, "Dockerfile:3: no nothing in the context" in done.stderr)
+    assert (3, True) == (alone.exit_code, f"Dockerfile:3: cannot download {gone}" in alone.stderr)

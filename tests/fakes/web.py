@@ -14,7 +14,8 @@ class Page:
     """What stands at a path. `etag` and `ranges` are as the server supports them; `headers` come on top.
 
     The next answers are first those of `statuses`, then `cuts` bodies that break after so many bytes. `is_endless`
-    repeats the data until the client leaves; `location` makes it a redirect.
+    repeats the data until the client leaves; `location` makes it a redirect. Pages with one `together` are answered
+    when as many as it counts are asked for at a time.
     """
 
     data: bytes = b""
@@ -25,6 +26,7 @@ class Page:
     cuts: list[int] = field(default_factory=list)
     is_endless: bool = False
     location: str = ""
+    together: threading.Barrier | None = None
 
     @property
     def tag(self) -> str:
@@ -58,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.web.asked.append((self.path, headers))
         page = self.web.pages.get(self.path.partition("?")[0])
+        if page is not None and page.together is not None:
+            page.together.wait()
         if page is None:
             self._answer(404, b"no such page", {})
         elif page.statuses:

@@ -4,13 +4,14 @@ With a checksum a file that is there already is not asked for again. Without, it
 still the one that is there, where the server gave anything to ask with.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ocitool.build.dockerfile.ahead import Wish
 from ocitool.build.dockerfile.origins import name_of
-from ocitool.errors import DigestMismatch
+from ocitool.errors import Cancelled, DigestMismatch, OcitoolError
 from ocitool.events import Advanced, Done, Started
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import Kind
@@ -20,11 +21,14 @@ from ocitool.pack.entries import Entry
 from ocitool.registry.answers import redact
 from ocitool.registry.downloads import Download, Edition, download
 from ocitool.store.layout import LayoutStore
+from ocitool.tasks import TaskGroup
 
 if TYPE_CHECKING:
     from ocitool.build.request import Surroundings
 
 _MODE: Final = 0o600
+_WIDTH: Final = 4
+"""Downloads at a time; a guess at what no server of files minds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +67,42 @@ class BlobContent:
 class Downloads:
     """The files that one build downloads."""
 
-    def __init__(self, around: "Surroundings", *, use_cache: bool = True) -> None:
+    def __init__(self, around: "Surroundings", ahead: Iterable[Wish] = (), *, use_cache: bool = True) -> None:
         self._around = around
+        self._ahead = tuple(ahead)
         self._use_cache = use_cache
-        self._entries: dict[tuple[str, Digest | None], Entry] = {}
+        self._entries: dict[Wish, Entry] = {}
+        self._failed: dict[Wish, OcitoolError] = {}
 
     def entry(self, url: str, checksum: Digest | None) -> Entry:
         """The file at a URL as ADD places it: mode 0600, owner 0:0, the time that its server says, else 1970.
 
-        Its path is its name alone. Raises DigestMismatch for a file that has not the checksum (nothing is kept
-        then), and what `registry.downloads.download` raises.
+        Its path is its name alone. With the first file those `ahead` come too, some at a time; what goes wrong with
+        one is raised when it is asked for. Raises DigestMismatch for a file that has not the checksum (nothing is
+        kept then), and what `registry.downloads.download` raises.
         """
-        key = (url, checksum)
-        if key not in self._entries:
-            self._entries[key] = self._entry(url, checksum)
-        return self._entries[key]
+        wish = (url, checksum)
+        if wish in self._ahead:
+            with TaskGroup(self._around.scope, min(_WIDTH, self._around.transfers)) as group:
+                for one in self._ahead:
+                    group.spawn(self._fetch, one)
+            self._ahead = ()
+        if wish in self._failed:
+            raise self._failed[wish]
+        if wish not in self._entries:
+            self._entries[wish] = self._entry(*wish)
+        return self._entries[wish]
+
+    def _fetch(self, wish: Wish) -> None:
+        """Fetch one of several, unless the build has failed by one of them."""
+        if self._failed or wish in self._entries:
+            return
+        try:
+            self._entries[wish] = self._entry(*wish)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            self._failed[wish] = error
 
     def _entry(self, url: str, checksum: Digest | None) -> Entry:
         memo = self._around.machine.memo

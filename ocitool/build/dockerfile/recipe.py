@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocitool.build.base import Base, BaseImage, check_fits, open_base
+from ocitool.build.dockerfile.ahead import certain
 from ocitool.build.dockerfile.downloads import Downloads
 from ocitool.build.dockerfile.draft import draft
 from ocitool.build.dockerfile.evaluate import Written, evaluate
@@ -267,7 +269,8 @@ class Reached:
         self._files: dict[str, Files] = {}
         self._contexts: dict[str, Files] = {}
         self.spool = Spool(spool, around.scope)
-        self._downloads = Downloads(around, use_cache=use_cache)
+        each = (certain(recipe.file, needed, recipe.wanted[platform]) for platform, needed in recipe.needed.items())
+        self._downloads = Downloads(around, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
 
     def base(self, ground: Ground) -> Base:
