@@ -10,6 +10,7 @@ from ocitool.graph.walk import walk
 from ocitool.index import edit
 from ocitool.index.entries import Selector, entries_of
 from ocitool.index.sources import platform_of
+from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
@@ -98,7 +99,12 @@ def _chosen(
     wanted = Selector(wish.platforms)
     if isinstance(seen, Index):
         entries = entries_of(seen)
-        wanted.check(entries, f"{source.label}:{name}")
+        try:
+            wanted.check(entries, f"{source.label}:{name}")
+        except NotFound as error:
+            if any(mediatype.is_index(entry.media_type) for entry in seen.entries):
+                error.hint += "; ocitool index flatten brings the entries of inner indexes up"
+            raise
         kept = edit.keep(seen, wanted)
         children = tuple(entry.descriptor for entry in entries_of(_index(kept)))
         return (document if wish.sparse else kept), children

@@ -265,13 +265,13 @@ class Repository:
         )
 
     def mount(self, digest: Digest, source: str) -> Answer:
-        """Mount a blob of the repository `source`: 201, else 202 with an upload's Location, or a 4xx. end-11."""
+        """Mount a blob of the repository `source`: 201, else 202 with a Location, or a refusal. end-11."""
         query = urlencode([("mount", str(digest)), ("from", source)], safe=":/")
         request = self._request(
             "POST",
             f"blobs/uploads/?{query}",
             f"mount {digest.short} from {source} into {self.label}",
-            ok=(201, 202, 400, 401, 403, 404, 405),
+            ok=(200, 201, 202, 400, 401, 403, 404, 405, 409, 415, 422, 501),
             scopes=(*self.scopes, *scopes_for(source, "pull")),
         )
         return self.session.send(request)

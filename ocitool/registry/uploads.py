@@ -7,7 +7,7 @@ a new one starts, a bounded number of times. A commit without an answer is settl
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from enum import Enum
 from functools import partial
 from typing import Final, TypeAlias
@@ -99,6 +99,7 @@ class _Upload:
         self._sent_in_one = 0
         self._began_s = 0.0
         self._at_commit = False
+        self._absent: NotFound | None = None
 
     def run(self, location: str | None) -> None:
         """Send it; with a session that is open already, there."""
@@ -149,6 +150,8 @@ class _Upload:
             self._outlive(error)
             return False
         except (NetworkError, NotFound, RegistryError) as error:
+            if error is self._absent:  # no session is gone, but what was to be sent
+                raise
             return self._recover(error, entry)
         return True
 
@@ -180,7 +183,12 @@ class _Upload:
 
     @contextmanager
     def _body(self, offset: int, count: int) -> Iterator[Iterator[bytes]]:
-        with self._open_at(offset) as pieces:
+        with ExitStack() as stack:
+            try:
+                pieces = stack.enter_context(self._open_at(offset))
+            except NotFound as error:
+                self._absent = error
+                raise
             yield self._counted(pieces if offset + count == self._descriptor.size else _first(pieces, count))
 
     def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:

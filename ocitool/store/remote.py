@@ -115,7 +115,7 @@ class RemoteStore:
             try:
                 return dict(self.repository.put_manifest(name, document, media_type, condition).headers)
             except OcitoolError as error:
-                if isinstance(error, RegistryError) and error.status == 412:
+                if isinstance(error, RegistryError) and error.status == 412 and condition:
                     raise Conflict(
                         f"{self.label}:{name} is no longer {condition}", tag=name, expected=condition
                     ) from error

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from ocitool.errors import AuthError, DigestMismatch, NetworkError, OcitoolError, RegistryError
+from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import OCTETS
 from ocitool.model.views import Descriptor
@@ -145,7 +145,7 @@ def test_a_registry_that_is_gone_is_a_network_error(registry, store):
     assert registry.host in caught.value.what
 
 
-MOUNT_REFUSALS = [400, 401, 403, 404, 405]
+MOUNT_REFUSALS = [200, 400, 401, 403, 404, 405, 409, 422, 501]
 
 
 @pytest.mark.parametrize("status", MOUNT_REFUSALS)
@@ -160,6 +160,19 @@ def test_a_refused_mount_becomes_an_upload(registry, opener, store, status):
 
     assert Put.STORED == store.put_blob(descriptor, StoreSource(descriptor, source))
     assert holds(registry, SMALL)
+
+
+@pytest.mark.parametrize("size", [len(SMALL), len(LARGE)], ids=["whole", "streamed"])
+def test_what_the_source_lost_is_no_session_that_is_gone(registry, opener, store, size):
+    """K034, K107: one session, not a new one for each try."""
+    from ocitool.store.base import StoreSource
+
+    source, _ = opener.open(f"{registry.host}/base")
+    descriptor = Descriptor(OCTETS, Digest.of(b"lost"), size)
+
+    with pytest.raises(NotFound, match="base"):
+        store.put_blob(descriptor, StoreSource(descriptor, source))
+    assert 1 == len(registry.asked("POST"))  # the mount that was refused opened it
 
 
 def test_a_mount_sends_no_byte(registry, opener, store):
