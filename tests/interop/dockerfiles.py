@@ -216,7 +216,7 @@ CASES: dict[str, Case] = {
         "FROM bb\nHEALTHCHECK --timeout=+2s --retries=+2 CMD\ta b\nHEALTHCHECK --interval=x --interval=y NONE\n"
     ),
     "odd names of heredocs": Case(
-        "FROM bb\nARG V=1\nCOPY <<\\E <<a'b' <<-\"c\" /d/\n$V\nE\n$V\nab\n\t$V\n\tc\nCOPY <<$V 0<<x.y /e/\n$V\n$V\nx.y\n"
+        "FROM bb\nARG V=1\nCOPY <<a*b <<[x] <<E <<E /o/\n1\na*b\n2\n[x]\n3\nE\n4\nE\nCOPY <<\\E <<a'b' <<-\"c\" /d/\n$V\nE\n$V\nab\n\t$V\n\tc\nCOPY <<$V 0<<x.y /e/\n$V\n$V\nx.y\n"
     ),
     "dollars in a replacement": Case(
         "FROM bb\nARG V=a.b D=$x\nLABEL a=${V//./$D} b=${V/./$D}\n",
@@ -336,6 +336,8 @@ CASES: dict[str, Case] = {
 }
 
 NEITHER: dict[str, Case] = {
+    "a heredoc that is a directory": Case("FROM bb\nCOPY <<.. /x\na\n..\n"),
+    "a heredoc in a directory": Case("FROM bb\nCOPY <<a/b /x\na\na/b\n"),
     "an escape of nothing in a pattern": Case("FROM bb\nLABEL a=${A#\\x}\n"),
     "ranges of ports that do not fit": Case("FROM bb\nEXPOSE 80:81-82\n"),
     "a heredoc whose quote has no end": Case('FROM bb\nCOPY <<E" /x\nE"\n'),
@@ -408,6 +410,9 @@ OURS_ALONE: dict[str, Case] = {
     "braces beside a wildcard": Case("FROM bb\nCOPY --from=odd b{2}/* /m/\n", differs="Names that are not brought"),
     "a link behind a wildcard": Case(
         "FROM bb\nCOPY --from=odd b*/link /m/\n", differs="Names that are not brought"
+    ),
+    "an archive through a link": Case(
+        "FROM bb\nADD more/nowhere.tar /a/\n", differs="Archives through links that lead nowhere"
     ),
     "a dot at the end": Case("FROM bb\nCOPY --parents dir/sub/./. /m/\n", differs="A dot at the end of --parents"),
     "an escaped mark": Case("FROM bb\nCOPY --from=odd \\\\*mark /m\n", differs="Names that are not brought"),

@@ -79,6 +79,7 @@ HARD = (
 )
 WHITEOUT = (("d", tarfile.DIRTYPE, 0o755, ""), ("d/.wh.x", tarfile.REGTYPE, 0o644, ""))
 UP = (("../up", tarfile.REGTYPE, 0o644, ""), ("d/../f", tarfile.REGTYPE, 0o644, ""))
+NOWHERE = (("link", tarfile.SYMTYPE, 0o777, "nowhere"), ("link/in", tarfile.REGTYPE, 0o644, ""))
 KINDS = {
     tarfile.DIRTYPE: "d",
     tarfile.SYMTYPE: "l",
@@ -172,7 +173,7 @@ def make_context(root: Path) -> Path:
     for name, content in packed.items():
         (root / name).write_bytes(content)
     packed = {"behind.tar.gz": gzip.compress(data) + b"behind it", "whiteout.tar": _archive(WHITEOUT)}
-    packed |= {"up.tar": _archive(UP), "hard.tar": _archive(HARD)}
+    packed |= {"up.tar": _archive(UP), "nowhere.tar": _archive(NOWHERE), "hard.tar": _archive(HARD)}
     (root / "more").mkdir()
     for name, content in packed.items():
         (root / "more" / name).write_bytes(content)

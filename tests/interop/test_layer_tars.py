@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.model.files import Kind
+from ocitool.model.views import view
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.placing import place
 from ocitool.pack.tar import tar_stream
@@ -16,8 +17,11 @@ from ocitool.rootfs.extract import contents
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.reader import read_members
 from ocitool.rootfs.tree import read_tree
+from ocitool.store.layout import LayoutStore
 from ocitool.tasks import Scope
-from tests.fakes.layers import stored
+from tests.fakes.images import put_image
+from tests.fakes.layers import stored, tar
+from tests.peers.engines import podman
 
 pytestmark = pytest.mark.interop
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
@@ -237,3 +241,25 @@ def test_a_capability_comes_back_from_gnu_tar(peer, tmp_path):
     subprocess.run([peer("tar"), "--xattrs", "--xattrs-include=*", "-xf", ours, "-C", tmp_path / "out"], check=True)
 
     assert CAPABILITY == os.getxattr(tmp_path / "out/ping", "security.capability")
+
+
+def test_podman_gives_a_file_what_the_last_link_to_it_says(peer, tmp_path):
+    """As Docker and containerd do; umoci keeps what the file's own header says."""
+    layer = tar(
+        ("f", "data", {"mode": 0o600, "uid": 7}),
+        ("g", "= f", {"mode": 0o4751, "uid": 8}),
+        ("h", "= g", {"mode": 0o640, "uid": 9, "mtime": 99}),
+        ("alone", "x", {"mode": 0o600, "uid": 7}),
+    )
+    store = LayoutStore(tmp_path / "layout", create=True)
+    put_image(store, "1", "linux/amd64", layers=[layer])
+    call = podman(peer("podman"), tmp_path)
+    image = call("pull", f"oci:{tmp_path / 'layout'}:1").split()[-1]
+
+    place = Path(call("image", "mount", image).split()[-1])
+    theirs = {path.name: path.lstat() for path in place.iterdir() if path.name in {"f", "g", "h", "alone"}}
+    read = read_tree(store, view(store.get_manifest("1")), None, scope=Scope())
+
+    assert {name: (stat.S_IMODE(one.st_mode), one.st_uid, int(one.st_mtime)) for name, one in theirs.items()} == {
+        path: (node.mode, node.uid, node.mtime) for path, node in read.walk()
+    }

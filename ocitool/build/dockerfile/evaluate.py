@@ -254,7 +254,7 @@ class _Evaluator:
         text = heredoc.content
         if heredoc.is_expanded:
             text = expand(text, state.variables, keeps_quotes=True).text
-        if "/" in heredoc.name:
+        if "/" in heredoc.name or heredoc.name in {".", ".."}:
             raise UsageError(f"not a file name for a heredoc: {heredoc.name!r}")
         return Entry(heredoc.name, Kind.FILE, 0o644, content=BytesContent(text.encode()))
 
