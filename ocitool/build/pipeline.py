@@ -35,24 +35,18 @@ from ocitool.build.unchanged import outdated, remember
 from ocitool.build.workplace import workplace
 from ocitool.codec.table import parse_codec
 from ocitool.errors import (
-    AuthError,
-    MalformedDocument,
-    NetworkError,
-    NotFound,
-    RegistryError,
     Unsupported,
     UsageError,
 )
-from ocitool.events import Done, Listener, Noted, Started
-from ocitool.graph.copy import CopyReport, publish, put_watched
+from ocitool.events import Done, Started
+from ocitool.graph.copy import CopyReport, publish, put_watched, tell_gone
 from ocitool.graph.walk import Snapshot, snapshot_of
-from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
-from ocitool.model.views import Descriptor, Index, view
+from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
 from ocitool.pack.layer import Layer, pack_layer
 from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
@@ -414,8 +408,8 @@ def deliver(
     began = time.monotonic()
 
     def replaces(tag: str, before: Descriptor) -> None:
-        if is_shared and mediatype.is_index(before.media_type):
-            _tell_gone(built, store, tag, before, around.listener)
+        if is_shared:
+            tell_gone(store, tag, before, [image.platform for image in built.images], around.listener)
 
     report = publish(
         built.snapshot,
@@ -429,19 +423,6 @@ def deliver(
         replaces=replaces,
     )
     return Delivery(store.label, tuple(names), report, time.monotonic() - began)
-
-
-def _tell_gone(built: Built, store: Store, tag: str, before: Descriptor, listener: Listener) -> None:
-    """Warn of the platforms that a tag offers and the build does not; no answer is no reason to stop."""
-    try:
-        offered = view(store.get_manifest(str(before.digest)))
-    except (NotFound, AuthError, NetworkError, RegistryError, MalformedDocument):
-        return
-    gone = offered.without(image.platform for image in built.images) if isinstance(offered, Index) else ()
-    if gone:
-        held = ", ".join(map(str, gone))
-        what = f"{store.label}:{tag} holds {held} now and will not any more"
-        listener(Noted(f"{what}; ocitool index add puts an image beside others"))
 
 
 def keep(built: Built, around: Surroundings) -> Delivery:

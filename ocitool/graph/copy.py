@@ -4,19 +4,20 @@ Children go before their parents and tags after everything, so a copy that dies 
 a manifest is there does not prove that its children are: every distinct blob and manifest is asked for.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from ocitool.errors import OcitoolError
-from ocitool.events import Advanced, Done, Listener, Started, silent
+from ocitool.errors import AuthError, MalformedDocument, NetworkError, NotFound, OcitoolError, RegistryError
+from ocitool.events import Advanced, Done, Listener, Noted, Started, silent
 from ocitool.graph.referrers import is_found, put_referrer
 from ocitool.graph.walk import Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.views import Descriptor
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, Index, view
 from ocitool.store.base import Put, Reader, Source, Store, StoreSource
 from ocitool.tasks import Scope, TaskGroup
 
@@ -51,12 +52,13 @@ def copy(
     trust: bool = False,
     anew: bool = False,
     listener: Listener = silent,
+    replaces: Callable[[str, Descriptor], None] = _nothing,
 ) -> CopyReport:
     """Copy `name` from `source` to `target` and point every tag at it.
 
     With `trust` a target that has the root is believed to have everything below it; with `anew` every manifest is
-    put whatever the target says that it has. Errors carry a note that says which side failed. After an error or a
-    cancellation the tags are what they were.
+    put whatever the target says that it has; `replaces` is as for `publish`. Errors carry a note that says which
+    side failed. After an error or a cancellation the tags are what they were.
     """
     if trust:
         root = source.get_manifest(name)
@@ -73,6 +75,7 @@ def copy(
         width=width,
         anew=anew,
         listener=listener,
+        replaces=replaces,
     )
 
 
@@ -139,6 +142,25 @@ def publish(
 
 def _is(descriptor: Descriptor | None, document: Document) -> bool:
     return descriptor is not None and descriptor.digest == document.digest
+
+
+def tell_gone(
+    target: Reader, tag: str, before: Descriptor, platforms: Iterable[Platform], listener: Listener
+) -> None:
+    """Warn of the platforms that a tag offers and that are none of these (K038).
+
+    Only an index is asked for; no answer is no reason to stop.
+    """
+    if not mediatype.is_index(before.media_type):
+        return
+    try:
+        offered = view(target.get_manifest(str(before.digest)))
+    except (NotFound, AuthError, NetworkError, RegistryError, MalformedDocument):
+        return
+    gone = offered.without(platforms) if isinstance(offered, Index) else ()
+    if gone:
+        what = f"{target.label}:{tag} holds {', '.join(map(str, gone))} now and will not any more"
+        listener(Noted(f"{what}; ocitool index add puts an image beside others"))
 
 
 def put_watched(target: Store, descriptor: Descriptor, source: Source, scope: Scope, listener: Listener) -> Put:

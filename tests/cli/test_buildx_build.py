@@ -282,6 +282,18 @@ def test_a_push_that_takes_platforms_from_a_tag_says_so(buildx, run):
     assert [0] * 4 == [done.exit_code for done in (first, smaller, again, whole)]
 
 
+def test_a_push_of_what_was_kept_says_it_too(buildx, run):
+    """K038: `push` after `build -t`."""
+    with fake_registry() as registry:
+        name = f"{registry.host}/app:1"
+        buildx("--push", "-t", name)
+        buildx("-t", name, platform="linux/amd64")
+        smaller = run("push", name)
+
+    assert 0 == smaller.exit_code, smaller.stderr
+    assert f"warning: {name} holds linux/arm64 now and will not any more" in smaller.stderr
+
+
 def test_a_name_that_is_given_twice_is_written_once(buildx, run):
     with fake_registry() as registry:
         name = f"{registry.host}/app"

@@ -163,6 +163,16 @@ CASES: dict[str, Case] = {
         "FROM nopath\nCOPY --from=bb /etc/passwd /p\nCOPY --from=bb /bin /b\nCOPY --from=bb /home /h\nCOPY --from=extra . /e/\nCOPY --from=extra e.txt /f\n",
         platforms=("linux/amd64", "linux/arm64", "linux/arm/v7"),
     ),
+    "a folder in the place of a stage": Case(
+        "FROM nowhere.invalid/x AS Extra\nRUN make\nFROM scratch\nCOPY --from=extra e.txt /\nCOPY --from=0 e.txt /f\n",
+        platforms=("linux/amd64", "linux/arm64"),
+    ),
+    "every spelling of a context": Case(
+        "FROM docker.io/library/bb:latest\nCOPY --from=library/nopath /etc/passwd /p\n"
+    ),
+    "heredocs with windows line ends": Case(
+        "FROM scratch\r\nCOPY <<a <<-a /x/\r\n1\r\na\r\n\t2\r\n\ta\r\n",
+    ),
     "copy what is ignored": Case(
         "FROM scratch\nCOPY . /a/\nCOPY docs /d/\n",
         ignore="# comment\n*\n!docs\ndocs/*\n!docs/README.md\n!dir/sub\n**/five.txt\n!src/**/*.c\n  a.txt  \n!/one/f\n",

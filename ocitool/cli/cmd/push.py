@@ -2,11 +2,12 @@
 
 import click
 
+from ocitool.build.base import open_base
 from ocitool.cli import options
 from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.graph.copy import CopyReport, copy
+from ocitool.graph.copy import CopyReport, copy, tell_gone
 from ocitool.model.reference import Reference
 
 
@@ -34,6 +35,7 @@ def command(app: App, refs: tuple[str, ...]) -> Outcome:
 def _push(app: App, reference: Reference) -> CopyReport:
     app.machine.image(str(reference))
     store, name = app.opener.open(str(reference), write=True)
+    platforms = open_base(app.machine.content, str(reference)).platforms()
     return copy(
         app.machine.content,
         str(reference),
@@ -42,4 +44,5 @@ def _push(app: App, reference: Reference) -> CopyReport:
         scope=app.scope,
         width=app.transfers,
         listener=app.listener,
+        replaces=lambda tag, before: tell_gone(store, tag, before, platforms, app.listener),
     )
