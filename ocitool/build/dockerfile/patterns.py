@@ -171,4 +171,6 @@ def _member(pattern: str, at: int) -> tuple[str, int]:
 
 
 def _malformed(pattern: str, why: str) -> UsageError:
-    return UsageError(f"not a pattern: {pattern[:200]!r}: {why}", hint="a literal [ is written [[] or \\[")
+    is_array = pattern.startswith("[") and "]" not in pattern
+    hint = "a JSON array needs double quotes and commas; " if is_array else ""
+    return UsageError(f"not a pattern: {pattern[:200]!r}: {why}", hint=f"{hint}a literal [ is written [[] or \\[")

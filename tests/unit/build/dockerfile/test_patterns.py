@@ -79,3 +79,13 @@ def test_many_stars_are_tried_once_each(matches):
     assert matches("*a*a*a*a*a*a*a*a*")("a" * 250)
     assert matches("*/*b*c")("x/bbc")
     assert not matches("*/*b*c")("x/y/bc")
+
+
+def test_what_was_meant_as_an_array_is_told_so():
+    """`COPY [a.txt, /b]` is no JSON, so that its words are patterns."""
+    with pytest.raises(UsageError) as array:
+        glob("[a.txt,")
+    with pytest.raises(UsageError) as pattern:
+        glob("a[b")
+
+    assert [True, False] == ["JSON array needs double quotes" in one.value.hint for one in (array, pattern)]
