@@ -76,7 +76,7 @@ def rows(name, file):
 
 
 def test_there_are_enough_shapes():
-    assert len(CASES) >= 30
+    assert len(CASES) >= 39
 
 
 @pytest.mark.parametrize("name", CASES)
