@@ -4,6 +4,8 @@ What a memo saves: the *shape key* covers everything about the entries but the b
 known, the tar is read and hashed first, and compressed only if the layer of that diff_id and codec is
 not in the store. The *stamp key* adds the identity of every file (device, inode, size, times): where it is known,
 nothing is read. It is only kept when every later change would show in it (`pack.stamps`).
+Files that changed and all kept their sizes are so read twice: a fresh checkout, which is far more often the reason
+for other stamps, would else be compressed again.
 """
 
 import hashlib

@@ -126,6 +126,7 @@ def test_a_dockerfile_on_standard_input_has_no_files(buildx):
     assert 0 == buildx(path="-", stdin=text).exit_code
     copied = buildx(path="-", stdin=b"FROM scratch\nCOPY amd64 /\n")
     assert (3, True) == (copied.exit_code, "no amd64 in the context" in copied.stderr)
+    assert "hint: the Dockerfile came alone; a folder and -f - give it files" in copied.stderr
     assert 2 == buildx("-f", "-", path="-", stdin=text).exit_code
 
 

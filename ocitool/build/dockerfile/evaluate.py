@@ -26,7 +26,7 @@ from ocitool.build.dockerfile.patterns import literal
 from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.resources import Process, Resources
 from ocitool.build.dockerfile.shell import expand
-from ocitool.build.dockerfile.sources import Context, Files, Layered
+from ocitool.build.dockerfile.sources import Alone, Context, Files, Layered
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, triggers
 from ocitool.build.dockerfile.state import State, Told
 from ocitool.build.dockerfile.variables import declared
@@ -235,7 +235,7 @@ class _Evaluator:
             context = self._resources.context("")
 
             def hint(path: str) -> str:
-                return context.why_absent(clean(path) or "") if isinstance(context, Context) else ""
+                return context.why_absent(clean(path) or "") if isinstance(context, Context | Alone) else ""
 
             return context, "the context", hint
         ground = needed.sources[name]

@@ -23,7 +23,7 @@ from ocitool.build.dockerfile.refuse import refuse
 from ocitool.build.dockerfile.replacements import Replacements
 from ocitool.build.dockerfile.resources import Process, Ran
 from ocitool.build.dockerfile.sent import DOCKERFILE_LIMIT, NAMES, Sent
-from ocitool.build.dockerfile.sources import Context, Files, Imaged, Layered
+from ocitool.build.dockerfile.sources import Alone, Context, Files, Imaged, Layered
 from ocitool.build.dockerfile.spool import LayerContent, Spool
 from ocitool.build.dockerfile.stages import Ground, Needed, Origin, Wanted, context_name, needed_stages
 from ocitool.build.dockerfile.variables import automatic, unused
@@ -218,7 +218,7 @@ def main_context(
 ) -> Files:
     """The files that COPY takes: those of the folder, or those that were sent in its place."""
     if options.sent is not None:
-        return Layered(options.sent.files)
+        return Layered(options.sent.files) if options.sent.files else Alone()
     return Context(source, rules, allow_sparse=allow_sparse)
 
 

@@ -94,6 +94,17 @@ class Layered(_Known):
         return self.level.names(path)
 
 
+class Alone(Layered):
+    """The files beside a Dockerfile that came without a folder: none."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def why_absent(self, _path: str) -> str:
+        """Why no file is there."""
+        return "the Dockerfile came alone; a folder and -f - give it files"
+
+
 class Level(_Known):
     """Entries by path over a tree. A level that is not much larger is never below it: the two become one.
 
