@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
@@ -87,16 +87,21 @@ def _weight(look: LayerLook) -> int:
     return 1 + len(look.listed) + 5 * len(look.programs) + sum(map(len, look.accounts.values())) // 400
 
 
-def read_layer(store: Reader, layer: Descriptor, scope: Scope, known: ReadLayers) -> LayerLook:
-    """The look at a layer, from `known` if it was read before. Raises what keeps the store from answering."""
+def read_layer(
+    store: Reader, layer: Descriptor, scope: Scope, known: ReadLayers, heard: Callable[[int], None]
+) -> LayerLook:
+    """The look at a layer, from `known` if it was read before. Raises what keeps the store from answering.
+
+    `heard` is told of each piece how many bytes it has.
+    """
     seen = known.get(layer)
     if seen is None:
-        seen = _read(store, layer, scope)
+        seen = _read(store, layer, scope, heard)
         known.put(layer, seen)
     return seen
 
 
-def _read(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
+def _read(store: Reader, layer: Descriptor, scope: Scope, heard: Callable[[int], None]) -> LayerLook:
     """The layer read once, to its end. Raises NotFound and whatever else keeps the store from answering."""
     tap = Tap()
     listed: list[Listed] = []
@@ -105,7 +110,7 @@ def _read(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
     codec = ""
     try:
         with store.open_blob(layer) as pieces:
-            head, stream = _peek(scope.pieces(pieces))
+            head, stream = _peek(_counted(scope.pieces(pieces), heard))
             codec = sniff(head)
             for member in bounded_members(tap(decompress(stream)), layer):
                 listed.append(Listed.of(member))
@@ -116,6 +121,12 @@ def _read(store: Reader, layer: Descriptor, scope: Scope) -> LayerLook:
     except (MalformedDocument, DigestMismatch, Unsupported) as damage:
         return LayerLook(codec, None, tuple(listed), tuple(programs), accounts, damage)
     return LayerLook(codec, tap.digest, tuple(listed), tuple(programs), accounts)
+
+
+def _counted(pieces: Iterable[bytes], heard: Callable[[int], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        heard(len(piece))
+        yield piece
 
 
 def _program(member: Member) -> list[Program]:

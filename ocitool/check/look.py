@@ -21,6 +21,7 @@ from ocitool.errors import (
     NotFound,
     OcitoolError,
 )
+from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.walk import MAX_SIZE, Edge, Role, Snapshot, walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -159,12 +160,13 @@ def look(
     width: int = 0,
     head: Descriptor | None = None,
     read_layers: ReadLayers | None = None,
+    listener: Listener = silent,
 ) -> Look:
     """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
 
     `width` is how many things are asked for at once, 0 for as many as the store likes. `head` is what a HEAD of
-    the name was answered, `read_layers` what is known of layers already. Raises what reading the root raises,
-    unless it is only ambiguous; whatever is wrong below it is part of the look.
+    the name was answered, `read_layers` what is known of layers already; `listener` hears of those that are read.
+    Raises what reading the root raises, unless it is only ambiguous; what is wrong below it is part of the look.
     """
     width = width or store.traits.concurrency
     try:
@@ -175,7 +177,16 @@ def look(
         snapshot = walk_below(store, root, scope=scope, width=width, tolerant=True, limit=READ_LIMIT)
     except Ambiguous as error:
         return _refused(store, error, Descriptor.of(root), {root.digest: root}, now)
-    seen = look_at(store, snapshot, scope=scope, deep=deep, now=now, width=width, read_layers=read_layers)
+    seen = look_at(
+        store,
+        snapshot,
+        scope=scope,
+        deep=deep,
+        now=now,
+        width=width,
+        read_layers=read_layers,
+        listener=listener,
+    )
     return replace(seen, head=head)
 
 
@@ -199,6 +210,7 @@ def look_at(
     now: datetime | None = None,
     width: int = 0,
     read_layers: ReadLayers | None = None,
+    listener: Listener = silent,
 ) -> Look:
     """Look at a snapshot that was taken already. Raises MalformedDocument for configs too large to be held."""
     width = width or store.traits.concurrency
@@ -220,10 +232,18 @@ def look_at(
         return _careful(lambda: _config(store, descriptor))
 
     def read_files(descriptor: Descriptor) -> LayerLook | OcitoolError:
-        return _careful(lambda: read_layer(store, descriptor, scope, known))
+        return _careful(lambda: read_layer(store, descriptor, scope, known, heard))
+
+    def heard(size: int) -> None:
+        listener(Advanced(step, size))
 
     configs = collect(scope, read_config, wanted.values(), width)
+    step = f"layers of {snapshot.root.digest}"
+    if layers:
+        listener(Started(step, f"{store.label}: layers", sum(one.size for one in layers.values())))
     files = collect(scope, read_files, layers.values(), min(4, width))
+    if layers:
+        listener(Done(step, "read"))
     answers = {**dict(zip(wanted, configs, strict=True)), **dict(zip(layers, files, strict=True))}
     errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}
     broken = {d: e for d, e in errors.items() if isinstance(e, _ANSWERS)}

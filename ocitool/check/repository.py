@@ -68,6 +68,7 @@ def check_names(
     rules: Sequence[Rule] = RULES,
     deep: bool = False,
     at_once: int = 0,
+    listener: Listener = silent,
 ) -> Checked:
     """Look at each place, several side by side; findings in the order given.
 
@@ -84,7 +85,7 @@ def check_names(
             return Checked(failed=((label, store),))
         below = max(1, (at_once or store.traits.concurrency) // width)
         try:
-            one = look(store, name, scope=scope, deep=lambda _: deep, width=below)
+            one = look(store, name, scope=scope, deep=lambda _: deep, width=below, listener=listener)
         except Cancelled:
             raise
         except OcitoolError as error:
@@ -237,6 +238,7 @@ class _Tags:
             width=self._width,
             head=head,
             read_layers=self._layers,
+            listener=self._listener,
         )
         where = f"{self._store.label}:{name}"
         found = tuple(replace(f, where=where) for f in findings(one, self._selection, self._rules))

@@ -121,7 +121,7 @@ class Console:
         if self._drawn is not None:
             self._drawn.done(event)
         label = step.label if step is not None else event.key
-        if event.outcome in {"existed", "manifest"} and not self.verbose:
+        if event.outcome in {"existed", "manifest", "read"} and not self.verbose:
             return
         size = f" {human(event.size)}" if event.size else ""
         if step is not None and step.unit:

@@ -146,3 +146,22 @@ def test_the_others_are_looked_at_where_a_repository_cannot_be_listed(ward):
 
     assert (("closed", REFUSED), ("gone", GONE)) == done.failed
     assert (8, 8, 4) == (done.tags, len(done.findings), done.exit_code)
+
+
+def test_reading_layers_is_heard(ward):
+    """K178: a large image takes minutes, and nothing else is said while its layers are read."""
+    heard = []
+    look((ward.store, "a", "a"), deep=True, listener=heard.append)
+    started, *advanced, done = heard
+
+    layer = ward.store.get_manifest(ward.image()["digest"]).tree()["layers"][0]
+    assert ("held: layers", layer["size"]) == (started.label, started.total)
+    assert layer["size"] == sum(event.size for event in advanced)
+    assert {started.key} == {event.key for event in (*advanced, done)}
+
+
+def test_a_look_that_reads_no_layer_is_silent(ward):
+    heard = []
+    look((ward.store, "a", "a"), listener=heard.append)
+
+    assert [] == heard
