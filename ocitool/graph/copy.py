@@ -4,7 +4,7 @@ Children go before their parents and tags after everything, so a copy that dies 
 a manifest is there does not prove that its children are: every distinct blob and manifest is asked for.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -114,7 +114,7 @@ def publish(
     absent = {d.digest for d in documents if anew or heads[d.digest].result is None}
     root = snapshot.documents[snapshot.root.digest]
     due = tuple(tag for tag in tags if not tag or not _is(tagged[tag].result, root))
-    with _side("destination"):
+    with _side("destination"), _kept_elsewhere(skipped):
         for wave in waves:
             with TaskGroup(scope, width) as group:
                 for document in wave:
@@ -212,6 +212,19 @@ class _Watched:
         for piece in self.scope.pieces(pieces):
             yield piece
             self.listener(Advanced(self.key, len(piece)))
+
+
+@contextmanager
+def _kept_elsewhere(skipped: Sequence[Descriptor]) -> Iterator[None]:
+    """Name the foreign layers where a registry refuses a manifest for want of them (K058)."""
+    try:
+        yield
+    except RegistryError as error:
+        if skipped and error.has("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"):
+            for layer in skipped:
+                error.add_note(f"layer {layer.digest} is foreign: it is kept at {layer.urls[0]} and was not copied")
+            error.hint = "this registry wants foreign layers too: push what is there as blobs, then copy"
+        raise
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Watched(MemoryStore):
         super().__init__("reg.test/target")
         self.log: list[str] = []
         self.refuses: Digest | None = None
+        self.diagnostics: tuple[tuple[str, str, str], ...] = ()
 
     def put_blob(self, descriptor, source):
         put = super().put_blob(descriptor, source)
@@ -51,7 +52,7 @@ class Watched(MemoryStore):
 
     def put_manifest(self, document, *tags, expect=None):
         if document.digest == self.refuses:
-            raise RegistryError("refused", status=400)
+            raise RegistryError("refused", status=400, diagnostics=self.diagnostics)
         self.log.append("index" if mediatype.is_index(document.media_type) else "manifest")
         return super().put_manifest(document, *tags, expect=expect)
 
@@ -134,6 +135,21 @@ def test_foreign_layer_is_skipped_and_its_descriptor_kept(source, target):
 
     assert (foreign,) == report.skipped
     assert document == target.get_manifest("v1")
+
+
+def test_foreign_layer_that_a_registry_wants_is_named(source, target):
+    """K058: with where it is kept, and what to do."""
+    foreign = Descriptor(mediatype.OCI_FOREIGN_GZIP, Digest.of(b"far"), 3, urls=("https://files.test/l.tgz",))
+    document = image(source, "a", foreign)
+    source.put_manifest(document, "v1")
+    target.refuses, target.diagnostics = document.digest, (("MANIFEST_BLOB_UNKNOWN", "unknown", ""),)
+
+    with pytest.raises(RegistryError, match="refused") as caught:
+        copy(source, "v1", target, "v1", scope=Scope())
+
+    kept = f"layer {foreign.digest} is foreign: it is kept at https://files.test/l.tgz and was not copied"
+    assert kept in caught.value.__notes__
+    assert "as blobs" in caught.value.hint
 
 
 def test_dead_copy_leaves_the_tag_as_it_was(source, target, published):
