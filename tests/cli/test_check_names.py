@@ -7,7 +7,6 @@ import pytest
 from ocitool.store.layout import LayoutStore
 from tests.fakes.faults import Fault
 from tests.fakes.many import many
-from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward
 
 
@@ -22,12 +21,6 @@ def places(home, monkeypatch):
         ward.index(ward.image(), tag="good")
         store.delete(gone["digest"])
     return gone["digest"]
-
-
-@pytest.fixture
-def registry():
-    with fake_registry() as fake:
-        yield fake
 
 
 def test_one_that_is_not_there_is_told_and_the_others_are_looked_at(places, run):

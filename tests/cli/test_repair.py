@@ -1,45 +1,16 @@
 """`ocitool repair` where it cannot look, where somebody else writes, and where lost children come from."""
 
 import json
-from contextlib import ExitStack
 
 import pytest
 
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
-from ocitool.registry.hosts import Access
-from ocitool.store.locate import Opener
-from ocitool.tasks import Scope
 from tests.fakes.faults import Fault
 from tests.fakes.registry import fake_registry
-from tests.fakes.sick import Ward, member, tar
+from tests.fakes.sick import member, tar
 
 AT_ONCE = {"Retry-After": "0"}
-
-
-@pytest.fixture
-def registry():
-    with fake_registry() as running:
-        yield running
-
-
-@pytest.fixture
-def ward():
-    """`ward(LOC)`: what fills a place with images."""
-    with ExitStack() as stack:
-        opener = stack.enter_context(Opener(Access(), Scope()))
-        yield lambda place: Ward(opener.open(place, write=True)[0])
-
-
-@pytest.fixture
-def app(registry, ward):
-    """The repository that is to be mended."""
-    return ward(f"{registry.host}/app")
-
-
-@pytest.fixture
-def name(registry):
-    return f"{registry.host}/app:1"
 
 
 def tagged(registry):

@@ -6,29 +6,8 @@ import pytest
 
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
-from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
-from ocitool.store.locate import Opener
-from ocitool.tasks import Scope
-from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward, member, program, tar
-
-
-@pytest.fixture
-def registry():
-    with fake_registry() as running:
-        yield running
-
-
-@pytest.fixture
-def app(registry):
-    with Opener(Access(), Scope()) as opener:
-        yield Ward(opener.open(f"{registry.host}/app", write=True)[0])
-
-
-@pytest.fixture
-def name(app):
-    return f"{app.store.label}:1"
 
 
 @pytest.fixture

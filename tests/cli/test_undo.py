@@ -8,39 +8,10 @@ import pytest
 
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
-from ocitool.registry.hosts import Access
-from ocitool.store.layout import LayoutStore
-from ocitool.store.locate import Opener
-from ocitool.tasks import Scope
 from tests.fakes.faults import Fault
 from tests.fakes.registry import fake_registry
-from tests.fakes.sick import Ward
 
 MOMENT = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-
-
-@pytest.fixture
-def registry():
-    with fake_registry() as running:
-        yield running
-
-
-@pytest.fixture
-def app(registry):
-    """The repository that is mended."""
-    with Opener(Access(), Scope()) as opener:
-        yield Ward(opener.open(f"{registry.host}/app", write=True)[0])
-
-
-@pytest.fixture
-def name(app):
-    return f"{app.store.label}:1"
-
-
-@pytest.fixture
-def kept(tmp_path):
-    """A layout that has what the registry loses."""
-    return Ward(LayoutStore(tmp_path / "kept", create=True))
 
 
 class TestRefill:
