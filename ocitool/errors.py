@@ -196,6 +196,14 @@ class DigestMismatch(OcitoolError):  # noqa: N818 - the field's word
         self.where = where
 
 
+class SizeMismatch(DigestMismatch):
+    """Content of the right digest and of another size than its descriptor says; `size` is its own, in bytes."""
+
+    def __init__(self, what: str, *, size: int = 0, expected: str = "", where: str = "", hint: str = "") -> None:
+        super().__init__(what, expected=expected, got=str(size), where=where, hint=hint)
+        self.size = size
+
+
 class HeaderMismatch(DigestMismatch):
     """Content that a registry served under another digest than its own; whether it is the wanted is not said."""
 

@@ -46,6 +46,9 @@ def mend_image(
     work = _Work(look, manifest, entry)
     if ruling.config is not None and image is not None and image.config is not None:
         work.set_config(image.config.document, ruling.config, ruling.rule)
+    elif image is not None and image.config is not None:
+        work.set_config_size(image.config.document.size)
+    work.set_layer_sizes()
     work.set_types()
     work.set_own_type()
     if family is not None and mediatype.family_of(effective_type(work.document)) not in (None, family):
@@ -74,6 +77,25 @@ class _Work:
         def change(tree: Tree) -> None:
             tree["config"]["digest"], tree["config"]["size"] = str(config.digest), config.size
             tree["config"].pop("data", None)
+
+        self.document = self.document.edit(change)
+
+    def set_config_size(self, size: int) -> None:
+        if size != self._manifest.config.size:
+            self._because("config/size", f"the config{self._of} has {size} bytes", "config")
+            self.document = self.document.edit(lambda tree: tree["config"].update(size=size))
+
+    def set_layer_sizes(self) -> None:
+        sizes: dict[int, int] = {}
+        for number, layer in enumerate(self._manifest.layers):
+            seen = self._look.layers.get(layer.digest)
+            if seen is not None and seen.size is not None and seen.size != layer.size:
+                sizes[number] = seen.size
+                self._because("layer/size", f"layer {number}{self._of} has {seen.size} bytes", "layers")
+
+        def change(tree: Tree) -> None:
+            for number, size in sizes.items():
+                tree["layers"][number]["size"] = size
 
         self.document = self.document.edit(change)
 

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
@@ -18,12 +18,15 @@ from ocitool.model.views import Descriptor
 from ocitool.rootfs.reader import Member
 from ocitool.rootfs.tree import Listed, bounded_members
 from ocitool.store.base import Reader
+from ocitool.store.verify import own_size
 from ocitool.tasks import Scope
 
 _PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
 _PASSWD_LIMIT: Final = 1024 * 1024
 _PROGRAM_LIMIT: Final = 1024 * 1024 * 1024
 """Largest file that is looked into for a program, in bytes; a guess. Sparse files can be of any size (K158)."""
+_LARGEST: Final = 64 * 1024**3
+"""Most bytes that are read of a layer whose size is wrong, a guess: what a registry sends must end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,14 @@ class Program:
 class LayerLook:
     """What reading a layer to its end showed. `codec` is what its bytes are, whatever its type says.
 
-    `damage` is why it could not be read to its end; then the other fields hold what came before that.
+    `damage` is why it could not be read to its end; then the other fields hold what came before that. `size` is how
+    many bytes it has, whatever its descriptor says.
     `accounts` are the contents of etc/passwd and etc/group.
     """
 
     codec: str
     diff_id: Digest | None = None
+    size: int | None = None
     listed: tuple[Listed, ...] = ()
     programs: tuple[Program, ...] = ()
     accounts: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), hash=False)
@@ -97,6 +102,9 @@ def read_layer(
     seen = known.get(layer)
     if seen is None:
         seen = _read(store, layer, scope, heard)
+        size = own_size(store, layer, _LARGEST) if isinstance(seen.damage, DigestMismatch) else None
+        if size is not None:
+            seen = _read(store, replace(layer, size=size), scope, heard)
         known.put(layer, seen)
     return seen
 
@@ -119,8 +127,8 @@ def _read(store: Reader, layer: Descriptor, scope: Scope, heard: Callable[[int],
                 elif member.kind is Kind.FILE and 0 < member.size <= _PROGRAM_LIMIT:
                     programs += _program(member)
     except (MalformedDocument, DigestMismatch, Unsupported) as damage:
-        return LayerLook(codec, None, tuple(listed), tuple(programs), accounts, damage)
-    return LayerLook(codec, tap.digest, tuple(listed), tuple(programs), accounts)
+        return LayerLook(codec, None, None, tuple(listed), tuple(programs), accounts, damage)
+    return LayerLook(codec, tap.digest, layer.size, tuple(listed), tuple(programs), accounts)
 
 
 def _counted(pieces: Iterable[bytes], heard: Callable[[int], None]) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, View
 from ocitool.rootfs.tree import Tree
 from ocitool.store.base import Reader
-from ocitool.store.verify import read_blob
+from ocitool.store.verify import own_size, read_blob
 from ocitool.tasks import Scope, collect
 
 T = TypeVar("T")
@@ -270,4 +270,12 @@ def _careful(read: Callable[[], T]) -> T | OcitoolError:
 
 
 def _config(store: Reader, descriptor: Descriptor) -> ImageConfig:
-    return ImageConfig.of(Document(read_blob(store, descriptor, MANIFEST_LIMIT), descriptor.media_type))
+    """The config, also where its descriptor says a wrong size."""
+    try:
+        raw = read_blob(store, descriptor, MANIFEST_LIMIT)
+    except _ANSWERS:
+        size = own_size(store, descriptor, MANIFEST_LIMIT) if descriptor.data is None else None
+        if size is None:
+            raise
+        raw = read_blob(store, replace(descriptor, size=size), MANIFEST_LIMIT)
+    return ImageConfig.of(Document(raw, descriptor.media_type))

@@ -1,8 +1,9 @@
 """Streams that compare what passes with what a descriptor promises, and reads that are bounded."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from ocitool.errors import Conflict, DigestMismatch, MalformedDocument
+from ocitool.errors import Conflict, DigestMismatch, MalformedDocument, SizeMismatch
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Expect, Reader
@@ -11,7 +12,7 @@ from ocitool.store.base import Expect, Reader
 def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:
     """The same pieces; DigestMismatch at the first byte too many, or at the end if size or digest differ.
 
-    A last piece that makes the size exceed is never passed on.
+    SizeMismatch where only the size does. A last piece that makes the size exceed is never passed on.
     """
     tap = Tap(descriptor.digest.algorithm)
     for piece in stream:
@@ -25,12 +26,10 @@ def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Ite
             )
         yield piece
     if tap.size != descriptor.size:
-        raise DigestMismatch(
-            f"{where} sent {tap.size} of the {descriptor.size} bytes of {descriptor.digest}",
-            expected=str(descriptor.size),
-            got=str(tap.size),
-            where=where,
-        )
+        what = f"{where} sent {tap.size} of the {descriptor.size} bytes of {descriptor.digest}"
+        if tap.digest == descriptor.digest:
+            raise SizeMismatch(what, size=tap.size, expected=str(descriptor.size), where=where)
+        raise DigestMismatch(what, expected=str(descriptor.size), got=str(tap.size), where=where)
     if tap.digest != descriptor.digest:
         raise DigestMismatch(
             f"content of {descriptor.digest} from {where} hashes to {tap.digest}",
@@ -51,6 +50,22 @@ def check_bytes(data: bytes, digest: Digest, where: str) -> None:
             got=str(got),
             where=where,
         )
+
+
+def own_size(store: Reader, descriptor: Descriptor, limit: int) -> int | None:
+    """The bytes of a blob whose descriptor says another size; None unless it has its digest and less than `limit`.
+
+    Reads all of it. Raises what reading raises.
+    """
+    try:
+        with store.open_blob(replace(descriptor, size=limit, data=None)) as pieces:
+            for _ in pieces:
+                pass
+    except SizeMismatch as error:
+        return error.size if error.size != descriptor.size else None
+    except DigestMismatch:
+        return None
+    return None
 
 
 def read_blob(store: Reader, descriptor: Descriptor, limit: int) -> bytes:

@@ -33,8 +33,17 @@ def missing(look: Look) -> Iterator[Hit]:
             yield _in_manifest(image), f"config {image.manifest.config.digest} is not there"
 
 
+def size(look: Look) -> Iterator[Hit]:
+    """A config of the right digest and of another size than the manifest says."""
+    for image in _each(look):
+        said = image.manifest.config.size
+        if image.config is not None and image.config.document.size != said:
+            at = Location(image.digest, "/config/size", label=image.label)
+            yield at, f"the manifest says {said} bytes, the config has {image.config.document.size}"
+
+
 def malformed(look: Look) -> Iterator[Hit]:
-    """A config that is none, is not what its descriptor says, or holds what engines cannot read (K047)."""
+    """A config that is none, is not of its digest, or holds what engines cannot read (K047)."""
     for image in _each(look):
         error = look.broken.get(image.manifest.config.digest)
         if error is not None:
@@ -217,8 +226,13 @@ RULES: Final = (
         "GET of the config answers 404", _ERROR, missing, fixable=True,
     ),
     Rule(
+        "config/size", "The config has another size than the manifest says",
+        "Clients that compare sizes refuse it, or read no further than the manifest says.",
+        "a size of 9 for a config of 208 bytes", _ERROR, size, fixable=True,
+    ),
+    Rule(
         "config/malformed", "The config is no image config",
-        "Engines refuse what does not parse or does not have the size and digest that the manifest names.",
+        "Engines refuse what does not parse or does not have the digest that the manifest names.",
         "rootfs without type `layers`", _ERROR, malformed,
     ),
     Rule(

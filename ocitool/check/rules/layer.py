@@ -69,8 +69,15 @@ def uncommon_digest(look: Look) -> Iterator[Hit]:
             yield _at(image, number, "/digest"), f"a {layer.digest.algorithm} digest: some clients know sha256 only"
 
 
+def size(look: Look) -> Iterator[Hit]:
+    """A layer of the right digest and of another size than the manifest says."""
+    for image, number, layer, seen in _seen(look):
+        if seen.size is not None and seen.size != layer.size:
+            yield _at(image, number, "/size"), f"the manifest says {layer.size} bytes, the layer has {seen.size}"
+
+
 def digest(look: Look) -> Iterator[Hit]:
-    """A layer that is not of the digest or size that the manifest says."""
+    """A layer that is not of the digest that the manifest says."""
     return _damaged(look, lambda damage: isinstance(damage, DigestMismatch))
 
 
@@ -265,9 +272,14 @@ RULES: Final = (
         "sha512:…", _WARNING, uncommon_digest,
     ),
     Rule(
-        "layer/digest", "A layer is not of the digest or size that the manifest says",
+        "layer/size", "A layer has another size than the manifest says",
+        "Clients that compare sizes refuse it, or read no further than the manifest says.",
+        "a size of 9 for a layer of 8 bytes", _ERROR, size, fixable=True, needs_deep=True,
+    ),
+    Rule(
+        "layer/digest", "A layer is not of the digest that the manifest says",
         "Every client refuses it after the download.",
-        "a size of 9 for a layer of 8 bytes", _ERROR, digest, needs_deep=True,
+        "the bytes of another layer under its digest", _ERROR, digest, needs_deep=True,
     ),
     Rule(
         "layer/escaping-path", "A file of a layer leads out of the image",

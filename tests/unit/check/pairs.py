@@ -181,6 +181,14 @@ def layer_size(ward: Ward, ill: bool) -> None:
     two(ward, with_layer(ward, layer | {"size": layer["size"] + ill}))
 
 
+def other_layer(ward: Ward, ill: bool) -> None:
+    """The registry holds other bytes of the same length under the digest of a layer."""
+    layer = gzip_layer(ward, mediatype.OCI_LAYER_GZIP)
+    two(ward, with_layer(ward, layer))
+    if ill:
+        ward.store._blobs[Digest(layer["digest"])] = packed(program("amd64"))
+
+
 def in_layer_type(ill_type: str, right: str) -> Callable[[Ward, bool], object]:
     """The arm64 image's layer, gzip bytes, under one type or the other."""
     return lambda w, ill: two(w, with_layer(w, gzip_layer(w, ill_type if ill else right)))
@@ -310,6 +318,9 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     ),
     "index/too-large": too_large,
     "config/missing": lambda w, ill: without_blob(w, lambda tree: tree["config"], ill),
+    "config/size": lambda w, ill: two(
+        w, w.image("linux/arm64", manifest=lambda tree: tree["config"].update(size=9) if ill else None)
+    ),
     "config/malformed": in_config(
         rootfs=({"type": "floppies"}, {"type": "layers", "diff_ids": [str(Digest.of(program("arm64")))]})
     ),
@@ -331,7 +342,8 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "layer/docker-zstd": zstd,
     "layer/foreign": foreign,
     "layer/uncommon-digest": sha512,
-    "layer/digest": layer_size,
+    "layer/size": layer_size,
+    "layer/digest": other_layer,
     "layer/escaping-path": in_layer([tar(member("../../etc/x"))], [tar(member("./etc/x"))]),
     "layer/damaged": in_layer([CUT], [tar(member("a", b"x" * 2000))]),
     "layer/compression": in_layer_type(mediatype.OCI_LAYER, mediatype.OCI_LAYER_GZIP),

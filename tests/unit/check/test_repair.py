@@ -16,7 +16,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.views import view
 from ocitool.tasks import Scope
 from tests.fakes.programs import Elf
-from tests.fakes.sick import MACHINES, Loose, Ward, member, program, tar
+from tests.fakes.sick import MACHINES, Loose, Ward, member, packed, program, tar
 from tests.unit.check.pairs import as_platform, retyped, two
 
 
@@ -299,6 +299,32 @@ def test_size_and_type_come_from_the_child(ward, repair):
     two(ward, ward.image("linux/arm64") | wrong)
 
     assert ([], []) == repair()
+
+
+@pytest.mark.parametrize("said", [9, 10**6, 10**11])
+@pytest.mark.parametrize(
+    "part", [lambda tree: tree["config"], lambda tree: tree["layers"][0]], ids=["config", "layer"]
+)
+def test_the_size_of_a_part_is_that_of_its_bytes(ward, repair, part, said):
+    """A size alone is wrong, and the digest tells that the bytes are meant: nothing is guessed."""
+    amd64, right = ward.image(), ward.image("linux/arm64")
+    ward.index(amd64, ward.image("linux/arm64", manifest=lambda tree: part(tree).update(size=said)))
+
+    assert ([], []) == repair()
+    assert [amd64["digest"], right["digest"]] == [str(entry.digest) for entry in entries(ward)]
+
+
+def test_one_layer_with_a_right_and_a_wrong_size(ward, repair):
+    """Whichever is read, each manifest is compared with what the layer has."""
+    layers = [tar(member("data"))]
+    right = ward.image(layers=layers)
+    ward.index(
+        right, ward.image("linux/arm64", layers=layers, manifest=lambda tree: tree["layers"][0].update(size=9))
+    )
+
+    assert ([], []) == repair()
+    sizes = {view(ward.store.get_manifest(str(entry.digest))).layers[0].size for entry in entries(ward)}
+    assert {len(packed(layers[0]))} == sizes
 
 
 def test_an_inner_index_is_flattened(ward, repair):
