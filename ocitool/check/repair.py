@@ -6,7 +6,7 @@ the old one along only with consent: they are never pointed at the new digest (K
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocitool.change import plan as plans
 from ocitool.change.plan import Plan, PutBlob
@@ -17,7 +17,7 @@ from ocitool.check.finding import Finding, Severity
 from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
 from ocitool.check.mending import CHILD, Mending, Wishes, label_of, lacks, name_type, named
-from ocitool.check.refill import Refilled, stand_in
+from ocitool.check.refill import Origin, Refilled, stand_in
 from ocitool.errors import DigestMismatch
 from ocitool.index import edit
 from ocitool.model import mediatype
@@ -90,6 +90,7 @@ class _Mender:
         self._brought = refilled.manifests if refilled is not None else {}
         self._wrong = refilled.wrong if refilled is not None else set()
         self._blobs = refilled.blobs if refilled is not None else {}
+        self._has_blob = refilled.has_blob if refilled is not None else _nowhere
         self.work = Mending(wishes)
         self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
         self._dropped: set[Digest] = set()
@@ -241,18 +242,34 @@ class _Mender:
         if entry.digest in self._brought:
             return
         kinds = dict.fromkeys(image.manifest.layers, "layer") | {image.manifest.config: "config"}
-        lost = {blob: self._blobs[blob.digest] for blob in kinds if blob.digest in self._blobs}
+        lost: dict[Descriptor, tuple[str, Origin]] = {}
+        for blob, kind in kinds.items():
+            own = self._with_own_size(blob, image)
+            # Some stores call a blob absent that is not of the size they are asked for.
+            if blob.digest in self._blobs and (own is blob or not self._has_blob(own)):
+                lost[own] = kind, self._blobs[blob.digest]
         if not lost:
             return
-        whole = next((one for one in lost.values() if one.store.head(str(entry.digest)) is not None), None)
+        origins = [origin for _, origin in lost.values()]
+        # A manifest that says a wrong size cannot be copied with what is below it.
+        is_right = all(self._with_own_size(blob, image) is blob for blob in kinds)
+        whole = next((one for one in origins if is_right and one.store.head(str(entry.digest)) is not None), None)
         if whole is not None:  # with what nobody has looked at
             self.work.bring(whole, entry)
         else:
-            for blob, origin in lost.items():
-                self.work.put(PutBlob(blob, StoreSource(blob, origin.store), f"{kinds[blob]} of {label_of(entry)}"))
-        places = ", ".join(dict.fromkeys(origin.label for origin in lost.values()))
-        rules = tuple(dict.fromkeys(f"{kinds[blob]}/missing" for blob in lost))
+            for blob, (kind, origin) in lost.items():
+                self.work.put(PutBlob(blob, StoreSource(blob, origin.store), f"{kind} of {label_of(entry)}"))
+        places = ", ".join(dict.fromkeys(origin.label for origin in origins))
+        rules = tuple(dict.fromkeys(f"{kind}/missing" for kind, _ in lost.values()))
         self.work.because(rules, f"what {named(entry)} lacks is brought back from {places}", entry.digest)
+
+    def _with_own_size(self, blob: Descriptor, image: Image) -> Descriptor:
+        """The descriptor with the size that the bytes have, if they were seen; itself where it says so."""
+        layer = self._look.layers.get(blob.digest)
+        size = layer.size if layer is not None else None
+        if blob == image.manifest.config and image.config is not None:
+            size = image.config.document.size
+        return blob if size in {None, blob.size} else replace(blob, size=size, data=None)
 
     def _attestation(self, tree: Tree, entry: Descriptor) -> Tree:
         child = self._look.snapshot.documents.get(entry.digest)
@@ -395,6 +412,10 @@ def _is_taken(platform: Platform, index: Index, rulings: Sequence[Verdict], numb
 def doubtful(look: Look) -> frozenset[Digest]:
     """The images whose layers have to be read before their platform can be mended."""
     return frozenset(image.digest for image in look.images if verdict(look, image) != RIGHT)
+
+
+def _nowhere(_: Descriptor) -> bool:
+    return False
 
 
 def _is_attestation(tree: Tree) -> bool:

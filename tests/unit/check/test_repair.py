@@ -14,10 +14,15 @@ from ocitool.check.repair import plan_repair
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
+from ocitool.store.layout import LayoutStore
 from ocitool.tasks import Scope
 from tests.fakes.programs import Elf
 from tests.fakes.sick import MACHINES, Loose, Ward, member, packed, program, tar
 from tests.unit.check.pairs import as_platform, retyped, two
+
+PARTS = pytest.mark.parametrize(
+    "part", [lambda tree: tree["config"], lambda tree: tree["layers"][0]], ids=["config", "layer"]
+)
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def repair(ward, tmp_path):
         seen = look(refilled, "1", scope=Scope(), deep=lambda _: True)
         done = plan_repair(seen, "1", Wishes(**wishes), refilled)
         known = {finding.rule for finding in findings(look(ward.store, "1", scope=Scope(), deep=lambda _: True))}
-        known |= {"--attestations-to-referrers"}
+        known |= {"--attestations-to-referrers", *(finding.rule for finding in findings(seen))}
         assert [] == [c.text() for c in done.plan.changes() if not c.why or not known.issuperset(c.why)]
         if not done.is_blocked:
             apply(done.plan, ward.store, Journal(tmp_path / "journal"), Scope())
@@ -302,9 +307,7 @@ def test_size_and_type_come_from_the_child(ward, repair):
 
 
 @pytest.mark.parametrize("said", [9, 10**6, 10**11])
-@pytest.mark.parametrize(
-    "part", [lambda tree: tree["config"], lambda tree: tree["layers"][0]], ids=["config", "layer"]
-)
+@PARTS
 def test_the_size_of_a_part_is_that_of_its_bytes(ward, repair, part, said):
     """A size alone is wrong, and the digest tells that the bytes are meant: nothing is guessed."""
     amd64, right = ward.image(), ward.image("linux/arm64")
@@ -312,6 +315,33 @@ def test_the_size_of_a_part_is_that_of_its_bytes(ward, repair, part, said):
 
     assert ([], []) == repair()
     assert [amd64["digest"], right["digest"]] == [str(entry.digest) for entry in entries(ward)]
+
+
+@PARTS
+@pytest.mark.parametrize("is_whole", [True, False], ids=["image", "blob"])
+def test_a_lost_part_comes_back_with_its_own_size(ward, repair, part, is_whole):
+    """What the plan brings is what the source has, whatever the old manifest says of it."""
+    wrong = ward.image("linux/arm64", manifest=lambda tree: part(tree).update(size=9))
+    ward.index(ward.image(), wrong)
+    mirror = Ward(Loose("mirror"))
+    right = mirror.image("linux/arm64")
+    if is_whole:
+        mirror.store.plant(ward.store.get_manifest(wrong["digest"]))
+    del ward.store._blobs[Digest(part(mirror.store.get_manifest(right["digest"]).tree())["digest"])]
+
+    assert ([], []) == repair(sources=(Origin(mirror.store, "1", "mirror"),))
+    assert right["digest"] == entries(ward)[1].digest
+
+
+@PARTS
+def test_a_part_of_another_size_is_not_lost(ward, repair, tmp_path, part):
+    """A layout calls a blob absent that has not the size it is asked for."""
+    ward.store, mirror = LayoutStore(tmp_path / "layout", create=True), Ward(Loose("mirror"))
+    ward.index(ward.image(), ward.image("linux/arm64", manifest=lambda tree: part(tree).update(size=9)))
+    right = mirror.image("linux/arm64")
+
+    assert ([], []) == repair(sources=(Origin(mirror.store, "1", "mirror"),))
+    assert right["digest"] == entries(ward)[1].digest
 
 
 def test_one_layer_with_a_right_and_a_wrong_size(ward, repair):
