@@ -33,6 +33,17 @@ def tar(files, **more) -> bytes:
 CONTEXT = tar({"Dockerfile": DOCKERFILE, "d/f": b"a file\n", ".dockerignore": b"d\n"}, link="d/f")
 
 
+def holes(size: int) -> bytes:
+    """A tar with a Dockerfile and a file of that size, of which one byte is there."""
+    sparse = {"major": "1", "minor": "0", "name": "f", "realsize": str(size)}
+    out = io.BytesIO(tar({"Dockerfile": DOCKERFILE}))
+    with tarfile.open(fileobj=out, mode="a", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("f")
+        info.size, info.pax_headers = 513, {f"GNU.sparse.{key}": value for key, value in sparse.items()}
+        archive.addfile(info, io.BytesIO(b"1\n0\n1\n".ljust(512, b"\0") + b"x"))
+    return out.getvalue()
+
+
 @pytest.fixture
 def send(home, run, monkeypatch):
     """`send(b"...", "-f", "x")`: a context on standard input, or at the URL `path`."""
@@ -95,6 +106,7 @@ def test_a_dockerfile_of_another_name_in_it(home, send):
         (2, "is compressed, and holds no tar", gzip.compress(b"no tar"), ()),
         (2, "Dockerfile has more than", tar({"Dockerfile": b"#" * 8_400_000}), ()),
         (2, "has more than", b"#" * 8_400_000, ()),
+        (6, "files of more than 17179869184 bytes", holes(1 << 45), ()),
         (2, "-f names another", b"FROM scratch\n", ("-f", "x")),
         (2, "Dockerfile of standard input:1: ", tar({"Dockerfile": b"FORM x\n"}), ()),
         (9, "RUN needs a process", tar({"Dockerfile": b"FROM scratch\nRUN x\n"}), ()),

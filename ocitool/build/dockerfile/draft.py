@@ -265,7 +265,11 @@ def _go_lines(lines: Sequence[Line]) -> tuple[list[str], list[str]]:
     found: list[GoBuild] = [
         build for line in lines for build in go_builds(line.run, line.workdir, line.variables, line.folders)
     ]
-    said = list(dict.fromkeys(f"{key} = {value}" for build in found for key, value in build.guesses))
+    guesses: dict[str, str] = {}
+    for build in found:
+        for key, value in build.guesses:
+            guesses.setdefault(key, value)  # a table says a key once, for all its compiles
+    said = [f"{key} = {value}" for key, value in guesses.items()]
     if any(foreign_flags(build.flags) for build in found):
         said.append("flags = []")
     return said, [build.output for build in found]

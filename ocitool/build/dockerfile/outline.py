@@ -187,12 +187,14 @@ class _Reader:
 
     def _use(self, word: str, args: dict[str, Parameter]) -> None:
         """Note the global arguments that a word names, and those that their defaults name."""
-        for name in expand(word, self.scope, escape=self.file.escape).names:
-            one = self._globals.get(name)
-            if one is not None and name not in args and isinstance(one.at, Arg):
-                args[name] = one
-                if name not in self.wanted.arguments:
-                    self._use(dict(one.at.items).get(name) or "", args)
+        words = [word]
+        while words:
+            for name in expand(words.pop(), self.scope, escape=self.file.escape).names:
+                one = self._globals.get(name)
+                if one is not None and name not in args and isinstance(one.at, Arg):
+                    args[name] = one
+                    if name not in self.wanted.arguments:
+                        words.append(dict(one.at.items).get(name) or "")
 
     def _declare(
         self, arg: Arg, outer: Mapping[str, str], variables: Mapping[str, str], found: dict[str, Parameter]

@@ -103,7 +103,8 @@ class Spool:
     ) -> tuple[Entry, ...] | None:
         """The same of an archive that comes as a stream, read once.
 
-        Raises MalformedDocument for more than `limit` bytes in it, or more than `max_files` files.
+        Raises MalformedDocument for more than `limit` bytes in it, or in its files, whose holes are written in
+        full, or more than `max_files` files.
         """
         try:
             stream = _limited(_opened(pieces), limit)
@@ -116,9 +117,13 @@ class Spool:
         found: dict[str, Entry] = {}
         files: dict[str, int] = {}  # which names are of one file
         dressed: dict[int, Member] = {}
+        size = 0
         for number, member in enumerate(read_members(self._scope.pieces(chain((head,), stream)), drain=False)):
             if max_files is not None and number >= max_files:
                 raise MalformedDocument(f"more than {max_files} files")
+            size += member.size
+            if limit is not None and size > limit:
+                raise MalformedDocument(f"files of more than {limit} bytes")
             if not member.path:
                 continue
             if member.kind is Kind.HARDLINK:

@@ -73,7 +73,10 @@ class Walk:
         self._folders: set[str] = set()
 
     def lines(self, stage: Stage) -> tuple[Line, ...]:
-        """The RUN lines of the stage itself; what is known after its last line stays in this object."""
+        """The RUN lines of the stage, those that ONBUILD lines below it leave to it included.
+
+        What is known after its last line stays in this object.
+        """
         chain = [stage]
         while (ground := self._needed[chain[-1].number].ground).origin is Origin.STAGE:
             chain.append(self._file.stages[ground.stage])
@@ -81,10 +84,10 @@ class Walk:
         self.is_of_go = "GOPATH" in variables
         self.variables = dict(variables)
         for below in reversed(chain[1:]):
-            for instruction in below.body:
+            for instruction in (*self._needed[below.number].left, *below.body):
                 self._follow(instruction)
         found = []
-        for instruction in stage.body:
+        for instruction in (*self._needed[stage.number].left, *stage.body):
             if isinstance(instruction, Run):
                 brought = (*self.brought, *self._mounted(instruction))
                 variables, folders = dict(self.variables), frozenset(self._folders)

@@ -130,3 +130,21 @@ def test_nothing_for_what_the_image_is_built_upon_or_what_is_replaced_already():
 
     assert ["d"] == list(tables(text))
     assert "" == drafted(text, left={2, 6}).text
+
+
+def test_a_key_of_several_compiles_is_said_once():
+    """TOML takes no second value; the line that is there says what the others have to agree with."""
+    build = 'go build -ldflags "-X a=$(git {})" -o /{} ./{}'
+    text = (
+        f"FROM golang AS b\nRUN {build.format('describe', 'x', 'x')}\nRUN {build.format('log', 'y', 'y')}\nFROM c\n"
+    )
+
+    assert {"b": {"toolchain": "go", "ldflags": "-X a={version}"}} == tables(f"{text}COPY --from=b /x /y /\n")
+
+
+def test_lines_that_onbuild_leaves_to_a_stage_are_its_own():
+    text = "FROM golang AS a\nWORKDIR /s\nONBUILD RUN go build -o /x .\nFROM a AS b\nFROM c\nCOPY --from=b /x /\n"
+    made = text.replace("go build -o /x .", "npm ci").replace("/x", "/s")
+
+    assert {"b": {"toolchain": "go"}} == tables(text)
+    assert {"b": {"toolchain": "prebuilt", "files": ["node_modules:/s/node_modules"]}} == tables(made)

@@ -76,3 +76,10 @@ def test_nothing_is_told_of_a_file_that_takes_nothing():
 def test_an_unknown_target():
     with pytest.raises(NotFound, match="no stage 'x' in D"):
         told("x")
+
+
+def test_a_long_row_of_arguments_is_followed_to_its_start():
+    row = "".join(f"ARG A{n}=$A{n - 1}\n" for n in range(1, 2000))
+    file = parse(f"ARG A0=scratch\n{row}FROM $A1999\n".encode(), "D")
+
+    assert ["A0", "A1", "A2"] == [one.name for one in outline(file, Wanted(HOST, HOST)).args[:3]]
