@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from ocitool.binaries.binary import Binary, Kind
@@ -24,6 +25,12 @@ from ocitool.rootfs.tree import Tree
 
 _CROWD: Final = 3
 """So many kinds of machine in one folder, or in those directly below it, are a collection; a guess."""
+_MOST: Final = 256
+"""Folders of a variable, and words of a command, that are looked up; a guess. Each goes with each of the others."""
+_LONGEST: Final = 4096
+"""Characters of a path that Linux does not open any more (PATH_MAX)."""
+_VARIABLE: Final = 128 * 1024
+"""Characters of a variable with which Linux starts no program any more (MAX_ARG_STRLEN)."""
 _COMMON: Final = frozenset(
     [
         "",
@@ -112,9 +119,10 @@ def speaking(found: Iterable[tuple[Held, Mismatch | None]]) -> list[tuple[Held, 
 
 
 def environment(image: Image, key: str) -> list[str]:
-    """The absolute folders of a variable in the environment of an image's config."""
+    """The absolute folders of a variable in the environment of an image's config, the first of very many."""
     lines = (line for line in _setting(image, "Env") if line.startswith(f"{key}="))
-    return [folder for folder in next(lines, "").partition("=")[2].split(":") if folder.startswith("/")]
+    folders = dict.fromkeys(next(lines, "")[:_VARIABLE].partition("=")[2].split(":", _MOST)[:_MOST])
+    return [folder for folder in folders if folder.startswith("/") and len(folder) < _LONGEST]
 
 
 def _setting(image: Image, key: str) -> list[str]:
@@ -137,17 +145,19 @@ def _folders(image: Image, tree: Tree) -> Iterator[str]:
 
 def _started(image: Image, tree: Tree) -> Iterator[str]:
     """Every file that a word of what the config starts may name, links followed."""
-    words = [word for key in ("Entrypoint", "Cmd") for text in _setting(image, key) for word in text.split()]
-    for word in dict.fromkeys(words):
-        folders = [_work_folder(image)] if "/" in word else environment(image, "PATH") or PROGRAM_PATH
-        for folder in folders:
+    words = (word for key in ("Entrypoint", "Cmd") for text in _setting(image, key) for word in text.split())
+    real_path = [folder for folder in environment(image, "PATH") or PROGRAM_PATH if tree.lookup(folder[1:])]
+    for word in islice(dict.fromkeys(words), _MOST):
+        for folder in [_work_folder(image)] if "/" in word else real_path:
             real = _real(tree, posixpath.join(folder, word))
             if real:
                 yield real
 
 
 def _real(tree: Tree, path: str) -> str | None:
-    """The path with its links followed; None for a loop of links."""
+    """The path with its links followed; None for a loop of links, and for one that no kernel opens."""
+    if len(path) >= _LONGEST:
+        return None
     try:
         return tree.resolve(posixpath.normpath(path).lstrip("/"))
     except MalformedDocument:

@@ -95,6 +95,19 @@ def test_a_package_of_npm_for_another_machine(rules, own, rule):
     assert {rule: f"{scope}/linux-x64/bin/esbuild"} == rules(elf(f"{scope}/linux-x64/bin/esbuild", AMD64), *members)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"Env": ["PATH=" + ":".join(f"/p{n}" for n in range(10_000))], "Cmd": [f"w{n}" for n in range(20_000)]},
+        {"Cmd": ["a/" * 100_000], "WorkingDir": "/a" * 100_000},
+    ],
+    ids=["many", "long"],
+)
+def test_a_config_that_names_very_much_is_looked_at_all_the_same(rules, settings):
+    """Each word goes with each folder, and a path is followed part by part: unbounded it would take hours."""
+    assert {} == rules(**settings)
+
+
 def test_two_machines_are_no_collection(rules):
     """A program that was copied from the wrong stage stands among right ones."""
     assert {WRONG: "srv/x/tool"} == rules(elf("srv/x/tool", AMD64), elf("srv/x/other", ARM64))
