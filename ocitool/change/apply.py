@@ -176,7 +176,7 @@ class _Work:
                 self._listener(Done(str(descriptor.digest), outcome.value, descriptor.size))
             case PutManifest(document, label):
                 key = str(document.digest)
-                self._listener(Started(key, label, document.size))
+                self._listener(Started(key, label or f"manifest {document.digest.short}", document.size))
                 outcome = Put.EXISTED if self._store.head(key) else Put.STORED
                 # A run that was killed may have stored a referrer that the fallback tag does not list yet.
                 if outcome is Put.STORED or not is_found(self._store, document):

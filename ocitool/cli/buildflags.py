@@ -51,7 +51,8 @@ def result(function: F) -> F:
                 "outputs",
                 multiple=True,
                 metavar="LOC|type=…",
-                help="Also write oci:DIR[:TAG] and the like, or what buildx's type= says.",
+                help="Also write oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE (- is stdout), or what "
+                "buildx's type= says.",
             ),
         )
     ):
@@ -78,7 +79,11 @@ def contents(function: F) -> F:
                 help="go, command or prebuilt  [default: by build files].",
             ),
             click.option(
-                "--copy", "copies", multiple=True, metavar="SRC:DEST[:MODE]", help="{os} {arch} {variant} in SRC."
+                "--copy",
+                "copies",
+                multiple=True,
+                metavar="SRC:DEST[:MODE]",
+                help="A file or folder of PATH; {os} {arch} {variant} in SRC.",
             ),
             click.option(
                 "--with",

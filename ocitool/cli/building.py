@@ -102,6 +102,9 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     if wanted.loads:
         note = "note: there is no daemon to load into: the image is kept in this machine's store"
         app.listener(Noted(note, "notice"))
+    elif planned.tags and not (wanted.leaves_nothing or wanted.keeps):
+        note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
+        app.listener(Noted(note, "notice"))
     targets = open_targets(app, wanted, planned)
     built = build(planned, around, ahead_of(targets))
     deliveries = deliver_all(app, built, wanted, targets, around)

@@ -108,7 +108,8 @@ def annotate(index: Index, selector: Selector, marks: Marks, *, allow_duplicates
     """
     if marks.annotations and family_of(index) is Family.DOCKER:
         raise UsageError(
-            "a Docker manifest list cannot carry annotations", hint="ocitool index convert --format oci"
+            "a Docker manifest list cannot carry annotations",
+            hint="ocitool index convert REF --format oci comes first",
         )
     old = entries_of(index)
     selector.check(old, "the index")
@@ -125,7 +126,8 @@ def annotate_index(index: Index, annotations: Mapping[str, str | None]) -> Docum
     """
     if any(value is not None for value in annotations.values()) and family_of(index) is Family.DOCKER:
         raise UsageError(
-            "a Docker manifest list cannot carry annotations", hint="ocitool index convert --format oci"
+            "a Docker manifest list cannot carry annotations",
+            hint="ocitool index convert REF --format oci comes first",
         )
     return index.document.edit(lambda tree: _set_annotations(tree, annotations))
 

@@ -288,7 +288,7 @@ def _inside(root: Path, text: str) -> Path:
     try:
         real, home = path.resolve(strict=True), root.resolve(strict=True)
     except FileNotFoundError:
-        hint = "what is replaced is {os}, {arch} and {variant}" if "{" in text else ""
+        hint = "what is replaced is {os}, {arch} and {variant}" if "{" in text else f"sources stand below {root}"
         raise NotFound(f"nothing to copy at {path}", name=str(path), where=str(root), hint=hint) from None
     except (OSError, RuntimeError) as error:
         raise LocalIOError(f"cannot follow {path}: {error}", path=str(path)) from error

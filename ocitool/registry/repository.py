@@ -121,15 +121,19 @@ class Repository:
 
     def get_manifest(self, name: str, limit: int = MANIFEST_LIMIT) -> Document:
         """The manifest's exact bytes, compared with the digest asked for and with the server's. end-3."""
-        answer = self.session.send(
-            self._request(
-                "GET",
-                f"manifests/{_name(name)}",
-                f"read the manifest {name} of {self.label}",
-                headers={"accept": _ACCEPT},
-                limit=limit,
-            )
+        request = self._request(
+            "GET",
+            f"manifests/{_name(name)}",
+            f"read the manifest {name} of {self.label}",
+            headers={"accept": _ACCEPT},
+            limit=limit,
         )
+        try:
+            answer = self.session.send(request)
+        except NotFound as error:
+            if ":" not in name:
+                error.hint = error.hint or f"ocitool tags {self.label} lists what is there"
+            raise
         algorithm = Digest(name).algorithm if ":" in name else "sha256"
         document = Document(
             answer.body, mediatype.bare(answer.headers.get("content-type", "")), _served(answer), algorithm

@@ -153,6 +153,14 @@ def test_what_docker_would_load_stays_in_this_machines_store(buildx, run):
     assert "reg.test/app:1" in run("images").stdout
 
 
+def test_a_build_that_goes_nowhere_says_that_it_was_not_pushed(buildx):
+    told = "note: without --push the image is only kept in this machine's store; ocitool push publishes it\n"
+
+    assert 1 == buildx("-t", "reg.test/app:1").stderr.count(told)
+    for elsewhere in ("type=oci,dest=out.tar", "type=cacheonly"):
+        assert 0 == buildx("-t", "reg.test/app:1", "-o", elsewhere).stderr.count(told), elsewhere
+
+
 def test_a_push_by_digest_writes_no_tag(buildx, run):
     """As in docker's own example of a build on several machines, whose results are merged later."""
     with fake_registry() as registry:

@@ -7,6 +7,7 @@ import pytest
 from ocitool.store.layout import LayoutStore
 from tests.fakes.faults import Fault
 from tests.fakes.many import many
+from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward
 
 
@@ -44,6 +45,14 @@ hint: ocitool repair oci:img:bad shows what would mend it
 """
         == done.stderr
     )
+
+
+def test_a_tag_that_a_registry_does_not_have_comes_with_the_way_to_those_it_has(run):
+    with fake_registry() as registry:
+        done = run("check", f"{registry.host}/app")
+
+    assert 3 == done.exit_code
+    assert f"hint: ocitool tags {registry.host}/app lists what is there\n" in done.stderr
 
 
 def test_json_has_both(places, run):

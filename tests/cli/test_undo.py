@@ -147,7 +147,7 @@ class TestReferrers:
         done = run("undo", name)
 
         assert [referrer] == app.store.referrers(image)
-        assert f"{referrer.digest.short} still refer to images there; undo --drop-referrers deletes" in done.stderr
+        assert f"{referrer.digest} still refer to images there; undo with --drop-referrers" in done.stderr
 
     def test_go_by_a_word(self, app, name, run, image):
         [referrer] = app.store.referrers(image)

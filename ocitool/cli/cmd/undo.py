@@ -49,8 +49,8 @@ def command(app: App, *, reference: str, sources: tuple[str, ...], drop_referrer
 def _after(app: App, record: Record, store: Store, plan: Plan) -> Iterator[str]:
     """What is left of the change, and how to have it again."""
     if record.stored and not record.is_refill and not any(isinstance(step, Delete) for step in plan.steps):
-        left = ", ".join(digest.short for digest in record.stored)
-        yield f"{left} still refer to images there; undo --drop-referrers deletes them"
+        left = ", ".join(record.stored)
+        yield f"{left} still refer to images there; undo with --drop-referrers would have deleted them"
     if record.after is not None and not record.is_refill:
         where, tag = changing.journal_of(app).root, changing.place(store, "", record.after)
         yield f"it held {record.after}, which is kept in {where}; ocitool tag {tag} {record.tag} brings that back"

@@ -5,6 +5,7 @@ import pytest
 from ocitool.change.apply import SETTLE_S, apply
 from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag, replace
 from ocitool.errors import Conflict, RegistryError
+from ocitool.events import Started
 from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
@@ -70,6 +71,15 @@ def test_content_goes_before_the_tag(registry, held, make_note, journal, scope, 
 
     assert [True, True] == seen
     assert (2, 0) == (report.stored, report.existed)
+
+
+def test_a_manifest_without_a_label_is_told_by_its_digest(registry, held, make_note, journal, scope, clock):
+    child, events = make_note("child"), []
+    plan = replace("reg.test/app", ["v1"], held, make_note("new"), content=[PutManifest(child)])
+
+    apply(plan, registry, journal, scope, events.append, clock=clock)
+
+    assert [f"manifest {child.digest.short}"] == [event.label for event in events if isinstance(event, Started)]
 
 
 class TestTwoWriters:

@@ -323,7 +323,7 @@ class TestAnnotate:
         with pytest.raises(UsageError) as own:
             edit.annotate_index(index, {"a": "b"})
 
-        assert ["ocitool index convert --format oci"] * 2 == [member.value.hint, own.value.hint]
+        assert ["ocitool index convert REF --format oci comes first"] * 2 == [member.value.hint, own.value.hint]
 
     def test_annotations_of_the_index(self, make):
         after = edit.annotate_index(make.index(a="1", b="2"), {"a": None, "c": "3"})

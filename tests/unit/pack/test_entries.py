@@ -116,8 +116,10 @@ def test_a_relative_source_does_not_leave_its_folder(tmp_path, source):
 
 
 def test_a_missing_source_is_named(tmp_path):
-    with pytest.raises(NotFound, match="nothing-there"):
+    with pytest.raises(NotFound, match="nothing-there") as caught:
         expand(CopyRule("nothing-there", "/"), ARM, tmp_path)
+
+    assert f"sources stand below {tmp_path}" == caught.value.hint
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path):
