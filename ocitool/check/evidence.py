@@ -139,7 +139,8 @@ def _named(look: Look, image: Image, said: Platform, own: Platform, *, without_p
 def _arms(look: Look) -> int:
     """How many images are for arm; where there is one only, its variant is not needed to tell it apart."""
     entries = (entry for index in look.indexes for entry in index.platforms)
-    return len({e.digest for e in entries if e.platform is not None and e.platform.architecture == "arm"})
+    named = ((entry.digest, entry.platform) for entry in entries if entry.platform is not None)
+    return len({digest for digest, platform in named if platform.canonical().architecture == "arm"})
 
 
 def _speaks(look: Look, image: Image, platform: Platform) -> bool | None:

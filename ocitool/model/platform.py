@@ -238,11 +238,16 @@ class Platform:
         return self.os in OSES and self.architecture in ARCHITECTURES and is_level
 
     def canonical(self) -> "Platform":
-        """The same platform by the names that engines know; itself where they are right, or like nothing known."""
+        """The same platform by the names that engines know; itself where they are right, or like nothing known.
+
+        A variant that is left open stays so, unless the architecture's name holds one (armhf).
+        """
         if self.is_known:
             return self
         named = self.normalised()
-        better = replace(self, os=named.os, architecture=named.architecture, variant=named.variant)
+        is_open = not self.variant and self.architecture.lower() == named.architecture
+        variant = "" if is_open else named.variant
+        better = replace(self, os=named.os, architecture=named.architecture, variant=variant)
         return better if better.is_known else self
 
     def normalised(self) -> "Platform":

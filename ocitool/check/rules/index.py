@@ -65,7 +65,7 @@ def ambiguous_arm(look: Look) -> Iterator[Hit]:
         arms = [
             (n, e)
             for n, e in enumerate(index.entries)
-            if e.platform is not None and not e.is_attestation and e.platform.architecture == "arm"
+            if e.platform is not None and not e.is_attestation and e.platform.canonical().architecture == "arm"
         ]
         are_several = len({e.digest for _, e in arms}) > 1
         for number, entry in ((n, e) for n, e in arms if is_vague(e)):
@@ -170,7 +170,8 @@ def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
 
 def is_vague(entry: Descriptor) -> bool:
     """An arm entry that leaves open for which boards it is."""
-    return entry.platform is not None and entry.platform.architecture == "arm" and not entry.platform.variant
+    own = entry.platform.canonical() if entry.platform is not None else None
+    return own is not None and own.architecture == "arm" and not own.variant
 
 
 def _machines(look: Look, entry: Descriptor) -> list[str]:
@@ -189,7 +190,8 @@ def _config_platform(look: Look, entry: Descriptor) -> Platform | None:
 
 def agree(entry: Platform, config: Platform) -> bool:
     """Whether they name one platform; what one of them leaves open is no contradiction."""
-    a, b = entry.canonical().normalised(), config.canonical().normalised()
+    entry, config = entry.canonical(), config.canonical()
+    a, b = entry.normalised(), config.normalised()
     if (a.os and a.os != b.os) or (a.architecture and a.architecture != b.architecture):
         return False
     variants_differ = bool(entry.variant and config.variant) and a.variant != b.variant

@@ -198,6 +198,7 @@ def test_arm_variants_that_nobody_says_are_for_a_human(ward, repair):
         ("linux", "linux/arm64/v8", "linux/arm64/v8"),
         ("/arm64", "linux/arm64", "linux/arm64"),
         ("linux/arm", "linux/arm/v5", "linux/arm/v5"),
+        ("linux/ARM", "linux/arm/v6", "linux/arm/v6"),
     ],
 )
 def test_a_platform_gets_the_name_that_engines_ask_for(ward, repair, said, config, becomes):

@@ -85,3 +85,12 @@ def test_every_pattern_of_secrets_is_tried():
     tried = test_forms_of_secrets.pytestmark[0].args[1]
 
     assert {what for what, _ in config._SECRETS} == {what for _, what in tried}
+
+
+def test_a_variant_in_the_name_of_an_architecture_is_compared_too(ward, found):
+    """K001: armv7 over a config for v6 is wrong in more than its name."""
+    ward.index(
+        ward.image(), ward.image("linux/arm/v6", layers=[]) | {"platform": {"os": "linux", "architecture": "armv7"}}
+    )
+
+    assert {"index/wrong-platform", "index/impossible-platform"} == set(found())

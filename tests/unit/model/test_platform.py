@@ -141,6 +141,23 @@ def test_different_platforms_are_not_the_same(one, other):
 
 
 @pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (("linux", "x86_64"), ("linux", "amd64")),
+        (("linux", "armhf"), ("linux", "arm", "v7")),
+        (("linux", "ARM"), ("linux", "arm")),
+        (("Linux", "arm", "6"), ("linux", "arm", "v6")),
+        (("linux", "arm"), ("linux", "arm")),
+        (("linux", "arm64", "v8"), ("linux", "arm64", "v8")),
+        (("linux", "z80"), ("linux", "z80")),
+    ],
+)
+def test_the_name_that_engines_know_says_no_more_than_was_written(written, named):
+    """K004: what an arm entry leaves open is not filled in with v7."""
+    assert Platform(*named) == Platform(*written).canonical()
+
+
+@pytest.mark.parametrize(
     ("wanted", "expected"),
     [
         ("linux/amd64/v3", "amd64/v3 amd64/v2 amd64 386"),
