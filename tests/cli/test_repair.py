@@ -318,6 +318,17 @@ class TestPlan:
         assert f"the old bytes are in {place}; ocitool undo {name} brings them back" in done.stderr
         assert held.decode() == run("inspect", "--raw", f"oci:{place}@{first}").stdout
 
+    def test_the_way_back_names_a_source_where_a_child_was_given_up(self, registry, app, name, run):
+        """Without one undo would end with exit code 9: the registry does not take the old index."""
+        arm64 = app.image("linux/arm64")
+        app.index(app.image(), arm64)
+        del registry.manifests["app", arm64["digest"]]
+
+        done = run("repair", name, "--apply", "--drop-missing")
+
+        assert f"ocitool undo {name} --source PLACE brings them back" in done.stderr
+        assert 9 == run("undo", name).exit_code
+
     def test_the_backup_is_there_before_anything_is_sent(self, registry, app, name, run, home):
         """Cut off at the first byte that would change the registry."""
         app.index(app.image("linux/arm64", config=lambda tree: tree.update(architecture="")))

@@ -22,7 +22,13 @@ from ocitool.model.printable import shown
 @click.argument("reference", metavar="REF")
 @click.option("--apply", "is_applied", is_flag=True, help="Carry the plan out.")
 @click.option("--deep", is_flag=True, help="Read every layer, not only of images whose platform is in doubt.")
-@click.option("--source", "sources", metavar="LOC", multiple=True, help="Where lost children may be; repeats.")
+@click.option(
+    "--source",
+    "sources",
+    metavar="LOC",
+    multiple=True,
+    help="Where lost children may be: a mirror, an older tag; repeats.",
+)
 @click.option(
     "--substitute", is_flag=True, help="Let a source's image of the same platform stand in for a lost one."
 )
@@ -92,7 +98,10 @@ def command(
         )
     outcome = changing.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
     backup = changing.journal_of(app).root if outcome.data.get("changed") else None
-    kept = f"the old bytes are in {backup}; ocitool undo {reference} brings them back" if backup else ""
+    # A registry refuses the old index while it lacks one of its children.
+    gave_up = (drop_missing or substitute) and any("index/dangling" in one.why for one in repair.plan.reasons)
+    how = f"{reference} --source PLACE" if gave_up else reference
+    kept = f"the old bytes are in {backup}; ocitool undo {how} brings them back" if backup else ""
     summary = "\n".join(filter(None, (outcome.summary, left, kept)))
     data = {**outcome.data, "left": list(repair.left), "applied": True, "backup": str(backup) if backup else None}
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
