@@ -86,8 +86,9 @@ def _story(record: Record, journal: Journal) -> str:
     older = (one for one in journal.changes(record.target, record.tag) if one.number < record.number)
     further = next((f"; undo again takes back the change of {_moment(one)}" for one in older), "")
     back = ", ".join(digest.short for digest in record.stored) or "blobs"
+    did = "began to put" if record.is_pending else "put"  # it may have died over the first of them
     return (
-        f"the last change, of {_moment(record)}, put {back} back and left {record.tag} as it was: "
+        f"the last change, of {_moment(record)}, {did} {back} back and left {record.tag} as it was: "
         f"there is nothing to take back{further}"
     )
 
