@@ -18,7 +18,7 @@ from ocitool.check.images import Mended, mend_image
 from ocitool.check.look import Image, Look
 from ocitool.check.mending import CHILD, Mending, Wishes, label_of, lacks, name_type, named
 from ocitool.check.refill import Origin, Refilled, stand_in
-from ocitool.errors import DigestMismatch
+from ocitool.errors import DigestMismatch, UsageError
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
@@ -46,7 +46,8 @@ def plan_repair(look: Look, name: str, wishes: Wishes, refilled: Refilled | None
     """The plan that mends what `name` holds, as `look` saw it, through `refilled` where there are sources.
 
     `look` has to be deep for images whose platform is in doubt, or the programs cannot confirm anything.
-    Raises Ambiguous or HeaderMismatch for what can be read in more than one way.
+    Raises Ambiguous or HeaderMismatch for what can be read in more than one way, UsageError for an image that is to
+    be kept and is not there.
     """
     if look.refused is not None:
         raise look.refused
@@ -55,6 +56,8 @@ def plan_repair(look: Look, name: str, wishes: Wishes, refilled: Refilled | None
     seen = view(before)
     if isinstance(seen, Index):
         after = mender.index(seen)
+    elif wishes.keep:
+        raise UsageError(f"{name} holds no index, and --keep chooses among the images of one")
     elif isinstance(seen, Manifest):
         after = mender.alone(seen)
     else:
@@ -202,6 +205,11 @@ class _Mender:
             known = {key: value for key, value in tree.items() if key not in (*CHILD, "annotations")}
             return [{**other.to_tree(), **known}]
         if self._wishes.drop_missing:
+            if entry.digest in self._wishes.keep:
+                raise UsageError(
+                    f"{entry.digest} is to be kept, and is not there",
+                    hint="--source PLACE brings it back; or --keep an image that is there",
+                )
             self.work.because("index/dangling", f"{who} is not there; its entry is dropped", entry.digest)
             return []
         self.work.is_blocked = True

@@ -105,6 +105,25 @@ class TestKeep:
 
         assert (2, held) == (done.exit_code, app.store.head("1").digest)
 
+    def test_one_that_is_gone_cannot_be_kept(self, registry, app, name, run, two):
+        """K034: dropping the other and then the lost one would leave the platform to nobody."""
+        _, old, new = two
+        held = app.store.head("1").digest
+        del registry.manifests["app", new]
+
+        done = run("repair", name, "--apply", "--keep", new, "--drop-missing")
+
+        assert (2, held) == (done.exit_code, app.store.head("1").digest)
+        assert f"{new} is to be kept, and is not there" in done.stderr
+        assert 0 == run("repair", name, "--apply", "--keep", old, "--drop-missing").exit_code
+
+    def test_of_a_single_image_there_is_nothing_to_choose(self, app, name, run):
+        one = app.image(tag="1")
+
+        done = run("repair", name, "--keep", one["digest"])
+
+        assert (2, True) == (done.exit_code, "1 holds no index" in done.stderr)
+
 
 class TestOtherBytes:
     """What is served under a child's digest does not have it: a bad disk, or somebody's hand."""
