@@ -109,8 +109,9 @@ def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False
         elif bare or "=" in text:
             outputs.append(read_output(text))
         else:
+            scheme = "oci-archive" if text.endswith(".tar") else "oci"
             raise UsageError(
-                f"-o {text!r} does not say what to write", hint=f"write -o oci:{text or 'DIR'}, or --push"
+                f"-o {text!r} does not say what to write", hint=f"write -o {scheme}:{text or 'DIR'}, or --push"
             )
     pushing = [
         one

@@ -10,6 +10,7 @@ import click
 
 from ocitool import __version__
 from ocitool.cli.table import ALIASES, COMMANDS, ELSEWHERE, GROUPS, Command
+from ocitool.errors import UsageError
 
 
 class LazyGroup(click.Group):
@@ -68,7 +69,7 @@ class LazyGroup(click.Group):
             near = get_close_matches(word, self.list_commands(ctx), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"{ctx.command_path} --help lists the commands"
             hint = ELSEWHERE.get(self.prefix + word, hint)
-            raise click.UsageError(f"no command {word!r}; {hint}", ctx)
+            raise UsageError(f"no command {word!r}", hint=hint)
         return super().resolve_command(ctx, args)
 
 

@@ -73,6 +73,16 @@ ALIASES: Final = {"buildx b": "build"}
 """Other words for a command, by the words before it and this one, as docker has them."""
 
 ELSEWHERE: Final = {
+    "pull": "ocitool copy REF oci:DIR takes an image here, ocitool export its files",
+    "cp": "ocitool copy takes an image from one place to another",
+    "sync": "ocitool copy --all-tags takes a whole repository",
+    "ls": "ocitool tags lists the tags of a repository",
+    "list-tags": "ocitool tags lists the tags of a repository",
+    "config": "ocitool inspect --config shows each image's config",
+    "validate": "ocitool check tells what is broken",
+    "delete": "no tag is deleted here; ocitool index remove takes a platform out",
+    "index rm": "ocitool index remove takes entries out",
+    "index delete": "ocitool index remove takes entries out",
     "buildx imagetools": "ocitool index create makes an index of images, and ocitool inspect shows one",
     "buildx bake": "call ocitool buildx build for each target",
     "buildx install": "nothing is to be installed: ocitool build and ocitool buildx build are there",
@@ -80,4 +90,4 @@ ELSEWHERE: Final = {
     "buildx du": "ocitool images lists what is kept, and ocitool cache prune makes room",
     "buildx history": "ocitool build --metadata-file FILE writes what a build made",
 }
-"""Words of docker that are no commands here, and what does their work."""
+"""Words of docker, crane, skopeo and regctl that are no commands here, and what does their work."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SCHEMES: Final = ("oci", "oci-archive", "docker-archive")
 """What stands before the first colon of a place that is no registry."""
 
+_FOREIGN: Final = ("dir", "docker-daemon", "containers-storage", "ocidir")
+"""The like in skopeo and regctl: taken for repositories of docker.io, they would be asked for there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Locator:
@@ -45,6 +48,11 @@ class Locator:
         A path ends at its first colon, or at an @ that a digest follows.
         """
         scheme, colon, rest = text.partition(":")
+        if colon and scheme in _FOREIGN:
+            raise UsageError(
+                f"{scheme}: is read and written by other tools, not here: {text!r}",
+                hint="write oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE",
+            )
         if not colon or scheme not in SCHEMES:
             reference = Reference.parse(text)
             return cls("", None, reference.name, reference)

@@ -44,6 +44,7 @@ CASES = {
     "not a platform": (2, ("not a platform",), build("--platform", "a/b/c/d")),
     "bad reference": (2, ("REPO",), build("-t", "UPPER/REPO")),
     "bare output": (2, ("does not say what to write", "oci:out"), build("-o", "out")),
+    "bare archive": (2, ("does not say what to write", "oci-archive:out.tar"), build("-o", "out.tar")),
     "push without a name": (2, ("--push needs a name",), build("--push")),
     "unknown compression": (2, ("unknown compression 'lzma'",), build("--compression", "lzma")),
     "unknown --with": (2, ("unknown --with certs",), build("--with", "certs")),

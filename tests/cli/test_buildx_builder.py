@@ -99,13 +99,17 @@ def test_the_version_says_who_answers(run):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["imagetools", "inspect", "x"], "ocitool inspect"),
-        (["bake"], "buildx build"),
-        (["du"], "ocitool images"),
-        (["creat"], "did you mean 'create'"),
+        (["buildx", "imagetools", "inspect", "x"], "hint: ocitool index create"),
+        (["buildx", "bake"], "hint: call ocitool buildx build"),
+        (["buildx", "du"], "hint: ocitool images"),
+        (["buildx", "creat"], "hint: did you mean 'create'?"),
+        (["index", "rm"], "hint: ocitool index remove"),
+        (["index", "nonsense"], "hint: ocitool index --help lists the commands"),
+        (["ls", "reg.test/app"], "hint: ocitool tags"),
+        (["biuld"], "hint: did you mean 'build'?"),
     ],
 )
 def test_words_that_are_no_commands_here_name_what_does_their_work(run, words, hint):
-    done = run("buildx", *words)
+    done = run(*words)
 
-    assert (2, True) == (done.exit_code, hint in done.stderr)
+    assert (2, True) == (done.exit_code, f"\n{hint}" in done.stderr)
