@@ -128,7 +128,7 @@ class _Mender:
             elif entry.is_attestation:
                 trees += [self._attestation(tree, entry)] if entry not in moved else []
             else:
-                ruling = self._decided(seen, rulings, number)
+                ruling = self._decided(seen, rulings, number, passed_over)
                 trees += self._entry(tree, entry, seen, ruling, is_attested=str(entry.digest) in attested)
             if len(trees) > before:
                 kept.add(entry.digest)
@@ -297,12 +297,16 @@ class _Mender:
             return RIGHT
         return verdict(self._look, image, without_proof=self._wishes.without_proof)
 
-    def _decided(self, index: Index, rulings: Sequence[Verdict], number: int) -> Verdict | None:
+    def _decided(
+        self, index: Index, rulings: Sequence[Verdict], number: int, passed_over: frozenset[int]
+    ) -> Verdict | None:
         """What becomes of the platform of an entry, beside what becomes of the others; None if the entry goes."""
         entry, ruling = index.entries[number], rulings[number]
         if ruling.open:
             self.work.left.append(f"{label_of(entry)}: {ruling.open}")
-        if ruling.entry is None or ruling.config is None or not _is_taken(ruling.entry, index, rulings, number):
+        if ruling.entry is None or ruling.config is None:
+            return ruling
+        if not _is_taken(ruling.entry, index, rulings, passed_over | {number}):
             return ruling
         if self._wishes.drop_misfits:
             text = f"{named(entry)} is dropped: its programs are for {ruling.entry}"
@@ -407,12 +411,12 @@ class _Mender:
         return mended.document
 
 
-def _is_taken(platform: Platform, index: Index, rulings: Sequence[Verdict], number: int) -> bool:
-    """Whether another entry is for the platform, once every entry has what its ruling says."""
+def _is_taken(platform: Platform, index: Index, rulings: Sequence[Verdict], without: frozenset[int]) -> bool:
+    """Whether an entry is for the platform, once all have what their rulings say and these places are empty."""
     others = (
         ruling.entry or entry.platform
         for place, (entry, ruling) in enumerate(zip(index.entries, rulings, strict=True))
-        if place != number and not entry.is_attestation
+        if place not in without and not entry.is_attestation
     )
     return any(other is not None and other.same(platform) for other in others)
 

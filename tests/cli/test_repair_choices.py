@@ -117,6 +117,19 @@ class TestKeep:
         assert f"{new} is to be kept, and is not there" in done.stderr
         assert 0 == run("repair", name, "--apply", "--keep", old, "--drop-missing").exit_code
 
+    @pytest.mark.parametrize("more", [[], ["--drop-misfits"]], ids=["", "misfits"])
+    def test_a_misfit_that_is_kept_takes_the_place_of_the_other(self, app, name, run, more):
+        """K010: its programs are for arm64, so it is kept in place of the arm64 image, and not dropped beside it."""
+        amd64, arm64 = app.image(), app.image("linux/arm64")
+        misfit = app.image(layers=[program("arm64"), tar(member("data"))])
+        app.index(amd64, arm64, misfit)
+
+        done = run("repair", name, "--apply", "--deep", "--keep", misfit["digest"], *more)
+
+        held = view(app.store.get_manifest("1")).entries
+        assert (0, ["linux/amd64", "linux/arm64"]) == (done.exit_code, [str(entry.platform) for entry in held])
+        assert [amd64["digest"]] == [one.digest for one in held if one.digest in {amd64["digest"], arm64["digest"]}]
+
     def test_of_a_single_image_there_is_nothing_to_choose(self, app, name, run):
         one = app.image(tag="1")
 
