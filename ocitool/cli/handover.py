@@ -140,7 +140,7 @@ def outcome(
     summary = (
         f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
         f"{len(rows)} platform{'s' if len(rows) != 1 else ''}, {human(sent)} sent, {human(saved)} saved, "
-        f"{traffic.requests} requests, {seconds:.1f} s"
+        f"{traffic.requests} request{'s' if traffic.requests != 1 else ''}, {seconds:.1f} s"
     )
     names = [name for delivery in deliveries for name in delivery.names]
     lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]

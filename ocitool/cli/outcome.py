@@ -125,7 +125,7 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
     if error.hint:
         yield f"hint: {clean(error.hint)}"
     if isinstance(error, Unsupported) and error.spec:
-        yield "hint: ocitool.toml to begin with"
+        yield "hint: ocitool.toml beside the Dockerfile, to begin with"
         yield from (f"  {clean(line)}".rstrip() for line in error.spec.splitlines())
 
 

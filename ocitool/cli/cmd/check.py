@@ -42,8 +42,9 @@ def command(
 ) -> Outcome:
     """Look at LOC and everything below it, and tell what is wrong; writes nothing.
 
-    Exit code 1 for findings other than notes; 4 or 5 where something could not be looked at. A child counts
-    as missing only if the registry says so. A LOC that is not there is 3; the others are looked at all the same.
+    LOC is as for `ocitool inspect`. Exit code 1 for findings other than notes; 4 or 5 where something could not
+    be looked at. A child counts as missing only if the registry says so. A LOC that is not there is 3; the
+    others are looked at all the same.
     """
     chosen, rules = checking.selection(config, select, ignore)
     app.console.as_json = app.console.as_json or form == "json"

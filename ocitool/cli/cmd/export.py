@@ -32,8 +32,8 @@ _GIB = 1024 * 1024 * 1024
 def command(app: App, *, location: str, output: str, platform: str | None, limit_gib: int) -> Outcome:
     """Write the files of an image as a container would see them.
 
-    A directory has to be new or empty. Owners, setuid bits and capabilities are kept in a tar, and in a directory
-    if you are root. Device nodes are left out.
+    LOC is as for `ocitool inspect`. A directory has to be new or empty. Owners, setuid bits and capabilities are
+    kept in a tar, and in a directory if you are root. Device nodes are left out.
     """
     if output == "-" and app.console.as_json:
         raise UsageError("--json and a tar on stdout do not go together", hint="name a file with -o")
