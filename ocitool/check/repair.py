@@ -306,8 +306,16 @@ class _Mender:
             self.work.left.append(f"{label_of(entry)}: {ruling.open}")
         if ruling.entry is None or ruling.config is None:
             return ruling
-        if not _is_taken(ruling.entry, index, rulings, passed_over | {number}):
+        others = _places_for(ruling.entry, index, rulings) - passed_over - {number}
+        if not others:
             return ruling
+        if all(rulings[place].config is not None for place in others):
+            kin = ", ".join(label_of(index.entries[place]) for place in sorted(others))
+            self.work.left.append(
+                f"{label_of(entry)}: its programs are for {ruling.entry}, as are those of {kin}; "
+                "--keep DIGEST says which becomes that"
+            )
+            return RIGHT
         if self._wishes.drop_misfits:
             text = f"{named(entry)} is dropped: its programs are for {ruling.entry}"
             self.work.because(ruling.rule, text, entry.digest)
@@ -411,14 +419,13 @@ class _Mender:
         return mended.document
 
 
-def _is_taken(platform: Platform, index: Index, rulings: Sequence[Verdict], without: frozenset[int]) -> bool:
-    """Whether an entry is for the platform, once all have what their rulings say and these places are empty."""
-    others = (
-        ruling.entry or entry.platform
-        for place, (entry, ruling) in enumerate(zip(index.entries, rulings, strict=True))
-        if place not in without and not entry.is_attestation
+def _places_for(platform: Platform, index: Index, rulings: Sequence[Verdict]) -> frozenset[int]:
+    """The places of the entries for a platform, once every entry has what its ruling says."""
+    platforms = (
+        None if entry.is_attestation else ruling.entry or entry.platform
+        for entry, ruling in zip(index.entries, rulings, strict=True)
     )
-    return any(other is not None and other.same(platform) for other in others)
+    return frozenset(place for place, one in enumerate(platforms) if one is not None and one.same(platform))
 
 
 def doubtful(look: Look) -> frozenset[Digest]:

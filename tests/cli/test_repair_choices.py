@@ -130,6 +130,21 @@ class TestKeep:
         assert (0, ["linux/amd64", "linux/arm64"]) == (done.exit_code, [str(entry.platform) for entry in held])
         assert [amd64["digest"]] == [one.digest for one in held if one.digest in {amd64["digest"], arm64["digest"]}]
 
+    def test_two_misfits_do_not_both_go_for_a_platform_that_nobody_else_has(self, app, name, run):
+        """K010: which of them becomes the arm64 image is said with --keep, and not by dropping both."""
+        one = app.image("linux/s390x", layers=[program("arm64"), tar(member("one"))])
+        two = app.image("linux/riscv64", layers=[program("arm64"), tar(member("two"))])
+        held = app.index(app.image(), one, two)["digest"]
+
+        done = run("repair", name, "--apply", "--deep", "--drop-misfits")
+
+        assert (1, held) == (done.exit_code, app.store.head("1").digest)
+        told = "linux/s390x: its programs are for linux/arm64, as are those of linux/riscv64; --keep DIGEST"
+        assert told in done.stderr
+        kept = run("repair", name, "--apply", "--deep", "--keep", two["digest"])
+        platforms = [str(entry.platform) for entry in view(app.store.get_manifest("1")).entries]
+        assert (0, ["linux/amd64", "linux/arm64"]) == (kept.exit_code, platforms)
+
     def test_of_a_single_image_there_is_nothing_to_choose(self, app, name, run):
         one = app.image(tag="1")
 
