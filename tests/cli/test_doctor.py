@@ -29,6 +29,14 @@ def test_this_machine(tools, run):
     assert ["linux/arm/v6", "go"] in [line.split() for line in lines]
 
 
+def test_a_dockerfile_is_not_looked_into_and_what_does_is_named(tools, home, run):
+    (home / "image").mkdir()
+    (home / "image" / "Dockerfile").write_text("FROM scratch\nRUN true\n")
+
+    assert "hint: ocitool build --check image says whether" in run("doctor", "image").stderr
+    assert "--check" not in run("doctor", "app").stderr
+
+
 def test_a_project_and_a_platform_that_cannot_be(tools, run):
     done = run("doctor", "app", "--platform", "linux/amd64,linux/sparc64")
 

@@ -182,7 +182,8 @@ def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]
         path = next((source / name for name in NAMES if (source / name).is_file()), source / NAMES[0])
         return _regular(path, hint), path
     except FileNotFoundError:
-        hint = f"name it with -f{_others(source)}"
+        way = "name it with -f" if options.file is None else f"-f is looked for here and in {source}"
+        hint = f"{way}{_others(source)}"
         raise NotFound(f"no Dockerfile {path}", name=str(path), where=str(source), hint=hint) from None
     except OSError as error:
         raise local_io(error, f"read {error.filename or source}") from error

@@ -3,10 +3,12 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from ocitool.build.doctor import Ability, Compiler, diagnose
+from ocitool.build.pipeline import DOCKERFILE
 from ocitool.cli import options
 from ocitool.cli.console import table
 from ocitool.cli.options import App
@@ -51,6 +53,8 @@ def command(
     hints = dict.fromkeys(
         [one.hint for one in found.compilers if one.hint] + [one.hint for one in found.abilities if one.hint]
     )
+    if found.toolchain == DOCKERFILE:
+        hints[f"ocitool build --check {quote(str(path))} says whether its lines can be carried out"] = None
     return Outcome(
         data,
         f"{compilers}\n\n{abilities}",
