@@ -34,10 +34,7 @@ from ocitool.build.spec import BuildSpec
 from ocitool.build.unchanged import outdated, remember
 from ocitool.build.workplace import workplace
 from ocitool.codec.table import parse_codec
-from ocitool.errors import (
-    Unsupported,
-    UsageError,
-)
+from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Done, Started
 from ocitool.graph.copy import CopyReport, publish, put_watched, tell_gone
 from ocitool.graph.walk import Snapshot, snapshot_of

@@ -252,8 +252,8 @@ def _is_of_the_base(path: str, chain: Sequence[Run]) -> bool:
     """Whether a file that images have of themselves is as the base has it."""
     if any(is_in(path, folder) for _, folder, _ in _EXTRAS):
         return True
-    makes_users = any(deed is MAKES_A_USER for run in chain for deed in deeds(run))
-    return path in {"/etc/passwd", "/etc/group"} and not makes_users
+    is_of_users = path in {"/etc/passwd", "/etc/group"}
+    return is_of_users and not any(deed is MAKES_A_USER for run in chain for deed in deeds(run))
 
 
 def _text(run: Run) -> str:

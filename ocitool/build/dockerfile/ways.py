@@ -16,6 +16,8 @@ from ocitool.build.dockerfile.users import FREE, accounts
 
 _LISTED: Final = 4
 """How many names a sentence lists."""
+_MOST: Final = 50
+"""Commands of one line that are looked at; of more no sentence could tell, and each is looked for in all others."""
 _MODE: Final = re.compile(r"[0-7]{3,4}|(?:[ugoa]*[-+=][rwxXstugo]*,?)+")
 _CERTIFICATES: Final = "/etc/ssl/certs/ca-certificates.crt"
 _DATA: Final = {
@@ -28,7 +30,7 @@ _WITH_NAME: Final = frozenset({"-t", "--virtual", "--repository", "-X", "--targe
 
 def way_out(deed: Deed, done: Sequence[Command], around: Around) -> str:
     """What to write instead of the commands of a line that do one thing."""
-    find = _WAYS.get(deed.does)
+    find = _WAYS.get(deed.does) if len(done) <= _MOST else None
     return (find(done, around) if find is not None else "") or deed.instead
 
 
@@ -82,9 +84,10 @@ def _copy(brought: Brought, flag: str, path: str) -> str:
 
 def _owners(done: Sequence[Command], around: Around) -> str:
     owners: dict[str, tuple[str, str]] = {}
+    made = accounts(around.earlier())
     for command in done:
         spec, *paths = _words(command) or [""]
-        owner = accounts(around.earlier()).in_numbers(plain(spec))
+        owner = made.in_numbers(plain(spec))
         if not owner or is_computed(spec) or not paths:
             return ""
         owners |= {plain(word): (f":{owner}" if command.name == "chgrp" else owner, word) for word in paths}

@@ -224,3 +224,9 @@ def test_archives():
 )
 def test_users(text, expected):
     assert f"{expected}; COPY an etc/passwd that has it where programs look for the name" == way(text)
+
+
+def test_a_line_of_hundreds_of_commands_is_told_the_general_way():
+    """Each command would be looked for in all others, and no sentence could list them."""
+    assert "use COPY --chown=7" in way(f"RUN {' && '.join(['chown 7 /a'] * 50)}")
+    assert "use COPY --chown=USER:GROUP; a dir" in way(f"RUN {' && '.join(['chown 7 /a'] * 51)}")
