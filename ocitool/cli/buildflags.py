@@ -10,7 +10,15 @@ from ocitool.cli import options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_PATH = click.Path(path_type=Path)
+
+class _Written(click.Path):
+    """A file to write; a script's empty variable names none, as with docker."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        return super().convert(value, param, ctx) if value else None
+
+
+_PATH = _Written(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 

@@ -145,6 +145,14 @@ def test_quiet_prints_the_image_id(home, buildx):
     assert "" == one.stderr == several.stderr
 
 
+def test_an_empty_name_of_a_file_writes_none(home, buildx):
+    before = {place.name for place in home.iterdir()}
+
+    assert 0 == buildx("--iidfile", "", "--metadata-file", "").exit_code
+    assert before | {".cache"} == {place.name for place in home.iterdir()}
+    assert 10 == buildx("--iidfile", ".").exit_code
+
+
 def test_what_docker_would_load_stays_in_this_machines_store(buildx, run):
     done = buildx("--load", "-t", "reg.test/app:1")
 
