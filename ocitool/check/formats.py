@@ -35,7 +35,7 @@ def _count(checked: Checked) -> str:
     """How many of each severity there are, and in how much of what was asked for."""
     counts = [(s, sum(one.severity is s and not one.allowed for one in checked.findings)) for s in Severity]
     told = ", ".join(f"{count} {s.value}{'s' if count != 1 else ''}" for s, count in counts if count)
-    told = told or ("nothing found" if not checked.unanswered else "nothing else found")
+    told = told or ("nothing wrong" if not checked.unanswered else "nothing else wrong")
     if checked.failed:
         looked = len(checked.names)
         told += f" in {looked} of {looked + len(checked.failed)} places"

@@ -140,7 +140,7 @@ def test_a_registry_that_wants_less_is_asked_more_slowly(registry, run):
 
     done = run("check", f"{registry.host}/app", "--all-tags")
 
-    assert (0, "nothing found in 40 tags\n") == (done.exit_code, done.stdout)
+    assert (0, "nothing wrong in 40 tags\n") == (done.exit_code, done.stdout)
 
 
 def test_interrupted_while_the_registry_is_silent(registry, home):
@@ -178,7 +178,7 @@ def test_all_names_of_a_layout(run, home):
         for tag in ("1", "2"):
             put_image(store, tag, "linux/amd64", note=tag)
 
-    assert "nothing found in 2 tags\n" == run("check", f"oci:{home}/layout", "--all-tags").stdout
+    assert "nothing wrong in 2 tags\n" == run("check", f"oci:{home}/layout", "--all-tags").stdout
     assert 2 == run("check", f"oci:{home}/layout:1", "--all-tags").exit_code
 
 

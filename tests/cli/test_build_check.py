@@ -43,7 +43,7 @@ def test_findings_go_to_stdout_and_make_exit_code_one(check):
 def test_a_clean_file_is_exit_code_zero(check):
     outcome = check("FROM scratch\nENV A=1\n")
 
-    assert (0, "Dockerfile: nothing found\n", "") == (outcome.exit_code, outcome.stdout, outcome.stderr)
+    assert (0, "Dockerfile: nothing wrong\n", "") == (outcome.exit_code, outcome.stdout, outcome.stderr)
 
 
 def test_a_note_is_shown_and_does_not_count(check):

@@ -125,7 +125,7 @@ class TestSource:
         done = run("repair", name, "--apply", "--source", source)
         assert (0, first) == (done.exit_code, tagged(registry)), done.stderr
         assert dead[:19] in done.stderr
-        assert (0, "nothing found\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
+        assert (0, "nothing wrong\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
 
     @pytest.mark.parametrize("reference", ["mirror/app", "mirror/app:old", "mirror/app@DIGEST"])
     def test_a_mirror(self, registry, ward, name, run, dead, reference):
@@ -224,7 +224,7 @@ class TestSource:
             str(entry.digest) for entry in view(app.store.get_manifest("1")).entries
         ]
         assert "~ linux/arm64 digest" in done.stderr
-        assert (0, "nothing found\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
+        assert (0, "nothing wrong\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
 
     def test_a_single_image_stands_in_too(self, registry, ward, app, name, run, dead, tmp_path):
         older = ward(f"oci:{tmp_path}/kept").image("linux/arm64", tag="old")
@@ -260,7 +260,7 @@ class TestSource:
         assert (1, True) == (left.exit_code, f"[{part}/missing]" in left.stderr)
         assert (0, first) == (done.exit_code, tagged(registry)), done.stderr
         assert ("app", lost) in registry.blobs
-        assert (0, "nothing found\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
+        assert (0, "nothing wrong\n") == (run("check", name).exit_code, run("check", name, "--deep").stdout)
 
 
 def test_a_digest_is_not_a_tag_to_write(registry, app, run):

@@ -48,7 +48,7 @@ class TestKeep:
 
         assert (0, [amd64, new]) == (done.exit_code, entries(app)), done.stderr
         assert f"linux/arm64 {old[:19]} is dropped: {new[:19]} is kept  [index/duplicate-platform]" in done.stderr
-        assert (0, "nothing found\n") == (run("check", name).exit_code, run("check", name).stdout)
+        assert (0, "nothing wrong\n") == (run("check", name).exit_code, run("check", name).stdout)
 
     def test_the_one_that_is_attested_keeps_its_attestation(self, app, name, run, two):
         amd64, old, _ = two
@@ -200,7 +200,7 @@ class TestOtherBytes:
 
         assert (0, held) == (done.exit_code, mine.store.head("1").digest), done.stderr
         assert f"linux/arm64 {digest[:19]} is put there anew from {kept.store.label}" in done.stderr
-        assert (0, "nothing found\n") == (run("check", place).exit_code, run("check", place).stdout)
+        assert (0, "nothing wrong\n") == (run("check", place).exit_code, run("check", place).stdout)
         assert (0, True) == (again.exit_code, "nothing to change" in again.stderr)
         assert "nothing to take back" in run("undo", place).stderr
 
@@ -232,7 +232,7 @@ class TestOtherBytes:
         place = f"{mine.store.label}:1"
 
         assert 0 == run("index", "remove", place, "--digest", digest).exit_code
-        assert (0, "nothing found\n") == (run("check", place).exit_code, run("check", place).stdout)
+        assert (0, "nothing wrong\n") == (run("check", place).exit_code, run("check", place).stdout)
 
 
 def test_a_single_image_gets_its_lost_layer_back(registry, app, name, run, layout):

@@ -13,7 +13,7 @@ def mended(name, kept, run):
     def call(*words):
         done = run("repair", name, "--apply", "--source", kept.store.label, *words)
         again = run("repair", name, "--apply", "--source", kept.store.label, *words)
-        assert (0, "nothing found\n") == (done.exit_code, run("check", name, "--deep").stdout), done.stderr
+        assert (0, "nothing wrong\n") == (done.exit_code, run("check", name, "--deep").stdout), done.stderr
         assert (0, True) == (again.exit_code, "nothing to change" in again.stderr)
         return done
 

@@ -47,7 +47,7 @@ def test_broken_named_mended_and_undone(breakage, ward, name, run):
     assert breakage.rule in rules_of(seen)
     assert (1, first) == (shown.exit_code, unchanged)
     assert 0 == mended.exit_code, mended.stderr
-    assert (0, "nothing found\n") == (clean.exit_code, clean.stdout)
+    assert (0, "nothing wrong\n") == (clean.exit_code, clean.stdout)
     assert (0, first) == (undone.exit_code, ward.store.head("1").digest)
 
 

@@ -70,14 +70,14 @@ could not look: reg.test wants other credentials (401)
 
 
 def test_text_without_findings():
-    assert "nothing found" == as_text(Checked(names=("app",)))
-    assert "could not look: no answer\nnothing else found" == as_text(Checked((), (SILENT,), ("app",)))
+    assert "nothing wrong" == as_text(Checked(names=("app",)))
+    assert "could not look: no answer\nnothing else wrong" == as_text(Checked((), (SILENT,), ("app",)))
 
 
 def test_text_of_names_that_are_not_there():
     """The last line tells in how many places something was looked for; with none of them there is nothing to tell."""
-    assert "nothing found in 1 of 3 places" == as_text(Checked(names=("app",), failed=(GONE, GONE)))
-    assert "nothing found in 1 of 2 places, 7 tags" == as_text(Checked(names=("app",), failed=(GONE,), tags=7))
+    assert "nothing wrong in 1 of 3 places" == as_text(Checked(names=("app",), failed=(GONE, GONE)))
+    assert "nothing wrong in 1 of 2 places, 7 tags" == as_text(Checked(names=("app",), failed=(GONE,), tags=7))
     assert "" == as_text(Checked(failed=(GONE,)))
 
 

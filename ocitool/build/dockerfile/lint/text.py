@@ -21,7 +21,7 @@ def summary(report: Report) -> str:
     """How much was found, in one line."""
     counts = [(severity.value, len(report.of(severity))) for severity in Severity]
     told = ", ".join(f"{count} {word}{'s' if count != 1 else ''}" for word, count in counts if count)
-    return f"{report.file.file}: {told or 'nothing found'}"
+    return f"{report.file.file}: {told or 'nothing wrong'}"
 
 
 def _block(file: str, one: Finding, lines: Sequence[str]) -> str:

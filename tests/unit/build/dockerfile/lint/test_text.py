@@ -37,7 +37,7 @@ def test_counts_of_each_severity():
     text = "FROM scratch AS a\nFROM scratch\nRUN x\nENV a b\nENV c d\n"
 
     assert "D: 1 error, 2 warnings, 1 note" == as_text(report(text), text.split("\n")).split("\n")[-1]
-    assert "D: nothing found" == as_text(report("FROM scratch"), ["FROM scratch"])
+    assert "D: nothing wrong" == as_text(report("FROM scratch"), ["FROM scratch"])
 
 
 def test_a_finding_as_a_tree():
