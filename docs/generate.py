@@ -17,10 +17,10 @@ sys.path.insert(0, str(REPOSITORY))
 import click  # noqa: E402
 
 from ocitool import errors  # noqa: E402 - the checkout that this file stands in, not an installed copy
-from ocitool.build.dockerfile.lint.engine import RULES as CHECKS  # noqa: E402
-from ocitool.build.schema import SCHEMA  # noqa: E402
 from ocitool.check.engine import DOCUMENTED  # noqa: E402
 from ocitool.cli.table import COMMANDS  # noqa: E402
+from ocitool.dockerfile.lint.engine import RULES as CHECKS  # noqa: E402
+from ocitool.project.schema import SCHEMA  # noqa: E402
 from tests.fault import cells  # noqa: E402
 
 CASES = REPOSITORY / "docs" / "cases.md"

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from ocitool.check.finding import Finding, Location, Severity
-from ocitool.check.look import Look
+from ocitool.check.inspection import Look
 from ocitool.check.rules import binary, child, config, index, layer, registry
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ocitool.check.finding import Finding, Severity
-from ocitool.check.repository import Checked
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
+from ocitool.check.runner import Checked
 from ocitool.model.printable import shown, workflow_command
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}

@@ -10,7 +10,7 @@ from typing import Final
 
 from ocitool.binaries.binary import Binary
 from ocitool.binaries.identify import inspect_stream
-from ocitool.codec.table import decompress, sniff
+from ocitool.codec.codecs import decompress, sniff
 from ocitool.errors import DigestMismatch, MalformedDocument, OcitoolError, Unsupported
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import Kind

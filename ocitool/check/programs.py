@@ -14,10 +14,10 @@ from itertools import islice
 from typing import Final
 
 from ocitool.binaries.binary import Binary, Kind
-from ocitool.binaries.fit import Mismatch, mismatch
+from ocitool.binaries.compatibility import Mismatch, mismatch
 from ocitool.binaries.needs import PROGRAM_PATH
+from ocitool.check.inspection import Image, Look
 from ocitool.check.layers import Program
-from ocitool.check.look import Image, Look
 from ocitool.errors import MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform

@@ -6,19 +6,19 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
-from ocitool.build.schema import SCHEMA, problems
-from ocitool.build.spec import FILE_NAME
-from ocitool.build.toml import KeyPath, TomlFile, read_toml
 from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rules
 from ocitool.check.finding import Severity
-from ocitool.check.repository import Checked, Place
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
+from ocitool.check.runner import Checked, Place
 from ocitool.cli.options import App
 from ocitool.errors import Cancelled, OcitoolError, UsageError
 from ocitool.events import Noted
 from ocitool.model.printable import shown
 from ocitool.model.reference import Reference
+from ocitool.project.schema import SCHEMA, problems
+from ocitool.project.toml import KeyPath, TomlFile, read_toml
+from ocitool.project.values import FILE_NAME
 from ocitool.store.locate import Locator
 
 _ADVISED: Final = 3

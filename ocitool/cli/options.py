@@ -17,8 +17,6 @@ from typing import Any, TypeVar
 
 import click
 
-from ocitool.build.host import host_platform
-from ocitool.cache.machine import MachineStore, default_root
 from ocitool.cli.console import Console
 from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten
 from ocitool.errors import Cancelled, LocalIOError
@@ -26,7 +24,9 @@ from ocitool.events import Event, Listener, Noted
 from ocitool.model.platform import Platform
 from ocitool.registry.hosts import MIB, Access
 from ocitool.store.locate import Opener
+from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Scope
+from ocitool.toolchains.host import host_platform
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -18,7 +18,7 @@ from ocitool.change.plan import Plan
 from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.index.edit import Marks, marked
 from ocitool.index.entries import check_duplicates, check_family, family_of_entries
-from ocitool.index.fit import elsewhere
+from ocitool.index.members import elsewhere
 from ocitool.index.sources import Member, Source, resolve_each
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Style, parse, write

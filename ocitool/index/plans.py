@@ -14,7 +14,7 @@ from ocitool.errors import NotFound, UsageError
 from ocitool.graph.convert import KEEP_ALL, Losses, convert
 from ocitool.index import edit
 from ocitool.index.entries import Entry, check_duplicates, check_family, family_of_entries
-from ocitool.index.fit import Fitted, elsewhere, fit
+from ocitool.index.members import Fitted, elsewhere, fit
 from ocitool.index.sources import Source, inner_indexes, resolve
 from ocitool.model.digest import as_digest
 from ocitool.model.document import Document, Tree, write

@@ -16,7 +16,7 @@ from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.files import MAX_PATH, WHITEOUT, Kind, clean, name_bytes, parent, resolve
 from ocitool.model.platform import Platform
-from ocitool.pack.stamps import stamp_of
+from ocitool.pack.file_identity import stamp_of
 
 PIECE: Final = 256 * 1024
 _CAPABILITY: Final = "security.capability"

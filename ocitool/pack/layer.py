@@ -15,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ocitool.codec.table import Codec, CodecId
+from ocitool.codec.codecs import Codec, CodecId
 from ocitool.errors import Unsupported
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.mediatype import OCTETS, Family, layer_type
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
-from ocitool.pack.stamps import has_foreign_clock, is_settled
+from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.pack.tar import entry_header, tar_stream
 from ocitool.store.base import Memo, Store
 from ocitool.tasks import Scope

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from ocitool.errors import AuthError
 from ocitool.model.reference import normalise_host
-from ocitool.registry.answers import redact
 from ocitool.registry.auth import (
     Token,
     TokenAnswer,
@@ -26,6 +25,7 @@ from ocitool.registry.auth import (
 )
 from ocitool.registry.challenge import Challenge, parse_challenges, preferred
 from ocitool.registry.credentials import ANONYMOUS, Credentials
+from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import Access, Origin, is_loopback, resolved, split_port
 
 _BEARER: Final = "Bearer "

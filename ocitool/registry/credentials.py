@@ -1,7 +1,7 @@
 """Where credentials come from: environment, docker's config.json, podman's auth.json, helper programs.
 
-With build/run.py the only importer of subprocess. Nothing of a secret is ever logged; what is told is where
-it came from. Formats: docker/cli config files; docker-credential-helpers; containers-auth.json(5).
+With toolchains/processes.py the only importer of subprocess. Nothing of a secret is ever logged; what is told
+is where it came from. Formats: docker/cli config files; docker-credential-helpers; containers-auth.json(5).
 """
 
 import base64

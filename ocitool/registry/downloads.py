@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from ocitool.errors import AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, UsageError
-from ocitool.registry.answers import redact
+from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import resolved
-from ocitool.registry.messages import Answer, Request
-from ocitool.registry.patience import Patience
+from ocitool.registry.request import Answer, Request
+from ocitool.registry.retry import Patience
 from ocitool.tasks import Scope
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from ocitool.errors import AuthError, NetworkError, NotFound, OcitoolError, Regi
 from ocitool.model.digest import Digest
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.model.views import Manifest, view
-from ocitool.registry.messages import Request
 from ocitool.registry.repository import Registry, Repository
+from ocitool.registry.request import Request
 from ocitool.registry.session import Session
 
 _NOTHING: Final = Digest.of(b"a manifest that no registry has")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, NetworkError
 from ocitool.registry.hosts import resolved
-from ocitool.registry.messages import Answer, Request
+from ocitool.registry.request import Answer, Request
 from ocitool.registry.session import Session
 
 LIST_LIMIT: Final = 32 * 1024 * 1024

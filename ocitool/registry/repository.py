@@ -20,9 +20,9 @@ from ocitool.model.views import Descriptor
 from ocitool.registry.auth import scopes_for
 from ocitool.registry.downloads import resuming
 from ocitool.registry.http import Body
-from ocitool.registry.messages import Answer, Request, at_hand
 from ocitool.registry.paging import LIST_LIMIT, json_object, pages
-from ocitool.registry.patience import Patience
+from ocitool.registry.request import Answer, Request, at_hand
+from ocitool.registry.retry import Patience
 from ocitool.registry.session import Session
 
 # One header, the types we read first: some servers read only the first line, or only what stands first (K119).

@@ -17,19 +17,19 @@ from urllib.parse import quote, urlsplit
 from ocitool.errors import MalformedDocument, NetworkError, OcitoolError
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.reference import HUB, HUB_API
-from ocitool.registry.answers import BODY_LIMIT, redact, refusal, retry_after_s
 from ocitool.registry.auth import TokenAnswer, TokenRequest, basic_header
 from ocitool.registry.authorizer import Authorizer, Target
 from ocitool.registry.challenge import Challenge
 from ocitool.registry.credentials import Credentials, find_credentials
+from ocitool.registry.error_response import BODY_LIMIT, redact, refusal, retry_after_s
 from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, resolved
 from ocitool.registry.hostsconfig import Redirections, Trust, find_trust, read_redirections
 from ocitool.registry.http import Outgoing, Reply, Wire
-from ocitool.registry.messages import Answer, Request, at_hand
-from ocitool.registry.pace import Pace
-from ocitool.registry.patience import RETRIED, Patience
 from ocitool.registry.probe import speaks_tls
-from ocitool.registry.remembered import Remembered
+from ocitool.registry.request import Answer, Request, at_hand
+from ocitool.registry.retry import RETRIED, Patience
+from ocitool.registry.session_state import Remembered
+from ocitool.registry.throttle import Pace
 from ocitool.tasks import Scope
 
 REDIRECTS: Final = 5

@@ -15,11 +15,11 @@ from typing import Final, TypeAlias
 from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
 from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import MIB, Limits
-from ocitool.registry.journal import Entry, Journal
-from ocitool.registry.messages import Answer
-from ocitool.registry.patience import Patience, may_pass
 from ocitool.registry.repository import Repository
-from ocitool.registry.verdicts import Next, acknowledged, judge
+from ocitool.registry.request import Answer
+from ocitool.registry.retry import Patience, may_pass
+from ocitool.registry.upload_journal import Entry, Journal
+from ocitool.registry.upload_recovery import Next, acknowledged, judge
 
 RESTARTS: Final = 4
 """How often a lost upload begins again."""

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ocitool.codec.table import decompress
+from ocitool.codec.codecs import decompress
 from ocitool.model.files import Kind
 from ocitool.model.views import Manifest
 from ocitool.report.compare import FileChange, pair_up

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ocitool.codec.table import decompress
+from ocitool.codec.codecs import decompress
 from ocitool.errors import MalformedDocument, local_io
 from ocitool.model.files import WHITEOUT, Kind
 from ocitool.model.views import Manifest

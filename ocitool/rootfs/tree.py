@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ocitool.codec.table import decompress
+from ocitool.codec.codecs import decompress
 from ocitool.errors import MalformedDocument, NotFound
 from ocitool.model.files import OPAQUE, WHITEOUT, Kind, resolve
 from ocitool.model.views import Descriptor, Manifest

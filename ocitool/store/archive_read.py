@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
 
-from ocitool.codec.table import decompress, sniff
+from ocitool.codec.codecs import decompress, sniff
 from ocitool.errors import LocalIOError, MalformedDocument, NotFound, Unsupported, UsageError, local_io
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest, Tap, is_digest

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.build.schema import SCHEMA, problems
 from ocitool.check.engine import DOCUMENTED
 from ocitool.cli.table import COMMANDS
+from ocitool.project.schema import SCHEMA, problems
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [path for path in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))) if path.exists()]

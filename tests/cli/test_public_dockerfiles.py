@@ -11,10 +11,10 @@ import tarfile
 import pytest
 
 from ocitool.binaries.identify import inspect_stream
-from ocitool.build.dockerfile.parse import parse
-from ocitool.build.dockerfile.stages import Origin, Wanted, needed_stages
-from ocitool.build.spec import Stamp, load_spec
+from ocitool.dockerfile.stages import Origin, Wanted, needed_stages
+from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
+from ocitool.project.values import Stamp, load_spec
 from ocitool.store.layout import LayoutStore
 from tests.cli.test_build_dockerfile import Built
 from tests.conftest import REPOSITORY

@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.check.engine import exit_code
-from ocitool.check.repository import check_names, check_tags
+from ocitool.check.runner import check_names, check_tags
 from ocitool.errors import DigestMismatch
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest

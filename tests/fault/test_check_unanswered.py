@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.check.repository import check_names, check_tags
+from ocitool.check.runner import check_names, check_tags
 from ocitool.errors import AuthError, NetworkError, RegistryError
 from ocitool.tasks import Retry, Scope
 from tests.fakes.registry import Fault, fake_registry

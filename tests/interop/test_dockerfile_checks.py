@@ -4,11 +4,11 @@ from random import Random
 
 import pytest
 
-from ocitool.build.dockerfile.ignore import IgnoreRules
-from ocitool.build.dockerfile.lint.engine import RULES, lint
-from ocitool.build.dockerfile.parse import parse
-from ocitool.build.dockerfile.sources import Context
-from ocitool.build.dockerfile.stages import Wanted
+from ocitool.dockerfile.context import Context
+from ocitool.dockerfile.lint.engine import RULES, lint
+from ocitool.dockerfile.stages import Wanted
+from ocitool.dockerfile.syntax.ignore import IgnoreRules
+from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
 from tests.fakes.dockerfiles import FILES, IGNORE, dockerfile
 from tests.interop.dockerfiles import CASES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.build.git import read_checkout
+from ocitool.builder.git import read_checkout
 
 pytestmark = [
     pytest.mark.interop,

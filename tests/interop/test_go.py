@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from ocitool.binaries.binary import Binary
-from ocitool.build.compile import Project, plan_compile
-from ocitool.build.go import find_go
-from ocitool.build.prebuilt import misfits, refuse_foreign, survey
-from ocitool.build.run import run
-from ocitool.build.spec import BuildSpec, Stamp, load_spec
+from ocitool.builder.compile import Project, plan_compile
+from ocitool.builder.programs import misfits, refuse_foreign, survey
 from ocitool.errors import BuildError, Unsupported
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry, FileContent
+from ocitool.project.values import BuildSpec, Stamp, load_spec
 from ocitool.tasks import Scope
+from ocitool.toolchains.go import find_go
+from ocitool.toolchains.processes import run
 
 HELLO = Path(__file__).parents[2] / "testdata" / "src-go" / "hello"
 pytestmark = pytest.mark.interop

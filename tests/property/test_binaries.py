@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocitool.binaries.binary import Binary
-from ocitool.binaries.fit import mismatch
+from ocitool.binaries.compatibility import mismatch
 from ocitool.binaries.identify import inspect_binary, inspect_stream
 from ocitool.binaries.needs import missing
 from ocitool.model.platform import Platform

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from ocitool.check.engine import DOCUMENTED, exit_code, findings
 from ocitool.check.formats import as_github, as_sarif, as_text
-from ocitool.check.mending import Wishes
-from ocitool.check.repair import plan_repair
-from ocitool.check.repository import Checked
+from ocitool.check.runner import Checked
 from ocitool.errors import OcitoolError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
+from ocitool.repair.plan import plan_repair
+from ocitool.repair.work import Wishes
 from tests.unit.check.golden import seen
 from tests.unit.check.pairs import PAIRS, store
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocitool.build.dockerfile.copying import matches
-from ocitool.build.dockerfile.ignore import IgnoreRules
-from ocitool.build.dockerfile.patterns import deep_glob, glob
-from ocitool.build.dockerfile.sources import Context, Layered
+from ocitool.dockerfile.context import Context, Layered
+from ocitool.dockerfile.copy import matches
+from ocitool.dockerfile.syntax.ignore import IgnoreRules
+from ocitool.dockerfile.syntax.patterns import deep_glob, glob
 from ocitool.errors import UsageError
 from ocitool.model.files import Kind
 from ocitool.pack.entries import Entry

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.codec.table import decompress
+from ocitool.codec.codecs import decompress
 from ocitool.errors import LocalIOError, MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document

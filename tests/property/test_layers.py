@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocitool.codec.codecs import decompress, parse_codec
 from ocitool.codec.members import read_table, table_bytes, tail_length
-from ocitool.codec.table import decompress, parse_codec
 from ocitool.model.files import Kind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream

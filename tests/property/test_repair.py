@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
-from ocitool.check.look import look
-from ocitool.check.mending import Wishes
-from ocitool.check.repair import plan_repair
+from ocitool.check.inspection import look
 from ocitool.model import mediatype
 from ocitool.model.views import view
+from ocitool.repair.plan import plan_repair
+from ocitool.repair.work import Wishes
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward, program
 

@@ -13,15 +13,15 @@ LEVELS = (
     ("model",),
     ("codec", "binaries"),
     ("store.base", "store.verify", "registry"),
-    ("store", "cache", "graph", "pack", "rootfs"),
-    ("index", "change", "image"),
-    ("build", "check", "sign", "attest", "report", "interop"),
+    ("store", "graph", "pack", "rootfs"),
+    ("index", "change", "image", "toolchains"),
+    ("project",),
+    ("dockerfile", "builder", "check", "repair", "report", "sign", "attest", "artifact"),
     ("cli",),
 )
 BESIDE = {
     "tasks": {"errors"},
     "store.verify": {"store.base"},
-    "cache": {"store"},
     "rootfs": {"pack"},  # an exported tree is a tar of entries
     "index": {"change"},  # an edit of a published index is a plan
     "report": {"check"},
@@ -31,23 +31,23 @@ BESIDE = {
 HOMES = {
     "httpx": {"registry.http"},
     "cryptography": {"sign.keys"},
-    "oras": {"interop.oras"},
-    "deflate": {"codec.table"},
-    "isal": {"codec.table"},
-    "zstandard": {"codec.table"},
-    "certifi": {"build.scratch"},
-    "tzdata": {"build.scratch"},
+    "oras": {"artifact.oras"},
+    "deflate": {"codec.codecs"},
+    "isal": {"codec.codecs"},
+    "zstandard": {"codec.codecs"},
+    "certifi": {"image.essentials"},
+    "tzdata": {"image.essentials"},
     "click": {"cli"},
     "rich": {"cli.console"},
     "yaml": {"index.yaml"},
-    "subprocess": {"build.run", "registry.credentials"},
+    "subprocess": {"toolchains.processes", "registry.credentials"},
 }
 
 # Everything else imports at the top of the file. Optional codecs and the two lazy tables are the reasons.
 LAZY = {
     "ocitool.__getattr__",  # the public names
-    "ocitool.codec.table",  # codecs, each loaded when a layer needs it
-    "ocitool.build.scratch",  # the data of --with, looked for only when asked
+    "ocitool.codec.codecs",  # codecs, each loaded when a layer needs it
+    "ocitool.image.essentials",  # the data of --with, looked for only when asked
     "ocitool.store.locate",  # the second table: what users type → adapter
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli.outcome.envelope",  # root help needs no json
@@ -128,8 +128,8 @@ def test_threads_are_made_in_tasks_only():
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in makers
     ]
 
-    # build.run has one more, which ends a compiler that ignores SIGTERM while the group is already leaving.
-    assert {"ocitool.tasks"} == set(made) - {"ocitool.build.run"}
+    # toolchains.processes has one more, which ends a compiler that ignores SIGTERM while the group is already leaving.
+    assert {"ocitool.tasks"} == set(made) - {"ocitool.toolchains.processes"}
 
 
 def test_no_module_imports_itself_in_a_circle():

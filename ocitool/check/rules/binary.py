@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Final
 
 from ocitool.binaries.binary import Format, Kind
-from ocitool.binaries.fit import Misfit, Mismatch, describe, mismatch
+from ocitool.binaries.compatibility import Misfit, Mismatch, describe, mismatch
 from ocitool.binaries.needs import PROGRAM_PATH, Missing
 from ocitool.binaries.needs import missing as missing_needs
 from ocitool.check.finding import Location, Severity
+from ocitool.check.inspection import Image, Look
 from ocitool.check.layers import Program
-from ocitool.check.look import Image, Look
 from ocitool.check.programs import Held, environment, held, judged
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model.files import Kind as File

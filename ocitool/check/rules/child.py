@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ocitool.check.finding import Location, Severity
-from ocitool.check.look import Look, named
+from ocitool.check.inspection import Look, named
 from ocitool.check.rules.index import entries, place
 from ocitool.check.rules.registry import mistyped_documents
 from ocitool.check.rules.rule import Hit, Rule

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ocitool.check.finding import Location, Severity, escaped
-from ocitool.check.look import Image, Look
+from ocitool.check.inspection import Image, Look
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model import mediatype
 from ocitool.model.views import ImageConfig

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ocitool.binaries.fit import describe
+from ocitool.binaries.compatibility import describe
 from ocitool.check.finding import Location, Severity
-from ocitool.check.look import Look, named
+from ocitool.check.inspection import Look, named
 from ocitool.check.programs import judged, speaking
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model import mediatype

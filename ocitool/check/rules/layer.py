@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ocitool.check.finding import Location, Severity
+from ocitool.check.inspection import Image, Look
 from ocitool.check.layers import LayerLook
-from ocitool.check.look import Image, Look
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.errors import DigestMismatch, EscapingPath, MalformedDocument, OcitoolError
 from ocitool.model import mediatype

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ocitool.check.finding import Location, Severity
-from ocitool.check.look import Look
+from ocitool.check.inspection import Look
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.errors import HeaderMismatch, MalformedDocument
 from ocitool.model import mediatype

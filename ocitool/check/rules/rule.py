@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ocitool.check.finding import Location, Severity
-from ocitool.check.look import Look
+from ocitool.check.inspection import Look
 
 Hit: TypeAlias = tuple[Location, str]
 """Where, and what is wrong there."""

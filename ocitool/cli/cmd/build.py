@@ -2,23 +2,25 @@
 
 import click
 
-from ocitool.cli import buildflags, building, buildx, options
+from ocitool.cli import options
+from ocitool.cli.buildx import build_options, ignored_flags
+from ocitool.cli.buildx.command import OURS, carry_out
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 
 
-@click.command(cls=buildx.SectionedCommand)
+@click.command(cls=ignored_flags.SectionedCommand)
 @click.argument("path", default=".")
-@buildflags.spec
-@buildflags.result
-@buildflags.contents
-@buildflags.settings
-@buildflags.documents
+@build_options.spec
+@build_options.result
+@build_options.contents
+@build_options.settings
+@build_options.documents
 @options.common
-@buildx.flags
+@ignored_flags.flags
 def command(app: App, path: str, **flags: object) -> Outcome:
     """Compile, pack and publish a multi-arch image from the sources in PATH.
 
     A PATH of - is a tar on standard input, or a Dockerfile that copies nothing from a folder; so is an http(s) URL.
     """
-    return building.carry_out(app, path, flags, building.OURS)
+    return carry_out(app, path, flags, OURS)

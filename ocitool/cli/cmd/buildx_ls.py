@@ -4,20 +4,21 @@ import json
 
 import click
 
-from ocitool.cli import builder, options
-from ocitool.cli.buildx import SectionedCommand
+from ocitool.cli import options
+from ocitool.cli.buildx import builders
+from ocitool.cli.buildx.ignored_flags import SectionedCommand
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 
 
 @click.command(cls=SectionedCommand)
 @click.option("--format", "form", default="table", metavar="FORM", help="table, json, or fields: {{.Name}}.")
-@builder.takes("--no-trunc", is_flag=True)
-@builder.takes("--builder")
+@builders.takes("--no-trunc", is_flag=True)
+@builders.takes("--builder")
 @options.common
 def command(app: App, *, form: str) -> Outcome:  # noqa: ARG001 - nothing is asked
     """Print a table in the form of `docker buildx ls`."""
-    found = builder.Builder(builder.NAME)
+    found = builders.Builder(builders.NAME)
     match form:
         case "table":
             text = found.listed()

@@ -2,16 +2,17 @@
 
 import click
 
-from ocitool.cli import builder, options
-from ocitool.cli.buildx import SectionedCommand
+from ocitool.cli import options
+from ocitool.cli.buildx import builders
+from ocitool.cli.buildx.ignored_flags import SectionedCommand
 from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 
 
 @click.command(cls=SectionedCommand)
-@builder.takes("--all -a", "--force -f", is_flag=True)
-@builder.takes(
+@builders.takes("--all -a", "--force -f", is_flag=True)
+@builders.takes(
     "--filter", "--keep-storage", "--max-used-space", "--min-free-space", "--reserved-space", "--builder"
 )
 @options.common

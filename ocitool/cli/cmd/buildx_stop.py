@@ -2,16 +2,17 @@
 
 import click
 
-from ocitool.cli import builder, options
+from ocitool.cli import options
+from ocitool.cli.buildx import builders
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 
 
 @click.command()
 @click.argument("name", required=False)
-@builder.takes("--builder")
+@builders.takes("--builder")
 @options.common
 def command(app: App, *, name: str | None) -> Outcome:
     """Tell that there is no builder to stop."""
-    builder.note(app)
-    return Outcome({"stopped": name or builder.NAME})
+    builders.note(app)
+    return Outcome({"stopped": name or builders.NAME})

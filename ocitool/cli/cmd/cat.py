@@ -4,7 +4,7 @@ import base64
 
 import click
 
-from ocitool.cli.looking import files_of, shown
+from ocitool.cli.files import files_of, shown
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.rootfs.tree import USUAL, read_file

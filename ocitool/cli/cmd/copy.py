@@ -2,11 +2,11 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
-from ocitool.index.copies import Wish, plan_copy, plan_copy_tags
+from ocitool.index.copy_plans import Wish, plan_copy, plan_copy_tags
 from ocitool.model.platform import parse_platforms
 
 
@@ -19,7 +19,7 @@ from ocitool.model.platform import parse_platforms
 @click.option("--referrers", is_flag=True, help="Also signatures, SBOMs and whatever refers to it.")
 @click.option("--replace", is_flag=True, help="Write over a tag that holds something else.")
 @click.option("--trust", is_flag=True, help="Believe that DST has what is below a manifest it has.")
-@changing.dry_run
+@plans.dry_run
 @common
 def command(
     app: App,
@@ -41,10 +41,10 @@ def command(
     if sparse and not platforms:
         raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
     origin, name = app.opener.open(source)
-    store, tag = changing.open_target(app, destination)
+    store, tag = plans.open_target(app, destination)
     wish = Wish(parse_platforms(platforms, app.host), sparse, replace, referrers, trust)
     if all_tags:
         plan = plan_copy_tags(origin, store, wish, scope=app.scope)
-        return changing.carry_out(app, plan, store, dry_run=dry_run)
+        return plans.carry_out(app, plan, store, dry_run=dry_run)
     plan = plan_copy(origin, name, store, [tag], wish, scope=app.scope)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=[tag])
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=[tag])

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ocitool.cli.console import human
-from ocitool.cli.looking import files_of, shown, warn_of
+from ocitool.cli.files import files_of, shown, warn_of
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError

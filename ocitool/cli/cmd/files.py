@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli.looking import file_tree, files_of, long_line, shown
+from ocitool.cli.files import file_tree, files_of, long_line, shown
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 

@@ -6,7 +6,7 @@ from ocitool.cli import options
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.report.kept import kept_images
+from ocitool.report.images import kept_images
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.graph.convert import Losses
@@ -18,8 +18,8 @@ from ocitool.model.mediatype import Family
 @click.option("--no-attestations", is_flag=True, help="Leave attestations of the sources out.")
 @click.option("--drop-annotations", is_flag=True, help="Leave behind what a Docker list cannot carry.")
 @click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
-@changing.elsewhere
-@changing.dry_run
+@plans.elsewhere
+@plans.dry_run
 @common
 def command(
     app: App,
@@ -38,15 +38,15 @@ def command(
 
     SRC is as for `index create`. Attestations of a replaced image leave with it.
     """
-    store, name = changing.open_edited(app, reference)
+    store, name = plans.open_edited(app, reference)
     request = Request(
-        sources=changing.sources_of(app, sources),
+        sources=plans.sources_of(app, sources),
         family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own
         allow_duplicates=allow_duplicates,
         attestations=not no_attestations,
         skip_missing=skip_missing,
         losses=Losses(annotations=drop_annotations, attestations=no_attestations),
     )
-    written = changing.tags_of(app, store, tags)
+    written = plans.tags_of(app, store, tags)
     plan = plan_add(store, name, request, tags=written, scope=app.scope)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

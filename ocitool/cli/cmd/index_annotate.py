@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -15,7 +15,7 @@ from ocitool.model.views import Index
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@changing.selecting
+@plans.selecting
 @click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Set it; repeats.")
 @click.option("--remove-annotation", "removed", metavar="KEY", multiple=True, help="Remove it; repeats.")
 @click.option("--os", help="Operating system of the entries.")
@@ -24,8 +24,8 @@ from ocitool.model.views import Index
 @click.option("--os-version", help="OS version of the entries.")
 @click.option("--os-features", "features", metavar="FEATURE", multiple=True, help="OS features; repeats.")
 @click.option("--allow-duplicates", is_flag=True, help="Let two entries be for one platform.")
-@changing.elsewhere
-@changing.dry_run
+@plans.elsewhere
+@plans.dry_run
 @common
 def command(
     app: App,
@@ -49,10 +49,10 @@ def command(
     The images are not touched: an entry that says something else than the image's config is found by
     `ocitool check`.
     """
-    changed: dict[str, str | None] = {**changing.pairs(annotations), **dict.fromkeys(removed)}
+    changed: dict[str, str | None] = {**plans.pairs(annotations), **dict.fromkeys(removed)}
     listed = tuple(word for text in features for word in text.split(",") if word) if features else None
     marks = Marks(os, arch, variant, os_version, listed, annotations=changed)
-    chosen = changing.selector(app, platforms, digests)
+    chosen = plans.selector(app, platforms, digests)
     if not (platforms or digests) and marks != Marks(annotations=changed):
         raise UsageError("which entries are meant?", hint="say --platform or --digest")
     if marks == Marks():
@@ -63,7 +63,7 @@ def command(
             return edit.annotate_index(index, changed)
         return edit.annotate(index, chosen, marks, allow_duplicates=allow_duplicates)
 
-    store, name = changing.open_edited(app, reference)
-    written = changing.tags_of(app, store, tags)
+    store, name = plans.open_edited(app, reference)
+    written = plans.tags_of(app, store, tags)
     plan = plan_edit(store, name, change, tags=written)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.graph.convert import Losses
@@ -15,8 +15,8 @@ from ocitool.model.mediatype import Family
 @click.option("--format", "family", type=click.Choice(["docker", "oci"]), required=True)
 @click.option("--drop-annotations", is_flag=True, help="Leave behind what Docker's family cannot carry.")
 @click.option("--drop-attestations", is_flag=True, help="Leave behind attestations of images that change.")
-@changing.elsewhere
-@changing.dry_run
+@plans.elsewhere
+@plans.dry_run
 @common
 def command(
     app: App,
@@ -33,8 +33,8 @@ def command(
     Layers and configs stay as they are; manifests get new digests, so signatures of the old ones no longer
     fit.
     """
-    store, name = changing.open_edited(app, reference)
-    written = changing.tags_of(app, store, tags)
+    store, name = plans.open_edited(app, reference)
+    written = plans.tags_of(app, store, tags)
     losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
     plan = plan_convert(store, name, Family(family), losses=losses, tags=written, scope=app.scope)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -31,7 +31,7 @@ from ocitool.model.mediatype import Family
 @click.option("--no-attestations", is_flag=True, help="Leave attestations of the sources out.")
 @click.option("--drop-annotations", is_flag=True, help="Leave behind what a Docker list cannot carry.")
 @click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
-@changing.dry_run
+@plans.dry_run
 @common
 def command(
     app: App,
@@ -58,14 +58,14 @@ def command(
     target = reference or spec.image
     if not target:
         raise UsageError("where should the index go?", hint="ocitool index create REF SRC...")
-    store, name = changing.open_target(app, target)
-    wanted = (name, *changing.tags_of(app, store, tags), *spec.tags)
-    opened = changing.sources_of(app, sources)
-    opened += tuple(changing.open_source(app, s.image, s.platform) for s in spec.sources)
+    store, name = plans.open_target(app, target)
+    wanted = (name, *plans.tags_of(app, store, tags), *spec.tags)
+    opened = plans.sources_of(app, sources)
+    opened += tuple(plans.open_source(app, s.image, s.platform) for s in spec.sources)
     request = Request(
         sources=opened,
         family=spec.family if family == "auto" else Family(family),
-        annotations=dict(spec.annotations) | changing.pairs(annotations),
+        annotations=dict(spec.annotations) | plans.pairs(annotations),
         append=append,
         allow_duplicates=allow_duplicates,
         attestations=not no_attestations,
@@ -73,4 +73,4 @@ def command(
         losses=Losses(annotations=drop_annotations, attestations=no_attestations),
     )
     plan = plan_create(store, tuple(dict.fromkeys(wanted)), request, scope=app.scope)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=wanted)
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=wanted)

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -12,10 +12,10 @@ from ocitool.index.plans import plan_edit
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@changing.selecting
+@plans.selecting
 @click.option("--no-attestations", is_flag=True, help="Drop the attestations of the images that stay.")
-@changing.elsewhere
-@changing.dry_run
+@plans.elsewhere
+@plans.dry_run
 @common
 def command(
     app: App,
@@ -30,10 +30,10 @@ def command(
     """Keep only the named entries of the index REF, and their attestations."""
     if not (platforms or digests):
         raise UsageError("what should stay?", hint="say --platform or --digest")
-    store, name = changing.open_edited(app, reference)
-    chosen = changing.selector(app, platforms, digests)
-    written = changing.tags_of(app, store, tags)
+    store, name = plans.open_edited(app, reference)
+    chosen = plans.selector(app, platforms, digests)
+    written = plans.tags_of(app, store, tags)
     plan = plan_edit(
         store, name, lambda index: edit.keep(index, chosen, attestations=not no_attestations), tags=written
     )
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.index import edit
@@ -12,8 +12,8 @@ from ocitool.index.plans import plan_edit
 @click.command()
 @click.argument("reference", metavar="REF")
 @click.option("--platform", "platforms", metavar="PLATFORM", multiple=True, help="These first; repeats.")
-@changing.elsewhere
-@changing.dry_run
+@plans.elsewhere
+@plans.dry_run
 @common
 def command(
     app: App, *, reference: str, platforms: tuple[str, ...], tags: tuple[str, ...], dry_run: bool
@@ -22,8 +22,8 @@ def command(
 
     Where several entries fit, engines take the first. Attestations come last, in the order of their images.
     """
-    store, name = changing.open_edited(app, reference)
-    first = changing.selector(app, platforms).platforms
-    written = changing.tags_of(app, store, tags)
+    store, name = plans.open_edited(app, reference)
+    first = plans.selector(app, platforms).platforms
+    written = plans.tags_of(app, store, tags)
     plan = plan_edit(store, name, lambda index: edit.order(index, first), tags=written)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -12,10 +12,10 @@ from ocitool.index.plans import plan_edit
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@changing.selecting
+@plans.selecting
 @click.option("--attestations", is_flag=True, help="Every attestation.")
-@changing.elsewhere
-@changing.dry_run
+@plans.elsewhere
+@plans.dry_run
 @common
 def command(
     app: App,
@@ -33,8 +33,8 @@ def command(
     """
     if not (platforms or digests or attestations):
         raise UsageError("what should be removed?", hint="say --platform, --digest or --attestations")
-    store, name = changing.open_edited(app, reference)
-    chosen = changing.selector(app, platforms, digests)
-    written = changing.tags_of(app, store, tags)
+    store, name = plans.open_edited(app, reference)
+    chosen = plans.selector(app, platforms, digests)
+    written = plans.tags_of(app, store, tags)
     plan = plan_edit(store, name, lambda index: edit.remove(index, chosen, attestations=attestations), tags=written)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))

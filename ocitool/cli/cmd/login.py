@@ -10,7 +10,7 @@ from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import AuthError, UsageError
 from ocitool.model.reference import parse_registry
-from ocitool.registry.logins import keep, place_for
+from ocitool.registry.login import keep, place_for
 
 
 @click.command()

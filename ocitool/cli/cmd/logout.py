@@ -8,7 +8,7 @@ from ocitool.cli import options
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.model.reference import parse_registry
-from ocitool.registry.logins import forget, place_for
+from ocitool.registry.login import forget, place_for
 
 
 @click.command()

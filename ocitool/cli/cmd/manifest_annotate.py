@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import drafting
+from ocitool.cli import manifest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -18,7 +18,7 @@ from ocitool.model.platform import ARCHITECTURES, OSES
 @click.option("--os-features", "features", metavar="STRINGS", multiple=True, help="Set operating system feature.")
 @click.option("--os-version", help="Set operating system version.")
 @click.option("--variant", help="Set architecture variant.")
-@drafting.options
+@manifest.options
 def command(
     app: App,
     *,
@@ -34,8 +34,8 @@ def command(
     if (os and os not in OSES) or (arch and arch not in ARCHITECTURES):
         raise UsageError(f"manifest entry for image has unsupported os/arch combination: {os or ''}/{arch or ''}")
     listed = tuple(word for text in features for word in text.split(",") if word)
-    draft = drafting.load(app, name).annotated(
-        drafting.full(image), Marks(os, arch, variant, os_version, listed or None)
+    draft = manifest.load(app, name).annotated(
+        manifest.full(image), Marks(os, arch, variant, os_version, listed or None)
     )
-    drafting.drafts_of(app).save(draft)
-    return Outcome(data={"name": draft.name, "image": drafting.full(image)})
+    manifest.drafts_of(app).save(draft)
+    return Outcome(data={"name": draft.name, "image": manifest.full(image)})

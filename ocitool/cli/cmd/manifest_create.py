@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import drafting
+from ocitool.cli import manifest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -14,23 +14,23 @@ from ocitool.index.sources import resolve_each
 @click.argument("name", metavar="MANIFEST_LIST")
 @click.argument("images", metavar="MANIFEST...", nargs=-1, required=True)
 @click.option("-a", "--amend", is_flag=True, help="Amend an existing list.")
-@drafting.insecure
-@drafting.options
+@manifest.insecure
+@manifest.options
 def command(app: App, *, name: str, images: tuple[str, ...], amend: bool, insecure: bool) -> Outcome:
     """Create a local list of images, to be annotated and pushed.
 
     An image may be an index; its images are listed. What the images hold is asked again at the push.
     """
-    drafting.trust(app, (name, *images), insecure=insecure)
-    drafts, reference = drafting.drafts_of(app), drafting.full(name)
+    manifest.trust(app, (name, *images), insecure=insecure)
+    drafts, reference = manifest.drafts_of(app), manifest.full(name)
     draft = drafts.load(reference)
     if draft is not None and not amend:
         raise UsageError(
             "refusing to amend an existing manifest list with no --amend flag",
             hint=f"add --amend, or forget the list with ocitool manifest rm {name}",
         )
-    named = [drafting.full(image) for image in images]
-    found = resolve_each(drafting.sources(app, named), scope=app.scope)
+    named = [manifest.full(image) for image in images]
+    found = resolve_each(manifest.sources(app, named), scope=app.scope)
     members = [
         DraftMember(full, root)
         for full, group in zip(named, found, strict=True)

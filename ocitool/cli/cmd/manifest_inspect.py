@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ocitool.cli import docker, drafting
+from ocitool.cli import docker, manifest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import NotFound
@@ -19,8 +19,8 @@ from ocitool.tasks import TaskGroup
 
 @click.command()
 @click.argument("names", metavar="[MANIFEST_LIST] MANIFEST", nargs=-1, required=True)
-@drafting.insecure
-@drafting.options
+@manifest.insecure
+@manifest.options
 def command(app: App, *, names: tuple[str, ...], insecure: bool) -> Outcome:
     """Print an image manifest or a list: the local draft if there is one, else what the registry holds.
 
@@ -29,28 +29,28 @@ def command(app: App, *, names: tuple[str, ...], insecure: bool) -> Outcome:
     wordy = app.console.verbose
     if len(names) > 2:
         raise click.UsageError("at most a list and an image")
-    drafting.trust(app, names, insecure=insecure)
-    draft = drafting.drafts_of(app).load(drafting.full(names[0]))
-    if len(names) == 2 and (draft is None or drafting.full(names[1]) not in {m.reference for m in draft.members}):
+    manifest.trust(app, names, insecure=insecure)
+    draft = manifest.drafts_of(app).load(manifest.full(names[0]))
+    if len(names) == 2 and (draft is None or manifest.full(names[1]) not in {m.reference for m in draft.members}):
         raise NotFound(f"No such manifest: {names[1]}", name=names[1], where=names[0])
     if draft is not None and len(names) == 1:
         text = _draft(app, draft, wordy=wordy)
     else:
         store, name = app.opener.open(names[-1])
         document = store.get_manifest(name)
-        reference = drafting.full(names[-1])
+        reference = manifest.full(names[-1])
         text = (
             docker.verbose_text(_wordy(app, store, reference, document))
             if wordy
             else docker.manifest_text(document)
         )
-    drafting.tell(app, docker.inspect(names[-1], verbose=wordy))
+    manifest.tell(app, docker.inspect(names[-1], verbose=wordy))
     return Outcome(data={"answer": json.loads(text)}, text=text)
 
 
 def _draft(app: App, draft: Draft, *, wordy: bool) -> str:
     references = [m.reference for m in draft.members]
-    drawn = draw(draft, drafting.sources(app, references), scope=app.scope)
+    drawn = draw(draft, manifest.sources(app, references), scope=app.scope)
     if not wordy:
         return docker.manifest_text(drawn.document)
     entries = [
@@ -67,8 +67,8 @@ def _wordy(app: App, store: Reader, reference: str, document: Document) -> Any: 
                 tasks = [group.spawn(store.get_manifest, str(entry.digest)) for entry in entries]
             pairs = zip(entries, tasks, strict=True)
             return [docker.verbose_entry(f"{reference}@{e.digest}", t.result, e.platform) for e, t in pairs]
-        case Manifest() as manifest:
-            platform = platform_of(store, manifest, reference) if manifest.is_image else None
+        case Manifest() as image:
+            platform = platform_of(store, image, reference) if image.is_image else None
             return docker.verbose_entry(reference, document, platform)
         case _:
             return docker.verbose_entry(reference, document, None)

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing, docker, drafting
+from ocitool.cli import docker, manifest, plans
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.index.drafts import draw, plan_push
@@ -11,21 +11,21 @@ from ocitool.index.drafts import draw, plan_push
 @click.command()
 @click.argument("name", metavar="MANIFEST_LIST")
 @click.option("-p", "--purge", is_flag=True, help="Remove the local list after push.")
-@drafting.insecure
-@drafting.options
+@manifest.insecure
+@manifest.options
 def command(app: App, *, name: str, purge: bool, insecure: bool) -> Outcome:
     """Publish a local list; its images are asked of the registry again, and one that changed is named.
 
     Prints the digest, as docker does.
     """
-    draft = drafting.load(app, name)
+    draft = manifest.load(app, name)
     references = [m.reference for m in draft.members]
-    drafting.trust(app, (name, *references), insecure=insecure)
-    store, tag = changing.open_target(app, name)
-    drawn = draw(draft, drafting.sources(app, references), scope=app.scope)
-    drafting.tell(app, docker.create_index(name, drawn.words))
+    manifest.trust(app, (name, *references), insecure=insecure)
+    store, tag = plans.open_target(app, name)
+    drawn = draw(draft, manifest.sources(app, references), scope=app.scope)
+    manifest.tell(app, docker.create_index(name, drawn.words))
     plan = plan_push(drawn, store, tag)
-    outcome = changing.carry_out(app, plan, store, dry_run=False, names=(tag,))
+    outcome = plans.carry_out(app, plan, store, dry_run=False, names=(tag,))
     if purge:
-        drafting.drafts_of(app).remove(draft.name)
+        manifest.drafts_of(app).remove(draft.name)
     return Outcome(data=outcome.data, text=drawn.document.digest, summary=outcome.summary)

@@ -2,12 +2,12 @@
 
 import click
 
-from ocitool.build.base import open_base
 from ocitool.cli import options
 from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.graph.copy import CopyReport, copy, tell_gone
+from ocitool.image.base import open_base
 from ocitool.model.reference import Reference
 
 

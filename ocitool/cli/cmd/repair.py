@@ -5,17 +5,17 @@ from textwrap import indent
 
 import click
 
-from ocitool.check.followers import with_followers
-from ocitool.check.look import Look, look, look_at
-from ocitool.check.mending import Wishes
-from ocitool.check.refill import Origin, Refilled
-from ocitool.check.repair import Repair, doubtful, plan_repair
-from ocitool.cli import changing
+from ocitool.check.inspection import Look, look, look_at
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import AuthError, UsageError
 from ocitool.model.digest import as_digest
 from ocitool.model.printable import shown
+from ocitool.repair.fallback import Origin, Refilled
+from ocitool.repair.plan import Repair, doubtful, plan_repair
+from ocitool.repair.referrers import with_followers
+from ocitool.repair.work import Wishes
 
 
 @click.command()
@@ -65,7 +65,7 @@ def command(
     Exit code 1 if something is to be mended (without --apply) or is left for a human. The old bytes are kept
     on this machine, and ocitool undo brings them back.
     """
-    store, name = changing.open_edited(app, reference)
+    store, name = plans.open_edited(app, reference)
     opened = tuple(Origin(*app.opener.open(source), source) for source in sources)
     refilled = Refilled(store, opened, name)
     seen = _all_of(look(refilled, name, scope=app.scope), refilled)
@@ -81,7 +81,7 @@ def command(
         without_proof=without_proof,
         sources=opened,
         substitute=substitute,
-        keep=frozenset(changing.selector(app, (), keeps).digests),
+        keep=frozenset(plans.selector(app, (), keeps).digests),
     )
     repair = plan_repair(seen, name, wishes, refilled)
     repair = replace(repair, plan=with_followers(repair.plan, store, scope=app.scope))
@@ -96,8 +96,8 @@ def command(
         raise UsageError(
             f"{reference} is a digest, which always means the same bytes", hint="repair a tag that holds it"
         )
-    outcome = changing.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
-    backup = changing.journal_of(app).root if outcome.data.get("changed") else None
+    outcome = plans.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
+    backup = plans.journal_of(app).root if outcome.data.get("changed") else None
     # A registry refuses the old index while it lacks one of its children.
     gave_up = (drop_missing or substitute) and any("index/dangling" in one.why for one in repair.plan.reasons)
     how = f"{reference} --source PLACE" if gave_up else reference

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -14,14 +14,14 @@ from ocitool.store.base import Store
 @click.command()
 @click.argument("reference", metavar="REF")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@changing.dry_run
+@plans.dry_run
 @common
 def command(app: App, *, reference: str, names: tuple[str, ...], dry_run: bool) -> Outcome:
     """Let further tags of the same repository hold what REF holds; NAME is a tag or a full reference."""
-    store, name = changing.open_edited(app, reference)
+    store, name = plans.open_edited(app, reference)
     tags = tuple(_tag(app, store, word) for word in names)
     plan = plan_tag(store, name, tags)
-    return changing.carry_out(app, plan, store, dry_run=dry_run, names=tags)
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=tags)
 
 
 def _tag(app: App, store: Store, word: str) -> str:
@@ -29,4 +29,4 @@ def _tag(app: App, store: Store, word: str) -> str:
         return word
     if "/" not in word and ":" not in word:
         raise UsageError(f"not a tag: {word!r}", hint="letters, digits, _ . and -")
-    return changing.tags_of(app, store, [word])[0]
+    return plans.tags_of(app, store, [word])[0]

@@ -8,7 +8,7 @@ import click
 from ocitool.change.journal import Record
 from ocitool.change.plan import Delete, Plan
 from ocitool.change.undo import cannot_return, plan_undo, settle_undo
-from ocitool.cli import changing
+from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import RegistryError
@@ -19,7 +19,7 @@ from ocitool.store.base import Store
 @click.argument("reference", metavar="REF")
 @click.option("--source", "sources", metavar="LOC", multiple=True, help="Where lost children may be; repeats.")
 @click.option("--drop-referrers", is_flag=True, help="Delete what the change attached to images.")
-@changing.dry_run
+@plans.dry_run
 @common
 def command(app: App, *, reference: str, sources: tuple[str, ...], drop_referrers: bool, dry_run: bool) -> Outcome:
     """Let REF hold again what it held before the last change made on this machine.
@@ -28,12 +28,12 @@ def command(app: App, *, reference: str, sources: tuple[str, ...], drop_referrer
     told. Refused, with exit code 8, if somebody else wrote REF since, and with 9 if the registry lost what the old
     index names and does not take it back.
     """
-    store, name = changing.open_edited(app, reference)
-    journal = changing.journal_of(app)
+    store, name = plans.open_edited(app, reference)
+    journal = plans.journal_of(app)
     opened = [app.opener.open(source)[0] for source in sources]
     plan, record = plan_undo(store.label, name, store, journal, sources=opened, drop_referrers=drop_referrers)
     try:
-        outcome = changing.carry_out(app, plan, store, dry_run=dry_run)
+        outcome = plans.carry_out(app, plan, store, dry_run=dry_run)
     except RegistryError as error:
         better = cannot_return(record, store, journal, error)
         if better is None:
@@ -52,5 +52,5 @@ def _after(app: App, record: Record, store: Store, plan: Plan) -> Iterator[str]:
         left = ", ".join(record.stored)
         yield f"{left} still refer to images there; undo with --drop-referrers would have deleted them"
     if record.after is not None and not record.is_refill:
-        where, tag = changing.journal_of(app).root, changing.place(store, "", record.after)
+        where, tag = plans.journal_of(app).root, plans.place(store, "", record.after)
         yield f"it held {record.after}, which is kept in {where}; ocitool tag {tag} {record.tag} brings that back"

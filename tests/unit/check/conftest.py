@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.check.engine import findings
-from ocitool.check.look import look
+from ocitool.check.inspection import look
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward
 

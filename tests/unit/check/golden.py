@@ -8,12 +8,12 @@ from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.finding import Finding
-from ocitool.check.look import Look, look
-from ocitool.check.mending import Wishes
-from ocitool.check.refill import Origin, Refilled
-from ocitool.check.repair import Repair, plan_repair
-from ocitool.check.repository import check_tags
+from ocitool.check.inspection import Look, look
+from ocitool.check.runner import check_tags
 from ocitool.errors import OcitoolError
+from ocitool.repair.fallback import Origin, Refilled
+from ocitool.repair.plan import Repair, plan_repair
+from ocitool.repair.work import Wishes
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose

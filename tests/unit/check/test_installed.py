@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ocitool.check.engine import RULES, findings, installed_rules
-from ocitool.check.look import look
+from ocitool.check.inspection import look
 from ocitool.errors import UsageError
 from ocitool.tasks import Scope
 

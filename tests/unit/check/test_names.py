@@ -3,10 +3,11 @@
 import threading
 
 import pytest
+from tests.unit.check.test_repository import PATIENCE, Watched
 
 from ocitool.check.engine import exit_code
 from ocitool.check.finding import Finding, Location, Severity
-from ocitool.check.repository import check_names, check_tags
+from ocitool.check.runner import check_names, check_tags
 from ocitool.errors import (
     AuthError,
     Cancelled,
@@ -20,7 +21,6 @@ from ocitool.errors import (
 from ocitool.model.digest import Digest
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward
-from tests.unit.check.test_repository import PATIENCE, Watched
 
 BAD = Finding("index/empty", Severity.ERROR, "nothing to run", Location(Digest.of(b"root")))
 GONE, REFUSED, SILENT = NotFound("gone"), AuthError("refused"), NetworkError("silent")

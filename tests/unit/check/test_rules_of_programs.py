@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.binaries.binary import Binary, Format, Kind
 from ocitool.check.engine import findings
-from ocitool.check.look import look
+from ocitool.check.inspection import look
 from ocitool.check.programs import _above_name
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope

@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.check.engine import findings
 from ocitool.check.finding import Severity
-from ocitool.check.look import look
+from ocitool.check.inspection import look
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Served

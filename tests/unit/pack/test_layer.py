@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ocitool.codec.table import parse_codec
+from ocitool.codec.codecs import parse_codec
 from ocitool.errors import LocalIOError, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.files import Kind

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from ocitool.registry.hosts import FLOOR, MIB, SMALLEST, Limits, known_limits, limits_from
-from ocitool.registry.remembered import KEPT_S, Remembered
+from ocitool.registry.session_state import KEPT_S, Remembered
 
 
 def test_a_host_that_takes_no_body_at_the_close_still_streams():

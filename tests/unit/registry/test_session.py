@@ -1,7 +1,7 @@
 import pytest
 
-from ocitool.registry.messages import Answer, healed
 from ocitool.registry.paging import next_page
+from ocitool.registry.request import Answer, healed
 
 HOME = "https://reg.test:8443"
 

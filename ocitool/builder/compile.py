@@ -1,0 +1,111 @@
+"""From a spec and platforms to the commands that compile, and where their programs go in the image."""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from ocitool.errors import Unsupported, UsageError
+from ocitool.model.platform import Platform
+from ocitool.project.values import BuildSpec, Part, ProgramSpec
+from ocitool.toolchains.base import CompileJob, Program, Target, Toolchain, file_name, folder_name
+from ocitool.toolchains.command import Command, command_environ, find_command
+from ocitool.toolchains.go import Go, find_go, find_programs, go_environ
+
+TOOLCHAINS: Final = ("go", "command", "prebuilt")
+"""The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where compiling happens: the folder of the sources, the folder for outputs, this process's environment."""
+
+    source: Path
+    work: Path
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job, and the absolute path that its program has in the image; in a Dockerfile's stage, if it names one."""
+
+    job: CompileJob
+    place: str
+    stage: str = ""
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that the job is for."""
+        return self.job.target.platform
+
+
+def plan_compile(
+    toolchain: str, spec: BuildSpec, platforms: Sequence[Platform], project: Project
+) -> tuple[Planned, ...]:
+    """The jobs for every program and platform, platform by platform; starts nothing and writes nothing.
+
+    Compilers get a part of the environment. Raises Unsupported if the compiler is not there or cannot compile
+    for a platform, UsageError if there is nothing to compile, LocalIOError for a folder that cannot be read.
+    """
+    if toolchain in {"prebuilt", "dockerfile"}:
+        return ()
+    planned: list[Planned] = []
+    go = find_go(project.environ) if toolchain == "go" else None
+    for platform in platforms:
+        part = spec.part(platform)
+        for program in _programs(toolchain, part, project.source):
+            made = _toolchain(toolchain, program, go, project)
+            output = project.work.absolute() / folder_name(platform) / file_name(program.program, platform)
+            target = Target(program.program, platform, project.source.absolute(), output)
+            planned.append(Planned(made.plan(target), _place(program, platform)))
+    return tuple(planned)
+
+
+def _toolchain(name: str, program: ProgramSpec, go: Path | None, project: Project) -> Toolchain:
+    if go is not None:
+        return Go(go, go_environ(project.environ, go, program.go), program.go)
+    if name == "command":
+        found = find_command(program.command, project.source, project.environ)
+        return Command(program.command, found, command_environ(project.environ, program.command))
+    raise Unsupported(
+        f"no toolchain {name!r} in this version", ability=name, hint=f"one of {', '.join(TOOLCHAINS)}"
+    )
+
+
+def _programs(toolchain: str, part: Part, source: Path) -> tuple[ProgramSpec, ...]:
+    """The programs that the spec names, complete with their packages; else those that the sources hold."""
+    if toolchain == "go":
+        if part.programs:
+            return tuple(_with_package(program, source) for program in part.programs)
+        if part.package:
+            words = [word for word in part.package.split("/") if word not in {"", "."}]
+            found: tuple[Program, ...] = (Program(words[-1], part.package),) if words else find_programs(source)
+        else:
+            found = find_programs(source)
+        return tuple(ProgramSpec(program, f"/bin/{program.name}", part.go) for program in found)
+    if part.programs:
+        return part.programs
+    name = posixpath.basename(part.command.output) or source.absolute().name
+    return (ProgramSpec(Program(name), f"/bin/{name}", command=part.command),)
+
+
+def _with_package(program: ProgramSpec, source: Path) -> ProgramSpec:
+    if program.program.package:
+        return program
+    found = find_programs(source)
+    same = [one for one in found if one.name == program.program.name] or list(found)
+    if len(same) > 1:
+        raise UsageError(
+            f"{program.program.name} could be any of {', '.join(one.package for one in same)}",
+            hint=f'say which one: package = "{same[0].package}"',
+        )
+    return replace(program, program=replace(program.program, package=same[0].package))
+
+
+def _place(program: ProgramSpec, platform: Platform) -> str:
+    """The program's path, with the ending its file has on that platform."""
+    folder, name = posixpath.split(program.path)
+    if name == program.program.name:
+        name = file_name(program.program, platform)
+    return posixpath.join(folder, name)

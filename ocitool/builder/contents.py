@@ -1,0 +1,236 @@
+"""What goes into each platform's image: entries in groups, looked at before anything is packed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from ocitool.binaries.needs import Missing
+from ocitool.builder.lacking import lacking
+from ocitool.builder.programs import Found, Holding, only_program, refuse_foreign, survey
+from ocitool.builder.request import Plan, Surroundings
+from ocitool.dockerfile.config_instructions import env_of
+from ocitool.dockerfile.context import all_names
+from ocitool.dockerfile.evaluate import Written
+from ocitool.errors import UsageError
+from ocitool.events import Listener, Noted
+from ocitool.image.base import BaseImage
+from ocitool.image.essentials import (
+    CA_BUNDLE,
+    GROUP,
+    PASSWD,
+    STANDARD,
+    ZONEINFO,
+    Accounts,
+    check_user,
+    extra_entries,
+    with_user,
+)
+from ocitool.model.files import Kind
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import Content as FileBytes
+from ocitool.pack.entries import CopyRule, Entry, FileContent, expand
+from ocitool.pack.placing import place
+from ocitool.project.values import ImageOptions
+from ocitool.rootfs.overlay import Overlay, kind_of
+from ocitool.rootfs.tree import Tree, read_file, read_tree
+from ocitool.tasks import Scope, TaskGroup
+
+_ACCOUNTS_LIMIT: Final = 1024 * 1024
+_TOLD: Final = 5
+"""Most programs of an image that are told of one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What goes into one platform's image: groups of entries, each a layer, with the line history tells."""
+
+    platform: Platform
+    groups: tuple[tuple[tuple[Entry, ...], str], ...]
+    options: ImageOptions
+
+
+def gather(planned: Plan, around: Surroundings) -> tuple[Content, ...]:
+    """The contents for every platform, their programs and users looked at.
+
+    Raises WrongPlatform for a program that does not fit (K010), UsageError for a user that does not exist and
+    where there is nothing to put into an image, and what reading files and bases raises. Programs that lack
+    their loader or libraries are told as warnings (K173).
+    """
+    with TaskGroup(around.scope, 4) as group:
+        trees = {p: group.spawn(_tree, b, around, group.scope) for p, b in planned.bases.items()}
+    gatherer = _Gatherer(planned, around)
+    contents = tuple(
+        gatherer.content(platform, trees[platform].result if platform in trees else None)
+        for platform in planned.platforms
+    )
+    if not any(content.groups for content in contents):
+        raise UsageError("nothing to put into the image", hint="name files with --copy SRC:DEST")
+    return contents
+
+
+def look_at(written: Mapping[Platform, Written], planned: Plan, around: Surroundings) -> tuple[Content, ...]:
+    """What a Dockerfile comes to as contents, its programs looked at.
+
+    Raises WrongPlatform for a program that does not fit (K010); one that lacks its loader, libraries or
+    interpreter is told as a warning (K173). Only what the Dockerfile adds is looked at.
+    """
+    memo, holding = around.machine.memo if planned.request.use_cache else None, Holding()
+    contents = []
+    for platform, one in written.items():
+        entries = (entry for layer in one.layers for entry in layer)
+        found = survey(entries, memo, holding=holding)
+        allow = planned.request.allow_foreign
+        refuse_foreign(found, one.platform, allow=allow, listener=around.listener)
+        if one.files is not None:
+            lacks = lacking(found, one.files, env_of(one.settings), partial(all_names, one.files))
+            _tell_lacking(platform, lacks, around.listener)
+        groups = tuple((layer, "") for layer in one.layers)
+        contents.append(Content(platform, groups, planned.options(platform)))
+    return tuple(contents)
+
+
+def _tell_lacking(platform: Platform, lacks: Sequence[Missing], listener: Listener) -> None:
+    """A warning for each, as long as they are few: a tree of sources may hold any number of scripts."""
+    for lack in lacks[:_TOLD]:
+        listener(Noted(f"{platform}: {lack}"))
+    if len(lacks) > _TOLD:
+        listener(Noted(f"{platform}: {len(lacks) - _TOLD} more files will not start"))
+
+
+def _tree(base: BaseImage, around: Surroundings, scope: Scope) -> Tree:
+    return read_tree(base.store, base.manifest, around.machine.memo, scope=scope)
+
+
+class _Gatherer:
+    """One build's contents, platform after platform.
+
+    What several platforms have in common is made once, so that they hold the same objects and share a layer.
+    """
+
+    def __init__(self, planned: Plan, around: Surroundings) -> None:
+        self._planned = planned
+        self._around = around
+        self._rules: dict[CopyRule, tuple[Entry, ...]] = {}
+        self._extras: dict[object, tuple[Entry, ...]] = {}
+        self._holding = Holding()
+
+    def content(self, platform: Platform, tree: Tree | None) -> Content:
+        """The groups for one platform, the one that changes least first; each is placed over those before."""
+        planned = self._planned
+        files = self._files(platform, tree)
+        compiled = [
+            Entry(job.place.lstrip("/"), Kind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
+            for job in planned.jobs
+            if job.platform == platform
+        ]
+        options = planned.options(platform)
+        extras = self._extra(platform, tree, files, options.user or "")
+        groups: list[tuple[tuple[Entry, ...], str]] = []
+        image = Overlay((), tree)
+        for entries, line in (
+            (extras, f"ocitool build --with {','.join(planned.extras)}"),
+            (files, "; ".join(f"COPY {rule.source} {rule.destination}" for rule in planned.rules(platform))),
+            (compiled, f"ocitool build {planned.toolchain}: {' '.join(f'/{entry.path}' for entry in compiled)}"),
+        ):
+            placed = place(entries, image)
+            if placed:
+                groups.append((placed, line))
+                image = Overlay(placed, image)
+        memo = self._around.machine.memo if planned.request.use_cache else None
+        found = survey((entry for entries, _ in groups for entry in entries), memo, holding=self._holding)
+        listener = self._around.listener
+        refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
+        _tell_lacking(
+            platform,
+            lacking(found, image, _environment(planned.bases.get(platform), options), image.names),
+            listener,
+        )
+        return Content(platform, tuple(groups), _with_entrypoint(planned, platform, options, found))
+
+    def _files(self, platform: Platform, tree: Tree | None) -> list[Entry]:
+        """What the copy rules say."""
+        files: list[Entry] = []
+        request = self._planned.request
+        for rule in self._planned.rules(platform):
+            if "{" in rule.source or tree is not None:
+                files += expand(rule, platform, request.source, tree, allow_sparse=request.allow_sparse)
+            else:
+                if rule not in self._rules:
+                    self._rules[rule] = expand(rule, platform, request.source, allow_sparse=request.allow_sparse)
+                files += self._rules[rule]
+        return files
+
+    def _extra(self, platform: Platform, tree: Tree | None, files: Sequence[Entry], user: str) -> tuple[Entry, ...]:
+        """What `--with` adds where neither the base nor the copied files have it; raises for an unknown user."""
+        copied = {entry.path: entry.content for entry in files}
+
+        def exists(path: str) -> bool:
+            return kind_of(tree, path) is not None or path in copied
+
+        # A copied etc/passwd is the user's own word on accounts.
+        words = tuple(word for word in self._planned.extras if word != "passwd" or PASSWD not in copied)
+        names = [name for name in user.split(":") if name and not name.isdigit()]
+        accounts = self._accounts(platform, tree, copied) if names or "passwd" in words else None
+        check_user(user, with_user(accounts or STANDARD, user)[0] if "passwd" in words else accounts)
+        key = (words, accounts, user, *(exists(path) for path in (CA_BUNDLE, ZONEINFO, "tmp")))
+        if key not in self._extras:
+            self._extras[key] = extra_entries(words, exists, user=user, accounts=accounts)
+        return self._extras[key]
+
+    def _accounts(
+        self, platform: Platform, tree: Tree | None, copied: Mapping[str, FileBytes | None]
+    ) -> Accounts | None:
+        """The accounts as copied files and the base make them; None if there is no etc/passwd."""
+        base = self._planned.bases.get(platform)
+
+        def text(path: str) -> str | None:
+            content = copied.get(path)
+            if content is not None:
+                return _text(content)
+            return self._base_text(base, tree, path) if base is not None and tree is not None else None
+
+        passwd, group = text(PASSWD), text(GROUP)
+        return None if passwd is None else Accounts(passwd, group or "")
+
+    def _base_text(self, base: BaseImage, tree: Tree, path: str) -> str | None:
+        """A small file of the base, None if it has none; remembered, so that its layer is fetched once."""
+        node = tree.lookup(path)
+        if node is None or node.kind is not Kind.FILE:
+            return None
+        memo = self._around.machine.memo
+        key = f"text:{base.manifest.layers[node.layer].digest}:{node.offset}"
+        known = memo.recall(key)
+        if known is not None:
+            return str(known["text"])
+        scope = self._around.scope
+        pieces = read_file(base.store, base.manifest, tree, path, scope=scope, limit=_ACCOUNTS_LIMIT)
+        text = b"".join(pieces).decode("utf-8", "surrogateescape")
+        memo.remember(key, {"text": text})
+        return text
+
+
+def _text(content: FileBytes) -> str:
+    if content.size > _ACCOUNTS_LIMIT:
+        raise UsageError(f"a file of accounts has {content.size} bytes, more than {_ACCOUNTS_LIMIT}")
+    return b"".join(content.pieces()).decode("utf-8", "surrogateescape")
+
+
+def _environment(base: BaseImage | None, options: ImageOptions) -> dict[str, str]:
+    """The environment that programs of the image start with."""
+    given = base.config.setting("Env") if base is not None else None
+    items = [item for item in given if isinstance(item, str)] if isinstance(given, list) else []
+    return {**dict(item.split("=", 1) for item in items if "=" in item), **dict(options.env)}
+
+
+def _with_entrypoint(
+    planned: Plan, platform: Platform, options: ImageOptions, found: Sequence[Found]
+) -> ImageOptions:
+    """The options, with the only program as the entry point unless something else was said."""
+    if options.entrypoint is not None or (options.cmd is not None and platform in planned.bases):
+        return options
+    compiled = [job.place for job in planned.jobs if job.platform == platform]
+    if len(compiled) == 1:
+        return replace(options, entrypoint=(compiled[0],))
+    program = only_program(found) if not compiled and planned.toolchain == "prebuilt" else None
+    return replace(options, entrypoint=(f"/{program}",)) if program else options

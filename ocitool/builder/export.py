@@ -1,0 +1,115 @@
+"""The result of a build as plain files: what `-o type=local` and `-o type=tar` of buildx write."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ocitool.builder.pipeline import Built, Delivery, deliver
+from ocitool.builder.request import Surroundings
+from ocitool.errors import Unsupported, UsageError, local_io
+from ocitool.events import Noted
+from ocitool.image.assemble import Image
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, Manifest
+from ocitool.rootfs.extract import Part, contents, export_together, write_tar
+from ocitool.rootfs.folder import export_folder
+from ocitool.rootfs.tree import read_tree
+
+
+def folder_of(platform: Platform) -> str:
+    """What a platform's folder is called: `linux_arm_v7`."""
+    return str(platform).replace("/", "_")
+
+
+def folders(place: Path, platforms: Sequence[Platform], *, split: bool | None) -> tuple[Path, ...]:
+    """The folder of each platform: `place` itself for one, `place/linux_arm64` where there are several.
+
+    Raises Unsupported for several platforms in one folder, whose files would take each other's place.
+    """
+    if split or (split is None and len(platforms) > 1):
+        return tuple(place / folder_of(platform) for platform in platforms)
+    if len(platforms) > 1:
+        raise Unsupported(
+            f"the files of {len(platforms)} platforms do not go into one folder {place}",
+            ability="platform-split=false",
+            hint="leave platform-split=false out, or choose one with --platform",
+        )
+    return (place,)
+
+
+def check_free(place: Path, platforms: Sequence[Platform], *, is_tar: bool, split: bool | None) -> None:
+    """Raise, before any work, where `export_files` would refuse: a folder that is not empty, a tar that is one."""
+    if is_tar:
+        if os.path.isdir(place):  # noqa: PTH112 - which has no error for a folder that is closed to us
+            raise UsageError(
+                f"{place} is a folder, and a tar is a file", hint=f"name a file, as in {place}/root.tar"
+            )
+        return
+    for folder in folders(place, platforms, split=split):
+        try:
+            is_taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        except OSError as error:
+            raise local_io(error, f"write into {folder}") from error
+        if is_taken:
+            raise UsageError(f"{folder} is there and not empty", hint="name a new folder, or empty it before")
+
+
+def export_files(
+    built: Built,
+    place: Path,
+    around: Surroundings,
+    *,
+    is_tar: bool,
+    split: bool | None,
+    stream: Callable[[Iterable[bytes]], None],
+) -> Delivery:
+    """Write the root file system of each platform; `stream` takes the tar that goes to `-`.
+
+    A tar has a folder for each platform where there are several, whatever `split` says, as buildx makes it.
+    Layers of the base come into this machine's store first: each is read twice. Raises as `check_free`,
+    `rootfs.extract` and `rootfs.folder` do.
+    """
+    began = time.monotonic()
+    report = deliver(built, around.machine.content, (), (), around).report
+    platforms = [image.platform for image in built.images]
+    if is_tar:
+        _write_tar(built.images, place, around, stream)
+    else:
+        for image, target in zip(built.images, folders(place, platforms, split=split), strict=True):
+            part = _part(image, around)
+            _make(target.parent)
+            content = around.machine.content
+            export_folder(content, part.manifest, part.tree, part.what, target, scope=around.scope)
+    return Delivery(str(place), (), report, time.monotonic() - began)
+
+
+def _part(image: Image, around: Surroundings, folder: str = "") -> Part:
+    """What of an image is written; what is not is told."""
+    content = around.machine.content
+    manifest = Manifest(image.manifest, Descriptor.of(image.config), image.layers)
+    tree = read_tree(content, manifest, around.machine.memo, scope=around.scope)
+    what = contents(tree)
+    if what.left_out:
+        around.listener(Noted(f"{len(what.left_out)} devices or links to nothing of {image.platform} left out"))
+    return Part(manifest, tree, what, folder)
+
+
+def _write_tar(
+    images: Sequence[Image], target: Path, around: Surroundings, stream: Callable[[Iterable[bytes]], None]
+) -> None:
+    by_folder = {folder_of(image.platform) if len(images) > 1 else "": image for image in images}
+    parts = (_part(by_folder[folder], around, folder) for folder in sorted(by_folder))
+    tar = export_together(around.machine.content, parts, scope=around.scope)
+    if str(target) == "-":
+        stream(tar)
+    else:
+        _make(target.parent)
+        write_tar(tar, target)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise local_io(error, f"write into {folder}") from error

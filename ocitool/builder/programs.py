@@ -1,0 +1,144 @@
+"""Programs that are there already: what they are, whether they fit the platform, which one starts the image.
+
+The same look is taken at compiled programs, so that no toolchain's word is trusted without its bytes.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ocitool.binaries.binary import Binary
+from ocitool.binaries.binary import Kind as BinaryKind
+from ocitool.binaries.compatibility import Mismatch, mismatch
+from ocitool.binaries.identify import inspect_binary, inspect_stream
+from ocitool.errors import WrongPlatform, local_io
+from ocitool.events import Listener, Noted, silent
+from ocitool.model.files import Kind
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
+from ocitool.pack.file_identity import has_foreign_clock, is_settled
+from ocitool.store.base import Memo
+
+_HELD_FILE: Final = 64 * 1024
+_HELD_TOTAL: Final = 16 * 1024 * 1024
+
+
+class Holding:
+    """Keeps small files in memory from the look at them until they are packed, so that each is read once.
+
+    Files of at most 64 KiB, and at most 16 MiB of them for all platforms of a build.
+    """
+
+    def __init__(self) -> None:
+        self._left = _HELD_TOTAL
+
+    def take(self, content: FileContent) -> None:
+        """Read it now, if it is small and there is room. Raises LocalIOError."""
+        if not content.is_held and content.size <= min(self._left, _HELD_FILE):
+            self._left -= content.size
+            content.hold()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of an image that is a program, library or script; `path` is relative to the root."""
+
+    path: str
+    is_executable: bool
+    binary: Binary
+
+
+def survey(
+    entries: Iterable[Entry],
+    memo: Memo | None = None,
+    *,
+    holding: Holding | None = None,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> tuple[Found, ...]:
+    """The programs among the entries, in their order; of files on disk only headers are read.
+
+    Where `memo` knows that none of the files on disk has changed since, only those that were programs then are
+    opened. Raises LocalIOError for a file that cannot be read.
+    """
+    files = [entry for entry in entries if entry.kind is Kind.FILE and entry.content is not None]
+    taken_ns = clock_ns()
+    stamps = {entry.path: entry.content.stamp for entry in files if entry.content and entry.content.stamp}
+    key = f"programs:{hashlib.sha256(repr(sorted(stamps.items())).encode()).hexdigest()}"
+    known = memo.recall(key) if memo is not None and stamps else None
+    programs = set(known["paths"]) if known is not None else None
+    found = []
+    for entry in files:
+        if programs is not None and entry.path in stamps and entry.path not in programs:
+            continue
+        if holding is not None and isinstance(entry.content, FileContent):
+            holding.take(entry.content)
+        binary = _inspect(entry.content) if entry.content is not None else None
+        if binary is not None:
+            found.append(Found(entry.path, bool(entry.mode & 0o111), binary))
+    devices = {stamp[0] for stamp in stamps.values()}
+    newest_ns = max((time_ns for stamp in stamps.values() for time_ns in stamp[3:]), default=0)
+    is_sure = is_settled(newest_ns, taken_ns) and not has_foreign_clock(devices)
+    if memo is not None and known is None and stamps and is_sure:
+        memo.remember(key, {"paths": [one.path for one in found if one.path in stamps]})
+    return tuple(found)
+
+
+def _inspect(content: Content) -> Binary | None:
+    match content:
+        case FileContent() if content.is_held:
+            return inspect_stream((content.hold(),))
+        case OnDisk():
+            try:  # unbuffered: of most files four bytes are enough
+                return inspect_binary(lambda: Path(content.path).open("rb", buffering=0))
+            except OSError as error:
+                raise local_io(error, f"read {content.path}") from error
+        case _:
+            return inspect_stream(content.pieces())
+
+
+def misfits(found: Iterable[Found], platform: Platform) -> tuple[tuple[Found, Mismatch], ...]:
+    """The programs that do not fit the platform, and how."""
+    judged = ((one, mismatch(one.binary, platform, is_executable=one.is_executable)) for one in found)
+    return tuple((one, how) for one, how in judged if how is not None)
+
+
+def refuse_foreign(
+    found: Iterable[Found], platform: Platform, *, allow: bool = False, listener: Listener = silent
+) -> None:
+    """Return if every program fits; warnings, and with `allow` everything, are only told to the listener.
+
+    Raises WrongPlatform for the first program that cannot run, with a note for each further one (K010).
+    """
+    fatal = []
+    for one, how in misfits(found, platform):
+        if how.is_fatal and not allow:
+            fatal.append((one, how))
+        else:
+            listener(Noted(f"/{one.path} is for {how.found}, the image for {how.expected}: {how.reason}"))
+    if not fatal:
+        return
+    (one, how), *others = fatal
+    error = WrongPlatform(
+        f"/{one.path} is for {how.found}, the image for {how.expected}: {how.reason}",
+        path=one.path,
+        found=how.found,
+        expected=how.expected,
+        hint="copy the file built for this platform, or say --allow-foreign-arch if it is meant to be there",
+    )
+    for other, also in others[:20]:
+        error.add_note(f"/{other.path} is for {also.found}: {also.reason}")
+    if len(others) > 20:
+        error.add_note(f"and {len(others) - 20} more")
+    raise error
+
+
+def only_program(found: Sequence[Found]) -> str | None:
+    """The path of the one executable program or script, or None if there are none or several.
+
+    A file that is both a library and executable, as many shared libraries are, is no program.
+    """
+    programs = [one.path for one in found if one.is_executable and one.binary.kind is BinaryKind.PROGRAM]
+    return programs[0] if len(programs) == 1 else None

@@ -1,0 +1,86 @@
+"""What kind of project a folder is: the file in it that says how to build."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from ocitool.builder.git import read_checkout
+from ocitool.errors import NotFound, Unsupported, UsageError, local_io
+from ocitool.project.values import BuildSpec, Stamp, load_spec
+
+BUILD_FILES: Final = {
+    "ocitool.toml": "spec",
+    "Dockerfile": "dockerfile",
+    "dockerfile": "dockerfile",
+    "go.mod": "go",
+    "Cargo.toml": "rust",
+    "CMakeLists.txt": "cmake",
+    "Makefile": "make",
+}
+"""Build files and what they mean, the one that wins first."""
+
+
+def find_build_files(source: Path) -> dict[str, Path]:
+    """The build files of a folder by their kind, the one that wins first.
+
+    Raises NotFound if the folder is not there, UsageError if it is a file, LocalIOError if it cannot be read.
+    """
+    try:
+        if not source.exists():
+            raise NotFound(f"no folder {source}", name=str(source), hint="name the folder of the sources")
+        if not source.is_dir():
+            raise UsageError(
+                f"{source} is a file", hint=f"name its folder {source.parent}, and the file with -f or --spec"
+            )
+        names = {path.name for path in source.iterdir() if path.name in BUILD_FILES and path.is_file()}
+    except OSError as error:
+        raise local_io(error, f"read the folder {source}") from error
+    found: dict[str, Path] = {}
+    for name, kind in BUILD_FILES.items():
+        if name in names:
+            found.setdefault(kind, source / name)
+    return found
+
+
+def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -> str:
+    """How the folder is built: what a flag or the spec said, else `go` or `dockerfile` by its build files.
+
+    `has_files` says that files are copied, so that without any build file it is `prebuilt`. Raises UsageError
+    if nothing says how to build, Unsupported for a kind that cannot be built yet, and as `find_build_files`.
+    """
+    kinds = [kind for kind in find_build_files(source) if kind != "spec"]
+    if said:
+        return said
+    if not kinds and has_files:
+        return "prebuilt"
+    if not kinds:
+        names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind)
+        raise UsageError(
+            f"nothing in {source} says how to build it",
+            hint=f"it needs one of {names}; a Dockerfile of another name goes with -f, and ready programs with "
+            "--toolchain prebuilt",
+        )
+    if kinds[0] in {"rust", "cmake", "make"}:
+        name = next(name for name, kind in BUILD_FILES.items() if kind == kinds[0])
+        raise Unsupported(
+            f"{name} projects cannot be compiled yet",
+            ability=kinds[0],
+            hint='write an ocitool.toml with [command] run = ["make", ...], or use --toolchain prebuilt',
+        )
+    return kinds[0]
+
+
+def find_spec(source: Path, named: Path | None, environ: Mapping[str, str], *, version: str = "") -> BuildSpec:
+    """The spec file that was named, else the folder's own, else an empty one; stamped by git where it asks for it.
+
+    `version` beats what the file says. Raises as `load_spec` and `find_build_files` do.
+    """
+    path = named or find_build_files(source).get("spec")
+    if path is None:
+        return BuildSpec()
+
+    def stamp() -> Stamp:
+        checkout = read_checkout(source, environ)
+        return Stamp(checkout.version, checkout.revision) if checkout else Stamp()
+
+    return load_spec(path, stamp, version=version)

@@ -1,0 +1,136 @@
+"""What a build is asked for, where it happens, and the plan that comes of both: values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ocitool.builder.compile import Planned
+from ocitool.codec.codecs import Codec
+from ocitool.dockerfile.config_instructions import ports_of, signal_of
+from ocitool.dockerfile.frontend import DockerfileOptions, Reached, Recipe
+from ocitool.errors import UsageError
+from ocitool.events import Listener, silent
+from ocitool.image.annotations import Annotations
+from ocitool.image.base import BaseImage
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform
+from ocitool.model.reference import Reference
+from ocitool.pack.entries import CopyRule, parse_copy
+from ocitool.project.values import BuildSpec, ImageOptions
+from ocitool.store.locate import Opener
+from ocitool.store.machine import MachineStore
+from ocitool.tasks import Scope
+from ocitool.toolchains.workdir import Workplace
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What the user asked for, flags and environment resolved; empty means that the spec or a default decides.
+
+    `extras` are the words of `--with`; without `use_cache` everything is compiled and packed again.
+    `epoch` are the seconds of SOURCE_DATE_EPOCH, 0 without. `environ` is this process's environment, of
+    which compilers see a part.
+    """
+
+    source: Path
+    platforms: tuple[Platform, ...] = ()
+    tags: tuple[Reference, ...] = ()
+    toolchain: str = ""
+    base: str = ""
+    copies: tuple[CopyRule, ...] = ()
+    extras: tuple[str, ...] = ()
+    spec_file: Path | None = None
+    format: str = ""
+    compression: str = ""
+    image: ImageOptions = field(default_factory=ImageOptions)
+    annotations: Annotations = field(default_factory=Annotations)
+    git_labels: bool | None = None
+    allow_foreign: bool = False
+    allow_sparse: bool = False
+    index: bool | None = None
+    epoch: int = 0
+    version: str = ""
+    use_cache: bool = True
+    dockerfile: DockerfileOptions = field(default_factory=DockerfileOptions)
+    environ: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a build happens: this machine's store, the way to other stores, its scope and how wide it may go.
+
+    `width` bounds compilers and compression, `transfers` requests.
+    """
+
+    machine: MachineStore
+    opener: Opener
+    scope: Scope
+    host: Platform
+    width: int = 2
+    transfers: int = 16
+    listener: Listener = silent
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is decided before anything is done.
+
+    `bases` has an image for each platform that does not start from scratch; `jobs` are the compilers' command
+    lines, `extras` the words of `--with`. Where a Dockerfile decides, `recipe` is what it needs, and `reached`
+    looks into whatever it names.
+    """
+
+    request: BuildRequest
+    spec: BuildSpec
+    toolchain: str
+    platforms: tuple[Platform, ...]
+    tags: tuple[Reference, ...]
+    family: Family
+    codec: Codec
+    is_index: bool
+    annotations: Annotations
+    labels: tuple[tuple[str, str], ...]
+    jobs: tuple[Planned, ...]
+    extras: tuple[str, ...]
+    bases: Mapping[Platform, BaseImage] = field(hash=False)
+    workplace: Workplace
+    recipe: Recipe | None = None
+    reached: Reached | None = field(default=None, compare=False, repr=False)
+
+    def rules(self, platform: Platform) -> tuple[CopyRule, ...]:
+        """What is copied for a platform: the spec's files, then the flags'."""
+        part = self.spec.part(platform)
+        return (*(parse_copy(text) for text in part.files), *self.request.copies)
+
+    def options(self, platform: Platform) -> ImageOptions:
+        """The settings for a platform: labels of the checkout, then the spec's, then the flags'."""
+        return merge(replace(self.spec.part(platform).image, annotations=()), self.request.image, self.labels)
+
+
+def check_settings(options: ImageOptions) -> None:
+    """Raise UsageError for a port, a signal, a volume or a working directory that is none."""
+    ports_of(options.expose)
+    if options.stop_signal:
+        signal_of(options.stop_signal)
+    if "" in options.volumes:
+        raise UsageError("a volume without a path", hint="name a folder of the image, such as /data")
+    if options.workdir and not options.workdir.startswith("/"):
+        raise UsageError(
+            f"the working directory {options.workdir!r} is not absolute", hint=f"write /{options.workdir}"
+        )
+
+
+def merge(file: ImageOptions, flags: ImageOptions, labels: Sequence[tuple[str, str]] = ()) -> ImageOptions:
+    """Settings of a spec with those of the flags over them; `labels` come first of all."""
+    return ImageOptions(
+        entrypoint=flags.entrypoint if flags.entrypoint is not None else file.entrypoint,
+        cmd=flags.cmd if flags.cmd is not None else file.cmd,
+        env=tuple({**dict(file.env), **dict(flags.env)}.items()),
+        user=flags.user if flags.user is not None else file.user,
+        workdir=flags.workdir if flags.workdir is not None else file.workdir,
+        labels=tuple(sorted({**dict(labels), **dict(file.labels), **dict(flags.labels)}.items())),
+        annotations=tuple({**dict(file.annotations), **dict(flags.annotations)}.items()),
+        expose=tuple(dict.fromkeys((*file.expose, *flags.expose))),
+        volumes=tuple(dict.fromkeys((*file.volumes, *flags.volumes))),
+        stop_signal=flags.stop_signal if flags.stop_signal is not None else file.stop_signal,
+    )

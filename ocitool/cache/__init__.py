@@ -1,1 +1,0 @@
-"""What this machine keeps between runs: content, memos, local names."""

@@ -1,0 +1,302 @@
+"""Names looked at, one or all tags of a repository: each manifest and config fetched once, whatever shares it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from ocitool.check.caching_reader import Once
+from ocitool.check.engine import ALL, RULES, Selection, exit_code, findings
+from ocitool.check.finding import Finding
+from ocitool.check.inspection import look
+from ocitool.check.layers import ReadLayers
+from ocitool.check.rules.rule import Rule
+from ocitool.check.rules.tag import STALE, Holds, Tagged, subject_of
+from ocitool.check.rules.tag import findings as tag_findings
+from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError
+from ocitool.events import Advanced, Done, Listener, Started, silent
+from ocitool.model.digest import Digest
+from ocitool.model.views import Descriptor, Index, Manifest, View
+from ocitool.store.base import Reader
+from ocitool.tasks import Scope, ordered_map
+
+_AT_ONCE: Final = 16
+"""Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
+_GIVE_UP: Final = 24
+"""Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
+
+
+Place: TypeAlias = tuple[Reader | OcitoolError, str, str]
+"""A store, the name in it, what people call it; instead of a store why it could not be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of looking at one or many names. `tags` counts those of whole repositories.
+
+    `failed` are the names that gave nothing to look at, with why; `unanswered` is what could not be seen below the
+    others.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    unanswered: tuple[OcitoolError, ...] = ()
+    names: tuple[str, ...] = ()
+    tags: int | None = None
+    failed: tuple[tuple[str, OcitoolError], ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """The gravest of what came of it: not let in, no answer, a name that gave nothing to look at, findings."""
+        return exit_code(self.findings, self.unanswered, (error for _, error in self.failed))
+
+    def to_tree(self) -> dict[str, Any]:
+        """What was found for JSON output."""
+        return {
+            "looked": list(self.names),
+            **({"tags": self.tags} if self.tags is not None else {}),
+            "findings": [one.to_tree() for one in self.findings],
+            "unanswered": [{"code": error.code, "message": str(error)} for error in self.unanswered],
+            "failed": [{"name": name, "code": error.code, "message": str(error)} for name, error in self.failed],
+        }
+
+
+def check_names(
+    places: Iterable[Place],
+    *,
+    scope: Scope,
+    selection: Selection = ALL,
+    rules: Sequence[Rule] = RULES,
+    deep: bool = False,
+    at_once: int = 0,
+    listener: Listener = silent,
+) -> Checked:
+    """Look at each place, several side by side; findings in the order given.
+
+    `at_once` is how many things are asked for at once, 0 for as many as a store likes. A name that cannot be read
+    itself is among `failed`, and the others are looked at all the same. Memory is that of sixteen names, with
+    `deep` of one. Raises UsageError for a rule of a package that fails.
+    """
+    wanted = tuple(places)
+    width = 1 if deep else max(1, min(_AT_ONCE, at_once or _AT_ONCE, len(wanted)))
+
+    def see(place: Place) -> Checked:
+        store, name, label = place
+        if isinstance(store, OcitoolError):
+            return Checked(failed=((label, store),))
+        below = max(1, (at_once or store.traits.concurrency) // width)
+        try:
+            one = look(store, name, scope=scope, deep=lambda _: deep, width=below, listener=listener)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            return Checked(failed=((label, error),))
+        found = tuple(replace(f, where=label) for f in findings(one, selection, rules))
+        return Checked(found, one.unanswered, (label,))
+
+    return _together(ordered_map(scope, see, wanted, width))
+
+
+def check_tags(
+    places: Iterable[Place],
+    *,
+    scope: Scope,
+    selection: Selection = ALL,
+    rules: Sequence[Rule] = RULES,
+    deep: bool = False,
+    at_once: int = 0,
+    listener: Listener = silent,
+) -> Checked:
+    """Look at every tag of each place, several side by side; findings in the order of the tags.
+
+    `at_once` is how many things are asked for at once, 0 for as many as a store likes. Tags with one digest are
+    looked at once. A tag that is deleted meanwhile is left out; one that could not be
+    read is among `unanswered`, and the others are looked at all the same. Memory is that of sixteen tags (with
+    `deep` of one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose
+    tags cannot be listed, is among `failed`.
+    """
+
+    def see(place: Place) -> Checked:
+        store, _, label = place
+        if isinstance(store, OcitoolError):
+            return Checked(failed=((label, store),))
+        with Once(store, scope) as once:
+            return _Tags(once, scope, selection, rules, deep=deep, listener=listener).check(at_once, label)
+
+    checked = _together(map(see, places))
+    return replace(checked, tags=checked.tags or 0)
+
+
+def _together(parts: Iterable[Checked]) -> Checked:
+    """All of them as one; what could not be read and several of them share is told once."""
+    checked = tuple(parts)
+    unanswered = {f"{type(error).__name__} {error}": error for one in checked for error in one.unanswered}
+    tags = [one.tags for one in checked if one.tags is not None]
+    return Checked(
+        tuple(finding for one in checked for finding in one.findings),
+        tuple(unanswered.values()),
+        tuple(name for one in checked for name in one.names),
+        sum(tags) if tags else None,
+        tuple(failure for one in checked for failure in one.failed),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What became of one tag: `head` is None for one that is gone, `holds` only set where it was looked at."""
+
+    name: str
+    head: Descriptor | None = None
+    holds: Holds | None = None
+    found: tuple[Finding, ...] = ()
+    failed: tuple[OcitoolError, ...] = ()
+    is_unread: bool = False
+
+
+class _Tags:
+    """The growing state of one repository's look. Only `_see` and `_is_there` run on other threads."""
+
+    def __init__(
+        self,
+        store: Once,
+        scope: Scope,
+        selection: Selection,
+        rules: Sequence[Rule],
+        *,
+        deep: bool,
+        listener: Listener,
+    ) -> None:
+        self._store, self._scope = store, scope
+        self._selection, self._rules, self._deep, self._listener = selection, rules, deep, listener
+        self._now = datetime.now(UTC)
+        self._width = 1
+        self._layers = ReadLayers()
+        self._tags: dict[str, Descriptor] = {}
+        self._holds: dict[Digest, Holds] = {}
+        self._found: list[Finding] = []
+        self._habits: set[tuple[str, str]] = set()
+        self._failed: list[OcitoolError] = []
+
+    def check(self, at_once: int, place: str) -> Checked:
+        label = self._store.label
+        try:
+            names = list(dict.fromkeys(self._store.tags()))
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            return Checked(failed=((place, error),))
+        if not names:
+            return Checked(failed=((place, _no_tags(label)),))
+        at_once = at_once or self._store.traits.concurrency
+        width = 1 if self._deep else max(1, min(_AT_ONCE, at_once, len(names)))
+        self._width = max(1, at_once // width)
+        self._listener(Started(label, label, len(names), "tags"))
+        unread = 0
+        for seen in ordered_map(self._scope, self._see, names, width):
+            self._take(seen)
+            self._listener(Advanced(label, 1))
+            unread = unread + 1 if seen.is_unread else 0
+            if unread == _GIVE_UP:
+                rest = (
+                    f"the network let none of {unread} tags be read, the tags after {seen.name} were not looked at"
+                )
+                self._failed.append(NetworkError(f"{label}: {rest}"))
+                break
+        else:
+            self._found += self._of_tags(width)
+        self._listener(Done(label, "looked at"))
+        return Checked(tuple(self._found), tuple(self._failed), (label,), len(names))
+
+    def _see(self, name: str) -> _Seen:
+        try:
+            return self._look(name)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            return _Seen(name, failed=(error,), is_unread=isinstance(error, NetworkError))
+
+    def _look(self, name: str) -> _Seen:
+        # Asked for the digest first: tags share digests, and some registries count reads of manifests only.
+        head = self._store.head(name)
+        if head is None or subject_of(name) or head.digest in self._holds:
+            return _Seen(name, head)
+        try:
+            return self._look_at(name, head)
+        except NotFound:
+            again = self._store.head(name)
+            if again is not None and again.digest == head.digest:
+                raise
+            # Deleted, or moved and its old manifest deleted.
+            return self._look_at(name, again) if again is not None else _Seen(name)
+
+    def _look_at(self, name: str, head: Descriptor) -> _Seen:
+        one = look(
+            self._store,
+            str(head.digest),
+            scope=self._scope,
+            deep=lambda _: self._deep,
+            now=self._now,
+            width=self._width,
+            head=head,
+            read_layers=self._layers,
+            listener=self._listener,
+        )
+        where = f"{self._store.label}:{name}"
+        found = tuple(replace(f, where=where) for f in findings(one, self._selection, self._rules))
+        return _Seen(name, head, _holds(one.views.get(one.snapshot.root.digest)), found, one.unanswered)
+
+    def _take(self, seen: _Seen) -> None:
+        self._failed += seen.failed
+        if seen.head is None:
+            return
+        self._tags[seen.name] = seen.head
+        # Two tags with one digest may have been looked at side by side: the first of them tells.
+        if seen.holds is not None and seen.head.digest not in self._holds:
+            self._holds[seen.head.digest] = seen.holds
+            self._found += self._news(seen.found)
+
+    def _news(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Without what the registry does to every tag, or to a child of several: that is told of the first."""
+        for one in found:
+            habit = (one.rule, str(one.at.digest) if one.at.label else one.message)
+            if one.rule.partition("/")[0] != "registry" or habit not in self._habits:
+                self._habits.add(habit)
+                yield one
+
+    def _of_tags(self, width: int) -> Iterator[Finding]:
+        """What the rules over tags find, their subjects looked for only if somebody wants to know."""
+        wants_subjects = self._selection.takes(STALE.id)
+        subjects = {name: subject for name in self._tags if wants_subjects and (subject := subject_of(name))}
+        there = dict(zip(subjects, ordered_map(self._scope, self._is_there, subjects.values(), width), strict=True))
+        tags = {
+            name: Tagged(
+                name,
+                head.digest,
+                self._holds.get(head.digest, Holds.OTHER),
+                subject_is_gone=there.get(name) is False,
+            )
+            for name, head in self._tags.items()
+        }
+        for one in tag_findings(self._store.label, tags):
+            if self._selection.takes(one.rule):
+                yield self._selection.apply(one)
+
+    def _is_there(self, subject: Digest) -> bool | None:
+        """Whether a subject is there; None if the registry does not say, and then `unanswered` says why."""
+        try:
+            return self._store.head(subject) is not None
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            self._failed.append(error)
+            return None
+
+
+def _no_tags(label: str) -> NotFound:
+    hint = "a registry may say so of a repository that it does not know: look at how it is written"
+    return NotFound(f"{label} has no tags", name=label, where=label, hint=hint)
+
+
+def _holds(seen: View | None) -> Holds:
+    if isinstance(seen, Index):
+        return Holds.INDEX
+    return Holds.IMAGE if isinstance(seen, Manifest) and seen.is_image else Holds.OTHER

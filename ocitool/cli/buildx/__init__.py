@@ -1,0 +1,1 @@
+"""`build` and `buildx`: flags, destinations and results of the main job."""

@@ -1,0 +1,308 @@
+"""What `build` and `buildx build` share: from the flags to a request, and from there to what came of it."""
+
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ocitool.builder.pipeline import DOCKERFILE, build, plan
+from ocitool.builder.preview import preview, preview_text
+from ocitool.builder.request import BuildRequest, Plan, Surroundings
+from ocitool.cli.buildx import ignored_flags, lint
+from ocitool.cli.buildx.destinations import Wanted, ahead_of, deliver_all, destinations, open_targets
+from ocitool.cli.buildx.result import hand_over, image_id, make_way, outcome
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+from ocitool.cli.values import Words
+from ocitool.dockerfile.frontend import DockerfileOptions
+from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, Sent, receive
+from ocitool.dockerfile.sources import clone_first, is_git_context, is_web, shown
+from ocitool.dockerfile.spool import is_archive
+from ocitool.dockerfile.stages import context_name
+from ocitool.errors import AuthError, LocalIOError, NotFound, Unsupported, UsageError, local_io
+from ocitool.events import Noted
+from ocitool.image.annotations import Level, parse_annotation
+from ocitool.image.essentials import parse_extras
+from ocitool.model.platform import parse_platforms
+from ocitool.model.reference import Reference
+from ocitool.pack.entries import parse_copy
+from ocitool.pack.tar import parse_epoch
+from ocitool.project.values import ImageOptions
+from ocitool.registry.downloads import download
+
+_REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
+_PIECE: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """In what `build` and `buildx build` differ.
+
+    `toolchain` is what builds where nothing is said, `annotated` where an annotation belongs that names no
+    place. `bare` says that a lone word after -o is a folder, `is_oci` that annotations choose OCI by themselves,
+    `says_id` that --quiet prints the image id; `platforms_from` is the variable that stands in for --platform.
+    """
+
+    toolchain: str = ""
+    annotated: Level = Level.ROOT
+    bare: bool = False
+    is_oci: bool = False
+    says_id: bool = False
+    platforms_from: str = ""
+
+
+OURS: Final = Ways()
+BUILDX: Final = Ways(
+    DOCKERFILE,
+    Level.MANIFEST,
+    bare=True,
+    is_oci=True,
+    says_id=True,
+    platforms_from="DOCKER_DEFAULT_PLATFORM",
+)
+
+
+def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outcome:
+    """Plan, build and deliver what the flags ask for, and write what the next step of a pipeline wants."""
+    began = time.monotonic()
+    words = Words(flags)
+    ignored_flags.heed(flags, app.console)
+    wanted = destinations(
+        words.many("outputs"), push=words.is_set("push"), load=words.is_set("load"), bare=ways.bare
+    )
+    if wanted.streams and app.console.as_json:
+        raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
+    method, form = ignored_flags.call(flags)
+    if wanted.leaves_nothing and method == "build" and not words.is_set("dry_run"):
+        app.borrow_store()
+    asked = request(app, path, words, wanted, ways)
+    if method != "build":
+        return lint.look(app, asked, method, form)
+    if wanted.insecure:
+        app.trust(tag.api_host for tag in asked.tags)
+    metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")
+    if not words.is_set("dry_run"):
+        make_way((metadata_file, iidfile))
+    around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
+    planned = plan(asked, around)
+    if words.is_set("dry_run"):
+        return dry_run(planned, wanted)
+    if wanted.push and not planned.tags:
+        raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
+    if wanted.by_digest and (tagged := next((tag for tag in planned.tags if tag.tag), None)):
+        raise UsageError(
+            f"push-by-digest=true writes no tag, and {tagged} has one", hint="name the repository alone"
+        )
+    if wanted.loads:
+        note = "note: there is no daemon to load into: the image is kept in this machine's store"
+        app.listener(Noted(note, "notice"))
+    elif planned.tags and not (wanted.leaves_nothing or wanted.keeps):
+        note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
+        app.listener(Noted(note, "notice"))
+    targets = open_targets(app, wanted, planned)
+    built = build(planned, around, ahead_of(targets))
+    deliveries = deliver_all(app, built, wanted, targets, around)
+    told = outcome(
+        app,
+        built,
+        deliveries,
+        pushed=wanted.push,
+        streamed=bool(wanted.streams),
+        seconds=time.monotonic() - began,
+        shown=image_id(built) if ways.says_id and app.console.quiet else "",
+    )
+    hand_over(
+        built,
+        [str(tag) for tag in planned.tags],
+        told.data,
+        metadata_file=metadata_file,
+        iidfile=iidfile,
+        environ=os.environ,
+    )
+    return told
+
+
+def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> BuildRequest:
+    """What the flags ask for; the environment's part is resolved here. Raises UsageError, Unsupported."""
+    source, dockerfile = _source(app, path, words)
+    annotations = wanted.annotations
+    for text in filter(None, words.many("annotation")):
+        annotations += parse_annotation(text, ways.annotated)
+    form = words.text("form") or wanted.format
+    names = words.many("tags") or wanted.names
+    arguments = dict(dockerfile.arguments)
+    return BuildRequest(
+        source=source,
+        platforms=parse_platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),), app.host),
+        tags=_references(names, default_tag="" if wanted.by_digest else "latest"),
+        toolchain=words.text("toolchain") or ways.toolchain,
+        base=words.text("base"),
+        copies=tuple(parse_copy(text) for text in words.many("copies")),
+        extras=parse_extras(words.many("extras")),
+        spec_file=words.path("spec_file"),
+        format="oci" if not form and ways.is_oci and annotations else form,
+        compression=words.text("compression") or wanted.compression,
+        image=_settings(words),
+        annotations=annotations,
+        git_labels=False if words.is_set("no_git_labels") else None,
+        allow_foreign=words.is_set("allow_foreign_arch"),
+        allow_sparse=words.is_set("allow_sparse"),
+        index=True if _is_on(arguments.get("BUILDKIT_MULTI_PLATFORM", "")) else words.tri("index"),
+        epoch=parse_epoch(arguments.get("SOURCE_DATE_EPOCH") or os.environ.get("SOURCE_DATE_EPOCH") or "0"),
+        version=os.environ.get("OCITOOL_VERSION", ""),
+        use_cache=not words.is_set("no_cache") and not words.many("no_cache_filter"),
+        dockerfile=dockerfile,
+        environ={**os.environ, **app.borrowed},
+    )
+
+
+def _references(names: Iterable[str], *, default_tag: str) -> tuple[Reference, ...]:
+    """The names, each once however often it was given or spelt. Raises UsageError."""
+    return tuple(dict.fromkeys(Reference.parse(name, default_tag=default_tag) for name in names))
+
+
+def _is_on(value: str) -> bool:
+    """Whether a build argument that speaks to the builder says yes, in Go's words."""
+    return value.lower() in {"1", "t", "true"}
+
+
+def _settings(words: Words) -> ImageOptions:
+    """What the flags say about the config."""
+    return ImageOptions(
+        entrypoint=words.argv("entrypoint"),
+        cmd=words.argv("cmd"),
+        env=words.pairs("env"),
+        user=words.maybe("user"),
+        workdir=words.maybe("workdir"),
+        labels=words.pairs("label", alone=True),
+        expose=words.many("expose"),
+        volumes=words.many("volume"),
+        stop_signal=words.maybe("stop_signal"),
+    )
+
+
+def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]:
+    """The folder that is built, and what is said about its Dockerfile.
+
+    `-` reads an archive or the Dockerfile from standard input, a URL is downloaded. Raises Unsupported for a git
+    repository, UsageError for standard input read twice, and what `sent.receive` and `download` raise.
+    """
+    is_git = is_git_context(path) or (_REMOTE.match(path) is not None and not is_web(path))
+    if is_git and not os.path.lexists(path):
+        raise Unsupported(
+            f"{shown(path)} would have to be cloned, and nothing is cloned here",
+            ability="git context",
+            hint=clone_first(path),
+        )
+    file = words.path("file")
+    if file == Path():  # a script's empty variable
+        file = None
+    is_stdin = file is not None and str(file) == "-"
+    source, sent = Path(path), None
+    if path == "-" or is_web(path):
+        if is_stdin:
+            what = "standard input is the context" if path == "-" else f"{shown(path)} is the whole context"
+            raise UsageError(f"{what}, and -f - names another Dockerfile", hint="leave one of them out")
+        source = _work(app)
+        sent = _received(app, path, source / "sent", file)
+    return source, DockerfileOptions(
+        file=None if is_stdin or sent else file,
+        text=_read_stdin() if is_stdin else None,
+        sent=sent,
+        target=words.text("target"),
+        arguments=tuple(filter(None, map(_argument, words.many("build_arg")))),
+        contexts=_contexts(words),
+    )
+
+
+def _contexts(words: Words) -> tuple[tuple[str, str], ...]:
+    """The named contexts. Raises UsageError, and NotFound for a folder that is not there."""
+    found = words.pairs("build_context")
+    for name, place in found:
+        try:
+            context_name(name)
+        except UsageError as error:
+            raise UsageError(f"--build-context {name}: {error.what}", hint=error.hint) from None
+        if not place:
+            raise UsageError(
+                f"--build-context {name}= says no place", hint="as in NAME=DIR, NAME=docker-image://REF"
+            )
+        if "://" not in place and not place.endswith(".git"):
+            _check_folder(name, place)
+    return found
+
+
+def _check_folder(name: str, place: str) -> None:
+    try:
+        if not Path(place).is_dir():
+            raise NotFound(f"no folder {place} for context {name}", name=place, hint="name a folder or an image")
+    except OSError as error:
+        raise local_io(error, f"read {place}, context {name}") from error
+
+
+def _read_stdin() -> bytes:
+    """The Dockerfile on standard input. Raises UsageError for an archive and for too much."""
+    data = sys.stdin.buffer.read(DOCKERFILE_LIMIT + 1)
+    if is_archive(data[:512]):
+        raise UsageError(
+            "standard input is an archive, and -f - says that it is the Dockerfile",
+            hint="write - in place of the folder: then it is the context",
+        )
+    if len(data) > DOCKERFILE_LIMIT:
+        raise UsageError(f"the Dockerfile on standard input has more than {DOCKERFILE_LIMIT} bytes")
+    return data
+
+
+def _work(app: App) -> Path:
+    """A folder in this machine's store, where there is room, that is gone when the command ends."""
+    folder: Path | None = app.machine.root / "work"
+    try:
+        app.machine.check_writable()
+        (app.machine.root / "work").mkdir(exist_ok=True)
+    except LocalIOError:  # a look at a Dockerfile needs no store
+        folder = None
+    try:
+        return Path(app.stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-", dir=folder)))
+    except OSError as error:
+        raise local_io(error, f"write into {folder or tempfile.gettempdir()}") from error
+
+
+def _received(app: App, path: str, folder: Path, file: Path | None) -> Sent:
+    """The context on standard input, or at a URL."""
+    if path == "-":
+        pieces = iter(lambda: sys.stdin.buffer.read(_PIECE), b"")
+        return receive(pieces, "standard input", folder, app.scope, file)
+    piped = "fetch it with what may, and pipe it: `curl … | ocitool buildx build -`"
+    if "@" in urlsplit(path).netloc:
+        raise UsageError(f"{shown(path)} is given with a user or password, and none is sent", hint=piped)
+    try:
+        with download(app.opener.session, path) as got:
+            return receive(got.pieces if got is not None else (), shown(path), folder, app.scope, file)
+    except AuthError as error:
+        error.hint = piped
+        raise
+
+
+def _argument(text: str) -> tuple[str, str] | None:
+    """NAME=VALUE, or a name whose value is this process's own; None where it has none. Raises UsageError."""
+    name, equals, value = text.partition("=")
+    if not name:
+        raise UsageError(f"--build-arg {text!r} names no argument", hint="write --build-arg NAME=VALUE")
+    if not equals and name not in os.environ:
+        return None
+    return (name, value if equals else os.environ[name])
+
+
+def dry_run(planned: Plan, wanted: Wanted) -> Outcome:
+    """A plan told and not carried out."""
+    tags = [str(tag) for tag in planned.tags]
+    kept = [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]
+    sent = [*map(str, wanted.places), *map(str, wanted.files), *(tags if wanted.push else [])]
+    tree = preview(planned, sent or kept)
+    return Outcome(tree, preview_text(tree))

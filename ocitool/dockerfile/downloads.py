@@ -1,0 +1,160 @@
+"""Files of URLs for ADD: each downloaded once for all platforms, and kept in this machine's store by its digest.
+
+With a checksum a file that is there already is not asked for again. Without, its server is asked whether it is
+still the one that is there, where the server gave anything to ask with.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ocitool.dockerfile.ahead import Wish
+from ocitool.dockerfile.sources import name_of
+from ocitool.errors import Cancelled, DigestMismatch, OcitoolError
+from ocitool.events import Advanced, Done, Started
+from ocitool.model.digest import Digest, Tap
+from ocitool.model.files import Kind
+from ocitool.model.mediatype import OCTETS
+from ocitool.model.views import Descriptor
+from ocitool.pack.entries import Entry
+from ocitool.registry.downloads import Download, Edition, download
+from ocitool.registry.error_response import redact
+from ocitool.store.layout import LayoutStore
+from ocitool.tasks import TaskGroup
+
+if TYPE_CHECKING:
+    from ocitool.builder.request import Surroundings
+
+_MODE: Final = 0o600
+_WIDTH: Final = 4
+"""Downloads at a time; a guess at what no server of files minds."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobContent:
+    """A blob of a layout as the content of a file; verified when it is read."""
+
+    store: LayoutStore
+    blob: Descriptor
+
+    @property
+    def path(self) -> Path:
+        """Where the layout keeps it."""
+        return self.store.blob_path(self.blob.digest)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return self.blob.size
+
+    @property
+    def stamp(self) -> None:
+        """No file of the user's, no stamp."""
+        return
+
+    @property
+    def identity(self) -> str:
+        """The digest."""
+        return str(self.blob.digest)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes. Raises NotFound, DigestMismatch."""
+        with self.store.open_blob(self.blob) as pieces:
+            yield from pieces
+
+
+class Downloads:
+    """The files that one build downloads."""
+
+    def __init__(self, around: "Surroundings", ahead: Iterable[Wish] = (), *, use_cache: bool = True) -> None:
+        self._around = around
+        self._ahead = tuple(ahead)
+        self._use_cache = use_cache
+        self._entries: dict[Wish, Entry] = {}
+        self._failed: dict[Wish, OcitoolError] = {}
+
+    def entry(self, url: str, checksum: Digest | None) -> Entry:
+        """The file at a URL as ADD places it: mode 0600, owner 0:0, the time that its server says, else 1970.
+
+        Its path is its name alone. With the first file those `ahead` come too, some at a time; what goes wrong with
+        one is raised when it is asked for. Raises DigestMismatch for a file that has not the checksum (nothing is
+        kept then), and what `registry.downloads.download` raises.
+        """
+        wish = (url, checksum)
+        if wish in self._ahead:
+            with TaskGroup(self._around.scope, min(_WIDTH, self._around.transfers)) as group:
+                for one in self._ahead:
+                    group.spawn(self._fetch, one)
+            self._ahead = ()
+        if wish in self._failed:
+            raise self._failed[wish]
+        if wish not in self._entries:
+            self._entries[wish] = self._entry(*wish)
+        return self._entries[wish]
+
+    def _fetch(self, wish: Wish) -> None:
+        """Fetch one of several, unless the build has failed by one of them."""
+        if self._failed or wish in self._entries:
+            return
+        try:
+            self._entries[wish] = self._entry(*wish)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            self._failed[wish] = error
+
+    def _entry(self, url: str, checksum: Digest | None) -> Entry:
+        memo = self._around.machine.memo
+        question = f"download:{checksum or ''}:{url}"
+        known = memo.recall(question) if self._use_cache else None
+        if known is None or not self._around.machine.content.has_blob(_blob(known)):
+            known = None
+        step = f"download:{url}"
+        self._around.listener(Started(step, f"download {name_of(url)}"))
+        if known is not None and checksum is not None:
+            found: Mapping[str, Any] = known
+        else:
+            edition = Edition(known["etag"], known["modified"]) if known is not None else None
+            with download(self._around.opener.session, url, edition) as got:
+                found = self._kept(step, got, checksum) if got is not None else known or {}
+            memo.remember(question, dict(found))
+        self._around.listener(Done(step, "unchanged" if found is known else "downloaded", found["size"]))
+        content = BlobContent(self._around.machine.content, _blob(found))
+        return Entry(name_of(url), Kind.FILE, _MODE, mtime=found["modified_s"], content=content)
+
+    def _kept(self, step: str, got: Download, checksum: Digest | None) -> dict[str, Any]:
+        """What is to be remembered of a file that is in the store now."""
+        tap = Tap(checksum.algorithm if checksum is not None else "sha256")
+        ingest = self._around.machine.content.ingest()
+        try:
+            for piece in tap(got.pieces):
+                ingest.write(piece)
+                self._around.listener(Advanced(step, len(piece)))
+            _check(got.url, checksum, tap.digest)
+            digest, size = ingest.commit()
+        except BaseException:
+            ingest.abort()
+            raise
+        return {
+            "digest": str(digest),
+            "size": size,
+            "etag": got.edition.etag,
+            "modified": got.edition.modified,
+            "modified_s": got.modified_s or 0,
+        }
+
+
+def _blob(known: Mapping[str, Any]) -> Descriptor:
+    return Descriptor(OCTETS, Digest(known["digest"]), known["size"])
+
+
+def _check(url: str, checksum: Digest | None, got: Digest) -> None:
+    if checksum not in {None, got}:
+        raise DigestMismatch(
+            f"{redact(url)} has the checksum {got}, not {checksum}",
+            expected=str(checksum),
+            got=str(got),
+            where=redact(url),
+            hint="somebody changed the file, or the checksum is another file's; nothing of it was kept",
+        )

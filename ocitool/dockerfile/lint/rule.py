@@ -1,0 +1,82 @@
+"""What a check is: a pure function over a Scene, under a name that never changes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+from ocitool.dockerfile.lint.context import Scene
+from ocitool.dockerfile.syntax.lines import Line
+
+_MANUAL: Final = "https://docs.docker.com/go/dockerfile/rule/"
+
+
+class Severity(Enum):
+    """How bad a finding is: errors stop a build here, warnings do not, notes do not even count."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The first and the last physical line of what is pointed to, from 1."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, line: Line) -> "Place":
+        """A whole instruction."""
+        return cls(line.number, line.end)
+
+
+Hit: TypeAlias = tuple[Place, str]
+"""Where, and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check with what its page in the reference says.
+
+    Those with a `page` are BuildKit's, known by the same name there; the others are ours. `example` is what the
+    check finds, `better` what to write. An `is_experimental` one is asked for by `check=experimental=NAME`.
+    """
+
+    name: str
+    title: str
+    reason: str
+    example: str
+    better: str
+    find: Callable[[Scene], Iterator[Hit]]
+    page: str = ""
+    severity: Severity = Severity.WARNING
+    is_experimental: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where BuildKit's manual explains the check; empty for one of ours."""
+        return f"{_MANUAL}{self.page}/" if self.page else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found in a file."""
+
+    rule: Rule
+    place: Place
+    message: str
+
+    def to_tree(self, file: str) -> dict[str, Any]:
+        """The finding for JSON output."""
+        tree: dict[str, Any] = {
+            "rule": self.rule.name,
+            "severity": self.rule.severity.value,
+            "title": self.rule.title.replace("`", ""),
+            "message": self.message,
+            "file": file,
+            "line": self.place.first,
+            "end_line": self.place.last,
+        }
+        return tree | ({"url": self.rule.url} if self.rule.url else {})

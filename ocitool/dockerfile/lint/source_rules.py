@@ -1,0 +1,114 @@
+"""Checks of what instructions reach for: files of the context, and processes that are not to be had here."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from ocitool.dockerfile.copy import matches
+from ocitool.dockerfile.lint.context import Scene, Step
+from ocitool.dockerfile.lint.rule import Hit, Place, Rule, Severity
+from ocitool.dockerfile.run.refuse import cloning, refusal
+from ocitool.dockerfile.run.suggest import NOTHING, draft
+from ocitool.dockerfile.sources import cloned_by
+from ocitool.dockerfile.stages import needed_stages
+from ocitool.dockerfile.syntax import instructions
+from ocitool.dockerfile.syntax.instructions import Copy, Stage
+from ocitool.dockerfile.syntax.lines import heredoc_name
+from ocitool.errors import MalformedDocument, NotFound, UsageError
+
+_REMOTE: Final = re.compile(r"[a-z]+://|git@|github\.com/", re.IGNORECASE)
+
+
+def _ignored_source(scene: Scene) -> Iterator[Hit]:
+    for _, step, source in _local_sources(scene):
+        path = _path(source)
+        if not path or not scene.ignore.ignores(path):
+            continue
+        # With exceptions something below may be kept after all: only the files can tell.
+        if not scene.ignore.has_exceptions if scene.context is None else not _is_there(scene, source):
+            yield Place.of(step.line), f"{source} is kept out of the build by .dockerignore"
+
+
+def _missing_source(scene: Scene) -> Iterator[Hit]:
+    for stage, step, source in _local_sources(scene):
+        if scene.context is None or stage.number not in scene.needed or scene.ignore.ignores(_path(source)):
+            continue
+        if not _is_there(scene, source):
+            yield Place.of(step.line), f"the context has no {source}"
+
+
+def _local_sources(scene: Scene) -> Iterator[tuple[Stage, Step, str]]:
+    """The sources that are files of the main context, each with its step."""
+    for stage, steps in scene.stages():
+        for step in steps:
+            one = step.instruction
+            if not isinstance(one, Copy) or one.source_stage or one.parents:
+                continue
+            words = (word for word in one.sources if heredoc_name(word) is None)
+            for source in (step.texts.get(word, "") for word in words):
+                if source and not _REMOTE.match(source):
+                    yield stage, step, source
+
+
+def _path(source: str) -> str:
+    return posixpath.normpath(f"/{source}").lstrip("/")
+
+
+def _is_there(scene: Scene, source: str) -> bool:
+    if scene.context is None or not _path(source):
+        return True
+
+    def missing(path: str) -> NotFound:
+        return NotFound(path, name=path, where="")
+
+    try:
+        return any(True for _ in matches(source, scene.context, missing))
+    except (NotFound, MalformedDocument, UsageError):
+        return False
+
+
+def _process(scene: Scene) -> Iterator[Hit]:
+    tables = NOTHING if scene.problem else draft(scene.file, needed_stages(scene.file, scene.wanted), scene.wanted)
+    for stage, steps in scene.stages():
+        for step in steps:
+            if stage.number not in scene.needed:
+                continue
+            if isinstance(step.instruction, instructions.Run):
+                one = refusal(stage, step.instruction, tables)
+                yield Place.of(step.instruction.line), "; ".join(one.messages)
+            elif isinstance(step.instruction, Copy) and cloned_by(step.instruction):
+                yield Place.of(step.instruction.line), "; ".join(cloning(step.instruction).messages)
+
+
+RULES: Final = (
+    Rule(
+        "CopyIgnoredFile",
+        "No `COPY` or `ADD` of what `.dockerignore` keeps out",
+        "The build sees the context without those files, so that nothing is there to copy.",
+        "FROM scratch\nCOPY secret.txt /",
+        "FROM scratch\nCOPY public.txt /",
+        _ignored_source,
+        "copy-ignored-file",
+    ),
+    Rule(
+        "MissingCopySource",
+        "What `COPY` and `ADD` name is in the context",
+        "The build would end there. Told for the stages that the target needs, each platform with its own "
+        "variables; a pattern must match at least once.",
+        "FROM scratch\nCOPY nowhere.txt /",
+        "FROM scratch\nCOPY public.txt /",
+        _missing_source,
+        severity=Severity.ERROR,
+    ),
+    Rule(
+        "RunNeedsProcess",
+        "No `RUN` in a stage that the target needs",
+        "A RUN needs a process in the image, and ADD of a repository needs git; ocitool starts none. Each line is "
+        "told with what it does and what to write instead.",
+        "FROM scratch\nCOPY public.txt /app\nRUN chmod +x /app",
+        "FROM scratch\nCOPY --chmod=755 public.txt /app",
+        _process,
+        severity=Severity.ERROR,
+    ),
+)

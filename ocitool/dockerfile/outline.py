@@ -1,0 +1,267 @@
+"""What a Dockerfile offers to whoever builds it: its targets, and the arguments and secrets that a target takes.
+
+The fields and tables are those of `docker buildx build --call=targets` and `--call=outline`.
+Spec: BuildKit's `frontend/subrequests`, "targets" and "outline".
+"""
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ocitool.dockerfile.stages import Origin, Wanted, find_stage, global_scope, lead, target_of
+from ocitool.dockerfile.syntax.expand import expand
+from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, Env, From, Instruction, Run, Stage
+from ocitool.dockerfile.variables import AUTOMATIC, declared
+from ocitool.errors import UsageError
+
+_GAP: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stage that `--target` can name; image and platform as they are written."""
+
+    base: From
+    description: str
+    is_default: bool
+
+    def to_tree(self) -> dict[str, Any]:
+        """The target in buildx's fields."""
+        said = {
+            "name": self.base.name,
+            "default": self.is_default,
+            "description": self.description,
+            "base": self.base.image,
+            "platform": self.base.platform or "",
+        }
+        return {**{key: value for key, value in said.items() if value}, **_location(self.base)}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Something that a build is given by name: a build argument, a secret or an SSH agent, and where it is said."""
+
+    name: str
+    at: Instruction
+    value: str = ""
+    description: str = ""
+    is_required: bool = False
+
+    def to_tree(self) -> dict[str, Any]:
+        """The parameter in buildx's fields."""
+        said = {
+            "name": self.name,
+            "description": self.description,
+            "value": self.value,
+            "required": self.is_required,
+        }
+        return {**{key: value for key, value in said.items() if value}, **_location(self.at)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a target is called and takes, each list in the order of the file."""
+
+    name: str = ""
+    description: str = ""
+    args: tuple[Parameter, ...] = ()
+    secrets: tuple[Parameter, ...] = ()
+    ssh: tuple[Parameter, ...] = ()
+
+    def to_tree(self) -> dict[str, Any]:
+        """The outline in buildx's fields."""
+        lists = {"args": self.args, "secrets": self.secrets, "ssh": self.ssh}
+        said = {"name": self.name, "description": self.description}
+        return {
+            **{key: value for key, value in said.items() if value},
+            **{key: [one.to_tree() for one in found] for key, found in lists.items() if found},
+        }
+
+    @property
+    def text(self) -> str:
+        """The outline as buildx prints it."""
+        head = [row for row in (("TARGET:", self.name), ("DESCRIPTION:", self.description)) if row[1]]
+        blocks = [_table(head, gap=1)] if head else []
+        if self.args:
+            rows = [(one.name, one.value, one.description) for one in self.args]
+            blocks.append(_table([("BUILD ARG", "VALUE", "DESCRIPTION"), *rows], gap=_GAP))
+        for title, found in (("SECRET", self.secrets), ("SSH", self.ssh)):
+            if found:
+                rows_of = [(one.name, "true" if one.is_required else "") for one in found]
+                blocks.append(_table([(title, "REQUIRED"), *rows_of], gap=_GAP))
+        return "".join(f"{block}\n" for block in blocks)
+
+
+def targets(file: Dockerfile) -> tuple[Target, ...]:
+    """Every stage, the last one as the default."""
+    last = file.stages[-1].number
+    return tuple(
+        Target(stage.base, _description(stage.base, stage.base.name), stage.number == last) for stage in file.stages
+    )
+
+
+def targets_tree(found: Iterable[Target], data: bytes) -> dict[str, Any]:
+    """The targets in buildx's fields, with the file itself."""
+    return {"targets": [one.to_tree() for one in found], **sources(data)}
+
+
+def targets_text(found: Iterable[Target]) -> str:
+    """The targets as buildx prints them."""
+    rows = [
+        (" ".join(filter(None, (one.base.name, "(default)" if one.is_default else ""))), one.description)
+        for one in found
+    ]
+    return _table([("TARGET", "DESCRIPTION"), *rows], gap=1)
+
+
+def sources(data: bytes) -> dict[str, list[str]]:
+    """The file that locations are in."""
+    return {"sources": [base64.b64encode(data).decode()]}
+
+
+def outline(file: Dockerfile, wanted: Wanted) -> Outline:
+    """What the target takes, itself and by the stages it needs.
+
+    Of two stages that say the same name the nearer one counts. Raises as `needed_stages` does.
+    """
+    target = target_of(file, wanted.target)
+    reader = _Reader(file, wanted, global_scope(file, wanted))
+    reader.stage(target.number)
+    said = (_in_order(one) for one in (reader.args, reader.secrets, reader.ssh))
+    return Outline(target.base.name, _description(target.base, target.base.name), *said)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The stages that a target needs, from the target on; what is found first stays."""
+
+    file: Dockerfile
+    wanted: Wanted
+    scope: Mapping[str, str]
+    args: dict[str, Parameter] = field(default_factory=dict)
+    secrets: dict[str, Parameter] = field(default_factory=dict)
+    ssh: dict[str, Parameter] = field(default_factory=dict)
+    _globals: dict[str, Parameter] = field(default_factory=dict)
+    _variables: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values: dict[str, str] = {}
+        for arg in self.file.arguments:
+            values = self._declare(arg, {}, values, self._globals)
+
+    def stage(self, target: int) -> None:
+        """Read a stage, then those it is built upon, copies from and mounts. Raises as `needed_stages` does."""
+        found: dict[int, dict[str, Parameter]] = {}
+        below: dict[int, int] = {}
+        todo = [target]
+        while todo:
+            number = todo.pop(0)
+            if number in found:
+                continue
+            one = lead(self.file, self.file.stages[number], self.scope, self.wanted)
+            grounds = (one.ground, *one.sources.values())
+            todo += [ground.stage for ground in grounds if ground.origin is Origin.STAGE]
+            found[number], below[number] = {}, one.ground.stage
+            for instruction in one.stage.body:
+                if isinstance(instruction, Run):
+                    todo += self._mounts(instruction, number)
+        for number in sorted(found):
+            self._variables[number] = self._body(
+                self.file.stages[number], dict(self._variables.get(below[number], {})), found[number]
+            )
+        for args in found.values():
+            for name, parameter in args.items():
+                self.args.setdefault(name, parameter)
+
+    def _body(self, stage: Stage, variables: dict[str, str], args: dict[str, Parameter]) -> dict[str, str]:
+        """Note what a stage declares that begins with these variables; the variables at its end."""
+        for word in (stage.base.image, stage.base.platform or ""):
+            self._use(word, args)
+        for instruction in stage.body:
+            if isinstance(instruction, Arg):
+                variables = self._declare(instruction, self.scope, variables, args)
+            elif isinstance(instruction, Env):
+                variables |= {self._text(k, variables): self._text(v, variables) for k, v in instruction.pairs}
+        return variables
+
+    def _use(self, word: str, args: dict[str, Parameter]) -> None:
+        """Note the global arguments that a word names, and those that their defaults name."""
+        words = [word]
+        while words:
+            for name in expand(words.pop(), self.scope, escape=self.file.escape).names:
+                one = self._globals.get(name)
+                if one is not None and name not in args and isinstance(one.at, Arg):
+                    args[name] = one
+                    if name not in self.wanted.arguments:
+                        words.append(dict(one.at.items).get(name) or "")
+
+    def _declare(
+        self, arg: Arg, outer: Mapping[str, str], variables: Mapping[str, str], found: dict[str, Parameter]
+    ) -> dict[str, str]:
+        """The values of an ARG line, each noted; a name without a value is the global argument's."""
+        values = dict(variables)
+        defaults = dict(arg.items)
+        for name, value in declared(arg, self.wanted.arguments, outer, lambda word: self._text(word, values)):
+            if value is not None:
+                values[name] = value
+            is_given = name in self.wanted.arguments or defaults.get(name) is not None
+            if outer is self.scope and name in self._globals and not is_given:
+                self._use(f"${name}", found)
+            elif name not in AUTOMATIC or is_given:
+                found[name] = Parameter(name, arg, value or "", _description(arg, name))
+        return values
+
+    def _text(self, word: str, variables: Mapping[str, str]) -> str:
+        try:
+            return expand(word, variables, escape=self.file.escape).text
+        except UsageError:
+            return word
+
+    def _mounts(self, run: Run, number: int) -> Iterator[int]:
+        """Note the secrets and agents of a RUN; the stages that it mounts."""
+        for flag, text in run.flags:
+            options = {key: value if eq else "true" for key, eq, value in map(_parted, (text or "").split(","))}
+            if flag != "mount":
+                continue
+            stage = find_stage(self.file, options.get("from", ""))
+            if stage is not None and stage.number < number:
+                yield stage.number
+            kind = options.get("type", "")
+            target = next((options[key] for key in ("target", "dst", "destination") if key in options), "")
+            name = options.get("id") or (target.rpartition("/")[2] if kind == "secret" else "default")
+            if kind in {"secret", "ssh"}:
+                is_required = options.get("required", "").lower() in {"true", "1"}
+                found = self.secrets if kind == "secret" else self.ssh
+                found.setdefault(name, Parameter(name, run, is_required=is_required))
+
+
+def _parted(item: str) -> tuple[str, str, str]:
+    return item.partition("=")
+
+
+def _in_order(found: Mapping[str, Parameter]) -> tuple[Parameter, ...]:
+    return tuple(sorted(found.values(), key=lambda one: one.at.line.number))
+
+
+def _description(one: Instruction, name: str) -> str:
+    """What the comment right above says of a name that it begins with."""
+    for comment in one.line.comments:
+        word, _, rest = comment.partition(" ")
+        if name and word == name:
+            return rest
+    return ""
+
+
+def _location(one: Instruction) -> dict[str, Any]:
+    lines = range(one.line.number, one.line.end + 1)
+    return {"location": {"ranges": [{"start": {"line": number}, "end": {"line": number}} for number in lines]}}
+
+
+def _table(rows: Sequence[tuple[str, ...]], *, gap: int) -> str:
+    """Rows with all columns but the last padded to the longest cell."""
+    widths = [max(len(row[n]) for row in rows) + gap for n in range(len(rows[0]) - 1)]
+    lines: Iterator[str] = (
+        "".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+    )
+    return "".join(f"{line}\n" for line in lines)

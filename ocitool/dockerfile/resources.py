@@ -1,0 +1,74 @@
+"""What carrying out a Dockerfile asks of the world around it, and what is answered: a protocol and its values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ocitool.dockerfile.context import Files
+from ocitool.dockerfile.stages import Ground
+from ocitool.dockerfile.syntax.instructions import Run, Stage
+from ocitool.image.base import BaseImage
+from ocitool.model.digest import Digest
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import Content, Entry
+
+
+class Resources(Protocol):
+    """What a Dockerfile can reach outside itself."""
+
+    def image(self, ground: Ground, *, is_copied: bool = False) -> BaseImage:
+        """What FROM or --from names. Raises NotFound, and WrongPlatform where files are not only copied from it."""
+
+    def image_files(self, image: BaseImage) -> Files:
+        """Its merged tree."""
+
+    def context(self, name: str, platform: Platform | None = None) -> Files:
+        """The files of a named context, of the build's own for an empty name; an image is that of the platform."""
+
+    def download(self, url: str, checksum: Digest | None) -> Entry:
+        """The file at a URL under its own name. Raises DigestMismatch, and what asking for it raises."""
+
+    def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """The entries, or the equal ones of another platform, so that they are in memory once."""
+
+    def unpack(self, content: Content) -> tuple[Entry, ...] | None:
+        """The entries of a tar archive, compressed or not; None if the file is none."""
+
+    def is_apart(self, stage: int, platform: Platform) -> bool:
+        """Whether nothing but single files is wanted of a stage, so that its base is not looked at."""
+
+    def is_idle(self, stage: int, platform: Platform) -> bool:
+        """Whether nobody misses a file that a stage does not have."""
+
+    def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
+        """The files of a stage that has made `own`, those of its base among them."""
+
+    def gives(self, stage: int, platform: Platform) -> str:
+        """What there is to say of a stage that lacks a file; empty for nothing."""
+
+    def ran(self, process: "Process") -> "Ran | None":
+        """What a RUN leaves behind; None where nobody carries it out, and it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a RUN would start, and the stage as it stands there: all that an executor has to know.
+
+    `variables` are those of ENV and ARG; `files` is None for an empty root.
+    """
+
+    stage: Stage
+    run: Run
+    platform: Platform
+    workdir: str
+    user: str
+    variables: Mapping[str, str] = field(hash=False)
+    files: Files | None = field(hash=False, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a RUN: its line of history, empty for none, and the entries of its layer at their paths."""
+
+    told: str = ""
+    entries: tuple[Entry, ...] = ()

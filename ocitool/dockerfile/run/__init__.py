@@ -1,0 +1,1 @@
+"""RUN lines: shell commands read, overrides by a toolchain, and precise refusals."""

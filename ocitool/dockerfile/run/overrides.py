@@ -1,0 +1,167 @@
+"""Stages that are made without their RUN lines: which they are, and what is found in them.
+
+`[stage.NAME]` of ocitool.toml names a stage. Its COPY, WORKDIR, ENV and ARG lines are carried out as ever, its RUN
+lines are not; `standin` says what it gets in their place.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from ocitool.dockerfile.context import Files
+from ocitool.dockerfile.run.effects import Kind, deeds
+from ocitool.dockerfile.stages import Needed, Origin, find_stage, named, runs
+from ocitool.dockerfile.syntax.instructions import Dockerfile, Run, Stage
+from ocitool.errors import UsageError
+from ocitool.model.files import Kind as FileKind
+from ocitool.model.files import ancestors, name_bytes, resolve
+from ocitool.pack.entries import Entry
+from ocitool.project.values import StageSpec
+
+_SHARED: Final = frozenset(
+    [
+        "bin", "boot", "dev", "etc", "etc/ssl", "etc/ssl/certs", "go", "go/pkg", "go/src", "home", "lib", "lib64",
+        "media", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "usr/bin", "usr/include",
+        "usr/lib", "usr/lib64", "usr/libexec", "usr/local", "usr/local/bin", "usr/local/lib", "usr/local/sbin",
+        "usr/local/share", "usr/sbin", "usr/share", "usr/src", "var", "var/cache", "var/lib", "var/log", "var/run",
+    ]
+)  # fmt: skip
+"""Directories that images have of themselves: a stage's own files in them are not all there is."""
+_ANY: Final = StageSpec("", "", "prebuilt")
+_ACCOUNTS: Final = frozenset({"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"})
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What is done with the needed stages: by number, those that ocitool.toml replaces, and those `apart`.
+
+    Of a stage apart nothing but single files is wanted, so that its base need not be fetched. Those of them that
+    nothing replaces are the ground of one that is, or another name for one, or `idle`: what such a stage would have
+    of them is not missed, as modules that one downloads.
+    """
+
+    replaced: Mapping[int, StageSpec] = field(default_factory=dict, hash=False)
+    apart: frozenset[int] = frozenset()
+    idle: frozenset[int] = frozenset()
+
+    def takes(self, stage: Stage, run: Run) -> bool:
+        """Whether the line need not be carried out.
+
+        In a stage that the image is built upon, only a line that does nothing but build is.
+        """
+        if stage.number in self.apart:
+            return True
+        return stage.number in self.replaced and all(deed.builds for deed in deeds(run))
+
+
+def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, StageSpec]:
+    """The stages that are replaced, by number. Raises UsageError for one that the Dockerfile does not have."""
+    found: dict[int, StageSpec] = {}
+    for spec in specs:
+        stage = find_stage(file, spec.name)
+        if stage is None:
+            raise UsageError(f"{spec.at}: no such stage in {file.file}", hint=f"it has {named(file.stages)}")
+        if stage.number in found:
+            raise UsageError(f"{spec.at}: is the stage of {found[stage.number].at}", hint="name it once")
+        found[stage.number] = spec
+    return found
+
+
+def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
+    """The role of each needed stage; the target comes last among them."""
+    by_number = {one.stage.number: one for one in needed}
+    built_upon: dict[int, set[int]] = {}
+    taken_from: dict[int, set[int]] = {}
+    for one in needed:
+        if one.ground.origin is Origin.STAGE:
+            built_upon.setdefault(one.ground.stage, set()).add(one.stage.number)
+        for source in one.sources.values():
+            if source.origin is Origin.STAGE:
+                taken_from.setdefault(source.stage, set()).add(one.stage.number)
+    apart: set[int] = set()
+    idle: set[int] = set()
+    for one in reversed(needed[:-1]):
+        number = one.stage.number
+        upon, taken = built_upon.get(number, set()), taken_from.get(number, set())
+        if not apart.issuperset(upon):
+            continue
+        if number in replaced or (upon and not taken) or _is_another_name(one, by_number, replaced):
+            apart.add(number)
+        elif apart.issuperset(taken) and (_only_prepares(one) or all(_misses_nothing(n, replaced) for n in taken)):
+            apart.add(number)
+            idle.add(number)
+    kept = {number: spec for number, spec in replaced.items() if number in by_number}
+    return Roles(kept, frozenset(apart), frozenset(idle))
+
+
+def _only_prepares(one: Needed) -> bool:
+    """Whether the stage has RUN lines, and they leave nothing that an image needs."""
+    kinds = {deed.kind for _, run in runs((one,)) for deed in deeds(run)}
+    return kinds == {Kind.PREPARE}
+
+
+def _is_another_name(one: Needed, by_number: Mapping[int, Needed], replaced: Mapping[int, StageSpec]) -> bool:
+    """Whether the stage runs nothing itself and is built upon one that is replaced."""
+    below = one if replaced else None
+    while below is not None and below.stage.number not in replaced and not any(runs((below,))):
+        below = by_number.get(below.ground.stage) if below.ground.origin is Origin.STAGE else None
+    return below is not None and below.stage.number in replaced
+
+
+def _misses_nothing(number: int, replaced: Mapping[int, StageSpec]) -> bool:
+    """Whether the stage gets all it gives from ocitool.toml; a compiler of Go sees what others bring it."""
+    return number in replaced and replaced[number].toolchain != "go"
+
+
+def replaceable(needed: Sequence[Needed]) -> frozenset[int]:
+    """The stages that a table of ocitool.toml would set apart."""
+    return roles(needed, {one.stage.number: _ANY for one in needed}).apart
+
+
+class Backed:
+    """The files of a stage apart: its own, and those of its base where a file is asked for that it does not have.
+
+    `base` is called when that happens, and only then. A directory that images do not have of themselves is the
+    stage's own with everything in it.
+    """
+
+    def __init__(self, own: Files, base: Callable[[], Files], refused: Callable[[str], None]) -> None:
+        self._own = own
+        self._base = base
+        self._refused = refused
+
+    def entry_at(self, path: str) -> Entry | None:
+        """The stage's own entry, else the base's. Raises Unsupported for accounts that RUN lines would change."""
+        own = self._own.entry_at(path)
+        if own is not None or self._is_own(path):
+            return own
+        if path in _ACCOUNTS:
+            self._refused(path)
+        base = self._base()
+        entry = base.entry_at(resolve(path, base.link_at, follow_last=False))
+        return None if entry is None else replace(entry, path=path)
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a directory."""
+        own = self._own.names(path)
+        if self._own.kind_at(path) is FileKind.DIRECTORY and (path in _SHARED or not path):
+            return tuple(sorted({*own, *self._base().names(path)}, key=name_bytes))
+        return own if own or self._own.kind_at(path) is not None or self._is_own(path) else self._base().names(path)
+
+    def kind_at(self, path: str) -> FileKind | None:
+        """The kind of what stands there."""
+        entry = self.entry_at(path) if path else None
+        return FileKind.DIRECTORY if not path else None if entry is None else entry.kind
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there."""
+        entry = self.entry_at(path) if path else None
+        return entry.link if entry is not None and entry.kind is FileKind.SYMLINK else None
+
+    def _is_own(self, path: str) -> bool:
+        """Whether the path is below something that only the stage has."""
+        return any(
+            self._own.kind_at(above) not in {None, FileKind.DIRECTORY}
+            or (above not in _SHARED and self._own.kind_at(above) is FileKind.DIRECTORY)
+            for above in ancestors(path)
+        )

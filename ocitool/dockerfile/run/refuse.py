@@ -1,0 +1,103 @@
+"""RUN refused: every line that needs a process, each thing it does, and the way out that fits.
+
+Decided from the text alone, before anything is read from a network or compiled.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ocitool.dockerfile.run.advice import way_out
+from ocitool.dockerfile.run.effects import MAKES_A_USER, Deed, Kind, acts
+from ocitool.dockerfile.run.run_context import Around
+from ocitool.dockerfile.run.suggest import NOTHING, Draft, Table
+from ocitool.dockerfile.sources import INSTEAD_OF_GIT, cloned_by
+from ocitool.dockerfile.syntax.instructions import Copy, Run, Stage
+from ocitool.errors import Unsupported
+
+_COMPILES: Final = "in ocitool.toml compiles the program for every platform in its place"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One line that cannot be carried out: what it is, and each thing it does with what to write instead."""
+
+    number: int
+    words: str
+    ways: tuple[tuple[str, str], ...]
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """One sentence for each thing, without the place."""
+        first, *others = (f"{does}; {way}" for does, way in self.ways)
+        return (f"{self.words}: {first}", *(f"it also {other}" for other in others))
+
+
+def refusal(stage: Stage, run: Run, tables: Draft = NOTHING) -> Refusal:
+    """What a RUN does and what can be done instead; `tables` are those that ocitool.toml could have."""
+    words = " ".join(" ".join(run.words).split())
+    shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
+    around = Around(stage, run, tables.images.get(stage.number, ""))
+    done = [replace(deed, instead=way_out(deed, commands, around)) for deed, commands in acts(run).items()]
+    table = tables.served.get(stage.number)
+    if table is not None:
+        is_own = stage.number in tables.tables
+        ways = {deed.does: _beside(deed, table, is_own=is_own) for deed in done}
+    elif all(deed.builds for deed in done):
+        ways = {deed.does: _in_place(deed, stage) for deed in done}
+    else:
+        ways = {deed.does: deed.instead for deed in done}
+    return Refusal(run.line.number, shown, tuple(ways.items()))
+
+
+def _in_place(deed: Deed, stage: Stage) -> str:
+    """The way out for a line that does nothing but build, in a stage that the image is built upon."""
+    return f"{Table(stage.name, 'go').brief} {_COMPILES}" if deed.kind is Kind.GO else deed.instead
+
+
+def _beside(deed: Deed, table: Table, *, is_own: bool) -> str:
+    """The way out in a stage that only gives files to others, itself or by a stage that has the table."""
+    if deed.does == MAKES_A_USER.does:
+        return deed.instead
+    if is_own and table.toolchain == "go" and deed.kind is table.compiles:
+        return f"{table.brief} {_COMPILES}"
+    if is_own and deed.kind is Kind.COMPILE and table.toolchain == "command":
+        return f"{deed.instead}; or {table.brief} in ocitool.toml runs a compiler of yours"
+    if is_own and deed.kind in {Kind.COMPILE, Kind.MAKE} and table.toolchain == "prebuilt":
+        return f"{deed.instead}; or {table.brief} in ocitool.toml takes the files from the context"
+    return f"{table.brief} leaves the line out"
+
+
+def cloning(one: Copy) -> Refusal:
+    """What ADD of a git repository does and what can be done instead."""
+    return Refusal(one.line.number, f"ADD {cloned_by(one)}", (("clones a git repository", INSTEAD_OF_GIT),))
+
+
+def refuse(
+    file: str,
+    found: Iterable[tuple[Stage, Run]],
+    tables: Draft = NOTHING,
+    clones: Iterable[Copy] = (),
+) -> None:
+    """Raise Unsupported if there is any; its notes name every line, what it does and the way out.
+
+    `tables` are those that ocitool.toml could have, `clones` are ADDs of git repositories.
+    """
+    refusals = [refusal(stage, run, tables) for stage, run in found]
+    is_run, count = bool(refusals), len(refusals)
+    refusals = sorted([*refusals, *map(cloning, clones)], key=lambda one: one.number)
+    if not refusals:
+        return
+    ways = [way for one in refusals for _, way in one.ways]
+    what = "RUN needs a process in the image, and nothing is run here"
+    error = Unsupported(
+        f"{file}:{refusals[0].number}: {what if is_run else 'ADD needs git, and nothing is cloned here'}"
+        + (f" ({count} such lines)" if count > 1 else ""),
+        ability="RUN" if is_run else "ADD of a git repository",
+        hint=ways[0] if len(ways) == 1 else "each line above has its way out",
+        spec=tables.text,
+    )
+    for one in refusals:
+        for message in one.messages:
+            error.add_note(f"{file}:{one.number}: {message}")
+    raise error

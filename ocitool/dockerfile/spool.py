@@ -1,0 +1,245 @@
+"""Files out of layers and archives, written side by side into a folder so that they can be packed again.
+
+A layer is read once for all files that are wanted of it, and one whose files are there already not at all.
+"""
+
+import bz2
+import lzma
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, count
+from pathlib import Path
+from typing import Final
+
+from ocitool.codec.codecs import decompress, sniff
+from ocitool.errors import EscapingPath, MalformedDocument, UsageError, local_io
+from ocitool.model.files import Kind
+from ocitool.model.views import Descriptor
+from ocitool.pack.entries import Content, Entry, FileContent
+from ocitool.rootfs.reader import Member, read_members
+from ocitool.store.base import Reader
+from ocitool.tasks import Scope
+
+_BLOCK: Final = 512
+_PIECE: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LayerContent:
+    """A file of a layer: the member whose first header block stands at `offset` of the uncompressed tar."""
+
+    spool: "Spool"
+    store: Reader
+    layer: Descriptor
+    offset: int
+    size: int
+
+    @property
+    def path(self) -> Path:
+        """Where the spool keeps it."""
+        return self.spool.folder / self.layer.digest.hex[:32] / str(self.offset)
+
+    @property
+    def stamp(self) -> None:
+        """No file of the user's, no stamp."""
+        return
+
+    @property
+    def identity(self) -> str:
+        """The layer's digest and the place in it."""
+        return f"{self.layer.digest}@{self.offset}"
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes, fetched now if `Spool.fill` has not done it. Raises what reading the layer raises."""
+        self.spool.fill((self,))
+        yield from FileContent(self.path).pieces()
+
+
+class Spool:
+    """A folder of files that came out of layers and archives; its user holds it alone."""
+
+    def __init__(self, folder: Path, scope: Scope) -> None:
+        self.folder = folder
+        self._scope = scope
+        self._numbers = count()
+        self._unpacked: dict[int, tuple[Content, tuple[Entry, ...] | None]] = {}
+
+    def fill(self, contents: Iterable[Content | None]) -> None:
+        """Write every file of a layer that is not there yet, reading each layer once.
+
+        Raises NotFound for a missing layer, MalformedDocument for a damaged one, LocalIOError.
+        """
+        wanted: dict[Descriptor, dict[int, LayerContent]] = {}
+        for content in contents:
+            if isinstance(content, LayerContent) and not content.path.exists():
+                wanted.setdefault(content.layer, {})[content.offset] = content
+        for layer, files in wanted.items():
+            store = next(iter(files.values())).store
+            with store.open_blob(layer) as pieces:
+                for member in read_members(decompress(self._scope.pieces(pieces))):
+                    content = files.pop(member.offset, None)
+                    if content is not None:
+                        _write(content.path, member.pieces())
+            if files:
+                raise MalformedDocument(f"layer {layer.digest} does not hold what was listed of it")
+
+    def unpack(self, content: Content) -> tuple[Entry, ...] | None:
+        """The entries of a tar archive, plain or compressed; None if the file is none. Each is unpacked once.
+
+        An archive is known by its content: its first header must be one. Raises MalformedDocument for a damaged
+        archive, LocalIOError.
+        """
+        known = self._unpacked.get(id(content))
+        if known is None:
+            try:
+                known = self._unpacked[id(content)] = (content, self.unpacked(content.pieces()))
+            except EscapingPath as error:
+                hint = "pack it again without .. in its names, or unpack it before the build and COPY what it holds"
+                raise EscapingPath(error.what, offset=error.offset, hint=hint) from None
+        return known[1]
+
+    def unpacked(
+        self, pieces: Iterator[bytes], limit: int | None = None, max_files: int | None = None
+    ) -> tuple[Entry, ...] | None:
+        """The same of an archive that comes as a stream, read once.
+
+        Raises MalformedDocument for more than `limit` bytes in it, or in its files, whose holes are written in
+        full, or more than `max_files` files.
+        """
+        try:
+            stream = _limited(_opened(pieces), limit)
+            head = _head(stream)
+        except MalformedDocument:
+            return None  # its first bytes looked like a compression by chance
+        if not _is_header(head):
+            return None
+        folder = self.folder / "archives"
+        found: dict[str, Entry] = {}
+        files: dict[str, int] = {}  # which names are of one file
+        dressed: dict[int, Member] = {}
+        size = 0
+        for number, member in enumerate(read_members(self._scope.pieces(chain((head,), stream)), drain=False)):
+            if max_files is not None and number >= max_files:
+                raise MalformedDocument(f"more than {max_files} files")
+            size += member.size
+            if limit is not None and size > limit:
+                raise MalformedDocument(f"files of more than {limit} bytes")
+            if not member.path:
+                continue
+            if member.kind is Kind.HARDLINK:
+                target = found.get(member.link)
+                if target is None:
+                    raise UsageError(
+                        f"{member.path} in the archive is a link to {member.link}, which is not before it"
+                    )
+                found[member.path] = replace(target, path=member.path)
+                files[member.path] = files[member.link]
+                dressed[files[member.link]] = member
+                continue
+            body: Content | None = None
+            if member.kind is Kind.FILE:
+                place = folder / str(next(self._numbers))
+                _write(place, member.pieces())
+                body = FileContent(place)
+            found.pop(member.path, None)
+            files[member.path] = number
+            found[member.path] = Entry(
+                member.path,
+                member.kind,
+                member.mode,
+                member.uid,
+                member.gid,
+                member.mtime,
+                body,
+                member.link,
+                member.xattrs,
+                member.device,
+            )
+        return tuple(_dressed(entry, dressed.get(files[path])) for path, entry in found.items())
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether what begins with these 512 bytes is a tar, or is compressed."""
+    return sniff(head) != "none" or _is_header(head[:_BLOCK])
+
+
+def _limited(pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if limit is not None and size > limit:
+            raise MalformedDocument(f"more than {limit} bytes")
+        yield piece
+
+
+def _dressed(entry: Entry, link: Member | None) -> Entry:
+    """The entry with what the last hard link to it says of it: each header is applied, in their order."""
+    if link is None:
+        return entry
+    xattrs = tuple(sorted({**dict(entry.xattrs), **dict(link.xattrs)}.items()))
+    if entry.kind is Kind.SYMLINK:
+        return replace(entry, uid=link.uid, gid=link.gid, xattrs=xattrs)
+    return replace(entry, mode=link.mode, uid=link.uid, gid=link.gid, mtime=link.mtime, xattrs=xattrs)
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    """A whole file or none."""
+    temporary = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        temporary.replace(path)
+    except OSError as error:
+        raise local_io(error, f"write {path}") from error
+
+
+def _opened(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The uncompressed bytes; also of bzip2 and xz, which archives use and layers do not."""
+    first = next(pieces, b"")
+    stream = chain((first,), pieces)
+    kind = sniff(first)
+    if kind == "bzip2":
+        return _inflated(stream, bz2.BZ2Decompressor)
+    if kind == "xz":
+        return _inflated(stream, lzma.LZMADecompressor)
+    return decompress(stream, kind)
+
+
+def _inflated(
+    stream: Iterable[bytes], make: type[bz2.BZ2Decompressor] | type[lzma.LZMADecompressor]
+) -> Iterator[bytes]:
+    machine = make()
+    for piece in stream:
+        data = piece
+        while data or not (machine.eof or machine.needs_input):
+            try:
+                if machine.eof:
+                    machine = make()
+                out = machine.decompress(data, _PIECE)
+            except (OSError, EOFError, lzma.LZMAError) as error:
+                raise MalformedDocument(f"damaged archive: {error}") from None
+            if out:
+                yield out
+            data = machine.unused_data if machine.eof else b""
+    if not machine.eof:
+        raise MalformedDocument("the archive ends in the middle of its data")
+
+
+def _head(stream: Iterator[bytes]) -> bytes:
+    head = b""
+    while len(head) < _BLOCK and (piece := next(stream, b"")):
+        head += piece
+    return head
+
+
+def _is_header(block: bytes) -> bool:
+    """Whether a tar begins with these bytes: the checksum of its first header is right."""
+    if len(block) < _BLOCK or not block[:1].strip(b"\0"):
+        return False
+    try:
+        said = int(block[148:156].strip(b"\0 ") or b"x", 8)
+    except ValueError:
+        return False
+    return said == sum(block[:148]) + sum(block[156:_BLOCK]) + 8 * 0x20

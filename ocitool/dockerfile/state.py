@@ -1,0 +1,144 @@
+"""A stage in the making: its config, its history and its layers so far, and words as they read there."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ocitool.dockerfile import config_instructions
+from ocitool.dockerfile.syntax import instructions
+from ocitool.dockerfile.syntax.expand import expand, expand_words
+from ocitool.dockerfile.syntax.instructions import Instruction
+from ocitool.errors import UsageError
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import Entry
+
+if TYPE_CHECKING:
+    from ocitool.dockerfile.context import Files
+    from ocitool.image.base import BaseImage
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of history; `layer` is the number of the layer it made, None for none."""
+
+    created_by: str
+    layer: int | None = None
+
+
+class State:
+    """A stage in the making."""
+
+    def __init__(self, platform: Platform, escape: str) -> None:
+        self.platform = platform
+        self.escape = escape
+        self.stage = 0
+        self.base: BaseImage | None = None
+        self.files: Files | None = None
+        self.settings: dict[str, Any] = {}
+        self.author = ""
+        self.layers: list[tuple[Entry, ...]] = []
+        self.told: list[Told] = []
+        self.variables: dict[str, str] = {}
+        self.has_cmd = False
+
+    def fork(self) -> "State":
+        """The start of a stage that is built upon this one."""
+        state = State(self.platform, self.escape)
+        state.base, state.files, state.author = self.base, self.files, self.author
+        state.settings = {key: deepcopy(value) for key, value in self.settings.items() if key != "OnBuild"}
+        state.layers, state.told = list(self.layers), list(self.told)
+        state.variables = {
+            **self.variables,
+            **config_instructions.env_of(state.settings),
+        }  # ENV goes before ARG once more
+        return state
+
+    @property
+    def workdir(self) -> str:
+        """Where relative paths begin."""
+        return str(self.settings.get("WorkingDir") or "/")
+
+    def tell(self, line: str, entries: Sequence[Entry] = ()) -> None:
+        """One more line of history, and the layer it made if there is anything in it."""
+        if entries:
+            self.layers.append(tuple(entries))
+        self.told.append(Told(line, len(self.layers) - 1 if entries else None))
+
+    # Words
+
+    def text(self, word: str) -> str:
+        """The word with its variables. Raises UsageError."""
+        return expand(word, self.variables, escape=self.escape).text
+
+    def some(self, word: str, otherwise: str) -> str:
+        """The same for a word that may not come to nothing; `otherwise` says so."""
+        text = self.text(word)
+        if not text:
+            raise UsageError(otherwise, hint="a variable in it is empty")
+        return text
+
+    def pairs(self, pairs: instructions.Pairs) -> list[tuple[str, str]]:
+        """Names and values with their variables. Raises UsageError for an empty name."""
+        found = [(self.text(key), self.text(value)) for key, value in pairs]
+        if not all(key for key, _ in found):
+            raise UsageError("a name is empty", hint="a variable in it is empty")
+        return found
+
+    # Instructions
+
+    def set(self, instruction: Instruction) -> None:
+        """An instruction that changes nothing but the config."""
+        settings = self.settings
+        match instruction:
+            case instructions.Env():
+                pairs = self.pairs(instruction.pairs)
+                config_instructions.set_env(settings, pairs)
+                self.variables |= dict(pairs)
+                self.tell(f"ENV {' '.join(f'{key}={value}' for key, value in pairs)}")
+            case instructions.Label():
+                pairs = self.pairs(instruction.pairs)
+                settings["Labels"] = {**(settings.get("Labels") or {}), **dict(pairs)}
+                self.tell(f"LABEL {' '.join(f'{key}={value}' for key, value in pairs)}")
+            case instructions.User():
+                user = self.text(instruction.text)
+                settings["User"] = user
+                if not user:  # whoever the runtime starts programs as when nothing is said
+                    del settings["User"]
+                self.tell(f"USER {user}")
+            case instructions.Expose():
+                words = [
+                    word
+                    for port in sorted(instruction.ports)
+                    for word in expand_words(port, self.variables, escape=self.escape)
+                ]
+                ports = config_instructions.ports_of(words)
+                settings["ExposedPorts"] = {**(settings.get("ExposedPorts") or {}), **{port: {} for port in ports}}
+                self.tell(f"EXPOSE {config_instructions.bare(ports)}")
+            case instructions.Volume():
+                paths = [self.some(path, "VOLUME names no path") for path in instruction.paths]
+                settings["Volumes"] = {**(settings.get("Volumes") or {}), **{path: {} for path in paths}}
+                self.tell(f"VOLUME {config_instructions.bare(paths)}")
+            case instructions.StopSignal():
+                signal = config_instructions.signal_of(self.some(instruction.text, "STOPSIGNAL names no signal"))
+                settings["StopSignal"] = signal
+                self.tell(f"STOPSIGNAL {signal}")
+            case instructions.Shell():
+                settings["Shell"] = list(instruction.words)
+                self.tell(f"SHELL {config_instructions.bare(instruction.words)}")
+            case instructions.Cmd():
+                words = config_instructions.set_command(
+                    settings, "Cmd", instruction.words, is_shell=instruction.is_shell
+                )
+                settings["ArgsEscaped"] = True
+                self.has_cmd = True
+                self.tell(f"CMD {config_instructions.quoted(words)}")
+            case instructions.Entrypoint():
+                words = config_instructions.set_command(
+                    settings, "Entrypoint", instruction.words, is_shell=instruction.is_shell
+                )
+                if not self.has_cmd:
+                    settings.pop("Cmd", None)
+                self.tell(f"ENTRYPOINT {config_instructions.quoted(words)}")
+            case instructions.Healthcheck():
+                self.tell(config_instructions.set_health(settings, instruction))

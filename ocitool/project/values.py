@@ -1,0 +1,355 @@
+"""`ocitool.toml` as values: read, checked against the schema, stamped, and merged for each platform."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from ocitool.errors import UsageError
+from ocitool.model.platform import Platform
+from ocitool.model.reference import Reference
+from ocitool.project.schema import SCHEMA, problems
+from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
+from ocitool.toolchains.base import Program
+from ocitool.toolchains.command import CommandOptions
+from ocitool.toolchains.go import GoOptions
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+FILE_NAME: Final = "ocitool.toml"
+_PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
+_STAMPED: Final = ("tags", "go", "command", "image", "program", "platform", "stage")
+_OF_A_STAGE: Final = {
+    "go": frozenset(
+        ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files", "with"]
+    ),
+    "command": frozenset(["output", "source", "run", "file", "env", "pass", "parallel", "files", "with"]),
+    "prebuilt": frozenset(["files", "with"]),
+}
+"""The keys of a stage that its toolchain understands."""
+_NEEDED: Final = {"go": (), "command": ("run", "output"), "prebuilt": ()}
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What `{version}` and `{revision}` stand for; empty where it is not known."""
+
+    version: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """What is said about the image's configuration; None and empty where nothing is said."""
+
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    expose: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """A program and how it alone is compiled; `path` is where it goes in the image, absolute."""
+
+    program: Program
+    path: str
+    go: GoOptions = field(default_factory=GoOptions)
+    command: CommandOptions = field(default_factory=CommandOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The settings for one platform: what the file says for all, with the platform's own differences.
+
+    `programs` is empty if the file names none; then the toolchain finds them and `go` and `command` hold.
+    """
+
+    base: str = ""
+    files: tuple[str, ...] = ()
+    go: GoOptions = field(default_factory=GoOptions)
+    package: str = ""
+    command: CommandOptions = field(default_factory=CommandOptions)
+    image: ImageOptions = field(default_factory=ImageOptions)
+    programs: tuple[ProgramSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """What stands in for the RUN lines of a Dockerfile's stage.
+
+    `at` is its place in the file, for messages; `said` are the keys that are there, for a Dockerfile may say the
+    rest. `output` is an absolute path in the stage, or one below its WORKDIR.
+    """
+
+    name: str
+    at: str
+    toolchain: str
+    output: str = ""
+    source: str = ""
+    package: str = ""
+    go: GoOptions = field(default_factory=GoOptions)
+    command: CommandOptions = field(default_factory=CommandOptions)
+    files: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    said: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpec:
+    """What a spec file says. Empty strings and tuples, and None, mean that it does not say.
+
+    `common` holds for every platform that `differences` does not name.
+    """
+
+    path: Path | None = None
+    name: str = ""
+    version: str = ""
+    revision: str = ""
+    platforms: tuple[Platform, ...] = ()
+    tags: tuple[str, ...] = ()
+    toolchain: str = ""
+    extras: tuple[str, ...] = ()
+    format: str = ""
+    compression: str = ""
+    index: bool | None = None
+    git_labels: bool | None = None
+    common: Part = field(default_factory=Part)
+    differences: tuple[tuple[Platform, Part], ...] = ()
+    stages: tuple[StageSpec, ...] = ()
+
+    @property
+    def has_files(self) -> bool:
+        """Whether files are copied for some platform."""
+        return bool(self.common.files) or any(part.files for _, part in self.differences)
+
+    def part(self, platform: Platform) -> Part:
+        """The settings for one platform."""
+        return next((part for key, part in self.differences if key.same(platform)), self.common)
+
+
+def load_spec(path: Path, stamp: Callable[[], Stamp], *, version: str = "") -> BuildSpec:
+    """The spec in a file, stamped.
+
+    `stamp` is asked only if the file needs what it does not say itself: `{revision}`, or `{version}` where
+    neither `version` (from a flag or the environment) nor the file says one. Raises UsageError with file,
+    line and key, an ExceptionGroup of them if there are several, and LocalIOError.
+    """
+    file = read_toml(path)
+    found = [file.error(problem.path, problem.message, problem.hint) for problem in problems(file.tree, SCHEMA)]
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise ExceptionGroup(f"{path} has {len(found)} errors", found)
+    said = version or file.tree.get("version", "git")
+    used = {name: key for key, name in _placeholders(file.tree)}
+    asked = stamp() if "revision" in used or ("version" in used and said == "git") else Stamp()
+    values = {"version": asked.version if said == "git" else said, "revision": asked.revision}
+    for name, key in used.items():
+        if not values[name]:
+            hint = 'write version = "1.2.3", or set OCITOOL_VERSION' if name == "version" else "build in a checkout"
+            raise file.error(key, f"uses {{{name}}}, but the {name} is not known here", hint)
+    tree = {key: _filled(item, values) if key in _STAMPED else item for key, item in file.tree.items()}
+    return _spec(file, tree, values["version"], values["revision"])
+
+
+def _placeholders(tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:
+    todo: list[tuple[KeyPath, Any]] = [((key,), tree[key]) for key in _STAMPED if key in tree]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, str):
+            yield from ((path, name) for name in _PLACEHOLDER.findall(value))
+        elif isinstance(value, dict):
+            todo += [((*path, key), item) for key, item in value.items()]
+        elif isinstance(value, list):
+            todo += [((*path, at), item) for at, item in enumerate(value)]
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 - any TOML value
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda found: values[found[1]], value)
+    if isinstance(value, dict):
+        return {key: _filled(item, values) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, values) for item in value]
+    return value
+
+
+def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) -> BuildSpec:
+    platforms = tuple(
+        _at(file, ("platforms", at), Platform.parse, text) for at, text in enumerate(tree.get("platforms", []))
+    )
+    for at, text in enumerate(tree.get("tags", [])):
+        _at(file, ("tags", at), Reference.parse, text)
+    _check_programs(file, tree)
+    differences = []
+    for key, own in tree.get("platform", {}).items():
+        which = _at(file, ("platform", key), Platform.parse, key)
+        if platforms and not any(which.same(other) for other in platforms):
+            raise file.error(
+                ("platform", key), "is not one of the platforms of this file", f"add {key} to platforms"
+            )
+        differences.append((which, _at(file, ("platform", key), _part, _merged(tree, own))))
+    return BuildSpec(
+        path=file.path,
+        name=tree.get("name", ""),
+        version=version,
+        revision=revision,
+        platforms=platforms,
+        tags=tuple(tree.get("tags", ())),
+        toolchain=tree.get("toolchain", "") or _toolchain(tree),
+        extras=tuple(tree.get("with", ())),
+        format=tree.get("format", ""),
+        compression=tree.get("compression", ""),
+        index=tree.get("index"),
+        git_labels=tree.get("git-labels"),
+        common=_part(tree),
+        differences=tuple(differences),
+        stages=tuple(_stage(file, name, own) for name, own in tree.get("stage", {}).items()),
+    )
+
+
+def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
+    """One table `[stage.NAME]`. Raises UsageError for keys that its toolchain lacks or does not know."""
+    path: KeyPath = ("stage", name)
+    toolchain = own["toolchain"]
+    for key in own:
+        if key != "toolchain" and key not in _OF_A_STAGE[toolchain]:
+            others = [other for other, keys in _OF_A_STAGE.items() if key in keys]
+            raise file.error((*path, key), f"says nothing to {toolchain}", f"it is for {' and '.join(others)}")
+    for needed in _NEEDED[toolchain]:
+        if needed not in own:
+            raise file.error(path, f"needs {needed} with toolchain {toolchain}")
+    if toolchain == "prebuilt" and not own.keys() & {"files", "with"}:
+        raise file.error(path, "needs files, or with, for toolchain prebuilt")
+    return StageSpec(
+        name=name,
+        at=f"{file.path} line {file.line(path)}: {key_text(path)}",
+        toolchain=toolchain,
+        output=own.get("output", ""),
+        source=own.get("source", ""),
+        package=own.get("package", ""),
+        go=_go(own),
+        command=replace(_command(own), output=own.get("file", "")),
+        files=tuple(own.get("files", ())),
+        extras=tuple(own.get("with", ())),
+        said=frozenset(own),
+    )
+
+
+def _toolchain(tree: Mapping[str, Any]) -> str:
+    """The toolchain whose table is there; empty if none or both are."""
+    there = [name for name in ("go", "command") if name in tree]
+    return there[0] if len(there) == 1 else ""
+
+
+def _check_programs(file: TomlFile, tree: Mapping[str, Any]) -> None:
+    """Refuse what would be two files at one place, or a program nobody can make."""
+    seen: set[str] = set()
+    for at, program in enumerate(tree.get("program", [])):
+        place = _place(program)
+        if place in seen:
+            raise file.error(("program", at), f"goes to {place}, where another program goes already")
+        seen.add(place)
+    if "name" in tree and "program" in tree:
+        raise file.error(("name",), "and [[program]] cannot both be there", "each program has a name of its own")
+
+
+def _at(file: TomlFile, path: KeyPath, parse: Callable[[V], T], value: V) -> T:
+    """What `parse` makes of the value; its UsageError comes out with file, line and key before it."""
+    try:
+        return parse(value)
+    except UsageError as error:
+        raise file.error(path, error.what, error.hint) from error
+
+
+def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are merged key by key, files are added, everything else is replaced."""
+    merged = dict(common)
+    for key, value in own.items():
+        there = merged.get(key)
+        if isinstance(value, dict) and isinstance(there, dict):
+            merged[key] = _merged(there, value)
+        elif key == "files" and isinstance(there, list):
+            merged[key] = [*there, *value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _part(tree: Mapping[str, Any]) -> Part:
+    go = tree.get("go", {})
+    programs = tree.get("program", [])
+    if not programs and "name" in tree:
+        programs = [{"name": tree["name"]}]
+    return Part(
+        base=tree.get("base", ""),
+        files=tuple(tree.get("files", ())),
+        go=_go(go),
+        package=go.get("package", ""),
+        command=_command(tree.get("command", {})),
+        image=_image(tree.get("image", {})),
+        programs=tuple(_program(program, tree) for program in programs),
+    )
+
+
+def _program(own: Mapping[str, Any], tree: Mapping[str, Any]) -> ProgramSpec:
+    go = {**tree.get("go", {}), **{key: own[key] for key in ("tags", "ldflags") if key in own}}
+    command = {**tree.get("command", {}), **{key: own[key] for key in ("run", "output") if key in own}}
+    package = own.get("package") or go.get("package", "")
+    return ProgramSpec(Program(own["name"], package), _place(own), _go(go), _command(command))
+
+
+def _place(program: Mapping[str, Any]) -> str:
+    """Where the program goes."""
+    path: str = program.get("path", "/bin/")
+    path = path if path.startswith("/") else f"/{path}"
+    return f"{path}{program['name']}" if path.endswith("/") else path
+
+
+def _go(tree: Mapping[str, Any]) -> GoOptions:
+    return GoOptions(
+        tags=tuple(tree.get("tags", ())),
+        ldflags=tree.get("ldflags", ""),
+        flags=tuple(tree.get("flags", ())),
+        env=tuple(tree.get("env", {}).items()),
+        private=tuple(tree.get("private", ())),
+        cgo=tree.get("cgo", False),
+        vcs=tree.get("vcs", False),
+    )
+
+
+def _command(tree: Mapping[str, Any]) -> CommandOptions:
+    return CommandOptions(
+        run=tuple(tree.get("run", ())),
+        output=tree.get("output", ""),
+        env=tuple(tree.get("env", {}).items()),
+        passed=tuple(tree.get("pass", ())),
+        is_parallel=tree.get("parallel", False),
+    )
+
+
+def _image(tree: Mapping[str, Any]) -> ImageOptions:
+    def words(key: str) -> tuple[str, ...] | None:
+        return tuple(tree[key]) if key in tree else None
+
+    return ImageOptions(
+        entrypoint=words("entrypoint"),
+        cmd=words("cmd"),
+        env=tuple(tree.get("env", {}).items()),
+        user=tree.get("user"),
+        workdir=tree.get("workdir"),
+        labels=tuple(tree.get("labels", {}).items()),
+        annotations=tuple(tree.get("annotations", {}).items()),
+        expose=tuple(tree.get("expose", ())),
+        volumes=tuple(tree.get("volumes", ())),
+        stop_signal=tree.get("stop-signal"),
+    )

@@ -1,0 +1,441 @@
+"""From a Look to a Plan that mends what can be mended without guessing, and a list of what is left.
+
+Children that are right keep their bytes and digests. What changes a child's digest takes the attestations of
+the old one along only with consent: they are never pointed at the new digest (K022).
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ocitool.change import plan as plans
+from ocitool.change.plan import Plan, PutBlob
+from ocitool.check.engine import findings
+from ocitool.check.finding import Finding, Severity
+from ocitool.check.inspection import Image, Look
+from ocitool.errors import DigestMismatch, UsageError
+from ocitool.index import edit
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest, as_digest
+from ocitool.model.document import Document, Tree
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
+from ocitool.repair import attestations, duplicates
+from ocitool.repair.fallback import Origin, Refilled, stand_in
+from ocitool.repair.images import Mended, mend_image
+from ocitool.repair.platforms import RIGHT, Verdict, verdict
+from ocitool.repair.work import CHILD, Mending, Wishes, label_of, lacks, name_type, named
+from ocitool.store.base import StoreSource
+
+_UNKNOWN = {"architecture": "unknown", "os": "unknown"}
+_PLATFORM_KEYS = ("architecture", "os", "os.version", "os.features", "variant")
+_REFILLED = frozenset(["config/missing", "layer/missing", "index/child-digest"])
+"""What is mended only where a source has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The plan, and one line for each thing that it does not mend. A blocked plan would not be accepted."""
+
+    plan: Plan
+    left: tuple[str, ...] = ()
+    is_blocked: bool = False
+
+
+def plan_repair(look: Look, name: str, wishes: Wishes, refilled: Refilled | None = None) -> Repair:
+    """The plan that mends what `name` holds, as `look` saw it, through `refilled` where there are sources.
+
+    `look` has to be deep for images whose platform is in doubt, or the programs cannot confirm anything.
+    Raises Ambiguous or HeaderMismatch for what can be read in more than one way, UsageError for an image that is to
+    be kept and is not there.
+    """
+    if look.refused is not None:
+        raise look.refused
+    before = look.snapshot.documents[look.snapshot.root.digest]
+    mender = _Mender(look, wishes, refilled)
+    seen = view(before)
+    if isinstance(seen, Index):
+        after = mender.index(seen)
+    elif wishes.keep:
+        raise UsageError(f"{name} holds no index, and --keep chooses among the images of one")
+    elif isinstance(seen, Manifest):
+        after = mender.alone(seen)
+    else:
+        after = before
+    work = mender.work
+    plan = plans.replace(
+        look.where,
+        [name],
+        before,
+        after,
+        content=work.content,
+        replaced=work.replaced,
+        reasons=work.reasons,
+    )
+    if plan.is_empty and work.content:  # children put back under their old names: no tag changes
+        names = [] if as_digest(name) else [name]
+        plan = plans.refill(look.where, names, before, work.content, reasons=work.reasons)
+    work.left += [
+        f"{one.sentence}  [{one.rule}]"
+        for one in findings(look)
+        if one.severity is Severity.ERROR
+        and (not one.fixable or one.rule in _REFILLED)
+        and not mender.has_told(one)
+    ]
+    return Repair(plan, tuple(dict.fromkeys(work.left)), work.is_blocked)
+
+
+class _Mender:
+    """What becomes of each entry of one index."""
+
+    def __init__(self, look: Look, wishes: Wishes, refilled: Refilled | None) -> None:
+        self._look = look
+        self._brought = refilled.manifests if refilled is not None else {}
+        self._wrong = refilled.wrong if refilled is not None else set()
+        self._blobs = refilled.blobs if refilled is not None else {}
+        self._has_blob = refilled.has_blob if refilled is not None else _nowhere
+        self.work = Mending(wishes)
+        self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
+        self._dropped: set[Digest] = set()
+        self._gone = {edge.descriptor.digest for edge in look.snapshot.missing}
+        self._refused = {edge.descriptor.digest for edge, _ in look.snapshot.refused}
+        self._unread = {edge.descriptor.digest for edge, _ in look.snapshot.unanswered}
+
+    def index(self, index: Index) -> Document:
+        """The index as it ought to be."""
+        document = duplicates.once(self.work, self._flat(index, duplicates.once(self.work, index.document)))
+        seen = view(document)
+        if not isinstance(seen, Index):
+            return document
+        moved = attestations.move(self.work, self._look, seen) if self._wishes.attestations_to_referrers else ()
+        attested = {entry.attested for entry in seen.entries if entry not in moved}
+        rulings = [self._ruling(entry) for entry in seen.entries]
+        platforms = [ruling.entry or entry.platform for ruling, entry in zip(rulings, seen.entries, strict=True)]
+        passed_over = duplicates.passed_over(self.work, seen.entries, platforms)
+        trees: list[Tree] = []
+        kept: set[Digest] = set()
+        for number, (tree, entry) in enumerate(zip(document.tree()["manifests"], seen.entries, strict=True)):
+            before = len(trees)
+            if number in passed_over:
+                continue
+            if entry.digest in self._brought:
+                self._bring_back(entry)
+            if entry.digest in self._gone:
+                trees += self._replace(tree, entry, seen)
+            elif entry.digest in self._refused or entry.digest in self._unread:
+                self._leave_unread(entry)
+                trees.append(tree)
+            elif entry.is_attestation:
+                trees += [self._attestation(tree, entry)] if entry not in moved else []
+            else:
+                ruling = self._decided(seen, rulings, number, passed_over)
+                trees += self._entry(tree, entry, seen, ruling, is_attested=str(entry.digest) in attested)
+            if len(trees) > before:
+                kept.add(entry.digest)
+        self._dropped = {entry.digest for entry in seen.entries} - kept
+        trees = self._ordered(duplicates.distinct(self.work, self._look, self._without_stale(seen, trees)))
+        if not trees and seen.entries:
+            self.work.left.append(
+                "no entry would be left in the index; --source PLACE brings back what is gone, "
+                "crane delete or skopeo delete removes the tag itself"
+            )
+            self.work.is_blocked = True
+            return index.document
+        media_type = effective_type(document)
+        for rule, key in lacks(document.tree()):
+            says = media_type if key == "mediaType" else f"{key} 2"
+            self.work.because(rule, f"the index says {says}", keys=[key])
+
+        def change(tree: Tree) -> None:
+            tree["manifests"] = trees
+            name_type(tree, media_type)
+
+        return document.edit(change)
+
+    @property
+    def _wishes(self) -> Wishes:
+        return self.work.wishes
+
+    def _flat(self, index: Index, document: Document) -> Document:
+        """The document of the index, whose second entries are gone already, without inner indexes."""
+        nested = {inner.document.digest: inner for inner in self._look.indexes if inner is not index}
+        read = self._look.snapshot.documents
+        inner = [
+            e
+            for e in index.entries
+            if e.digest in nested or (mediatype.is_index(e.media_type) and e.digest not in read)
+        ]
+        if not inner:
+            return document
+        if any(e.digest not in nested for e in inner if e.digest not in self._gone):
+            self.work.left.append("an inner index could not be read, so nothing is flattened")
+            return document
+        if any(e.digest in self._gone for e in inner):
+            self.work.left.append(
+                "an inner index is gone, so nothing is flattened; repair again when that is mended"
+            )
+            return document
+        outside = view(document)
+        after = edit.flatten(outside if isinstance(outside, Index) else index, nested)
+        old, new = (Counter(tree["digest"] for tree in one.tree()["manifests"]) for one in (document, after))
+        touched = [digest for digest in old | new if old[digest] != new[digest]]  # what flattening says once, too
+        for entry in inner:
+            text = f"the inner index {entry.digest.short} is replaced by its entries"
+            self.work.because("index/nested", text, *touched)
+        self.work.replaced += [nested[entry.digest].document for entry in inner]
+        return after
+
+    def _bring_back(self, entry: Descriptor) -> None:
+        """Bring back what a source has of an entry whose manifest is gone, or is another."""
+        origin, is_wrong = self._brought[entry.digest], entry.digest in self._wrong
+        rule, how = ("index/child-digest", "put there anew") if is_wrong else ("index/dangling", "brought back")
+        self.work.bring(origin, entry, anew=is_wrong)
+        self.work.because(rule, f"{named(entry)} is {how} from {origin.label}", entry.digest)
+
+    def _replace(self, tree: Tree, entry: Descriptor, index: Index) -> list[Tree]:
+        """What becomes of an entry whose manifest is nowhere: replaced, dropped, or left."""
+        who, sources = named(entry), self._wishes.sources
+        found = stand_in(sources, entry, edit.family_of(index))
+        if found is not None and self._wishes.substitute:
+            origin, other = found
+            self.work.bring(origin, other)
+            self.work.rename(entry.digest, other.digest)
+            text = f"{who} is not there; {other.digest.short} of {origin.label} stands in for it"
+            self.work.because("index/dangling", text, entry.digest, keys=(*CHILD, "annotations"))
+            known = {key: value for key, value in tree.items() if key not in (*CHILD, "annotations")}
+            return [{**other.to_tree(), **known}]
+        if self._wishes.drop_missing:
+            if entry.digest in self._wishes.keep:
+                raise UsageError(
+                    f"{entry.digest} is to be kept, and is not there",
+                    hint="--source PLACE brings it back; or --keep an image that is there",
+                )
+            self.work.because("index/dangling", f"{who} is not there; its entry is dropped", entry.digest)
+            return []
+        self.work.is_blocked = True
+        nor = "".join(f", nor in {one.label}" for one in sources)
+        way = "--source PLACE brings it back"
+        if found is not None:
+            way = f"--substitute takes {found[1].digest.short} of {found[0].label} instead"
+        self.work.left.append(
+            f"{label_of(entry)}: {entry.digest} is not there{nor}; {way}, --drop-missing drops it"
+        )
+        return [tree]
+
+    def has_told(self, one: Finding) -> bool:
+        """Whether a finding needs no word of its own: of a child that is dropped, or that was dealt with."""
+        about = {one.at.digest}
+        about |= {
+            edge.descriptor.digest
+            for edge in self._look.snapshot.below(one.at.digest)
+            if f"{one.at.pointer}/".startswith(f"{edge.pointer}/")
+        }
+        return bool(about & self._dropped) or any((one.rule, digest) in self._told for digest in about)
+
+    def _leave_unread(self, entry: Descriptor) -> None:
+        """Tell the ways out for an entry whose manifest cannot be read."""
+        snapshot = self._look.snapshot
+        error = next(
+            e for edge, e in (*snapshot.unanswered, *snapshot.refused) if edge.descriptor.digest == entry.digest
+        )
+        is_other = isinstance(error, DigestMismatch)
+        rule = "index/child-digest" if is_other else "index/broken-child"
+        self._told.add((rule, entry.digest))
+        ways = "--source PLACE puts its own bytes back, " if is_other else ""
+        ways += f"ocitool index remove REF --digest {entry.digest} drops it"
+        self.work.left.append(f"{label_of(entry)}: {error}; {ways}  [{rule}]")
+
+    def _refill_blobs(self, image: Image, entry: Descriptor) -> None:
+        """Bring the config and the layers back that are known to be gone and that a source has."""
+        if entry.digest in self._brought:
+            return
+        kinds = dict.fromkeys(image.manifest.layers, "layer") | {image.manifest.config: "config"}
+        lost: dict[Descriptor, tuple[str, Origin]] = {}
+        for blob, kind in kinds.items():
+            own = self._with_own_size(blob, image)
+            # Some stores call a blob absent that is not of the size they are asked for.
+            if blob.digest in self._blobs and (own is blob or not self._has_blob(own)):
+                lost[own] = kind, self._blobs[blob.digest]
+        if not lost:
+            return
+        origins = [origin for _, origin in lost.values()]
+        # A manifest that says a wrong size cannot be copied with what is below it.
+        is_right = all(self._with_own_size(blob, image) is blob for blob in kinds)
+        whole = next((one for one in origins if is_right and one.store.head(str(entry.digest)) is not None), None)
+        if whole is not None:  # with what nobody has looked at
+            self.work.bring(whole, entry)
+        else:
+            for blob, (kind, origin) in lost.items():
+                self.work.put(PutBlob(blob, StoreSource(blob, origin.store), f"{kind} of {label_of(entry)}"))
+        places = ", ".join(dict.fromkeys(origin.label for origin in origins))
+        rules = tuple(dict.fromkeys(f"{kind}/missing" for kind, _ in lost.values()))
+        self.work.because(rules, f"what {named(entry)} lacks is brought back from {places}", entry.digest)
+
+    def _with_own_size(self, blob: Descriptor, image: Image) -> Descriptor:
+        """The descriptor with the size that the bytes have, if they were seen; itself where it says so."""
+        layer = self._look.layers.get(blob.digest)
+        size = layer.size if layer is not None else None
+        if blob == image.manifest.config and image.config is not None:
+            size = image.config.document.size
+        return blob if size in {None, blob.size} else replace(blob, size=size, data=None)
+
+    def _attestation(self, tree: Tree, entry: Descriptor) -> Tree:
+        child = self._look.snapshot.documents.get(entry.digest)
+        tree = self._described(tree, entry, child, is_same=True) if child is not None else tree
+        if entry.platform is not None and not entry.platform.is_unknown:
+            text = f"{label_of(entry)} no longer counts as {entry.platform}"
+            self.work.because("index/attestation-platform", text, entry.digest, keys=["platform"])
+            tree = {**tree, "platform": dict(_UNKNOWN)}
+        return tree
+
+    def _image(self, entry: Descriptor) -> Image | None:
+        return next((i for i in self._look.images if i.digest == entry.digest and i.said == entry.platform), None)
+
+    def _ruling(self, entry: Descriptor) -> Verdict:
+        image = self._image(entry)
+        if image is None:
+            return RIGHT
+        return verdict(self._look, image, without_proof=self._wishes.without_proof)
+
+    def _decided(
+        self, index: Index, rulings: Sequence[Verdict], number: int, passed_over: frozenset[int]
+    ) -> Verdict | None:
+        """What becomes of the platform of an entry, beside what becomes of the others; None if the entry goes."""
+        entry, ruling = index.entries[number], rulings[number]
+        if ruling.open:
+            self.work.left.append(f"{label_of(entry)}: {ruling.open}")
+        if ruling.entry is None or ruling.config is None:
+            return ruling
+        others = _places_for(ruling.entry, index, rulings) - passed_over - {number}
+        if not others:
+            return ruling
+        if all(rulings[place].config is not None for place in others):
+            kin = ", ".join(label_of(index.entries[place]) for place in sorted(others))
+            self.work.left.append(
+                f"{label_of(entry)}: its programs are for {ruling.entry}, as are those of {kin}; "
+                "--keep DIGEST says which becomes that"
+            )
+            return RIGHT
+        if self._wishes.drop_misfits:
+            text = f"{named(entry)} is dropped: its programs are for {ruling.entry}"
+            self.work.because(ruling.rule, text, entry.digest)
+            return None
+        self.work.left.append(
+            f"{label_of(entry)}: its programs are for {ruling.entry}, which the index offers already; "
+            "build it again, or drop it with --drop-misfits"
+        )
+        return RIGHT
+
+    def _entry(
+        self, tree: Tree, entry: Descriptor, index: Index, ruling: Verdict | None, *, is_attested: bool
+    ) -> list[Tree]:
+        """What becomes of an entry for an image; nothing if it is dropped."""
+        if ruling is None:
+            return []
+        after = child = self._look.snapshot.documents[entry.digest]
+        image = self._image(entry)
+        if image is not None:
+            self._refill_blobs(image, entry)
+        seen = view(child)
+        if isinstance(seen, Manifest):
+            family = edit.family_of(index)
+            mended = mend_image(self._look, seen, image, ruling=ruling, entry=entry, family=family)
+            after = self._child(child, mended, entry, is_attested=is_attested)
+        tree = self._described(tree, entry, after, is_same=after is child)
+        if ruling.entry is not None and not (ruling.config is not None and after is child):
+            text = f"{named(entry)} becomes {ruling.entry}"
+            self.work.because(ruling.rule, text, entry.digest, keys=["platform"])
+            old = tree.get("platform")
+            known = {k: v for k, v in (old if isinstance(old, Mapping) else {}).items() if k not in _PLATFORM_KEYS}
+            tree = {**tree, "platform": {**known, **ruling.entry.to_tree()}}
+        return [tree]
+
+    def _child(self, before: Document, mended: Mended, entry: Descriptor, *, is_attested: bool) -> Document:
+        """The child as it ought to be; the very same document if nothing is wrong with it, or nobody agreed."""
+        self.work.left += mended.left
+        after = mended.document
+        if after.raw == before.raw:
+            return before
+        if is_attested and not self._wishes.drop_attestations:
+            self.work.left.append(
+                f"{named(entry)} would get another digest, and attestations describe this "
+                "one; --attestations-to-referrers leaves them with it, --drop-attestations lets them go"
+            )
+            return before
+        self.work.put(*mended.content)
+        self.work.swap(before, after, label_of(entry))
+        self.work.add(mended.reasons)
+        return after
+
+    def _described(self, tree: Tree, entry: Descriptor, child: Document, *, is_same: bool) -> Tree:
+        """The entry with the child's own type, digest and size; the same object if it said so already."""
+        is_type = effective_type(child) or tree["mediaType"]
+        is_so = {"mediaType": is_type, "digest": str(child.digest), "size": child.size}
+        if is_so.items() <= tree.items():
+            return tree
+        if is_same and child.size != entry.size:
+            text = f"{named(entry)} has {child.size} bytes"
+            self.work.because("index/child-size", text, entry.digest, keys=["size", "data"])
+        if is_same and is_type != entry.media_type:
+            text = f"{named(entry)} is {is_type}"
+            self.work.because("index/child-type", text, entry.digest, keys=["mediaType", "data"])
+        return {**{k: v for k, v in tree.items() if k != "data"}, **is_so}
+
+    def _without_stale(self, index: Index, trees: list[Tree]) -> list[Tree]:
+        """Without attestations of what is not in the index, or not any more."""
+        held = {tree["digest"] for tree in trees}
+        kept: list[Tree] = []
+        for tree in trees:
+            entry = Descriptor.from_tree(tree)
+            if entry.attested and entry.attested not in held:
+                was = any(str(other.digest) == entry.attested for other in index.entries)
+                text = f"{label_of(entry)} is dropped: its image is not in the index{' now' if was else ''}"
+                self.work.because(
+                    self.work.why(entry.attested) if was else "index/stale-attestation", text, entry.digest
+                )
+            else:
+                kept.append(tree)
+        return kept
+
+    def _ordered(self, trees: list[Tree]) -> list[Tree]:
+        """Images before attestations."""
+        kinds = [_is_attestation(tree) for tree in trees]
+        if kinds != sorted(kinds):
+            digests = [tree["digest"] for tree in trees]
+            self.work.because("index/order", "attestations go behind the images", *digests, keys=["order"])
+        return sorted(trees, key=_is_attestation)
+
+    def alone(self, manifest: Manifest) -> Document:
+        """An image that stands in no index: what of it can be mended without an entry's word."""
+        image = Image(None, manifest, self._look.configs.get(manifest.config.digest))
+        self._refill_blobs(image, Descriptor.of(manifest.document))
+        ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
+        if ruling.open:
+            self.work.left.append(ruling.open)
+        mended = mend_image(self._look, manifest, image, ruling=ruling)
+        self.work.left += mended.left
+        self.work.put(*mended.content)
+        self.work.add(mended.reasons)
+        return mended.document
+
+
+def _places_for(platform: Platform, index: Index, rulings: Sequence[Verdict]) -> frozenset[int]:
+    """The places of the entries for a platform, once every entry has what its ruling says."""
+    platforms = (
+        None if entry.is_attestation else ruling.entry or entry.platform
+        for entry, ruling in zip(index.entries, rulings, strict=True)
+    )
+    return frozenset(place for place, one in enumerate(platforms) if one is not None and one.same(platform))
+
+
+def doubtful(look: Look) -> frozenset[Digest]:
+    """The images whose layers have to be read before their platform can be mended."""
+    return frozenset(image.digest for image in look.images if verdict(look, image) != RIGHT)
+
+
+def _nowhere(_: Descriptor) -> bool:
+    return False
+
+
+def _is_attestation(tree: Tree) -> bool:
+    return Descriptor.from_tree(tree).is_attestation

@@ -1,0 +1,1 @@
+"""Sources to programs: compilers as data, and the processes that run them."""

@@ -1,0 +1,131 @@
+"""What compiling means here: targets become jobs, and a job is a command line, not an action.
+
+A toolchain's `plan` is pure: it reads nothing and starts nothing, so `--dry-run` can print what it gives and
+tests can compare it. `toolchains/processes.py` starts the commands.
+"""
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from ocitool.errors import UsageError
+from ocitool.model.platform import Platform
+
+PASSED: Final = frozenset(
+    [
+        "PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SOURCE_DATE_EPOCH",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
+        "SSH_AUTH_SOCK", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_TERMINAL_PROMPT", "NETRC",
+        "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT",
+    ]
+)  # fmt: skip
+"""Variables of this process that every compiler gets: where it finds things, never what they contain."""
+
+_PASSED_PATTERN: Final = re.compile(r"GIT_CONFIG_(?:KEY|VALUE)_\d+")
+_PROGRAM_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program to be built: the name it gets in the image, and where its source is inside the project.
+
+    `package` is what the toolchain calls it: a Go package such as `./cmd/server`. Raises UsageError for a
+    name that cannot be a file's.
+    """
+
+    name: str
+    package: str = "."
+
+    def __post_init__(self) -> None:
+        if not _PROGRAM_NAME.fullmatch(self.name):
+            raise UsageError(
+                f"not a program name: {self.name!r}", hint="use letters, digits, dot, dash and underscore"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One program for one platform. `source` is the project's folder, `output` the file to be written."""
+
+    program: Program
+    platform: Platform
+    source: Path
+    output: Path
+
+    def __str__(self) -> str:
+        return f"{self.program.name} for {self.platform}"
+
+
+@dataclass(frozen=True, slots=True)
+class CompileJob:
+    """A command that makes one target: argv and the whole environment, started in `cwd`.
+
+    `outputs` are the files that must be there afterwards, the program itself first. Those that are there before
+    are removed if `is_fresh`; otherwise they are a project's own, and the command decides whether to renew them.
+    Exclusive jobs are never run beside each other, for they may write the same files in one folder.
+    """
+
+    target: Target
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    outputs: tuple[Path, ...]
+    is_fresh: bool = True
+    is_exclusive: bool = False
+
+
+class Toolchain(Protocol):
+    """A way to compile; values, safe to share between threads."""
+
+    @property
+    def name(self) -> str:
+        """The word after `--toolchain`."""
+
+    def plan(self, target: Target) -> CompileJob:
+        """The command for one target. Pure. Raises Unsupported if it cannot compile for that platform."""
+
+
+def targets(
+    programs: Iterable[Program], platforms: Iterable[Platform], source: Path, work: Path
+) -> tuple[Target, ...]:
+    """Every program for every platform, platform by platform, each with an output of its own under `work`."""
+    return tuple(
+        Target(
+            program,
+            platform,
+            source.absolute(),
+            work.absolute() / folder_name(platform) / file_name(program, platform),
+        )
+        for platform in platforms
+        for program in programs
+    )
+
+
+def file_name(program: Program, platform: Platform) -> str:
+    """The program's file name on that platform."""
+    return f"{program.name}.exe" if platform.os == "windows" and "." not in program.name else program.name
+
+
+def folder_name(platform: Platform) -> str:
+    """A folder name that tells platforms apart, such as `linux-arm-v7`."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", str(platform)).strip("-")
+
+
+def passed(environ: Mapping[str, str], names: Iterable[str] = ()) -> dict[str, str]:
+    """The part of this process's environment that a compiler may see: `PASSED` and `names`.
+
+    Everything else stays here: it may hold secrets, and what is not passed cannot change the bytes.
+    """
+    wanted = PASSED.union(names)
+    return {key: value for key, value in sorted(environ.items()) if key in wanted or _PASSED_PATTERN.fullmatch(key)}
+
+
+def find_program(name: str, environ: Mapping[str, str]) -> Path | None:
+    """The program on the absolute folders of PATH, or None; the current folder is never searched."""
+    folders = [folder for folder in environ.get("PATH", "").split(":") if folder.startswith("/")]
+    found = shutil.which(name, path=":".join(folders)) if folders else None
+    return Path(found) if found else None

@@ -1,0 +1,229 @@
+"""Starts compilers: side by side, each in a process group of its own that ends with us.
+
+With registry/credentials.py the only importer of subprocess.
+"""
+
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from ocitool.errors import BuildError, OcitoolError, Unsupported, local_io
+from ocitool.events import Done, Listener, Started, silent
+from ocitool.tasks import Scope, TaskGroup
+from ocitool.toolchains.base import CompileJob
+
+TAIL: Final = 16 * 1024
+"""Bytes of a compiler's output that are kept; the last ones, where the reason stands."""
+_CAPTURE: Final = 64 * 1024
+_TERM_S: Final = 0.5
+_POLL_S: Final = 0.2
+_STEP_S: Final = 0.01
+_DRAIN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A job that succeeded: its outputs are there. `said` is the tail of what the compiler printed."""
+
+    job: CompileJob
+    seconds: float
+    said: str = ""
+
+
+def run(jobs: Sequence[CompileJob], scope: Scope, width: int, listener: Listener = silent) -> tuple[Compiled, ...]:
+    """Run every job, at most `width` at once; the results in the order of the jobs.
+
+    The first failure stops the others and their children. Raises BuildError with the compiler's words (an
+    ExceptionGroup if several failed by themselves), Unsupported if a compiler is not there, Cancelled.
+    No process is left when this returns or raises.
+    """
+    exclusive = [job for job in jobs if job.is_exclusive]
+    with TaskGroup(scope, width) as group:
+        chain = group.spawn(lambda: [compile_one(job, group.scope, listener) for job in exclusive])
+        tasks = [group.spawn(compile_one, job, group.scope, listener) for job in jobs if not job.is_exclusive]
+    one_by_one, side_by_side = iter(chain.result), (task.result for task in tasks)
+    return tuple(next(one_by_one if job.is_exclusive else side_by_side) for job in jobs)
+
+
+def compile_one(job: CompileJob, scope: Scope, listener: Listener = silent) -> Compiled:
+    """Run one job to its end; see `run`."""
+    key = f"compile {job.target}"
+    listener(Started(key, key))
+    began = time.monotonic()
+    returncode, said = _run(job, scope)
+    scope.check()
+    if returncode != 0:
+        raise _failure(job, returncode, said)
+    for output in job.outputs:
+        if not output.is_file():
+            raise BuildError(
+                f"cannot compile {job.target}: the command succeeded but wrote no {output}",
+                target=str(job.target.platform),
+                argv=job.argv,
+                returncode=0,
+                stderr=said,
+                hint="name the file that the command writes",
+            )
+    listener(Done(key, "compiled", job.outputs[0].stat().st_size if job.outputs else 0))
+    return Compiled(job, time.monotonic() - began, said)
+
+
+def capture(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, timeout_s: float = 30.0) -> str | None:
+    """What a small helper program prints, at most 64 KiB; None if it is not there, fails or takes too long."""
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_s,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout[:_CAPTURE].decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def _run(job: CompileJob, scope: Scope) -> tuple[int, str]:
+    """(exit code, tail of stdout and stderr together); the group is gone afterwards."""
+    scope.check()
+    try:
+        for output in job.outputs:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            if job.is_fresh:
+                output.unlink(missing_ok=True)  # an old file must not pass for a new one
+    except OSError as error:
+        raise local_io(error, f"make the place for {job.target}") from error
+    try:
+        process = subprocess.Popen(
+            job.argv,
+            cwd=job.cwd,
+            env=dict(job.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise _cannot_start(job, error) from error
+    group = _Group(process)
+    with process, scope.on_cancel(group.stop):
+        try:
+            said = _listen(process, group)
+        finally:
+            returncode = group.end()
+    return returncode, said
+
+
+class _Group:
+    """The process group of a compiler and its children; no signal is sent once its number may be another's."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self._lock = threading.Lock()
+        self._has_ended = False
+        self._asked_at: float | None = None
+
+    def stop(self) -> None:
+        """Ask the group to end, from any thread; `has_exited` insists half a second later."""
+        self._asked_at = time.monotonic()
+        self._signal(signal.SIGTERM)
+
+    def has_exited(self) -> bool:
+        """Whether the leader has exited; it stays unreaped, so that its number stays taken.
+
+        Ends a group that was asked to and would not.
+        """
+        if self._asked_at is not None and time.monotonic() - self._asked_at > _TERM_S:
+            self._signal(signal.SIGKILL)
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def end(self) -> int:
+        """Kill what is left of the group and give the leader's exit code."""
+        with self._lock:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._has_ended = True
+            return self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._lock, suppress(ProcessLookupError, PermissionError):
+            if not self._has_ended:
+                os.killpg(self._process.pid, number)
+
+
+def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
+    """The tail of what the process prints until it ends and its output is drained.
+
+    A grandchild that keeps the pipe open after the end is waited for no longer than a second.
+    """
+    stream: IO[bytes] = process.stdout  # type: ignore[assignment]
+    pieces: deque[bytes] = deque()
+    size = 0
+    deadline: float | None = None
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while True:
+            ready = selector.select(_POLL_S)
+            if ready:
+                piece = os.read(stream.fileno(), TAIL)
+                if not piece:
+                    break
+                pieces.append(piece)
+                size += len(piece)
+                while size - len(pieces[0]) >= TAIL:
+                    size -= len(pieces.popleft())
+            if group.has_exited():
+                deadline = deadline or time.monotonic() + _DRAIN_S
+                if not ready or time.monotonic() >= deadline:
+                    break
+    while not group.has_exited():  # the output may be closed before the end
+        time.sleep(_STEP_S)
+    return b"".join(pieces)[-TAIL:].decode("utf-8", "replace")
+
+
+def _cannot_start(job: CompileJob, error: Exception) -> OcitoolError:
+    if isinstance(error, OSError):
+        if not job.cwd.is_dir():
+            return local_io(error, f"enter {job.cwd}")
+        reason = (error.strerror or str(error)).lower()
+    else:
+        reason = str(error).lower()
+    return Unsupported(
+        f"cannot start {job.argv[0]} to compile {job.target}: {reason}",
+        ability=job.argv[0],
+        hint="install it, or choose another --toolchain",
+    )
+
+
+def _failure(job: CompileJob, returncode: int, said: str) -> BuildError:
+    name = job.argv[0].rpartition("/")[2]
+    if returncode < 0:
+        ended = f"{name} was ended by {_signal_name(-returncode)}"
+    else:
+        ended = f"{name} exited with {returncode}"
+    return BuildError(
+        f"cannot compile {job.target}: {ended}",
+        target=str(job.target.platform),
+        argv=job.argv,
+        returncode=returncode,
+        stderr=said,
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

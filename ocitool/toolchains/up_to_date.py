@@ -1,0 +1,153 @@
+"""Whether a compiler would only make again what is there: then it is not started.
+
+Nothing is guessed. A job is current if every file that can change its output has the identity it had when the
+compiler was started (device, inode, size and times), if its command and environment are equal, and if the output
+is the very file that was written then. Where the files cannot all be listed, the compiler runs.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ocitool.pack.file_identity import foreign_devices, is_settled
+from ocitool.store.base import Memo
+from ocitool.toolchains.base import CompileJob
+
+_FILES_LIMIT: Final = 20_000
+_LOCAL_REPLACE: Final = re.compile(r"=>\s*[\"`]?(?:\.{1,2}(?:/|\s|$)|/)", re.MULTILINE)
+_LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that decides a job's output, as a digest; `newest_ns` is the latest time among its files."""
+
+    digest: str
+    newest_ns: int
+
+
+def outdated(jobs: Iterable[CompileJob], memo: Memo) -> tuple[tuple[CompileJob, State | None], ...]:
+    """The jobs whose compilers have to be started, each with its state for `remember`, or None.
+
+    Programs with cgo or a stamp of the checkout depend on more than their module and are always made.
+    """
+    found = []
+    for job in jobs:
+        is_pure = job.env.get("CGO_ENABLED") == "0" and "-buildvcs=false" in job.argv
+        module = go_module(job.cwd) if is_pure else None
+        state = state_of(job, module) if module is not None else None
+        if state is None or not is_current(job, state, memo):
+            found.append((job, state))
+    return tuple(found)
+
+
+def state_of(job: CompileJob, module: Path) -> State | None:
+    """The state of a job of Go's before its compiler is started; None if it cannot be known.
+
+    `module` is the folder that `go_module` gives. All files in it count, except those of version control, and so
+    do the compiler and the file of `go env -w`.
+    """
+    digest = hashlib.sha256()
+    for item in (*job.argv, "", *(f"{key}={value}" for key, value in sorted(job.env.items())), "", str(job.cwd)):
+        digest.update(os.fsencode(item) + b"\0")
+    newest = 0
+    foreign = foreign_devices()
+    try:
+        for path, status in (*_settings(job), *_files(module)):
+            if status.st_dev in foreign:
+                return None
+            identity = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
+            digest.update(os.fsencode(path) + repr((identity, status.st_mtime_ns, status.st_ctime_ns)).encode())
+            newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
+    except (OSError, _Unknowable):
+        return None
+    return State(digest.hexdigest(), newest)
+
+
+def is_current(job: CompileJob, state: State, memo: Memo) -> bool:
+    """Whether the job's outputs are there and were made from this state."""
+    known = memo.recall(_key(job))
+    return known is not None and known.get("state") == state.digest and known.get("outputs") == _identities(job)
+
+
+def remember(job: CompileJob, state: State, taken_ns: int, memo: Memo) -> None:
+    """Note that the job's outputs were made from the state that was read at `taken_ns`, on the clock of file times.
+
+    Nothing is noted while a file is so young that a change after the look could have left its times alone.
+    """
+    outputs = _identities(job)
+    if outputs is not None and is_settled(state.newest_ns, taken_ns):
+        memo.remember(_key(job), {"state": state.digest, "outputs": outputs})
+
+
+def go_module(source: Path) -> Path | None:
+    """The folder whose files decide a Go build in `source`; None if others may do so as well.
+
+    Required modules are pinned by go.sum and never change in Go's cache. A workspace, or a replacement by a
+    folder, reaches beyond the module.
+    """
+    above = (source.absolute(), *source.absolute().parents)
+    if any((folder / "go.work").exists() for folder in above):
+        return None
+    module = next((folder for folder in above if (folder / "go.mod").is_file()), None)
+    if module is None:
+        return None
+    try:
+        text = (module / "go.mod").read_text("utf-8", "replace")
+    except OSError:
+        return None
+    return None if _LOCAL_REPLACE.search(text) else module
+
+
+class _Unknowable(Exception):  # noqa: N818 - caught a few lines on, never an error
+    """A file that the walk cannot vouch for."""
+
+
+def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file below the folder with its own status, and that of the file a link leads to."""
+    todo, count = [str(root)], 0
+    while todo:
+        with os.scandir(todo.pop()) as listing:
+            items = sorted(listing, key=lambda item: item.name)
+        for item in items:
+            status = item.stat()
+            if item.is_symlink():
+                yield item.path, item.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    raise _Unknowable
+            if not stat.S_ISDIR(status.st_mode):
+                yield item.path, status
+            elif item.name not in _LEFT_OUT:
+                todo.append(item.path)
+            count += 1
+            if count > _FILES_LIMIT:
+                raise _Unknowable
+
+
+def _settings(job: CompileJob) -> Iterator[tuple[str, os.stat_result]]:
+    """The compiler, the version of its distribution, and Go's file of settings; what is not there is skipped."""
+    compiler = Path(job.argv[0]).resolve()
+    config = Path(job.env.get("XDG_CONFIG_HOME") or Path(job.env.get("HOME", "/nowhere")) / ".config")
+    settings = Path(job.env.get("GOENV") or config / "go" / "env")
+    yield str(compiler), compiler.stat()
+    for path in (compiler.parent.parent / "VERSION", settings):
+        if path.exists():
+            yield str(path), path.stat()
+
+
+def _identities(job: CompileJob) -> list[list[int]] | None:
+    """What tells each output from any other file; None if one is missing."""
+    try:
+        found = [output.stat() for output in job.outputs]
+    except OSError:
+        return None
+    return [[s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for s in found]
+
+
+def _key(job: CompileJob) -> str:
+    return "compiled:" + hashlib.sha256(b"\0".join(os.fsencode(output) for output in job.outputs)).hexdigest()

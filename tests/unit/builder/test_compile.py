@@ -1,0 +1,124 @@
+"""From a spec to jobs and places."""
+
+from pathlib import Path
+
+import pytest
+
+from ocitool.builder.compile import Project, plan_compile
+from ocitool.errors import Unsupported, UsageError
+from ocitool.model.platform import Platform
+from ocitool.project.values import BuildSpec, Stamp, load_spec
+
+AMD64, ARMV6, WINDOWS = (Platform.parse(text) for text in ("linux/amd64", "linux/arm/v6", "windows/amd64"))
+
+
+@pytest.fixture
+def environ(tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("go", "make"):
+        (tools / name).write_text("#!/bin/sh\n")
+        (tools / name).chmod(0o755)
+    return {"PATH": str(tools), "HOME": "/home/u", "TOKEN": "secret"}
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "src"
+    for name in ("web", "tool"):
+        (folder / "cmd" / name).mkdir(parents=True)
+        (folder / "cmd" / name / "main.go").write_text("package main\n")
+    (folder / "go.mod").write_text("module example.com/app\n")
+    return folder
+
+
+def spec(source: Path, text: str) -> BuildSpec:
+    (source / "ocitool.toml").write_text(text)
+    return load_spec(source / "ocitool.toml", Stamp)
+
+
+def shapes(planned) -> list[tuple[str, str, str]]:
+    return [(str(p.platform), p.job.argv[-1], p.place) for p in planned]
+
+
+def test_without_a_spec_the_sources_tell_the_programs(source, environ):
+    planned = plan_compile("go", BuildSpec(), [AMD64, WINDOWS], Project(source, Path("/work"), environ))
+
+    assert [
+        ("linux/amd64", "./cmd/tool", "/bin/tool"),
+        ("linux/amd64", "./cmd/web", "/bin/web"),
+        ("windows/amd64", "./cmd/tool", "/bin/tool.exe"),
+        ("windows/amd64", "./cmd/web", "/bin/web.exe"),
+    ] == shapes(planned)
+    assert "/work/windows-amd64/web.exe" == str(planned[3].job.outputs[0])
+    assert "TOKEN" not in planned[0].job.env
+
+
+@pytest.mark.parametrize(
+    ("program", "text"),
+    [
+        (("./cmd/web", "/bin/web"), "[go]\npackage = './cmd/web'"),
+        (("./cmd/web", "/bin/server"), "name = 'server'\n[go]\npackage = './cmd/web'"),
+        (("./cmd/tool", "/bin/tool"), "name = 'tool'"),
+        (("./cmd/tool", "/usr/bin/t"), "[[program]]\nname = 'tool'\npath = '/usr/bin/t'"),
+    ],
+)
+def test_a_spec_names_programs_and_packages(source, environ, program, text):
+    planned = plan_compile("go", spec(source, text), [AMD64], Project(source, Path("/work"), environ))
+
+    assert [("linux/amd64", *program)] == shapes(planned)
+
+
+def test_a_name_that_fits_several_packages_is_refused(source, environ):
+    with pytest.raises(UsageError, match=r"other could be any of \./cmd/tool, \./cmd/web") as refused:
+        plan_compile("go", spec(source, "name = 'other'"), [AMD64], Project(source, Path("/work"), environ))
+
+    assert 'say which one: package = "./cmd/tool"' == refused.value.hint
+
+
+def test_differences_of_a_platform_reach_its_jobs(source, environ):
+    text = "name = 'web'\n[go]\nldflags = '-s'\n[platform.'linux/arm/v6'.go]\nldflags = '-w'\ntags = ['small']\n"
+
+    amd64, arm = plan_compile("go", spec(source, text), [AMD64, ARMV6], Project(source, Path("/work"), environ))
+
+    assert "-ldflags=-buildid= -s" in amd64.job.argv
+    assert {"-ldflags=-buildid= -w", "-tags=small"} <= set(arm.job.argv)
+
+
+def test_commands_and_their_names(source, environ):
+    named = spec(source, "[command]\nrun = ['make', '{arch}']\noutput = 'out/{arch}/app'\n")
+
+    (planned,) = plan_compile("command", named, [AMD64], Project(source, Path("/work"), environ))
+
+    assert ((f"{environ['PATH']}/make", "amd64"), "/bin/app") == (planned.job.argv, planned.place)
+    assert source / "out" / "amd64" / "app" == planned.job.outputs[0]
+
+
+def test_a_command_without_a_name_is_named_after_its_folder(source, environ):
+    (planned,) = plan_compile(
+        "command", spec(source, "[command]\nrun = ['make']"), [AMD64], Project(source, Path("/work"), environ)
+    )
+
+    assert ("/bin/src", "/work/linux-amd64/src") == (planned.place, planned.job.env["OCITOOL_OUTPUT"])
+
+
+@pytest.mark.parametrize(
+    ("error", "toolchain", "platform", "path"),
+    [
+        ("no go compiler on PATH", "go", AMD64, ""),
+        ("go cannot compile for linux/sparc64", "go", Platform("linux", "sparc64"), None),
+        ("the command make is not there", "command", AMD64, "/nowhere"),
+        ("no toolchain 'cobol'", "cobol", AMD64, None),
+    ],
+)
+def test_what_cannot_be_compiled_is_unsupported(source, environ, monkeypatch, error, toolchain, platform, path):
+    monkeypatch.setattr("sys.path", [])
+    environ = environ if path is None else {**environ, "PATH": path}
+    made = spec(source, "[command]\nrun = ['make']")
+
+    with pytest.raises(Unsupported, match=error):
+        plan_compile(toolchain, made, [platform], Project(source, Path("/work"), environ))
+
+
+def test_prebuilt_compiles_nothing(source):
+    assert () == plan_compile("prebuilt", BuildSpec(), [AMD64], Project(source, Path("/work"), {}))

@@ -1,0 +1,99 @@
+"""buildx's flags: what is taken with a reason, what is refused, what a switch may say."""
+
+import re
+
+import pytest
+
+from ocitool.cli.buildx.ignored_flags import WORDS, call, given, refuse
+from ocitool.cli.cmd.build import command as build
+from ocitool.cli.cmd.buildx_build import command as buildx_build
+from ocitool.errors import Unsupported, UsageError
+
+# Of `docker buildx build --help` and of what it hides, in version 0.30.
+FLAGS = """
+add-host allow annotation attest build-arg build-context builder cache-from cache-to call cgroup-parent compress
+cpu-period cpu-quota cpu-shares cpuset-cpus cpuset-mems debug file force-rm iidfile isolation label load memory
+memory-swap metadata-file network no-cache no-cache-filter output platform progress provenance pull push quiet rm sbom
+secret security-opt shm-size squash ssh tag target ulimit
+""".split()
+
+
+@pytest.mark.parametrize("command", [build, buildx_build])
+def test_every_flag_of_buildx_is_known(command):
+    known = {name for one in command.params for name in one.opts}
+
+    assert set() == {f"--{flag}" for flag in FLAGS} - known
+    assert set() == {"-D", "-f", "-o", "-q", "-t", "-m", "-c"} - known
+
+
+def test_flags_that_do_nothing_are_told_with_one_reason_each():
+    told = given(
+        {"network": ("host",), "ulimit": ("nofile=1",), "cache_from": ("type=gha",), "ssh": (), "pull": True}
+    )
+
+    assert [["--cache-from"], ["--network", "--ulimit"]] == sorted(told.values())
+    assert all(re.search("recalled by content|nothing is run", reason) for reason in told)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"provenance": "false", "sbom": "0"},
+        {"provenance": "mode=max,disabled=true"},
+        {"attest": ("type=provenance,disabled=true",)},
+        {"call": "build"},
+        {"call": None, "attest": (), "provenance": None},
+    ],
+)
+def test_what_asks_for_nothing_is_taken(values):
+    assert refuse(values) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"provenance": "true"}, "provenance"),
+        ({"provenance": "mode=max"}, "provenance"),
+        ({"sbom": "generator=x"}, "sbom"),
+        ({"attest": ("type=sbom",)}, "sbom"),
+        ({"call": "frobnicate"}, "frobnicate"),
+    ],
+)
+def test_what_would_be_missed_is_refused(values, what):
+    with pytest.raises(Unsupported, match=what) as caught:
+        refuse(values)
+
+    assert caught.value.hint
+
+
+def test_an_attestation_without_a_type_is_a_usage_error():
+    with pytest.raises(UsageError, match="names no type"):
+        refuse({"attest": ("mode=max",)})
+
+
+def test_every_reason_is_told_in_the_help():
+    assert all(word.reason.brief.endswith(".") and not word.reason.told.endswith(".") for word in WORDS)
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ({}, ("build", "text")),
+        ({"call": "build,format=json"}, ("build", "json")),
+        ({"call": "check"}, ("check", "text")),
+        ({"call": "lint,format=json"}, ("check", "json")),
+        ({"call": "check,format=sarif"}, ("check", "sarif")),
+        ({"call": "outline,format=json"}, ("outline", "json")),
+        ({"check": True, "call": "build"}, ("check", "text")),
+    ],
+)
+def test_what_call_asks_for(values, asked):
+    assert asked == call(values)
+
+
+@pytest.mark.parametrize("text", ["check,format=xml", "targets,format=sarif", "outline,json"])
+def test_an_option_of_call_that_is_none_is_refused(text):
+    method, _, option = text.partition(",")
+
+    with pytest.raises(UsageError, match=f"--call {method} has no option '{option}'"):
+        call({"call": text})

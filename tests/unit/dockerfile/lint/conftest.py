@@ -1,0 +1,48 @@
+"""`found(text)`: what the checks find in a Dockerfile, as (check, line)."""
+
+import pytest
+
+from ocitool.dockerfile.context import Layered
+from ocitool.dockerfile.lint.engine import lint
+from ocitool.dockerfile.stages import Wanted
+from ocitool.dockerfile.syntax.ignore import IgnoreRules
+from ocitool.dockerfile.syntax.parse import parse
+from ocitool.model.files import Kind
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import Entry
+
+AMD64 = Platform("linux", "amd64")
+ARM64 = Platform("linux", "arm64")
+FILES = Layered(
+    [
+        Entry("public.txt", Kind.FILE, 0o644),
+        Entry("app-amd64", Kind.FILE, 0o755),
+        Entry("docs", Kind.DIRECTORY, 0o755),
+        Entry("docs/a.md", Kind.FILE, 0o644),
+    ]
+)
+"""A context, without what .dockerignore keeps out of it."""
+
+
+def report(text, *, ignore="secret.txt\n", context=FILES, platforms=(AMD64,), needed_only=False, **wanted):
+    """The report on a Dockerfile for these platforms."""
+    asked = [Wanted(platform, AMD64, **wanted) for platform in platforms]
+    file = parse(text.encode(), "D")
+    return lint(file, asked, IgnoreRules.parse(ignore), context, needed_only=needed_only)
+
+
+@pytest.fixture
+def found():
+    def call(text, *, only="", **more):
+        findings = report(text, **more).findings
+        return [(one.rule.name, one.place.first) for one in findings if only in ("", one.rule.name)]
+
+    return call
+
+
+@pytest.fixture
+def messages():
+    def call(text, **more):
+        return [one.message for one in report(text, **more).findings]
+
+    return call
