@@ -1,43 +1,20 @@
 """From a spec and platforms to the commands that compile, and where their programs go in the image."""
 
 import posixpath
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, Part, ProgramSpec
-from ocitool.toolchains.base import CompileJob, Program, Target, Toolchain, file_name, folder_name
+from ocitool.toolchains.base import Planned, Program, Project, Target, Toolchain, file_name, folder_name
 from ocitool.toolchains.command import Command, command_environ, find_command
 from ocitool.toolchains.go import Go, find_go, find_programs, go_environ
 
 TOOLCHAINS: Final = ("go", "command", "prebuilt")
 """The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """Where compiling happens: the folder of the sources, the folder for outputs, this process's environment."""
-
-    source: Path
-    work: Path
-    environ: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A job, and the absolute path that its program has in the image; in a Dockerfile's stage, if it names one."""
-
-    job: CompileJob
-    place: str
-    stage: str = ""
-
-    @property
-    def platform(self) -> Platform:
-        """The platform that the job is for."""
-        return self.job.target.platform
 
 
 def plan_compile(

@@ -6,11 +6,8 @@ from functools import partial
 from typing import Final
 
 from ocitool.binaries.needs import Missing
-from ocitool.builder.lacking import lacking
-from ocitool.builder.programs import Found, Holding, only_program, refuse_foreign, survey
+from ocitool.builder.programs import Found, Holding, lacking, only_program, refuse_foreign, survey
 from ocitool.builder.request import Plan, Surroundings
-from ocitool.dockerfile.config_instructions import env_of
-from ocitool.dockerfile.context import all_names
 from ocitool.dockerfile.evaluate import Written
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted
@@ -26,13 +23,13 @@ from ocitool.image.essentials import (
     extra_entries,
     with_user,
 )
+from ocitool.image.options import ImageOptions, env_of
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content as FileBytes
 from ocitool.pack.entries import CopyRule, Entry, FileContent, expand
 from ocitool.pack.placing import place
-from ocitool.project.values import ImageOptions
-from ocitool.rootfs.overlay import Overlay, kind_of
+from ocitool.rootfs.files import Overlay, all_names, kind_of
 from ocitool.rootfs.tree import Tree, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ocitool.builder.compile import Project, plan_compile
+from ocitool.builder.compile import plan_compile
 from ocitool.builder.project import choose_toolchain, find_spec
 from ocitool.errors import OcitoolError, Unsupported
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
-from ocitool.toolchains.base import find_program, passed
+from ocitool.toolchains.base import Project, find_program, passed
 from ocitool.toolchains.go import find_go, go_platform
 from ocitool.toolchains.processes import capture
 

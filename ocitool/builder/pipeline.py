@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ocitool.builder.compile import Project, plan_compile
+from ocitool.builder.compile import plan_compile
 from ocitool.builder.contents import Content, gather, look_at
 from ocitool.builder.git import read_checkout
 from ocitool.builder.project import choose_toolchain, find_spec
-from ocitool.builder.request import BuildRequest, Plan, Surroundings, check_settings, merge
+from ocitool.builder.request import BuildRequest, Plan, Surroundings
 from ocitool.codec.codecs import parse_codec
 from ocitool.dockerfile.evaluate import Written
 from ocitool.dockerfile.frontend import (
@@ -34,6 +34,7 @@ from ocitool.graph.walk import Snapshot, snapshot_of
 from ocitool.image.annotations import Annotations, Level, plain
 from ocitool.image.assemble import Image, Step, assemble, bind, choose_family
 from ocitool.image.base import Base, open_base
+from ocitool.image.options import check_settings, merge
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
@@ -45,6 +46,7 @@ from ocitool.pack.layer import Layer, pack_layer
 from ocitool.project.values import BuildSpec
 from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
 from ocitool.tasks import Task, TaskGroup
+from ocitool.toolchains.base import Project
 from ocitool.toolchains.processes import run
 from ocitool.toolchains.up_to_date import outdated, remember
 from ocitool.toolchains.workdir import workplace

@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ocitool.builder.compile import Planned
 from ocitool.builder.request import Plan
+from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import expand
-from ocitool.project.values import ImageOptions
+from ocitool.toolchains.base import Planned
 
 
 def preview(planned: Plan, destinations: Sequence[str]) -> dict[str, Any]:

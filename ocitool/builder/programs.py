@@ -5,8 +5,9 @@ The same look is taken at compiled programs, so that no toolchain's word is trus
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,14 @@ from ocitool.binaries.binary import Binary
 from ocitool.binaries.binary import Kind as BinaryKind
 from ocitool.binaries.compatibility import Mismatch, mismatch
 from ocitool.binaries.identify import inspect_binary, inspect_stream
+from ocitool.binaries.needs import PROGRAM_PATH, Missing, missing
 from ocitool.errors import WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
+from ocitool.rootfs.files import Rooted, kind_of
 from ocitool.store.base import Memo
 
 _HELD_FILE: Final = 64 * 1024
@@ -142,3 +145,45 @@ def only_program(found: Sequence[Found]) -> str | None:
     """
     programs = [one.path for one in found if one.is_executable and one.binary.kind is BinaryKind.PROGRAM]
     return programs[0] if len(programs) == 1 else None
+
+
+_CACHE: Final = "etc/ld.so.cache"
+
+
+def lacking(
+    found: Iterable[Found], image: Rooted, env: Mapping[str, str], names: Callable[[], Iterable[str]]
+) -> tuple[Missing, ...]:
+    """What each program lacks in the image (K173); `env` is the environment of its configuration.
+
+    `names` gives the last components of all paths of the image; it is called only where they are needed.
+    Libraries that are not executable are left alone: whoever loads them may know where to look.
+    """
+    folders, programs = (
+        [folder for folder in env.get(key, "").split(":") if folder.startswith("/")]
+        for key in ("LD_LIBRARY_PATH", "PATH")
+    )
+
+    def exists(path: str) -> bool:
+        return kind_of(image, path) in {Kind.FILE, Kind.HARDLINK}
+
+    @lru_cache(1)
+    def known() -> frozenset[str]:
+        return frozenset(names())
+
+    def is_cached(name: str) -> bool:
+        # What the loader's cache lists is not read: a library of that name somewhere may be in it.
+        return exists(_CACHE) and name in known()
+
+    judged = (
+        missing(
+            one.binary,
+            one.path,
+            exists,
+            library_path=folders,
+            program_path=programs or PROGRAM_PATH,
+            is_cached=is_cached,
+        )
+        for one in found
+        if one.is_executable
+    )
+    return tuple(one for one in judged if one is not None)

@@ -1,25 +1,24 @@
 """What a build is asked for, where it happens, and the plan that comes of both: values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocitool.builder.compile import Planned
 from ocitool.codec.codecs import Codec
-from ocitool.dockerfile.config_instructions import ports_of, signal_of
 from ocitool.dockerfile.frontend import DockerfileOptions, Reached, Recipe
-from ocitool.errors import UsageError
 from ocitool.events import Listener, silent
 from ocitool.image.annotations import Annotations
 from ocitool.image.base import BaseImage
+from ocitool.image.options import ImageOptions, merge
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import CopyRule, parse_copy
-from ocitool.project.values import BuildSpec, ImageOptions
+from ocitool.project.values import BuildSpec
 from ocitool.store.locate import Opener
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
+from ocitool.toolchains.base import Planned
 from ocitool.toolchains.workdir import Workplace
 
 
@@ -105,32 +104,3 @@ class Plan:
     def options(self, platform: Platform) -> ImageOptions:
         """The settings for a platform: labels of the checkout, then the spec's, then the flags'."""
         return merge(replace(self.spec.part(platform).image, annotations=()), self.request.image, self.labels)
-
-
-def check_settings(options: ImageOptions) -> None:
-    """Raise UsageError for a port, a signal, a volume or a working directory that is none."""
-    ports_of(options.expose)
-    if options.stop_signal:
-        signal_of(options.stop_signal)
-    if "" in options.volumes:
-        raise UsageError("a volume without a path", hint="name a folder of the image, such as /data")
-    if options.workdir and not options.workdir.startswith("/"):
-        raise UsageError(
-            f"the working directory {options.workdir!r} is not absolute", hint=f"write /{options.workdir}"
-        )
-
-
-def merge(file: ImageOptions, flags: ImageOptions, labels: Sequence[tuple[str, str]] = ()) -> ImageOptions:
-    """Settings of a spec with those of the flags over them; `labels` come first of all."""
-    return ImageOptions(
-        entrypoint=flags.entrypoint if flags.entrypoint is not None else file.entrypoint,
-        cmd=flags.cmd if flags.cmd is not None else file.cmd,
-        env=tuple({**dict(file.env), **dict(flags.env)}.items()),
-        user=flags.user if flags.user is not None else file.user,
-        workdir=flags.workdir if flags.workdir is not None else file.workdir,
-        labels=tuple(sorted({**dict(labels), **dict(file.labels), **dict(flags.labels)}.items())),
-        annotations=tuple({**dict(file.annotations), **dict(flags.annotations)}.items()),
-        expose=tuple(dict.fromkeys((*file.expose, *flags.expose))),
-        volumes=tuple(dict.fromkeys((*file.volumes, *flags.volumes))),
-        stop_signal=flags.stop_signal if flags.stop_signal is not None else file.stop_signal,
-    )

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from ocitool.dockerfile.context import Files
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, Verdict
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.files import Kind, ancestors, name_bytes, resolve
 from ocitool.pack.entries import Content, Entry
 from ocitool.pack.placing import linked, with_parents
+from ocitool.rootfs.files import Files
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
-from ocitool.dockerfile import config_instructions
-from ocitool.dockerfile.context import Alone, Context, Files, Layered
+from ocitool.dockerfile.context import Alone, Context
 from ocitool.dockerfile.copy import Attributes, Growing, Order, copy, not_found
 from ocitool.dockerfile.resources import Process, Resources
 from ocitool.dockerfile.run.refuse import refuse
@@ -32,9 +31,11 @@ from ocitool.dockerfile.syntax.patterns import literal
 from ocitool.dockerfile.variables import declared
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
+from ocitool.image.options import PATH, env_of, set_env, workdir_of
 from ocitool.model.files import Kind, clean, resolve
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
+from ocitool.rootfs.files import Files, Layered
 
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
 
@@ -104,20 +105,20 @@ class _Evaluator:
             return state, [(where, one) for one in triggers(parent, self._file)]
         state = State(self._wanted.platform, self._file.escape)
         if ground.origin is Origin.SCRATCH:
-            state.settings = {"Env": [config_instructions.PATH], "WorkingDir": "/"}
-            state.variables = config_instructions.env_of(state.settings)
+            state.settings = {"Env": [PATH], "WorkingDir": "/"}
+            state.variables = env_of(state.settings)
             return state, []
         if self._resources.is_apart(number, self._wanted.platform):
             workdir, variables = start_of(ground.name)
-            state.settings = {"Env": [config_instructions.PATH], "WorkingDir": workdir}
-            state.variables = {**config_instructions.env_of(state.settings), **variables}
+            state.settings = {"Env": [PATH], "WorkingDir": workdir}
+            state.variables = {**env_of(state.settings), **variables}
             return state, []
         image = self._resources.image(ground)
         state.base, state.author = image, image.config.author
         state.settings = deepcopy(dict(image.config.settings))
-        if "PATH" not in config_instructions.env_of(state.settings):
-            config_instructions.set_env(state.settings, [("PATH", config_instructions.PATH.partition("=")[2])])
-        state.variables = config_instructions.env_of(state.settings)
+        if "PATH" not in env_of(state.settings):
+            set_env(state.settings, [("PATH", PATH.partition("=")[2])])
+        state.variables = env_of(state.settings)
         state.files = self._resources.image_files(image)
         texts = state.settings.pop("OnBuild", None) or []
         left = [parse_trigger(text, f"ONBUILD of {image.label}") for text in texts if isinstance(text, str)]
@@ -160,7 +161,7 @@ class _Evaluator:
         state.tell(f"ARG {' '.join(words)}")
 
     def _workdir(self, state: State, workdir: instructions.Workdir) -> None:
-        path = config_instructions.workdir_of(state.workdir, state.text(workdir.path))
+        path = workdir_of(state.workdir, state.text(workdir.path))
         state.settings["WorkingDir"] = path
         layer = Growing(state.files)
         user = str(state.settings.get("User") or "")

@@ -7,17 +7,16 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ocitool.dockerfile.ahead import certain
-from ocitool.dockerfile.context import Alone, Context, Files, Imaged, Layered
-from ocitool.dockerfile.downloads import Downloads
+from ocitool.dockerfile.context import Alone, Context
+from ocitool.dockerfile.downloads import Downloads, certain
 from ocitool.dockerfile.evaluate import Written, evaluate
 from ocitool.dockerfile.lint.engine import Report, lint, refuse_warnings
 from ocitool.dockerfile.lint.rule import Severity
 from ocitool.dockerfile.outline import Outline, outline
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES, Sent
 from ocitool.dockerfile.resources import Process, Ran
+from ocitool.dockerfile.run.overrides import Replacements
 from ocitool.dockerfile.run.refuse import refuse
-from ocitool.dockerfile.run.replacements import Replacements
 from ocitool.dockerfile.run.suggest import draft
 from ocitool.dockerfile.spool import LayerContent, Spool
 from ocitool.dockerfile.stages import Ground, Needed, Origin, Wanted, context_name, needed_stages
@@ -34,6 +33,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Index
 from ocitool.pack.entries import Content, Entry
 from ocitool.project.values import StageSpec
+from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_tree
 
 if TYPE_CHECKING:

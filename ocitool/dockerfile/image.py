@@ -5,13 +5,13 @@ from typing import Any
 
 from ocitool.dockerfile.evaluate import Written
 from ocitool.image.assemble import Image, apply_options, continued_history, in_family, rfc3339, spoken
+from ocitool.image.options import ImageOptions
 from ocitool.model import compose
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, History
 from ocitool.pack.layer import Layer
-from ocitool.project.values import ImageOptions
 
 COMMENT = "buildkit.dockerfile.v0"
 """What BuildKit writes beside each line of history; tools that tell Dockerfile lines from others look for it."""

@@ -11,11 +11,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from ocitool.dockerfile.context import Layered
 from ocitool.dockerfile.spool import Spool, is_archive
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import Kind, parent, resolve
 from ocitool.pack.entries import Entry
+from ocitool.rootfs.files import Layered
 from ocitool.tasks import Scope
 
 NAMES: Final = ("Dockerfile", "dockerfile")

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ocitool.dockerfile.context import Files
 from ocitool.dockerfile.stages import Ground
 from ocitool.dockerfile.syntax.instructions import Run, Stage
 from ocitool.image.base import BaseImage
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry
+from ocitool.rootfs.files import Files
 
 
 class Resources(Protocol):

@@ -10,12 +10,13 @@ from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import expand, expand_words
 from ocitool.dockerfile.syntax.instructions import Instruction
 from ocitool.errors import UsageError
+from ocitool.image.options import env_of, ports_of, set_env, signal_of
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 
 if TYPE_CHECKING:
-    from ocitool.dockerfile.context import Files
     from ocitool.image.base import BaseImage
+    from ocitool.rootfs.files import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class State:
         state.layers, state.told = list(self.layers), list(self.told)
         state.variables = {
             **self.variables,
-            **config_instructions.env_of(state.settings),
+            **env_of(state.settings),
         }  # ENV goes before ARG once more
         return state
 
@@ -93,7 +94,7 @@ class State:
         match instruction:
             case instructions.Env():
                 pairs = self.pairs(instruction.pairs)
-                config_instructions.set_env(settings, pairs)
+                set_env(settings, pairs)
                 self.variables |= dict(pairs)
                 self.tell(f"ENV {' '.join(f'{key}={value}' for key, value in pairs)}")
             case instructions.Label():
@@ -112,7 +113,7 @@ class State:
                     for port in sorted(instruction.ports)
                     for word in expand_words(port, self.variables, escape=self.escape)
                 ]
-                ports = config_instructions.ports_of(words)
+                ports = ports_of(words)
                 settings["ExposedPorts"] = {**(settings.get("ExposedPorts") or {}), **{port: {} for port in ports}}
                 self.tell(f"EXPOSE {config_instructions.bare(ports)}")
             case instructions.Volume():
@@ -120,7 +121,7 @@ class State:
                 settings["Volumes"] = {**(settings.get("Volumes") or {}), **{path: {} for path in paths}}
                 self.tell(f"VOLUME {config_instructions.bare(paths)}")
             case instructions.StopSignal():
-                signal = config_instructions.signal_of(self.some(instruction.text, "STOPSIGNAL names no signal"))
+                signal = signal_of(self.some(instruction.text, "STOPSIGNAL names no signal"))
                 settings["StopSignal"] = signal
                 self.tell(f"STOPSIGNAL {signal}")
             case instructions.Shell():

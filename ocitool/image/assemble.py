@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from ocitool.dockerfile.config_instructions import ports_of
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.image.base import BaseImage
+from ocitool.image.options import ImageOptions, ports_of
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -21,7 +21,6 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, History, ImageConfig
 from ocitool.pack.layer import Layer
-from ocitool.project.values import ImageOptions
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What docker sets on scratch, so that programs find each other."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from ocitool.errors import UsageError
+from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.project.schema import SCHEMA, problems
@@ -38,22 +39,6 @@ class Stamp:
 
     version: str = ""
     revision: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageOptions:
-    """What is said about the image's configuration; None and empty where nothing is said."""
-
-    entrypoint: tuple[str, ...] | None = None
-    cmd: tuple[str, ...] | None = None
-    env: tuple[tuple[str, str], ...] = ()
-    user: str | None = None
-    workdir: str | None = None
-    labels: tuple[tuple[str, str], ...] = ()
-    annotations: tuple[tuple[str, str], ...] = ()
-    expose: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-    stop_signal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

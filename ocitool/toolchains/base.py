@@ -129,3 +129,26 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path | None:
     folders = [folder for folder in environ.get("PATH", "").split(":") if folder.startswith("/")]
     found = shutil.which(name, path=":".join(folders)) if folders else None
     return Path(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where compiling happens: the folder of the sources, the folder for outputs, this process's environment."""
+
+    source: Path
+    work: Path
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job, and the absolute path that its program has in the image; in a Dockerfile's stage, if it names one."""
+
+    job: CompileJob
+    place: str
+    stage: str = ""
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that the job is for."""
+        return self.job.target.platform

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.binaries.binary import Binary
-from ocitool.builder.compile import Project, plan_compile
+from ocitool.builder.compile import plan_compile
 from ocitool.builder.programs import misfits, refuse_foreign, survey
 from ocitool.errors import BuildError, Unsupported
 from ocitool.model.files import Kind
@@ -17,6 +17,7 @@ from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry, FileContent
 from ocitool.project.values import BuildSpec, Stamp, load_spec
 from ocitool.tasks import Scope
+from ocitool.toolchains.base import Project
 from ocitool.toolchains.go import find_go
 from ocitool.toolchains.processes import run
 

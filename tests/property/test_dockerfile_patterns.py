@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocitool.dockerfile.context import Context, Layered
+from ocitool.dockerfile.context import Context
 from ocitool.dockerfile.copy import matches
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob
 from ocitool.errors import UsageError
 from ocitool.model.files import Kind
 from ocitool.pack.entries import Entry
+from ocitool.rootfs.files import Layered
 
 pytestmark = pytest.mark.property
 

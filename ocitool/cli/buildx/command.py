@@ -29,11 +29,11 @@ from ocitool.errors import AuthError, LocalIOError, NotFound, Unsupported, Usage
 from ocitool.events import Noted
 from ocitool.image.annotations import Level, parse_annotation
 from ocitool.image.essentials import parse_extras
+from ocitool.image.options import ImageOptions
 from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
-from ocitool.project.values import ImageOptions
 from ocitool.registry.downloads import download
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")

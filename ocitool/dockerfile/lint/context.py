@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, TypeVar
 
-from ocitool.dockerfile.config_instructions import PATH, ports_of, signal_of
-from ocitool.dockerfile.context import Files
 from ocitool.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, lead, target_of, triggers
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import expand, expand_words
@@ -19,6 +17,8 @@ from ocitool.dockerfile.syntax.instructions import Dockerfile, Instruction, Stag
 from ocitool.dockerfile.syntax.lines import Line, heredoc_name, problem
 from ocitool.dockerfile.variables import declared
 from ocitool.errors import OcitoolError, UsageError
+from ocitool.image.options import PATH, ports_of, signal_of
+from ocitool.rootfs.files import Files
 
 T = TypeVar("T")
 

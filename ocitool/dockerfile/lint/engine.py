@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ocitool.dockerfile.context import Files
 from ocitool.dockerfile.lint import source_rules, stage_rules, style_rules, value_rules
 from ocitool.dockerfile.lint.context import look
 from ocitool.dockerfile.lint.directive import ARGUMENT, Switches
@@ -13,6 +12,7 @@ from ocitool.dockerfile.stages import Wanted
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.instructions import Dockerfile
 from ocitool.errors import OcitoolError, UsageError
+from ocitool.rootfs.files import Files
 
 RULES: Final[tuple[Rule, ...]] = (*style_rules.RULES, *stage_rules.RULES, *value_rules.RULES, *source_rules.RULES)
 """Every check there is."""

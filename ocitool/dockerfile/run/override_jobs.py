@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ocitool.builder.compile import Planned, Project
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
 from ocitool.dockerfile.run.trace import Line, Walk, is_in, joined
 from ocitool.dockerfile.stages import Needed, Wanted
@@ -21,7 +20,7 @@ from ocitool.model.files import Kind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, parse_copy
 from ocitool.project.values import StageSpec
-from ocitool.toolchains.base import CompileJob, Program, Target, folder_name
+from ocitool.toolchains.base import CompileJob, Planned, Program, Project, Target, folder_name
 from ocitool.toolchains.command import Command, command_environ, find_command
 from ocitool.toolchains.go import Go, GoOptions, find_go, go_environ, program_name, programs_below
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocitool.dockerfile.config_instructions import workdir_of
 from ocitool.dockerfile.run.go_build import GOPATH
 from ocitool.dockerfile.sources import is_web
 from ocitool.dockerfile.stages import Needed, Origin, Wanted, global_scope
@@ -15,6 +14,7 @@ from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Run, Stage
 from ocitool.dockerfile.syntax.lines import heredoc_name
 from ocitool.dockerfile.variables import declared
 from ocitool.errors import UsageError
+from ocitool.image.options import workdir_of
 from ocitool.model.files import clean
 
 

@@ -15,51 +15,6 @@ _UNITS: Final = {
     "h": 3_600_000_000_000,
 }
 _PART: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h)")
-_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-_SIGNALS: Final = (
-    frozenset(
-        [
-            "ABRT",
-            "ALRM",
-            "BUS",
-            "CHLD",
-            "CLD",
-            "CONT",
-            "FPE",
-            "HUP",
-            "ILL",
-            "INT",
-            "IO",
-            "IOT",
-            "KILL",
-            "PIPE",
-            "POLL",
-            "PROF",
-            "PWR",
-            "QUIT",
-            "SEGV",
-            "STKFLT",
-            "STOP",
-            "SYS",
-            "TERM",
-            "TRAP",
-            "TSTP",
-            "TTIN",
-            "TTOU",
-            "URG",
-            "USR1",
-            "USR2",
-            "VTALRM",
-            "WINCH",
-            "XCPU",
-            "XFSZ",
-            "RTMIN",
-            "RTMAX",
-        ]
-    )
-    | {f"RTMIN+{n}" for n in range(1, 16)}
-    | {f"RTMAX-{n}" for n in range(1, 15)}
-)
 
 
 def parse_duration(text: str) -> int | None:
@@ -90,10 +45,3 @@ def _decimal(value: int, unit: int) -> str:
     whole, rest = divmod(value, unit)
     digits = str(rest).rjust(len(str(unit)) - 1, "0").rstrip("0")
     return f"{whole}.{digits}" if digits else str(whole)
-
-
-def is_signal(text: str) -> bool:
-    """Whether it is a number but 0, or a name that Linux has, with or without SIG."""
-    if _NUMBER.fullmatch(text):
-        return int(text) != 0
-    return text.upper().removeprefix("SIG") in _SIGNALS

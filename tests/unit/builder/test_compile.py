@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.builder.compile import Project, plan_compile
+from ocitool.builder.compile import plan_compile
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, Stamp, load_spec
+from ocitool.toolchains.base import Project
 
 AMD64, ARMV6, WINDOWS = (Platform.parse(text) for text in ("linux/amd64", "linux/arm/v6", "windows/amd64"))
 

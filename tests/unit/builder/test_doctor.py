@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ocitool.builder.compile import Project
 from ocitool.builder.doctor import Ability, Compiler, find_compilers, general_abilities, project_abilities
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
+from ocitool.toolchains.base import Project
 
 AMD64, SPARC = Platform("linux", "amd64"), Platform("linux", "sparc64")
 

@@ -1,10 +1,9 @@
 """Programs that would not start in their image."""
 
-from ocitool.builder.lacking import lacking
-from ocitool.builder.programs import survey
+from ocitool.builder.programs import lacking, survey
 from ocitool.model.files import Kind
 from ocitool.pack.entries import BytesContent, Entry
-from ocitool.rootfs.overlay import Overlay
+from ocitool.rootfs.files import Overlay
 from ocitool.rootfs.tree import Listed, Node, Tree
 from tests.fakes.programs import Elf, dynamic
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.dockerfile.ahead import certain
+from ocitool.dockerfile.downloads import certain
 from ocitool.dockerfile.stages import Wanted, needed_stages
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.digest import Digest

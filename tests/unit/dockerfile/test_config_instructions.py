@@ -2,10 +2,11 @@
 
 import pytest
 
-from ocitool.dockerfile.config_instructions import ports_of, quoted, set_env, set_health, workdir_of
+from ocitool.dockerfile.config_instructions import quoted, set_health
 from ocitool.dockerfile.syntax.instructions import Healthcheck
 from ocitool.dockerfile.syntax.lines import Line
 from ocitool.errors import UsageError
+from ocitool.image.options import ports_of, set_env, workdir_of
 
 
 def test_variables_keep_their_places():

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.dockerfile.context import Context, Layered
+from ocitool.dockerfile.context import Context
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.errors import LocalIOError, UsageError
 from ocitool.model.files import Kind
 from ocitool.pack.entries import Entry
+from ocitool.rootfs.files import Layered
 
 
 @pytest.fixture

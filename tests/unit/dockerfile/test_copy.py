@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.dockerfile.context import Context, Layered
+from ocitool.dockerfile.context import Context
 from ocitool.dockerfile.copy import Attributes, Growing, Order, copy, not_found
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.files import Kind
 from ocitool.pack.entries import BytesContent, Entry
+from ocitool.rootfs.files import Layered
 
 
 def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:

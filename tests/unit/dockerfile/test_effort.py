@@ -4,7 +4,6 @@ import sys
 
 import pytest
 
-from ocitool.dockerfile.context import Layered
 from ocitool.dockerfile.lint.engine import lint
 from ocitool.dockerfile.run.overrides import replaceable
 from ocitool.dockerfile.stages import Wanted, needed_stages
@@ -14,6 +13,7 @@ from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
+from ocitool.rootfs.files import Layered
 
 HOST = Platform("linux", "amd64")
 WANTED = Wanted(HOST, HOST)

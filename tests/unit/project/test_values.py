@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ocitool.errors import UsageError
+from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
-from ocitool.project.values import BuildSpec, ImageOptions, ProgramSpec, Stamp, load_spec
+from ocitool.project.values import BuildSpec, ProgramSpec, Stamp, load_spec
 from ocitool.toolchains.base import Program
 from ocitool.toolchains.command import CommandOptions
 from ocitool.toolchains.go import GoOptions

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ocitool.dockerfile.context import Layered
 from ocitool.dockerfile.lint.engine import lint
 from ocitool.dockerfile.stages import Wanted
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
@@ -10,6 +9,7 @@ from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
+from ocitool.rootfs.files import Layered
 
 AMD64 = Platform("linux", "amd64")
 ARM64 = Platform("linux", "arm64")

@@ -2,13 +2,13 @@
 
 import pytest
 
-from ocitool.builder.compile import Project
 from ocitool.dockerfile.run.override_jobs import Replacing, stand_in
 from ocitool.dockerfile.stages import Wanted, find_stage, needed_stages
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import NotFound, Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.project.values import Stamp, load_spec
+from ocitool.toolchains.base import Project
 
 ARM = Platform.parse("linux/arm/v7")
 HOST = Platform("linux", "amd64")

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ocitool.dockerfile.context import Layered
 from ocitool.dockerfile.run.overrides import Backed, replaceable, replaced_stages, roles
 from ocitool.dockerfile.stages import Wanted, needed_stages, runs
 from ocitool.dockerfile.syntax.parse import parse
@@ -11,6 +10,7 @@ from ocitool.model.files import Kind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.project.values import StageSpec
+from ocitool.rootfs.files import Layered
 
 HOST = Platform("linux", "amd64")
 

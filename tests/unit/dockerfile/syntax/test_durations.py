@@ -2,7 +2,8 @@
 
 import pytest
 
-from ocitool.dockerfile.syntax.durations import format_duration, is_signal, parse_duration
+from ocitool.dockerfile.syntax.durations import format_duration, parse_duration
+from ocitool.image.options import is_signal
 
 
 @pytest.mark.parametrize(
