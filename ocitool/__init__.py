@@ -5,6 +5,8 @@ The public names below are loaded on first use, so importing the package costs n
 
 from typing import TYPE_CHECKING
 
+from ocitool.version import __version__
+
 if TYPE_CHECKING:
     from ocitool.graph.copy import copy
     from ocitool.graph.walk import walk
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from ocitool.registry.hosts import Access
     from ocitool.store.locate import Opener
     from ocitool.tasks import Scope
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Access": "ocitool.registry.hosts",

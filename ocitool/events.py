@@ -1,4 +1,4 @@
-"""What the library tells while it works, as values; who listens decides how to show them.
+"""Events of the library while it works, as values; who listens decides how to show them.
 
 A listener is any callable that takes an Event. It may be called from several threads.
 Digests are strings here so that a listener needs nothing else of the package.

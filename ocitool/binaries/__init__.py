@@ -1,1 +1,1 @@
-"""What the headers of programs say: which platform they are for, and what they need to run."""
+"""Headers of programs: which platform each is for, and what it needs to run."""

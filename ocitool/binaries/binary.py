@@ -16,7 +16,7 @@ class Format(Enum):
     SCRIPT = "script"
 
 
-class Kind(Enum):
+class BinaryKind(Enum):
     """What a file of machine code is for."""
 
     PROGRAM = "program"
@@ -25,7 +25,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class GoBuild:
+class GoBuildInfo:
     """The build information that the Go linker leaves in every program.
 
     `settings` are the `build` lines, such as ("GOARM", "6"); `module` is the main module's path and
@@ -55,7 +55,7 @@ class Binary:
     """
 
     format: Format
-    kind: Kind
+    kind: BinaryKind
     machine: str
     platforms: tuple[Platform, ...] = ()
     is_portable: bool = False
@@ -68,7 +68,7 @@ class Binary:
     flags: int = 0
     float_abi: str = ""
     isa: str = ""
-    go: GoBuild | None = field(default=None)
+    go: GoBuildInfo | None = field(default=None)
 
     @property
     def platform(self) -> Platform | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.model.platform import Platform
 
 
@@ -46,7 +46,7 @@ def mismatch(binary: Binary, platform: Platform, *, is_executable: bool = True) 
     os or of a machine that no image is for are fatal only if `is_executable`, because data of that kind is
     common (Windows launchers in Python packages, firmware).
     """
-    if binary.is_portable or binary.kind is Kind.OBJECT:
+    if binary.is_portable or binary.kind is BinaryKind.OBJECT:
         return None
     if not binary.platforms:
         return Mismatch(
@@ -84,7 +84,7 @@ def _judge(binary: Binary, has: Platform, wants: Platform, *, is_executable: boo
         reason = f"it needs {has.variant}, the image promises {lowest}"
         # Of C code for ARM the highest level of any part is recorded, and parts are chosen at run time: by
         # libraries, and by PostgreSQL's programs, which have checksums for ARMv8.
-        is_part = binary.kind is Kind.LIBRARY or has.variant == "v8"
+        is_part = binary.kind is BinaryKind.LIBRARY or has.variant == "v8"
         is_chosen = has.architecture == "arm" and binary.go is None and is_part
         return differs(Misfit.LEVEL, reason, is_fatal=not is_chosen)
     return None

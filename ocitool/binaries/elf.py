@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ocitool.binaries.attributes import arm_attributes, riscv_isa
-from ocitool.binaries.binary import Binary, Format, GoBuild, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import arm_variant, read_go_build
 from ocitool.binaries.window import Window
 from ocitool.model.platform import ARCHITECTURES, Platform
@@ -180,13 +180,13 @@ def _machine_name(header: _Header) -> str:
     return name
 
 
-def _kind(header: _Header, loader: str, dynamic: _Dynamic) -> Kind:
+def _kind(header: _Header, loader: str, dynamic: _Dynamic) -> BinaryKind:
     if header.type == 2 or (header.type == 3 and (loader or dynamic.is_pie)):
-        return Kind.PROGRAM
-    return Kind.LIBRARY if header.type == 3 else Kind.OBJECT
+        return BinaryKind.PROGRAM
+    return BinaryKind.LIBRARY if header.type == 3 else BinaryKind.OBJECT
 
 
-def _level(window: Window, header: _Header, go: GoBuild | None) -> tuple[str, str, str]:
+def _level(window: Window, header: _Header, go: GoBuildInfo | None) -> tuple[str, str, str]:
     """(variant, float ABI, RISC-V architecture string), each empty where the file does not record it."""
     if header.machine == 40:
         variant, float_abi = arm_attributes(_attributes(window, header), header.order)
@@ -242,7 +242,7 @@ def _x86_level(window: Window, header: _Header) -> str:
     return ""
 
 
-def _os(window: Window, header: _Header, loader: str, go: GoBuild | None) -> tuple[str, bool]:
+def _os(window: Window, header: _Header, loader: str, go: GoBuildInfo | None) -> tuple[str, bool]:
     """The GOOS, and whether it is only the usual one."""
     if go and go.get("GOOS"):
         return go.get("GOOS"), False
@@ -299,7 +299,7 @@ def _file_offset(header: _Header, address: int) -> int | None:
     return None
 
 
-def _go_build(window: Window, header: _Header) -> GoBuild | None:
+def _go_build(window: Window, header: _Header) -> GoBuildInfo | None:
     for section in header.sections:
         if section.size and header.names and window.at(header.names + section.name, 14) == b".go.buildinfo\0":
             return read_go_build(window, section.offset, section.size)

@@ -6,7 +6,7 @@ Format: the blob that `go version -m` prints; Go 1.18 and later write its string
 import re
 from typing import Final
 
-from ocitool.binaries.binary import GoBuild
+from ocitool.binaries.binary import GoBuildInfo
 from ocitool.binaries.window import READ_LIMIT, Window
 
 _MAGIC: Final = b"\xff Go buildinf:"
@@ -17,7 +17,7 @@ _INLINE: Final = 0x2
 _MODULE_LIMIT: Final = 256 * 1024
 
 
-def read_go_build(window: Window, offset: int, size: int) -> GoBuild | None:
+def read_go_build(window: Window, offset: int, size: int) -> GoBuildInfo | None:
     """The build information in `size` bytes from `offset` (a section or segment), or None if there is none.
 
     Only the first MiB is searched. A blob written before Go 1.18 gives a GoBuild without a version.
@@ -30,7 +30,7 @@ def read_go_build(window: Window, offset: int, size: int) -> GoBuild | None:
         return None
     blob = window.at(offset + at, _HEADER + _MODULE_LIMIT)
     if len(blob) < _HEADER or not blob[15] & _INLINE:
-        return GoBuild()
+        return GoBuildInfo()
     version, next_at = _string(blob, _HEADER)
     text, _ = _string(blob, next_at)
     if len(text) >= 2 * _FRAME and text[-_FRAME - 1 : -_FRAME] == b"\n":
@@ -56,7 +56,7 @@ def _string(blob: bytes, at: int) -> tuple[bytes, int]:
     return blob[at : at + length], at + length
 
 
-def _parse(version: str, text: str) -> GoBuild:
+def _parse(version: str, text: str) -> GoBuildInfo:
     path = module = module_version = ""
     settings: list[tuple[str, str]] = []
     for line in text.splitlines():
@@ -69,4 +69,4 @@ def _parse(version: str, text: str) -> GoBuild:
         elif key == "build":
             name, _, value = rest.partition("=")
             settings.append((name, value))
-    return GoBuild(version, path, module, module_version, tuple(settings))
+    return GoBuildInfo(version, path, module, module_version, tuple(settings))

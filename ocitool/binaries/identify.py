@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Final
 
-from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.binaries.elf import MAGIC as ELF_MAGIC
 from ocitool.binaries.elf import read_elf
 from ocitool.binaries.macho import MAGICS as MACHO_MAGICS
@@ -76,7 +76,7 @@ def _read_wasm(window: Window) -> Binary | None:
         return None
     return Binary(
         Format.WASM,
-        Kind.PROGRAM,
+        BinaryKind.PROGRAM,
         "WebAssembly",
         (Platform("wasip1", "wasm"),),
         os_is_guess=True,
@@ -95,7 +95,7 @@ def _read_script(window: Window) -> Binary:
     needed = _by_env(rest[0]) if rest and loader.rpartition("/")[2] == "env" else ""
     return Binary(
         Format.SCRIPT,
-        Kind.PROGRAM,
+        BinaryKind.PROGRAM,
         "script",
         is_portable=True,
         loader=loader,

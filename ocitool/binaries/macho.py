@@ -6,7 +6,7 @@ Spec: Apple `mach-o/loader.h` and `mach-o/fat.h`.
 import struct
 from typing import Final
 
-from ocitool.binaries.binary import Binary, Format, GoBuild, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import read_go_build
 from ocitool.binaries.window import Window
 from ocitool.model.platform import Platform
@@ -22,7 +22,7 @@ MAGICS: Final = (*_THIN, *_FAT)
 
 _CPUS: Final = {0x01000007: "amd64", 0x0100000C: "arm64", 7: "386", 12: "arm", 18: "ppc", 0x01000012: "ppc64"}
 _NAMES: Final = {0x01000007: "x86-64", 0x0100000C: "AArch64", 7: "x86", 12: "ARM", 18: "PowerPC"}
-_KINDS: Final = {2: Kind.PROGRAM, 6: Kind.LIBRARY, 8: Kind.LIBRARY, 9: Kind.LIBRARY}
+_KINDS: Final = {2: BinaryKind.PROGRAM, 6: BinaryKind.LIBRARY, 8: BinaryKind.LIBRARY, 9: BinaryKind.LIBRARY}
 _FAT_LIMIT: Final = 16
 _COMMANDS_LIMIT: Final = 256 * 1024
 _SEGMENT, _SEGMENT_64, _LOAD_DYLIB, _LOAD_DYLINKER = 1, 0x19, 0xC, 0xE
@@ -71,12 +71,12 @@ def _thin(window: Window, start: int) -> Binary | None:
     cpu, _, file_type, _, size, flags = struct.unpack(order + "IIIIII", raw)
     commands = window.at(start + (32 if bits == 64 else 28), min(size, _COMMANDS_LIMIT))
     loader, needed, buildinfo = _commands(commands, order)
-    go: GoBuild | None = read_go_build(window, start + buildinfo[0], buildinfo[1]) if buildinfo else None
+    go: GoBuildInfo | None = read_go_build(window, start + buildinfo[0], buildinfo[1]) if buildinfo else None
     architecture = _CPUS.get(cpu)
     os = (go.get("GOOS") if go else "") or "darwin"
     return Binary(
         Format.MACHO,
-        _KINDS.get(file_type, Kind.OBJECT),
+        _KINDS.get(file_type, BinaryKind.OBJECT),
         _NAMES.get(cpu, f"Mach-O cpu {cpu:#x}"),
         (Platform(os, architecture),) if architecture else (),
         loader=loader,

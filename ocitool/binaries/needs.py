@@ -1,4 +1,4 @@
-"""What a program needs from the image around it: its loader, its libraries, a script's interpreter.
+"""The needs of a program in the image around it: its loader, its libraries, a script's interpreter.
 
 The kernel says "no such file or directory" for a program whose loader is missing, so it is looked for before
 (K173). Search order: ld.so(8) of glibc; musl knows fewer folders and brings the C library itself.

@@ -6,7 +6,7 @@ Spec: Microsoft "PE Format".
 import struct
 from typing import Final
 
-from ocitool.binaries.binary import Binary, Format, GoBuild, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import arm_variant, read_go_build
 from ocitool.binaries.window import Window
 from ocitool.model.platform import Platform
@@ -26,7 +26,7 @@ def read_pe(window: Window) -> Binary | None:
         return None
     machine, sections, _, _, _, optional_size, characteristics = struct.unpack("<HHIIIHH", head[4:])
     optional = window.at(start + 24, optional_size)
-    kind = Kind.LIBRARY if characteristics & _IS_LIBRARY else Kind.PROGRAM
+    kind = BinaryKind.LIBRARY if characteristics & _IS_LIBRARY else BinaryKind.PROGRAM
     name = _NAMES.get(machine, f"PE machine {machine:#06x}")
     if _is_managed(optional):
         return Binary(Format.PE, kind, ".NET", is_portable=True)
@@ -43,7 +43,7 @@ def read_pe(window: Window) -> Binary | None:
     )
 
 
-def _variant(architecture: str, go: GoBuild | None) -> str:
+def _variant(architecture: str, go: GoBuildInfo | None) -> str:
     if go is None:
         return ""
     if architecture == "arm":
@@ -61,7 +61,7 @@ def _is_managed(optional: bytes) -> bool:
     return count > _CLR_DIRECTORY and len(entry) == 8 and any(entry)
 
 
-def _go_build(window: Window, table: int, count: int) -> GoBuild | None:
+def _go_build(window: Window, table: int, count: int) -> GoBuildInfo | None:
     """The build information, which Go puts at the start of the first writable section of data."""
     data = window.at(table, 40 * min(count, 96))
     for at in range(0, len(data) - 39, 40):

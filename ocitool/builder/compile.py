@@ -8,10 +8,10 @@ from typing import Final
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.project.values import BuildSpec, Part, ProgramSpec
+from ocitool.project.values import BuildSpec, PlatformSpec, ProgramSpec
 from ocitool.toolchains.base import Planned, Program, Project, Target, Toolchain, file_name, folder_name
-from ocitool.toolchains.command import Command, command_environ, find_command
-from ocitool.toolchains.go import Go, find_go, find_programs, go_environ
+from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
+from ocitool.toolchains.go import GoToolchain, find_go, find_programs, go_environ
 
 TOOLCHAINS: Final = ("go", "command", "prebuilt")
 """The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
@@ -41,16 +41,16 @@ def plan_compile(
 
 def _toolchain(name: str, program: ProgramSpec, go: Path | None, project: Project) -> Toolchain:
     if go is not None:
-        return Go(go, go_environ(project.environ, go, program.go), program.go)
+        return GoToolchain(go, go_environ(project.environ, go, program.go), program.go)
     if name == "command":
         found = find_command(program.command, project.source, project.environ)
-        return Command(program.command, found, command_environ(project.environ, program.command))
+        return CommandToolchain(program.command, found, command_environ(project.environ, program.command))
     raise Unsupported(
         f"no toolchain {name!r} in this version", ability=name, hint=f"one of {', '.join(TOOLCHAINS)}"
     )
 
 
-def _programs(toolchain: str, part: Part, source: Path) -> tuple[ProgramSpec, ...]:
+def _programs(toolchain: str, part: PlatformSpec, source: Path) -> tuple[ProgramSpec, ...]:
     """The programs that the spec names, complete with their packages; else those that the sources hold."""
     if toolchain == "go":
         if part.programs:

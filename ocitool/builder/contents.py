@@ -1,4 +1,4 @@
-"""What goes into each platform's image: entries in groups, looked at before anything is packed."""
+"""The contents of each platform's image: entries in groups, looked at before anything is packed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Final
 
 from ocitool.binaries.needs import Missing
 from ocitool.builder.programs import Found, Holding, lacking, only_program, refuse_foreign, survey
-from ocitool.builder.request import Plan, Surroundings
+from ocitool.builder.request import BuildPlan
 from ocitool.dockerfile.evaluate import Written
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted
@@ -24,14 +24,14 @@ from ocitool.image.essentials import (
     with_user,
 )
 from ocitool.image.options import ImageOptions, env_of
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import Content as FileBytes
-from ocitool.pack.entries import CopyRule, Entry, FileContent, expand
+from ocitool.pack.entries import Content, CopyRule, Entry, FileContent, expand
 from ocitool.pack.placing import place
 from ocitool.rootfs.files import Overlay, all_names, kind_of
 from ocitool.rootfs.tree import Tree, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.workspace import Workspace
 
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
 _TOLD: Final = 5
@@ -39,7 +39,7 @@ _TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ImageContent:
     """What goes into one platform's image: groups of entries, each a layer, with the line history tells."""
 
     platform: Platform
@@ -47,7 +47,7 @@ class Content:
     options: ImageOptions
 
 
-def gather(planned: Plan, around: Surroundings) -> tuple[Content, ...]:
+def gather(planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
     """The contents for every platform, their programs and users looked at.
 
     Raises WrongPlatform for a program that does not fit (K010), UsageError for a user that does not exist and
@@ -66,7 +66,7 @@ def gather(planned: Plan, around: Surroundings) -> tuple[Content, ...]:
     return contents
 
 
-def look_at(written: Mapping[Platform, Written], planned: Plan, around: Surroundings) -> tuple[Content, ...]:
+def look_at(written: Mapping[Platform, Written], planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
     """What a Dockerfile comes to as contents, its programs looked at.
 
     Raises WrongPlatform for a program that does not fit (K010); one that lacks its loader, libraries or
@@ -83,7 +83,7 @@ def look_at(written: Mapping[Platform, Written], planned: Plan, around: Surround
             lacks = lacking(found, one.files, env_of(one.settings), partial(all_names, one.files))
             _tell_lacking(platform, lacks, around.listener)
         groups = tuple((layer, "") for layer in one.layers)
-        contents.append(Content(platform, groups, planned.options(platform)))
+        contents.append(ImageContent(platform, groups, planned.options(platform)))
     return tuple(contents)
 
 
@@ -95,7 +95,7 @@ def _tell_lacking(platform: Platform, lacks: Sequence[Missing], listener: Listen
         listener(Noted(f"{platform}: {len(lacks) - _TOLD} more files will not start"))
 
 
-def _tree(base: BaseImage, around: Surroundings, scope: Scope) -> Tree:
+def _tree(base: BaseImage, around: Workspace, scope: Scope) -> Tree:
     return read_tree(base.store, base.manifest, around.machine.memo, scope=scope)
 
 
@@ -105,19 +105,19 @@ class _Gatherer:
     What several platforms have in common is made once, so that they hold the same objects and share a layer.
     """
 
-    def __init__(self, planned: Plan, around: Surroundings) -> None:
+    def __init__(self, planned: BuildPlan, around: Workspace) -> None:
         self._planned = planned
         self._around = around
         self._rules: dict[CopyRule, tuple[Entry, ...]] = {}
         self._extras: dict[object, tuple[Entry, ...]] = {}
         self._holding = Holding()
 
-    def content(self, platform: Platform, tree: Tree | None) -> Content:
+    def content(self, platform: Platform, tree: Tree | None) -> ImageContent:
         """The groups for one platform, the one that changes least first; each is placed over those before."""
         planned = self._planned
         files = self._files(platform, tree)
         compiled = [
-            Entry(job.place.lstrip("/"), Kind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
+            Entry(job.place.lstrip("/"), FileKind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
             for job in planned.jobs
             if job.platform == platform
         ]
@@ -143,7 +143,7 @@ class _Gatherer:
             lacking(found, image, _environment(planned.bases.get(platform), options), image.names),
             listener,
         )
-        return Content(platform, tuple(groups), _with_entrypoint(planned, platform, options, found))
+        return ImageContent(platform, tuple(groups), _with_entrypoint(planned, platform, options, found))
 
     def _files(self, platform: Platform, tree: Tree | None) -> list[Entry]:
         """What the copy rules say."""
@@ -176,7 +176,7 @@ class _Gatherer:
         return self._extras[key]
 
     def _accounts(
-        self, platform: Platform, tree: Tree | None, copied: Mapping[str, FileBytes | None]
+        self, platform: Platform, tree: Tree | None, copied: Mapping[str, Content | None]
     ) -> Accounts | None:
         """The accounts as copied files and the base make them; None if there is no etc/passwd."""
         base = self._planned.bases.get(platform)
@@ -193,7 +193,7 @@ class _Gatherer:
     def _base_text(self, base: BaseImage, tree: Tree, path: str) -> str | None:
         """A small file of the base, None if it has none; remembered, so that its layer is fetched once."""
         node = tree.lookup(path)
-        if node is None or node.kind is not Kind.FILE:
+        if node is None or node.kind is not FileKind.FILE:
             return None
         memo = self._around.machine.memo
         key = f"text:{base.manifest.layers[node.layer].digest}:{node.offset}"
@@ -207,7 +207,7 @@ class _Gatherer:
         return text
 
 
-def _text(content: FileBytes) -> str:
+def _text(content: Content) -> str:
     if content.size > _ACCOUNTS_LIMIT:
         raise UsageError(f"a file of accounts has {content.size} bytes, more than {_ACCOUNTS_LIMIT}")
     return b"".join(content.pieces()).decode("utf-8", "surrogateescape")
@@ -221,7 +221,7 @@ def _environment(base: BaseImage | None, options: ImageOptions) -> dict[str, str
 
 
 def _with_entrypoint(
-    planned: Plan, platform: Platform, options: ImageOptions, found: Sequence[Found]
+    planned: BuildPlan, platform: Platform, options: ImageOptions, found: Sequence[Found]
 ) -> ImageOptions:
     """The options, with the only program as the entry point unless something else was said."""
     if options.entrypoint is not None or (options.cmd is not None and platform in planned.bases):

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ocitool.builder.pipeline import Built, Delivery, deliver
-from ocitool.builder.request import Surroundings
 from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.image.assemble import Image
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest
-from ocitool.rootfs.extract import Part, contents, export_together, write_tar
+from ocitool.rootfs.extract import ExportPart, contents, export_together, write_tar
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.tree import read_tree
+from ocitool.workspace import Workspace
 
 
 def folder_of(platform: Platform) -> str:
@@ -58,7 +58,7 @@ def check_free(place: Path, platforms: Sequence[Platform], *, is_tar: bool, spli
 def export_files(
     built: Built,
     place: Path,
-    around: Surroundings,
+    around: Workspace,
     *,
     is_tar: bool,
     split: bool | None,
@@ -84,7 +84,7 @@ def export_files(
     return Delivery(str(place), (), report, time.monotonic() - began)
 
 
-def _part(image: Image, around: Surroundings, folder: str = "") -> Part:
+def _part(image: Image, around: Workspace, folder: str = "") -> ExportPart:
     """What of an image is written; what is not is told."""
     content = around.machine.content
     manifest = Manifest(image.manifest, Descriptor.of(image.config), image.layers)
@@ -92,11 +92,11 @@ def _part(image: Image, around: Surroundings, folder: str = "") -> Part:
     what = contents(tree)
     if what.left_out:
         around.listener(Noted(f"{len(what.left_out)} devices or links to nothing of {image.platform} left out"))
-    return Part(manifest, tree, what, folder)
+    return ExportPart(manifest, tree, what, folder)
 
 
 def _write_tar(
-    images: Sequence[Image], target: Path, around: Surroundings, stream: Callable[[Iterable[bytes]], None]
+    images: Sequence[Image], target: Path, around: Workspace, stream: Callable[[Iterable[bytes]], None]
 ) -> None:
     by_folder = {folder_of(image.platform) if len(images) > 1 else "": image for image in images}
     parts = (_part(by_folder[folder], around, folder) for folder in sorted(by_folder))

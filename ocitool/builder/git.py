@@ -1,4 +1,4 @@
-"""What a checkout says of itself: revision, version and where it came from. Never a date."""
+"""A checkout's own words: revision, version and where it came from. Never a date."""
 
 import re
 from collections.abc import Mapping

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.builder.compile import plan_compile
-from ocitool.builder.contents import Content, gather, look_at
+from ocitool.builder.contents import ImageContent, gather, look_at
 from ocitool.builder.git import read_checkout
 from ocitool.builder.project import choose_toolchain, find_spec
-from ocitool.builder.request import BuildRequest, Plan, Surroundings
+from ocitool.builder.request import BuildPlan, BuildRequest
 from ocitool.codec.codecs import parse_codec
 from ocitool.dockerfile.evaluate import Written
 from ocitool.dockerfile.frontend import (
@@ -31,9 +31,9 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Done, Started
 from ocitool.graph.copy import CopyReport, publish, put_watched, tell_gone
 from ocitool.graph.walk import Snapshot, snapshot_of
-from ocitool.image.annotations import Annotations, Level, plain
-from ocitool.image.assemble import Image, Step, assemble, bind, choose_family
-from ocitool.image.base import Base, open_base
+from ocitool.image.annotations import AnnotationLevel, Annotations, plain
+from ocitool.image.assemble import Image, LayerStep, assemble, bind, choose_family
+from ocitool.image.base import FoundBase, open_base
 from ocitool.image.options import check_settings, merge
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -50,6 +50,7 @@ from ocitool.toolchains.base import Project
 from ocitool.toolchains.processes import run
 from ocitool.toolchains.up_to_date import outdated, remember
 from ocitool.toolchains.workdir import workplace
+from ocitool.workspace import Workspace
 
 SCRATCH: Final = "scratch"
 DOCKERFILE: Final = "dockerfile"
@@ -67,7 +68,7 @@ class Ahead:
 class Built:
     """A build's result in this machine's store: the root, the images below it, what made them."""
 
-    plan: Plan
+    plan: BuildPlan
     root: Document
     images: tuple[Image, ...]
     layers: tuple[Layer, ...]
@@ -80,7 +81,7 @@ class Built:
         return self.sources[descriptor.digest]
 
 
-def plan(request: BuildRequest, around: Surroundings) -> Plan:
+def plan(request: BuildRequest, around: Workspace) -> BuildPlan:
     """Decide what a build will do. Reads the spec, the base's manifests and configs; writes nothing.
 
     Raises UsageError, NotFound, WrongPlatform and what reading a base raises.
@@ -127,7 +128,7 @@ def plan(request: BuildRequest, around: Surroundings) -> Plan:
     index = request.index if request.index is not None else spec.index
     is_index = len(platforms) > 1 or bool(index)
     annotations.check(platforms, is_index=is_index)
-    return Plan(
+    return BuildPlan(
         request=request,
         spec=spec,
         toolchain=toolchain,
@@ -166,7 +167,7 @@ def _annotations(spec: BuildSpec, platforms: Sequence[Platform]) -> Annotations:
     found = plain(common.items())
     for platform in platforms:
         own = (pair for pair in spec.part(platform).image.annotations if pair not in common.items())
-        found += plain(own, Level.MANIFEST, platform)
+        found += plain(own, AnnotationLevel.MANIFEST, platform)
     return found
 
 
@@ -209,7 +210,7 @@ def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
 
 
 def _recipe(
-    request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform], around: Surroundings, work: Path
+    request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform], around: Workspace, work: Path
 ) -> tuple[Recipe, Reached]:
     """The Dockerfile for some platforms, and what it reaches into."""
     _refuse_windows(platforms)
@@ -246,11 +247,11 @@ def _refuse_windows(platforms: Sequence[Platform]) -> None:
 class _Bases:
     """The bases of one build, each opened once."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Workspace) -> None:
         self._opener = around.opener
-        self._opened: dict[str, Base | None] = {"": None, SCRATCH: None}
+        self._opened: dict[str, FoundBase | None] = {"": None, SCRATCH: None}
 
-    def get(self, name: str) -> Base | None:
+    def get(self, name: str) -> FoundBase | None:
         """The base of that name; None for scratch."""
         if name not in self._opened:
             store, found = self._opener.open(name)
@@ -258,7 +259,7 @@ class _Bases:
         return self._opened[name]
 
 
-def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Built:
+def build(planned: BuildPlan, around: Workspace, ahead: Store | None = None) -> Built:
     """Compile, check and pack what was planned; layers and documents end in this machine's store.
 
     With `ahead` each layer goes to that store as soon as it is packed, once every program was found to fit.
@@ -305,14 +306,14 @@ def build(planned: Plan, around: Surroundings, ahead: Store | None = None) -> Bu
     )
 
 
-def _write(planned: Plan, around: Surroundings) -> Mapping[Platform, Written] | None:
+def _write(planned: BuildPlan, around: Workspace) -> Mapping[Platform, Written] | None:
     """What a Dockerfile comes to for each platform; None where none decides."""
     if planned.recipe is None or planned.reached is None:
         return None
     return dict(zip(planned.platforms, write(planned.recipe, planned.reached, around), strict=True))
 
 
-def _compile(planned: Plan, around: Surroundings) -> None:
+def _compile(planned: BuildPlan, around: Workspace) -> None:
     """Start the compilers whose programs are not there already."""
     memo, jobs = around.machine.memo, tuple(one.job for one in planned.jobs)
     begun_ns = time.time_ns()
@@ -328,8 +329,8 @@ def _compile(planned: Plan, around: Surroundings) -> None:
 
 
 def _pack(
-    contents: Sequence[Content], planned: Plan, around: Surroundings, ahead: Store | None
-) -> tuple[dict[Platform, list[Step]], dict[Digest, Put]]:
+    contents: Sequence[ImageContent], planned: BuildPlan, around: Workspace, ahead: Store | None
+) -> tuple[dict[Platform, list[LayerStep]], dict[Digest, Put]]:
     """Every distinct group of entries packed once, several at a time, and sent ahead while others are packed."""
     distinct: dict[tuple[Entry, ...], str] = {}
     for content in contents:
@@ -362,7 +363,7 @@ def _pack(
 
         tasks = {entries: packing.spawn(pack, entries, label) for entries, label in distinct.items()}
     steps = {
-        content.platform: [Step(tasks[entries].result, line) for entries, line in content.groups]
+        content.platform: [LayerStep(tasks[entries].result, line) for entries, line in content.groups]
         for content in contents
     }
     return steps, {digest: task.result for digest, task in sent.items()}
@@ -396,7 +397,7 @@ def deliver(
     store: Store,
     names: Sequence[str],
     tags: Sequence[str],
-    around: Surroundings,
+    around: Workspace,
     *,
     is_shared: bool = False,
 ) -> Delivery:
@@ -424,7 +425,7 @@ def deliver(
     return Delivery(store.label, tuple(names), report, time.monotonic() - began)
 
 
-def keep(built: Built, around: Surroundings) -> Delivery:
+def keep(built: Built, around: Workspace) -> Delivery:
     """Leave a build in this machine's store under its full references, for `ocitool push`."""
     names = tuple(str(tag) for tag in built.plan.tags)
     return deliver(built, around.machine.content, names, names or ("",), around)

@@ -4,14 +4,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ocitool.builder.request import Plan
+from ocitool.builder.request import BuildPlan
 from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import expand
 from ocitool.toolchains.base import Planned
 
 
-def preview(planned: Plan, destinations: Sequence[str]) -> dict[str, Any]:
+def preview(planned: BuildPlan, destinations: Sequence[str]) -> dict[str, Any]:
     """The plan as JSON: `compile`, `pack` (by platform) and `send`.
 
     Sources of copy rules are looked at, not read. Of a compiler's environment only what the build sets is told;
@@ -63,7 +63,7 @@ def _job(planned: Planned, environ: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _pack(platform: Platform, planned: Plan) -> dict[str, Any]:
+def _pack(platform: Platform, planned: BuildPlan) -> dict[str, Any]:
     base, request = planned.bases.get(platform), planned.request
     rules = []
     for rule in planned.rules(platform):

@@ -11,14 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from ocitool.binaries.binary import Binary
-from ocitool.binaries.binary import Kind as BinaryKind
+from ocitool.binaries.binary import Binary, BinaryKind
 from ocitool.binaries.compatibility import Mismatch, mismatch
 from ocitool.binaries.identify import inspect_binary, inspect_stream
 from ocitool.binaries.needs import PROGRAM_PATH, Missing, missing
 from ocitool.errors import WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
@@ -66,7 +65,7 @@ def survey(
     Where `memo` knows that none of the files on disk has changed since, only those that were programs then are
     opened. Raises LocalIOError for a file that cannot be read.
     """
-    files = [entry for entry in entries if entry.kind is Kind.FILE and entry.content is not None]
+    files = [entry for entry in entries if entry.kind is FileKind.FILE and entry.content is not None]
     taken_ns = clock_ns()
     stamps = {entry.path: entry.content.stamp for entry in files if entry.content and entry.content.stamp}
     key = f"programs:{hashlib.sha256(repr(sorted(stamps.items())).encode()).hexdigest()}"
@@ -164,7 +163,7 @@ def lacking(
     )
 
     def exists(path: str) -> bool:
-        return kind_of(image, path) in {Kind.FILE, Kind.HARDLINK}
+        return kind_of(image, path) in {FileKind.FILE, FileKind.HARDLINK}
 
     @lru_cache(1)
     def known() -> frozenset[str]:

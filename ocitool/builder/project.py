@@ -1,4 +1,4 @@
-"""What kind of project a folder is: the file in it that says how to build."""
+"""The kind of project that a folder is: the file in it that says how to build."""
 
 from collections.abc import Mapping
 from pathlib import Path

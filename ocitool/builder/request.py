@@ -1,4 +1,4 @@
-"""What a build is asked for, where it happens, and the plan that comes of both: values."""
+"""A build's request, and the plan that comes of it: values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ocitool.codec.codecs import Codec
 from ocitool.dockerfile.frontend import DockerfileOptions, Reached, Recipe
-from ocitool.events import Listener, silent
 from ocitool.image.annotations import Annotations
 from ocitool.image.base import BaseImage
 from ocitool.image.options import ImageOptions, merge
@@ -15,11 +14,8 @@ from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import CopyRule, parse_copy
 from ocitool.project.values import BuildSpec
-from ocitool.store.locate import Opener
-from ocitool.store.machine import MachineStore
-from ocitool.tasks import Scope
 from ocitool.toolchains.base import Planned
-from ocitool.toolchains.workdir import Workplace
+from ocitool.toolchains.workdir import Workdir
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +51,7 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where a build happens: this machine's store, the way to other stores, its scope and how wide it may go.
-
-    `width` bounds compilers and compression, `transfers` requests.
-    """
-
-    machine: MachineStore
-    opener: Opener
-    scope: Scope
-    host: Platform
-    width: int = 2
-    transfers: int = 16
-    listener: Listener = silent
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
+class BuildPlan:
     """Everything that is decided before anything is done.
 
     `bases` has an image for each platform that does not start from scratch; `jobs` are the compilers' command
@@ -92,7 +72,7 @@ class Plan:
     jobs: tuple[Planned, ...]
     extras: tuple[str, ...]
     bases: Mapping[Platform, BaseImage] = field(hash=False)
-    workplace: Workplace
+    workplace: Workdir
     recipe: Recipe | None = None
     reached: Reached | None = field(default=None, compare=False, repr=False)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag
+from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, Tag
 from ocitool.errors import Conflict, DigestMismatch, RegistryError
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.graph.copy import copy
@@ -75,7 +75,7 @@ def apply(
     if plan.is_empty:
         return ChangeReport(plan.target)
     work = _Work(plan, store, journal, scope=scope, listener=listener, clock=clock)
-    content = [step for step in plan.steps if isinstance(step, PutBlob | Bring | PutManifest)]
+    content = [step for step in plan.steps if isinstance(step, PutBlob | CopyFrom | PutManifest)]
     deletes = [step for step in plan.steps if isinstance(step, Delete)]
     if content:  # fail before an upload rather than after it
         for tag in plan.tags:
@@ -139,14 +139,14 @@ class _Work:
             self._journal.keep(documents.values())
         self._kept = tuple(documents)
 
-    def note_refill(self, content: Iterable[PutBlob | Bring | PutManifest]) -> None:
+    def note_refill(self, content: Iterable[PutBlob | CopyFrom | PutManifest]) -> None:
         """Note that what is brought back belongs below the one tag of the plan, which keeps what it holds."""
         match self._plan.tags:
             case (tag,) if tag.is_kept:
                 stored = [_digest(step) for step in content if not isinstance(step, PutBlob)]
                 self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored)
 
-    def put(self, content: Sequence[PutBlob | Bring | PutManifest]) -> None:
+    def put(self, content: Sequence[PutBlob | CopyFrom | PutManifest]) -> None:
         """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one."""
         manifests = [step for step in content if isinstance(step, PutManifest)]
         alone = [step for step in manifests if view(step.document).subject is not None]  # may share a fallback tag
@@ -155,20 +155,20 @@ class _Work:
         self._side_by_side(step for step in manifests if step not in alone)
         self._one_by_one(alone)
 
-    def _side_by_side(self, steps: Iterable[PutBlob | Bring | PutManifest]) -> None:
-        lanes: dict[object, list[PutBlob | Bring | PutManifest]] = {}
+    def _side_by_side(self, steps: Iterable[PutBlob | CopyFrom | PutManifest]) -> None:
+        lanes: dict[object, list[PutBlob | CopyFrom | PutManifest]] = {}
         for number, step in enumerate(steps):
-            subject = step.subject if isinstance(step, Bring) else None
+            subject = step.subject if isinstance(step, CopyFrom) else None
             lanes.setdefault(subject or number, []).append(step)
         with TaskGroup(self._scope, self._store.traits.concurrency) as group:
             for lane in lanes.values():
                 group.spawn(self._one_by_one, lane)
 
-    def _one_by_one(self, steps: Iterable[PutBlob | Bring | PutManifest]) -> None:
+    def _one_by_one(self, steps: Iterable[PutBlob | CopyFrom | PutManifest]) -> None:
         for step in steps:
             self._put_one(step)
 
-    def _put_one(self, step: PutBlob | Bring | PutManifest) -> None:
+    def _put_one(self, step: PutBlob | CopyFrom | PutManifest) -> None:
         match step:
             case PutBlob(descriptor, source, label):
                 self._listener(Started(str(descriptor.digest), label, descriptor.size))
@@ -185,7 +185,7 @@ class _Work:
                 if outcome is Put.STORED and view(document).subject is not None:
                     self._referrers.append(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
-            case Bring(origin, descriptor, trust=trust, anew=anew):
+            case CopyFrom(origin, descriptor, trust=trust, anew=anew):
                 report = copy(
                     origin,
                     str(descriptor.digest),
@@ -307,8 +307,8 @@ class _Work:
             error.add_note(f"{len(self._pushed)} manifests of ours stay in {self._store.label} without a tag")
 
 
-def _digest(step: Bring | PutManifest) -> Digest:
-    return step.descriptor.digest if isinstance(step, Bring) else step.document.digest
+def _digest(step: CopyFrom | PutManifest) -> Digest:
+    return step.descriptor.digest if isinstance(step, CopyFrom) else step.document.digest
 
 
 def _expect(tag: Tag) -> Expect:

@@ -1,4 +1,4 @@
-"""What differs between two documents, as values: what a plan shows before anything is written.
+"""Differences between two documents, as values: what a plan shows before anything is written.
 
 The entries of an index are paired by all they say, by digest, then by platform, so that a replaced image reads
 as one line and an entry that only moved is not a removal and an addition.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import MalformedDocument
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTED
 
@@ -30,13 +30,13 @@ class Change:
     kind: str
     pointer: str
     label: str = ""
-    before: Tree = None
-    after: Tree = None
+    before: JsonTree = None
+    after: JsonTree = None
     why: tuple[str, ...] = ()
 
-    def to_tree(self) -> dict[str, Tree]:
+    def to_tree(self) -> dict[str, JsonTree]:
         """The change for JSON output; keys that do not apply are left out."""
-        tree: dict[str, Tree] = {"kind": self.kind, "pointer": self.pointer}
+        tree: dict[str, JsonTree] = {"kind": self.kind, "pointer": self.pointer}
         if self.label:
             tree["label"] = self.label
         if self.kind != "added":
@@ -80,7 +80,9 @@ def difference(before: Document | None, after: Document | None) -> tuple[Change,
     return tuple(_objects(old, new, ""))
 
 
-def _objects(old: Mapping[str, Tree], new: Mapping[str, Tree], pointer: str, label: str = "") -> Iterator[Change]:
+def _objects(
+    old: Mapping[str, JsonTree], new: Mapping[str, JsonTree], pointer: str, label: str = ""
+) -> Iterator[Change]:
     for key in old:
         if key not in new:
             if key == "manifests" and not pointer and isinstance(old[key], list):
@@ -98,7 +100,7 @@ def _objects(old: Mapping[str, Tree], new: Mapping[str, Tree], pointer: str, lab
             yield from _values(old[key], value, at, label)
 
 
-def _values(old: Tree, new: Tree, pointer: str, label: str) -> Iterator[Change]:
+def _values(old: JsonTree, new: JsonTree, pointer: str, label: str) -> Iterator[Change]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         yield from _objects(old, new, pointer, label)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -108,7 +110,7 @@ def _values(old: Tree, new: Tree, pointer: str, label: str) -> Iterator[Change]:
         yield Change("changed", pointer, label, old, new)
 
 
-def _entries(old: list[Tree], new: list[Tree]) -> Iterator[Change]:
+def _entries(old: list[JsonTree], new: list[JsonTree]) -> Iterator[Change]:
     pairs = _pair(old, new)
     kept = {place for place in pairs if place is not None}
     for number, entry in enumerate(old):
@@ -128,7 +130,7 @@ def _entries(old: list[Tree], new: list[Tree]) -> Iterator[Change]:
         yield from _values(old[place], entry, at, entry_label(entry))
 
 
-def _pair(old: list[Tree], new: list[Tree]) -> list[int | None]:
+def _pair(old: list[JsonTree], new: list[JsonTree]) -> list[int | None]:
     """For each new entry the old one it continues: the same in all, the same digest, the same platform."""
     pairs: list[int | None] = [None] * len(new)
     for key in (_dump, _digest, _platform):
@@ -143,20 +145,20 @@ def _pair(old: list[Tree], new: list[Tree]) -> list[int | None]:
     return pairs
 
 
-def _dump(entry: Tree) -> str:
+def _dump(entry: JsonTree) -> str:
     return json.dumps(entry, sort_keys=True)
 
 
-def _digest(entry: Tree) -> str:
+def _digest(entry: JsonTree) -> str:
     return str(entry.get("digest", "")) if isinstance(entry, Mapping) else ""
 
 
-def _platform(entry: Tree) -> str:
+def _platform(entry: JsonTree) -> str:
     platform = _platform_of(entry)
     return str(platform.normalised()) if platform and not platform.is_unknown else ""
 
 
-def _platform_of(entry: Tree) -> Platform | None:
+def _platform_of(entry: JsonTree) -> Platform | None:
     if not isinstance(entry, Mapping):
         return None
     try:
@@ -165,7 +167,7 @@ def _platform_of(entry: Tree) -> Platform | None:
         return None
 
 
-def entry_label(entry: Tree) -> str:
+def entry_label(entry: JsonTree) -> str:
     """What people call an index entry: its platform, or what an attestation belongs to, or its digest."""
     if not isinstance(entry, Mapping):
         return "entry"
@@ -177,7 +179,7 @@ def entry_label(entry: Tree) -> str:
     return str(platform) if platform else _short(entry.get("digest", "entry"))
 
 
-def _short(value: Tree) -> str:
+def _short(value: JsonTree) -> str:
     if isinstance(value, Mapping) and "digest" in value:
         return _short(value["digest"])
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What we changed, and the bytes that stood there before: the memory that undo works from.
+"""The record of our changes, and the bytes that stood there before: the memory that undo works from.
 
     ROOT/oci-layout, index.json, blobs/     the old documents, an OCI layout anybody can read
     ROOT/records/KEY/NUMBER.json            one change of one tag; KEY is derived from target and tag

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ocitool.change.difference import Change, difference
-from ocitool.change.reason import Reason, explained
+from ocitool.change.reason import ChangeReason, explained
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -34,7 +34,7 @@ class PutBlob:
 
 
 @dataclass(frozen=True, slots=True)
-class Bring:
+class CopyFrom:
     """Copy a manifest with everything it reaches from another store, by its digest.
 
     With `trust` a target that has the manifest is believed to have everything below it; with `anew` it is not even
@@ -104,8 +104,8 @@ class Delete:
         return {"step": "delete", "name": self.name, "before": str(self.base.digest)}
 
 
-Step: TypeAlias = PutBlob | Bring | PutManifest | Tag | Delete
-_ORDER: dict[type, int] = {PutBlob: 0, Bring: 1, PutManifest: 2, Tag: 3, Delete: 4}
+Step: TypeAlias = PutBlob | CopyFrom | PutManifest | Tag | Delete
+_ORDER: dict[type, int] = {PutBlob: 0, CopyFrom: 1, PutManifest: 2, Tag: 3, Delete: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Plan:
     replaced: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
     undoes: int = 0
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ChangeReason, ...] = ()
 
     def __post_init__(self) -> None:
         ranks = [_ORDER[type(step)] for step in self.steps]
@@ -188,10 +188,10 @@ def replace(
     before: Document | None,
     after: Document,
     *,
-    content: Iterable[PutBlob | Bring | PutManifest] = (),
+    content: Iterable[PutBlob | CopyFrom | PutManifest] = (),
     replaced: Iterable[Document] = (),
     notes: Iterable[str] = (),
-    reasons: Iterable[Reason] = (),
+    reasons: Iterable[ChangeReason] = (),
 ) -> Plan:
     """The plan that lets each tag hold `after` where it held `before`; empty if the bytes are the same."""
     why = tuple(reasons)
@@ -206,9 +206,9 @@ def refill(
     target: str,
     names: Iterable[str],
     held: Document,
-    content: Iterable[PutBlob | Bring | PutManifest],
+    content: Iterable[PutBlob | CopyFrom | PutManifest],
     *,
-    reasons: Iterable[Reason] = (),
+    reasons: Iterable[ChangeReason] = (),
 ) -> Plan:
     """The plan that puts content back below what each tag holds, and keeps holding."""
     steps = sorted(content, key=lambda step: _ORDER[type(step)])
@@ -223,7 +223,7 @@ def _line(step: Step) -> str:
     match step:
         case PutBlob(descriptor, _, label):
             return f"put blob {descriptor.digest.short} ({descriptor.size} bytes) {label}".rstrip()
-        case Bring(origin, descriptor, label):
+        case CopyFrom(origin, descriptor, label):
             return f"bring {descriptor.digest.short} from {origin.label} {label}".rstrip()
         case PutManifest(document, label):
             return f"put manifest {document.digest.short} ({document.size} bytes) {label}".rstrip()

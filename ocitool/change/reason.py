@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ocitool.change.difference import Change
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class ChangeReason:
     """What is done, in one clause, and `why`: the ids of rules, or the flags that asked for it.
 
     It explains changes of the index entries whose digests, old or new, are in `entries`; without any those of
@@ -37,7 +37,7 @@ class Reason:
 
 
 def explained(
-    changes: Iterable[Change], before: Document | None, after: Document, reasons: Sequence[Reason]
+    changes: Iterable[Change], before: Document | None, after: Document, reasons: Sequence[ChangeReason]
 ) -> tuple[Change, ...]:
     """The differences of two documents, each with the `why` of the reasons that explain it."""
     if not reasons:
@@ -47,7 +47,9 @@ def explained(
     return tuple(replace(change, why=_why(change, old, new, reasons)) for change in changes)
 
 
-def _why(change: Change, old: list[Tree], new: list[Tree], reasons: Sequence[Reason]) -> tuple[str, ...]:
+def _why(
+    change: Change, old: list[JsonTree], new: list[JsonTree], reasons: Sequence[ChangeReason]
+) -> tuple[str, ...]:
     _, first, *rest = change.pointer.split("/")
     if first != "manifests" or not rest:
         found = [reason for reason in reasons if reason.explains(set(), first)]
@@ -62,12 +64,12 @@ def _why(change: Change, old: list[Tree], new: list[Tree], reasons: Sequence[Rea
     return tuple(dict.fromkeys(word for reason in found for word in reason.why))
 
 
-def _entries(document: Document) -> list[Tree]:
+def _entries(document: Document) -> list[JsonTree]:
     tree = document.tree()
     listed = tree.get("manifests") if isinstance(tree, Mapping) else None
     return listed if isinstance(listed, list) else []
 
 
-def _digest(entries: list[Tree], number: int) -> str:
+def _digest(entries: list[JsonTree], number: int) -> str:
     entry = entries[number]
     return str(entry.get("digest", "")) if isinstance(entry, Mapping) else ""

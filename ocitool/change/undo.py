@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import Bring, Delete, Plan, PutManifest, Step, Tag
-from ocitool.change.reason import Reason
+from ocitool.change.plan import CopyFrom, Delete, Plan, PutManifest, Step, Tag
+from ocitool.change.reason import ChangeReason
 from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -66,7 +66,7 @@ def plan_undo(
         old = _old(record.before, store, journal)
         steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
         steps += _referrers(record, store) if drop_referrers else ()
-    return Plan(target, steps, undoes=record.number, reasons=(Reason(_story(record, journal)),)), record
+    return Plan(target, steps, undoes=record.number, reasons=(ChangeReason(_story(record, journal)),)), record
 
 
 def settle_undo(record: Record, journal: Journal) -> None:
@@ -152,10 +152,10 @@ def _referrers(record: Record, store: Store) -> tuple[Delete, ...]:
 
 def _children(
     old: Document, store: Store, journal: Journal, sources: Sequence[Reader]
-) -> list[Bring | PutManifest]:
+) -> list[CopyFrom | PutManifest]:
     """Children of the old document that the store lost, from the backup or from elsewhere."""
     seen = view(old)
-    steps: list[Bring | PutManifest] = []
+    steps: list[CopyFrom | PutManifest] = []
     for entry in seen.entries if isinstance(seen, Index) else ():
         if store.head(str(entry.digest)) is not None:
             continue
@@ -164,5 +164,5 @@ def _children(
         if kept is not None:
             steps.append(PutManifest(kept))
         elif origin is not None:
-            steps.append(Bring(origin, entry))
+            steps.append(CopyFrom(origin, entry))
     return sorted(steps, key=lambda step: isinstance(step, PutManifest))

@@ -1,1 +1,1 @@
-"""What is wrong with what a name holds, as findings, and plans that mend it."""
+"""Findings: what is wrong with what a name holds."""

@@ -17,7 +17,7 @@ from ocitool.store.base import BlobStream, BytesSource, Reader, Traits
 from ocitool.store.verify import read_blob
 from ocitool.tasks import Scope
 
-Held: TypeAlias = tuple[bytes, str, Served | None]
+CachedManifest: TypeAlias = tuple[bytes, str, Served | None]
 """What a Document is made of: the bytes, the media type, and what was said beside them."""
 
 _IN_MEMORY: Final = 32 * 1024 * 1024
@@ -27,7 +27,7 @@ _ON_DISK: Final = 1024 * 1024 * 1024
 _TURN_S: Final = 0.5
 
 
-class Once:
+class CachingReader:
     """A reader in front of another that asks for nothing by digest twice; safe from several threads.
 
     Two threads that want the same share one request. Rules may look at any byte of a document, so bytes are
@@ -66,7 +66,7 @@ class Once:
         if as_digest(name) is None:
             return self._store.get_manifest(name, limit=limit)
 
-        def read() -> Held:
+        def read() -> CachedManifest:
             document = self._store.get_manifest(name, limit=limit)
             return document.raw, document.media_type, document.served
 
@@ -98,7 +98,7 @@ class Once:
         with self._lock:
             self._shelf.close()
 
-    def __enter__(self) -> "Once":
+    def __enter__(self) -> "CachingReader":
         return self
 
     def __exit__(
@@ -107,7 +107,7 @@ class Once:
         """Drop what was kept."""
         self.close()
 
-    def _once(self, key: str, read: Callable[[], Held]) -> Held:
+    def _once(self, key: str, read: Callable[[], CachedManifest]) -> CachedManifest:
         """What `read` gave when it was first called for `key`, or the error it raised."""
         while True:
             with self._lock:
@@ -139,7 +139,7 @@ class Once:
             mine.set()
 
 
-def _document(held: Held, name: str) -> Document:
+def _document(held: CachedManifest, name: str) -> Document:
     return Document(*held, Digest(name).algorithm)
 
 
@@ -148,13 +148,13 @@ class _Shelf:
 
     def __init__(self, in_memory: int, on_disk: int) -> None:
         self._in_memory, self._on_disk = in_memory, on_disk
-        self._memory: OrderedDict[str, Held] = OrderedDict()
+        self._memory: OrderedDict[str, CachedManifest] = OrderedDict()
         self._size = 0
         self._places: dict[str, tuple[int, int, str, Served | None]] = {}
         self._file: IO[bytes] | None = None
         self._end = 0
 
-    def get(self, key: str) -> Held | None:
+    def get(self, key: str) -> CachedManifest | None:
         """What was put, None if nothing was or there was no place for it."""
         if key in self._memory:
             self._memory.move_to_end(key)
@@ -164,7 +164,7 @@ class _Shelf:
         start, size, media_type, served = self._places[key]
         return os.pread(self._file.fileno(), size, start), media_type, served
 
-    def put(self, key: str, held: Held) -> None:
+    def put(self, key: str, held: CachedManifest) -> None:
         """Keep it, and move what was not used for longest into the file."""
         self._memory[key] = held
         self._size += len(held[0])

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from ocitool.check.finding import Finding, Location, Severity
-from ocitool.check.inspection import Look
+from ocitool.check.inspection import Inspection
 from ocitool.check.rules import binary, child, config, index, layer, registry
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
@@ -136,7 +136,7 @@ def installed_rules() -> tuple[Rule, ...]:
     return (*RULES, *more)
 
 
-def findings(look: Look, selection: Selection = ALL, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
+def findings(look: Inspection, selection: Selection = ALL, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
     """Everything the selected rules find, errors first, then in the rules' order.
 
     Raises UsageError for a rule of a package that does not keep to what a rule is.
@@ -150,7 +150,7 @@ def findings(look: Look, selection: Selection = ALL, rules: Sequence[Rule] = RUL
     return tuple(sorted(dict.fromkeys(found), key=lambda one: _RANK[one.severity]))
 
 
-def _hits(rule: Rule, look: Look) -> tuple[Hit, ...]:
+def _hits(rule: Rule, look: Inspection) -> tuple[Hit, ...]:
     """What a rule of somebody else finds; its bugs are told as its own."""
     try:
         hits = tuple((at, str(message)) for at, message in rule.find(look))

@@ -42,7 +42,7 @@ _ANSWERS: Final = (MalformedDocument, DigestMismatch)
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class InspectedImage:
     """One image of a look: the index entry it stands in (None for the root), its manifest, its config if read."""
 
     edge: Edge | None
@@ -85,7 +85,7 @@ def named(entry: Descriptor) -> str:
 
 
 @dataclass(frozen=True)  # no slots: what is derived is kept, since every rule asks for it
-class Look:
+class Inspection:
     """What was seen of one name. `configs` and `layers` are by the blob's digest.
 
     `views` are the snapshot's readable manifests in its order, parsed once since every rule asks.
@@ -118,9 +118,9 @@ class Look:
         return tuple(seen for seen in self.views.values() if isinstance(seen, Manifest))
 
     @cached_property
-    def images(self) -> tuple[Image, ...]:
+    def images(self) -> tuple[InspectedImage, ...]:
         """Every image with each entry it stands in; attestations are none."""
-        found: list[Image] = []
+        found: list[InspectedImage] = []
         edges: dict[Digest, list[Edge]] = {}
         for edge in self.snapshot.edges:
             if edge.role is Role.MANIFEST:
@@ -131,7 +131,7 @@ class Look:
                 continue
             standing: list[Edge | None] = [*edges.get(manifest.document.digest, ())] or [None]
             found += [
-                Image(edge, manifest, config)
+                InspectedImage(edge, manifest, config)
                 for edge in standing
                 if edge is None or not edge.descriptor.is_attestation
             ]
@@ -161,7 +161,7 @@ def look(
     head: Descriptor | None = None,
     read_layers: ReadLayers | None = None,
     listener: Listener = silent,
-) -> Look:
+) -> Inspection:
     """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
 
     `width` is how many things are asked for at once, 0 for as many as the store likes. `head` is what a HEAD of
@@ -196,9 +196,9 @@ def _refused(
     root: Descriptor,
     documents: Mapping[Digest, Document],
     now: datetime | None,
-) -> Look:
+) -> Inspection:
     snapshot = Snapshot(root, MappingProxyType(dict(documents)), ())
-    return Look(store.label, snapshot, {}, {}, now or datetime.now(UTC), refused=error)
+    return Inspection(store.label, snapshot, {}, {}, now or datetime.now(UTC), refused=error)
 
 
 def look_at(
@@ -211,10 +211,10 @@ def look_at(
     width: int = 0,
     read_layers: ReadLayers | None = None,
     listener: Listener = silent,
-) -> Look:
+) -> Inspection:
     """Look at a snapshot that was taken already. Raises MalformedDocument for configs too large to be held."""
     width = width or store.traits.concurrency
-    bare = Look(store.label, snapshot, snapshot.views, {}, now or datetime.now(UTC))
+    bare = Inspection(store.label, snapshot, snapshot.views, {}, now or datetime.now(UTC))
     images = tuple({image.digest: image.manifest for image in bare.images}.values())
     wanted = {m.config.digest: m.config for m in images}
     if sum(min(one.size, MANIFEST_LIMIT) for one in wanted.values()) > MAX_SIZE:

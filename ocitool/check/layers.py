@@ -13,9 +13,9 @@ from ocitool.binaries.identify import inspect_stream
 from ocitool.codec.codecs import decompress, sniff
 from ocitool.errors import DigestMismatch, MalformedDocument, OcitoolError, Unsupported
 from ocitool.model.digest import Digest, Tap
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.views import Descriptor
-from ocitool.rootfs.reader import Member
+from ocitool.rootfs.reader import TarMember
 from ocitool.rootfs.tree import Listed, bounded_members
 from ocitool.store.base import Reader
 from ocitool.store.verify import own_size
@@ -30,7 +30,7 @@ _LARGEST: Final = 64 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ImageProgram:
     """A program or library in a layer."""
 
     path: str
@@ -51,7 +51,7 @@ class LayerLook:
     diff_id: Digest | None = None
     size: int | None = None
     listed: tuple[Listed, ...] = ()
-    programs: tuple[Program, ...] = ()
+    programs: tuple[ImageProgram, ...] = ()
     accounts: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     damage: OcitoolError | None = None
 
@@ -113,7 +113,7 @@ def _read(store: Reader, layer: Descriptor, scope: Scope, heard: Callable[[int],
     """The layer read once, to its end. Raises NotFound and whatever else keeps the store from answering."""
     tap = Tap()
     listed: list[Listed] = []
-    programs: list[Program] = []
+    programs: list[ImageProgram] = []
     accounts: dict[str, bytes] = {}
     codec = ""
     try:
@@ -122,9 +122,9 @@ def _read(store: Reader, layer: Descriptor, scope: Scope, heard: Callable[[int],
             codec = sniff(head)
             for member in bounded_members(tap(decompress(stream)), layer):
                 listed.append(Listed.of(member))
-                if member.path in _PASSWD and member.kind is Kind.FILE and member.size <= _PASSWD_LIMIT:
+                if member.path in _PASSWD and member.kind is FileKind.FILE and member.size <= _PASSWD_LIMIT:
                     accounts[member.path] = b"".join(member.pieces())
-                elif member.kind is Kind.FILE and 0 < member.size <= _PROGRAM_LIMIT:
+                elif member.kind is FileKind.FILE and 0 < member.size <= _PROGRAM_LIMIT:
                     programs += _program(member)
     except (MalformedDocument, DigestMismatch, Unsupported) as damage:
         return LayerLook(codec, None, None, tuple(listed), tuple(programs), accounts, damage)
@@ -137,9 +137,9 @@ def _counted(pieces: Iterable[bytes], heard: Callable[[int], None]) -> Iterator[
         yield piece
 
 
-def _program(member: Member) -> list[Program]:
+def _program(member: TarMember) -> list[ImageProgram]:
     binary = inspect_stream(member.pieces())
-    return [Program(member.path, binary, bool(member.mode & 0o111))] if binary is not None else []
+    return [ImageProgram(member.path, binary, bool(member.mode & 0o111))] if binary is not None else []
 
 
 def _peek(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:

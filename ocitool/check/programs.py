@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from ocitool.binaries.binary import Binary, Kind
+from ocitool.binaries.binary import Binary, BinaryKind
 from ocitool.binaries.compatibility import Mismatch, mismatch
 from ocitool.binaries.needs import PROGRAM_PATH
-from ocitool.check.inspection import Image, Look
-from ocitool.check.layers import Program
+from ocitool.check.inspection import InspectedImage, Inspection
+from ocitool.check.layers import ImageProgram
 from ocitool.errors import MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
@@ -69,22 +69,22 @@ _WORDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LayerProgram:
     """A program and the layer it is in. `is_apart` says that it is kept for another platform, and not at hand.
 
     `is_packaged` is set where it is at hand for its folder alone, one of those that a distribution fills.
     """
 
     layer: Digest
-    program: Program
+    program: ImageProgram
     is_at_hand: bool
     is_packaged: bool
     is_apart: bool
 
 
-def held(look: Look, image: Image, tree: Tree) -> tuple[Held, ...]:
+def held(look: Inspection, image: InspectedImage, tree: Tree) -> tuple[LayerProgram, ...]:
     """The programs a container of the image would find: those of lower layers that are replaced are none."""
-    found: list[tuple[Digest, Program]] = []
+    found: list[tuple[Digest, ImageProgram]] = []
     for number, layer in enumerate(image.manifest.layers):
         for program in look.layers[layer.digest].programs if layer.digest in look.layers else ():
             node = tree.get(program.path)
@@ -92,50 +92,54 @@ def held(look: Look, image: Image, tree: Tree) -> tuple[Held, ...]:
                 found.append((layer.digest, program))
     folders, started = frozenset(_folders(image, tree)), frozenset(_started(image, tree))
     crowds, own = _crowds(found), _own(image, found)
-    rows: list[Held] = []
+    rows: list[LayerProgram] = []
     for digest, program in found:
         is_started, folder = program.path in started, posixpath.dirname(program.path)
         is_at_hand = is_started or folder in folders
         is_packaged = folder in _PACKAGED and not is_started
         rows.append(
-            Held(digest, program, is_at_hand, is_packaged, not is_at_hand and _is_apart(program, crowds, own))
+            LayerProgram(
+                digest, program, is_at_hand, is_packaged, not is_at_hand and _is_apart(program, crowds, own)
+            )
         )
     return tuple(rows)
 
 
-def judged(look: Look, image: Image, platform: Platform) -> Iterator[tuple[Held, Mismatch | None]]:
+def judged(
+    look: Inspection, image: InspectedImage, platform: Platform
+) -> Iterator[tuple[LayerProgram, Mismatch | None]]:
     """Every program that speaks for some platform, with how it fails to fit `platform`; those kept apart too."""
     tree = look.tree(image.manifest)
     for one in held(look, image, tree) if tree is not None else ():
         binary = one.program.binary
-        if not binary.is_portable and binary.kind is not Kind.OBJECT:
+        if not binary.is_portable and binary.kind is not BinaryKind.OBJECT:
             yield one, mismatch(binary, platform, is_executable=one.program.is_executable)
 
 
-def speaking(found: Iterable[tuple[Held, Mismatch | None]]) -> list[tuple[Held, Mismatch | None]]:
+def speaking(found: Iterable[tuple[LayerProgram, Mismatch | None]]) -> list[tuple[LayerProgram, Mismatch | None]]:
     """Those that say what the image is for: not what is kept apart, unless there is nothing else."""
     every = list(found)
     return [(one, misfit) for one, misfit in every if not one.is_apart] or every
 
 
-def environment(image: Image, key: str) -> list[str]:
+def environment(image: InspectedImage, key: str) -> list[str]:
     """The absolute folders of a variable in the environment of an image's config, the first of very many."""
     lines = (line for line in _setting(image, "Env") if line.startswith(f"{key}="))
     folders = dict.fromkeys(next(lines, "")[:_VARIABLE].partition("=")[2].split(":", _MOST)[:_MOST])
     return [folder for folder in folders if folder.startswith("/") and len(folder) < _LONGEST]
 
 
-def _setting(image: Image, key: str) -> list[str]:
+def _setting(image: InspectedImage, key: str) -> list[str]:
     words = image.config.setting(key) if image.config is not None else None
     return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
 
 
-def _work_folder(image: Image) -> str:
+def _work_folder(image: InspectedImage) -> str:
     folder = image.config.setting("WorkingDir") if image.config is not None else None
     return folder if isinstance(folder, str) and folder.startswith("/") else "/"
 
 
-def _folders(image: Image, tree: Tree) -> Iterator[str]:
+def _folders(image: InspectedImage, tree: Tree) -> Iterator[str]:
     """The folders in which a program is at hand, links followed."""
     for folder in ("/", _work_folder(image), *(environment(image, "PATH") or PROGRAM_PATH)):
         real = _real(tree, folder)
@@ -143,7 +147,7 @@ def _folders(image: Image, tree: Tree) -> Iterator[str]:
             yield real
 
 
-def _started(image: Image, tree: Tree) -> Iterator[str]:
+def _started(image: InspectedImage, tree: Tree) -> Iterator[str]:
     """Every file that a word of what the config starts may name, links followed."""
     words = (word for key in ("Entrypoint", "Cmd") for text in _setting(image, key) for word in text.split())
     real_path = [folder for folder in environment(image, "PATH") or PROGRAM_PATH if tree.lookup(folder[1:])]
@@ -164,7 +168,7 @@ def _real(tree: Tree, path: str) -> str | None:
         return None
 
 
-def _crowds(found: Iterable[tuple[Digest, Program]]) -> frozenset[str]:
+def _crowds(found: Iterable[tuple[Digest, ImageProgram]]) -> frozenset[str]:
     """The folders that hold, with those directly below them, programs of many kinds of machine."""
     machines: dict[str, set[tuple[str, str]]] = {}
     for _, program in found:
@@ -175,7 +179,7 @@ def _crowds(found: Iterable[tuple[Digest, Program]]) -> frozenset[str]:
     return frozenset(folder for folder, kinds in machines.items() if len(kinds) >= _CROWD) - _COMMON
 
 
-def _own(image: Image, found: Iterable[tuple[Digest, Program]]) -> frozenset[str]:
+def _own(image: InspectedImage, found: Iterable[tuple[Digest, ImageProgram]]) -> frozenset[str]:
     """The folders that hold, however deep, a program of the image's own architecture."""
     folders: set[str] = set()
     for _, program in found:
@@ -189,7 +193,7 @@ def _own(image: Image, found: Iterable[tuple[Digest, Program]]) -> frozenset[str
     return frozenset(folders)
 
 
-def _is_apart(program: Program, crowds: frozenset[str], own: frozenset[str]) -> bool:
+def _is_apart(program: ImageProgram, crowds: frozenset[str], own: frozenset[str]) -> bool:
     folder = posixpath.dirname(program.path)
     if folder in crowds or posixpath.dirname(folder) in crowds:
         return True

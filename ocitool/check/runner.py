@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from ocitool.check.caching_reader import Once
+from ocitool.check.caching_reader import CachingReader
 from ocitool.check.engine import ALL, RULES, Selection, exit_code, findings
 from ocitool.check.finding import Finding
 from ocitool.check.inspection import look
@@ -26,7 +26,7 @@ _GIVE_UP: Final = 24
 """Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
 
 
-Place: TypeAlias = tuple[Reader | OcitoolError, str, str]
+CheckedName: TypeAlias = tuple[Reader | OcitoolError, str, str]
 """A store, the name in it, what people call it; instead of a store why it could not be opened."""
 
 
@@ -61,7 +61,7 @@ class Checked:
 
 
 def check_names(
-    places: Iterable[Place],
+    places: Iterable[CheckedName],
     *,
     scope: Scope,
     selection: Selection = ALL,
@@ -79,7 +79,7 @@ def check_names(
     wanted = tuple(places)
     width = 1 if deep else max(1, min(_AT_ONCE, at_once or _AT_ONCE, len(wanted)))
 
-    def see(place: Place) -> Checked:
+    def see(place: CheckedName) -> Checked:
         store, name, label = place
         if isinstance(store, OcitoolError):
             return Checked(failed=((label, store),))
@@ -97,7 +97,7 @@ def check_names(
 
 
 def check_tags(
-    places: Iterable[Place],
+    places: Iterable[CheckedName],
     *,
     scope: Scope,
     selection: Selection = ALL,
@@ -115,11 +115,11 @@ def check_tags(
     tags cannot be listed, is among `failed`.
     """
 
-    def see(place: Place) -> Checked:
+    def see(place: CheckedName) -> Checked:
         store, _, label = place
         if isinstance(store, OcitoolError):
             return Checked(failed=((label, store),))
-        with Once(store, scope) as once:
+        with CachingReader(store, scope) as once:
             return _Tags(once, scope, selection, rules, deep=deep, listener=listener).check(at_once, label)
 
     checked = _together(map(see, places))
@@ -157,7 +157,7 @@ class _Tags:
 
     def __init__(
         self,
-        store: Once,
+        store: CachingReader,
         scope: Scope,
         selection: Selection,
         rules: Sequence[Rule],

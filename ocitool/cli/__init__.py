@@ -11,7 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; nothing is raised."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments in (["--version"], ["-V"]):
-        from ocitool import __version__
+        from ocitool.version import __version__
 
         sys.stdout.write(f"ocitool {__version__}\n")
         return 0

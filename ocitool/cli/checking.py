@@ -1,4 +1,4 @@
-"""What check and repair share: which rules count, by ocitool.toml and by flags."""
+"""Rules that check and repair are asked for: which count, by ocitool.toml and by flags."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -10,7 +10,7 @@ from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rul
 from ocitool.check.finding import Severity
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
-from ocitool.check.runner import Checked, Place
+from ocitool.check.runner import Checked, CheckedName
 from ocitool.cli.options import App
 from ocitool.errors import Cancelled, OcitoolError, UsageError
 from ocitool.events import Noted
@@ -65,13 +65,13 @@ def tell_idle(
         app.listener(Noted(f"[check] allows {one}, and there is nothing to allow"))
 
 
-def opened(app: App, places: Sequence[str]) -> tuple[Place, ...]:
+def opened(app: App, places: Sequence[str]) -> tuple[CheckedName, ...]:
     """Each place's store, or why it could not be opened. Raises UsageError for what is no place at all."""
     located = [(Locator.parse(place), place) for place in places]
     return tuple(_open(app, at, place) for at, place in located)
 
 
-def _open(app: App, at: Locator, place: str) -> Place:
+def _open(app: App, at: Locator, place: str) -> CheckedName:
     try:
         store, name = app.opener.open(at)
     except Cancelled:

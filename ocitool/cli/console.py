@@ -1,4 +1,4 @@
-"""What is printed: data to stdout, talk to stderr; a progress display on a terminal, plain lines elsewhere.
+"""Output: data to stdout, talk to stderr; a progress display on a terminal, plain lines elsewhere.
 
 Only importer of rich, and only where something is drawn.
 """
@@ -15,7 +15,7 @@ from ocitool.events import Advanced, Done, Event, Noted, Started
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-Pieces: TypeAlias = Iterable[bytes]
+ByteChunks: TypeAlias = Iterable[bytes]
 
 LONG_STEP_S: Final = 30.0
 """Without a terminal, a step tells that it lives this often: CI kills jobs that are silent (K178)."""
@@ -57,7 +57,7 @@ class Console:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
-    def stream(self, pieces: Pieces) -> None:
+    def stream(self, pieces: ByteChunks) -> None:
         """Print exact bytes to stdout as they come."""
         sys.stdout.flush()
         for piece in pieces:

@@ -1,4 +1,4 @@
-"""What the commands that look into an image's files share."""
+"""An image's files, for the commands that look into them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,26 +9,26 @@ from typing import Any, Final
 from ocitool.cli.options import App
 from ocitool.events import Noted
 from ocitool.graph.select import select
-from ocitool.model.files import Kind, name_bytes
+from ocitool.model.files import FileKind, name_bytes
 from ocitool.model.platform import Platform
 from ocitool.model.views import Manifest
 from ocitool.rootfs.tree import Node, Tree, read_tree
 from ocitool.store.base import Reader
 
 _LETTERS: Final = {
-    Kind.DIRECTORY: "d",
-    Kind.SYMLINK: "l",
-    Kind.CHAR: "c",
-    Kind.BLOCK: "b",
-    Kind.FIFO: "p",
-    Kind.HARDLINK: "h",
+    FileKind.DIRECTORY: "d",
+    FileKind.SYMLINK: "l",
+    FileKind.CHAR: "c",
+    FileKind.BLOCK: "b",
+    FileKind.FIFO: "p",
+    FileKind.HARDLINK: "h",
 }
 _LAST_SECOND: Final = 253402300799
 _NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class ImageFiles:
     """One image's merged tree, and where its contents are."""
 
     store: Reader
@@ -36,14 +36,14 @@ class Files:
     tree: Tree
 
 
-def files_of(app: App, location: str, platform: str | None) -> Files:
+def files_of(app: App, location: str, platform: str | None) -> ImageFiles:
     """The files of the image at a place, listings remembered on this machine. Raises what reading raises."""
     store, name = app.opener.open(location)
     found = select(store, name, Platform.parse(platform, app.host) if platform else None)
     if found.note:
         app.listener(Noted(found.note))
     tree = read_tree(store, found.manifest, app.machine.memo, scope=app.scope, width=app.width)
-    return Files(store, found.manifest, tree)
+    return ImageFiles(store, found.manifest, tree)
 
 
 def warn_of(app: App, what: str, paths: Sequence[str]) -> None:
@@ -73,7 +73,7 @@ def long_line(path: str, node: Node) -> str:
         if node.mode & bit:
             letters[place] = letter if letters[place] == "x" else letter.upper()
     mode = _LETTERS.get(node.kind, "-") + "".join(letters)
-    size = f"{node.device[0]},{node.device[1]}" if node.kind in (Kind.CHAR, Kind.BLOCK) else str(node.size)
+    size = f"{node.device[0]},{node.device[1]}" if node.kind in (FileKind.CHAR, FileKind.BLOCK) else str(node.size)
     link = f" -> {shown(node.link)}" if node.link else ""
     return f"{mode} {f'{node.uid}:{node.gid}':>9} {size:>11} {_time(node.mtime)} {shown(path)}{link}"
 

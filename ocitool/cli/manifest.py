@@ -1,4 +1,4 @@
-"""What the `manifest` commands share: docker's plain --insecure, names of lists, drafts and their sources."""
+"""Docker's `manifest` commands: the plain --insecure, names of lists, drafts and their sources."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from ocitool.cli.plans import open_source
 from ocitool.errors import NotFound
 from ocitool.events import Noted
 from ocitool.index.drafts import Draft, Drafts
-from ocitool.index.sources import Source
+from ocitool.index.sources import MemberSource
 from ocitool.model.reference import Reference
 from ocitool.registry.probe import speaks_tls
 
@@ -58,7 +58,7 @@ def load(app: App, name: str) -> Draft:
     return draft
 
 
-def sources(app: App, references: Iterable[str]) -> tuple[Source, ...]:
+def sources(app: App, references: Iterable[str]) -> tuple[MemberSource, ...]:
     """The opened images of a draft, in order."""
     return tuple(open_source(app, reference) for reference in references)
 

@@ -1,4 +1,4 @@
-"""What every command shares: the options, and App, which holds what they decide.
+"""Options of every command, and App, which holds what they decide.
 
 Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
 """

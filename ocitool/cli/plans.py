@@ -1,4 +1,4 @@
-"""What commands that change tags share: where to write, what was asked for, carrying a plan out."""
+"""Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from ocitool.cli.outcome import Outcome
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.events import Noted
 from ocitool.index.entries import Selector
-from ocitool.index.sources import Source, SourceName
+from ocitool.index.sources import MemberSource, SourceName
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.platform import Platform, parse_platforms
 from ocitool.store.base import Store
@@ -85,16 +85,16 @@ def tags_of(app: App, store: Store, references: Iterable[str]) -> tuple[str, ...
     return tuple(tags)
 
 
-def sources_of(app: App, texts: Iterable[str]) -> tuple[Source, ...]:
+def sources_of(app: App, texts: Iterable[str]) -> tuple[MemberSource, ...]:
     """The opened sources that `SRC` and `SRC=PLATFORM` words name."""
     names = map(SourceName.parse, texts)
     return tuple(open_source(app, name.locator, name.platform) for name in names)
 
 
-def open_source(app: App, locator: str, platform: Platform | None = None) -> Source:
+def open_source(app: App, locator: str, platform: Platform | None = None) -> MemberSource:
     """An opened source that errors call as the user did."""
     store, name = app.opener.open(locator)
-    return Source(store, name, platform, locator)
+    return MemberSource(store, name, platform, locator)
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:

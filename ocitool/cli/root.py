@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from ocitool import __version__
 from ocitool.cli.table import ALIASES, COMMANDS, ELSEWHERE, GROUPS, Command
 from ocitool.errors import UsageError
+from ocitool.version import __version__
 
 
 class LazyGroup(click.Group):

@@ -1,4 +1,4 @@
-"""What click hands over, in the types it is meant as."""
+"""Values from click in the types they are meant as."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""What the instructions that touch no file do to an image's config, and the lines that history tells of them.
+"""Instructions that touch no file: what each does to an image's config, and its line of history.
 
 The lines are BuildKit's, letter for letter where it is known. Spec: Docker image spec; image-spec config.md.
 """

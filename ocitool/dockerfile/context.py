@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from ocitool.dockerfile.syntax.ignore import IgnoreRules, Verdict
+from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.errors import LocalIOError, UsageError, local_io
-from ocitool.model.files import Kind, ancestors, parent
+from ocitool.model.files import FileKind, ancestors, parent
 from ocitool.pack.entries import Entry, FileContent, file_entry
 from ocitool.rootfs.files import Layered, _Known
 
@@ -44,7 +44,7 @@ class Context(_Known):
         self._allow_sparse = allow_sparse
         self._rules = rules or IgnoreRules()
         self._listings: dict[str, dict[str, Entry | _Refused]] = {}
-        self._verdicts: dict[str, Verdict] = {"": Verdict()}
+        self._verdicts: dict[str, IgnoreVerdict] = {"": IgnoreVerdict()}
         self._keeps: dict[str, bool] = {}
         self._shared: dict[tuple[int, int], FileContent] = {}
 
@@ -55,20 +55,20 @@ class Context(_Known):
             raise found.error
         return found
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """The kind of what stands there; the root is a directory."""
         if not path:
-            return Kind.DIRECTORY
+            return FileKind.DIRECTORY
         found = self._found(path)
         return None if found is None else found.kind
 
     def link_at(self, path: str) -> str | None:
         """The target of the symbolic link there, None for anything else."""
-        return super().link_at(path) if self.kind_at(path) is Kind.SYMLINK else None
+        return super().link_at(path) if self.kind_at(path) is FileKind.SYMLINK else None
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory that are not ignored."""
-        return tuple(self._listing(path)) if self.kind_at(path) is Kind.DIRECTORY else ()
+        return tuple(self._listing(path)) if self.kind_at(path) is FileKind.DIRECTORY else ()
 
     def why_absent(self, path: str) -> str:
         """Why a file that is in the folder is not seen; empty if there is none."""
@@ -87,7 +87,7 @@ class Context(_Known):
         above, _, name = path.rpartition("/")
         for folder in ancestors(path) if above not in self._listings else ():
             found = self._listing(parent(folder)).get(folder.rpartition("/")[2])
-            if found is None or found.kind is not Kind.DIRECTORY:
+            if found is None or found.kind is not FileKind.DIRECTORY:
                 return None
         return self._listing(above).get(name)
 
@@ -143,18 +143,18 @@ class Context(_Known):
         try:
             entry = file_entry(place, path, status, content=shared, allow_sparse=self._allow_sparse)
         except UsageError as error:
-            return _Refused(Kind.FILE, error)
+            return _Refused(FileKind.FILE, error)
         if status.st_nlink > 1 and isinstance(entry.content, FileContent):
             self._shared[key] = entry.content
         mode = status.st_mode & 0o7777
-        return entry if entry.kind is Kind.SYMLINK or entry.mode == mode else replace(entry, mode=mode)
+        return entry if entry.kind is FileKind.SYMLINK or entry.mode == mode else replace(entry, mode=mode)
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
     """What stands in a folder and cannot be taken into a layer, and why."""
 
-    kind: Kind
+    kind: FileKind
     error: UsageError
 
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from ocitool.dockerfile.syntax.ignore import IgnoreRules, Verdict
+from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern
 from ocitool.errors import NotFound, UsageError
-from ocitool.model.files import Kind, ancestors, name_bytes, resolve
+from ocitool.model.files import FileKind, ancestors, name_bytes, resolve
 from ocitool.pack.entries import Content, Entry
 from ocitool.pack.placing import linked, with_parents
 from ocitool.rootfs.files import Files
 
 
 @dataclass(frozen=True, slots=True)
-class Attributes:
+class CopyAttributes:
     """What --chown and --chmod say of every file; None where nothing is said. `mode` gets an entry's own one.
 
     `folder_mode` is that of the directories made on the way: --chmod in octal, without its three high bits (K160).
@@ -33,7 +33,7 @@ class Attributes:
     def on(self, entry: Entry) -> Entry:
         """The entry with them."""
         uid, gid = self.owner or (entry.uid, entry.gid)
-        mode = self.mode(entry) if self.mode is not None and entry.kind is not Kind.SYMLINK else entry.mode
+        mode = self.mode(entry) if self.mode is not None and entry.kind is not FileKind.SYMLINK else entry.mode
         return (
             entry
             if (uid, gid, mode) == (entry.uid, entry.gid, entry.mode)
@@ -47,7 +47,7 @@ class Order:
 
     sources: tuple[str, ...]
     destination: str
-    attributes: Attributes = field(default_factory=Attributes)
+    attributes: CopyAttributes = field(default_factory=CopyAttributes)
     exclude: IgnoreRules = field(default_factory=IgnoreRules)
     parents: bool = False
 
@@ -82,7 +82,7 @@ class Chosen:
         return len(names) < len(parts)
 
 
-class Growing:
+class LayerBuilder:
     """The entries of one layer while they are put over a tree (None: an empty root)."""
 
     def __init__(self, below: Files | None) -> None:
@@ -95,10 +95,10 @@ class Growing:
         """What is put from now on comes from another source."""
         self._source += 1
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """What stands at a path whose own parents are no links."""
         if not path:
-            return Kind.DIRECTORY
+            return FileKind.DIRECTORY
         own = self.entries.get(path)
         if own is not None:
             return own.kind
@@ -108,7 +108,7 @@ class Growing:
         """The target of the symbolic link there."""
         own = self.entries.get(path)
         if own is not None:
-            return own.link if own.kind is Kind.SYMLINK else None
+            return own.link if own.kind is FileKind.SYMLINK else None
         return self._below.link_at(path) if self._below is not None else None
 
     def directory(self, path: str, owner: tuple[int, int] | None, mode: int = 0o755) -> str:
@@ -118,20 +118,20 @@ class Growing:
             there = self.kind_at(step)
             if there is None:
                 uid, gid = owner or (0, 0)
-                self.entries[step] = Entry(step, Kind.DIRECTORY, mode, uid, gid)
-            elif there is not Kind.DIRECTORY:
+                self.entries[step] = Entry(step, FileKind.DIRECTORY, mode, uid, gid)
+            elif there is not FileKind.DIRECTORY:
                 raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
         return real
 
     def put(self, entry: Entry) -> None:
         """One entry at its path, whose parents are real directories."""
         there = self.kind_at(entry.path)
-        if there is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+        if there is FileKind.DIRECTORY and entry.kind is not FileKind.DIRECTORY:
             raise UsageError(
                 f"/{entry.path} is a directory and cannot become a file",
                 hint="end the destination with / to copy into it",
             )
-        if there not in {None, Kind.DIRECTORY} and entry.kind is Kind.DIRECTORY:
+        if there not in {None, FileKind.DIRECTORY} and entry.kind is FileKind.DIRECTORY:
             target = self.link_at(entry.path)
             hint = f"copy what is in it with a line of its own, to /{entry.path}/" if target else ""
             what = f"a link to {target}" if target else "a file"
@@ -142,7 +142,7 @@ class Growing:
     def put_over(self, entry: Entry) -> None:
         """The same where it takes the place of what is there, a directory and what is in it too."""
         there = self.kind_at(entry.path)
-        if (there is Kind.DIRECTORY) != (entry.kind is Kind.DIRECTORY):
+        if (there is FileKind.DIRECTORY) != (entry.kind is FileKind.DIRECTORY):
             inside = f"{entry.path}/"
             for path in [path for path in self.entries if path == entry.path or path.startswith(inside)]:
                 del self.entries[path]
@@ -169,7 +169,7 @@ Unpack: TypeAlias = Callable[[Content], tuple[Entry, ...] | None]
 def copy(
     order: Order,
     source: Files,
-    onto: Growing,
+    onto: LayerBuilder,
     missing: Callable[[str], Exception],
     unpack: Unpack | None = None,
 ) -> None:
@@ -187,8 +187,8 @@ def copy(
         raise missing(order.sources[0])
     destination = resolve(order.destination, onto.link_at)
     archives = {path: inside for path, _ in found if (inside := _inside(source, path, unpack)) is not None}
-    files = [path for path, _ in found if source.kind_at(path) is not Kind.DIRECTORY and path not in archives]
-    if len(files) > 1 and not order.into and onto.kind_at(destination) is not Kind.DIRECTORY:
+    files = [path for path, _ in found if source.kind_at(path) is not FileKind.DIRECTORY and path not in archives]
+    if len(files) > 1 and not order.into and onto.kind_at(destination) is not FileKind.DIRECTORY:
         raise UsageError(
             f"{len(files)} files go to {order.destination}, which is no directory",
             hint=f"write {order.destination}/ to copy into a directory",
@@ -199,9 +199,9 @@ def copy(
             job.folder(destination)  # where an archive comes first, its attributes are the usual ones
         if path in archives:
             job.unpacked(archives[path], destination)
-        elif source.kind_at(path) is Kind.DIRECTORY:
+        elif source.kind_at(path) is FileKind.DIRECTORY:
             job.contents(path, job.folder(destination))
-        elif order.into or onto.kind_at(destination) is Kind.DIRECTORY:
+        elif order.into or onto.kind_at(destination) is FileKind.DIRECTORY:
             job.file(path, destination, name)
         else:
             job.file(path, *_split(destination))
@@ -230,7 +230,7 @@ class _Folder:
     path: str
     target: str
     relative: str = ""
-    verdict: Verdict | None = None
+    verdict: IgnoreVerdict | None = None
     chosen: Chosen = Chosen()
     waiting: tuple[Entry, ...] = ()
 
@@ -241,7 +241,7 @@ class _Copying:
 
     order: Order
     source: Files
-    onto: Growing
+    onto: LayerBuilder
 
     def folder(self, path: str) -> str:
         """The real path of a directory, made as the flags say where it is missing."""
@@ -268,9 +268,9 @@ class _Copying:
         for entry in entries:
             above, _, name = entry.path.rpartition("/")
             target = f"{onto.directory(f'{real}/{resolve(above, link_at)}', None)}/{name}".lstrip("/")
-            if entry.kind is Kind.DIRECTORY and onto.kind_at(target) is Kind.SYMLINK:
+            if entry.kind is FileKind.DIRECTORY and onto.kind_at(target) is FileKind.SYMLINK:
                 led_to = f"{real}/{resolve(entry.path, link_at)}".lstrip("/")
-                if onto.kind_at(led_to) is Kind.DIRECTORY:
+                if onto.kind_at(led_to) is FileKind.DIRECTORY:
                     continue  # the link of a base stays: without its /bin nothing in it would run
             onto.put_over(attributes.on(replace(entry, path=target)))
 
@@ -296,7 +296,11 @@ class _Copying:
                         self.onto.put(one)
                     waiting, count = (), count + 1
                 is_open = not verdict.ignored or exclude.may_keep_below(below)
-                if entry.kind is Kind.DIRECTORY and is_open and (is_chosen or folder.chosen.may_be_below(below)):
+                if (
+                    entry.kind is FileKind.DIRECTORY
+                    and is_open
+                    and (is_chosen or folder.chosen.may_be_below(below))
+                ):
                     inside = Chosen() if is_chosen else folder.chosen
                     todo.append(_Folder(entry.path, placed.path, below, verdict, inside, waiting))
         return count
@@ -345,7 +349,7 @@ def matches(pattern: str, source: Files, missing: Callable[[str], Exception]) ->
                     raise missing(path)
                 yield real, posixpath.basename(path)
         else:
-            todo += [(path, depth + 1) for path in reversed(named) if source.kind_at(path) is Kind.DIRECTORY]
+            todo += [(path, depth + 1) for path in reversed(named) if source.kind_at(path) is FileKind.DIRECTORY]
 
 
 def not_found(pattern: str, where: str, hint: str) -> NotFound:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocitool.dockerfile.sources import check_sources, is_web, name_of
-from ocitool.dockerfile.stages import Needed, Origin, Wanted, global_scope
+from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageRequest, global_scope
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Arg, Copy, Dockerfile, Env
 from ocitool.dockerfile.syntax.lines import heredoc_name
 from ocitool.errors import Cancelled, DigestMismatch, OcitoolError, UsageError
 from ocitool.events import Advanced, Done, Started
 from ocitool.model.digest import Digest, Tap
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.mediatype import OCTETS
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
@@ -27,9 +27,9 @@ from ocitool.store.layout import LayoutStore
 from ocitool.tasks import TaskGroup
 
 if TYPE_CHECKING:
-    from ocitool.builder.request import Surroundings
+    from ocitool.workspace import Workspace
 
-Wish: TypeAlias = tuple[str, Digest | None]
+DownloadKey: TypeAlias = tuple[str, Digest | None]
 """A URL, and the checksum that its file must have."""
 _MODE: Final = 0o600
 _WIDTH: Final = 4
@@ -72,12 +72,12 @@ class BlobContent:
 class Downloads:
     """The files that one build downloads."""
 
-    def __init__(self, around: "Surroundings", ahead: Iterable[Wish] = (), *, use_cache: bool = True) -> None:
+    def __init__(self, around: "Workspace", ahead: Iterable[DownloadKey] = (), *, use_cache: bool = True) -> None:
         self._around = around
         self._ahead = tuple(ahead)
         self._use_cache = use_cache
-        self._entries: dict[Wish, Entry] = {}
-        self._failed: dict[Wish, OcitoolError] = {}
+        self._entries: dict[DownloadKey, Entry] = {}
+        self._failed: dict[DownloadKey, OcitoolError] = {}
 
     def entry(self, url: str, checksum: Digest | None) -> Entry:
         """The file at a URL as ADD places it: mode 0600, owner 0:0, the time that its server says, else 1970.
@@ -98,7 +98,7 @@ class Downloads:
             self._entries[wish] = self._entry(*wish)
         return self._entries[wish]
 
-    def _fetch(self, wish: Wish) -> None:
+    def _fetch(self, wish: DownloadKey) -> None:
         """Fetch one of several, unless the build has failed by one of them."""
         if self._failed or wish in self._entries:
             return
@@ -126,7 +126,7 @@ class Downloads:
             memo.remember(question, dict(found))
         self._around.listener(Done(step, "unchanged" if found is known else "downloaded", found["size"]))
         content = BlobContent(self._around.machine.content, _blob(found))
-        return Entry(name_of(url), Kind.FILE, _MODE, mtime=found["modified_s"], content=content)
+        return Entry(name_of(url), FileKind.FILE, _MODE, mtime=found["modified_s"], content=content)
 
     def _kept(self, step: str, got: Download, checksum: Digest | None) -> dict[str, Any]:
         """What is to be remembered of a file that is in the store now."""
@@ -165,12 +165,12 @@ def _check(url: str, checksum: Digest | None, got: Digest) -> None:
         )
 
 
-def certain(file: Dockerfile, needed: Sequence[Needed], wanted: Wanted) -> tuple[Wish, ...]:
+def certain(file: Dockerfile, needed: Sequence[ResolvedStage], wanted: StageRequest) -> tuple[DownloadKey, ...]:
     """The files of ADD that are known beforehand, each once, in their order. Raises UsageError as FROM lines do."""
     outer = global_scope(file, wanted)
-    found: dict[Wish, None] = {}
+    found: dict[DownloadKey, None] = {}
     for one in needed:
-        if one.ground.origin is not Origin.STAGE:  # else variables of that stage are seen too
+        if one.ground.origin is not OriginKind.STAGE:  # else variables of that stage are seen too
             found |= dict.fromkeys(_Stage(file.escape, wanted.arguments, outer).wishes(one))
     return tuple(found)
 
@@ -182,7 +182,7 @@ class _Stage:
         self._escape, self._given, self._outer = escape, given, outer
         self._known: dict[str, str] = {}
 
-    def wishes(self, needed: Needed) -> Iterator[Wish]:
+    def wishes(self, needed: ResolvedStage) -> Iterator[DownloadKey]:
         for instruction in needed.stage.body:
             match instruction:
                 case Arg():
@@ -214,7 +214,7 @@ class _Stage:
         else:
             self._known[name] = value
 
-    def _added(self, add: Copy) -> Iterator[Wish]:
+    def _added(self, add: Copy) -> Iterator[DownloadKey]:
         words = [self._text(word) for word in add.sources if heredoc_name(word) is None]
         sources, checksum = [word for word in words if word is not None], self._text(add.checksum)
         if checksum is None or len(sources) < len(words):

@@ -13,13 +13,13 @@ from itertools import groupby
 from typing import Any, Final
 
 from ocitool.dockerfile.context import Alone, Context
-from ocitool.dockerfile.copy import Attributes, Growing, Order, copy, not_found
+from ocitool.dockerfile.copy import CopyAttributes, LayerBuilder, Order, copy, not_found
 from ocitool.dockerfile.resources import Process, Resources
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.run.trace import start_of
 from ocitool.dockerfile.sources import check_sources, is_web
-from ocitool.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, triggers
-from ocitool.dockerfile.state import State, Told
+from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageBase, StageRequest, global_scope, triggers
+from ocitool.dockerfile.state import HistoryLine, StageState
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
@@ -32,7 +32,7 @@ from ocitool.dockerfile.variables import declared
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
 from ocitool.image.options import PATH, env_of, set_env, workdir_of
-from ocitool.model.files import Kind, clean, resolve
+from ocitool.model.files import FileKind, clean, resolve
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.rootfs.files import Files, Layered
@@ -47,13 +47,15 @@ class Written:
     platform: Platform
     base: BaseImage | None
     layers: tuple[tuple[Entry, ...], ...]
-    told: tuple[Told, ...]
+    told: tuple[HistoryLine, ...]
     settings: Mapping[str, Any] = field(hash=False)
     author: str
     files: Files | None = field(default=None, hash=False, compare=False, repr=False)
 
 
-def evaluate(file: Dockerfile, needed: Sequence[Needed], wanted: Wanted, resources: Resources) -> Written:
+def evaluate(
+    file: Dockerfile, needed: Sequence[ResolvedStage], wanted: StageRequest, resources: Resources
+) -> Written:
     """What the last of the needed stages comes to.
 
     Raises UsageError and NotFound with file and line, Unsupported for a RUN that a base image leaves to its
@@ -77,14 +79,14 @@ def evaluate(file: Dockerfile, needed: Sequence[Needed], wanted: Wanted, resourc
 class _Evaluator:
     """One file for one platform."""
 
-    def __init__(self, file: Dockerfile, wanted: Wanted, resources: Resources) -> None:
+    def __init__(self, file: Dockerfile, wanted: StageRequest, resources: Resources) -> None:
         self._file = file
         self._wanted = wanted
         self._resources = resources
         self._outer = global_scope(file, wanted)
-        self.states: dict[int, State] = {}
+        self.states: dict[int, StageState] = {}
 
-    def stage(self, needed: Needed) -> None:
+    def stage(self, needed: ResolvedStage) -> None:
         """Carry out one stage; those it needs have been."""
         ground = needed.ground
         where = f"{self._file.file}:{needed.stage.base.line.number}"
@@ -97,14 +99,16 @@ class _Evaluator:
         for instruction in needed.stage.body:
             self._do(state, needed, instruction, f"{self._file.file}:{instruction.line.number}")
 
-    def _start(self, ground: Ground, where: str, number: int) -> tuple[State, list[tuple[str, Instruction]]]:
+    def _start(
+        self, ground: StageBase, where: str, number: int
+    ) -> tuple[StageState, list[tuple[str, Instruction]]]:
         """A stage before its first line, and the instructions that its ground leaves to it."""
-        if ground.origin is Origin.STAGE:
+        if ground.origin is OriginKind.STAGE:
             state = self.states[ground.stage].fork()
             parent = self._file.stages[ground.stage]
             return state, [(where, one) for one in triggers(parent, self._file)]
-        state = State(self._wanted.platform, self._file.escape)
-        if ground.origin is Origin.SCRATCH:
+        state = StageState(self._wanted.platform, self._file.escape)
+        if ground.origin is OriginKind.SCRATCH:
             state.settings = {"Env": [PATH], "WorkingDir": "/"}
             state.variables = env_of(state.settings)
             return state, []
@@ -128,7 +132,7 @@ class _Evaluator:
 
     # Instructions
 
-    def _do(self, state: State, needed: Needed, instruction: Instruction, where: str) -> None:
+    def _do(self, state: StageState, needed: ResolvedStage, instruction: Instruction, where: str) -> None:
         with placed(where):
             match instruction:
                 case Copy():
@@ -152,7 +156,7 @@ class _Evaluator:
                 case _:
                     state.set(instruction)
 
-    def _arg(self, state: State, arg: instructions.Arg) -> None:
+    def _arg(self, state: StageState, arg: instructions.Arg) -> None:
         words = []
         for name, value in declared(arg, self._wanted.arguments, self._outer, state.text):
             if value is not None:
@@ -160,16 +164,16 @@ class _Evaluator:
             words.append(name if value is None else f"{name}={value}")
         state.tell(f"ARG {' '.join(words)}")
 
-    def _workdir(self, state: State, workdir: instructions.Workdir) -> None:
+    def _workdir(self, state: StageState, workdir: instructions.Workdir) -> None:
         path = workdir_of(state.workdir, state.text(workdir.path))
         state.settings["WorkingDir"] = path
-        layer = Growing(state.files)
+        layer = LayerBuilder(state.files)
         user = str(state.settings.get("User") or "")
-        is_there = layer.kind_at(resolve(path, layer.link_at)) is Kind.DIRECTORY
+        is_there = layer.kind_at(resolve(path, layer.link_at)) is FileKind.DIRECTORY
         layer.directory(path, self._owner(state, user) if user and not is_there else None)
         self._layer(state, f"WORKDIR {path}", layer)
 
-    def _run(self, state: State, stage: Stage, run: instructions.Run) -> None:
+    def _run(self, state: StageState, stage: Stage, run: instructions.Run) -> None:
         """What whoever carries RUN lines out says that this one left behind."""
         user = str(state.settings.get("User") or "")
         variables, platform = dict(state.variables), self._wanted.platform
@@ -177,32 +181,32 @@ class _Evaluator:
         if ran is None:
             refuse(self._file.file, [(stage, run)])
             return
-        layer = Growing(state.files)
+        layer = LayerBuilder(state.files)
         for entry in ran.entries:
             above, _, name = entry.path.rpartition("/")
             layer.put(replace(entry, path=f"{layer.directory(above, None)}/{name}".lstrip("/")))
         if ran.told or ran.entries:
             self._layer(state, ran.told, layer)
 
-    def _copy(self, state: State, needed: Needed, one: Copy) -> None:
+    def _copy(self, state: StageState, needed: ResolvedStage, one: Copy) -> None:
         """COPY and ADD: the sources of each kind in turn into one layer."""
         files = [state.text(word) for word in one.sources if heredoc_name(word) is None]
         checksum = check_sources(one, files, state.text(one.checksum))
         written = state.text(one.destination)
         destination = posixpath.join(state.workdir, "./" if written in {"", "."} else written)
         chown, chmod = state.text(one.chown), state.text(one.chmod)
-        attributes = Attributes(
+        attributes = CopyAttributes(
             self._owner(state, chown) if chown else None,
             mode_of(chmod) if chmod else None,
             int(chmod, 8) & 0o777 if chmod.isdigit() else 0o755,
         )
-        layer = Growing(
+        layer = LayerBuilder(
             None if one.link and not chmod else state.files
         )  # BuildKit links nothing whose mode it sets
         has_more = bool(one.heredocs) or any(map(is_web, files))  # copy() counts the files of one tree alone
         if has_more and not one.parents and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
             there = resolve(destination, layer.link_at)
-            if layer.kind_at(there) is not Kind.DIRECTORY:
+            if layer.kind_at(there) is not FileKind.DIRECTORY:
                 raise UsageError(
                     f"{len(one.sources)} sources go to {written}, which is no directory",
                     hint=f"write {written}/ to copy into a directory",
@@ -229,7 +233,7 @@ class _Evaluator:
         words = [*files, *(f"<<{heredoc.name}" for heredoc in one.heredocs), written]
         self._layer(state, f"{one.line.name} {' '.join((*flags, *words))} # buildkit", layer)
 
-    def _source(self, needed: Needed, one: Copy) -> tuple[Files, str, Any]:
+    def _source(self, needed: ResolvedStage, one: Copy) -> tuple[Files, str, Any]:
         """The tree that files are taken from, what to call it, and what to say of a path it lacks."""
         name = one.source_stage
         if not name:
@@ -240,32 +244,32 @@ class _Evaluator:
 
             return context, "the context", hint
         ground = needed.sources[name]
-        if ground.origin is Origin.STAGE:
+        if ground.origin is OriginKind.STAGE:
             files = self._resources.whole(ground.stage, self._wanted.platform, self.states[ground.stage].files)
             gives = self._resources.gives(ground.stage, self._wanted.platform)
             return files or Layered(()), f"stage {name}", lambda _: gives
-        if ground.origin is Origin.CONTEXT:
+        if ground.origin is OriginKind.CONTEXT:
             return self._resources.context(ground.name, ground.platform), f"context {ground.name}", lambda _: ""
-        if ground.origin is Origin.SCRATCH:
+        if ground.origin is OriginKind.SCRATCH:
             return Layered(()), "scratch", lambda _: ""
         image = self._resources.image(ground, is_copied=True)
         return self._resources.image_files(image), f"image {name}", lambda _: ""
 
-    def _heredoc(self, state: State, heredoc: Any) -> Entry:  # noqa: ANN401 - lines.Heredoc
+    def _heredoc(self, state: StageState, heredoc: Any) -> Entry:  # noqa: ANN401 - lines.Heredoc
         text = heredoc.content
         if heredoc.is_expanded:
             text = expand(text, state.variables, keeps_quotes=True).text
         if "/" in heredoc.name or heredoc.name in {".", ".."}:
             raise UsageError(f"not a file name for a heredoc: {heredoc.name!r}")
-        return Entry(heredoc.name, Kind.FILE, 0o644, content=BytesContent(text.encode()))
+        return Entry(heredoc.name, FileKind.FILE, 0o644, content=BytesContent(text.encode()))
 
-    def _layer(self, state: State, line: str, layer: Growing) -> None:
+    def _layer(self, state: StageState, line: str, layer: LayerBuilder) -> None:
         entries = self._resources.shared(layer.sorted())
         if entries:
             state.files = Layered(entries, state.files)
         state.tell(line, entries)
 
-    def _owner(self, state: State, text: str) -> tuple[int, int]:
+    def _owner(self, state: StageState, text: str) -> tuple[int, int]:
         if all(part.isdigit() for part in text.split(":") if part):
             return owner_of(text, "", "")
         files = self._resources.whole(state.stage, self._wanted.platform, state.files)

@@ -19,7 +19,14 @@ from ocitool.dockerfile.run.overrides import Replacements
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.run.suggest import draft
 from ocitool.dockerfile.spool import LayerContent, Spool
-from ocitool.dockerfile.stages import Ground, Needed, Origin, Wanted, context_name, needed_stages
+from ocitool.dockerfile.stages import (
+    OriginKind,
+    ResolvedStage,
+    StageBase,
+    StageRequest,
+    context_name,
+    needed_stages,
+)
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile
 from ocitool.dockerfile.syntax.lines import placed
@@ -27,7 +34,7 @@ from ocitool.dockerfile.syntax.parse import parse
 from ocitool.dockerfile.variables import automatic, unused
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
-from ocitool.image.base import Base, BaseImage, check_fits, open_base
+from ocitool.image.base import BaseImage, FoundBase, check_fits, open_base
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.views import Index
@@ -37,7 +44,7 @@ from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_tree
 
 if TYPE_CHECKING:
-    from ocitool.builder.request import Surroundings
+    from ocitool.workspace import Workspace
 
 _LOOKS_LIKE_ONE: Final = re.compile(r"(?i)(?:docker|container)file(?:\.(?!dockerignore$).*)?|.*\.dockerfile")
 _IMAGE: Final = "docker-image://"
@@ -75,12 +82,12 @@ class Recipe:
     source: Path
     ignore: IgnoreRules
     options: DockerfileOptions
-    wanted: Mapping[Platform, Wanted] = field(hash=False)
-    needed: Mapping[Platform, tuple[Needed, ...]] = field(hash=False)
+    wanted: Mapping[Platform, StageRequest] = field(hash=False)
+    needed: Mapping[Platform, tuple[ResolvedStage, ...]] = field(hash=False)
     replacements: Replacements
     warnings: int = 0
 
-    def line_of(self, needed: Needed) -> str:
+    def line_of(self, needed: ResolvedStage) -> str:
         """The file, and the line with the FROM of a stage."""
         return f"{self.file.file}:{needed.stage.base.line.number}"
 
@@ -156,9 +163,11 @@ def _parsed(data: bytes, path: Path | None, options: DockerfileOptions) -> Docke
     return parse(data, str(path) if path is not None else sent)
 
 
-def _wanted(options: DockerfileOptions, platforms: Sequence[Platform], host: Platform) -> dict[Platform, Wanted]:
+def _wanted(
+    options: DockerfileOptions, platforms: Sequence[Platform], host: Platform
+) -> dict[Platform, StageRequest]:
     arguments, contexts = dict(options.arguments), options.places
-    return {platform: Wanted(platform, host, options.target, arguments, contexts) for platform in platforms}
+    return {platform: StageRequest(platform, host, options.target, arguments, contexts) for platform in platforms}
 
 
 def with_stand_ins(recipe: Recipe, work: Path, environ: Mapping[str, str]) -> Recipe:
@@ -254,7 +263,7 @@ class Reached:
     def __init__(
         self,
         recipe: Recipe,
-        around: "Surroundings",
+        around: "Workspace",
         spool: Path,
         *,
         allow_foreign: bool = False,
@@ -265,7 +274,7 @@ class Reached:
         self._around = around
         self._allow_foreign = allow_foreign
         self._allow_sparse = allow_sparse
-        self._bases: dict[str, Base] = {}
+        self._bases: dict[str, FoundBase] = {}
         self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
         self._files: dict[str, Files] = {}
         self._contexts: dict[str, Files] = {}
@@ -274,13 +283,13 @@ class Reached:
         self._downloads = Downloads(around, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
 
-    def base(self, ground: Ground) -> Base:
+    def base(self, ground: StageBase) -> FoundBase:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
         if ground.name not in self._bases:
             name = self._recipe.options.places.get(ground.name, ground.name)
             if name.startswith(_LAYOUT):
                 name = "oci:" + name.removeprefix(_LAYOUT)
-            elif ground.origin is Origin.CONTEXT and not name.startswith(_IMAGE):
+            elif ground.origin is OriginKind.CONTEXT and not name.startswith(_IMAGE):
                 raise Unsupported(
                     f"context {ground.name} is a folder, and no stage can be built upon one",
                     ability="FROM folder",
@@ -290,7 +299,7 @@ class Reached:
             self._bases[ground.name] = open_base(store, found)
         return self._bases[ground.name]
 
-    def image(self, ground: Ground, *, is_copied: bool = False) -> BaseImage:
+    def image(self, ground: StageBase, *, is_copied: bool = False) -> BaseImage:
         """The image of a ground for its platform.
 
         One of another platform is refused as a base; where files are only copied from it, it is told: they may
@@ -307,7 +316,7 @@ class Reached:
             )
         return self._images[key]
 
-    def ground(self, ground: Ground, platform: Platform) -> BaseImage:
+    def ground(self, ground: StageBase, platform: Platform) -> BaseImage:
         """The image that what is built for a platform stands on. Raises WrongPlatform for one that does not fit."""
         image = self.image(ground)
         if ground.is_explicit:
@@ -331,7 +340,7 @@ class Reached:
         """The files of a context; the ignore rules are for the main one. An image is that of the platform."""
         value = self._recipe.options.places.get(name, "")
         if value.startswith((_IMAGE, _LAYOUT)):
-            ground = Ground(Origin.CONTEXT, name, platform=platform)
+            ground = StageBase(OriginKind.CONTEXT, name, platform=platform)
             return self.image_files(self.image(ground, is_copied=True))
         if "://" in value or value.endswith(".git"):
             raise Unsupported(
@@ -391,7 +400,7 @@ def bases_of(recipe: Recipe, reached: Reached) -> dict[Platform, BaseImage]:
     found = {}
     for platform, stages in recipe.needed.items():
         bottom = _bottom(stages)
-        if bottom.ground.origin is not Origin.SCRATCH:
+        if bottom.ground.origin is not OriginKind.SCRATCH:
             with placed(recipe.line_of(bottom)):
                 found[platform] = reached.ground(bottom.ground, platform)
     return found
@@ -404,23 +413,23 @@ def only_platform(recipe: Recipe, reached: Reached) -> Platform | None:
     ground = bottom.ground
     if ground.is_explicit:
         return ground.platform
-    if ground.origin is Origin.SCRATCH:
+    if ground.origin is OriginKind.SCRATCH:
         return None
     with placed(recipe.line_of(bottom)):
         base = reached.base(ground)
         return None if isinstance(base.root, Index) else base.platforms()[0]
 
 
-def _bottom(stages: Sequence[Needed]) -> Needed:
+def _bottom(stages: Sequence[ResolvedStage]) -> ResolvedStage:
     """The lowest of the stages that the last one stands on."""
     by_number = {one.stage.number: one for one in stages}
     bottom = stages[-1]
-    while bottom.ground.origin is Origin.STAGE:
+    while bottom.ground.origin is OriginKind.STAGE:
         bottom = by_number[bottom.ground.stage]
     return bottom
 
 
-def write(recipe: Recipe, reached: Reached, around: "Surroundings") -> tuple[Written, ...]:
+def write(recipe: Recipe, reached: Reached, around: "Workspace") -> tuple[Written, ...]:
     """What the Dockerfile comes to for each platform, in their order; files out of layers are fetched."""
     for name in undeclared(recipe):
         around.listener(Noted(f"build argument {name} is declared by no ARG"))

@@ -1,4 +1,4 @@
-"""What a Dockerfile came to, as an image: pure, from values to Documents."""
+"""A Dockerfile's outcome as an image: pure, from values to Documents."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

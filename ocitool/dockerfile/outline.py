@@ -1,4 +1,4 @@
-"""What a Dockerfile offers to whoever builds it: its targets, and the arguments and secrets that a target takes.
+"""A Dockerfile's offer to whoever builds it: its targets, and the arguments and secrets that a target takes.
 
 The fields and tables are those of `docker buildx build --call=targets` and `--call=outline`.
 Spec: BuildKit's `frontend/subrequests`, "targets" and "outline".
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ocitool.dockerfile.stages import Origin, Wanted, find_stage, global_scope, lead, target_of
+from ocitool.dockerfile.stages import OriginKind, StageRequest, find_stage, global_scope, resolve_stage, target_of
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, Env, From, Instruction, Run, Stage
 from ocitool.dockerfile.variables import AUTOMATIC, declared
@@ -19,7 +19,7 @@ _GAP: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class OutlineTarget:
     """A stage that `--target` can name; image and platform as they are written."""
 
     base: From
@@ -93,20 +93,21 @@ class Outline:
         return "".join(f"{block}\n" for block in blocks)
 
 
-def targets(file: Dockerfile) -> tuple[Target, ...]:
+def targets(file: Dockerfile) -> tuple[OutlineTarget, ...]:
     """Every stage, the last one as the default."""
     last = file.stages[-1].number
     return tuple(
-        Target(stage.base, _description(stage.base, stage.base.name), stage.number == last) for stage in file.stages
+        OutlineTarget(stage.base, _description(stage.base, stage.base.name), stage.number == last)
+        for stage in file.stages
     )
 
 
-def targets_tree(found: Iterable[Target], data: bytes) -> dict[str, Any]:
+def targets_tree(found: Iterable[OutlineTarget], data: bytes) -> dict[str, Any]:
     """The targets in buildx's fields, with the file itself."""
     return {"targets": [one.to_tree() for one in found], **sources(data)}
 
 
-def targets_text(found: Iterable[Target]) -> str:
+def targets_text(found: Iterable[OutlineTarget]) -> str:
     """The targets as buildx prints them."""
     rows = [
         (" ".join(filter(None, (one.base.name, "(default)" if one.is_default else ""))), one.description)
@@ -120,7 +121,7 @@ def sources(data: bytes) -> dict[str, list[str]]:
     return {"sources": [base64.b64encode(data).decode()]}
 
 
-def outline(file: Dockerfile, wanted: Wanted) -> Outline:
+def outline(file: Dockerfile, wanted: StageRequest) -> Outline:
     """What the target takes, itself and by the stages it needs.
 
     Of two stages that say the same name the nearer one counts. Raises as `needed_stages` does.
@@ -137,7 +138,7 @@ class _Reader:
     """The stages that a target needs, from the target on; what is found first stays."""
 
     file: Dockerfile
-    wanted: Wanted
+    wanted: StageRequest
     scope: Mapping[str, str]
     args: dict[str, Parameter] = field(default_factory=dict)
     secrets: dict[str, Parameter] = field(default_factory=dict)
@@ -159,9 +160,9 @@ class _Reader:
             number = todo.pop(0)
             if number in found:
                 continue
-            one = lead(self.file, self.file.stages[number], self.scope, self.wanted)
+            one = resolve_stage(self.file, self.file.stages[number], self.scope, self.wanted)
             grounds = (one.ground, *one.sources.values())
-            todo += [ground.stage for ground in grounds if ground.origin is Origin.STAGE]
+            todo += [ground.stage for ground in grounds if ground.origin is OriginKind.STAGE]
             found[number], below[number] = {}, one.ground.stage
             for instruction in one.stage.body:
                 if isinstance(instruction, Run):

@@ -13,7 +13,7 @@ from typing import Final
 
 from ocitool.dockerfile.spool import Spool, is_archive
 from ocitool.errors import MalformedDocument, NotFound, UsageError
-from ocitool.model.files import Kind, parent, resolve
+from ocitool.model.files import FileKind, parent, resolve
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from ocitool.tasks import Scope
@@ -79,7 +79,7 @@ def _complete(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         step = entry.path
         while (step := parent(step)) and step not in found:
             above.append(step)
-        found |= {path: Entry(path, Kind.DIRECTORY, 0o755) for path in reversed(above)}
+        found |= {path: Entry(path, FileKind.DIRECTORY, 0o755) for path in reversed(above)}
         found[entry.path] = entry
     return tuple(found.values())
 
@@ -89,7 +89,7 @@ def _dockerfile(files: Layered, label: str, file: Path | None) -> tuple[str, Ent
     names = (posixpath.normpath(f"/{file}").lstrip("/"),) if file is not None else NAMES
     for name in names:
         entry = files.entry_at(resolve(name, files.link_at))
-        if entry is not None and entry.kind is Kind.FILE:
+        if entry is not None and entry.kind is FileKind.FILE:
             return name, entry
     raise NotFound(
         f"no {names[0]} in the archive of {label}", name=names[0], where=label, hint="-f names one in it"

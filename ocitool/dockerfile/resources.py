@@ -1,10 +1,10 @@
-"""What carrying out a Dockerfile asks of the world around it, and what is answered: a protocol and its values."""
+"""Questions that a Dockerfile has for the world around it, and their answers: a protocol and its values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ocitool.dockerfile.stages import Ground
+from ocitool.dockerfile.stages import StageBase
 from ocitool.dockerfile.syntax.instructions import Run, Stage
 from ocitool.image.base import BaseImage
 from ocitool.model.digest import Digest
@@ -16,7 +16,7 @@ from ocitool.rootfs.files import Files
 class Resources(Protocol):
     """What a Dockerfile can reach outside itself."""
 
-    def image(self, ground: Ground, *, is_copied: bool = False) -> BaseImage:
+    def image(self, ground: StageBase, *, is_copied: bool = False) -> BaseImage:
         """What FROM or --from names. Raises NotFound, and WrongPlatform where files are not only copied from it."""
 
     def image_files(self, image: BaseImage) -> Files:

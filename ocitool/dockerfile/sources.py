@@ -1,4 +1,4 @@
-"""What a source of ADD and COPY is: a path, the URL of a file, or a git repository; decided from the word alone.
+"""Sources of ADD and COPY: a path, the URL of a file, or a git repository; decided from the word alone.
 
 Spec: BuildKit's Dockerfile reference, "ADD".
 """

@@ -13,10 +13,10 @@ from typing import Final
 
 from ocitool.codec.codecs import decompress, sniff
 from ocitool.errors import EscapingPath, MalformedDocument, UsageError, local_io
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Content, Entry, FileContent
-from ocitool.rootfs.reader import Member, read_members
+from ocitool.rootfs.reader import TarMember, read_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 
@@ -116,7 +116,7 @@ class Spool:
         folder = self.folder / "archives"
         found: dict[str, Entry] = {}
         files: dict[str, int] = {}  # which names are of one file
-        dressed: dict[int, Member] = {}
+        dressed: dict[int, TarMember] = {}
         size = 0
         for number, member in enumerate(read_members(self._scope.pieces(chain((head,), stream)), drain=False)):
             if max_files is not None and number >= max_files:
@@ -126,7 +126,7 @@ class Spool:
                 raise MalformedDocument(f"files of more than {limit} bytes")
             if not member.path:
                 continue
-            if member.kind is Kind.HARDLINK:
+            if member.kind is FileKind.HARDLINK:
                 target = found.get(member.link)
                 if target is None:
                     raise UsageError(
@@ -137,7 +137,7 @@ class Spool:
                 dressed[files[member.link]] = member
                 continue
             body: Content | None = None
-            if member.kind is Kind.FILE:
+            if member.kind is FileKind.FILE:
                 place = folder / str(next(self._numbers))
                 _write(place, member.pieces())
                 body = FileContent(place)
@@ -172,12 +172,12 @@ def _limited(pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
         yield piece
 
 
-def _dressed(entry: Entry, link: Member | None) -> Entry:
+def _dressed(entry: Entry, link: TarMember | None) -> Entry:
     """The entry with what the last hard link to it says of it: each header is applied, in their order."""
     if link is None:
         return entry
     xattrs = tuple(sorted({**dict(entry.xattrs), **dict(link.xattrs)}.items()))
-    if entry.kind is Kind.SYMLINK:
+    if entry.kind is FileKind.SYMLINK:
         return replace(entry, uid=link.uid, gid=link.gid, xattrs=xattrs)
     return replace(entry, mode=link.mode, uid=link.uid, gid=link.gid, mtime=link.mtime, xattrs=xattrs)
 

@@ -22,7 +22,7 @@ from ocitool.model.reference import Reference
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
 
 
-class Origin(Enum):
+class OriginKind(Enum):
     """Where files come from."""
 
     SCRATCH = "scratch"
@@ -32,10 +32,10 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class StageBase:
     """What a stage stands on, or what --from names: a stage by number, a named context, an image for a platform."""
 
-    origin: Origin
+    origin: OriginKind
     name: str = ""
     stage: int = -1
     platform: Platform | None = None
@@ -44,20 +44,20 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class ResolvedStage:
     """A stage that the target needs: its ground, and that of each COPY --from by the name it says.
 
     `left` are the instructions that the ONBUILD lines of the stage below leave to it.
     """
 
     stage: Stage
-    ground: Ground
-    sources: Mapping[str, Ground] = field(hash=False)
+    ground: StageBase
+    sources: Mapping[str, StageBase] = field(hash=False)
     left: tuple[Instruction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class StageRequest:
     """What is asked of a Dockerfile for one platform."""
 
     platform: Platform
@@ -76,7 +76,7 @@ def context_name(text: str) -> str:
     return Reference.parse(text).familiar.removesuffix(":latest")
 
 
-def global_scope(file: Dockerfile, wanted: Wanted) -> dict[str, str]:
+def global_scope(file: Dockerfile, wanted: StageRequest) -> dict[str, str]:
     """The values that FROM lines see. Raises UsageError."""
     values = automatic(wanted.platform, wanted.host, wanted.target)
     values |= {name: value for name, value in wanted.arguments.items() if name in values}
@@ -88,23 +88,23 @@ def global_scope(file: Dockerfile, wanted: Wanted) -> dict[str, str]:
     return values
 
 
-def needed_stages(file: Dockerfile, wanted: Wanted) -> tuple[Needed, ...]:
+def needed_stages(file: Dockerfile, wanted: StageRequest) -> tuple[ResolvedStage, ...]:
     """The stages that the target needs, each after those it needs, the target last.
 
     Raises UsageError with the line for a FROM or --from that leads nowhere, NotFound for an unknown target.
     """
     scope = global_scope(file, wanted)
     target = target_of(file, wanted.target)
-    found: dict[int, Needed] = {}
+    found: dict[int, ResolvedStage] = {}
     todo = [target.number]
     while todo:
         number = todo.pop()
         if number in found:
             continue
-        needed = lead(file, file.stages[number], scope, wanted)
+        needed = resolve_stage(file, file.stages[number], scope, wanted)
         found[number] = needed
         grounds = (needed.ground, *needed.sources.values())
-        todo += [ground.stage for ground in grounds if ground.origin is Origin.STAGE]
+        todo += [ground.stage for ground in grounds if ground.origin is OriginKind.STAGE]
     return tuple(found[number] for number in sorted(found))
 
 
@@ -142,7 +142,7 @@ def _numbered(file: Dockerfile, name: str, end: int) -> Stage | None:
     return file.stages[number] if 0 <= number < end else None
 
 
-def runs(needed: Iterable[Needed]) -> Iterator[tuple[Stage, Run]]:
+def runs(needed: Iterable[ResolvedStage]) -> Iterator[tuple[Stage, Run]]:
     """Every RUN that the image would need, with the stage it would happen in."""
     for one in needed:
         for instruction in (*one.left, *one.stage.body):
@@ -160,10 +160,10 @@ def triggers(stage: Stage, file: Dockerfile) -> tuple[Instruction, ...]:
     return tuple(found)
 
 
-def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Needed:
+def resolve_stage(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> ResolvedStage:
     """What one stage stands on and copies from, given what FROM lines see. Raises UsageError with the line."""
     if wanted.replaces(stage):
-        return Needed(replace(stage, body=()), _replaced(file, stage, scope, wanted), {})
+        return ResolvedStage(replace(stage, body=()), _replaced(file, stage, scope, wanted), {})
     at = _at(file, stage.base.line.number)
     image = at(stage.base.image, scope)
     if not image:
@@ -183,15 +183,15 @@ def lead(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wante
             f"write FROM {below.base.name}",
         )
     ground = _staged(file, below, scope, wanted) if below is not None else _outside(image, wanted, explicit)
-    sources: dict[str, Ground] = {}
-    inherited = triggers(file.stages[ground.stage], file) if ground.origin is Origin.STAGE else ()
+    sources: dict[str, StageBase] = {}
+    inherited = triggers(file.stages[ground.stage], file) if ground.origin is OriginKind.STAGE else ()
     for one in (*inherited, *stage.body):
         if isinstance(one, Copy) and one.source_stage:
             sources[one.source_stage] = _copied(file, stage, one, scope, wanted)
-    return Needed(stage, ground, sources, inherited)
+    return ResolvedStage(stage, ground, sources, inherited)
 
 
-def _explicit(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Platform | None:
+def _explicit(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> Platform | None:
     """The platform that FROM says. Raises UsageError with the line."""
     if stage.base.platform is None:
         return None
@@ -205,34 +205,36 @@ def _explicit(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: 
         raise problem(file.file, number, error.what, error.hint) from None
 
 
-def _replaced(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Ground:
+def _replaced(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> StageBase:
     """The context that stands in for a stage, on the platform that its FROM says."""
     explicit = _explicit(file, stage, scope, wanted)
-    return Ground(Origin.CONTEXT, stage.base.name, -1, explicit or wanted.platform, explicit is not None)
+    return StageBase(OriginKind.CONTEXT, stage.base.name, -1, explicit or wanted.platform, explicit is not None)
 
 
-def _staged(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: Wanted) -> Ground:
+def _staged(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> StageBase:
     """A stage, or what stands in for it."""
     if wanted.replaces(stage):
         return _replaced(file, stage, scope, wanted)
-    return Ground(Origin.STAGE, stage.name, stage.number)
+    return StageBase(OriginKind.STAGE, stage.name, stage.number)
 
 
-def _outside(name: str, wanted: Wanted, explicit: Platform | None = None) -> Ground:
+def _outside(name: str, wanted: StageRequest, explicit: Platform | None = None) -> StageBase:
     """What a name leads to that no stage has."""
     platform, is_explicit = explicit or wanted.platform, explicit is not None
     if name == "scratch":
-        return Ground(Origin.SCRATCH, name, platform=platform, is_explicit=is_explicit)
+        return StageBase(OriginKind.SCRATCH, name, platform=platform, is_explicit=is_explicit)
     try:
         context = context_name(name)
     except UsageError:  # told where the image is asked for
         context = ""
     if context in wanted.contexts:
-        return Ground(Origin.CONTEXT, context, platform=platform, is_explicit=is_explicit)
-    return Ground(Origin.IMAGE, name, platform=platform, is_explicit=is_explicit)
+        return StageBase(OriginKind.CONTEXT, context, platform=platform, is_explicit=is_explicit)
+    return StageBase(OriginKind.IMAGE, name, platform=platform, is_explicit=is_explicit)
 
 
-def _copied(file: Dockerfile, stage: Stage, copy: Copy, scope: Mapping[str, str], wanted: Wanted) -> Ground:
+def _copied(
+    file: Dockerfile, stage: Stage, copy: Copy, scope: Mapping[str, str], wanted: StageRequest
+) -> StageBase:
     """What --from names: the last stage of that name in the file, a stage by number, a context or an image."""
     name, number = copy.source_stage, copy.line.number
     if "$" in name:

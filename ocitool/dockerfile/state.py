@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class HistoryLine:
     """A line of history; `layer` is the number of the layer it made, None for none."""
 
     created_by: str
     layer: int | None = None
 
 
-class State:
+class StageState:
     """A stage in the making."""
 
     def __init__(self, platform: Platform, escape: str) -> None:
@@ -39,13 +39,13 @@ class State:
         self.settings: dict[str, Any] = {}
         self.author = ""
         self.layers: list[tuple[Entry, ...]] = []
-        self.told: list[Told] = []
+        self.told: list[HistoryLine] = []
         self.variables: dict[str, str] = {}
         self.has_cmd = False
 
-    def fork(self) -> "State":
+    def fork(self) -> "StageState":
         """The start of a stage that is built upon this one."""
-        state = State(self.platform, self.escape)
+        state = StageState(self.platform, self.escape)
         state.base, state.files, state.author = self.base, self.files, self.author
         state.settings = {key: deepcopy(value) for key, value in self.settings.items() if key != "OnBuild"}
         state.layers, state.told = list(self.layers), list(self.told)
@@ -64,7 +64,7 @@ class State:
         """One more line of history, and the layer it made if there is anything in it."""
         if entries:
             self.layers.append(tuple(entries))
-        self.told.append(Told(line, len(self.layers) - 1 if entries else None))
+        self.told.append(HistoryLine(line, len(self.layers) - 1 if entries else None))
 
     # Words
 

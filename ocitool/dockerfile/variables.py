@@ -1,4 +1,4 @@
-"""What ARG, ENV and the platforms make visible, line after line.
+"""Variables that ARG, ENV and the platforms make visible, line after line.
 
 Spec: BuildKit's Dockerfile reference, "ARG", "Automatic platform ARGs in the global scope".
 """

@@ -13,7 +13,7 @@ from typing import Final
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader
@@ -61,7 +61,7 @@ def convert_manifest(document: Document, family: Family, *, drop_annotations: bo
     if family is Family.DOCKER:
         _check_docker(seen, drop_annotations=drop_annotations)
 
-    def change(tree: Tree) -> None:
+    def change(tree: JsonTree) -> None:
         _retype(tree, family.manifest)
         for descriptor in (tree["config"], *(tree["layers"] or ())):
             descriptor["mediaType"] = _twin(descriptor["mediaType"], family)
@@ -125,7 +125,7 @@ class _Converter:
         notes = self._consent(index, stale)
         dropped = {e.digest for e in stale}
 
-        def change(tree: Tree) -> None:
+        def change(tree: JsonTree) -> None:
             _retype(tree, self._family.index)
             tree["manifests"] = [e for e in tree["manifests"] if e["digest"] not in dropped]
             for entry in tree["manifests"]:
@@ -211,7 +211,7 @@ def _twin(media_type: str, family: Family) -> str:
     return twin
 
 
-def _retype(tree: Tree, media_type: str) -> None:
+def _retype(tree: JsonTree, media_type: str) -> None:
     """Set mediaType; where it was missing it comes right behind schemaVersion (K044)."""
     if "mediaType" in tree:
         tree["mediaType"] = media_type

@@ -1,4 +1,4 @@
-"""What refers to a manifest, on registries with the referrers API and on those without it.
+"""Referrers of a manifest, on registries with the referrers API and on those without it.
 
 Without the API a tag derived from the subject's digest holds an index of what refers to it, kept up to date
 by whoever pushes (K131). This module is that index's only home.
@@ -11,7 +11,7 @@ from typing import Final
 from ocitool.errors import Conflict, MalformedDocument, NotFound
 from ocitool.model import compose
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
@@ -69,7 +69,7 @@ def put_referrer(store: Store, document: Document, *tags: str, scope: Scope) -> 
     if subject is not None and not stored.subject_indexed:
         entry = referrer_entry(document).to_tree()
 
-        def add(entries: list[Tree]) -> None:
+        def add(entries: list[JsonTree]) -> None:
             if all(e.get("digest") != entry["digest"] for e in entries):
                 entries.append(entry)
 
@@ -82,7 +82,7 @@ def drop_referrer(store: Store, subject: Digest, digest: Digest, *, scope: Scope
     if _held(store, referrers_tag(subject)) is None:
         return
 
-    def drop(entries: list[Tree]) -> None:
+    def drop(entries: list[JsonTree]) -> None:
         entries[:] = [e for e in entries if e.get("digest") != digest]
 
     _edit_fallback(store, subject, drop, scope, lambda listed: digest not in listed)
@@ -91,7 +91,7 @@ def drop_referrer(store: Store, subject: Digest, digest: Digest, *, scope: Scope
 def _edit_fallback(
     store: Store,
     subject: Digest,
-    change: Callable[[list[Tree]], None],
+    change: Callable[[list[JsonTree]], None],
     scope: Scope,
     is_done: Callable[[set[Digest]], bool],
 ) -> None:

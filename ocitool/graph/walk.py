@@ -1,4 +1,4 @@
-"""What hangs below a manifest: edges, and a Snapshot of everything that can be read.
+"""Everything below a manifest: edges, and a Snapshot of all that can be read.
 
 An edge's role comes from where a descriptor stands, never from its media type alone: an index entry is
 fetched as a manifest even if its type is strange.

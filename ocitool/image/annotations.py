@@ -21,7 +21,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 
 
-class Level(StrEnum):
+class AnnotationLevel(StrEnum):
     """Which documents an annotation is written on; ROOT is the index where there is one, else the manifest."""
 
     ROOT = "root"
@@ -31,7 +31,7 @@ class Level(StrEnum):
 
 
 _LAYOUTS_OWN: Final = "index-descriptor"
-_TYPED: Final = (Level.INDEX, Level.MANIFEST, Level.ENTRY, _LAYOUTS_OWN)
+_TYPED: Final = (AnnotationLevel.INDEX, AnnotationLevel.MANIFEST, AnnotationLevel.ENTRY, _LAYOUTS_OWN)
 _PLACE: Final = re.compile(r"([a-z-]*)(?:\[([A-Za-z0-9_/.-]+)\])?")
 
 
@@ -39,7 +39,7 @@ _PLACE: Final = re.compile(r"([a-z-]*)(?:\[([A-Za-z0-9_/.-]+)\])?")
 class Annotation:
     """One annotation; with a platform it is for that one alone."""
 
-    level: Level
+    level: AnnotationLevel
     key: str
     value: str
     platform: Platform | None = None
@@ -59,17 +59,19 @@ class Annotations:
 
     def on_index(self) -> dict[str, str]:
         """What an index is annotated with."""
-        return self._at({Level.ROOT, Level.INDEX}, None)
+        return self._at({AnnotationLevel.ROOT, AnnotationLevel.INDEX}, None)
 
     def on_manifest(self, platform: Platform, *, is_root: bool) -> dict[str, str]:
         """What the manifest of a platform is annotated with; `is_root` says that no index is above it."""
-        return self._at({Level.ROOT, Level.MANIFEST} if is_root else {Level.MANIFEST}, platform)
+        return self._at(
+            {AnnotationLevel.ROOT, AnnotationLevel.MANIFEST} if is_root else {AnnotationLevel.MANIFEST}, platform
+        )
 
     def on_entry(self, platform: Platform) -> dict[str, str]:
         """What the index's entry of a platform is annotated with."""
-        return self._at({Level.ENTRY}, platform)
+        return self._at({AnnotationLevel.ENTRY}, platform)
 
-    def _at(self, levels: set[Level], platform: Platform | None) -> dict[str, str]:
+    def _at(self, levels: set[AnnotationLevel], platform: Platform | None) -> dict[str, str]:
         return {
             one.key: one.value
             for one in self.all
@@ -79,7 +81,7 @@ class Annotations:
     def check(self, platforms: Sequence[Platform], *, is_index: bool) -> None:
         """Raise UsageError for what would be written nowhere: an index that is not made, a platform not built."""
         for one in self.all:
-            if one.level in {Level.INDEX, Level.ENTRY} and not is_index:
+            if one.level in {AnnotationLevel.INDEX, AnnotationLevel.ENTRY} and not is_index:
                 raise UsageError(
                     f"annotation {one.key} is for an index, and one image is built",
                     hint="--index makes an index of one image too",
@@ -92,13 +94,15 @@ class Annotations:
 
 
 def plain(
-    pairs: Iterable[tuple[str, str]], level: Level = Level.ROOT, platform: Platform | None = None
+    pairs: Iterable[tuple[str, str]],
+    level: AnnotationLevel = AnnotationLevel.ROOT,
+    platform: Platform | None = None,
 ) -> Annotations:
     """Annotations that name no place of their own."""
     return Annotations(tuple(Annotation(level, key, value, platform) for key, value in pairs))
 
 
-def parse_annotation(text: str, default: Level) -> Annotations:
+def parse_annotation(text: str, default: AnnotationLevel) -> Annotations:
     """The annotations that one KEY=VALUE asks for; without a place they are of level `default`.
 
     Raises UsageError, Unsupported for `index-descriptor`, which only index.json of a layout has.
@@ -128,4 +132,4 @@ def _placed(place: str, key: str, value: str) -> Annotation:
             ability=word,
             hint="annotate the index itself with index:KEY=VALUE",
         )
-    return Annotation(Level(word), key, value, Platform.parse(found[2]) if found[2] else None)
+    return Annotation(AnnotationLevel(word), key, value, Platform.parse(found[2]) if found[2] else None)

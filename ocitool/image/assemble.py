@@ -27,7 +27,7 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LayerStep:
     """A layer of ours and the line that history tells of it."""
 
     layer: Layer
@@ -85,7 +85,7 @@ def choose_family(asked: str, base: Family | None, *, annotated: bool, kind: str
 def assemble(
     platform: Platform,
     family: Family,
-    steps: Sequence[Step],
+    steps: Sequence[LayerStep],
     options: ImageOptions,
     *,
     base: BaseImage | None,

@@ -35,7 +35,7 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class FoundBase:
     """A base as it was found: an image, or an index of images. Open `store` as long as this is used."""
 
     store: Reader
@@ -121,9 +121,9 @@ def check_fits(
     listener(Noted(what))
 
 
-def open_base(store: Reader, name: str) -> Base:
+def open_base(store: Reader, name: str) -> FoundBase:
     """Read the base under `name`. Raises NotFound, MalformedDocument."""
-    return Base(store, name, view(store.get_manifest(name)))
+    return FoundBase(store, name, view(store.get_manifest(name)))
 
 
 def _pick(entries: Sequence[Descriptor], platform: Platform) -> Descriptor | None:

@@ -1,4 +1,4 @@
-"""What programs expect of an image and an empty one lacks: `--with ca-certificates,zoneinfo,passwd,tmp`.
+"""Essentials that programs expect and an empty image lacks: `--with ca-certificates,zoneinfo,passwd,tmp`.
 
 The data is that of the Python packages certifi and tzdata and never this machine's own, so the same versions
 of them give the same bytes everywhere (ADR 0021). Only home of both; loaded when asked for.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry, FileContent
 
 EXTRAS: Final = ("ca-certificates", "zoneinfo", "passwd", "tmp")
@@ -78,13 +78,13 @@ def extra_entries(
     """
     entries: list[Entry] = []
     if "ca-certificates" in words and not exists(CA_BUNDLE):
-        entries.append(Entry(CA_BUNDLE, Kind.FILE, content=FileContent(_ca_bundle())))
+        entries.append(Entry(CA_BUNDLE, FileKind.FILE, content=FileContent(_ca_bundle())))
     if "zoneinfo" in words and not exists(ZONEINFO):
         entries += _zones()
     if "passwd" in words:
         entries += _account_entries(user, accounts)
     if "tmp" in words and not exists("tmp"):
-        entries.append(Entry("tmp", Kind.DIRECTORY, 0o1777))
+        entries.append(Entry("tmp", FileKind.DIRECTORY, 0o1777))
     return tuple(entries)
 
 
@@ -132,13 +132,13 @@ def _account_entries(user: str, base: Accounts | None) -> Iterator[Entry]:
         (GROUP, accounts.group, base and base.group),
     ):
         if text != before:
-            yield Entry(path, Kind.FILE, content=BytesContent(text.encode("utf-8", "surrogateescape")))
+            yield Entry(path, FileKind.FILE, content=BytesContent(text.encode("utf-8", "surrogateescape")))
     name = user.partition(":")[0]
     if base is None and name in {"nonroot", "65532"}:
-        yield Entry("home/nonroot", Kind.DIRECTORY, 0o755, 65532, 65532)
+        yield Entry("home/nonroot", FileKind.DIRECTORY, 0o755, 65532, 65532)
     elif home:
         uid, gid = _line(accounts.passwd, name)[2:4]
-        yield Entry(home.lstrip("/"), Kind.DIRECTORY, 0o755, int(uid), int(gid))
+        yield Entry(home.lstrip("/"), FileKind.DIRECTORY, 0o755, int(uid), int(gid))
 
 
 def _line(text: str, name: str) -> list[str]:
@@ -185,4 +185,4 @@ def _zones() -> Iterator[Entry]:
         for name in sorted(names):
             if not name.endswith((".py", ".pyc")):
                 path = Path(folder) / name
-                yield Entry(f"{ZONEINFO}/{path.relative_to(root)}", Kind.FILE, content=FileContent(path))
+                yield Entry(f"{ZONEINFO}/{path.relative_to(root)}", FileKind.FILE, content=FileContent(path))

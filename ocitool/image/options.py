@@ -1,4 +1,4 @@
-"""What is said about an image's configuration: checked, merged, and set the way a container runtime reads it.
+"""Options of an image's configuration: checked, merged, and set the way a container runtime reads them.
 
 Spec: image-spec config.md; Docker image spec.
 """

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ocitool.change.plan import Bring, Plan, PutManifest, Step, Tag
+from ocitool.change.plan import CopyFrom, Plan, PutManifest, Step, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.referrers import cosign_tags
 from ocitool.graph.walk import walk
@@ -20,7 +20,7 @@ from ocitool.tasks import Scope, TaskGroup
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CopyOptions:
     """How to copy.
 
     `platforms` takes only these, as an index of just those entries; with `sparse` the index stays as it is
@@ -35,7 +35,9 @@ class Wish:
     trust: bool = False
 
 
-def plan_copy(source: Reader, name: str, target: Store, tags: Sequence[str], wish: Wish, *, scope: Scope) -> Plan:
+def plan_copy(
+    source: Reader, name: str, target: Store, tags: Sequence[str], wish: CopyOptions, *, scope: Scope
+) -> Plan:
     """The plan that lets each tag in `target` hold what `name` holds in `source`.
 
     Everything below is brought first, each blob asked for. Raises NotFound for a name or platform that is
@@ -45,9 +47,11 @@ def plan_copy(source: Reader, name: str, target: Store, tags: Sequence[str], wis
     chosen, children = _chosen(source, name, document, wish)
     steps: list[Step] = []
     if children is None:
-        steps.append(Bring(source, Descriptor.of(document), name, wish.trust))
+        steps.append(CopyFrom(source, Descriptor.of(document), name, wish.trust))
     else:
-        steps += (Bring(source, child, str(child.platform or child.digest.short), wish.trust) for child in children)
+        steps += (
+            CopyFrom(source, child, str(child.platform or child.digest.short), wish.trust) for child in children
+        )
     if wish.referrers:
         kept = None if children is None else {child.digest for child in children}
         steps += _referring(source, name, target, kept, scope=scope)
@@ -68,7 +72,7 @@ def plan_copy(source: Reader, name: str, target: Store, tags: Sequence[str], wis
     return Plan(target.label, tuple(steps), notes=tuple(notes))
 
 
-def plan_copy_tags(source: Reader, target: Store, wish: Wish, *, scope: Scope) -> Plan:
+def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: Scope) -> Plan:
     """The plan that copies every tag of a repository or layout under its own name.
 
     What several tags reach is brought once. Raises NotFound where there is no tag.
@@ -82,7 +86,11 @@ def plan_copy_tags(source: Reader, target: Store, wish: Wish, *, scope: Scope) -
     for task in tasks:
         for step in task.result.steps:
             key = (
-                step.name if isinstance(step, Tag) else step.descriptor.digest if isinstance(step, Bring) else step
+                step.name
+                if isinstance(step, Tag)
+                else step.descriptor.digest
+                if isinstance(step, CopyFrom)
+                else step
             )
             steps.setdefault((type(step), key), step)
     ordered = sorted(steps.values(), key=lambda step: isinstance(step, Tag))
@@ -90,7 +98,7 @@ def plan_copy_tags(source: Reader, target: Store, wish: Wish, *, scope: Scope) -
 
 
 def _chosen(
-    source: Reader, name: str, document: Document, wish: Wish
+    source: Reader, name: str, document: Document, wish: CopyOptions
 ) -> tuple[Document, tuple[Descriptor, ...] | None]:
     """The document to tag, and the children to bring; None for everything below it."""
     if not wish.platforms:
@@ -123,7 +131,7 @@ def _index(document: Document) -> Index:
     return seen
 
 
-def _held(target: Store, tag: str, document: Document, wish: Wish) -> Document | None:
+def _held(target: Store, tag: str, document: Document, wish: CopyOptions) -> Document | None:
     try:
         held = target.get_manifest(tag)
     except NotFound:
@@ -148,12 +156,12 @@ def _referring(source: Reader, name: str, target: Store, kept: set[Digest] | Non
         tagged = {tag: group.spawn(_or_none(source), tag) for digest in digests for tag in cosign_tags(digest)}
     steps: list[Step] = []
     found = {one.digest: (one, subject) for subject, task in listed.items() for one in task.result}
-    steps += (Bring(source, one, one.artifact_type, subject=subject) for one, subject in found.values())
+    steps += (CopyFrom(source, one, one.artifact_type, subject=subject) for one, subject in found.values())
     for tag, task in tagged.items():
         if task.result is not None:
             steps += (
-                Bring(source, Descriptor.of(task.result), tag),
-                Tag(tag, task.result, _held(target, tag, task.result, Wish(replaces=True))),
+                CopyFrom(source, Descriptor.of(task.result), tag),
+                Tag(tag, task.result, _held(target, tag, task.result, CopyOptions(replaces=True))),
             )
     return steps
 

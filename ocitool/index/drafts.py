@@ -16,10 +16,10 @@ from typing import Any, Final
 from ocitool.change import plan as plans
 from ocitool.change.plan import Plan
 from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
-from ocitool.index.edit import Marks, marked
+from ocitool.index.edit import EntryChanges, marked
 from ocitool.index.entries import check_duplicates, check_family, family_of_entries
 from ocitool.index.members import elsewhere
-from ocitool.index.sources import Member, Source, resolve_each
+from ocitool.index.sources import Member, MemberSource, resolve_each
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Style, parse, write
 from ocitool.model.platform import Platform
@@ -38,7 +38,7 @@ class DraftMember:
 
     reference: str
     digest: Digest
-    marks: Marks = Marks()  # noqa: RUF009 - a frozen value
+    marks: EntryChanges = EntryChanges()  # noqa: RUF009 - a frozen value
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Draft:
         named = {m.reference: m for m in (*self.members, *members)}
         return replace(self, members=tuple(named.values()))
 
-    def annotated(self, reference: str, marks: Marks) -> "Draft":
+    def annotated(self, reference: str, marks: EntryChanges) -> "Draft":
         """The draft with marks on one member, over those it has. Raises NotFound."""
         if all(m.reference != reference for m in self.members):
             raise NotFound(
@@ -133,7 +133,7 @@ class Drawn:
         return tuple(f"{ref} was {old.short} and is {new.short} now" for ref, old, new in self.renewed)
 
 
-def draw(draft: Draft, sources: Sequence[Source], *, scope: Scope) -> Drawn:
+def draw(draft: Draft, sources: Sequence[MemberSource], *, scope: Scope) -> Drawn:
     """The document that a draft makes of what its images are now; `sources` stand for its members, in order.
 
     A member that is an index gives its children. Raises UsageError for two images of one platform, for
@@ -148,7 +148,7 @@ def draw(draft: Draft, sources: Sequence[Source], *, scope: Scope) -> Drawn:
     for number in order:
         said, group = draft.members[number], groups[number] or ()
         listed = _marked(said, group)
-        words[number] = (said.reference, listed[0].entry.platform if said.marks != Marks() else None)
+        words[number] = (said.reference, listed[0].entry.platform if said.marks != EntryChanges() else None)
         members += listed
         now = group[0].root if group else None
         if now is not None and now != said.digest:
@@ -179,7 +179,7 @@ def plan_push(drawn: Drawn, target: Store, tag: str) -> Plan:
 
 
 def _marked(said: DraftMember, group: Sequence[Member]) -> list[Member]:
-    if said.marks == Marks():
+    if said.marks == EntryChanges():
         return list(group)
     images = [m for m in group if not m.entry.descriptor.is_attestation]
     if len(images) != 1:
@@ -208,7 +208,7 @@ def _file_name(reference: str) -> str:
     return reference.replace(":", "-").replace("/", "_")
 
 
-def _over(old: Marks, new: Marks) -> Marks:
+def _over(old: EntryChanges, new: EntryChanges) -> EntryChanges:
     fields = {name: getattr(new, name) for name in (*_MARKS, "os_features") if getattr(new, name) is not None}
     return replace(old, **fields)
 
@@ -219,7 +219,7 @@ def _member(tree: Mapping[str, Any]) -> DraftMember:
     return DraftMember(
         tree["reference"],
         Digest(tree["digest"]),
-        Marks(**marks, os_features=None if features is None else tuple(features)),
+        EntryChanges(**marks, os_features=None if features is None else tuple(features)),
     )
 
 

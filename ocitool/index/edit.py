@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ocitool.errors import MalformedDocument, UsageError
-from ocitool.index.entries import Entry, Selector, check_duplicates, check_family, check_runnable, entries_of
+from ocitool.index.entries import IndexEntry, Selector, check_duplicates, check_family, check_runnable, entries_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Index, effective_type
@@ -21,7 +21,7 @@ MAX_DEPTH = 4
 """Levels of indexes inside indexes that are flattened; a hostile chain has to end (K020)."""
 
 
-def upsert(index: Index, new: Sequence[Entry], *, keep_both: bool = False) -> Document:
+def upsert(index: Index, new: Sequence[IndexEntry], *, keep_both: bool = False) -> Document:
     """The index with `new` in it: an entry for a platform that is there already takes its place (K001, K017).
 
     Where several old entries are for that platform, one is left. Attestations of replaced images leave
@@ -79,7 +79,7 @@ def keep(index: Index, selector: Selector, *, attestations: bool = True) -> Docu
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class EntryChanges:
     """What to set on entries; None leaves a field alone, an empty value removes it.
 
     A value of None in `annotations` removes that annotation.
@@ -100,7 +100,7 @@ class Marks:
         return replace(platform or Platform("", ""), **fields) if fields else platform
 
 
-def annotate(index: Index, selector: Selector, marks: Marks, *, allow_duplicates: bool = False) -> Document:
+def annotate(index: Index, selector: Selector, marks: EntryChanges, *, allow_duplicates: bool = False) -> Document:
     """The index with marks on the selected entries.
 
     Raises NotFound if nothing is selected, UsageError for a platform that does not exist, for two entries
@@ -140,7 +140,7 @@ def order(index: Index, platforms: Sequence[Platform] = ()) -> Document:
     old = entries_of(index)
     runnable = [e for e in old if not e.descriptor.is_attestation]
 
-    def rank(entry: Entry) -> tuple[object, ...]:
+    def rank(entry: IndexEntry) -> tuple[object, ...]:
         if not platforms:
             return _name_rank(entry.platform)
         numbers = [n for n, p in enumerate(platforms) if Selector((p,)).matches(entry)]
@@ -163,7 +163,7 @@ def flatten(index: Index, nested: Mapping[Digest, Index]) -> Document:
     """
     if not any(e.digest in nested or mediatype.is_index(e.media_type) for e in index.entries):
         return index.document
-    listed: list[Entry] = []
+    listed: list[IndexEntry] = []
     seen: set[tuple[Digest, Platform | None]] = set()
 
     def walk(level: Index, depth: int) -> None:
@@ -188,16 +188,16 @@ def family_of(index: Index) -> Family:
     return mediatype.family_of(effective_type(index.document)) or Family.OCI
 
 
-def _with(index: Index, entries: Iterable[Entry]) -> Document:
+def _with(index: Index, entries: Iterable[IndexEntry]) -> Document:
     trees = [entry.tree for entry in entries]
 
-    def change(tree: Tree) -> None:
+    def change(tree: JsonTree) -> None:
         tree["manifests"] = trees
 
     return index.document.edit(change)
 
 
-def _places_of(listed: Sequence[Entry], entry: Entry, *, keep_both: bool) -> list[int]:
+def _places_of(listed: Sequence[IndexEntry], entry: IndexEntry, *, keep_both: bool) -> list[int]:
     """Where the entries stand that a new one takes the place of."""
     platform = entry.platform
     if keep_both:
@@ -207,24 +207,24 @@ def _places_of(listed: Sequence[Entry], entry: Entry, *, keep_both: bool) -> lis
     return [n for n, e in enumerate(listed) if e.platform is not None and e.platform.same(platform)]
 
 
-def _is_twin(there: Entry, entry: Entry) -> bool:
+def _is_twin(there: IndexEntry, entry: IndexEntry) -> bool:
     return there.digest == entry.digest and there.platform == entry.platform
 
 
-def _place_for(listed: Sequence[Entry], entry: Entry) -> int:
+def _place_for(listed: Sequence[IndexEntry], entry: IndexEntry) -> int:
     """Behind the last image; attestations behind everything."""
     if entry.descriptor.is_attestation:
         return len(listed)
     return 1 + max((n for n, e in enumerate(listed) if not e.descriptor.is_attestation), default=-1)
 
 
-def _without_orphans(old: Sequence[Entry], listed: Sequence[Entry]) -> list[Entry]:
+def _without_orphans(old: Sequence[IndexEntry], listed: Sequence[IndexEntry]) -> list[IndexEntry]:
     """Without attestations whose image was there before and is no more (K022: never pointed at another)."""
     gone = {e.digest for e in old} - {e.digest for e in listed}
     return [e for e in listed if not (e.descriptor.is_attestation and e.descriptor.attested in gone)]
 
 
-def marked(entry: Entry, marks: Marks) -> Entry:
+def marked(entry: IndexEntry, marks: EntryChanges) -> IndexEntry:
     """The entry with marks on it. Raises UsageError for a platform that does not exist."""
     platform = marks.on(entry.descriptor.platform)
     if platform is not None and platform != entry.descriptor.platform:
@@ -238,13 +238,13 @@ def marked(entry: Entry, marks: Marks) -> Entry:
         tree["platform"] = kept | known
     if marks.annotations:
         _set_annotations(tree, marks.annotations)
-    return Entry(replace(entry.descriptor, platform=platform), tree)
+    return IndexEntry(replace(entry.descriptor, platform=platform), tree)
 
 
 _PLATFORM_KEYS = frozenset({"architecture", "os", "os.version", "os.features", "variant", "features"})
 
 
-def _set_annotations(tree: Tree, annotations: Mapping[str, str | None]) -> None:
+def _set_annotations(tree: JsonTree, annotations: Mapping[str, str | None]) -> None:
     has = dict(tree.get("annotations") or {})
     for key, value in annotations.items():
         if value is None:
@@ -266,5 +266,5 @@ def _name_rank(platform: Platform | None) -> tuple[object, ...]:
     return (p.os != "linux", p.os, first, p.architecture, p.variant, version)
 
 
-def _digest_or_own(entry: Entry) -> Digest:
+def _digest_or_own(entry: IndexEntry) -> Digest:
     return Digest(entry.descriptor.attested) if entry.descriptor.attested else entry.digest

@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 from ocitool.errors import NotFound, UsageError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Tree
+from ocitool.model.document import JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """One entry: `tree` is written as it stands, with keys that we do not know (K019)."""
 
     descriptor: Descriptor
-    tree: Mapping[str, Tree] = field(hash=False, compare=False)
+    tree: Mapping[str, JsonTree] = field(hash=False, compare=False)
 
     @classmethod
-    def of(cls, descriptor: Descriptor) -> "Entry":
+    def of(cls, descriptor: Descriptor) -> "IndexEntry":
         """An entry of our own making."""
         return cls(descriptor, descriptor.to_tree())
 
@@ -42,10 +42,10 @@ class Entry:
         return str(self.platform) if self.platform else self.digest.short
 
 
-def entries_of(index: Index) -> tuple[Entry, ...]:
+def entries_of(index: Index) -> tuple[IndexEntry, ...]:
     """The entries of an index with the objects they are written as, in document order."""
     trees = index.document.tree()["manifests"]
-    return tuple(Entry(descriptor, tree) for descriptor, tree in zip(index.entries, trees, strict=True))
+    return tuple(IndexEntry(descriptor, tree) for descriptor, tree in zip(index.entries, trees, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class Selector:
     platforms: tuple[Platform, ...] = ()
     digests: tuple[Digest, ...] = ()
 
-    def matches(self, entry: Entry) -> bool:
+    def matches(self, entry: IndexEntry) -> bool:
         """Whether the entry is one of those meant; attestations only by their digest."""
         return entry.digest in self.digests or any(_meant(platform, entry) for platform in self.platforms)
 
-    def check(self, entries: Iterable[Entry], where: str) -> None:
+    def check(self, entries: Iterable[IndexEntry], where: str) -> None:
         """Raise NotFound for a platform or digest that matches none of the entries, listing what there is."""
         listed = tuple(entries)
         absent = [str(p) for p in self.platforms if not any(_meant(p, entry) for entry in listed)]
@@ -73,7 +73,7 @@ class Selector:
             )
 
 
-def available(entries: Iterable[Entry]) -> str:
+def available(entries: Iterable[IndexEntry]) -> str:
     """A line that lists the platforms there are, with OS versions and without attestations (K013)."""
     names = [entry.label for entry in entries if not entry.descriptor.is_attestation]
     return f"there is {', '.join(names)}" if names else "there is nothing to run in it"
@@ -87,9 +87,9 @@ def check_runnable(platform: Platform, what: str) -> None:
         raise UsageError(f"{what} would be for {platform}, which is no platform", hint=hint)
 
 
-def check_duplicates(entries: Iterable[Entry]) -> None:
+def check_duplicates(entries: Iterable[IndexEntry]) -> None:
     """Raise UsageError if two entries are for one platform after normalising, naming both (K001, K017)."""
-    seen: dict[Platform, Entry] = {}
+    seen: dict[Platform, IndexEntry] = {}
     for entry in entries:
         if entry.platform is None:
             continue
@@ -102,7 +102,7 @@ def check_duplicates(entries: Iterable[Entry]) -> None:
             )
 
 
-def family_of_entries(entries: Iterable[Entry], default: Family = Family.DOCKER) -> Family:
+def family_of_entries(entries: Iterable[IndexEntry], default: Family = Family.DOCKER) -> Family:
     """The one family that all entries belong to (K023); `default` where none says.
 
     Raises UsageError if they are mixed: an index of mixed families is refused by registries.
@@ -117,7 +117,7 @@ def family_of_entries(entries: Iterable[Entry], default: Family = Family.DOCKER)
     return next(iter(found), default)
 
 
-def check_family(entries: Iterable[Entry], family: Family) -> None:
+def check_family(entries: Iterable[IndexEntry], family: Family) -> None:
     """Raise UsageError for an entry of the other family, and for what a Docker list cannot carry (K023, K032)."""
     for entry in entries:
         has = mediatype.family_of(entry.descriptor.media_type)
@@ -132,7 +132,7 @@ def check_family(entries: Iterable[Entry], family: Family) -> None:
             )
 
 
-def _meant(platform: Platform, entry: Entry) -> bool:
+def _meant(platform: Platform, entry: IndexEntry) -> bool:
     has = entry.platform
     if has is None:
         return False

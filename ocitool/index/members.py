@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ocitool.change.plan import Bring, PutManifest
+from ocitool.change.plan import CopyFrom, PutManifest
 from ocitool.errors import UsageError
 from ocitool.graph.convert import Losses, convert_manifest
-from ocitool.index.entries import Entry
+from ocitool.index.entries import IndexEntry
 from ocitool.index.sources import Member
 from ocitool.model import mediatype
 from ocitool.model.document import Document
@@ -15,10 +15,10 @@ from ocitool.model.views import Descriptor
 from ocitool.store.base import Reader
 
 
-def elsewhere(members: Iterable[Member], target: Reader) -> list[Bring]:
+def elsewhere(members: Iterable[Member], target: Reader) -> list[CopyFrom]:
     """Steps that bring every manifest which lives elsewhere to the target, each once."""
     found = {m.entry.digest: m for m in members if m.store.label != target.label}
-    return [Bring(m.store, m.entry.descriptor, m.entry.label) for m in found.values()]
+    return [CopyFrom(m.store, m.entry.descriptor, m.entry.label) for m in found.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Fitted:
     """Members of one family, the steps that store what they need, and what the user should know."""
 
     members: tuple[Member, ...]
-    content: tuple[Bring | PutManifest, ...]
+    content: tuple[CopyFrom | PutManifest, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -85,4 +85,4 @@ def _renamed(member: Member, after: Document, family: Family) -> Member:
     names = {"mediaType": after.media_type, "digest": str(after.digest), "size": after.size}
     gone = {"annotations", "artifactType", "data"} if family is Family.DOCKER else {"data"}
     tree = {key: value for key, value in member.entry.tree.items() if key not in gone} | names
-    return Member(Entry(Descriptor.from_tree(tree), tree), member.store, after, member.root, member.label)
+    return Member(IndexEntry(Descriptor.from_tree(tree), tree), member.store, after, member.root, member.label)

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ocitool.change import plan as plans
-from ocitool.change.plan import Bring, Plan, PutManifest, Tag
+from ocitool.change.plan import CopyFrom, Plan, PutManifest, Tag
 from ocitool.errors import NotFound, UsageError
 from ocitool.graph.convert import KEEP_ALL, Losses, convert
 from ocitool.index import edit
-from ocitool.index.entries import Entry, check_duplicates, check_family, family_of_entries
+from ocitool.index.entries import IndexEntry, check_duplicates, check_family, family_of_entries
 from ocitool.index.members import Fitted, elsewhere, fit
-from ocitool.index.sources import Source, inner_indexes, resolve
+from ocitool.index.sources import MemberSource, inner_indexes, resolve
 from ocitool.model.digest import as_digest
-from ocitool.model.document import Document, Tree, write
+from ocitool.model.document import Document, JsonTree, write
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Index, view
 from ocitool.store.base import Reader, Store
@@ -25,14 +25,14 @@ from ocitool.tasks import Scope, TaskGroup
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class IndexRequest:
     """How an index is to be made.
 
     `family` None takes the children's (K023); naming one converts children of the other. `append` starts
     from what the first tag holds. `losses` says what a conversion may leave behind.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[MemberSource, ...]
     family: Family | None = None
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     append: bool = False
@@ -42,7 +42,7 @@ class Request:
     losses: Losses = KEEP_ALL
 
 
-def plan_create(target: Store, tags: Sequence[str], request: Request, *, scope: Scope) -> Plan:
+def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, scope: Scope) -> Plan:
     """The plan of an index of the sources under every tag.
 
     Raises UsageError for two sources of one platform, mixed families without a choice, annotations on a
@@ -89,7 +89,7 @@ def plan_create(target: Store, tags: Sequence[str], request: Request, *, scope: 
     return Plan(target.label, tuple(steps), notes=tuple(notes))
 
 
-def plan_add(target: Store, name: str, request: Request, *, tags: Sequence[str] = (), scope: Scope) -> Plan:
+def plan_add(target: Store, name: str, request: IndexRequest, *, tags: Sequence[str] = (), scope: Scope) -> Plan:
     """The plan that puts the sources into the index under `name`; a platform that is there is replaced.
 
     With `family` set in the request, sources of another family than the index are converted.
@@ -157,7 +157,7 @@ def _replace(
     after: Document,
     tags: Sequence[str],
     *,
-    content: Iterable[Bring | PutManifest] = (),
+    content: Iterable[CopyFrom | PutManifest] = (),
     replaced: Iterable[Document] = (),
     notes: Iterable[str] = (),
 ) -> Plan:
@@ -179,7 +179,7 @@ def _replace(
     )
 
 
-def _sorted(content: Iterable[Bring | PutManifest]) -> list[Bring | PutManifest]:
+def _sorted(content: Iterable[CopyFrom | PutManifest]) -> list[CopyFrom | PutManifest]:
     return sorted(content, key=lambda step: isinstance(step, PutManifest))
 
 
@@ -201,11 +201,11 @@ def _start(held: Document | None, tag: str) -> Index | None:
     return None if held is None else _index(held, tag)
 
 
-def _compose(entries: Sequence[Entry], family: Family, annotations: Mapping[str, str]) -> Document:
+def _compose(entries: Sequence[IndexEntry], family: Family, annotations: Mapping[str, str]) -> Document:
     check_family(entries, family)
     if annotations and family is Family.DOCKER:
         raise UsageError("a Docker manifest list cannot carry annotations", hint="add --format oci")  # K032
-    tree: dict[str, Tree] = {
+    tree: dict[str, JsonTree] = {
         "schemaVersion": 2,
         "mediaType": family.index,
         "manifests": [entry.tree for entry in entries],

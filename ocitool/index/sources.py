@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from ocitool.errors import MalformedDocument, NotFound, OcitoolError, UsageError
 from ocitool.index.edit import MAX_DEPTH
-from ocitool.index.entries import Entry, Selector, available, entries_of
+from ocitool.index.entries import IndexEntry, Selector, available, entries_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
@@ -44,7 +44,7 @@ class SourceName:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class MemberSource:
     """An opened source: a store, a name in it, and the platform asked for. `label` is for messages."""
 
     store: Reader
@@ -61,7 +61,7 @@ class Member:
     user called the source, with the digest behind it for an entry of an index.
     """
 
-    entry: Entry
+    entry: IndexEntry
     store: Reader
     document: Document | None = None
     root: Digest | None = None
@@ -69,8 +69,8 @@ class Member:
 
 
 def resolve(
-    sources: Sequence[Source], *, scope: Scope, attestations: bool = True, skip_missing: bool = False
-) -> tuple[tuple[Member, ...], tuple[Source, ...]]:
+    sources: Sequence[MemberSource], *, scope: Scope, attestations: bool = True, skip_missing: bool = False
+) -> tuple[tuple[Member, ...], tuple[MemberSource, ...]]:
     """The members that the sources stand for, in order, and the sources that were skipped as missing.
 
     One request for an image and one for its config; an index costs one for itself (K019). Images come
@@ -87,7 +87,7 @@ def resolve(
 
 
 def resolve_each(
-    sources: Sequence[Source], *, scope: Scope, skip_missing: bool = False
+    sources: Sequence[MemberSource], *, scope: Scope, skip_missing: bool = False
 ) -> list[tuple[Member, ...] | None]:
     """The members of each source, in the order of the sources; None for one that was skipped as missing."""
     width = max((source.store.traits.concurrency for source in sources), default=1)
@@ -133,7 +133,7 @@ def platform_of(store: Reader, manifest: Manifest, what: str) -> Platform:
     return replace(says, variant="v7") if says.architecture == "arm" and not says.variant else says
 
 
-def _try(source: Source, scope: Scope, *, skip_missing: bool) -> tuple[Member, ...] | None:
+def _try(source: MemberSource, scope: Scope, *, skip_missing: bool) -> tuple[Member, ...] | None:
     what = source.label or f"{source.store.label}:{source.name}"
     try:
         document = source.store.get_manifest(source.name)
@@ -148,7 +148,7 @@ def _try(source: Source, scope: Scope, *, skip_missing: bool) -> tuple[Member, .
         raise
 
 
-def _members(source: Source, document: Document, what: str, scope: Scope) -> tuple[Member, ...]:
+def _members(source: MemberSource, document: Document, what: str, scope: Scope) -> tuple[Member, ...]:
     seen = view(document)
     match seen:
         case Manifest():
@@ -156,14 +156,14 @@ def _members(source: Source, document: Document, what: str, scope: Scope) -> tup
             descriptor = replace(Descriptor.of(document), platform=platform)
             if not seen.is_image:
                 descriptor = replace(descriptor, artifact_type=seen.effective_artifact_type)
-            return (Member(Entry.of(descriptor), source.store, document, document.digest, what),)
+            return (Member(IndexEntry.of(descriptor), source.store, document, document.digest, what),)
         case Index():
             return _from_index(source, seen, what, scope)
         case Opaque(why=why):
             raise UsageError(f"{what} cannot be listed in an index: {why}")  # K125
 
 
-def _from_index(source: Source, index: Index, what: str, scope: Scope) -> tuple[Member, ...]:
+def _from_index(source: MemberSource, index: Index, what: str, scope: Scope) -> tuple[Member, ...]:
     entries = list(_flat(index, inner_indexes(source.store, index, scope=scope)))
     with TaskGroup(scope, source.store.traits.concurrency) as group:
         tasks = {
@@ -179,14 +179,14 @@ def _from_index(source: Source, index: Index, what: str, scope: Scope) -> tuple[
     return tuple(Member(e, source.store, root=root, label=f"{what}@{e.digest}") for e in entries)
 
 
-def _flat(index: Index, nested: Mapping[Digest, Index]) -> list[Entry]:
-    found: list[Entry] = []
+def _flat(index: Index, nested: Mapping[Digest, Index]) -> list[IndexEntry]:
+    found: list[IndexEntry] = []
     for entry in entries_of(index):
         found += _flat(nested[entry.digest], nested) if entry.digest in nested else [entry]
     return found
 
 
-def _only(entries: Sequence[Entry], platform: Platform, what: str) -> list[Entry]:
+def _only(entries: Sequence[IndexEntry], platform: Platform, what: str) -> list[IndexEntry]:
     wanted = Selector((platform,))
     chosen = [e for e in entries if wanted.matches(e)]
     if not chosen:
@@ -195,14 +195,14 @@ def _only(entries: Sequence[Entry], platform: Platform, what: str) -> list[Entry
     return [*chosen, *(e for e in entries if e.descriptor.is_attestation and e.descriptor.attested in kept)]
 
 
-def _completed(store: Reader, entry: Entry, what: str) -> Entry:
+def _completed(store: Reader, entry: IndexEntry, what: str) -> IndexEntry:
     """The entry with its platform taken from the child's config (K014); artifacts have none."""
     child = view(store.get_manifest(str(entry.digest)))
     if not isinstance(child, Manifest) or not child.is_image:
         return entry
     platform = platform_of(store, child, f"{what}@{entry.digest}")
     tree = {key: value for key, value in entry.tree.items() if key != "platform"} | {"platform": platform.to_tree()}
-    return Entry(replace(entry.descriptor, platform=platform), tree)
+    return IndexEntry(replace(entry.descriptor, platform=platform), tree)
 
 
 def _index(store: Reader, digest: Digest) -> Index:

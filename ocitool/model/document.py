@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.digest import Digest
 
-Tree: TypeAlias = Any
+JsonTree: TypeAlias = Any
 """Parsed JSON: dict, list, str, int, float, bool, None."""
 
 MANIFEST_LIMIT: Final = 4 * 1024 * 1024
@@ -65,11 +65,11 @@ class Document:
         """Number of bytes."""
         return len(self.raw)
 
-    def tree(self) -> Tree:
+    def tree(self) -> JsonTree:
         """A fresh parse of the bytes, strict: see `parse`. Raises MalformedDocument."""
         return parse(self.raw)
 
-    def edit(self, change: Callable[[Tree], object]) -> "Document":
+    def edit(self, change: Callable[[JsonTree], object]) -> "Document":
         """The document after `change` has altered the tree in place; this very object if nothing changed.
 
         What `change` returns is ignored. Unknown keys, key order and the bytes of untouched values stay.
@@ -89,7 +89,7 @@ class Document:
         return Document(_encode(emitted), media_type)
 
 
-def parse(data: bytes) -> Tree:
+def parse(data: bytes) -> JsonTree:
     """The JSON text in `data`: UTF-8, one value, no duplicate keys, no NaN, at most 64 levels deep.
 
     Raises MalformedDocument with the byte offset where one is known. Spec: I-JSON (RFC 7493).
@@ -142,7 +142,7 @@ def _too_deep(text: str) -> bool:
     return False
 
 
-def _identical(a: Tree, b: Tree) -> bool:
+def _identical(a: JsonTree, b: JsonTree) -> bool:
     """Equal including key order and the difference between 1, 1.0 and true."""
     return json.dumps(a) == json.dumps(b)
 
@@ -176,7 +176,7 @@ class Style:
             newline="\r\n" if indented and "\r\n" in indented.group() else "\n",
         )
 
-    def dump(self, value: Tree) -> str:
+    def dump(self, value: JsonTree) -> str:
         """`value` in this style, its lines parted by a line feed; no final newline."""
         return json.dumps(
             value,
@@ -193,7 +193,7 @@ class _Node:
 
     start: int
     end: int
-    value: Tree
+    value: JsonTree
     items: "tuple[_Item, ...] | None" = None
 
 
@@ -226,7 +226,7 @@ class _Emitter:
         self._style = style
         self._scan = json.JSONDecoder(object_pairs_hook=_unique)
 
-    def splice(self, after: Tree) -> str:
+    def splice(self, after: JsonTree) -> str:
         """The old text with its value replaced by `after`."""
         start = self._skip(0)
         root = self._locate(start)
@@ -256,7 +256,7 @@ class _Emitter:
         value = dict(zip([item.key for item in items], values, strict=True)) if mark == "{" else values
         return _Node(start, at + 1, value, tuple(items))
 
-    def _emit(self, value: Tree, node: _Node | None, style: Style, lead: str) -> str:
+    def _emit(self, value: JsonTree, node: _Node | None, style: Style, lead: str) -> str:
         """`value` as text; `lead` is the indentation of the line it stands on."""
         if node is not None and _identical(value, node.value):
             return self._text[node.start : node.end]
@@ -265,7 +265,7 @@ class _Emitter:
         text = style.dump(value)
         return text.replace("\n", style.newline + lead) if style.indent else text
 
-    def _refill(self, value: Tree, node: _Node, items: tuple[_Item, ...], style: Style) -> str:
+    def _refill(self, value: JsonTree, node: _Node, items: tuple[_Item, ...], style: Style) -> str:
         """A container with other contents in its own layout."""
         opening = self._text[node.start + 1 : items[0].start]
         closing = self._text[items[-1].node.end : node.end - 1]
@@ -285,7 +285,9 @@ class _Emitter:
             out += (gaps[before.old] if follows and before.old is not None else gap) + part.text
         return out + closing + self._text[node.end - 1]
 
-    def _members(self, value: dict[str, Tree], items: tuple[_Item, ...], style: Style, lead: str) -> list[_Part]:
+    def _members(
+        self, value: dict[str, JsonTree], items: tuple[_Item, ...], style: Style, lead: str
+    ) -> list[_Part]:
         old = {item.key: number for number, item in enumerate(items)}
         first = self._text[items[0].start : items[0].node.start]
         colon = first[self._scan.raw_decode(first)[1] :]
@@ -300,7 +302,7 @@ class _Emitter:
                 parts.append(_Part(head + self._emit(member, items[number].node, style, lead), number))
         return parts
 
-    def _elements(self, value: list[Tree], items: tuple[_Item, ...], style: Style, lead: str) -> list[_Part]:
+    def _elements(self, value: list[JsonTree], items: tuple[_Item, ...], style: Style, lead: str) -> list[_Part]:
         places = _pair(value, [item.node.value for item in items])
         return [
             _Part(self._emit(element, None if place is None else items[place].node, style, lead), place)
@@ -308,7 +310,7 @@ class _Emitter:
         ]
 
 
-def _pair(values: list[Tree], before: list[Tree]) -> list[int | None]:
+def _pair(values: list[JsonTree], before: list[JsonTree]) -> list[int | None]:
     """For each value of a changed list the old item it continues, if any: an equal one before others."""
     free: dict[str, list[int]] = {}
     for number, old in enumerate(before):
@@ -335,7 +337,7 @@ COMPACT: Final = Style(indent="", comma=",", colon=":", ascii_only=False)
 """For configs that we write."""
 
 
-def write(tree: Tree, media_type: str, style: Style = PRETTY) -> Document:
+def write(tree: JsonTree, media_type: str, style: Style = PRETTY) -> Document:
     """A new document of our own making: key order as given, no final newline, the same bytes everywhere."""
     return Document(_encode(style.dump(tree)), media_type)
 

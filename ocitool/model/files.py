@@ -20,7 +20,7 @@ MAX_PATH: Final = 4096
 """Longest path and longest link target in bytes, as on Linux."""
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What a file is; the values are ustar's type flags."""
 
     FILE = "0"

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from ocitool.errors import Ambiguous, MalformedDocument
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document, Served, Tree
+from ocitool.model.document import Document, JsonTree, Served
 from ocitool.model.platform import Platform
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
@@ -47,7 +47,7 @@ class Descriptor:
         return cls(document.media_type, document.digest, document.size, platform)
 
     @classmethod
-    def from_tree(cls, tree: Tree, pointer: str = "") -> "Descriptor":
+    def from_tree(cls, tree: JsonTree, pointer: str = "") -> "Descriptor":
         """The descriptor at `pointer` of a parsed document. Raises MalformedDocument with the pointer."""
         if not isinstance(tree, Mapping):
             raise MalformedDocument(f"descriptor at {pointer or '/'} is not an object", pointer=pointer)
@@ -69,9 +69,9 @@ class Descriptor:
             data=_data(tree, pointer),
         )
 
-    def to_tree(self) -> dict[str, Tree]:
+    def to_tree(self) -> dict[str, JsonTree]:
         """The descriptor as an object for a new document, keys in the order of the specification."""
-        tree: dict[str, Tree] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
+        tree: dict[str, JsonTree] = {"mediaType": self.media_type, "digest": str(self.digest), "size": self.size}
         if self.urls:
             tree["urls"] = list(self.urls)
         if self.annotations:
@@ -207,7 +207,7 @@ def is_schema_1(document: Document) -> bool:
     return _is_schema_1(document, document.tree())
 
 
-def _is_schema_1(document: Document, tree: Tree) -> bool:
+def _is_schema_1(document: Document, tree: JsonTree) -> bool:
     return document.media_type in mediatype.SCHEMA1_TYPES or (
         isinstance(tree, Mapping) and tree.get("schemaVersion") == 1
     )
@@ -224,7 +224,7 @@ def effective_type(document: Document) -> str:
             return own if isinstance(own, str) and own else document.media_type
 
 
-def _index(document: Document, tree: Mapping[str, Tree]) -> Index:
+def _index(document: Document, tree: Mapping[str, JsonTree]) -> Index:
     _version(tree)
     entries = tree.get("manifests")
     if not isinstance(entries, list):
@@ -239,7 +239,7 @@ def _index(document: Document, tree: Mapping[str, Tree]) -> Index:
     )
 
 
-def _manifest(document: Document, tree: Mapping[str, Tree]) -> Manifest:
+def _manifest(document: Document, tree: Mapping[str, JsonTree]) -> Manifest:
     _version(tree)
     layers = tree.get("layers")
     if layers is None and "layers" in tree:
@@ -283,7 +283,7 @@ class ImageConfig:
     history: tuple[History, ...] = ()
     created: str = ""
     author: str = ""
-    settings: Mapping[str, Tree] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    settings: Mapping[str, JsonTree] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     @classmethod
     def of(cls, document: Document) -> "ImageConfig":
@@ -305,7 +305,7 @@ class ImageConfig:
             settings=MappingProxyType(dict(settings or {})),
         )
 
-    def setting(self, key: str) -> Tree:
+    def setting(self, key: str) -> JsonTree:
         """One value of `settings`, None if absent."""
         return self.settings.get(key)
 
@@ -313,7 +313,7 @@ class ImageConfig:
 _PLATFORM_KEYS: Final = ("os", "architecture", "variant", "os.version", "os.features")
 
 
-def _diff_ids(tree: Mapping[str, Tree]) -> tuple[Digest, ...]:
+def _diff_ids(tree: Mapping[str, JsonTree]) -> tuple[Digest, ...]:
     rootfs = tree.get("rootfs")
     if not isinstance(rootfs, Mapping) or rootfs.get("type") != "layers":
         raise MalformedDocument("rootfs is not of type layers", pointer="/rootfs/type")
@@ -330,7 +330,7 @@ def _diff_ids(tree: Mapping[str, Tree]) -> tuple[Digest, ...]:
     return tuple(found)
 
 
-def _histories(tree: Mapping[str, Tree]) -> Iterator[History]:
+def _histories(tree: Mapping[str, JsonTree]) -> Iterator[History]:
     entries = tree.get("history")
     if entries is None:
         return
@@ -349,17 +349,17 @@ def _histories(tree: Mapping[str, Tree]) -> Iterator[History]:
         )
 
 
-def _version(tree: Mapping[str, Tree]) -> None:
+def _version(tree: Mapping[str, JsonTree]) -> None:
     if tree.get("schemaVersion", 2) != 2:
         raise MalformedDocument(f"schemaVersion is {tree.get('schemaVersion')!r}, not 2", pointer="/schemaVersion")
 
 
-def _subject(tree: Mapping[str, Tree]) -> Descriptor | None:
+def _subject(tree: Mapping[str, JsonTree]) -> Descriptor | None:
     subject = tree.get("subject")
     return None if subject is None else Descriptor.from_tree(subject, "/subject")
 
 
-def _string(tree: Mapping[str, Tree], key: str, pointer: str) -> str:
+def _string(tree: Mapping[str, JsonTree], key: str, pointer: str) -> str:
     value = tree.get(key)
     if value is None:
         return ""
@@ -368,7 +368,7 @@ def _string(tree: Mapping[str, Tree], key: str, pointer: str) -> str:
     return value
 
 
-def _strings(tree: Mapping[str, Tree], key: str, pointer: str) -> tuple[str, ...]:
+def _strings(tree: Mapping[str, JsonTree], key: str, pointer: str) -> tuple[str, ...]:
     value = tree.get(key)
     if value is None:
         return ()
@@ -377,14 +377,14 @@ def _strings(tree: Mapping[str, Tree], key: str, pointer: str) -> tuple[str, ...
     return tuple(value)
 
 
-def _size(tree: Mapping[str, Tree], pointer: str) -> int:
+def _size(tree: Mapping[str, JsonTree], pointer: str) -> int:
     size = tree.get("size")
     if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < 2**63:
         raise MalformedDocument(f"size at {pointer}/size is not a byte count", pointer=f"{pointer}/size")
     return size
 
 
-def _annotations(tree: Mapping[str, Tree], pointer: str) -> Mapping[str, str]:
+def _annotations(tree: Mapping[str, JsonTree], pointer: str) -> Mapping[str, str]:
     value = tree.get("annotations")
     if value is None:
         return EMPTY
@@ -393,7 +393,7 @@ def _annotations(tree: Mapping[str, Tree], pointer: str) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
 
-def _data(tree: Mapping[str, Tree], pointer: str) -> bytes | None:
+def _data(tree: Mapping[str, JsonTree], pointer: str) -> bytes | None:
     text = _string(tree, "data", pointer)
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""What goes into a layer: entries as values, found in directories or named by copy rules.
+"""Entries of a layer as values, found in directories or named by copy rules.
 
 Nothing of this machine leaks into them: owners are 0:0, modes come from the executable bit and not from
 the umask, times are the epoch's, and of the extended attributes only file capabilities are taken.
@@ -14,7 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
 from ocitool.model.digest import Digest
-from ocitool.model.files import MAX_PATH, WHITEOUT, Kind, clean, name_bytes, parent, resolve
+from ocitool.model.files import MAX_PATH, WHITEOUT, FileKind, clean, name_bytes, parent, resolve
 from ocitool.model.platform import Platform
 from ocitool.pack.file_identity import stamp_of
 
@@ -157,7 +157,7 @@ class Entry:
     """
 
     path: str
-    kind: Kind
+    kind: FileKind
     mode: int = 0o644
     uid: int = 0
     gid: int = 0
@@ -173,14 +173,14 @@ class Entry:
             raise UsageError(f"not a path for a layer: {self.path[:200]!r}")
         if WHITEOUT in self.path:
             self._check_whiteout()
-        if self.kind is Kind.SYMLINK and (not self.link or "\0" in self.link):
+        if self.kind is FileKind.SYMLINK and (not self.link or "\0" in self.link):
             raise UsageError(f"{self.path} is a symbolic link to nothing")
         if min(self.uid, self.gid, *self.device) < 0 or max(self.device) > 0o7777777:
             raise UsageError(f"{self.path} has an owner or device number that a layer cannot carry")
 
     def _check_whiteout(self) -> None:
         *above, name = self.path.split("/")
-        deletes = self.kind is Kind.FILE and self.content is None
+        deletes = self.kind is FileKind.FILE and self.content is None
         if any(part.startswith(WHITEOUT) for part in above) or (name.startswith(WHITEOUT) and not deletes):
             raise UsageError(
                 f"{self.path} cannot be in an image: a name that begins with .wh. means a deletion there",
@@ -191,7 +191,7 @@ class Entry:
 def whiteout(path: str) -> Entry:
     """The entry that deletes `path` of lower layers."""
     above, _, name = path.rpartition("/")
-    return Entry(f"{above}/{WHITEOUT}{name}".lstrip("/"), Kind.FILE, 0)
+    return Entry(f"{above}/{WHITEOUT}{name}".lstrip("/"), FileKind.FILE, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +242,13 @@ class Attributes(Protocol):
         """Extended attributes by name."""
 
 
-class Base(Protocol):
+class PlacingBase(Protocol):
     """What placing needs of the merged tree of a base; `rootfs.tree.Tree` is one."""
 
     def get(self, path: str) -> Attributes | None:
         """The attributes of what stands at a path whose own parents are no links; None for nothing."""
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """What stands at a path whose own parents are no links; None for nothing."""
 
     def link_at(self, path: str) -> str | None:
@@ -256,7 +256,7 @@ class Base(Protocol):
 
 
 def expand(
-    rule: CopyRule, platform: Platform, root: Path, tree: Base | None = None, *, allow_sparse: bool = False
+    rule: CopyRule, platform: Platform, root: Path, tree: PlacingBase | None = None, *, allow_sparse: bool = False
 ) -> tuple[Entry, ...]:
     """The entries a copy rule makes for one platform, sorted.
 
@@ -274,12 +274,12 @@ def expand(
     else:
         into = rule.destination.endswith("/") or not destination
         if tree is not None and not into:
-            into = tree.kind_at(resolve(destination, tree.link_at)) is Kind.DIRECTORY
+            into = tree.kind_at(resolve(destination, tree.link_at)) is FileKind.DIRECTORY
         path = f"{destination}/{Path(text).name}".lstrip("/") if into else destination
         entries = (file_entry(source, path, status, allow_sparse=allow_sparse),)
     if rule.mode is None:
         return entries
-    return tuple(replace(e, mode=rule.mode) if e.kind is Kind.FILE else e for e in entries)
+    return tuple(replace(e, mode=rule.mode) if e.kind is FileKind.FILE else e for e in entries)
 
 
 def _inside(root: Path, text: str) -> Path:
@@ -348,7 +348,7 @@ def scan(
     for path in [destination, *found]:
         above = path if path == destination else parent(path)
         while above and above not in found and len(above) >= len(destination):
-            found[above] = Entry(above, Kind.DIRECTORY, 0o755)
+            found[above] = Entry(above, FileKind.DIRECTORY, 0o755)
             above = parent(above)
     return tuple(sorted(found.values(), key=lambda entry: name_bytes(entry.path)))
 
@@ -368,16 +368,16 @@ def file_entry(
             _refuse_holes(source, status)
         permissions = 0o755 if mode & 0o100 else 0o644
         content = content or FileContent(source, status)
-        return Entry(path, Kind.FILE, permissions, content=content, xattrs=_capability(source, mode))
+        return Entry(path, FileKind.FILE, permissions, content=content, xattrs=_capability(source, mode))
     if stat.S_ISDIR(mode):
-        return Entry(path, Kind.DIRECTORY, 0o755)
+        return Entry(path, FileKind.DIRECTORY, 0o755)
     if stat.S_ISLNK(mode):
         try:
-            return Entry(path, Kind.SYMLINK, 0o777, link=str(Path(source).readlink()))
+            return Entry(path, FileKind.SYMLINK, 0o777, link=str(Path(source).readlink()))
         except OSError as error:
             raise local_io(error, f"read {source}") from error
     if stat.S_ISFIFO(mode):
-        return Entry(path, Kind.FIFO, 0o644)
+        return Entry(path, FileKind.FIFO, 0o644)
     raise UsageError(f"{source} is a device or socket and cannot be packed", hint="keep it out of what is copied")
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind, ancestors, name_bytes, parent, resolve
-from ocitool.pack.entries import Attributes, Base, Entry
+from ocitool.model.files import FileKind, ancestors, name_bytes, parent, resolve
+from ocitool.pack.entries import Attributes, Entry, PlacingBase
 
 
-def place(entries: Iterable[Entry], tree: Base | None) -> tuple[Entry, ...]:
+def place(entries: Iterable[Entry], tree: PlacingBase | None) -> tuple[Entry, ...]:
     """The entries of one layer: resolved, without duplicates, with their parents, sorted bytewise.
 
     Links of the base and of the entries themselves are followed on the way (a directory's own name too);
@@ -42,14 +42,16 @@ def with_parents(entries: Mapping[str, Entry], base: Callable[[str], Attributes 
         while (step := parent(step)) and step not in complete:
             there = base(step)
             if there is not None:
-                complete[step] = Entry(step, Kind.DIRECTORY, there.mode, there.uid, there.gid, xattrs=there.xattrs)
+                complete[step] = Entry(
+                    step, FileKind.DIRECTORY, there.mode, there.uid, there.gid, xattrs=there.xattrs
+                )
     return tuple(sorted(complete.values(), key=lambda entry: name_bytes(entry.path)))
 
 
 class _Placed:
     """The entries so far, by their final path, over the base."""
 
-    def __init__(self, tree: Base | None) -> None:
+    def __init__(self, tree: PlacingBase | None) -> None:
         self.entries: dict[str, Entry] = {}
         self._tree = tree
         self._parents: dict[str, str] = {"": ""}
@@ -60,31 +62,31 @@ class _Placed:
         asked = entry.path
         above, _, name = entry.path.rpartition("/")
         path = f"{self._directory(above)}/{name}".lstrip("/")
-        if entry.kind is Kind.DIRECTORY:
+        if entry.kind is FileKind.DIRECTORY:
             path = resolve(path, self._link_at)
             self._directory(parent(path))  # a link that leads to nothing names what is to be made
         entry = self._with_content(replace(entry, path=path) if path != asked else entry, asked)
         there = self._kind_at(path)
         # A link that other entries went through is a directory to them, and must stay what it is.
         was_followed = path in self._followed and not (
-            entry.kind is Kind.SYMLINK and entry.link == self._link(path)
+            entry.kind is FileKind.SYMLINK and entry.link == self._link(path)
         )
-        is_directory = there is Kind.DIRECTORY or was_followed
-        if is_directory and entry.kind is not Kind.DIRECTORY:
+        is_directory = there is FileKind.DIRECTORY or was_followed
+        if is_directory and entry.kind is not FileKind.DIRECTORY:
             raise UsageError(
                 f"/{path} is a directory and cannot become a file",
                 hint="end the destination with / to copy into it",
             )
-        if there is not None and there is not Kind.DIRECTORY and entry.kind is Kind.DIRECTORY:
+        if there is not None and there is not FileKind.DIRECTORY and entry.kind is FileKind.DIRECTORY:
             raise UsageError(f"/{path} is a file and cannot become a directory")
-        if entry.kind is Kind.SYMLINK or there is Kind.SYMLINK:
+        if entry.kind is FileKind.SYMLINK or there is FileKind.SYMLINK:
             self._parents = {"": ""}  # paths may lead elsewhere from now on
-        if path and (entry.kind is not Kind.DIRECTORY or path in self.entries or there is None):
+        if path and (entry.kind is not FileKind.DIRECTORY or path in self.entries or there is None):
             self.entries[path] = entry
 
     def _with_content(self, entry: Entry, asked: str) -> Entry:
         """A hard link as what it links to: the same content object under another name."""
-        if entry.kind is Kind.HARDLINK:
+        if entry.kind is FileKind.HARDLINK:
             target = self._finals.get(entry.link)
             if target is None:
                 raise UsageError(
@@ -102,15 +104,15 @@ class _Placed:
             for step in (*ancestors(real), real):
                 there = self._kind_at(step)
                 if there is None:
-                    self.entries[step] = Entry(step, Kind.DIRECTORY, 0o755)
-                elif there is not Kind.DIRECTORY:
+                    self.entries[step] = Entry(step, FileKind.DIRECTORY, 0o755)
+                elif there is not FileKind.DIRECTORY:
                     raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
             self._parents[path] = real
         return real
 
-    def _kind_at(self, path: str) -> Kind | None:
+    def _kind_at(self, path: str) -> FileKind | None:
         if not path:
-            return Kind.DIRECTORY
+            return FileKind.DIRECTORY
         own = self.entries.get(path)
         if own is not None:
             return own.kind
@@ -119,7 +121,7 @@ class _Placed:
     def _link(self, path: str) -> str | None:
         own = self.entries.get(path)
         if own is not None:
-            return own.link if own.kind is Kind.SYMLINK else None
+            return own.link if own.kind is FileKind.SYMLINK else None
         return self._tree.link_at(path) if self._tree is not None else None
 
     def _link_at(self, path: str) -> str | None:
@@ -135,10 +137,10 @@ def linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     first: dict[tuple[object, ...], str] = {}
     out = []
     for entry in entries:
-        if entry.kind is Kind.FILE and entry.content is not None:
+        if entry.kind is FileKind.FILE and entry.content is not None:
             key = (id(entry.content), entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs)
             target = first.setdefault(key, entry.path)
             if target != entry.path:
-                entry = replace(entry, kind=Kind.HARDLINK, content=None, link=target)  # noqa: PLW2901
+                entry = replace(entry, kind=FileKind.HARDLINK, content=None, link=target)  # noqa: PLW2901
         out.append(entry)
     return tuple(out)

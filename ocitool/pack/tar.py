@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind, name_bytes
+from ocitool.model.files import FileKind, name_bytes
 from ocitool.pack.entries import Entry
 
 BLOCK: Final = 512
@@ -40,7 +40,7 @@ def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
     """
     for entry in entries:
         yield entry_header(entry, epoch)
-        if entry.kind is not Kind.FILE or entry.content is None:
+        if entry.kind is not FileKind.FILE or entry.content is None:
             continue
         yield from entry.content.pieces()
         if rest := -entry.content.size % BLOCK:
@@ -50,9 +50,9 @@ def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
 
 def entry_header(entry: Entry, epoch: int) -> bytes:
     """The header blocks of one entry: one ustar block, before it a pax header where that is not enough."""
-    name = name_bytes(entry.path) + (b"/" if entry.kind is Kind.DIRECTORY else b"")
+    name = name_bytes(entry.path) + (b"/" if entry.kind is FileKind.DIRECTORY else b"")
     link = name_bytes(entry.link)
-    size = entry.content.size if entry.kind is Kind.FILE and entry.content is not None else 0
+    size = entry.content.size if entry.kind is FileKind.FILE and entry.content is not None else 0
     mtime = epoch if entry.mtime is None else min(entry.mtime, epoch)
     records = {b"SCHILY.xattr." + name_bytes(key): value for key, value in entry.xattrs}
     prefix, short = _split(name)

@@ -52,7 +52,7 @@ class ProgramSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PlatformSpec:
     """The settings for one platform: what the file says for all, with the platform's own differences.
 
     `programs` is empty if the file names none; then the toolchain finds them and `go` and `command` hold.
@@ -107,8 +107,8 @@ class BuildSpec:
     compression: str = ""
     index: bool | None = None
     git_labels: bool | None = None
-    common: Part = field(default_factory=Part)
-    differences: tuple[tuple[Platform, Part], ...] = ()
+    common: PlatformSpec = field(default_factory=PlatformSpec)
+    differences: tuple[tuple[Platform, PlatformSpec], ...] = ()
     stages: tuple[StageSpec, ...] = ()
 
     @property
@@ -116,7 +116,7 @@ class BuildSpec:
         """Whether files are copied for some platform."""
         return bool(self.common.files) or any(part.files for _, part in self.differences)
 
-    def part(self, platform: Platform) -> Part:
+    def part(self, platform: Platform) -> PlatformSpec:
         """The settings for one platform."""
         return next((part for key, part in self.differences if key.same(platform)), self.common)
 
@@ -270,12 +270,12 @@ def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _part(tree: Mapping[str, Any]) -> Part:
+def _part(tree: Mapping[str, Any]) -> PlatformSpec:
     go = tree.get("go", {})
     programs = tree.get("program", [])
     if not programs and "name" in tree:
         programs = [{"name": tree["name"]}]
-    return Part(
+    return PlatformSpec(
         base=tree.get("base", ""),
         files=tuple(tree.get("files", ())),
         go=_go(go),

@@ -32,7 +32,7 @@ _BEARER: Final = "Bearer "
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RequestTarget:
     """Where a request goes, and for whom: `home` is the registry's `host:port`, `is_home` whether it goes there."""
 
     origin: Origin
@@ -51,7 +51,7 @@ class Authorizer:
         self,
         access: Access,
         find: Callable[[str, str], Credentials],
-        ask: Callable[[TokenRequest, Target], TokenAnswer],
+        ask: Callable[[TokenRequest, RequestTarget], TokenAnswer],
         warn: Callable[[str], None],
     ) -> None:
         self._access = access
@@ -64,12 +64,12 @@ class Authorizer:
         self._rotated: dict[str, str] = {}
         self._tokens = TokenCache()
 
-    def header(self, target: Target, scopes: Sequence[str], *, doing: str) -> str:
+    def header(self, target: RequestTarget, scopes: Sequence[str], *, doing: str) -> str:
         """The header for a request before it is sent; empty for none. Raises AuthError."""
         return self._header(target, scopes, (), "", doing)
 
     def after_refusal(
-        self, target: Target, scopes: Sequence[str], wanted: Sequence[str], used: str, *, doing: str
+        self, target: RequestTarget, scopes: Sequence[str], wanted: Sequence[str], used: str, *, doing: str
     ) -> str:
         """The header to try once more after a 401 or 403 with these WWW-Authenticate headers; empty: final.
 
@@ -87,7 +87,7 @@ class Authorizer:
         fresh = self._header(target, scopes, asked, used, doing)
         return fresh if fresh != used else ""
 
-    def source(self, target: Target, scopes: Sequence[str]) -> str:
+    def source(self, target: RequestTarget, scopes: Sequence[str]) -> str:
         """Where the credentials for a request come from, for messages; empty for anonymous."""
         found = self._credentials(target, scopes)
         return "" if found.is_anonymous else found.source
@@ -97,18 +97,20 @@ class Authorizer:
         with self._lock:
             return self._challenges.get(origin)
 
-    def _credentials(self, target: Target, scopes: Sequence[str]) -> Credentials:
+    def _credentials(self, target: RequestTarget, scopes: Sequence[str]) -> Credentials:
         if not target.is_home:
             return ANONYMOUS
         if self._is_anonymous(target) and not any(_writes(scope) for scope in scopes):
             return ANONYMOUS
         return self._find(target.home, _repository_of(scopes))
 
-    def _is_anonymous(self, target: Target) -> bool:
+    def _is_anonymous(self, target: RequestTarget) -> bool:
         home = normalise_host(target.home)
         return any(normalise_host(host) == home for host in self._access.anonymous)
 
-    def _header(self, target: Target, scopes: Sequence[str], asked: Sequence[str], used: str, doing: str) -> str:
+    def _header(
+        self, target: RequestTarget, scopes: Sequence[str], asked: Sequence[str], used: str, doing: str
+    ) -> str:
         credentials = self._credentials(target, scopes)
         if credentials.registry_token:
             if not is_token(credentials.registry_token):
@@ -146,7 +148,7 @@ class Authorizer:
         )
 
     def _fetch(
-        self, target: Target, challenge: Challenge, scopes: Sequence[str], credentials: Credentials
+        self, target: RequestTarget, challenge: Challenge, scopes: Sequence[str], credentials: Credentials
     ) -> Token:
         self._check_realm(target, challenge.get("realm"))
         with self._lock:
@@ -164,7 +166,7 @@ class Authorizer:
                 self._rotated[credentials.identity_token] = token.refresh
         return token
 
-    def _check_realm(self, target: Target, realm: str) -> None:
+    def _check_realm(self, target: RequestTarget, realm: str) -> None:
         """A registry may not send our credentials into the clear, or to an address inside our network."""
         host = target.origin.host
         if not resolved(realm, ""):

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from ocitool.errors import AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, UsageError
 from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import resolved
-from ocitool.registry.request import Answer, Request
+from ocitool.registry.request import Request, Response
 from ocitool.registry.retry import Patience
 from ocitool.tasks import Scope
 
@@ -185,7 +185,7 @@ def _request(url: str, ok: tuple[int, ...], headers: Mapping[str, str]) -> Reque
 
 
 @contextmanager
-def _asked(session: "Session", request: Request) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+def _asked(session: "Session", request: Request) -> Iterator[tuple[Response, Iterator[bytes]]]:
     """The answer and its body; a refusal says what to do about a file instead of what to do about a registry."""
     try:
         with session.stream(request) as opened:
@@ -208,12 +208,12 @@ def _why(url: str) -> str:
     return "write http:// or https://, a host and a path, other letters as %XX"
 
 
-def _length(answer: Answer) -> int:
+def _length(answer: Response) -> int:
     text = answer.headers.get("content-length", "")
     return int(text) if re.fullmatch(r"\d{1,18}", text) else 0
 
 
-def _modified_s(answer: Answer) -> int | None:
+def _modified_s(answer: Response) -> int | None:
     return _seconds(answer.headers.get("last-modified", ""))
 
 
@@ -227,7 +227,7 @@ def _seconds(text: str) -> int | None:
     return seconds if seconds >= 0 else None
 
 
-def _edition(answer: Answer) -> Edition:
+def _edition(answer: Response) -> Edition:
     """The strong validators of an answer: a weak tag, or a time that may be of several files, tells nothing."""
     etag = answer.headers.get("etag", "")
     if re.fullmatch(r'"[\x21\x23-\x7e]{1,1000}"', etag):

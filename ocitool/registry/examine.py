@@ -1,4 +1,4 @@
-"""What a registry is like, found by asking: for `doctor`. Nothing is changed; no secret is in the answer."""
+"""A registry's abilities, found by asking: for `doctor`. Nothing is changed; no secret is in the answer."""
 
 from dataclasses import dataclass, replace
 from typing import Final

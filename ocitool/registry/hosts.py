@@ -66,7 +66,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class UploadLimits:
     """What a host takes in one request of an upload; sizes in bytes, 0 where no limit is known.
 
     Blobs up to `whole` go with the closing PUT (0: none does), larger ones in one streamed PATCH if the host
@@ -83,18 +83,18 @@ class Limits:
         """The size of parts to try: the largest that fits the known limits, at most 8 MiB."""
         return max(min(self.part_max or PART, PART), self.part_min, SMALLEST)
 
-    def without_whole(self) -> "Limits":
+    def without_whole(self) -> "UploadLimits":
         """After a host did not take a body in the closing PUT (K103)."""
         return replace(self, whole=0)
 
-    def after_too_large(self, size: int) -> "Limits | None":
+    def after_too_large(self, size: int) -> "UploadLimits | None":
         """After a host refused a body of `size` bytes for its size (K101); None when nothing smaller is left."""
         if size <= self.whole and self.streams:
             return self.without_whole()
         fitting = next((part for part in _PARTS if part < size and part >= self.part_min), None)
         return replace(self, whole=0, streams=False, part_max=fitting) if fitting else None
 
-    def with_minimum(self, text: str) -> "Limits":
+    def with_minimum(self, text: str) -> "UploadLimits":
         """With what the host said in OCI-Chunk-Min-Length."""
         size = int(text) if re.fullmatch(r"\d{1,12}", text) else 0
         return replace(self, part_min=size) if size > self.part_min else self
@@ -107,26 +107,30 @@ SMALLEST: Final = 256 * 1024
 _PARTS: Final = (8 * MIB, 5 * MIB, 4 * MIB, 2 * MIB, MIB, SMALLEST)
 _KNOWN: Final = (
     # Observed by other clients' users, not promised by the hosts; each is only where to begin.
-    (re.compile(r"ghcr\.io"), Limits(part_max=4 * MIB)),
-    (re.compile(r"(.+\.dkr\.ecr\..+\.amazonaws\.com(\.cn)?|public\.ecr\.aws)"), Limits(part_min=FLOOR)),
+    (re.compile(r"ghcr\.io"), UploadLimits(part_max=4 * MIB)),
+    (re.compile(r"(.+\.dkr\.ecr\..+\.amazonaws\.com(\.cn)?|public\.ecr\.aws)"), UploadLimits(part_min=FLOOR)),
 )
 
 
-def limits_from(tree: object) -> Limits | None:
+def limits_from(tree: object) -> UploadLimits | None:
     """Limits as `asdict` gave them to a file; None for anything else."""
     if not isinstance(tree, dict):
         return None
     whole, streams = tree.get("whole"), tree.get("streams")
     part_min, part_max = tree.get("part_min"), tree.get("part_max")
     sizes = [size for size in (whole, part_min, part_max) if type(size) is int and 0 <= size < 1 << 40]
-    return Limits(sizes[0], streams, sizes[1], sizes[2]) if len(sizes) == 3 and type(streams) is bool else None
+    return (
+        UploadLimits(sizes[0], streams, sizes[1], sizes[2]) if len(sizes) == 3 and type(streams) is bool else None
+    )
 
 
-def known_limits(host: str, part_bytes: int = 0) -> Limits:
+def known_limits(host: str, part_bytes: int = 0) -> UploadLimits:
     """Where to begin with a host: what is known about its kind, and the user's wish for parts."""
-    limits = next((limits for pattern, limits in _KNOWN if pattern.fullmatch(split_port(host)[0])), Limits())
+    limits = next((limits for pattern, limits in _KNOWN if pattern.fullmatch(split_port(host)[0])), UploadLimits())
     if part_bytes:
-        return Limits(whole=min(limits.whole, part_bytes), streams=False, part_min=part_bytes, part_max=part_bytes)
+        return UploadLimits(
+            whole=min(limits.whole, part_bytes), streams=False, part_min=part_bytes, part_max=part_bytes
+        )
     return limits
 
 

@@ -1,4 +1,4 @@
-"""What this machine's administrator says about hosts: certs.d, and registries.conf with mirrors and blocks.
+"""The administrator's word about hosts: certs.d, and registries.conf with mirrors and blocks.
 
 Formats: containers-certs.d(5), containers-registries.conf(5).
 """
@@ -31,7 +31,7 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where a repository can be read: a registry, the name there, and whether tags and digests may be asked for."""
 
     registry: str
@@ -93,7 +93,7 @@ class Redirections:
 
     tables: tuple[Mapping[str, Any], ...] = ()
 
-    def places(self, registry: str, repository: str) -> tuple[Place, ...]:
+    def places(self, registry: str, repository: str) -> tuple[Endpoint, ...]:
         """Where to read a repository, in order: its mirrors, then the location itself.
 
         Raises UsageError for one that is blocked.
@@ -101,7 +101,7 @@ class Redirections:
         name = f"{registry}/{repository}"
         table, prefix = self._matching(name)
         if table is None:
-            return (Place(registry, repository),)
+            return (Endpoint(registry, repository),)
         if table.get("blocked") is True:
             raise UsageError(
                 f"{name} is blocked by registries.conf ({prefix})", hint="its administrator does not want it used"
@@ -149,14 +149,14 @@ def _normal(prefix: str) -> str:
 
 def _place(
     location: str, name: str, prefix: str, *, insecure: bool, by_tag: bool = True, by_digest: bool = True
-) -> Place:
+) -> Endpoint:
     """The place for `name` when `prefix` of it is replaced by `location`; without a location, the name itself."""
     rest = name.partition("/")[2] if prefix.startswith("*.") else name[len(prefix) :].strip("/")
     whole = name if not location else "/".join(part for part in (_normal(location), rest) if part)
     registry, _, repository = whole.partition("/")
     if not repository:
         raise UsageError(f"registries.conf sends {name} to {whole!r}, which names no repository")
-    return Place(registry, repository, insecure, by_tag, by_digest)
+    return Endpoint(registry, repository, insecure, by_tag, by_digest)
 
 
 def read_redirections(environ: Mapping[str, str]) -> Redirections:

@@ -14,11 +14,11 @@ from types import TracebackType
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-from ocitool import __version__
 from ocitool.errors import DigestMismatch, MalformedDocument, NetworkError, OcitoolError, local_io
 from ocitool.registry.hosts import Access, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
 from ocitool.tasks import Scope
+from ocitool.version import __version__
 
 # httpx imports its own command line where click, rich and pygments are installed, which doubles its
 # import time (0.15 s against 0.08 s). It does so in a try block, so the door can be shut for that moment.

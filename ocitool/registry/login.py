@@ -21,7 +21,7 @@ _TABBED = Style(indent="\t", comma=",", colon=": ", ascii_only=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CredentialPlace:
     """Where a host's credentials are kept: a helper program, or a file."""
 
     path: Path
@@ -33,23 +33,23 @@ class Place:
         return f"docker-credential-{self.helper}" if self.helper else str(self.path)
 
 
-def place_for(host: str, environ: Mapping[str, str]) -> Place:
+def place_for(host: str, environ: Mapping[str, str]) -> CredentialPlace:
     """Where a login to `host[:port]` is kept: REGISTRY_AUTH_FILE, or docker's config.
 
     Raises MalformedDocument for a config that is not JSON.
     """
     key = HUB_KEY if host == HUB else host
     if environ.get("REGISTRY_AUTH_FILE"):
-        return Place(Path(environ["REGISTRY_AUTH_FILE"]), host)
+        return CredentialPlace(Path(environ["REGISTRY_AUTH_FILE"]), host)
     folder = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
     path = folder / "config.json"
     tree = _read(path).tree()
     helpers = tree.get("credHelpers") if isinstance(tree.get("credHelpers"), dict) else {}
     helper = helpers.get(key) or helpers.get(host) or tree.get("credsStore") or ""
-    return Place(path, key, helper if isinstance(helper, str) else "")
+    return CredentialPlace(path, key, helper if isinstance(helper, str) else "")
 
 
-def keep(place: Place, username: str, password: str, environ: Mapping[str, str]) -> None:
+def keep(place: CredentialPlace, username: str, password: str, environ: Mapping[str, str]) -> None:
     """Keep a login. Raises UsageError for a user name with a colon, LocalIOError, AuthError from a helper."""
     if ":" in username or not username:
         raise UsageError("a user name is not empty and holds no colon")
@@ -67,7 +67,7 @@ def keep(place: Place, username: str, password: str, environ: Mapping[str, str])
     _edit(place.path, change)
 
 
-def forget(place: Place, environ: Mapping[str, str]) -> None:
+def forget(place: CredentialPlace, environ: Mapping[str, str]) -> None:
     """Forget a login. Raises NotFound if there is none in the file."""
     if place.helper:
         tell_helper(place.helper, "erase", place.key, environ)

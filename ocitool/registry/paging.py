@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, NetworkError
 from ocitool.registry.hosts import resolved
-from ocitool.registry.request import Answer, Request
+from ocitool.registry.request import Request, Response
 from ocitool.registry.session import Session
 
 LIST_LIMIT: Final = 32 * 1024 * 1024
 _PAGES: Final = 100_000
 
 
-def pages(session: Session, first: Request) -> Iterator[tuple[Answer, dict[str, Any]]]:
+def pages(session: Session, first: Request) -> Iterator[tuple[Response, dict[str, Any]]]:
     """Each page's answer and its JSON object, in order. A page on another host is read without credentials.
 
     Raises NetworkError for pages that lead back to one that was read, MalformedDocument for no JSON object.
@@ -35,7 +35,7 @@ def pages(session: Session, first: Request) -> Iterator[tuple[Answer, dict[str, 
         url = next_page(answer)
 
 
-def next_page(answer: Answer) -> str:
+def next_page(answer: Response) -> str:
     """The URL of the next page by the Link header, resolved against the page's own; empty at the end."""
     text = answer.headers.get("link", "")
     while "<" in text:

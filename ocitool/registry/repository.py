@@ -21,7 +21,7 @@ from ocitool.registry.auth import scopes_for
 from ocitool.registry.downloads import resuming
 from ocitool.registry.http import Body
 from ocitool.registry.paging import LIST_LIMIT, json_object, pages
-from ocitool.registry.request import Answer, Request, at_hand
+from ocitool.registry.request import Request, Response, at_hand
 from ocitool.registry.retry import Patience
 from ocitool.registry.session import Session
 
@@ -40,7 +40,7 @@ class Registry:
         self.registry = registry
         self.host = HUB_API if registry == HUB else registry
 
-    def ping(self) -> Answer:
+    def ping(self) -> Response:
         """The answer to /v2/: 200, or 401 where that wants a login we have not got; both speak the API. end-1."""
         request = self._get("/v2/", f"reach the registry {self.registry}", ok=(200, 401))
         return self.session.send(request)
@@ -161,7 +161,7 @@ class Repository:
 
     def put_manifest(
         self, name: str, document: Document, media_type: str, if_match: str = "", tags: Sequence[str] = ()
-    ) -> Answer:
+    ) -> Response:
         """Store the bytes under a tag or digest. end-7a; with `tags` (and a digest as name) end-7b.
 
         Registries that do not know end-7b store the digest alone; OCI-Tag tells which tags were made.
@@ -247,13 +247,13 @@ class Repository:
 
     # Uploads
 
-    def start_upload(self, algorithm: str = "sha256") -> Answer:
+    def start_upload(self, algorithm: str = "sha256") -> Response:
         """Open an upload session: 202 with a Location. end-4a, with another algorithm than sha256 end-4c."""
         query = "" if algorithm == "sha256" else f"?digest-algorithm={quote(algorithm)}"
         doing = f"start an upload to {self.label}"
         return self.session.send(self._request("POST", f"blobs/uploads/{query}", doing, ok=(201, 202)))
 
-    def post_blob(self, digest: Digest, body: Body, size: int) -> Answer:
+    def post_blob(self, digest: Digest, body: Body, size: int) -> Response:
         """Send a whole blob at once: 201 stored; 202 with a Location where the server wants a PUT. end-4b."""
         return self.session.send(
             self._request(
@@ -268,7 +268,7 @@ class Repository:
             )
         )
 
-    def mount(self, digest: Digest, source: str) -> Answer:
+    def mount(self, digest: Digest, source: str) -> Response:
         """Mount a blob of the repository `source`: 201, else 202 with a Location, or a refusal. end-11."""
         query = urlencode([("mount", str(digest)), ("from", source)], safe=":/")
         request = self._request(
@@ -280,7 +280,7 @@ class Repository:
         )
         return self.session.send(request)
 
-    def patch_upload(self, location: str, body: Body, size: int, first: int | None = None) -> Answer:
+    def patch_upload(self, location: str, body: Body, size: int, first: int | None = None) -> Response:
         """Send bytes to a session: one streamed PATCH, or with `first` a part that starts there. end-5."""
         headers = {"content-type": mediatype.OCTETS}
         if first is not None:
@@ -298,7 +298,7 @@ class Repository:
             )
         )
 
-    def finish_upload(self, location: str, digest: Digest, body: Body | None = None, size: int = 0) -> Answer:
+    def finish_upload(self, location: str, digest: Digest, body: Body | None = None, size: int = 0) -> Response:
         """Close a session with the blob's digest; with `body` the whole blob goes along. end-6."""
         mark = "&" if urlsplit(location).query else "?"
         return self.session.send(
@@ -315,7 +315,7 @@ class Repository:
             )
         )
 
-    def upload_status(self, location: str) -> Answer:
+    def upload_status(self, location: str) -> Response:
         """How far a session has come: its Range header. end-13."""
         doing = f"ask how far an upload to {self.label} is"
         return self.session.send(self._request("GET", location, doing, ok=(200, 204)))
@@ -402,7 +402,7 @@ def _name(name: str) -> str:
     return quote(name, safe=":")
 
 
-def _served(answer: Answer) -> Served:
+def _served(answer: Response) -> Served:
     headers = answer.headers
     return Served(
         headers.get("content-type", ""),
@@ -412,7 +412,7 @@ def _served(answer: Answer) -> Served:
     )
 
 
-def _first_byte(answer: Answer) -> int:
+def _first_byte(answer: Response) -> int:
     """Where a partial answer begins; it must say so."""
     match = re.match(r"bytes\s+(\d{1,18})-", answer.headers.get("content-range", ""))
     return int(match.group(1)) if match else 1 << 62

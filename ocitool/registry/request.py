@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """An answer that was expected: `url` is the last one after redirects, header names are lower case.
 
     `base` is the registry's own `scheme://host:port`.

@@ -18,7 +18,7 @@ from ocitool.errors import MalformedDocument, NetworkError, OcitoolError
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.registry.auth import TokenAnswer, TokenRequest, basic_header
-from ocitool.registry.authorizer import Authorizer, Target
+from ocitool.registry.authorizer import Authorizer, RequestTarget
 from ocitool.registry.challenge import Challenge
 from ocitool.registry.credentials import Credentials, find_credentials
 from ocitool.registry.error_response import BODY_LIMIT, redact, refusal, retry_after_s
@@ -26,7 +26,7 @@ from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, resolve
 from ocitool.registry.hostsconfig import Redirections, Trust, find_trust, read_redirections
 from ocitool.registry.http import Outgoing, Reply, Wire
 from ocitool.registry.probe import speaks_tls
-from ocitool.registry.request import Answer, Request, at_hand
+from ocitool.registry.request import Request, Response, at_hand
 from ocitool.registry.retry import RETRIED, Patience
 from ocitool.registry.session_state import Remembered
 from ocitool.registry.throttle import Pace
@@ -90,7 +90,7 @@ class Session:
                 self._redirections = read_redirections(self.environ)
             return self._redirections
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         """The answer, its body whole (at most `request.limit` bytes). Raises as `refusal`, NetworkError.
 
         A body that breaks off is asked for again, as the request is, if it may be repeated.
@@ -107,7 +107,7 @@ class Session:
             self.scope.sleep(wait)
 
     @contextmanager
-    def stream(self, request: Request) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+    def stream(self, request: Request) -> Iterator[tuple[Response, Iterator[bytes]]]:
         """The answer and its body in pieces of at most 256 KiB, read inside the block."""
         with self._persist(request, Patience(self.access.retry)) as reply:
             yield self._answer(request, reply), reply.pieces()
@@ -157,9 +157,9 @@ class Session:
 
     # Attempts
 
-    def _answer(self, request: Request, reply: Reply, body: bytes = b"") -> Answer:
+    def _answer(self, request: Request, reply: Reply, body: bytes = b"") -> Response:
         base = request.url if request.is_public else self.base(request.home)
-        return Answer(reply.status, reply.headers, reply.url, base, body)
+        return Response(reply.status, reply.headers, reply.url, base, body)
 
     def _persist(self, request: Request, patience: Patience) -> Reply:
         """A reply with an expected status, its body not read yet."""
@@ -321,7 +321,7 @@ class Session:
 
     # Token servers
 
-    def _ask_token(self, asked: TokenRequest, target: Target) -> TokenAnswer:
+    def _ask_token(self, asked: TokenRequest, target: RequestTarget) -> TokenAnswer:
         form = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in asked.form).encode()
         request = Request(
             "POST" if asked.form else "GET",
@@ -349,9 +349,9 @@ class Session:
 
     # Small things
 
-    def _target(self, url: str, home: str) -> Target:
+    def _target(self, url: str, home: str) -> RequestTarget:
         origin = Origin.of(url)
-        return Target(origin, home, origin == Origin.of(self.base(home)))
+        return RequestTarget(origin, home, origin == Origin.of(self.base(home)))
 
     def _host(self, home: str) -> _Host:
         with self._lock:

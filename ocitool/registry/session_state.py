@@ -1,4 +1,4 @@
-"""What one session has learned about content: blobs that are there, mounts that were denied, sizes hosts take.
+"""A session's knowledge of content: blobs that are there, mounts that were denied, sizes hosts take.
 
 What hosts take is also kept in a file, so that the next process need not be refused first.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.model.digest import Digest
-from ocitool.registry.hosts import Limits, known_limits, limits_from
+from ocitool.registry.hosts import UploadLimits, known_limits, limits_from
 
 KEPT_S: Final = 7 * 24 * 3600
 """Hosts change what they take, and a refusal can have been somebody else's."""
@@ -32,7 +32,7 @@ class Remembered:
         self._present: set[tuple[str, Digest]] = set()
         self._sending: dict[tuple[str, Digest], threading.Lock] = {}
         self._denied: set[tuple[str, str]] = set()
-        self._limits: dict[str, Limits] = {}
+        self._limits: dict[str, UploadLimits] = {}
         self._passing: set[str] = set()
 
     def is_present(self, place: str, digest: Digest) -> bool:
@@ -63,14 +63,14 @@ class Remembered:
         with self._lock:
             self._denied.add((source, target))
 
-    def limits(self, host: str) -> Limits:
+    def limits(self, host: str) -> UploadLimits:
         """What a host takes in one request of an upload, as far as it is known."""
         with self._lock:
             if host not in self._limits:
                 self._limits[host] = self._kept(host) or known_limits(host, self._part_bytes)
             return self._limits[host]
 
-    def learn(self, host: str, limits: Limits, *, lasts: bool = True) -> None:
+    def learn(self, host: str, limits: UploadLimits, *, lasts: bool = True) -> None:
         """Remember what a host turned out to take.
 
         What does not last is a fact about this session (a slow line, short tokens) and not about the host: neither
@@ -90,7 +90,7 @@ class Remembered:
         """Whether what is known of a host was learned from its refusals."""
         return self.limits(host) != known_limits(host, self._part_bytes)
 
-    def _kept(self, host: str) -> Limits | None:
+    def _kept(self, host: str) -> UploadLimits | None:
         path = self._path(host)
         if path is None:
             return None

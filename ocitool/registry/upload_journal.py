@@ -32,7 +32,7 @@ class Cut:
     offset: int
 
 
-class Entry:
+class UploadRecord:
     """The place of one upload in the journal; without a file it forgets everything at once."""
 
     def __init__(self, descriptor: int | None, path: Path | None, place: str, digest: Digest, size: int) -> None:
@@ -76,14 +76,14 @@ class Entry:
         self._file = self._path = None
 
 
-class Journal:
+class UploadJournal:
     """The entries in a folder; with None there is no journal."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     @contextmanager
-    def entry(self, place: str, digest: Digest, size: int) -> Iterator[Entry]:
+    def entry(self, place: str, digest: Digest, size: int) -> Iterator[UploadRecord]:
         """The entry for a blob on its way to `place` (host and repository).
 
         While another process sends the same blob to the same place, this one gets an entry that holds nothing, so
@@ -91,7 +91,9 @@ class Journal:
         """
         self._sweep()
         found = self._open(place, digest)
-        entry = Entry(*found, place, digest, size) if found else Entry(None, None, place, digest, size)
+        entry = (
+            UploadRecord(*found, place, digest, size) if found else UploadRecord(None, None, place, digest, size)
+        )
         try:
             yield entry
         finally:

@@ -1,4 +1,4 @@
-"""What an answer to an upload means: how far the server is, and what to do after a refusal. Pure."""
+"""Answers to an upload: how far the server is, and what to do after a refusal. Pure."""
 
 import re
 from enum import Enum

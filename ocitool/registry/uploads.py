@@ -14,11 +14,11 @@ from typing import Final, TypeAlias
 
 from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
 from ocitool.model.views import Descriptor
-from ocitool.registry.hosts import MIB, Limits
+from ocitool.registry.hosts import MIB, UploadLimits
 from ocitool.registry.repository import Repository
-from ocitool.registry.request import Answer
+from ocitool.registry.request import Response
 from ocitool.registry.retry import Patience, may_pass
-from ocitool.registry.upload_journal import Entry, Journal
+from ocitool.registry.upload_journal import UploadJournal, UploadRecord
 from ocitool.registry.upload_recovery import Next, acknowledged, judge
 
 RESTARTS: Final = 4
@@ -104,7 +104,7 @@ class _Upload:
     def run(self, location: str | None) -> None:
         """Send it; with a session that is open already, there."""
         size = self._descriptor.size
-        journal = Journal(self._session.access.journal if size > _JOURNALLED else None)
+        journal = UploadJournal(self._session.access.journal if size > _JOURNALLED else None)
         with journal.entry(self._repository.place, self._descriptor.digest, size) as entry:
             self._location = location
             if location is None:
@@ -125,7 +125,7 @@ class _Upload:
 
     # One try
 
-    def _is_done(self, entry: Entry) -> bool:
+    def _is_done(self, entry: UploadRecord) -> bool:
         """Whether this try stored the blob; otherwise what the next one needs is prepared."""
         size, digest = self._descriptor.size, self._descriptor.digest
         self._at_commit, self._passed, self._sent_in_one = False, 0, 0
@@ -155,7 +155,7 @@ class _Upload:
             return self._recover(error, entry)
         return True
 
-    def _send_some(self, entry: Entry) -> bool:
+    def _send_some(self, entry: UploadRecord) -> bool:
         """Send all that is missing, or one part of it; False when the session turned out to be spoilt."""
         limits, missing = self._limits, self._descriptor.size - self._offset
         self._sent_in_one = count = missing if limits.streams else min(limits.part, missing)
@@ -166,7 +166,7 @@ class _Upload:
         answer = self._repository.patch_upload(self._location or "", body, count, first)
         return self._acknowledge(answer, count, entry)
 
-    def _acknowledge(self, answer: Answer, count: int, entry: Entry) -> bool:
+    def _acknowledge(self, answer: Response, count: int, entry: UploadRecord) -> bool:
         self._location = self._next_location(answer)
         expected = self._offset + count
         # Servers that count wrongly say 0-0 after anything; that is taken as saying nothing.
@@ -197,7 +197,7 @@ class _Upload:
             self._passed += len(piece)
             yield piece
 
-    def _check(self, answer: Answer) -> None:
+    def _check(self, answer: Response) -> None:
         digest = self._descriptor.digest
         said = answer.headers.get("docker-content-digest", "")
         if said.startswith(f"{digest.algorithm}:") and said != digest:
@@ -210,7 +210,7 @@ class _Upload:
         if answer.status == 202 and not self._repository.has_blob(digest):  # accepted is not stored
             raise NotFound(f"{self._repository.label} took {digest.short} and does not have it", name=str(digest))
 
-    def _next_location(self, answer: Answer) -> str:
+    def _next_location(self, answer: Response) -> str:
         """The newest Location; the one in use where the server sends none."""
         found = answer.location() or self._location
         if not found:
@@ -219,7 +219,7 @@ class _Upload:
 
     # After a failure
 
-    def _recover(self, error: OcitoolError, entry: Entry) -> bool:
+    def _recover(self, error: OcitoolError, entry: UploadRecord) -> bool:
         """Prepare the next try, or find that the blob is there after all. Raises the error when it is final."""
         verdict = judge(error, at_commit=self._at_commit, has_body=bool(self._sent_in_one))
         if verdict is Next.FAIL:
@@ -256,7 +256,7 @@ class _Upload:
         if self._position():
             self._location = None
 
-    def _ask(self, error: OcitoolError, entry: Entry) -> None:
+    def _ask(self, error: OcitoolError, entry: UploadRecord) -> None:
         """Go on where the session is; open a new one where it is gone."""
         before, location = self._offset, self._location
         passing = error if may_pass(error) else NetworkError(error.what, host=self._repository.host)
@@ -300,7 +300,7 @@ class _Upload:
             retry = self._session.access.retry
             self._sleep(retry.delay(min(self._restarts - 1, retry.attempts - 1), elapsed_s=0.0) or 0.0)
 
-    def _go_on(self, entry: Entry) -> None:
+    def _go_on(self, entry: UploadRecord) -> None:
         """Take up the session that an earlier process left, if the registry still has it."""
         cut = entry.recall()
         if cut is None:
@@ -329,15 +329,15 @@ class _Upload:
     # Learning what the host takes
 
     @property
-    def _limits(self) -> Limits:
+    def _limits(self) -> UploadLimits:
         return self._session.remembered.limits(self._repository.host)
 
-    def _learn(self, limits: Limits | None, error: OcitoolError) -> None:
+    def _learn(self, limits: UploadLimits | None, error: OcitoolError) -> None:
         if limits is None:
             raise error
         self._session.remembered.learn(self._repository.host, limits)
 
-    def _learn_minimum(self, answer: Answer) -> None:
+    def _learn_minimum(self, answer: Response) -> None:
         limits = self._limits
         with_minimum = limits.with_minimum(answer.headers.get("oci-chunk-min-length", ""))
         if with_minimum != limits:
@@ -372,6 +372,6 @@ def _first(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
         yield piece
 
 
-def _odd(repository: Repository, what: str, answer: Answer | None = None) -> RegistryError:
+def _odd(repository: Repository, what: str, answer: Response | None = None) -> RegistryError:
     status, url = (answer.status, answer.url) if answer is not None else (500, "")
     return RegistryError(f"{repository.label} {what}", status=status, url=url)

@@ -8,10 +8,10 @@ Spec: image-spec manifest.md, "Guidelines for Artifact Usage"; distribution-spec
 from typing import Final
 
 from ocitool.change.plan import PutBlob, PutManifest
-from ocitool.check.inspection import Look
+from ocitool.check.inspection import Inspection
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.views import Descriptor, Index, Manifest, View, effective_type, view
 from ocitool.repair.work import Mending, label_of, name_type
 from ocitool.store.base import BytesSource
@@ -27,7 +27,7 @@ def as_referrer(manifest: Manifest, subject: Descriptor) -> Document:
     if manifest.subject is not None:
         return manifest.document
 
-    def change(tree: Tree) -> None:
+    def change(tree: JsonTree) -> None:
         name_type(tree, mediatype.OCI_MANIFEST)
         head = {key: tree[key] for key in ("schemaVersion", "mediaType") if key in tree}
         rest = {key: value for key, value in tree.items() if key not in (*head, "artifactType", "config")}
@@ -38,7 +38,7 @@ def as_referrer(manifest: Manifest, subject: Descriptor) -> Document:
     return manifest.document.edit(change)
 
 
-def move(work: Mending, look: Look, index: Index) -> frozenset[Descriptor]:
+def move(work: Mending, look: Inspection, index: Index) -> frozenset[Descriptor]:
     """Plan a referrer for every attestation of the index that can be one; returns the entries that leave it."""
     moved: set[Descriptor] = set()
     for entry in index.entries:

@@ -6,10 +6,10 @@ Which of two images of one platform is right is nobody's guess (K001, K017): the
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ocitool.check.inspection import Look
+from ocitool.check.inspection import Inspection
 from ocitool.check.rules.index import is_vague
 from ocitool.errors import UsageError
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.repair.work import Mending, named
@@ -20,7 +20,7 @@ RULE: Final = "index/duplicate-platform"
 def once(work: Mending, document: Document) -> Document:
     """The index without an entry for an image that another names for the same platform, or for none."""
     seen: set[tuple[str, Platform | None]] = set()
-    kept: list[Tree] = []
+    kept: list[JsonTree] = []
     for tree in document.tree()["manifests"]:
         entry = Descriptor.from_tree(tree)
         key = (entry.digest, entry.platform.normalised() if entry.platform else None)
@@ -57,9 +57,9 @@ def passed_over(
     return frozenset(gone)
 
 
-def distinct(work: Mending, look: Look, trees: Sequence[Tree]) -> list[Tree]:
+def distinct(work: Mending, look: Inspection, trees: Sequence[JsonTree]) -> list[JsonTree]:
     """The entries without what says the same again once it is mended; different images are left for a human."""
-    kept: list[Tree] = []
+    kept: list[JsonTree] = []
     seen: dict[Platform, list[Descriptor]] = {}
     for tree in trees:
         entry = Descriptor.from_tree(tree)
@@ -88,7 +88,7 @@ def _images(
             yield number, entry, platform.normalised()
 
 
-def _created(look: Look, entry: Descriptor) -> str:
+def _created(look: Inspection, entry: Descriptor) -> str:
     manifest = look.views.get(entry.digest)
     config = look.configs.get(manifest.config.digest) if isinstance(manifest, Manifest) else None
     return f" (created {config.created})" if config is not None and config.created else ""

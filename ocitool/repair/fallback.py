@@ -18,7 +18,7 @@ from ocitool.store.verify import read_blob
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FallbackSource:
     """A place that a human named: the store, the name in it, and what they called it."""
 
     store: Reader
@@ -26,7 +26,7 @@ class Origin:
     label: str
 
 
-class Refilled:
+class FallbackReader:
     """A store that shows what it lost as sources have it, so that a repair sees all that there will be.
 
     `manifests` and `blobs` tell afterwards what came from where; `wrong` are manifests in whose place the store has
@@ -34,10 +34,10 @@ class Refilled:
     Nothing stands in for `root`. Safe from several threads, as the store and the sources are.
     """
 
-    def __init__(self, store: Reader, origins: Sequence[Origin] = (), root: str = "") -> None:
+    def __init__(self, store: Reader, origins: Sequence[FallbackSource] = (), root: str = "") -> None:
         self._store, self._origins, self._root = store, tuple(origins), root
-        self.manifests: dict[Digest, Origin] = {}
-        self.blobs: dict[Digest, Origin] = {}
+        self.manifests: dict[Digest, FallbackSource] = {}
+        self.blobs: dict[Digest, FallbackSource] = {}
         self.wrong: set[Digest] = set()
         self.errors: list[OcitoolError] = []
 
@@ -104,7 +104,9 @@ class Refilled:
         return self._store.referrers(digest)
 
 
-def stand_in(origins: Iterable[Origin], entry: Descriptor, family: Family) -> tuple[Origin, Descriptor] | None:
+def stand_in(
+    origins: Iterable[FallbackSource], entry: Descriptor, family: Family
+) -> tuple[FallbackSource, Descriptor] | None:
     """The first image for the platform of an entry, of the family of its index."""
     for origin in origins:
         for other in _images(origin):
@@ -115,7 +117,7 @@ def stand_in(origins: Iterable[Origin], entry: Descriptor, family: Family) -> tu
     return None
 
 
-def _images(origin: Origin) -> Iterator[Descriptor]:
+def _images(origin: FallbackSource) -> Iterator[Descriptor]:
     """What an origin's name offers; nothing if there is no such name, or it is no image."""
     try:
         document = origin.store.get_manifest(origin.name)

@@ -1,18 +1,18 @@
-"""What of a single image can be mended: its config's platform, the types of its parts, its own type."""
+"""Repairs of a single image: its config's platform, the types of its parts, its own type."""
 
 from dataclasses import dataclass, replace
 
 from ocitool.change.plan import PutBlob
-from ocitool.change.reason import Reason
-from ocitool.check.inspection import Image, Look
+from ocitool.change.reason import ChangeReason
+from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.errors import UsageError
 from ocitool.graph.convert import convert_manifest
 from ocitool.model import mediatype
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest, effective_type
-from ocitool.repair.platforms import RIGHT, Verdict
+from ocitool.repair.platforms import RIGHT, PlatformEvidence
 from ocitool.repair.work import CHILD, label_of, lacks, name_type, named
 from ocitool.store.base import BytesSource
 
@@ -26,16 +26,16 @@ class Mended:
 
     document: Document
     content: tuple[PutBlob, ...] = ()
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[ChangeReason, ...] = ()
     left: tuple[str, ...] = ()
 
 
 def mend_image(
-    look: Look,
+    look: Inspection,
     manifest: Manifest,
-    image: Image | None,
+    image: InspectedImage | None,
     *,
-    ruling: Verdict = RIGHT,
+    ruling: PlatformEvidence = RIGHT,
     entry: Descriptor | None = None,
     family: Family | None = None,
 ) -> Mended:
@@ -59,12 +59,12 @@ def mend_image(
 class _Work:
     """The image on its way from what it is to what it ought to be."""
 
-    def __init__(self, look: Look, manifest: Manifest, entry: Descriptor | None) -> None:
+    def __init__(self, look: Inspection, manifest: Manifest, entry: Descriptor | None) -> None:
         self._look, self._manifest, self._entry = look, manifest, entry
         self._of = f" of {named(entry)}" if entry is not None else ""
         self.document = manifest.document
         self.content: list[PutBlob] = []
-        self.reasons: list[Reason] = []
+        self.reasons: list[ChangeReason] = []
         self.left: list[str] = []
 
     def set_config(self, before: Document, platform: Platform, rule: str) -> None:
@@ -74,7 +74,7 @@ class _Work:
         self.content.append(PutBlob(config, BytesSource(after.raw), label))
         self._because(rule, f"the config{self._of} says {platform} now", "config")
 
-        def change(tree: Tree) -> None:
+        def change(tree: JsonTree) -> None:
             tree["config"]["digest"], tree["config"]["size"] = str(config.digest), config.size
             tree["config"].pop("data", None)
 
@@ -93,7 +93,7 @@ class _Work:
                 sizes[number] = seen.size
                 self._because("layer/size", f"layer {number}{self._of} has {seen.size} bytes", "layers")
 
-        def change(tree: Tree) -> None:
+        def change(tree: JsonTree) -> None:
             for number, size in sizes.items():
                 tree["layers"][number]["size"] = size
 
@@ -116,7 +116,7 @@ class _Work:
                 types[number] = right
                 self._because(rule, f"layer {number}{self._of} becomes {right}", "layers")
 
-        def change(tree: Tree) -> None:
+        def change(tree: JsonTree) -> None:
             tree["config"]["mediaType"] = config_type
             for number, media_type in types.items():
                 tree["layers"][number]["mediaType"] = media_type
@@ -152,12 +152,12 @@ class _Work:
 
     def _because(self, rule: str, text: str, key: str) -> None:
         if self._entry is None:
-            self.reasons.append(Reason(text, (rule,), keys=frozenset({key})))
+            self.reasons.append(ChangeReason(text, (rule,), keys=frozenset({key})))
         else:
-            self.reasons.append(Reason(text, (rule,), frozenset({str(self._entry.digest)}), frozenset(CHILD)))
+            self.reasons.append(ChangeReason(text, (rule,), frozenset({str(self._entry.digest)}), frozenset(CHILD)))
 
 
-def _say_platform(tree: Tree, platform: Platform) -> None:
+def _say_platform(tree: JsonTree, platform: Platform) -> None:
     tree["architecture"], tree["os"] = platform.architecture, platform.os
     if platform.variant:
         tree["variant"] = platform.variant

@@ -12,19 +12,19 @@ from ocitool.change import plan as plans
 from ocitool.change.plan import Plan, PutBlob
 from ocitool.check.engine import findings
 from ocitool.check.finding import Finding, Severity
-from ocitool.check.inspection import Image, Look
+from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.errors import DigestMismatch, UsageError
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
-from ocitool.model.document import Document, Tree
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.repair import attestations, duplicates
-from ocitool.repair.fallback import Origin, Refilled, stand_in
+from ocitool.repair.fallback import FallbackReader, FallbackSource, stand_in
 from ocitool.repair.images import Mended, mend_image
-from ocitool.repair.platforms import RIGHT, Verdict, verdict
-from ocitool.repair.work import CHILD, Mending, Wishes, label_of, lacks, name_type, named
+from ocitool.repair.platforms import RIGHT, PlatformEvidence, verdict
+from ocitool.repair.work import CHILD, Mending, RepairOptions, label_of, lacks, name_type, named
 from ocitool.store.base import StoreSource
 
 _UNKNOWN = {"architecture": "unknown", "os": "unknown"}
@@ -42,7 +42,9 @@ class Repair:
     is_blocked: bool = False
 
 
-def plan_repair(look: Look, name: str, wishes: Wishes, refilled: Refilled | None = None) -> Repair:
+def plan_repair(
+    look: Inspection, name: str, wishes: RepairOptions, refilled: FallbackReader | None = None
+) -> Repair:
     """The plan that mends what `name` holds, as `look` saw it, through `refilled` where there are sources.
 
     `look` has to be deep for images whose platform is in doubt, or the programs cannot confirm anything.
@@ -88,7 +90,7 @@ def plan_repair(look: Look, name: str, wishes: Wishes, refilled: Refilled | None
 class _Mender:
     """What becomes of each entry of one index."""
 
-    def __init__(self, look: Look, wishes: Wishes, refilled: Refilled | None) -> None:
+    def __init__(self, look: Inspection, wishes: RepairOptions, refilled: FallbackReader | None) -> None:
         self._look = look
         self._brought = refilled.manifests if refilled is not None else {}
         self._wrong = refilled.wrong if refilled is not None else set()
@@ -112,7 +114,7 @@ class _Mender:
         rulings = [self._ruling(entry) for entry in seen.entries]
         platforms = [ruling.entry or entry.platform for ruling, entry in zip(rulings, seen.entries, strict=True)]
         passed_over = duplicates.passed_over(self.work, seen.entries, platforms)
-        trees: list[Tree] = []
+        trees: list[JsonTree] = []
         kept: set[Digest] = set()
         for number, (tree, entry) in enumerate(zip(document.tree()["manifests"], seen.entries, strict=True)):
             before = len(trees)
@@ -146,14 +148,14 @@ class _Mender:
             says = media_type if key == "mediaType" else f"{key} 2"
             self.work.because(rule, f"the index says {says}", keys=[key])
 
-        def change(tree: Tree) -> None:
+        def change(tree: JsonTree) -> None:
             tree["manifests"] = trees
             name_type(tree, media_type)
 
         return document.edit(change)
 
     @property
-    def _wishes(self) -> Wishes:
+    def _wishes(self) -> RepairOptions:
         return self.work.wishes
 
     def _flat(self, index: Index, document: Document) -> Document:
@@ -192,7 +194,7 @@ class _Mender:
         self.work.bring(origin, entry, anew=is_wrong)
         self.work.because(rule, f"{named(entry)} is {how} from {origin.label}", entry.digest)
 
-    def _replace(self, tree: Tree, entry: Descriptor, index: Index) -> list[Tree]:
+    def _replace(self, tree: JsonTree, entry: Descriptor, index: Index) -> list[JsonTree]:
         """What becomes of an entry whose manifest is nowhere: replaced, dropped, or left."""
         who, sources = named(entry), self._wishes.sources
         found = stand_in(sources, entry, edit.family_of(index))
@@ -245,12 +247,12 @@ class _Mender:
         ways += f"ocitool index remove REF --digest {entry.digest} drops it"
         self.work.left.append(f"{label_of(entry)}: {error}; {ways}  [{rule}]")
 
-    def _refill_blobs(self, image: Image, entry: Descriptor) -> None:
+    def _refill_blobs(self, image: InspectedImage, entry: Descriptor) -> None:
         """Bring the config and the layers back that are known to be gone and that a source has."""
         if entry.digest in self._brought:
             return
         kinds = dict.fromkeys(image.manifest.layers, "layer") | {image.manifest.config: "config"}
-        lost: dict[Descriptor, tuple[str, Origin]] = {}
+        lost: dict[Descriptor, tuple[str, FallbackSource]] = {}
         for blob, kind in kinds.items():
             own = self._with_own_size(blob, image)
             # Some stores call a blob absent that is not of the size they are asked for.
@@ -271,7 +273,7 @@ class _Mender:
         rules = tuple(dict.fromkeys(f"{kind}/missing" for kind, _ in lost.values()))
         self.work.because(rules, f"what {named(entry)} lacks is brought back from {places}", entry.digest)
 
-    def _with_own_size(self, blob: Descriptor, image: Image) -> Descriptor:
+    def _with_own_size(self, blob: Descriptor, image: InspectedImage) -> Descriptor:
         """The descriptor with the size that the bytes have, if they were seen; itself where it says so."""
         layer = self._look.layers.get(blob.digest)
         size = layer.size if layer is not None else None
@@ -279,7 +281,7 @@ class _Mender:
             size = image.config.document.size
         return blob if size in {None, blob.size} else replace(blob, size=size, data=None)
 
-    def _attestation(self, tree: Tree, entry: Descriptor) -> Tree:
+    def _attestation(self, tree: JsonTree, entry: Descriptor) -> JsonTree:
         child = self._look.snapshot.documents.get(entry.digest)
         tree = self._described(tree, entry, child, is_same=True) if child is not None else tree
         if entry.platform is not None and not entry.platform.is_unknown:
@@ -288,18 +290,18 @@ class _Mender:
             tree = {**tree, "platform": dict(_UNKNOWN)}
         return tree
 
-    def _image(self, entry: Descriptor) -> Image | None:
+    def _image(self, entry: Descriptor) -> InspectedImage | None:
         return next((i for i in self._look.images if i.digest == entry.digest and i.said == entry.platform), None)
 
-    def _ruling(self, entry: Descriptor) -> Verdict:
+    def _ruling(self, entry: Descriptor) -> PlatformEvidence:
         image = self._image(entry)
         if image is None:
             return RIGHT
         return verdict(self._look, image, without_proof=self._wishes.without_proof)
 
     def _decided(
-        self, index: Index, rulings: Sequence[Verdict], number: int, passed_over: frozenset[int]
-    ) -> Verdict | None:
+        self, index: Index, rulings: Sequence[PlatformEvidence], number: int, passed_over: frozenset[int]
+    ) -> PlatformEvidence | None:
         """What becomes of the platform of an entry, beside what becomes of the others; None if the entry goes."""
         entry, ruling = index.entries[number], rulings[number]
         if ruling.open:
@@ -327,8 +329,8 @@ class _Mender:
         return RIGHT
 
     def _entry(
-        self, tree: Tree, entry: Descriptor, index: Index, ruling: Verdict | None, *, is_attested: bool
-    ) -> list[Tree]:
+        self, tree: JsonTree, entry: Descriptor, index: Index, ruling: PlatformEvidence | None, *, is_attested: bool
+    ) -> list[JsonTree]:
         """What becomes of an entry for an image; nothing if it is dropped."""
         if ruling is None:
             return []
@@ -367,7 +369,7 @@ class _Mender:
         self.work.add(mended.reasons)
         return after
 
-    def _described(self, tree: Tree, entry: Descriptor, child: Document, *, is_same: bool) -> Tree:
+    def _described(self, tree: JsonTree, entry: Descriptor, child: Document, *, is_same: bool) -> JsonTree:
         """The entry with the child's own type, digest and size; the same object if it said so already."""
         is_type = effective_type(child) or tree["mediaType"]
         is_so = {"mediaType": is_type, "digest": str(child.digest), "size": child.size}
@@ -381,10 +383,10 @@ class _Mender:
             self.work.because("index/child-type", text, entry.digest, keys=["mediaType", "data"])
         return {**{k: v for k, v in tree.items() if k != "data"}, **is_so}
 
-    def _without_stale(self, index: Index, trees: list[Tree]) -> list[Tree]:
+    def _without_stale(self, index: Index, trees: list[JsonTree]) -> list[JsonTree]:
         """Without attestations of what is not in the index, or not any more."""
         held = {tree["digest"] for tree in trees}
-        kept: list[Tree] = []
+        kept: list[JsonTree] = []
         for tree in trees:
             entry = Descriptor.from_tree(tree)
             if entry.attested and entry.attested not in held:
@@ -397,7 +399,7 @@ class _Mender:
                 kept.append(tree)
         return kept
 
-    def _ordered(self, trees: list[Tree]) -> list[Tree]:
+    def _ordered(self, trees: list[JsonTree]) -> list[JsonTree]:
         """Images before attestations."""
         kinds = [_is_attestation(tree) for tree in trees]
         if kinds != sorted(kinds):
@@ -407,7 +409,7 @@ class _Mender:
 
     def alone(self, manifest: Manifest) -> Document:
         """An image that stands in no index: what of it can be mended without an entry's word."""
-        image = Image(None, manifest, self._look.configs.get(manifest.config.digest))
+        image = InspectedImage(None, manifest, self._look.configs.get(manifest.config.digest))
         self._refill_blobs(image, Descriptor.of(manifest.document))
         ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
         if ruling.open:
@@ -419,7 +421,7 @@ class _Mender:
         return mended.document
 
 
-def _places_for(platform: Platform, index: Index, rulings: Sequence[Verdict]) -> frozenset[int]:
+def _places_for(platform: Platform, index: Index, rulings: Sequence[PlatformEvidence]) -> frozenset[int]:
     """The places of the entries for a platform, once every entry has what its ruling says."""
     platforms = (
         None if entry.is_attestation else ruling.entry or entry.platform
@@ -428,7 +430,7 @@ def _places_for(platform: Platform, index: Index, rulings: Sequence[Verdict]) ->
     return frozenset(place for place, one in enumerate(platforms) if one is not None and one.same(platform))
 
 
-def doubtful(look: Look) -> frozenset[Digest]:
+def doubtful(look: Inspection) -> frozenset[Digest]:
     """The images whose layers have to be read before their platform can be mended."""
     return frozenset(image.digest for image in look.images if verdict(look, image) != RIGHT)
 
@@ -437,5 +439,5 @@ def _nowhere(_: Descriptor) -> bool:
     return False
 
 
-def _is_attestation(tree: Tree) -> bool:
+def _is_attestation(tree: JsonTree) -> bool:
     return Descriptor.from_tree(tree).is_attestation

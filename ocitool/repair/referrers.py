@@ -1,4 +1,4 @@
-"""What refers to a manifest by its digest, and stays with it when a repair puts another in its place.
+"""Referrers that stay with a manifest when a repair puts another in its place.
 
 A signature or an SBOM is of the old bytes and is never pointed at the new ones; who asks for one before a pull
 gets none until the new digest is signed. Spec: distribution-spec, "Listing Referrers"; cosign, "Tag discovery".

@@ -3,19 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ocitool.change.plan import Bring, PutBlob, PutManifest
-from ocitool.change.reason import Reason
+from ocitool.change.plan import CopyFrom, PutBlob, PutManifest
+from ocitool.change.reason import ChangeReason
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
-from ocitool.repair.fallback import Origin
+from ocitool.repair.fallback import FallbackSource
 
 CHILD: tuple[str, ...] = ("mediaType", "digest", "size", "data")
 """What an entry says of its manifest; all of it follows the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RepairOptions:
     """What a human decided. `sources` are where what is gone may still be found.
 
     With `substitute` an image of the same platform from there may stand in for one that is nowhere. `keep` are the
@@ -25,7 +25,7 @@ class Wishes:
     drop_missing: bool = False
     drop_attestations: bool = False
     without_proof: bool = False
-    sources: tuple[Origin, ...] = ()
+    sources: tuple[FallbackSource, ...] = ()
     substitute: bool = False
     attestations_to_referrers: bool = False
     drop_misfits: bool = False
@@ -35,21 +35,21 @@ class Wishes:
 class Mending:
     """The steps, reasons and leftovers so far. `is_blocked` says that nothing of it may be carried out."""
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: RepairOptions) -> None:
         self.wishes = wishes
-        self.content: list[PutBlob | Bring | PutManifest] = []
+        self.content: list[PutBlob | CopyFrom | PutManifest] = []
         self.replaced: list[Document] = []
         self.left: list[str] = []
         self.is_blocked = False
-        self._reasons: list[Reason] = []
+        self._reasons: list[ChangeReason] = []
         self._became: dict[str, set[str]] = {}  # one image under two platforms may become two
 
     def because(self, why: str | tuple[str, ...], text: str, *digests: str, keys: Iterable[str] = ()) -> None:
         """Note what is done to the entries with these digests (to the document, if there are none), and why."""
         words = (why,) if isinstance(why, str) else why
-        self._reasons.append(Reason(text, words, frozenset(digests), frozenset(keys)))
+        self._reasons.append(ChangeReason(text, words, frozenset(digests), frozenset(keys)))
 
-    def add(self, reasons: Iterable[Reason]) -> None:
+    def add(self, reasons: Iterable[ChangeReason]) -> None:
         """Note reasons that are made already."""
         self._reasons += reasons
 
@@ -57,9 +57,9 @@ class Mending:
         """Store this too, once."""
         self.content += [step for step in steps if step not in self.content]
 
-    def bring(self, origin: Origin, entry: Descriptor, *, anew: bool = False) -> None:
+    def bring(self, origin: FallbackSource, entry: Descriptor, *, anew: bool = False) -> None:
         """Copy a manifest with all that it reaches from where it still is."""
-        self.content.append(Bring(origin.store, entry, label_of(entry), anew=anew))
+        self.content.append(CopyFrom(origin.store, entry, label_of(entry), anew=anew))
 
     def swap(self, before: Document, after: Document, label: str) -> None:
         """Put one manifest in the place of another."""
@@ -76,7 +76,7 @@ class Mending:
         return tuple(dict.fromkeys(word for one in self._reasons if digest in one.entries for word in one.why))
 
     @property
-    def reasons(self) -> tuple[Reason, ...]:
+    def reasons(self) -> tuple[ChangeReason, ...]:
         """The reasons, each once, with the new digests of the entries beside the old ones."""
         return tuple(
             dict.fromkeys(

@@ -1,1 +1,1 @@
-"""What is known about an image, gathered once and drawn as text, JSON or a page."""
+"""An image's facts, gathered once and drawn as text, JSON or a page."""

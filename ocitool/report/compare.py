@@ -13,7 +13,7 @@ from typing import Any
 from ocitool.change.difference import Change, difference
 from ocitool.model.document import COMPACT, write
 from ocitool.model.views import Descriptor
-from ocitool.report.survey import Image, Survey
+from ocitool.report.survey import Survey, SurveyedImage
 from ocitool.report.text import human, plain
 
 
@@ -49,8 +49,8 @@ class Pair:
     """One platform on both sides; `fields` are changes of config, annotations and the entry itself."""
 
     platform: str
-    before: Image
-    after: Image
+    before: SurveyedImage
+    after: SurveyedImage
     fields: tuple[tuple[str, Change], ...] = ()
     layers: tuple[LayerChange, ...] = ()
     files: tuple[FileChange, ...] | None = None
@@ -68,8 +68,8 @@ class Comparison:
     before: Survey
     after: Survey
     pairs: tuple[Pair, ...] = ()
-    removed: tuple[Image, ...] = ()
-    added: tuple[Image, ...] = ()
+    removed: tuple[SurveyedImage, ...] = ()
+    added: tuple[SurveyedImage, ...] = ()
     fields: tuple[tuple[str, Change], ...] = ()
 
     @property
@@ -136,13 +136,13 @@ def compare(
 
 def pair_up(
     before: Survey, after: Survey
-) -> tuple[tuple[tuple[Image, Image], ...], tuple[Image, ...], tuple[Image, ...]]:
+) -> tuple[tuple[tuple[SurveyedImage, SurveyedImage], ...], tuple[SurveyedImage, ...], tuple[SurveyedImage, ...]]:
     """The images of both sides paired by platform, those only before, and those only after."""
-    free: dict[object, list[Image]] = {}
+    free: dict[object, list[SurveyedImage]] = {}
     for image in after.images:
         free.setdefault(_key(image), []).append(image)
-    pairs: list[tuple[Image, Image]] = []
-    removed: list[Image] = []
+    pairs: list[tuple[SurveyedImage, SurveyedImage]] = []
+    removed: list[SurveyedImage] = []
     for image in before.images:
         same = free.get(_key(image))
         if same:
@@ -152,11 +152,11 @@ def pair_up(
     return tuple(pairs), tuple(removed), tuple(image for images in free.values() for image in images)
 
 
-def _key(image: Image) -> object:
+def _key(image: SurveyedImage) -> object:
     return image.platform.normalised() if image.platform else image.descriptor.digest
 
 
-def _pair(before: Image, after: Image, files: tuple[FileChange, ...] | None) -> Pair:
+def _pair(before: SurveyedImage, after: SurveyedImage, files: tuple[FileChange, ...] | None) -> Pair:
     fields = [*_maps("entry annotations", before.descriptor.annotations, after.descriptor.annotations)]
     if before.platform != after.platform:
         change = Change("changed", "", before=str(before.platform or ""), after=str(after.platform or ""))

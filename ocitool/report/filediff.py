@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ocitool.codec.codecs import decompress
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.views import Manifest
 from ocitool.report.compare import FileChange, pair_up
 from ocitool.report.survey import Survey
@@ -89,11 +89,11 @@ def _changes(
 def _attributes(old: Node, new: Node) -> Iterator[str]:
     if old.kind is not new.kind:
         yield f"{old.kind.name.lower()} → {new.kind.name.lower()}"
-    if old.mode != new.mode and Kind.SYMLINK not in (old.kind, new.kind):
+    if old.mode != new.mode and FileKind.SYMLINK not in (old.kind, new.kind):
         yield f"mode {old.mode:04o} → {new.mode:04o}"
     if (old.uid, old.gid) != (new.uid, new.gid):
         yield f"owner {old.uid}:{old.gid} → {new.uid}:{new.gid}"
-    if old.kind is new.kind is Kind.FILE and old.size != new.size:
+    if old.kind is new.kind is FileKind.FILE and old.size != new.size:
         yield f"size {old.size} → {new.size}"
     if old.link != new.link:
         yield f"link {old.link} → {new.link}"
@@ -104,7 +104,7 @@ def _attributes(old: Node, new: Node) -> Iterator[str]:
 
 
 def _may_differ(old: Node, new: Node) -> bool:
-    return old.kind is new.kind is Kind.FILE and old.size == new.size > 0
+    return old.kind is new.kind is FileKind.FILE and old.size == new.size > 0
 
 
 def _same_place(before: ImageFiles, old: Node, after: ImageFiles, new: Node) -> bool:
@@ -119,7 +119,7 @@ def _contents(side: ImageFiles, wanted: set[tuple[int, int]], scope: Scope) -> _
     for number in sorted({layer for layer, _ in wanted}):
         with side.store.open_blob(side.manifest.layers[number]) as pieces:
             for member in read_members(decompress(scope.pieces(pieces))):
-                if (number, member.offset) in wanted and member.kind is Kind.FILE:
+                if (number, member.offset) in wanted and member.kind is FileKind.FILE:
                     digest = hashlib.sha256()
                     for piece in member.pieces():
                         digest.update(piece)

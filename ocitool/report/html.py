@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
-from ocitool.report.survey import Attestation, Image, Survey
+from ocitool.report.survey import Attestation, Survey, SurveyedImage
 from ocitool.report.text import human, plain
 
 _SETTINGS: Final = (
@@ -88,7 +88,7 @@ def _platforms(survey: Survey) -> str:
     )
 
 
-def _remarks(image: Image) -> str:
+def _remarks(image: SurveyedImage) -> str:
     marks = [
         f'<span class="mark">{_text(k)}</span>' for a in image.attestations for k in a.kinds or ("attestation",)
     ]
@@ -121,7 +121,7 @@ def _map(survey: Survey) -> str:
 
 
 def _segments(
-    image: Image,
+    image: SurveyedImage,
     shared: Mapping[Digest, tuple[Descriptor, int]],
     colours: Mapping[Digest, int],
     scale: int,
@@ -143,7 +143,7 @@ def _colour(number: int) -> str:
     return f"hsl({round(205 + number * 137.508) % 360} 50% 55%)"
 
 
-def _config(number: int, image: Image) -> str:
+def _config(number: int, image: SurveyedImage) -> str:
     head = f"<summary>{_text(image.label)} <code>{image.descriptor.digest}</code></summary>"
     body = "".join(_config_parts(image)) if image.config else f"<p>{_text(image.problem or 'no config')}</p>"
     annotations = dict(image.manifest.annotations) if image.manifest else {}
@@ -154,7 +154,7 @@ def _config(number: int, image: Image) -> str:
     return f'<details id="config-{number}"{" open" if number == 0 else ""}>{head}{body}</details>'
 
 
-def _config_parts(image: Image) -> Iterator[str]:
+def _config_parts(image: SurveyedImage) -> Iterator[str]:
     config = image.config
     if config is None:
         return

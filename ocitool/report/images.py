@@ -1,4 +1,4 @@
-"""What this machine's store keeps, for `ocitool images`."""
+"""This machine's store as `ocitool images` lists it."""
 
 from dataclasses import dataclass
 

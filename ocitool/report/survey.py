@@ -39,7 +39,7 @@ class Attestation:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class SurveyedImage:
     """One image of an index, or the image a tag names.
 
     `platform` is what the index says, else what the config says. `problem` says in a line why there is no
@@ -82,7 +82,7 @@ class Survey:
     name: str
     root: Descriptor
     kind: str
-    images: tuple[Image, ...] = ()
+    images: tuple[SurveyedImage, ...] = ()
     others: tuple[Descriptor, ...] = ()
     orphans: tuple[Attestation, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
@@ -189,7 +189,7 @@ def pick(survey: Survey, platforms: Sequence[Platform]) -> tuple[Survey, tuple[s
     As written first, then after normalising (K002), then what the platform can run, which is noted (K005).
     No platforms leave it as it is. Raises NotFound, listing what there is (K013).
     """
-    chosen: list[Image] = []
+    chosen: list[SurveyedImage] = []
     notes: list[str] = []
     for platform in platforms:
         image = choose(platform, survey.images, lambda i: i.platform)
@@ -212,7 +212,7 @@ class _Gathered:
         self._configs = configs
         self._problems = dict(_problems(snapshot))
         self._seen: set[Digest] = set()
-        self.images: list[Image] = []
+        self.images: list[SurveyedImage] = []
         self.others: list[Descriptor] = []
         self.attestations: list[Attestation] = []
 
@@ -233,18 +233,18 @@ class _Gathered:
             else:
                 self.images.append(self.image(entry))
 
-    def image(self, entry: Descriptor) -> Image:
+    def image(self, entry: Descriptor) -> SurveyedImage:
         problem = self._problems.get(entry.digest, "")
         manifest = self._view(entry.digest)
         if not isinstance(manifest, Manifest):
-            return Image(entry, entry.platform, problem=problem)
+            return SurveyedImage(entry, entry.platform, problem=problem)
         config = self._configs.get(manifest.config.digest)
         if isinstance(config, OcitoolError):
-            return Image(entry, entry.platform, manifest, problem=f"config: {config}")
+            return SurveyedImage(entry, entry.platform, manifest, problem=f"config: {config}")
         says = config.platform if config and (config.platform.os or config.platform.architecture) else None
-        return Image(entry, entry.platform or says, manifest, config, problem=problem)
+        return SurveyedImage(entry, entry.platform or says, manifest, config, problem=problem)
 
-    def paired(self) -> tuple[Image, ...]:
+    def paired(self) -> tuple[SurveyedImage, ...]:
         """The images, each with the attestations that name it."""
         about: dict[str, list[Attestation]] = {}
         for attestation in self.attestations:
@@ -309,7 +309,9 @@ def _kind(predicate: str) -> str:
     return predicate
 
 
-def _image_tree(image: Image, shared: Mapping[Digest, tuple[Descriptor, int]], *, configs: bool) -> dict[str, Any]:
+def _image_tree(
+    image: SurveyedImage, shared: Mapping[Digest, tuple[Descriptor, int]], *, configs: bool
+) -> dict[str, Any]:
     tree: dict[str, Any] = {
         "platform": str(image.platform) if image.platform else "",
         "digest": image.descriptor.digest,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
-from ocitool.report.survey import Attestation, Image, Survey
+from ocitool.report.survey import Attestation, Survey, SurveyedImage
 
 
 def plain(text: str) -> str:
@@ -104,7 +104,7 @@ def _what(survey: Survey) -> str:
     return f"{survey.kind}  {plain(word)}"
 
 
-def _row(image: Image) -> list[str]:
+def _row(image: SurveyedImage) -> list[str]:
     if image.manifest is None:
         return [plain(image.label), image.descriptor.digest.short, "", "", "", plain(image.problem)]
     created = image.config.created.partition(".")[0].removesuffix("Z").replace("T", " ") if image.config else ""
@@ -118,11 +118,11 @@ def _row(image: Image) -> list[str]:
     return [plain(image.label), image.descriptor.digest.short, size, plain(created), count, ", ".join(remarks)]
 
 
-def _size(image: Image) -> str:
+def _size(image: SurveyedImage) -> str:
     return human(image.size) if image.manifest else image.problem
 
 
-def _layers(image: Image, shared: Mapping[Digest, tuple[Descriptor, int]]) -> list[str]:
+def _layers(image: SurveyedImage, shared: Mapping[Digest, tuple[Descriptor, int]]) -> list[str]:
     return [
         f"{layer.digest.short}  {human(layer.size):>8}{_shared(shared[layer.digest][1])}" for layer in image.layers
     ]

@@ -13,11 +13,11 @@ from typing import Final
 
 from ocitool.codec.codecs import decompress
 from ocitool.errors import MalformedDocument, local_io
-from ocitool.model.files import WHITEOUT, Kind
+from ocitool.model.files import WHITEOUT, FileKind
 from ocitool.model.views import Manifest
 from ocitool.pack.entries import Entry
 from ocitool.pack.tar import tar_stream
-from ocitool.rootfs.reader import Member, read_members
+from ocitool.rootfs.reader import TarMember, read_members
 from ocitool.rootfs.tree import USUAL, Node, Tree
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
@@ -58,15 +58,15 @@ def contents(tree: Tree, limit: int = USUAL.tar) -> Contents:
     for path, node in tree.walk():
         if f"/{path}".find(f"/{WHITEOUT}") >= 0:  # a link's text can name a directory so
             left_out.append(path)
-        elif node.kind is Kind.DIRECTORY:
+        elif node.kind is FileKind.DIRECTORY:
             directories.append(path)
-        elif node.kind is Kind.FILE:
+        elif node.kind is FileKind.FILE:
             names = files.setdefault(node.layer, {})
             size += node.size if node.offset not in names else 0
             names[node.offset] = (*names.get(node.offset, ()), path)
-        elif node.kind is Kind.SYMLINK:
+        elif node.kind is FileKind.SYMLINK:
             links.append(path)
-        elif node.kind is Kind.FIFO:
+        elif node.kind is FileKind.FIFO:
             pipes.append(path)
         else:
             left_out.append(path)
@@ -80,7 +80,7 @@ def contents(tree: Tree, limit: int = USUAL.tar) -> Contents:
 
 def members(
     store: Reader, manifest: Manifest, what: Contents, *, scope: Scope
-) -> Iterator[tuple[tuple[str, ...], Member]]:
+) -> Iterator[tuple[tuple[str, ...], TarMember]]:
     """The files to export with all their names; a member's content is there until the next one is asked for.
 
     Raises MalformedDocument if a layer does not hold what the tree says, DigestMismatch, NotFound.
@@ -90,7 +90,7 @@ def members(
         with store.open_blob(manifest.layers[layer]) as pieces:
             for member in read_members(decompress(scope.pieces(pieces))):
                 names = wanted.pop(member.offset, None)
-                if names is not None and member.kind is Kind.FILE:
+                if names is not None and member.kind is FileKind.FILE:
                     yield names, member
         if wanted:
             lost = next(iter(wanted.values()))[0]
@@ -104,11 +104,11 @@ def export_tar(store: Reader, manifest: Manifest, tree: Tree, what: Contents, *,
 
     Raises as `members` does.
     """
-    return export_together(store, (Part(manifest, tree, what),), scope=scope)
+    return export_together(store, (ExportPart(manifest, tree, what),), scope=scope)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExportPart:
     """What of one image goes into a tar, and the folder it gets there; empty for none."""
 
     manifest: Manifest
@@ -117,20 +117,20 @@ class Part:
     folder: str = ""
 
 
-def export_together(store: Reader, parts: Iterable[Part], *, scope: Scope) -> Iterator[bytes]:
+def export_together(store: Reader, parts: Iterable[ExportPart], *, scope: Scope) -> Iterator[bytes]:
     """One tar of several images, each asked for when its turn comes. Raises as `members` does."""
     return tar_stream((entry for part in parts for entry in _below(store, part, scope)), _NO_CLAMP)
 
 
-def _below(store: Reader, part: Part, scope: Scope) -> Iterator[Entry]:
+def _below(store: Reader, part: ExportPart, scope: Scope) -> Iterator[Entry]:
     """The entries of one image in its folder; what hard links name is there too."""
     entries = _entries(store, part.manifest, part.tree, part.what, scope)
     if not part.folder:
         yield from entries
         return
-    yield Entry(part.folder, Kind.DIRECTORY, 0o755, mtime=0)
+    yield Entry(part.folder, FileKind.DIRECTORY, 0o755, mtime=0)
     for entry in entries:
-        link = f"{part.folder}/{entry.link}" if entry.kind is Kind.HARDLINK else entry.link
+        link = f"{part.folder}/{entry.link}" if entry.kind is FileKind.HARDLINK else entry.link
         yield replace(entry, path=f"{part.folder}/{entry.path}", link=link)
 
 
@@ -157,7 +157,7 @@ def kept_xattrs(node: Node) -> tuple[tuple[str, bytes], ...]:
 class _MemberContent:
     """A member as the content of an entry; it can be read once, while its turn lasts."""
 
-    member: Member
+    member: TarMember
 
     @property
     def size(self) -> int:
@@ -184,13 +184,13 @@ def _entries(store: Reader, manifest: Manifest, tree: Tree, what: Contents, scop
     for (first, *others), member in members(store, manifest, what, scope=scope):
         yield _entry(tree, first, content=_MemberContent(member))
         for other in others:
-            yield _entry(tree, other, kind=Kind.HARDLINK, link=first)
+            yield _entry(tree, other, kind=FileKind.HARDLINK, link=first)
     for path in (*what.pipes, *what.links, *closed):
         yield _entry(tree, path)
 
 
 def _entry(
-    tree: Tree, path: str, *, kind: Kind | None = None, link: str = "", content: _MemberContent | None = None
+    tree: Tree, path: str, *, kind: FileKind | None = None, link: str = "", content: _MemberContent | None = None
 ) -> Entry:
     node = _node(tree, path)
     return Entry(

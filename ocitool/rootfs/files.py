@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Protocol
 
 from ocitool.errors import MalformedDocument
-from ocitool.model.files import Kind, ancestors, name_bytes, parent, resolve
+from ocitool.model.files import FileKind, ancestors, name_bytes, parent, resolve
 from ocitool.pack.entries import Attributes, Content, Entry
 from ocitool.rootfs.tree import Node, Tree
 
@@ -20,7 +20,7 @@ class Files(Protocol):
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory, sorted bytewise."""
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """The kind of what stands there; the root is a directory."""
 
     def link_at(self, path: str) -> str | None:
@@ -34,7 +34,7 @@ def all_names(files: Files) -> Iterator[str]:
         folder = todo.pop()
         for name in files.names(folder):
             path = f"{folder}/{name}".lstrip("/")
-            if files.kind_at(path) is Kind.DIRECTORY:
+            if files.kind_at(path) is FileKind.DIRECTORY:
                 todo.append(path)
             yield name
 
@@ -45,17 +45,17 @@ class _Known:
     def entry_at(self, path: str) -> Entry | None:
         raise NotImplementedError
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """The kind of what stands there; the root is a directory."""
         if not path:
-            return Kind.DIRECTORY
+            return FileKind.DIRECTORY
         entry = self.entry_at(path)
         return None if entry is None else entry.kind
 
     def link_at(self, path: str) -> str | None:
         """The target of the symbolic link there, None for anything else."""
         entry = self.entry_at(path) if path else None
-        return entry.link if entry is not None and entry.kind is Kind.SYMLINK else None
+        return entry.link if entry is not None and entry.kind is FileKind.SYMLINK else None
 
 
 class Layered(_Known):
@@ -70,9 +70,9 @@ class Layered(_Known):
         self._below = below.level if isinstance(below, Layered) else below
 
     @cached_property
-    def level(self) -> "Level":
+    def level(self) -> "EntryLevel":
         """Made when somebody looks, or puts another layer over it: the last layer is often not."""
-        return Level.of(self._given, self._below)
+        return EntryLevel.of(self._given, self._below)
 
     def entry_at(self, path: str) -> Entry | None:
         """The newest entry of that path."""
@@ -83,7 +83,7 @@ class Layered(_Known):
         return self.level.names(path)
 
 
-class Level(_Known):
+class EntryLevel(_Known):
     """Entries by path over a tree. A level that is not much larger is never below it: the two become one.
 
     `closed` are the directories that hide something else of the tree below, with all that was in it.
@@ -95,32 +95,32 @@ class Level(_Known):
         self.below = below
 
     @classmethod
-    def of(cls, given: Iterable[Entry], below: Files | None) -> "Level":
+    def of(cls, given: Iterable[Entry], below: Files | None) -> "EntryLevel":
         """Entries over a tree, hard links as the files they are."""
         found: dict[str, Entry] = {}
         for entry in given:
-            is_link = entry.kind is Kind.HARDLINK
+            is_link = entry.kind is FileKind.HARDLINK
             found[entry.path] = replace(found[entry.link], path=entry.path) if is_link else entry
-        folders = (path for path, entry in found.items() if entry.kind is Kind.DIRECTORY)
-        merged = {None, Kind.DIRECTORY}
+        folders = (path for path, entry in found.items() if entry.kind is FileKind.DIRECTORY)
+        merged = {None, FileKind.DIRECTORY}
         closed = (path for path in folders if below is not None and below.kind_at(path) not in merged)
         level = cls(found, frozenset(closed), below)
         # Each level that is left is at least twice as large as the one over it, so that there are few.
-        while isinstance(level.below, Level) and len(level.below.entries) < 2 * len(level.entries):
+        while isinstance(level.below, EntryLevel) and len(level.below.entries) < 2 * len(level.entries):
             level = level.joined(level.below)
         return level
 
-    def joined(self, below: "Level") -> "Level":
+    def joined(self, below: "EntryLevel") -> "EntryLevel":
         """The two as one."""
         shut = {path for path in self.entries if not self._opens(path) and path in below.listed}
         kept = below.entries
         if shut:
             kept = {path: entry for path, entry in kept.items() if shut.isdisjoint(ancestors(path))}
-        return Level({**kept, **self.entries}, self.closed | below.closed, below.below)
+        return EntryLevel({**kept, **self.entries}, self.closed | below.closed, below.below)
 
     def _opens(self, path: str) -> bool:
         """Whether what the tree below has in a directory of ours is still there."""
-        return self.entries[path].kind is Kind.DIRECTORY and path not in self.closed
+        return self.entries[path].kind is FileKind.DIRECTORY and path not in self.closed
 
     @cached_property
     def listed(self) -> dict[str, set[str]]:
@@ -162,7 +162,7 @@ class Imaged(_Known):
         node = self._tree.get(path) if made is None and path else None
         if node is None:
             return made
-        content = self._content(path, node) if node.kind is Kind.FILE else None
+        content = self._content(path, node) if node.kind is FileKind.FILE else None
         made = Entry(
             path,
             node.kind,
@@ -171,7 +171,7 @@ class Imaged(_Known):
             node.gid,
             node.mtime,
             content,
-            node.link if node.kind is Kind.SYMLINK else "",
+            node.link if node.kind is FileKind.SYMLINK else "",
             node.xattrs,
             node.device,
         )
@@ -203,7 +203,7 @@ class Overlay:
         """The attributes of what stands at a path whose own parents are no links; None for nothing."""
         return self._entries.get(path) or (self._below.get(path) if self._below is not None else None)
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """What stands at a path whose own parents are no links; None for nothing."""
         own = self._entries.get(path)
         if own is not None:
@@ -214,10 +214,10 @@ class Overlay:
         """The target of the symbolic link at such a path, None for anything else."""
         own = self._entries.get(path)
         if own is not None:
-            return own.link if own.kind is Kind.SYMLINK else None
+            return own.link if own.kind is FileKind.SYMLINK else None
         return self._below.link_at(path) if self._below is not None else None
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> FileKind | None:
         """What a program finds under any path, with links followed; None for nothing and for a loop of links."""
         return kind_of(self, path)
 
@@ -233,14 +233,14 @@ class Overlay:
 class Rooted(Protocol):
     """A tree that paths are looked up in; what it is asked has no links among its parents."""
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """What stands at a path; None for nothing."""
 
     def link_at(self, path: str) -> str | None:
         """The target of the symbolic link there, None for anything else."""
 
 
-def kind_of(base: Rooted | None, path: str) -> Kind | None:
+def kind_of(base: Rooted | None, path: str) -> FileKind | None:
     """What a program finds under any path of a base, with links followed; None for nothing."""
     if base is None:
         return None

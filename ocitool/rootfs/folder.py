@@ -18,7 +18,7 @@ from ocitool.errors import LocalIOError, MalformedDocument, UsageError, local_io
 from ocitool.model.files import name_bytes
 from ocitool.model.views import Manifest
 from ocitool.rootfs.extract import Contents, kept_xattrs, members
-from ocitool.rootfs.reader import Member
+from ocitool.rootfs.reader import TarMember
 from ocitool.rootfs.tree import Node, Tree
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
@@ -116,7 +116,7 @@ class _Writer:
         with self._making(path):
             os.mkdir(self._at(path), 0o700)
 
-    def file(self, path: str, member: Member, scope: Scope) -> None:
+    def file(self, path: str, member: TarMember, scope: Scope) -> None:
         with self._making(path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             file = os.open(self._at(path), flags, 0o600)

@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from ocitool.errors import EscapingPath, MalformedDocument
-from ocitool.model.files import MAX_PATH, Kind, clean
+from ocitool.model.files import MAX_PATH, FileKind, clean
 
 BLOCK: Final = 512
 PIECE: Final = 256 * 1024
@@ -32,7 +32,7 @@ Extents = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class TarMember:
     """One member. `path` is in the form of `model.files`, "" for the root itself.
 
     `size` is that of the file when unpacked, 0 for all but files. `offset` is where the member's first header
@@ -41,7 +41,7 @@ class Member:
     """
 
     path: str
-    kind: Kind
+    kind: FileKind
     mode: int
     uid: int
     gid: int
@@ -83,7 +83,7 @@ class Member:
         yield from _zeros(self.size - at)
 
 
-def read_members(pieces: Iterable[bytes], *, drain: bool = True) -> Iterator[Member]:
+def read_members(pieces: Iterable[bytes], *, drain: bool = True) -> Iterator[TarMember]:
     """The members of an uncompressed tar in order; the stream is read to its end, so that it is verified.
 
     Without `drain` what comes behind the archive's end is left alone, whatever it is.
@@ -287,7 +287,7 @@ def _read_records(stream: _Stream, data: bytes, extra: _Extra) -> None:
 _TEXT_KEYS: Final = (b"path", b"linkpath", b"GNU.sparse.name")
 
 
-def _member(stream: _Stream, block: bytes, extra: _Extra, offset: int) -> tuple[Member, _Body]:
+def _member(stream: _Stream, block: bytes, extra: _Extra, offset: int) -> tuple[TarMember, _Body]:
     records = extra.records
     flag = block[156:157]
     if (b"path" in records and extra.name) or (b"linkpath" in records and extra.link):
@@ -296,18 +296,18 @@ def _member(stream: _Stream, block: bytes, extra: _Extra, offset: int) -> tuple[
     raw_link = records.get(b"linkpath") or extra.link or block[157:257].split(b"\0", 1)[0]
     kind = _kind(stream, flag, raw_name)
     stored = _decimal(stream, records, b"size") if b"size" in records else _number(stream, block[124:136], "size")
-    if kind is not Kind.FILE:
+    if kind is not FileKind.FILE:
         stored = 0  # engines take links, directories and devices to have no data, whatever the field says
     extents, size, body = None, stored, _Body(stream, stored)
     if flag == b"S":
         extents, size = _gnu_extents(stream, block)
-    elif kind is Kind.FILE and any(key.startswith(b"GNU.sparse.") for key in records):
+    elif kind is FileKind.FILE and any(key.startswith(b"GNU.sparse.") for key in records):
         raw_name = records.get(b"GNU.sparse.name", raw_name)
         extents, size = _pax_extents(stream, extra, body)
     if extents is not None:
         _check_extents(stream, extents, size, body._left)  # noqa: SLF001 - one reader in several parts
     path = _path(stream, raw_name, "name")
-    return Member(
+    return TarMember(
         path=path,
         kind=kind,
         mode=_number(stream, block[100:108], "mode") & 0o7777,
@@ -324,12 +324,12 @@ def _member(stream: _Stream, block: bytes, extra: _Extra, offset: int) -> tuple[
     ), body
 
 
-def _kind(stream: _Stream, flag: bytes, name: bytes) -> Kind:
+def _kind(stream: _Stream, flag: bytes, name: bytes) -> FileKind:
     if flag in (b"0", b"\0", b"7", b"S"):
         # A version 7 archive marks a directory by the slash alone.
-        return Kind.DIRECTORY if name.endswith(b"/") and flag != b"S" else Kind.FILE
+        return FileKind.DIRECTORY if name.endswith(b"/") and flag != b"S" else FileKind.FILE
     try:
-        return Kind(flag.decode("latin-1"))
+        return FileKind(flag.decode("latin-1"))
     except ValueError:
         stream.fail(f"a member of unknown type {flag!r}")
 
@@ -355,18 +355,18 @@ def _path(stream: _Stream, raw: bytes, what: str) -> str:
     return path
 
 
-def _link(stream: _Stream, kind: Kind, raw: bytes) -> str:
-    if kind is Kind.HARDLINK:
+def _link(stream: _Stream, kind: FileKind, raw: bytes) -> str:
+    if kind is FileKind.HARDLINK:
         return _path(stream, raw, "link target")
-    if kind is not Kind.SYMLINK:
+    if kind is not FileKind.SYMLINK:
         return ""
     if not raw or len(raw) > MAX_PATH:
         stream.fail(f"a symbolic link of {len(raw)} bytes")
     return raw.decode("utf-8", "surrogateescape")
 
 
-def _device(stream: _Stream, kind: Kind, block: bytes) -> tuple[int, int]:
-    if kind not in (Kind.CHAR, Kind.BLOCK):
+def _device(stream: _Stream, kind: FileKind, block: bytes) -> tuple[int, int]:
+    if kind not in (FileKind.CHAR, FileKind.BLOCK):
         return (0, 0)
     return _number(stream, block[329:337], "device"), _number(stream, block[337:345], "device")
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from ocitool.codec.codecs import decompress
 from ocitool.errors import MalformedDocument, NotFound
-from ocitool.model.files import OPAQUE, WHITEOUT, Kind, resolve
+from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, resolve
 from ocitool.model.views import Descriptor, Manifest
-from ocitool.rootfs.reader import Member, read_members
+from ocitool.rootfs.reader import TarMember, read_members
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope, TaskGroup
 
@@ -23,7 +23,7 @@ MAX_MEMBERS: Final = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TreeLimits:
     """What a hostile image may cost.
 
     `members` is the most files of a layer and of the tree, `names` the most bytes of a layer's names, links and
@@ -36,7 +36,7 @@ class Limits:
     tar: int = 64 * 1024 * 1024 * 1024
 
 
-USUAL: Final = Limits()
+USUAL: Final = TreeLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Node:
     tar the member with the data starts (another member for a hard link).
     """
 
-    kind: Kind
+    kind: FileKind
     mode: int = 0o755
     uid: int = 0
     gid: int = 0
@@ -68,7 +68,7 @@ class Listed:
     node: Node
 
     @classmethod
-    def of(cls, member: Member) -> "Listed":
+    def of(cls, member: TarMember) -> "Listed":
         """The row of a member."""
         return cls(
             member.path,
@@ -100,7 +100,7 @@ class Listed:
         path, kind, mode, uid, gid, mtime, size, link, offset, *more = row
         xattrs = tuple((key, bytes.fromhex(value)) for key, value in more[0]) if more else ()
         device = (more[1][0], more[1][1]) if more else (0, 0)
-        node = Node(Kind(kind), mode, uid, gid, mtime, size, link, xattrs, offset=offset, device=device)
+        node = Node(FileKind(kind), mode, uid, gid, mtime, size, link, xattrs, offset=offset, device=device)
         return cls(path, node)
 
 
@@ -122,8 +122,8 @@ class Tree:
     through links that stand on its way. Raises MalformedDocument for too many files.
     """
 
-    def __init__(self, listings: Iterable[Iterable[Listed]] = (), limits: Limits = USUAL) -> None:
-        self._root = _Place(Node(Kind.DIRECTORY), -1)
+    def __init__(self, listings: Iterable[Iterable[Listed]] = (), limits: TreeLimits = USUAL) -> None:
+        self._root = _Place(Node(FileKind.DIRECTORY), -1)
         self._count, self._limit = 0, limits.members
         self._entered: dict[str, _Place] = {}
         self._names: dict[tuple[int, int], list[_Place]] = {}
@@ -132,7 +132,7 @@ class Tree:
             self._add_layer(listing, number)
 
     @classmethod
-    def growing(cls, listings: Iterable[Iterable[Listed]], limits: Limits = USUAL) -> "Iterator[Tree]":
+    def growing(cls, listings: Iterable[Iterable[Listed]], limits: TreeLimits = USUAL) -> "Iterator[Tree]":
         """What lies below each listing, bottom first: one tree, which grows when the next is asked for."""
         tree = cls((), limits)
         for number, listing in enumerate(listings):
@@ -146,7 +146,7 @@ class Tree:
         place = self._find(path)
         return None if place is None else place.node
 
-    def kind_at(self, path: str) -> Kind | None:
+    def kind_at(self, path: str) -> FileKind | None:
         """The kind of what stands there."""
         node = self.get(path)
         return None if node is None else node.kind
@@ -154,7 +154,7 @@ class Tree:
     def link_at(self, path: str) -> str | None:
         """The target of the symbolic link there, None for anything else."""
         node = self.get(path)
-        return node.link if node is not None and node.kind is Kind.SYMLINK else None
+        return node.link if node is not None and node.kind is FileKind.SYMLINK else None
 
     def resolve(self, path: str, *, follow_last: bool = True) -> str:
         """The real path, links followed inside the root. Raises MalformedDocument for a loop of links."""
@@ -241,23 +241,23 @@ class Tree:
             if below.touched != layer:
                 del place.below[name]  # with all below it: what leads to something of this layer was touched
                 continue
-            if below.node.kind is Kind.DIRECTORY and below.node.layer != layer:
-                below.node = Node(Kind.DIRECTORY, layer=layer)
+            if below.node.kind is FileKind.DIRECTORY and below.node.layer != layer:
+                below.node = Node(FileKind.DIRECTORY, layer=layer)
             todo += [(below, inner) for inner in below.below]
 
     def _put(self, above: str, name: str, node: Node, layer: int) -> None:
         if not name:
-            if node.kind is Kind.DIRECTORY:
+            if node.kind is FileKind.DIRECTORY:
                 self._root.node = node
             return
-        target = self._target(node) if node.kind is Kind.HARDLINK else None
+        target = self._target(node) if node.kind is FileKind.HARDLINK else None
         names: list[_Place] = []
         if target is not None:
             names = self._names.setdefault((target.node.layer, target.node.offset), [target])
             node = _dressed(names[-1].node, node)
         place = self._enter(above, layer)
         there = place.below.get(name)
-        if there is not None and there.node.kind is Kind.DIRECTORY and node.kind is Kind.DIRECTORY:
+        if there is not None and there.node.kind is FileKind.DIRECTORY and node.kind is FileKind.DIRECTORY:
             there.node, there.touched = node, layer
             return
         if there is not None:
@@ -280,7 +280,7 @@ class Tree:
             target = self._find(self.resolve(node.link, follow_last=False))
         except MalformedDocument:
             return None
-        return None if target is None or target.node.kind is Kind.DIRECTORY else target
+        return None if target is None or target.node.kind is FileKind.DIRECTORY else target
 
     def _enter(self, path: str, layer: int) -> _Place:
         """The directory at `path`, links on the way followed, what is missing made; marked as touched."""
@@ -290,13 +290,13 @@ class Tree:
         place = self._root
         for part in path.split("/") if path else ():
             below = place.below.get(part)
-            if below is not None and below.node.kind is Kind.SYMLINK:
+            if below is not None and below.node.kind is FileKind.SYMLINK:
                 with suppress(MalformedDocument):  # a loop is replaced, like anything else in the way
                     real = self.resolve(path)
                     self._entered[path] = self._enter(real, layer)
                     return self._entered[path]
-            if below is None or below.node.kind is not Kind.DIRECTORY:
-                below = self._add(place, part, Node(Kind.DIRECTORY, layer=layer), layer)
+            if below is None or below.node.kind is not FileKind.DIRECTORY:
+                below = self._add(place, part, Node(FileKind.DIRECTORY, layer=layer), layer)
             below.touched = layer
             place = below
         self._entered[path] = place
@@ -306,7 +306,7 @@ class Tree:
 def _dressed(file: Node, link: Node) -> Node:
     """The file with what the header of a hard link to it says: Docker, containerd and podman apply every header."""
     xattrs = tuple(sorted({**dict(file.xattrs), **dict(link.xattrs)}.items()))
-    if file.kind is Kind.SYMLINK:
+    if file.kind is FileKind.SYMLINK:
         return replace(file, uid=link.uid, gid=link.gid, xattrs=xattrs)
     return replace(file, mode=link.mode, uid=link.uid, gid=link.gid, mtime=link.mtime, xattrs=xattrs)
 
@@ -322,7 +322,7 @@ def read_tree(store: Reader, manifest: Manifest, memo: Memo | None, *, scope: Sc
 
 
 def list_layer(
-    store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope, limits: Limits = USUAL
+    store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope, limits: TreeLimits = USUAL
 ) -> tuple[Listed, ...]:
     """What a layer holds, in its order; from `memo` if it was listed before.
 
@@ -339,7 +339,7 @@ def list_layer(
     return listed
 
 
-def _unfolded(tar: Iterable[bytes], layer: Descriptor, limits: Limits) -> Iterator[bytes]:
+def _unfolded(tar: Iterable[bytes], layer: Descriptor, limits: TreeLimits) -> Iterator[bytes]:
     """The tar as it comes. Raises MalformedDocument for what only a bomb unpacks to."""
     limit, size = max(limits.tar, 1100 * layer.size), 0
     for piece in tar:
@@ -349,7 +349,7 @@ def _unfolded(tar: Iterable[bytes], layer: Descriptor, limits: Limits) -> Iterat
         yield piece
 
 
-def bounded_members(tar: Iterable[bytes], layer: Descriptor, limits: Limits = USUAL) -> Iterator[Member]:
+def bounded_members(tar: Iterable[bytes], layer: Descriptor, limits: TreeLimits = USUAL) -> Iterator[TarMember]:
     """The members of a layer's uncompressed tar. Raises MalformedDocument for one beyond the limits, or damaged."""
     weight = 0
     for number, member in enumerate(read_members(_unfolded(tar, layer, limits))):
@@ -370,15 +370,15 @@ def read_file(
     Raises NotFound where there is no regular file, MalformedDocument for one larger than `limit` bytes.
     """
     node = tree.lookup(path)
-    if node is None or node.kind is not Kind.FILE or not 0 <= node.layer < len(manifest.layers):
-        what = "it is a directory" if node is not None and node.kind is Kind.DIRECTORY else ""
+    if node is None or node.kind is not FileKind.FILE or not 0 <= node.layer < len(manifest.layers):
+        what = "it is a directory" if node is not None and node.kind is FileKind.DIRECTORY else ""
         raise NotFound(f"no file /{path.lstrip('/')} in the image", name=path, where=store.label, hint=what)
     if limit is not None and node.size > limit:
         raise MalformedDocument(f"/{path} has {node.size} bytes, more than {limit}")
     found = False
     with store.open_blob(manifest.layers[node.layer]) as pieces:
         for member in read_members(decompress(scope.pieces(pieces))):
-            if member.offset == node.offset and member.kind is Kind.FILE:
+            if member.offset == node.offset and member.kind is FileKind.FILE:
                 found = True
                 yield from member.pieces()
     if not found:

@@ -1,4 +1,4 @@
-"""What users type, as stores: `oci:DIR[:TAG|@DIGEST]`, archives, or a reference in a registry.
+"""Locators that users type, as stores: `oci:DIR[:TAG|@DIGEST]`, archives, or a reference in a registry.
 
 One of the two tables where code is loaded late: a layout is opened without loading an HTTP client.
 """

@@ -1,4 +1,4 @@
-"""What compiling means here: targets become jobs, and a job is a command line, not an action.
+"""Compiling: targets become jobs, and a job is a command line, not an action.
 
 A toolchain's `plan` is pure: it reads nothing and starts nothing, so `--dry-run` can print what it gives and
 tests can compare it. `toolchains/processes.py` starts the commands.

@@ -31,7 +31,7 @@ class CommandOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandToolchain:
     """A command as a toolchain.
 
     `program` is what `find_command` found for its first word; `environ` is what it may see of this process's

@@ -77,7 +77,7 @@ class GoOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class GoToolchain:
     """Go's compiler as a toolchain. `environ` is what it may see of this process's environment."""
 
     path: Path

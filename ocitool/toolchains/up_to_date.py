@@ -24,14 +24,14 @@ _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class InputState:
     """Everything that decides a job's output, as a digest; `newest_ns` is the latest time among its files."""
 
     digest: str
     newest_ns: int
 
 
-def outdated(jobs: Iterable[CompileJob], memo: Memo) -> tuple[tuple[CompileJob, State | None], ...]:
+def outdated(jobs: Iterable[CompileJob], memo: Memo) -> tuple[tuple[CompileJob, InputState | None], ...]:
     """The jobs whose compilers have to be started, each with its state for `remember`, or None.
 
     Programs with cgo or a stamp of the checkout depend on more than their module and are always made.
@@ -46,7 +46,7 @@ def outdated(jobs: Iterable[CompileJob], memo: Memo) -> tuple[tuple[CompileJob, 
     return tuple(found)
 
 
-def state_of(job: CompileJob, module: Path) -> State | None:
+def state_of(job: CompileJob, module: Path) -> InputState | None:
     """The state of a job of Go's before its compiler is started; None if it cannot be known.
 
     `module` is the folder that `go_module` gives. All files in it count, except those of version control, and so
@@ -66,16 +66,16 @@ def state_of(job: CompileJob, module: Path) -> State | None:
             newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
     except (OSError, _Unknowable):
         return None
-    return State(digest.hexdigest(), newest)
+    return InputState(digest.hexdigest(), newest)
 
 
-def is_current(job: CompileJob, state: State, memo: Memo) -> bool:
+def is_current(job: CompileJob, state: InputState, memo: Memo) -> bool:
     """Whether the job's outputs are there and were made from this state."""
     known = memo.recall(_key(job))
     return known is not None and known.get("state") == state.digest and known.get("outputs") == _identities(job)
 
 
-def remember(job: CompileJob, state: State, taken_ns: int, memo: Memo) -> None:
+def remember(job: CompileJob, state: InputState, taken_ns: int, memo: Memo) -> None:
     """Note that the job's outputs were made from the state that was read at `taken_ns`, on the clock of file times.
 
     Nothing is noted while a file is so young that a change after the look could have left its times alone.

@@ -11,7 +11,7 @@ from ocitool.model.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class Workdir:
     """A folder for outputs. It outlives the build, so that what is unchanged need not be made again."""
 
     folder: Path
@@ -29,8 +29,8 @@ class Workplace:
             yield
 
 
-def workplace(root: Path, source: Path) -> Workplace:
+def workplace(root: Path, source: Path) -> Workdir:
     """The workplace under a cache root for a source folder; one that a build has there for itself is its own."""
     if source.absolute().is_relative_to(root.absolute() / "work"):
-        return Workplace(source)
-    return Workplace(root / "work" / Digest.of(str(source.absolute()).encode()).hex[:24])
+        return Workdir(source)
+    return Workdir(root / "work" / Digest.of(str(source.absolute()).encode()).hex[:24])

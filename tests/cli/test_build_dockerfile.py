@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.store.layout import LayoutStore
 from tests.fakes.built import Built, built
 from tests.fakes.busybox import put_busybox
@@ -28,7 +28,7 @@ def test_the_dockerfile_of_every_multi_arch_article(home, build):
     for platform, elf in {"linux/amd64": Elf(62), "linux/arm64": Elf(183), "linux/arm/v7": Elf(40, 32)}.items():
         image = built(home, outcome, platform)
         assert elf.build() == image.data("usr/bin/myapp")
-        assert Kind.SYMLINK is image.tree.kind_at("bin")
+        assert FileKind.SYMLINK is image.tree.kind_at("bin")
         assert ("DIRECTORY", "0o1777", "0:0") == image.files()["tmp"]
         assert 2 == len(image.manifest.layers)
         assert [

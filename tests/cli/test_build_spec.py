@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Index, Manifest, view
 from ocitool.rootfs.tree import read_file, read_tree
@@ -60,7 +60,7 @@ class Result:
         return self.tree.get(path).mode
 
     def paths(self):
-        return [path for path, node in self.tree.walk() if node.kind is not Kind.DIRECTORY]
+        return [path for path, node in self.tree.walk() if node.kind is not FileKind.DIRECTORY]
 
 
 PREBUILT = """
@@ -132,7 +132,7 @@ def test_k175_k176_extras_and_a_user_that_exists(project, run):
     image = Result(project / "img")
     assert 0 == done.exit_code, done.stderr
     assert (0o644, 0o1777) == (image.mode("etc/ssl/certs/ca-certificates.crt"), image.mode("tmp"))
-    assert image.tree.get("usr/share/zoneinfo/Asia/Tokyo").kind is Kind.FILE
+    assert image.tree.get("usr/share/zoneinfo/Asia/Tokyo").kind is FileKind.FILE
     assert (1000, 1000) == (image.tree.get("home/web").uid, image.tree.get("home/web").gid)
     assert ("web", "tmp/note") == (image.settings["User"], next(p for p in image.paths() if p.startswith("tmp")))
 

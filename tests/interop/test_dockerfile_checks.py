@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.dockerfile.context import Context
 from ocitool.dockerfile.lint.engine import RULES, lint
-from ocitool.dockerfile.stages import Wanted
+from ocitool.dockerfile.stages import StageRequest
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
@@ -33,7 +33,7 @@ def both(buildkit, tmp_path):
         (tmp_path / ".dockerignore").write_text(ignore)
         rules = IgnoreRules.parse(ignore)
         ours = lint(
-            parse(text.encode()), [Wanted(HOST, HOST, arguments=arguments)], rules, Context(tmp_path, rules)
+            parse(text.encode()), [StageRequest(HOST, HOST, arguments=arguments)], rules, Context(tmp_path, rules)
         )
         assert ours.problem is None
         found = {(one.rule.name, one.place.first) for one in ours.findings if one.rule.name in SHARED}
@@ -127,7 +127,7 @@ def test_over_images_nothing_is_told_that_is_not_so(name, bases, buildkit):
     (context / ".dockerignore").write_text(case.ignore)
     arguments = [word for key, value in case.args.items() for word in ("--opt", f"build-arg:{key}={value}")]
     rules = IgnoreRules.parse(case.ignore)
-    wanted = Wanted(HOST, HOST, case.target, dict(case.args), dict.fromkeys(found, ""))
+    wanted = StageRequest(HOST, HOST, case.target, dict(case.args), dict.fromkeys(found, ""))
 
     report = lint(parse((head + case.text).encode()), [wanted], rules, Context(context, rules))
     said = buildkit.lint(

@@ -12,7 +12,7 @@ from ocitool.binaries.binary import Binary
 from ocitool.builder.compile import plan_compile
 from ocitool.builder.programs import misfits, refuse_foreign, survey
 from ocitool.errors import BuildError, Unsupported
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry, FileContent
 from ocitool.project.values import BuildSpec, Stamp, load_spec
@@ -40,7 +40,7 @@ def compile_(source: Path, work: Path, *platforms: str, spec: BuildSpec | None =
 
 
 def inspected(output: Path) -> Binary:
-    (found,) = survey([Entry(output.name, Kind.FILE, 0o755, content=FileContent(output))])
+    (found,) = survey([Entry(output.name, FileKind.FILE, 0o755, content=FileContent(output))])
     return found.binary
 
 
@@ -55,7 +55,7 @@ def test_every_program_is_for_its_platform_and_records_its_level(tmp_path):
     for done in compile_(HELLO, tmp_path, *PLATFORMS):
         output = done.job.outputs[0]
         platform = done.job.target.platform
-        found = survey([Entry("bin/hello", Kind.FILE, 0o755, content=FileContent(output))])
+        found = survey([Entry("bin/hello", FileKind.FILE, 0o755, content=FileContent(output))])
 
         refuse_foreign(found, platform)
         assert platform.variant in {"", found[0].binary.platform.variant}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.views import view
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.placing import place
@@ -36,24 +36,24 @@ def entries() -> tuple[Entry, ...]:
     """One of everything a layer of ours can hold (K133, K134, K136, K157)."""
     shared = BytesContent(b"shared " * 1000)
     named = [
-        Entry(long_name(length), Kind.FILE, content=BytesContent(b"%d" % length))
+        Entry(long_name(length), FileKind.FILE, content=BytesContent(b"%d" % length))
         for length in (99, 100, 101, 155, 255, 256, 300)
     ]
     return place(
         [
             *named,
-            Entry("usr/share/" + "ä" * 60, Kind.FILE, content=BytesContent("ä".encode())),
-            Entry("empty", Kind.DIRECTORY, 0o755),
-            Entry("tmp", Kind.DIRECTORY, 0o1777),
-            Entry("bin/sudo", Kind.FILE, 0o4755, content=BytesContent(b"s")),
-            Entry("bin/wall", Kind.FILE, 0o2755, content=BytesContent(b"w")),
-            Entry("first", Kind.FILE, content=shared),
-            Entry("second/" + "h" * 99, Kind.FILE, content=shared),
-            Entry("link", Kind.SYMLINK, 0o777, link="t/" * 125),
-            Entry("short-link", Kind.SYMLINK, 0o777, link="/first"),
-            Entry("theirs", Kind.FILE, uid=3_000_000, gid=4_000_000, content=BytesContent(b"t")),
-            Entry("nothing", Kind.FILE, content=BytesContent(b"")),
-            Entry("pipe", Kind.FIFO, 0o600),
+            Entry("usr/share/" + "ä" * 60, FileKind.FILE, content=BytesContent("ä".encode())),
+            Entry("empty", FileKind.DIRECTORY, 0o755),
+            Entry("tmp", FileKind.DIRECTORY, 0o1777),
+            Entry("bin/sudo", FileKind.FILE, 0o4755, content=BytesContent(b"s")),
+            Entry("bin/wall", FileKind.FILE, 0o2755, content=BytesContent(b"w")),
+            Entry("first", FileKind.FILE, content=shared),
+            Entry("second/" + "h" * 99, FileKind.FILE, content=shared),
+            Entry("link", FileKind.SYMLINK, 0o777, link="t/" * 125),
+            Entry("short-link", FileKind.SYMLINK, 0o777, link="/first"),
+            Entry("theirs", FileKind.FILE, uid=3_000_000, gid=4_000_000, content=BytesContent(b"t")),
+            Entry("nothing", FileKind.FILE, content=BytesContent(b"")),
+            Entry("pipe", FileKind.FIFO, 0o600),
         ],
         None,
     )
@@ -86,16 +86,16 @@ def seen(root: Path) -> dict[str, tuple]:
 
 def told(packed: tuple[Entry, ...]) -> dict[str, tuple]:
     """The same of entries."""
-    kinds = {Kind.DIRECTORY: stat.S_IFDIR, Kind.FIFO: stat.S_IFIFO}
+    kinds = {FileKind.DIRECTORY: stat.S_IFDIR, FileKind.FIFO: stat.S_IFIFO}
     by_path = {entry.path: entry for entry in packed}
     found = {}
     for entry in packed:
-        if entry.kind is Kind.SYMLINK:
+        if entry.kind is FileKind.SYMLINK:
             found[entry.path] = ("l", entry.link)
             continue
-        origin = by_path[entry.link] if entry.kind is Kind.HARDLINK else entry
+        origin = by_path[entry.link] if entry.kind is FileKind.HARDLINK else entry
         content = None
-        if origin.kind is Kind.FILE:
+        if origin.kind is FileKind.FILE:
             content = b"".join(origin.content.pieces()) if origin.content else b""
         kind = kinds.get(entry.kind, stat.S_IFREG)
         found[entry.path] = (kind, entry.mode, 1_600_000_000, content, origin.path)
@@ -235,7 +235,7 @@ def test_a_capability_comes_back_from_gnu_tar(peer, tmp_path):
     assert dict(member.xattrs)["security.capability"] == CAPABILITY
 
     ours = tmp_path / "ours.tar"
-    entry = Entry("ping", Kind.FILE, 0o755, content=BytesContent(b"x"), xattrs=member.xattrs)
+    entry = Entry("ping", FileKind.FILE, 0o755, content=BytesContent(b"x"), xattrs=member.xattrs)
     ours.write_bytes(b"".join(tar_stream([entry], 0)))
     (tmp_path / "out").mkdir()
     subprocess.run([peer("tar"), "--xattrs", "--xattrs-include=*", "-xf", ours, "-C", tmp_path / "out"], check=True)

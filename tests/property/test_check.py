@@ -16,7 +16,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.repair.plan import plan_repair
-from ocitool.repair.work import Wishes
+from ocitool.repair.work import RepairOptions
 from tests.unit.check.golden import seen
 from tests.unit.check.pairs import PAIRS, store
 
@@ -99,7 +99,7 @@ def test_any_json_gives_findings_or_an_error(rule, ill, which, changes):
     try:
         look = seen(held)
         found = findings(look)
-        plan_repair(look, "1", Wishes(drop_missing=True, without_proof=True))
+        plan_repair(look, "1", RepairOptions(drop_missing=True, without_proof=True))
     except OcitoolError:
         return
 

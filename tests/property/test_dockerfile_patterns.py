@@ -17,7 +17,7 @@ from ocitool.dockerfile.copy import matches
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 
@@ -220,7 +220,7 @@ def walked(files, folder):
     for name in files.names(folder):
         path = f"{folder}/{name}".lstrip("/")
         yield path
-        yield from walked(files, path) if files.kind_at(path) is Kind.DIRECTORY else ()
+        yield from walked(files, path) if files.kind_at(path) is FileKind.DIRECTORY else ()
 
 
 # COPY: a pattern over a tree.
@@ -243,7 +243,8 @@ def test_copy_takes_the_paths_that_match_part_by_part(parts, lead, tree):
         expected = ["/".join(wanted)] if "/".join(wanted) in {"", *files} else "missing"
 
     entries = [
-        Entry(path, Kind.DIRECTORY if is_folder else Kind.FILE, 0o755) for path, is_folder in sorted(files.items())
+        Entry(path, FileKind.DIRECTORY if is_folder else FileKind.FILE, 0o755)
+        for path, is_folder in sorted(files.items())
     ]
     try:
         found = [real for real, _ in matches(pattern, Layered(entries), LookupError)]

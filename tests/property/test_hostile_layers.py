@@ -16,7 +16,7 @@ from ocitool.codec.codecs import decompress
 from ocitool.errors import LocalIOError, MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.mediatype import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.rootfs.extract import contents, export_tar
@@ -133,7 +133,7 @@ def test_random_images_stay_inside(tmp_path, outside):
         again = list(read_members([flat]))
         assert made == {one.path for one in again}, number
         assert len(made) == len(again), number
-        assert not {Kind.CHAR, Kind.BLOCK} & {one.kind for one in again}, number
+        assert not {FileKind.CHAR, FileKind.BLOCK} & {one.kind for one in again}, number
         assert not any(f"/{name}".count("/.wh.") for name in made), number
         shutil.rmtree(out)
     assert exported > IMAGES // 3
@@ -170,7 +170,7 @@ def test_damaged_tars_end_in_errors_of_ours(outside):
         whole += 1
         assert what.count == len(list(read_members([flat]))), number
         for path, node in tree.walk():
-            if node.kind is Kind.FILE and path not in what.left_out:
+            if node.kind is FileKind.FILE and path not in what.left_out:
                 content = b"".join(read_file(store, manifest, tree, path, scope=Scope()))
                 assert node.size == len(content), (number, path)
     assert whole > TARS // 20

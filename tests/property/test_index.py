@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ocitool.change.difference import difference
 from ocitool.errors import NotFound, OcitoolError, UsageError
 from ocitool.index import edit
-from ocitool.index.edit import Marks
-from ocitool.index.entries import Entry, Selector
+from ocitool.index.edit import EntryChanges
+from ocitool.index.entries import IndexEntry, Selector
 from ocitool.index.spec import parse_spec
 from ocitool.index.yaml import parse_yaml
 from ocitool.model import compose, mediatype
@@ -32,7 +32,7 @@ PLATFORMS = st.builds(
     st.sampled_from(["", "10.0.1"]),
 )
 ENTRIES = st.builds(
-    lambda n, platform, notes: Entry.of(
+    lambda n, platform, notes: IndexEntry.of(
         Descriptor(mediatype.OCI_MANIFEST, Digest.of(bytes([n])), n, platform, annotations=notes)
     ),
     st.integers(0, 20),
@@ -44,7 +44,7 @@ ENTRIES = st.builds(
 def attestation_of(entry):
     marks = {ATTESTATION: "attestation-manifest", ATTESTED: str(entry.digest)}
     digest = Digest.of(entry.digest.encode())
-    return Entry.of(
+    return IndexEntry.of(
         Descriptor(mediatype.OCI_MANIFEST, digest, 1, Platform("unknown", "unknown"), annotations=marks)
     )
 
@@ -126,9 +126,9 @@ def test_annotation_set_and_removed_leaves_the_tree(index, key, value):
 def test_marks_change_only_what_is_selected(index, platform, variant):
     chosen = Selector((platform,))
     with suppress(NotFound, UsageError):  # there is none of it, or no engine knows such a variant
-        after = view(edit.annotate(index, chosen, Marks(variant=variant), allow_duplicates=True))
+        after = view(edit.annotate(index, chosen, EntryChanges(variant=variant), allow_duplicates=True))
         for old, new in zip(index.entries, after.entries, strict=True):
-            assert (old == new) or chosen.matches(Entry.of(old))
+            assert (old == new) or chosen.matches(IndexEntry.of(old))
 
 
 @settings(max_examples=300)

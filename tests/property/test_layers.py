@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ocitool.codec.codecs import decompress, parse_codec
 from ocitool.codec.members import read_table, table_bytes, tail_length
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.reader import read_members
@@ -26,7 +26,7 @@ IDS = st.sampled_from([0, 1000, 0o7777777, 0o7777777 + 1, 1_000_240_000])
 ENTRY = st.builds(
     Entry,
     path=PATH,
-    kind=st.just(Kind.FILE),
+    kind=st.just(FileKind.FILE),
     mode=st.integers(0, 0o7777),
     uid=IDS,
     gid=IDS,

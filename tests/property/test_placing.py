@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ocitool.errors import MalformedDocument, UsageError
-from ocitool.model.files import Kind, name_bytes
+from ocitool.model.files import FileKind, name_bytes
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.placing import place
 from ocitool.pack.tar import tar_stream
@@ -43,11 +43,11 @@ def listed_tree(*layers: bytes) -> Tree:
 def wish(dice: random.Random, number: int) -> Entry:
     match dice.randrange(4):
         case 0:
-            return Entry(path(dice), Kind.DIRECTORY, 0o711)
+            return Entry(path(dice), FileKind.DIRECTORY, 0o711)
         case 1:
-            return Entry(path(dice), Kind.SYMLINK, 0o777, link=dice.choice(LINKS))
+            return Entry(path(dice), FileKind.SYMLINK, 0o777, link=dice.choice(LINKS))
         case _:
-            return Entry(path(dice), Kind.FILE, 0o640, mtime=number + 1, content=BytesContent(b"%d" % number))
+            return Entry(path(dice), FileKind.FILE, 0o640, mtime=number + 1, content=BytesContent(b"%d" % number))
 
 
 def test_a_layer_does_what_was_asked_and_nothing_else():
@@ -71,7 +71,7 @@ def test_a_layer_does_what_was_asked_and_nothing_else():
             assert node is not None, number
             assert (entry.kind, entry.mode) == (node.kind, node.mode), number
             had = below.get(entry.path)
-            if entry.kind is Kind.DIRECTORY and had is not None and had.kind is Kind.DIRECTORY:
+            if entry.kind is FileKind.DIRECTORY and had is not None and had.kind is FileKind.DIRECTORY:
                 assert (had.mode, had.uid, had.gid) == (entry.mode, entry.uid, entry.gid), number
             above_it = entry.path.rpartition("/")[0]  # every engine must know whose the directory is
             assert not above_it or above_it in paths, number
@@ -81,9 +81,11 @@ def test_a_layer_does_what_was_asked_and_nothing_else():
                 assert now is not None, (number, name)
                 assert (node.kind, node.mode, node.link) == (now.kind, now.mode, now.link), (number, name)
         last = {entry.path: entry for entry in wishes}
-        links = any(entry.kind is Kind.SYMLINK for entry in wishes)
+        links = any(entry.kind is FileKind.SYMLINK for entry in wishes)
         for entry in last.values():
-            if entry.kind is Kind.FILE and not links:  # the content of the last wish is found under its own path
+            if (
+                entry.kind is FileKind.FILE and not links
+            ):  # the content of the last wish is found under its own path
                 assert entry.mtime <= above.lookup(entry.path).mtime, number
     assert placed_ones > ROUNDS // 4
 

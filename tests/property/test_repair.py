@@ -15,7 +15,7 @@ from ocitool.check.inspection import look
 from ocitool.model import mediatype
 from ocitool.model.views import view
 from ocitool.repair.plan import plan_repair
-from ocitool.repair.work import Wishes
+from ocitool.repair.work import RepairOptions
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward, program
 
@@ -40,7 +40,7 @@ IMAGES = st.fixed_dictionaries(
     }
 )
 WISHES = st.builds(
-    Wishes,
+    RepairOptions,
     drop_missing=st.booleans(),
     drop_attestations=st.booleans(),
     drop_misfits=st.booleans(),

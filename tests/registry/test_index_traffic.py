@@ -5,10 +5,10 @@ import pytest
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.index import edit
-from ocitool.index.edit import Marks
+from ocitool.index.edit import EntryChanges
 from ocitool.index.entries import Selector
-from ocitool.index.plans import Request, plan_add, plan_create, plan_edit
-from ocitool.index.sources import Source
+from ocitool.index.plans import IndexRequest, plan_add, plan_create, plan_edit
+from ocitool.index.sources import MemberSource
 from ocitool.model.platform import Platform
 from ocitool.model.views import view
 from ocitool.registry.hosts import Access
@@ -46,8 +46,8 @@ def measured(repository, tmp_path, monkeypatch, home):
 
 def create(store, carry_out):
     """One index of all the images."""
-    sources = tuple(Source(store, f"t{number}") for number in range(32))
-    carry_out(plan_create(store, ["all"], Request(sources), scope=Scope()))
+    sources = tuple(MemberSource(store, f"t{number}") for number in range(32))
+    carry_out(plan_create(store, ["all"], IndexRequest(sources), scope=Scope()))
 
 
 def test_index_of_32_tagged_images(measured):
@@ -61,7 +61,9 @@ def test_annotating_one_member(measured):
     first = Selector((Platform("windows", "amd64"),))
 
     def annotate(store, carry_out):
-        carry_out(plan_edit(store, "all", lambda index: edit.annotate(index, first, Marks(os_version="10.0.1"))))
+        carry_out(
+            plan_edit(store, "all", lambda index: edit.annotate(index, first, EntryChanges(os_version="10.0.1")))
+        )
 
     assert measured(annotate) <= 6
 
@@ -72,7 +74,7 @@ def test_replacing_one_platform(measured):
 
     def add(store, carry_out):
         put_image(store, "new", "windows/amd64", note="again")
-        carry_out(plan_add(store, "all", Request((Source(store, "new"),)), scope=Scope()))
+        carry_out(plan_add(store, "all", IndexRequest((MemberSource(store, "new"),)), scope=Scope()))
 
     def only_put(store, carry_out):
         put_image(store, "newer", "windows/amd64", note="once more")

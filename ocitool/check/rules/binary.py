@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
-from ocitool.binaries.binary import Format, Kind
+from ocitool.binaries.binary import BinaryKind, Format
 from ocitool.binaries.compatibility import Misfit, Mismatch, describe, mismatch
 from ocitool.binaries.needs import PROGRAM_PATH, Missing
 from ocitool.binaries.needs import missing as missing_needs
 from ocitool.check.finding import Location, Severity
-from ocitool.check.inspection import Image, Look
-from ocitool.check.layers import Program
-from ocitool.check.programs import Held, environment, held, judged
+from ocitool.check.inspection import InspectedImage, Inspection
+from ocitool.check.layers import ImageProgram
+from ocitool.check.programs import LayerProgram, environment, held, judged
 from ocitool.check.rules.rule import Hit, Rule
-from ocitool.model.files import Kind as File
+from ocitool.model.files import FileKind
 from ocitool.rootfs.tree import Tree
 
 _NEVER: Final = frozenset([Misfit.OS, Misfit.ARCHITECTURE])
@@ -22,7 +22,7 @@ _SHOWN: Final = 20
 """Findings of one kind in one image; one that is wrong through and through need not fill a screen."""
 
 
-def wrong_platform(look: Look) -> Iterator[Hit]:
+def wrong_platform(look: Inspection) -> Iterator[Hit]:
     """A program of another os or architecture than the image is offered for (K010)."""
     for image, strangers in _strangers(look, are_apart=False):
         rest = len(strangers) - 1
@@ -31,18 +31,20 @@ def wrong_platform(look: Look) -> Iterator[Hit]:
             yield _at(image, one), _stranger(one, misfit) + ("" if number else more)
 
 
-def apart_platform(look: Look) -> Iterator[Hit]:
+def apart_platform(look: Inspection) -> Iterator[Hit]:
     """A program of another platform among programs for many, or in a folder that says so."""
     for image, strangers in _strangers(look, are_apart=True):
         for one, misfit in strangers[:_SHOWN]:
             yield _at(image, one), _stranger(one, misfit)
 
 
-def _stranger(one: Held, misfit: Mismatch) -> str:
+def _stranger(one: LayerProgram, misfit: Mismatch) -> str:
     return f"a program for {describe(one.program.binary)} in an image for {misfit.expected}"
 
 
-def _strangers(look: Look, *, are_apart: bool) -> Iterator[tuple[Image, list[tuple[Held, Mismatch]]]]:
+def _strangers(
+    look: Inspection, *, are_apart: bool
+) -> Iterator[tuple[InspectedImage, list[tuple[LayerProgram, Mismatch]]]]:
     """What cannot run because of its os or architecture. Where nothing in the image can, nothing is kept apart."""
     for image, found in _judged(look):
         can_run = any(misfit is None for _, misfit in found)
@@ -58,7 +60,7 @@ def _strangers(look: Look, *, are_apart: bool) -> Iterator[tuple[Image, list[tup
             yield image, strangers
 
 
-def level(look: Look) -> Iterator[Hit]:
+def level(look: Inspection) -> Iterator[Hit]:
     """A program that needs a better processor than the image promises."""
     for image, found in _judged(look):
         for one, misfit in found:
@@ -66,12 +68,12 @@ def level(look: Look) -> Iterator[Hit]:
                 yield _at(image, one), misfit.reason
 
 
-def missing(look: Look) -> Iterator[Hit]:
+def missing(look: Inspection) -> Iterator[Hit]:
     """A program whose loader, interpreter or libraries the image lacks (K173)."""
     return ((_at(image, one), lack.reason) for image, one, lack in _lacking(look) if not _is_aside(image, one))
 
 
-def apart_needs(look: Look) -> Iterator[Hit]:
+def apart_needs(look: Inspection) -> Iterator[Hit]:
     """The same of a script that is not on the PATH, of a program kept apart, of one for an older architecture."""
     count: Counter[tuple[str, str]] = Counter()
     for image, one, lack in _lacking(look):
@@ -81,7 +83,7 @@ def apart_needs(look: Look) -> Iterator[Hit]:
                 yield _at(image, one), lack.reason
 
 
-def _is_aside(image: Image, one: Held) -> bool:
+def _is_aside(image: InspectedImage, one: LayerProgram) -> bool:
     """Whether nothing says that the program is meant to be started here.
 
     Packages bring scripts for interpreters that they only recommend.
@@ -93,7 +95,7 @@ def _is_aside(image: Image, one: Held) -> bool:
     return not one.is_at_hand and (one.is_apart or is_older)
 
 
-def _lacking(look: Look) -> Iterator[tuple[Image, Held, Missing]]:
+def _lacking(look: Inspection) -> Iterator[tuple[InspectedImage, LayerProgram, Missing]]:
     """What would not start for lack of something. What cannot run here at all lacks nothing."""
     for image in look.images:
         tree = look.tree(image.manifest)
@@ -102,7 +104,7 @@ def _lacking(look: Look) -> Iterator[tuple[Image, Held, Missing]]:
         lacks = _lacks(image, tree)
         for one in held(look, image, tree):
             binary = one.program.binary
-            if not one.program.is_executable or binary.kind is not Kind.PROGRAM:
+            if not one.program.is_executable or binary.kind is not BinaryKind.PROGRAM:
                 continue
             misfit = mismatch(binary, image.platform) if image.platform is not None else None
             lack = None if misfit is not None and misfit.misfit in _NEVER else lacks(one.program)
@@ -110,12 +112,12 @@ def _lacking(look: Look) -> Iterator[tuple[Image, Held, Missing]]:
                 yield image, one, lack
 
 
-def _lacks(image: Image, tree: Tree) -> Callable[[Program], Missing | None]:
+def _lacks(image: InspectedImage, tree: Tree) -> Callable[[ImageProgram], Missing | None]:
     """What a program lacks in the merged files of an image and with its environment."""
 
     def exists(path: str) -> bool:
         node = tree.lookup(path.lstrip("/"))
-        return node is not None and node.kind is not File.DIRECTORY
+        return node is not None and node.kind is not FileKind.DIRECTORY
 
     def is_cached(name: str) -> bool:
         # What the loader's cache lists is not read: a library of that name somewhere may be in it.
@@ -133,13 +135,13 @@ def _lacks(image: Image, tree: Tree) -> Callable[[Program], Missing | None]:
     )
 
 
-def _judged(look: Look) -> Iterator[tuple[Image, list[tuple[Held, Mismatch | None]]]]:
+def _judged(look: Inspection) -> Iterator[tuple[InspectedImage, list[tuple[LayerProgram, Mismatch | None]]]]:
     for image in look.images:
         if image.platform is not None:
             yield image, list(judged(look, image, image.platform))
 
 
-def _at(image: Image, one: Held) -> Location:
+def _at(image: InspectedImage, one: LayerProgram) -> Location:
     return Location(one.layer, path=one.program.path, label=image.label)
 
 

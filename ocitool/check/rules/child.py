@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ocitool.check.finding import Location, Severity
-from ocitool.check.inspection import Look, named
+from ocitool.check.inspection import Inspection, named
 from ocitool.check.rules.index import entries, place
 from ocitool.check.rules.registry import mistyped_documents
 from ocitool.check.rules.rule import Hit, Rule
@@ -18,7 +18,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.views import Opaque, View, effective_type, is_schema_1
 
 
-def nested(look: Look) -> Iterator[Hit]:
+def nested(look: Inspection) -> Iterator[Hit]:
     """An index inside an index: many clients look one level down only (K020)."""
     for index, number, entry in entries(look):
         inner = look.snapshot.documents.get(entry.digest)
@@ -26,7 +26,7 @@ def nested(look: Look) -> Iterator[Hit]:
             yield place(index, number, "", entry), "an index inside an index"
 
 
-def mixed_families(look: Look) -> Iterator[Hit]:
+def mixed_families(look: Inspection) -> Iterator[Hit]:
     """Docker and OCI manifests in one list: registries refuse it (K023).
 
     A manifest is what it says it is itself; an entry that says otherwise is child_type's.
@@ -43,7 +43,7 @@ def mixed_families(look: Look) -> Iterator[Hit]:
                 )
 
 
-def child_size(look: Look) -> Iterator[Hit]:
+def child_size(look: Inspection) -> Iterator[Hit]:
     """An entry whose size is not that of the manifest: strict clients refuse it."""
     for index, number, entry in entries(look):
         child = look.snapshot.documents.get(entry.digest)
@@ -54,7 +54,7 @@ def child_size(look: Look) -> Iterator[Hit]:
             )
 
 
-def child_type(look: Look) -> Iterator[Hit]:
+def child_type(look: Inspection) -> Iterator[Hit]:
     """An entry whose mediaType is not the manifest's own."""
     for index, number, entry in entries(look):
         child = look.views.get(entry.digest)
@@ -68,7 +68,7 @@ def child_type(look: Look) -> Iterator[Hit]:
             )
 
 
-def dangling(look: Look) -> Iterator[Hit]:
+def dangling(look: Inspection) -> Iterator[Hit]:
     """An entry whose manifest is not there: every pull of that platform fails (K034)."""
     gone = {edge.descriptor.digest for edge in look.snapshot.missing}
     for index, number, entry in entries(look):
@@ -76,7 +76,7 @@ def dangling(look: Look) -> Iterator[Hit]:
             yield place(index, number, "/digest", entry), f"{entry.digest} is not there"
 
 
-def child_digest(look: Look) -> Iterator[Hit]:
+def child_digest(look: Inspection) -> Iterator[Hit]:
     """An entry whose digest names other bytes than those that are served under it."""
     for edge, error in look.snapshot.unanswered:
         if isinstance(error, DigestMismatch) and not isinstance(error, HeaderMismatch):
@@ -87,7 +87,7 @@ def child_digest(look: Look) -> Iterator[Hit]:
             )
 
 
-def broken_child(look: Look) -> Iterator[Hit]:
+def broken_child(look: Inspection) -> Iterator[Hit]:
     """An entry whose manifest is none, or cannot be read in one way only (K043)."""
     unread = ((edge, error) for edge, error in look.snapshot.unanswered if isinstance(error, MalformedDocument))
     mistyped = {digest for digest, *_ in mistyped_documents(look)}
@@ -96,13 +96,13 @@ def broken_child(look: Look) -> Iterator[Hit]:
             yield Location(edge.parent, edge.pointer, label=named(edge.descriptor)), str(error)
 
 
-def ambiguous(look: Look) -> Iterator[Hit]:
+def ambiguous(look: Inspection) -> Iterator[Hit]:
     """A name that holds what is an index to one reader and an image to the next (K043)."""
     if isinstance(look.refused, Ambiguous) and not any(mistyped_documents(look)):
         yield Location(look.snapshot.root.digest), str(look.refused)
 
 
-def schema_1(look: Look) -> Iterator[Hit]:
+def schema_1(look: Inspection) -> Iterator[Hit]:
     """A manifest of the first form, which engines no longer pull (K125)."""
     for digest, seen in look.views.items():
         if isinstance(seen, Opaque) and is_schema_1(seen.document):
@@ -110,21 +110,21 @@ def schema_1(look: Look) -> Iterator[Hit]:
             yield at, "a schema 1 manifest, which registries and engines have dropped"
 
 
-def unknown_type(look: Look) -> Iterator[Hit]:
+def unknown_type(look: Inspection) -> Iterator[Hit]:
     """A document that is neither index nor manifest: a page of a proxy, an artifact of a form that was given up."""
     for digest, seen in look.views.items():
         if isinstance(seen, Opaque) and not is_schema_1(seen.document):
             yield Location(digest, label=look.label(digest)), f"{seen.why}, which nobody can pull"
 
 
-def no_version(look: Look) -> Iterator[Hit]:
+def no_version(look: Inspection) -> Iterator[Hit]:
     """A document without schemaVersion, which registries refuse to store."""
     for digest, seen in look.views.items():
         if not isinstance(seen, Opaque) and "schemaVersion" not in seen.document.tree():
             yield Location(digest, "/schemaVersion", label=look.label(digest)), "the document says no schemaVersion"
 
 
-def too_large(look: Look) -> Iterator[Hit]:
+def too_large(look: Inspection) -> Iterator[Hit]:
     """A manifest above 4 MiB, which registries may take and then do not serve."""
     for digest, document in look.snapshot.documents.items():
         if document.size > MANIFEST_LIMIT:

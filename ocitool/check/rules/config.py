@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ocitool.check.finding import Location, Severity, escaped
-from ocitool.check.inspection import Image, Look
+from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model import mediatype
 from ocitool.model.views import ImageConfig
@@ -26,14 +26,14 @@ _SECRETS: Final = (
 )
 
 
-def missing(look: Look) -> Iterator[Hit]:
+def missing(look: Inspection) -> Iterator[Hit]:
     """A config blob that is not there (K034)."""
     for image in _each(look):
         if image.manifest.config.digest in look.absent:
             yield _in_manifest(image), f"config {image.manifest.config.digest} is not there"
 
 
-def size(look: Look) -> Iterator[Hit]:
+def size(look: Inspection) -> Iterator[Hit]:
     """A config of the right digest and of another size than the manifest says."""
     for image in _each(look):
         said = image.manifest.config.size
@@ -42,7 +42,7 @@ def size(look: Look) -> Iterator[Hit]:
             yield at, f"the manifest says {said} bytes, the config has {image.config.document.size}"
 
 
-def malformed(look: Look) -> Iterator[Hit]:
+def malformed(look: Inspection) -> Iterator[Hit]:
     """A config that is none, is not of its digest, or holds what engines cannot read (K047)."""
     for image in _each(look):
         error = look.broken.get(image.manifest.config.digest)
@@ -108,7 +108,7 @@ _SETTINGS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
 """What engines parse of the `config` object. Spec: image-spec config.md; Go refuses a config with another kind."""
 
 
-def no_platform(look: Look) -> Iterator[Hit]:
+def no_platform(look: Inspection) -> Iterator[Hit]:
     """A config that does not name os and architecture."""
     for image, config in _configs(look):
         for key, value in (("os", config.platform.os), ("architecture", config.platform.architecture)):
@@ -116,7 +116,7 @@ def no_platform(look: Look) -> Iterator[Hit]:
                 yield _at(image, f"/{key}"), f"the config names no {key}"
 
 
-def diff_ids(look: Look) -> Iterator[Hit]:
+def diff_ids(look: Inspection) -> Iterator[Hit]:
     """A config whose diff_ids are not as many as the manifest's layers (K047)."""
     for image, config in _configs(look):
         ids, layers = len(config.diff_ids), len(image.manifest.layers)
@@ -127,7 +127,7 @@ def diff_ids(look: Look) -> Iterator[Hit]:
             )
 
 
-def history(look: Look) -> Iterator[Hit]:
+def history(look: Inspection) -> Iterator[Hit]:
     """A history that tells of another number of layers; only empty_layer says that a step made none (K049)."""
     for image, config in _configs(look):
         told = sum(not step.empty_layer for step in config.history)
@@ -136,7 +136,7 @@ def history(look: Look) -> Iterator[Hit]:
             yield _at(image, "/history"), f"history tells of {_count(told, 'layer')}, the manifest has {layers}"
 
 
-def future(look: Look) -> Iterator[Hit]:
+def future(look: Inspection) -> Iterator[Hit]:
     """An image that says it was made later than now."""
     for image, config in _configs(look):
         try:
@@ -148,7 +148,7 @@ def future(look: Look) -> Iterator[Hit]:
             yield _at(image, "/created"), f"created {config.created}, which is in the future"
 
 
-def secret(look: Look) -> Iterator[Hit]:
+def secret(look: Inspection) -> Iterator[Hit]:
     """Something that looks like a credential in what a config tells. The value is not shown."""
     for image, config in _configs(look):
         places = [(f"/history/{n}", step.created_by) for n, step in enumerate(config.history)]
@@ -167,7 +167,7 @@ def secret(look: Look) -> Iterator[Hit]:
                     yield _at(image, pointer), f"looks like {what}; whoever can pull can read it"
 
 
-def unknown_user(look: Look) -> Iterator[Hit]:
+def unknown_user(look: Inspection) -> Iterator[Hit]:
     """A user or group name that the image's files do not know: the container does not start.
 
     Windows knows its users by itself.
@@ -189,7 +189,7 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _names(look: Look, image: Image, node: Node | None, path: str) -> set[str] | None:
+def _names(look: Inspection, image: InspectedImage, node: Node | None, path: str) -> set[str] | None:
     """The accounts in a file of the image; None where it was not kept: a link to elsewhere, or too large."""
     if node is None:
         return set()
@@ -200,20 +200,20 @@ def _names(look: Look, image: Image, node: Node | None, path: str) -> set[str] |
     return {line.partition(":")[0] for line in lines if ":" in line}
 
 
-def _each(look: Look) -> Iterator[Image]:
+def _each(look: Inspection) -> Iterator[InspectedImage]:
     """Every image once, however many entries name it."""
     return iter({image.digest: image for image in look.images}.values())
 
 
-def _configs(look: Look) -> Iterator[tuple[Image, ImageConfig]]:
+def _configs(look: Inspection) -> Iterator[tuple[InspectedImage, ImageConfig]]:
     return ((image, image.config) for image in _each(look) if image.config is not None)
 
 
-def _at(image: Image, pointer: str) -> Location:
+def _at(image: InspectedImage, pointer: str) -> Location:
     return Location(image.manifest.config.digest, pointer, label=image.label)
 
 
-def _in_manifest(image: Image) -> Location:
+def _in_manifest(image: InspectedImage) -> Location:
     return Location(image.digest, "/config", label=image.label)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from ocitool.binaries.compatibility import describe
 from ocitool.check.finding import Location, Severity
-from ocitool.check.inspection import Look, named
+from ocitool.check.inspection import Inspection, named
 from ocitool.check.programs import judged, speaking
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.model import mediatype
@@ -13,7 +13,7 @@ from ocitool.model.platform import ARM_DEFAULT, Platform
 from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque
 
 
-def missing_platform(look: Look) -> Iterator[Hit]:
+def missing_platform(look: Inspection) -> Iterator[Hit]:
     """An entry that does not say what it runs on (K014)."""
     for index, number, entry in _images(look):
         if entry.platform is None or not entry.platform.is_whole:
@@ -23,7 +23,7 @@ def missing_platform(look: Look) -> Iterator[Hit]:
             yield place(index, number, "/platform", entry), f"entry says no {lacks}{says}"
 
 
-def wrong_platform(look: Look) -> Iterator[Hit]:
+def wrong_platform(look: Inspection) -> Iterator[Hit]:
     """An entry that names another platform than its image's config (K007, K008)."""
     for index, number, entry in _images(look):
         own = _config_platform(look, entry)
@@ -36,7 +36,7 @@ def wrong_platform(look: Look) -> Iterator[Hit]:
             )
 
 
-def duplicate_platform(look: Look) -> Iterator[Hit]:
+def duplicate_platform(look: Inspection) -> Iterator[Hit]:
     """Two entries for one platform: which one is pulled is luck (K001, K017).
 
     Two arm images of which one names no variant may be for different boards: ambiguous_arm tells of them.
@@ -59,7 +59,7 @@ def duplicate_platform(look: Look) -> Iterator[Hit]:
                 )
 
 
-def ambiguous_arm(look: Look) -> Iterator[Hit]:
+def ambiguous_arm(look: Inspection) -> Iterator[Hit]:
     """An arm entry that names no variant: beside others, or over a config that names one that it is not read as."""
     for index in look.indexes:
         arms = [
@@ -84,7 +84,7 @@ def ambiguous_arm(look: Look) -> Iterator[Hit]:
                 )
 
 
-def impossible_platform(look: Look) -> Iterator[Hit]:
+def impossible_platform(look: Inspection) -> Iterator[Hit]:
     """A platform that no Go toolchain or engine knows by that name."""
     for index, number, entry in _images(look):
         p = entry.platform
@@ -94,14 +94,14 @@ def impossible_platform(look: Look) -> Iterator[Hit]:
             yield place(index, number, "/platform", entry), f"no engine asks for {p}{hint}"
 
 
-def windows_version(look: Look) -> Iterator[Hit]:
+def windows_version(look: Inspection) -> Iterator[Hit]:
     """A Windows entry without os.version, which hosts of other builds would take."""
     for index, number, entry in _images(look):
         if entry.platform is not None and entry.platform.os == "windows" and not entry.platform.os_version:
             yield place(index, number, "/platform/os.version", entry), "a windows entry without os.version"
 
 
-def attestation_platform(look: Look) -> Iterator[Hit]:
+def attestation_platform(look: Inspection) -> Iterator[Hit]:
     """An attestation that would be taken for an image."""
     for index, number, entry in entries(look):
         if ATTESTATION in entry.annotations and entry.platform is not None and not entry.platform.is_unknown:
@@ -111,7 +111,7 @@ def attestation_platform(look: Look) -> Iterator[Hit]:
             )
 
 
-def stale_attestation(look: Look) -> Iterator[Hit]:
+def stale_attestation(look: Inspection) -> Iterator[Hit]:
     """An attestation of an image that the index does not hold (K022)."""
     for index in look.indexes:
         held = {str(entry.digest) for entry in index.entries}
@@ -123,21 +123,21 @@ def stale_attestation(look: Look) -> Iterator[Hit]:
                 )
 
 
-def no_subject(look: Look) -> Iterator[Hit]:
+def no_subject(look: Inspection) -> Iterator[Hit]:
     """An attestation that does not say of what."""
     for index, number, entry in entries(look):
         if entry.is_attestation and not entry.attested:
             yield place(index, number, "/annotations", entry), "an attestation that does not say of what"
 
 
-def no_media_type(look: Look) -> Iterator[Hit]:
+def no_media_type(look: Inspection) -> Iterator[Hit]:
     """An index or manifest without mediaType: some clients guess Docker's (K044)."""
     for digest, seen in look.views.items():
         if not isinstance(seen, Opaque) and not seen.own_type:
             yield Location(digest, "/mediaType"), "the document does not say its mediaType"
 
 
-def order(look: Look) -> Iterator[Hit]:
+def order(look: Inspection) -> Iterator[Hit]:
     """An attestation before an image: old clients take the first entry."""
     for index in look.indexes:
         kinds = [entry.is_attestation for entry in index.entries]
@@ -146,21 +146,21 @@ def order(look: Look) -> Iterator[Hit]:
             yield place(index, number, "", index.entries[number]), "an attestation stands before an image"
 
 
-def empty(look: Look) -> Iterator[Hit]:
+def empty(look: Inspection) -> Iterator[Hit]:
     """An index with nothing to run in it."""
     for index in look.indexes:
         if not index.platforms and not index.artifact_type:
             yield Location(index.document.digest, "/manifests"), "nothing to run in the index"
 
 
-def entries(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
+def entries(look: Inspection) -> Iterator[tuple[Index, int, Descriptor]]:
     """Every entry of every index, with its number in there."""
     for index in look.indexes:
         for number, entry in enumerate(index.entries):
             yield index, number, entry
 
 
-def _images(look: Look) -> Iterator[tuple[Index, int, Descriptor]]:
+def _images(look: Inspection) -> Iterator[tuple[Index, int, Descriptor]]:
     """Entries that are meant to run: no attestations, no inner indexes, no artifacts."""
     images = {digest: isinstance(seen, Manifest) and seen.is_image for digest, seen in look.views.items()}
     for index, number, entry in entries(look):
@@ -174,14 +174,14 @@ def is_vague(entry: Descriptor) -> bool:
     return own is not None and own.architecture == "arm" and not own.variant
 
 
-def _machines(look: Look, entry: Descriptor) -> list[str]:
+def _machines(look: Inspection, entry: Descriptor) -> list[str]:
     """What the programs of the entry's image are for, sorted; empty where its layers were not read."""
     images = [image for image in look.images if image.digest == entry.digest]
     found = speaking(judged(look, images[0], Platform("linux", "amd64"))) if images else ()
     return sorted({describe(one.program.binary) for one, _ in found if one.program.is_executable})
 
 
-def _config_platform(look: Look, entry: Descriptor) -> Platform | None:
+def _config_platform(look: Inspection, entry: Descriptor) -> Platform | None:
     """What the entry's config says, None where it says nothing."""
     manifest = look.views.get(entry.digest)
     config = look.configs.get(manifest.config.digest) if isinstance(manifest, Manifest) else None

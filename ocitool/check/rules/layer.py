@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ocitool.check.finding import Location, Severity
-from ocitool.check.inspection import Image, Look
+from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import LayerLook
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.errors import DigestMismatch, EscapingPath, MalformedDocument, OcitoolError
 from ocitool.model import mediatype
-from ocitool.model.files import WHITEOUT, Kind
+from ocitool.model.files import WHITEOUT, FileKind
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
 from ocitool.rootfs.tree import Node, Tree
@@ -21,14 +21,14 @@ _SHOWN: Final = 20
 """Findings of one kind in one layer; a bad layer need not fill a screen with the same."""
 
 
-def missing(look: Look) -> Iterator[Hit]:
+def missing(look: Inspection) -> Iterator[Hit]:
     """A layer that is not there (K034)."""
     for image, number, layer in _layers(look):
         if layer.digest in look.absent:
             yield _at(image, number), f"layer {layer.digest} is not there"
 
 
-def mixed_families(look: Look) -> Iterator[Hit]:
+def mixed_families(look: Inspection) -> Iterator[Hit]:
     """A manifest of one family with config or layers of the other (K025)."""
     for image in _each(look):
         own = mediatype.family_of(image.manifest.effective_type)
@@ -44,7 +44,7 @@ def mixed_families(look: Look) -> Iterator[Hit]:
                 )
 
 
-def docker_zstd(look: Look) -> Iterator[Hit]:
+def docker_zstd(look: Inspection) -> Iterator[Hit]:
     """A zstd layer in a Docker manifest: the family has no agreed name for it (K055)."""
     for image, number, layer in _layers(look):
         if (
@@ -54,7 +54,7 @@ def docker_zstd(look: Look) -> Iterator[Hit]:
             yield _at(image, number, "/mediaType"), f"{layer.media_type} is not known to strict clients"
 
 
-def foreign(look: Look) -> Iterator[Hit]:
+def foreign(look: Inspection) -> Iterator[Hit]:
     """A layer that is not in the registry (K058)."""
     for image, number, layer in _layers(look):
         if mediatype.is_foreign(layer.media_type):
@@ -62,36 +62,36 @@ def foreign(look: Look) -> Iterator[Hit]:
             yield _at(image, number, "/mediaType"), f"a foreign layer, kept elsewhere{where}"
 
 
-def uncommon_digest(look: Look) -> Iterator[Hit]:
+def uncommon_digest(look: Inspection) -> Iterator[Hit]:
     """A digest that is valid and that many clients do not know (K046)."""
     for image, number, layer in _layers(look):
         if layer.digest.algorithm != "sha256":
             yield _at(image, number, "/digest"), f"a {layer.digest.algorithm} digest: some clients know sha256 only"
 
 
-def size(look: Look) -> Iterator[Hit]:
+def size(look: Inspection) -> Iterator[Hit]:
     """A layer of the right digest and of another size than the manifest says."""
     for image, number, layer, seen in _seen(look):
         if seen.size is not None and seen.size != layer.size:
             yield _at(image, number, "/size"), f"the manifest says {layer.size} bytes, the layer has {seen.size}"
 
 
-def digest(look: Look) -> Iterator[Hit]:
+def digest(look: Inspection) -> Iterator[Hit]:
     """A layer that is not of the digest that the manifest says."""
     return _damaged(look, lambda damage: isinstance(damage, DigestMismatch))
 
 
-def escaping_path(look: Look) -> Iterator[Hit]:
+def escaping_path(look: Inspection) -> Iterator[Hit]:
     """A layer with a name or hard link that leads out of the image (K154)."""
     return _damaged(look, lambda damage: isinstance(damage, EscapingPath))
 
 
-def damaged(look: Look) -> Iterator[Hit]:
+def damaged(look: Inspection) -> Iterator[Hit]:
     """A layer that cannot be read to its end: cut off, no archive, or one that readers take differently."""
     return _damaged(look, lambda damage: not isinstance(damage, (DigestMismatch, EscapingPath)))
 
 
-def _damaged(look: Look, wanted: Callable[[OcitoolError], bool]) -> Iterator[Hit]:
+def _damaged(look: Inspection, wanted: Callable[[OcitoolError], bool]) -> Iterator[Hit]:
     for image, number, layer in _layers(look):
         seen = look.layers.get(layer.digest)
         damage = seen.damage if seen is not None else look.broken.get(layer.digest)
@@ -99,7 +99,7 @@ def _damaged(look: Look, wanted: Callable[[OcitoolError], bool]) -> Iterator[Hit
             yield _at(image, number), str(damage)
 
 
-def compression(look: Look) -> Iterator[Hit]:
+def compression(look: Inspection) -> Iterator[Hit]:
     """A layer whose bytes are compressed in another way than its type says (K056)."""
     for image, number, layer, seen in _seen(look):
         said = mediatype.compression(layer.media_type)
@@ -107,7 +107,7 @@ def compression(look: Look) -> Iterator[Hit]:
             yield _at(image, number, "/mediaType"), f"{layer.media_type}, but its bytes are {_named(seen.codec)}"
 
 
-def diff_id(look: Look) -> Iterator[Hit]:
+def diff_id(look: Inspection) -> Iterator[Hit]:
     """A layer whose content has another digest than the config says."""
     for image, number, _, seen in _seen(look):
         ids = image.config.diff_ids if image.config is not None else ()
@@ -116,7 +116,7 @@ def diff_id(look: Look) -> Iterator[Hit]:
             yield _at(image, number), f"the config says diff_id {told.short}, it is {seen.diff_id.short}"
 
 
-def duplicate_path(look: Look) -> Iterator[Hit]:
+def duplicate_path(look: Inspection) -> Iterator[Hit]:
     """A path that stands twice in one layer (K145)."""
     for image, number, layer, seen in _seen(look):
         known: set[str] = set()
@@ -125,7 +125,7 @@ def duplicate_path(look: Look) -> Iterator[Hit]:
             yield _file(image, layer, path), f"stands twice in layer {number}"
 
 
-def large_id(look: Look) -> Iterator[Hit]:
+def large_id(look: Inspection) -> Iterator[Hit]:
     """An owner that hosts with mapped ids cannot map (K137)."""
     for image, _, layer, seen in _seen(look):
         large = [one for one in seen.listed if max(one.node.uid, one.node.gid) > _LARGEST_ID]
@@ -133,10 +133,12 @@ def large_id(look: Look) -> Iterator[Hit]:
             yield _file(image, layer, one.path), f"owner {one.node.uid}:{one.node.gid} is above {_LARGEST_ID}"
 
 
-def world_writable(look: Look) -> Iterator[Hit]:
+def world_writable(look: Inspection) -> Iterator[Hit]:
     """A file of root that everybody may change. Windows has other rights."""
     for image, _, layer, seen in _unix(look):
-        open_ones = [o for o in seen.listed if o.node.kind is Kind.FILE and o.node.uid == 0 and o.node.mode & 0o002]
+        open_ones = [
+            o for o in seen.listed if o.node.kind is FileKind.FILE and o.node.uid == 0 and o.node.mode & 0o002
+        ]
         for one in open_ones[:_SHOWN]:
             yield (
                 _file(image, layer, one.path),
@@ -144,24 +146,24 @@ def world_writable(look: Look) -> Iterator[Hit]:
             )
 
 
-def setuid(look: Look) -> Iterator[Hit]:
+def setuid(look: Inspection) -> Iterator[Hit]:
     """A program that runs with its owner's or group's rights."""
     for image, _, layer, seen in _unix(look):
-        marked = [o for o in seen.listed if o.node.kind is Kind.FILE and o.node.mode & 0o6000]
+        marked = [o for o in seen.listed if o.node.kind is FileKind.FILE and o.node.mode & 0o6000]
         for one in marked[:_SHOWN]:
             kind = "setuid" if one.node.mode & 0o4000 else "setgid"
             yield _file(image, layer, one.path), f"{kind} program of {one.node.uid}:{one.node.gid}"
 
 
-def replaced_link(look: Look) -> Iterator[Hit]:
+def replaced_link(look: Inspection) -> Iterator[Hit]:
     """A directory entry over a link of the layers below, as a COPY to /bin over usrmerge."""
     for image, layer, path, below in _over(look):
         there = _standing(below, path)
-        if there is not None and there.kind is Kind.SYMLINK:
+        if there is not None and there.kind is FileKind.SYMLINK:
             yield _file(image, layer, path), f"a directory replaces the link to {there.link} below"
 
 
-def needless_whiteout(look: Look) -> Iterator[Hit]:
+def needless_whiteout(look: Inspection) -> Iterator[Hit]:
     """A whiteout of a file that no layer below has."""
     for image in _each(look):
         for number, (layer, seen, below) in enumerate(_stacked(look, image)):
@@ -173,7 +175,7 @@ def needless_whiteout(look: Look) -> Iterator[Hit]:
                         yield _file(image, layer, path), f"layer {number} removes it, and no layer below has it"
 
 
-def not_windows(look: Look) -> Iterator[Hit]:
+def not_windows(look: Inspection) -> Iterator[Hit]:
     """A layer of a Windows image that is a plain tar of files: Windows cannot unpack it (K059)."""
     for image, number, _, seen in _seen(look):
         if image.is_windows:
@@ -182,11 +184,11 @@ def not_windows(look: Look) -> Iterator[Hit]:
                 yield _at(image, number), f"/{min(tops)} stands beside Files and Hives in a layer for windows"
 
 
-def _over(look: Look) -> Iterator[tuple[Image, Descriptor, str, Tree]]:
+def _over(look: Inspection) -> Iterator[tuple[InspectedImage, Descriptor, str, Tree]]:
     for image in _each(look):
         for layer, seen, below in _stacked(look, image):
             for one in seen.listed:
-                if one.node.kind is Kind.DIRECTORY and one.path:
+                if one.node.kind is FileKind.DIRECTORY and one.path:
                     yield image, layer, one.path, below
 
 
@@ -198,7 +200,7 @@ def _standing(below: Tree, path: str) -> Node | None:
         return None
 
 
-def _stacked(look: Look, image: Image) -> Iterator[tuple[Descriptor, LayerLook, Tree]]:
+def _stacked(look: Inspection, image: InspectedImage) -> Iterator[tuple[Descriptor, LayerLook, Tree]]:
     """Each layer of an image with the merged files below it; ends at the first layer that was not read."""
     read: list[tuple[Descriptor, LayerLook]] = []
     for layer in image.manifest.layers:
@@ -210,32 +212,32 @@ def _stacked(look: Look, image: Image) -> Iterator[tuple[Descriptor, LayerLook, 
         yield layer, seen, below
 
 
-def _each(look: Look) -> Iterator[Image]:
+def _each(look: Inspection) -> Iterator[InspectedImage]:
     return iter({image.digest: image for image in look.images}.values())
 
 
-def _layers(look: Look) -> Iterator[tuple[Image, int, Descriptor]]:
+def _layers(look: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor]]:
     for image in _each(look):
         for number, layer in enumerate(image.manifest.layers):
             yield image, number, layer
 
 
-def _seen(look: Look) -> Iterator[tuple[Image, int, Descriptor, LayerLook]]:
+def _seen(look: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor, LayerLook]]:
     for image, number, layer in _layers(look):
         seen = look.layers.get(layer.digest)
         if seen is not None:
             yield image, number, layer, seen
 
 
-def _unix(look: Look) -> Iterator[tuple[Image, int, Descriptor, LayerLook]]:
+def _unix(look: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor, LayerLook]]:
     return (row for row in _seen(look) if not row[0].is_windows)
 
 
-def _at(image: Image, number: int, rest: str = "") -> Location:
+def _at(image: InspectedImage, number: int, rest: str = "") -> Location:
     return Location(image.digest, f"/layers/{number}{rest}", label=image.label)
 
 
-def _file(image: Image, layer: Descriptor, path: str) -> Location:
+def _file(image: InspectedImage, layer: Descriptor, path: str) -> Location:
     return Location(layer.digest, path=path, label=image.label)
 
 

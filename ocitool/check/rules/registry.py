@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ocitool.check.finding import Location, Severity
-from ocitool.check.inspection import Look
+from ocitool.check.inspection import Inspection
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.errors import HeaderMismatch, MalformedDocument
 from ocitool.model import mediatype
@@ -17,7 +17,7 @@ from ocitool.model.document import Document, Served
 from ocitool.model.views import Index, Manifest, view
 
 
-def mistyped_documents(look: Look) -> Iterator[tuple[Digest, str, str]]:
+def mistyped_documents(look: Inspection) -> Iterator[tuple[Digest, str, str]]:
     """The digest of each manifest whose Content-Type is not its own type, with the header and that type."""
     for digest, document in look.snapshot.documents.items():
         if document.served is None:
@@ -29,14 +29,14 @@ def mistyped_documents(look: Look) -> Iterator[tuple[Digest, str, str]]:
             yield digest, header, own
 
 
-def content_type(look: Look) -> Iterator[Hit]:
+def content_type(look: Inspection) -> Iterator[Hit]:
     """A manifest that is served as something else: engines choose their reader by the header (K043)."""
     for digest, header, own in mistyped_documents(look):
         served = f"served as {header}" if header else "served without a Content-Type"
         yield _at(look, digest), f"{served}, and it is {own}"
 
 
-def wrong_digest(look: Look) -> Iterator[Hit]:
+def wrong_digest(look: Inspection) -> Iterator[Hit]:
     """A manifest that is served under the digest of another (K122)."""
     for edge, error in look.snapshot.unanswered:
         if isinstance(error, HeaderMismatch):
@@ -45,19 +45,19 @@ def wrong_digest(look: Look) -> Iterator[Hit]:
         yield Location(look.snapshot.root.digest), _misnamed(look.refused)
 
 
-def no_digest(look: Look) -> Iterator[Hit]:
+def no_digest(look: Inspection) -> Iterator[Hit]:
     """Manifests without Docker-Content-Digest, which the specification leaves open (K122)."""
     if any(not served.digest for served in _answers(look)):
         yield Location(look.snapshot.root.digest), "manifests are served without Docker-Content-Digest"
 
 
-def no_length(look: Look) -> Iterator[Hit]:
+def no_length(look: Inspection) -> Iterator[Hit]:
     """Manifests without Content-Length."""
     if any(not served.length for served in _answers(look)):
         yield Location(look.snapshot.root.digest), "manifests are served without Content-Length"
 
 
-def head(look: Look) -> Iterator[Hit]:
+def head(look: Inspection) -> Iterator[Hit]:
     """A HEAD that is refused, or answered otherwise than a GET (K123)."""
     if look.head is None or look.head.served is None:
         return
@@ -77,7 +77,7 @@ def head(look: Look) -> Iterator[Hit]:
                 yield at, f"HEAD gives {'another' if by_head else 'no'} {name}{' than GET' if by_head else ''}"
 
 
-def _answers(look: Look) -> Iterator[Served]:
+def _answers(look: Inspection) -> Iterator[Served]:
     return (d.served for d in look.snapshot.documents.values() if d.served is not None)
 
 
@@ -94,7 +94,7 @@ def _misnamed(error: HeaderMismatch) -> str:
     return f"served with Docker-Content-Digest {error.expected[:19]}, and its bytes are {error.got[:19]}"
 
 
-def _at(look: Look, digest: Digest) -> Location:
+def _at(look: Inspection, digest: Digest) -> Location:
     return Location(digest, label=look.label(digest))
 
 

@@ -1,11 +1,11 @@
-"""What a rule is: a pure function over a Look with an id that never changes."""
+"""The form of a rule: a pure function over an Inspection with an id that never changes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from ocitool.check.finding import Location, Severity
-from ocitool.check.inspection import Look
+from ocitool.check.inspection import Inspection
 
 Hit: TypeAlias = tuple[Location, str]
 """Where, and what is wrong there."""
@@ -23,6 +23,6 @@ class Rule:
     reason: str
     example: str
     severity: Severity
-    find: Callable[[Look], Iterator[Hit]]
+    find: Callable[[Inspection], Iterator[Hit]]
     fixable: bool = False
     needs_deep: bool = False

@@ -1,4 +1,4 @@
-"""What the `buildx` commands about builders answer: every name is a builder that needs nothing. Pure.
+"""Answers of the `buildx` commands about builders: every name is a builder that needs nothing. Pure.
 
 There is no builder, and nothing is remembered: scripts that create, choose and remove one go on to their build.
 """

@@ -1,4 +1,4 @@
-"""What `build` and `buildx build` share: from the flags to a request, and from there to what came of it."""
+"""The job that `build` and `buildx build` share: from the flags to a request, and from there to its result."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from ocitool.builder.pipeline import DOCKERFILE, build, plan
 from ocitool.builder.preview import preview, preview_text
-from ocitool.builder.request import BuildRequest, Plan, Surroundings
+from ocitool.builder.request import BuildPlan, BuildRequest
 from ocitool.cli.buildx import ignored_flags, lint
-from ocitool.cli.buildx.destinations import Wanted, ahead_of, deliver_all, destinations, open_targets
+from ocitool.cli.buildx.destinations import Destinations, ahead_of, deliver_all, destinations, open_targets
 from ocitool.cli.buildx.result import hand_over, image_id, make_way, outcome
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -27,7 +27,7 @@ from ocitool.dockerfile.spool import is_archive
 from ocitool.dockerfile.stages import context_name
 from ocitool.errors import AuthError, LocalIOError, NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
-from ocitool.image.annotations import Level, parse_annotation
+from ocitool.image.annotations import AnnotationLevel, parse_annotation
 from ocitool.image.essentials import parse_extras
 from ocitool.image.options import ImageOptions
 from ocitool.model.platform import parse_platforms
@@ -35,13 +35,14 @@ from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
 from ocitool.registry.downloads import download
+from ocitool.workspace import Workspace
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
 _PIECE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class BuildWords:
     """In what `build` and `buildx build` differ.
 
     `toolchain` is what builds where nothing is said, `annotated` where an annotation belongs that names no
@@ -50,17 +51,17 @@ class Ways:
     """
 
     toolchain: str = ""
-    annotated: Level = Level.ROOT
+    annotated: AnnotationLevel = AnnotationLevel.ROOT
     bare: bool = False
     is_oci: bool = False
     says_id: bool = False
     platforms_from: str = ""
 
 
-OURS: Final = Ways()
-BUILDX: Final = Ways(
+OURS: Final = BuildWords()
+BUILDX: Final = BuildWords(
     DOCKERFILE,
-    Level.MANIFEST,
+    AnnotationLevel.MANIFEST,
     bare=True,
     is_oci=True,
     says_id=True,
@@ -68,7 +69,7 @@ BUILDX: Final = Ways(
 )
 
 
-def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outcome:
+def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -> Outcome:
     """Plan, build and deliver what the flags ask for, and write what the next step of a pipeline wants."""
     began = time.monotonic()
     words = Words(flags)
@@ -89,7 +90,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")
     if not words.is_set("dry_run"):
         make_way((metadata_file, iidfile))
-    around = Surroundings(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
+    around = Workspace(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
     planned = plan(asked, around)
     if words.is_set("dry_run"):
         return dry_run(planned, wanted)
@@ -128,7 +129,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: Ways) -> Outc
     return told
 
 
-def request(app: App, path: str, words: Words, wanted: Wanted, ways: Ways) -> BuildRequest:
+def request(app: App, path: str, words: Words, wanted: Destinations, ways: BuildWords) -> BuildRequest:
     """What the flags ask for; the environment's part is resolved here. Raises UsageError, Unsupported."""
     source, dockerfile = _source(app, path, words)
     annotations = wanted.annotations
@@ -299,7 +300,7 @@ def _argument(text: str) -> tuple[str, str] | None:
     return (name, value if equals else os.environ[name])
 
 
-def dry_run(planned: Plan, wanted: Wanted) -> Outcome:
+def dry_run(planned: BuildPlan, wanted: Destinations) -> Outcome:
     """A plan told and not carried out."""
     tags = [str(tag) for tag in planned.tags]
     kept = [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]

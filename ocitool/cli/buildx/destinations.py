@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ocitool.builder.export import check_free, export_files
 from ocitool.builder.pipeline import Built, Delivery, deliver, keep
-from ocitool.builder.request import Plan, Surroundings
+from ocitool.builder.request import BuildPlan
 from ocitool.cli.buildx.outputs import Output, read_output
 from ocitool.cli.options import App
 from ocitool.errors import Unsupported, UsageError
@@ -14,10 +14,11 @@ from ocitool.image.annotations import Annotations
 from ocitool.model.reference import Reference
 from ocitool.store.base import Store
 from ocitool.store.locate import SCHEMES, Locator
+from ocitool.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class FilesOutput:
     """The root file systems of a build as files: a folder, or a tar (`-` is standard output).
 
     `split` says whether each platform gets a folder of its own; None: where there are several.
@@ -37,7 +38,7 @@ class Files:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreOutput:
     """A layout or an archive."""
 
     locator: Locator
@@ -62,7 +63,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Destinations:
     """Everywhere a build goes, and what the outputs say about the image itself.
 
     `keeps` says that it also stays in this machine's store, `loads` that a daemon was meant. `names` are those
@@ -70,8 +71,8 @@ class Wanted:
     `by_digest` no tag is written.
     """
 
-    places: tuple[Place, ...] = ()
-    files: tuple[Files, ...] = ()
+    places: tuple[StoreOutput, ...] = ()
+    files: tuple[FilesOutput, ...] = ()
     push: bool = False
     by_digest: bool = False
     keeps: bool = False
@@ -93,19 +94,21 @@ class Wanted:
         return bool(self.places or self.files or self.push) and not (self.keeps or self.loads)
 
 
-def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False, bare: bool = False) -> Wanted:
+def destinations(
+    texts: Iterable[str], *, push: bool = False, load: bool = False, bare: bool = False
+) -> Destinations:
     """What the -o options, --push and --load say: prefixed places, or buildx's `type=…`.
 
     With `bare` a lone word is a folder, as it is for buildx. Raises UsageError for what says nowhere to write,
     Unsupported for what cannot be written.
     """
-    places: list[Place] = []
+    places: list[StoreOutput] = []
     outputs: list[Output] = []
     for text in texts:
         if bare and not text:  # as buildx: a variable of a script that is empty
             continue
         if text.partition(":")[0] in SCHEMES:
-            places.append(Place(Locator.parse(text)))
+            places.append(StoreOutput(Locator.parse(text)))
         elif bare or "=" in text:
             outputs.append(read_output(text))
         else:
@@ -119,7 +122,7 @@ def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False
         if (one.kind == "registry" and one.says("push") is not False) or (one.kind == "image" and one.says("push"))
     ]
     archived = [one for one in outputs if one.kind == "oci" or (one.kind == "docker" and one.place)]
-    wanted = Wanted(
+    wanted = Destinations(
         places=(*places, *(_place(one) for one in archived)),
         files=tuple(_files(one) for one in outputs if one.kind in {"local", "tar"}),
         push=push or bool(pushing),
@@ -137,25 +140,27 @@ def destinations(texts: Iterable[str], *, push: bool = False, load: bool = False
     return wanted
 
 
-def _place(output: Output) -> Place:
+def _place(output: Output) -> StoreOutput:
     """An archive or layout; what docker loads is named as a registry's image is, another by its tag alone."""
     if output.kind == "docker":
-        return Place(Locator("docker-archive", Path(output.place), ""))
+        return StoreOutput(Locator("docker-archive", Path(output.place), ""))
     name = output.names[0] if output.names else ""
     if "/" in name or ":" in name:
         name = Reference.parse(name).tag
-    return Place(Locator("oci" if output.says("tar") is False else "oci-archive", Path(output.place or "-"), name))
+    return StoreOutput(
+        Locator("oci" if output.says("tar") is False else "oci-archive", Path(output.place or "-"), name)
+    )
 
 
-def _files(output: Output) -> Files:
+def _files(output: Output) -> FilesOutput:
     is_tar = output.kind == "tar"
     if not is_tar and output.place in {"", "-"}:
         raise UsageError("-o type=local does not say which folder to write", hint="add dest=DIR, or write a tar")
-    return Files(Path(output.place or "-"), is_tar, output.says("platform-split"))
+    return FilesOutput(Path(output.place or "-"), is_tar, output.says("platform-split"))
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class OpenTarget:
     """A store that is open for writing: what its tags are, and how people call them."""
 
     store: Store
@@ -164,7 +169,7 @@ class Target:
     is_registry: bool = False
 
 
-def open_targets(app: App, wanted: Wanted, planned: Plan) -> tuple[Target, ...]:
+def open_targets(app: App, wanted: Destinations, planned: BuildPlan) -> tuple[OpenTarget, ...]:
     """Every store a build goes to, opened; tags of one repository together, so that its blobs are asked for once.
 
     Archives are complete when the app's stack is closed, and discarded if something fails before. Raises, before
@@ -183,27 +188,27 @@ def open_targets(app: App, wanted: Wanted, planned: Plan) -> tuple[Target, ...]:
             )
         store, _ = app.opener.open(place.locator, write=True)
         app.stack.enter_context(store)
-        targets.append(Target(store, place.names(planned.tags), (str(place),)))
+        targets.append(OpenTarget(store, place.names(planned.tags), (str(place),)))
     repositories: dict[str, list[Reference]] = {}
     for tag in planned.tags if wanted.push else ():
         repositories.setdefault(tag.repository_name, []).append(tag)
     for name, group in repositories.items():
         store, _ = app.opener.open(str(group[0]), write=True)
         if wanted.by_digest:
-            targets.append(Target(store, (), (name,), is_registry=True))
+            targets.append(OpenTarget(store, (), (name,), is_registry=True))
         else:
             tags, names = tuple(t.tag for t in group), tuple(str(t) for t in group)
-            targets.append(Target(store, tags, names, is_registry=True))
+            targets.append(OpenTarget(store, tags, names, is_registry=True))
     return tuple(targets)
 
 
-def ahead_of(targets: Sequence[Target]) -> Store | None:
+def ahead_of(targets: Sequence[OpenTarget]) -> Store | None:
     """The registry that layers are sent to while others are packed; None if the build goes elsewhere."""
     return next((target.store for target in targets if target.is_registry), None)
 
 
 def deliver_all(
-    app: App, built: Built, wanted: Wanted, targets: Sequence[Target], around: Surroundings
+    app: App, built: Built, wanted: Destinations, targets: Sequence[OpenTarget], around: Workspace
 ) -> tuple[Delivery, ...]:
     """Take a build everywhere it should go; with nowhere to go it stays in this machine's store."""
     digest = built.root.digest

@@ -15,22 +15,22 @@ from ocitool.events import Noted
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Reason(NamedTuple):
+class IgnoredReason(NamedTuple):
     """Why a flag does nothing: in a few words for the help, and as it is told when the flag is used."""
 
     brief: str
     told: str
 
 
-NOTHING_RUNS: Final = Reason("For RUN; nothing is run here.", "for what RUN starts, and nothing is run here")
-RECALLED: Final = Reason(
+NOTHING_RUNS: Final = IgnoredReason("For RUN; nothing is run here.", "for what RUN starts, and nothing is run here")
+RECALLED: Final = IgnoredReason(
     "Layers are recalled by content.",
     "no cache to read or write: layers are recalled by content, and a registry is asked what it has",
 )
-NO_BUILDER: Final = Reason("There is no builder.", "there is no builder: the build happens in this process")
-ANYWAY: Final = Reason("So it is at every build.", "images are asked for at every build")
-NOT_SENT: Final = Reason("Nothing is sent.", "the context is read where it is, and sent nowhere")
-NOT_SQUASHED: Final = Reason("Layers stay apart.", "layers stay apart, as with buildx")
+NO_BUILDER: Final = IgnoredReason("There is no builder.", "there is no builder: the build happens in this process")
+ANYWAY: Final = IgnoredReason("So it is at every build.", "images are asked for at every build")
+NOT_SENT: Final = IgnoredReason("Nothing is sent.", "the context is read where it is, and sent nowhere")
+NOT_SQUASHED: Final = IgnoredReason("Layers stay apart.", "layers stay apart, as with buildx")
 RAW_LINES: Final = "progress is told in lines; --json gives the result as JSON"
 
 SECTION: Final = "Taken because scripts for docker buildx say it"
@@ -42,7 +42,7 @@ class Word(NamedTuple):
 
     names: tuple[str, ...]
     metavar: str
-    reason: Reason
+    reason: IgnoredReason
     is_hidden: bool = False
 
     @property

@@ -2,7 +2,6 @@
 
 import json
 
-from ocitool import __version__
 from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildRequest
 from ocitool.cli.options import App
@@ -11,6 +10,7 @@ from ocitool.dockerfile.frontend import check_recipe, outline_recipe
 from ocitool.dockerfile.lint.formats import as_github, as_sarif
 from ocitool.dockerfile.lint.text import as_text
 from ocitool.dockerfile.outline import sources, targets, targets_text, targets_tree
+from ocitool.version import __version__
 
 
 def look(app: App, request: BuildRequest, method: str, form: str) -> Outcome:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError
-from ocitool.image.annotations import Annotation, Annotations, Level, parse_annotation
+from ocitool.image.annotations import Annotation, AnnotationLevel, Annotations, parse_annotation
 
 KINDS: Final = ("image", "registry", "docker", "oci", "local", "tar", "cacheonly")
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -23,10 +23,10 @@ _SO_ANYWAY: Final = frozenset(
 )
 """What needs nothing: layers are always compressed anew and without times, and no containerd gets them."""
 _ANNOTATED: Final = {
-    "annotation": Level.MANIFEST,
-    "annotation-manifest": Level.MANIFEST,
-    "annotation-index": Level.INDEX,
-    "annotation-manifest-descriptor": Level.ENTRY,
+    "annotation": AnnotationLevel.MANIFEST,
+    "annotation-manifest": AnnotationLevel.MANIFEST,
+    "annotation-index": AnnotationLevel.INDEX,
+    "annotation-manifest-descriptor": AnnotationLevel.ENTRY,
 }
 _COMPRESSIONS: Final = {"uncompressed": "none", "gzip": "gzip", "zstd": "zstd"}
 
@@ -75,7 +75,7 @@ class Output:
             kind, bracket, platform = place.partition("[")
             if dot and kind in _ANNOTATED:
                 text = f"{_ANNOTATED[kind]}{bracket}{platform}:{name}={value}"
-                found += parse_annotation(text, Level.MANIFEST).all
+                found += parse_annotation(text, AnnotationLevel.MANIFEST).all
         return Annotations(tuple(found))
 
 

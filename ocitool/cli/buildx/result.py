@@ -1,4 +1,4 @@
-"""What a build tells: on the screen, in metadata files, and where CI services ask for it.
+"""A build's result: on the screen, in metadata files, and where CI services ask for it.
 
 GitHub names its files in GITHUB_OUTPUT and GITHUB_STEP_SUMMARY. GitLab takes a dotenv report; its file is named
 in OCITOOL_DOTENV.

@@ -2,10 +2,10 @@
 
 import click
 
-from ocitool import __version__
 from ocitool.cli import options
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.version import __version__
 
 
 @click.command()

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from ocitool import __version__
 from ocitool.check.formats import as_github, as_sarif, as_text
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.runner import check_names, check_tags
 from ocitool.cli import checking
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.version import __version__
 
 
 @click.command()

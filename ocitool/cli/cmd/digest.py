@@ -5,7 +5,7 @@ import click
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import NotFound, UsageError
-from ocitool.index.entries import Entry, available
+from ocitool.index.entries import IndexEntry, available
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Index, view
@@ -35,6 +35,6 @@ def _chosen(store: Reader, name: str, platform: Platform) -> Digest:
         raise UsageError(f"{name} in {store.label} is no index, so it has no platforms to choose from")
     entry = choose(platform, seen.entries, lambda e: e.platform)
     if entry is None:
-        hint = available(map(Entry.of, seen.entries))
+        hint = available(map(IndexEntry.of, seen.entries))
         raise NotFound(f"no {platform} in {store.label}:{name}", name=str(platform), where=store.label, hint=hint)
     return entry.digest

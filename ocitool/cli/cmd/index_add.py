@@ -6,7 +6,7 @@ from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.graph.convert import Losses
-from ocitool.index.plans import Request, plan_add
+from ocitool.index.plans import IndexRequest, plan_add
 from ocitool.model.mediatype import Family
 
 
@@ -39,7 +39,7 @@ def command(
     SRC is as for `index create`. Attestations of a replaced image leave with it.
     """
     store, name = plans.open_edited(app, reference)
-    request = Request(
+    request = IndexRequest(
         sources=plans.sources_of(app, sources),
         family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own
         allow_duplicates=allow_duplicates,

@@ -7,7 +7,7 @@ from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.index import edit
-from ocitool.index.edit import Marks
+from ocitool.index.edit import EntryChanges
 from ocitool.index.plans import plan_edit
 from ocitool.model.document import Document
 from ocitool.model.views import Index
@@ -51,11 +51,11 @@ def command(
     """
     changed: dict[str, str | None] = {**plans.pairs(annotations), **dict.fromkeys(removed)}
     listed = tuple(word for text in features for word in text.split(",") if word) if features else None
-    marks = Marks(os, arch, variant, os_version, listed, annotations=changed)
+    marks = EntryChanges(os, arch, variant, os_version, listed, annotations=changed)
     chosen = plans.selector(app, platforms, digests)
-    if not (platforms or digests) and marks != Marks(annotations=changed):
+    if not (platforms or digests) and marks != EntryChanges(annotations=changed):
         raise UsageError("which entries are meant?", hint="say --platform or --digest")
-    if marks == Marks():
+    if marks == EntryChanges():
         raise UsageError("what should be set?", hint="say --annotation, --variant and the like")
 
     def change(index: Index) -> Document:

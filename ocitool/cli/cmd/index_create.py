@@ -9,7 +9,7 @@ from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.graph.convert import Losses
-from ocitool.index.plans import Request, plan_create
+from ocitool.index.plans import IndexRequest, plan_create
 from ocitool.index.spec import IndexSpec, read_spec
 from ocitool.model.mediatype import Family
 
@@ -62,7 +62,7 @@ def command(
     wanted = (name, *plans.tags_of(app, store, tags), *spec.tags)
     opened = plans.sources_of(app, sources)
     opened += tuple(plans.open_source(app, s.image, s.platform) for s in spec.sources)
-    request = Request(
+    request = IndexRequest(
         sources=opened,
         family=spec.family if family == "auto" else Family(family),
         annotations=dict(spec.annotations) | plans.pairs(annotations),

@@ -6,7 +6,7 @@ from ocitool.cli import manifest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
-from ocitool.index.edit import Marks
+from ocitool.index.edit import EntryChanges
 from ocitool.model.platform import ARCHITECTURES, OSES
 
 
@@ -35,7 +35,7 @@ def command(
         raise UsageError(f"manifest entry for image has unsupported os/arch combination: {os or ''}/{arch or ''}")
     listed = tuple(word for text in features for word in text.split(",") if word)
     draft = manifest.load(app, name).annotated(
-        manifest.full(image), Marks(os, arch, variant, os_version, listed or None)
+        manifest.full(image), EntryChanges(os, arch, variant, os_version, listed or None)
     )
     manifest.drafts_of(app).save(draft)
     return Outcome(data={"name": draft.name, "image": manifest.full(image)})

@@ -5,17 +5,17 @@ from textwrap import indent
 
 import click
 
-from ocitool.check.inspection import Look, look, look_at
+from ocitool.check.inspection import Inspection, look, look_at
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import AuthError, UsageError
 from ocitool.model.digest import as_digest
 from ocitool.model.printable import shown
-from ocitool.repair.fallback import Origin, Refilled
+from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import Repair, doubtful, plan_repair
 from ocitool.repair.referrers import with_followers
-from ocitool.repair.work import Wishes
+from ocitool.repair.work import RepairOptions
 
 
 @click.command()
@@ -66,14 +66,14 @@ def command(
     on this machine, and ocitool undo brings them back.
     """
     store, name = plans.open_edited(app, reference)
-    opened = tuple(Origin(*app.opener.open(source), source) for source in sources)
-    refilled = Refilled(store, opened, name)
+    opened = tuple(FallbackSource(*app.opener.open(source), source) for source in sources)
+    refilled = FallbackReader(store, opened, name)
     seen = _all_of(look(refilled, name, scope=app.scope), refilled)
     wanted = doubtful(seen)
     if deep or wanted:
         told = look_at(refilled, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
         seen = _all_of(told, refilled)
-    wishes = Wishes(
+    wishes = RepairOptions(
         drop_missing=drop_missing,
         drop_misfits=drop_misfits,
         drop_attestations=drop_attestations,
@@ -107,7 +107,7 @@ def command(
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
 
 
-def _all_of(seen: Look, refilled: Refilled) -> Look:
+def _all_of(seen: Inspection, refilled: FallbackReader) -> Inspection:
     """The look, if everything was seen. Raises what kept us from looking: nobody mends what was not seen."""
     unseen = {id(error): error for error in (*refilled.errors, *seen.unanswered)}.values()
     errors = sorted(unseen, key=lambda error: not isinstance(error, AuthError))

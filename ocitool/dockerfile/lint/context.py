@@ -1,4 +1,4 @@
-"""What the checks look at: a parsed Dockerfile for one platform, and each instruction with what it can see.
+"""The view of the checks: a parsed Dockerfile for one platform, and each instruction with what it can see.
 
 A FROM that leads nowhere and a word that cannot be expanded end a build; here they are kept as `problem`, and
 everything else is looked at all the same.
@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final, TypeVar
 
-from ocitool.dockerfile.stages import Ground, Needed, Origin, Wanted, global_scope, lead, target_of, triggers
+from ocitool.dockerfile.stages import (
+    OriginKind,
+    ResolvedStage,
+    StageBase,
+    StageRequest,
+    global_scope,
+    resolve_stage,
+    target_of,
+    triggers,
+)
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import expand, expand_words
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
@@ -35,7 +44,7 @@ class Unset:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LintStep:
     """One instruction where it takes effect.
 
     `line` is where to point: the FROM for what an ONBUILD of its stage left. `texts` are its words after
@@ -52,7 +61,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class LintContext:
     """A Dockerfile for one platform.
 
     `steps` are by the number of their stage; a stage that was not looked at has none there. `context` is None
@@ -60,16 +69,16 @@ class Scene:
     """
 
     file: Dockerfile
-    wanted: Wanted
+    wanted: StageRequest
     scope: Mapping[str, str] = field(hash=False, repr=False)
-    grounds: Mapping[int, Ground] = field(hash=False, repr=False)
+    grounds: Mapping[int, StageBase] = field(hash=False, repr=False)
     needed: frozenset[int]
-    steps: Mapping[int, tuple[Step, ...]] = field(hash=False, repr=False)
+    steps: Mapping[int, tuple[LintStep, ...]] = field(hash=False, repr=False)
     ignore: IgnoreRules
     context: Files | None = field(default=None, hash=False)
     problem: OcitoolError | None = field(default=None, hash=False, compare=False)
 
-    def stages(self) -> Iterator[tuple[Stage, tuple[Step, ...]]]:
+    def stages(self) -> Iterator[tuple[Stage, tuple[LintStep, ...]]]:
         """The stages that were looked at, each with its steps."""
         return ((self.file.stages[number], steps) for number, steps in self.steps.items())
 
@@ -78,7 +87,7 @@ class Scene:
         found: set[int] = set()
         for stage in self.file.stages:  # a stage is built upon those above it
             ground = self.grounds.get(stage.number)
-            is_upon = ground is not None and ground.origin is Origin.STAGE and ground.stage in found
+            is_upon = ground is not None and ground.origin is OriginKind.STAGE and ground.stage in found
             if is_upon or any(isinstance(step.instruction, kind) for step in self.steps.get(stage.number, ())):
                 found.add(stage.number)
         return frozenset(found)
@@ -86,28 +95,28 @@ class Scene:
     def upon_any(self, stage: Stage, stages: frozenset[int]) -> bool:
         """Whether a stage is built upon one of these."""
         ground = self.grounds.get(stage.number)
-        return ground is not None and ground.origin is Origin.STAGE and ground.stage in stages
+        return ground is not None and ground.origin is OriginKind.STAGE and ground.stage in stages
 
 
 def look(
     file: Dockerfile,
-    wanted: Wanted,
+    wanted: StageRequest,
     ignore: IgnoreRules,
     context: Files | None = None,
     *,
     needed_only: bool = False,
-) -> Scene:
+) -> LintContext:
     """The scene of a file for one platform, of all stages or of those that the target needs.
 
     Raises NotFound for an unknown target, UsageError for an ARG before the first FROM that cannot be expanded.
     """
     scope = global_scope(file, wanted)
     target = target_of(file, wanted.target)
-    leads: dict[int, Needed] = {}
+    leads: dict[int, ResolvedStage] = {}
     problems: dict[int, OcitoolError] = {}
     for stage in file.stages:
         try:
-            leads[stage.number] = lead(file, stage, scope, wanted)
+            leads[stage.number] = resolve_stage(file, stage, scope, wanted)
         except UsageError as error:
             problems[stage.number] = error
     needed = _reached(leads, target.number)
@@ -119,10 +128,10 @@ def look(
                 problems.setdefault(stage.number, said)
     first = next((problems[number] for number in sorted(problems) if number in needed), None)
     grounds = {number: one.ground for number, one in leads.items()}
-    return Scene(file, wanted, scope, grounds, frozenset(needed), walk.steps, ignore, context, first)
+    return LintContext(file, wanted, scope, grounds, frozenset(needed), walk.steps, ignore, context, first)
 
 
-def _reached(leads: Mapping[int, Needed], target: int) -> set[int]:
+def _reached(leads: Mapping[int, ResolvedStage], target: int) -> set[int]:
     found: set[int] = set()
     todo = [target]
     while todo:
@@ -132,7 +141,7 @@ def _reached(leads: Mapping[int, Needed], target: int) -> set[int]:
         found.add(number)
         if number in leads:
             grounds = (leads[number].ground, *leads[number].sources.values())
-            todo += [ground.stage for ground in grounds if ground.origin is Origin.STAGE]
+            todo += [ground.stage for ground in grounds if ground.origin is OriginKind.STAGE]
     return found
 
 
@@ -153,23 +162,23 @@ class _Walk:
     """The stages in their order; what the steps see grows from line to line."""
 
     def __init__(
-        self, file: Dockerfile, wanted: Wanted, scope: Mapping[str, str], leads: Mapping[int, Needed]
+        self, file: Dockerfile, wanted: StageRequest, scope: Mapping[str, str], leads: Mapping[int, ResolvedStage]
     ) -> None:
         self._file = file
         self._wanted = wanted
         self._scope = scope
         self._leads = leads
         self._ends: dict[int, _Seen] = {}
-        self.steps: dict[int, tuple[Step, ...]] = {}
+        self.steps: dict[int, tuple[LintStep, ...]] = {}
 
     def stage(self, stage: Stage, *, triggered: bool) -> UsageError | None:
         """Take the steps of a stage; gives the first error among its words."""
         ground = self._leads[stage.number].ground if stage.number in self._leads else None
         seen = _Seen(_ALWAYS, (), knows_base=False)
         left: Sequence[Instruction] = ()
-        if ground is not None and ground.origin is Origin.SCRATCH:
+        if ground is not None and ground.origin is OriginKind.SCRATCH:
             seen = _Seen(_ALWAYS, (), knows_base=True)
-        elif ground is not None and ground.origin is Origin.STAGE:
+        elif ground is not None and ground.origin is OriginKind.STAGE:
             seen = self._ends[ground.stage].fork() if ground.stage in self._ends else seen
             left = triggers(self._file.stages[ground.stage], self._file) if triggered else ()
         places = [*((stage.base.line, one) for one in left), *((one.line, one) for one in stage.body)]
@@ -178,7 +187,7 @@ class _Walk:
         self._ends[stage.number] = seen
         return next((error for _, error in taken if error is not None), None)
 
-    def _step(self, line: Line, instruction: Instruction, seen: _Seen) -> tuple[Step, UsageError | None]:
+    def _step(self, line: Line, instruction: Instruction, seen: _Seen) -> tuple[LintStep, UsageError | None]:
         words = _Words(self._file, line, seen)
         ports: tuple[str, ...] = ()
         match instruction:
@@ -202,7 +211,7 @@ class _Walk:
                     if heredoc.is_expanded:
                         words.text(heredoc.content, is_body=True)
         unset = tuple(words.unset.values())
-        return Step(line, instruction, words.texts, ports, unset, seen.knows_base), words.error
+        return LintStep(line, instruction, words.texts, ports, unset, seen.knows_base), words.error
 
 
 class _Words:

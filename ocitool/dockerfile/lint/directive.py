@@ -1,4 +1,4 @@
-"""What the `check` directive switches off and on: `# check=skip=Rule,Rule;error=true`.
+"""The `check` directive, which switches checks off and on: `# check=skip=Rule,Rule;error=true`.
 
 Spec: BuildKit's Dockerfile reference, "check".
 """
@@ -6,7 +6,7 @@ Spec: BuildKit's Dockerfile reference, "check".
 from dataclasses import dataclass, field
 from typing import Final
 
-from ocitool.dockerfile.lint.rule import Rule
+from ocitool.dockerfile.lint.rule import LintRule
 from ocitool.errors import UsageError
 
 ARGUMENT: Final = "BUILDKIT_DOCKERFILE_CHECK"
@@ -41,7 +41,7 @@ class Switches:
                 )
         return cls(names.get("skip", frozenset()), names.get("experimental", frozenset()), is_error)
 
-    def takes(self, rule: Rule) -> bool:
+    def takes(self, rule: LintRule) -> bool:
         """Whether findings of the rule are wanted."""
         if rule.is_experimental:
             return bool(self.experimental & {"all", rule.name})

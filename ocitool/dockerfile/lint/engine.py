@@ -7,14 +7,19 @@ from typing import Any, Final
 from ocitool.dockerfile.lint import source_rules, stage_rules, style_rules, value_rules
 from ocitool.dockerfile.lint.context import look
 from ocitool.dockerfile.lint.directive import ARGUMENT, Switches
-from ocitool.dockerfile.lint.rule import Finding, Place, Rule, Severity
-from ocitool.dockerfile.stages import Wanted
+from ocitool.dockerfile.lint.rule import LineRange, LintRule, LintWarning, Severity
+from ocitool.dockerfile.stages import StageRequest
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.instructions import Dockerfile
 from ocitool.errors import OcitoolError, UsageError
 from ocitool.rootfs.files import Files
 
-RULES: Final[tuple[Rule, ...]] = (*style_rules.RULES, *stage_rules.RULES, *value_rules.RULES, *source_rules.RULES)
+RULES: Final[tuple[LintRule, ...]] = (
+    *style_rules.RULES,
+    *stage_rules.RULES,
+    *value_rules.RULES,
+    *source_rules.RULES,
+)
 """Every check there is."""
 _ABOVE: Final = "check="
 
@@ -24,16 +29,16 @@ class Report:
     """What was found in a file, by line. `problem` is what would end the build even if nothing were found."""
 
     file: Dockerfile
-    findings: tuple[Finding, ...]
+    findings: tuple[LintWarning, ...]
     is_error: bool = False
     problem: OcitoolError | None = field(default=None, hash=False, compare=False)
 
-    def of(self, *severities: Severity) -> tuple[Finding, ...]:
+    def of(self, *severities: Severity) -> tuple[LintWarning, ...]:
         """The findings of these severities."""
         return tuple(one for one in self.findings if one.rule.severity in severities)
 
     @property
-    def counting(self) -> tuple[Finding, ...]:
+    def counting(self) -> tuple[LintWarning, ...]:
         """The findings that are more than notes."""
         return self.of(Severity.ERROR, Severity.WARNING)
 
@@ -49,7 +54,7 @@ class Report:
 
 def lint(
     file: Dockerfile,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[StageRequest],
     ignore: IgnoreRules,
     context: Files | None = None,
     *,
@@ -63,14 +68,14 @@ def lint(
     """
     switches = switches_of(file, wanted[0].arguments if wanted else {})
     rules = [rule for rule in RULES if switches.takes(rule)]
-    found: dict[tuple[int, int, str], Finding] = {}
+    found: dict[tuple[int, int, str], LintWarning] = {}
     problem = None
     for one in wanted:
         scene = look(file, one, ignore, context, needed_only=needed_only or bool(one.target))
         problem = problem or scene.problem
         for order, rule in enumerate(rules):
             for place, message in rule.find(scene):
-                found.setdefault((place.first, order, message), Finding(rule, place, message))
+                found.setdefault((place.first, order, message), LintWarning(rule, place, message))
     above = _switched_above(file)
     kept = (found[key] for key in sorted(found))
     findings = tuple(one for one in kept if one.place not in above or above[one.place].takes(one.rule))
@@ -99,14 +104,14 @@ def refuse_warnings(report: Report) -> None:
     raise error
 
 
-def _switched_above(file: Dockerfile) -> dict[Place, Switches]:
+def _switched_above(file: Dockerfile) -> dict[LineRange, Switches]:
     """The places of instructions with a comment `# check=…` right above them, and what it says."""
-    found: dict[Place, Switches] = {}
+    found: dict[LineRange, Switches] = {}
     for line in file.lines:
         for comment in line.comments:
             if comment.startswith(_ABOVE):
                 try:
-                    found[Place.of(line)] = Switches.parse(comment.removeprefix(_ABOVE), file.file)
+                    found[LineRange.of(line)] = Switches.parse(comment.removeprefix(_ABOVE), file.file)
                 except UsageError:
                     continue  # a comment like any other
     return found

@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ocitool.dockerfile.lint.engine import RULES, Report
-from ocitool.dockerfile.lint.rule import Finding, Rule, Severity
+from ocitool.dockerfile.lint.rule import LintRule, LintWarning, Severity
 from ocitool.model.printable import shown, workflow_command
 
 _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -45,7 +45,7 @@ def as_sarif(report: Report, version: str) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: LintRule) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": rule.name,
         "shortDescription": {"text": rule.title.replace("`", "")},
@@ -56,7 +56,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     return told | ({"helpUri": rule.url} if rule.url else {})
 
 
-def _result(one: Finding, uri: str) -> dict[str, Any]:
+def _result(one: LintWarning, uri: str) -> dict[str, Any]:
     region = {"startLine": one.place.first, "endLine": one.place.last}
     return {
         "ruleId": one.rule.name,

@@ -1,11 +1,11 @@
-"""What a check is: a pure function over a Scene, under a name that never changes."""
+"""The form of a check: a pure function over a LintContext, under a name that never changes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from ocitool.dockerfile.lint.context import Scene
+from ocitool.dockerfile.lint.context import LintContext
 from ocitool.dockerfile.syntax.lines import Line
 
 _MANUAL: Final = "https://docs.docker.com/go/dockerfile/rule/"
@@ -20,24 +20,24 @@ class Severity(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LineRange:
     """The first and the last physical line of what is pointed to, from 1."""
 
     first: int
     last: int
 
     @classmethod
-    def of(cls, line: Line) -> "Place":
+    def of(cls, line: Line) -> "LineRange":
         """A whole instruction."""
         return cls(line.number, line.end)
 
 
-Hit: TypeAlias = tuple[Place, str]
+LintHit: TypeAlias = tuple[LineRange, str]
 """Where, and what is wrong there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LintRule:
     """A check with what its page in the reference says.
 
     Those with a `page` are BuildKit's, known by the same name there; the others are ours. `example` is what the
@@ -49,7 +49,7 @@ class Rule:
     reason: str
     example: str
     better: str
-    find: Callable[[Scene], Iterator[Hit]]
+    find: Callable[[LintContext], Iterator[LintHit]]
     page: str = ""
     severity: Severity = Severity.WARNING
     is_experimental: bool = False
@@ -61,11 +61,11 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintWarning:
     """One thing that a check found in a file."""
 
-    rule: Rule
-    place: Place
+    rule: LintRule
+    place: LineRange
     message: str
 
     def to_tree(self, file: str) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ocitool.dockerfile.copy import matches
-from ocitool.dockerfile.lint.context import Scene, Step
-from ocitool.dockerfile.lint.rule import Hit, Place, Rule, Severity
+from ocitool.dockerfile.lint.context import LintContext, LintStep
+from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule, Severity
 from ocitool.dockerfile.run.refuse import cloning, refusal
 from ocitool.dockerfile.run.suggest import NOTHING, draft
 from ocitool.dockerfile.sources import cloned_by
@@ -20,25 +20,25 @@ from ocitool.errors import MalformedDocument, NotFound, UsageError
 _REMOTE: Final = re.compile(r"[a-z]+://|git@|github\.com/", re.IGNORECASE)
 
 
-def _ignored_source(scene: Scene) -> Iterator[Hit]:
+def _ignored_source(scene: LintContext) -> Iterator[LintHit]:
     for _, step, source in _local_sources(scene):
         path = _path(source)
         if not path or not scene.ignore.ignores(path):
             continue
         # With exceptions something below may be kept after all: only the files can tell.
         if not scene.ignore.has_exceptions if scene.context is None else not _is_there(scene, source):
-            yield Place.of(step.line), f"{source} is kept out of the build by .dockerignore"
+            yield LineRange.of(step.line), f"{source} is kept out of the build by .dockerignore"
 
 
-def _missing_source(scene: Scene) -> Iterator[Hit]:
+def _missing_source(scene: LintContext) -> Iterator[LintHit]:
     for stage, step, source in _local_sources(scene):
         if scene.context is None or stage.number not in scene.needed or scene.ignore.ignores(_path(source)):
             continue
         if not _is_there(scene, source):
-            yield Place.of(step.line), f"the context has no {source}"
+            yield LineRange.of(step.line), f"the context has no {source}"
 
 
-def _local_sources(scene: Scene) -> Iterator[tuple[Stage, Step, str]]:
+def _local_sources(scene: LintContext) -> Iterator[tuple[Stage, LintStep, str]]:
     """The sources that are files of the main context, each with its step."""
     for stage, steps in scene.stages():
         for step in steps:
@@ -55,7 +55,7 @@ def _path(source: str) -> str:
     return posixpath.normpath(f"/{source}").lstrip("/")
 
 
-def _is_there(scene: Scene, source: str) -> bool:
+def _is_there(scene: LintContext, source: str) -> bool:
     if scene.context is None or not _path(source):
         return True
 
@@ -68,7 +68,7 @@ def _is_there(scene: Scene, source: str) -> bool:
         return False
 
 
-def _process(scene: Scene) -> Iterator[Hit]:
+def _process(scene: LintContext) -> Iterator[LintHit]:
     tables = NOTHING if scene.problem else draft(scene.file, needed_stages(scene.file, scene.wanted), scene.wanted)
     for stage, steps in scene.stages():
         for step in steps:
@@ -76,13 +76,13 @@ def _process(scene: Scene) -> Iterator[Hit]:
                 continue
             if isinstance(step.instruction, instructions.Run):
                 one = refusal(stage, step.instruction, tables)
-                yield Place.of(step.instruction.line), "; ".join(one.messages)
+                yield LineRange.of(step.instruction.line), "; ".join(one.messages)
             elif isinstance(step.instruction, Copy) and cloned_by(step.instruction):
-                yield Place.of(step.instruction.line), "; ".join(cloning(step.instruction).messages)
+                yield LineRange.of(step.instruction.line), "; ".join(cloning(step.instruction).messages)
 
 
 RULES: Final = (
-    Rule(
+    LintRule(
         "CopyIgnoredFile",
         "No `COPY` or `ADD` of what `.dockerignore` keeps out",
         "The build sees the context without those files, so that nothing is there to copy.",
@@ -91,7 +91,7 @@ RULES: Final = (
         _ignored_source,
         "copy-ignored-file",
     ),
-    Rule(
+    LintRule(
         "MissingCopySource",
         "What `COPY` and `ADD` name is in the context",
         "The build would end there. Told for the stages that the target needs, each platform with its own "
@@ -101,7 +101,7 @@ RULES: Final = (
         _missing_source,
         severity=Severity.ERROR,
     ),
-    Rule(
+    LintRule(
         "RunNeedsProcess",
         "No `RUN` in a stage that the target needs",
         "A RUN needs a process in the image, and ADD of a repository needs git; ocitool starts none. Each line is "

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ocitool.dockerfile.lint.context import Scene, near
-from ocitool.dockerfile.lint.rule import Hit, Place, Rule, Severity
+from ocitool.dockerfile.lint.context import LintContext, near
+from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule, Severity
 from ocitool.dockerfile.stages import global_scope
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import Expanded, expand
@@ -20,30 +20,33 @@ if TYPE_CHECKING:
 _RESERVED: Final = frozenset({"scratch", "context"})
 
 
-def _stage_name_casing(scene: Scene) -> Iterator[Hit]:
+def _stage_name_casing(scene: LintContext) -> Iterator[LintHit]:
     for stage in scene.file.stages:
         written = stage.base.written
         if written != written.lower():
-            yield Place.of(stage.base.line), f"the stage name {written} is not in lower case"
+            yield LineRange.of(stage.base.line), f"the stage name {written} is not in lower case"
 
 
-def _duplicate_name(scene: Scene) -> Iterator[Hit]:
+def _duplicate_name(scene: LintContext) -> Iterator[LintHit]:
     first: dict[str, Line] = {}
     for stage in scene.file.stages:
         name, line = stage.base.name, stage.base.line
         if name in first:
-            yield Place.of(line), f"a stage above is called {name} too, on line {first[name].number}"
+            yield LineRange.of(line), f"a stage above is called {name} too, on line {first[name].number}"
         elif name:
             first[name] = line
 
 
-def _reserved_name(scene: Scene) -> Iterator[Hit]:
+def _reserved_name(scene: LintContext) -> Iterator[LintHit]:
     for stage in scene.file.stages:
         if stage.base.name in _RESERVED:
-            yield Place.of(stage.base.line), f"{stage.base.name} has a meaning of its own and cannot name a stage"
+            yield (
+                LineRange.of(stage.base.line),
+                f"{stage.base.name} has a meaning of its own and cannot name a stage",
+            )
 
 
-def _undefined_in_from(scene: Scene) -> Iterator[Hit]:
+def _undefined_in_from(scene: LintContext) -> Iterator[LintHit]:
     known = {*scene.scope, *(name for arg in scene.file.arguments for name, _ in arg.items)}
     for stage in scene.file.stages:
         words = (stage.base.image, stage.base.platform or "")
@@ -52,10 +55,10 @@ def _undefined_in_from(scene: Scene) -> Iterator[Hit]:
             if name not in known:
                 slip = near(name, known)
                 meant = f"; did you mean {slip}?" if slip else ""
-                yield Place.of(stage.base.line), f"no ARG before the first FROM declares {name}{meant}"
+                yield LineRange.of(stage.base.line), f"no ARG before the first FROM declares {name}{meant}"
 
 
-def _invalid_default(scene: Scene) -> Iterator[Hit]:
+def _invalid_default(scene: LintContext) -> Iterator[LintHit]:
     try:
         scope = global_scope(scene.file, replace(scene.wanted, arguments={}))
     except UsageError:
@@ -68,19 +71,19 @@ def _invalid_default(scene: Scene) -> Iterator[Hit]:
                 Reference.parse(expanded.text)
         except UsageError:
             yield (
-                Place.of(stage.base.line),
+                LineRange.of(stage.base.line),
                 f"{stage.base.image} names no image until a build argument does; give the ARG a default",
             )
 
 
-def _redundant_platform(scene: Scene) -> Iterator[Hit]:
+def _redundant_platform(scene: LintContext) -> Iterator[LintHit]:
     for base, expanded in _platforms(scene):
         target = scene.scope.get("TARGETPLATFORM")
         if expanded.names == ("TARGETPLATFORM",) and expanded.text == target:
-            yield Place.of(base.line), f"--platform={base.platform} is what FROM does without it"
+            yield LineRange.of(base.line), f"--platform={base.platform} is what FROM does without it"
 
 
-def _constant_platform(scene: Scene) -> Iterator[Hit]:
+def _constant_platform(scene: LintContext) -> Iterator[LintHit]:
     for base, expanded in _platforms(scene):
         if expanded.names:
             continue
@@ -89,23 +92,23 @@ def _constant_platform(scene: Scene) -> Iterator[Hit]:
         except UsageError:
             continue
         if platform.os not in base.name and platform.architecture not in base.name:
-            yield Place.of(base.line), f"--platform={expanded.text} is the same whatever platform is built"
+            yield LineRange.of(base.line), f"--platform={expanded.text} is the same whatever platform is built"
 
 
-def _platforms(scene: Scene) -> Iterator[tuple[From, Expanded]]:
+def _platforms(scene: LintContext) -> Iterator[tuple[From, Expanded]]:
     for stage in scene.file.stages:
         if stage.base.platform:
             yield stage.base, _from_word(scene, stage.base.platform)
 
 
-def _from_word(scene: Scene, word: str) -> Expanded:
+def _from_word(scene: LintContext, word: str) -> Expanded:
     try:
         return expand(word, scene.scope, escape=scene.file.escape)
     except UsageError:
         return Expanded("")
 
 
-def _only_one_counts(scene: Scene) -> Iterator[Hit]:
+def _only_one_counts(scene: LintContext) -> Iterator[LintHit]:
     for _, steps in scene.stages():
         last: dict[type, Line] = {}
         for step in steps:
@@ -114,22 +117,22 @@ def _only_one_counts(scene: Scene) -> Iterator[Hit]:
                 continue
             if kind in last:
                 line = last[kind]
-                yield Place.of(line), f"this {line.name} has no effect, line {step.line.number} has another"
+                yield LineRange.of(line), f"this {line.name} has no effect, line {step.line.number} has another"
             last[kind] = step.line
 
 
-def _unused(scene: Scene) -> Iterator[Hit]:
+def _unused(scene: LintContext) -> Iterator[LintHit]:
     stages = scene.file.stages
     if scene.wanted.target or any("$" in stage.base.image for stage in stages):
         return  # who asks for one stage leaves others out, and a variable may lead to any of them
     for stage in stages:
         if stage.number not in scene.needed:
             said = f"--target {stage.name} alone" if stage.base.name else "nothing"
-            yield Place.of(stage.base.line), f"{said} leads to this stage, the last one does not need it"
+            yield LineRange.of(stage.base.line), f"{said} leads to this stage, the last one does not need it"
 
 
 RULES: Final = (
-    Rule(
+    LintRule(
         "StageNameCasing",
         "Stage names are in lower case",
         "Names are compared in lower case; written otherwise they suggest that case matters.",
@@ -138,7 +141,7 @@ RULES: Final = (
         _stage_name_casing,
         "stage-name-casing",
     ),
-    Rule(
+    LintRule(
         "DuplicateStageName",
         "No two stages have one name",
         "The name means whichever of them stands last above its use.",
@@ -147,7 +150,7 @@ RULES: Final = (
         _duplicate_name,
         "duplicate-stage-name",
     ),
-    Rule(
+    LintRule(
         "ReservedStageName",
         "No stage is called `scratch` or `context`",
         "Both words mean something in `FROM` and in flags.",
@@ -156,7 +159,7 @@ RULES: Final = (
         _reserved_name,
         "reserved-stage-name",
     ),
-    Rule(
+    LintRule(
         "UndefinedArgInFrom",
         "Variables of a `FROM` line are declared before the first `FROM`",
         "A FROM line sees no other: what is not declared there is empty, and `--build-arg` does not reach it.",
@@ -165,7 +168,7 @@ RULES: Final = (
         _undefined_in_from,
         "undefined-arg-in-from",
     ),
-    Rule(
+    LintRule(
         "InvalidDefaultArgInFrom",
         "Without any build argument `FROM` still names an image",
         "Who builds the file for the first time gives none.",
@@ -174,7 +177,7 @@ RULES: Final = (
         _invalid_default,
         "invalid-default-arg-in-from",
     ),
-    Rule(
+    LintRule(
         "RedundantTargetPlatform",
         "No `--platform=$TARGETPLATFORM`",
         "It is the default, and hides the lines where another platform is meant.",
@@ -183,7 +186,7 @@ RULES: Final = (
         _redundant_platform,
         "redundant-target-platform",
     ),
-    Rule(
+    LintRule(
         "FromPlatformFlagConstDisallowed",
         "No constant after `--platform=`",
         "A multi-arch image gets files of that one platform in all its parts. A stage whose name has the system "
@@ -193,7 +196,7 @@ RULES: Final = (
         _constant_platform,
         "from-platform-flag-const-disallowed",
     ),
-    Rule(
+    LintRule(
         "MultipleInstructionsDisallowed",
         "One `CMD`, `ENTRYPOINT` and `HEALTHCHECK` in a stage",
         "Only the last one counts; the one before it is shown.",
@@ -202,7 +205,7 @@ RULES: Final = (
         _only_one_counts,
         "multiple-instructions-disallowed",
     ),
-    Rule(
+    LintRule(
         "UnusedStage",
         "Every stage leads to the last one",
         "A stage that nothing takes from is not built. That is meant where it is a `--target` of its own, and a "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ocitool.dockerfile.lint.engine import Report
-from ocitool.dockerfile.lint.rule import Finding, Place, Severity
+from ocitool.dockerfile.lint.rule import LineRange, LintWarning, Severity
 
 _RULER: Final = "-" * 20
 _AROUND: Final = 2
@@ -24,7 +24,7 @@ def summary(report: Report) -> str:
     return f"{report.file.file}: {told or 'nothing wrong'}"
 
 
-def _block(file: str, one: Finding, lines: Sequence[str]) -> str:
+def _block(file: str, one: LintWarning, lines: Sequence[str]) -> str:
     page = f" - {one.rule.url}" if one.rule.url else ""
     return "\n".join(
         [
@@ -38,7 +38,7 @@ def _block(file: str, one: Finding, lines: Sequence[str]) -> str:
     )
 
 
-def _quoted(place: Place, lines: Sequence[str]) -> list[str]:
+def _quoted(place: LineRange, lines: Sequence[str]) -> list[str]:
     """The lines of a place with two before and after, their numbers, and marks at those that are meant."""
     last = min(place.last, place.first + _SHOWN - 1)
     numbers = range(max(1, place.first - _AROUND), min(len(lines), last + _AROUND) + 1)

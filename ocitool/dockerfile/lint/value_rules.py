@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ocitool.dockerfile.lint.context import Scene
-from ocitool.dockerfile.lint.rule import Hit, Place, Rule
+from ocitool.dockerfile.lint.context import LintContext
+from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.variables import AUTOMATIC
 
@@ -14,7 +14,7 @@ _SECRET: Final = frozenset(
 )
 
 
-def _undefined(scene: Scene) -> Iterator[Hit]:
+def _undefined(scene: LintContext) -> Iterator[LintHit]:
     arguments = {*AUTOMATIC, *_arguments(scene)}
     for _, steps in scene.stages():
         for step in steps:
@@ -25,10 +25,10 @@ def _undefined(scene: Scene) -> Iterator[Hit]:
                     way = f"write ARG {one.name} in this stage"
                 else:
                     way = f"did you mean {one.near}?" if one.near else "declare it with ARG or ENV in this stage"
-                yield Place.of(step.line), f"nothing sets {one.name} here; {way}"
+                yield LineRange.of(step.line), f"nothing sets {one.name} here; {way}"
 
 
-def _arguments(scene: Scene) -> Iterator[str]:
+def _arguments(scene: LintContext) -> Iterator[str]:
     """The names that an ARG of the file declares, be it in another stage or further down."""
     for one in (*scene.file.arguments, *(one for stage in scene.file.stages for one in stage.body)):
         if isinstance(one, instructions.Arg):
@@ -45,7 +45,7 @@ def _is_slip(name: str, near: str) -> bool:
     return bool(near) and (not odd or (len(odd) == 1 and odd.isalpha()))
 
 
-def _automatic_default(scene: Scene) -> Iterator[Hit]:
+def _automatic_default(scene: LintContext) -> Iterator[LintHit]:
     for arg in scene.file.arguments:
         # Before the first FROM a default can make use of the automatic value.
         yield from _defaults(arg, lambda name, default: name not in default)
@@ -55,14 +55,14 @@ def _automatic_default(scene: Scene) -> Iterator[Hit]:
                 yield from _defaults(step.instruction, lambda _name, _default: True)
 
 
-def _defaults(arg: instructions.Arg, hides: Callable[[str, str], bool]) -> Iterator[Hit]:
+def _defaults(arg: instructions.Arg, hides: Callable[[str, str], bool]) -> Iterator[LintHit]:
     for name, default in arg.items:
         if name in AUTOMATIC and default is not None and hides(name, default):
             said = f"{name}={default} is taken for every platform, in place of the value of each"
-            yield Place.of(arg.line), f"{said}; write ARG {name}"
+            yield LineRange.of(arg.line), f"{said}; write ARG {name}"
 
 
-def _secrets(scene: Scene) -> Iterator[Hit]:
+def _secrets(scene: LintContext) -> Iterator[LintHit]:
     for _, steps in scene.stages():
         for step in steps:
             one = step.instruction
@@ -75,10 +75,10 @@ def _secrets(scene: Scene) -> Iterator[Hit]:
             for name in names:
                 parts = set(name.lower().split("_"))
                 if parts & _SECRET and "public" not in parts:
-                    yield Place.of(step.line), f"{one.line.written} {name} stays readable in the image"
+                    yield LineRange.of(step.line), f"{one.line.written} {name} stays readable in the image"
 
 
-def _relative_workdir(scene: Scene) -> Iterator[Hit]:
+def _relative_workdir(scene: LintContext) -> Iterator[LintHit]:
     workdirs = scene.having(instructions.Workdir)
     for stage, steps in scene.stages():
         if scene.upon_any(stage, workdirs):
@@ -88,14 +88,14 @@ def _relative_workdir(scene: Scene) -> Iterator[Hit]:
                 path = step.texts.get(step.instruction.path, "/")
                 if not path.startswith("/"):
                     yield (
-                        Place.of(step.line),
+                        LineRange.of(step.line),
                         f"{path} is relative to the base image's directory; write an absolute path",
                     )
                 break
 
 
 RULES: Final = (
-    Rule(
+    LintRule(
         "UndefinedVar",
         "Variables are set before they are used",
         "A variable that nothing sets is empty. An ARG counts from its line to the end of its stage, one before "
@@ -107,7 +107,7 @@ RULES: Final = (
         _undefined,
         "undefined-var",
     ),
-    Rule(
+    LintRule(
         "AutomaticArgDefault",
         "Automatic build arguments have no default",
         "A default hides the value that the builder gives for each platform: with TARGETARCH=amd64 every part of "
@@ -116,7 +116,7 @@ RULES: Final = (
         "FROM scratch\nARG TARGETARCH",
         _automatic_default,
     ),
-    Rule(
+    LintRule(
         "SecretsUsedInArgOrEnv",
         "No secrets in `ARG` and `ENV`",
         "Values are kept in the config or in history, where everybody who can pull the image can read them. The "
@@ -126,7 +126,7 @@ RULES: Final = (
         _secrets,
         "secrets-used-in-arg-or-env",
     ),
-    Rule(
+    LintRule(
         "WorkdirRelativePath",
         "The first `WORKDIR` is absolute",
         "A relative one is joined to the directory of the base image, which may be another one tomorrow.",

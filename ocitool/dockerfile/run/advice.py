@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Final
 
-from ocitool.dockerfile.run.effects import Deed
+from ocitool.dockerfile.run.effects import Effect
 from ocitool.dockerfile.run.run_context import Around, Brought
-from ocitool.dockerfile.run.shell_commands import Command, is_computed, plain
+from ocitool.dockerfile.run.shell_commands import ShellCommand, is_computed, plain
 from ocitool.dockerfile.syntax.instructions import Copy, User, Workdir
 
 _LISTED: Final = 4
@@ -28,13 +28,13 @@ _DATA: Final = {
 _WITH_NAME: Final = frozenset({"-t", "--virtual", "--repository", "-X", "--target-release", "-c", "--root"})
 
 
-def way_out(deed: Deed, done: Sequence[Command], around: Around) -> str:
+def way_out(deed: Effect, done: Sequence[ShellCommand], around: Around) -> str:
     """What to write instead of the commands of a line that do one thing."""
     find = _WAYS.get(deed.does) if len(done) <= _MOST else None
     return (find(done, around) if find is not None else "") or deed.instead
 
 
-def _modes(done: Sequence[Command], around: Around) -> str:
+def _modes(done: Sequence[ShellCommand], around: Around) -> str:
     ways = []
     fetched = {around.path(target) for _, target in _fetched(around.commands)}
     for command in done:
@@ -82,7 +82,7 @@ def _copy(brought: Brought, flag: str, path: str) -> str:
     return f"COPY{origin}{chown} {flag} {brought.source} {path}"
 
 
-def _owners(done: Sequence[Command], around: Around) -> str:
+def _owners(done: Sequence[ShellCommand], around: Around) -> str:
     owners: dict[str, tuple[str, str]] = {}
     made = accounts(around.earlier())
     for command in done:
@@ -139,7 +139,7 @@ def _is_root(owner: str, around: Around) -> bool:
     return all(re.fullmatch(r"(?:0|root)(?::(?:0|root))?", one) for one in (owner, users[-1]))
 
 
-def _folders(done: Sequence[Command], around: Around) -> str:
+def _folders(done: Sequence[ShellCommand], around: Around) -> str:
     words = [word for command in done for word in _words(command, ("-m", "--mode", "-o", "-g"))]
     paths = [around.path(word).rstrip("/") for word in words]
     if not paths or not all(paths):
@@ -157,7 +157,7 @@ def _folders(done: Sequence[Command], around: Around) -> str:
     return _all(ways) if len(alone) <= _LISTED else ""
 
 
-def _links(done: Sequence[Command], around: Around) -> str:
+def _links(done: Sequence[ShellCommand], around: Around) -> str:
     ways = []
     for command in done:
         if command.name.startswith("a2en"):
@@ -178,7 +178,7 @@ def _links(done: Sequence[Command], around: Around) -> str:
     return f"in the context: {'; '.join(ways)}; then COPY links/ /, which keeps links" if ways else ""
 
 
-def _writes(done: Sequence[Command], around: Around) -> str:
+def _writes(done: Sequence[ShellCommand], around: Around) -> str:
     words = [word for command in done for word in (command.writes or _words(command))]
     paths = list(dict.fromkeys(around.path(word) for word in words))
     if not paths or not all(paths) or len(paths) > _LISTED:
@@ -186,7 +186,7 @@ def _writes(done: Sequence[Command], around: Around) -> str:
     return f"use COPY <<EOF {', COPY <<EOF '.join(paths)}: the lines that follow, up to EOF, are the file"
 
 
-def _changes(done: Sequence[Command], around: Around) -> str:
+def _changes(done: Sequence[ShellCommand], around: Around) -> str:
     ways = []
     for command in done:
         words = list(command.writes)
@@ -207,7 +207,7 @@ def _changes(done: Sequence[Command], around: Around) -> str:
     return _all(ways)
 
 
-def _moves(done: Sequence[Command], around: Around) -> str:
+def _moves(done: Sequence[ShellCommand], around: Around) -> str:
     ways = []
     for command in done:
         flags = [word for word in command.words[1:] if word.startswith("-")]
@@ -230,7 +230,7 @@ def _moves(done: Sequence[Command], around: Around) -> str:
     return _all(ways)
 
 
-def _packages(done: Sequence[Command], around: Around) -> str:  # noqa: ARG001 - as the others
+def _packages(done: Sequence[ShellCommand], around: Around) -> str:  # noqa: ARG001 - as the others
     names = []
     for command in done:
         words = [plain(word) for word in _words(command, _WITH_NAME)]
@@ -246,7 +246,7 @@ def _packages(done: Sequence[Command], around: Around) -> str:  # noqa: ARG001 -
     return f"build upon an image that has {shown}{more}: change FROM"
 
 
-def _downloads(done: Sequence[Command], around: Around) -> str:
+def _downloads(done: Sequence[ShellCommand], around: Around) -> str:
     ways = []
     fetched = _fetched(done)
     digests = {word for one in around.commands for word in re.findall(r"\b[0-9a-f]{64}\b", one.text)}
@@ -268,7 +268,7 @@ def _downloads(done: Sequence[Command], around: Around) -> str:
     return _all(ways) if 0 < len(ways) <= _LISTED else ""
 
 
-def _fetched(done: Iterable[Command]) -> list[tuple[str, str]]:
+def _fetched(done: Iterable[ShellCommand]) -> list[tuple[str, str]]:
     """What `curl` and `wget` fetch, and the file it goes to; empty for the next command of a pipe."""
     found = []
     for command in done:
@@ -293,7 +293,7 @@ def _fetched(done: Iterable[Command]) -> list[tuple[str, str]]:
     return found
 
 
-def _unpacked_into(tar: Command, around: Around) -> str:
+def _unpacked_into(tar: ShellCommand, around: Around) -> str:
     """The folder that a `tar x` fills with all of an archive; empty if it does more than that."""
     words = [plain(word) for word in tar.words[1:]]
     if any(word.startswith(("--strip", "--exclude", "--transform")) for word in words):
@@ -307,7 +307,7 @@ def _unpacked_into(tar: Command, around: Around) -> str:
     return f"{path.rstrip('/')}/" if path else ""
 
 
-def _unpacks(done: Sequence[Command], around: Around) -> str:
+def _unpacks(done: Sequence[ShellCommand], around: Around) -> str:
     ways = []
     for command in done:
         words = [plain(word) for word in command.words[1:]]
@@ -325,7 +325,7 @@ def _unpacks(done: Sequence[Command], around: Around) -> str:
     return _all(ways)
 
 
-def _users(done: Sequence[Command], around: Around) -> str:
+def _users(done: Sequence[ShellCommand], around: Around) -> str:
     ways = []
     names = accounts(done).names
     for name, number in names.items():
@@ -337,13 +337,13 @@ def _users(done: Sequence[Command], around: Around) -> str:
     return f"{told}; COPY an etc/passwd that has it where programs look for the name"
 
 
-def _certificates(done: Sequence[Command], around: Around) -> str:  # noqa: ARG001 - as the others
+def _certificates(done: Sequence[ShellCommand], around: Around) -> str:  # noqa: ARG001 - as the others
     if not around.image:
         return ""
     return f"ocitool cat {around.image} {_CERTIFICATES} prints the list: add yours to it, and COPY it there"
 
 
-_WAYS: Final[Mapping[str, Callable[[Sequence[Command], Around], str]]] = {
+_WAYS: Final[Mapping[str, Callable[[Sequence[ShellCommand], Around], str]]] = {
     "changes modes": _modes,
     "changes owners": _owners,
     "makes a directory": _folders,
@@ -359,7 +359,7 @@ _WAYS: Final[Mapping[str, Callable[[Sequence[Command], Around], str]]] = {
 }
 
 
-def _words(command: Command, with_value: Iterable[str] = ()) -> list[str]:
+def _words(command: ShellCommand, with_value: Iterable[str] = ()) -> list[str]:
     """The words that are no flags, without the values of some."""
     found = []
     is_value = False
@@ -401,7 +401,7 @@ FREE: Final = "10001"
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class DeclaredAccounts:
     """Users and groups by name, with their numbers as they are written, empty where the system would choose."""
 
     users: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -421,7 +421,7 @@ class Accounts:
         return {**self.groups, **self.users}
 
 
-def accounts(done: Iterable[Command]) -> Accounts:
+def accounts(done: Iterable[ShellCommand]) -> DeclaredAccounts:
     """The users and groups that commands make."""
     found: dict[str, dict[str, str]] = {"u": {}, "g": {}}
     for command in done:
@@ -433,14 +433,14 @@ def accounts(done: Iterable[Command]) -> Accounts:
         if names:
             is_known = re.fullmatch(r"\d+|\$\{?\w+\}?", number) is not None
             found[kind][names[0]] = number if is_known else ""
-    return Accounts(found["u"], found["g"])
+    return DeclaredAccounts(found["u"], found["g"])
 
 
 def _number(name: str, made: Mapping[str, str]) -> str:
     return made[name] or FREE if name in made else name
 
 
-def _read(command: Command, kind: str) -> tuple[dict[str, str], list[str]]:
+def _read(command: ShellCommand, kind: str) -> tuple[dict[str, str], list[str]]:
     """The numbers of a command by their letter, and its names."""
     numbers: dict[str, str] = {}
     names: list[str] = []

@@ -1,4 +1,4 @@
-"""What the commands of a RUN line do to an image, and what can be done instead of running them."""
+"""Effects of RUN's commands on an image, and what can be done instead of running them."""
 
 import re
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ocitool.dockerfile.run.shell_commands import Command, commands
+from ocitool.dockerfile.run.shell_commands import ShellCommand, commands
 from ocitool.dockerfile.syntax.instructions import Run
 
 
-class Kind(Enum):
+class EffectKind(Enum):
     """What kind of thing it is; all but the last only make files, so that a stage can be had without it."""
 
     GO = "a compile that our own toolchain does"
@@ -21,71 +21,73 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Effect:
     """One thing that a line does: in words, and the way out."""
 
     does: str
     instead: str
-    kind: Kind = Kind.SYSTEM
+    kind: EffectKind = EffectKind.SYSTEM
 
     @property
     def builds(self) -> bool:
         """Whether a stage can be had without it once its results are there."""
-        return self.kind is not Kind.SYSTEM
+        return self.kind is not EffectKind.SYSTEM
 
 
 _BEFORE: Final = "before the build, and COPY"
-_GO: Final = Deed(
+_GO: Final = Effect(
     "compiles Go",
     f"compile for each platform {_BEFORE} the programs, or build with --toolchain go and without the Dockerfile",
-    Kind.GO,
+    EffectKind.GO,
 )
-MAKES_A_USER: Final = Deed(
+MAKES_A_USER: Final = Effect(
     "makes or changes a user",
     "say numbers, as in USER 1000:1000 and COPY --chown=1000:1000, or COPY an etc/passwd that has the user",
 )
-_FILE: Final = Deed("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")
-_CHANGED: Final = Deed("changes a file", "COPY the whole file as it should be over the one that is there")
-_REMOVES: Final = Deed(
+_FILE: Final = Effect("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")
+_CHANGED: Final = Effect("changes a file", "COPY the whole file as it should be over the one that is there")
+_REMOVES: Final = Effect(
     "removes files",
     "leave them out with .dockerignore or COPY --exclude; as for files of the base, COPY an empty one over it, or"
     " build upon an image that does not have them",
 )
-_NOTHING: Final = Deed("leaves no file behind", "leave the line out", Kind.PREPARE)
-_OTHERWISE: Final = Deed(
+_NOTHING: Final = Effect("leaves no file behind", "leave the line out", EffectKind.PREPARE)
+_OTHERWISE: Final = Effect(
     "runs a program", "run it before the build and COPY what it makes, or choose a base image that has it"
 )
 
 # The first that matches a command is what the command does; it begins with the program's name.
-_DEEDS: Final[Sequence[tuple[str, Deed]]] = (
+_DEEDS: Final[Sequence[tuple[str, Effect]]] = (
     (
         r"(?:xx-)?go install \S+@|(?:xx-)?go install .*@",
-        Deed(
+        Effect(
             "installs a Go program",
             f"install it for each platform, with GOOS and GOARCH, {_BEFORE} it",
-            Kind.MAKE,
+            EffectKind.MAKE,
         ),
     ),
     (r"(?:xx-)?go (?:-C \S+ )?(?:build|install)\b", _GO),
     (
         r"(?:xx-)?go\b|golangci-lint|staticcheck|xx-(?:verify|info)|swag init|templ generate|buf generate|protoc\b",
-        Deed(
+        Effect(
             "prepares or tests Go sources",
             "leave the line out and run it before the build; Go fetches modules by itself where it compiles",
-            Kind.PREPARE,
+            EffectKind.PREPARE,
         ),
     ),
     (
         r"(?:cargo|cross|xx-cargo) (?:build|install|zigbuild)\b|rustc\b",
-        Deed(
+        Effect(
             "compiles Rust",
             f"compile for each platform {_BEFORE} the programs, as in COPY target/${{TARGETARCH}}/app /bin/",
-            Kind.COMPILE,
+            EffectKind.COMPILE,
         ),
     ),
     (
         r"(?:cargo|rustup)\b",
-        Deed("prepares or tests Rust sources", "leave the line out and run it before the build", Kind.PREPARE),
+        Effect(
+            "prepares or tests Rust sources", "leave the line out and run it before the build", EffectKind.PREPARE
+        ),
     ),
     (
         (
@@ -93,64 +95,64 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
             r"|(?:swift|dart|deno|nim|crystal|xcaddy|stack|cabal) (?:-\S+ )*(?:build|compile|c)\b"
             r"|(?:stack|cabal) install\b"
         ),
-        Deed(
+        Effect(
             "compiles",
             f"compile for each platform {_BEFORE} the programs",
-            Kind.COMPILE,
+            EffectKind.COMPILE,
         ),
     ),
     (
         r"(?:jlink|jpackage)\b",
-        Deed(
+        Effect(
             "makes a Java runtime",
             f"make it for each platform, with that platform's modules, {_BEFORE} it",
-            Kind.MAKE,
+            EffectKind.MAKE,
         ),
     ),
     (
         r"(?:mvn|mvnw|gradle|gradlew|javac|jar|java|jdeps|sbt|ant|lein)\b",
-        Deed("builds Java", f"build the .jar {_BEFORE} it: it is the same for every platform", Kind.MAKE),
+        Effect("builds Java", f"build the .jar {_BEFORE} it: it is the same for every platform", EffectKind.MAKE),
     ),
     (
         r"dotnet\b",
-        Deed("builds .NET", f"run dotnet publish {_BEFORE} what was published", Kind.MAKE),
+        Effect("builds .NET", f"run dotnet publish {_BEFORE} what was published", EffectKind.MAKE),
     ),
     (
         r"(?:npm|yarn|pnpm|npx|bun|bunx|corepack|node|tsc|ng)\b",
-        Deed(
+        Effect(
             "installs or builds with Node.js",
             f"run it {_BEFORE} node_modules or what was built; modules with native code once for each platform",
-            Kind.MAKE,
+            EffectKind.MAKE,
         ),
     ),
     (
         r"(?:pip3?|poetry|pipenv|uv)\b|python3? -m (?:pip|venv|poetry)\b",
-        Deed(
+        Effect(
             "installs Python packages",
             f"run pip install --target DIR {_BEFORE} DIR, which ENV PYTHONPATH names; --platform with"
             " --only-binary=:all: gets the wheels of another one",
-            Kind.MAKE,
+            EffectKind.MAKE,
         ),
     ),
     (
         r"(?:bundle|gem|composer|mix|hex|deno)\b",
-        Deed("installs packages of a language", f"run it {_BEFORE} what it installed", Kind.MAKE),
+        Effect("installs packages of a language", f"run it {_BEFORE} what it installed", EffectKind.MAKE),
     ),
     (
         r"(?:xx-)?(?:apt-get|apt|aptitude|apk|yum|dnf|microdnf|zypper|pacman|dpkg|rpm|tdnf|opkg)\b",
-        Deed("installs packages of the system", "build upon an image that has them: change FROM"),
+        Effect("installs packages of the system", "build upon an image that has them: change FROM"),
     ),
     (
         r"(?:conda|mamba|micromamba|docker-php-ext-\w+|pecl|install-php-extensions|add-apt-repository|apt-key)\b",
-        Deed("installs packages of the system", "build upon an image that has them: change FROM"),
+        Effect("installs packages of the system", "build upon an image that has them: change FROM"),
     ),
     (
         r"(?:curl|wget|aria2c)\b",
-        Deed("downloads", f"use ADD URL, with --checksum, or download {_BEFORE} the files"),
+        Effect("downloads", f"use ADD URL, with --checksum, or download {_BEFORE} the files"),
     ),
     (
         r"git (?:\S+ )*(?:clone|checkout|fetch|init|lfs|pull|submodule)\b|(?:hg|svn)\b",
-        Deed("fetches sources", f"check them out {_BEFORE} them"),
+        Effect("fetches sources", f"check them out {_BEFORE} them"),
     ),
     (r"git\b", _NOTHING),
     (
@@ -159,45 +161,45 @@ _DEEDS: Final[Sequence[tuple[str, Deed]]] = (
     ),
     (
         r"(?:chown|chgrp)\b|find .*-exec ch(?:own|grp)\b",
-        Deed(
+        Effect(
             "changes owners",
             "use COPY --chown=USER:GROUP; a directory that USER and then WORKDIR make belongs to that user",
         ),
     ),
     (
         r"chmod\b|find .*-exec chmod\b",
-        Deed("changes modes", "use COPY --chmod=MODE, or set the mode in the context"),
+        Effect("changes modes", "use COPY --chmod=MODE, or set the mode in the context"),
     ),
     (
         r"setcap\b",
-        Deed("gives a program capabilities", "use setcap on the file in the context: COPY keeps capabilities"),
+        Effect("gives a program capabilities", "use setcap on the file in the context: COPY keeps capabilities"),
     ),
-    (r"tar\b", Deed("unpacks", "use ADD, which unpacks a tar archive of the context")),
+    (r"tar\b", Effect("unpacks", "use ADD, which unpacks a tar archive of the context")),
     (
         r"(?:unzip|gunzip|bunzip2|unxz|gzip|7z|cpio)\b",
-        Deed("unpacks", f"unpack {_BEFORE} what was in it"),
+        Effect("unpacks", f"unpack {_BEFORE} what was in it"),
     ),
     (
         r"ln\b|a2en(?:mod|site|conf)\b",
-        Deed("makes a link", "make the link in the context and COPY the directory it is in: links are kept"),
+        Effect("makes a link", "make the link in the context and COPY the directory it is in: links are kept"),
     ),
     (
         r"mkdir\b|install (?:-\S+ )*-d\b",
-        Deed("makes a directory", "use WORKDIR, which makes it, or COPY a directory"),
+        Effect("makes a directory", "use WORKDIR, which makes it, or COPY a directory"),
     ),
     (
         r"(?:mv|cp|install|rsync)\b",
-        Deed("moves or copies files", "use COPY, and COPY --from for files of a stage"),
+        Effect("moves or copies files", "use COPY, and COPY --from for files of a stage"),
     ),
-    (r"touch\b", Deed("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")),
+    (r"touch\b", Effect("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")),
     (
         r"update-ca-certificates\b",
-        Deed(
+        Effect(
             "lists certificates anew",
             "COPY the finished list over /etc/ssl/certs/ca-certificates.crt",
         ),
     ),
-    (r"locale-gen\b|localedef\b", Deed("makes a locale", "build upon an image that has it: change FROM")),
+    (r"locale-gen\b|localedef\b", Effect("makes a locale", "build upon an image that has it: change FROM")),
     (r"(?:sed|perl|awk) (?:\S+ )*-\w*i|(?:patch|envsubst|dos2unix)\b", _CHANGED),
     (r"(?:rm|rmdir|find .*-delete|find .*-exec rm)\b", _REMOVES),
 )
@@ -218,15 +220,15 @@ _TIDYING: Final = re.compile(
 )
 
 
-def deeds(run: Run) -> tuple[Deed, ...]:
+def deeds(run: Run) -> tuple[Effect, ...]:
     """What a line does, each thing once, in the order of its commands; at least one."""
     return tuple(acts(run))
 
 
-def acts(run: Run) -> dict[Deed, list[Command]]:
+def acts(run: Run) -> dict[Effect, list[ShellCommand]]:
     """What a line does as `deeds` has it, each with the commands that do it."""
-    found: dict[Deed, list[Command]] = {}
-    tidied: dict[Deed, list[Command]] = {}
+    found: dict[Effect, list[ShellCommand]] = {}
+    tidied: dict[Effect, list[ShellCommand]] = {}
     for command in commands(run):
         text = f"{command.name}{command.text[len(_first(command)) :]}"
         deed = _deed(command, text)
@@ -236,11 +238,11 @@ def acts(run: Run) -> dict[Deed, list[Command]]:
     return real or tidied or {_NOTHING: []}
 
 
-def _first(command: Command) -> str:
+def _first(command: ShellCommand) -> str:
     return command.text.partition(" ")[0]
 
 
-def _deed(command: Command, text: str) -> Deed:
+def _deed(command: ShellCommand, text: str) -> Effect:
     """What one command does."""
     appends = any(word == "-a" for word in command.words[1:])
     written = (*command.writes, *(word for word in command.words[1:] if command.name == "tee" and word[:1] != "-"))

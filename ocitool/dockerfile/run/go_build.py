@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ocitool.dockerfile.run.shell_commands import Command, commands, is_computed, plain
+from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_computed, plain
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Run
 from ocitool.errors import UsageError
@@ -91,7 +91,7 @@ class _Shell:
         self._computed: dict[str, str] = {}
         self._folders = folders
 
-    def step(self, command: Command) -> Iterator[GoBuild]:
+    def step(self, command: ShellCommand) -> Iterator[GoBuild]:
         """What a command compiles, and what it changes for those after it."""
         words = command.words
         if not words or command.name == "export":
@@ -126,7 +126,7 @@ class _Shell:
         path = posixpath.normpath(posixpath.join(self._folder, text))
         return f"{path}/" if text.endswith("/") or path in self._folders or text == "." else path
 
-    def _go(self, command: Command) -> Iterator[GoBuild]:
+    def _go(self, command: ShellCommand) -> Iterator[GoBuild]:
         flags, packages = _split(command.words[1:])
         if flags.get("-C"):
             outer, self._folder = self._folder, self._path(flags["-C"]).rstrip("/")
@@ -135,7 +135,9 @@ class _Shell:
         else:
             yield from self._compile(command, flags, packages)
 
-    def _compile(self, command: Command, flags: Mapping[str, str], packages: Sequence[str]) -> Iterator[GoBuild]:
+    def _compile(
+        self, command: ShellCommand, flags: Mapping[str, str], packages: Sequence[str]
+    ) -> Iterator[GoBuild]:
         verb = next(iter(packages), "")
         if verb not in {"build", "install"} or any("@" in package for package in packages):
             return

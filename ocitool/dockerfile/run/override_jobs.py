@@ -1,4 +1,4 @@
-"""What a replaced stage gets in place of its RUN lines: the compiles that are started outside of any image.
+"""Compiles in place of a replaced stage's RUN lines, started outside of any image.
 
 What ocitool.toml does not say is read off the stage's own `go build`.
 """
@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
-from ocitool.dockerfile.run.trace import Line, Walk, is_in, joined
-from ocitool.dockerfile.stages import Needed, Wanted
+from ocitool.dockerfile.run.trace import RunLine, Walk, is_in, joined
+from ocitool.dockerfile.stages import ResolvedStage, StageRequest
 from ocitool.dockerfile.syntax.instructions import Dockerfile, Stage
 from ocitool.errors import NotFound, UsageError
 from ocitool.image.essentials import EXTRA_PLACES, extra_entries
-from ocitool.model.files import Kind, clean
+from ocitool.model.files import FileKind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, parse_copy
 from ocitool.project.values import StageSpec
 from ocitool.toolchains.base import CompileJob, Planned, Program, Project, Target, folder_name
-from ocitool.toolchains.command import Command, command_environ, find_command
-from ocitool.toolchains.go import Go, GoOptions, find_go, go_environ, program_name, programs_below
+from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
+from ocitool.toolchains.go import GoOptions, GoToolchain, find_go, go_environ, program_name, programs_below
 
 _KEYS: Final = ("package", "output", "ldflags", "tags", "flags")
 """What ocitool.toml can say of a go build, in the order in which a table is written."""
@@ -51,7 +51,7 @@ class StandIn:
     def entries(self, platform: Platform, source: Path) -> tuple[Entry, ...]:
         """The programs and files, each at its path. Raises what reading them raises."""
         programs = [
-            Entry(job.place.lstrip("/"), Kind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
+            Entry(job.place.lstrip("/"), FileKind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
             for job in self.jobs
         ]
         try:
@@ -81,7 +81,7 @@ class _Found:
     source: str
 
 
-def stand_in(replacing: Replacing, needed: Sequence[Needed], wanted: Wanted) -> StandIn:
+def stand_in(replacing: Replacing, needed: Sequence[ResolvedStage], wanted: StageRequest) -> StandIn:
     """What a replaced stage gets for one platform; starts nothing.
 
     Raises UsageError where neither ocitool.toml nor the RUN lines say what is compiled, Unsupported if a compiler
@@ -119,7 +119,7 @@ def _rule(spec: StageSpec, text: str) -> CopyRule:
         raise UsageError(f"{spec.at}.files: {error.what}", hint=error.hint) from error
 
 
-def _compiles(replacing: Replacing, lines: Sequence[Line]) -> tuple[_Found, ...]:
+def _compiles(replacing: Replacing, lines: Sequence[RunLine]) -> tuple[_Found, ...]:
     """The compiles of the stage's own lines, or the one that ocitool.toml describes alone.
 
     Raises UsageError where a value is missing, or only a shell could tell it.
@@ -189,7 +189,9 @@ def _go_jobs(replacing: Replacing, found: Sequence[_Found], platform: Platform) 
             target = Target(
                 program, platform, folder.absolute(), _output(replacing, platform, number, program.name)
             )
-            yield Planned(Go(go, go_environ(project.environ, go, options), options).plan(target), place, stage.name)
+            yield Planned(
+                GoToolchain(go, go_environ(project.environ, go, options), options).plan(target), place, stage.name
+            )
             number += 1
 
 
@@ -231,7 +233,7 @@ def _command(replacing: Replacing, place: str, platform: Platform) -> CompileJob
     name = _plain(posixpath.basename(place))
     target = Target(Program(name), platform, source.absolute(), _output(replacing, platform, 0, name))
     found = find_command(options, source, environ)
-    return Command(options, found, command_environ(environ, options)).plan(target)
+    return CommandToolchain(options, found, command_environ(environ, options)).plan(target)
 
 
 def _output(replacing: Replacing, platform: Platform, number: int, name: str) -> Path:

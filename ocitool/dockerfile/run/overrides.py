@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.dockerfile.resources import Process, Ran
-from ocitool.dockerfile.run.effects import MAKES_A_USER, Kind, deeds
+from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, deeds
 from ocitool.dockerfile.run.override_jobs import Replacing, StandIn, stand_in
 from ocitool.dockerfile.sources import cloned_by
-from ocitool.dockerfile.stages import Ground, Needed, Origin, Wanted, find_stage, named, runs
+from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageBase, StageRequest, find_stage, named, runs
 from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Run, Stage
 from ocitool.errors import OcitoolError, Unsupported, UsageError
-from ocitool.model.files import Kind as FileKind
-from ocitool.model.files import ancestors, name_bytes, resolve
+from ocitool.model.files import FileKind, ancestors, name_bytes, resolve
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 from ocitool.project.values import StageSpec
@@ -73,16 +72,16 @@ def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, S
     return found
 
 
-def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
+def roles(needed: Sequence[ResolvedStage], replaced: Mapping[int, StageSpec]) -> Roles:
     """The role of each needed stage; the target comes last among them."""
     by_number = {one.stage.number: one for one in needed}
     built_upon: dict[int, set[int]] = {}
     taken_from: dict[int, set[int]] = {}
     for one in needed:
-        if one.ground.origin is Origin.STAGE:
+        if one.ground.origin is OriginKind.STAGE:
             built_upon.setdefault(one.ground.stage, set()).add(one.stage.number)
         for source in one.sources.values():
-            if source.origin is Origin.STAGE:
+            if source.origin is OriginKind.STAGE:
                 taken_from.setdefault(source.stage, set()).add(one.stage.number)
     apart: set[int] = set()
     idle: set[int] = set()
@@ -100,17 +99,19 @@ def roles(needed: Sequence[Needed], replaced: Mapping[int, StageSpec]) -> Roles:
     return Roles(kept, frozenset(apart), frozenset(idle))
 
 
-def _only_prepares(one: Needed) -> bool:
+def _only_prepares(one: ResolvedStage) -> bool:
     """Whether the stage has RUN lines, and they leave nothing that an image needs."""
     kinds = {deed.kind for _, run in runs((one,)) for deed in deeds(run)}
-    return kinds == {Kind.PREPARE}
+    return kinds == {EffectKind.PREPARE}
 
 
-def _is_another_name(one: Needed, by_number: Mapping[int, Needed], replaced: Mapping[int, StageSpec]) -> bool:
+def _is_another_name(
+    one: ResolvedStage, by_number: Mapping[int, ResolvedStage], replaced: Mapping[int, StageSpec]
+) -> bool:
     """Whether the stage runs nothing itself and is built upon one that is replaced."""
     below = one if replaced else None
     while below is not None and below.stage.number not in replaced and not any(runs((below,))):
-        below = by_number.get(below.ground.stage) if below.ground.origin is Origin.STAGE else None
+        below = by_number.get(below.ground.stage) if below.ground.origin is OriginKind.STAGE else None
     return below is not None and below.stage.number in replaced
 
 
@@ -119,7 +120,7 @@ def _misses_nothing(number: int, replaced: Mapping[int, StageSpec]) -> bool:
     return number in replaced and replaced[number].toolchain != "go"
 
 
-def replaceable(needed: Sequence[Needed]) -> frozenset[int]:
+def replaceable(needed: Sequence[ResolvedStage]) -> frozenset[int]:
     """The stages that a table of ocitool.toml would set apart."""
     return roles(needed, {one.stage.number: _ANY for one in needed}).apart
 
@@ -183,13 +184,17 @@ class Replacements:
 
     file: Dockerfile
     source: Path
-    needed: Mapping[Platform, Sequence[Needed]] = field(hash=False)
+    needed: Mapping[Platform, Sequence[ResolvedStage]] = field(hash=False)
     roles: Mapping[Platform, Roles] = field(hash=False)
     stand_ins: Mapping[Platform, Mapping[int, StandIn]] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(
-        cls, file: Dockerfile, source: Path, needed: Mapping[Platform, Sequence[Needed]], specs: Iterable[StageSpec]
+        cls,
+        file: Dockerfile,
+        source: Path,
+        needed: Mapping[Platform, Sequence[ResolvedStage]],
+        specs: Iterable[StageSpec],
     ) -> "Replacements":
         """Those that ocitool.toml asks for. Raises UsageError for a stage that the Dockerfile does not have."""
         replaced = replaced_stages(file, specs)
@@ -217,7 +222,9 @@ class Replacements:
         }
         return tuple(found[number] for number in sorted(found))
 
-    def planned(self, wanted: Mapping[Platform, Wanted], work: Path, environ: Mapping[str, str]) -> "Replacements":
+    def planned(
+        self, wanted: Mapping[Platform, StageRequest], work: Path, environ: Mapping[str, str]
+    ) -> "Replacements":
         """The same with the compiles decided; their programs will stand below `work`. Raises as `stand_in` does."""
         project = Project(self.source, work, environ)
         found = {
@@ -271,20 +278,20 @@ class Replacements:
         return Ran(told, found.entries(platform, self.source))
 
     def whole(
-        self, stage: int, platform: Platform, own: Files | None, image_files: Callable[[Ground], Files]
+        self, stage: int, platform: Platform, own: Files | None, image_files: Callable[[StageBase], Files]
     ) -> Files | None:
         """The files of a stage; of one that is apart those of its base as well, once they are asked for."""
         if not self.is_apart(stage, platform) or self.is_idle(stage, platform):
             return own
         by_number = {one.stage.number: one for one in self.needed[platform]}
         chain = [by_number[stage]]
-        while chain[-1].ground.origin is Origin.STAGE:
+        while chain[-1].ground.origin is OriginKind.STAGE:
             chain.append(by_number[chain[-1].ground.stage])
         ground = chain[-1].ground
 
         def base() -> Files:
             try:
-                return Layered(()) if ground.origin is Origin.SCRATCH else image_files(ground)
+                return Layered(()) if ground.origin is OriginKind.SCRATCH else image_files(ground)
             except OcitoolError as error:
                 gives = self.gives(stage, platform)
                 error.add_note(f"{gives}; anything else is looked for in its base {ground.name}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ocitool.dockerfile.run.advice import way_out
-from ocitool.dockerfile.run.effects import MAKES_A_USER, Deed, Kind, acts
+from ocitool.dockerfile.run.effects import MAKES_A_USER, Effect, EffectKind, acts
 from ocitool.dockerfile.run.run_context import Around
-from ocitool.dockerfile.run.suggest import NOTHING, Draft, Table
+from ocitool.dockerfile.run.suggest import NOTHING, SuggestedTables, Table
 from ocitool.dockerfile.sources import INSTEAD_OF_GIT, cloned_by
 from ocitool.dockerfile.syntax.instructions import Copy, Run, Stage
 from ocitool.errors import Unsupported
@@ -33,7 +33,7 @@ class Refusal:
         return (f"{self.words}: {first}", *(f"it also {other}" for other in others))
 
 
-def refusal(stage: Stage, run: Run, tables: Draft = NOTHING) -> Refusal:
+def refusal(stage: Stage, run: Run, tables: SuggestedTables = NOTHING) -> Refusal:
     """What a RUN does and what can be done instead; `tables` are those that ocitool.toml could have."""
     words = " ".join(" ".join(run.words).split())
     shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
@@ -50,20 +50,20 @@ def refusal(stage: Stage, run: Run, tables: Draft = NOTHING) -> Refusal:
     return Refusal(run.line.number, shown, tuple(ways.items()))
 
 
-def _in_place(deed: Deed, stage: Stage) -> str:
+def _in_place(deed: Effect, stage: Stage) -> str:
     """The way out for a line that does nothing but build, in a stage that the image is built upon."""
-    return f"{Table(stage.name, 'go').brief} {_COMPILES}" if deed.kind is Kind.GO else deed.instead
+    return f"{Table(stage.name, 'go').brief} {_COMPILES}" if deed.kind is EffectKind.GO else deed.instead
 
 
-def _beside(deed: Deed, table: Table, *, is_own: bool) -> str:
+def _beside(deed: Effect, table: Table, *, is_own: bool) -> str:
     """The way out in a stage that only gives files to others, itself or by a stage that has the table."""
     if deed.does == MAKES_A_USER.does:
         return deed.instead
     if is_own and table.toolchain == "go" and deed.kind is table.compiles:
         return f"{table.brief} {_COMPILES}"
-    if is_own and deed.kind is Kind.COMPILE and table.toolchain == "command":
+    if is_own and deed.kind is EffectKind.COMPILE and table.toolchain == "command":
         return f"{deed.instead}; or {table.brief} in ocitool.toml runs a compiler of yours"
-    if is_own and deed.kind in {Kind.COMPILE, Kind.MAKE} and table.toolchain == "prebuilt":
+    if is_own and deed.kind in {EffectKind.COMPILE, EffectKind.MAKE} and table.toolchain == "prebuilt":
         return f"{deed.instead}; or {table.brief} in ocitool.toml takes the files from the context"
     return f"{table.brief} leaves the line out"
 
@@ -76,7 +76,7 @@ def cloning(one: Copy) -> Refusal:
 def refuse(
     file: str,
     found: Iterable[tuple[Stage, Run]],
-    tables: Draft = NOTHING,
+    tables: SuggestedTables = NOTHING,
     clones: Iterable[Copy] = (),
 ) -> None:
     """Raise Unsupported if there is any; its notes name every line, what it does and the way out.

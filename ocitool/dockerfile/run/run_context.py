@@ -1,4 +1,4 @@
-"""What a Dockerfile tells of the surroundings of one RUN: its working folder, and which line brought a file.
+"""The surroundings of one RUN: its working folder, and which line brought a file.
 
 Read from the words alone, as they are written; what cannot be told is left open.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from ocitool.dockerfile.run.shell_commands import Command, commands, is_computed, plain
+from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_computed, plain
 from ocitool.dockerfile.run.trace import is_in
 from ocitool.dockerfile.sources import is_web
 from ocitool.dockerfile.syntax.instructions import Copy, Instruction, Run, Stage, User, Workdir
@@ -103,7 +103,7 @@ class Around:
                         return one
         return None
 
-    def made(self, path: str) -> Command | None:
+    def made(self, path: str) -> ShellCommand | None:
         """The command up to this line that makes a file or folder of that path."""
         for command in self.earlier():
             names = command.writes if command.name not in {"mkdir", "touch", "install"} else command.words[1:]
@@ -141,7 +141,7 @@ class Around:
             or (isinstance(one, Copy) and word.search(one.chown))
         ]
 
-    def earlier(self) -> Iterator[Command]:
+    def earlier(self) -> Iterator[ShellCommand]:
         """The commands of the RUN lines above, and those of the line itself."""
         for one in self.before:
             if isinstance(one, Run):

@@ -24,7 +24,7 @@ _CARRIERS: Final = frozenset({"sudo", "exec", "env", "nice", "command"}) | _CARR
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ShellCommand:
     """One command: its words as they are written, the variables set before it, the files its output goes to.
 
     A command without words only sets variables. What `is_appending` adds to the end of a file.
@@ -47,23 +47,23 @@ class Command:
 
 
 @lru_cache(1024)
-def commands(run: Run) -> tuple[Command, ...]:
+def commands(run: Run) -> tuple[ShellCommand, ...]:
     """The commands of a RUN in the order they stand, those of its heredoc if that is a script for the shell."""
     if not run.is_shell:
-        return tuple(_carried(Command(tuple(_quoted(word) for word in run.words))))
+        return tuple(_carried(ShellCommand(tuple(_quoted(word) for word in run.words))))
     text = " ".join(run.words)
     bodies = [heredoc.content for heredoc in run.line.heredocs]
     if bodies and not (rest := _HEREDOC.sub("", text).strip()):
         body = bodies[0]
         if body.startswith("#!") and not re.match(r"#!\S*/(?:env )?(?:ba|da|a|z)?sh\b", body):
-            return (Command((body.partition("\n")[0].split()[-1].rpartition("/")[2],)),)
+            return (ShellCommand((body.partition("\n")[0].split()[-1].rpartition("/")[2],)),)
         return parse_commands(body)
     if bodies and rest.split()[0].rpartition("/")[2] in _SHELLS:
         return parse_commands(bodies[0])
     return parse_commands(text)
 
 
-def parse_commands(text: str) -> tuple[Command, ...]:
+def parse_commands(text: str) -> tuple[ShellCommand, ...]:
     """The commands of a script."""
     return tuple(one for raw in _Reader(text).commands() for one in _carried(raw))
 
@@ -84,7 +84,7 @@ def _quoted(word: str) -> str:
     return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "'\"'\"'") + "'"
 
 
-def _carried(command: Command) -> Iterator[Command]:
+def _carried(command: ShellCommand) -> Iterator[ShellCommand]:
     """The command itself, or what it only carries: the script of `sh -c`, the rest of `sudo` and `env`."""
     words = list(command.words)
     settings = list(command.settings)
@@ -114,7 +114,7 @@ class _Reader:
     _is_appending: bool = False
     _in_pattern: bool = False
 
-    def commands(self) -> Iterator[Command]:
+    def commands(self) -> Iterator[ShellCommand]:
         """Every command between two separators."""
         word = ""
         has_word = False
@@ -193,7 +193,7 @@ class _Reader:
         else:
             self._words.append(word)
 
-    def _end(self, mark: str) -> Iterator[Command]:
+    def _end(self, mark: str) -> Iterator[ShellCommand]:
         words, writes = self._words, tuple(self._writes)
         is_appending = self._is_appending
         self._words, self._writes, self._into, self._is_appending = [], [], "", False
@@ -211,4 +211,4 @@ class _Reader:
             settings.append((match[1], match[2]))
             words = words[1:]
         if words or settings or writes:
-            yield Command(tuple(words), tuple(settings), writes, is_appending)
+            yield ShellCommand(tuple(words), tuple(settings), writes, is_appending)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ocitool.dockerfile.run.effects import MAKES_A_USER, Kind, deeds
+from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, deeds
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
 from ocitool.dockerfile.run.overrides import replaceable
-from ocitool.dockerfile.run.trace import Line, Walk, is_in
-from ocitool.dockerfile.stages import Needed, Origin, Wanted, runs
+from ocitool.dockerfile.run.trace import RunLine, Walk, is_in
+from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageRequest, runs
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Run
 from ocitool.errors import UsageError
@@ -51,7 +51,7 @@ class Table:
     name: str
     toolchain: str
     lines: tuple[str, ...] = ()
-    compiles: Kind = Kind.GO
+    compiles: EffectKind = EffectKind.GO
 
     @property
     def head(self) -> str:
@@ -70,7 +70,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class SuggestedTables:
     """The tables by the numbers of their stages.
 
     `served` are stages whose work only a stage with a table takes, `images` are what stages stand on in the end.
@@ -86,16 +86,16 @@ class Draft:
         return "\n\n".join(table.text for table in self.tables.values())
 
 
-NOTHING: Final = Draft()
+NOTHING: Final = SuggestedTables()
 
 
 def draft(
     file: Dockerfile,
-    needed: Sequence[Needed],
-    wanted: Wanted,
+    needed: Sequence[ResolvedStage],
+    wanted: StageRequest,
     source: Path | None = None,
     left: Collection[int] | None = None,
-) -> Draft:
+) -> SuggestedTables:
     """The tables that would stand in for the stages with RUN lines which only give files to others.
 
     `source` is the context, None if it is not known. `left` are the numbers of the lines that nothing replaces yet;
@@ -111,35 +111,37 @@ def draft(
             tables[one.stage.number] = drafter.table(one)
         elif one.stage.number not in drafter.apart and any(map(_compiles_alone, lines)):
             tables[one.stage.number] = drafter.in_place(one)
-    return Draft(tables, drafter.served(tables), drafter.images())
+    return SuggestedTables(tables, drafter.served(tables), drafter.images())
 
 
 class _Drafter:
     """One Dockerfile for one platform, and who takes what from whom."""
 
-    def __init__(self, file: Dockerfile, needed: Sequence[Needed], wanted: Wanted, source: Path) -> None:
+    def __init__(
+        self, file: Dockerfile, needed: Sequence[ResolvedStage], wanted: StageRequest, source: Path
+    ) -> None:
         self._file, self._needed, self._wanted, self._source = file, needed, wanted, source
         self._by_number = {one.stage.number: one for one in needed}
         self.apart = replaceable(needed)
         self._kinds = {
             one.stage.number: {deed.kind for _, run in runs((one,)) for deed in deeds(run)} for one in needed
         }
-        self._is_compiled = {number for number, kinds in self._kinds.items() if Kind.GO in kinds}
+        self._is_compiled = {number for number, kinds in self._kinds.items() if EffectKind.GO in kinds}
         self.given: dict[int, list[str]] = {}
         for one in reversed(needed):
             if one.stage.number not in self.apart or one.stage.number in self._is_compiled:
                 self._take(one)
 
-    def _take(self, taker: Needed) -> None:
+    def _take(self, taker: ResolvedStage) -> None:
         """Note what a stage that is made as it is written, or whose compiler needs it, copies from others."""
         walk = Walk(self._file, self._needed, self._wanted, self._source)
         walk.lines(taker.stage)
         for step in taker.stage.body:
             ground = taker.sources.get(step.source_stage) if isinstance(step, Copy) else None
-            if not isinstance(step, Copy) or ground is None or ground.origin is not Origin.STAGE:
+            if not isinstance(step, Copy) or ground is None or ground.origin is not OriginKind.STAGE:
                 continue
             number = self._made_in(ground.stage)
-            if number is None or (taker.stage.number in self.apart and self._kinds[number] == {Kind.PREPARE}):
+            if number is None or (taker.stage.number in self.apart and self._kinds[number] == {EffectKind.PREPARE}):
                 continue
             for word in step.sources:
                 try:
@@ -154,7 +156,7 @@ class _Drafter:
             if any(runs((self._by_number[number],))):
                 return number
             ground = self._by_number[number].ground
-            if ground.origin is not Origin.STAGE:
+            if ground.origin is not OriginKind.STAGE:
                 return None
             number = ground.stage
         return None
@@ -169,10 +171,10 @@ class _Drafter:
                 found[number] = found[users[number]]
             if number in found and number in self.apart:
                 for ground in (one.ground, *one.sources.values()):
-                    users |= {ground.stage: number} if ground.origin is Origin.STAGE else {}
+                    users |= {ground.stage: number} if ground.origin is OriginKind.STAGE else {}
         return {number: table for number, table in found.items() if number in self.apart}
 
-    def table(self, one: Needed) -> Table:
+    def table(self, one: ResolvedStage) -> Table:
         """The table of a stage."""
         walk = Walk(self._file, self._needed, self._wanted, self._source)
         lines = walk.lines(one.stage)
@@ -186,21 +188,21 @@ class _Drafter:
             elif not _is_of_the_base(path, chain):
                 paths.append(path)
         last = [f"with = {json.dumps(sorted(set(extras)))}"] if extras else []
-        if Kind.GO in kinds:
+        if EffectKind.GO in kinds:
             said, places = _go_lines(lines)
             paths = [path for path in paths if not any(_gives(place, path) for place in places)]
             paths = [path for path in paths if not self._is_brought(path, lines)]
             return Table(name, "go", tuple(said + _files(paths, lines, "") + last))
         made = [path for path in paths if path in _around(lines) or not self._is_brought(path, lines)]
         paths = made or paths
-        if Kind.COMPILE in kinds and len(paths) == 1 and not self._is_folder(paths[0]):
+        if EffectKind.COMPILE in kinds and len(paths) == 1 and not self._is_folder(paths[0]):
             if walk.is_of_go:
-                return Table(name, "go", (f"output = {json.dumps(paths[0])}", *last), Kind.COMPILE)
+                return Table(name, "go", (f"output = {json.dumps(paths[0])}", *last), EffectKind.COMPILE)
             return Table(name, "command", (_COMPILER, f"output = {json.dumps(_named(paths[0]))}", *last))
-        differs = Kind.COMPILE in kinds or any(_FOR_ONE.search(_text(run)) for run in chain)
+        differs = EffectKind.COMPILE in kinds or any(_FOR_ONE.search(_text(run)) for run in chain)
         return Table(name, "prebuilt", tuple(_files(paths, lines, "out/{arch}/" if differs else "") + last))
 
-    def in_place(self, one: Needed) -> Table:
+    def in_place(self, one: ResolvedStage) -> Table:
         """The table of a stage that the image is built upon: it stands in for the compiles alone."""
         lines = Walk(self._file, self._needed, self._wanted, self._source).lines(one.stage)
         return Table(one.stage.name, "go", tuple(_go_lines(lines)[0]))
@@ -210,15 +212,15 @@ class _Drafter:
         found: dict[int, str] = {}
         for one in self._needed:
             ground = one.ground
-            if ground.origin is Origin.STAGE:
+            if ground.origin is OriginKind.STAGE:
                 found[one.stage.number] = found[ground.stage]
             else:
-                found[one.stage.number] = ground.name if ground.origin is Origin.IMAGE else ""
+                found[one.stage.number] = ground.name if ground.origin is OriginKind.IMAGE else ""
         return found
 
-    def _chain(self, one: Needed) -> Iterator[Needed]:
+    def _chain(self, one: ResolvedStage) -> Iterator[ResolvedStage]:
         yield one
-        while one.ground.origin is Origin.STAGE:
+        while one.ground.origin is OriginKind.STAGE:
             one = self._by_number[one.ground.stage]
             yield one
 
@@ -226,7 +228,7 @@ class _Drafter:
         """Whether something in the Dockerfile names a path below this one."""
         return any(f"{path}/" in line.rest for line in self._file.lines)
 
-    def _is_brought(self, path: str, lines: Sequence[Line]) -> bool:
+    def _is_brought(self, path: str, lines: Sequence[RunLine]) -> bool:
         """Whether a COPY of the stage brings it from the context, where it is."""
         return any(
             is_in(path, place) and (self._source / source / posixpath.relpath(path, place)).exists()
@@ -237,7 +239,7 @@ class _Drafter:
 def _compiles_alone(run: Run) -> bool:
     """Whether a line compiles Go and does nothing that an image would miss."""
     done = deeds(run)
-    return any(deed.kind is Kind.GO for deed in done) and all(deed.builds for deed in done)
+    return any(deed.kind is EffectKind.GO for deed in done) and all(deed.builds for deed in done)
 
 
 def _extra(path: str, chain: Sequence[Run]) -> str:
@@ -260,7 +262,7 @@ def _text(run: Run) -> str:
     return " ".join((*run.words, *(heredoc.content for heredoc in run.line.heredocs)))
 
 
-def _go_lines(lines: Sequence[Line]) -> tuple[list[str], list[str]]:
+def _go_lines(lines: Sequence[RunLine]) -> tuple[list[str], list[str]]:
     """What a table has to say of the compiles of these lines, and where their programs go."""
     found: list[GoBuild] = [
         build for line in lines for build in go_builds(line.run, line.workdir, line.variables, line.folders)
@@ -280,13 +282,13 @@ def _gives(place: str, path: str) -> bool:
     return is_in(place.rstrip("/"), path) or (place.endswith("/") and posixpath.dirname(path) == place.rstrip("/"))
 
 
-def _around(lines: Sequence[Line]) -> frozenset[str]:
+def _around(lines: Sequence[RunLine]) -> frozenset[str]:
     """The working folder and those above it: whoever copies one takes whatever was made in it."""
     folder = lines[-1].workdir
     return frozenset({folder, *(str(parent) for parent in Path(folder).parents)}) - {"/"}
 
 
-def _files(paths: Sequence[str], lines: Sequence[Line], folder: str) -> list[str]:
+def _files(paths: Sequence[str], lines: Sequence[RunLine], folder: str) -> list[str]:
     """The line `files` with a rule for each path: where the context could have it, and the path."""
     line, rules, more = lines[-1], [], []
     for path in paths:
@@ -308,7 +310,7 @@ def _files(paths: Sequence[str], lines: Sequence[Line], folder: str) -> list[str
     return [f"files = {json.dumps(rules, ensure_ascii=False)}", *more] if rules or more else []
 
 
-def _starts(lines: Sequence[Line], program: str) -> bool:
+def _starts(lines: Sequence[RunLine], program: str) -> bool:
     return any(re.search(rf"(?:^|[\s;&|]){program}\s", _text(line.run)) for line in lines)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ocitool.dockerfile.run.go_build import GOPATH
 from ocitool.dockerfile.sources import is_web
-from ocitool.dockerfile.stages import Needed, Origin, Wanted, global_scope
+from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageRequest, global_scope
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Run, Stage
@@ -19,7 +19,7 @@ from ocitool.model.files import clean
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RunLine:
     """A RUN where it stands: WORKDIR, the variables known there, and which folder of the context went where.
 
     `folders` are known to be directories of the stage.
@@ -59,7 +59,9 @@ def joined(folder: str, path: str) -> str:
 class Walk:
     """The lines of a stage, and of those it is built upon, followed without looking at any image."""
 
-    def __init__(self, file: Dockerfile, needed: Sequence[Needed], wanted: Wanted, source: Path) -> None:
+    def __init__(
+        self, file: Dockerfile, needed: Sequence[ResolvedStage], wanted: StageRequest, source: Path
+    ) -> None:
         self._file = file
         self._needed = {one.stage.number: one for one in needed}
         self._wanted = wanted
@@ -72,13 +74,13 @@ class Walk:
         self.is_of_go = False
         self._folders: set[str] = set()
 
-    def lines(self, stage: Stage) -> tuple[Line, ...]:
+    def lines(self, stage: Stage) -> tuple[RunLine, ...]:
         """The RUN lines of the stage, those that ONBUILD lines below it leave to it included.
 
         What is known after its last line stays in this object.
         """
         chain = [stage]
-        while (ground := self._needed[chain[-1].number].ground).origin is Origin.STAGE:
+        while (ground := self._needed[chain[-1].number].ground).origin is OriginKind.STAGE:
             chain.append(self._file.stages[ground.stage])
         self.workdir, variables = start_of(ground.name)
         self.is_of_go = "GOPATH" in variables
@@ -91,7 +93,7 @@ class Walk:
             if isinstance(instruction, Run):
                 brought = (*self.brought, *self._mounted(instruction))
                 variables, folders = dict(self.variables), frozenset(self._folders)
-                found.append(Line(instruction, self.workdir, variables, tuple(brought), folders))
+                found.append(RunLine(instruction, self.workdir, variables, tuple(brought), folders))
             else:
                 self._follow(instruction)
         return tuple(found)

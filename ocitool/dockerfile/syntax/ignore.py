@@ -1,4 +1,4 @@
-"""What .dockerignore keeps out of a build: a list of patterns of which the last that matches decides."""
+""".dockerignore: a list of patterns of which the last that matches decides."""
 
 import posixpath
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ class _Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class IgnoreVerdict:
     """What the rules say of one path; handed down to what stands below it."""
 
     ignored: bool = False
@@ -93,7 +93,7 @@ class IgnoreRules:
         """
         return any(rule.may_match_below(folder) for rule in self.rules if rule.keeps)
 
-    def judge(self, path: str, above: Verdict | None = None) -> Verdict:
+    def judge(self, path: str, above: IgnoreVerdict | None = None) -> IgnoreVerdict:
         """The verdict on a path (relative, `/` between its parts), given that on the directory it stands in.
 
         A line that would change nothing where it stands is passed over, there and for what is below: with x/a
@@ -106,11 +106,11 @@ class IgnoreRules:
             does = was or (rule.keeps == ignored and rule.matches(path))
             matched.append(does)
             ignored = not rule.keeps if does else ignored
-        return Verdict(ignored, tuple(matched))
+        return IgnoreVerdict(ignored, tuple(matched))
 
     def ignores(self, path: str) -> bool:
         """Whether the path is kept out, by its own name or by that of a directory above it."""
-        verdict = Verdict()
+        verdict = IgnoreVerdict()
         at = path.find("/")
         while at > 0:
             verdict = self.judge(path[:at], verdict)

@@ -1,11 +1,11 @@
-"""What --chown and --chmod mean: owners by number or by the image's own accounts, modes in octal or in symbols."""
+"""--chown and --chmod: owners by number or by the image's own accounts, modes in octal or in symbols."""
 
 import re
 from collections.abc import Callable
 from typing import Final
 
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import Entry
 
 _CLAUSE: Final = re.compile(r"([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)")
@@ -90,7 +90,7 @@ def mode_of(text: str) -> Callable[[Entry], int]:
     def changed(entry: Entry) -> int:
         mode = entry.mode
         for who, sign, what in actions:
-            mode = _acted(mode, who, sign, what, is_folder=entry.kind is Kind.DIRECTORY)
+            mode = _acted(mode, who, sign, what, is_folder=entry.kind is FileKind.DIRECTORY)
         return mode
 
     return changed

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from ocitool.binaries.binary import Binary, Format, GoBuild, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.compatibility import Misfit, describe, mismatch
 from ocitool.model.platform import Platform
 
 
-def elf(platform: str, *, machine: str = "machine", kind: Kind = Kind.PROGRAM, guess: bool = False) -> Binary:
+def elf(
+    platform: str, *, machine: str = "machine", kind: BinaryKind = BinaryKind.PROGRAM, guess: bool = False
+) -> Binary:
     os, architecture, *variant = platform.split("/")
     has = Platform(os, architecture, variant[0] if variant else "")
     return Binary(Format.ELF, kind, machine, (has,), os_is_guess=guess)
@@ -88,7 +90,7 @@ def test_unmarked_os_fits_every_os_with_elf_programs():
 @pytest.mark.parametrize("is_executable", [True, False])
 def test_windows_program_in_a_linux_image_is_fatal_only_if_executable(is_executable):
     """K010: launchers for Windows lie as data in many Python packages."""
-    launcher = Binary(Format.PE, Kind.PROGRAM, "x86-64", (Platform("windows", "amd64"),))
+    launcher = Binary(Format.PE, BinaryKind.PROGRAM, "x86-64", (Platform("windows", "amd64"),))
 
     found = mismatch(launcher, Platform.parse("linux/amd64"), is_executable=is_executable)
 
@@ -96,7 +98,7 @@ def test_windows_program_in_a_linux_image_is_fatal_only_if_executable(is_executa
 
 
 def test_machine_without_a_platform_is_named():
-    firmware = Binary(Format.ELF, Kind.PROGRAM, "AVR")
+    firmware = Binary(Format.ELF, BinaryKind.PROGRAM, "AVR")
 
     found = mismatch(firmware, Platform.parse("linux/amd64"), is_executable=False)
 
@@ -106,14 +108,14 @@ def test_machine_without_a_platform_is_named():
 
 def test_scripts_portable_code_and_objects_fit_everywhere():
     """K010: scripts and data do not trip the check."""
-    script = Binary(Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader="/bin/sh")
+    script = Binary(Format.SCRIPT, BinaryKind.PROGRAM, "script", is_portable=True, loader="/bin/sh")
 
     assert mismatch(script, Platform.parse("linux/arm64")) is None
-    assert mismatch(elf("linux/amd64", kind=Kind.OBJECT), Platform.parse("linux/arm64")) is None
+    assert mismatch(elf("linux/amd64", kind=BinaryKind.OBJECT), Platform.parse("linux/arm64")) is None
 
 
 def test_one_fitting_part_of_a_fat_file_is_enough():
-    both = Binary(Format.MACHO, Kind.PROGRAM, "x", (Platform("darwin", "amd64"), Platform("darwin", "arm64")))
+    both = Binary(Format.MACHO, BinaryKind.PROGRAM, "x", (Platform("darwin", "amd64"), Platform("darwin", "arm64")))
 
     assert mismatch(both, Platform.parse("darwin/arm64")) is None
     assert mismatch(both, Platform.parse("linux/arm64")).is_fatal
@@ -131,7 +133,7 @@ def test_code_for_arm_may_choose_at_run_time():
     """Debian's armel has libraries with parts for v6 and v7, and PostgreSQL's programs some for v8."""
     v5 = Platform.parse("linux/arm/v5")
 
-    assert not mismatch(elf("linux/arm/v7", kind=Kind.LIBRARY), v5).is_fatal
+    assert not mismatch(elf("linux/arm/v7", kind=BinaryKind.LIBRARY), v5).is_fatal
     assert not mismatch(elf("linux/arm/v8"), v5).is_fatal
     assert mismatch(elf("linux/arm/v7"), v5).is_fatal
-    assert mismatch(replace(elf("linux/arm/v7", kind=Kind.LIBRARY), go=GoBuild()), v5).is_fatal
+    assert mismatch(replace(elf("linux/arm/v7", kind=BinaryKind.LIBRARY), go=GoBuildInfo()), v5).is_fatal

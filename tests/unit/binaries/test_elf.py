@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.binaries.identify import inspect_binary
 from tests.fakes.programs import Elf, attributes, dynamic, go_build, note, uleb
 
@@ -42,7 +42,7 @@ def test_machine_class_and_byte_order_give_the_architecture(platform, machine, b
     found = read(Elf(machine, bits, order, flags=flags).build())
 
     assert platform == str(found.platform)
-    assert (Format.ELF, Kind.PROGRAM, flags) == (found.format, found.kind, found.flags)
+    assert (Format.ELF, BinaryKind.PROGRAM, flags) == (found.format, found.kind, found.flags)
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ def test_loader_libraries_and_search_paths(bits, order):
 @pytest.mark.parametrize(
     ("kind", "elf_type", "tags", "is_static"),
     [
-        (Kind.PROGRAM, 2, [], True),
-        (Kind.PROGRAM, 3, [(0x6FFFFFFB, 0x08000000)], True),
-        (Kind.LIBRARY, 3, [], True),
-        (Kind.OBJECT, 1, [], True),
-        (Kind.OBJECT, 4, [], True),
+        (BinaryKind.PROGRAM, 2, [], True),
+        (BinaryKind.PROGRAM, 3, [(0x6FFFFFFB, 0x08000000)], True),
+        (BinaryKind.LIBRARY, 3, [], True),
+        (BinaryKind.OBJECT, 1, [], True),
+        (BinaryKind.OBJECT, 4, [], True),
     ],
 )
 def test_program_library_or_object(kind, elf_type, tags, is_static):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.binaries.needs import Missing, missing
 from ocitool.model.platform import Platform
 
@@ -12,7 +12,7 @@ MUSL = "/lib/ld-musl-x86_64.so.1"
 
 def elf(loader: str = GLIBC, needed: tuple[str, ...] = (), *, platform="linux/amd64", **more) -> Binary:
     return Binary(
-        Format.ELF, Kind.PROGRAM, "x86-64", (Platform.parse(platform),), loader=loader, needed=needed, **more
+        Format.ELF, BinaryKind.PROGRAM, "x86-64", (Platform.parse(platform),), loader=loader, needed=needed, **more
     )
 
 
@@ -80,14 +80,14 @@ def test_what_the_loaders_cache_may_know_is_not_missing():
 
 
 def test_libraries_are_checked_as_well():
-    library = Binary(Format.ELF, Kind.LIBRARY, "x", (Platform.parse("linux/arm64"),), needed=("libz.so.1",))
+    library = Binary(Format.ELF, BinaryKind.LIBRARY, "x", (Platform.parse("linux/arm64"),), needed=("libz.so.1",))
 
     assert Missing("lib/x.so", "", ("libz.so.1",)) == missing(library, "lib/x.so", image())
     assert missing(library, "lib/x.so", image("/usr/lib/aarch64-linux-gnu/libz.so.1")) is None
 
 
 def test_a_script_needs_its_interpreter():
-    script = Binary(Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader="/bin/bash")
+    script = Binary(Format.SCRIPT, BinaryKind.PROGRAM, "script", is_portable=True, loader="/bin/bash")
 
     assert "/run.sh will not start: the image lacks its interpreter /bin/bash" == str(
         missing(script, "run.sh", image())
@@ -96,7 +96,9 @@ def test_a_script_needs_its_interpreter():
 
 
 def by_env(*wanted: str) -> Binary:
-    return Binary(Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader="/usr/bin/env", needed=wanted)
+    return Binary(
+        Format.SCRIPT, BinaryKind.PROGRAM, "script", is_portable=True, loader="/usr/bin/env", needed=wanted
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_what_env_does_not_find():
 
 def test_a_carriage_return_is_told():
     """The file is there by another name, and no terminal shows what is wrong."""
-    script = Binary(Format.SCRIPT, Kind.PROGRAM, "script", is_portable=True, loader="/bin/sh\r")
+    script = Binary(Format.SCRIPT, BinaryKind.PROGRAM, "script", is_portable=True, loader="/bin/sh\r")
 
     assert (
         r"will not start: the image lacks its interpreter /bin/sh\r (its first line ends with a carriage return)"
@@ -132,7 +134,9 @@ def test_a_carriage_return_is_told():
 
 
 def test_programs_of_other_systems_are_not_judged():
-    program = Binary(Format.MACHO, Kind.PROGRAM, "x", (Platform.parse("darwin/arm64"),), loader="/usr/lib/dyld")
+    program = Binary(
+        Format.MACHO, BinaryKind.PROGRAM, "x", (Platform.parse("darwin/arm64"),), loader="/usr/lib/dyld"
+    )
 
     assert missing(program, "bin/app", image()) is None
 

@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.builder.programs import Holding, only_program, refuse_foreign, survey
 from ocitool.errors import LocalIOError, WrongPlatform
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry, FileContent
 from tests.fakes.programs import Elf, pe
@@ -16,7 +16,7 @@ ARM64 = Platform.parse("linux/arm64")
 
 def files(**contents: tuple[bool, bytes]):
     return survey(
-        Entry(path.replace("_", "/"), Kind.FILE, 0o755 if is_executable else 0o644, content=BytesContent(data))
+        Entry(path.replace("_", "/"), FileKind.FILE, 0o755 if is_executable else 0o644, content=BytesContent(data))
         for path, (is_executable, data) in contents.items()
     )
 
@@ -77,8 +77,8 @@ def test_the_only_program_starts_the_image():
 def test_files_on_disk_are_read_where_they_are(tmp_path):
     path = tmp_path / "app"
     path.write_bytes(Elf(183).build())
-    entry = Entry("bin/app", Kind.FILE, 0o755, content=FileContent(path))
-    others = (Entry("bin", Kind.DIRECTORY, 0o755), Entry("bin/empty", Kind.FILE))
+    entry = Entry("bin/app", FileKind.FILE, 0o755, content=FileContent(path))
+    others = (Entry("bin", FileKind.DIRECTORY, 0o755), Entry("bin/empty", FileKind.FILE))
 
     assert ["bin/app"] == [one.path for one in survey((*others, entry))]
 
@@ -92,7 +92,7 @@ def test_small_files_are_read_once_for_the_look_and_the_layer(tmp_path):
     (tmp_path / "small").write_bytes(b"#!/bin/sh\n")
     (tmp_path / "large").write_bytes(bytes(65_537))
     small, large = (FileContent(tmp_path / name) for name in ("small", "large"))
-    entries = [Entry(name, Kind.FILE, content=content) for name, content in (("s", small), ("l", large))]
+    entries = [Entry(name, FileKind.FILE, content=content) for name, content in (("s", small), ("l", large))]
 
     found = survey(entries, holding=Holding())
     (tmp_path / "small").unlink()
@@ -129,7 +129,7 @@ def old(tmp_path):
     (tmp_path / "text").write_text("x" * 64)
 
     def entries():
-        return [Entry(name, Kind.FILE, 0o755, content=FileContent(tmp_path / name)) for name in ("app", "text")]
+        return [Entry(name, FileKind.FILE, 0o755, content=FileContent(tmp_path / name)) for name in ("app", "text")]
 
     return entries
 
@@ -162,14 +162,16 @@ def test_young_files_are_not_remembered(tmp_path):
     notes = Notes()
     (tmp_path / "app").write_bytes(Elf(183).build())
 
-    survey([Entry("app", Kind.FILE, 0o755, content=FileContent(tmp_path / "app"))], notes)
+    survey([Entry("app", FileKind.FILE, 0o755, content=FileContent(tmp_path / "app"))], notes)
 
     assert {} == notes
 
 
 def test_contents_in_memory_are_always_looked_at(old):
     notes = Notes()
-    text, program = (Entry("x", Kind.FILE, 0o755, content=BytesContent(data)) for data in (b"x", Elf(62).build()))
+    text, program = (
+        Entry("x", FileKind.FILE, 0o755, content=BytesContent(data)) for data in (b"x", Elf(62).build())
+    )
     survey([*old(), text], notes, clock_ns=later)
 
     assert ["app", "x"] == [one.path for one in survey([*old(), program], notes, clock_ns=later)]

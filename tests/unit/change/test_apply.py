@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.change.apply import SETTLE_S, apply
-from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag, replace
+from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, Tag, replace
 from ocitool.errors import Conflict, RegistryError
 from ocitool.events import Started
 from ocitool.model import compose
@@ -266,7 +266,7 @@ def test_child_from_elsewhere_is_brought_with_what_it_needs(registry, make_note,
     other.put_blob(config, BytesSource(blob))
     child = compose.manifest(Family.OCI, config, [])
     other.put_manifest(child)
-    plan = replace("reg.test/app", ["v1"], None, make_note("new"), content=[Bring(other, Descriptor.of(child))])
+    plan = replace("reg.test/app", ["v1"], None, make_note("new"), content=[CopyFrom(other, Descriptor.of(child))])
 
     report = apply(plan, registry, journal, scope, clock=clock)
     again = apply(plan, registry, journal, scope, clock=clock)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.change.plan import Bring, Delete, Plan, PutBlob, PutManifest, Tag, replace
+from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, Tag, replace
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
@@ -54,7 +54,7 @@ def test_every_step_has_a_line_and_a_name(make_note):
         "reg.test/app",
         (
             PutBlob(blob, BytesSource(b"1"), "config"),
-            Bring(other, Descriptor.of(child), "linux/amd64"),
+            CopyFrom(other, Descriptor.of(child), "linux/amd64"),
             PutManifest(child),
             Tag("v1", new),
             Delete("v0", old),

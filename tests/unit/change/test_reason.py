@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ocitool.change.difference import difference
-from ocitool.change.reason import Reason, explained
+from ocitool.change.reason import ChangeReason, explained
 from ocitool.model.document import Document
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -39,8 +39,8 @@ def whys():
 
 
 def test_a_field_is_explained_by_the_reason_for_that_field(whys):
-    size = Reason("size", ("child-size",), frozenset({A}), frozenset({"size"}))
-    other = Reason("type", ("child-type",), frozenset({A}), frozenset({"mediaType"}))
+    size = ChangeReason("size", ("child-size",), frozenset({A}), frozenset({"size"}))
+    other = ChangeReason("type", ("child-type",), frozenset({A}), frozenset({"mediaType"}))
 
     told = whys(index(entry(A, size=1)), index(entry(A, size=2)), size, other)
 
@@ -48,7 +48,7 @@ def test_a_field_is_explained_by_the_reason_for_that_field(whys):
 
 
 def test_a_replaced_entry_is_known_by_its_old_and_its_new_digest(whys):
-    because = Reason("x", ("config/no-platform",), frozenset({A, NEW}), frozenset({"digest"}))
+    because = ChangeReason("x", ("config/no-platform",), frozenset({A, NEW}), frozenset({"digest"}))
 
     told = whys(index(entry(A)), index(entry(NEW)), because)
 
@@ -57,14 +57,16 @@ def test_a_replaced_entry_is_known_by_its_old_and_its_new_digest(whys):
 
 def test_a_removed_entry_is_explained_and_its_neighbour_is_not(whys):
     told = whys(
-        index(entry(A), entry(B, "arm64")), index(entry(B, "arm64", size=1)), Reason("x", ("gone",), frozenset({A}))
+        index(entry(A), entry(B, "arm64")),
+        index(entry(B, "arm64", size=1)),
+        ChangeReason("x", ("gone",), frozenset({A})),
     )
 
     assert [("gone",), ()] == list(told.values())
 
 
 def test_an_entry_that_came_as_a_whole_has_the_reasons_of_its_fields(whys):
-    because = Reason("x", ("wrong",), frozenset({A, NEW}), frozenset({"platform"}))
+    because = ChangeReason("x", ("wrong",), frozenset({A, NEW}), frozenset({"platform"}))
 
     told = whys(index(entry(A)), index(entry(NEW, "arm64")), because)
 
@@ -72,7 +74,7 @@ def test_an_entry_that_came_as_a_whole_has_the_reasons_of_its_fields(whys):
 
 
 def test_the_document_itself(whys):
-    told = whys(index(), index(mediaType=INDEX), Reason("x", ("no-type",), keys=frozenset({"mediaType"})))
+    told = whys(index(), index(mediaType=INDEX), ChangeReason("x", ("no-type",), keys=frozenset({"mediaType"})))
 
     assert {f"+ mediaType  {INDEX}": ("no-type",)} == told
 
@@ -82,8 +84,8 @@ def test_lines_without_a_reason_have_none(whys):
 
 
 def test_as_text_and_json():
-    because = Reason("one thing becomes another", ("a/b", "--flag"))
+    because = ChangeReason("one thing becomes another", ("a/b", "--flag"))
 
     assert "one thing becomes another  [a/b, --flag]" == because.line()
     assert {"text": "one thing becomes another", "why": ["a/b", "--flag"]} == because.to_tree()
-    assert "bare" == Reason("bare").line()
+    assert "bare" == ChangeReason("bare").line()

@@ -8,12 +8,12 @@ from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.finding import Finding
-from ocitool.check.inspection import Look, look
+from ocitool.check.inspection import Inspection, look
 from ocitool.check.runner import check_tags
 from ocitool.errors import OcitoolError
-from ocitool.repair.fallback import Origin, Refilled
+from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import Repair, plan_repair
-from ocitool.repair.work import Wishes
+from ocitool.repair.work import RepairOptions
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose
@@ -23,7 +23,7 @@ REFILLED = frozenset(["config/missing", "layer/missing", "index/child-digest"])
 """Rules whose golden image is mended from its healthy neighbour."""
 
 
-def seen(store: Reader) -> Look:
+def seen(store: Reader) -> Inspection:
     return look(store, "1", scope=Scope(), deep=lambda _: True, now=NOW, head=store.head("1"))
 
 
@@ -40,9 +40,9 @@ def findings_of(store: Loose) -> list[dict[str, object]]:
 
 def planned(store: Loose, neighbour: Loose | None = None) -> Repair:
     """The repair of the tag 1; what is gone may be brought back from the neighbour."""
-    sources = (Origin(neighbour, "1", "neighbour"),) if neighbour is not None else ()
-    refilled = Refilled(store, sources, "1")
-    wishes = Wishes(drop_missing=True, without_proof=True, sources=sources)
+    sources = (FallbackSource(neighbour, "1", "neighbour"),) if neighbour is not None else ()
+    refilled = FallbackReader(store, sources, "1")
+    wishes = RepairOptions(drop_missing=True, without_proof=True, sources=sources)
     return plan_repair(seen(refilled), "1", wishes, refilled)
 
 

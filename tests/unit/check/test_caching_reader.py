@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ocitool.check.caching_reader import Once
+from ocitool.check.caching_reader import CachingReader
 from ocitool.errors import Cancelled, NotFound, RegistryError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -53,7 +53,7 @@ def test_every_manifest_is_asked_for_once_whatever_fits_into_memory(in_memory):
     store = Asked()
     documents = filled(store, 20)
 
-    with Once(store, Scope(), in_memory=in_memory) as once:
+    with CachingReader(store, Scope(), in_memory=in_memory) as once:
         for _ in range(3):
             assert documents == [once.get_manifest(one.digest) for one in documents]
 
@@ -68,7 +68,7 @@ def test_what_a_registry_said_beside_a_manifest_is_kept_with_it(in_memory):
     said = Served("application/json", str(digest), "9")
     store._manifests[digest] = replace(store._manifests[digest], served=said)
 
-    with Once(store, Scope(), in_memory=in_memory) as once:
+    with CachingReader(store, Scope(), in_memory=in_memory) as once:
         assert [said] * 3 == [once.get_manifest(str(digest)).served for _ in range(3)]
 
 
@@ -76,7 +76,7 @@ def test_what_has_no_place_at_all_is_asked_for_again_and_is_right():
     store = Asked()
     documents = filled(store, 4)
 
-    with Once(store, Scope(), in_memory=0, on_disk=2 * documents[0].size) as once:
+    with CachingReader(store, Scope(), in_memory=0, on_disk=2 * documents[0].size) as once:
         for _ in range(2):
             assert documents == [once.get_manifest(one.digest) for one in documents]
 
@@ -90,7 +90,7 @@ def test_what_was_used_last_stays_in_memory(monkeypatch):
     reads = []
     monkeypatch.setattr("os.pread", lambda *words: reads.append(words))
 
-    with Once(store, Scope(), in_memory=3 * shared.size) as once:
+    with CachingReader(store, Scope(), in_memory=3 * shared.size) as once:
         for one in others:
             once.get_manifest(one.digest)
             once.get_manifest(shared.digest)
@@ -121,7 +121,7 @@ def test_threads_that_want_the_same_share_one_request():
 
     store = Asked(until_the_others_wait)
     (one,) = filled(store, 1)
-    with Once(store, scope) as once, TaskGroup(Scope(), 4) as group:
+    with CachingReader(store, scope) as once, TaskGroup(Scope(), 4) as group:
         tasks = [group.spawn(once.get_manifest, one.digest) for _ in range(4)]
 
     assert [one] * 4 == [task.result for task in tasks]
@@ -137,7 +137,7 @@ def test_whoever_waits_for_another_thread_stops_when_cancelled():
 
     store = Asked(slow)
     (one,) = filled(store, 1)
-    once = Once(store, scope)
+    once = CachingReader(store, scope)
     with TaskGroup(Scope(), 1) as group:
         group.spawn(once.get_manifest, one.digest)
         assert arrived.wait(PATIENCE)
@@ -158,7 +158,7 @@ def test_after_a_cancelled_request_the_next_one_asks_itself():
 
     store = Asked(cancelled_once)
     (one,) = filled(store, 1)
-    once = Once(store, Scope())
+    once = CachingReader(store, Scope())
     with pytest.raises(Cancelled):
         once.get_manifest(one.digest)
 
@@ -175,7 +175,7 @@ def test_what_failed_once_is_not_asked_again(error):
         raise error
 
     store = Asked(fail)
-    once = Once(store, Scope())
+    once = CachingReader(store, Scope())
     for _ in range(3):
         with pytest.raises(type(error)) as caught:
             once.get_manifest(document(1).digest)
@@ -187,7 +187,7 @@ def test_what_failed_once_is_not_asked_again(error):
 def test_tags_are_asked_for_every_time():
     store = Asked()
     store.put_manifest(document(1), "latest")
-    once = Once(store, Scope())
+    once = CachingReader(store, Scope())
     once.get_manifest("latest")
     store.put_manifest(document(2), "latest")
 
@@ -202,7 +202,7 @@ def test_configs_are_asked_for_once_and_layers_every_time():
     layer = Descriptor(mediatype.OCI_LAYER_GZIP, Digest.of(b"layer"), 5)
     store.put_blob(config, BytesSource(data))
     store.put_blob(layer, BytesSource(b"layer"))
-    once = Once(store, Scope())
+    once = CachingReader(store, Scope())
 
     for _ in range(3):
         assert data == read_blob(once, config, 100)
@@ -214,7 +214,7 @@ def test_configs_are_asked_for_once_and_layers_every_time():
 def test_a_digest_that_was_read_needs_no_head():
     store = Asked()
     (one,) = filled(store, 1)
-    once = Once(store, Scope())
+    once = CachingReader(store, Scope())
     once.get_manifest(one.digest)
     store.delete(str(one.digest))
 

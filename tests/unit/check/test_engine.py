@@ -166,7 +166,7 @@ def test_a_rule_of_somebody_else(seen):
 @pytest.mark.parametrize(
     ("find", "told"),
     [
-        (lambda look: iter(look.nothing), "acme/no failed: AttributeError: 'Look' object has no attribute"),
+        (lambda look: iter(look.nothing), "acme/no failed: AttributeError: 'Inspection' object has no attribute"),
         (lambda look: None, "acme/no failed: TypeError"),
         (lambda look: iter([("here", "no")]), "acme/no gives places that are no Location"),
     ],

@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from tests.unit.check.test_repository import PATIENCE, Watched
 
 from ocitool.check.engine import exit_code
 from ocitool.check.finding import Finding, Location, Severity
@@ -21,6 +20,7 @@ from ocitool.errors import (
 from ocitool.model.digest import Digest
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward
+from tests.unit.check.test_runner import PATIENCE, Watched
 
 BAD = Finding("index/empty", Severity.ERROR, "nothing to run", Location(Digest.of(b"root")))
 GONE, REFUSED, SILENT = NotFound("gone"), AuthError("refused"), NetworkError("silent")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.binaries.binary import Binary, Format, Kind
+from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.check.engine import findings
 from ocitool.check.inspection import look
 from ocitool.check.programs import _above_name
@@ -222,6 +222,6 @@ def test_what_cannot_run_here_lacks_nothing(rules):
     ],
 )
 def test_folders_that_are_called_after_a_platform(folder, platform, is_named):
-    binary = Binary(Format.ELF, Kind.LIBRARY, "x", (Platform.parse(platform),))
+    binary = Binary(Format.ELF, BinaryKind.LIBRARY, "x", (Platform.parse(platform),))
 
     assert is_named == (_above_name(folder, binary) is not None)

@@ -11,7 +11,7 @@ import pytest
 from ocitool.dockerfile.context import Context
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.errors import LocalIOError, UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 
@@ -36,7 +36,7 @@ def test_what_cannot_be_packed_is_refused_when_it_is_taken(tmp_path):
     source = Context(tmp_path)
 
     assert ("f", "holes") == source.names("")
-    assert Kind.FILE is source.kind_at("holes")
+    assert FileKind.FILE is source.kind_at("holes")
     assert 1 == source.entry_at("f").content.size
     with pytest.raises(UsageError, match="mostly holes") as refused:
         source.entry_at("holes")
@@ -76,12 +76,12 @@ def test_kinds_and_names_beyond_utf_8(tmp_path):
         pass
     source = Context(tmp_path)
 
-    assert [Kind.DIRECTORY, Kind.SYMLINK, Kind.FIFO] == [
+    assert [FileKind.DIRECTORY, FileKind.SYMLINK, FileKind.FIFO] == [
         source.entry_at(name).kind for name in ("dir", "link", "pipe")
     ]
     assert ["dir", None] == [source.link_at(name) for name in ("link", "dir")]
     assert ("\udcff",) == source.names("dir")
-    assert Kind.FILE is source.entry_at("dir/\udcff").kind
+    assert FileKind.FILE is source.entry_at("dir/\udcff").kind
     assert [None, None] == [source.kind_at(path) for path in ("link/x", "pipe/x")]
 
 
@@ -99,7 +99,7 @@ def test_directories_that_are_ignored_are_searched_for_what_is_kept(tmp_path, sh
     assert ("a", "d") == source.names("")
     assert ("x",) == source.names("a")
     assert ("kept",) == source.names(deep)
-    assert Kind.FILE is source.kind_at(f"{deep}/kept")
+    assert FileKind.FILE is source.kind_at(f"{deep}/kept")
 
 
 def test_what_no_exception_leads_into_is_not_looked_into(tmp_path, monkeypatch):
@@ -129,9 +129,9 @@ def test_a_file_deep_down_can_be_asked_for_at_once(tmp_path, shallow):
 
 def tree(*paths: str) -> list[Entry]:
     """Entries of these paths: with a slash at the end a directory, with one at the start a link, else a file."""
-    kinds = {True: Kind.DIRECTORY, False: Kind.FILE}
+    kinds = {True: FileKind.DIRECTORY, False: FileKind.FILE}
     return [
-        Entry(path[1:], Kind.SYMLINK, link="x")
+        Entry(path[1:], FileKind.SYMLINK, link="x")
         if path[0] == "/"
         else Entry(path.rstrip("/"), kinds[path[-1] == "/"])
         for path in paths

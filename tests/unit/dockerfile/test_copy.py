@@ -6,24 +6,24 @@ from pathlib import Path
 import pytest
 
 from ocitool.dockerfile.context import Context
-from ocitool.dockerfile.copy import Attributes, Growing, Order, copy, not_found
+from ocitool.dockerfile.copy import CopyAttributes, LayerBuilder, Order, copy, not_found
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.errors import NotFound, UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.rootfs.files import Layered
 
 
 def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
-    return Entry(path, Kind.DIRECTORY, mode, uid, gid)
+    return Entry(path, FileKind.DIRECTORY, mode, uid, gid)
 
 
 def file(path: str, text: str = "x", mode: int = 0o644, uid: int = 0) -> Entry:
-    return Entry(path, Kind.FILE, mode, uid, content=BytesContent(text.encode()))
+    return Entry(path, FileKind.FILE, mode, uid, content=BytesContent(text.encode()))
 
 
 def link(path: str, target: str) -> Entry:
-    return Entry(path, Kind.SYMLINK, 0o777, link=target)
+    return Entry(path, FileKind.SYMLINK, 0o777, link=target)
 
 
 SOURCE = Layered(
@@ -42,7 +42,7 @@ SOURCE = Layered(
 
 
 def unpacked(*entries: Entry, below: list[Entry]) -> dict[str, str]:
-    onto = Growing(Layered(below))
+    onto = LayerBuilder(Layered(below))
     archive = Layered([file("a.tar")])
     copy(Order(("a.tar",), "/"), archive, onto, lambda p: not_found(p, "here", ""), lambda _: entries)
     return {path: entry.kind.name for path, entry in sorted(onto.entries.items())}
@@ -50,7 +50,7 @@ def unpacked(*entries: Entry, below: list[Entry]) -> dict[str, str]:
 
 def copied(*words: str, below: list[Entry] | None = None, source=SOURCE, **more) -> dict[str, tuple]:
     *sources, destination = words
-    onto = Growing(Layered(below) if below is not None else None)
+    onto = LayerBuilder(Layered(below) if below is not None else None)
     copy(Order(tuple(sources), destination, **more), source, onto, lambda p: not_found(p, "here", ""))
     return {path: (entry.kind.name, oct(entry.mode), entry.uid) for path, entry in sorted(onto.entries.items())}
 
@@ -118,7 +118,7 @@ def test_sources_cannot_leave_their_root():
 
 
 def test_owner_and_mode_are_set_on_everything_that_is_copied():
-    attributes = Attributes((7, 8), lambda entry: 0o640)
+    attributes = CopyAttributes((7, 8), lambda entry: 0o640)
 
     found = copied("d", "/new/e", attributes=attributes)
 
@@ -129,7 +129,7 @@ def test_owner_and_mode_are_set_on_everything_that_is_copied():
 
 def test_directories_on_the_way_take_the_mode_that_is_said_for_them():
     """K160: those of the source do not."""
-    mode = Attributes(mode=lambda _: 0o4600, folder_mode=0o600)
+    mode = CopyAttributes(mode=lambda _: 0o4600, folder_mode=0o600)
 
     assert ("DIRECTORY", "0o600", 0) == copied("a.txt", "/x/y/", attributes=mode)["x"]
     assert ("DIRECTORY", "0o600", 0) == copied("d", "/x", attributes=mode)["x"]
@@ -146,12 +146,12 @@ def test_several_directories_need_no_slash():
 def test_each_source_has_its_own_hard_links():
     """A file that is named twice is two files, names of one file in a directory stay one."""
     shared = BytesContent(b"x")
-    source = Layered([directory("d"), *(Entry(f"d/{name}", Kind.FILE, content=shared) for name in "ab")])
+    source = Layered([directory("d"), *(Entry(f"d/{name}", FileKind.FILE, content=shared) for name in "ab")])
 
     def links(*words: str) -> dict[str, str]:
-        onto = Growing(None)
+        onto = LayerBuilder(None)
         copy(Order(words, "/x/"), source, onto, lambda p: not_found(p, "here", ""))
-        return {entry.path: entry.link for entry in onto.sorted() if entry.kind is not Kind.DIRECTORY}
+        return {entry.path: entry.link for entry in onto.sorted() if entry.kind is not FileKind.DIRECTORY}
 
     assert {"x/a": "", "x/b": ""} == links("d/a", "d/b") == links("d/*")
     assert {"x/a": "", "x/b": "x/a"} == links("d")
@@ -159,7 +159,7 @@ def test_each_source_has_its_own_hard_links():
 
 def test_a_layer_names_the_directories_it_stands_in():
     """Engines that mount layers over each other take 0755 and root for those it does not name."""
-    onto = Growing(Layered([directory("tmp", 0o1777, 5), directory("tmp/in", 0o700), file("tmp/in/old")]))
+    onto = LayerBuilder(Layered([directory("tmp", 0o1777, 5), directory("tmp/in", 0o700), file("tmp/in/old")]))
 
     copy(Order(("a.txt",), "/tmp/in/"), SOURCE, onto, lambda p: not_found(p, "here", ""))
 
@@ -337,7 +337,7 @@ def added(*archives: list[Entry], to: str = "/x", below: list[Entry] | None = No
     """What ADD of archives makes: each path's kind, or the content of a file."""
     sources = [file(f"{number}.tar") for number, _ in enumerate(archives)]
     inside = {id(source.content): tuple(archive) for source, archive in zip(sources, archives, strict=True)}
-    onto = Growing(Layered(below) if below is not None else None)
+    onto = LayerBuilder(Layered(below) if below is not None else None)
     order = Order(tuple(source.path for source in sources), to)
     copy(order, Layered(sources), onto, KeyError, lambda content: inside[id(content)])
     return {

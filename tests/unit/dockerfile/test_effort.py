@@ -6,17 +6,17 @@ import pytest
 
 from ocitool.dockerfile.lint.engine import lint
 from ocitool.dockerfile.run.overrides import replaceable
-from ocitool.dockerfile.stages import Wanted, needed_stages
+from ocitool.dockerfile.stages import StageRequest, needed_stages
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.parse import parse
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 
 HOST = Platform("linux", "amd64")
-WANTED = Wanted(HOST, HOST)
+WANTED = StageRequest(HOST, HOST)
 
 
 def effort(function, *arguments) -> int:
@@ -62,14 +62,14 @@ def test_many_stages(make):
 
 
 def layers(number: int) -> list[list[Entry]]:
-    return [[Entry("d", Kind.DIRECTORY), Entry(f"d/{n}", Kind.FILE)] for n in range(number)]
+    return [[Entry("d", FileKind.DIRECTORY), Entry(f"d/{n}", FileKind.FILE)] for n in range(number)]
 
 
 def look_at_each(given: list[list[Entry]]) -> Layered:
     files = Layered(())
     for entries in given:
         files = Layered(entries, files)
-        assert Kind.FILE is files.kind_at(entries[-1].path)
+        assert FileKind.FILE is files.kind_at(entries[-1].path)
         assert files.kind_at("d/none") is None
     return files
 
@@ -86,7 +86,7 @@ def test_layers_that_nobody_looked_at():
     for entries in layers(3000):
         files = Layered(entries, files)
 
-    assert Kind.FILE is files.kind_at("d/0")
+    assert FileKind.FILE is files.kind_at("d/0")
 
 
 def rules(number: int) -> IgnoreRules:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.dockerfile.stages import Origin, Wanted, context_name, needed_stages
+from ocitool.dockerfile.stages import OriginKind, StageRequest, context_name, needed_stages
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.platform import Platform
@@ -13,7 +13,7 @@ AMD64 = Platform("linux", "amd64")
 
 
 def needed(text: str, platform: Platform = ARM64, **more: object):
-    return needed_stages(parse(text.encode(), "D"), Wanted(platform, AMD64, **more))
+    return needed_stages(parse(text.encode(), "D"), StageRequest(platform, AMD64, **more))
 
 
 def test_global_arguments_are_seen_by_from():
@@ -69,9 +69,12 @@ def test_where_copy_takes_files_from():
 
     sources = needed(text, contexts={"ctx": "."})[-1].sources
 
-    assert {"one": Origin.STAGE, "0": Origin.STAGE, "ctx": Origin.CONTEXT, "im:1": Origin.IMAGE} == {
-        name: ground.origin for name, ground in sources.items()
-    }
+    assert {
+        "one": OriginKind.STAGE,
+        "0": OriginKind.STAGE,
+        "ctx": OriginKind.CONTEXT,
+        "im:1": OriginKind.IMAGE,
+    } == {name: ground.origin for name, ground in sources.items()}
 
 
 def test_of_two_stages_of_one_name():
@@ -90,12 +93,12 @@ def test_a_context_stands_in_for_a_stage_on_the_platform_of_its_from():
     (found,) = needed(text, contexts={"x": "."})
     (target,) = needed(text, contexts={"x": "."}, target="x")
 
-    assert (Origin.CONTEXT, "x", AMD64) == (found.ground.origin, found.ground.name, found.ground.platform)
+    assert (OriginKind.CONTEXT, "x", AMD64) == (found.ground.origin, found.ground.name, found.ground.platform)
     assert found.ground == found.sources["x"] == target.ground
 
 
 def test_scratch_is_never_a_context():
-    assert Origin.SCRATCH is needed("FROM scratch\n", contexts={"scratch": "."})[0].ground.origin
+    assert OriginKind.SCRATCH is needed("FROM scratch\n", contexts={"scratch": "."})[0].ground.origin
 
 
 def test_triggers_of_a_stage_are_followed():
@@ -148,8 +151,8 @@ def test_a_context_stands_in_for_the_stage_of_its_name():
 
     assert [1, 2] == [one.stage.number for one in copied]
     assert {"BUILD": "build", "0": "build"} == {word: ground.name for word, ground in copied[0].sources.items()}
-    assert [(Origin.CONTEXT, "build")] == [(one.ground.origin, one.ground.name) for one in base]
-    assert [(Origin.CONTEXT, ())] == [(one.ground.origin, one.stage.body) for one in itself]
+    assert [(OriginKind.CONTEXT, "build")] == [(one.ground.origin, one.ground.name) for one in base]
+    assert [(OriginKind.CONTEXT, ())] == [(one.ground.origin, one.stage.body) for one in itself]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,7 @@ def test_every_spelling_of_a_name_means_its_context(written):
 
     (only,) = needed(text, contexts=contexts)
 
-    assert [(Origin.CONTEXT, "alpine")] * 2 == [
+    assert [(OriginKind.CONTEXT, "alpine")] * 2 == [
         (one.origin, one.name) for one in (only.ground, *only.sources.values())
     ]
-    assert Origin.IMAGE is needed("FROM alpine:3\n", contexts=contexts)[0].ground.origin
+    assert OriginKind.IMAGE is needed("FROM alpine:3\n", contexts=contexts)[0].ground.origin

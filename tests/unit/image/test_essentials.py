@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.errors import UsageError
 from ocitool.image.essentials import STANDARD, Accounts, check_user, extra_entries, parse_extras, with_user
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 
 BASE = Accounts("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh", "root:x:0:\napp:x:1000:\n")
 
@@ -25,7 +25,7 @@ def test_k175_the_ca_bundle_is_at_the_standard_path_with_fixed_attributes():
     """K175: mode 0644, owner 0:0, no time of this machine."""
     entry = by_path("ca-certificates")["etc/ssl/certs/ca-certificates.crt"]
 
-    assert (Kind.FILE, 0o644, 0, 0, None) == (entry.kind, entry.mode, entry.uid, entry.gid, entry.mtime)
+    assert (FileKind.FILE, 0o644, 0, 0, None) == (entry.kind, entry.mode, entry.uid, entry.gid, entry.mtime)
     assert text(entry).count("-----BEGIN CERTIFICATE-----") > 50
 
 
@@ -36,13 +36,13 @@ def test_k176_zoneinfo_holds_zones_and_no_python():
     assert b"TZif" == next(entries["usr/share/zoneinfo/Asia/Tokyo"].content.pieces())[:4]
     assert "usr/share/zoneinfo/UTC" in entries
     assert not [path for path in entries if path.endswith((".py", ".pyc")) or "__pycache__" in path]
-    assert {(Kind.FILE, 0o644, None)} == {(e.kind, e.mode, e.mtime) for e in entries.values()}
+    assert {(FileKind.FILE, 0o644, None)} == {(e.kind, e.mode, e.mtime) for e in entries.values()}
 
 
 def test_tmp_is_sticky():
     entry = by_path("tmp")["tmp"]
 
-    assert (Kind.DIRECTORY, 0o1777) == (entry.kind, entry.mode)
+    assert (FileKind.DIRECTORY, 0o1777) == (entry.kind, entry.mode)
 
 
 def test_what_the_base_has_is_left_alone():
@@ -63,7 +63,7 @@ def test_standard_accounts():
 def test_nonroot_has_a_home(user):
     home = by_path("passwd", user=user)["home/nonroot"]
 
-    assert (Kind.DIRECTORY, 0o755, 65532, 65532) == (home.kind, home.mode, home.uid, home.gid)
+    assert (FileKind.DIRECTORY, 0o755, 65532, 65532) == (home.kind, home.mode, home.uid, home.gid)
 
 
 def test_a_new_user_gets_an_account_and_a_home():

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from ocitool.index.entries import Entry
-from ocitool.index.sources import Source
+from ocitool.index.entries import IndexEntry
+from ocitool.index.sources import MemberSource
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -26,7 +26,7 @@ class Maker:
         if platform:
             named = Platform(*platform.split("/")) if "(" not in platform else Platform.parse(platform)
         digest = Digest.of(text.encode())
-        return Entry.of(Descriptor(family.manifest, digest, 7, named, annotations=annotations))
+        return IndexEntry.of(Descriptor(family.manifest, digest, 7, named, annotations=annotations))
 
     @classmethod
     def attestation(cls, text, of):
@@ -78,7 +78,7 @@ class Repository(MemoryStore):
         return document
 
     def source(self, name, platform=""):
-        return Source(self, name, Platform.parse(platform) if platform else None, f"app:{name}")
+        return MemberSource(self, name, Platform.parse(platform) if platform else None, f"app:{name}")
 
     def platform_image(self, tag, platform, family=Family.OCI):
         """An image of a platform, whose config says just that."""

@@ -8,7 +8,7 @@ from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.referrers import read_fallback
-from ocitool.index.copy_plans import Wish, plan_copy, plan_copy_tags
+from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -43,7 +43,7 @@ def copied(repository, tmp_path):
     """`copied(target, wish)`: tag 1 copied to tag 1 of a target."""
 
     def run(target, *, tags=("1",), name="1", **wish):
-        plan = plan_copy(repository, name, target, tags, Wish(**wish), scope=Scope())
+        plan = plan_copy(repository, name, target, tags, CopyOptions(**wish), scope=Scope())
         return plan, apply(plan, target, Journal(tmp_path / "changes"), Scope())
 
     return run
@@ -113,7 +113,7 @@ def test_artifact_has_no_platforms(repository, other_repository, copied):
 
 def test_smaller_index_can_be_copied_to_its_digest(repository, published, other_repository, copied):
     """K062: the digest has to be that of the smaller index."""
-    plan = plan_copy(repository, "1", other_repository, ["x"], Wish(platforms=(ARM,)), scope=Scope())
+    plan = plan_copy(repository, "1", other_repository, ["x"], CopyOptions(platforms=(ARM,)), scope=Scope())
     digest = plan.result.digest
 
     copied(other_repository, platforms=(ARM,), tags=(str(digest),))
@@ -211,7 +211,7 @@ class TestReferrers:
 def test_all_tags(repository, published, other_repository, tmp_path):
     repository.platform_image("other", "linux/amd64")
 
-    plan = plan_copy_tags(repository, other_repository, Wish(), scope=Scope())
+    plan = plan_copy_tags(repository, other_repository, CopyOptions(), scope=Scope())
     apply(plan, other_repository, Journal(tmp_path / "changes"), Scope())
 
     assert ["1", "other"] == list(other_repository.tags())
@@ -219,4 +219,4 @@ def test_all_tags(repository, published, other_repository, tmp_path):
 
 def test_all_tags_of_nothing(repository, other_repository):
     with pytest.raises(NotFound, match="no tags"):
-        plan_copy_tags(repository, other_repository, Wish(), scope=Scope())
+        plan_copy_tags(repository, other_repository, CopyOptions(), scope=Scope())

@@ -6,7 +6,7 @@ from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.index.drafts import Draft, DraftMember, Drafts, draw, plan_push
-from ocitool.index.edit import Marks
+from ocitool.index.edit import EntryChanges
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
@@ -39,7 +39,7 @@ def drawn(repository, draft):
 
 
 def test_saved_draft_is_read_back_equal(drafts):
-    marks = Marks(variant="v8", os_version="10", os_features=("a", "b"))
+    marks = EntryChanges(variant="v8", os_version="10", os_features=("a", "b"))
     draft = Draft(LIST, (DraftMember("reg.test/app:a", Digest.of(b"1"), marks), DraftMember("b", Digest.of(b"2"))))
 
     drafts.save(draft)
@@ -67,18 +67,18 @@ def test_damaged_draft_is_an_error_that_says_what_to_do(drafts, text):
 def test_marks_add_up():
     draft = Draft(LIST, (DraftMember("a", Digest.of(b"1")),))
 
-    twice = draft.annotated("a", Marks(variant="v6")).annotated("a", Marks(os="linux"))
+    twice = draft.annotated("a", EntryChanges(variant="v6")).annotated("a", EntryChanges(os="linux"))
 
-    assert Marks(os="linux", variant="v6") == twice.members[0].marks
+    assert EntryChanges(os="linux", variant="v6") == twice.members[0].marks
 
 
 def test_marks_on_a_stranger_are_refused_in_docker_s_words():
     with pytest.raises(NotFound, match="does not exist in"):
-        Draft(LIST).annotated("reg.test/app:x", Marks(variant="v6"))
+        Draft(LIST).annotated("reg.test/app:x", EntryChanges(variant="v6"))
 
 
 def test_member_named_again_is_asked_anew():
-    draft = Draft(LIST, (DraftMember("a", Digest.of(b"1"), Marks(variant="v6")),))
+    draft = Draft(LIST, (DraftMember("a", Digest.of(b"1"), EntryChanges(variant="v6")),))
 
     assert (DraftMember("a", Digest.of(b"2")),) == draft.with_members([DraftMember("a", Digest.of(b"2"))]).members
 
@@ -122,7 +122,7 @@ class TestDraw:
 
     def test_marks_are_laid_over_what_the_image_says(self, repository, images):
         _, draft = images
-        draft = draft.annotated("reg.test/app:a-arm", Marks(variant="v6", os_features=("x",)))
+        draft = draft.annotated("reg.test/app:a-arm", EntryChanges(variant="v6", os_features=("x",)))
 
         entry = view(drawn(repository, draft).document).entries[1]
 
@@ -135,7 +135,7 @@ class TestDraw:
     def test_words_are_what_the_user_said(self, repository, images):
         """In the order of the draft, with a platform only where one was set."""
         _, draft = images
-        draft = draft.annotated("reg.test/app:a-arm", Marks(variant="v6"))
+        draft = draft.annotated("reg.test/app:a-arm", EntryChanges(variant="v6"))
 
         assert (
             ("reg.test/app:b-arm64", None),
@@ -158,7 +158,7 @@ class TestDraw:
         made, _ = images
         index = compose.index(Family.DOCKER, [Descriptor(d.media_type, d.digest, d.size) for d in made.values()])
         repository.put_manifest(index, "all")
-        draft = Draft(LIST, (DraftMember("reg.test/app:all", index.digest, Marks(variant="v8")),))
+        draft = Draft(LIST, (DraftMember("reg.test/app:all", index.digest, EntryChanges(variant="v8")),))
 
         with pytest.raises(UsageError, match="index of 3 images"):
             drawn(repository, draft)

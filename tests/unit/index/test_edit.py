@@ -6,8 +6,8 @@ import pytest
 
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.index import edit
-from ocitool.index.edit import Marks
-from ocitool.index.entries import Entry, Selector
+from ocitool.index.edit import EntryChanges
+from ocitool.index.entries import IndexEntry, Selector
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -125,7 +125,7 @@ class TestUpsert:
     def test_unknown_keys_of_an_entry_are_written(self, make):
         """K019: what the source says about an entry is kept, also what we do not know."""
         tree = make.entry("1", "linux/amd64").tree | {"org.example": {"x": [1, 2.50]}}
-        new = Entry(Descriptor.from_tree(tree), tree)
+        new = IndexEntry(Descriptor.from_tree(tree), tree)
 
         after = edit.upsert(make.index(), [new])
 
@@ -246,14 +246,14 @@ class TestAnnotate:
         amd, arm = make.entry("1", "linux/amd64"), make.entry("2", "linux/arm")
         index = make.index(amd, arm)
 
-        after = edit.annotate(index, select("linux/arm"), Marks(variant="v6"))
+        after = edit.annotate(index, select("linux/arm"), EntryChanges(variant="v6"))
 
         assert ["linux/amd64", "linux/arm/v6"] == platforms(after)
         assert json.dumps(amd.tree, indent=2).replace("\n", "\n    ").encode() in after.raw
 
     def test_every_field_docker_knows(self, make):
         index = make.index(make.entry("1", "linux/amd64"))
-        marks = Marks("windows", "arm64", "v8", "10.0.1", ("win32k",), ("sse4",))
+        marks = EntryChanges("windows", "arm64", "v8", "10.0.1", ("win32k",), ("sse4",))
 
         after = edit.annotate(index, select("linux/amd64"), marks)
 
@@ -267,7 +267,7 @@ class TestAnnotate:
 
         index = view(make.index(make.entry("1", "linux/arm/v7")).document.edit(mark))
 
-        after = edit.annotate(index, select("linux/arm"), Marks(variant="v6"))
+        after = edit.annotate(index, select("linux/arm"), EntryChanges(variant="v6"))
 
         assert {"architecture": "arm", "os": "linux", "variant": "v6", "org.example": 1} == after.tree()[
             "manifests"
@@ -275,7 +275,7 @@ class TestAnnotate:
 
     def test_empty_variant_removes_it(self, make):
         after = edit.annotate(
-            make.index(make.entry("1", "linux/arm64/v8")), select("linux/arm64"), Marks(variant="")
+            make.index(make.entry("1", "linux/arm64/v8")), select("linux/arm64"), EntryChanges(variant="")
         )
 
         assert {"architecture": "arm64", "os": "linux"} == after.tree()["manifests"][0]["platform"]
@@ -283,7 +283,7 @@ class TestAnnotate:
     def test_annotation_of_a_member(self, make):
         index = make.index(make.entry("1", "linux/amd64", a="1", b="2"))
 
-        after = edit.annotate(index, select("linux/amd64"), Marks(annotations={"a": None, "c": "3"}))
+        after = edit.annotate(index, select("linux/amd64"), EntryChanges(annotations={"a": None, "c": "3"}))
 
         assert {"b": "2", "c": "3"} == dict(view(after).entries[0].annotations)
 
@@ -291,27 +291,29 @@ class TestAnnotate:
         index = make.index(make.entry("1", "linux/arm/v6"), make.entry("2", "linux/arm/v7"))
 
         with pytest.raises(UsageError, match="same platform"):
-            edit.annotate(index, select("linux/arm/v6"), Marks(variant="v7"))
+            edit.annotate(index, select("linux/arm/v6"), EntryChanges(variant="v7"))
 
     def test_variants_are_named_by_digest(self, make):
         """K004: two entries for linux/arm become told apart by what the user says."""
         one, two = make.entry("1", "linux/arm"), make.entry("2", "linux/arm")
 
-        after = edit.annotate(make.index(one, two), select(digests=[one.digest]), Marks(variant="v6"))
+        after = edit.annotate(make.index(one, two), select(digests=[one.digest]), EntryChanges(variant="v6"))
 
         assert ["linux/arm/v6", "linux/arm"] == platforms(after)
 
     def test_existing_duplicates_do_not_stand_in_the_way_of_an_annotation(self, make):
         one, two = make.entry("1", "linux/amd64"), make.entry("2", "linux/amd64")
 
-        after = edit.annotate(make.index(one, two), select(digests=[one.digest]), Marks(annotations={"a": "b"}))
+        after = edit.annotate(
+            make.index(one, two), select(digests=[one.digest]), EntryChanges(annotations={"a": "b"})
+        )
 
         assert {"a": "b"} == dict(view(after).entries[0].annotations)
 
     def test_unknown_architecture_is_refused(self, make):
         with pytest.raises(UsageError):
             edit.annotate(
-                make.index(make.entry("1", "linux/amd64")), select("linux/amd64"), Marks(architecture="x64")
+                make.index(make.entry("1", "linux/amd64")), select("linux/amd64"), EntryChanges(architecture="x64")
             )
 
     def test_annotation_on_a_docker_list_is_refused(self, make):
@@ -319,7 +321,7 @@ class TestAnnotate:
         index = make.index(make.entry("1", "linux/amd64", family=Family.DOCKER), family=Family.DOCKER)
 
         with pytest.raises(UsageError) as member:
-            edit.annotate(index, select("linux/amd64"), Marks(annotations={"a": "b"}))
+            edit.annotate(index, select("linux/amd64"), EntryChanges(annotations={"a": "b"}))
         with pytest.raises(UsageError) as own:
             edit.annotate_index(index, {"a": "b"})
 
@@ -334,7 +336,7 @@ class TestAnnotate:
         index = make.index(make.entry("1", "linux/amd64", a="1"), a="1")
 
         after = edit.annotate_index(
-            view(edit.annotate(index, select("linux/amd64"), Marks(annotations={"a": None}))), {"a": None}
+            view(edit.annotate(index, select("linux/amd64"), EntryChanges(annotations={"a": None}))), {"a": None}
         )
 
         assert b"annotations" not in after.raw
@@ -343,7 +345,7 @@ class TestAnnotate:
         index = make.index(make.entry("1", "linux/amd64"), a="1")
 
         assert index.document is edit.annotate_index(index, {"a": "1", "x": None})
-        assert index.document is edit.annotate(index, select("linux/amd64"), Marks(os="linux", variant=""))
+        assert index.document is edit.annotate(index, select("linux/amd64"), EntryChanges(os="linux", variant=""))
 
 
 class TestOrder:
@@ -384,7 +386,7 @@ class TestOrder:
 
 class TestFlatten:
     def inner(self, make, index):
-        return Entry.of(Descriptor.of(index.document))
+        return IndexEntry.of(Descriptor.of(index.document))
 
     def test_one_level_is_left(self, make):
         """K020: index of indexes becomes one level, attestations behind the images."""
@@ -432,7 +434,7 @@ def test_thousand_members_are_edited_in_one_pass(make):
     entries = [make.entry(str(n), f"windows(10.0.{n}.1)/amd64") for n in range(1000)]
     index = make.index(*entries)
 
-    after = edit.annotate(index, select(digests=[entries[500].digest]), Marks(annotations={"a": "b"}))
+    after = edit.annotate(index, select(digests=[entries[500].digest]), EntryChanges(annotations={"a": "b"}))
 
     old, new = index.document.raw.split(b"\n    {\n"), after.raw.split(b"\n    {\n")
     assert [501] == [n for n, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]

@@ -7,8 +7,8 @@ from ocitool.change.journal import Journal
 from ocitool.errors import NotFound, UsageError
 from ocitool.graph.convert import Losses
 from ocitool.index import edit
-from ocitool.index.plans import Request, plan_add, plan_convert, plan_create, plan_edit, plan_flatten, plan_tag
-from ocitool.index.sources import Source
+from ocitool.index.plans import IndexRequest, plan_add, plan_convert, plan_create, plan_edit, plan_flatten, plan_tag
+from ocitool.index.sources import MemberSource
 from ocitool.model import compose, mediatype
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
@@ -19,7 +19,7 @@ from ocitool.tasks import Scope
 @pytest.fixture
 def create(repository):
     def run(*sources, tags=("1",), **options):
-        return plan_create(repository, tags, Request(sources, **options), scope=Scope())
+        return plan_create(repository, tags, IndexRequest(sources, **options), scope=Scope())
 
     return run
 
@@ -95,7 +95,7 @@ class TestCreate:
     def test_children_elsewhere_are_brought_first(self, repository, other_repository, create, carry_out):
         """K035: blobs and the child by digest into the target, then the index."""
         child = other_repository.platform_image("a", "linux/amd64")
-        plan = create(Source(other_repository, "a"))
+        plan = create(MemberSource(other_repository, "a"))
 
         carry_out(plan)
 
@@ -106,7 +106,7 @@ class TestCreate:
     def test_converted_child_from_elsewhere_finds_its_blobs(self, repository, other_repository, create, carry_out):
         child = other_repository.platform_image("a", "linux/amd64", Family.DOCKER)
 
-        carry_out(create(Source(other_repository, "a"), family=Family.OCI))
+        carry_out(create(MemberSource(other_repository, "a"), family=Family.OCI))
 
         [entry] = view(repository.get_manifest("1")).entries
         assert view(child).config.digest == view(repository.get_manifest(str(entry.digest))).config.digest
@@ -281,7 +281,7 @@ class TestEdits:
         """K001, K017: one step, the other entry untouched."""
         new = repository.image("new", {"os": "linux", "architecture": "arm64", "author": "me"})
 
-        carry_out(plan_add(repository, "1", Request((repository.source("new"),)), scope=Scope()))
+        carry_out(plan_add(repository, "1", IndexRequest((repository.source("new"),)), scope=Scope()))
 
         old, now = view(published).entries, view(repository.get_manifest("1")).entries
         assert [old[0], new.digest] == [now[0], now[1].digest]
@@ -292,8 +292,8 @@ class TestEdits:
         source = repository.source("docker")
 
         with pytest.raises(UsageError, match="refuse"):
-            plan_add(repository, "1", Request((source,)), scope=Scope())
-        plan = plan_add(repository, "1", Request((source,), family=Family.OCI), scope=Scope())
+            plan_add(repository, "1", IndexRequest((source,)), scope=Scope())
+        plan = plan_add(repository, "1", IndexRequest((source,), family=Family.OCI), scope=Scope())
 
         assert ["put-manifest", "tag"] == kinds(plan)
 

@@ -4,7 +4,7 @@ import socket
 import pytest
 
 from ocitool.errors import LocalIOError, NotFound, UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import CopyRule, FileContent, expand, parse_copy, scan
 
@@ -92,7 +92,9 @@ def test_names_of_one_file_share_their_content(tmp_path):
 def test_empty_directories_are_kept(tmp_path):
     (tmp_path / "empty/inner").mkdir(parents=True)
 
-    assert [("empty", Kind.DIRECTORY, "0o755"), ("empty/inner", Kind.DIRECTORY, "0o755")] == found(scan(tmp_path))
+    assert [("empty", FileKind.DIRECTORY, "0o755"), ("empty/inner", FileKind.DIRECTORY, "0o755")] == found(
+        scan(tmp_path)
+    )
 
 
 def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path):

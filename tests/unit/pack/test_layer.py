@@ -9,7 +9,7 @@ import pytest
 from ocitool.codec.codecs import parse_codec
 from ocitool.errors import LocalIOError, Unsupported
 from ocitool.model.digest import Digest
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.mediatype import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Family
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import BytesContent, Entry, FileContent
@@ -48,7 +48,7 @@ class Counted:
 
 
 def entry(content) -> Entry:
-    return Entry("bin/app", Kind.FILE, 0o755, content=content)
+    return Entry("bin/app", FileKind.FILE, 0o755, content=content)
 
 
 def pack(entries, store, memo=None, codec=GZIP, width=1):
@@ -165,7 +165,7 @@ def test_a_file_with_another_stamp_is_read(change):
 
 def test_contents_in_memory_count_beside_files():
     store, memo, same = MemoryStore(), Memo(), stamped(b"program")
-    other = [Entry("etc/passwd", Kind.FILE, content=BytesContent(text)) for text in (b"one", b"two")]
+    other = [Entry("etc/passwd", FileKind.FILE, content=BytesContent(text)) for text in (b"one", b"two")]
     first = pack([entry(same), other[0]], store, memo)
 
     assert first.diff_id != pack([entry(same), other[1]], store, memo).diff_id

@@ -1,7 +1,7 @@
 import pytest
 
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.placing import place
 from ocitool.rootfs.tree import Listed, Node, Tree
@@ -13,11 +13,11 @@ def tree(**links_and_kinds: object) -> Tree:
     for name, what in links_and_kinds.items():
         path = name.replace("_", "/")
         if isinstance(what, int):
-            listing.append(Listed(path, Node(Kind.DIRECTORY, what)))
+            listing.append(Listed(path, Node(FileKind.DIRECTORY, what)))
         elif isinstance(what, str):
-            listing.append(Listed(path, Node(Kind.SYMLINK, 0o777, link=what)))
+            listing.append(Listed(path, Node(FileKind.SYMLINK, 0o777, link=what)))
         else:
-            listing.append(Listed(path, Node(Kind.FILE, 0o644)))
+            listing.append(Listed(path, Node(FileKind.FILE, 0o644)))
     return Tree([listing])
 
 
@@ -25,7 +25,7 @@ USR_MERGED = tree(usr=0o755, usr_bin=0o755, bin="usr/bin", tmp=0o1777, etc=0o755
 
 
 def file(path: str, data: bytes = b"x") -> Entry:
-    return Entry(path, Kind.FILE, 0o755, content=BytesContent(data))
+    return Entry(path, FileKind.FILE, 0o755, content=BytesContent(data))
 
 
 def paths(entries: tuple[Entry, ...]) -> list[str]:
@@ -42,23 +42,23 @@ def test_missing_parents_are_added_once():
 
 def test_a_link_of_the_base_is_followed_and_never_replaced():
     """An entry `bin/` over `bin -> usr/bin` destroys the image."""
-    placed = place([Entry("bin", Kind.DIRECTORY, 0o755), file("bin/app")], USR_MERGED)
+    placed = place([Entry("bin", FileKind.DIRECTORY, 0o755), file("bin/app")], USR_MERGED)
 
     assert ["usr", "usr/bin", "usr/bin/app"] == paths(placed)
 
 
 def test_a_directory_of_the_base_keeps_its_mode():
     """K161: an entry of 0700 for /tmp would take its 1777 away, and so would none in podman's overlay."""
-    base = Tree([[Listed("tmp", Node(Kind.DIRECTORY, 0o1777, 3, 4, mtime=5, xattrs=(("user.a", b"b"),)))]])
+    base = Tree([[Listed("tmp", Node(FileKind.DIRECTORY, 0o1777, 3, 4, mtime=5, xattrs=(("user.a", b"b"),)))]])
 
-    placed = place([Entry("tmp", Kind.DIRECTORY, 0o700), file("tmp/data")], base)
+    placed = place([Entry("tmp", FileKind.DIRECTORY, 0o700), file("tmp/data")], base)
 
-    assert Entry("tmp", Kind.DIRECTORY, 0o1777, 3, 4, xattrs=(("user.a", b"b"),)) == placed[0]
+    assert Entry("tmp", FileKind.DIRECTORY, 0o1777, 3, 4, xattrs=(("user.a", b"b"),)) == placed[0]
     assert ["tmp", "tmp/data"] == paths(placed)
 
 
 def test_a_directory_of_the_base_is_not_written_without_need():
-    assert () == place([Entry("tmp", Kind.DIRECTORY, 0o700)], USR_MERGED)
+    assert () == place([Entry("tmp", FileKind.DIRECTORY, 0o700)], USR_MERGED)
 
 
 def test_absolute_and_climbing_links_stay_inside():
@@ -103,13 +103,13 @@ def test_the_order_is_bytewise_and_parents_come_first():
 
 def test_names_of_one_content_become_hard_links():
     content = BytesContent(b"data")
-    placed = place([Entry(name, Kind.FILE, 0o644, content=content) for name in ("b", "a")], None)
+    placed = place([Entry(name, FileKind.FILE, 0o644, content=content) for name in ("b", "a")], None)
 
-    assert [("a", Kind.FILE, ""), ("b", Kind.HARDLINK, "a")] == [(e.path, e.kind, e.link) for e in placed]
+    assert [("a", FileKind.FILE, ""), ("b", FileKind.HARDLINK, "a")] == [(e.path, e.kind, e.link) for e in placed]
 
 
 def test_a_hard_link_follows_its_target_through_the_base():
-    placed = place([file("bin/a"), Entry("bin/b", Kind.HARDLINK, link="bin/a")], USR_MERGED)
+    placed = place([file("bin/a"), Entry("bin/b", FileKind.HARDLINK, link="bin/a")], USR_MERGED)
 
     assert [("usr/bin/a", ""), ("usr/bin/b", "usr/bin/a")] == [(e.path, e.link) for e in placed[2:]]
 
@@ -117,7 +117,7 @@ def test_a_hard_link_follows_its_target_through_the_base():
 def test_a_directory_goes_where_a_dangling_link_leads():
     base = tree(d="b/c")
 
-    assert ["b", "b/c", "b/c/f"] == paths(place([Entry("d", Kind.DIRECTORY, 0o755), file("d/f")], base))
+    assert ["b", "b/c", "b/c/f"] == paths(place([Entry("d", FileKind.DIRECTORY, 0o755), file("d/f")], base))
 
 
 def test_a_link_that_was_followed_cannot_become_a_file():
@@ -127,14 +127,14 @@ def test_a_link_that_was_followed_cannot_become_a_file():
 
 
 def test_a_link_may_be_placed_over_the_same_link():
-    placed = place([file("bin/app"), Entry("bin", Kind.SYMLINK, 0o777, link="usr/bin")], USR_MERGED)
+    placed = place([file("bin/app"), Entry("bin", FileKind.SYMLINK, 0o777, link="usr/bin")], USR_MERGED)
 
     assert ["bin", "usr", "usr/bin", "usr/bin/app"] == paths(placed)
 
 
 def test_the_last_of_two_links_wins():
     """K145"""
-    links = [Entry("bin", Kind.SYMLINK, 0o777, link=target) for target in ("one", "two")]
+    links = [Entry("bin", FileKind.SYMLINK, 0o777, link=target) for target in ("one", "two")]
 
     assert ["two"] == [entry.link for entry in place(links, None)]
     assert ["two"] == [entry.link for entry in place(links, USR_MERGED)]

@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import parse_epoch, tar_stream
 from ocitool.rootfs.reader import read_members
@@ -31,23 +31,23 @@ def name_of(length: int) -> str:
 @pytest.mark.parametrize("length", LENGTHS)
 def test_names_of_any_length_come_back(length):
     """K133: ustar holds 100 bytes, 255 with a prefix; beyond that a pax record carries the name."""
-    entry = Entry(name_of(length), Kind.FILE, content=BytesContent(b"x"))
+    entry = Entry(name_of(length), FileKind.FILE, content=BytesContent(b"x"))
 
     assert [entry.path] == [member.name for member in members(packed(entry))]
 
 
 def test_short_names_have_no_extension_header():
-    assert 512 * 4 == len(packed(Entry("bin/app", Kind.FILE, content=BytesContent(b"x"))))
+    assert 512 * 4 == len(packed(Entry("bin/app", FileKind.FILE, content=BytesContent(b"x"))))
 
 
 def test_a_name_beyond_ascii_comes_back():
     path = "usr/share/" + "é" * 60
 
-    assert [path] == [member.name for member in members(packed(Entry(path, Kind.DIRECTORY, 0o755)))]
+    assert [path] == [member.name for member in members(packed(Entry(path, FileKind.DIRECTORY, 0o755)))]
 
 
 @pytest.mark.parametrize("length", [100, 101, 250])
-@pytest.mark.parametrize("kind", [Kind.SYMLINK, Kind.HARDLINK])
+@pytest.mark.parametrize("kind", [FileKind.SYMLINK, FileKind.HARDLINK])
 def test_link_targets_of_any_length_come_back(kind, length):
     """K134"""
     target = name_of(length)
@@ -59,7 +59,7 @@ def test_link_targets_of_any_length_come_back(kind, length):
 
 def test_large_owners_are_kept():
     """K136: ids above 2097151 do not fit ustar."""
-    entry = Entry("f", Kind.FILE, uid=3_000_000, gid=1_000_240_000)
+    entry = Entry("f", FileKind.FILE, uid=3_000_000, gid=1_000_240_000)
 
     (member,) = members(packed(entry))
     assert (3_000_000, 1_000_240_000) == (member.uid, member.gid)
@@ -69,13 +69,13 @@ def test_large_owners_are_kept():
 @pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o1777, 0o644, 0])
 def test_special_mode_bits_are_kept(mode):
     """K157"""
-    assert [mode] == [member.mode for member in members(packed(Entry("f", Kind.FILE, mode)))]
+    assert [mode] == [member.mode for member in members(packed(Entry("f", FileKind.FILE, mode)))]
 
 
 def test_extended_attributes_keep_their_bytes():
     """K139: a file capability is binary."""
     value = bytes.fromhex("0100000200200000000000000000000000000000") + b"\n=\xff"
-    entry = Entry("f", Kind.FILE, 0o755, xattrs=(("security.capability", value),))
+    entry = Entry("f", FileKind.FILE, 0o755, xattrs=(("security.capability", value),))
 
     (member,) = read_members([packed(entry)])
     assert (("security.capability", value),) == member.xattrs
@@ -83,7 +83,11 @@ def test_extended_attributes_keep_their_bytes():
 
 def test_no_time_is_later_than_the_epoch():
     """K142: what has a time of its own is clamped, what has none gets the epoch."""
-    entries = [Entry("a", Kind.FILE), Entry("b", Kind.FILE, mtime=5), Entry("c", Kind.FILE, mtime=2_000_000_000)]
+    entries = [
+        Entry("a", FileKind.FILE),
+        Entry("b", FileKind.FILE, mtime=5),
+        Entry("c", FileKind.FILE, mtime=2_000_000_000),
+    ]
 
     assert [1_000_000_000, 5, 1_000_000_000] == [m.mtime for m in members(packed(*entries, epoch=1_000_000_000))]
 
@@ -102,10 +106,10 @@ def test_a_good_epoch_is_seconds():
 def test_the_tar_has_golden_bytes():
     """Changing this changes the diff_id of every layer."""
     data = packed(
-        Entry("bin", Kind.DIRECTORY, 0o755),
-        Entry("bin/app", Kind.FILE, 0o755, content=BytesContent(b"#!/bin/sh\n")),
-        Entry("bin/link", Kind.SYMLINK, 0o777, link="app"),
-        Entry("etc/" + "n" * 200, Kind.FILE, uid=3_000_000),
+        Entry("bin", FileKind.DIRECTORY, 0o755),
+        Entry("bin/app", FileKind.FILE, 0o755, content=BytesContent(b"#!/bin/sh\n")),
+        Entry("bin/link", FileKind.SYMLINK, 0o777, link="app"),
+        Entry("etc/" + "n" * 200, FileKind.FILE, uid=3_000_000),
     )
 
     assert "0d10ba7381e937e3" == hashlib.sha256(data).hexdigest()[:16]
@@ -114,11 +118,11 @@ def test_the_tar_has_golden_bytes():
 @pytest.mark.parametrize("path", ["", "/abs", "a/../b", "./a", "a//b", "a/", "..", "a\0b", "x" * 5000])
 def test_paths_that_no_layer_can_carry_are_refused(path):
     with pytest.raises(UsageError):
-        Entry(path, Kind.FILE)
+        Entry(path, FileKind.FILE)
 
 
 @pytest.mark.parametrize("path", [".wh.config", "etc/.wh.", "a/.wh.dir/f", ".wh..wh..opq"])
 def test_a_file_that_would_be_read_as_a_deletion_is_refused(path):
     """K152"""
     with pytest.raises(UsageError, match=r"\.wh\."):
-        Entry(path, Kind.FILE, content=BytesContent(b"data"))
+        Entry(path, FileKind.FILE, content=BytesContent(b"data"))

@@ -5,13 +5,13 @@ import pytest
 
 from ocitool.errors import AuthError
 from ocitool.registry.auth import TokenAnswer
-from ocitool.registry.authorizer import Authorizer, Target
+from ocitool.registry.authorizer import Authorizer, RequestTarget
 from ocitool.registry.credentials import ANONYMOUS, Credentials
 from ocitool.registry.hosts import Access, Origin
 
 USER = Credentials("u", "hunter2", source="FILE")
-HOME = Target(Origin("https", "reg.test", 443), "reg.test", is_home=True)
-AWAY = Target(Origin("https", "evil.test", 443), "reg.test", is_home=False)
+HOME = RequestTarget(Origin("https", "reg.test", 443), "reg.test", is_home=True)
+AWAY = RequestTarget(Origin("https", "evil.test", 443), "reg.test", is_home=False)
 PULL, PUSH = ("repository:app:pull",), ("repository:app:pull,push",)
 BASIC = "Basic " + base64.b64encode(b"u:hunter2").decode()
 BEARER = 'Bearer realm="https://auth.test/t",service="r"'

@@ -1,7 +1,7 @@
 import pytest
 
 from ocitool.errors import MalformedDocument, UsageError
-from ocitool.registry.hostsconfig import Place, Redirections, find_trust, read_redirections
+from ocitool.registry.hostsconfig import Endpoint, Redirections, find_trust, read_redirections
 
 
 @pytest.fixture
@@ -63,21 +63,25 @@ TABLES = Redirections(
 @pytest.mark.parametrize(
     ("registry", "repository", "places"),
     [
-        ("other.test", "app", [Place("other.test", "app")]),
+        ("other.test", "app", [Endpoint("other.test", "app")]),
         (
             "docker.io",
             "library/bash",
-            [Place("mirror.test", "hub/library/bash", True), Place("docker.io", "library/bash")],
+            [Endpoint("mirror.test", "hub/library/bash", True), Endpoint("docker.io", "library/bash")],
         ),
-        ("reg.test", "team/x", [Place("new.test", "moved/x")]),
-        ("reg.test", "teams/x", [Place("reg.test", "teams/x")]),
-        ("a.corp.test", "x/y", [Place("cache.test", "x/y"), Place("a.corp.test", "x/y")]),
+        ("reg.test", "team/x", [Endpoint("new.test", "moved/x")]),
+        ("reg.test", "teams/x", [Endpoint("reg.test", "teams/x")]),
+        ("a.corp.test", "x/y", [Endpoint("cache.test", "x/y"), Endpoint("a.corp.test", "x/y")]),
         (
             "both.test",
             "x",
-            [Place("a.test", "x", by_tag=False), Place("b.test", "x", by_digest=False), Place("both.test", "x")],
+            [
+                Endpoint("a.test", "x", by_tag=False),
+                Endpoint("b.test", "x", by_digest=False),
+                Endpoint("both.test", "x"),
+            ],
         ),
-        ("pinned.test", "x", [Place("c.test", "x", by_tag=False), Place("pinned.test", "x")]),
+        ("pinned.test", "x", [Endpoint("c.test", "x", by_tag=False), Endpoint("pinned.test", "x")]),
     ],
 )
 def test_where_a_repository_is_read(registry, repository, places):
@@ -98,7 +102,7 @@ def test_drop_ins_replace_tables_of_the_same_prefix(tmp_path):
 
     found = read_redirections({"XDG_CONFIG_HOME": str(tmp_path)})
 
-    assert (Place("new.test", "x"),) == found.places("a.test", "x")
+    assert (Endpoint("new.test", "x"),) == found.places("a.test", "x")
 
 
 def test_a_file_that_is_not_toml_is_named(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from ocitool.registry.paging import next_page
-from ocitool.registry.request import Answer, healed
+from ocitool.registry.request import Response, healed
 
 HOME = "https://reg.test:8443"
 
@@ -36,7 +36,7 @@ def test_a_registry_behind_a_proxy_names_itself_wrongly(url, right):
 )
 def test_a_location_is_resolved_against_the_url_that_gave_it(location, url):
     """K094, K095"""
-    answer = Answer(202, {"location": location}, f"{HOME}/v2/app/blobs/uploads", HOME)
+    answer = Response(202, {"location": location}, f"{HOME}/v2/app/blobs/uploads", HOME)
 
     assert url == answer.location()
 
@@ -56,4 +56,4 @@ def test_a_location_is_resolved_against_the_url_that_gave_it(location, url):
 )
 def test_the_next_page_is_where_the_link_says(link, url):
     """K130"""
-    assert url == next_page(Answer(200, {"link": link}, f"{HOME}/v2/app/tags/list", HOME))
+    assert url == next_page(Response(200, {"link": link}, f"{HOME}/v2/app/tags/list", HOME))

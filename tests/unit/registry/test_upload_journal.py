@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from ocitool.model.digest import Digest
-from ocitool.registry.upload_journal import KEPT_S, Cut, Journal
+from ocitool.registry.upload_journal import KEPT_S, Cut, UploadJournal
 
 DIGEST = Digest.of(b"x")
 PLACE = "reg.test/app"
@@ -12,7 +12,7 @@ PLACE = "reg.test/app"
 
 @pytest.fixture
 def journal(tmp_path):
-    return Journal(tmp_path / "journal")
+    return UploadJournal(tmp_path / "journal")
 
 
 def note(journal, offset=7, size=100):
@@ -105,6 +105,6 @@ def test_entries_older_than_any_session_are_swept(journal, tmp_path):
 def test_a_folder_that_cannot_be_is_no_trouble(tmp_path):
     (tmp_path / "file").write_text("")
 
-    with Journal(tmp_path / "file" / "journal").entry(PLACE, DIGEST, 100) as entry:
+    with UploadJournal(tmp_path / "file" / "journal").entry(PLACE, DIGEST, 100) as entry:
         entry.note("https://reg.test/u", 8)
         assert entry.recall() is None

@@ -11,9 +11,9 @@ from ocitool.check.inspection import look
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
-from ocitool.repair.fallback import Origin, Refilled
+from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import plan_repair
-from ocitool.repair.work import Wishes
+from ocitool.repair.work import RepairOptions
 from ocitool.tasks import Scope
 from tests.fakes.sick import SLSA, Loose, Ward
 
@@ -25,9 +25,9 @@ def move(ward, tmp_path):
     """`move()`: the repair of 1 that takes attestations out; returns what is left. Nothing is found afterwards."""
 
     def call(**wishes):
-        refilled = Refilled(ward.store, wishes.get("sources", ()), "1")
+        refilled = FallbackReader(ward.store, wishes.get("sources", ()), "1")
         seen = look(refilled, "1", scope=Scope(), deep=lambda _: True)
-        done = plan_repair(seen, "1", Wishes(attestations_to_referrers=True, **wishes), refilled)
+        done = plan_repair(seen, "1", RepairOptions(attestations_to_referrers=True, **wishes), refilled)
         apply(done.plan, ward.store, Journal(tmp_path / "journal"), Scope())
         return list(done.left)
 
@@ -162,6 +162,6 @@ def test_one_of_an_image_that_comes_back_refers_to_it(ward, move, referrers):
     mirror.image("linux/arm64")
     ward.store.delete(dead["digest"])
 
-    assert [] == move(sources=(Origin(mirror.store, "1", "mirror"),))
+    assert [] == move(sources=(FallbackSource(mirror.store, "1", "mirror"),))
     assert [image["digest"], dead["digest"]] == digests(ward)
     assert [ARTIFACT] == [view(one).artifact_type for one in referrers(dead)]

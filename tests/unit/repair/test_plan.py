@@ -11,9 +11,9 @@ from ocitool.check.inspection import look
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
-from ocitool.repair.fallback import Origin, Refilled
+from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import plan_repair
-from ocitool.repair.work import Wishes
+from ocitool.repair.work import RepairOptions
 from ocitool.store.layout import LayoutStore
 from ocitool.tasks import Scope
 from tests.fakes.programs import Elf
@@ -30,9 +30,9 @@ def repair(ward, tmp_path):
     """`repair()`: carry the plan for 1 out; returns (what is left, rules that still speak)."""
 
     def call(**wishes):
-        refilled = Refilled(ward.store, wishes.get("sources", ()), "1")
+        refilled = FallbackReader(ward.store, wishes.get("sources", ()), "1")
         seen = look(refilled, "1", scope=Scope(), deep=lambda _: True)
-        done = plan_repair(seen, "1", Wishes(**wishes), refilled)
+        done = plan_repair(seen, "1", RepairOptions(**wishes), refilled)
         known = {finding.rule for finding in findings(look(ward.store, "1", scope=Scope(), deep=lambda _: True))}
         known |= {"--attestations-to-referrers", *(finding.rule for finding in findings(seen))}
         assert [] == [c.text() for c in done.plan.changes() if not c.why or not known.issuperset(c.why)]
@@ -296,7 +296,7 @@ def test_a_dead_child_is_brought_back(ward, repair, dead):
     mirror = Ward(Loose("mirror"))
     mirror.image("linux/arm64")
 
-    assert ([], []) == repair(sources=(Origin(mirror.store, "1", "mirror"),))
+    assert ([], []) == repair(sources=(FallbackSource(mirror.store, "1", "mirror"),))
     assert before == ward.store.head("1").digest
 
 
@@ -330,7 +330,7 @@ def test_a_lost_part_comes_back_with_its_own_size(ward, repair, part, is_whole):
         mirror.store.plant(ward.store.get_manifest(wrong["digest"]))
     del ward.store._blobs[Digest(part(mirror.store.get_manifest(right["digest"]).tree())["digest"])]
 
-    assert ([], []) == repair(sources=(Origin(mirror.store, "1", "mirror"),))
+    assert ([], []) == repair(sources=(FallbackSource(mirror.store, "1", "mirror"),))
     assert right["digest"] == entries(ward)[1].digest
 
 
@@ -341,7 +341,7 @@ def test_a_part_of_another_size_is_not_lost(ward, repair, tmp_path, part):
     ward.index(ward.image(), ward.image("linux/arm64", manifest=lambda tree: part(tree).update(size=9)))
     right = mirror.image("linux/arm64")
 
-    assert ([], []) == repair(sources=(Origin(mirror.store, "1", "mirror"),))
+    assert ([], []) == repair(sources=(FallbackSource(mirror.store, "1", "mirror"),))
     assert right["digest"] == entries(ward)[1].digest
 
 

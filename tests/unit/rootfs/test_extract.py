@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from ocitool.errors import MalformedDocument
-from ocitool.rootfs.extract import Part, contents, export_tar, export_together, write_tar
+from ocitool.rootfs.extract import ExportPart, contents, export_tar, export_together, write_tar
 from ocitool.rootfs.tree import read_tree
 from ocitool.tasks import Scope
 from tests.fakes.layers import stored, tar
@@ -139,7 +139,7 @@ def test_a_tar_that_breaks_off_leaves_no_file(tmp_path):
 def test_several_images_in_one_tar_stay_in_their_folders():
     store, manifest = stored(tar(("d/", ""), ("d/a", "one"), ("d/b", "= d/a"), ("l", "-> /d/a")))
     tree = read_tree(store, manifest, None, scope=Scope())
-    parts = (Part(manifest, tree, contents(tree), folder) for folder in ("x", "y"))
+    parts = (ExportPart(manifest, tree, contents(tree), folder) for folder in ("x", "y"))
 
     data = b"".join(export_together(store, parts, scope=Scope()))
 

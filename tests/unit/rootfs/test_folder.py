@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.errors import LocalIOError, MalformedDocument, UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.rootfs.extract import contents
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.tree import Listed, Node, Tree, read_tree
@@ -124,7 +124,7 @@ def test_links_keep_their_text_wherever_they_lead(tmp_path):
 
 
 def test_names_that_are_not_utf8_keep_their_bytes(tmp_path):
-    listing = [Listed("caf\udce9", Node(Kind.DIRECTORY, offset=0))]
+    listing = [Listed("caf\udce9", Node(FileKind.DIRECTORY, offset=0))]
     tree = Tree([listing])
     store, manifest = stored(tar())
 

@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from ocitool.errors import MalformedDocument
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.rootfs.reader import read_members
 
 
@@ -43,10 +43,10 @@ def test_members_of_every_format_are_read(form, cut):
     found = read(data, cut)
 
     assert [
-        ("usr/bin", Kind.DIRECTORY, 0o755),
-        ("usr/bin/app", Kind.FILE, 0o4755),
-        ("usr/bin/link", Kind.SYMLINK, 0o644),
-        ("usr/bin/hard", Kind.HARDLINK, 0o644),
+        ("usr/bin", FileKind.DIRECTORY, 0o755),
+        ("usr/bin/app", FileKind.FILE, 0o4755),
+        ("usr/bin/link", FileKind.SYMLINK, 0o644),
+        ("usr/bin/hard", FileKind.HARDLINK, 0o644),
     ] == [(m.path, m.kind, m.mode) for m in found]
     assert (10, 20, 99, 3) == (found[1].uid, found[1].gid, found[1].mtime, found[1].size)
     assert ("../../etc/x", "usr/bin/app") == (found[2].link, found[3].link)
@@ -236,7 +236,7 @@ def test_a_version_7_archive_is_read():
 
     found = read(bytes(folder + head) + bytes(1024))
 
-    assert [("d", Kind.DIRECTORY), ("d/x", Kind.FILE)] == [(member.path, member.kind) for member in found]
+    assert [("d", FileKind.DIRECTORY), ("d/x", FileKind.FILE)] == [(member.path, member.kind) for member in found]
 
 
 def test_a_sum_of_signed_bytes_is_right_too():

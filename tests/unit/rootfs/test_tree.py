@@ -3,13 +3,13 @@ import zstandard
 
 from ocitool.errors import MalformedDocument, NotFound
 from ocitool.model.digest import Digest
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.mediatype import OCI_LAYER_ZSTD
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.reader import read_members
-from ocitool.rootfs.tree import Limits, Listed, Tree, list_layer, read_file, read_tree
+from ocitool.rootfs.tree import Listed, Tree, TreeLimits, list_layer, read_file, read_tree
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
@@ -81,7 +81,7 @@ def test_a_file_over_a_directory_replaces_all_of_it():
 def test_a_directory_entry_replaces_a_link():
     tree = merged(tar(("usr/bin/", ""), ("bin", "-> usr/bin")), tar(("bin/", ""), ("bin/app", "")))
 
-    assert Kind.DIRECTORY is tree.kind_at("bin")
+    assert FileKind.DIRECTORY is tree.kind_at("bin")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_entry_goes_through_a_link_of_a_lower_layer():
     )
 
     assert ["bin", "root", "usr", "usr/bin", "usr/bin/app", "x"] == names(tree)
-    assert Kind.SYMLINK is tree.kind_at("bin")
+    assert FileKind.SYMLINK is tree.kind_at("bin")
 
 
 def test_an_entry_below_a_dangling_link_makes_what_the_link_names():
@@ -163,7 +163,7 @@ def test_a_deleted_directory_that_comes_back_holds_the_new_alone(order):
 def test_a_hard_link_to_a_lower_layer_is_a_file_of_its_own_layer():
     tree = merged(tar(("a", "data")), tar(("d/b", "= a"), ("d/.wh..wh..opq", "")))
 
-    assert (Kind.FILE, 0, 4) == (tree.get("d/b").kind, tree.get("d/b").layer, tree.get("d/b").size)
+    assert (FileKind.FILE, 0, 4) == (tree.get("d/b").kind, tree.get("d/b").layer, tree.get("d/b").size)
 
 
 def test_every_name_of_a_file_has_what_the_last_header_says():
@@ -181,7 +181,7 @@ def test_every_name_of_a_file_has_what_the_last_header_says():
     assert {(0o640, 9, 99, 4)} == {
         (node.mode, node.uid, node.mtime, node.size) for node in map(tree.get, ("f", "g", "h"))
     }
-    assert {(Kind.SYMLINK, "f", 5)} == {(node.kind, node.link, node.uid) for node in map(tree.get, ("s", "t"))}
+    assert {(FileKind.SYMLINK, "f", 5)} == {(node.kind, node.link, node.uid) for node in map(tree.get, ("s", "t"))}
 
 
 def test_a_link_of_another_layer_dresses_the_name_it_links_to():
@@ -207,7 +207,7 @@ def test_a_name_that_comes_again_is_a_file_of_its_own():
 
 
 def test_a_hard_link_to_nothing_stays_one():
-    assert Kind.HARDLINK is merged(tar(("b", "= a"))).kind_at("b")
+    assert FileKind.HARDLINK is merged(tar(("b", "= a"))).kind_at("b")
 
 
 @pytest.mark.parametrize("name", ["a/.wh...", "a/.wh..", ".wh..", ".wh..."])
@@ -232,10 +232,10 @@ def test_a_tree_has_a_limit():
     listing = [Listed.of(member) for member in read_members([tar(("d/" * 101, ""))])]
 
     with pytest.raises(MalformedDocument, match="100 files"):
-        Tree([listing], Limits(members=100))
+        Tree([listing], TreeLimits(members=100))
 
 
-@pytest.mark.parametrize("limits", [Limits(members=1), Limits(names=1000)])
+@pytest.mark.parametrize("limits", [TreeLimits(members=1), TreeLimits(names=1000)])
 def test_a_layer_has_limits(limits):
     store, manifest = stored(tar(("x" * 600, ""), ("y" * 600, "")))
 
@@ -250,7 +250,7 @@ def test_a_bomb_is_not_read_to_its_end():
     store.put_blob(layer, BytesSource(data))
 
     with pytest.raises(MalformedDocument, match="unpacks to more than"):
-        list_layer(store, layer, None, scope=Scope(), limits=Limits(tar=1_000_000))
+        list_layer(store, layer, None, scope=Scope(), limits=TreeLimits(tar=1_000_000))
 
 
 def test_a_file_is_read_through_links_and_from_the_layer_that_has_it():
@@ -298,12 +298,17 @@ def test_a_layer_is_listed_once():
     data = b"".join(
         tar_stream(
             [
-                Entry("usr", Kind.DIRECTORY, 0o755),
+                Entry("usr", FileKind.DIRECTORY, 0o755),
                 Entry(
-                    "usr/cap", Kind.FILE, 0o4755, uid=7, content=BytesContent(b"x"), xattrs=(("user.a", b"\0\xff"),)
+                    "usr/cap",
+                    FileKind.FILE,
+                    0o4755,
+                    uid=7,
+                    content=BytesContent(b"x"),
+                    xattrs=(("user.a", b"\0\xff"),),
                 ),
-                Entry("usr/dev", Kind.CHAR, 0o600, device=(1, 3)),
-                Entry("usr/link", Kind.SYMLINK, 0o777, link="cap"),
+                Entry("usr/dev", FileKind.CHAR, 0o600, device=(1, 3)),
+                Entry("usr/link", FileKind.SYMLINK, 0o777, link="cap"),
             ],
             0,
         )

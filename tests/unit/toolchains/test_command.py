@@ -7,7 +7,7 @@ import pytest
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import Program, Target
-from ocitool.toolchains.command import Command, CommandOptions, command_environ, find_command
+from ocitool.toolchains.command import CommandOptions, CommandToolchain, command_environ, find_command
 
 TARGET = Target(Program("app"), Platform.parse("linux/arm/v6"), Path("/src"), Path("/work/linux-arm-v6/app"))
 
@@ -15,7 +15,7 @@ TARGET = Target(Program("app"), Platform.parse("linux/arm/v6"), Path("/src"), Pa
 def test_target_is_in_environment_and_placeholders():
     options = CommandOptions(("make", "{os}/{arch}{variant}", "-o", "{output}"), env=(("V", "1"), ("GOARM", "7")))
 
-    job = Command(options, "/bin/make", (("PATH", "/bin"),)).plan(TARGET)
+    job = CommandToolchain(options, "/bin/make", (("PATH", "/bin"),)).plan(TARGET)
 
     assert ("/bin/make", "linux/armv6", "-o", "/work/linux-arm-v6/app") == job.argv
     assert {
@@ -29,9 +29,9 @@ def test_target_is_in_environment_and_placeholders():
 
 
 def test_a_named_output_is_the_projects_own():
-    job = Command(CommandOptions(("make",), "out/{os}-{arch}{variant}/app", is_parallel=True), "/bin/make").plan(
-        TARGET
-    )
+    job = CommandToolchain(
+        CommandOptions(("make",), "out/{os}-{arch}{variant}/app", is_parallel=True), "/bin/make"
+    ).plan(TARGET)
 
     assert ((Path("/src/out/linux-armv6/app"),), False, False) == (job.outputs, job.is_fresh, job.is_exclusive)
     assert "/src/out/linux-armv6/app" == job.env["OCITOOL_OUTPUT"]
@@ -40,18 +40,18 @@ def test_a_named_output_is_the_projects_own():
 @pytest.mark.parametrize("output", ["/abs/app", "../app", "a/../../b", "."])
 def test_outputs_stand_in_the_project(output):
     with pytest.raises(UsageError, match="stands in the project"):
-        Command(CommandOptions(("make",), output), "/bin/make").plan(TARGET)
+        CommandToolchain(CommandOptions(("make",), output), "/bin/make").plan(TARGET)
 
 
 def test_platforms_that_go_does_not_know_have_no_go_variables():
     target = Target(Program("app"), Platform("linux", "sparc64"), Path("/src"), Path("/work/app"))
 
-    assert "GOOS" not in Command(CommandOptions(("make",)), "/bin/make").plan(target).env
+    assert "GOOS" not in CommandToolchain(CommandOptions(("make",)), "/bin/make").plan(target).env
 
 
 def test_no_command_is_a_usage_error():
     with pytest.raises(UsageError, match="no command to make app for linux/arm/v6"):
-        Command(CommandOptions(), "").plan(TARGET)
+        CommandToolchain(CommandOptions(), "").plan(TARGET)
 
 
 def test_variables_pass_only_by_name():

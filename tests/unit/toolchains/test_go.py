@@ -8,8 +8,8 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import Program, Target
 from ocitool.toolchains.go import (
-    Go,
     GoOptions,
+    GoToolchain,
     find_go,
     find_programs,
     go_environ,
@@ -23,7 +23,7 @@ DEFAULTS = GoOptions()
 
 def plan(platform: str = "linux/arm/v6", options: GoOptions = DEFAULTS, environ=(("HOME", "/home/u"),)):
     target = Target(Program("hello"), Platform.parse(platform), Path("/src"), Path("/work/hello"))
-    return Go(Path("/go/bin/go"), environ, options).plan(target)
+    return GoToolchain(Path("/go/bin/go"), environ, options).plan(target)
 
 
 def test_plan_is_the_whole_command():

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.cli.buildx.destinations import Files, Wanted, destinations
+from ocitool.cli.buildx.destinations import Destinations, FilesOutput, destinations
 from ocitool.errors import Unsupported, UsageError
-from ocitool.image.annotations import Annotation, Level
+from ocitool.image.annotations import Annotation, AnnotationLevel
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 
@@ -60,7 +60,7 @@ def test_what_an_output_says_about_the_image():
 
     wanted = destinations([text])
 
-    assert Wanted(
+    assert Destinations(
         push=True,
         by_digest=True,
         insecure=True,
@@ -70,9 +70,9 @@ def test_what_an_output_says_about_the_image():
         annotations=wanted.annotations,
     ) == wanted  # fmt: skip
     assert (
-        Annotation(Level.MANIFEST, "k", "v"),
-        Annotation(Level.INDEX, "i", "1"),
-        Annotation(Level.MANIFEST, "m", "2", Platform.parse("linux/arm64")),
+        Annotation(AnnotationLevel.MANIFEST, "k", "v"),
+        Annotation(AnnotationLevel.INDEX, "i", "1"),
+        Annotation(AnnotationLevel.MANIFEST, "m", "2", Platform.parse("linux/arm64")),
     ) == wanted.annotations.all
 
 
@@ -85,10 +85,10 @@ def test_what_docker_would_load_stays_here(text):
 @pytest.mark.parametrize(
     ("text", "files"),
     [
-        ("type=local,dest=out", Files(Path("out"))),
-        ("type=local,dest=out,platform-split=false", Files(Path("out"), split=False)),
-        ("type=tar,dest=out.tar", Files(Path("out.tar"), is_tar=True)),
-        ("type=tar", Files(Path("-"), is_tar=True)),
+        ("type=local,dest=out", FilesOutput(Path("out"))),
+        ("type=local,dest=out,platform-split=false", FilesOutput(Path("out"), split=False)),
+        ("type=tar,dest=out.tar", FilesOutput(Path("out.tar"), is_tar=True)),
+        ("type=tar", FilesOutput(Path("-"), is_tar=True)),
     ],
 )
 def test_root_file_systems(text, files):
@@ -96,8 +96,8 @@ def test_root_file_systems(text, files):
 
 
 def test_a_lone_word_is_a_folder_for_buildx_alone():
-    assert (Files(Path("out")),) == destinations(["out"], bare=True).files
-    assert (Files(Path("-"), is_tar=True),) == destinations(["-"], bare=True).files
+    assert (FilesOutput(Path("out")),) == destinations(["out"], bare=True).files
+    assert (FilesOutput(Path("-"), is_tar=True),) == destinations(["-"], bare=True).files
     assert "oci" == destinations(["oci:out"], bare=True).places[0].locator.scheme
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from ocitool.dockerfile.lint.engine import lint
-from ocitool.dockerfile.stages import Wanted
+from ocitool.dockerfile.stages import StageRequest
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.parse import parse
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
@@ -15,10 +15,10 @@ AMD64 = Platform("linux", "amd64")
 ARM64 = Platform("linux", "arm64")
 FILES = Layered(
     [
-        Entry("public.txt", Kind.FILE, 0o644),
-        Entry("app-amd64", Kind.FILE, 0o755),
-        Entry("docs", Kind.DIRECTORY, 0o755),
-        Entry("docs/a.md", Kind.FILE, 0o644),
+        Entry("public.txt", FileKind.FILE, 0o644),
+        Entry("app-amd64", FileKind.FILE, 0o755),
+        Entry("docs", FileKind.DIRECTORY, 0o755),
+        Entry("docs/a.md", FileKind.FILE, 0o644),
     ]
 )
 """A context, without what .dockerignore keeps out of it."""
@@ -26,7 +26,7 @@ FILES = Layered(
 
 def report(text, *, ignore="secret.txt\n", context=FILES, platforms=(AMD64,), needed_only=False, **wanted):
     """The report on a Dockerfile for these platforms."""
-    asked = [Wanted(platform, AMD64, **wanted) for platform in platforms]
+    asked = [StageRequest(platform, AMD64, **wanted) for platform in platforms]
     file = parse(text.encode(), "D")
     return lint(file, asked, IgnoreRules.parse(ignore), context, needed_only=needed_only)
 

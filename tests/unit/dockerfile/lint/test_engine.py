@@ -1,10 +1,10 @@
 """What is switched off, what several platforms share, and errors beside findings."""
 
 import pytest
-from tests.unit.build.dockerfile.lint.conftest import AMD64, ARM64, report
 
 from ocitool.dockerfile.lint.engine import refuse_warnings
 from ocitool.errors import NotFound, UsageError
+from tests.unit.dockerfile.lint.conftest import AMD64, ARM64, report
 
 TWO = "FROM scratch\nENV a b\nCMD x\n"
 

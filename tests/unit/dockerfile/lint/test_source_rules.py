@@ -1,7 +1,8 @@
 """Checks of files and processes that instructions reach for."""
 
 import pytest
-from tests.unit.build.dockerfile.lint.conftest import AMD64, ARM64
+
+from tests.unit.dockerfile.lint.conftest import AMD64, ARM64
 
 
 def reached(hits):

@@ -1,8 +1,7 @@
 """Findings as text and JSON."""
 
-from tests.unit.build.dockerfile.lint.conftest import report
-
 from ocitool.dockerfile.lint.text import as_text
+from tests.unit.dockerfile.lint.conftest import report
 
 
 def test_each_finding_quotes_its_lines():

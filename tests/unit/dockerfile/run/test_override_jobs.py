@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.dockerfile.run.override_jobs import Replacing, stand_in
-from ocitool.dockerfile.stages import Wanted, find_stage, needed_stages
+from ocitool.dockerfile.stages import StageRequest, find_stage, needed_stages
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import NotFound, Unsupported, UsageError
 from ocitool.model.platform import Platform
@@ -41,7 +41,7 @@ def get(tmp_path, source):
         spec_file.write_text(f"[stage.b]\n{table}\n")
         (spec,) = load_spec(spec_file, Stamp).stages
         file = parse(f"FROM golang AS b\n{dockerfile}{LAST}".encode(), "D")
-        wanted = Wanted(ARM, HOST, arguments=arguments)
+        wanted = StageRequest(ARM, HOST, arguments=arguments)
         project = Project(source, tmp_path / "work", {"PATH": str(go.parent), "HOME": "/h"})
         return stand_in(Replacing(file, find_stage(file, "b"), spec, project), needed_stages(file, wanted), wanted)
 

@@ -3,10 +3,10 @@
 import pytest
 
 from ocitool.dockerfile.run.overrides import Backed, replaceable, replaced_stages, roles
-from ocitool.dockerfile.stages import Wanted, needed_stages, runs
+from ocitool.dockerfile.stages import StageRequest, needed_stages, runs
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import Unsupported, UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.project.values import StageSpec
@@ -17,7 +17,7 @@ HOST = Platform("linux", "amd64")
 
 def needed(text):
     file = parse(text.encode(), "D")
-    return file, needed_stages(file, Wanted(HOST, HOST))
+    return file, needed_stages(file, StageRequest(HOST, HOST))
 
 
 def role(text, *names):
@@ -118,11 +118,11 @@ def test_stages_that_a_table_would_set_apart():
 
 
 def file_entry(path, text):
-    return Entry(path, Kind.FILE, content=BytesContent(text.encode()))
+    return Entry(path, FileKind.FILE, content=BytesContent(text.encode()))
 
 
 def folder(path):
-    return Entry(path, Kind.DIRECTORY, 0o755)
+    return Entry(path, FileKind.DIRECTORY, 0o755)
 
 
 OWN = Layered(
@@ -130,7 +130,7 @@ OWN = Layered(
 )
 BASE = Layered(
     [
-        Entry("bin", Kind.SYMLINK, link="usr/bin"), folder("usr"), folder("usr/bin"), file_entry("usr/bin/sh", "base"),
+        Entry("bin", FileKind.SYMLINK, link="usr/bin"), folder("usr"), folder("usr/bin"), file_entry("usr/bin/sh", "base"),
         folder("src"), file_entry("src/b", "base"), folder("etc"), file_entry("etc/passwd", "base"),
     ]
 )  # fmt: skip
@@ -150,7 +150,7 @@ def test_own_files_are_found_without_the_base():
 
     assert b"own" == b"".join(files.entry_at("src/a").content.pieces())
     assert ("a",) == files.names("src")
-    assert Kind.FILE is files.kind_at("usr/bin/app")
+    assert FileKind.FILE is files.kind_at("usr/bin/app")
     assert None is files.entry_at("src/b")
     assert [] == reads
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.dockerfile.run.shell_commands import Command, commands, is_computed, parse_commands
+from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_computed, parse_commands
 from ocitool.dockerfile.syntax.parse import parse
 
 
@@ -34,10 +34,10 @@ def test_the_commands_of_a_script(script, expected):
 
 def test_variables_and_files_of_a_command():
     assert (
-        Command(("a",), (("X", '"1 2"'), ("Y", "$X")), ("/b",)),
-        Command((), (("Z", "1"),)),
-        Command(("c",), (), ("d",), is_appending=True),
-        Command(("e",)),
+        ShellCommand(("a",), (("X", '"1 2"'), ("Y", "$X")), ("/b",)),
+        ShellCommand((), (("Z", "1"),)),
+        ShellCommand(("c",), (), ("d",), is_appending=True),
+        ShellCommand(("e",)),
     ) == parse_commands('X="1 2" Y=$X a > /b 2>&1; Z=1; c 2>/dev/null >> d; e < f')
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.dockerfile.syntax.ownership import mode_of, owner_of
 from ocitool.errors import UsageError
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import Entry
 
 PASSWD = "root:x:0:0::/:\napp:x:1000:1001::/:\nbroken:x\n"
@@ -80,7 +80,7 @@ def test_modes(text, mode, folder, expected):
     """K160: modes are taken as they are said, whatever the umask."""
     old = os.umask(0o077)
     try:
-        entry = Entry("x", Kind.DIRECTORY if folder else Kind.FILE, mode)
+        entry = Entry("x", FileKind.DIRECTORY if folder else FileKind.FILE, mode)
         assert oct(expected) == oct(mode_of(text)(entry))
     finally:
         os.umask(old)

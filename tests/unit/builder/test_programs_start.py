@@ -1,7 +1,7 @@
 """Programs that would not start in their image."""
 
 from ocitool.builder.programs import lacking, survey
-from ocitool.model.files import Kind
+from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.rootfs.files import Overlay
 from ocitool.rootfs.tree import Listed, Node, Tree
@@ -12,14 +12,14 @@ LOADER = "/lib64/ld-linux-x86-64.so.2"
 
 def program(loader: str = LOADER, mode: int = 0o755) -> Entry:
     data = Elf(62, segments=[(3, 4, loader.encode() + b"\0")]).build()
-    return Entry("bin/app", Kind.FILE, mode, content=BytesContent(data))
+    return Entry("bin/app", FileKind.FILE, mode, content=BytesContent(data))
 
 
 def tree(**files: str) -> Tree:
     """A base of one layer; a value that is not empty makes a link."""
     rows = []
     for path, link in files.items():
-        kind = Kind.SYMLINK if link else Kind.FILE
+        kind = FileKind.SYMLINK if link else FileKind.FILE
         rows.append(Listed(path.replace("__", "/"), Node(kind, link=link)))
     return Tree([rows])
 
@@ -53,7 +53,7 @@ def test_k173_links_of_the_base_are_followed_inside_the_root():
 
 
 def test_what_is_copied_along_counts():
-    loader = Entry(LOADER.strip("/"), Kind.FILE, 0o755, content=BytesContent(b""))
+    loader = Entry(LOADER.strip("/"), FileKind.FILE, 0o755, content=BytesContent(b""))
 
     assert [] == lacks([program(), loader], None)
 
@@ -67,7 +67,7 @@ def test_only_what_is_executable_is_judged():
 
 
 def test_a_directory_is_no_loader():
-    assert ["/bin"] == lacks([program("/bin"), Entry("bin", Kind.DIRECTORY, 0o755)], None)
+    assert ["/bin"] == lacks([program("/bin"), Entry("bin", FileKind.DIRECTORY, 0o755)], None)
 
 
 def needing(name: bytes) -> Entry:
@@ -78,7 +78,7 @@ def needing(name: bytes) -> Entry:
         table = dynamic("<", 64, [(1, 1), (5, at), (10, len(names))])
         return Elf(62, segments=[(3, 4, LOADER.encode() + b"\0"), (1, 4, names), (2, 6, table)]).build()
 
-    return Entry("bin/app", Kind.FILE, 0o755, content=BytesContent(build(build(0).index(names))))
+    return Entry("bin/app", FileKind.FILE, 0o755, content=BytesContent(build(build(0).index(names))))
 
 
 def test_a_library_that_only_the_loaders_cache_knows():

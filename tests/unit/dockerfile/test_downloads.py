@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.dockerfile.downloads import certain
-from ocitool.dockerfile.stages import Wanted, needed_stages
+from ocitool.dockerfile.stages import StageRequest, needed_stages
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
@@ -13,7 +13,7 @@ SUM = f"sha256:{'a' * 64}"
 
 
 def wishes(text, **arguments):
-    file, wanted = parse(text.encode(), "D"), Wanted(ARM, ARM, arguments=arguments)
+    file, wanted = parse(text.encode(), "D"), StageRequest(ARM, ARM, arguments=arguments)
     return certain(file, needed_stages(file, wanted), wanted)
 
 

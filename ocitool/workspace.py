@@ -1,0 +1,25 @@
+"""Where work happens: this machine's store, the way to other stores, a scope, and how wide it may go."""
+
+from dataclasses import dataclass
+
+from ocitool.events import Listener, silent
+from ocitool.model.platform import Platform
+from ocitool.store.locate import Opener
+from ocitool.store.machine import MachineStore
+from ocitool.tasks import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a build happens: this machine's store, the way to other stores, its scope and how wide it may go.
+
+    `width` bounds compilers and compression, `transfers` requests.
+    """
+
+    machine: MachineStore
+    opener: Opener
+    scope: Scope
+    host: Platform
+    width: int = 2
+    transfers: int = 16
+    listener: Listener = silent
