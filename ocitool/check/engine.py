@@ -7,13 +7,14 @@ from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from typing import Final
 
-from ocitool.check.finding import Finding, Location, Severity
+from ocitool.check.finding import Finding, Location
 from ocitool.check.inspection import Inspection
 from ocitool.check.rules import binary, child, config, index, layer, registry
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.rules.tag import TagRule
 from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError, UsageError
+from ocitool.findings import Severity
 from ocitool.model.digest import Digest
 
 RULES: Final[tuple[Rule, ...]] = (

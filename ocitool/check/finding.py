@@ -1,19 +1,11 @@
 """Findings: what a rule has to say about one place in what a name holds."""
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
+from ocitool.findings import Severity
 from ocitool.model.digest import Digest
 from ocitool.model.printable import shown, unicode
-
-
-class Severity(Enum):
-    """How bad a finding is. Errors break somebody's pull or run, warnings may, notes are worth knowing."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
 
 
 def escaped(key: str) -> str:

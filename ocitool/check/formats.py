@@ -1,18 +1,14 @@
 """Findings as text for people, SARIF 2.1.0 for code scanning, and GitHub's workflow commands."""
 
-import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
-from ocitool.check.finding import Finding, Severity
+from ocitool.check.finding import Finding
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
 from ocitool.check.runner import Checked
-from ocitool.model.printable import shown, workflow_command
-
-_LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
-_COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
-SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+from ocitool.findings import Severity, sarif, sarif_rule, workflow_command
+from ocitool.model.printable import shown
 
 
 def as_text(checked: Checked) -> str:
@@ -47,24 +43,23 @@ def _count(checked: Checked) -> str:
 def as_github(checked: Checked) -> str:
     """Workflow commands, one a finding or a thing that could not be looked at, that GitHub shows beside a run."""
     lines = [
-        workflow_command(_COMMANDS[one.severity], _sentence(one), title=one.rule)
+        workflow_command(one.severity, _sentence(one), title=one.rule)
         for one in checked.findings
         if not one.allowed
     ]
     return "\n".join(
-        [*lines, *(workflow_command("error", text, title="could not look") for text in _unseen(checked))]
+        [*lines, *(workflow_command(Severity.ERROR, text, title="could not look") for text in _unseen(checked))]
     )
 
 
 def as_sarif(checked: Checked, rules: Iterable[Rule | TagRule], version: str) -> str:
     """A SARIF 2.1.0 log of one run. Allowed findings are in it as suppressed results."""
-    unseen = _unseen(checked)
     results: list[dict[str, Any]] = []
     for one in checked.findings:
         name = shown(" ".join(filter(None, (one.where, one.at.label, one.at.path or one.at.pointer))))
         result: dict[str, Any] = {
             "ruleId": one.rule,
-            "level": _LEVELS[one.severity],
+            "level": one.severity.value,
             "message": {"text": _sentence(one)},
             "locations": [
                 {
@@ -78,27 +73,10 @@ def as_sarif(checked: Checked, rules: Iterable[Rule | TagRule], version: str) ->
         if one.allowed:
             result["suppressions"] = [{"kind": "external", "justification": one.allowed}]
         results.append(result)
-    run: dict[str, Any] = {
-        "tool": {"driver": {"name": "ocitool", "version": version, "rules": [_rule(rule) for rule in rules]}},
-        "results": results,
-        "invocations": [
-            {
-                "executionSuccessful": not unseen,
-                "toolExecutionNotifications": [{"level": "error", "message": {"text": text}} for text in unseen],
-            }
-        ],
-    }
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
-
-
-def _rule(rule: Rule | TagRule) -> dict[str, Any]:
-    return {
-        "id": rule.id,
-        "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": rule.reason},
-        "help": {"text": f"{rule.reason}\n\nExample: {rule.example}"},
-        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
-    }
+    told = [
+        sarif_rule(rule.id, rule.title, rule.reason, f"Example: {rule.example}", rule.severity) for rule in rules
+    ]
+    return sarif(version, rules=told, results=results, unseen=_unseen(checked))
 
 
 def _unseen(checked: Checked) -> list[str]:

@@ -7,13 +7,13 @@ from shlex import quote
 from typing import Any, Final
 
 from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rules
-from ocitool.check.finding import Severity
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.runner import Checked, CheckedName
 from ocitool.cli.options import App
 from ocitool.errors import Cancelled, OcitoolError, UsageError
 from ocitool.events import Noted
+from ocitool.findings import Severity
 from ocitool.model.printable import shown
 from ocitool.model.reference import Reference
 from ocitool.project.schema import SCHEMA, problems

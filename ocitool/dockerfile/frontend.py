@@ -11,7 +11,6 @@ from ocitool.dockerfile.context import Alone, Context
 from ocitool.dockerfile.downloads import Downloads, certain
 from ocitool.dockerfile.evaluate import Written, evaluate
 from ocitool.dockerfile.lint.engine import Report, lint, refuse_warnings
-from ocitool.dockerfile.lint.rule import Severity
 from ocitool.dockerfile.outline import Outline, outline
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES, Sent
 from ocitool.dockerfile.resources import Process, Ran
@@ -34,6 +33,7 @@ from ocitool.dockerfile.syntax.parse import parse
 from ocitool.dockerfile.variables import automatic, unused
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
+from ocitool.findings import Severity
 from ocitool.image.base import BaseImage, FoundBase, check_fits, open_base
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform

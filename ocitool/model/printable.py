@@ -14,20 +14,3 @@ def unicode(text: str) -> str:
 def _escape(char: str) -> str:
     byte = ord(char) - 0xDC00  # a byte of a file's name that is no UTF-8
     return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else char.encode("unicode_escape").decode()
-
-
-def workflow_command(level: str, message: str, **properties: str) -> str:
-    """One line that GitHub shows beside a run; `properties` say where, such as file, line and title.
-
-    Spec: GitHub's "Workflow commands for GitHub Actions", setting an error message.
-    """
-    said = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{level} {said}::{_data(message)}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

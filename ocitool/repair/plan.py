@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from ocitool.change import plan as plans
 from ocitool.change.plan import Plan, PutBlob
 from ocitool.check.engine import findings
-from ocitool.check.finding import Finding, Severity
+from ocitool.check.finding import Finding
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.errors import DigestMismatch, UsageError
+from ocitool.findings import Severity
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest

@@ -9,7 +9,7 @@ from tests.structure.source import Import, imports, modules
 
 # Import strictly downward. On one level only the edges written in BESIDE.
 LEVELS = (
-    ("errors", "events", "tasks", "version"),
+    ("errors", "events", "findings", "tasks", "version"),
     ("model",),
     ("codec", "binaries"),
     ("store.base", "store.verify", "registry"),

@@ -9,11 +9,12 @@ from ocitool.binaries.binary import BinaryKind, Format
 from ocitool.binaries.compatibility import Misfit, Mismatch, describe, mismatch
 from ocitool.binaries.needs import PROGRAM_PATH, Missing
 from ocitool.binaries.needs import missing as missing_needs
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import ImageProgram
 from ocitool.check.programs import LayerProgram, environment, held, judged
 from ocitool.check.rules.rule import Hit, Rule
+from ocitool.findings import Severity
 from ocitool.model.files import FileKind
 from ocitool.rootfs.tree import Tree
 

@@ -6,12 +6,13 @@ Spec: image-spec image-index.md, descriptor.md; the ids are those of the index f
 from collections.abc import Iterator
 from typing import Final
 
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
 from ocitool.check.inspection import Inspection, named
 from ocitool.check.rules.index import entries, place
 from ocitool.check.rules.registry import mistyped_documents
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.errors import Ambiguous, DigestMismatch, HeaderMismatch, MalformedDocument
+from ocitool.findings import Severity
 from ocitool.model import mediatype
 from ocitool.model.document import MANIFEST_LIMIT
 from ocitool.model.mediatype import Family

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ocitool.check.finding import Location, Severity, escaped
+from ocitool.check.finding import Location, escaped
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.rules.rule import Hit, Rule
+from ocitool.findings import Severity
 from ocitool.model import mediatype
 from ocitool.model.views import ImageConfig
 from ocitool.rootfs.tree import Node

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from ocitool.binaries.compatibility import describe
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
 from ocitool.check.inspection import Inspection, named
 from ocitool.check.programs import judged, speaking
 from ocitool.check.rules.rule import Hit, Rule
+from ocitool.findings import Severity
 from ocitool.model import mediatype
 from ocitool.model.platform import ARM_DEFAULT, Platform
 from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import LayerLook
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.errors import DigestMismatch, EscapingPath, MalformedDocument, OcitoolError
+from ocitool.findings import Severity
 from ocitool.model import mediatype
 from ocitool.model.files import WHITEOUT, FileKind
 from ocitool.model.mediatype import Family

@@ -7,10 +7,11 @@ Spec: distribution-spec, "Pulling manifests".
 from collections.abc import Iterator
 from typing import Final
 
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
 from ocitool.check.inspection import Inspection
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.errors import HeaderMismatch, MalformedDocument
+from ocitool.findings import Severity
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Served

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
 from ocitool.check.inspection import Inspection
+from ocitool.findings import Severity
 
 Hit: TypeAlias = tuple[Location, str]
 """Where, and what is wrong there."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from ocitool.check.finding import Finding, Location, Severity
+from ocitool.check.finding import Finding, Location
+from ocitool.findings import Severity
 from ocitool.model.digest import Digest
 
 _ACCESSORY: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?")

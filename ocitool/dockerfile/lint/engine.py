@@ -7,11 +7,12 @@ from typing import Any, Final
 from ocitool.dockerfile.lint import source_rules, stage_rules, style_rules, value_rules
 from ocitool.dockerfile.lint.context import look
 from ocitool.dockerfile.lint.directive import ARGUMENT, Switches
-from ocitool.dockerfile.lint.rule import LineRange, LintRule, LintWarning, Severity
+from ocitool.dockerfile.lint.rule import LineRange, LintRule, LintWarning
 from ocitool.dockerfile.stages import StageRequest
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.instructions import Dockerfile
 from ocitool.errors import OcitoolError, UsageError
+from ocitool.findings import Severity
 from ocitool.rootfs.files import Files
 
 RULES: Final[tuple[LintRule, ...]] = (

@@ -2,21 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from ocitool.dockerfile.lint.context import LintContext
 from ocitool.dockerfile.syntax.lines import Line
+from ocitool.findings import Severity
 
 _MANUAL: Final = "https://docs.docker.com/go/dockerfile/rule/"
-
-
-class Severity(Enum):
-    """How bad a finding is: errors stop a build here, warnings do not, notes do not even count."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

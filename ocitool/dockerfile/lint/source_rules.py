@@ -7,7 +7,7 @@ from typing import Final
 
 from ocitool.dockerfile.copy import matches
 from ocitool.dockerfile.lint.context import LintContext, LintStep
-from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule, Severity
+from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule
 from ocitool.dockerfile.run.refuse import cloning, refusal
 from ocitool.dockerfile.run.suggest import NOTHING, draft
 from ocitool.dockerfile.sources import cloned_by
@@ -16,6 +16,7 @@ from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.instructions import Copy, Stage
 from ocitool.dockerfile.syntax.lines import heredoc_name
 from ocitool.errors import MalformedDocument, NotFound, UsageError
+from ocitool.findings import Severity
 
 _REMOTE: Final = re.compile(r"[a-z]+://|git@|github\.com/", re.IGNORECASE)
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ocitool.dockerfile.lint.context import LintContext, near
-from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule, Severity
+from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule
 from ocitool.dockerfile.stages import global_scope
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import Expanded, expand
 from ocitool.dockerfile.syntax.instructions import From
 from ocitool.errors import UsageError
+from ocitool.findings import Severity
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 

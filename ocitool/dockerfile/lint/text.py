@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from ocitool.dockerfile.lint.engine import Report
-from ocitool.dockerfile.lint.rule import LineRange, LintWarning, Severity
+from ocitool.dockerfile.lint.rule import LineRange, LintWarning
+from ocitool.findings import Severity
 
 _RULER: Final = "-" * 20
 _AROUND: Final = 2

@@ -3,11 +3,12 @@
 import pytest
 
 from ocitool.check.engine import RULES, Allowance, Selection, exit_code, findings
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
 from ocitool.check.inspection import look
 from ocitool.check.rules.rule import Rule
 from ocitool.check.runner import check_tags
 from ocitool.errors import AuthError, Cancelled, NetworkError, UsageError
+from ocitool.findings import Severity
 from ocitool.model.digest import Digest
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward, member, tar

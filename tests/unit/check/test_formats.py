@@ -8,10 +8,11 @@ import pytest
 from jsonschema import Draft4Validator
 
 from ocitool.check.engine import DOCUMENTED, RULES
-from ocitool.check.finding import Finding, Location, Severity
+from ocitool.check.finding import Finding, Location
 from ocitool.check.formats import as_github, as_sarif, as_text
 from ocitool.check.runner import Checked
 from ocitool.errors import AuthError, NetworkError, NotFound
+from ocitool.findings import Severity
 from ocitool.model.digest import Digest
 from tests.fakes import bundle
 from tests.unit.check.golden import found

@@ -10,7 +10,8 @@ from ocitool.errors import UsageError
 from ocitool.tasks import Scope
 
 ACME = """
-from ocitool.check.finding import Location, Severity
+from ocitool.check.finding import Location
+from ocitool.findings import Severity
 from ocitool.check.rules.rule import Rule
 
 def labels(look):

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from ocitool.check.engine import exit_code
-from ocitool.check.finding import Finding, Location, Severity
+from ocitool.check.finding import Finding, Location
 from ocitool.check.runner import check_names, check_tags
 from ocitool.errors import (
     AuthError,
@@ -17,6 +17,7 @@ from ocitool.errors import (
     RegistryError,
     UsageError,
 )
+from ocitool.findings import Severity
 from ocitool.model.digest import Digest
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from ocitool.check.engine import findings
-from ocitool.check.finding import Severity
 from ocitool.check.inspection import look
+from ocitool.findings import Severity
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Served
