@@ -4,7 +4,7 @@ import os
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
 from types import TracebackType
 from typing import IO, Final, TypeAlias
@@ -13,7 +13,8 @@ from ocitool.errors import Cancelled, OcitoolError
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document, Served
 from ocitool.model.views import Descriptor
-from ocitool.store.base import BlobStream, BytesSource, Reader, Traits
+from ocitool.store.base import BlobStream, BytesSource, Reader
+from ocitool.store.forwarding import ForwardingReader
 from ocitool.store.verify import read_blob
 from ocitool.tasks import Scope
 
@@ -27,7 +28,7 @@ _ON_DISK: Final = 1024 * 1024 * 1024
 _TURN_S: Final = 0.5
 
 
-class CachingReader:
+class CachingReader(ForwardingReader):
     """A reader in front of another that asks for nothing by digest twice; safe from several threads.
 
     Two threads that want the same share one request. Rules may look at any byte of a document, so bytes are
@@ -38,22 +39,12 @@ class CachingReader:
     def __init__(
         self, store: Reader, scope: Scope, *, in_memory: int = _IN_MEMORY, on_disk: int = _ON_DISK
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._scope = scope
         self._lock = threading.Lock()
         self._shelf = _Shelf(in_memory, on_disk)
         self._asking: dict[str, threading.Event] = {}
         self._failed: dict[str, OcitoolError] = {}
-
-    @property
-    def traits(self) -> Traits:
-        """Those of the store behind."""
-        return self._store.traits
-
-    @property
-    def label(self) -> str:
-        """That of the store behind."""
-        return self._store.label
 
     def head(self, name: str) -> Descriptor | None:
         """The descriptor; asked for every time, except for a digest that was read."""
@@ -72,10 +63,6 @@ class CachingReader:
 
         return _document(self._once(name, read), name)
 
-    def has_blob(self, descriptor: Descriptor) -> bool:
-        """Asked every time."""
-        return self._store.has_blob(descriptor)
-
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
         """The blob; a JSON one (a config) asked for once."""
         if offset or not descriptor.media_type.endswith("json") or descriptor.size > MANIFEST_LIMIT:
@@ -84,14 +71,6 @@ class CachingReader:
         key = f"{descriptor.digest}+{descriptor.size}"
         raw, *_ = self._once(key, lambda: (read_blob(self._store, descriptor, MANIFEST_LIMIT), "", None))
         return BytesSource(raw).open()
-
-    def tags(self) -> Iterator[str]:
-        """Those of the store behind."""
-        return self._store.tags()
-
-    def referrers(self, digest: Digest) -> list[Descriptor]:
-        """Those of the store behind."""
-        return self._store.referrers(digest)
 
     def close(self) -> None:
         """Drop what was kept."""

@@ -137,24 +137,26 @@ def installed_rules() -> tuple[Rule, ...]:
     return (*RULES, *more)
 
 
-def findings(look: Inspection, selection: Selection = ALL, rules: Sequence[Rule] = RULES) -> tuple[Finding, ...]:
+def findings(
+    inspection: Inspection, selection: Selection = ALL, rules: Sequence[Rule] = RULES
+) -> tuple[Finding, ...]:
     """Everything the selected rules find, errors first, then in the rules' order.
 
     Raises UsageError for a rule of a package that does not keep to what a rule is.
     """
     found = [
-        selection.apply(Finding(rule.id, rule.severity, message, at, rule.fixable, look.where))
+        selection.apply(Finding(rule.id, rule.severity, message, at, rule.fixable, inspection.where))
         for rule in rules
         if selection.takes(rule.id)
-        for at, message in (rule.find(look) if rule.id in _OURS else _hits(rule, look))
+        for at, message in (rule.find(inspection) if rule.id in _OURS else _hits(rule, inspection))
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: _RANK[one.severity]))
 
 
-def _hits(rule: Rule, look: Inspection) -> tuple[Hit, ...]:
+def _hits(rule: Rule, inspection: Inspection) -> tuple[Hit, ...]:
     """What a rule of somebody else finds; its bugs are told as its own."""
     try:
-        hits = tuple((at, str(message)) for at, message in rule.find(look))
+        hits = tuple((at, str(message)) for at, message in rule.find(inspection))
     except Exception as error:
         raise UsageError(
             f"the rule {rule.id} failed: {type(error).__name__}: {error}",

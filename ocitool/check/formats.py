@@ -1,7 +1,8 @@
 """Findings as text for people, SARIF 2.1.0 for code scanning, and GitHub's workflow commands."""
 
 from collections.abc import Iterable
-from typing import Any
+from shlex import quote
+from typing import Any, Final
 
 from ocitool.check.finding import Finding
 from ocitool.check.rules.rule import Rule
@@ -9,6 +10,9 @@ from ocitool.check.rules.tag import TagRule
 from ocitool.check.runner import Checked
 from ocitool.findings import Severity, sarif, sarif_rule, workflow_command
 from ocitool.model.printable import shown
+
+_ADVISED: Final = 3
+"""Names that are told what to do next; who has more of them knows by then."""
 
 
 def as_text(checked: Checked) -> str:
@@ -38,6 +42,16 @@ def _count(checked: Checked) -> str:
     if checked.tags is not None:
         told += f"{',' if checked.failed else ' in'} {checked.tags} tag{'s' if checked.tags != 1 else ''}"
     return told
+
+
+def advice(checked: Checked, *, deep: bool) -> str:
+    """What to do next, a line each: where `repair` has something to mend, and what may open what was closed."""
+    broken = dict.fromkeys(one.where for one in checked.findings if one.fixable and not one.allowed)
+    flag = " --deep" if deep else ""
+    lines = [f"hint: ocitool repair {quote(shown(where))}{flag} shows what would mend it" for where in broken]
+    more = [f"hint: so it is for {len(lines) - _ADVISED} more"] if len(lines) > _ADVISED else []
+    hints = dict.fromkeys(f"hint: {shown(error.hint)}" for error in checked.unanswered if error.hint)
+    return "\n".join([*lines[:_ADVISED], *more, *hints][: 2 * _ADVISED])
 
 
 def as_github(checked: Checked) -> str:

@@ -30,7 +30,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, View
 from ocitool.rootfs.tree import Tree
 from ocitool.store.base import Reader
-from ocitool.store.verify import own_size, read_blob
+from ocitool.store.verify import CONFIG_LIMIT, own_size, read_config
 from ocitool.tasks import Scope, collect
 
 T = TypeVar("T")
@@ -75,13 +75,6 @@ class InspectedImage:
     def label(self) -> str:
         """What people call it."""
         return str(self.platform) if self.platform else (self.digest.short if self.edge else "")
-
-
-def named(entry: Descriptor) -> str:
-    """What people call an entry of an index."""
-    if entry.attested:
-        return f"attestation of {entry.attested[:19]}"
-    return str(entry.platform) if entry.platform else entry.digest.short
 
 
 @dataclass(frozen=True)  # no slots: what is derived is kept, since every rule asks for it
@@ -147,7 +140,7 @@ class Inspection:
     def label(self, digest: Digest) -> str:
         """What people call a manifest: as the first entry that names it; empty for the root."""
         edges = (edge for edge in self.snapshot.edges if edge.role is Role.MANIFEST)
-        return next((named(e.descriptor) for e in edges if e.descriptor.digest == digest), "")
+        return next((e.descriptor.label for e in edges if e.descriptor.digest == digest), "")
 
 
 def look(
@@ -217,7 +210,7 @@ def look_at(
     bare = Inspection(store.label, snapshot, snapshot.views, {}, now or datetime.now(UTC))
     images = tuple({image.digest: image.manifest for image in bare.images}.values())
     wanted = {m.config.digest: m.config for m in images}
-    if sum(min(one.size, MANIFEST_LIMIT) for one in wanted.values()) > MAX_SIZE:
+    if sum(min(one.size, CONFIG_LIMIT) for one in wanted.values()) > MAX_SIZE:
         raise MalformedDocument(f"more than {MAX_SIZE} bytes of configs below one name")
     layers = {
         layer.digest: layer
@@ -272,10 +265,11 @@ def _careful(read: Callable[[], T]) -> T | OcitoolError:
 def _config(store: Reader, descriptor: Descriptor) -> ImageConfig:
     """The config, also where its descriptor says a wrong size."""
     try:
-        raw = read_blob(store, descriptor, MANIFEST_LIMIT)
-    except _ANSWERS:
-        size = own_size(store, descriptor, MANIFEST_LIMIT) if descriptor.data is None else None
+        return read_config(store, descriptor)
+    except _ANSWERS as error:
+        if isinstance(error, MalformedDocument) and descriptor.size <= CONFIG_LIMIT:
+            raise
+        size = own_size(store, descriptor, CONFIG_LIMIT) if descriptor.data is None else None
         if size is None:
             raise
-        raw = read_blob(store, replace(descriptor, size=size), MANIFEST_LIMIT)
-    return ImageConfig.of(Document(raw, descriptor.media_type))
+        return read_config(store, replace(descriptor, size=size))

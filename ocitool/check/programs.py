@@ -82,11 +82,11 @@ class LayerProgram:
     is_apart: bool
 
 
-def held(look: Inspection, image: InspectedImage, tree: Tree) -> tuple[LayerProgram, ...]:
+def held(inspection: Inspection, image: InspectedImage, tree: Tree) -> tuple[LayerProgram, ...]:
     """The programs a container of the image would find: those of lower layers that are replaced are none."""
     found: list[tuple[Digest, ImageProgram]] = []
     for number, layer in enumerate(image.manifest.layers):
-        for program in look.layers[layer.digest].programs if layer.digest in look.layers else ():
+        for program in inspection.layers[layer.digest].programs if layer.digest in inspection.layers else ():
             node = tree.get(program.path)
             if node is not None and node.layer == number:
                 found.append((layer.digest, program))
@@ -106,11 +106,11 @@ def held(look: Inspection, image: InspectedImage, tree: Tree) -> tuple[LayerProg
 
 
 def judged(
-    look: Inspection, image: InspectedImage, platform: Platform
+    inspection: Inspection, image: InspectedImage, platform: Platform
 ) -> Iterator[tuple[LayerProgram, Mismatch | None]]:
     """Every program that speaks for some platform, with how it fails to fit `platform`; those kept apart too."""
-    tree = look.tree(image.manifest)
-    for one in held(look, image, tree) if tree is not None else ():
+    tree = inspection.tree(image.manifest)
+    for one in held(inspection, image, tree) if tree is not None else ():
         binary = one.program.binary
         if not binary.is_portable and binary.kind is not BinaryKind.OBJECT:
             yield one, mismatch(binary, platform, is_executable=one.program.is_executable)

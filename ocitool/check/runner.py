@@ -13,11 +13,13 @@ from ocitool.check.layers import ReadLayers
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import STALE, Holds, Tagged, subject_of
 from ocitool.check.rules.tag import findings as tag_findings
-from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError
+from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError, UsageError
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest
+from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader
+from ocitool.store.locate import Locator, Opener
 from ocitool.tasks import Scope, ordered_map
 
 _AT_ONCE: Final = 16
@@ -58,6 +60,50 @@ class Checked:
             "unanswered": [{"code": error.code, "message": str(error)} for error in self.unanswered],
             "failed": [{"name": name, "code": error.code, "message": str(error)} for name, error in self.failed],
         }
+
+
+def check(
+    places: Iterable[CheckedName],
+    *,
+    scope: Scope,
+    all_tags: bool = False,
+    selection: Selection = ALL,
+    rules: Sequence[Rule] = RULES,
+    deep: bool = False,
+    at_once: int = 0,
+    listener: Listener = silent,
+) -> Checked:
+    """Look at each place, or at every tag there with `all_tags`: see `check_names` and `check_tags`."""
+    looking = check_tags if all_tags else check_names
+    return looking(
+        places, scope=scope, selection=selection, rules=rules, deep=deep, at_once=at_once, listener=listener
+    )
+
+
+def open_places(opener: Opener, texts: Iterable[str], *, all_tags: bool = False) -> tuple[CheckedName, ...]:
+    """Each place that the texts name, or why it could not be opened.
+
+    Raises UsageError for what is no place at all, and with `all_tags` for one that names a tag or digest.
+    """
+    located = [(Locator.parse(text), text) for text in texts]
+    for at, text in located if all_tags else ():
+        name = at.name if at.reference is None else Reference.parse(text, default_tag="").name
+        if name:
+            raise UsageError(
+                f"--all-tags looks at every tag, and {text} names {name}",
+                hint="leave it out, or leave --all-tags out to look at it alone",
+            )
+    return tuple(_open(opener, at, text) for at, text in located)
+
+
+def _open(opener: Opener, at: Locator, text: str) -> CheckedName:
+    try:
+        store, name = opener.open(at)
+    except Cancelled:
+        raise
+    except OcitoolError as error:
+        return error, "", text
+    return store, name, text
 
 
 def check_names(

@@ -1,6 +1,5 @@
 """An image's files, for the commands that look into them."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,8 +8,9 @@ from typing import Any, Final
 from ocitool.cli.options import App
 from ocitool.events import Noted
 from ocitool.graph.select import select
-from ocitool.model.files import FileKind, name_bytes
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
+from ocitool.model.printable import shown
 from ocitool.model.views import Manifest
 from ocitool.rootfs.tree import Node, Tree, read_tree
 from ocitool.store.base import Reader
@@ -53,16 +53,6 @@ def warn_of(app: App, what: str, paths: Sequence[str]) -> None:
         names = ", ".join(f"/{shown(path)}" for path in distinct[:_NAMED])
         more = f" and {len(distinct) - _NAMED} more" if len(distinct) > _NAMED else ""
         app.listener(Noted(f"{what}: {names}{more}"))
-
-
-def shown(path: str) -> str:
-    """A path of an image for people: one line, no control characters, bytes beyond UTF-8 as escapes."""
-    text = name_bytes(path).decode("utf-8", "backslashreplace")
-    return re.sub(r"[^\x20-\x7e]", lambda c: c[0] if c[0].isprintable() else _escaped(c[0]), text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def long_line(path: str, node: Node) -> str:

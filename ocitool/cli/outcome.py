@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from ocitool.errors import AuthError, BuildError, Cancelled, NetworkError, OcitoolError, RegistryError, Unsupported
+from ocitool.model.printable import shown, shown_json
 
 _SHOWN_LINES: Final = 30
 """Lines of a compiler's output that an error shows without --verbose."""
@@ -44,9 +45,7 @@ def envelope(
         "warnings": list(warnings),
         "errors": list(errors),
     }
-    text = json.dumps(tree, indent=2, ensure_ascii=False)
-    # Documents of others may hold halves of surrogate pairs, which JSON can escape and UTF-8 cannot write.
-    return text.encode(errors="backslashreplace").decode()
+    return shown_json(json.dumps(tree, indent=2, ensure_ascii=False))
 
 
 def flatten(error: BaseException) -> Iterator[BaseException]:
@@ -111,10 +110,10 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
         yield f"  {clean(str(note))}"
     if isinstance(error, BuildError):
         lines = [line for line in error.stderr.splitlines() if line.strip()]
-        shown = lines if verbose else lines[-_SHOWN_LINES:]
-        if len(shown) < len(lines):
-            yield f"  | ... {len(lines) - len(shown)} lines before; --verbose shows more"
-        yield from (f"  | {clean(line)}" for line in shown)
+        told = lines if verbose else lines[-_SHOWN_LINES:]
+        if len(told) < len(lines):
+            yield f"  | ... {len(lines) - len(told)} lines before; --verbose shows more"
+        yield from (f"  | {clean(line)}" for line in told)
     if isinstance(error, RegistryError) and verbose:
         yield from (
             f"  {clean(code)}: {clean(message)} {clean(detail)}".rstrip()
@@ -143,7 +142,7 @@ def _bug(error: BaseException) -> Iterator[str]:
 
 def clean(text: str) -> str:
     """Text of others without control characters, which could move the cursor or colour a terminal."""
-    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return shown(text, keep="\t")
 
 
 def error_tree(error: BaseException) -> dict[str, Any]:

@@ -8,7 +8,7 @@ Spec: distribution-spec, "Listing Referrers", "Referrers Tag Schema", "Pushing M
 from collections.abc import Callable
 from typing import Final
 
-from ocitool.errors import Conflict, MalformedDocument, NotFound
+from ocitool.errors import Conflict, MalformedDocument
 from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree
@@ -16,6 +16,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.store.base import Expect, Reader, Store
+from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope
 
 ATTEMPTS: Final = 5
@@ -27,7 +28,7 @@ _COSIGN: Final = (".sig", ".att", ".sbom")
 
 def read_fallback(store: Reader, subject: Digest) -> tuple[Descriptor, ...]:
     """The referrers listed under the fallback tag; none if there is no such tag or it holds no index."""
-    held = _held(store, referrers_tag(subject))
+    held = find_manifest(store, referrers_tag(subject))
     seen = view(held) if held else None
     return seen.entries if isinstance(seen, Index) else ()
 
@@ -79,7 +80,7 @@ def put_referrer(store: Store, document: Document, *tags: str, scope: Scope) -> 
 
 def drop_referrer(store: Store, subject: Digest, digest: Digest, *, scope: Scope) -> None:
     """Take a referrer that was deleted out of the fallback index of its subject, if there is one."""
-    if _held(store, referrers_tag(subject)) is None:
+    if find_manifest(store, referrers_tag(subject)) is None:
         return
 
     def drop(entries: list[JsonTree]) -> None:
@@ -97,7 +98,7 @@ def _edit_fallback(
 ) -> None:
     tag = referrers_tag(subject)
     for attempt in range(ATTEMPTS):
-        before = _held(store, tag)
+        before = find_manifest(store, tag)
         if before is not None and not isinstance(view(before), Index):
             raise MalformedDocument(f"{tag} in {store.label} holds no index of referrers")
         start = before or compose.index(Family.OCI, ())
@@ -118,10 +119,3 @@ def _edit_fallback(
         tag=tag,
         hint="try again; a registry with the referrers API does not need that tag",
     )
-
-
-def _held(store: Reader, tag: str) -> Document | None:
-    try:
-        return store.get_manifest(tag)
-    except NotFound:
-        return None

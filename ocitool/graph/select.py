@@ -5,14 +5,10 @@ from dataclasses import dataclass
 
 from ocitool.errors import MalformedDocument, NotFound, Unsupported, UsageError
 from ocitool.graph.walk import MAX_DEPTH
-from ocitool.model.document import Document
 from ocitool.model.platform import Platform, choose
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, view
+from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader
-from ocitool.store.verify import read_blob
-
-CONFIG_LIMIT = 8 * 1024 * 1024
-"""Most bytes of an image config that are read."""
+from ocitool.store.verify import read_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +77,5 @@ def _nothing(wanted: Platform, label: str, there: Sequence[Platform]) -> NotFoun
 
 
 def _configured(store: Reader, manifest: Manifest) -> Platform | None:
-    raw = read_blob(store, manifest.config, CONFIG_LIMIT)
-    platform = ImageConfig.of(Document(raw, manifest.config.media_type)).platform
+    platform = read_config(store, manifest.config).platform
     return platform if platform.os and platform.architecture else None

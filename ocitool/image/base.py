@@ -8,12 +8,11 @@ from ocitool.errors import MalformedDocument, NotFound, WrongPlatform
 from ocitool.events import Listener, Noted
 from ocitool.graph.walk import MAX_DEPTH
 from ocitool.model import mediatype
-from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, view
 from ocitool.store.base import Reader
-from ocitool.store.verify import read_blob
+from ocitool.store.verify import read_config
 
 CONFIG_LIMIT: Final = 8 * 1024 * 1024
 """Most bytes of an image config that are read."""
@@ -87,9 +86,8 @@ class FoundBase:
         raise MalformedDocument(f"base {self.label} cannot be built upon: {why}")
 
     def _image(self, manifest: Manifest) -> BaseImage:
-        raw = read_blob(self.store, manifest.config, CONFIG_LIMIT)
         try:
-            from_config = ImageConfig.of(Document(raw, manifest.config.media_type))
+            from_config = read_config(self.store, manifest.config)
         except MalformedDocument as error:
             error.add_note(f"config of base {self.label}")
             raise

@@ -15,7 +15,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
-from ocitool.model.views import Index, effective_type
+from ocitool.model.views import Index, effective_type, view
 
 MAX_DEPTH = 4
 """Levels of indexes inside indexes that are flattened; a hostile chain has to end (K020)."""
@@ -181,6 +181,14 @@ def flatten(index: Index, nested: Mapping[Digest, Index]) -> Document:
     walk(index, 1)
     listed.sort(key=lambda e: e.descriptor.is_attestation)
     return _with(index, listed)
+
+
+def as_index(document: Document, name: str = "") -> Index:
+    """The document as the index it has to be; `name` is what people call it. Raises UsageError for another."""
+    seen = view(document)
+    if not isinstance(seen, Index):
+        raise UsageError(f"{name or document.digest} is no index", hint="ocitool index create makes one of images")
+    return seen
 
 
 def family_of(index: Index) -> Family:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from ocitool.change import plan as plans
 from ocitool.change.plan import CopyFrom, Plan, PutManifest, Tag
-from ocitool.errors import NotFound, UsageError
+from ocitool.errors import UsageError
 from ocitool.graph.convert import KEEP_ALL, Losses, convert
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, check_duplicates, check_family, family_of_entries
@@ -20,7 +20,8 @@ from ocitool.model.digest import as_digest
 from ocitool.model.document import Document, JsonTree, write
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Index, view
-from ocitool.store.base import Reader, Store
+from ocitool.store.base import Store
+from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup
 
 
@@ -51,7 +52,7 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
     if digest := next((tag for tag in tags if as_digest(tag)), None):
         raise UsageError(f"an index cannot be made to be {digest}", hint="name a tag to write to")  # K062
     with TaskGroup(scope, target.traits.concurrency) as group:
-        looks = {tag: group.spawn(_held, target, tag) for tag in tags}
+        looks = {tag: group.spawn(find_manifest, target, tag) for tag in tags}
         resolving = group.spawn(
             resolve,
             request.sources,
@@ -74,7 +75,7 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
     if start is not None:
         document = edit.upsert(start, entries, keep_both=request.allow_duplicates)
         if request.annotations:
-            document = edit.annotate_index(_index(document), request.annotations)
+            document = edit.annotate_index(edit.as_index(document), request.annotations)
     else:
         if not request.allow_duplicates:
             check_duplicates(entries)
@@ -95,7 +96,7 @@ def plan_add(target: Store, name: str, request: IndexRequest, *, tags: Sequence[
     With `family` set in the request, sources of another family than the index are converted.
     """
     before = target.get_manifest(name)
-    index = _index(before, name)
+    index = edit.as_index(before, name)
     members, skipped = resolve(
         request.sources, scope=scope, attestations=request.attestations, skip_missing=request.skip_missing
     )
@@ -111,13 +112,13 @@ def plan_add(target: Store, name: str, request: IndexRequest, *, tags: Sequence[
 def plan_edit(target: Store, name: str, change: Callable[[Index], Document], *, tags: Sequence[str] = ()) -> Plan:
     """The plan of a pure edit of the index under `name`, written back there or under `tags` instead."""
     before = target.get_manifest(name)
-    return _replace(target, name, before, change(_index(before, name)), tags)
+    return _replace(target, name, before, change(edit.as_index(before, name)), tags)
 
 
 def plan_flatten(target: Store, name: str, *, tags: Sequence[str] = (), scope: Scope) -> Plan:
     """The plan that leaves one level of an index of indexes (K020)."""
     before = target.get_manifest(name)
-    index = _index(before, name)
+    index = edit.as_index(before, name)
     after = edit.flatten(index, inner_indexes(target, index, scope=scope))
     return _replace(target, name, before, after, tags)
 
@@ -146,7 +147,7 @@ def plan_convert(
 def plan_tag(store: Store, name: str, tags: Sequence[str]) -> Plan:
     """The plan that lets further tags hold what `name` holds."""
     document = store.get_manifest(name)
-    steps = [Tag(tag, document, before) for tag in tags if (before := _held(store, tag)) != document]
+    steps = [Tag(tag, document, before) for tag in tags if (before := find_manifest(store, tag)) != document]
     return Plan(store.label, tuple(steps))
 
 
@@ -171,7 +172,7 @@ def _replace(
         if before.raw == after.raw:
             return Plan(target.label, notes=tuple(notes))
         return plans.replace(target.label, [name], before, after, content=content, replaced=replaced, notes=notes)
-    written = [Tag(tag, after, held) for tag in tags if (held := _held(target, tag)) != after]
+    written = [Tag(tag, after, held) for tag in tags if (held := find_manifest(target, tag)) != after]
     return (
         Plan(target.label, (*_sorted(content), *written), tuple(replaced), tuple(notes))
         if written
@@ -183,22 +184,8 @@ def _sorted(content: Iterable[CopyFrom | PutManifest]) -> list[CopyFrom | PutMan
     return sorted(content, key=lambda step: isinstance(step, PutManifest))
 
 
-def _held(store: Reader, tag: str) -> Document | None:
-    try:
-        return store.get_manifest(tag)
-    except NotFound:
-        return None
-
-
-def _index(document: Document, name: str = "") -> Index:
-    seen = view(document)
-    if not isinstance(seen, Index):
-        raise UsageError(f"{name or document.digest} is no index", hint="ocitool index create makes one of images")
-    return seen
-
-
 def _start(held: Document | None, tag: str) -> Index | None:
-    return None if held is None else _index(held, tag)
+    return None if held is None else edit.as_index(held, tag)
 
 
 def _compose(entries: Sequence[IndexEntry], family: Family, annotations: Mapping[str, str]) -> Document:

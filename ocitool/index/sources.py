@@ -12,11 +12,11 @@ from ocitool.index.edit import MAX_DEPTH
 from ocitool.index.entries import IndexEntry, Selector, available, entries_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.document import Document
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, view
+from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader
-from ocitool.store.verify import read_blob
+from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup
 
 _SCHEMES = ("oci:", "oci-archive:", "docker-archive:")
@@ -125,7 +125,7 @@ def platform_of(store: Reader, manifest: Manifest, what: str) -> Platform:
             f"{what} is no image but {manifest.effective_artifact_type}: it has no platform of its own",
             hint=f"say which one it is for: {what}=linux/amd64",
         )
-    config = ImageConfig.of(Document(read_blob(store, manifest.config, MANIFEST_LIMIT), manifest.config.media_type))
+    config = read_config(store, manifest.config)
     says = config.platform.canonical()
     if not says.is_known:
         said = f"says {says}" if says.os or says.architecture else "names no platform"

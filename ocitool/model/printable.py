@@ -1,14 +1,33 @@
-"""Text of others on a terminal: names, labels and messages come from registries and may hold anything."""
+"""Text of others on a terminal and in JSON: names and messages come from registries and may hold anything."""
+
+import re
 
 
-def shown(text: str) -> str:
-    """The text on one line, whatever it is made of: what a terminal would obey or refuse stands as an escape."""
-    return "".join(c if c.isprintable() else _escape(c) for c in text)
+def shown(text: str, *, keep: str = "") -> str:
+    """The text on one line, whatever it is made of: what a terminal would obey or refuse stands as an escape.
+
+    Characters of `keep`, such as a tab, stay.
+    """
+    return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
 
 
 def unicode(text: str) -> str:
     """The text with what cannot be written as UTF-8 as escapes."""
     return "".join(_escape(c) if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def shown_json(text: str) -> str:
+    """A JSON text that says the same with nothing in it that a terminal would obey or UTF-8 cannot write.
+
+    Such characters stand in its strings only, where JSON has an escape for each.
+    """
+    return re.sub(r"[^\x20-\x7e\n]", lambda match: match[0] if match[0].isprintable() else _units(match[0]), text)
+
+
+def _units(char: str) -> str:
+    """The escapes of a character in JSON, one for each of its UTF-16 units. Spec: RFC 8259, "Strings"."""
+    data = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{int.from_bytes(data[at : at + 2], 'big'):04x}" for at in range(0, len(data), 2))
 
 
 def _escape(char: str) -> str:

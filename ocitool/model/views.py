@@ -94,6 +94,18 @@ class Descriptor:
         """The digest of the image an attestation entry describes, or an empty string."""
         return self.annotations.get(ATTESTED, "")
 
+    @property
+    def label(self) -> str:
+        """What people call an entry of an index: its platform, or what it attests, or its digest."""
+        if self.attested:
+            return f"attestation of {self.attested[:19]}"
+        return str(self.platform) if self.platform else self.digest.short
+
+    @property
+    def named(self) -> str:
+        """The label and the digest, to find an entry by."""
+        return self.label if self.label == self.digest.short else f"{self.label} {self.digest.short}"
+
 
 @dataclass(frozen=True, slots=True)
 class Index:

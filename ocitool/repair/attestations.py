@@ -13,7 +13,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.views import Descriptor, Index, Manifest, View, effective_type, view
-from ocitool.repair.work import Mending, label_of, name_type
+from ocitool.repair.work import Mending, name_type
 from ocitool.store.base import BytesSource
 
 ARTIFACT: Final = "application/vnd.docker.attestation.manifest.v1+json"
@@ -38,28 +38,28 @@ def as_referrer(manifest: Manifest, subject: Descriptor) -> Document:
     return manifest.document.edit(change)
 
 
-def move(work: Mending, look: Inspection, index: Index) -> frozenset[Descriptor]:
+def move(work: Mending, inspection: Inspection, index: Index) -> frozenset[Descriptor]:
     """Plan a referrer for every attestation of the index that can be one; returns the entries that leave it."""
     moved: set[Descriptor] = set()
     for entry in index.entries:
         if not entry.is_attestation or not entry.attested:
             continue
-        child, of = look.snapshot.documents.get(entry.digest), as_digest(entry.attested)
+        child, of = inspection.snapshot.documents.get(entry.digest), as_digest(entry.attested)
         if child is None or of is None or all(other.digest != of for other in index.entries):
             continue  # gone, or stale: other rules speak
-        image = look.snapshot.documents.get(of)
+        image = inspection.snapshot.documents.get(of)
         if image is None:
             continue  # gone as well: what becomes of it is told where that is decided
         after = _referrer(view(child), image)
         if isinstance(after, str):
-            work.left.append(f"{label_of(entry)} stays in the index: {after}")
+            work.left.append(f"{entry.label} stays in the index: {after}")
             continue
         if after is not child:
             work.put(_PUT_EMPTY)
         work.put(PutManifest(after, f"referrer of {of.short}"))
         work.replaced.append(child)
         moved.add(entry)
-        text = f"{label_of(entry)} leaves the index and refers to its image from {after.digest.short}"
+        text = f"{entry.label} leaves the index and refers to its image from {after.digest.short}"
         work.because(FLAG, text, entry.digest)
     return frozenset(moved)
 

@@ -12,7 +12,7 @@ from ocitool.errors import UsageError
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest
-from ocitool.repair.work import Mending, named
+from ocitool.repair.work import Mending
 
 RULE: Final = "index/duplicate-platform"
 
@@ -42,22 +42,22 @@ def passed_over(
     """
     gone: set[int] = set()
     images = list(_images(entries, platforms))
-    for keep in sorted(work.wishes.keep):
+    for keep in sorted(work.options.keep):
         wanted = {platform for _, entry, platform in images if entry.digest == keep}
         others = {n: entry for n, entry, platform in images if entry.digest != keep and platform in wanted}
         if not wanted:
             raise UsageError(
                 f"{keep} is no image of the index", hint="repair without --keep lists those to choose from"
             )
-        if both := next((entry for entry in others.values() if entry.digest in work.wishes.keep), None):
+        if both := next((entry for entry in others.values() if entry.digest in work.options.keep), None):
             raise UsageError(f"{keep} and {both.digest} are for one platform: --keep one of them")
         for entry in others.values():
-            work.because(RULE, f"{named(entry)} is dropped: {keep.short} is kept", str(entry.digest))
+            work.because(RULE, f"{entry.named} is dropped: {keep.short} is kept", str(entry.digest))
         gone |= others.keys()
     return frozenset(gone)
 
 
-def distinct(work: Mending, look: Inspection, trees: Sequence[JsonTree]) -> list[JsonTree]:
+def distinct(work: Mending, inspection: Inspection, trees: Sequence[JsonTree]) -> list[JsonTree]:
     """The entries without what says the same again once it is mended; different images are left for a human."""
     kept: list[JsonTree] = []
     seen: dict[Platform, list[Descriptor]] = {}
@@ -75,7 +75,7 @@ def distinct(work: Mending, look: Inspection, trees: Sequence[JsonTree]) -> list
     for same in seen.values():
         several = [entry for entry in same if not is_vague(entry)]  # of arm without a variant the ruling speaks
         if len(several) > 1:
-            told = " and ".join(f"{entry.digest}{_created(look, entry)}" for entry in several)
+            told = " and ".join(f"{entry.digest}{_created(inspection, entry)}" for entry in several)
             work.left.append(f"{several[0].platform}: {told} are for one platform; --keep DIGEST says which stays")
     return kept
 
@@ -88,11 +88,11 @@ def _images(
             yield number, entry, platform.normalised()
 
 
-def _created(look: Inspection, entry: Descriptor) -> str:
-    manifest = look.views.get(entry.digest)
-    config = look.configs.get(manifest.config.digest) if isinstance(manifest, Manifest) else None
+def _created(inspection: Inspection, entry: Descriptor) -> str:
+    manifest = inspection.views.get(entry.digest)
+    config = inspection.configs.get(manifest.config.digest) if isinstance(manifest, Manifest) else None
     return f" (created {config.created})" if config is not None and config.created else ""
 
 
 def _second(work: Mending, entry: Descriptor) -> None:
-    work.because(RULE, f"the second {named(entry)} is dropped", entry.digest)
+    work.because(RULE, f"the second {entry.named} is dropped", entry.digest)

@@ -12,9 +12,10 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.mediatype import Family
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, effective_type, view
-from ocitool.store.base import BlobStream, Reader, Traits
-from ocitool.store.verify import read_blob
+from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
+from ocitool.store.base import BlobStream, Reader
+from ocitool.store.forwarding import ForwardingReader
+from ocitool.store.verify import read_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class FallbackSource:
     label: str
 
 
-class FallbackReader:
+class FallbackReader(ForwardingReader):
     """A store that shows what it lost as sources have it, so that a repair sees all that there will be.
 
     `manifests` and `blobs` tell afterwards what came from where; `wrong` are manifests in whose place the store has
@@ -34,26 +35,13 @@ class FallbackReader:
     Nothing stands in for `root`. Safe from several threads, as the store and the sources are.
     """
 
-    def __init__(self, store: Reader, origins: Sequence[FallbackSource] = (), root: str = "") -> None:
-        self._store, self._origins, self._root = store, tuple(origins), root
+    def __init__(self, store: Reader, sources: Sequence[FallbackSource] = (), root: str = "") -> None:
+        super().__init__(store)
+        self._sources, self._root = tuple(sources), root
         self.manifests: dict[Digest, FallbackSource] = {}
         self.blobs: dict[Digest, FallbackSource] = {}
         self.wrong: set[Digest] = set()
         self.errors: list[OcitoolError] = []
-
-    @property
-    def traits(self) -> Traits:
-        """Those of the store."""
-        return self._store.traits
-
-    @property
-    def label(self) -> str:
-        """That of the store."""
-        return self._store.label
-
-    def head(self, name: str) -> Descriptor | None:
-        """What the store says."""
-        return self._store.head(name)
 
     def get_manifest(self, name: str, *, limit: int = MANIFEST_LIMIT) -> Document:
         """The store's manifest, or that of the first source where the store has none or other bytes."""
@@ -72,62 +60,48 @@ class FallbackReader:
 
     def _elsewhere(self, digest: Digest, limit: int) -> Document | None:
         try:
-            for origin in self._origins:
-                if origin.store.head(str(digest)) is not None:
-                    found = origin.store.get_manifest(str(digest), limit=limit)
-                    self.manifests[digest] = origin
+            for source in self._sources:
+                if source.store.head(str(digest)) is not None:
+                    found = source.store.get_manifest(str(digest), limit=limit)
+                    self.manifests[digest] = source
                     return found
         except OcitoolError as error:
             self.errors.append(error)
             raise
         return None
 
-    def has_blob(self, descriptor: Descriptor) -> bool:
-        """Whether the store has it."""
-        return self._store.has_blob(descriptor)
-
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
         """The store's blob, or that of the first source where the store has none."""
-        if self._origins and not self._store.has_blob(descriptor):
-            origin = next((one for one in self._origins if one.store.has_blob(descriptor)), None)
-            if origin is not None:
-                self.blobs[descriptor.digest] = origin
-                return origin.store.open_blob(descriptor, offset)
+        if self._sources and not self._store.has_blob(descriptor):
+            source = next((one for one in self._sources if one.store.has_blob(descriptor)), None)
+            if source is not None:
+                self.blobs[descriptor.digest] = source
+                return source.store.open_blob(descriptor, offset)
         return self._store.open_blob(descriptor, offset)
-
-    def tags(self) -> Iterator[str]:
-        """Those of the store."""
-        return self._store.tags()
-
-    def referrers(self, digest: Digest) -> list[Descriptor]:
-        """Those in the store."""
-        return self._store.referrers(digest)
 
 
 def stand_in(
-    origins: Iterable[FallbackSource], entry: Descriptor, family: Family
+    sources: Iterable[FallbackSource], entry: Descriptor, family: Family
 ) -> tuple[FallbackSource, Descriptor] | None:
     """The first image for the platform of an entry, of the family of its index."""
-    for origin in origins:
-        for other in _images(origin):
+    for source in sources:
+        for other in _images(source):
             is_kin = mediatype.family_of(other.media_type) in (None, family)
             is_same = bool(entry.platform and other.platform and other.platform.same(entry.platform))
-            if is_kin and is_same and origin.store.head(str(other.digest)) is not None:
-                return origin, other
+            if is_kin and is_same and source.store.head(str(other.digest)) is not None:
+                return source, other
     return None
 
 
-def _images(origin: FallbackSource) -> Iterator[Descriptor]:
-    """What an origin's name offers; nothing if there is no such name, or it is no image."""
+def _images(source: FallbackSource) -> Iterator[Descriptor]:
+    """What a source's name offers; nothing if there is no such name, or it is no image."""
     try:
-        document = origin.store.get_manifest(origin.name)
+        document = source.store.get_manifest(source.name)
     except NotFound:
         return
     seen = view(document)
     if isinstance(seen, Index):
         yield from seen.platforms
     elif isinstance(seen, Manifest) and seen.is_image:
-        config = ImageConfig.of(
-            Document(read_blob(origin.store, seen.config, MANIFEST_LIMIT), seen.config.media_type)
-        )
+        config = read_config(source.store, seen.config)
         yield Descriptor(effective_type(document), document.digest, document.size, config.platform)

@@ -13,7 +13,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest, effective_type
 from ocitool.repair.platforms import RIGHT, PlatformEvidence
-from ocitool.repair.work import CHILD, label_of, lacks, name_type, named
+from ocitool.repair.work import CHILD, lacks, name_type
 from ocitool.store.base import BytesSource
 
 
@@ -31,7 +31,7 @@ class Mended:
 
 
 def mend_image(
-    look: Inspection,
+    inspection: Inspection,
     manifest: Manifest,
     image: InspectedImage | None,
     *,
@@ -43,7 +43,7 @@ def mend_image(
 
     Only a config that `ruling` gives a platform is rewritten. Layers keep their bytes.
     """
-    work = _Work(look, manifest, entry)
+    work = _Work(inspection, manifest, entry)
     if ruling.config is not None and image is not None and image.config is not None:
         work.set_config(image.config.document, ruling.config, ruling.rule)
     elif image is not None and image.config is not None:
@@ -59,9 +59,9 @@ def mend_image(
 class _Work:
     """The image on its way from what it is to what it ought to be."""
 
-    def __init__(self, look: Inspection, manifest: Manifest, entry: Descriptor | None) -> None:
-        self._look, self._manifest, self._entry = look, manifest, entry
-        self._of = f" of {named(entry)}" if entry is not None else ""
+    def __init__(self, inspection: Inspection, manifest: Manifest, entry: Descriptor | None) -> None:
+        self._inspection, self._manifest, self._entry = inspection, manifest, entry
+        self._of = f" of {entry.named}" if entry is not None else ""
         self.document = manifest.document
         self.content: list[PutBlob] = []
         self.reasons: list[ChangeReason] = []
@@ -70,7 +70,7 @@ class _Work:
     def set_config(self, before: Document, platform: Platform, rule: str) -> None:
         after = before.edit(lambda tree: _say_platform(tree, platform))
         config = replace(self._manifest.config, digest=after.digest, size=after.size, data=None)
-        label = f"config of {label_of(self._entry)}" if self._entry is not None else "config"
+        label = f"config of {self._entry.label}" if self._entry is not None else "config"
         self.content.append(PutBlob(config, BytesSource(after.raw), label))
         self._because(rule, f"the config{self._of} says {platform} now", "config")
 
@@ -88,7 +88,7 @@ class _Work:
     def set_layer_sizes(self) -> None:
         sizes: dict[int, int] = {}
         for number, layer in enumerate(self._manifest.layers):
-            seen = self._look.layers.get(layer.digest)
+            seen = self._inspection.layers.get(layer.digest)
             if seen is not None and seen.size is not None and seen.size != layer.size:
                 sizes[number] = seen.size
                 self._because("layer/size", f"layer {number}{self._of} has {seen.size} bytes", "layers")
@@ -125,7 +125,7 @@ class _Work:
 
     def _layer_type(self, layer: Descriptor, family: Family | None) -> tuple[str, str | None]:
         """The rule that speaks and the type that fits; None where no type does."""
-        seen = self._look.layers.get(layer.digest)
+        seen = self._inspection.layers.get(layer.digest)
         said = mediatype.compression(layer.media_type)
         if seen is not None and said is not None and seen.codec and seen.codec != said:
             return "layer/compression", mediatype.layer_type(family, seen.codec) if family is not None else None

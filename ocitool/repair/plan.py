@@ -25,7 +25,7 @@ from ocitool.repair import attestations, duplicates
 from ocitool.repair.fallback import FallbackReader, FallbackSource, stand_in
 from ocitool.repair.images import Mended, mend_image
 from ocitool.repair.platforms import RIGHT, PlatformEvidence, verdict
-from ocitool.repair.work import CHILD, Mending, RepairOptions, label_of, lacks, name_type, named
+from ocitool.repair.work import CHILD, Mending, RepairOptions, lacks, name_type
 from ocitool.store.base import StoreSource
 
 _UNKNOWN = {"architecture": "unknown", "os": "unknown"}
@@ -44,22 +44,22 @@ class Repair:
 
 
 def plan_repair(
-    look: Inspection, name: str, wishes: RepairOptions, refilled: FallbackReader | None = None
+    inspection: Inspection, name: str, options: RepairOptions, fallback: FallbackReader | None = None
 ) -> Repair:
-    """The plan that mends what `name` holds, as `look` saw it, through `refilled` where there are sources.
+    """The plan that mends what `name` holds, as `inspection` saw it, through `fallback` where there are sources.
 
-    `look` has to be deep for images whose platform is in doubt, or the programs cannot confirm anything.
+    `inspection` has to be deep for images whose platform is in doubt, or the programs cannot confirm anything.
     Raises Ambiguous or HeaderMismatch for what can be read in more than one way, UsageError for an image that is to
     be kept and is not there.
     """
-    if look.refused is not None:
-        raise look.refused
-    before = look.snapshot.documents[look.snapshot.root.digest]
-    mender = _Mender(look, wishes, refilled)
+    if inspection.refused is not None:
+        raise inspection.refused
+    before = inspection.snapshot.documents[inspection.snapshot.root.digest]
+    mender = _Mender(inspection, options, fallback)
     seen = view(before)
     if isinstance(seen, Index):
         after = mender.index(seen)
-    elif wishes.keep:
+    elif options.keep:
         raise UsageError(f"{name} holds no index, and --keep chooses among the images of one")
     elif isinstance(seen, Manifest):
         after = mender.alone(seen)
@@ -67,7 +67,7 @@ def plan_repair(
         after = before
     work = mender.work
     plan = plans.replace(
-        look.where,
+        inspection.where,
         [name],
         before,
         after,
@@ -77,10 +77,10 @@ def plan_repair(
     )
     if plan.is_empty and work.content:  # children put back under their old names: no tag changes
         names = [] if as_digest(name) else [name]
-        plan = plans.refill(look.where, names, before, work.content, reasons=work.reasons)
+        plan = plans.refill(inspection.where, names, before, work.content, reasons=work.reasons)
     work.left += [
         f"{one.sentence}  [{one.rule}]"
-        for one in findings(look)
+        for one in findings(inspection)
         if one.severity is Severity.ERROR
         and (not one.fixable or one.rule in _REFILLED)
         and not mender.has_told(one)
@@ -91,18 +91,18 @@ def plan_repair(
 class _Mender:
     """What becomes of each entry of one index."""
 
-    def __init__(self, look: Inspection, wishes: RepairOptions, refilled: FallbackReader | None) -> None:
-        self._look = look
-        self._brought = refilled.manifests if refilled is not None else {}
-        self._wrong = refilled.wrong if refilled is not None else set()
-        self._blobs = refilled.blobs if refilled is not None else {}
-        self._has_blob = refilled.has_blob if refilled is not None else _nowhere
-        self.work = Mending(wishes)
+    def __init__(self, inspection: Inspection, options: RepairOptions, fallback: FallbackReader | None) -> None:
+        self._inspection = inspection
+        self._brought = fallback.manifests if fallback is not None else {}
+        self._wrong = fallback.wrong if fallback is not None else set()
+        self._blobs = fallback.blobs if fallback is not None else {}
+        self._has_blob = fallback.has_blob if fallback is not None else _nowhere
+        self.work = Mending(options)
         self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
         self._dropped: set[Digest] = set()
-        self._gone = {edge.descriptor.digest for edge in look.snapshot.missing}
-        self._refused = {edge.descriptor.digest for edge, _ in look.snapshot.refused}
-        self._unread = {edge.descriptor.digest for edge, _ in look.snapshot.unanswered}
+        self._gone = {edge.descriptor.digest for edge in inspection.snapshot.missing}
+        self._refused = {edge.descriptor.digest for edge, _ in inspection.snapshot.refused}
+        self._unread = {edge.descriptor.digest for edge, _ in inspection.snapshot.unanswered}
 
     def index(self, index: Index) -> Document:
         """The index as it ought to be."""
@@ -110,7 +110,9 @@ class _Mender:
         seen = view(document)
         if not isinstance(seen, Index):
             return document
-        moved = attestations.move(self.work, self._look, seen) if self._wishes.attestations_to_referrers else ()
+        moved = (
+            attestations.move(self.work, self._inspection, seen) if self._options.attestations_to_referrers else ()
+        )
         attested = {entry.attested for entry in seen.entries if entry not in moved}
         rulings = [self._ruling(entry) for entry in seen.entries]
         platforms = [ruling.entry or entry.platform for ruling, entry in zip(rulings, seen.entries, strict=True)]
@@ -136,7 +138,7 @@ class _Mender:
             if len(trees) > before:
                 kept.add(entry.digest)
         self._dropped = {entry.digest for entry in seen.entries} - kept
-        trees = self._ordered(duplicates.distinct(self.work, self._look, self._without_stale(seen, trees)))
+        trees = self._ordered(duplicates.distinct(self.work, self._inspection, self._without_stale(seen, trees)))
         if not trees and seen.entries:
             self.work.left.append(
                 "no entry would be left in the index; --source PLACE brings back what is gone, "
@@ -156,13 +158,13 @@ class _Mender:
         return document.edit(change)
 
     @property
-    def _wishes(self) -> RepairOptions:
-        return self.work.wishes
+    def _options(self) -> RepairOptions:
+        return self.work.options
 
     def _flat(self, index: Index, document: Document) -> Document:
         """The document of the index, whose second entries are gone already, without inner indexes."""
-        nested = {inner.document.digest: inner for inner in self._look.indexes if inner is not index}
-        read = self._look.snapshot.documents
+        nested = {inner.document.digest: inner for inner in self._inspection.indexes if inner is not index}
+        read = self._inspection.snapshot.documents
         inner = [
             e
             for e in index.entries
@@ -190,25 +192,25 @@ class _Mender:
 
     def _bring_back(self, entry: Descriptor) -> None:
         """Bring back what a source has of an entry whose manifest is gone, or is another."""
-        origin, is_wrong = self._brought[entry.digest], entry.digest in self._wrong
+        source, is_wrong = self._brought[entry.digest], entry.digest in self._wrong
         rule, how = ("index/child-digest", "put there anew") if is_wrong else ("index/dangling", "brought back")
-        self.work.bring(origin, entry, anew=is_wrong)
-        self.work.because(rule, f"{named(entry)} is {how} from {origin.label}", entry.digest)
+        self.work.bring(source, entry, anew=is_wrong)
+        self.work.because(rule, f"{entry.named} is {how} from {source.label}", entry.digest)
 
     def _replace(self, tree: JsonTree, entry: Descriptor, index: Index) -> list[JsonTree]:
         """What becomes of an entry whose manifest is nowhere: replaced, dropped, or left."""
-        who, sources = named(entry), self._wishes.sources
+        who, sources = entry.named, self._options.sources
         found = stand_in(sources, entry, edit.family_of(index))
-        if found is not None and self._wishes.substitute:
-            origin, other = found
-            self.work.bring(origin, other)
+        if found is not None and self._options.substitute:
+            source, other = found
+            self.work.bring(source, other)
             self.work.rename(entry.digest, other.digest)
-            text = f"{who} is not there; {other.digest.short} of {origin.label} stands in for it"
+            text = f"{who} is not there; {other.digest.short} of {source.label} stands in for it"
             self.work.because("index/dangling", text, entry.digest, keys=(*CHILD, "annotations"))
             known = {key: value for key, value in tree.items() if key not in (*CHILD, "annotations")}
             return [{**other.to_tree(), **known}]
-        if self._wishes.drop_missing:
-            if entry.digest in self._wishes.keep:
+        if self._options.drop_missing:
+            if entry.digest in self._options.keep:
                 raise UsageError(
                     f"{entry.digest} is to be kept, and is not there",
                     hint="--source PLACE brings it back; or --keep an image that is there",
@@ -220,9 +222,7 @@ class _Mender:
         way = "--source PLACE brings it back"
         if found is not None:
             way = f"--substitute takes {found[1].digest.short} of {found[0].label} instead"
-        self.work.left.append(
-            f"{label_of(entry)}: {entry.digest} is not there{nor}; {way}, --drop-missing drops it"
-        )
+        self.work.left.append(f"{entry.label}: {entry.digest} is not there{nor}; {way}, --drop-missing drops it")
         return [tree]
 
     def has_told(self, one: Finding) -> bool:
@@ -230,14 +230,14 @@ class _Mender:
         about = {one.at.digest}
         about |= {
             edge.descriptor.digest
-            for edge in self._look.snapshot.below(one.at.digest)
+            for edge in self._inspection.snapshot.below(one.at.digest)
             if f"{one.at.pointer}/".startswith(f"{edge.pointer}/")
         }
         return bool(about & self._dropped) or any((one.rule, digest) in self._told for digest in about)
 
     def _leave_unread(self, entry: Descriptor) -> None:
         """Tell the ways out for an entry whose manifest cannot be read."""
-        snapshot = self._look.snapshot
+        snapshot = self._inspection.snapshot
         error = next(
             e for edge, e in (*snapshot.unanswered, *snapshot.refused) if edge.descriptor.digest == entry.digest
         )
@@ -246,7 +246,7 @@ class _Mender:
         self._told.add((rule, entry.digest))
         ways = "--source PLACE puts its own bytes back, " if is_other else ""
         ways += f"ocitool index remove REF --digest {entry.digest} drops it"
-        self.work.left.append(f"{label_of(entry)}: {error}; {ways}  [{rule}]")
+        self.work.left.append(f"{entry.label}: {error}; {ways}  [{rule}]")
 
     def _refill_blobs(self, image: InspectedImage, entry: Descriptor) -> None:
         """Bring the config and the layers back that are known to be gone and that a source has."""
@@ -261,44 +261,46 @@ class _Mender:
                 lost[own] = kind, self._blobs[blob.digest]
         if not lost:
             return
-        origins = [origin for _, origin in lost.values()]
+        sources = [source for _, source in lost.values()]
         # A manifest that says a wrong size cannot be copied with what is below it.
         is_right = all(self._with_own_size(blob, image) is blob for blob in kinds)
-        whole = next((one for one in origins if is_right and one.store.head(str(entry.digest)) is not None), None)
+        whole = next((one for one in sources if is_right and one.store.head(str(entry.digest)) is not None), None)
         if whole is not None:  # with what nobody has looked at
             self.work.bring(whole, entry)
         else:
-            for blob, (kind, origin) in lost.items():
-                self.work.put(PutBlob(blob, StoreSource(blob, origin.store), f"{kind} of {label_of(entry)}"))
-        places = ", ".join(dict.fromkeys(origin.label for origin in origins))
+            for blob, (kind, source) in lost.items():
+                self.work.put(PutBlob(blob, StoreSource(blob, source.store), f"{kind} of {entry.label}"))
+        places = ", ".join(dict.fromkeys(source.label for source in sources))
         rules = tuple(dict.fromkeys(f"{kind}/missing" for kind, _ in lost.values()))
-        self.work.because(rules, f"what {named(entry)} lacks is brought back from {places}", entry.digest)
+        self.work.because(rules, f"what {entry.named} lacks is brought back from {places}", entry.digest)
 
     def _with_own_size(self, blob: Descriptor, image: InspectedImage) -> Descriptor:
         """The descriptor with the size that the bytes have, if they were seen; itself where it says so."""
-        layer = self._look.layers.get(blob.digest)
+        layer = self._inspection.layers.get(blob.digest)
         size = layer.size if layer is not None else None
         if blob == image.manifest.config and image.config is not None:
             size = image.config.document.size
         return blob if size in {None, blob.size} else replace(blob, size=size, data=None)
 
     def _attestation(self, tree: JsonTree, entry: Descriptor) -> JsonTree:
-        child = self._look.snapshot.documents.get(entry.digest)
+        child = self._inspection.snapshot.documents.get(entry.digest)
         tree = self._described(tree, entry, child, is_same=True) if child is not None else tree
         if entry.platform is not None and not entry.platform.is_unknown:
-            text = f"{label_of(entry)} no longer counts as {entry.platform}"
+            text = f"{entry.label} no longer counts as {entry.platform}"
             self.work.because("index/attestation-platform", text, entry.digest, keys=["platform"])
             tree = {**tree, "platform": dict(_UNKNOWN)}
         return tree
 
     def _image(self, entry: Descriptor) -> InspectedImage | None:
-        return next((i for i in self._look.images if i.digest == entry.digest and i.said == entry.platform), None)
+        return next(
+            (i for i in self._inspection.images if i.digest == entry.digest and i.said == entry.platform), None
+        )
 
     def _ruling(self, entry: Descriptor) -> PlatformEvidence:
         image = self._image(entry)
         if image is None:
             return RIGHT
-        return verdict(self._look, image, without_proof=self._wishes.without_proof)
+        return verdict(self._inspection, image, without_proof=self._options.without_proof)
 
     def _decided(
         self, index: Index, rulings: Sequence[PlatformEvidence], number: int, passed_over: frozenset[int]
@@ -306,25 +308,25 @@ class _Mender:
         """What becomes of the platform of an entry, beside what becomes of the others; None if the entry goes."""
         entry, ruling = index.entries[number], rulings[number]
         if ruling.open:
-            self.work.left.append(f"{label_of(entry)}: {ruling.open}")
+            self.work.left.append(f"{entry.label}: {ruling.open}")
         if ruling.entry is None or ruling.config is None:
             return ruling
         others = _places_for(ruling.entry, index, rulings) - passed_over - {number}
         if not others:
             return ruling
         if all(rulings[place].config is not None for place in others):
-            kin = ", ".join(label_of(index.entries[place]) for place in sorted(others))
+            kin = ", ".join(index.entries[place].label for place in sorted(others))
             self.work.left.append(
-                f"{label_of(entry)}: its programs are for {ruling.entry}, as are those of {kin}; "
+                f"{entry.label}: its programs are for {ruling.entry}, as are those of {kin}; "
                 "--keep DIGEST says which becomes that"
             )
             return RIGHT
-        if self._wishes.drop_misfits:
-            text = f"{named(entry)} is dropped: its programs are for {ruling.entry}"
+        if self._options.drop_misfits:
+            text = f"{entry.named} is dropped: its programs are for {ruling.entry}"
             self.work.because(ruling.rule, text, entry.digest)
             return None
         self.work.left.append(
-            f"{label_of(entry)}: its programs are for {ruling.entry}, which the index offers already; "
+            f"{entry.label}: its programs are for {ruling.entry}, which the index offers already; "
             "build it again, or drop it with --drop-misfits"
         )
         return RIGHT
@@ -335,18 +337,18 @@ class _Mender:
         """What becomes of an entry for an image; nothing if it is dropped."""
         if ruling is None:
             return []
-        after = child = self._look.snapshot.documents[entry.digest]
+        after = child = self._inspection.snapshot.documents[entry.digest]
         image = self._image(entry)
         if image is not None:
             self._refill_blobs(image, entry)
         seen = view(child)
         if isinstance(seen, Manifest):
             family = edit.family_of(index)
-            mended = mend_image(self._look, seen, image, ruling=ruling, entry=entry, family=family)
+            mended = mend_image(self._inspection, seen, image, ruling=ruling, entry=entry, family=family)
             after = self._child(child, mended, entry, is_attested=is_attested)
         tree = self._described(tree, entry, after, is_same=after is child)
         if ruling.entry is not None and not (ruling.config is not None and after is child):
-            text = f"{named(entry)} becomes {ruling.entry}"
+            text = f"{entry.named} becomes {ruling.entry}"
             self.work.because(ruling.rule, text, entry.digest, keys=["platform"])
             old = tree.get("platform")
             known = {k: v for k, v in (old if isinstance(old, Mapping) else {}).items() if k not in _PLATFORM_KEYS}
@@ -359,14 +361,14 @@ class _Mender:
         after = mended.document
         if after.raw == before.raw:
             return before
-        if is_attested and not self._wishes.drop_attestations:
+        if is_attested and not self._options.drop_attestations:
             self.work.left.append(
-                f"{named(entry)} would get another digest, and attestations describe this "
+                f"{entry.named} would get another digest, and attestations describe this "
                 "one; --attestations-to-referrers leaves them with it, --drop-attestations lets them go"
             )
             return before
         self.work.put(*mended.content)
-        self.work.swap(before, after, label_of(entry))
+        self.work.swap(before, after, entry.label)
         self.work.add(mended.reasons)
         return after
 
@@ -377,10 +379,10 @@ class _Mender:
         if is_so.items() <= tree.items():
             return tree
         if is_same and child.size != entry.size:
-            text = f"{named(entry)} has {child.size} bytes"
+            text = f"{entry.named} has {child.size} bytes"
             self.work.because("index/child-size", text, entry.digest, keys=["size", "data"])
         if is_same and is_type != entry.media_type:
-            text = f"{named(entry)} is {is_type}"
+            text = f"{entry.named} is {is_type}"
             self.work.because("index/child-type", text, entry.digest, keys=["mediaType", "data"])
         return {**{k: v for k, v in tree.items() if k != "data"}, **is_so}
 
@@ -392,7 +394,7 @@ class _Mender:
             entry = Descriptor.from_tree(tree)
             if entry.attested and entry.attested not in held:
                 was = any(str(other.digest) == entry.attested for other in index.entries)
-                text = f"{label_of(entry)} is dropped: its image is not in the index{' now' if was else ''}"
+                text = f"{entry.label} is dropped: its image is not in the index{' now' if was else ''}"
                 self.work.because(
                     self.work.why(entry.attested) if was else "index/stale-attestation", text, entry.digest
                 )
@@ -410,12 +412,12 @@ class _Mender:
 
     def alone(self, manifest: Manifest) -> Document:
         """An image that stands in no index: what of it can be mended without an entry's word."""
-        image = InspectedImage(None, manifest, self._look.configs.get(manifest.config.digest))
+        image = InspectedImage(None, manifest, self._inspection.configs.get(manifest.config.digest))
         self._refill_blobs(image, Descriptor.of(manifest.document))
-        ruling = verdict(self._look, image, without_proof=self._wishes.without_proof)
+        ruling = verdict(self._inspection, image, without_proof=self._options.without_proof)
         if ruling.open:
             self.work.left.append(ruling.open)
-        mended = mend_image(self._look, manifest, image, ruling=ruling)
+        mended = mend_image(self._inspection, manifest, image, ruling=ruling)
         self.work.left += mended.left
         self.work.put(*mended.content)
         self.work.add(mended.reasons)
@@ -431,9 +433,9 @@ def _places_for(platform: Platform, index: Index, rulings: Sequence[PlatformEvid
     return frozenset(place for place, one in enumerate(platforms) if one is not None and one.same(platform))
 
 
-def doubtful(look: Inspection) -> frozenset[Digest]:
+def doubtful(inspection: Inspection) -> frozenset[Digest]:
     """The images whose layers have to be read before their platform can be mended."""
-    return frozenset(image.digest for image in look.images if verdict(look, image) != RIGHT)
+    return frozenset(image.digest for image in inspection.images if verdict(inspection, image) != RIGHT)
 
 
 def _nowhere(_: Descriptor) -> bool:

@@ -31,7 +31,7 @@ RIGHT: Final = PlatformEvidence()
 """Both say what they ought to."""
 
 
-def verdict(look: Inspection, image: InspectedImage, *, without_proof: bool = False) -> PlatformEvidence:
+def verdict(inspection: Inspection, image: InspectedImage, *, without_proof: bool = False) -> PlatformEvidence:
     """What to believe of one image in the index; `without_proof` believes the config where no program speaks."""
     said = image.said.canonical() if image.said is not None else None
     own = image.config.platform.canonical() if image.config is not None else None
@@ -39,20 +39,20 @@ def verdict(look: Inspection, image: InspectedImage, *, without_proof: bool = Fa
         return RIGHT
     if not own.is_whole:
         known = said if said is not None and said.is_known else None
-        return _blank_config(look, image, known, without_proof=without_proof)
+        return _blank_config(inspection, image, known, without_proof=without_proof)
     if said is None:
-        if _speaks(look, image, own) is False:
-            return _belied(look, image, own)
+        if _speaks(inspection, image, own) is False:
+            return _belied(inspection, image, own)
         return PlatformEvidence(entry=own, rule="index/missing-platform")
     if agree(said, own):
         if not said.is_whole:
-            return _half(look, image, said, own)
-        return _named(look, image, said, own, without_proof=without_proof)
-    for_said, for_own = _speaks(look, image, said), _speaks(look, image, own)
+            return _half(inspection, image, said, own)
+        return _named(inspection, image, said, own, without_proof=without_proof)
+    for_said, for_own = _speaks(inspection, image, said), _speaks(inspection, image, own)
     if for_own and not for_said:
         return PlatformEvidence(entry=own, rule="index/wrong-platform")
     if for_said and not for_own:
-        really = said if said.is_known else _programs_platform(look, image)
+        really = said if said.is_known else _programs_platform(inspection, image)
         if really is not None:
             return PlatformEvidence(entry=_unless_said(image, really), config=really, rule="index/wrong-platform")
     if for_own is None and for_said is None and without_proof:
@@ -64,11 +64,11 @@ def verdict(look: Inspection, image: InspectedImage, *, without_proof: bool = Fa
 
 
 def _blank_config(
-    look: Inspection, image: InspectedImage, said: Platform | None, *, without_proof: bool
+    inspection: Inspection, image: InspectedImage, said: Platform | None, *, without_proof: bool
 ) -> PlatformEvidence:
     if said is None:
-        return _unnamed(look, image)
-    speaks = _speaks(look, image, said)
+        return _unnamed(inspection, image)
+    speaks = _speaks(inspection, image, said)
     if speaks or (speaks is None and without_proof):
         return PlatformEvidence(entry=_unless_said(image, said), config=said, rule="config/no-platform")
     return PlatformEvidence(
@@ -81,9 +81,9 @@ def _unless_said(image: InspectedImage, platform: Platform) -> Platform | None:
     return platform if platform != image.said else None
 
 
-def _unnamed(look: Inspection, image: InspectedImage) -> PlatformEvidence:
+def _unnamed(inspection: Inspection, image: InspectedImage) -> PlatformEvidence:
     """Nobody says a platform: the programs do, if they are all for one."""
-    really = _programs_platform(look, image)
+    really = _programs_platform(inspection, image)
     if really is not None:
         return PlatformEvidence(entry=really, config=really, rule="config/no-platform")
     if image.edge is None:
@@ -94,17 +94,17 @@ def _unnamed(look: Inspection, image: InspectedImage) -> PlatformEvidence:
     )
 
 
-def _half(look: Inspection, image: InspectedImage, said: Platform, own: Platform) -> PlatformEvidence:
+def _half(inspection: Inspection, image: InspectedImage, said: Platform, own: Platform) -> PlatformEvidence:
     """The entry leaves os or architecture open: the config's word, with what the entry says beyond it."""
-    if _speaks(look, image, own) is False:
+    if _speaks(inspection, image, own) is False:
         return PlatformEvidence(open=f"the config says {own}, its programs do not")
     whole = replace(said, os=own.os, architecture=own.architecture, variant=said.variant or own.variant)
     return PlatformEvidence(entry=whole, rule="index/missing-platform")
 
 
-def _belied(look: Inspection, image: InspectedImage, told: Platform) -> PlatformEvidence:
+def _belied(inspection: Inspection, image: InspectedImage, told: Platform) -> PlatformEvidence:
     """The programs are for another platform than anybody says: theirs, if they agree with each other."""
-    really = _programs_platform(look, image)
+    really = _programs_platform(inspection, image)
     if really is None:
         return PlatformEvidence(
             open=f"it is said to be for {told} and holds programs of several other platforms; build it again"
@@ -112,12 +112,12 @@ def _belied(look: Inspection, image: InspectedImage, told: Platform) -> Platform
     return PlatformEvidence(entry=really, config=really, rule="binary/wrong-platform")
 
 
-def _agreed(look: Inspection, image: InspectedImage, said: Platform, own: Platform) -> PlatformEvidence:
+def _agreed(inspection: Inspection, image: InspectedImage, said: Platform, own: Platform) -> PlatformEvidence:
     """Entry and config agree: a variant or version may be missing, or the programs know better than both."""
-    if _speaks(look, image, said) is False:
-        return _belied(look, image, said)
+    if _speaks(inspection, image, said) is False:
+        return _belied(inspection, image, said)
     if said.architecture == "arm" and not said.variant:
-        is_clear = own.variant in {"", ARM_DEFAULT} and _arms(look) < 2
+        is_clear = own.variant in {"", ARM_DEFAULT} and _arms(inspection) < 2
         if own.variant and not is_clear:
             return PlatformEvidence(entry=replace(said, variant=own.variant), rule="index/ambiguous-arm")
         if not is_clear:
@@ -129,37 +129,37 @@ def _agreed(look: Inspection, image: InspectedImage, said: Platform, own: Platfo
 
 
 def _named(
-    look: Inspection, image: InspectedImage, said: Platform, own: Platform, *, without_proof: bool
+    inspection: Inspection, image: InspectedImage, said: Platform, own: Platform, *, without_proof: bool
 ) -> PlatformEvidence:
     """Entry and config agree, and the entry may call it by a name of which no engine knows."""
-    ruling = _agreed(look, image, said, own)
+    ruling = _agreed(inspection, image, said, own)
     if ruling != RIGHT or (said == image.said and said.is_known):
         return ruling
     if said.is_known:
         return PlatformEvidence(entry=said, rule="index/impossible-platform")
-    if own.is_known and (without_proof or _speaks(look, image, own)):
+    if own.is_known and (without_proof or _speaks(inspection, image, own)):
         return PlatformEvidence(entry=replace(said, variant=own.variant), rule="index/impossible-platform")
     return PlatformEvidence(open=f"no engine asks for {said}; ocitool index annotate sets the entry's platform")
 
 
-def _arms(look: Inspection) -> int:
+def _arms(inspection: Inspection) -> int:
     """How many images are for arm; where there is one only, its variant is not needed to tell it apart."""
-    entries = (entry for index in look.indexes for entry in index.platforms)
+    entries = (entry for index in inspection.indexes for entry in index.platforms)
     named = ((entry.digest, entry.platform) for entry in entries if entry.platform is not None)
     return len({digest for digest, platform in named if platform.canonical().architecture == "arm"})
 
 
-def _speaks(look: Inspection, image: InspectedImage, platform: Platform) -> bool | None:
+def _speaks(inspection: Inspection, image: InspectedImage, platform: Platform) -> bool | None:
     """Whether the programs are for `platform`; None where there is none that says."""
-    found = [misfit for _, misfit in speaking(judged(look, image, platform))]
+    found = [misfit for _, misfit in speaking(judged(inspection, image, platform))]
     if any(misfit is not None and misfit.is_fatal and misfit.misfit is not Misfit.LEVEL for misfit in found):
         return False
     return True if any(misfit is None for misfit in found) else None
 
 
-def _programs_platform(look: Inspection, image: InspectedImage) -> Platform | None:
+def _programs_platform(inspection: Inspection, image: InspectedImage) -> Platform | None:
     """The one platform that all programs are for, if there is one."""
-    programs = speaking(judged(look, image, Platform("linux", "amd64")))
+    programs = speaking(judged(inspection, image, Platform("linux", "amd64")))
     kinds = {one.program.binary.platform for one, _ in programs}
     found = {
         Platform(one.os, one.architecture, one.variant if one.architecture == "arm" else "") if one else None

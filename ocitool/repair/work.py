@@ -35,8 +35,8 @@ class RepairOptions:
 class Mending:
     """The steps, reasons and leftovers so far. `is_blocked` says that nothing of it may be carried out."""
 
-    def __init__(self, wishes: RepairOptions) -> None:
-        self.wishes = wishes
+    def __init__(self, options: RepairOptions) -> None:
+        self.options = options
         self.content: list[PutBlob | CopyFrom | PutManifest] = []
         self.replaced: list[Document] = []
         self.left: list[str] = []
@@ -57,9 +57,9 @@ class Mending:
         """Store this too, once."""
         self.content += [step for step in steps if step not in self.content]
 
-    def bring(self, origin: FallbackSource, entry: Descriptor, *, anew: bool = False) -> None:
+    def bring(self, source: FallbackSource, entry: Descriptor, *, anew: bool = False) -> None:
         """Copy a manifest with all that it reaches from where it still is."""
-        self.content.append(CopyFrom(origin.store, entry, label_of(entry), anew=anew))
+        self.content.append(CopyFrom(source.store, entry, entry.label, anew=anew))
 
     def swap(self, before: Document, after: Document, label: str) -> None:
         """Put one manifest in the place of another."""
@@ -84,19 +84,6 @@ class Mending:
                 for one in self._reasons
             )
         )
-
-
-def label_of(entry: Descriptor) -> str:
-    """What people call an entry: its platform, or what it attests, or its digest."""
-    if entry.attested:
-        return f"attestation of {entry.attested[:19]}"
-    return str(entry.platform) if entry.platform else entry.digest.short
-
-
-def named(entry: Descriptor) -> str:
-    """The label and the digest, to find an entry by."""
-    label = label_of(entry)
-    return label if label == entry.digest.short else f"{label} {entry.digest.short}"
 
 
 def name_type(tree: "dict[str, object]", media_type: str) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 from ocitool.change.difference import Change, difference
 from ocitool.model.document import COMPACT, write
+from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.report.survey import Survey, SurveyedImage
-from ocitool.report.text import human, plain
+from ocitool.report.text import human
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,14 @@ class Comparison:
     def text(self) -> str:
         """The comparison for people: only what differs, or one line that says nothing does."""
         if self.is_equal:
-            return f"{plain(self.before.name)} and {plain(self.after.name)} are equal"
+            return f"{shown(self.before.name)} and {shown(self.after.name)} are equal"
         lines = [
-            f"- {plain(self.before.name)}  {self.before.root.digest}",
-            f"+ {plain(self.after.name)}  {self.after.root.digest}",
+            f"- {shown(self.before.name)}  {self.before.root.digest}",
+            f"+ {shown(self.after.name)}  {self.after.root.digest}",
         ]
         lines += [_field_line(where, change) for where, change in self.fields]
-        lines += [f"- {plain(i.label)}  {i.descriptor.digest.short}" for i in self.removed]
-        lines += [f"+ {plain(i.label)}  {i.descriptor.digest.short}" for i in self.added]
+        lines += [f"- {shown(i.label)}  {i.descriptor.digest.short}" for i in self.removed]
+        lines += [f"+ {shown(i.label)}  {i.descriptor.digest.short}" for i in self.added]
         for pair in self.pairs:
             if not pair.is_equal:
                 lines += _pair_lines(pair)
@@ -234,13 +235,13 @@ def _field_line(where: str, change: Change) -> str:
     sign, _, rest = change.text().partition(" ")
     if not change.pointer:
         rest = rest.removeprefix("document").lstrip()
-    return f"{sign} {where} {plain(rest)}"
+    return f"{sign} {where} {shown(rest)}"
 
 
 def _pair_lines(pair: Pair) -> Iterator[str]:
     digests = (pair.before.descriptor.digest, pair.after.descriptor.digest)
     moved = f"  {digests[0].short} → {digests[1].short}" if digests[0] != digests[1] else ""
-    yield f"~ {plain(pair.platform)}{moved}"
+    yield f"~ {shown(pair.platform)}{moved}"
     for where, change in pair.fields:
         yield f"    {_field_line(where, change)}"
     for layer in pair.layers:
@@ -249,4 +250,4 @@ def _pair_lines(pair: Pair) -> Iterator[str]:
     for file in pair.files or ():
         sign = {"added": "+", "removed": "-"}.get(file.kind, "~")
         what = f"  ({', '.join(file.what)})" if file.what else ""
-        yield f"    {sign} /{plain(file.path)}{what}"
+        yield f"    {sign} /{shown(file.path)}{what}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ocitool.codec.codecs import decompress
 from ocitool.model.files import FileKind
+from ocitool.model.printable import unicode
 from ocitool.model.views import Manifest
 from ocitool.report.compare import FileChange, pair_up
 from ocitool.report.survey import Survey
@@ -73,7 +74,7 @@ _Contents = dict[tuple[int, int], str]
 def _changes(
     path: str, old: Node | None, new: Node | None, contents: tuple[_Contents, _Contents] | None
 ) -> Iterator[FileChange]:
-    shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    shown = unicode(path)
     if old is None:
         yield FileChange("added", shown)
     elif new is None:

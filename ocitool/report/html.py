@@ -10,9 +10,10 @@ from importlib.resources import files
 from typing import Any, Final
 
 from ocitool.model.digest import Digest
+from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.report.survey import Attestation, Survey, SurveyedImage
-from ocitool.report.text import human, plain
+from ocitool.report.text import human
 
 _SETTINGS: Final = (
     ("Entrypoint", "entrypoint"),
@@ -129,7 +130,7 @@ def _segments(
     steps = [step.created_by for step in image.config.history if not step.empty_layer] if image.config else []
     for number, layer in enumerate(image.layers):
         colour = f";background:{_colour(colours[layer.digest])}" if layer.digest in colours else ""
-        told = plain(steps[number]) if len(steps) == len(image.layers) else ""
+        told = shown(steps[number]) if len(steps) == len(image.layers) else ""
         also = f", in {shared[layer.digest][1]} images" if layer.digest in colours else ""
         title = f"layer {number + 1}: {human(layer.size)}{also}\n{layer.digest}\n{told}".rstrip()
         yield (
@@ -194,4 +195,4 @@ def _other(other: Descriptor) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(plain(text))
+    return escape(shown(text))

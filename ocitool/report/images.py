@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from ocitool.graph.walk import walk
 from ocitool.model.digest import Digest
-from ocitool.model.document import MANIFEST_LIMIT, Document
-from ocitool.model.views import ImageConfig, Index, Manifest
+from ocitool.model.views import Index, Manifest
 from ocitool.store.layout import REF_NAME, LayoutStore
-from ocitool.store.verify import read_blob
+from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
 
 
@@ -29,8 +28,7 @@ def kept_images(content: LayoutStore, scope: Scope) -> tuple[Kept, ...]:
         root = snapshot.views[snapshot.root.digest]
         platforms = [str(e.platform) for e in root.platforms] if isinstance(root, Index) else []
         if isinstance(root, Manifest) and content.has_blob(root.config):
-            raw = read_blob(content, root.config, MANIFEST_LIMIT)
-            platforms = [str(ImageConfig.of(Document(raw, root.config.media_type)).platform)]
+            platforms = [str(read_config(content, root.config).platform)]
         size = sum(blob.size for blob in snapshot.blobs)
         kept.append(Kept(entry.annotations.get(REF_NAME, ""), entry.digest, tuple(platforms), size))
     return tuple(sorted(kept, key=lambda image: image.name))

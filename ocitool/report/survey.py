@@ -14,11 +14,10 @@ from ocitool.errors import Cancelled, NotFound, OcitoolError
 from ocitool.graph.walk import Edge, Role, Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View
 from ocitool.store.base import Reader
-from ocitool.store.verify import read_blob
+from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup, collect
 
 _PREDICATE: Final = "in-toto.io/predicate-type"
@@ -286,7 +285,7 @@ def _configs(store: Reader, snapshot: Snapshot, scope: Scope) -> dict[Digest, Im
 
 def _config(store: Reader, descriptor: Descriptor) -> ImageConfig | OcitoolError:
     try:
-        return ImageConfig.of(Document(read_blob(store, descriptor, MANIFEST_LIMIT), descriptor.media_type))
+        return read_config(store, descriptor)
     except Cancelled:
         raise
     except OcitoolError as error:

@@ -7,13 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ocitool.model.digest import Digest
+from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.report.survey import Attestation, Survey, SurveyedImage
-
-
-def plain(text: str) -> str:
-    """The text on one line, with control and formatting characters as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def human(size: int) -> str:
@@ -53,7 +49,7 @@ def table(survey: Survey, *, layers: bool = False) -> str:
         lines.append(line)
         if layers:
             lines += [f"    {text}" for text in _layers(image, shared)]
-        lines += [f"    {plain(_other(r))}" for r in image.referrers]
+        lines += [f"    {shown(_other(r))}" for r in image.referrers]
     lines += list(_foot(survey))
     return "\n".join(lines)
 
@@ -70,12 +66,12 @@ def tree(survey: Survey, *, layers: bool = False) -> str:
         children.append((f"{image.label}  {image.descriptor.digest}  {_size(image)}", below))
     children += [(_other(other), []) for other in (*survey.others, *survey.referrers)]
     children += [(f"{_attestation(orphan)}  of an image that is not listed", []) for orphan in survey.orphans]
-    lines = [f"{plain(survey.name)}  {_what(survey)}  {survey.root.digest}"]
+    lines = [f"{shown(survey.name)}  {_what(survey)}  {survey.root.digest}"]
     for number, (line, below) in enumerate(children):
         last = number == len(children) - 1
-        lines.append(f"{'└─' if last else '├─'} {plain(line)}")
+        lines.append(f"{'└─' if last else '├─'} {shown(line)}")
         stem = "   " if last else "│  "
-        lines += [f"{stem}{'└─' if n == len(below) - 1 else '├─'} {plain(b)}" for n, b in enumerate(below)]
+        lines += [f"{stem}{'└─' if n == len(below) - 1 else '├─'} {shown(b)}" for n, b in enumerate(below)]
     return "\n".join(lines)
 
 
@@ -89,33 +85,33 @@ def configs(survey: Survey) -> str:
 
 
 def _head(survey: Survey) -> Iterator[str]:
-    yield plain(survey.name)
+    yield shown(survey.name)
     yield f"  {_what(survey)}  {survey.root.digest}"
     if survey.note:
         yield f"  {survey.note}"
     if survey.subject:
         yield f"  about {survey.subject.digest}"
     for key, value in survey.annotations.items():
-        yield f"  {plain(key)}: {plain(value)}"
+        yield f"  {shown(key)}: {shown(value)}"
 
 
 def _what(survey: Survey) -> str:
     word = survey.artifact_type or survey.root.media_type
-    return f"{survey.kind}  {plain(word)}"
+    return f"{survey.kind}  {shown(word)}"
 
 
 def _row(image: SurveyedImage) -> list[str]:
     if image.manifest is None:
-        return [plain(image.label), image.descriptor.digest.short, "", "", "", plain(image.problem)]
+        return [shown(image.label), image.descriptor.digest.short, "", "", "", shown(image.problem)]
     created = image.config.created.partition(".")[0].removesuffix("Z").replace("T", " ") if image.config else ""
-    remarks = [plain(kind) for a in image.attestations for kind in a.kinds or ("attestation",)]
+    remarks = [shown(kind) for a in image.attestations for kind in a.kinds or ("attestation",)]
     says = image.config.platform if image.config else None
     if says is not None and image.platform is not None and not says.same(image.platform):
-        remarks.append(f"its config says {plain(str(says))}")
+        remarks.append(f"its config says {shown(str(says))}")
     if image.problem:
-        remarks.append(plain(image.problem))
+        remarks.append(shown(image.problem))
     size, count = human(image.size), str(len(image.layers))
-    return [plain(image.label), image.descriptor.digest.short, size, plain(created), count, ", ".join(remarks)]
+    return [shown(image.label), image.descriptor.digest.short, size, shown(created), count, ", ".join(remarks)]
 
 
 def _size(image: SurveyedImage) -> str:
@@ -143,9 +139,9 @@ def _other(other: Descriptor) -> str:
 
 def _foot(survey: Survey) -> Iterable[str]:
     for other in (*survey.others, *survey.referrers):
-        yield plain(_other(other))
+        yield shown(_other(other))
     for orphan in survey.orphans:
-        yield f"{plain(_attestation(orphan))}  of an image that is not listed"
+        yield f"{shown(_attestation(orphan))}  of an image that is not listed"
     if len(survey.images) > 1:
         separate = sum(image.size for image in survey.images)
         saved = f", {human(separate)} without sharing" if separate != survey.total_size else ""

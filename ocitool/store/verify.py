@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
-from ocitool.errors import Conflict, DigestMismatch, MalformedDocument, SizeMismatch
+from ocitool.errors import Conflict, DigestMismatch, MalformedDocument, NotFound, SizeMismatch
 from ocitool.model.digest import Digest, Tap
-from ocitool.model.views import Descriptor
+from ocitool.model.document import Document
+from ocitool.model.views import Descriptor, ImageConfig
 from ocitool.store.base import Expect, Reader
+
+CONFIG_LIMIT: Final = 8 * 1024 * 1024
+"""Most bytes of an image config that are read; a guess far above what anybody publishes."""
 
 
 def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:
@@ -82,6 +87,19 @@ def read_blob(store: Reader, descriptor: Descriptor, limit: int) -> bytes:
         return descriptor.data
     with store.open_blob(descriptor) as pieces:
         return b"".join(pieces)
+
+
+def read_config(store: Reader, descriptor: Descriptor) -> ImageConfig:
+    """The image config of a descriptor. Raises MalformedDocument for what is none, and what reading raises."""
+    return ImageConfig.of(Document(read_blob(store, descriptor, CONFIG_LIMIT), descriptor.media_type))
+
+
+def find_manifest(store: Reader, name: str) -> Document | None:
+    """The manifest under a tag or digest, or None if there is none. Raises whatever else reading raises."""
+    try:
+        return store.get_manifest(name)
+    except NotFound:
+        return None
 
 
 def check_expected(tag: str, expect: Expect | None, found: Digest | None, where: str) -> None:

@@ -23,6 +23,7 @@ LEVELS = (
 BESIDE = {
     "tasks": {"errors"},
     "store.verify": {"store.base"},
+    "check": {"project"},  # rules are chosen in ocitool.toml
     "rootfs": {"pack"},  # an exported tree is a tar of entries
 }
 

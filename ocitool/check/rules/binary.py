@@ -23,18 +23,18 @@ _SHOWN: Final = 20
 """Findings of one kind in one image; one that is wrong through and through need not fill a screen."""
 
 
-def wrong_platform(look: Inspection) -> Iterator[Hit]:
+def wrong_platform(inspection: Inspection) -> Iterator[Hit]:
     """A program of another os or architecture than the image is offered for (K010)."""
-    for image, strangers in _strangers(look, are_apart=False):
+    for image, strangers in _strangers(inspection, are_apart=False):
         rest = len(strangers) - 1
         more = f", as {'is' if rest == 1 else 'are'} {rest} more" if rest else ""
         for number, (one, misfit) in enumerate(strangers[:_SHOWN]):
             yield _at(image, one), _stranger(one, misfit) + ("" if number else more)
 
 
-def apart_platform(look: Inspection) -> Iterator[Hit]:
+def apart_platform(inspection: Inspection) -> Iterator[Hit]:
     """A program of another platform among programs for many, or in a folder that says so."""
-    for image, strangers in _strangers(look, are_apart=True):
+    for image, strangers in _strangers(inspection, are_apart=True):
         for one, misfit in strangers[:_SHOWN]:
             yield _at(image, one), _stranger(one, misfit)
 
@@ -44,10 +44,10 @@ def _stranger(one: LayerProgram, misfit: Mismatch) -> str:
 
 
 def _strangers(
-    look: Inspection, *, are_apart: bool
+    inspection: Inspection, *, are_apart: bool
 ) -> Iterator[tuple[InspectedImage, list[tuple[LayerProgram, Mismatch]]]]:
     """What cannot run because of its os or architecture. Where nothing in the image can, nothing is kept apart."""
-    for image, found in _judged(look):
+    for image, found in _judged(inspection):
         can_run = any(misfit is None for _, misfit in found)
         strangers = [
             (one, misfit)
@@ -61,23 +61,25 @@ def _strangers(
             yield image, strangers
 
 
-def level(look: Inspection) -> Iterator[Hit]:
+def level(inspection: Inspection) -> Iterator[Hit]:
     """A program that needs a better processor than the image promises."""
-    for image, found in _judged(look):
+    for image, found in _judged(inspection):
         for one, misfit in found:
             if misfit is not None and misfit.is_fatal and misfit.misfit is Misfit.LEVEL and not one.is_apart:
                 yield _at(image, one), misfit.reason
 
 
-def missing(look: Inspection) -> Iterator[Hit]:
+def missing(inspection: Inspection) -> Iterator[Hit]:
     """A program whose loader, interpreter or libraries the image lacks (K173)."""
-    return ((_at(image, one), lack.reason) for image, one, lack in _lacking(look) if not _is_aside(image, one))
+    return (
+        (_at(image, one), lack.reason) for image, one, lack in _lacking(inspection) if not _is_aside(image, one)
+    )
 
 
-def apart_needs(look: Inspection) -> Iterator[Hit]:
+def apart_needs(inspection: Inspection) -> Iterator[Hit]:
     """The same of a script that is not on the PATH, of a program kept apart, of one for an older architecture."""
     count: Counter[tuple[str, str]] = Counter()
-    for image, one, lack in _lacking(look):
+    for image, one, lack in _lacking(inspection):
         if _is_aside(image, one):
             count[image.digest, lack.reason] += 1
             if count[image.digest, lack.reason] <= _SHOWN:
@@ -96,14 +98,14 @@ def _is_aside(image: InspectedImage, one: LayerProgram) -> bool:
     return not one.is_at_hand and (one.is_apart or is_older)
 
 
-def _lacking(look: Inspection) -> Iterator[tuple[InspectedImage, LayerProgram, Missing]]:
+def _lacking(inspection: Inspection) -> Iterator[tuple[InspectedImage, LayerProgram, Missing]]:
     """What would not start for lack of something. What cannot run here at all lacks nothing."""
-    for image in look.images:
-        tree = look.tree(image.manifest)
+    for image in inspection.images:
+        tree = inspection.tree(image.manifest)
         if tree is None or image.is_windows:
             continue
         lacks = _lacks(image, tree)
-        for one in held(look, image, tree):
+        for one in held(inspection, image, tree):
             binary = one.program.binary
             if not one.program.is_executable or binary.kind is not BinaryKind.PROGRAM:
                 continue
@@ -136,10 +138,10 @@ def _lacks(image: InspectedImage, tree: Tree) -> Callable[[ImageProgram], Missin
     )
 
 
-def _judged(look: Inspection) -> Iterator[tuple[InspectedImage, list[tuple[LayerProgram, Mismatch | None]]]]:
-    for image in look.images:
+def _judged(inspection: Inspection) -> Iterator[tuple[InspectedImage, list[tuple[LayerProgram, Mismatch | None]]]]:
+    for image in inspection.images:
         if image.platform is not None:
-            yield image, list(judged(look, image, image.platform))
+            yield image, list(judged(inspection, image, image.platform))
 
 
 def _at(image: InspectedImage, one: LayerProgram) -> Location:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ocitool.check.finding import Location
-from ocitool.check.inspection import Inspection, named
+from ocitool.check.inspection import Inspection
 from ocitool.check.rules.index import entries, place
 from ocitool.check.rules.registry import mistyped_documents
 from ocitool.check.rules.rule import Hit, Rule
@@ -19,21 +19,21 @@ from ocitool.model.mediatype import Family
 from ocitool.model.views import Opaque, View, effective_type, is_schema_1
 
 
-def nested(look: Inspection) -> Iterator[Hit]:
+def nested(inspection: Inspection) -> Iterator[Hit]:
     """An index inside an index: many clients look one level down only (K020)."""
-    for index, number, entry in entries(look):
-        inner = look.snapshot.documents.get(entry.digest)
+    for index, number, entry in entries(inspection):
+        inner = inspection.snapshot.documents.get(entry.digest)
         if mediatype.is_index(entry.media_type) or (inner and mediatype.is_index(inner.media_type)):
             yield place(index, number, "", entry), "an index inside an index"
 
 
-def mixed_families(look: Inspection) -> Iterator[Hit]:
+def mixed_families(inspection: Inspection) -> Iterator[Hit]:
     """Docker and OCI manifests in one list: registries refuse it (K023).
 
     A manifest is what it says it is itself; an entry that says otherwise is child_type's.
     """
-    read = {digest: _type(seen) for digest, seen in look.views.items()}
-    for index in look.indexes:
+    read = {digest: _type(seen) for digest, seen in inspection.views.items()}
+    for index in inspection.indexes:
         own = mediatype.family_of(index.effective_type)
         for number, entry in enumerate(index.entries):
             has = mediatype.family_of(read.get(entry.digest, entry.media_type))
@@ -44,10 +44,10 @@ def mixed_families(look: Inspection) -> Iterator[Hit]:
                 )
 
 
-def child_size(look: Inspection) -> Iterator[Hit]:
+def child_size(inspection: Inspection) -> Iterator[Hit]:
     """An entry whose size is not that of the manifest: strict clients refuse it."""
-    for index, number, entry in entries(look):
-        child = look.snapshot.documents.get(entry.digest)
+    for index, number, entry in entries(inspection):
+        child = inspection.snapshot.documents.get(entry.digest)
         if child is not None and child.size != entry.size:
             yield (
                 place(index, number, "/size", entry),
@@ -55,10 +55,10 @@ def child_size(look: Inspection) -> Iterator[Hit]:
             )
 
 
-def child_type(look: Inspection) -> Iterator[Hit]:
+def child_type(inspection: Inspection) -> Iterator[Hit]:
     """An entry whose mediaType is not the manifest's own."""
-    for index, number, entry in entries(look):
-        child = look.views.get(entry.digest)
+    for index, number, entry in entries(inspection):
+        child = inspection.views.get(entry.digest)
         if child is None:
             continue
         is_type = _type(child)
@@ -69,67 +69,72 @@ def child_type(look: Inspection) -> Iterator[Hit]:
             )
 
 
-def dangling(look: Inspection) -> Iterator[Hit]:
+def dangling(inspection: Inspection) -> Iterator[Hit]:
     """An entry whose manifest is not there: every pull of that platform fails (K034)."""
-    gone = {edge.descriptor.digest for edge in look.snapshot.missing}
-    for index, number, entry in entries(look):
+    gone = {edge.descriptor.digest for edge in inspection.snapshot.missing}
+    for index, number, entry in entries(inspection):
         if entry.digest in gone:
             yield place(index, number, "/digest", entry), f"{entry.digest} is not there"
 
 
-def child_digest(look: Inspection) -> Iterator[Hit]:
+def child_digest(inspection: Inspection) -> Iterator[Hit]:
     """An entry whose digest names other bytes than those that are served under it."""
-    for edge, error in look.snapshot.unanswered:
+    for edge, error in inspection.snapshot.unanswered:
         if isinstance(error, DigestMismatch) and not isinstance(error, HeaderMismatch):
             got = error.got[:19] or "something else"
             yield (
-                Location(edge.parent, f"{edge.pointer}/digest", label=named(edge.descriptor)),
+                Location(edge.parent, f"{edge.pointer}/digest", label=edge.descriptor.label),
                 f"what is served under {edge.descriptor.digest.short} hashes to {got}",
             )
 
 
-def broken_child(look: Inspection) -> Iterator[Hit]:
+def broken_child(inspection: Inspection) -> Iterator[Hit]:
     """An entry whose manifest is none, or cannot be read in one way only (K043)."""
-    unread = ((edge, error) for edge, error in look.snapshot.unanswered if isinstance(error, MalformedDocument))
-    mistyped = {digest for digest, *_ in mistyped_documents(look)}
-    for edge, error in (*look.snapshot.refused, *unread):
+    unread = (
+        (edge, error) for edge, error in inspection.snapshot.unanswered if isinstance(error, MalformedDocument)
+    )
+    mistyped = {digest for digest, *_ in mistyped_documents(inspection)}
+    for edge, error in (*inspection.snapshot.refused, *unread):
         if edge.descriptor.digest not in mistyped:
-            yield Location(edge.parent, edge.pointer, label=named(edge.descriptor)), str(error)
+            yield Location(edge.parent, edge.pointer, label=edge.descriptor.label), str(error)
 
 
-def ambiguous(look: Inspection) -> Iterator[Hit]:
+def ambiguous(inspection: Inspection) -> Iterator[Hit]:
     """A name that holds what is an index to one reader and an image to the next (K043)."""
-    if isinstance(look.refused, Ambiguous) and not any(mistyped_documents(look)):
-        yield Location(look.snapshot.root.digest), str(look.refused)
+    if isinstance(inspection.refused, Ambiguous) and not any(mistyped_documents(inspection)):
+        yield Location(inspection.snapshot.root.digest), str(inspection.refused)
 
 
-def schema_1(look: Inspection) -> Iterator[Hit]:
+def schema_1(inspection: Inspection) -> Iterator[Hit]:
     """A manifest of the first form, which engines no longer pull (K125)."""
-    for digest, seen in look.views.items():
+    for digest, seen in inspection.views.items():
         if isinstance(seen, Opaque) and is_schema_1(seen.document):
-            at = Location(digest, label=look.label(digest))
+            at = Location(digest, label=inspection.label(digest))
             yield at, "a schema 1 manifest, which registries and engines have dropped"
 
 
-def unknown_type(look: Inspection) -> Iterator[Hit]:
+def unknown_type(inspection: Inspection) -> Iterator[Hit]:
     """A document that is neither index nor manifest: a page of a proxy, an artifact of a form that was given up."""
-    for digest, seen in look.views.items():
+    for digest, seen in inspection.views.items():
         if isinstance(seen, Opaque) and not is_schema_1(seen.document):
-            yield Location(digest, label=look.label(digest)), f"{seen.why}, which nobody can pull"
+            yield Location(digest, label=inspection.label(digest)), f"{seen.why}, which nobody can pull"
 
 
-def no_version(look: Inspection) -> Iterator[Hit]:
+def no_version(inspection: Inspection) -> Iterator[Hit]:
     """A document without schemaVersion, which registries refuse to store."""
-    for digest, seen in look.views.items():
+    for digest, seen in inspection.views.items():
         if not isinstance(seen, Opaque) and "schemaVersion" not in seen.document.tree():
-            yield Location(digest, "/schemaVersion", label=look.label(digest)), "the document says no schemaVersion"
+            yield (
+                Location(digest, "/schemaVersion", label=inspection.label(digest)),
+                "the document says no schemaVersion",
+            )
 
 
-def too_large(look: Inspection) -> Iterator[Hit]:
+def too_large(inspection: Inspection) -> Iterator[Hit]:
     """A manifest above 4 MiB, which registries may take and then do not serve."""
-    for digest, document in look.snapshot.documents.items():
+    for digest, document in inspection.snapshot.documents.items():
         if document.size > MANIFEST_LIMIT:
-            at = Location(digest, label=look.label(digest))
+            at = Location(digest, label=inspection.label(digest))
             yield at, f"{document.size} bytes, where registries take {MANIFEST_LIMIT}"
 
 

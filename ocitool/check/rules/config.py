@@ -27,37 +27,37 @@ _SECRETS: Final = (
 )
 
 
-def missing(look: Inspection) -> Iterator[Hit]:
+def missing(inspection: Inspection) -> Iterator[Hit]:
     """A config blob that is not there (K034)."""
-    for image in _each(look):
-        if image.manifest.config.digest in look.absent:
+    for image in _each(inspection):
+        if image.manifest.config.digest in inspection.absent:
             yield _in_manifest(image), f"config {image.manifest.config.digest} is not there"
 
 
-def size(look: Inspection) -> Iterator[Hit]:
+def size(inspection: Inspection) -> Iterator[Hit]:
     """A config of the right digest and of another size than the manifest says."""
-    for image in _each(look):
+    for image in _each(inspection):
         said = image.manifest.config.size
         if image.config is not None and image.config.document.size != said:
             at = Location(image.digest, "/config/size", label=image.label)
             yield at, f"the manifest says {said} bytes, the config has {image.config.document.size}"
 
 
-def malformed(look: Inspection) -> Iterator[Hit]:
+def malformed(inspection: Inspection) -> Iterator[Hit]:
     """A config that is none, is not of its digest, or holds what engines cannot read (K047)."""
-    for image in _each(look):
-        error = look.broken.get(image.manifest.config.digest)
+    for image in _each(inspection):
+        error = inspection.broken.get(image.manifest.config.digest)
         if error is not None:
             yield _in_manifest(image), str(error)
-    for image, config in _configs(look):
+    for image, config in _configs(inspection):
         for pointer, what in (*_dates(config), *_shapes(config)):
             yield _at(image, pointer), f"{pointer.rpartition('/')[2]} is {what}: no engine reads this config"
-    for manifest in look.manifests:
+    for manifest in inspection.manifests:
         layers, media_type = manifest.layers, manifest.config.media_type
         is_vague = not manifest.artifact_type and "/vnd." not in media_type
         if is_vague and layers and all(mediatype.is_layer(layer.media_type) for layer in layers):
             digest = manifest.document.digest
-            at = Location(digest, "/config/mediaType", label=look.label(digest))
+            at = Location(digest, "/config/mediaType", label=inspection.label(digest))
             yield at, f"layers of an image, and a config of type {media_type}"
 
 
@@ -109,17 +109,17 @@ _SETTINGS: Final[Mapping[str, tuple[str, Callable[[object], bool]]]] = {
 """What engines parse of the `config` object. Spec: image-spec config.md; Go refuses a config with another kind."""
 
 
-def no_platform(look: Inspection) -> Iterator[Hit]:
+def no_platform(inspection: Inspection) -> Iterator[Hit]:
     """A config that does not name os and architecture."""
-    for image, config in _configs(look):
+    for image, config in _configs(inspection):
         for key, value in (("os", config.platform.os), ("architecture", config.platform.architecture)):
             if not value:
                 yield _at(image, f"/{key}"), f"the config names no {key}"
 
 
-def diff_ids(look: Inspection) -> Iterator[Hit]:
+def diff_ids(inspection: Inspection) -> Iterator[Hit]:
     """A config whose diff_ids are not as many as the manifest's layers (K047)."""
-    for image, config in _configs(look):
+    for image, config in _configs(inspection):
         ids, layers = len(config.diff_ids), len(image.manifest.layers)
         if ids != layers:
             yield (
@@ -128,30 +128,30 @@ def diff_ids(look: Inspection) -> Iterator[Hit]:
             )
 
 
-def history(look: Inspection) -> Iterator[Hit]:
+def history(inspection: Inspection) -> Iterator[Hit]:
     """A history that tells of another number of layers; only empty_layer says that a step made none (K049)."""
-    for image, config in _configs(look):
+    for image, config in _configs(inspection):
         told = sum(not step.empty_layer for step in config.history)
         if config.history and told != len(image.manifest.layers):
             layers = len(image.manifest.layers)
             yield _at(image, "/history"), f"history tells of {_count(told, 'layer')}, the manifest has {layers}"
 
 
-def future(look: Inspection) -> Iterator[Hit]:
+def future(inspection: Inspection) -> Iterator[Hit]:
     """An image that says it was made later than now."""
-    for image, config in _configs(look):
+    for image, config in _configs(inspection):
         try:
             made = datetime.fromisoformat(config.created)
         except ValueError:
             continue
         made = made if made.tzinfo else made.replace(tzinfo=UTC)
-        if made > look.now + _LATER:
+        if made > inspection.now + _LATER:
             yield _at(image, "/created"), f"created {config.created}, which is in the future"
 
 
-def secret(look: Inspection) -> Iterator[Hit]:
+def secret(inspection: Inspection) -> Iterator[Hit]:
     """Something that looks like a credential in what a config tells. The value is not shown."""
-    for image, config in _configs(look):
+    for image, config in _configs(inspection):
         places = [(f"/history/{n}", step.created_by) for n, step in enumerate(config.history)]
         for key in ("Env", "Entrypoint", "Cmd"):
             words = config.setting(key)
@@ -168,20 +168,20 @@ def secret(look: Inspection) -> Iterator[Hit]:
                     yield _at(image, pointer), f"looks like {what}; whoever can pull can read it"
 
 
-def unknown_user(look: Inspection) -> Iterator[Hit]:
+def unknown_user(inspection: Inspection) -> Iterator[Hit]:
     """A user or group name that the image's files do not know: the container does not start.
 
     Windows knows its users by itself.
     """
-    for image, config in _configs(look):
+    for image, config in _configs(inspection):
         user = config.setting("User")
         words = user.split(":") if isinstance(user, str) and not image.is_windows else []
         named = [(word, *file) for word, file in zip(words, _ACCOUNTS, strict=False) if word and not word.isdigit()]
-        tree = look.tree(image.manifest) if named else None
+        tree = inspection.tree(image.manifest) if named else None
         if tree is None:
             continue
         for name, path, what in named:
-            known = _names(look, image, tree.lookup(path), path)
+            known = _names(inspection, image, tree.lookup(path), path)
             if known is not None and name not in known:
                 yield _at(image, "/config/User"), f"{what} {name!r} is not in /{path}"
 
@@ -190,24 +190,24 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _names(look: Inspection, image: InspectedImage, node: Node | None, path: str) -> set[str] | None:
+def _names(inspection: Inspection, image: InspectedImage, node: Node | None, path: str) -> set[str] | None:
     """The accounts in a file of the image; None where it was not kept: a link to elsewhere, or too large."""
     if node is None:
         return set()
-    seen = look.layers.get(image.manifest.layers[node.layer].digest)
+    seen = inspection.layers.get(image.manifest.layers[node.layer].digest)
     if seen is None or path not in seen.accounts:
         return None
     lines = seen.accounts[path].decode("utf-8", "replace").splitlines()
     return {line.partition(":")[0] for line in lines if ":" in line}
 
 
-def _each(look: Inspection) -> Iterator[InspectedImage]:
+def _each(inspection: Inspection) -> Iterator[InspectedImage]:
     """Every image once, however many entries name it."""
-    return iter({image.digest: image for image in look.images}.values())
+    return iter({image.digest: image for image in inspection.images}.values())
 
 
-def _configs(look: Inspection) -> Iterator[tuple[InspectedImage, ImageConfig]]:
-    return ((image, image.config) for image in _each(look) if image.config is not None)
+def _configs(inspection: Inspection) -> Iterator[tuple[InspectedImage, ImageConfig]]:
+    return ((image, image.config) for image in _each(inspection) if image.config is not None)
 
 
 def _at(image: InspectedImage, pointer: str) -> Location:

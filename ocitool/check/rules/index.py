@@ -5,7 +5,7 @@ from typing import Final
 
 from ocitool.binaries.compatibility import describe
 from ocitool.check.finding import Location
-from ocitool.check.inspection import Inspection, named
+from ocitool.check.inspection import Inspection
 from ocitool.check.programs import judged, speaking
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.findings import Severity
@@ -14,22 +14,22 @@ from ocitool.model.platform import ARM_DEFAULT, Platform
 from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque
 
 
-def missing_platform(look: Inspection) -> Iterator[Hit]:
+def missing_platform(inspection: Inspection) -> Iterator[Hit]:
     """An entry that does not say what it runs on (K014)."""
-    for index, number, entry in _images(look):
+    for index, number, entry in _images(inspection):
         if entry.platform is None or not entry.platform.is_whole:
-            own = _config_platform(look, entry)
+            own = _config_platform(inspection, entry)
             says = f"; its config says {own}" if own else ""
             lacks = "platform" if entry.platform is None else "architecture" if entry.platform.os else "os"
             yield place(index, number, "/platform", entry), f"entry says no {lacks}{says}"
 
 
-def wrong_platform(look: Inspection) -> Iterator[Hit]:
+def wrong_platform(inspection: Inspection) -> Iterator[Hit]:
     """An entry that names another platform than its image's config (K007, K008)."""
-    for index, number, entry in _images(look):
-        own = _config_platform(look, entry)
+    for index, number, entry in _images(inspection):
+        own = _config_platform(inspection, entry)
         if entry.platform is not None and own is not None and not agree(entry.platform, own):
-            machines = ", ".join(_machines(look, entry))
+            machines = ", ".join(_machines(inspection, entry))
             programs = f", its programs are for {machines}" if machines else ""
             yield (
                 place(index, number, "/platform", entry),
@@ -37,12 +37,12 @@ def wrong_platform(look: Inspection) -> Iterator[Hit]:
             )
 
 
-def duplicate_platform(look: Inspection) -> Iterator[Hit]:
+def duplicate_platform(inspection: Inspection) -> Iterator[Hit]:
     """Two entries for one platform: which one is pulled is luck (K001, K017).
 
     Two arm images of which one names no variant may be for different boards: ambiguous_arm tells of them.
     """
-    for index in look.indexes:
+    for index in inspection.indexes:
         seen: dict[Platform, Descriptor] = {}
         for number, entry in enumerate(index.entries):
             if entry.is_attestation or entry.platform is None:
@@ -60,9 +60,9 @@ def duplicate_platform(look: Inspection) -> Iterator[Hit]:
                 )
 
 
-def ambiguous_arm(look: Inspection) -> Iterator[Hit]:
+def ambiguous_arm(inspection: Inspection) -> Iterator[Hit]:
     """An arm entry that names no variant: beside others, or over a config that names one that it is not read as."""
-    for index in look.indexes:
+    for index in inspection.indexes:
         arms = [
             (n, e)
             for n, e in enumerate(index.entries)
@@ -70,7 +70,7 @@ def ambiguous_arm(look: Inspection) -> Iterator[Hit]:
         ]
         are_several = len({e.digest for _, e in arms}) > 1
         for number, entry in ((n, e) for n, e in arms if is_vague(e)):
-            own = _config_platform(look, entry)
+            own = _config_platform(inspection, entry)
             variant = own.canonical().variant if own is not None else ""
             if are_several:
                 says = f"its config says {variant}" if variant else "nor does its config"
@@ -85,9 +85,9 @@ def ambiguous_arm(look: Inspection) -> Iterator[Hit]:
                 )
 
 
-def impossible_platform(look: Inspection) -> Iterator[Hit]:
+def impossible_platform(inspection: Inspection) -> Iterator[Hit]:
     """A platform that no Go toolchain or engine knows by that name."""
-    for index, number, entry in _images(look):
+    for index, number, entry in _images(inspection):
         p = entry.platform
         if p is not None and p.is_whole and not p.is_known:
             better = p.canonical()
@@ -95,16 +95,16 @@ def impossible_platform(look: Inspection) -> Iterator[Hit]:
             yield place(index, number, "/platform", entry), f"no engine asks for {p}{hint}"
 
 
-def windows_version(look: Inspection) -> Iterator[Hit]:
+def windows_version(inspection: Inspection) -> Iterator[Hit]:
     """A Windows entry without os.version, which hosts of other builds would take."""
-    for index, number, entry in _images(look):
+    for index, number, entry in _images(inspection):
         if entry.platform is not None and entry.platform.os == "windows" and not entry.platform.os_version:
             yield place(index, number, "/platform/os.version", entry), "a windows entry without os.version"
 
 
-def attestation_platform(look: Inspection) -> Iterator[Hit]:
+def attestation_platform(inspection: Inspection) -> Iterator[Hit]:
     """An attestation that would be taken for an image."""
-    for index, number, entry in entries(look):
+    for index, number, entry in entries(inspection):
         if ATTESTATION in entry.annotations and entry.platform is not None and not entry.platform.is_unknown:
             yield (
                 place(index, number, "/platform", entry),
@@ -112,9 +112,9 @@ def attestation_platform(look: Inspection) -> Iterator[Hit]:
             )
 
 
-def stale_attestation(look: Inspection) -> Iterator[Hit]:
+def stale_attestation(inspection: Inspection) -> Iterator[Hit]:
     """An attestation of an image that the index does not hold (K022)."""
-    for index in look.indexes:
+    for index in inspection.indexes:
         held = {str(entry.digest) for entry in index.entries}
         for number, entry in enumerate(index.entries):
             if entry.attested and entry.attested not in held:
@@ -124,47 +124,47 @@ def stale_attestation(look: Inspection) -> Iterator[Hit]:
                 )
 
 
-def no_subject(look: Inspection) -> Iterator[Hit]:
+def no_subject(inspection: Inspection) -> Iterator[Hit]:
     """An attestation that does not say of what."""
-    for index, number, entry in entries(look):
+    for index, number, entry in entries(inspection):
         if entry.is_attestation and not entry.attested:
             yield place(index, number, "/annotations", entry), "an attestation that does not say of what"
 
 
-def no_media_type(look: Inspection) -> Iterator[Hit]:
+def no_media_type(inspection: Inspection) -> Iterator[Hit]:
     """An index or manifest without mediaType: some clients guess Docker's (K044)."""
-    for digest, seen in look.views.items():
+    for digest, seen in inspection.views.items():
         if not isinstance(seen, Opaque) and not seen.own_type:
             yield Location(digest, "/mediaType"), "the document does not say its mediaType"
 
 
-def order(look: Inspection) -> Iterator[Hit]:
+def order(inspection: Inspection) -> Iterator[Hit]:
     """An attestation before an image: old clients take the first entry."""
-    for index in look.indexes:
+    for index in inspection.indexes:
         kinds = [entry.is_attestation for entry in index.entries]
         if kinds != sorted(kinds):
             number = kinds.index(True)
             yield place(index, number, "", index.entries[number]), "an attestation stands before an image"
 
 
-def empty(look: Inspection) -> Iterator[Hit]:
+def empty(inspection: Inspection) -> Iterator[Hit]:
     """An index with nothing to run in it."""
-    for index in look.indexes:
+    for index in inspection.indexes:
         if not index.platforms and not index.artifact_type:
             yield Location(index.document.digest, "/manifests"), "nothing to run in the index"
 
 
-def entries(look: Inspection) -> Iterator[tuple[Index, int, Descriptor]]:
+def entries(inspection: Inspection) -> Iterator[tuple[Index, int, Descriptor]]:
     """Every entry of every index, with its number in there."""
-    for index in look.indexes:
+    for index in inspection.indexes:
         for number, entry in enumerate(index.entries):
             yield index, number, entry
 
 
-def _images(look: Inspection) -> Iterator[tuple[Index, int, Descriptor]]:
+def _images(inspection: Inspection) -> Iterator[tuple[Index, int, Descriptor]]:
     """Entries that are meant to run: no attestations, no inner indexes, no artifacts."""
-    images = {digest: isinstance(seen, Manifest) and seen.is_image for digest, seen in look.views.items()}
-    for index, number, entry in entries(look):
+    images = {digest: isinstance(seen, Manifest) and seen.is_image for digest, seen in inspection.views.items()}
+    for index, number, entry in entries(inspection):
         if not entry.is_attestation and not mediatype.is_index(entry.media_type) and images.get(entry.digest, True):
             yield index, number, entry
 
@@ -175,17 +175,17 @@ def is_vague(entry: Descriptor) -> bool:
     return own is not None and own.architecture == "arm" and not own.variant
 
 
-def _machines(look: Inspection, entry: Descriptor) -> list[str]:
+def _machines(inspection: Inspection, entry: Descriptor) -> list[str]:
     """What the programs of the entry's image are for, sorted; empty where its layers were not read."""
-    images = [image for image in look.images if image.digest == entry.digest]
-    found = speaking(judged(look, images[0], Platform("linux", "amd64"))) if images else ()
+    images = [image for image in inspection.images if image.digest == entry.digest]
+    found = speaking(judged(inspection, images[0], Platform("linux", "amd64"))) if images else ()
     return sorted({describe(one.program.binary) for one, _ in found if one.program.is_executable})
 
 
-def _config_platform(look: Inspection, entry: Descriptor) -> Platform | None:
+def _config_platform(inspection: Inspection, entry: Descriptor) -> Platform | None:
     """What the entry's config says, None where it says nothing."""
-    manifest = look.views.get(entry.digest)
-    config = look.configs.get(manifest.config.digest) if isinstance(manifest, Manifest) else None
+    manifest = inspection.views.get(entry.digest)
+    config = inspection.configs.get(manifest.config.digest) if isinstance(manifest, Manifest) else None
     return config.platform if config is not None and config.platform.os and config.platform.architecture else None
 
 
@@ -202,7 +202,7 @@ def agree(entry: Platform, config: Platform) -> bool:
 
 def place(index: Index, number: int, rest: str, entry: Descriptor) -> Location:
     """Where an entry stands; `rest` is the pointer below it, such as /size."""
-    return Location(index.document.digest, f"/manifests/{number}{rest}", label=named(entry))
+    return Location(index.document.digest, f"/manifests/{number}{rest}", label=entry.label)
 
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE

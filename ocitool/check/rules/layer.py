@@ -22,16 +22,16 @@ _SHOWN: Final = 20
 """Findings of one kind in one layer; a bad layer need not fill a screen with the same."""
 
 
-def missing(look: Inspection) -> Iterator[Hit]:
+def missing(inspection: Inspection) -> Iterator[Hit]:
     """A layer that is not there (K034)."""
-    for image, number, layer in _layers(look):
-        if layer.digest in look.absent:
+    for image, number, layer in _layers(inspection):
+        if layer.digest in inspection.absent:
             yield _at(image, number), f"layer {layer.digest} is not there"
 
 
-def mixed_families(look: Inspection) -> Iterator[Hit]:
+def mixed_families(inspection: Inspection) -> Iterator[Hit]:
     """A manifest of one family with config or layers of the other (K025)."""
-    for image in _each(look):
+    for image in _each(inspection):
         own = mediatype.family_of(image.manifest.effective_type)
         parts = [("/config", image.manifest.config)]
         parts += [(f"/layers/{n}", layer) for n, layer in enumerate(image.manifest.layers)]
@@ -45,9 +45,9 @@ def mixed_families(look: Inspection) -> Iterator[Hit]:
                 )
 
 
-def docker_zstd(look: Inspection) -> Iterator[Hit]:
+def docker_zstd(inspection: Inspection) -> Iterator[Hit]:
     """A zstd layer in a Docker manifest: the family has no agreed name for it (K055)."""
-    for image, number, layer in _layers(look):
+    for image, number, layer in _layers(inspection):
         if (
             mediatype.family_of(layer.media_type) is Family.DOCKER
             and mediatype.compression(layer.media_type) == "zstd"
@@ -55,88 +55,88 @@ def docker_zstd(look: Inspection) -> Iterator[Hit]:
             yield _at(image, number, "/mediaType"), f"{layer.media_type} is not known to strict clients"
 
 
-def foreign(look: Inspection) -> Iterator[Hit]:
+def foreign(inspection: Inspection) -> Iterator[Hit]:
     """A layer that is not in the registry (K058)."""
-    for image, number, layer in _layers(look):
+    for image, number, layer in _layers(inspection):
         if mediatype.is_foreign(layer.media_type):
             where = f" at {layer.urls[0]}" if layer.urls else ""
             yield _at(image, number, "/mediaType"), f"a foreign layer, kept elsewhere{where}"
 
 
-def uncommon_digest(look: Inspection) -> Iterator[Hit]:
+def uncommon_digest(inspection: Inspection) -> Iterator[Hit]:
     """A digest that is valid and that many clients do not know (K046)."""
-    for image, number, layer in _layers(look):
+    for image, number, layer in _layers(inspection):
         if layer.digest.algorithm != "sha256":
             yield _at(image, number, "/digest"), f"a {layer.digest.algorithm} digest: some clients know sha256 only"
 
 
-def size(look: Inspection) -> Iterator[Hit]:
+def size(inspection: Inspection) -> Iterator[Hit]:
     """A layer of the right digest and of another size than the manifest says."""
-    for image, number, layer, seen in _seen(look):
+    for image, number, layer, seen in _seen(inspection):
         if seen.size is not None and seen.size != layer.size:
             yield _at(image, number, "/size"), f"the manifest says {layer.size} bytes, the layer has {seen.size}"
 
 
-def digest(look: Inspection) -> Iterator[Hit]:
+def digest(inspection: Inspection) -> Iterator[Hit]:
     """A layer that is not of the digest that the manifest says."""
-    return _damaged(look, lambda damage: isinstance(damage, DigestMismatch))
+    return _damaged(inspection, lambda damage: isinstance(damage, DigestMismatch))
 
 
-def escaping_path(look: Inspection) -> Iterator[Hit]:
+def escaping_path(inspection: Inspection) -> Iterator[Hit]:
     """A layer with a name or hard link that leads out of the image (K154)."""
-    return _damaged(look, lambda damage: isinstance(damage, EscapingPath))
+    return _damaged(inspection, lambda damage: isinstance(damage, EscapingPath))
 
 
-def damaged(look: Inspection) -> Iterator[Hit]:
+def damaged(inspection: Inspection) -> Iterator[Hit]:
     """A layer that cannot be read to its end: cut off, no archive, or one that readers take differently."""
-    return _damaged(look, lambda damage: not isinstance(damage, (DigestMismatch, EscapingPath)))
+    return _damaged(inspection, lambda damage: not isinstance(damage, (DigestMismatch, EscapingPath)))
 
 
-def _damaged(look: Inspection, wanted: Callable[[OcitoolError], bool]) -> Iterator[Hit]:
-    for image, number, layer in _layers(look):
-        seen = look.layers.get(layer.digest)
-        damage = seen.damage if seen is not None else look.broken.get(layer.digest)
+def _damaged(inspection: Inspection, wanted: Callable[[OcitoolError], bool]) -> Iterator[Hit]:
+    for image, number, layer in _layers(inspection):
+        seen = inspection.layers.get(layer.digest)
+        damage = seen.damage if seen is not None else inspection.broken.get(layer.digest)
         if damage is not None and wanted(damage):
             yield _at(image, number), str(damage)
 
 
-def compression(look: Inspection) -> Iterator[Hit]:
+def compression(inspection: Inspection) -> Iterator[Hit]:
     """A layer whose bytes are compressed in another way than its type says (K056)."""
-    for image, number, layer, seen in _seen(look):
+    for image, number, layer, seen in _seen(inspection):
         said = mediatype.compression(layer.media_type)
         if said is not None and seen.codec and seen.codec != said:
             yield _at(image, number, "/mediaType"), f"{layer.media_type}, but its bytes are {_named(seen.codec)}"
 
 
-def diff_id(look: Inspection) -> Iterator[Hit]:
+def diff_id(inspection: Inspection) -> Iterator[Hit]:
     """A layer whose content has another digest than the config says."""
-    for image, number, _, seen in _seen(look):
+    for image, number, _, seen in _seen(inspection):
         ids = image.config.diff_ids if image.config is not None else ()
         told = ids[number] if number < len(ids) else None
         if seen.diff_id is not None and told is not None and told.algorithm == "sha256" and told != seen.diff_id:
             yield _at(image, number), f"the config says diff_id {told.short}, it is {seen.diff_id.short}"
 
 
-def duplicate_path(look: Inspection) -> Iterator[Hit]:
+def duplicate_path(inspection: Inspection) -> Iterator[Hit]:
     """A path that stands twice in one layer (K145)."""
-    for image, number, layer, seen in _seen(look):
+    for image, number, layer, seen in _seen(inspection):
         known: set[str] = set()
         twice = {one.path for one in seen.listed if one.path in known or known.add(one.path)}  # type: ignore[func-returns-value]
         for path in sorted(twice)[:_SHOWN]:
             yield _file(image, layer, path), f"stands twice in layer {number}"
 
 
-def large_id(look: Inspection) -> Iterator[Hit]:
+def large_id(inspection: Inspection) -> Iterator[Hit]:
     """An owner that hosts with mapped ids cannot map (K137)."""
-    for image, _, layer, seen in _seen(look):
+    for image, _, layer, seen in _seen(inspection):
         large = [one for one in seen.listed if max(one.node.uid, one.node.gid) > _LARGEST_ID]
         for one in large[:_SHOWN]:
             yield _file(image, layer, one.path), f"owner {one.node.uid}:{one.node.gid} is above {_LARGEST_ID}"
 
 
-def world_writable(look: Inspection) -> Iterator[Hit]:
+def world_writable(inspection: Inspection) -> Iterator[Hit]:
     """A file of root that everybody may change. Windows has other rights."""
-    for image, _, layer, seen in _unix(look):
+    for image, _, layer, seen in _unix(inspection):
         open_ones = [
             o for o in seen.listed if o.node.kind is FileKind.FILE and o.node.uid == 0 and o.node.mode & 0o002
         ]
@@ -147,27 +147,27 @@ def world_writable(look: Inspection) -> Iterator[Hit]:
             )
 
 
-def setuid(look: Inspection) -> Iterator[Hit]:
+def setuid(inspection: Inspection) -> Iterator[Hit]:
     """A program that runs with its owner's or group's rights."""
-    for image, _, layer, seen in _unix(look):
+    for image, _, layer, seen in _unix(inspection):
         marked = [o for o in seen.listed if o.node.kind is FileKind.FILE and o.node.mode & 0o6000]
         for one in marked[:_SHOWN]:
             kind = "setuid" if one.node.mode & 0o4000 else "setgid"
             yield _file(image, layer, one.path), f"{kind} program of {one.node.uid}:{one.node.gid}"
 
 
-def replaced_link(look: Inspection) -> Iterator[Hit]:
+def replaced_link(inspection: Inspection) -> Iterator[Hit]:
     """A directory entry over a link of the layers below, as a COPY to /bin over usrmerge."""
-    for image, layer, path, below in _over(look):
+    for image, layer, path, below in _over(inspection):
         there = _standing(below, path)
         if there is not None and there.kind is FileKind.SYMLINK:
             yield _file(image, layer, path), f"a directory replaces the link to {there.link} below"
 
 
-def needless_whiteout(look: Inspection) -> Iterator[Hit]:
+def needless_whiteout(inspection: Inspection) -> Iterator[Hit]:
     """A whiteout of a file that no layer below has."""
-    for image in _each(look):
-        for number, (layer, seen, below) in enumerate(_stacked(look, image)):
+    for image in _each(inspection):
+        for number, (layer, seen, below) in enumerate(_stacked(inspection, image)):
             for one in seen.listed:
                 above, _, name = one.path.rpartition("/")
                 if name.startswith(WHITEOUT) and not name.startswith(WHITEOUT * 2) and name != WHITEOUT:
@@ -176,18 +176,18 @@ def needless_whiteout(look: Inspection) -> Iterator[Hit]:
                         yield _file(image, layer, path), f"layer {number} removes it, and no layer below has it"
 
 
-def not_windows(look: Inspection) -> Iterator[Hit]:
+def not_windows(inspection: Inspection) -> Iterator[Hit]:
     """A layer of a Windows image that is a plain tar of files: Windows cannot unpack it (K059)."""
-    for image, number, _, seen in _seen(look):
+    for image, number, _, seen in _seen(inspection):
         if image.is_windows:
             tops = {one.path.partition("/")[0] for one in seen.listed} - _WINDOWS - {""}
             if tops:
                 yield _at(image, number), f"/{min(tops)} stands beside Files and Hives in a layer for windows"
 
 
-def _over(look: Inspection) -> Iterator[tuple[InspectedImage, Descriptor, str, Tree]]:
-    for image in _each(look):
-        for layer, seen, below in _stacked(look, image):
+def _over(inspection: Inspection) -> Iterator[tuple[InspectedImage, Descriptor, str, Tree]]:
+    for image in _each(inspection):
+        for layer, seen, below in _stacked(inspection, image):
             for one in seen.listed:
                 if one.node.kind is FileKind.DIRECTORY and one.path:
                     yield image, layer, one.path, below
@@ -201,11 +201,11 @@ def _standing(below: Tree, path: str) -> Node | None:
         return None
 
 
-def _stacked(look: Inspection, image: InspectedImage) -> Iterator[tuple[Descriptor, LayerLook, Tree]]:
+def _stacked(inspection: Inspection, image: InspectedImage) -> Iterator[tuple[Descriptor, LayerLook, Tree]]:
     """Each layer of an image with the merged files below it; ends at the first layer that was not read."""
     read: list[tuple[Descriptor, LayerLook]] = []
     for layer in image.manifest.layers:
-        seen = look.layers.get(layer.digest)
+        seen = inspection.layers.get(layer.digest)
         if seen is None or seen.damage is not None:
             break
         read.append((layer, seen))
@@ -213,25 +213,25 @@ def _stacked(look: Inspection, image: InspectedImage) -> Iterator[tuple[Descript
         yield layer, seen, below
 
 
-def _each(look: Inspection) -> Iterator[InspectedImage]:
-    return iter({image.digest: image for image in look.images}.values())
+def _each(inspection: Inspection) -> Iterator[InspectedImage]:
+    return iter({image.digest: image for image in inspection.images}.values())
 
 
-def _layers(look: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor]]:
-    for image in _each(look):
+def _layers(inspection: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor]]:
+    for image in _each(inspection):
         for number, layer in enumerate(image.manifest.layers):
             yield image, number, layer
 
 
-def _seen(look: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor, LayerLook]]:
-    for image, number, layer in _layers(look):
-        seen = look.layers.get(layer.digest)
+def _seen(inspection: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor, LayerLook]]:
+    for image, number, layer in _layers(inspection):
+        seen = inspection.layers.get(layer.digest)
         if seen is not None:
             yield image, number, layer, seen
 
 
-def _unix(look: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor, LayerLook]]:
-    return (row for row in _seen(look) if not row[0].is_windows)
+def _unix(inspection: Inspection) -> Iterator[tuple[InspectedImage, int, Descriptor, LayerLook]]:
+    return (row for row in _seen(inspection) if not row[0].is_windows)
 
 
 def _at(image: InspectedImage, number: int, rest: str = "") -> Location:

@@ -18,52 +18,52 @@ from ocitool.model.document import Document, Served
 from ocitool.model.views import Index, Manifest, view
 
 
-def mistyped_documents(look: Inspection) -> Iterator[tuple[Digest, str, str]]:
+def mistyped_documents(inspection: Inspection) -> Iterator[tuple[Digest, str, str]]:
     """The digest of each manifest whose Content-Type is not its own type, with the header and that type."""
-    for digest, document in look.snapshot.documents.items():
+    for digest, document in inspection.snapshot.documents.items():
         if document.served is None:
             continue
         header = mediatype.bare(document.served.content_type)
-        seen = look.views.get(digest)
+        seen = inspection.views.get(digest)
         own = seen.effective_type if isinstance(seen, Index | Manifest) else "" if seen else _own_type(document)
         if own and header != own:
             yield digest, header, own
 
 
-def content_type(look: Inspection) -> Iterator[Hit]:
+def content_type(inspection: Inspection) -> Iterator[Hit]:
     """A manifest that is served as something else: engines choose their reader by the header (K043)."""
-    for digest, header, own in mistyped_documents(look):
+    for digest, header, own in mistyped_documents(inspection):
         served = f"served as {header}" if header else "served without a Content-Type"
-        yield _at(look, digest), f"{served}, and it is {own}"
+        yield _at(inspection, digest), f"{served}, and it is {own}"
 
 
-def wrong_digest(look: Inspection) -> Iterator[Hit]:
+def wrong_digest(inspection: Inspection) -> Iterator[Hit]:
     """A manifest that is served under the digest of another (K122)."""
-    for edge, error in look.snapshot.unanswered:
+    for edge, error in inspection.snapshot.unanswered:
         if isinstance(error, HeaderMismatch):
-            yield _at(look, edge.descriptor.digest), _misnamed(error)
-    if isinstance(look.refused, HeaderMismatch):
-        yield Location(look.snapshot.root.digest), _misnamed(look.refused)
+            yield _at(inspection, edge.descriptor.digest), _misnamed(error)
+    if isinstance(inspection.refused, HeaderMismatch):
+        yield Location(inspection.snapshot.root.digest), _misnamed(inspection.refused)
 
 
-def no_digest(look: Inspection) -> Iterator[Hit]:
+def no_digest(inspection: Inspection) -> Iterator[Hit]:
     """Manifests without Docker-Content-Digest, which the specification leaves open (K122)."""
-    if any(not served.digest for served in _answers(look)):
-        yield Location(look.snapshot.root.digest), "manifests are served without Docker-Content-Digest"
+    if any(not served.digest for served in _answers(inspection)):
+        yield Location(inspection.snapshot.root.digest), "manifests are served without Docker-Content-Digest"
 
 
-def no_length(look: Inspection) -> Iterator[Hit]:
+def no_length(inspection: Inspection) -> Iterator[Hit]:
     """Manifests without Content-Length."""
-    if any(not served.length for served in _answers(look)):
-        yield Location(look.snapshot.root.digest), "manifests are served without Content-Length"
+    if any(not served.length for served in _answers(inspection)):
+        yield Location(inspection.snapshot.root.digest), "manifests are served without Content-Length"
 
 
-def head(look: Inspection) -> Iterator[Hit]:
+def head(inspection: Inspection) -> Iterator[Hit]:
     """A HEAD that is refused, or answered otherwise than a GET (K123)."""
-    if look.head is None or look.head.served is None:
+    if inspection.head is None or inspection.head.served is None:
         return
-    told, root = look.head.served, look.snapshot.documents.get(look.snapshot.root.digest)
-    at = Location(look.snapshot.root.digest)
+    told, root = inspection.head.served, inspection.snapshot.documents.get(inspection.snapshot.root.digest)
+    at = Location(inspection.snapshot.root.digest)
     if told.status != 200:
         yield at, f"HEAD of a manifest is answered {told.status}"
     elif root is not None and root.served is not None:
@@ -78,8 +78,8 @@ def head(look: Inspection) -> Iterator[Hit]:
                 yield at, f"HEAD gives {'another' if by_head else 'no'} {name}{' than GET' if by_head else ''}"
 
 
-def _answers(look: Inspection) -> Iterator[Served]:
-    return (d.served for d in look.snapshot.documents.values() if d.served is not None)
+def _answers(inspection: Inspection) -> Iterator[Served]:
+    return (d.served for d in inspection.snapshot.documents.values() if d.served is not None)
 
 
 def _own_type(document: Document) -> str:
@@ -95,8 +95,8 @@ def _misnamed(error: HeaderMismatch) -> str:
     return f"served with Docker-Content-Digest {error.expected[:19]}, and its bytes are {error.got[:19]}"
 
 
-def _at(look: Inspection, digest: Digest) -> Location:
-    return Location(digest, label=look.label(digest))
+def _at(inspection: Inspection, digest: Digest) -> Location:
+    return Location(digest, label=inspection.label(digest))
 
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE

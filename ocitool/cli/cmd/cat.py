@@ -4,9 +4,10 @@ import base64
 
 import click
 
-from ocitool.cli.files import files_of, shown
+from ocitool.cli.files import files_of
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.model.printable import shown
 from ocitool.rootfs.tree import USUAL, read_file
 
 _JSON_LIMIT = 4 * 1024 * 1024

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from ocitool.check.formats import as_github, as_sarif, as_text
+from ocitool.check.config import idle_notes, read_selection
+from ocitool.check.formats import advice, as_github, as_sarif, as_text
 from ocitool.check.rules.tag import RULES as TAG_RULES
-from ocitool.check.runner import check_names, check_tags
-from ocitool.cli import checking
+from ocitool.check.runner import check, open_places
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.events import Noted
 from ocitool.version import __version__
 
 
@@ -46,29 +47,25 @@ def command(
     be looked at. A child counts as missing only if the registry says so. A LOC that is not there is 3; the
     others are looked at all the same.
     """
-    chosen, rules = checking.selection(config, select, ignore)
+    chosen, rules = read_selection(config, select=select, ignore=ignore)
     app.console.as_json = app.console.as_json or form == "json"
-    if all_tags:
-        checking.check_whole(places)
-    opened = checking.opened(app, places)
-    if all_tags:
-        checked = check_tags(
-            opened,
-            scope=app.scope,
-            selection=chosen,
-            rules=rules,
-            deep=deep,
-            at_once=app.jobs,
-            listener=app.listener,
-        )
-    else:
-        checked = check_names(opened, scope=app.scope, selection=chosen, rules=rules, deep=deep, at_once=app.jobs)
-    checking.tell_idle(app, chosen, rules, checked, deep=deep, all_tags=all_tags)
+    checked = check(
+        open_places(app.opener, places, all_tags=all_tags),
+        scope=app.scope,
+        all_tags=all_tags,
+        selection=chosen,
+        rules=rules,
+        deep=deep,
+        at_once=app.jobs,
+        listener=app.listener,
+    )
+    for note in idle_notes(chosen, rules, checked, deep=deep, all_tags=all_tags):
+        app.listener(Noted(note))
     texts = {
         "sarif": lambda: as_sarif(checked, (*rules, *TAG_RULES), __version__),
         "github": lambda: as_github(checked),
     }
     text = texts.get(form, lambda: as_text(checked))()
     errors = tuple(error for _, error in checked.failed)
-    summary = checking.advice(checked, deep=deep) if form == "text" and not app.console.as_json else ""
+    summary = advice(checked, deep=deep) if form == "text" and not app.console.as_json else ""
     return Outcome(checked.to_tree(), text, checked.exit_code, summary, errors=errors)

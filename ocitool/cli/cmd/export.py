@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from ocitool.cli.console import human
-from ocitool.cli.files import files_of, shown, warn_of
+from ocitool.cli.files import files_of, warn_of
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
+from ocitool.model.printable import shown
 from ocitool.rootfs.extract import contents, export_tar, write_tar
 from ocitool.rootfs.folder import export_folder
 

@@ -2,9 +2,10 @@
 
 import click
 
-from ocitool.cli.files import file_tree, files_of, long_line, shown
+from ocitool.cli.files import file_tree, files_of, long_line
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.model.printable import shown
 
 
 @click.command()

@@ -1,20 +1,17 @@
 """`ocitool repair`: what check finds, mended by a plan."""
 
-from dataclasses import replace
 from textwrap import indent
 
 import click
 
-from ocitool.check.inspection import Inspection, look, look_at
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import AuthError, UsageError
+from ocitool.errors import UsageError
 from ocitool.model.digest import as_digest
 from ocitool.model.printable import shown
-from ocitool.repair.fallback import FallbackReader, FallbackSource
-from ocitool.repair.plan import Repair, doubtful, plan_repair
-from ocitool.repair.referrers import with_followers
+from ocitool.repair.plan import Repair
+from ocitool.repair.run import open_sources, prepare_repair
 from ocitool.repair.work import RepairOptions
 
 
@@ -66,25 +63,17 @@ def command(
     on this machine, and ocitool undo brings them back.
     """
     store, name = plans.open_edited(app, reference)
-    opened = tuple(FallbackSource(*app.opener.open(source), source) for source in sources)
-    refilled = FallbackReader(store, opened, name)
-    seen = _all_of(look(refilled, name, scope=app.scope), refilled)
-    wanted = doubtful(seen)
-    if deep or wanted:
-        told = look_at(refilled, seen.snapshot, scope=app.scope, deep=lambda m: deep or m.document.digest in wanted)
-        seen = _all_of(told, refilled)
-    wishes = RepairOptions(
+    options = RepairOptions(
         drop_missing=drop_missing,
         drop_misfits=drop_misfits,
         drop_attestations=drop_attestations,
         attestations_to_referrers=attestations_to_referrers,
         without_proof=without_proof,
-        sources=opened,
+        sources=open_sources(app.opener, sources),
         substitute=substitute,
         keep=frozenset(plans.selector(app, (), keeps).digests),
     )
-    repair = plan_repair(seen, name, wishes, refilled)
-    repair = replace(repair, plan=with_followers(repair.plan, store, scope=app.scope))
+    repair = prepare_repair(store, name, scope=app.scope, options=options, deep=deep)
     left = "\n".join(f"left: {shown(line)}" for line in repair.left)
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))
@@ -105,19 +94,6 @@ def command(
     summary = "\n".join(filter(None, (outcome.summary, left, kept)))
     data = {**outcome.data, "left": list(repair.left), "applied": True, "backup": str(backup) if backup else None}
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
-
-
-def _all_of(seen: Inspection, refilled: FallbackReader) -> Inspection:
-    """The look, if everything was seen. Raises what kept us from looking: nobody mends what was not seen."""
-    unseen = {id(error): error for error in (*refilled.errors, *seen.unanswered)}.values()
-    errors = sorted(unseen, key=lambda error: not isinstance(error, AuthError))
-    for error in errors:
-        error.add_note("it could not be looked at, so nothing is mended")
-    if len(errors) > 1:
-        raise ExceptionGroup("could not look", errors)
-    for error in errors:
-        raise error
-    return seen
 
 
 def _unwritten(repair: Repair) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ocitool.report.text import configs, human, plain, table, tree
+from ocitool.model.printable import shown
+from ocitool.report.text import configs, human, table, tree
 
 SLSA = "https://slsa.dev/provenance/v1"
 
@@ -102,4 +103,4 @@ def test_sizes_for_people(size, text):
 
 
 def test_plain_keeps_letters_of_any_script():
-    assert "多架构 é" == plain("多架构 é")
+    assert "多架构 é" == shown("多架构 é")
