@@ -1,6 +1,6 @@
 """The contents of each platform's image: entries in groups, looked at before anything is packed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -28,8 +28,8 @@ from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, FileContent, expand
 from ocitool.pack.placing import place
-from ocitool.rootfs.files import Overlay, all_names, kind_of
-from ocitool.rootfs.tree import Tree, read_file, read_tree
+from ocitool.rootfs.files import Files, Imaged, Layered
+from ocitool.rootfs.tree import Node, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.workspace import Workspace
 
@@ -80,7 +80,7 @@ def look_at(written: Mapping[Platform, Written], planned: BuildPlan, around: Wor
         allow = planned.request.allow_foreign
         refuse_foreign(found, one.platform, allow=allow, listener=around.listener)
         if one.files is not None:
-            lacks = lacking(found, one.files, env_of(one.settings), partial(all_names, one.files))
+            lacks = lacking(found, one.files, env_of(one.settings))
             _tell_lacking(platform, lacks, around.listener)
         groups = tuple((layer, "") for layer in one.layers)
         contents.append(ImageContent(platform, groups, planned.options(platform)))
@@ -95,8 +95,30 @@ def _tell_lacking(platform: Platform, lacks: Sequence[Missing], listener: Listen
         listener(Noted(f"{platform}: {len(lacks) - _TOLD} more files will not start"))
 
 
-def _tree(base: BaseImage, around: Workspace, scope: Scope) -> Tree:
-    return read_tree(base.store, base.manifest, around.machine.memo, scope=scope)
+@dataclass(frozen=True, slots=True)
+class _BaseContent:
+    """A file of a base, read from its layer when it is asked for."""
+
+    open: Callable[[], Iterator[bytes]]
+    size: int
+    identity: str
+
+    @property
+    def stamp(self) -> None:
+        return
+
+    def pieces(self) -> Iterator[bytes]:
+        return self.open()
+
+
+def _tree(base: BaseImage, around: Workspace, scope: Scope) -> Files:
+    tree = read_tree(base.store, base.manifest, around.machine.memo, scope=scope)
+
+    def content_of(path: str, node: Node) -> Content:
+        read = partial(read_file, base.store, base.manifest, tree, path, scope=around.scope)
+        return _BaseContent(read, node.size, f"{base.manifest.layers[node.layer].digest}:{node.offset}")
+
+    return Imaged(tree, content_of)
 
 
 class _Gatherer:
@@ -112,7 +134,7 @@ class _Gatherer:
         self._extras: dict[object, tuple[Entry, ...]] = {}
         self._holding = Holding()
 
-    def content(self, platform: Platform, tree: Tree | None) -> ImageContent:
+    def content(self, platform: Platform, tree: Files | None) -> ImageContent:
         """The groups for one platform, the one that changes least first; each is placed over those before."""
         planned = self._planned
         files = self._files(platform, tree)
@@ -122,9 +144,9 @@ class _Gatherer:
             if job.platform == platform
         ]
         options = planned.options(platform)
-        extras = self._extra(platform, tree, files, options.user or "")
+        extras = self._extra(tree, files, options.user or "")
         groups: list[tuple[tuple[Entry, ...], str]] = []
-        image = Overlay((), tree)
+        image = Layered((), tree)
         for entries, line in (
             (extras, f"ocitool build --with {','.join(planned.extras)}"),
             (files, "; ".join(f"COPY {rule.source} {rule.destination}" for rule in planned.rules(platform))),
@@ -133,19 +155,19 @@ class _Gatherer:
             placed = place(entries, image)
             if placed:
                 groups.append((placed, line))
-                image = Overlay(placed, image)
+                image = Layered(placed, image)
         memo = self._around.machine.memo if planned.request.use_cache else None
         found = survey((entry for entries, _ in groups for entry in entries), memo, holding=self._holding)
         listener = self._around.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
         _tell_lacking(
             platform,
-            lacking(found, image, _environment(planned.bases.get(platform), options), image.names),
+            lacking(found, image, _environment(planned.bases.get(platform), options)),
             listener,
         )
         return ImageContent(platform, tuple(groups), _with_entrypoint(planned, platform, options, found))
 
-    def _files(self, platform: Platform, tree: Tree | None) -> list[Entry]:
+    def _files(self, platform: Platform, tree: Files | None) -> list[Entry]:
         """What the copy rules say."""
         files: list[Entry] = []
         request = self._planned.request
@@ -158,51 +180,45 @@ class _Gatherer:
                 files += self._rules[rule]
         return files
 
-    def _extra(self, platform: Platform, tree: Tree | None, files: Sequence[Entry], user: str) -> tuple[Entry, ...]:
+    def _extra(self, tree: Files | None, files: Sequence[Entry], user: str) -> tuple[Entry, ...]:
         """What `--with` adds where neither the base nor the copied files have it; raises for an unknown user."""
         copied = {entry.path: entry.content for entry in files}
 
         def exists(path: str) -> bool:
-            return kind_of(tree, path) is not None or path in copied
+            return (tree is not None and tree.lookup(path) is not None) or path in copied
 
         # A copied etc/passwd is the user's own word on accounts.
         words = tuple(word for word in self._planned.extras if word != "passwd" or PASSWD not in copied)
         names = [name for name in user.split(":") if name and not name.isdigit()]
-        accounts = self._accounts(platform, tree, copied) if names or "passwd" in words else None
+        accounts = self._accounts(tree, copied) if names or "passwd" in words else None
         check_user(user, with_user(accounts or STANDARD, user)[0] if "passwd" in words else accounts)
         key = (words, accounts, user, *(exists(path) for path in (CA_BUNDLE, ZONEINFO, "tmp")))
         if key not in self._extras:
             self._extras[key] = extra_entries(words, exists, user=user, accounts=accounts)
         return self._extras[key]
 
-    def _accounts(
-        self, platform: Platform, tree: Tree | None, copied: Mapping[str, Content | None]
-    ) -> Accounts | None:
+    def _accounts(self, tree: Files | None, copied: Mapping[str, Content | None]) -> Accounts | None:
         """The accounts as copied files and the base make them; None if there is no etc/passwd."""
-        base = self._planned.bases.get(platform)
 
         def text(path: str) -> str | None:
             content = copied.get(path)
             if content is not None:
                 return _text(content)
-            return self._base_text(base, tree, path) if base is not None and tree is not None else None
+            return self._base_text(tree, path) if tree is not None else None
 
         passwd, group = text(PASSWD), text(GROUP)
         return None if passwd is None else Accounts(passwd, group or "")
 
-    def _base_text(self, base: BaseImage, tree: Tree, path: str) -> str | None:
+    def _base_text(self, base: Files, path: str) -> str | None:
         """A small file of the base, None if it has none; remembered, so that its layer is fetched once."""
-        node = tree.lookup(path)
-        if node is None or node.kind is not FileKind.FILE:
+        entry = base.lookup(path)
+        if entry is None or entry.content is None:
             return None
-        memo = self._around.machine.memo
-        key = f"text:{base.manifest.layers[node.layer].digest}:{node.offset}"
+        memo, key = self._around.machine.memo, f"text:{entry.content.identity}"
         known = memo.recall(key)
         if known is not None:
             return str(known["text"])
-        scope = self._around.scope
-        pieces = read_file(base.store, base.manifest, tree, path, scope=scope, limit=_ACCOUNTS_LIMIT)
-        text = b"".join(pieces).decode("utf-8", "surrogateescape")
+        text = _text(entry.content)
         memo.remember(key, {"text": text})
         return text
 

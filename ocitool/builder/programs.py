@@ -17,11 +17,10 @@ from ocitool.binaries.identify import inspect_binary, inspect_stream
 from ocitool.binaries.needs import PROGRAM_PATH, Missing, missing
 from ocitool.errors import WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
-from ocitool.model.files import FileKind
+from ocitool.model.files import FileAttributes, FileKind, FileTree
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
-from ocitool.rootfs.files import Rooted, kind_of
 from ocitool.store.base import Memo
 
 _HELD_FILE: Final = 64 * 1024
@@ -149,12 +148,9 @@ def only_program(found: Sequence[Found]) -> str | None:
 _CACHE: Final = "etc/ld.so.cache"
 
 
-def lacking(
-    found: Iterable[Found], image: Rooted, env: Mapping[str, str], names: Callable[[], Iterable[str]]
-) -> tuple[Missing, ...]:
+def lacking(found: Iterable[Found], image: FileTree[FileAttributes], env: Mapping[str, str]) -> tuple[Missing, ...]:
     """What each program lacks in the image (K173); `env` is the environment of its configuration.
 
-    `names` gives the last components of all paths of the image; it is called only where they are needed.
     Libraries that are not executable are left alone: whoever loads them may know where to look.
     """
     folders, programs = (
@@ -163,11 +159,12 @@ def lacking(
     )
 
     def exists(path: str) -> bool:
-        return kind_of(image, path) in {FileKind.FILE, FileKind.HARDLINK}
+        there = image.lookup(path)
+        return there is not None and there.kind in {FileKind.FILE, FileKind.HARDLINK}
 
     @lru_cache(1)
     def known() -> frozenset[str]:
-        return frozenset(names())
+        return frozenset(path.rpartition("/")[2] for path in image.paths())
 
     def is_cached(name: str) -> bool:
         # What the loader's cache lists is not read: a library of that name somewhere may be in it.

@@ -12,9 +12,9 @@ from typing import Final
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.errors import LocalIOError, UsageError, local_io
-from ocitool.model.files import FileKind, ancestors, parent
+from ocitool.model.files import FileKind, FileTree, ancestors, parent
 from ocitool.pack.entries import Entry, FileContent, file_entry
-from ocitool.rootfs.files import Layered, _Known
+from ocitool.rootfs.files import Layered
 
 _LOOKED_THROUGH: Final = 2000
 """Most names that are compared with one that is not there."""
@@ -31,7 +31,7 @@ class Alone(Layered):
         return "the Dockerfile came alone; a folder and -f - give it files"
 
 
-class Context(_Known):
+class Context(FileTree[Entry]):
     """A folder of this machine without what its ignore rules keep out; read only where it is asked about.
 
     Owners are 0:0 and times the epoch's; modes are the files' own. Nothing outside the folder is ever seen, for
@@ -48,7 +48,7 @@ class Context(_Known):
         self._keeps: dict[str, bool] = {}
         self._shared: dict[tuple[int, int], FileContent] = {}
 
-    def entry_at(self, path: str) -> Entry | None:
+    def get(self, path: str) -> Entry | None:
         """The entry of a file that is not ignored. Raises UsageError for one that no layer should hold."""
         found = self._found(path)
         if isinstance(found, _Refused):

@@ -13,9 +13,9 @@ from typing import TypeAlias
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern
 from ocitool.errors import NotFound, UsageError
-from ocitool.model.files import FileKind, ancestors, name_bytes, resolve
+from ocitool.model.files import FileKind, LinkWork, name_bytes, resolve
 from ocitool.pack.entries import Content, Entry
-from ocitool.pack.placing import linked, with_parents
+from ocitool.pack.placing import GrowingLayer, linked, with_parents
 from ocitool.rootfs.files import Files
 
 
@@ -82,46 +82,17 @@ class Chosen:
         return len(names) < len(parts)
 
 
-class LayerBuilder:
-    """The entries of one layer while they are put over a tree (None: an empty root)."""
+class LayerBuilder(GrowingLayer):
+    """The entries of one layer while COPY and ADD put them over a tree (None: an empty root)."""
 
     def __init__(self, below: Files | None) -> None:
-        self._below = below
+        super().__init__(below)
         self._source = 0
         self._sources: dict[str, int] = {}
-        self.entries: dict[str, Entry] = {}
 
     def next_source(self) -> None:
         """What is put from now on comes from another source."""
         self._source += 1
-
-    def kind_at(self, path: str) -> FileKind | None:
-        """What stands at a path whose own parents are no links."""
-        if not path:
-            return FileKind.DIRECTORY
-        own = self.entries.get(path)
-        if own is not None:
-            return own.kind
-        return self._below.kind_at(path) if self._below is not None else None
-
-    def link_at(self, path: str) -> str | None:
-        """The target of the symbolic link there."""
-        own = self.entries.get(path)
-        if own is not None:
-            return own.link if own.kind is FileKind.SYMLINK else None
-        return self._below.link_at(path) if self._below is not None else None
-
-    def directory(self, path: str, owner: tuple[int, int] | None, mode: int = 0o755) -> str:
-        """The real path of a directory; it and its parents are made where they are missing."""
-        real = resolve(path, self.link_at)
-        for step in (*ancestors(real), real) if real else ():
-            there = self.kind_at(step)
-            if there is None:
-                uid, gid = owner or (0, 0)
-                self.entries[step] = Entry(step, FileKind.DIRECTORY, mode, uid, gid)
-            elif there is not FileKind.DIRECTORY:
-                raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
-        return real
 
     def put(self, entry: Entry) -> None:
         """One entry at its path, whose parents are real directories."""
@@ -136,8 +107,7 @@ class LayerBuilder:
             hint = f"copy what is in it with a line of its own, to /{entry.path}/" if target else ""
             what = f"a link to {target}" if target else "a file"
             raise UsageError(f"/{entry.path} is {what} and cannot become a directory", hint=hint)
-        self.entries[entry.path] = entry
-        self._sources[entry.path] = self._source
+        self._set(entry, there)
 
     def put_over(self, entry: Entry) -> None:
         """The same where it takes the place of what is there, a directory and what is in it too."""
@@ -146,6 +116,11 @@ class LayerBuilder:
             inside = f"{entry.path}/"
             for path in [path for path in self.entries if path == entry.path or path.startswith(inside)]:
                 del self.entries[path]
+        self._set(entry, there)
+
+    def _set(self, entry: Entry, there: FileKind | None) -> None:
+        if there is not None or entry.kind is FileKind.SYMLINK:
+            self.moved()
         self.entries[entry.path] = entry
         self._sources[entry.path] = self._source
 
@@ -154,8 +129,7 @@ class LayerBuilder:
 
         Names that share one content are links to the first, if one source brought them.
         """
-        below = self._below
-        complete = with_parents(self.entries, below.entry_at if below is not None else lambda _: None)
+        complete = with_parents(self.entries, self.below.get if self.below is not None else lambda _: None)
         groups: dict[int, list[Entry]] = {}
         for entry in complete:
             groups.setdefault(self._sources.get(entry.path, 0), []).append(entry)
@@ -185,7 +159,7 @@ def copy(
     found = [one for pattern in order.sources for one in matches(pattern, source, missing)]
     if not found:
         raise missing(order.sources[0])
-    destination = resolve(order.destination, onto.link_at)
+    destination = onto.resolve(order.destination)
     archives = {path: inside for path, _ in found if (inside := _inside(source, path, unpack)) is not None}
     files = [path for path, _ in found if source.kind_at(path) is not FileKind.DIRECTORY and path not in archives]
     if len(files) > 1 and not order.into and onto.kind_at(destination) is not FileKind.DIRECTORY:
@@ -209,7 +183,7 @@ def copy(
 
 def _inside(source: Files, path: str, unpack: Unpack | None) -> tuple[Entry, ...] | None:
     """What the archive at a path holds; None if it is none, or nothing is to be unpacked."""
-    entry = source.entry_at(path) if unpack is not None else None
+    entry = source.get(path) if unpack is not None else None
     if unpack is None or entry is None or entry.content is None:
         return None
     return unpack(entry.content)
@@ -249,7 +223,7 @@ class _Copying:
 
     def file(self, path: str, folder: str, name: str) -> None:
         """One file into a directory that is made if it is missing."""
-        entry = self.source.entry_at(path)
+        entry = self.source.get(path)
         if entry is not None:
             real = self.folder(folder)
             self.onto.put(self.order.attributes.on(replace(entry, path=f"{real}/{name}".lstrip("/"))))
@@ -260,16 +234,16 @@ class _Copying:
         That directory is the root of the archive's links, so that nothing of it lands elsewhere in the image.
         """
         onto, attributes = self.onto, replace(self.order.attributes, mode=None)
-        real = onto.directory(folder, self.order.attributes.owner)
+        real, work = onto.directory(folder, self.order.attributes.owner), LinkWork()
 
         def link_at(path: str) -> str | None:
             return onto.link_at(f"{real}/{path}".lstrip("/"))
 
         for entry in entries:
             above, _, name = entry.path.rpartition("/")
-            target = f"{onto.directory(f'{real}/{resolve(above, link_at)}', None)}/{name}".lstrip("/")
+            target = f"{onto.directory(f'{real}/{resolve(above, link_at, work=work)}', None)}/{name}".lstrip("/")
             if entry.kind is FileKind.DIRECTORY and onto.kind_at(target) is FileKind.SYMLINK:
-                led_to = f"{real}/{resolve(entry.path, link_at)}".lstrip("/")
+                led_to = f"{real}/{resolve(entry.path, link_at, work=work)}".lstrip("/")
                 if onto.kind_at(led_to) is FileKind.DIRECTORY:
                     continue  # the link of a base stays: without its /bin nothing in it would run
             onto.put_over(attributes.on(replace(entry, path=target)))
@@ -284,7 +258,7 @@ class _Copying:
         while todo:
             folder = todo.pop()
             for name in self.source.names(folder.path):
-                entry = self.source.entry_at(f"{folder.path}/{name}".lstrip("/"))
+                entry = self.source.get(f"{folder.path}/{name}".lstrip("/"))
                 if entry is None:
                     continue
                 below = f"{folder.relative}/{name}".lstrip("/")
@@ -308,7 +282,7 @@ class _Copying:
 
 def _copy_with_parents(job: _Copying, missing: Callable[[str], Exception]) -> None:
     """Each pattern's matches under the names they have from the root on, or from the `/./` in the pattern."""
-    target = job.folder(resolve(job.order.destination, job.onto.link_at))
+    target = job.folder(job.onto.resolve(job.order.destination))
     count = 0
     for written in job.order.sources:
         job.onto.next_source()
@@ -330,21 +304,21 @@ def matches(pattern: str, source: Files, missing: Callable[[str], Exception]) ->
     """
     written = posixpath.normpath("/" + pattern).lstrip("/")
     if not is_pattern(written):
-        real = resolve(written, source.link_at)
+        real = source.resolve(written)
         if source.kind_at(real) is None:
             raise missing(pattern)
         yield real, posixpath.basename(written)
         return
     parts = written.split("/")
     plain = next(number for number, part in enumerate(parts) if is_pattern(part))
-    todo = [(resolve("/".join(parts[:plain]), source.link_at), plain)]
+    todo = [(source.resolve("/".join(parts[:plain])), plain)]
     while todo:
         folder, depth = todo.pop()
         fits, is_last = glob(parts[depth]), depth == len(parts) - 1
         named = [f"{folder}/{name}".lstrip("/") for name in source.names(folder) if fits(name)]
         if is_last:
             for path in named:
-                real = resolve(path, source.link_at)
+                real = source.resolve(path)
                 if source.kind_at(real) is None:
                     raise missing(path)
                 yield real, posixpath.basename(path)

@@ -32,7 +32,7 @@ from ocitool.dockerfile.variables import declared
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
 from ocitool.image.options import PATH, env_of, set_env, workdir_of
-from ocitool.model.files import FileKind, clean, resolve
+from ocitool.model.files import FileKind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.rootfs.files import Files, Layered
@@ -169,7 +169,7 @@ class _Evaluator:
         state.settings["WorkingDir"] = path
         layer = LayerBuilder(state.files)
         user = str(state.settings.get("User") or "")
-        is_there = layer.kind_at(resolve(path, layer.link_at)) is FileKind.DIRECTORY
+        is_there = layer.kind_at(layer.resolve(path)) is FileKind.DIRECTORY
         layer.directory(path, self._owner(state, user) if user and not is_there else None)
         self._layer(state, f"WORKDIR {path}", layer)
 
@@ -205,7 +205,7 @@ class _Evaluator:
         )  # BuildKit links nothing whose mode it sets
         has_more = bool(one.heredocs) or any(map(is_web, files))  # copy() counts the files of one tree alone
         if has_more and not one.parents and len(one.sources) > 1 and not destination.endswith(("/", "/.")):
-            there = resolve(destination, layer.link_at)
+            there = layer.resolve(destination)
             if layer.kind_at(there) is not FileKind.DIRECTORY:
                 raise UsageError(
                     f"{len(one.sources)} sources go to {written}, which is no directory",
@@ -281,7 +281,7 @@ def _read(files: Files | None, path: str) -> str:
     if files is None:
         return ""
     try:
-        entry = files.entry_at(resolve(path, files.link_at))
+        entry = files.get(files.resolve(path))
     except MalformedDocument:
         return ""
     if entry is None or entry.content is None:

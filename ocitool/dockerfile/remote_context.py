@@ -13,7 +13,7 @@ from typing import Final
 
 from ocitool.dockerfile.spool import Spool, is_archive
 from ocitool.errors import MalformedDocument, NotFound, UsageError
-from ocitool.model.files import FileKind, parent, resolve
+from ocitool.model.files import FileKind, parent
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from ocitool.tasks import Scope
@@ -88,7 +88,7 @@ def _dockerfile(files: Layered, label: str, file: Path | None) -> tuple[str, Ent
     """The Dockerfile in an archive, links followed inside it."""
     names = (posixpath.normpath(f"/{file}").lstrip("/"),) if file is not None else NAMES
     for name in names:
-        entry = files.entry_at(resolve(name, files.link_at))
+        entry = files.get(files.resolve(name))
         if entry is not None and entry.kind is FileKind.FILE:
             return name, entry
     raise NotFound(

@@ -14,7 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
 from ocitool.model.digest import Digest
-from ocitool.model.files import MAX_PATH, WHITEOUT, FileKind, clean, name_bytes, parent, resolve
+from ocitool.model.files import MAX_PATH, WHITEOUT, FileAttributes, FileKind, FileTree, clean, name_bytes, parent
 from ocitool.model.platform import Platform
 from ocitool.pack.file_identity import stamp_of
 
@@ -222,41 +222,13 @@ def parse_copy(text: str) -> CopyRule:
     return CopyRule(source, rest[0], mode)
 
 
-class Attributes(Protocol):
-    """Whose a file is and what may be done with it."""
-
-    @property
-    def mode(self) -> int:
-        """The permission bits."""
-
-    @property
-    def uid(self) -> int:
-        """The user."""
-
-    @property
-    def gid(self) -> int:
-        """The group."""
-
-    @property
-    def xattrs(self) -> tuple[tuple[str, bytes], ...]:
-        """Extended attributes by name."""
-
-
-class PlacingBase(Protocol):
-    """What placing needs of the merged tree of a base; `rootfs.tree.Tree` is one."""
-
-    def get(self, path: str) -> Attributes | None:
-        """The attributes of what stands at a path whose own parents are no links; None for nothing."""
-
-    def kind_at(self, path: str) -> FileKind | None:
-        """What stands at a path whose own parents are no links; None for nothing."""
-
-    def link_at(self, path: str) -> str | None:
-        """The target of the symbolic link at such a path, None for anything else."""
-
-
 def expand(
-    rule: CopyRule, platform: Platform, root: Path, tree: PlacingBase | None = None, *, allow_sparse: bool = False
+    rule: CopyRule,
+    platform: Platform,
+    root: Path,
+    tree: FileTree[FileAttributes] | None = None,
+    *,
+    allow_sparse: bool = False,
 ) -> tuple[Entry, ...]:
     """The entries a copy rule makes for one platform, sorted.
 
@@ -274,7 +246,7 @@ def expand(
     else:
         into = rule.destination.endswith("/") or not destination
         if tree is not None and not into:
-            into = tree.kind_at(resolve(destination, tree.link_at)) is FileKind.DIRECTORY
+            into = tree.kind_at(tree.resolve(destination)) is FileKind.DIRECTORY
         path = f"{destination}/{Path(text).name}".lstrip("/") if into else destination
         entries = (file_entry(source, path, status, allow_sparse=allow_sparse),)
     if rule.mode is None:

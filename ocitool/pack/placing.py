@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ocitool.errors import UsageError
-from ocitool.model.files import FileKind, ancestors, name_bytes, parent, resolve
-from ocitool.pack.entries import Attributes, Entry, PlacingBase
+from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup, ancestors, name_bytes, parent
+from ocitool.pack.entries import Entry
 
 
-def place(entries: Iterable[Entry], tree: PlacingBase | None) -> tuple[Entry, ...]:
+def place(entries: Iterable[Entry], tree: FileTree[FileAttributes] | None) -> tuple[Entry, ...]:
     """The entries of one layer: resolved, without duplicates, with their parents, sorted bytewise.
 
     Links of the base and of the entries themselves are followed on the way (a directory's own name too);
@@ -31,7 +31,7 @@ def place(entries: Iterable[Entry], tree: PlacingBase | None) -> tuple[Entry, ..
     return linked(with_parents(placed.entries, tree.get if tree is not None else lambda _: None))
 
 
-def with_parents(entries: Mapping[str, Entry], base: Callable[[str], Attributes | None]) -> tuple[Entry, ...]:
+def with_parents(entries: Mapping[str, Entry], base: Callable[[str], FileAttributes | None]) -> tuple[Entry, ...]:
     """The entries sorted bytewise, and with them every directory of the base that one of them stands in.
 
     Its time is the epoch, as that of everything a build writes, so the layers of two platforms stay equal.
@@ -48,28 +48,57 @@ def with_parents(entries: Mapping[str, Entry], base: Callable[[str], Attributes 
     return tuple(sorted(complete.values(), key=lambda entry: name_bytes(entry.path)))
 
 
-class _Placed:
-    """The entries so far, by their final path, over the base."""
+class GrowingLayer(PathLookup[FileAttributes]):
+    """The entries of one layer while they are put over a tree (None: an empty root), each by its final path."""
 
-    def __init__(self, tree: PlacingBase | None) -> None:
+    def __init__(self, below: FileTree[FileAttributes] | None) -> None:
         self.entries: dict[str, Entry] = {}
-        self._tree = tree
-        self._parents: dict[str, str] = {"": ""}
+        self.below = below
+        self._directories: dict[str, str] = {}
+
+    def get(self, path: str) -> FileAttributes | None:
+        """What stands at a path whose own parents are no links."""
+        return self.entries.get(path) or (self.below.get(path) if self.below is not None else None)
+
+    def directory(self, path: str, owner: tuple[int, int] | None = None, mode: int = 0o755) -> str:
+        """The real path of a directory; it and its parents are made where they are missing. Raises UsageError."""
+        real = self._directories.get(path)
+        if real is None:
+            real = self.resolve(path)
+            for step in (*ancestors(real), real):
+                there = self.kind_at(step)
+                if there is None:
+                    self.entries[step] = Entry(step, FileKind.DIRECTORY, mode, *(owner or (0, 0)))
+                elif there is not FileKind.DIRECTORY:
+                    raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
+            self._directories[path] = real
+        return real
+
+    def moved(self) -> None:
+        """Paths may lead elsewhere from now on."""
+        self._directories = {}
+
+
+class _Placed(GrowingLayer):
+    """The entries so far, with what they were asked to be and the links that were followed."""
+
+    def __init__(self, tree: FileTree[FileAttributes] | None) -> None:
+        super().__init__(tree)
         self._finals: dict[str, Entry] = {}
         self._followed: set[str] = set()
 
     def add(self, entry: Entry) -> None:
         asked = entry.path
         above, _, name = entry.path.rpartition("/")
-        path = f"{self._directory(above)}/{name}".lstrip("/")
+        path = f"{self.directory(above)}/{name}".lstrip("/")
         if entry.kind is FileKind.DIRECTORY:
-            path = resolve(path, self._link_at)
-            self._directory(parent(path))  # a link that leads to nothing names what is to be made
+            path = self.resolve(path)
+            self.directory(parent(path))  # a link that leads to nothing names what is to be made
         entry = self._with_content(replace(entry, path=path) if path != asked else entry, asked)
-        there = self._kind_at(path)
+        there = self.kind_at(path)
         # A link that other entries went through is a directory to them, and must stay what it is.
         was_followed = path in self._followed and not (
-            entry.kind is FileKind.SYMLINK and entry.link == self._link(path)
+            entry.kind is FileKind.SYMLINK and entry.link == super().link_at(path)
         )
         is_directory = there is FileKind.DIRECTORY or was_followed
         if is_directory and entry.kind is not FileKind.DIRECTORY:
@@ -80,7 +109,7 @@ class _Placed:
         if there is not None and there is not FileKind.DIRECTORY and entry.kind is FileKind.DIRECTORY:
             raise UsageError(f"/{path} is a file and cannot become a directory")
         if entry.kind is FileKind.SYMLINK or there is FileKind.SYMLINK:
-            self._parents = {"": ""}  # paths may lead elsewhere from now on
+            self.moved()
         if path and (entry.kind is not FileKind.DIRECTORY or path in self.entries or there is None):
             self.entries[path] = entry
 
@@ -96,37 +125,9 @@ class _Placed:
         self._finals[asked] = entry
         return entry
 
-    def _directory(self, path: str) -> str:
-        """The real path of a directory, made where it is missing."""
-        real = self._parents.get(path)
-        if real is None:
-            real = resolve(path, self._link_at)
-            for step in (*ancestors(real), real):
-                there = self._kind_at(step)
-                if there is None:
-                    self.entries[step] = Entry(step, FileKind.DIRECTORY, 0o755)
-                elif there is not FileKind.DIRECTORY:
-                    raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
-            self._parents[path] = real
-        return real
-
-    def _kind_at(self, path: str) -> FileKind | None:
-        if not path:
-            return FileKind.DIRECTORY
-        own = self.entries.get(path)
-        if own is not None:
-            return own.kind
-        return self._tree.kind_at(path) if self._tree is not None else None
-
-    def _link(self, path: str) -> str | None:
-        own = self.entries.get(path)
-        if own is not None:
-            return own.link if own.kind is FileKind.SYMLINK else None
-        return self._tree.link_at(path) if self._tree is not None else None
-
-    def _link_at(self, path: str) -> str | None:
+    def link_at(self, path: str) -> str | None:
         """The link to follow at a path, noted."""
-        link = self._link(path)
+        link = super().link_at(path)
         if link is not None:
             self._followed.add(path)
         return link

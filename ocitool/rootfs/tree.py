@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ocitool.codec.codecs import decompress
 from ocitool.errors import MalformedDocument, NotFound
-from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, resolve
+from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, FileTree, LinkLoop, name_bytes
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.rootfs.reader import TarMember, read_members
 from ocitool.store.base import Memo, Reader
@@ -115,7 +115,7 @@ class _Place:
         self.below: dict[str, _Place] = {}
 
 
-class Tree:
+class Tree(FileTree[Node]):
     """What a container of the image would find. Paths have the form of `model.files`; "" is the root.
 
     Made of the listings of the layers, bottom first, and not changed after that. As in engines, an entry goes
@@ -146,31 +146,10 @@ class Tree:
         place = self._find(path)
         return None if place is None else place.node
 
-    def kind_at(self, path: str) -> FileKind | None:
-        """The kind of what stands there."""
-        node = self.get(path)
-        return None if node is None else node.kind
-
-    def link_at(self, path: str) -> str | None:
-        """The target of the symbolic link there, None for anything else."""
-        node = self.get(path)
-        return node.link if node is not None and node.kind is FileKind.SYMLINK else None
-
-    def resolve(self, path: str, *, follow_last: bool = True) -> str:
-        """The real path, links followed inside the root. Raises MalformedDocument for a loop of links."""
-        return resolve(path, self.link_at, follow_last=follow_last)
-
-    def lookup(self, path: str) -> Node | None:
-        """What a program would find under `path`, links followed; None for nothing and for a loop."""
-        try:
-            return self.get(self.resolve(path))
-        except MalformedDocument:
-            return None
-
-    def children(self, path: str) -> tuple[str, ...]:
-        """The names in a directory, sorted; nothing for what is not one."""
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a directory, sorted bytewise; nothing for what is not one."""
         place = self._find(path)
-        return tuple(sorted(place.below)) if place is not None else ()
+        return tuple(sorted(place.below, key=name_bytes)) if place is not None else ()
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Every path but the root with its node, parents before what they hold, sorted by component."""
@@ -224,7 +203,7 @@ class Tree:
             return  # the directory itself, if one took it literally (K148)
         try:
             place = self._find(self.resolve(above))
-        except MalformedDocument:
+        except LinkLoop:
             return
         if place is not None:
             self._entered = {}
@@ -278,7 +257,7 @@ class Tree:
         """
         try:
             target = self._find(self.resolve(node.link, follow_last=False))
-        except MalformedDocument:
+        except LinkLoop:
             return None
         return None if target is None or target.node.kind is FileKind.DIRECTORY else target
 
@@ -291,7 +270,7 @@ class Tree:
         for part in path.split("/") if path else ():
             below = place.below.get(part)
             if below is not None and below.node.kind is FileKind.SYMLINK:
-                with suppress(MalformedDocument):  # a loop is replaced, like anything else in the way
+                with suppress(LinkLoop):  # a loop is replaced, like anything else in the way
                     real = self.resolve(path)
                     self._entered[path] = self._enter(real, layer)
                     return self._entered[path]

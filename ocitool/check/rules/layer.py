@@ -7,10 +7,10 @@ from ocitool.check.finding import Location
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import LayerLook
 from ocitool.check.rules.rule import Hit, Rule
-from ocitool.errors import DigestMismatch, EscapingPath, MalformedDocument, OcitoolError
+from ocitool.errors import DigestMismatch, EscapingPath, OcitoolError
 from ocitool.findings import Severity
 from ocitool.model import mediatype
-from ocitool.model.files import WHITEOUT, FileKind
+from ocitool.model.files import WHITEOUT, FileKind, LinkLoop, PathTooLong
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
 from ocitool.rootfs.tree import Node, Tree
@@ -197,7 +197,7 @@ def _standing(below: Tree, path: str) -> Node | None:
     """What an entry of this path would meet: links on its way are followed, it is not."""
     try:
         return below.get(below.resolve(path, follow_last=False))
-    except MalformedDocument:
+    except (LinkLoop, PathTooLong):
         return None
 
 

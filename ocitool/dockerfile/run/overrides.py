@@ -16,7 +16,7 @@ from ocitool.dockerfile.sources import cloned_by
 from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageBase, StageRequest, find_stage, named, runs
 from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Run, Stage
 from ocitool.errors import OcitoolError, Unsupported, UsageError
-from ocitool.model.files import FileKind, ancestors, name_bytes, resolve
+from ocitool.model.files import FileKind, FileTree, ancestors, name_bytes
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 from ocitool.project.values import StageSpec
@@ -125,7 +125,7 @@ def replaceable(needed: Sequence[ResolvedStage]) -> frozenset[int]:
     return roles(needed, {one.stage.number: _ANY for one in needed}).apart
 
 
-class Backed:
+class Backed(FileTree[Entry]):
     """The files of a stage apart: its own, and those of its base where a file is asked for that it does not have.
 
     `base` is called when that happens, and only then. A directory that images do not have of themselves is the
@@ -137,15 +137,15 @@ class Backed:
         self._base = base
         self._refused = refused
 
-    def entry_at(self, path: str) -> Entry | None:
+    def get(self, path: str) -> Entry | None:
         """The stage's own entry, else the base's. Raises Unsupported for accounts that RUN lines would change."""
-        own = self._own.entry_at(path)
+        own = self._own.get(path)
         if own is not None or self._is_own(path):
             return own
         if path in _ACCOUNTS:
             self._refused(path)
         base = self._base()
-        entry = base.entry_at(resolve(path, base.link_at, follow_last=False))
+        entry = base.get(base.resolve(path, follow_last=False))
         return None if entry is None else replace(entry, path=path)
 
     def names(self, path: str) -> tuple[str, ...]:
@@ -154,16 +154,6 @@ class Backed:
         if self._own.kind_at(path) is FileKind.DIRECTORY and (path in _SHARED or not path):
             return tuple(sorted({*own, *self._base().names(path)}, key=name_bytes))
         return own if own or self._own.kind_at(path) is not None or self._is_own(path) else self._base().names(path)
-
-    def kind_at(self, path: str) -> FileKind | None:
-        """The kind of what stands there."""
-        entry = self.entry_at(path) if path else None
-        return FileKind.DIRECTORY if not path else None if entry is None else entry.kind
-
-    def link_at(self, path: str) -> str | None:
-        """The target of the symbolic link there."""
-        entry = self.entry_at(path) if path else None
-        return entry.link if entry is not None and entry.kind is FileKind.SYMLINK else None
 
     def _is_own(self, path: str) -> bool:
         """Whether the path is below something that only the stage has."""

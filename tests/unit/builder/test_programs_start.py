@@ -3,7 +3,7 @@
 from ocitool.builder.programs import lacking, survey
 from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
-from ocitool.rootfs.files import Overlay
+from ocitool.rootfs.files import Imaged, Layered
 from ocitool.rootfs.tree import Listed, Node, Tree
 from tests.fakes.programs import Elf, dynamic
 
@@ -25,8 +25,8 @@ def tree(**files: str) -> Tree:
 
 
 def lacked(entries, base, env):
-    image = Overlay(entries, base)
-    return lacking(survey(entries), image, env, image.names)
+    below = Imaged(base, lambda path, node: BytesContent(b"")) if base is not None else None
+    return lacking(survey(entries), Layered(entries, below), env)
 
 
 def lacks(entries, base, **env) -> list[str]:

@@ -37,11 +37,11 @@ def test_what_cannot_be_packed_is_refused_when_it_is_taken(tmp_path):
 
     assert ("f", "holes") == source.names("")
     assert FileKind.FILE is source.kind_at("holes")
-    assert 1 == source.entry_at("f").content.size
+    assert 1 == source.get("f").content.size
     with pytest.raises(UsageError, match="mostly holes") as refused:
-        source.entry_at("holes")
+        source.get("holes")
     assert "say --allow-sparse" in refused.value.hint
-    assert 200 * 1024**3 == Context(tmp_path, allow_sparse=True).entry_at("holes").content.size
+    assert 200 * 1024**3 == Context(tmp_path, allow_sparse=True).get("holes").content.size
 
 
 def test_a_socket_is_not_there_and_that_is_said(tmp_path, monkeypatch):
@@ -51,7 +51,7 @@ def test_a_socket_is_not_there_and_that_is_said(tmp_path, monkeypatch):
         source = Context(tmp_path)
 
     assert () == source.names("")
-    assert source.entry_at("sock") is None
+    assert source.get("sock") is None
     assert "sock is a socket, which no image can hold" == source.why_absent("sock")
 
 
@@ -77,11 +77,11 @@ def test_kinds_and_names_beyond_utf_8(tmp_path):
     source = Context(tmp_path)
 
     assert [FileKind.DIRECTORY, FileKind.SYMLINK, FileKind.FIFO] == [
-        source.entry_at(name).kind for name in ("dir", "link", "pipe")
+        source.get(name).kind for name in ("dir", "link", "pipe")
     ]
     assert ["dir", None] == [source.link_at(name) for name in ("link", "dir")]
     assert ("\udcff",) == source.names("dir")
-    assert FileKind.FILE is source.entry_at("dir/\udcff").kind
+    assert FileKind.FILE is source.get("dir/\udcff").kind
     assert [None, None] == [source.kind_at(path) for path in ("link/x", "pipe/x")]
 
 
@@ -124,7 +124,7 @@ def test_a_file_deep_down_can_be_asked_for_at_once(tmp_path, shallow):
     (tmp_path / deep / "f").write_text("x")
 
     shallow()
-    assert 1 == Context(tmp_path).entry_at(f"{deep}/f").content.size
+    assert 1 == Context(tmp_path).get(f"{deep}/f").content.size
 
 
 def tree(*paths: str) -> list[Entry]:
@@ -148,8 +148,8 @@ def test_layers_that_became_one_are_what_they_were(base, middle, top):
         """A tree that no level joins with."""
 
         def __init__(self, files):
-            self.entry_at, self.names, self.kind_at, self.link_at = (
-                files.entry_at, files.names, files.kind_at, files.link_at
+            self.get, self.names, self.kind_at, self.link_at = (
+                files.get, files.names, files.kind_at, files.link_at
             )  # fmt: skip
 
     joined = Layered(top, Layered(middle, Layered(base)))
@@ -158,7 +158,7 @@ def test_layers_that_became_one_are_what_they_were(base, middle, top):
     for path in ("", "x", "y", "z", "w"):
         assert apart.names(path) == joined.names(path)
     for path in ("x", "x/a", "x/deep", "x/new", "y", "y/b", "y/deep", "z", "w", "w/w", "x/a/b"):
-        assert apart.entry_at(path) == joined.entry_at(path)
+        assert apart.get(path) == joined.get(path)
         assert apart.kind_at(path) is joined.kind_at(path)
 
 

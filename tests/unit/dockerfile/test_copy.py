@@ -249,7 +249,7 @@ def test_names_of_one_file_share_their_content(tmp_path):
     os.link(tmp_path / "a", tmp_path / "b")
     source = Context(tmp_path)
 
-    assert source.entry_at("a").content is source.entry_at("b").content
+    assert source.get("a").content is source.get("b").content
 
 
 def test_a_link_out_of_the_context_leads_to_nothing(tmp_path):
@@ -264,7 +264,7 @@ def test_a_link_out_of_the_context_leads_to_nothing(tmp_path):
 def test_a_stage_is_its_layers_over_each_other():
     stage = Layered([link("d", "a.txt"), file("b.txt/inner"), directory("b.txt")], SOURCE)
 
-    assert stage.entry_at("d/one") is None
+    assert stage.get("d/one") is None
     assert () == stage.names("d")
     assert ("inner",) == stage.names("b.txt")
     assert ("a.txt", "b.txt", "d", "dl", "l") == stage.names("")

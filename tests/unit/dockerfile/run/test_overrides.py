@@ -148,10 +148,10 @@ def test_own_files_are_found_without_the_base():
     reads = []
     files = backed(reads)
 
-    assert b"own" == b"".join(files.entry_at("src/a").content.pieces())
+    assert b"own" == b"".join(files.get("src/a").content.pieces())
     assert ("a",) == files.names("src")
     assert FileKind.FILE is files.kind_at("usr/bin/app")
-    assert None is files.entry_at("src/b")
+    assert None is files.get("src/b")
     assert [] == reads
 
 
@@ -159,11 +159,11 @@ def test_the_base_gives_what_is_not_there_and_completes_what_every_image_has():
     reads = []
     files = backed(reads)
 
-    assert "usr/bin/sh" == files.entry_at("usr/bin/sh").path
+    assert "usr/bin/sh" == files.get("usr/bin/sh").path
     assert ("app", "sh") == files.names("usr/bin")
     assert "usr/bin" == files.link_at("bin")
-    assert "bin/sh" == files.entry_at("bin/sh").path
-    assert None is files.entry_at("nothing")
+    assert "bin/sh" == files.get("bin/sh").path
+    assert None is files.get("nothing")
     assert reads
 
 
@@ -172,4 +172,4 @@ def test_accounts_of_the_base_are_asked_for():
         raise Unsupported(path, ability="RUN")
 
     with pytest.raises(Unsupported, match="etc/passwd"):
-        backed([], refuse).entry_at("etc/passwd")
+        backed([], refuse).get("etc/passwd")
