@@ -1,11 +1,12 @@
 """Whether a program can run where an image says it does: one pure rule over a Binary and a Platform."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.model.platform import Platform
+from ocitool.model.platform_names import RUNS_ALSO
 
 
 class Misfit(Enum):
@@ -32,9 +33,6 @@ class Mismatch:
     is_fatal: bool
 
 
-_COMPATIBLE: Final = {("386", "amd64"), ("arm", "arm64")}
-_PPC64: Final = ("power8", "power9", "power10")
-_RISCV64: Final = ("rva20u64", "rva22u64", "rva23u64")
 _NATIVE: Final = {"windows": Format.PE, "darwin": Format.MACHO, "ios": Format.MACHO}
 
 
@@ -73,7 +71,7 @@ def _judge(binary: Binary, has: Platform, wants: Platform, *, is_executable: boo
     if binary.format is not _NATIVE.get(wanted.os, Format.WASM if wanted.architecture == "wasm" else Format.ELF):
         return differs(Misfit.OS, f"{binary.format.value} files do not run on {wanted.os}", is_fatal=is_executable)
     if has.architecture != wanted.architecture:
-        if (has.architecture, wanted.architecture) in _COMPATIBLE:
+        if RUNS_ALSO.get(wanted.architecture) == has.architecture:
             reason = f"it runs only where {wanted.architecture} machines still run {has.architecture} programs"
             return differs(Misfit.COMPATIBILITY, reason, is_fatal=False)
         return differs(Misfit.ARCHITECTURE, f"its header says {binary.machine}")
@@ -94,19 +92,11 @@ def _shown(platform: Platform) -> Platform:
     """The platform without a level that is the lowest anyway; arm keeps its own."""
     if platform.architecture == "arm":
         return platform
-    lowest = {"amd64": "v1", "arm64": "v8.0", "ppc64le": "power8", "riscv64": "rva20u64"}
-    if platform.variant == lowest.get(platform.architecture):
-        return Platform(platform.os, platform.architecture)
-    return platform
+    return replace(platform, variant="") if not platform.normalised().variant else platform
 
 
 def _level_fits(has: Platform, wanted: Platform) -> bool:
-    for levels in (_PPC64, _RISCV64):
-        if has.variant in levels:
-            return levels.index(has.variant) <= levels.index(
-                wanted.variant if wanted.variant in levels else levels[0]
-            )
-    if has.architecture in {"amd64", "arm", "arm64"}:
-        mine = has.normalised()
-        return any((c.architecture, c.variant) == (mine.architecture, mine.variant) for c in wanted.candidates())
-    return True
+    mine = has.normalised()
+    return not mine.variant or any(
+        (one.architecture, one.variant) == (mine.architecture, mine.variant) for one in wanted.candidates()
+    )

@@ -12,7 +12,8 @@ from ocitool.binaries.attributes import arm_attributes, riscv_isa
 from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import arm_variant, read_go_build
 from ocitool.binaries.window import Window
-from ocitool.model.platform import ARCHITECTURES, Platform
+from ocitool.model.platform import Platform
+from ocitool.model.platform_names import ARCHITECTURES
 
 MAGIC: Final = b"\x7fELF"
 

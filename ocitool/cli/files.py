@@ -9,7 +9,6 @@ from ocitool.cli.options import App
 from ocitool.events import Noted
 from ocitool.graph.select import select
 from ocitool.model.files import FileKind
-from ocitool.model.platform import Platform
 from ocitool.model.printable import shown
 from ocitool.model.views import Manifest
 from ocitool.rootfs.tree import Node, Tree, read_tree
@@ -39,7 +38,7 @@ class ImageFiles:
 def files_of(app: App, location: str, platform: str | None) -> ImageFiles:
     """The files of the image at a place, listings remembered on this machine. Raises what reading raises."""
     store, name = app.opener.open(location)
-    found = select(store, name, Platform.parse(platform, app.host) if platform else None)
+    found = select(store, name, app.platform(platform) if platform else None)
     if found.note:
         app.listener(Noted(found.note))
     tree = read_tree(store, found.manifest, app.machine.memo, scope=app.scope, width=app.width)

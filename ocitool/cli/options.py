@@ -21,7 +21,7 @@ from ocitool.cli.console import Console
 from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten
 from ocitool.errors import Cancelled, LocalIOError
 from ocitool.events import Event, Listener, Noted
-from ocitool.model.platform import Platform
+from ocitool.model.platform import Platform, other_names, parse_platforms
 from ocitool.registry.hosts import MIB, Access
 from ocitool.store.locate import Opener
 from ocitool.store.machine import MachineStore, default_root
@@ -93,6 +93,23 @@ class App:
     def host(self) -> Platform:
         """The platform this runs on."""
         return host_platform()
+
+    def platforms(self, texts: Iterable[str]) -> tuple[Platform, ...]:
+        """The platforms of an option that repeats; another name of an architecture is told. Raises UsageError."""
+        words = tuple(texts)
+        found = parse_platforms(words, self.host)
+        self._tell_names(words)
+        return found
+
+    def platform(self, text: str) -> Platform:
+        """The one platform of an option. Raises UsageError."""
+        found = Platform.parse(text, self.host)
+        self._tell_names((text,))
+        return found
+
+    def _tell_names(self, words: Iterable[str]) -> None:
+        for line in other_names(words):
+            self.listener(Noted(f"note: {line}", "notice"))
 
     @property
     def width(self) -> int:

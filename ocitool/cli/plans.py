@@ -16,7 +16,7 @@ from ocitool.events import Noted
 from ocitool.index.entries import Selector
 from ocitool.index.sources import MemberSource, SourceName
 from ocitool.model.digest import Digest, as_digest
-from ocitool.model.platform import Platform, parse_platforms
+from ocitool.model.platform import Platform
 from ocitool.store.base import Store
 
 _ARCHIVES: Final = ("oci-archive:", "docker-archive:")
@@ -50,7 +50,7 @@ def selector(app: App, platforms: Sequence[str], digests: Sequence[str] = ()) ->
         named = tuple(Digest(text) for text in digests)
     except MalformedDocument as error:
         raise UsageError(error.what, hint=error.hint) from None
-    return Selector(parse_platforms(platforms, app.host), named)
+    return Selector(app.platforms(platforms), named)
 
 
 def open_target(app: App, reference: str) -> tuple[Store, str]:

@@ -10,90 +10,15 @@ from typing import Final, TypeVar
 from urllib.parse import quote, unquote
 
 from ocitool.errors import MalformedDocument, UsageError
+from ocitool.model import platform_names
+from ocitool.model.platform_names import ALIASES, ARCHITECTURES, LEVELS, OSES, PAIRS
 
 T = TypeVar("T")
 
-OSES: Final = frozenset(
-    [
-        "aix",
-        "android",
-        "darwin",
-        "dragonfly",
-        "freebsd",
-        "illumos",
-        "ios",
-        "js",
-        "linux",
-        "netbsd",
-        "openbsd",
-        "plan9",
-        "solaris",
-        "wasi",  # what Docker and runwasi call it
-        "wasip1",
-        "windows",
-        "hurd",
-        "nacl",
-        "zos",
-    ]
-)
-ARCHITECTURES: Final = frozenset(
-    [
-        "386",
-        "amd64",
-        "amd64p32",
-        "arm",
-        "arm64",
-        "arm64be",
-        "armbe",
-        "loong64",
-        "mips",
-        "mips64",
-        "mips64le",
-        "mips64p32",
-        "mips64p32le",
-        "mipsle",
-        "ppc",
-        "ppc64",
-        "ppc64le",
-        "riscv",
-        "riscv64",
-        "s390",
-        "s390x",
-        "sparc",
-        "sparc64",
-        "wasm",
-    ]
-)
-_ALIASES: Final[dict[str, tuple[str, str]]] = {
-    "i386": ("386", ""), "i486": ("386", ""), "i586": ("386", ""), "i686": ("386", ""), "x86": ("386", ""),
-    "x86_64": ("amd64", ""), "x86-64": ("amd64", ""),
-    "aarch64": ("arm64", ""), "armhf": ("arm", "v7"), "armel": ("arm", "v6"),
-    "armv5": ("arm", "v5"), "armv5l": ("arm", "v5"), "armv5te": ("arm", "v5"), "armv5tel": ("arm", "v5"),
-    "armv6": ("arm", "v6"), "armv6l": ("arm", "v6"), "armv7": ("arm", "v7"), "armv7l": ("arm", "v7"),
-    "armv7a": ("arm", "v7"), "armv7hl": ("arm", "v7"), "armv8l": ("arm", "v8"),
-    "powerpc64le": ("ppc64le", ""), "ppc64el": ("ppc64le", ""), "loongarch64": ("loong64", ""),
-    "mips64el": ("mips64le", ""), "mipsel": ("mipsle", ""), "riscv64gc": ("riscv64", ""),
-}  # fmt: skip
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _OS: Final = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%+-]*)\))?")
-_ARM: Final = ("v8", "v7", "v6", "v5")
-ARM_DEFAULT: Final = "v7"
+ARM_DEFAULT: Final = LEVELS["arm"].default
 """The variant that engines read into an arm platform without one."""
-_VARIANTS: Final = {
-    "amd64": re.compile(r"(v[1-4])?"),
-    "arm": re.compile(r"(v[5-8])?"),
-    "arm64": re.compile(r"(v[89](\.[0-9])?)?"),
-}
-"""What engines know as variants, where they know any: others are compared as they stand."""
-_LOWEST: Final = {"amd64": "v1", "arm64": "v8"}
-"""The variant that is left out of the one form for comparing."""
-_LEVELS: Final = {"amd64": "v1 to v4", "arm": "v5 to v8", "arm64": "v8, v8.1 and so on to v9.5"}
-_LONG_VARIANTS: Final = {
-    "amd64": re.compile(r"(?:x86[-_]64-?)?v?([1-4])"),
-    "arm": re.compile(r"(?:arm)?v?([5-8])(?:l|a|hf|hl)?"),
-    "arm64": re.compile(r"(?:arm)?v?([89](?:\.[1-9])?)(?:\.0)?(?:-?a)?"),
-}
-"""Variants as compilers and kernels name them, too; a level zero is the one without a point."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,9 +59,9 @@ class Platform:
         os, options = match.group(1).lower(), match.group(2) or ""
         version, *features = options.split("+")
         written = parts[2].lower() if len(parts) == 3 else ""
-        architecture, variant = _architecture(parts[1].lower(), written)
+        architecture, variant = platform_names.named(parts[1].lower(), written)
         if written and not variant and architecture == "arm64":
-            variant = "v8"
+            variant = "v8"  # as containerd writes it
         platform = cls(
             os="darwin" if os == "macos" else os,
             architecture=architecture,
@@ -160,7 +85,7 @@ class Platform:
                 )
             end = f"/{host.variant}" if host.variant not in {"", "v7"} and host.architecture == "arm" else ""
             return cls.parse(f"{text}/{host.architecture}{end}")
-        architecture, _ = _architecture(word, "")
+        architecture, _ = platform_names.named(word, "")
         if architecture in ARCHITECTURES:
             return cls.parse(f"{host.os if host else 'linux'}/{word}")
         raise UsageError(
@@ -233,9 +158,7 @@ class Platform:
     @property
     def is_known(self) -> bool:
         """Whether engines know its os, architecture and variant by these names."""
-        variants = _VARIANTS.get(self.architecture)
-        is_level = variants is None or variants.fullmatch(self.variant) is not None
-        return self.os in OSES and self.architecture in ARCHITECTURES and is_level
+        return platform_names.is_known(self.os, self.architecture, self.variant)
 
     def canonical(self) -> "Platform":
         """The same platform by the names that engines know; itself where they are right, or like nothing known.
@@ -253,9 +176,7 @@ class Platform:
     def normalised(self) -> "Platform":
         """The same platform in the one form used for comparing; never written anywhere."""
         os = self.os.lower()
-        architecture, variant = _architecture(self.architecture.lower(), self.variant.lower())
-        if architecture == "arm64" and variant == "v8":
-            variant = ""
+        architecture, variant = platform_names.named(self.architecture.lower(), self.variant.lower())
         return Platform(
             os="darwin" if os == "macos" else os,
             architecture=architecture,
@@ -272,12 +193,13 @@ class Platform:
     def candidates(self) -> tuple["Platform", ...]:
         """What a host of this platform can run, best first; os version and features are left out.
 
-        An arm host takes lower variants, never arm64 (K005); arm64 takes its lower levels and then arm.
+        A host takes lower levels of its architecture, and amd64 and arm64 their 32-bit sister after that; never the
+        reverse (K005).
         """
         me = self.normalised()
         return tuple(
             Platform(me.os, architecture, variant)
-            for architecture, variant in _runnable(me.architecture, me.variant)
+            for architecture, variant in platform_names.runnable(me.architecture, me.variant)
         )
 
     def without_version(self) -> "Platform":
@@ -285,48 +207,25 @@ class Platform:
         return replace(self, os_version="", os_features=(), features=())
 
 
-def _architecture(name: str, variant: str) -> tuple[str, str]:
-    """GOARCH and variant, normalised as containerd does, except that arm64's v8 is left to the caller."""
-    alias = _ALIASES.get(name)
-    if alias is not None:
-        name, variant = alias[0], variant or alias[1]
-    if name == "386":
-        return name, ""
-    long = _LONG_VARIANTS[name].fullmatch(variant) if name in _LONG_VARIANTS else None
-    level = f"v{long.group(1)}" if long is not None else variant
-    if name == "arm":
-        return name, level or ARM_DEFAULT
-    return name, "" if level == _LOWEST.get(name) else level
-
-
-def _runnable(architecture: str, variant: str) -> list[tuple[str, str]]:
-    if architecture == "amd64":
-        level = int(variant[1:]) if re.fullmatch(r"v[2-4]", variant) else 1
-        return [("amd64", f"v{n}" if n > 1 else "") for n in range(level, 0, -1)] + [("386", "")]
-    if architecture == "arm":
-        return [("arm", v) for v in _ARM[_ARM.index(variant) :]] if variant in _ARM else [("arm", variant)]
-    if architecture != "arm64":
-        return [(architecture, variant)]
-    arm = [("arm", v) for v in _ARM]
-    match = re.fullmatch(r"v([89])(?:\.([0-9]))?", variant or "v8")
-    if match is None:
-        return [("arm64", variant), *arm]
-    major, minor = int(match.group(1)), int(match.group(2) or 0)
-    levels = [(major, n) for n in range(minor, -1, -1)]
-    if major == 9:
-        levels += [(8, n) for n in range(min(minor + 5, 9), -1, -1)]
-    names = [f"v{a}.{b}" if b else ("" if a == 8 else f"v{a}") for a, b in levels]
-    return [("arm64", name) for name in names] + arm
-
-
 def _suggest(platform: Platform) -> str:
-    if platform.os in ARCHITECTURES or platform.os in _ALIASES:
-        return f"the os comes first: linux/{platform.os}"
-    if platform.os not in OSES:
+    """What to write instead of a platform that there is not."""
+    os, architecture, variant = platform.os, platform.architecture, platform.variant
+    if os in ARCHITECTURES or os in ALIASES:
+        return f"the os comes first: linux/{os}"
+    if os not in OSES:
         return f"the os is one of {', '.join(sorted(OSES))}"
-    if platform.architecture in _VARIANTS:
-        return f"variants of {platform.architecture} are {_LEVELS[platform.architecture]}"
-    return f"the architecture is one of {', '.join(sorted(ARCHITECTURES))}"
+    if architecture not in ARCHITECTURES:
+        return f"the architecture is one of {', '.join(sorted(ARCHITECTURES))}"
+    if architecture not in PAIRS[os]:
+        others = ", ".join(sorted(one for one, architectures in PAIRS.items() if architecture in architectures))
+        return f"{architecture} is an architecture of {others}; {os} runs on {', '.join(sorted(PAIRS[os]))}"
+    meant = next((other for other in _WITH_LEVELS if platform_names.is_known(os, other, variant)), "")
+    also = f"; did you mean {os}/{meant}/{variant}?" if meant else ""
+    return f"variants of {architecture} are {LEVELS[architecture].told}{also}"
+
+
+_WITH_LEVELS: Final = ("amd64", "arm64", "arm", "ppc64le", "riscv64")
+"""Architectures that are thought of for a variant that another one has not, the likeliest first."""
 
 
 def parse_platforms(texts: Iterable[str], host: Platform | None = None) -> tuple[Platform, ...]:
@@ -344,6 +243,17 @@ def parse_platforms(texts: Iterable[str], host: Platform | None = None) -> tuple
             if not any(platform.same(other) for other in found):
                 found.append(platform)
     return tuple(found)
+
+
+def other_names(texts: Iterable[str]) -> tuple[str, ...]:
+    """A line for each platform of comma-separated options whose architecture has another name here (K226).
+
+    Raises UsageError for what is no platform.
+    """
+    words = dict.fromkeys(word.strip() for text in texts for word in text.split(","))
+    named = (word.partition(":")[0].lower().split("/") for word in words)
+    aliased = [word for word, parts in zip(words, named, strict=True) if parts[len(parts) > 1] in ALIASES]
+    return tuple(f"{word} is {Platform.parse(word)}" for word in aliased)
 
 
 def choose(wanted: Platform, entries: Sequence[T], platform_of: Callable[[T], Platform | None]) -> T | None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from ocitool.errors import LocalIOError, Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
+from ocitool.model.platform_names import LEVELS
 from ocitool.toolchains.base import CompileJob, Program, Target, find_program, passed
 
 PASSED: Final = (
@@ -40,19 +41,27 @@ _PORTS: Final = {
     "js": "wasm",
     "wasip1": "wasm",
 }
+_OSES: Final = {"wasi": "wasip1"}
+"""What Go calls an os that engines call otherwise (K220)."""
+
+
+def _same(architecture: str) -> dict[str, str]:
+    return {level: level for level in LEVELS[architecture].names}
+
+
 _LEVELS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     # architecture: variable, its value without a variant, and those of the variants
     "386": ("GO386", "sse2", {}),
-    "amd64": ("GOAMD64", "v1", {v: v for v in ("v1", "v2", "v3", "v4")}),
+    "amd64": ("GOAMD64", "v1", _same("amd64")),
     "arm": ("GOARM", "7", {"v5": "5", "v6": "6", "v7": "7", "v8": "7"}),
     "arm64": ("GOARM64", "v8.0", {"v8": "v8.0", "v9": "v9.0"}),
     "mips": ("GOMIPS", "hardfloat", {}),
     "mipsle": ("GOMIPS", "hardfloat", {}),
     "mips64": ("GOMIPS64", "hardfloat", {}),
     "mips64le": ("GOMIPS64", "hardfloat", {}),
-    "ppc64": ("GOPPC64", "power8", {v: v for v in ("power8", "power9", "power10")}),
-    "ppc64le": ("GOPPC64", "power8", {v: v for v in ("power8", "power9", "power10")}),
-    "riscv64": ("GORISCV64", "rva20u64", {v: v for v in ("rva20u64", "rva22u64", "rva23u64")}),
+    "ppc64": ("GOPPC64", "power8", _same("ppc64le")),
+    "ppc64le": ("GOPPC64", "power8", _same("ppc64le")),
+    "riscv64": ("GORISCV64", "rva20u64", _same("riscv64")),
 }
 _READ_LIMIT: Final = 64 * 1024
 _MAJOR: Final = re.compile(r"v[0-9]+")
@@ -120,13 +129,14 @@ class GoToolchain:
 def go_platform(platform: Platform) -> dict[str, str]:
     """GOOS, GOARCH and the level's variable for a platform. Raises Unsupported."""
     wanted = platform.normalised()
-    ports = _PORTS.get(wanted.os, "").split()
+    os = _OSES.get(wanted.os, wanted.os)
+    ports = _PORTS.get(os, "").split()
     if wanted.architecture not in ports:
         offer = (
             f"for {wanted.os} go compiles {', '.join(ports)}" if ports else f"go compiles for {', '.join(_PORTS)}"
         )
         raise Unsupported(f"go cannot compile for {platform}", ability=str(platform), hint=offer)
-    env = {"GOOS": wanted.os, "GOARCH": wanted.architecture}
+    env = {"GOOS": os, "GOARCH": wanted.architecture}
     if wanted.architecture not in _LEVELS:
         if wanted.variant:
             raise Unsupported(

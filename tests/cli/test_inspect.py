@@ -82,6 +82,13 @@ class TestInspect:
         assert 3 == done.exit_code
         assert "there is linux/amd64, linux/arm64" in done.stderr
 
+    @pytest.mark.parametrize("command", ["inspect", "digest"])
+    def test_another_name_of_an_architecture_is_told(self, layout, run, command):
+        """K226."""
+        done = run(command, "oci:app:1", "--platform", "linux/aarch64")
+
+        assert (0, "note: linux/aarch64 is linux/arm64\n") == (done.exit_code, done.stderr)
+
     def test_ambiguous_document_is_refused(self, layout, run):
         """K043: every command that interprets it refuses."""
         raw = b'{"schemaVersion":2,"manifests":[],"config":{},"layers":[]}'

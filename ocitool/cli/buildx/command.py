@@ -30,7 +30,6 @@ from ocitool.events import Noted
 from ocitool.image.annotations import AnnotationLevel, parse_annotation
 from ocitool.image.essentials import parse_extras
 from ocitool.image.options import ImageOptions
-from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
@@ -140,7 +139,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
     arguments = dict(dockerfile.arguments)
     return BuildRequest(
         source=source,
-        platforms=parse_platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),), app.host),
+        platforms=app.platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),)),
         tags=_references(names, default_tag="" if wanted.by_digest else "latest"),
         toolchain=words.text("toolchain") or ways.toolchain,
         base=words.text("base"),

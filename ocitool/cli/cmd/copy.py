@@ -7,7 +7,6 @@ from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
-from ocitool.model.platform import parse_platforms
 
 
 @click.command()
@@ -42,7 +41,7 @@ def command(
         raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
     origin, name = app.opener.open(source)
     store, tag = plans.open_target(app, destination)
-    wish = CopyOptions(parse_platforms(platforms, app.host), sparse, replace, referrers, trust)
+    wish = CopyOptions(app.platforms(platforms), sparse, replace, referrers, trust)
     if all_tags:
         plan = plan_copy_tags(origin, store, wish, scope=app.scope)
         return plans.carry_out(app, plan, store, dry_run=dry_run)

@@ -4,7 +4,7 @@ import click
 
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.model.platform import Platform, parse_platforms
+from ocitool.model.platform import Platform
 from ocitool.report.compare import compare
 from ocitool.report.filediff import compare_all
 from ocitool.report.survey import Survey, pick, survey
@@ -22,7 +22,7 @@ def command(app: App, *, before: str, after: str, platforms: tuple[str, ...], fi
 
     Exit code 1 if they differ in anything, 0 if they are equal.
     """
-    wanted = parse_platforms(platforms, app.host)
+    wanted = app.platforms(platforms)
     a, b = _side(app, before, wanted), _side(app, after, wanted)
     changes = compare_all(a, b, app.machine.memo, scope=app.scope) if files else {}
     comparison = compare(a[1], b[1], changes)

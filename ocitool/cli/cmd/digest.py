@@ -25,7 +25,7 @@ def command(app: App, *, location: str, platform: str | None) -> Outcome:
             raise NotFound(f"no manifest {name} in {store.label}", name=name, where=store.label)
         digest = found.digest
     else:
-        digest = _chosen(store, name, Platform.parse(platform, app.host))
+        digest = _chosen(store, name, app.platform(platform))
     return Outcome(data={"name": location, "digest": digest}, text=digest)
 
 

@@ -13,7 +13,6 @@ from ocitool.cli import options
 from ocitool.cli.console import table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.model.platform import parse_platforms
 from ocitool.model.reference import parse_registry
 
 
@@ -40,9 +39,7 @@ def command(
     """
     if registry:
         return _registry(app, registry)
-    found = diagnose(
-        path, parse_platforms(platforms, app.host), os.environ, toolchain=toolchain, spec_file=spec_file
-    )
+    found = diagnose(path, app.platforms(platforms), os.environ, toolchain=toolchain, spec_file=spec_file)
     data = {
         "toolchain": found.toolchain,
         "compilers": [asdict(compiler) for compiler in found.compilers],

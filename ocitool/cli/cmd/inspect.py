@@ -8,7 +8,7 @@ from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError, local_io
 from ocitool.events import Noted
-from ocitool.model.platform import Platform, parse_platforms
+from ocitool.model.platform import Platform
 from ocitool.report import text
 from ocitool.report.html import page
 from ocitool.report.survey import Survey, pick, survey, with_referrers
@@ -52,7 +52,7 @@ def command(
     if sum((raw, configs, as_tree, template is not None)) > 1:
         raise UsageError("--raw, --config, --tree and --template are four ways to print; choose one")
     store, name = app.opener.open(location)
-    wanted = parse_platforms(platforms, app.host)
+    wanted = app.platforms(platforms)
     if raw:
         return _raw(app, store, name, location, wanted)
     found, notes = pick(survey(store, name, scope=app.scope, label=location), wanted)

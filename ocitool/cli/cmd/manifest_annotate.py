@@ -7,7 +7,7 @@ from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.index.edit import EntryChanges
-from ocitool.model.platform import ARCHITECTURES, OSES
+from ocitool.model.platform_names import ARCHITECTURES, OSES, PAIRS
 
 
 @click.command()
@@ -31,7 +31,7 @@ def command(
     variant: str | None,
 ) -> Outcome:
     """Set what an image of a local list is for, over what its config says."""
-    if (os and os not in OSES) or (arch and arch not in ARCHITECTURES):
+    if (os and os not in OSES) or (arch and arch not in (PAIRS[os] if os else ARCHITECTURES)):
         raise UsageError(f"manifest entry for image has unsupported os/arch combination: {os or ''}/{arch or ''}")
     listed = tuple(word for text in features for word in text.split(",") if word)
     draft = manifest.load(app, name).annotated(

@@ -1,11 +1,14 @@
 """Files of other kinds, and files that come as a stream."""
 
 import io
+import struct
 
 import pytest
 
 from ocitool.binaries.binary import Binary, Format
+from ocitool.binaries.compatibility import Misfit, mismatch
 from ocitool.binaries.identify import inspect_binary, inspect_stream
+from ocitool.model.platform import Platform
 from tests.fakes.programs import Elf, fat, go_build, macho, pe
 
 
@@ -32,6 +35,28 @@ def test_dotnet_assemblies_run_anywhere():
     found = inspect(pe(0x14C, clr=True))
 
     assert (True, ()) == (found.is_portable, found.platforms)
+
+
+@pytest.mark.parametrize(
+    ("machine", "line", "platform", "runs", "lower"),
+    [
+        (0x8664, "GOAMD64=v3", "windows/amd64/v3", "windows/amd64/v4", "windows/amd64"),
+        (0xAA64, "GOARM64=v8.2,lse", "windows/arm64/v8.2", "windows/arm64/v9", "windows/arm64"),
+        (0x1C4, "GOARM=7", "windows/arm/v7", "windows/arm", "windows/arm/v6"),
+    ],
+)
+def test_levels_of_windows_programs(machine, line, platform, runs, lower):
+    """K253: Go's build information stands at the start of the first writable section of data."""
+    blob = go_build(f"build\t{line}\nbuild\tCGO_ENABLED=0\n")
+    place = len(pe(machine, sections=b"\0" * 80))
+    text = b".text\0\0\0" + struct.pack("<IIIIIIHHI", 0, 0, 64, 0, 0, 0, 0, 0, 0x60000020)
+    data = b".data\0\0\0" + struct.pack("<IIIIIIHHI", 0, 0, len(blob), place, 0, 0, 0, 0, 0xC0000040)
+
+    found = inspect(pe(machine, sections=text + data) + blob)
+
+    assert (platform, True) == (str(found.platform), found.is_static)
+    assert mismatch(found, Platform.parse(runs)) is None
+    assert (Misfit.LEVEL, True) == ((low := mismatch(found, Platform.parse(lower))).misfit, low.is_fatal)
 
 
 def test_dos_program_without_pe_header_is_none():
