@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ocitool.version import __version__
 
 if TYPE_CHECKING:
-    from ocitool.graph.copy import copy
+    from ocitool.change.copy import copy
     from ocitool.graph.walk import walk
     from ocitool.model.digest import Digest
     from ocitool.model.document import Document
@@ -27,7 +27,7 @@ _HOMES = {
     "Platform": "ocitool.model.platform",
     "Reference": "ocitool.model.reference",
     "Scope": "ocitool.tasks",
-    "copy": "ocitool.graph.copy",
+    "copy": "ocitool.change.copy",
     "view": "ocitool.model.views",
     "walk": "ocitool.graph.walk",
 }

@@ -1,13 +1,13 @@
 """The result of a build as plain files: what `-o type=local` and `-o type=tar` of buildx write."""
 
 import os
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ocitool.builder.pipeline import Built, Delivery, deliver
+from ocitool.builder.pipeline import Built
 from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.events import Noted
+from ocitool.graph.copy import CopyReport, put_snapshot
 from ocitool.image.assemble import Image
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest
@@ -63,15 +63,21 @@ def export_files(
     is_tar: bool,
     split: bool | None,
     stream: Callable[[Iterable[bytes]], None],
-) -> Delivery:
+) -> CopyReport:
     """Write the root file system of each platform; `stream` takes the tar that goes to `-`.
 
     A tar has a folder for each platform where there are several, whatever `split` says, as buildx makes it.
     Layers of the base come into this machine's store first: each is read twice. Raises as `check_free`,
     `rootfs.extract` and `rootfs.folder` do.
     """
-    began = time.monotonic()
-    report = deliver(built, around.machine.content, (), (), around).report
+    report = put_snapshot(
+        built.snapshot,
+        around.machine.content,
+        source_of=built.source_of,
+        scope=around.scope,
+        width=around.transfers,
+        listener=around.listener,
+    )
     platforms = [image.platform for image in built.images]
     if is_tar:
         _write_tar(built.images, place, around, stream)
@@ -81,7 +87,7 @@ def export_files(
             _make(target.parent)
             content = around.machine.content
             export_folder(content, part.manifest, part.tree, part.what, target, scope=around.scope)
-    return Delivery(str(place), (), report, time.monotonic() - began)
+    return report
 
 
 def _part(image: Image, around: Workspace, folder: str = "") -> ExportPart:

@@ -1,7 +1,7 @@
 """The main job: sources or ready programs in, a multi-arch image in a store out.
 
 plan() decides everything and changes nothing; build() compiles, checks and packs into this machine's store;
-deliver() publishes. A program of the wrong platform is refused before anything is uploaded.
+`publish` takes it from there. A program of the wrong platform is refused before anything is uploaded.
 """
 
 import time
@@ -29,7 +29,7 @@ from ocitool.dockerfile.frontend import (
 from ocitool.dockerfile.image import image_of
 from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Done, Started
-from ocitool.graph.copy import CopyReport, publish, put_watched, tell_gone
+from ocitool.graph.copy import put_watched
 from ocitool.graph.walk import Snapshot, snapshot_of
 from ocitool.image.annotations import AnnotationLevel, Annotations, plain
 from ocitool.image.assemble import Image, LayerStep, assemble, bind, choose_family
@@ -380,52 +380,3 @@ def _sources(images: Sequence[Image], ours: Mapping[Digest, Layer], content: Sto
             elif image.base is not None:
                 sources.setdefault(layer.digest, StoreSource(layer, image.base.store))
     return sources
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One place a build went to: what was sent, and the names it now has there."""
-
-    where: str
-    names: tuple[str, ...]
-    report: CopyReport
-    seconds: float
-
-
-def deliver(
-    built: Built,
-    store: Store,
-    names: Sequence[str],
-    tags: Sequence[str],
-    around: Workspace,
-    *,
-    is_shared: bool = False,
-) -> Delivery:
-    """Publish a build into a store under `tags` (what the store calls them); `names` are what people call them.
-
-    In a store that `is_shared` a tag that offers other platforms as well is not taken over without a word (K038).
-    """
-    began = time.monotonic()
-
-    def replaces(tag: str, before: Descriptor) -> None:
-        if is_shared:
-            tell_gone(store, tag, before, [image.platform for image in built.images], around.listener)
-
-    report = publish(
-        built.snapshot,
-        store,
-        *tags,
-        source_of=built.source_of,
-        scope=around.scope,
-        width=around.transfers,
-        listener=around.listener,
-        done=built.ahead.puts if built.ahead is not None and built.ahead.store is store else {},
-        replaces=replaces,
-    )
-    return Delivery(store.label, tuple(names), report, time.monotonic() - began)
-
-
-def keep(built: Built, around: Workspace) -> Delivery:
-    """Leave a build in this machine's store under its full references, for `ocitool push`."""
-    names = tuple(str(tag) for tag in built.plan.tags)
-    return deliver(built, around.machine.content, names, names or ("",), around)

@@ -3,7 +3,8 @@
 There is no conditional write in the distribution protocol, and registries ignore If-Match. So the tag is
 looked at right before the write, and again after at least as long as look and write took: whoever came
 between is seen by one of the two, and the one who lost raises Conflict. A store that compares under its own
-lock needs no second look. Old bytes are kept on this machine before anything is written.
+lock needs no second look, and a push of a tag that was not there none at all: nothing of anybody is at stake.
+Old bytes are kept on this machine before a tag is written.
 """
 
 import time
@@ -12,37 +13,59 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, Tag
-from ocitool.errors import Conflict, DigestMismatch, RegistryError
+from ocitool.change.plan import Content, CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag
+from ocitool.errors import (
+    AuthError,
+    Conflict,
+    DigestMismatch,
+    LocalIOError,
+    MalformedDocument,
+    NetworkError,
+    NotFound,
+    OcitoolError,
+    RegistryError,
+)
 from ocitool.events import Done, Listener, Started, silent
-from ocitool.graph.copy import copy
+from ocitool.graph.copy import CopyReport, copy, kept_elsewhere, put_snapshot
 from ocitool.graph.referrers import drop_referrer, is_found, put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.views import view
+from ocitool.model.document import Document
+from ocitool.model.views import Descriptor, view
 from ocitool.store.base import Expect, Put, Store
 from ocitool.store.verify import check_expected
 from ocitool.tasks import Scope, TaskGroup
 
 SETTLE_S: Final = 0.05
 """Shortest wait before the second look, in seconds; a guess at how far two writers' clocks of events differ."""
+ATTEMPTS: Final = 5
+"""How often a push writes a tag again that a store found changed; a guess."""
 _LATE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeReport:
-    """What was done: tags with what they held before and hold now, and how much content was stored."""
+    """What was done: tags with what they held before and hold now, and how much content was stored.
+
+    `copies` are what was copied or published, one report for each manifest that came with all below it.
+    """
 
     target: str
     tags: tuple[tuple[str, Digest | None, Digest | None], ...] = ()
     stored: int = 0
     existed: int = 0
     backups: tuple[Digest, ...] = field(default=())
+    copies: tuple[CopyReport, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether any tag holds something else than before."""
         return any(before != after for _, before, after in self.tags)
+
+    @property
+    def replaced(self) -> tuple[tuple[str, Digest], ...]:
+        """The tags that held something else, and what that was."""
+        return tuple((tag, before) for tag, before, after in self.tags if before is not None and before != after)
 
     def to_tree(self) -> dict[str, Any]:
         """The report for JSON output."""
@@ -50,36 +73,64 @@ class ChangeReport:
             "target": self.target,
             "changed": self.changed,
             "tags": [{"tag": tag, "before": before, "after": after} for tag, before, after in self.tags],
+            "replaced": [{"tag": tag, "digest": digest} for tag, digest in self.replaced],
             "stored": self.stored,
             "existed": self.existed,
             "backups": list(self.backups),
         }
 
 
+def refuse(_tag: str, _before: Digest | None, error: OcitoolError) -> None:
+    """Stop a change that cannot be taken back: raise `error`."""
+    raise error
+
+
+def _nothing(tag: str, before: Document) -> None:
+    """What is called where nobody asked to be told."""
+
+
 def apply(
     plan: Plan,
     store: Store,
-    journal: Journal,
+    journal: Journal | None,
     scope: Scope,
     listener: Listener = silent,
     *,
+    width: int = 16,
+    unkept: Callable[[str, Digest | None, OcitoolError], None] = refuse,
+    replacing: Callable[[str, Document], None] = _nothing,
     clock: Callable[[], float] = time.monotonic,
 ) -> ChangeReport:
     """Do what the plan says, or raise Conflict if a tag no longer holds what it held when the plan was made.
 
-    Order: look, back up, blobs, children, manifests, look again, note, tags, settle, look, deletes. `clock`
-    counts seconds. On Conflict before a tag is written nothing is visible under it; content that was
-    already stored stays under its digests and is named in a note. A tag that holds the wanted bytes already
-    is left alone; if content was put back below it, that is noted as a change of its own.
+    Order: look, back up, blobs, children, manifests, look again, note, tags, settle, look, deletes. At most `width`
+    things are done at once; `clock` counts seconds. On Conflict before a tag is written nothing is visible under
+    it; content that was already stored stays under its digests and is named in a note. A tag that holds the wanted
+    bytes already is left alone; if content was put back below it, that is noted as a change of its own.
+
+    Where the old bytes or the change cannot be kept, as without a journal, `unkept` is told the tag, what it held
+    and why, and stops the change by raising; what it lets pass can only be undone while the registry has the old
+    bytes. `replacing` is told what a tag holds before a push writes over it.
     """
     if plan.is_empty:
         return ChangeReport(plan.target)
-    work = _Work(plan, store, journal, scope=scope, listener=listener, clock=clock)
-    content = [step for step in plan.steps if isinstance(step, PutBlob | CopyFrom | PutManifest)]
+    work = _Work(
+        plan,
+        store,
+        journal,
+        scope=scope,
+        listener=listener,
+        width=min(width, store.traits.concurrency),
+        unkept=unkept,
+        replacing=replacing,
+        clock=clock,
+    )
+    content = [step for step in plan.steps if not isinstance(step, Tag | Delete)]
     deletes = [step for step in plan.steps if isinstance(step, Delete)]
     if content:  # fail before an upload rather than after it
         for tag in plan.tags:
-            work.look(tag)
+            if not tag.replaces:
+                work.look(tag)
     work.back_up(deletes)
     if content:
         work.note_refill(content)
@@ -98,24 +149,34 @@ class _Work:
         self,
         plan: Plan,
         store: Store,
-        journal: Journal,
+        journal: Journal | None,
         *,
         scope: Scope,
         listener: Listener,
+        width: int,
+        unkept: Callable[[str, Digest | None, OcitoolError], None],
+        replacing: Callable[[str, Document], None],
         clock: Callable[[], float],
     ) -> None:
         self._plan = plan
         self._store = store
-        self._journal = journal
+        self._journal = journal if store.traits.edits else None
         self._scope = scope
         self._listener = listener
+        self._width = width
+        self._unkept = unkept
+        self._replacing = replacing
         self._clock = clock
         self._pushed: set[Digest] = set()
         self._outcomes: list[Put] = []
+        self._copies: list[CopyReport] = []
         self._tags: list[tuple[str, Digest | None, Digest | None]] = []
-        self._kept: tuple[Digest, ...] = ()
+        self._kept: list[Digest] = []
         self._referrers: list[Digest] = []
         self._refill: Record | None = None
+        self._seen: dict[str, Descriptor | None] = {}
+        self._lacking: set[Digest] = set()
+        self._tagged = {tag.document.digest for tag in plan.tags if not tag.is_kept}
 
     def look(self, tag: Tag) -> bool:
         """Whether the tag is still to be written; False if it holds the new bytes. Raises Conflict."""
@@ -130,45 +191,81 @@ class _Work:
         return True
 
     def back_up(self, deletes: Sequence[Delete]) -> None:
-        """Keep every document that a tag is about to lose, once the change itself can be noted."""
-        written = [tag.name for tag in self._plan.tags if not tag.is_kept]
-        self._journal.check_writable(self._plan.target, written)
-        kept = [tag.base for tag in self._plan.tags if tag.base] + [step.base for step in deletes]
-        documents = {document.digest: document for document in (*kept, *self._plan.replaced)}
-        if documents:
-            self._journal.keep(documents.values())
-        self._kept = tuple(documents)
+        """Keep every document that a tag is known to lose, once the change itself can be noted."""
+        planned = [tag for tag in self._plan.tags if not tag.replaces]
+        written = [tag.name for tag in planned if not tag.is_kept] + [s.name for s in deletes if _is_tag(s)]
+        documents = [tag.base for tag in planned if tag.base] + [step.base for step in deletes]
+        first = next((tag for tag in planned if tag.base and not tag.is_kept), None)
+        self._keep(
+            [*documents, *self._plan.replaced],
+            first.name if first else next(iter(written), ""),
+            first.base.digest if first and first.base else next((step.base.digest for step in deletes), None),
+            written,
+        )
 
-    def note_refill(self, content: Iterable[PutBlob | CopyFrom | PutManifest]) -> None:
+    def _keep(
+        self, documents: Iterable[Document], tag: str, before: Digest | None, written: Iterable[str] = ()
+    ) -> None:
+        """Put documents into the backup before anything is lost; where that cannot be, ask whether to go on."""
+        distinct = {document.digest: document for document in documents}
+        if self._journal is None:
+            if distinct and before is not None and self._store.traits.edits:
+                self._unkept(tag, before, LocalIOError("there is no backup on this machine to keep it in"))
+            return
+        try:
+            self._journal.check_writable(self._plan.target, written)
+            if distinct:
+                self._journal.keep(distinct.values())
+        except LocalIOError as error:
+            self._unkept(tag, before, error)
+            self._journal = None
+        else:
+            self._kept += distinct
+
+    def note_refill(self, content: Iterable[Content]) -> None:
         """Note that what is brought back belongs below the one tag of the plan, which keeps what it holds."""
         match self._plan.tags:
             case (tag,) if tag.is_kept:
                 stored = [_digest(step) for step in content if not isinstance(step, PutBlob)]
                 self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored)
 
-    def put(self, content: Sequence[PutBlob | CopyFrom | PutManifest]) -> None:
+    def put(self, content: Sequence[Content]) -> None:
+        """Store the content, and see meanwhile what the tags hold that are written over whatever they hold."""
+        over = [tag.name for tag in self._plan.tags if tag.replaces and tag.name]
+        if not over:
+            self._put_all(content, self._scope)
+            return
+        with TaskGroup(self._scope, len(over) + 1) as group:
+            looks = {name: group.spawn(self._store.head, name) for name in over}
+            group.spawn(self._put_all, content, group.scope)
+        self._seen = {name: task.result for name, task in looks.items()}
+
+    def _put_all(self, content: Sequence[Content], scope: Scope) -> None:
         """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one."""
         manifests = [step for step in content if isinstance(step, PutManifest)]
         alone = [step for step in manifests if view(step.document).subject is not None]  # may share a fallback tag
         alone += [step for step in manifests if step not in alone and mediatype.is_index(step.document.media_type)]
-        self._side_by_side(step for step in content if not isinstance(step, PutManifest))
-        self._side_by_side(step for step in manifests if step not in alone)
-        self._one_by_one(alone)
+        self._side_by_side((step for step in content if not isinstance(step, PutManifest)), scope)
+        self._side_by_side((step for step in manifests if step not in alone), scope)
+        self._one_by_one(alone, scope)
 
-    def _side_by_side(self, steps: Iterable[PutBlob | CopyFrom | PutManifest]) -> None:
-        lanes: dict[object, list[PutBlob | CopyFrom | PutManifest]] = {}
+    def _side_by_side(self, steps: Iterable[Content], scope: Scope) -> None:
+        lanes: dict[object, list[Content]] = {}
         for number, step in enumerate(steps):
             subject = step.subject if isinstance(step, CopyFrom) else None
             lanes.setdefault(subject or number, []).append(step)
-        with TaskGroup(self._scope, self._store.traits.concurrency) as group:
+        if len(lanes) == 1:
+            self._one_by_one(next(iter(lanes.values())), scope)
+            return
+        with TaskGroup(scope, self._width) as group:
             for lane in lanes.values():
-                group.spawn(self._one_by_one, lane)
+                group.spawn(self._one_by_one, lane, group.scope)
 
-    def _one_by_one(self, steps: Iterable[PutBlob | CopyFrom | PutManifest]) -> None:
+    def _one_by_one(self, steps: Iterable[Content], scope: Scope) -> None:
         for step in steps:
-            self._put_one(step)
+            self._outcomes.append(self._put_one(step, scope))
 
-    def _put_one(self, step: PutBlob | CopyFrom | PutManifest) -> None:
+    def _put_one(self, step: Content, scope: Scope) -> Put:
         match step:
             case PutBlob(descriptor, source, label):
                 self._listener(Started(str(descriptor.digest), label, descriptor.size))
@@ -190,17 +287,37 @@ class _Work:
                     origin,
                     str(descriptor.digest),
                     self._store,
-                    scope=self._scope,
+                    scope=scope,
+                    width=self._width,
                     trust=trust,
                     anew=anew,
+                    tagged=descriptor.digest in self._tagged,
                     listener=self._listener,
                 )
                 if anew:
                     self._check_healed(descriptor.digest)
-                sent = report.manifests_sent + sum(n for put, n in report.puts.items() if put is not Put.EXISTED)
-                outcome = Put.STORED if sent else Put.EXISTED
-                self._pushed.add(descriptor.digest)
-        self._outcomes.append(outcome)
+                outcome = self._copied(report)
+            case PutSnapshot(snapshot, source_of, done=done):
+                report = put_snapshot(
+                    snapshot,
+                    self._store,
+                    source_of=source_of,
+                    scope=scope,
+                    width=self._width,
+                    tagged=snapshot.root.digest in self._tagged,
+                    listener=self._listener,
+                    done=done,
+                )
+                outcome = self._copied(report)
+        return outcome
+
+    def _copied(self, report: CopyReport) -> Put:
+        self._copies.append(report)
+        self._pushed.add(report.root.digest)
+        if report.lacks_root:
+            self._lacking.add(report.root.digest)
+        sent = report.manifests_sent + sum(n for put, n in report.puts.items() if put is not Put.EXISTED)
+        return Put.STORED if sent else Put.EXISTED
 
     def _check_healed(self, digest: Digest) -> None:
         """Raise DigestMismatch if other bytes are still served under a digest whose own were put there again."""
@@ -214,45 +331,86 @@ class _Work:
             )
             raise
 
-    def tag(self, tag: Tag) -> None:
-        """Look, write, note, settle, look. Raises Conflict if anybody came between."""
+    def tag(self, tag: Tag, attempt: int = 1) -> None:
+        """Look, keep, note, write, settle, look. Raises Conflict if anybody came between."""
         began = self._clock()
-        if not self.look(tag):
+        before = self._replaced(tag) if tag.replaces else tag.base.digest if tag.base else None
+        if before == tag.document.digest if tag.replaces else not self.look(tag):
+            if tag.document.digest in self._lacking:  # under the tag, and yet not there by its digest
+                put_referrer(self._store, tag.document, scope=self._scope)
             self._tags.append((tag.name, tag.document.digest, tag.document.digest))
             self._settle_refill()
             return
-        before = tag.base.digest if tag.base else None
         record = self._announce(tag.name, before, tag.document.digest, self._referrers)
         try:
-            self._patiently(lambda: self._store.put_manifest(tag.document, tag.name, expect=_expect(tag)))
+            self._write(tag, before)
         except Conflict as error:
-            self._journal.forget(record)
+            self._forget(record)
+            if tag.replaces and attempt < ATTEMPTS:  # somebody came between, and what they wrote gives way too
+                self._seen[tag.name] = self._store.head(tag.name)
+                self.tag(tag, attempt + 1)
+                return
             self._explain(error)
             raise
-        record = self._journal.settle(record)
-        if not self._store.traits.compares_tags:
+        record = self._settled(record)
+        if not (self._store.traits.compares_tags or (tag.replaces and before is None)):
             self._scope.sleep(max(SETTLE_S, self._clock() - began))
-            found = self._store.head(tag.name)
-            if found is None or found.digest != tag.document.digest:
-                self._journal.forget(record)
-                now = f"holds {found.digest}" if found else "is gone"
-                conflict = Conflict(
-                    f"{tag.name} in {self._store.label} was written by somebody else right after us: it {now}",
-                    tag=tag.name,
-                    expected=str(tag.document.digest),
-                    found=str(found.digest) if found else "",
-                    hint="their change stands and ours is lost; look at it and run the command again",
-                )
-                self._explain(conflict)
-                raise conflict
+            self._verify(tag, record)
+        self._listener(Done(str(tag.document.digest), "tagged", tag.document.size))
         self._tags.append((tag.name, before, tag.document.digest))
+
+    def _replaced(self, tag: Tag) -> Digest | None:
+        """What a tag holds that is written over, once that is kept; None for nothing.
+
+        The look of the round of questions is believed where it found nothing or the new bytes. Else the tag is read
+        right before it is written: one request for the look and the bytes.
+        """
+        found = self._seen.get(tag.name)
+        if found is None or found.digest == tag.document.digest:
+            return found.digest if found else None
+        try:
+            held = self._store.get_manifest(tag.name)
+        except NotFound:
+            return None
+        except (AuthError, DigestMismatch, MalformedDocument, NetworkError, RegistryError) as error:
+            self._unkept(tag.name, found.digest, error)
+            return found.digest
+        if held.digest != tag.document.digest:
+            self._replacing(tag.name, held)
+            self._keep([held], tag.name, held.digest, [tag.name])
+        return held.digest
+
+    def _write(self, tag: Tag, before: Digest | None) -> None:
+        expect = Expect(before) if tag.name else None
+        with kept_elsewhere([layer for report in self._copies for layer in report.skipped]):
+            self._patiently(
+                lambda: put_referrer(self._store, tag.document, tag.name, scope=self._scope, expect=expect)
+            )
+        self._lacking.discard(tag.document.digest)
+
+    def _verify(self, tag: Tag, record: Record | None) -> None:
+        """Raise Conflict unless the tag holds what was written."""
+        found = self._store.head(tag.name)
+        if found is not None and found.digest == tag.document.digest:
+            return
+        self._forget(record)
+        now = f"holds {found.digest}" if found else "is gone"
+        conflict = Conflict(
+            f"{tag.name} in {self._store.label} was written by somebody else right after us: it {now}",
+            tag=tag.name,
+            expected=str(tag.document.digest),
+            found=str(found.digest) if found else "",
+            hint="their change stands and ours is lost; look at it and run the command again",
+        )
+        self._explain(conflict)
+        raise conflict
 
     def _settle_refill(self) -> None:
         if self._refill is None:
             return
         if Put.STORED in self._outcomes:
-            self._journal.settle(self._refill)
-        else:  # all of it was there
+            self._settled(self._refill)
+        elif self._journal is not None:  # all of it was there
             self._journal.discard(self._refill)
 
     def delete(self, step: Delete) -> None:
@@ -261,27 +419,45 @@ class _Work:
         if found is None:
             return
         check_expected(step.name, Expect(step.base.digest), found.digest, self._store.label)
-        record = None if step.name == str(step.base.digest) else self._announce(step.name, step.base.digest, None)
+        record = self._announce(step.name, step.base.digest, None) if _is_tag(step) else None
         self._store.delete(step.name)
         subject = view(step.base).subject
-        if record is None and subject is not None:
+        if not _is_tag(step) and subject is not None:
             drop_referrer(self._store, subject.digest, step.base.digest, scope=self._scope)
-        if record is not None:
-            self._journal.settle(record)
+        self._settled(record)
         self._tags.append((step.name, step.base.digest, None))
 
     def _announce(
         self, tag: str, before: Digest | None, after: Digest | None, stored: Iterable[Digest] = ()
-    ) -> Record:
+    ) -> Record | None:
         """Note the change before it is made: whoever dies over it can still take it back."""
-        return self._journal.announce(
-            self._plan.target, tag, before, after, undoes=self._plan.undoes, stored=stored
-        )
+        if self._journal is None or not tag:
+            return None
+        try:
+            return self._journal.announce(
+                self._plan.target, tag, before, after, undoes=self._plan.undoes, stored=stored
+            )
+        except LocalIOError as error:
+            self._unkept(tag, before, error)
+            self._journal = None
+            return None
+
+    def _settled(self, record: Record | None) -> Record | None:
+        return self._journal.settle(record) if record is not None and self._journal is not None else None
+
+    def _forget(self, record: Record | None) -> None:
+        if record is not None and self._journal is not None:
+            self._journal.forget(record)
 
     def report(self) -> ChangeReport:
         existed = self._outcomes.count(Put.EXISTED)
         return ChangeReport(
-            self._plan.target, tuple(self._tags), len(self._outcomes) - existed, existed, self._kept
+            self._plan.target,
+            tuple(self._tags),
+            len(self._outcomes) - existed,
+            existed,
+            tuple(dict.fromkeys(self._kept)),
+            tuple(self._copies),
         )
 
     def _patiently(self, write: Callable[[], object]) -> None:
@@ -307,8 +483,12 @@ class _Work:
             error.add_note(f"{len(self._pushed)} manifests of ours stay in {self._store.label} without a tag")
 
 
-def _digest(step: CopyFrom | PutManifest) -> Digest:
-    return step.descriptor.digest if isinstance(step, CopyFrom) else step.document.digest
+def _digest(step: CopyFrom | PutSnapshot | PutManifest) -> Digest:
+    return step.document.digest if isinstance(step, PutManifest) else step.descriptor.digest
+
+
+def _is_tag(step: Delete) -> bool:
+    return step.name != str(step.base.digest)
 
 
 def _expect(tag: Tag) -> Expect:

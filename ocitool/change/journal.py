@@ -23,6 +23,7 @@ from ocitool.errors import MalformedDocument, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, parse
 from ocitool.store.layout import LayoutStore
+from ocitool.store.machine import MachineStore
 
 _MADE: Final = ".json"
 _PENDING: Final = ".pending"
@@ -79,6 +80,11 @@ class Journal:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @classmethod
+    def of(cls, machine: MachineStore) -> "Journal | None":
+        """The journal in this machine's store; None for a store that is gone after this run."""
+        return cls(machine.backup) if machine.lasts else None
 
     def keep(self, documents: Iterable[Document]) -> None:
         """Store documents as backup, each named by its digest. Raises LocalIOError."""

@@ -4,18 +4,20 @@ Content first, tags last: blobs, children from elsewhere, manifests, then tags, 
 A plan knows what every tag held when it was made; `change.apply` writes only while that is still so.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ocitool.change.difference import Change, difference
 from ocitool.change.reason import ChangeReason, explained
 from ocitool.errors import UsageError
+from ocitool.graph.walk import Snapshot
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
-from ocitool.store.base import Reader, Source
+from ocitool.store.base import Put, Reader, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,30 @@ class CopyFrom:
 
 
 @dataclass(frozen=True, slots=True)
+class PutSnapshot:
+    """Store a manifest with everything it reaches, all of it known; `source_of` says where each blob comes from.
+
+    `done` are blobs that were put there already, and how.
+    """
+
+    snapshot: Snapshot
+    source_of: Callable[[Descriptor], Source]
+    label: str = ""
+    done: Mapping[Digest, Put] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The manifest."""
+        return self.snapshot.root
+
+    def to_tree(self) -> dict[str, Any]:
+        """The step for JSON output."""
+        root = self.snapshot.root
+        tree = {"step": "put-image", "digest": str(root.digest), "mediaType": root.media_type}
+        return tree | {"manifests": len(self.snapshot.documents)} | _tag(self.label)
+
+
+@dataclass(frozen=True, slots=True)
 class PutManifest:
     """Store a manifest by its digest."""
 
@@ -73,12 +99,15 @@ class PutManifest:
 class Tag:
     """Let a tag hold `document`; `base` is what it held when the plan was made, None for nothing.
 
-    Where both are the same the tag is not written: what it names is put back below it.
+    Where both are the same the tag is not written: what it names is put back below it. With `replaces` whatever it
+    holds gives way, and is looked at when the plan is carried out; `base` is None then. The name "" is no tag but
+    an entry of a layout without a name.
     """
 
     name: str
     document: Document
     base: Document | None = None
+    replaces: bool = False
 
     @property
     def is_kept(self) -> bool:
@@ -89,7 +118,8 @@ class Tag:
         """The step for JSON output."""
         before = str(self.base.digest) if self.base else None
         tree = {"step": "tag", "tag": self.name, "before": before, "after": str(self.document.digest)}
-        return tree | {"mediaType": self.document.media_type, "size": self.document.size}
+        more = {"mediaType": self.document.media_type, "size": self.document.size}
+        return tree | more | ({"replaces": True} if self.replaces else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +134,9 @@ class Delete:
         return {"step": "delete", "name": self.name, "before": str(self.base.digest)}
 
 
-Step: TypeAlias = PutBlob | CopyFrom | PutManifest | Tag | Delete
-_ORDER: dict[type, int] = {PutBlob: 0, CopyFrom: 1, PutManifest: 2, Tag: 3, Delete: 4}
+Content: TypeAlias = PutBlob | CopyFrom | PutSnapshot | PutManifest
+Step: TypeAlias = Content | Tag | Delete
+_ORDER: dict[type, int] = {PutBlob: 0, CopyFrom: 1, PutSnapshot: 1, PutManifest: 2, Tag: 3, Delete: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +219,7 @@ def replace(
     before: Document | None,
     after: Document,
     *,
-    content: Iterable[PutBlob | CopyFrom | PutManifest] = (),
+    content: Iterable[Content] = (),
     replaced: Iterable[Document] = (),
     notes: Iterable[str] = (),
     reasons: Iterable[ChangeReason] = (),
@@ -206,7 +237,7 @@ def refill(
     target: str,
     names: Iterable[str],
     held: Document,
-    content: Iterable[PutBlob | CopyFrom | PutManifest],
+    content: Iterable[Content],
     *,
     reasons: Iterable[ChangeReason] = (),
 ) -> Plan:
@@ -225,12 +256,14 @@ def _line(step: Step) -> str:
             return f"put blob {descriptor.digest.short} ({descriptor.size} bytes) {label}".rstrip()
         case CopyFrom(origin, descriptor, label):
             return f"bring {descriptor.digest.short} from {origin.label} {label}".rstrip()
+        case PutSnapshot(snapshot, label=label):
+            return f"put {snapshot.root.digest.short} and what it names {label}".rstrip()
         case PutManifest(document, label):
             return f"put manifest {document.digest.short} ({document.size} bytes) {label}".rstrip()
         case Tag(name, document) if step.is_kept:
             return f"tag {name} keeps {document.digest.short}"
         case Tag(name, document, base):
-            before = base.digest.short if base else "nothing"
+            before = "whatever it holds" if step.replaces else base.digest.short if base else "nothing"
             return f"tag {name}: {before} → {document.digest.short}"
         case Delete(name, base):
             return f"delete {name} ({base.digest.short})" if name != str(base.digest) else f"delete {name}"

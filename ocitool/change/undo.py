@@ -1,7 +1,8 @@
-"""The last change of ours taken back, as a plan like any other.
+"""The last change of ours taken back, or a tag let hold a digest again, as plans like any other.
 
 What a tag held before comes from the registry if it still has it, else from the backup on this machine;
-children that are gone and were kept are put back too. Where somebody else wrote since, undo refuses.
+children that are gone and were kept are put back too. Where somebody else wrote since, undo refuses; a tag that
+is gone was not written by anybody, and gets back what it held.
 """
 
 from collections.abc import Sequence
@@ -28,13 +29,15 @@ def plan_undo(
     *,
     sources: Sequence[Reader] = (),
     drop_referrers: bool = False,
+    replaces: bool = False,
 ) -> tuple[Plan, Record]:
     """The plan that lets `tag` hold again what it held before our last change, and that change's record.
 
-    A refill left the tag as it was, so the plan for it is empty. Raises NotFound if we never changed it or the old
-    bytes are nowhere, Conflict if it no longer holds what we wrote. Children that are gone come from the backup
-    or from `sources`. With `drop_referrers` what the change attached to others is deleted. After applying the
-    plan, hand the record to `settle_undo`.
+    A refill left the tag as it was, so the plan for it is empty. A tag that was lost since is restored (K215).
+    Raises NotFound if we never changed it, it was lost and held nothing before, or the old bytes are nowhere,
+    Conflict if it holds something else than we wrote, unless that is `replaces`-d. Children that are gone come
+    from the backup or from `sources`. With `drop_referrers` what the change attached to others is deleted. After
+    applying the plan, hand the record to `settle_undo`.
     """
     found = store.head(tag)
     now = found.digest if found else None
@@ -44,21 +47,28 @@ def plan_undo(
             f"no change of {target}:{tag} is known on this machine",
             name=tag,
             where=str(journal.root),
-            hint="undo works where the change was made, from the backups kept there",
+            hint="undo works where the change was made, from the backups kept there; with --to DIGEST it works "
+            "anywhere while the registry still has that digest",
         )
-    if now != record.after:
+    if now is not None and now != record.after and not replaces:
         raise Conflict(
-            f"{tag} in {store.label} {f'holds {now}' if now else 'is gone'}, our last change left "
+            f"{tag} in {store.label} holds {now}, our last change left "
             f"{record.after or 'nothing'} there: somebody else wrote since",
             tag=tag,
             expected=str(record.after or ""),
-            found=str(now or ""),
-            hint="undo would take back their change too; the old bytes are "
-            f"{record.before or 'none'} in {journal.root}",
+            found=str(now),
+            hint=f"--replace takes back their change too; before ours it held {record.before or 'nothing'}",
+        )
+    if now is None and record.after is not None and record.before is None:
+        raise NotFound(
+            f"{tag} is gone from {store.label}, and before our last change it held nothing",
+            name=tag,
+            where=store.label,
+            hint=f"ocitool undo {target}:{tag} --to {record.after} brings back what we left there",
         )
     current = store.get_manifest(tag) if now else None
     steps: tuple[Step, ...]
-    if record.is_refill:
+    if record.is_refill and now == record.after:
         steps = ()
     elif record.before is None:
         steps = (Delete(tag, current),) if current is not None else ()
@@ -66,7 +76,26 @@ def plan_undo(
         old = _old(record.before, store, journal)
         steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
         steps += _referrers(record, store) if drop_referrers else ()
-    return Plan(target, steps, undoes=record.number, reasons=(ChangeReason(_story(record, journal)),)), record
+    reason = ChangeReason(_story(record, journal, now))
+    return Plan(target, steps, undoes=record.number, reasons=(reason,)), record
+
+
+def plan_return(
+    target: str, tag: str, digest: Digest, store: Store, journal: Journal, *, sources: Sequence[Reader] = ()
+) -> Plan:
+    """The plan that lets `tag` hold `digest` again, whatever it holds now; empty if it does.
+
+    No record is needed: the bytes come from the store, or from the backup of this machine. Raises NotFound if they
+    are nowhere.
+    """
+    try:
+        current = store.get_manifest(tag)
+    except NotFound:
+        current = None
+    if current is not None and current.digest == digest:
+        return Plan(target)
+    old = _old(digest, store, journal)
+    return Plan(target, (*_children(old, store, journal, sources), Tag(tag, old, current)))
 
 
 def settle_undo(record: Record, journal: Journal) -> None:
@@ -79,9 +108,12 @@ def settle_undo(record: Record, journal: Journal) -> None:
     journal.forget(record)
 
 
-def _story(record: Record, journal: Journal) -> str:
+def _story(record: Record, journal: Journal, now: Digest | None) -> str:
     """What the change did, and, if there is nothing of it to take back, what the next undo will."""
-    if not record.is_refill:
+    if now is None and record.after is not None:
+        what = f"{record.tag} is gone; it gets back what it held before the change of {_moment(record)}"
+        return f"{what}, which left {record.after} there" if record.after != record.before else what
+    if not record.is_refill or now != record.after:
         return f"takes back the change of {_moment(record)}"
     older = (one for one in journal.changes(record.target, record.tag) if one.number < record.number)
     further = next((f"; undo again takes back the change of {_moment(one)}" for one in older), "")
@@ -100,14 +132,15 @@ def _moment(record: Record) -> str:
 def _last(target: str, tag: str, now: Digest | None, journal: Journal) -> Record | None:
     """The newest change that was made and not taken back, by what the tag holds `now`.
 
-    One that was announced and never made is passed over. An undo that died before it noted its end is no
+    One that was announced and never made is passed over; of a tag that is gone nobody knows, and either way it held
+    what is noted as before. An undo that died before it noted its end is no
     change to be taken back: its end is noted here.
     """
     taken_back = 0
     for record in journal.changes(target, tag):
         if record.number == taken_back:
             settle_undo(record, journal)
-        elif record.is_pending and now != record.after:
+        elif record.is_pending and now != record.after and (now is not None or record.before is None):
             continue
         elif record.undoes and now == record.after:
             taken_back = record.undoes
@@ -125,20 +158,22 @@ def _old(digest: Digest, store: Store, journal: Journal) -> Document:
     return store.get_manifest(str(digest))
 
 
-def cannot_return(record: Record, store: Store, journal: Journal, error: RegistryError) -> Unsupported | None:
+def cannot_return(
+    digest: Digest | None, store: Store, journal: Journal, error: RegistryError
+) -> Unsupported | None:
     """What to raise where the registry does not take the old bytes back because children of theirs are gone.
 
     None if that is not why it refused.
     """
-    if not error.has(*_GONE) or record.before is None:
+    if not error.has(*_GONE) or digest is None:
         return None
-    seen = view(_old(record.before, store, journal))
+    seen = view(_old(digest, store, journal))
     entries = seen.entries if isinstance(seen, Index) else ()
     gone = [str(entry.digest) for entry in entries if store.head(str(entry.digest)) is None]
     if not gone:
         return None
     return Unsupported(
-        f"{store.label} does not take {record.before} back: it no longer has {', '.join(gone)}",
+        f"{store.label} does not take {digest} back: it no longer has {', '.join(gone)}",
         ability="undo",
         hint=f"--source PLACE brings them from where they still are; the old bytes are in {journal.root}",
     )

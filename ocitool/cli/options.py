@@ -80,7 +80,7 @@ class App:
             except OSError:
                 raise error from None
             self.cache_dir = Path(folder)
-            self.machine = MachineStore(self.cache_dir)
+            self.machine = MachineStore(self.cache_dir, lasts=False)
             self.access = replace(self.access, journal=self.cache_dir / "journal")
             self.borrowed = {"XDG_CACHE_HOME": f"{folder}/tools"}
             modules = Path(os.environ.get("HOME") or "/nonexistent", "go")

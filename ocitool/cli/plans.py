@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import click
 
-from ocitool.change.apply import ChangeReport, apply
+from ocitool.change.apply import ChangeReport, apply, refuse
+from ocitool.change.copy import WarnOnce
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan
 from ocitool.cli.options import App
@@ -108,15 +109,31 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def replaced_line(name: str, before: Digest) -> str:
+    """What a tag held before it was written, and what brings that back, also from another machine."""
+    return f"{name} held {before}; ocitool undo {name} --to {before} brings it back"
+
+
 def journal_of(app: App) -> Journal:
     """This machine's backups and records of changes."""
     return Journal(Path(app.machine.backup))
 
 
-def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Sequence[str] = ()) -> Outcome:
+def carry_out(
+    app: App,
+    plan: Plan,
+    store: Store,
+    *,
+    dry_run: bool,
+    names: Sequence[str] = (),
+    must_keep: bool = True,
+    says_undo: bool = True,
+) -> Outcome:
     """Do the plan, or show it; stdout gets a line `REF@DIGEST` for each tag.
 
-    `names` are the tags that were asked for, so that they are also told where nothing had to change.
+    `names` are the tags that were asked for, so that they are also told where nothing had to change. A change that
+    `must_keep` the old bytes raises LocalIOError where this machine cannot; another warns and goes on. With
+    `says_undo` the summary tells what each tag held, and how that comes back.
     """
     if dry_run:
         return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
@@ -124,16 +141,26 @@ def carry_out(app: App, plan: Plan, store: Store, *, dry_run: bool, names: Seque
         app.listener(Noted(note))
     for line in (*(reason.line() for reason in plan.reasons), *(plan.told() if plan.base else ())):
         app.listener(Noted(line, "notice"))
-    if plan.steps:  # what is changed is backed up: told before anything is sent
+    if plan.steps and must_keep:  # what is changed is backed up: told before anything is sent
         app.machine.check_writable()
     with store:  # an archive gets its name when the block ends
-        report = apply(plan, store, journal_of(app), app.scope, app.listener)
+        report = apply(
+            plan,
+            store,
+            journal_of(app),
+            app.scope,
+            app.listener,
+            width=app.transfers,
+            unkept=refuse if must_keep else WarnOnce(store, app.listener),
+        )
     told = {tag: after for tag, _, after in report.tags}
     for name in names:
         if name not in told and (found := store.head(name)) is not None:
             told[name] = found.digest
     lines = "\n".join(place(store, tag, digest) for tag, digest in told.items() if digest is not None)
     summary = "" if report.changed else f"{store.label}: {_unchanged(report)}"
+    if says_undo and report.replaced:
+        summary = "\n".join(replaced_line(f"{store.label}:{tag}", digest) for tag, digest in report.replaced)
     if store.label.endswith("-archive:-"):  # stdout carries the archive
         lines, summary = "", lines
     return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)

@@ -1,23 +1,23 @@
-"""copy(): a manifest and everything below it from one store to another, the tag last.
+"""copy(): a manifest and everything below it from one store to another, by digest.
 
-Children go before their parents and tags after everything, so a copy that dies leaves what was there. That
-a manifest is there does not prove that its children are: every distinct blob and manifest is asked for.
+Children go before their parents, so a copy that dies leaves nothing that lacks something. That a manifest is there
+does not prove that its children are: every distinct blob and manifest is asked for. Tags are not written here:
+`change.apply` does that.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from ocitool.errors import AuthError, MalformedDocument, NetworkError, NotFound, OcitoolError, RegistryError
-from ocitool.events import Advanced, Done, Listener, Noted, Started, silent
+from ocitool.errors import OcitoolError, RegistryError
+from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import is_found, put_referrer
-from ocitool.graph.walk import Snapshot, walk
+from ocitool.graph.walk import Snapshot, walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, Index, view
+from ocitool.model.views import Descriptor
 from ocitool.store.base import Put, Reader, Source, Store, StoreSource
 from ocitool.tasks import Scope, TaskGroup
 
@@ -26,7 +26,8 @@ from ocitool.tasks import Scope, TaskGroup
 class CopyReport:
     """What a copy did. `puts` counts blobs by outcome; sizes are bytes of blobs.
 
-    `skipped` are foreign layers that stay where their urls point (K058).
+    `skipped` are foreign layers that stay where their urls point (K058). `lacks_root` says that the root is not
+    there by its digest yet, since a tag is about to hold it.
     """
 
     root: Descriptor
@@ -36,98 +37,83 @@ class CopyReport:
     manifests_sent: int = 0
     manifests: int = 0
     skipped: tuple[Descriptor, ...] = ()
-
-
-def _nothing(tag: str, before: Descriptor) -> None:
-    """What is called where nobody asked to be told."""
+    lacks_root: bool = False
 
 
 def copy(
     source: Reader,
     name: str,
     target: Store,
-    *tags: str,
+    *,
     scope: Scope,
-    width: int = 8,
+    width: int = 16,
     trust: bool = False,
     anew: bool = False,
+    tagged: bool = False,
     listener: Listener = silent,
-    replaces: Callable[[str, Descriptor], None] = _nothing,
 ) -> CopyReport:
-    """Copy `name` from `source` to `target` and point every tag at it.
+    """Copy `name` from `source` to `target`, where it is found by its digest.
 
-    With `trust` a target that has the root is believed to have everything below it; with `anew` every manifest is
-    put whatever the target says that it has; `replaces` is as for `publish`. Errors carry a note that says which
-    side failed. After an error or a cancellation the tags are what they were.
+    With `trust` a target that has the root is believed to have everything below it; `anew` and `tagged` are as for
+    `put_snapshot`. Errors carry a note that says which side failed.
     """
-    if trust:
+    with at_side("source"):
         root = source.get_manifest(name)
-        if target.head(str(root.digest)) is not None:
-            return CopyReport(_tag(target, root, tags, scope, listener), manifests=1)
-    with _side("source"):
-        snapshot = walk(source, name, scope=scope, width=width)
-    return publish(
+        if trust and target.head(str(root.digest)) is not None:
+            return CopyReport(Descriptor.of(root), manifests=1)
+        snapshot = walk_below(source, root, scope=scope, width=width)
+    return put_snapshot(
         snapshot,
         target,
-        *tags,
         source_of=lambda descriptor: StoreSource(descriptor, source),
         scope=scope,
         width=width,
         anew=anew,
+        tagged=tagged,
         listener=listener,
-        replaces=replaces,
     )
 
 
-def publish(
+def put_snapshot(
     snapshot: Snapshot,
     target: Store,
-    *tags: str,
+    *,
     source_of: Callable[[Descriptor], Source],
     scope: Scope,
-    width: int = 8,
+    width: int = 16,
     anew: bool = False,
+    tagged: bool = False,
     listener: Listener = silent,
     done: Mapping[Digest, Put] = MappingProxyType({}),
-    replaces: Callable[[str, Descriptor], None] = _nothing,
 ) -> CopyReport:
-    """Store a snapshot's blobs, then its manifests from the leaves up, then the tags.
+    """Store a snapshot's blobs, then its manifests from the leaves up.
 
     `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. `done` are
-    blobs that were put there already, and how. With `anew` no manifest counts as there. `replaces` is called with
-    each tag that holds something else, and with that, before it is written. One round of questions
-    (every blob, every manifest, every tag at once) comes first, so that publishing what is there already costs one
-    round trip.
+    blobs that were put there already, and how. With `anew` no manifest counts as there. A root that is `tagged`
+    is left to who writes its tag, so that it is sent once. One round of questions (every blob and every manifest
+    at once) comes first, so that storing what is there already costs one round trip.
     """
     skipped = tuple(d for d in snapshot.blobs if mediatype.is_foreign(d.media_type) and d.urls)
     blobs = [d for d in snapshot.blobs if d not in skipped]
-    *waves, _ = snapshot.children_first
-    documents = [document for wave in snapshot.children_first for document in wave]
-    with _side("destination"), TaskGroup(scope, width) as group:
+    waves = snapshot.children_first
+    documents = [document for wave in waves for document in wave]
+    with at_side("destination"), TaskGroup(scope, width) as group:
         puts = {
             d.digest: group.spawn(put_watched, target, d, source_of(d), group.scope, listener)
             for d in blobs
             if d.digest not in done
         }
         heads = {} if anew else {d.digest: group.spawn(target.head, str(d.digest)) for d in documents}
-        tagged = {tag: group.spawn(target.head, tag) for tag in tags if tag}
     absent = {d.digest for d in documents if anew or heads[d.digest].result is None}
-    root = snapshot.documents[snapshot.root.digest]
-    due = tuple(tag for tag in tags if not tag or not _is(tagged[tag].result, root))
-    with _side("destination"), _kept_elsewhere(skipped):
+    lacks_root = tagged and not anew and snapshot.root.digest in absent
+    with at_side("destination"), kept_elsewhere(skipped):
         for wave in waves:
             with TaskGroup(scope, width) as group:
                 for document in wave:
-                    if document.digest in absent:
-                        group.spawn(_put_manifest, target, document, group.scope, listener)
-                    else:
+                    if document.digest not in absent:
                         group.spawn(_list, target, document, group.scope)
-        if due or root.digest in absent or not is_found(target, root):
-            scope.check()
-            for tag, before in ((tag, tagged[tag].result) for tag in due if tag):
-                if before is not None:
-                    replaces(tag, before)
-            _tag(target, root, due, scope, listener)
+                    elif document.digest != snapshot.root.digest or not lacks_root:
+                        group.spawn(_put_manifest, target, document, group.scope, listener)
     outcomes = [done[d.digest] if d.digest in done else puts[d.digest].result for d in blobs]
     return CopyReport(
         root=snapshot.root,
@@ -137,30 +123,8 @@ def publish(
         manifests_sent=len(absent),
         manifests=len(documents),
         skipped=skipped,
+        lacks_root=lacks_root,
     )
-
-
-def _is(descriptor: Descriptor | None, document: Document) -> bool:
-    return descriptor is not None and descriptor.digest == document.digest
-
-
-def tell_gone(
-    target: Reader, tag: str, before: Descriptor, platforms: Iterable[Platform], listener: Listener
-) -> None:
-    """Warn of the platforms that a tag offers and that are none of these (K038).
-
-    Only an index is asked for; no answer is no reason to stop.
-    """
-    if not mediatype.is_index(before.media_type):
-        return
-    try:
-        offered = view(target.get_manifest(str(before.digest)))
-    except (NotFound, AuthError, NetworkError, RegistryError, MalformedDocument):
-        return
-    gone = offered.without(platforms) if isinstance(offered, Index) else ()
-    if gone:
-        what = f"{target.label}:{tag} holds {', '.join(map(str, gone))} now and will not any more"
-        listener(Noted(f"{what}; ocitool index add puts an image beside others"))
 
 
 def put_watched(target: Store, descriptor: Descriptor, source: Source, scope: Scope, listener: Listener) -> Put:
@@ -182,12 +146,6 @@ def _list(target: Store, document: Document, scope: Scope) -> None:
     """Let what is there be found from its subject too: a run that was killed may have stored and not listed it."""
     if not is_found(target, document):
         put_referrer(target, document, scope=scope)
-
-
-def _tag(target: Store, root: Document, tags: tuple[str, ...], scope: Scope, listener: Listener) -> Descriptor:
-    descriptor = put_referrer(target, root, *tags, scope=scope)
-    listener(Done(str(root.digest), "tagged" if any(tags) else "manifest", root.size))
-    return descriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +173,7 @@ class _Watched:
 
 
 @contextmanager
-def _kept_elsewhere(skipped: Sequence[Descriptor]) -> Iterator[None]:
+def kept_elsewhere(skipped: Sequence[Descriptor]) -> Iterator[None]:
     """Name the foreign layers where a registry refuses a manifest for want of them (K058)."""
     try:
         yield
@@ -228,7 +186,7 @@ def _kept_elsewhere(skipped: Sequence[Descriptor]) -> Iterator[None]:
 
 
 @contextmanager
-def _side(side: str) -> Iterator[None]:
+def at_side(side: str) -> Iterator[None]:
     """Say in a note which side of a copy failed."""
     try:
         yield

@@ -59,13 +59,15 @@ def is_found(store: Reader, document: Document) -> bool:
     return subject is None or any(one.digest == document.digest for one in store.referrers(subject.digest))
 
 
-def put_referrer(store: Store, document: Document, *tags: str, scope: Scope) -> Descriptor:
-    """Store a manifest with a subject so that it is found from the subject.
+def put_referrer(
+    store: Store, document: Document, *tags: str, scope: Scope, expect: Expect | None = None
+) -> Descriptor:
+    """Store a manifest so that it is found from its subject, if it has one; `expect` is what the tags must hold.
 
     A store that lists referrers by itself is left to it; else the fallback index gets the entry, and keeps
     what others put there meanwhile. Raises Conflict if that does not succeed in several attempts.
     """
-    stored = store.put_manifest(document, *tags)
+    stored = store.put_manifest(document, *tags, expect=expect)
     subject = view(document).subject
     if subject is not None and not stored.subject_indexed:
         entry = referrer_entry(document).to_tree()

@@ -36,7 +36,7 @@ class ArchiveWriter:
     tags, and it holds one image. Nothing is at `path` before the block ends without an error.
     """
 
-    traits = Traits(deletes=False, referrers="none", concurrency=1, compares_tags=True)
+    traits = Traits(deletes=False, referrers="none", concurrency=1, compares_tags=True, edits=False)
 
     def __init__(self, path: str, *, docker: bool) -> None:
         self.label = f"{'docker' if docker else 'oci'}-archive:{path}"

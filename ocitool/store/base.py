@@ -29,7 +29,7 @@ class Traits:
     `referrers` is api, tag (fallback tag), scan, or none. `part_min` and `part_max` are bytes, 0 for no
     limit. `concurrency` is how many operations at once are sensible. `reads_verified` says that
     `open_blob` itself compares digest and size, `compares_tags` that `put_manifest` looks at a tag and writes it
-    in one step, so that nobody can come between.
+    in one step, so that nobody can come between, `edits` that a tag can be written again later, and undone.
     """
 
     deletes: bool = True
@@ -39,6 +39,7 @@ class Traits:
     concurrency: int = 16
     reads_verified: bool = True
     compares_tags: bool = False
+    edits: bool = True
 
 
 @dataclass(frozen=True, slots=True)

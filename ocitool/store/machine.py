@@ -34,10 +34,13 @@ def default_root(environ: dict[str, str] | None = None) -> Path:
 
 
 class MachineStore:
-    """The parts of a cache root. Nothing is created before something is written."""
+    """The parts of a cache root. Nothing is created before something is written.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    One that does not last (`lasts`) is gone after this run: no backup belongs there.
+    """
+
+    def __init__(self, root: Path, *, lasts: bool = True) -> None:
+        self.root, self.lasts = root, lasts
         self.content = LayoutStore(root / "content", create=True, durable=False)
         self.memo = DiskMemo(root / "memo")
 

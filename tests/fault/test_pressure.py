@@ -2,8 +2,8 @@
 
 import pytest
 
+from ocitool.change.copy import copy
 from ocitool.errors import RegistryError
-from ocitool.graph.copy import copy
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform

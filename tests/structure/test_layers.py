@@ -132,6 +132,25 @@ def test_threads_are_made_in_tasks_only():
     assert {"ocitool.tasks"} == set(made) - {"ocitool.toolchains.processes"}
 
 
+def test_tags_are_written_by_change_apply_alone():
+    """A call with a tag in it: `put_manifest(document, tag)`, `put_referrer(store, document, tag)`."""
+    arguments = {"put_manifest": 1, "put_referrer": 2}
+    writers = {
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and (name := ast.unparse(node.func).rpartition(".")[2]) in arguments
+        if len(node.args) > arguments[name] or any(isinstance(one, ast.Starred) for one in node.args)
+    }
+
+    assert {"ocitool.change.apply"} == writers - {
+        "ocitool.builder.publish",  # names of this machine's own store, which nobody else reads
+        "ocitool.change.journal",  # names in the backup itself
+        "ocitool.graph.referrers",  # the fallback index of referrers, which only grows and has a rule of its own
+        "ocitool.store.remote",  # the repository below the store
+    }
+
+
 def test_no_module_imports_itself_in_a_circle():
     edges: dict[str, set[str]] = {module: set() for module in modules()}
     for one in OURS:

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from ocitool.builder.pipeline import DOCKERFILE, build, plan
 from ocitool.builder.preview import preview, preview_text
+from ocitool.builder.publish import ahead_of, deliver_all, open_targets
 from ocitool.builder.request import BuildPlan, BuildRequest
 from ocitool.cli.buildx import ignored_flags, lint
-from ocitool.cli.buildx.destinations import Destinations, ahead_of, deliver_all, destinations, open_targets
+from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.cli.buildx.result import hand_over, image_id, make_way, outcome
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -105,9 +106,24 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     elif planned.tags and not (wanted.leaves_nothing or wanted.keeps):
         note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
         app.listener(Noted(note, "notice"))
-    targets = open_targets(app, wanted, planned)
+    targets = open_targets(
+        planned,
+        around,
+        app.stack,
+        places=wanted.places,
+        files=wanted.files,
+        references=planned.tags if wanted.push else (),
+        by_digest=wanted.by_digest,
+    )
     built = build(planned, around, ahead_of(targets))
-    deliveries = deliver_all(app, built, wanted, targets, around)
+    deliveries = deliver_all(
+        built,
+        targets,
+        around,
+        files=wanted.files,
+        stream=app.console.stream,
+        keeps=wanted.keeps or wanted.loads,
+    )
     told = outcome(
         app,
         built,

@@ -1,65 +1,15 @@
 """Where a build goes: what -o, --push and --load say, in our words and in buildx's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ocitool.builder.export import check_free, export_files
-from ocitool.builder.pipeline import Built, Delivery, deliver, keep
-from ocitool.builder.request import BuildPlan
+from ocitool.builder.publish import FilesOutput, StoreOutput
 from ocitool.cli.buildx.outputs import Output, read_output
-from ocitool.cli.options import App
-from ocitool.errors import Unsupported, UsageError
+from ocitool.errors import UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.model.reference import Reference
-from ocitool.store.base import Store
 from ocitool.store.locate import SCHEMES, Locator
-from ocitool.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class FilesOutput:
-    """The root file systems of a build as files: a folder, or a tar (`-` is standard output).
-
-    `split` says whether each platform gets a folder of its own; None: where there are several.
-    """
-
-    place: Path
-    is_tar: bool = False
-    split: bool | None = None
-
-    def __str__(self) -> str:
-        return f"{self.place}, as files"
-
-    @property
-    def is_stdout(self) -> bool:
-        """Whether it is written to standard output."""
-        return self.is_tar and str(self.place) == "-"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreOutput:
-    """A layout or an archive."""
-
-    locator: Locator
-
-    def __str__(self) -> str:
-        return str(self.locator)
-
-    @property
-    def is_stdout(self) -> bool:
-        """Whether it is written to standard output."""
-        return str(self.locator.path) == "-"
-
-    def names(self, tags: Sequence[Reference]) -> tuple[str, ...]:
-        """The names it gets there: the one typed, else for archives what -t says."""
-        locator = self.locator
-        if locator.scheme == "docker-archive":
-            typed = (Reference.parse(locator.name),) if locator.name else tags
-            return tuple(tag.familiar for tag in typed) or ("",)
-        if locator.name or locator.scheme == "oci":
-            return (locator.name,)
-        return tuple(dict.fromkeys(tag.tag for tag in tags if tag.tag)) or ("",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,74 +107,3 @@ def _files(output: Output) -> FilesOutput:
     if not is_tar and output.place in {"", "-"}:
         raise UsageError("-o type=local does not say which folder to write", hint="add dest=DIR, or write a tar")
     return FilesOutput(Path(output.place or "-"), is_tar, output.says("platform-split"))
-
-
-@dataclass(frozen=True, slots=True)
-class OpenTarget:
-    """A store that is open for writing: what its tags are, and how people call them."""
-
-    store: Store
-    tags: tuple[str, ...]
-    names: tuple[str, ...]
-    is_registry: bool = False
-
-
-def open_targets(app: App, wanted: Destinations, planned: BuildPlan) -> tuple[OpenTarget, ...]:
-    """Every store a build goes to, opened; tags of one repository together, so that its blobs are asked for once.
-
-    Archives are complete when the app's stack is closed, and discarded if something fails before. Raises, before
-    anything is compiled or sent, UsageError where files would go to a place that is taken, and Unsupported for
-    several platforms in a place for one.
-    """
-    for files in wanted.files:
-        check_free(files.place, planned.platforms, is_tar=files.is_tar, split=files.split)
-    targets = []
-    for place in wanted.places:
-        if place.locator.scheme == "docker-archive" and planned.is_index:
-            raise Unsupported(
-                f"{place} holds one platform, and {len(planned.platforms)} are built",
-                ability="index",
-                hint="choose one with --platform, or write -o type=oci",
-            )
-        store, _ = app.opener.open(place.locator, write=True)
-        app.stack.enter_context(store)
-        targets.append(OpenTarget(store, place.names(planned.tags), (str(place),)))
-    repositories: dict[str, list[Reference]] = {}
-    for tag in planned.tags if wanted.push else ():
-        repositories.setdefault(tag.repository_name, []).append(tag)
-    for name, group in repositories.items():
-        store, _ = app.opener.open(str(group[0]), write=True)
-        if wanted.by_digest:
-            targets.append(OpenTarget(store, (), (name,), is_registry=True))
-        else:
-            tags, names = tuple(t.tag for t in group), tuple(str(t) for t in group)
-            targets.append(OpenTarget(store, tags, names, is_registry=True))
-    return tuple(targets)
-
-
-def ahead_of(targets: Sequence[OpenTarget]) -> Store | None:
-    """The registry that layers are sent to while others are packed; None if the build goes elsewhere."""
-    return next((target.store for target in targets if target.is_registry), None)
-
-
-def deliver_all(
-    app: App, built: Built, wanted: Destinations, targets: Sequence[OpenTarget], around: Workspace
-) -> tuple[Delivery, ...]:
-    """Take a build everywhere it should go; with nowhere to go it stays in this machine's store."""
-    digest = built.root.digest
-    done = [
-        deliver(
-            built,
-            t.store,
-            [f"{name}@{digest}" for name in t.names] if t.is_registry else t.names,
-            t.tags,
-            around,
-            is_shared=t.is_registry,
-        )
-        for t in targets
-    ]
-    done += [
-        export_files(built, files.place, around, is_tar=files.is_tar, split=files.split, stream=app.console.stream)
-        for files in wanted.files
-    ]
-    return (*done, *((keep(built, around),) if wanted.keeps or wanted.loads or not done else ()))

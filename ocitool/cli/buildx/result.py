@@ -12,10 +12,12 @@ from errno import EISDIR
 from pathlib import Path
 from typing import Any
 
-from ocitool.builder.pipeline import Built, Delivery
+from ocitool.builder.pipeline import Built
+from ocitool.builder.publish import Delivery
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.plans import replaced_line
 from ocitool.errors import local_io
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Put
@@ -144,11 +146,14 @@ def outcome(
     )
     names = [name for delivery in deliveries for name in delivery.names]
     lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]
+    replaced = [one for delivery in deliveries for one in delivery.replaced]
+    summary = "\n".join([summary, *(replaced_line(name, before) for name, before in replaced)])
     data = {
         "digest": str(digest),
         "media_type": built.root.media_type,
         "size": built.root.size,
         "names": names,
+        "replaced": [{"name": name, "digest": str(before)} for name, before in replaced],
         "platforms": [
             {
                 "platform": str(image.platform),

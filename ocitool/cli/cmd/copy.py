@@ -44,6 +44,6 @@ def command(
     wish = CopyOptions(app.platforms(platforms), sparse, replace, referrers, trust)
     if all_tags:
         plan = plan_copy_tags(origin, store, wish, scope=app.scope)
-        return plans.carry_out(app, plan, store, dry_run=dry_run)
+        return plans.carry_out(app, plan, store, dry_run=dry_run, must_keep=False)
     plan = plan_copy(origin, name, store, [tag], wish, scope=app.scope)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=[tag])
+    return plans.carry_out(app, plan, store, dry_run=dry_run, names=[tag], must_keep=False)

@@ -85,7 +85,7 @@ def command(
         raise UsageError(
             f"{reference} is a digest, which always means the same bytes", hint="repair a tag that holds it"
         )
-    outcome = plans.carry_out(app, repair.plan, store, dry_run=False, names=(name,))
+    outcome = plans.carry_out(app, repair.plan, store, dry_run=False, names=(name,), says_undo=False)
     backup = plans.journal_of(app).root if outcome.data.get("changed") else None
     # A registry refuses the old index while it lacks one of its children.
     gave_up = (drop_missing or substitute) and any("index/dangling" in one.why for one in repair.plan.reasons)

@@ -1,13 +1,14 @@
 """The last change taken back, and when that is refused."""
 
 import json
+import re
 
 import pytest
 
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Delete, Plan, PutManifest, refill, replace
-from ocitool.change.undo import plan_undo, settle_undo
+from ocitool.change.undo import plan_return, plan_undo, settle_undo
 from ocitool.errors import Conflict, LocalIOError, MalformedDocument, NotFound
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
@@ -211,11 +212,144 @@ def test_changes_of_other_tags_do_not_count(store, change, make_note, journal):
 
 
 def test_undo_of_a_first_write_that_is_gone_already(store, change, undo, make_note):
-    change(None, make_note("new"))
+    """K215: there was nothing before; what our change left there is named, to be had by --to."""
+    new = make_note("new")
+    change(None, new)
     store.delete("v1")
 
-    with pytest.raises(Conflict, match="is gone"):
+    with pytest.raises(NotFound, match="is gone") as caught:
         undo()
+
+    assert f"ocitool undo {TARGET}:v1 --to {new.digest}" in caught.value.hint
+
+
+class TestTagThatIsGone:
+    """K215: nobody wrote it, so undo restores what is known to have been there."""
+
+    def test_holds_what_it_held_before_the_change(self, store, change, undo, make_note):
+        old = make_note("old")
+        store.put_manifest(old, "v1")
+        change(old, make_note("new"))
+        store.delete("v1")
+
+        undo()
+
+        assert old.raw == store.get_manifest("v1").raw
+
+    def test_twice_goes_back_two_changes(self, store, change, undo, make_note):
+        first, second = make_note("1"), make_note("2")
+        store.put_manifest(first, "v1")
+        change(first, second)
+        change(second, make_note("3"))
+        store.delete("v1")
+
+        undo()
+        undo()
+
+        assert first.digest == store.head("v1").digest
+
+    def test_after_a_refill_holds_what_was_filled(self, store, undo, make_note, journal):
+        held = make_note("held")
+        journal.settle(journal.announce(TARGET, "v1", held.digest, held.digest))
+        journal.keep([held])
+
+        undo()
+
+        assert held.digest == store.head("v1").digest
+
+    @pytest.mark.parametrize("was_written", [True, False])
+    def test_after_a_writer_that_died_holds_what_was_there(self, store, undo, make_note, journal, was_written):
+        """Whether the write was made or not, the same was there before."""
+        old = make_note("old")
+        journal.keep([old])
+        journal.announce(TARGET, "v1", old.digest, make_note("new").digest)
+
+        undo()
+
+        assert old.digest == store.head("v1").digest
+
+    def test_announced_first_write_is_no_change(self, undo, make_note, journal):
+        journal.announce(TARGET, "v1", None, make_note("new").digest)
+
+        with pytest.raises(NotFound, match="no change"):
+            undo()
+
+    def test_is_told(self, store, change, make_note, journal):
+        old, new = make_note("old"), make_note("new")
+        store.put_manifest(old, "v1")
+        change(old, new)
+        store.delete("v1")
+
+        plan, _ = plan_undo(TARGET, "v1", store, journal)
+
+        assert re.search(
+            f"v1 is gone; it gets back what it held before .*, which left {new.digest} there", plan.text()
+        )
+
+
+def test_what_somebody_else_wrote_gives_way_to_a_word(store, change, journal, scope, make_note):
+    old, other = make_note("old"), make_note("other")
+    store.put_manifest(old, "v1")
+    change(old, make_note("new"))
+    store.put_manifest(other, "v1")
+
+    plan, record = plan_undo(TARGET, "v1", store, journal, replaces=True)
+    apply(plan, store, journal, scope)
+
+    assert (old.digest, old.digest) == (record.before, store.head("v1").digest)
+    assert other == journal.document(other.digest)
+
+
+class TestReturn:
+    """`undo --to`: a tag holds a digest again, from a machine that has no record of it."""
+
+    @pytest.fixture
+    def back(self, store, tmp_path, scope):
+        elsewhere = Journal(tmp_path / "another machine")
+
+        def run(digest, *sources):
+            plan = plan_return(TARGET, "v1", digest, store, elsewhere, sources=sources)
+            return apply(plan, store, elsewhere, scope)
+
+        return run
+
+    def test_brings_it_back_from_the_registry(self, store, change, back, make_note):
+        old = make_note("old")
+        store.put_manifest(old, "v1")
+        change(old, make_note("new"))
+
+        report = back(old.digest)
+
+        assert old.digest == store.head("v1").digest
+        assert (("v1", make_note("new").digest),) == report.replaced
+
+    def test_into_a_tag_that_is_gone(self, store, back, make_note):
+        old = make_note("old")
+        store.put_manifest(old)
+
+        back(old.digest)
+
+        assert old.digest == store.head("v1").digest
+
+    def test_what_it_holds_is_not_written_again(self, store, back, make_note):
+        old = make_note("old")
+        store.put_manifest(old, "v1")
+
+        assert not back(old.digest).changed
+
+    def test_children_that_are_gone_come_from_a_source(self, store, back, make_note):
+        child, source = make_note("child"), MemoryStore("reg.test/mirror")
+        old = compose.index(Family.OCI, [Descriptor.of(child)])
+        store.put_manifest(old)
+        source.put_manifest(child)
+
+        back(old.digest, source)
+
+        assert child.digest == store.head(str(child.digest)).digest
+
+    def test_digest_that_is_nowhere(self, back, make_note):
+        with pytest.raises(NotFound, match="neither in"):
+            back(make_note("never").digest)
 
 
 def test_undo_of_a_delete_brings_the_tag_back(store, journal, scope, undo, make_note):

@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
+from ocitool.change.copy import copy
 from ocitool.errors import DigestMismatch, LocalIOError, MalformedDocument, NotFound, Unsupported, UsageError
-from ocitool.graph.copy import copy
 from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import DOCKER_LAYER, DOCKER_LAYER_GZIP, Family

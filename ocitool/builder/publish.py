@@ -1,0 +1,219 @@
+"""Where a build goes: stores opened for it, layers sent ahead, tags written as changes that undo knows.
+
+This machine's own store is none of those: what it keeps under a name is a note of ours for `ocitool push` and not
+a tag that others read, so it is written at once and without a backup.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocitool.builder.export import check_free, export_files
+from ocitool.builder.pipeline import Built
+from ocitool.builder.request import BuildPlan
+from ocitool.change.apply import apply
+from ocitool.change.copy import WarnOnce
+from ocitool.change.journal import Journal
+from ocitool.change.plan import Plan, PutSnapshot, Tag
+from ocitool.errors import Unsupported
+from ocitool.events import Listener, Noted
+from ocitool.graph.copy import CopyReport, put_snapshot
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.model.platform import Platform
+from ocitool.model.reference import Reference
+from ocitool.model.views import Index, view
+from ocitool.store.base import Store
+from ocitool.store.locate import Locator
+from ocitool.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class FilesOutput:
+    """The root file systems of a build as files: a folder, or a tar (`-` is standard output).
+
+    `split` says whether each platform gets a folder of its own; None: where there are several.
+    """
+
+    place: Path
+    is_tar: bool = False
+    split: bool | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}, as files"
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether it is written to standard output."""
+        return self.is_tar and str(self.place) == "-"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutput:
+    """A layout or an archive."""
+
+    locator: Locator
+
+    def __str__(self) -> str:
+        return str(self.locator)
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether it is written to standard output."""
+        return str(self.locator.path) == "-"
+
+    def names(self, tags: Sequence[Reference]) -> tuple[str, ...]:
+        """The names it gets there: the one typed, else for archives what -t says."""
+        locator = self.locator
+        if locator.scheme == "docker-archive":
+            typed = (Reference.parse(locator.name),) if locator.name else tags
+            return tuple(tag.familiar for tag in typed) or ("",)
+        if locator.name or locator.scheme == "oci":
+            return (locator.name,)
+        return tuple(dict.fromkeys(tag.tag for tag in tags if tag.tag)) or ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTarget:
+    """A store that is open for writing: what its tags are, and how people call them."""
+
+    store: Store
+    tags: tuple[str, ...]
+    names: tuple[str, ...]
+    is_registry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One place a build went to: what was sent, the names it now has there, and what tags held before."""
+
+    where: str
+    names: tuple[str, ...]
+    report: CopyReport
+    seconds: float
+    replaced: tuple[tuple[str, Digest], ...] = ()
+
+
+def open_targets(
+    planned: BuildPlan,
+    around: Workspace,
+    stack: ExitStack,
+    *,
+    places: Iterable[StoreOutput] = (),
+    files: Iterable[FilesOutput] = (),
+    references: Iterable[Reference] = (),
+    by_digest: bool = False,
+) -> tuple[OpenTarget, ...]:
+    """Every store a build goes to, opened; tags of one repository together, so that its blobs are asked for once.
+
+    `references` are pushed to, `by_digest` without a tag. Archives are complete when the stack is closed, and
+    discarded if something fails before. Raises, before anything is compiled or sent, UsageError where `files`
+    would go to a place that is taken, and Unsupported for several platforms in a place for one.
+    """
+    for output in files:
+        check_free(output.place, planned.platforms, is_tar=output.is_tar, split=output.split)
+    targets = []
+    for place in places:
+        if place.locator.scheme == "docker-archive" and planned.is_index:
+            raise Unsupported(
+                f"{place} holds one platform, and {len(planned.platforms)} are built",
+                ability="index",
+                hint="choose one with --platform, or write -o type=oci",
+            )
+        store, _ = around.opener.open(place.locator, write=True)
+        stack.enter_context(store)
+        targets.append(OpenTarget(store, place.names(planned.tags), (str(place),)))
+    repositories: dict[str, list[Reference]] = {}
+    for reference in references:
+        repositories.setdefault(reference.repository_name, []).append(reference)
+    for name, group in repositories.items():
+        store, _ = around.opener.open(str(group[0]), write=True)
+        tags = () if by_digest else tuple(reference.tag for reference in group)
+        names = (name,) if by_digest else tuple(map(str, group))
+        targets.append(OpenTarget(store, tags, names, is_registry=True))
+    return tuple(targets)
+
+
+def ahead_of(targets: Iterable[OpenTarget]) -> Store | None:
+    """The registry that layers are sent to while others are packed; None if the build goes elsewhere."""
+    return next((target.store for target in targets if target.is_registry), None)
+
+
+def deliver_all(
+    built: Built,
+    targets: Iterable[OpenTarget],
+    around: Workspace,
+    *,
+    files: Iterable[FilesOutput] = (),
+    stream: Callable[[Iterable[bytes]], None],
+    keeps: bool = False,
+) -> tuple[Delivery, ...]:
+    """Take a build everywhere it should go; with nowhere to go, or if it `keeps`, it stays in this machine's store.
+
+    `stream` takes the tar of files that goes to standard output.
+    """
+    done = [deliver(built, target, around) for target in targets]
+    for output in files:
+        began = time.monotonic()
+        report = export_files(built, output.place, around, is_tar=output.is_tar, split=output.split, stream=stream)
+        done.append(Delivery(str(output.place), (), report, time.monotonic() - began))
+    return (*done, *((keep(built, around),) if keeps or not done else ()))
+
+
+def deliver(built: Built, target: OpenTarget, around: Workspace) -> Delivery:
+    """Publish a build into an open store, under its tags or by its digest alone.
+
+    Whatever a tag held is kept for `undo`; where nothing can be kept, the listener hears a warning and the build
+    is published all the same. In a registry a tag that offers other platforms as well is not taken over without a
+    word (K038). Raises Conflict if somebody else wrote a tag right after us, and what storing raises.
+    """
+    began = time.monotonic()
+    store, root = target.store, built.root
+    ahead = built.ahead.puts if built.ahead is not None and built.ahead.store is store else {}
+    content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
+
+    def replacing(tag: str, before: Document) -> None:
+        if target.is_registry:
+            tell_gone(f"{store.label}:{tag}", before, [image.platform for image in built.images], around.listener)
+
+    report = apply(
+        Plan(store.label, (content, *(Tag(tag, root, replaces=True) for tag in target.tags))),
+        store,
+        Journal.of(around.machine),
+        around.scope,
+        around.listener,
+        width=around.transfers,
+        unkept=WarnOnce(store, around.listener),
+        replacing=replacing,
+    )
+    names = [f"{name}@{root.digest}" for name in target.names] if target.is_registry else target.names
+    replaced = tuple((f"{store.label}:{tag}", digest) for tag, digest in report.replaced)
+    return Delivery(store.label, tuple(names), report.copies[0], time.monotonic() - began, replaced)
+
+
+def keep(built: Built, around: Workspace) -> Delivery:
+    """Leave a build in this machine's store under its full references, for `ocitool push`."""
+    began = time.monotonic()
+    store, names = around.machine.content, tuple(str(tag) for tag in built.plan.tags)
+    report = put_snapshot(
+        built.snapshot,
+        store,
+        source_of=built.source_of,
+        scope=around.scope,
+        width=around.transfers,
+        tagged=True,
+        listener=around.listener,
+    )
+    store.put_manifest(built.root, *(names or ("",)))
+    return Delivery(store.label, names, report, time.monotonic() - began)
+
+
+def tell_gone(place: str, before: Document, platforms: Iterable[Platform], listener: Listener) -> None:
+    """Warn of the platforms that a tag offers and that are none of these (K038)."""
+    offered = view(before)
+    gone = offered.without(platforms) if isinstance(offered, Index) else ()
+    if gone:
+        what = f"{place} holds {', '.join(map(str, gone))} now and will not any more"
+        listener(Noted(f"{what}; ocitool index add puts an image beside others"))
