@@ -27,7 +27,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, View
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, View, settle
 from ocitool.rootfs.tree import Tree
 from ocitool.store.base import Reader
 from ocitool.store.verify import CONFIG_LIMIT, own_size, read_config
@@ -64,7 +64,7 @@ class InspectedImage:
         """What the image is offered for: the entry's word, else the config's; half of one if there is no more."""
         own = self.config.platform if self.config is not None else None
         words = [word for word in (self.said, own) if word is not None]
-        return next((word for word in words if word.is_whole), self.said)
+        return next((word for word in words if word.is_whole and not word.is_unknown), self.said)
 
     @property
     def is_windows(self) -> bool:
@@ -103,7 +103,14 @@ class Inspection:
     @cached_property
     def indexes(self) -> tuple[Index, ...]:
         """Every index, the root first."""
-        return tuple(seen for seen in self.views.values() if isinstance(seen, Index))
+        found = (seen for seen in self.views.values() if isinstance(seen, Index))
+        return tuple(replace(index, entries=tuple(map(self.settle, index.entries))) for index in found)
+
+    def settle(self, entry: Descriptor) -> Descriptor:
+        """An entry with what its manifest and config decide of it."""
+        child = self.views.get(entry.digest)
+        config = self.configs.get(child.config.digest) if isinstance(child, Manifest) else None
+        return settle(entry, child, config)
 
     @cached_property
     def manifests(self) -> tuple[Manifest, ...]:
@@ -126,7 +133,7 @@ class Inspection:
             found += [
                 InspectedImage(edge, manifest, config)
                 for edge in standing
-                if edge is None or not edge.descriptor.is_attestation
+                if edge is None or not self.settle(edge.descriptor).is_attestation
             ]
         return tuple(found)
 
@@ -139,8 +146,8 @@ class Inspection:
 
     def label(self, digest: Digest) -> str:
         """What people call a manifest: as the first entry that names it; empty for the root."""
-        edges = (edge for edge in self.snapshot.edges if edge.role is Role.MANIFEST)
-        return next((e.descriptor.label for e in edges if e.descriptor.digest == digest), "")
+        listed = (entry for index in self.indexes for entry in index.entries)
+        return next((entry.label for entry in listed if entry.digest == digest), "")
 
 
 def look(

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ocitool.errors import MalformedDocument, UsageError
+from ocitool.graph.attestations import settle_entries
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree
@@ -116,6 +117,7 @@ class _Converter:
 
     def _index(self, index: Index, depth: int) -> Converted:
         docker = self._family is Family.DOCKER
+        index = settle_entries(self._store, index)
         images = [e for e in index.entries if not e.is_attestation]
         with TaskGroup(self._scope, self._width) as group:
             tasks = {e.digest: group.spawn(self._child, e, depth) for e in images}

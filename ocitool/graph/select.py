@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocitool.errors import MalformedDocument, NotFound, Unsupported, UsageError
+from ocitool.graph.attestations import settle_entries
 from ocitool.graph.walk import MAX_DEPTH
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
@@ -38,8 +39,8 @@ def select(store: Reader, name: str, wanted: Platform | None = None) -> Selected
     for _ in range(MAX_DEPTH):
         if not isinstance(seen, Index):
             break
-        entry = _entry(seen.platforms, wanted, label)
-        platform = entry.platform or platform
+        entry = _entry(settle_entries(store, seen).platforms, wanted, label)
+        platform = entry.runs_on or platform
         seen = view(store.get_manifest(str(entry.digest)))
     if isinstance(seen, Index):
         raise MalformedDocument(f"{label} has indexes in indexes, {MAX_DEPTH} levels deep")
@@ -58,9 +59,9 @@ def select(store: Reader, name: str, wanted: Platform | None = None) -> Selected
 
 
 def _entry(entries: Sequence[Descriptor], wanted: Platform | None, label: str) -> Descriptor:
-    known = tuple(entry.platform for entry in entries if entry.platform is not None)
+    known = tuple(entry.runs_on for entry in entries if entry.runs_on is not None)
     if wanted is not None:
-        found = choose(wanted, entries, lambda entry: entry.platform)
+        found = choose(wanted, entries, lambda entry: entry.runs_on)
         if found is None:
             raise _nothing(wanted, label, known)
         return found

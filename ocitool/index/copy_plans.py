@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ocitool.change.plan import CopyFrom, Plan, PutManifest, Step, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
+from ocitool.graph.attestations import settle_entries
 from ocitool.graph.referrers import cosign_tags
 from ocitool.graph.walk import walk
 from ocitool.index import edit
@@ -106,6 +107,7 @@ def _chosen(
     seen = view(document)
     wanted = Selector(wish.platforms)
     if isinstance(seen, Index):
+        seen = settle_entries(source, seen)
         entries = entries_of(seen)
         try:
             wanted.check(entries, f"{source.label}:{name}")

@@ -24,6 +24,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Style, parse, write
 from ocitool.model.platform import Platform
 from ocitool.store.base import Store
+from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope
 
 DOCKER: Final = Style(indent="   ", comma=",", colon=": ", ascii_only=False)
@@ -153,7 +154,7 @@ def draw(draft: Draft, sources: Sequence[MemberSource], *, scope: Scope) -> Draw
         now = group[0].root if group else None
         if now is not None and now != said.digest:
             renewed.append((said.reference, said.digest, now))
-    members.sort(key=lambda m: m.entry.descriptor.is_attestation)
+    members.sort(key=lambda m: m.entry.is_attestation)
     entries = [m.entry for m in members]
     check_duplicates(entries)
     family = family_of_entries(entries)
@@ -169,10 +170,7 @@ def draw(draft: Draft, sources: Sequence[MemberSource], *, scope: Scope) -> Draw
 
 def plan_push(drawn: Drawn, target: Store, tag: str) -> Plan:
     """The plan that publishes a drawn list under a tag, children from elsewhere first."""
-    try:
-        held = target.get_manifest(tag)
-    except NotFound:
-        held = None
+    held = find_manifest(target, tag)
     return plans.replace(
         target.label, [tag], held, drawn.document, content=elsewhere(drawn.members, target), notes=drawn.notes
     )
@@ -181,7 +179,7 @@ def plan_push(drawn: Drawn, target: Store, tag: str) -> Plan:
 def _marked(said: DraftMember, group: Sequence[Member]) -> list[Member]:
     if said.marks == EntryChanges():
         return list(group)
-    images = [m for m in group if not m.entry.descriptor.is_attestation]
+    images = [m for m in group if not m.entry.is_attestation]
     if len(images) != 1:
         raise UsageError(
             f"{said.reference} is an index of {len(images)} images, so what was set is meant for none of them",

@@ -54,7 +54,7 @@ def remove(index: Index, selector: Selector, *, attestations: bool = False) -> D
     """
     old = entries_of(index)
     selector.check(old, "the index")
-    listed = [e for e in old if not selector.matches(e) and not (attestations and e.descriptor.is_attestation)]
+    listed = [e for e in old if not selector.matches(e) and not (attestations and e.is_attestation)]
     if old and not listed:
         raise UsageError(
             "no entry would be left in the index", hint="crane delete or skopeo delete removes the tag itself"
@@ -73,7 +73,7 @@ def keep(index: Index, selector: Selector, *, attestations: bool = True) -> Docu
     listed = [
         e
         for e in old
-        if selector.matches(e) or (attestations and e.descriptor.is_attestation and e.descriptor.attested in kept)
+        if selector.matches(e) or (attestations and e.is_attestation and e.descriptor.attested in kept)
     ]
     return _with(index, listed)
 
@@ -138,7 +138,7 @@ def order(index: Index, platforms: Sequence[Platform] = ()) -> Document:
     Without platforms: linux before other systems, then by name; amd64 before other architectures.
     """
     old = entries_of(index)
-    runnable = [e for e in old if not e.descriptor.is_attestation]
+    runnable = [e for e in old if not e.is_attestation]
 
     def rank(entry: IndexEntry) -> tuple[object, ...]:
         if not platforms:
@@ -150,7 +150,7 @@ def order(index: Index, platforms: Sequence[Platform] = ()) -> Document:
         Selector(tuple(platforms)).check(old, "the index")
     listed = sorted(runnable, key=rank)
     places = {entry.digest: number for number, entry in enumerate(listed)}
-    attestations = [e for e in old if e.descriptor.is_attestation]
+    attestations = [e for e in old if e.is_attestation]
     attestations.sort(key=lambda e: places.get(_digest_or_own(e), len(places)))
     return _with(index, [*listed, *attestations])
 
@@ -179,7 +179,7 @@ def flatten(index: Index, nested: Mapping[Digest, Index]) -> Document:
                 listed.append(entry)
 
     walk(index, 1)
-    listed.sort(key=lambda e: e.descriptor.is_attestation)
+    listed.sort(key=lambda e: e.is_attestation)
     return _with(index, listed)
 
 
@@ -221,15 +221,15 @@ def _is_twin(there: IndexEntry, entry: IndexEntry) -> bool:
 
 def _place_for(listed: Sequence[IndexEntry], entry: IndexEntry) -> int:
     """Behind the last image; attestations behind everything."""
-    if entry.descriptor.is_attestation:
+    if entry.is_attestation:
         return len(listed)
-    return 1 + max((n for n, e in enumerate(listed) if not e.descriptor.is_attestation), default=-1)
+    return 1 + max((n for n, e in enumerate(listed) if not e.is_attestation), default=-1)
 
 
 def _without_orphans(old: Sequence[IndexEntry], listed: Sequence[IndexEntry]) -> list[IndexEntry]:
     """Without attestations whose image was there before and is no more (K022: never pointed at another)."""
     gone = {e.digest for e in old} - {e.digest for e in listed}
-    return [e for e in listed if not (e.descriptor.is_attestation and e.descriptor.attested in gone)]
+    return [e for e in listed if not (e.is_attestation and e.descriptor.attested in gone)]
 
 
 def marked(entry: IndexEntry, marks: EntryChanges) -> IndexEntry:

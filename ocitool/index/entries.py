@@ -32,12 +32,17 @@ class IndexEntry:
     @property
     def platform(self) -> Platform | None:
         """What it runs on; None for attestations and for entries that do not say."""
-        return None if self.descriptor.is_attestation else self.descriptor.platform
+        return None if self.is_attestation else self.descriptor.runs_on
+
+    @property
+    def is_attestation(self) -> bool:
+        """Whether it is about an image and none itself."""
+        return self.descriptor.is_attestation
 
     @property
     def label(self) -> str:
         """What people call it."""
-        if self.descriptor.is_attestation and self.descriptor.attested:
+        if self.is_attestation and self.descriptor.attested:
             return f"attestation of {Digest(self.descriptor.attested).short}"
         return str(self.platform) if self.platform else self.digest.short
 
@@ -75,7 +80,7 @@ class Selector:
 
 def available(entries: Iterable[IndexEntry]) -> str:
     """A line that lists the platforms there are, with OS versions and without attestations (K013)."""
-    names = [entry.label for entry in entries if not entry.descriptor.is_attestation]
+    names = [entry.label for entry in entries if not entry.is_attestation]
     return f"there is {', '.join(names)}" if names else "there is nothing to run in it"
 
 

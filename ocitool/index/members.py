@@ -39,7 +39,7 @@ def fit(members: Sequence[Member], target: Reader, family: Family, losses: Losse
     changed = {
         m.entry.digest: _converted(m, family, losses)
         for m in members
-        if _is_foreign(m, family) and not m.entry.descriptor.is_attestation
+        if _is_foreign(m, family) and not m.entry.is_attestation
     }
     stays = [m for m in members if m.entry.digest in changed or not _is_foreign(m, family)]
     stays = [m for m in stays if m.entry.descriptor.attested not in changed]

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from ocitool.change import plan as plans
 from ocitool.change.plan import CopyFrom, Plan, PutManifest, Tag
 from ocitool.errors import UsageError
+from ocitool.graph.attestations import settle_entries
 from ocitool.graph.convert import KEEP_ALL, Losses, convert
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, check_duplicates, check_family, family_of_entries
@@ -20,7 +21,7 @@ from ocitool.model.digest import as_digest
 from ocitool.model.document import Document, JsonTree, write
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Index, view
-from ocitool.store.base import Store
+from ocitool.store.base import Reader, Store
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup
 
@@ -62,7 +63,7 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
         )
     held = {tag: task.result for tag, task in looks.items()}
     members, skipped = resolving.result
-    start = _start(held[tags[0]], tags[0]) if request.append else None
+    start = _start(target, held[tags[0]], tags[0]) if request.append else None
     family = request.family
     if family is None:
         family = edit.family_of(start) if start else family_of_entries(m.entry for m in members)
@@ -96,7 +97,7 @@ def plan_add(target: Store, name: str, request: IndexRequest, *, tags: Sequence[
     With `family` set in the request, sources of another family than the index are converted.
     """
     before = target.get_manifest(name)
-    index = edit.as_index(before, name)
+    index = settle_entries(target, edit.as_index(before, name))
     members, skipped = resolve(
         request.sources, scope=scope, attestations=request.attestations, skip_missing=request.skip_missing
     )
@@ -112,13 +113,13 @@ def plan_add(target: Store, name: str, request: IndexRequest, *, tags: Sequence[
 def plan_edit(target: Store, name: str, change: Callable[[Index], Document], *, tags: Sequence[str] = ()) -> Plan:
     """The plan of a pure edit of the index under `name`, written back there or under `tags` instead."""
     before = target.get_manifest(name)
-    return _replace(target, name, before, change(edit.as_index(before, name)), tags)
+    return _replace(target, name, before, change(settle_entries(target, edit.as_index(before, name))), tags)
 
 
 def plan_flatten(target: Store, name: str, *, tags: Sequence[str] = (), scope: Scope) -> Plan:
     """The plan that leaves one level of an index of indexes (K020)."""
     before = target.get_manifest(name)
-    index = edit.as_index(before, name)
+    index = settle_entries(target, edit.as_index(before, name))
     after = edit.flatten(index, inner_indexes(target, index, scope=scope))
     return _replace(target, name, before, after, tags)
 
@@ -184,8 +185,8 @@ def _sorted(content: Iterable[CopyFrom | PutManifest]) -> list[CopyFrom | PutMan
     return sorted(content, key=lambda step: isinstance(step, PutManifest))
 
 
-def _start(held: Document | None, tag: str) -> Index | None:
-    return None if held is None else edit.as_index(held, tag)
+def _start(store: Reader, held: Document | None, tag: str) -> Index | None:
+    return None if held is None else settle_entries(store, edit.as_index(held, tag))
 
 
 def _compose(entries: Sequence[IndexEntry], family: Family, annotations: Mapping[str, str]) -> Document:

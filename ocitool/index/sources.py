@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ocitool.errors import MalformedDocument, NotFound, OcitoolError, UsageError
+from ocitool.graph.attestations import settle_entries
 from ocitool.index.edit import MAX_DEPTH
 from ocitool.index.entries import IndexEntry, Selector, available, entries_of
 from ocitool.model import mediatype
@@ -80,8 +81,8 @@ def resolve(
     found = resolve_each(sources, scope=scope, skip_missing=skip_missing)
     members = [member for group_ in found if group_ is not None for member in group_]
     if not attestations:
-        members = [m for m in members if not m.entry.descriptor.is_attestation]
-    members.sort(key=lambda m: m.entry.descriptor.is_attestation)
+        members = [m for m in members if not m.entry.is_attestation]
+    members.sort(key=lambda m: m.entry.is_attestation)
     skipped = tuple(s for s, group_ in zip(sources, found, strict=True) if group_ is None)
     return tuple(_once(members)), skipped
 
@@ -164,12 +165,14 @@ def _members(source: MemberSource, document: Document, what: str, scope: Scope) 
 
 
 def _from_index(source: MemberSource, index: Index, what: str, scope: Scope) -> tuple[Member, ...]:
-    entries = list(_flat(index, inner_indexes(source.store, index, scope=scope)))
+    nested = inner_indexes(source.store, index, scope=scope)
+    nested = {digest: settle_entries(source.store, inner) for digest, inner in nested.items()}
+    entries = list(_flat(settle_entries(source.store, index), nested))
     with TaskGroup(scope, source.store.traits.concurrency) as group:
         tasks = {
             number: group.spawn(_completed, source.store, entry, what)
             for number, entry in enumerate(entries)
-            if entry.descriptor.platform is None and not entry.descriptor.is_attestation
+            if (entry.descriptor.platform is None or entry.descriptor.own_platform) and not entry.is_attestation
         }
     for number, task in tasks.items():
         entries[number] = task.result
@@ -192,7 +195,7 @@ def _only(entries: Sequence[IndexEntry], platform: Platform, what: str) -> list[
     if not chosen:
         raise NotFound(f"no {platform} in {what}", name=str(platform), where=what, hint=available(entries))
     kept = {e.digest for e in chosen}
-    return [*chosen, *(e for e in entries if e.descriptor.is_attestation and e.descriptor.attested in kept)]
+    return [*chosen, *(e for e in entries if e.is_attestation and e.descriptor.attested in kept)]
 
 
 def _completed(store: Reader, entry: IndexEntry, what: str) -> IndexEntry:

@@ -9,7 +9,7 @@ Spec: image-spec descriptor.md, image-index.md, manifest.md, config.md; Docker m
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -22,13 +22,17 @@ from ocitool.model.platform import Platform
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 ATTESTATION: Final = "vnd.docker.reference.type"
 ATTESTED: Final = "vnd.docker.reference.digest"
+ATTESTATION_ARTIFACT: Final = "application/vnd.docker.attestation.manifest.v1+json"
+"""The type of BuildKit's attestations where they are artifacts of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """What names a piece of content: type, digest, size in bytes, and what was said about it.
 
-    `served` is how a registry answered, where the descriptor is such an answer. Spec: image-spec descriptor.md.
+    `served` is how a registry answered, where the descriptor is such an answer. `attests` and `own_platform` are
+    what the manifest itself and its config decide of an entry of an index, None where nobody read them: `settle`.
+    Spec: image-spec descriptor.md.
     """
 
     media_type: str
@@ -40,6 +44,8 @@ class Descriptor:
     urls: tuple[str, ...] = ()
     data: bytes | None = None
     served: Served | None = field(default=None, compare=False)
+    attests: bool | None = field(default=None, compare=False)
+    own_platform: Platform | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, document: Document, platform: Platform | None = None) -> "Descriptor":
@@ -86,8 +92,28 @@ class Descriptor:
 
     @property
     def is_attestation(self) -> bool:
-        """BuildKit's attestation entry: goes with its image, never counts as a platform."""
-        return ATTESTATION in self.annotations or (self.platform is not None and self.platform.is_unknown)
+        """Whether it goes with an image and never counts as a platform, as BuildKit's attestations do.
+
+        What `settle` decided; where nobody read the manifest, unknown/unknown counts as one.
+        """
+        if self.attests is not None:
+            return self.attests
+        return self.is_marked or (self.platform is not None and self.platform.is_unknown)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether its annotations call it an attestation."""
+        return ATTESTATION in self.annotations
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether it says unknown/unknown and nothing more, so that only its manifest tells what it is (K218)."""
+        return self.platform is not None and self.platform.is_unknown and not self.is_marked
+
+    @property
+    def runs_on(self) -> Platform | None:
+        """What it is offered for; what its own config says where the entry says unknown/unknown."""
+        return self.own_platform or self.platform
 
     @property
     def attested(self) -> str:
@@ -99,7 +125,7 @@ class Descriptor:
         """What people call an entry of an index: its platform, or what it attests, or its digest."""
         if self.attested:
             return f"attestation of {self.attested[:19]}"
-        return str(self.platform) if self.platform else self.digest.short
+        return str(self.runs_on) if self.runs_on else self.digest.short
 
     @property
     def named(self) -> str:
@@ -135,7 +161,7 @@ class Index:
     def without(self, platforms: Iterable[Platform]) -> tuple[Platform, ...]:
         """The platforms that it offers and these do not, as it writes them."""
         offered = {platform.normalised() for platform in platforms}
-        own = (entry.platform for entry in self.platforms if entry.platform is not None)
+        own = (entry.runs_on for entry in self.platforms if entry.runs_on is not None)
         return tuple(platform for platform in own if platform.normalised() not in offered)
 
 
@@ -159,6 +185,12 @@ class Manifest:
         """The media type to send it with: its own, else what it was served as, else what its shape says."""
         served = self.document.media_type
         return self.own_type or (served if mediatype.is_manifest(served) else mediatype.OCI_MANIFEST)
+
+    @property
+    def is_statement(self) -> bool:
+        """Whether it holds in-toto statements about an image, as BuildKit's attestations do."""
+        types = {layer.media_type for layer in self.layers} or {self.config.media_type}
+        return types == {mediatype.IN_TOTO} or self.artifact_type == ATTESTATION_ARTIFACT
 
     @property
     def is_image(self) -> bool:
@@ -320,6 +352,34 @@ class ImageConfig:
     def setting(self, key: str) -> JsonTree:
         """One value of `settings`, None if absent."""
         return self.settings.get(key)
+
+
+def settle(entry: Descriptor, child: View | None, config: ImageConfig | None = None) -> Descriptor:
+    """The entry of an index with what its manifest decides: the one rule for what an attestation is (K218).
+
+    An annotation says so, or the manifest holds statements. unknown/unknown alone says nothing: such an entry is an
+    image if its manifest is one, and runs on what its config says; a config that names no platform either leaves
+    it an attestation. `child` is None where the manifest was not read, `config` where that was not.
+    """
+    if entry.is_marked or not isinstance(child, Manifest):
+        return entry
+    if child.is_statement:
+        return replace(entry, attests=True)
+    own = config.platform if config is not None else None
+    if not entry.is_nameless or not child.is_image or (own is not None and (not own.is_whole or own.is_unknown)):
+        return entry
+    return replace(entry, attests=False, own_platform=own)
+
+
+def settled(index: Index, children: Mapping[Digest, View], configs: Mapping[Digest, ImageConfig]) -> Index:
+    """The index, its entries settled by what was read: manifests by their digest, configs by theirs."""
+
+    def one(entry: Descriptor) -> Descriptor:
+        child = children.get(entry.digest)
+        config = configs.get(child.config.digest) if isinstance(child, Manifest) else None
+        return settle(entry, child, config)
+
+    return replace(index, entries=tuple(map(one, index.entries)))
 
 
 _PLATFORM_KEYS: Final = ("os", "architecture", "variant", "os.version", "os.features")

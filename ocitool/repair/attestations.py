@@ -12,11 +12,10 @@ from ocitool.check.inspection import Inspection
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document, JsonTree
-from ocitool.model.views import Descriptor, Index, Manifest, View, effective_type, view
+from ocitool.model.views import ATTESTATION_ARTIFACT, Descriptor, Index, Manifest, View, effective_type, view
 from ocitool.repair.work import Mending, name_type
 from ocitool.store.base import BytesSource
 
-ARTIFACT: Final = "application/vnd.docker.attestation.manifest.v1+json"
 FLAG: Final = "--attestations-to-referrers"
 _EMPTY: Final = Descriptor(mediatype.OCI_EMPTY, Digest.of(b"{}"), 2, data=b"{}")
 _PUT_EMPTY: Final = PutBlob(_EMPTY, BytesSource(b"{}"), "empty config")
@@ -32,7 +31,7 @@ def as_referrer(manifest: Manifest, subject: Descriptor) -> Document:
         head = {key: tree[key] for key in ("schemaVersion", "mediaType") if key in tree}
         rest = {key: value for key, value in tree.items() if key not in (*head, "artifactType", "config")}
         tree.clear()
-        tree.update(head | {"artifactType": ARTIFACT, "config": _EMPTY.to_tree()} | rest)
+        tree.update(head | {"artifactType": ATTESTATION_ARTIFACT, "config": _EMPTY.to_tree()} | rest)
         tree["subject"] = Descriptor(subject.media_type, subject.digest, subject.size).to_tree()
 
     return manifest.document.edit(change)
@@ -42,7 +41,7 @@ def move(work: Mending, inspection: Inspection, index: Index) -> frozenset[Descr
     """Plan a referrer for every attestation of the index that can be one; returns the entries that leave it."""
     moved: set[Descriptor] = set()
     for entry in index.entries:
-        if not entry.is_attestation or not entry.attested:
+        if not work.attests(entry) or not entry.attested:
             continue
         child, of = inspection.snapshot.documents.get(entry.digest), as_digest(entry.attested)
         if child is None or of is None or all(other.digest != of for other in index.entries):

@@ -24,7 +24,7 @@ def once(work: Mending, document: Document) -> Document:
     for tree in document.tree()["manifests"]:
         entry = Descriptor.from_tree(tree)
         key = (entry.digest, entry.platform.normalised() if entry.platform else None)
-        if key in seen and not entry.is_attestation:
+        if key in seen and not work.attests(entry):
             _second(work, entry)
             continue
         kept.append(tree)
@@ -41,7 +41,7 @@ def passed_over(
     there, and for two of one platform.
     """
     gone: set[int] = set()
-    images = list(_images(entries, platforms))
+    images = list(_images(work, entries, platforms))
     for keep in sorted(work.options.keep):
         wanted = {platform for _, entry, platform in images if entry.digest == keep}
         others = {n: entry for n, entry, platform in images if entry.digest != keep and platform in wanted}
@@ -63,7 +63,7 @@ def distinct(work: Mending, inspection: Inspection, trees: Sequence[JsonTree]) -
     seen: dict[Platform, list[Descriptor]] = {}
     for tree in trees:
         entry = Descriptor.from_tree(tree)
-        if entry.platform is None or entry.is_attestation:
+        if entry.platform is None or entry.platform.is_unknown or work.attests(entry):
             kept.append(tree)
             continue
         same = seen.setdefault(entry.platform.normalised(), [])
@@ -81,10 +81,10 @@ def distinct(work: Mending, inspection: Inspection, trees: Sequence[JsonTree]) -
 
 
 def _images(
-    entries: Sequence[Descriptor], platforms: Sequence[Platform | None]
+    work: Mending, entries: Sequence[Descriptor], platforms: Sequence[Platform | None]
 ) -> Iterator[tuple[int, Descriptor, Platform]]:
     for number, (entry, platform) in enumerate(zip(entries, platforms, strict=True)):
-        if platform is not None and not entry.is_attestation:
+        if platform is not None and not work.attests(entry):
             yield number, entry, platform.normalised()
 
 

@@ -97,7 +97,7 @@ class _Mender:
         self._wrong = fallback.wrong if fallback is not None else set()
         self._blobs = fallback.blobs if fallback is not None else {}
         self._has_blob = fallback.has_blob if fallback is not None else _nowhere
-        self.work = Mending(options)
+        self.work = Mending(options, inspection)
         self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
         self._dropped: set[Digest] = set()
         self._gone = {edge.descriptor.digest for edge in inspection.snapshot.missing}
@@ -130,7 +130,7 @@ class _Mender:
             elif entry.digest in self._refused or entry.digest in self._unread:
                 self._leave_unread(entry)
                 trees.append(tree)
-            elif entry.is_attestation:
+            elif self.work.attests(entry):
                 trees += [self._attestation(tree, entry)] if entry not in moved else []
             else:
                 ruling = self._decided(seen, rulings, number, passed_over)
@@ -311,7 +311,7 @@ class _Mender:
             self.work.left.append(f"{entry.label}: {ruling.open}")
         if ruling.entry is None or ruling.config is None:
             return ruling
-        others = _places_for(ruling.entry, index, rulings) - passed_over - {number}
+        others = self._places_for(ruling.entry, index, rulings) - passed_over - {number}
         if not others:
             return ruling
         if all(rulings[place].config is not None for place in others):
@@ -404,11 +404,22 @@ class _Mender:
 
     def _ordered(self, trees: list[JsonTree]) -> list[JsonTree]:
         """Images before attestations."""
-        kinds = [_is_attestation(tree) for tree in trees]
+        kinds = list(map(self._attests, trees))
         if kinds != sorted(kinds):
             digests = [tree["digest"] for tree in trees]
             self.work.because("index/order", "attestations go behind the images", *digests, keys=["order"])
-        return sorted(trees, key=_is_attestation)
+        return sorted(trees, key=self._attests)
+
+    def _places_for(self, platform: Platform, index: Index, rulings: Sequence[PlatformEvidence]) -> frozenset[int]:
+        """The places of the entries for a platform, once every entry has what its ruling says."""
+        platforms = (
+            None if self.work.attests(entry) else ruling.entry or entry.platform
+            for entry, ruling in zip(index.entries, rulings, strict=True)
+        )
+        return frozenset(place for place, one in enumerate(platforms) if one is not None and one.same(platform))
+
+    def _attests(self, tree: JsonTree) -> bool:
+        return self.work.attests(Descriptor.from_tree(tree))
 
     def alone(self, manifest: Manifest) -> Document:
         """An image that stands in no index: what of it can be mended without an entry's word."""
@@ -424,15 +435,6 @@ class _Mender:
         return mended.document
 
 
-def _places_for(platform: Platform, index: Index, rulings: Sequence[PlatformEvidence]) -> frozenset[int]:
-    """The places of the entries for a platform, once every entry has what its ruling says."""
-    platforms = (
-        None if entry.is_attestation else ruling.entry or entry.platform
-        for entry, ruling in zip(index.entries, rulings, strict=True)
-    )
-    return frozenset(place for place, one in enumerate(platforms) if one is not None and one.same(platform))
-
-
 def doubtful(inspection: Inspection) -> frozenset[Digest]:
     """The images whose layers have to be read before their platform can be mended."""
     return frozenset(image.digest for image in inspection.images if verdict(inspection, image) != RIGHT)
@@ -440,7 +442,3 @@ def doubtful(inspection: Inspection) -> frozenset[Digest]:
 
 def _nowhere(_: Descriptor) -> bool:
     return False
-
-
-def _is_attestation(tree: JsonTree) -> bool:
-    return Descriptor.from_tree(tree).is_attestation

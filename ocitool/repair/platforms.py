@@ -40,10 +40,12 @@ def verdict(inspection: Inspection, image: InspectedImage, *, without_proof: boo
     if not own.is_whole:
         known = said if said is not None and said.is_known else None
         return _blank_config(inspection, image, known, without_proof=without_proof)
-    if said is None:
+    if said is None or said.is_unknown:
         if _speaks(inspection, image, own) is False:
             return _belied(inspection, image, own)
-        return PlatformEvidence(entry=own, rule="index/missing-platform")
+        return PlatformEvidence(
+            entry=own, rule="index/missing-platform" if said is None else "index/wrong-platform"
+        )
     if agree(said, own):
         if not said.is_whole:
             return _half(inspection, image, said, own)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ocitool.change.plan import CopyFrom, PutBlob, PutManifest
 from ocitool.change.reason import ChangeReason
+from ocitool.check.inspection import Inspection
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
@@ -35,14 +36,19 @@ class RepairOptions:
 class Mending:
     """The steps, reasons and leftovers so far. `is_blocked` says that nothing of it may be carried out."""
 
-    def __init__(self, options: RepairOptions) -> None:
+    def __init__(self, options: RepairOptions, inspection: Inspection) -> None:
         self.options = options
+        self.inspection = inspection
         self.content: list[PutBlob | CopyFrom | PutManifest] = []
         self.replaced: list[Document] = []
         self.left: list[str] = []
         self.is_blocked = False
         self._reasons: list[ChangeReason] = []
         self._became: dict[str, set[str]] = {}  # one image under two platforms may become two
+
+    def attests(self, entry: Descriptor) -> bool:
+        """Whether an entry is an attestation, by what was read of its manifest (K218)."""
+        return self.inspection.settle(entry).is_attestation
 
     def because(self, why: str | tuple[str, ...], text: str, *digests: str, keys: Iterable[str] = ()) -> None:
         """Note what is done to the entries with these digests (to the document, if there are none), and why."""

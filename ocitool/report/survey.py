@@ -15,7 +15,7 @@ from ocitool.graph.walk import Edge, Role, Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform, choose
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, settle
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup, collect
@@ -223,7 +223,7 @@ class _Gathered:
             child = self._view(entry.digest)
             if isinstance(child, Index):
                 self.take_index(child)
-            elif entry.is_attestation:
+            elif self._settled(entry, child).is_attestation:
                 self.attestations.append(self._attestation(entry, child))
             elif (isinstance(child, Manifest) and not child.is_image and entry.platform is None) or isinstance(
                 child, Opaque
@@ -241,7 +241,14 @@ class _Gathered:
         if isinstance(config, OcitoolError):
             return SurveyedImage(entry, entry.platform, manifest, problem=f"config: {config}")
         says = config.platform if config and (config.platform.os or config.platform.architecture) else None
-        return SurveyedImage(entry, entry.platform or says, manifest, config, problem=problem)
+        settled = settle(entry, manifest, config)
+        if settled.own_platform is not None:
+            problem = problem or f"the index says {entry.platform}"
+        return SurveyedImage(entry, settled.runs_on or says, manifest, config, problem=problem)
+
+    def _settled(self, entry: Descriptor, child: View | None) -> Descriptor:
+        config = self._configs.get(child.config.digest) if isinstance(child, Manifest) else None
+        return settle(entry, child, config if isinstance(config, ImageConfig) else None)
 
     def paired(self) -> tuple[SurveyedImage, ...]:
         """The images, each with the attestations that name it."""
@@ -270,7 +277,8 @@ def _configs(store: Reader, snapshot: Snapshot, scope: Scope) -> dict[Digest, Im
     skipped = {
         edge.descriptor.digest
         for edge in snapshot.edges
-        if edge.role is Role.MANIFEST and edge.descriptor.is_attestation
+        if edge.role is Role.MANIFEST
+        and settle(edge.descriptor, snapshot.views.get(edge.descriptor.digest)).is_attestation
     }
     wanted = {
         edge.descriptor.digest: edge.descriptor

@@ -11,7 +11,7 @@ from ocitool.check.rules.rule import Hit, Rule
 from ocitool.findings import Severity
 from ocitool.model import mediatype
 from ocitool.model.platform import ARM_DEFAULT, Platform
-from ocitool.model.views import ATTESTATION, Descriptor, Index, Manifest, Opaque
+from ocitool.model.views import Descriptor, Index, Manifest, Opaque
 
 
 def missing_platform(inspection: Inspection) -> Iterator[Hit]:
@@ -45,7 +45,7 @@ def duplicate_platform(inspection: Inspection) -> Iterator[Hit]:
     for index in inspection.indexes:
         seen: dict[Platform, Descriptor] = {}
         for number, entry in enumerate(index.entries):
-            if entry.is_attestation or entry.platform is None:
+            if entry.is_attestation or entry.platform is None or entry.platform.is_unknown:
                 continue
             other = seen.setdefault(entry.platform.normalised(), entry)
             if other.digest == entry.digest and other is not entry:
@@ -89,7 +89,7 @@ def impossible_platform(inspection: Inspection) -> Iterator[Hit]:
     """A platform that no Go toolchain or engine knows by that name."""
     for index, number, entry in _images(inspection):
         p = entry.platform
-        if p is not None and p.is_whole and not p.is_known:
+        if p is not None and p.is_whole and not p.is_unknown and not p.is_known:
             better = p.canonical()
             hint = "" if better == p else f"; its name is {better}"
             yield place(index, number, "/platform", entry), f"no engine asks for {p}{hint}"
@@ -105,7 +105,7 @@ def windows_version(inspection: Inspection) -> Iterator[Hit]:
 def attestation_platform(inspection: Inspection) -> Iterator[Hit]:
     """An attestation that would be taken for an image."""
     for index, number, entry in entries(inspection):
-        if ATTESTATION in entry.annotations and entry.platform is not None and not entry.platform.is_unknown:
+        if entry.is_attestation and entry.platform is not None and not entry.platform.is_unknown:
             yield (
                 place(index, number, "/platform", entry),
                 f"an attestation that counts as {entry.platform}",
