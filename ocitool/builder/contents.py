@@ -7,7 +7,7 @@ from typing import Final
 
 from ocitool.binaries.needs import Missing
 from ocitool.builder.programs import Found, Holding, lacking, only_program, refuse_foreign, survey
-from ocitool.builder.request import BuildPlan
+from ocitool.builder.request import BuildPlan, ImageContent
 from ocitool.dockerfile.evaluate import Written
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted
@@ -36,15 +36,6 @@ from ocitool.workspace import Workspace
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
 _TOLD: Final = 5
 """Most programs of an image that are told of one by one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageContent:
-    """What goes into one platform's image: groups of entries, each a layer, with the line history tells."""
-
-    platform: Platform
-    groups: tuple[tuple[tuple[Entry, ...], str], ...]
-    options: ImageOptions
 
 
 def gather(planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:

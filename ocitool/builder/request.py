@@ -1,21 +1,24 @@
-"""A build's request, and the plan that comes of it: values."""
+"""A build's request, the plan that comes of it, and the frontend that knows what is in the images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from ocitool.codec.codecs import Codec
-from ocitool.dockerfile.frontend import DockerfileOptions, Reached, Recipe
+from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.image.annotations import Annotations
+from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
 from ocitool.image.options import ImageOptions, merge
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
-from ocitool.pack.entries import CopyRule, parse_copy
+from ocitool.pack.entries import CopyRule, Entry, parse_copy
 from ocitool.project.values import BuildSpec
-from ocitool.toolchains.base import Planned
+from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.workdir import Workdir
+from ocitool.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,52 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageContent:
+    """What goes into one platform's image: groups of entries, each a layer, with the line history tells."""
+
+    platform: Platform
+    groups: tuple[tuple[tuple[Entry, ...], str], ...]
+    options: ImageOptions
+
+
+class Frontend(Protocol):
+    """What says what is in an image: the sources of a project, or a Dockerfile."""
+
+    @property
+    def toolchain(self) -> str:
+        """The word for it."""
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """The platforms that are built for, in their order."""
+
+    @property
+    def bases(self) -> Mapping[Platform, BaseImage]:
+        """The image that each platform's starts from, where it does not start from scratch."""
+
+    @property
+    def labels_checkout(self) -> bool:
+        """Whether the image says the checkout it is made from where nobody asks."""
+
+    def jobs(self, project: Project) -> tuple[Planned, ...]:
+        """The compilers' command lines, platform by platform. Raises Unsupported for one that is not there."""
+
+    def contents(self, planned: "BuildPlan", around: Workspace) -> tuple[ImageContent, ...]:
+        """What goes into the images, looked at, once everything is compiled.
+
+        Raises WrongPlatform for a program that does not fit (K010), UsageError, and what reading files raises.
+        """
+
+    def image(self, content: ImageContent, planned: "BuildPlan", steps: Sequence[LayerStep]) -> Image:
+        """The image of one platform over its packed layers."""
+
+
+@dataclass(frozen=True, slots=True)
 class BuildPlan:
     """Everything that is decided before anything is done.
 
     `bases` has an image for each platform that does not start from scratch; `jobs` are the compilers' command
-    lines, `extras` the words of `--with`. Where a Dockerfile decides, `recipe` is what it needs, and `reached`
-    looks into whatever it names.
+    lines, `extras` the words of `--with`. `frontend` knows what is in the images.
     """
 
     request: BuildRequest
@@ -73,8 +116,7 @@ class BuildPlan:
     extras: tuple[str, ...]
     bases: Mapping[Platform, BaseImage] = field(hash=False)
     workplace: Workdir
-    recipe: Recipe | None = None
-    reached: Reached | None = field(default=None, compare=False, repr=False)
+    frontend: Frontend = field(compare=False, repr=False)
 
     def rules(self, platform: Platform) -> tuple[CopyRule, ...]:
         """What is copied for a platform: the spec's files, then the flags'."""

@@ -4,17 +4,17 @@ With a checksum a file that is there already is not asked for again. Without, it
 still the one that is there, where the server gave anything to ask with.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocitool.dockerfile.sources import check_sources, is_web, name_of
-from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageRequest, global_scope
-from ocitool.dockerfile.syntax.expand import expand
-from ocitool.dockerfile.syntax.instructions import Arg, Copy, Dockerfile, Env
+from ocitool.dockerfile.stages import StageGraph
+from ocitool.dockerfile.syntax.instructions import Copy
 from ocitool.dockerfile.syntax.lines import heredoc_name
-from ocitool.errors import Cancelled, DigestMismatch, OcitoolError, UsageError
+from ocitool.dockerfile.trace import Trace, TracedStep
+from ocitool.errors import Cancelled, DigestMismatch, OcitoolError
 from ocitool.events import Advanced, Done, Started
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
@@ -165,70 +165,24 @@ def _check(url: str, checksum: Digest | None, got: Digest) -> None:
         )
 
 
-def certain(file: Dockerfile, needed: Sequence[ResolvedStage], wanted: StageRequest) -> tuple[DownloadKey, ...]:
-    """The files of ADD that are known beforehand, each once, in their order. Raises UsageError as FROM lines do."""
-    outer = global_scope(file, wanted)
+def certain(graph: StageGraph) -> tuple[DownloadKey, ...]:
+    """The files of ADD that are known beforehand, each once, in their order."""
     found: dict[DownloadKey, None] = {}
-    for one in needed:
-        if one.ground.origin is not OriginKind.STAGE:  # else variables of that stage are seen too
-            found |= dict.fromkeys(_Stage(file.escape, wanted.arguments, outer).wishes(one))
+    trace = Trace(graph)
+    for one in graph.needed:
+        for traced, _ in trace.follow(one):
+            if isinstance(traced.instruction, Copy) and traced.instruction.is_add:
+                found |= dict.fromkeys(_added(traced, traced.instruction))
     return tuple(found)
 
 
-class _Stage:
-    """One stage on its way down: the variables whose values are known."""
-
-    def __init__(self, escape: str, given: Mapping[str, str], outer: Mapping[str, str]) -> None:
-        self._escape, self._given, self._outer = escape, given, outer
-        self._known: dict[str, str] = {}
-
-    def wishes(self, needed: ResolvedStage) -> Iterator[DownloadKey]:
-        for instruction in needed.stage.body:
-            match instruction:
-                case Arg():
-                    for name, default in instruction.items:
-                        self._argument(self._text(name), default)
-                case Env():
-                    for key, value in [(self._text(key), self._text(value)) for key, value in instruction.pairs]:
-                        self._set(key, value)
-                case Copy() if instruction.is_add:
-                    yield from self._added(instruction)
-                case _:
-                    pass
-
-    def _argument(self, name: str | None, default: str | None) -> None:
-        if name is None:
-            self._set(None, None)
-        elif name in self._given:
-            self._set(name, self._given[name])
-        elif default is not None:
-            self._set(name, self._text(default))
-        elif name in self._outer:
-            self._set(name, self._outer[name])
-
-    def _set(self, name: str | None, value: str | None) -> None:
-        if name is None:  # it may be any
-            self._known.clear()
-        elif value is None:
-            self._known.pop(name, None)
-        else:
-            self._known[name] = value
-
-    def _added(self, add: Copy) -> Iterator[DownloadKey]:
-        words = [self._text(word) for word in add.sources if heredoc_name(word) is None]
-        sources, checksum = [word for word in words if word is not None], self._text(add.checksum)
-        if checksum is None or len(sources) < len(words):
-            return
-        try:
-            digest = check_sources(add, sources, checksum)
-        except OcitoolError:  # told when its turn comes
-            return
-        yield from ((source, digest) for source in sources if is_web(source))
-
-    def _text(self, word: str) -> str | None:
-        """The word with its variables; None if one is not known."""
-        try:
-            expanded = expand(word, self._known, escape=self._escape)
-        except UsageError:
-            return None
-        return expanded.text if self._known.keys() >= set(expanded.names) else None
+def _added(traced: TracedStep, add: Copy) -> Iterator[DownloadKey]:
+    words = [traced.certain(word) for word in add.sources if heredoc_name(word) is None]
+    sources, checksum = [word for word in words if word is not None], traced.certain(add.checksum)
+    if checksum is None or len(sources) < len(words):
+        return
+    try:
+        digest = check_sources(add, sources, checksum)
+    except OcitoolError:  # told when its turn comes
+        return
+    yield from ((source, digest) for source in sources if is_web(source))

@@ -5,7 +5,7 @@ leaves behind is asked of `Resources.ran`. Spec: BuildKit's Dockerfile reference
 """
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,22 +16,18 @@ from ocitool.dockerfile.context import Alone, Context
 from ocitool.dockerfile.copy import CopyAttributes, LayerBuilder, Order, copy, not_found
 from ocitool.dockerfile.resources import Process, Resources
 from ocitool.dockerfile.run.refuse import refuse
-from ocitool.dockerfile.run.trace import start_of
 from ocitool.dockerfile.sources import check_sources, is_web
-from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageBase, StageRequest, global_scope, triggers
+from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, Step
 from ocitool.dockerfile.state import HistoryLine, StageState
 from ocitool.dockerfile.syntax import instructions
-from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
-from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Instruction, Stage
+from ocitool.dockerfile.syntax.instructions import Copy, Stage
 from ocitool.dockerfile.syntax.lines import heredoc_name, placed
 from ocitool.dockerfile.syntax.ownership import mode_of, owner_of
-from ocitool.dockerfile.syntax.parse import parse_trigger
 from ocitool.dockerfile.syntax.patterns import literal
-from ocitool.dockerfile.variables import declared
+from ocitool.dockerfile.trace import Scope
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
-from ocitool.image.options import PATH, env_of, set_env, workdir_of
 from ocitool.model.files import FileKind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
@@ -53,24 +49,22 @@ class Written:
     files: Files | None = field(default=None, hash=False, compare=False, repr=False)
 
 
-def evaluate(
-    file: Dockerfile, needed: Sequence[ResolvedStage], wanted: StageRequest, resources: Resources
-) -> Written:
-    """What the last of the needed stages comes to.
+def evaluate(graph: StageGraph, resources: Resources) -> Written:
+    """What the target of a graph comes to, whose images were looked into.
 
-    Raises UsageError and NotFound with file and line, Unsupported for a RUN that a base image leaves to its
-    children, and what reading contexts and images raises.
+    Raises UsageError and NotFound with file and line, Unsupported for a RUN that nobody takes, and what reading
+    contexts and images raises.
     """
-    evaluator = _Evaluator(file, wanted, resources)
-    for one in needed:
+    evaluator = _Evaluator(graph, resources)
+    for one in graph.checked().needed:
         evaluator.stage(one)
-    state = evaluator.states[needed[-1].stage.number]
+    state = evaluator.states[graph.target.number]
     return Written(
         state.platform,
         state.base,
         tuple(state.layers),
         tuple(state.told),
-        state.settings,
+        state.config,
         state.author,
         state.files,
     )
@@ -79,68 +73,49 @@ def evaluate(
 class _Evaluator:
     """One file for one platform."""
 
-    def __init__(self, file: Dockerfile, wanted: StageRequest, resources: Resources) -> None:
-        self._file = file
-        self._wanted = wanted
+    def __init__(self, graph: StageGraph, resources: Resources) -> None:
+        self._graph = graph
+        self._platform = graph.wanted.platform
         self._resources = resources
-        self._outer = global_scope(file, wanted)
         self.states: dict[int, StageState] = {}
 
     def stage(self, needed: ResolvedStage) -> None:
         """Carry out one stage; those it needs have been."""
-        ground = needed.ground
-        where = f"{self._file.file}:{needed.stage.base.line.number}"
-        with placed(where):
-            state, left = self._start(ground, where, needed.stage.number)
+        with placed(f"{self._graph.file.file}:{needed.stage.base.line.number}"):
+            state = self._start(needed)
         state.stage = needed.stage.number
         self.states[needed.stage.number] = state
-        for place, instruction in left:
-            self._do(state, needed, instruction, place)
-        for instruction in needed.stage.body:
-            self._do(state, needed, instruction, f"{self._file.file}:{instruction.line.number}")
+        for step in needed.steps:
+            self._do(state, needed, step)
 
-    def _start(
-        self, ground: StageBase, where: str, number: int
-    ) -> tuple[StageState, list[tuple[str, Instruction]]]:
-        """A stage before its first line, and the instructions that its ground leaves to it."""
+    def _start(self, needed: ResolvedStage) -> StageState:
+        """A stage before its first line."""
+        ground = needed.ground
         if ground.origin is OriginKind.STAGE:
-            state = self.states[ground.stage].fork()
-            parent = self._file.stages[ground.stage]
-            return state, [(where, one) for one in triggers(parent, self._file)]
-        state = StageState(self._wanted.platform, self._file.escape)
-        if ground.origin is OriginKind.SCRATCH:
-            state.settings = {"Env": [PATH], "WorkingDir": "/"}
-            state.variables = env_of(state.settings)
-            return state, []
-        if self._resources.is_apart(number, self._wanted.platform):
-            workdir, variables = start_of(ground.name)
-            state.settings = {"Env": [PATH], "WorkingDir": workdir}
-            state.variables = {**env_of(state.settings), **variables}
-            return state, []
+            return self.states[ground.stage].fork()
+        state = StageState(self._platform, Scope.of(self._graph, needed))
+        if ground.origin is OriginKind.SCRATCH or self._resources.is_apart(needed.stage.number, self._platform):
+            state.settings = {"WorkingDir": state.scope.workdir}
+            return state
         image = self._resources.image(ground)
         state.base, state.author = image, image.config.author
         state.settings = deepcopy(dict(image.config.settings))
-        if "PATH" not in env_of(state.settings):
-            set_env(state.settings, [("PATH", PATH.partition("=")[2])])
-        state.variables = env_of(state.settings)
+        state.settings.pop("OnBuild", None)
         state.files = self._resources.image_files(image)
-        texts = state.settings.pop("OnBuild", None) or []
-        left = [parse_trigger(text, f"ONBUILD of {image.label}") for text in texts if isinstance(text, str)]
-        place = f"{where} (ONBUILD of {image.label})"
-        refuse(place, ((self._file.stages[0], one) for one in left if isinstance(one, instructions.Run)))
-        return state, [(place, one) for one in left]
+        return state
 
     # Instructions
 
-    def _do(self, state: StageState, needed: ResolvedStage, instruction: Instruction, where: str) -> None:
-        with placed(where):
+    def _do(self, state: StageState, needed: ResolvedStage, step: Step) -> None:
+        instruction = step.instruction
+        with placed(step.where):
             match instruction:
                 case Copy():
                     try:
                         self._copy(state, needed, instruction)
                     except NotFound:
                         ground = needed.sources.get(instruction.source_stage)
-                        if ground is None or not self._resources.is_idle(ground.stage, self._wanted.platform):
+                        if ground is None or not self._resources.is_idle(ground.stage, self._platform):
                             raise
                 case instructions.Arg():
                     self._arg(state, instruction)
@@ -152,34 +127,32 @@ class _Evaluator:
                     state.author = instruction.text
                     state.tell(f"MAINTAINER {instruction.text}")
                 case instructions.Run():
-                    self._run(state, needed.stage, instruction)
+                    self._run(state, needed.stage, step, instruction)
                 case _:
                     state.set(instruction)
 
     def _arg(self, state: StageState, arg: instructions.Arg) -> None:
-        words = []
-        for name, value in declared(arg, self._wanted.arguments, self._outer, state.text):
-            if value is not None:
-                state.variables[name] = value
-            words.append(name if value is None else f"{name}={value}")
+        words = [
+            name if value is None else f"{name}={value}" for name, value in state.scope.declare(arg, state.text)
+        ]
         state.tell(f"ARG {' '.join(words)}")
 
     def _workdir(self, state: StageState, workdir: instructions.Workdir) -> None:
-        path = workdir_of(state.workdir, state.text(workdir.path))
-        state.settings["WorkingDir"] = path
+        state.scope.enter(state.text(workdir.path))
+        path = state.settings["WorkingDir"] = state.scope.workdir
         layer = LayerBuilder(state.files)
         user = str(state.settings.get("User") or "")
         is_there = layer.kind_at(layer.resolve(path)) is FileKind.DIRECTORY
         layer.directory(path, self._owner(state, user) if user and not is_there else None)
         self._layer(state, f"WORKDIR {path}", layer)
 
-    def _run(self, state: StageState, stage: Stage, run: instructions.Run) -> None:
+    def _run(self, state: StageState, stage: Stage, step: Step, run: instructions.Run) -> None:
         """What whoever carries RUN lines out says that this one left behind."""
-        user = str(state.settings.get("User") or "")
-        variables, platform = dict(state.variables), self._wanted.platform
-        ran = self._resources.ran(Process(stage, run, platform, state.workdir, user, variables, state.files))
+        user, scope = str(state.settings.get("User") or ""), state.scope
+        process = Process(stage, run, self._platform, scope.workdir, user, dict(scope.variables), state.files)
+        ran = self._resources.ran(process)
         if ran is None:
-            refuse(self._file.file, [(stage, run)])
+            refuse([(stage, step, run)])
             return
         layer = LayerBuilder(state.files)
         for entry in ran.entries:
@@ -193,7 +166,7 @@ class _Evaluator:
         files = [state.text(word) for word in one.sources if heredoc_name(word) is None]
         checksum = check_sources(one, files, state.text(one.checksum))
         written = state.text(one.destination)
-        destination = posixpath.join(state.workdir, "./" if written in {"", "."} else written)
+        destination = posixpath.join(state.scope.workdir, "./" if written in {"", "."} else written)
         chown, chmod = state.text(one.chown), state.text(one.chmod)
         attributes = CopyAttributes(
             self._owner(state, chown) if chown else None,
@@ -245,8 +218,8 @@ class _Evaluator:
             return context, "the context", hint
         ground = needed.sources[name]
         if ground.origin is OriginKind.STAGE:
-            files = self._resources.whole(ground.stage, self._wanted.platform, self.states[ground.stage].files)
-            gives = self._resources.gives(ground.stage, self._wanted.platform)
+            files = self._resources.whole(ground.stage, self._platform, self.states[ground.stage].files)
+            gives = self._resources.gives(ground.stage, self._platform)
             return files or Layered(()), f"stage {name}", lambda _: gives
         if ground.origin is OriginKind.CONTEXT:
             return self._resources.context(ground.name, ground.platform), f"context {ground.name}", lambda _: ""
@@ -258,7 +231,7 @@ class _Evaluator:
     def _heredoc(self, state: StageState, heredoc: Any) -> Entry:  # noqa: ANN401 - lines.Heredoc
         text = heredoc.content
         if heredoc.is_expanded:
-            text = expand(text, state.variables, keeps_quotes=True).text
+            text = state.scope.expand(text, is_body=True).text
         if "/" in heredoc.name or heredoc.name in {".", ".."}:
             raise UsageError(f"not a file name for a heredoc: {heredoc.name!r}")
         return Entry(heredoc.name, FileKind.FILE, 0o644, content=BytesContent(text.encode()))
@@ -272,7 +245,7 @@ class _Evaluator:
     def _owner(self, state: StageState, text: str) -> tuple[int, int]:
         if all(part.isdigit() for part in text.split(":") if part):
             return owner_of(text, "", "")
-        files = self._resources.whole(state.stage, self._wanted.platform, state.files)
+        files = self._resources.whole(state.stage, self._platform, state.files)
         return owner_of(text, _read(files, "etc/passwd"), _read(files, "etc/group"))
 
 

@@ -5,15 +5,17 @@ Spec: BuildKit's `frontend/subrequests`, "targets" and "outline".
 """
 
 import base64
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from ocitool.dockerfile.stages import OriginKind, StageRequest, find_stage, global_scope, resolve_stage, target_of
+from ocitool.dockerfile.run.run_lines import mounts, target_of_mount
+from ocitool.dockerfile.stages import StageGraph, find_stage
 from ocitool.dockerfile.syntax.expand import expand
-from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, Env, From, Instruction, Run, Stage
-from ocitool.dockerfile.variables import AUTOMATIC, declared
-from ocitool.errors import UsageError
+from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, From, Instruction, Run
+from ocitool.dockerfile.trace import Trace
+from ocitool.dockerfile.variables import AUTOMATIC
 
 _GAP: Final = 3
 
@@ -121,124 +123,98 @@ def sources(data: bytes) -> dict[str, list[str]]:
     return {"sources": [base64.b64encode(data).decode()]}
 
 
-def outline(file: Dockerfile, wanted: StageRequest) -> Outline:
+def outline(graph: StageGraph) -> Outline:
     """What the target takes, itself and by the stages it needs.
 
-    Of two stages that say the same name the nearer one counts. Raises as `needed_stages` does.
+    Of two stages that say the same name the nearer one counts. Raises the graph's problem.
     """
-    target = target_of(file, wanted.target)
-    reader = _Reader(file, wanted, global_scope(file, wanted))
-    reader.stage(target.number)
+    base = graph.checked().target.base
+    reader = _Reader(graph)
+    reader.read()
     said = (_in_order(one) for one in (reader.args, reader.secrets, reader.ssh))
-    return Outline(target.base.name, _description(target.base, target.base.name), *said)
+    return Outline(base.name, _description(base, base.name), *said)
 
 
-@dataclass(slots=True)
 class _Reader:
     """The stages that a target needs, from the target on; what is found first stays."""
 
-    file: Dockerfile
-    wanted: StageRequest
-    scope: Mapping[str, str]
-    args: dict[str, Parameter] = field(default_factory=dict)
-    secrets: dict[str, Parameter] = field(default_factory=dict)
-    ssh: dict[str, Parameter] = field(default_factory=dict)
-    _globals: dict[str, Parameter] = field(default_factory=dict)
-    _variables: dict[int, dict[str, str]] = field(default_factory=dict)
+    def __init__(self, graph: StageGraph) -> None:
+        self._graph = graph
+        self._globals: dict[str, Parameter] = {}
+        self.args: dict[str, Parameter] = {}
+        self.secrets: dict[str, Parameter] = {}
+        self.ssh: dict[str, Parameter] = {}
+        values = dict(graph.scope)
+        for arg in graph.file.arguments:
+            found = ((name, values.get(name)) for name, _ in arg.items)
+            self._declare(arg, found, self._globals, is_global=True)
 
-    def __post_init__(self) -> None:
-        values: dict[str, str] = {}
-        for arg in self.file.arguments:
-            values = self._declare(arg, {}, values, self._globals)
-
-    def stage(self, target: int) -> None:
-        """Read a stage, then those it is built upon, copies from and mounts. Raises as `needed_stages` does."""
-        found: dict[int, dict[str, Parameter]] = {}
-        below: dict[int, int] = {}
-        todo = [target]
+    def read(self) -> None:
+        """Read the target, then what it is built upon, copies from and mounts."""
+        graph, found = self._graph, dict[int, dict[str, Parameter]]()
+        todo = deque([graph.target.number])
         while todo:
-            number = todo.pop(0)
+            number = todo.popleft()
             if number in found:
                 continue
-            one = resolve_stage(self.file, self.file.stages[number], self.scope, self.wanted)
-            grounds = (one.ground, *one.sources.values())
-            todo += [ground.stage for ground in grounds if ground.origin is OriginKind.STAGE]
-            found[number], below[number] = {}, one.ground.stage
-            for instruction in one.stage.body:
-                if isinstance(instruction, Run):
-                    todo += self._mounts(instruction, number)
+            found[number] = {}
+            one = graph.stages[number]
+            todo += one.uses
+            for step in one.steps:
+                if isinstance(step.instruction, Run):
+                    todo += self._mounts(step.instruction, number)
+        trace = Trace(graph)
         for number in sorted(found):
-            self._variables[number] = self._body(
-                self.file.stages[number], dict(self._variables.get(below[number], {})), found[number]
-            )
+            one, args = graph.stages[number], found[number]
+            for word in (one.stage.base.image, one.stage.base.platform or ""):
+                self._use(word, args)
+            for traced, _ in trace.follow(one):
+                if isinstance(traced.instruction, Arg):
+                    self._declare(traced.instruction, traced.declared, args)
         for args in found.values():
             for name, parameter in args.items():
                 self.args.setdefault(name, parameter)
-
-    def _body(self, stage: Stage, variables: dict[str, str], args: dict[str, Parameter]) -> dict[str, str]:
-        """Note what a stage declares that begins with these variables; the variables at its end."""
-        for word in (stage.base.image, stage.base.platform or ""):
-            self._use(word, args)
-        for instruction in stage.body:
-            if isinstance(instruction, Arg):
-                variables = self._declare(instruction, self.scope, variables, args)
-            elif isinstance(instruction, Env):
-                variables |= {self._text(k, variables): self._text(v, variables) for k, v in instruction.pairs}
-        return variables
 
     def _use(self, word: str, args: dict[str, Parameter]) -> None:
         """Note the global arguments that a word names, and those that their defaults name."""
         words = [word]
         while words:
-            for name in expand(words.pop(), self.scope, escape=self.file.escape).names:
+            for name in expand(words.pop(), self._graph.scope, escape=self._graph.file.escape).names:
                 one = self._globals.get(name)
                 if one is not None and name not in args and isinstance(one.at, Arg):
                     args[name] = one
-                    if name not in self.wanted.arguments:
+                    if name not in self._graph.wanted.arguments:
                         words.append(dict(one.at.items).get(name) or "")
 
     def _declare(
-        self, arg: Arg, outer: Mapping[str, str], variables: Mapping[str, str], found: dict[str, Parameter]
-    ) -> dict[str, str]:
-        """The values of an ARG line, each noted; a name without a value is the global argument's."""
-        values = dict(variables)
+        self,
+        arg: Arg,
+        values: Iterable[tuple[str, str | None]],
+        found: dict[str, Parameter],
+        *,
+        is_global: bool = False,
+    ) -> None:
+        """Note the values of an ARG line; a name without a value is the global argument's."""
         defaults = dict(arg.items)
-        for name, value in declared(arg, self.wanted.arguments, outer, lambda word: self._text(word, values)):
-            if value is not None:
-                values[name] = value
-            is_given = name in self.wanted.arguments or defaults.get(name) is not None
-            if outer is self.scope and name in self._globals and not is_given:
+        for name, value in values:
+            is_given = name in self._graph.wanted.arguments or defaults.get(name) is not None
+            if not is_global and name in self._globals and not is_given:
                 self._use(f"${name}", found)
             elif name not in AUTOMATIC or is_given:
                 found[name] = Parameter(name, arg, value or "", _description(arg, name))
-        return values
-
-    def _text(self, word: str, variables: Mapping[str, str]) -> str:
-        try:
-            return expand(word, variables, escape=self.file.escape).text
-        except UsageError:
-            return word
 
     def _mounts(self, run: Run, number: int) -> Iterator[int]:
         """Note the secrets and agents of a RUN; the stages that it mounts."""
-        for flag, text in run.flags:
-            options = {key: value if eq else "true" for key, eq, value in map(_parted, (text or "").split(","))}
-            if flag != "mount":
-                continue
-            stage = find_stage(self.file, options.get("from", ""))
+        for options in mounts(run):
+            stage = find_stage(self._graph.file, options.get("from", ""))
             if stage is not None and stage.number < number:
                 yield stage.number
-            kind = options.get("type", "")
-            target = next((options[key] for key in ("target", "dst", "destination") if key in options), "")
+            kind, target = options.get("type", ""), target_of_mount(options)
             name = options.get("id") or (target.rpartition("/")[2] if kind == "secret" else "default")
             if kind in {"secret", "ssh"}:
                 is_required = options.get("required", "").lower() in {"true", "1"}
                 found = self.secrets if kind == "secret" else self.ssh
                 found.setdefault(name, Parameter(name, run, is_required=is_required))
-
-
-def _parted(item: str) -> tuple[str, str, str]:
-    return item.partition("=")
 
 
 def _in_order(found: Mapping[str, Parameter]) -> tuple[Parameter, ...]:

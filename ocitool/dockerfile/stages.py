@@ -1,6 +1,7 @@
-"""Which stages an image needs and what each is built upon, decided before anything is read.
+"""The graph of a Dockerfile's stages for one platform: what each stands on and copies from, which ones are needed.
 
-A stage that nothing leads to is not looked at (K172). Spec: BuildKit's Dockerfile reference, "FROM".
+The triggers that a base image's ONBUILD leaves are part of it (K205). A stage that nothing leads to is not built
+(K172). Spec: BuildKit's Dockerfile reference, "FROM", "ONBUILD".
 """
 
 import re
@@ -8,18 +9,21 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Instruction, OnBuild, Run, Stage
-from ocitool.dockerfile.syntax.lines import problem
+from ocitool.dockerfile.syntax.lines import Line, placed, problem
 from ocitool.dockerfile.syntax.parse import parse_trigger
 from ocitool.dockerfile.variables import automatic, declared
 from ocitool.errors import NotFound, UsageError
+from ocitool.image.options import PATH
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
+_MAX_STEPS: Final = 1_000_000
+"""Instructions of all stages that are carried out: a guess at what nobody means, for ONBUILD multiplies them."""
 
 
 class OriginKind(Enum):
@@ -44,16 +48,69 @@ class StageBase:
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedStage:
-    """A stage that the target needs: its ground, and that of each COPY --from by the name it says.
+class ImageStart:
+    """What an image hands to a stage that is built upon it: its Env, its WorkingDir, and its ONBUILD triggers."""
 
-    `left` are the instructions that the ONBUILD lines of the stage below leave to it.
+    label: str
+    env: tuple[str, ...] = ()
+    workdir: str = "/"
+    triggers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, label: str, settings: Mapping[str, Any]) -> "ImageStart":
+        """That of an image's config."""
+
+        def words(key: str) -> tuple[str, ...]:
+            found = settings.get(key)
+            return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+        return cls(label, words("Env"), str(settings.get("WorkingDir") or "/"), words("OnBuild"))
+
+
+_SCRATCH: Final = ImageStart("scratch", (PATH,))
+
+
+Starts: TypeAlias = Callable[["StageBase", int], ImageStart | None]
+"""What an image hands to the stage of that number; None where it is not looked into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An instruction of a stage where it takes effect.
+
+    `line` is where to point: the FROM for a trigger, which an ONBUILD below left to the stage. `where` says the
+    place for messages.
+    """
+
+    instruction: Instruction
+    line: Line
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStage:
+    """A stage with what it stands on, and what each COPY --from takes from by the name it says.
+
+    `steps` are the triggers of what is below it, then its own lines. `start` is None over a stage, and over an
+    image that was not looked into.
     """
 
     stage: Stage
     ground: StageBase
     sources: Mapping[str, StageBase] = field(hash=False)
-    left: tuple[Instruction, ...] = ()
+    steps: tuple[Step, ...] = ()
+    start: ImageStart | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it stands on an image that was not looked into."""
+        return self.start is None and self.ground.origin in {OriginKind.IMAGE, OriginKind.CONTEXT}
+
+    @property
+    def uses(self) -> tuple[int, ...]:
+        """The stages that it stands on or copies from."""
+        grounds = (self.ground, *self.sources.values())
+        return tuple(ground.stage for ground in grounds if ground.origin is OriginKind.STAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +145,64 @@ def global_scope(file: Dockerfile, wanted: StageRequest) -> dict[str, str]:
     return values
 
 
-def needed_stages(file: Dockerfile, wanted: StageRequest) -> tuple[ResolvedStage, ...]:
-    """The stages that the target needs, each after those it needs, the target last.
+@dataclass(frozen=True, slots=True)
+class StageGraph:
+    """A Dockerfile for one platform: every stage with what it stands on, and which of them the target needs.
 
-    Raises UsageError with the line for a FROM or --from that leads nowhere, NotFound for an unknown target.
+    `scope` is what FROM lines see. A stage that leads nowhere has a problem, and what is known of it in `stages`.
     """
-    scope = global_scope(file, wanted)
-    target = target_of(file, wanted.target)
-    found: dict[int, ResolvedStage] = {}
-    todo = [target.number]
-    while todo:
-        number = todo.pop()
-        if number in found:
-            continue
-        needed = resolve_stage(file, file.stages[number], scope, wanted)
-        found[number] = needed
-        grounds = (needed.ground, *needed.sources.values())
-        todo += [ground.stage for ground in grounds if ground.origin is OriginKind.STAGE]
-    return tuple(found[number] for number in sorted(found))
+
+    file: Dockerfile
+    wanted: StageRequest
+    scope: Mapping[str, str] = field(hash=False, repr=False)
+    target: Stage
+    stages: Mapping[int, ResolvedStage] = field(hash=False, repr=False)
+    reached: frozenset[int]
+    problems: Mapping[int, UsageError] = field(hash=False, repr=False)
+
+    @classmethod
+    def of(cls, file: Dockerfile, wanted: StageRequest, starts: Starts | None = None) -> "StageGraph":
+        """The graph; the images that the target needs are looked into by `starts`, without it by nobody.
+
+        Raises UsageError for an ARG before the first FROM that cannot be expanded, NotFound for an unknown target,
+        and what `starts` raises.
+        """
+        scope, target = global_scope(file, wanted), target_of(file, wanted.target)
+        resolver = _Resolver(file, wanted, scope, starts or (lambda _ground, _stage: None))
+        reached: set[int] = set()
+        todo = [target.number]
+        while todo:
+            number = todo.pop()
+            if number not in reached:
+                reached.add(number)
+                todo += resolver.resolve(number, is_needed=True)
+        for stage in file.stages:
+            if stage.number not in reached:
+                resolver.resolve(stage.number, is_needed=False)
+        return cls(file, wanted, scope, target, resolver.stages, frozenset(reached), resolver.problems)
+
+    @property
+    def needed(self) -> tuple[ResolvedStage, ...]:
+        """The stages that the target needs, each after those it needs, the target last."""
+        return tuple(self.stages[number] for number in sorted(self.reached))
+
+    @property
+    def problem(self) -> UsageError | None:
+        """Why the target cannot be built, if a stage that it needs leads nowhere."""
+        return next((self.problems[number] for number in sorted(self.reached) if number in self.problems), None)
+
+    def checked(self) -> "StageGraph":
+        """The graph itself. Raises its problem."""
+        if (problem := self.problem) is not None:
+            raise problem
+        return self
+
+    def below(self, one: ResolvedStage) -> Iterator[ResolvedStage]:
+        """The stage, what it is built upon, and so on down to one that stands on no other."""
+        yield one
+        while one.ground.origin is OriginKind.STAGE:
+            one = self.stages[one.ground.stage]
+            yield one
 
 
 def target_of(file: Dockerfile, name: str) -> Stage:
@@ -142,80 +239,152 @@ def _numbered(file: Dockerfile, name: str, end: int) -> Stage | None:
     return file.stages[number] if 0 <= number < end else None
 
 
-def runs(needed: Iterable[ResolvedStage]) -> Iterator[tuple[Stage, Run]]:
+def runs(needed: Iterable[ResolvedStage]) -> Iterator[tuple[Stage, Step, Run]]:
     """Every RUN that the image would need, with the stage it would happen in."""
     for one in needed:
-        for instruction in (*one.left, *one.stage.body):
-            if isinstance(instruction, Run):
-                yield one.stage, instruction
+        for step in one.steps:
+            if isinstance(step.instruction, Run):
+                yield one.stage, step, step.instruction
 
 
-def triggers(stage: Stage, file: Dockerfile) -> tuple[Instruction, ...]:
-    """The instructions that a stage's ONBUILD lines leave to whatever is built upon it, on the lines of those."""
-    found = []
-    for one in stage.body:
-        if isinstance(one, OnBuild):
-            left = parse_trigger(one.text, f"{file.file}:{one.line.number}", file.escape)
-            found.append(replace(left, line=replace(left.line, number=one.line.number, end=one.line.end)))
-    return tuple(found)
+class _Resolver:
+    """The stages of one file for one platform, resolved one by one."""
+
+    def __init__(self, file: Dockerfile, wanted: StageRequest, scope: Mapping[str, str], starts: Starts) -> None:
+        self._file = file
+        self._wanted = wanted
+        self._scope = scope
+        self._starts = starts
+        self._left: dict[int, tuple[Step, ...]] = {}
+        self._count = 0
+        self.stages: dict[int, ResolvedStage] = {}
+        self.problems: dict[int, UsageError] = {}
+
+    def resolve(self, number: int, *, is_needed: bool) -> tuple[int, ...]:
+        """Resolve a stage, its problem kept; the stages that it uses.
+
+        Triggers are those of a needed one alone: others are not built, and a stage may have any number upon it.
+        """
+        stage, steps = self._file.stages[number], list[Step]()
+        ground, start = StageBase(OriginKind.IMAGE), None
+        sources: dict[str, StageBase] = {}
+        is_replaced = self._wanted.replaces(stage)
+        try:
+            ground = self._replaced(stage) if is_replaced else self._ground(stage)
+            if ground.origin is OriginKind.SCRATCH:
+                start = _SCRATCH
+            elif is_needed and ground.origin is not OriginKind.STAGE:
+                start = self._start(ground, stage)
+            if is_needed:
+                steps += self._triggers(stage, ground, start)
+        except UsageError as error:
+            self.problems[number] = error
+        file = self._file.file
+        steps += (Step(one, one.line, f"{file}:{one.line.number}") for one in (() if is_replaced else stage.body))
+        self._count += len(steps)
+        if self._count > _MAX_STEPS:
+            what = f"with the lines that ONBUILD leaves there are more than {_MAX_STEPS} instructions"
+            raise problem(file, stage.base.line.number, what)
+        for step in steps:
+            one = step.instruction
+            if isinstance(one, Copy) and one.source_stage and one.source_stage not in sources:
+                try:
+                    sources[one.source_stage] = self._source(stage, one.source_stage, step.where)
+                except UsageError as error:
+                    self.problems.setdefault(number, error)
+        found = self.stages[number] = ResolvedStage(stage, ground, sources, tuple(steps), start)
+        return found.uses
+
+    def _start(self, ground: StageBase, stage: Stage) -> ImageStart | None:
+        with placed(f"{self._file.file}:{stage.base.line.number}"):
+            return self._starts(ground, stage.number)
+
+    def _triggers(self, stage: Stage, ground: StageBase, start: ImageStart | None) -> tuple[Step, ...]:
+        """The instructions that ONBUILD lines below the stage leave to it."""
+        file, line = self._file, stage.base.line
+        if start is not None:
+            place = f"{file.file}:{line.number} (ONBUILD of {start.label})"
+            parsed = (parse_trigger(text, place, file.escape) for text in start.triggers)
+            return tuple(Step(_moved(one, line), line, place) for one in parsed)
+        if ground.origin is not OriginKind.STAGE:
+            return ()
+        if ground.stage not in self._left:
+            self._left[ground.stage] = tuple(
+                Step(_moved(parse_trigger(one.text, place, file.escape), one.line), one.line, place)
+                for one in self._file.stages[ground.stage].body
+                if isinstance(one, OnBuild)
+                for place in (f"{file.file}:{one.line.number}",)
+            )
+        return tuple(replace(step, line=line) for step in self._left[ground.stage])
+
+    def _ground(self, stage: Stage) -> StageBase:
+        """What FROM means. Raises UsageError with the line."""
+        file, line = self._file, stage.base.line
+        image = _at(file, line.number)(stage.base.image, self._scope)
+        if not image:
+            raise problem(
+                file.file,
+                line.number,
+                f"FROM {stage.base.image} names no image: a variable is empty",
+                "give it a default before the first FROM, or a value with --build-arg",
+            )
+        explicit = self._explicit(stage)
+        below = _named(file, image, stage.number)
+        if below is not None and image != below.base.name:
+            raise problem(
+                file.file,
+                line.number,
+                f"FROM {image} is no stage: names of stages are kept in small letters",
+                f"write FROM {below.base.name}",
+            )
+        return self._staged(below) if below is not None else _outside(image, self._wanted, explicit)
+
+    def _explicit(self, stage: Stage) -> Platform | None:
+        """The platform that FROM says. Raises UsageError with the line."""
+        if stage.base.platform is None:
+            return None
+        number = stage.base.line.number
+        text = _at(self._file, number)(stage.base.platform, self._scope)
+        if not text:
+            raise problem(self._file.file, number, "--platform is empty", "give the variable a value")
+        try:
+            return Platform.parse(text, self._wanted.host)
+        except UsageError as error:
+            raise problem(self._file.file, number, error.what, error.hint) from None
+
+    def _replaced(self, stage: Stage) -> StageBase:
+        """The context that stands in for a stage, on the platform that its FROM says."""
+        explicit = self._explicit(stage)
+        platform = explicit or self._wanted.platform
+        return StageBase(OriginKind.CONTEXT, stage.base.name, -1, platform, explicit is not None)
+
+    def _staged(self, stage: Stage) -> StageBase:
+        """A stage, or what stands in for it."""
+        if self._wanted.replaces(stage):
+            return self._replaced(stage)
+        return StageBase(OriginKind.STAGE, stage.name, stage.number)
+
+    def _source(self, stage: Stage, name: str, where: str) -> StageBase:
+        """What --from names: the last stage of that name in the file, a stage by number, a context or an image."""
+        if "$" in name:
+            raise UsageError(
+                f"{where}: --from={name} holds a variable",
+                hint="name a stage with FROM … AS, and --from that stage",
+            )
+        found = find_stage(self._file, name)
+        if found is None and not _NUMBER.fullmatch(name):
+            return _outside(name, self._wanted)
+        if found is None or found.number >= stage.number:
+            hint = "a stage can only copy from those before it"
+            if _named(self._file, name, stage.number) is not None:
+                hint += f"; of those called {name} the last one counts, so give them names of their own"
+            raise UsageError(f"{where}: --from={name} is no stage above this one", hint=hint)
+        return self._staged(found)
 
 
-def resolve_stage(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> ResolvedStage:
-    """What one stage stands on and copies from, given what FROM lines see. Raises UsageError with the line."""
-    if wanted.replaces(stage):
-        return ResolvedStage(replace(stage, body=()), _replaced(file, stage, scope, wanted), {})
-    at = _at(file, stage.base.line.number)
-    image = at(stage.base.image, scope)
-    if not image:
-        raise problem(
-            file.file,
-            stage.base.line.number,
-            f"FROM {stage.base.image} names no image: a variable is empty",
-            "give it a default before the first FROM, or a value with --build-arg",
-        )
-    explicit = _explicit(file, stage, scope, wanted)
-    below = _named(file, image, stage.number)
-    if below is not None and image != below.base.name:
-        raise problem(
-            file.file,
-            stage.base.line.number,
-            f"FROM {image} is no stage: names of stages are kept in small letters",
-            f"write FROM {below.base.name}",
-        )
-    ground = _staged(file, below, scope, wanted) if below is not None else _outside(image, wanted, explicit)
-    sources: dict[str, StageBase] = {}
-    inherited = triggers(file.stages[ground.stage], file) if ground.origin is OriginKind.STAGE else ()
-    for one in (*inherited, *stage.body):
-        if isinstance(one, Copy) and one.source_stage:
-            sources[one.source_stage] = _copied(file, stage, one, scope, wanted)
-    return ResolvedStage(stage, ground, sources, inherited)
-
-
-def _explicit(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> Platform | None:
-    """The platform that FROM says. Raises UsageError with the line."""
-    if stage.base.platform is None:
-        return None
-    number = stage.base.line.number
-    text = _at(file, number)(stage.base.platform, scope)
-    if not text:
-        raise problem(file.file, number, "--platform is empty", "give the variable a value")
-    try:
-        return Platform.parse(text, wanted.host)
-    except UsageError as error:
-        raise problem(file.file, number, error.what, error.hint) from None
-
-
-def _replaced(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> StageBase:
-    """The context that stands in for a stage, on the platform that its FROM says."""
-    explicit = _explicit(file, stage, scope, wanted)
-    return StageBase(OriginKind.CONTEXT, stage.base.name, -1, explicit or wanted.platform, explicit is not None)
-
-
-def _staged(file: Dockerfile, stage: Stage, scope: Mapping[str, str], wanted: StageRequest) -> StageBase:
-    """A stage, or what stands in for it."""
-    if wanted.replaces(stage):
-        return _replaced(file, stage, scope, wanted)
-    return StageBase(OriginKind.STAGE, stage.name, stage.number)
+def _moved(one: Instruction, line: Line) -> Instruction:
+    """A trigger as if it stood on the line that has it."""
+    return replace(one, line=replace(one.line, number=line.number, end=line.end))
 
 
 def _outside(name: str, wanted: StageRequest, explicit: Platform | None = None) -> StageBase:
@@ -230,29 +399,6 @@ def _outside(name: str, wanted: StageRequest, explicit: Platform | None = None) 
     if context in wanted.contexts:
         return StageBase(OriginKind.CONTEXT, context, platform=platform, is_explicit=is_explicit)
     return StageBase(OriginKind.IMAGE, name, platform=platform, is_explicit=is_explicit)
-
-
-def _copied(
-    file: Dockerfile, stage: Stage, copy: Copy, scope: Mapping[str, str], wanted: StageRequest
-) -> StageBase:
-    """What --from names: the last stage of that name in the file, a stage by number, a context or an image."""
-    name, number = copy.source_stage, copy.line.number
-    if "$" in name:
-        raise problem(
-            file.file,
-            number,
-            f"--from={name} holds a variable",
-            "name a stage with FROM … AS, and --from that stage",
-        )
-    found = find_stage(file, name)
-    if found is None and not _NUMBER.fullmatch(name):
-        return _outside(name, wanted)
-    if found is None or found.number >= stage.number:
-        hint = "a stage can only copy from those before it"
-        if _named(file, name, stage.number) is not None:
-            hint += f"; of those called {name} the last one counts, so give them names of their own"
-        raise problem(file.file, number, f"--from={name} is no stage above this one", hint)
-    return _staged(file, found, scope, wanted)
 
 
 def _at(file: Dockerfile, number: int) -> Callable[[str, Mapping[str, str]], str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from ocitool.dockerfile import config_instructions
 from ocitool.dockerfile.syntax import instructions
-from ocitool.dockerfile.syntax.expand import expand, expand_words
+from ocitool.dockerfile.syntax.expand import expand_words
 from ocitool.dockerfile.syntax.instructions import Instruction
+from ocitool.dockerfile.trace import Scope
 from ocitool.errors import UsageError
-from ocitool.image.options import env_of, ports_of, set_env, signal_of
+from ocitool.image.options import ports_of, signal_of
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 
@@ -30,9 +31,9 @@ class HistoryLine:
 class StageState:
     """A stage in the making."""
 
-    def __init__(self, platform: Platform, escape: str) -> None:
+    def __init__(self, platform: Platform, scope: Scope) -> None:
         self.platform = platform
-        self.escape = escape
+        self.scope = scope
         self.stage = 0
         self.base: BaseImage | None = None
         self.files: Files | None = None
@@ -40,25 +41,20 @@ class StageState:
         self.author = ""
         self.layers: list[tuple[Entry, ...]] = []
         self.told: list[HistoryLine] = []
-        self.variables: dict[str, str] = {}
         self.has_cmd = False
 
     def fork(self) -> "StageState":
         """The start of a stage that is built upon this one."""
-        state = StageState(self.platform, self.escape)
+        state = StageState(self.platform, self.scope.fork())
         state.base, state.files, state.author = self.base, self.files, self.author
         state.settings = {key: deepcopy(value) for key, value in self.settings.items() if key != "OnBuild"}
         state.layers, state.told = list(self.layers), list(self.told)
-        state.variables = {
-            **self.variables,
-            **env_of(state.settings),
-        }  # ENV goes before ARG once more
         return state
 
     @property
-    def workdir(self) -> str:
-        """Where relative paths begin."""
-        return str(self.settings.get("WorkingDir") or "/")
+    def config(self) -> dict[str, Any]:
+        """The settings with the environment."""
+        return {**self.settings, "Env": list(self.scope.env.items)}
 
     def tell(self, line: str, entries: Sequence[Entry] = ()) -> None:
         """One more line of history, and the layer it made if there is anything in it."""
@@ -70,7 +66,7 @@ class StageState:
 
     def text(self, word: str) -> str:
         """The word with its variables. Raises UsageError."""
-        return expand(word, self.variables, escape=self.escape).text
+        return self.scope.text(word)
 
     def some(self, word: str, otherwise: str) -> str:
         """The same for a word that may not come to nothing; `otherwise` says so."""
@@ -94,8 +90,8 @@ class StageState:
         match instruction:
             case instructions.Env():
                 pairs = self.pairs(instruction.pairs)
-                set_env(settings, pairs)
-                self.variables |= dict(pairs)
+                for name, value in pairs:
+                    self.scope.set(name, value)
                 self.tell(f"ENV {' '.join(f'{key}={value}' for key, value in pairs)}")
             case instructions.Label():
                 pairs = self.pairs(instruction.pairs)
@@ -111,7 +107,7 @@ class StageState:
                 words = [
                     word
                     for port in sorted(instruction.ports)
-                    for word in expand_words(port, self.variables, escape=self.escape)
+                    for word in expand_words(port, self.scope.variables, escape=self.scope.escape)
                 ]
                 ports = ports_of(words)
                 settings["ExposedPorts"] = {**(settings.get("ExposedPorts") or {}), **{port: {} for port in ports}}

@@ -64,15 +64,35 @@ PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 _RANGE: Final = re.compile(r"\+?([0-9]{1,18})(?:-\+?([0-9]{1,18}))?")
 
 
+class EnvList:
+    """A config's Env in the making: each variable is set in its place if it is there, in constant time.
+
+    `items` is the list as the config has it, `pairs` its variables; of two items for one name the first is set, and
+    the last counts for whoever reads.
+    """
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        self.items = list(items)
+        self.pairs = env_of({"Env": self.items})
+        self._places: dict[str, int] = {}
+        for place, item in enumerate(self.items):
+            if isinstance(item, str):
+                self._places.setdefault(item.partition("=")[0], place)
+
+    def set(self, name: str, value: str) -> None:
+        """Set one variable."""
+        place = self._places.setdefault(name, len(self.items))
+        self.items[place : place + 1] = [f"{name}={value}"]
+        self.pairs[name] = value
+
+
 def set_env(settings: dict[str, Any], pairs: Iterable[tuple[str, str]]) -> None:
     """Set variables, each in its place if it is there."""
-    env, wanted = list(settings.get("Env") or []), dict(pairs)
-    names = [item.partition("=")[0] for item in env]
-    places = {name: place for place, name in reversed(tuple(enumerate(names))) if name in wanted}
-    for key, value in wanted.items():
-        place = places.get(key, len(env))
-        env[place : place + 1] = [f"{key}={value}"]
-    settings["Env"] = env
+    there = settings.get("Env")
+    env = EnvList(there if isinstance(there, list) else ())
+    for name, value in pairs:
+        env.set(name, value)
+    settings["Env"] = env.items
 
 
 def env_of(settings: Mapping[str, Any]) -> dict[str, str]:

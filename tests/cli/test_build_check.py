@@ -53,7 +53,7 @@ def test_a_note_is_shown_and_does_not_count(check):
     assert "NOTE: UnusedStage\n" in outcome.stdout
 
 
-def test_nothing_is_built_and_no_image_is_asked_for(home, check):
+def test_nothing_is_built_and_a_base_that_cannot_be_had_is_no_error(home, check):
     outcome = check("FROM nowhere.invalid/base:1\nRUN make\n", "-t", "nowhere.invalid/x:1", "--push")
 
     assert 1 == outcome.exit_code

@@ -11,7 +11,7 @@ import tarfile
 import pytest
 
 from ocitool.binaries.identify import inspect_stream
-from ocitool.dockerfile.stages import OriginKind, StageRequest, needed_stages
+from ocitool.dockerfile.stages import OriginKind, StageGraph, StageRequest
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
 from ocitool.project.values import Stamp, load_spec
@@ -65,8 +65,8 @@ def build(home, run, monkeypatch):
 
 def images(path):
     """The images that a Dockerfile names."""
-    needed = needed_stages(parse(path.read_bytes(), "Dockerfile"), StageRequest(AMD64, AMD64))
-    grounds = [ground for one in needed for ground in (one.ground, *one.sources.values())]
+    graph = StageGraph.of(parse(path.read_bytes(), "Dockerfile"), StageRequest(AMD64, AMD64))
+    grounds = [ground for one in graph.needed for ground in (one.ground, *one.sources.values())]
     return sorted({ground.name for ground in grounds if ground.origin is OriginKind.IMAGE})
 
 

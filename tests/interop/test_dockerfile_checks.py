@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.dockerfile.context import Context
 from ocitool.dockerfile.lint.engine import RULES, lint
-from ocitool.dockerfile.stages import StageRequest
+from ocitool.dockerfile.stages import StageGraph, StageRequest
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
@@ -32,9 +32,8 @@ def both(buildkit, tmp_path):
         (tmp_path / "Dockerfile").write_text(text)
         (tmp_path / ".dockerignore").write_text(ignore)
         rules = IgnoreRules.parse(ignore)
-        ours = lint(
-            parse(text.encode()), [StageRequest(HOST, HOST, arguments=arguments)], rules, Context(tmp_path, rules)
-        )
+        graph = StageGraph.of(parse(text.encode()), StageRequest(HOST, HOST, arguments=arguments))
+        ours = lint([graph], rules, Context(tmp_path, rules))
         assert ours.problem is None
         found = {(one.rule.name, one.place.first) for one in ours.findings if one.rule.name in SHARED}
         words = [word for name, value in arguments.items() for word in ("--opt", f"build-arg:{name}={value}")]
@@ -129,7 +128,7 @@ def test_over_images_nothing_is_told_that_is_not_so(name, bases, buildkit):
     rules = IgnoreRules.parse(case.ignore)
     wanted = StageRequest(HOST, HOST, case.target, dict(case.args), dict.fromkeys(found, ""))
 
-    report = lint(parse((head + case.text).encode()), [wanted], rules, Context(context, rules))
+    report = lint([StageGraph.of(parse((head + case.text).encode()), wanted)], rules, Context(context, rules))
     said = buildkit.lint(
         context, "--opt", "platform=linux/amd64", "--opt", f"target={case.target}", *words, *arguments
     )

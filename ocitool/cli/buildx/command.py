@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ocitool.builder.pipeline import DOCKERFILE, build, plan
+from ocitool.builder.frontends import DOCKERFILE
+from ocitool.builder.pipeline import build, plan
 from ocitool.builder.preview import preview, preview_text
 from ocitool.builder.publish import ahead_of, deliver_all, open_targets
 from ocitool.builder.request import BuildPlan, BuildRequest
@@ -21,8 +22,8 @@ from ocitool.cli.buildx.result import hand_over, image_id, make_way, outcome
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.values import Words
-from ocitool.dockerfile.frontend import DockerfileOptions
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, Sent, receive
+from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.dockerfile.sources import clone_first, is_git_context, is_web, shown
 from ocitool.dockerfile.spool import is_archive
 from ocitool.dockerfile.stages import context_name

@@ -6,11 +6,16 @@ from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildRequest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome, clean, error_lines, error_tree, exit_code
+from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.frontend import check_recipe, outline_recipe
 from ocitool.dockerfile.lint.formats import as_github, as_sarif
 from ocitool.dockerfile.lint.text import as_text
 from ocitool.dockerfile.outline import sources, targets, targets_text, targets_tree
+from ocitool.dockerfile.request import DockerfileRequest
+from ocitool.model.platform import Platform
+from ocitool.project.values import BuildSpec
 from ocitool.version import __version__
+from ocitool.workspace import Workspace
 
 
 def look(app: App, request: BuildRequest, method: str, form: str) -> Outcome:
@@ -20,7 +25,7 @@ def look(app: App, request: BuildRequest, method: str, form: str) -> Outcome:
         return check(app, request, form)
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     platform = (*request.platforms, *spec.platforms, app.host)[0]
-    file, found, data = outline_recipe(request.source, request.dockerfile, platform, app.host)
+    file, found, data = outline_recipe(_asked(app, request, (platform,), spec), _images(app, request))
     if method == "targets":
         tree, text = targets_tree(targets(file), data), targets_text(targets(file))
     else:
@@ -37,7 +42,7 @@ def check(app: App, request: BuildRequest, form: str) -> Outcome:
     """
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     platforms = request.platforms or spec.platforms or (app.host,)
-    report, text = check_recipe(request.source, request.dockerfile, platforms, app.host, spec.stages)
+    report, text = check_recipe(_asked(app, request, platforms, spec), _images(app, request))
     data = report.to_tree()
     if form == "sarif":
         told = as_sarif(report, __version__)
@@ -50,3 +55,13 @@ def check(app: App, request: BuildRequest, form: str) -> Outcome:
     if report.problem is not None:
         return Outcome({**data, "problem": error_tree(report.problem)}, told, exit_code(report.problem))
     return Outcome(data, told, 1 if report.counting else 0)
+
+
+def _images(app: App, request: BuildRequest) -> BaseImages:
+    """The images that the Dockerfile names, for what they leave to the stages upon them."""
+    around = Workspace(app.machine, app.opener, app.scope, app.host, app.width, app.transfers)
+    return BaseImages(request.dockerfile.places, around, allow_foreign=True)
+
+
+def _asked(app: App, request: BuildRequest, platforms: tuple[Platform, ...], spec: BuildSpec) -> DockerfileRequest:
+    return DockerfileRequest(request.source, request.dockerfile, platforms, app.host, spec.stages)

@@ -8,7 +8,7 @@ from shlex import quote
 import click
 
 from ocitool.builder.doctor import Ability, Compiler, diagnose
-from ocitool.builder.pipeline import DOCKERFILE
+from ocitool.builder.frontends import DOCKERFILE
 from ocitool.cli import options
 from ocitool.cli.console import table
 from ocitool.cli.options import App

@@ -8,7 +8,7 @@ from ocitool.dockerfile.lint import source_rules, stage_rules, style_rules, valu
 from ocitool.dockerfile.lint.context import look
 from ocitool.dockerfile.lint.directive import ARGUMENT, Switches
 from ocitool.dockerfile.lint.rule import LineRange, LintRule, LintWarning
-from ocitool.dockerfile.stages import StageRequest
+from ocitool.dockerfile.stages import StageGraph
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.instructions import Dockerfile
 from ocitool.errors import OcitoolError, UsageError
@@ -54,8 +54,7 @@ class Report:
 
 
 def lint(
-    file: Dockerfile,
-    wanted: Sequence[StageRequest],
+    graphs: Sequence[StageGraph],
     ignore: IgnoreRules,
     context: Files | None = None,
     *,
@@ -64,15 +63,15 @@ def lint(
     """Every check for every platform; what several platforms have in common is told once.
 
     With `context` the files of the build are looked at. `needed_only` leaves out what happens in stages that the
-    target does not need; without it a target does the same. Raises UsageError for switches that are none and for an
-    ARG before the first FROM that cannot be expanded, NotFound for an unknown target.
+    target does not need; without it a target does the same. Raises UsageError for switches that are none.
     """
-    switches = switches_of(file, wanted[0].arguments if wanted else {})
+    file = graphs[0].file
+    switches = switches_of(file, graphs[0].wanted.arguments)
     rules = [rule for rule in RULES if switches.takes(rule)]
     found: dict[tuple[int, int, str], LintWarning] = {}
     problem = None
-    for one in wanted:
-        scene = look(file, one, ignore, context, needed_only=needed_only or bool(one.target))
+    for one in graphs:
+        scene = look(one, ignore, context, needed_only=needed_only or bool(one.wanted.target))
         problem = problem or scene.problem
         for order, rule in enumerate(rules):
             for place, message in rule.find(scene):

@@ -11,7 +11,6 @@ from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule
 from ocitool.dockerfile.run.refuse import cloning, refusal
 from ocitool.dockerfile.run.suggest import NOTHING, draft
 from ocitool.dockerfile.sources import cloned_by
-from ocitool.dockerfile.stages import needed_stages
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.instructions import Copy, Stage
 from ocitool.dockerfile.syntax.lines import heredoc_name
@@ -33,7 +32,7 @@ def _ignored_source(scene: LintContext) -> Iterator[LintHit]:
 
 def _missing_source(scene: LintContext) -> Iterator[LintHit]:
     for stage, step, source in _local_sources(scene):
-        if scene.context is None or stage.number not in scene.needed or scene.ignore.ignores(_path(source)):
+        if scene.context is None or stage.number not in scene.graph.reached or scene.ignore.ignores(_path(source)):
             continue
         if not _is_there(scene, source):
             yield LineRange.of(step.line), f"the context has no {source}"
@@ -70,16 +69,16 @@ def _is_there(scene: LintContext, source: str) -> bool:
 
 
 def _process(scene: LintContext) -> Iterator[LintHit]:
-    tables = NOTHING if scene.problem else draft(scene.file, needed_stages(scene.file, scene.wanted), scene.wanted)
+    tables = NOTHING if scene.problem else draft(scene.graph)
     for stage, steps in scene.stages():
         for step in steps:
-            if stage.number not in scene.needed:
+            if stage.number not in scene.graph.reached:
                 continue
             if isinstance(step.instruction, instructions.Run):
-                one = refusal(stage, step.instruction, tables)
+                one = refusal(stage, step.traced.step, step.instruction, tables)
                 yield LineRange.of(step.instruction.line), "; ".join(one.messages)
             elif isinstance(step.instruction, Copy) and cloned_by(step.instruction):
-                yield LineRange.of(step.instruction.line), "; ".join(cloning(step.instruction).messages)
+                yield LineRange.of(step.instruction.line), "; ".join(cloning(step.traced.step).messages)
 
 
 RULES: Final = (

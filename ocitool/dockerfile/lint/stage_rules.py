@@ -48,7 +48,7 @@ def _reserved_name(scene: LintContext) -> Iterator[LintHit]:
 
 
 def _undefined_in_from(scene: LintContext) -> Iterator[LintHit]:
-    known = {*scene.scope, *(name for arg in scene.file.arguments for name, _ in arg.items)}
+    known = {*scene.graph.scope, *(name for arg in scene.file.arguments for name, _ in arg.items)}
     for stage in scene.file.stages:
         words = (stage.base.image, stage.base.platform or "")
         names = {name: None for word in words for name in _from_word(scene, word).names}
@@ -61,7 +61,7 @@ def _undefined_in_from(scene: LintContext) -> Iterator[LintHit]:
 
 def _invalid_default(scene: LintContext) -> Iterator[LintHit]:
     try:
-        scope = global_scope(scene.file, replace(scene.wanted, arguments={}))
+        scope = global_scope(scene.file, replace(scene.graph.wanted, arguments={}))
     except UsageError:
         return
     names = {stage.base.name for stage in scene.file.stages if stage.base.name}
@@ -79,7 +79,7 @@ def _invalid_default(scene: LintContext) -> Iterator[LintHit]:
 
 def _redundant_platform(scene: LintContext) -> Iterator[LintHit]:
     for base, expanded in _platforms(scene):
-        target = scene.scope.get("TARGETPLATFORM")
+        target = scene.graph.scope.get("TARGETPLATFORM")
         if expanded.names == ("TARGETPLATFORM",) and expanded.text == target:
             yield LineRange.of(base.line), f"--platform={base.platform} is what FROM does without it"
 
@@ -89,7 +89,7 @@ def _constant_platform(scene: LintContext) -> Iterator[LintHit]:
         if expanded.names:
             continue
         try:
-            platform = Platform.parse(expanded.text, scene.wanted.host)
+            platform = Platform.parse(expanded.text, scene.graph.wanted.host)
         except UsageError:
             continue
         if platform.os not in base.name and platform.architecture not in base.name:
@@ -104,7 +104,7 @@ def _platforms(scene: LintContext) -> Iterator[tuple[From, Expanded]]:
 
 def _from_word(scene: LintContext, word: str) -> Expanded:
     try:
-        return expand(word, scene.scope, escape=scene.file.escape)
+        return expand(word, scene.graph.scope, escape=scene.file.escape)
     except UsageError:
         return Expanded("")
 
@@ -124,10 +124,12 @@ def _only_one_counts(scene: LintContext) -> Iterator[LintHit]:
 
 def _unused(scene: LintContext) -> Iterator[LintHit]:
     stages = scene.file.stages
-    if scene.wanted.target or any("$" in stage.base.image for stage in stages):
+    if scene.graph.wanted.target or any("$" in stage.base.image for stage in stages):
         return  # who asks for one stage leaves others out, and a variable may lead to any of them
+    if any(one.is_open for one in scene.graph.needed):
+        return  # ONBUILD of an image that nobody looked into may lead to any of them too (K205)
     for stage in stages:
-        if stage.number not in scene.needed:
+        if stage.number not in scene.graph.reached:
             said = f"--target {stage.name} alone" if stage.base.name else "nothing"
             yield LineRange.of(stage.base.line), f"{said} leads to this stage, the last one does not need it"
 

@@ -110,7 +110,7 @@ def _port_mapping(scene: LintContext) -> Iterator[LintHit]:
 def _ports(scene: LintContext) -> Iterator[tuple[LineRange, str]]:
     for _, steps in scene.stages():
         for step in steps:
-            yield from ((LineRange.of(step.line), port) for port in step.ports)
+            yield from ((LineRange.of(step.line), port) for port in step.traced.ports)
 
 
 RULES: Final = (

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
-from ocitool.dockerfile.run.trace import RunLine, Walk, is_in, joined
-from ocitool.dockerfile.stages import ResolvedStage, StageRequest
-from ocitool.dockerfile.syntax.instructions import Dockerfile, Stage
+from ocitool.dockerfile.run.run_lines import RunLine, is_in, joined, run_lines
+from ocitool.dockerfile.stages import ResolvedStage, StageGraph
+from ocitool.dockerfile.syntax.instructions import Stage
 from ocitool.errors import NotFound, UsageError
 from ocitool.image.essentials import EXTRA_PLACES, extra_entries
 from ocitool.model.files import FileKind, clean
@@ -66,10 +66,20 @@ class StandIn:
 class Replacing:
     """A stage of a Dockerfile that ocitool.toml replaces, and where compiling happens."""
 
-    file: Dockerfile
-    stage: Stage
+    graph: StageGraph
+    resolved: ResolvedStage
     spec: StageSpec
     project: Project
+
+    @property
+    def stage(self) -> Stage:
+        """The stage."""
+        return self.resolved.stage
+
+    @property
+    def file(self) -> str:
+        """The Dockerfile for messages."""
+        return self.graph.file.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +91,15 @@ class _Found:
     source: str
 
 
-def stand_in(replacing: Replacing, needed: Sequence[ResolvedStage], wanted: StageRequest) -> StandIn:
+def stand_in(replacing: Replacing) -> StandIn:
     """What a replaced stage gets for one platform; starts nothing.
 
     Raises UsageError where neither ocitool.toml nor the RUN lines say what is compiled, Unsupported if a compiler
     is not there or cannot compile for the platform.
     """
-    spec, stage = replacing.spec, replacing.stage
-    walk = Walk(replacing.file, needed, wanted, replacing.project.source)
-    lines = walk.lines(stage)
+    spec, stage, platform = replacing.spec, replacing.stage, replacing.graph.wanted.platform
+    found_lines = run_lines(replacing.graph, replacing.resolved, replacing.project.source)
+    lines = found_lines.lines
     if not lines:
         raise UsageError(
             f"{spec.at}: stage {stage.name} has no RUN line to stand in for", hint="leave the table out"
@@ -100,15 +110,17 @@ def stand_in(replacing: Replacing, needed: Sequence[ResolvedStage], wanted: Stag
         return StandIn(spec, at, rules=rules)
     if spec.toolchain == "command":
         place = joined(lines[-1].workdir, spec.output)
-        return StandIn(spec, at, (Planned(_command(replacing, place, wanted.platform), place, stage.name),), rules)
+        return StandIn(spec, at, (Planned(_command(replacing, place, platform), place, stage.name),), rules)
     found = _compiles(replacing, lines)
-    jobs = tuple(_go_jobs(replacing, found, wanted.platform))
+    jobs = tuple(_go_jobs(replacing, found, platform))
     places = [job.place for job in jobs]
     twice = next((place for place in places if places.count(place) > 1), "")
     if twice:
         raise UsageError(f"{spec.at}: two programs would go to {twice}", hint="say package and output")
     folders = {one.build.folder for one in found}
-    unseen = tuple(number for number, place in walk.foreign if any(is_in(place, folder) for folder in folders))
+    unseen = tuple(
+        number for number, place in found_lines.foreign if any(is_in(place, folder) for folder in folders)
+    )
     return StandIn(spec, found[-1].line, jobs, rules, unseen)
 
 
@@ -132,7 +144,7 @@ def _compiles(replacing: Replacing, lines: Sequence[RunLine]) -> tuple[_Found, .
     )
     if not found and not spec.output:
         raise UsageError(
-            f"{replacing.file.file}:{lines[-1].run.line.number}: no go build in the RUN lines of stage"
+            f"{replacing.file}:{lines[-1].run.line.number}: no go build in the RUN lines of stage"
             f" {replacing.stage.name}, so nothing says where its program goes",
             hint=f'write output = "/PATH" into [stage.{spec.name}]; package = "./DIR" names the main package',
         )
@@ -149,7 +161,7 @@ def _compiles(replacing: Replacing, lines: Sequence[RunLine]) -> tuple[_Found, .
 def _complete(replacing: Replacing, one: _Found) -> _Found:
     """The compile with what ocitool.toml says in place of the line's words."""
     spec, build = replacing.spec, one.build
-    where = f"{replacing.file.file}:{one.line}"
+    where = f"{replacing.file}:{one.line}"
     missing = [key for key in _KEYS if key in build.unclear and key not in spec.said]
     if missing:
         guesses = dict(build.guesses)
@@ -178,7 +190,7 @@ def _go_jobs(replacing: Replacing, found: Sequence[_Found], platform: Platform) 
     number = 0
     for one in found:
         if one.build.system not in {"", platform.os}:
-            where = f"{replacing.file.file}:{one.line}"
+            where = f"{replacing.file}:{one.line}"
             raise UsageError(
                 f"{where}: this go build is for {one.build.system}, the image for {platform}",
                 hint=f'compile it before the build; [stage.{stage.name}] toolchain = "prebuilt" takes it in',

@@ -4,7 +4,7 @@
 lines are not; `standin` says what it gets in their place.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -13,8 +13,17 @@ from ocitool.dockerfile.resources import Process, Ran
 from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, deeds
 from ocitool.dockerfile.run.override_jobs import Replacing, StandIn, stand_in
 from ocitool.dockerfile.sources import cloned_by
-from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageBase, StageRequest, find_stage, named, runs
-from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Run, Stage
+from ocitool.dockerfile.stages import (
+    OriginKind,
+    ResolvedStage,
+    StageBase,
+    StageGraph,
+    Step,
+    find_stage,
+    named,
+    runs,
+)
+from ocitool.dockerfile.syntax.instructions import Dockerfile, Run, Stage
 from ocitool.errors import OcitoolError, Unsupported, UsageError
 from ocitool.model.files import FileKind, FileTree, ancestors, name_bytes
 from ocitool.model.platform import Platform
@@ -72,9 +81,9 @@ def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, S
     return found
 
 
-def roles(needed: Sequence[ResolvedStage], replaced: Mapping[int, StageSpec]) -> Roles:
+def roles(graph: StageGraph, replaced: Mapping[int, StageSpec]) -> Roles:
     """The role of each needed stage; the target comes last among them."""
-    by_number = {one.stage.number: one for one in needed}
+    needed = graph.needed
     built_upon: dict[int, set[int]] = {}
     taken_from: dict[int, set[int]] = {}
     for one in needed:
@@ -90,29 +99,27 @@ def roles(needed: Sequence[ResolvedStage], replaced: Mapping[int, StageSpec]) ->
         upon, taken = built_upon.get(number, set()), taken_from.get(number, set())
         if not apart.issuperset(upon):
             continue
-        if number in replaced or (upon and not taken) or _is_another_name(one, by_number, replaced):
+        if number in replaced or (upon and not taken) or _is_another_name(one, graph, replaced):
             apart.add(number)
         elif apart.issuperset(taken) and (_only_prepares(one) or all(_misses_nothing(n, replaced) for n in taken)):
             apart.add(number)
             idle.add(number)
-    kept = {number: spec for number, spec in replaced.items() if number in by_number}
+    kept = {number: spec for number, spec in replaced.items() if number in graph.reached}
     return Roles(kept, frozenset(apart), frozenset(idle))
 
 
 def _only_prepares(one: ResolvedStage) -> bool:
     """Whether the stage has RUN lines, and they leave nothing that an image needs."""
-    kinds = {deed.kind for _, run in runs((one,)) for deed in deeds(run)}
+    kinds = {deed.kind for *_, run in runs((one,)) for deed in deeds(run)}
     return kinds == {EffectKind.PREPARE}
 
 
-def _is_another_name(
-    one: ResolvedStage, by_number: Mapping[int, ResolvedStage], replaced: Mapping[int, StageSpec]
-) -> bool:
+def _is_another_name(one: ResolvedStage, graph: StageGraph, replaced: Mapping[int, StageSpec]) -> bool:
     """Whether the stage runs nothing itself and is built upon one that is replaced."""
-    below = one if replaced else None
-    while below is not None and below.stage.number not in replaced and not any(runs((below,))):
-        below = by_number.get(below.ground.stage) if below.ground.origin is OriginKind.STAGE else None
-    return below is not None and below.stage.number in replaced
+    for below in graph.below(one) if replaced else ():
+        if below.stage.number in replaced or any(runs((below,))):
+            return below.stage.number in replaced
+    return False
 
 
 def _misses_nothing(number: int, replaced: Mapping[int, StageSpec]) -> bool:
@@ -120,9 +127,9 @@ def _misses_nothing(number: int, replaced: Mapping[int, StageSpec]) -> bool:
     return number in replaced and replaced[number].toolchain != "go"
 
 
-def replaceable(needed: Sequence[ResolvedStage]) -> frozenset[int]:
+def replaceable(graph: StageGraph) -> frozenset[int]:
     """The stages that a table of ocitool.toml would set apart."""
-    return roles(needed, {one.stage.number: _ANY for one in needed}).apart
+    return roles(graph, dict.fromkeys(graph.reached, _ANY)).apart
 
 
 class Backed(FileTree[Entry]):
@@ -174,7 +181,7 @@ class Replacements:
 
     file: Dockerfile
     source: Path
-    needed: Mapping[Platform, Sequence[ResolvedStage]] = field(hash=False)
+    graphs: Mapping[Platform, StageGraph] = field(hash=False)
     roles: Mapping[Platform, Roles] = field(hash=False)
     stand_ins: Mapping[Platform, Mapping[int, StandIn]] = field(default_factory=dict, hash=False)
 
@@ -183,48 +190,44 @@ class Replacements:
         cls,
         file: Dockerfile,
         source: Path,
-        needed: Mapping[Platform, Sequence[ResolvedStage]],
+        graphs: Mapping[Platform, StageGraph],
         specs: Iterable[StageSpec],
     ) -> "Replacements":
         """Those that ocitool.toml asks for. Raises UsageError for a stage that the Dockerfile does not have."""
         replaced = replaced_stages(file, specs)
-        return cls(file, source, needed, {platform: roles(one, replaced) for platform, one in needed.items()})
+        return cls(file, source, graphs, {platform: roles(one, replaced) for platform, one in graphs.items()})
 
-    def left(self) -> tuple[tuple[Stage, Run], ...]:
+    def left(self) -> tuple[tuple[Stage, Step, Run], ...]:
         """The RUN lines that would have to be carried out, each once, in their order."""
         found = {
-            run.line.number: (stage, run)
-            for platform, one in self.needed.items()
-            for stage, run in runs(one)
+            (step.where, run): (stage, step, run)
+            for platform, graph in self.graphs.items()
+            for stage, step, run in runs(graph.needed)
             if not self.roles[platform].takes(stage, run)
         }
-        return tuple(found[number] for number in sorted(found))
+        return tuple(sorted(found.values(), key=lambda one: one[1].instruction.line.number))
 
-    def clones(self) -> tuple[Copy, ...]:
+    def clones(self) -> tuple[Step, ...]:
         """The ADDs of git repositories that would have to be carried out, each once, in their order."""
-        found = {
-            step.line.number: step
-            for platform, needed in self.needed.items()
-            for one in needed
+        found = dict.fromkeys(
+            step
+            for platform, graph in self.graphs.items()
+            for one in graph.needed
             if one.stage.number not in self.roles[platform].apart
-            for step in one.stage.body
-            if isinstance(step, Copy) and cloned_by(step)
-        }
-        return tuple(found[number] for number in sorted(found))
+            for step in one.steps
+            if cloned_by(step.instruction)
+        )
+        return tuple(sorted(found, key=lambda step: step.instruction.line.number))
 
-    def planned(
-        self, wanted: Mapping[Platform, StageRequest], work: Path, environ: Mapping[str, str]
-    ) -> "Replacements":
+    def planned(self, work: Path, environ: Mapping[str, str]) -> "Replacements":
         """The same with the compiles decided; their programs will stand below `work`. Raises as `stand_in` does."""
         project = Project(self.source, work, environ)
         found = {
             platform: {
-                number: stand_in(
-                    Replacing(self.file, self.file.stages[number], spec, project), needed, wanted[platform]
-                )
+                number: stand_in(Replacing(graph, graph.stages[number], spec, project))
                 for number, spec in self.roles[platform].replaced.items()
             }
-            for platform, needed in self.needed.items()
+            for platform, graph in self.graphs.items()
         }
         return replace(self, stand_ins=found)
 
@@ -273,10 +276,8 @@ class Replacements:
         """The files of a stage; of one that is apart those of its base as well, once they are asked for."""
         if not self.is_apart(stage, platform) or self.is_idle(stage, platform):
             return own
-        by_number = {one.stage.number: one for one in self.needed[platform]}
-        chain = [by_number[stage]]
-        while chain[-1].ground.origin is OriginKind.STAGE:
-            chain.append(by_number[chain[-1].ground.stage])
+        graph = self.graphs[platform]
+        chain = tuple(graph.below(graph.stages[stage]))
         ground = chain[-1].ground
 
         def base() -> Files:
@@ -288,11 +289,11 @@ class Replacements:
                 raise
 
         def refused(path: str) -> None:
-            for _, run in runs(chain):
+            for _, step, run in runs(chain):
                 if any(deed is MAKES_A_USER for deed in deeds(run)):
-                    place = f"{self.file.file}:{run.line.number}"
                     raise Unsupported(
-                        f"/{path} of stage {chain[0].stage.name} would lack the user of {place}, which is not run",
+                        f"/{path} of stage {chain[0].stage.name} would lack the user of {step.where}, which is not"
+                        " run",
                         ability="RUN",
                         hint=MAKES_A_USER.instead,
                     )

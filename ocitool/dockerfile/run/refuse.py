@@ -12,7 +12,8 @@ from ocitool.dockerfile.run.effects import MAKES_A_USER, Effect, EffectKind, act
 from ocitool.dockerfile.run.run_context import Around
 from ocitool.dockerfile.run.suggest import NOTHING, SuggestedTables, Table
 from ocitool.dockerfile.sources import INSTEAD_OF_GIT, cloned_by
-from ocitool.dockerfile.syntax.instructions import Copy, Run, Stage
+from ocitool.dockerfile.stages import Step
+from ocitool.dockerfile.syntax.instructions import Run, Stage
 from ocitool.errors import Unsupported
 
 _COMPILES: Final = "in ocitool.toml compiles the program for every platform in its place"
@@ -23,6 +24,7 @@ class Refusal:
     """One line that cannot be carried out: what it is, and each thing it does with what to write instead."""
 
     number: int
+    where: str
     words: str
     ways: tuple[tuple[str, str], ...]
 
@@ -33,7 +35,7 @@ class Refusal:
         return (f"{self.words}: {first}", *(f"it also {other}" for other in others))
 
 
-def refusal(stage: Stage, run: Run, tables: SuggestedTables = NOTHING) -> Refusal:
+def refusal(stage: Stage, step: Step, run: Run, tables: SuggestedTables = NOTHING) -> Refusal:
     """What a RUN does and what can be done instead; `tables` are those that ocitool.toml could have."""
     words = " ".join(" ".join(run.words).split())
     shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
@@ -47,7 +49,7 @@ def refusal(stage: Stage, run: Run, tables: SuggestedTables = NOTHING) -> Refusa
         ways = {deed.does: _in_place(deed, stage) for deed in done}
     else:
         ways = {deed.does: deed.instead for deed in done}
-    return Refusal(run.line.number, shown, tuple(ways.items()))
+    return Refusal(run.line.number, step.where, shown, tuple(ways.items()))
 
 
 def _in_place(deed: Effect, stage: Stage) -> str:
@@ -68,22 +70,23 @@ def _beside(deed: Effect, table: Table, *, is_own: bool) -> str:
     return f"{table.brief} leaves the line out"
 
 
-def cloning(one: Copy) -> Refusal:
+def cloning(step: Step) -> Refusal:
     """What ADD of a git repository does and what can be done instead."""
-    return Refusal(one.line.number, f"ADD {cloned_by(one)}", (("clones a git repository", INSTEAD_OF_GIT),))
+    one = step.instruction
+    ways = (("clones a git repository", INSTEAD_OF_GIT),)
+    return Refusal(one.line.number, step.where, f"ADD {cloned_by(one)}", ways)
 
 
 def refuse(
-    file: str,
-    found: Iterable[tuple[Stage, Run]],
+    found: Iterable[tuple[Stage, Step, Run]],
     tables: SuggestedTables = NOTHING,
-    clones: Iterable[Copy] = (),
+    clones: Iterable[Step] = (),
 ) -> None:
     """Raise Unsupported if there is any; its notes name every line, what it does and the way out.
 
     `tables` are those that ocitool.toml could have, `clones` are ADDs of git repositories.
     """
-    refusals = [refusal(stage, run, tables) for stage, run in found]
+    refusals = [refusal(stage, step, run, tables) for stage, step, run in found]
     is_run, count = bool(refusals), len(refusals)
     refusals = sorted([*refusals, *map(cloning, clones)], key=lambda one: one.number)
     if not refusals:
@@ -91,7 +94,7 @@ def refuse(
     ways = [way for one in refusals for _, way in one.ways]
     what = "RUN needs a process in the image, and nothing is run here"
     error = Unsupported(
-        f"{file}:{refusals[0].number}: {what if is_run else 'ADD needs git, and nothing is cloned here'}"
+        f"{refusals[0].where}: {what if is_run else 'ADD needs git, and nothing is cloned here'}"
         + (f" ({count} such lines)" if count > 1 else ""),
         ability="RUN" if is_run else "ADD of a git repository",
         hint=ways[0] if len(ways) == 1 else "each line above has its way out",
@@ -99,5 +102,5 @@ def refuse(
     )
     for one in refusals:
         for message in one.messages:
-            error.add_note(f"{file}:{one.number}: {message}")
+            error.add_note(f"{one.where}: {message}")
     raise error

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from ocitool.dockerfile.run.run_lines import is_in
 from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_computed, plain
-from ocitool.dockerfile.run.trace import is_in
 from ocitool.dockerfile.sources import is_web
 from ocitool.dockerfile.syntax.instructions import Copy, Instruction, Run, Stage, User, Workdir
 from ocitool.dockerfile.syntax.lines import heredoc_name

@@ -7,7 +7,7 @@ somewhere, and the table says from where it could. Nothing is read but the names
 import json
 import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,11 +15,10 @@ from typing import Final
 from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, deeds
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
 from ocitool.dockerfile.run.overrides import replaceable
-from ocitool.dockerfile.run.trace import RunLine, Walk, is_in
-from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageRequest, runs
-from ocitool.dockerfile.syntax.expand import expand
-from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Run
-from ocitool.errors import UsageError
+from ocitool.dockerfile.run.run_lines import RunLine, is_in, run_lines
+from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, runs
+from ocitool.dockerfile.syntax.instructions import Copy, Run
+from ocitool.dockerfile.trace import Trace, is_of_go
 from ocitool.project.toml import key_text
 
 _EXTRAS: Final = (
@@ -89,24 +88,18 @@ class SuggestedTables:
 NOTHING: Final = SuggestedTables()
 
 
-def draft(
-    file: Dockerfile,
-    needed: Sequence[ResolvedStage],
-    wanted: StageRequest,
-    source: Path | None = None,
-    left: Collection[int] | None = None,
-) -> SuggestedTables:
+def draft(graph: StageGraph, source: Path | None = None, left: Collection[int] | None = None) -> SuggestedTables:
     """The tables that would stand in for the stages with RUN lines which only give files to others.
 
     `source` is the context, None if it is not known. `left` are the numbers of the lines that nothing replaces yet;
     None means all.
     """
-    if not any(runs(needed)):
+    if not any(runs(graph.needed)):
         return NOTHING
-    drafter = _Drafter(file, needed, wanted, source or _NOWHERE)
+    drafter = _Drafter(graph, source or _NOWHERE)
     tables = {}
-    for one in needed:
-        lines = [run for _, run in runs((one,)) if left is None or run.line.number in left]
+    for one in graph.needed:
+        lines = [run for *_, run in runs((one,)) if left is None or run.line.number in left]
         if lines and one.stage.number in drafter.given:
             tables[one.stage.number] = drafter.table(one)
         elif one.stage.number not in drafter.apart and any(map(_compiles_alone, lines)):
@@ -117,45 +110,38 @@ def draft(
 class _Drafter:
     """One Dockerfile for one platform, and who takes what from whom."""
 
-    def __init__(
-        self, file: Dockerfile, needed: Sequence[ResolvedStage], wanted: StageRequest, source: Path
-    ) -> None:
-        self._file, self._needed, self._wanted, self._source = file, needed, wanted, source
-        self._by_number = {one.stage.number: one for one in needed}
-        self.apart = replaceable(needed)
+    def __init__(self, graph: StageGraph, source: Path) -> None:
+        self._graph, self._needed, self._source = graph, graph.needed, source
+        self._trace = Trace(graph)
+        self.apart = replaceable(graph)
         self._kinds = {
-            one.stage.number: {deed.kind for _, run in runs((one,)) for deed in deeds(run)} for one in needed
+            one.stage.number: {deed.kind for *_, run in runs((one,)) for deed in deeds(run)} for one in self._needed
         }
         self._is_compiled = {number for number, kinds in self._kinds.items() if EffectKind.GO in kinds}
         self.given: dict[int, list[str]] = {}
-        for one in reversed(needed):
+        for one in reversed(self._needed):
             if one.stage.number not in self.apart or one.stage.number in self._is_compiled:
                 self._take(one)
 
     def _take(self, taker: ResolvedStage) -> None:
         """Note what a stage that is made as it is written, or whose compiler needs it, copies from others."""
-        walk = Walk(self._file, self._needed, self._wanted, self._source)
-        walk.lines(taker.stage)
-        for step in taker.stage.body:
+        for traced, _ in self._trace.follow(taker):
+            step = traced.instruction
             ground = taker.sources.get(step.source_stage) if isinstance(step, Copy) else None
             if not isinstance(step, Copy) or ground is None or ground.origin is not OriginKind.STAGE:
                 continue
             number = self._made_in(ground.stage)
             if number is None or (taker.stage.number in self.apart and self._kinds[number] == {EffectKind.PREPARE}):
                 continue
-            for word in step.sources:
-                try:
-                    path = expand(word, walk.variables, escape=self._file.escape).text
-                except UsageError:
-                    path = word
-                self.given.setdefault(number, []).append(posixpath.normpath(f"/{path.lstrip('/')}"))
+            paths = (traced.text(word) for word in step.sources)
+            self.given.setdefault(number, []).extend(posixpath.normpath(f"/{path.lstrip('/')}") for path in paths)
 
     def _made_in(self, number: int) -> int | None:
         """The stage with RUN lines that a stage apart is or is built upon."""
         while number in self.apart:
-            if any(runs((self._by_number[number],))):
+            if any(runs((self._graph.stages[number],))):
                 return number
-            ground = self._by_number[number].ground
+            ground = self._graph.stages[number].ground
             if ground.origin is not OriginKind.STAGE:
                 return None
             number = ground.stage
@@ -170,16 +156,15 @@ class _Drafter:
             if number not in found and number in users:
                 found[number] = found[users[number]]
             if number in found and number in self.apart:
-                for ground in (one.ground, *one.sources.values()):
-                    users |= {ground.stage: number} if ground.origin is OriginKind.STAGE else {}
+                users |= dict.fromkeys(one.uses, number)
         return {number: table for number, table in found.items() if number in self.apart}
 
     def table(self, one: ResolvedStage) -> Table:
         """The table of a stage."""
-        walk = Walk(self._file, self._needed, self._wanted, self._source)
-        lines = walk.lines(one.stage)
+        lines = run_lines(self._graph, one, self._source).lines
         kinds, name = self._kinds[one.stage.number], one.stage.name
-        chain = [run for _, run in runs(self._chain(one))]
+        below = tuple(self._graph.below(one))
+        chain = [run for *_, run in runs(below)]
         extras, paths = [], []
         for path in dict.fromkeys(self.given[one.stage.number]):
             word = _extra(path, chain)
@@ -196,7 +181,7 @@ class _Drafter:
         made = [path for path in paths if path in _around(lines) or not self._is_brought(path, lines)]
         paths = made or paths
         if EffectKind.COMPILE in kinds and len(paths) == 1 and not self._is_folder(paths[0]):
-            if walk.is_of_go:
+            if is_of_go(below[-1].ground.name):
                 return Table(name, "go", (f"output = {json.dumps(paths[0])}", *last), EffectKind.COMPILE)
             return Table(name, "command", (_COMPILER, f"output = {json.dumps(_named(paths[0]))}", *last))
         differs = EffectKind.COMPILE in kinds or any(_FOR_ONE.search(_text(run)) for run in chain)
@@ -204,8 +189,7 @@ class _Drafter:
 
     def in_place(self, one: ResolvedStage) -> Table:
         """The table of a stage that the image is built upon: it stands in for the compiles alone."""
-        lines = Walk(self._file, self._needed, self._wanted, self._source).lines(one.stage)
-        return Table(one.stage.name, "go", tuple(_go_lines(lines)[0]))
+        return Table(one.stage.name, "go", tuple(_go_lines(run_lines(self._graph, one, self._source).lines)[0]))
 
     def images(self) -> dict[int, str]:
         """The image that each stage stands on in the end; empty if it is none."""
@@ -218,15 +202,9 @@ class _Drafter:
                 found[one.stage.number] = ground.name if ground.origin is OriginKind.IMAGE else ""
         return found
 
-    def _chain(self, one: ResolvedStage) -> Iterator[ResolvedStage]:
-        yield one
-        while one.ground.origin is OriginKind.STAGE:
-            one = self._by_number[one.ground.stage]
-            yield one
-
     def _is_folder(self, path: str) -> bool:
         """Whether something in the Dockerfile names a path below this one."""
-        return any(f"{path}/" in line.rest for line in self._file.lines)
+        return any(f"{path}/" in line.rest for line in self._graph.file.lines)
 
     def _is_brought(self, path: str, lines: Sequence[RunLine]) -> bool:
         """Whether a COPY of the stage brings it from the context, where it is."""

@@ -67,7 +67,7 @@ def parse(data: bytes, file: str = "Dockerfile") -> Dockerfile:
 
 def parse_trigger(text: str, where: str, escape: str = "\\") -> Instruction:
     """The instruction that an ONBUILD kept; `where` is what messages call its place. Raises UsageError."""
-    lines = read_text(text.encode(), where).lines
+    lines = read_text(text.encode("utf-8", "surrogatepass"), where).lines
     if len(lines) != 1 or lines[0].name in _NOT_TRIGGERED:
         raise UsageError(f"{where}: not an instruction that ONBUILD can keep: {text[:200]!r}")
     return Parser(where, escape).instruction(lines[0])

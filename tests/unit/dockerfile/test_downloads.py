@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.dockerfile.downloads import certain
-from ocitool.dockerfile.stages import StageRequest, needed_stages
+from ocitool.dockerfile.stages import StageGraph, StageRequest
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
@@ -14,7 +14,7 @@ SUM = f"sha256:{'a' * 64}"
 
 def wishes(text, **arguments):
     file, wanted = parse(text.encode(), "D"), StageRequest(ARM, ARM, arguments=arguments)
-    return certain(file, needed_stages(file, wanted), wanted)
+    return certain(StageGraph.of(file, wanted))
 
 
 def urls(text, **arguments):
@@ -56,5 +56,9 @@ def test_checksums_belong_to_it():
     )
 
 
-def test_what_stands_on_a_stage_waits_for_its_variables():
-    assert ["https://h/1"] == urls("FROM a AS b\nADD https://h/1 /\nFROM b\nADD https://h/2 /\n")
+def test_what_stands_on_a_stage_sees_its_variables():
+    text = (
+        "FROM a AS b\nENV V=1 W=$OF_THE_BASE\nADD https://h/1 /\nFROM b\nADD https://h/2/$V /\nADD https://h/$W /\n"
+    )
+
+    assert ["https://h/1", "https://h/2/1"] == urls(text)

@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.dockerfile.lint.engine import lint
 from ocitool.dockerfile.run.overrides import replaceable
-from ocitool.dockerfile.stages import StageRequest, needed_stages
+from ocitool.dockerfile.stages import StageGraph, StageRequest
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.parse import parse
@@ -56,9 +56,11 @@ def copying_from_each_other(number: int):
 
 @pytest.mark.parametrize("make", [upon_each_other, copying_from_each_other])
 def test_many_stages(make):
-    assert growth(lambda file: needed_stages(file, WANTED), make, 100) < 2.5
-    assert growth(lambda file: replaceable(needed_stages(file, WANTED)), make, 100) < 2.5
-    assert growth(lambda file: lint(file, (WANTED,), IgnoreRules(), needed_only=True), make, 100) < 2.5
+    assert growth(lambda file: StageGraph.of(file, WANTED).needed, make, 100) < 2.5
+    assert growth(lambda file: replaceable(StageGraph.of(file, WANTED)), make, 100) < 2.5
+    assert (
+        growth(lambda file: lint((StageGraph.of(file, WANTED),), IgnoreRules(), needed_only=True), make, 100) < 2.5
+    )
 
 
 def layers(number: int) -> list[list[Entry]]:

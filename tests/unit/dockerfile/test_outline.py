@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.dockerfile.outline import outline, targets, targets_text
-from ocitool.dockerfile.stages import StageRequest
+from ocitool.dockerfile.stages import StageGraph, StageRequest
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import NotFound
 from ocitool.model.platform import Platform
@@ -14,7 +14,7 @@ FILE = parse(OFFERS.encode(), "D")
 
 
 def told(target="", **arguments):
-    return outline(FILE, StageRequest(HOST, HOST, target, arguments))
+    return outline(StageGraph.of(FILE, StageRequest(HOST, HOST, target, arguments)))
 
 
 def args(*words, **arguments):
@@ -70,7 +70,7 @@ def test_text_and_fields():
 
 
 def test_nothing_is_told_of_a_file_that_takes_nothing():
-    assert "" == outline(parse(b"FROM scratch\n", "D"), StageRequest(HOST, HOST)).text
+    assert "" == outline(StageGraph.of(parse(b"FROM scratch\n", "D"), StageRequest(HOST, HOST))).text
 
 
 def test_an_unknown_target():
@@ -82,4 +82,6 @@ def test_a_long_row_of_arguments_is_followed_to_its_start():
     row = "".join(f"ARG A{n}=$A{n - 1}\n" for n in range(1, 2000))
     file = parse(f"ARG A0=scratch\n{row}FROM $A1999\n".encode(), "D")
 
-    assert ["A0", "A1", "A2"] == [one.name for one in outline(file, StageRequest(HOST, HOST)).args[:3]]
+    assert ["A0", "A1", "A2"] == [
+        one.name for one in outline(StageGraph.of(file, StageRequest(HOST, HOST))).args[:3]
+    ]

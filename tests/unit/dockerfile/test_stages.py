@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.dockerfile.stages import OriginKind, StageRequest, context_name, needed_stages
+from ocitool.dockerfile.stages import OriginKind, StageGraph, StageRequest, context_name
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.platform import Platform
@@ -13,7 +13,7 @@ AMD64 = Platform("linux", "amd64")
 
 
 def needed(text: str, platform: Platform = ARM64, **more: object):
-    return needed_stages(parse(text.encode(), "D"), StageRequest(platform, AMD64, **more))
+    return StageGraph.of(parse(text.encode(), "D"), StageRequest(platform, AMD64, **more)).checked().needed
 
 
 def test_global_arguments_are_seen_by_from():
@@ -152,7 +152,7 @@ def test_a_context_stands_in_for_the_stage_of_its_name():
     assert [1, 2] == [one.stage.number for one in copied]
     assert {"BUILD": "build", "0": "build"} == {word: ground.name for word, ground in copied[0].sources.items()}
     assert [(OriginKind.CONTEXT, "build")] == [(one.ground.origin, one.ground.name) for one in base]
-    assert [(OriginKind.CONTEXT, ())] == [(one.ground.origin, one.stage.body) for one in itself]
+    assert [(OriginKind.CONTEXT, ())] == [(one.ground.origin, one.steps) for one in itself]
 
 
 @pytest.mark.parametrize(

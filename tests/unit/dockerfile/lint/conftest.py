@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.dockerfile.lint.engine import lint
-from ocitool.dockerfile.stages import StageRequest
+from ocitool.dockerfile.stages import StageGraph, StageRequest
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.files import FileKind
@@ -28,7 +28,8 @@ def report(text, *, ignore="secret.txt\n", context=FILES, platforms=(AMD64,), ne
     """The report on a Dockerfile for these platforms."""
     asked = [StageRequest(platform, AMD64, **wanted) for platform in platforms]
     file = parse(text.encode(), "D")
-    return lint(file, asked, IgnoreRules.parse(ignore), context, needed_only=needed_only)
+    graphs = [StageGraph.of(file, one) for one in asked]
+    return lint(graphs, IgnoreRules.parse(ignore), context, needed_only=needed_only)
 
 
 @pytest.fixture

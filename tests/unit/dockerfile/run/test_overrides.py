@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.dockerfile.run.overrides import Backed, replaceable, replaced_stages, roles
-from ocitool.dockerfile.stages import StageRequest, needed_stages, runs
+from ocitool.dockerfile.stages import StageGraph, StageRequest, runs
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.files import FileKind
@@ -17,7 +17,7 @@ HOST = Platform("linux", "amd64")
 
 def needed(text):
     file = parse(text.encode(), "D")
-    return file, needed_stages(file, StageRequest(HOST, HOST))
+    return file, StageGraph.of(file, StageRequest(HOST, HOST))
 
 
 def role(text, *names):
@@ -79,7 +79,7 @@ def test_what_the_image_is_built_upon_does_not():
 )
 def test_only_lines_that_do_nothing_but_build_are_taken_from_an_image(run, is_taken):
     stages, one = role(f"FROM a\nRUN {run}\n", "0")
-    ((stage, line),) = runs(stages)
+    ((stage, _, line),) = runs(stages.needed)
 
     assert is_taken == one.takes(stage, line)
 
@@ -87,7 +87,7 @@ def test_only_lines_that_do_nothing_but_build_are_taken_from_an_image(run, is_ta
 def test_every_line_of_a_stage_apart_is_taken():
     stages, one = role("FROM a AS b\nRUN apk add x\nFROM c\nCOPY --from=b /x /\nRUN z\n", "b")
 
-    assert [True, False] == [one.takes(*pair) for pair in runs(stages)]
+    assert [True, False] == [one.takes(stage, run) for stage, _, run in runs(stages.needed)]
 
 
 def test_the_last_stage_of_a_name_is_meant_and_names_beat_numbers():

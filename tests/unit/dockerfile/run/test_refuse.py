@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.run.suggest import draft
-from ocitool.dockerfile.stages import StageRequest, needed_stages, runs
+from ocitool.dockerfile.stages import StageGraph, StageRequest, runs
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
@@ -14,9 +14,9 @@ HOST = Platform("linux", "amd64")
 
 def refused(text: str) -> Unsupported:
     file, wanted = parse(text.encode(), "D"), StageRequest(HOST, HOST)
-    needed = needed_stages(file, wanted)
+    graph = StageGraph.of(file, wanted)
     with pytest.raises(Unsupported) as raised:
-        refuse("D", runs(needed), draft(file, needed, wanted))
+        refuse(runs(graph.needed), draft(graph))
     return raised.value
 
 
@@ -77,7 +77,7 @@ def test_what_the_image_is_built_upon_is_not_set_apart():
 def test_a_stage_that_nothing_uses_may_run_what_it_likes():
     file = parse(b"FROM a\nRUN x\nFROM b\n")
 
-    assert refuse("D", runs(needed_stages(file, StageRequest(HOST, HOST)))) is None
+    assert refuse(runs(StageGraph.of(file, StageRequest(HOST, HOST)).needed)) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from ocitool.dockerfile.run.suggest import draft
-from ocitool.dockerfile.stages import StageRequest, needed_stages
+from ocitool.dockerfile.stages import StageGraph, StageRequest
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
 
@@ -14,7 +14,7 @@ HOST = Platform("linux", "amd64")
 
 def drafted(text, source=None, left=None):
     file, wanted = parse(text.encode(), "D"), StageRequest(HOST, HOST)
-    return draft(file, needed_stages(file, wanted), wanted, source, left)
+    return draft(StageGraph.of(file, wanted), source, left)
 
 
 def tables(text, source=None):

@@ -1,0 +1,93 @@
+"""The images that a Dockerfile names, each opened once for all platforms and stages of a build.
+
+A named context may be one: `docker-image://REF`, `oci-layout://DIR`, or any place that ocitool reads.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ocitool.dockerfile.stages import ImageStart, StageBase
+from ocitool.errors import Unsupported
+from ocitool.image.base import BaseImage, FoundBase, check_fits, open_base
+from ocitool.store.locate import SCHEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ocitool.model.platform import Platform
+    from ocitool.workspace import Workspace
+
+_PREFIXES: Final = {"docker-image://": "", "oci-layout://": "oci:"}
+_LIKE_A_PATH: Final = re.compile(r"[./~]")
+_LIKE_A_REFERENCE: Final = re.compile(r"[^/]*[.:][^/]*/.+|localhost/.+|[^/].*[:@][^/]+")
+
+
+def locator_of(place: str) -> str:
+    """The locator of the image that the place of a named context is; empty for a folder and for a URL.
+
+    A word that could be either is the folder, if it is there.
+    """
+    for prefix, scheme in _PREFIXES.items():
+        if place.startswith(prefix):
+            return scheme + place.removeprefix(prefix)
+    if place.partition(":")[0] in SCHEMES and ":" in place:
+        return place
+    if "://" in place or place.endswith(".git") or _LIKE_A_PATH.match(place) or Path(place).is_dir():
+        return ""
+    return place if _LIKE_A_REFERENCE.fullmatch(place) else ""
+
+
+class BaseImages:
+    """The images that FROM and --from name; `places` are those of named contexts."""
+
+    def __init__(self, places: "Mapping[str, str]", around: "Workspace", *, allow_foreign: bool = False) -> None:
+        self._places = places
+        self._around = around
+        self._allow_foreign = allow_foreign
+        self._found: dict[str, FoundBase] = {}
+        self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
+
+    def base(self, ground: StageBase) -> FoundBase:
+        """What FROM or --from names, or a named context that is an image: read once for all platforms."""
+        if ground.name not in self._found:
+            place = self._places.get(ground.name)
+            locator = ground.name if place is None else locator_of(place)
+            if not locator:
+                raise Unsupported(
+                    f"context {ground.name} is a folder, and no stage can be built upon one",
+                    ability="FROM folder",
+                    hint="write FROM scratch and COPY --from it",
+                )
+            store, found = self._around.opener.open(locator)
+            self._found[ground.name] = open_base(store, found)
+        return self._found[ground.name]
+
+    def image(self, ground: StageBase, *, is_copied: bool = False) -> BaseImage:
+        """The image of a ground for its platform.
+
+        One of another platform is refused as a base; where files are only copied from it, it is told: they may
+        be data, and programs among them are looked at like all others.
+        """
+        key = (ground.name, ground.platform, is_copied)
+        if key not in self._images:
+            platform = ground.platform or self._around.host
+            self._images[key] = self.base(ground).image(
+                platform,
+                self._around.listener,
+                allow_foreign=self._allow_foreign or is_copied,
+                role="image" if is_copied else "base",
+            )
+        return self._images[key]
+
+    def ground(self, ground: StageBase, platform: "Platform") -> BaseImage:
+        """The image that what is built for a platform stands on. Raises WrongPlatform for one that does not fit."""
+        image = self.image(ground)
+        if ground.is_explicit:
+            check_fits(image, platform, self._around.listener, allow_foreign=self._allow_foreign)
+        return image
+
+    def start(self, ground: StageBase) -> ImageStart | None:
+        """What an image hands to a stage that is built upon it."""
+        image = self.image(ground)
+        return ImageStart.of(image.label, image.config.settings)

@@ -1,0 +1,128 @@
+"""The world around a Dockerfile as one build looks into it: contexts, images, downloads, what stands in for RUN."""
+
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocitool.dockerfile.base_images import BaseImages, locator_of
+from ocitool.dockerfile.context import Alone, Context
+from ocitool.dockerfile.downloads import Downloads, certain
+from ocitool.dockerfile.request import DockerfileOptions
+from ocitool.dockerfile.resources import Process, Ran
+from ocitool.dockerfile.run.overrides import Replacements
+from ocitool.dockerfile.spool import LayerContent, Spool
+from ocitool.dockerfile.stages import OriginKind, StageBase
+from ocitool.dockerfile.syntax.ignore import IgnoreRules
+from ocitool.errors import Unsupported
+from ocitool.image.base import BaseImage
+from ocitool.model.digest import Digest
+from ocitool.model.platform import Platform
+from ocitool.pack.entries import Content, Entry
+from ocitool.rootfs.files import Files, Imaged, Layered
+from ocitool.rootfs.tree import Node, read_tree
+
+if TYPE_CHECKING:
+    from ocitool.workspace import Workspace
+
+
+def main_context(
+    source: Path, options: DockerfileOptions, rules: IgnoreRules, *, allow_sparse: bool = False
+) -> Files:
+    """The files that COPY takes: those of the folder, or those that were sent in its place."""
+    if options.sent is not None:
+        return Layered(options.sent.files) if options.sent.files else Alone()
+    return Context(source, rules, allow_sparse=allow_sparse)
+
+
+class Reached:
+    """Everything outside the Dockerfile that one build looks into, each thing opened once."""
+
+    def __init__(
+        self,
+        main: Files,
+        places: Mapping[str, str],
+        replacements: Replacements,
+        images: BaseImages,
+        around: "Workspace",
+        *,
+        spool: Path,
+        allow_sparse: bool = False,
+        use_cache: bool = True,
+    ) -> None:
+        self._places = places
+        self._replacements = replacements
+        self._images = images
+        self._around = around
+        self._allow_sparse = allow_sparse
+        self._files: dict[str, Files] = {}
+        self._contexts: dict[str, Files] = {"": main}
+        self.spool = Spool(spool, around.scope)
+        each = map(certain, replacements.graphs.values())
+        self._downloads = Downloads(around, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
+        self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
+
+    def image(self, ground: StageBase, *, is_copied: bool = False) -> BaseImage:
+        """The image of a ground for its platform."""
+        return self._images.image(ground, is_copied=is_copied)
+
+    def image_files(self, image: BaseImage) -> Files:
+        """The merged tree of an image."""
+        digest = str(image.manifest.document.digest)
+        if digest not in self._files:
+            tree = read_tree(image.store, image.manifest, self._around.machine.memo, scope=self._around.scope)
+
+            def content_of(_path: str, node: Node) -> Content:
+                layer = image.manifest.layers[node.layer]
+                return LayerContent(self.spool, image.store, layer, node.offset, node.size)
+
+            self._files[digest] = Imaged(tree, content_of)
+        return self._files[digest]
+
+    def context(self, name: str, platform: Platform | None = None) -> Files:
+        """The files of a context; the ignore rules are for the main one. An image is that of the platform."""
+        place = self._places.get(name, "")
+        if name and locator_of(place):
+            ground = StageBase(OriginKind.CONTEXT, name, platform=platform)
+            return self.image_files(self.image(ground, is_copied=True))
+        if "://" in place or place.endswith(".git"):
+            raise Unsupported(
+                f"context {name}={place} is not on this machine",
+                ability=place,
+                hint="fetch it, and name the folder",
+            )
+        if name not in self._contexts:
+            self._contexts[name] = Context(Path(place), allow_sparse=self._allow_sparse)
+        return self._contexts[name]
+
+    def download(self, url: str, checksum: Digest | None) -> Entry:
+        """The file at a URL, downloaded once for all platforms."""
+        return self._downloads.entry(url, checksum)
+
+    def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """The entries, or the equal ones of another platform."""
+        return self._shared.setdefault(entries, entries)
+
+    def unpack(self, content: Content) -> tuple[Entry, ...] | None:
+        """The entries of an archive; None if the file is none."""
+        return self.spool.unpack(content)
+
+    def is_apart(self, stage: int, platform: Platform) -> bool:
+        """Whether the base of a stage is looked at only for a file that nothing else gives."""
+        return self._replacements.is_apart(stage, platform)
+
+    def is_idle(self, stage: int, platform: Platform) -> bool:
+        """Whether a stage only prepares what a replaced one would do."""
+        return self._replacements.is_idle(stage, platform)
+
+    def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
+        """The files of a stage; of one that is apart its base's as well, once they are asked for."""
+        return self._replacements.whole(stage, platform, own, lambda ground: self.image_files(self.image(ground)))
+
+    def gives(self, stage: int, platform: Platform) -> str:
+        """What a stage that is made without its RUN lines has to offer."""
+        return self._replacements.gives(stage, platform)
+
+    def ran(self, process: Process) -> Ran | None:
+        """What stands in for a RUN; None for a line that nobody takes."""
+        return self._replacements.ran(process)

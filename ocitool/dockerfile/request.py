@@ -1,0 +1,40 @@
+"""A build's request for a Dockerfile: which one, its target, its arguments and named contexts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocitool.dockerfile.remote_context import Sent
+from ocitool.dockerfile.stages import context_name
+from ocitool.model.platform import Platform
+from ocitool.project.values import StageSpec
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileOptions:
+    """What is said about a Dockerfile; `sent` is what came in place of a folder, with or without files beside it.
+
+    `text` is the Dockerfile of a folder where it came from standard input.
+    """
+
+    file: Path | None = None
+    text: bytes | None = None
+    sent: Sent | None = None
+    target: str = ""
+    arguments: tuple[tuple[str, str], ...] = ()
+    contexts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The contexts by the names they go by; of two for one name the later. Raises UsageError."""
+        return {context_name(name): place for name, place in self.contexts}
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileRequest:
+    """What is asked of the Dockerfile of a folder; `stages` are those that are made without their RUN lines."""
+
+    source: Path
+    options: DockerfileOptions
+    platforms: tuple[Platform, ...]
+    host: Platform
+    stages: tuple[StageSpec, ...] = ()
