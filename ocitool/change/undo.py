@@ -99,13 +99,13 @@ def plan_return(
 
 
 def settle_undo(record: Record, journal: Journal) -> None:
-    """Note that a change was taken back, so that the next undo goes one further."""
-    for later in journal.changes(record.target, record.tag):
-        if later.number <= record.number:
-            break
-        if later.undoes == record.number:
-            journal.forget(later)
-    journal.forget(record)
+    """Note that a change was taken back, so that the next undo goes one further.
+
+    The change is forgotten before what took it back: who dies between the two leaves a note that is passed over.
+    """
+    later = [one for one in journal.changes(record.target, record.tag) if one.undoes == record.number]
+    for one in (record, *later):
+        journal.forget(one)
 
 
 def _story(record: Record, journal: Journal, now: Digest | None) -> str:

@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 
 from ocitool.cli import main
@@ -19,13 +19,18 @@ _PROCESSES.set_forkserver_preload(
 
 def begin(*argv: object, variables: Mapping[str, str]) -> BaseProcess:
     """A process that runs the command line with these variables, and says nothing."""
-    process = _PROCESSES.Process(target=_alone, args=([str(word) for word in argv], dict(variables)))
+    return begin_call(main, [str(word) for word in argv], variables=variables)
+
+
+def begin_call(function: Callable[..., object], *arguments: object, variables: Mapping[str, str]) -> BaseProcess:
+    """A process that calls a function of a module with these variables, and says nothing; what it returns is the code."""
+    process = _PROCESSES.Process(target=_alone, args=(function, arguments, dict(variables)))
     process.start()
     return process
 
 
-def _alone(argv: list[str], variables: Mapping[str, str]) -> None:
+def _alone(function: Callable[..., object], arguments: tuple[object, ...], variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
     with open(os.devnull, "w") as nowhere:
         sys.stdout = sys.stderr = nowhere
-        sys.exit(main(argv))
+        sys.exit(function(*arguments))

@@ -1,0 +1,142 @@
+"""The table of everything that writes a tag: each command, and what programs call.
+
+Whoever adds a command or a method that writes a tag adds a line to WRITES: tests then hold that it can be taken back,
+also when the registry lost the tag, and that being killed in its middle leaves the old tag or the new one.
+"""
+
+import io
+import string
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocitool.change.copy import copy
+from ocitool.cli import main
+from ocitool.registry.hosts import Access
+from ocitool.store.layout import LayoutStore
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
+from tests.fakes.sick import Ward
+
+ARCHES = ("amd64", "arm64")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A repository whose tag `1` is written, by the name that clients use, and a folder of the test's own.
+
+    `1` holds an index of linux/arm64 and linux/amd64 unless a line of the table prepares something else; `extra` is
+    an image for linux/riscv64.
+    """
+
+    name: str
+    folder: Path
+
+    @property
+    def reference(self) -> str:
+        """The tag that is written."""
+        return f"{self.name}:1"
+
+
+@dataclass(frozen=True)
+class Write:
+    """One way to write the tag: `act` does it, `prepare` makes what it needs and may let `1` hold something else."""
+
+    name: str
+    act: Callable[[Stage], None]
+    prepare: Callable[[Ward, Stage], object] = lambda ward, stage: None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def command(*words: str) -> Callable[[Stage], None]:
+    """A command line that has to succeed; $REF, $NAME and $DIR are the stage's."""
+
+    def act(stage: Stage) -> None:
+        meanings = {"REF": stage.reference, "NAME": stage.name, "DIR": str(stage.folder)}
+        argv = [string.Template(word).safe_substitute(meanings) for word in words]
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main(argv)
+        assert code == 0, err.buffer.getvalue().decode()
+
+    return act
+
+
+def _files(ward: Ward, stage: Stage) -> None:
+    """A file for each platform, and a Dockerfile."""
+    for arch in ARCHES:
+        (stage.folder / arch).write_text(f"for {arch}")
+    (stage.folder / "Dockerfile").write_text("FROM scratch\nCOPY amd64 /\n")
+
+
+_BUILD = (
+    *("build", "$DIR", "--toolchain", "prebuilt", "--copy", "{arch}:/srv/"),
+    *("--platform", ",".join(f"linux/{arch}" for arch in ARCHES), "-t", "$REF"),
+)
+
+
+def _kept(ward: Ward, stage: Stage) -> None:
+    """An image in this machine's store."""
+    _files(ward, stage)
+    command(*_BUILD)(stage)
+
+
+def _layout(ward: Ward, stage: Stage) -> None:
+    """A layout with a tag `1` of its own."""
+    Ward(LayoutStore(stage.folder / "layout", create=True)).image("linux/s390x", layers=[b"other"], tag="1")
+
+
+def _nested(ward: Ward, stage: Stage) -> None:
+    """An index of an index."""
+    ward.index(ward.index(ward.image(), tag="inner"), ward.image("linux/arm64"))
+
+
+def _sick(ward: Ward, stage: Stage) -> None:
+    """An image whose config does not say what it is for."""
+    ward.index(ward.image(), ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
+
+
+def _library_copy(stage: Stage) -> None:
+    with Opener(Access(), Scope()) as opener:
+        store, tag = opener.open(stage.reference, write=True)
+        copy(store, "extra", store, tag, scope=Scope())
+
+
+def _undo_to(stage: Stage) -> None:
+    with Opener(Access(), Scope()) as opener:
+        digest = opener.open(stage.reference)[0].head("extra").digest
+    command("undo", "$REF", "--to", str(digest))(stage)
+
+
+WRITES = (
+    Write("build --push", command(*_BUILD, "--push"), _files),
+    Write("buildx build --push", command("buildx", "build", "$DIR", "-t", "$REF", "--push"), _files),
+    Write("push", command("push", "$REF"), _kept),
+    Write("copy", command("copy", "$NAME:extra", "$REF", "--replace")),
+    Write("copy --all-tags", command("copy", "oci:$DIR/layout", "$NAME", "--all-tags", "--replace"), _layout),
+    Write("copy() of the library", _library_copy),
+    Write("tag", command("tag", "$NAME:extra", "1")),
+    Write("undo --to", _undo_to),
+    Write("index create", command("index", "create", "$REF", "$NAME:extra")),
+    Write("index add", command("index", "add", "$REF", "$NAME:extra")),
+    Write("index remove", command("index", "remove", "$REF", "--platform", "linux/arm64")),
+    Write("index filter", command("index", "filter", "$REF", "--platform", "linux/arm64")),
+    Write("index annotate", command("index", "annotate", "$REF", "--annotation", "a=b")),
+    Write("index order", command("index", "order", "$REF")),
+    Write("index convert", command("index", "convert", "$REF", "--format", "docker")),
+    Write("index flatten", command("index", "flatten", "$REF"), _nested),
+    Write(
+        "manifest push",
+        command("manifest", "push", "$REF"),
+        lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
+    ),
+    Write("repair", command("repair", "$REF", "--apply"), _sick),
+)
+
+
+def act(name: str, stage: Stage) -> None:
+    """Do the line of that name, which lets processes be told which."""
+    next(write for write in WRITES if write.name == name).act(stage)
