@@ -138,11 +138,20 @@ class Inspection:
         return tuple(found)
 
     def tree(self, manifest: Manifest) -> Tree | None:
-        """The merged files of an image; None if one of its layers was not read."""
+        """The merged files of an image; None if one of its layers was not read, or they are `costly`."""
         seen = [self.layers.get(layer.digest) for layer in manifest.layers]
-        if not seen or any(one is None or one.damage for one in seen):
+        if not seen or any(one is None or one.damage for one in seen) or manifest.document.digest in self.costly:
             return None
-        return Tree(one.listed for one in seen if one is not None)
+        try:
+            return Tree(one.listed for one in seen if one is not None)
+        except MalformedDocument as error:
+            self.costly[manifest.document.digest] = error
+            return None
+
+    @cached_property
+    def costly(self) -> dict[Digest, MalformedDocument]:
+        """The images whose files are not merged, for that would cost too much; known once `tree` was asked."""
+        return {}
 
     def label(self, digest: Digest) -> str:
         """What people call a manifest: as the first entry that names it; empty for the root."""

@@ -11,11 +11,11 @@ from typing import Final
 from ocitool.binaries.binary import Binary
 from ocitool.binaries.identify import inspect_stream
 from ocitool.codec.codecs import decompress, sniff
+from ocitool.codec.tar_reader import TarMember
 from ocitool.errors import DigestMismatch, MalformedDocument, OcitoolError, Unsupported
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
 from ocitool.model.views import Descriptor
-from ocitool.rootfs.reader import TarMember
 from ocitool.rootfs.tree import Listed, bounded_members
 from ocitool.store.base import Reader
 from ocitool.store.verify import own_size

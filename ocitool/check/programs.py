@@ -18,8 +18,8 @@ from ocitool.binaries.compatibility import Mismatch, mismatch
 from ocitool.binaries.needs import PROGRAM_PATH
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import ImageProgram
+from ocitool.errors import MalformedDocument
 from ocitool.model.digest import Digest
-from ocitool.model.files import LinkLoop, PathTooLong
 from ocitool.model.platform import Platform
 from ocitool.rootfs.tree import Tree
 
@@ -164,7 +164,7 @@ def _real(tree: Tree, path: str) -> str | None:
         return None
     try:
         return tree.resolve(posixpath.normpath(path).lstrip("/"))
-    except (LinkLoop, PathTooLong):
+    except MalformedDocument:
         return None
 
 

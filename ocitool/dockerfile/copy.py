@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern
-from ocitool.errors import NotFound, UsageError
-from ocitool.model.files import FileKind, LinkWork, name_bytes, resolve
+from ocitool.errors import MalformedDocument, NotFound, UsageError
+from ocitool.model.files import FileKind, TreeBudget, name_bytes, resolve
 from ocitool.pack.entries import Content, Entry
 from ocitool.pack.placing import GrowingLayer, linked, with_parents
 from ocitool.rootfs.files import Files
@@ -95,7 +95,15 @@ class LayerBuilder(GrowingLayer):
         self._source += 1
 
     def put(self, entry: Entry) -> None:
-        """One entry at its path, whose parents are real directories."""
+        """One entry at its path, whose parents are real directories.
+
+        Raises UsageError for a kind that cannot take the other's place, MalformedDocument for a link to nothing.
+        """
+        if entry.kind is FileKind.HARDLINK:  # K208: other names of a file come as that file
+            raise MalformedDocument(
+                f"/{entry.path} is a hard link to /{entry.link}, which the layer does not have before it",
+                hint="copy what is beside it by name, or make the image again; ocitool check --deep tells of all",
+            )
         there = self.kind_at(entry.path)
         if there is FileKind.DIRECTORY and entry.kind is not FileKind.DIRECTORY:
             raise UsageError(
@@ -234,16 +242,18 @@ class _Copying:
         That directory is the root of the archive's links, so that nothing of it lands elsewhere in the image.
         """
         onto, attributes = self.onto, replace(self.order.attributes, mode=None)
-        real, work = onto.directory(folder, self.order.attributes.owner), LinkWork()
+        real, budget = onto.directory(folder, self.order.attributes.owner), TreeBudget()
 
         def link_at(path: str) -> str | None:
             return onto.link_at(f"{real}/{path}".lstrip("/"))
 
         for entry in entries:
             above, _, name = entry.path.rpartition("/")
-            target = f"{onto.directory(f'{real}/{resolve(above, link_at, work=work)}', None)}/{name}".lstrip("/")
+            target = f"{onto.directory(f'{real}/{resolve(above, link_at, budget=budget)}', None)}/{name}".lstrip(
+                "/"
+            )
             if entry.kind is FileKind.DIRECTORY and onto.kind_at(target) is FileKind.SYMLINK:
-                led_to = f"{real}/{resolve(entry.path, link_at, work=work)}".lstrip("/")
+                led_to = f"{real}/{resolve(entry.path, link_at, budget=budget)}".lstrip("/")
                 if onto.kind_at(led_to) is FileKind.DIRECTORY:
                     continue  # the link of a base stays: without its /bin nothing in it would run
             onto.put_over(attributes.on(replace(entry, path=target)))

@@ -57,7 +57,7 @@ class Reached:
         self._allow_sparse = allow_sparse
         self._files: dict[str, Files] = {}
         self._contexts: dict[str, Files] = {"": main}
-        self.spool = Spool(spool, around.scope)
+        self.spool = Spool(spool, around.scope, allow_sparse=allow_sparse)
         each = map(certain, replacements.graphs.values())
         self._downloads = Downloads(around, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}

@@ -11,9 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from ocitool.codec.tar_reader import TarLimits
 from ocitool.dockerfile.spool import Spool, is_archive
 from ocitool.errors import MalformedDocument, NotFound, UsageError
-from ocitool.model.files import FileKind, parent
+from ocitool.model.files import FileKind, TreeBudget, parent
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from ocitool.tasks import Scope
@@ -23,9 +24,8 @@ DOCKERFILE_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of a Dockerfile, wherever it comes from."""
 _HEAD: Final = 512
 """Bytes that tell an archive: the first header of a tar."""
-_LIMIT: Final = 16 * 1024**3
-"""Bytes that an archive holds, a guess at what nobody sends: a bomb must end."""
-_MAX_FILES: Final = 1_000_000
+_LIMITS: Final = TarLimits(1_000_000, size=16 * 1024**3)
+"""Files and bytes of an archive, guesses at what nobody sends: a bomb must end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,15 @@ class Sent:
     files: tuple[Entry, ...] = ()
 
 
-def receive(pieces: Iterable[bytes], label: str, folder: Path, scope: Scope, file: Path | None = None) -> Sent:
+def receive(
+    pieces: Iterable[bytes],
+    label: str,
+    folder: Path,
+    scope: Scope,
+    file: Path | None = None,
+    *,
+    allow_sparse: bool = False,
+) -> Sent:
     """The context that a stream holds; the files of an archive are written into `folder`, which stays the caller's.
 
     `file` names the Dockerfile inside an archive. Raises NotFound if it is not there, UsageError for one beside a
@@ -59,13 +67,13 @@ def receive(pieces: Iterable[bytes], label: str, folder: Path, scope: Scope, fil
             )
         return Sent(_text(stream, label), label)
     try:
-        entries = Spool(folder, scope).unpacked(stream, _LIMIT, _MAX_FILES)
+        entries = Spool(folder, scope, allow_sparse=allow_sparse).unpacked(stream, _LIMITS)
+        files = _complete(entries or ())
     except MalformedDocument as error:
         error.add_note(f"in the archive of {label}")
         raise
     if entries is None:
         raise UsageError(f"{label} is compressed, and holds no tar", hint="send a tar, or the Dockerfile as it is")
-    files = _complete(entries)
     name, entry = _dockerfile(Layered(files), label, file)
     text = _text(entry.content.pieces() if entry.content is not None else (), name)
     return Sent(text, f"{name} of {label}", files)
@@ -74,10 +82,12 @@ def receive(pieces: Iterable[bytes], label: str, folder: Path, scope: Scope, fil
 def _complete(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """The entries after the directories they stand in, which an archive need not have."""
     found: dict[str, Entry] = {}
+    budget = TreeBudget()
     for entry in entries:
         above: list[str] = []
         step = entry.path
         while (step := parent(step)) and step not in found:
+            budget.add(len(step))
             above.append(step)
         found |= {path: Entry(path, FileKind.DIRECTORY, 0o755) for path in reversed(above)}
         found[entry.path] = entry

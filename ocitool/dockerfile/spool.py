@@ -5,6 +5,7 @@ A layer is read once for all files that are wanted of it, and one whose files ar
 
 import bz2
 import lzma
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -12,16 +13,19 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.codec.codecs import decompress, sniff
+from ocitool.codec.tar_reader import TarLimits, TarMember, read_members
 from ocitool.errors import EscapingPath, MalformedDocument, UsageError, local_io
 from ocitool.model.files import FileKind
 from ocitool.model.views import Descriptor
-from ocitool.pack.entries import Content, Entry, FileContent
-from ocitool.rootfs.reader import TarMember, read_members
+from ocitool.pack.entries import Content, Entry, FileContent, refuse_holes
+from ocitool.rootfs.tree import bounded_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 
 _BLOCK: Final = 512
 _PIECE: Final = 256 * 1024
+_MOST_FILES: Final = 1_000_000
+"""Most files of an archive, a guess at what nobody sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,18 @@ class LayerContent:
 
 
 class Spool:
-    """A folder of files that came out of layers and archives; its user holds it alone."""
+    """A folder of files that came out of layers and archives; its user holds it alone.
 
-    def __init__(self, folder: Path, scope: Scope) -> None:
+    Files of layers outlive it, for later builds; what a killed run left half written goes when it is used again.
+    """
+
+    def __init__(self, folder: Path, scope: Scope, *, allow_sparse: bool = False) -> None:
         self.folder = folder
         self._scope = scope
+        self._allow_sparse = allow_sparse
         self._numbers = count()
+        self._is_clean = False
+        self._size = self._stored = 0
         self._unpacked: dict[int, tuple[Content, tuple[Entry, ...] | None]] = {}
 
     def fill(self, contents: Iterable[Content | None]) -> None:
@@ -73,13 +83,14 @@ class Spool:
         for content in contents:
             if isinstance(content, LayerContent) and not content.path.exists():
                 wanted.setdefault(content.layer, {})[content.offset] = content
+        self._clean()
         for layer, files in wanted.items():
             store = next(iter(files.values())).store
             with store.open_blob(layer) as pieces:
-                for member in read_members(decompress(self._scope.pieces(pieces))):
+                for member in bounded_members(decompress(self._scope.pieces(pieces)), layer):
                     content = files.pop(member.offset, None)
                     if content is not None:
-                        _write(content.path, member.pieces())
+                        self._write(content.path, member)
             if files:
                 raise MalformedDocument(f"layer {layer.digest} does not hold what was listed of it")
 
@@ -91,39 +102,33 @@ class Spool:
         """
         known = self._unpacked.get(id(content))
         if known is None:
+            limits = TarLimits(_MOST_FILES).of_packed(content.size)
             try:
-                known = self._unpacked[id(content)] = (content, self.unpacked(content.pieces()))
+                known = self._unpacked[id(content)] = (content, self.unpacked(content.pieces(), limits))
             except EscapingPath as error:
                 hint = "pack it again without .. in its names, or unpack it before the build and COPY what it holds"
                 raise EscapingPath(error.what, offset=error.offset, hint=hint) from None
         return known[1]
 
-    def unpacked(
-        self, pieces: Iterator[bytes], limit: int | None = None, max_files: int | None = None
-    ) -> tuple[Entry, ...] | None:
+    def unpacked(self, pieces: Iterator[bytes], limits: TarLimits) -> tuple[Entry, ...] | None:
         """The same of an archive that comes as a stream, read once.
 
-        Raises MalformedDocument for more than `limit` bytes in it, or in its files, whose holes are written in
-        full, or more than `max_files` files.
+        Raises MalformedDocument for one beyond the limits, UsageError for a file that is mostly holes.
         """
         try:
-            stream = _limited(_opened(pieces), limit)
+            stream = _opened(pieces)
             head = _head(stream)
         except MalformedDocument:
             return None  # its first bytes looked like a compression by chance
         if not _is_header(head):
             return None
         folder = self.folder / "archives"
+        self._clean()
         found: dict[str, Entry] = {}
         files: dict[str, int] = {}  # which names are of one file
         dressed: dict[int, TarMember] = {}
-        size = 0
-        for number, member in enumerate(read_members(self._scope.pieces(chain((head,), stream)), drain=False)):
-            if max_files is not None and number >= max_files:
-                raise MalformedDocument(f"more than {max_files} files")
-            size += member.size
-            if limit is not None and size > limit:
-                raise MalformedDocument(f"files of more than {limit} bytes")
+        tar = self._scope.pieces(chain((head,), stream))
+        for number, member in enumerate(read_members(tar, limits=limits, drain=False)):
             if not member.path:
                 continue
             if member.kind is FileKind.HARDLINK:
@@ -139,7 +144,7 @@ class Spool:
             body: Content | None = None
             if member.kind is FileKind.FILE:
                 place = folder / str(next(self._numbers))
-                _write(place, member.pieces())
+                self._write(place, member)
                 body = FileContent(place)
             found.pop(member.path, None)
             files[member.path] = number
@@ -157,19 +162,39 @@ class Spool:
             )
         return tuple(_dressed(entry, dressed.get(files[path])) for path, entry in found.items())
 
+    def _clean(self) -> None:
+        """Remove what earlier builds left: archives, and what was half written when one was killed."""
+        if not self._is_clean:
+            self._is_clean = True
+            shutil.rmtree(self.folder / "archives", ignore_errors=True)
+            for path in self.folder.glob("*/.*"):
+                path.unlink(missing_ok=True)
+
+    def _write(self, path: Path, member: TarMember) -> None:
+        """A whole file or none, holes as holes."""
+        self._size, self._stored = self._size + member.size, self._stored + member.stored
+        if not self._allow_sparse:
+            refuse_holes(f"/{member.path}", member.size, member.stored)
+            refuse_holes("what is unpacked", self._size, self._stored)
+        temporary = path.with_name(f".{path.name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("wb") as file:
+                    for at, piece in member.chunks():
+                        file.seek(at)
+                        file.write(piece)
+                    file.truncate(member.size)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise local_io(error, f"write {path}") from error
+
 
 def is_archive(head: bytes) -> bool:
     """Whether what begins with these 512 bytes is a tar, or is compressed."""
     return sniff(head) != "none" or _is_header(head[:_BLOCK])
-
-
-def _limited(pieces: Iterable[bytes], limit: int | None) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if limit is not None and size > limit:
-            raise MalformedDocument(f"more than {limit} bytes")
-        yield piece
 
 
 def _dressed(entry: Entry, link: TarMember | None) -> Entry:
@@ -180,19 +205,6 @@ def _dressed(entry: Entry, link: TarMember | None) -> Entry:
     if entry.kind is FileKind.SYMLINK:
         return replace(entry, uid=link.uid, gid=link.gid, xattrs=xattrs)
     return replace(entry, mode=link.mode, uid=link.uid, gid=link.gid, mtime=link.mtime, xattrs=xattrs)
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    """A whole file or none."""
-    temporary = path.with_name(f".{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            for piece in pieces:
-                file.write(piece)
-        temporary.replace(path)
-    except OSError as error:
-        raise local_io(error, f"write {path}") from error
 
 
 def _opened(pieces: Iterator[bytes]) -> Iterator[bytes]:

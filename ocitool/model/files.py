@@ -20,6 +20,10 @@ MAX_LINKS: Final = 40
 """Symbolic links followed for one path, as many as Linux follows."""
 MAX_PATH: Final = 4096
 """Longest path and longest link target in bytes, as on Linux."""
+_STEPS_EACH: Final = 64
+"""Steps of links for each path looked up; a guess: real ones take three."""
+_PATH_EACH: Final = 512
+"""Characters of a path for each file; a guess: real ones have 60, rarely 200."""
 
 
 class FileKind(Enum):
@@ -65,55 +69,56 @@ class LinkLoop(MalformedDocument):
     """A path leads through more symbolic links than Linux follows."""
 
 
-class PathTooLong(MalformedDocument):
-    """A path leads, through symbolic links, to one that no kernel opens."""
+class TreeBudget:
+    """What a tree may cost: steps of following links, and characters of paths, as many as its files justify (K238).
 
-
-class LinkWork:
-    """What following links has cost in one tree, in steps: one for each component that a link brings, more if deep.
-
-    A path may cost as much as ordinary ones do, and a tree a million steps more in all (K238): refused beyond it.
+    A step is a component that a link brings, more than one where it is deep. Each path that is looked up may take
+    as many as ordinary ones do, each file have a long path, and a whole tree has some more of both to spare.
     """
 
-    def __init__(self, spare: int = 1_000_000, each: int = 64) -> None:
-        self._left = spare
-        self._each = each
+    def __init__(self, steps: int = 1_000_000, paths: int = 16 * 1024 * 1024) -> None:
+        self._steps = steps
+        self._paths = paths
 
     @property
-    def left(self) -> int:
+    def steps(self) -> int:
         """Steps that may still be taken."""
-        return self._left
+        return self._steps
 
-    def begin(self) -> None:
+    def look(self) -> None:
         """Another path is looked up."""
-        self._left += self._each
+        self._steps += _STEPS_EACH
 
     def step(self, depth: int) -> None:
-        """One component that a link brought, `depth` characters below the root. Raises MalformedDocument."""
-        self._left -= 1 + depth // 64
-        if self._left < 0:
-            raise MalformedDocument(
-                "following the symbolic links of this tree takes more steps than any image needs"
-            )
+        """Take one component that a link brought, `depth` characters below the root. Raises MalformedDocument."""
+        self._steps -= 1 + depth // 64
+        if self._steps < 0:
+            raise MalformedDocument("following the links of these files takes more steps than any image needs")
+
+    def add(self, length: int) -> None:
+        """One more file, with a path of `length` characters. Raises MalformedDocument."""
+        self._paths += _PATH_EACH - length
+        if self._paths < 0:
+            raise MalformedDocument("the paths of these files are longer, all in all, than those of any image")
 
 
 def resolve(
-    path: str, link_at: Callable[[str], str | None], *, follow_last: bool = True, work: LinkWork | None = None
+    path: str, link_at: Callable[[str], str | None], *, follow_last: bool = True, budget: TreeBudget | None = None
 ) -> str:
     """The path with its symbolic links followed, never leaving the root: `..` at the root stays there.
 
     `link_at` gives the target of the link at a path whose own parents are no links, None for anything
-    else. What does not exist is kept as it is written. Raises LinkLoop, PathTooLong, and MalformedDocument where
-    `work` is used up.
+    else. What does not exist is kept as it is written. Raises LinkLoop, and MalformedDocument for a
+    path that no kernel opens and where `budget` is used up.
     """
-    work = work or LinkWork()
-    work.begin()
+    budget = budget or TreeBudget()
+    budget.look()
     done = ""
     todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
     links, own = 0, len(todo)
     while todo:
         if len(todo) > own:
-            work.step(len(done))
+            budget.step(len(done))
         else:
             own -= 1
         part = todo.pop()
@@ -122,7 +127,7 @@ def resolve(
             continue
         at = f"{done}/{part}" if done else part
         if len(at) > MAX_PATH:
-            raise PathTooLong(f"/{path.lstrip('/')[:200]} leads to a path of more than {MAX_PATH} characters")
+            raise MalformedDocument(f"/{path.lstrip('/')[:200]} leads to a path of more than {MAX_PATH} characters")
         target = link_at(at) if todo or follow_last else None
         if target is None:
             done = at
@@ -171,9 +176,9 @@ class PathLookup(ABC, Generic[F_co]):
     """What is at a path, through links. Paths have the form of this module; "" is the root, a directory."""
 
     @cached_property
-    def work(self) -> LinkWork:
-        """What following links has cost."""
-        return LinkWork()
+    def budget(self) -> TreeBudget:
+        """What looking may still cost."""
+        return TreeBudget()
 
     @abstractmethod
     def get(self, path: str) -> F_co | None:
@@ -193,13 +198,13 @@ class PathLookup(ABC, Generic[F_co]):
 
     def resolve(self, path: str, *, follow_last: bool = True) -> str:
         """The real path, links followed inside the root. Raises as the function of this name does."""
-        return resolve(path, self.link_at, follow_last=follow_last, work=self.work)
+        return resolve(path, self.link_at, follow_last=follow_last, budget=self.budget)
 
     def lookup(self, path: str) -> F_co | None:
-        """What a program would find under `path`, links followed; None for nothing, and where no kernel gets to."""
+        """What a program would find under `path`, links followed; None for nothing, and where `resolve` raises."""
         try:
             return self.get(self.resolve(path))
-        except (LinkLoop, PathTooLong):
+        except MalformedDocument:
             return None
 
 

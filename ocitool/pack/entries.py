@@ -175,6 +175,8 @@ class Entry:
             self._check_whiteout()
         if self.kind is FileKind.SYMLINK and (not self.link or "\0" in self.link):
             raise UsageError(f"{self.path} is a symbolic link to nothing")
+        if self.kind is FileKind.HARDLINK and not self.link:
+            raise UsageError(f"{self.path} is a hard link to nothing")
         if min(self.uid, self.gid, *self.device) < 0 or max(self.device) > 0o7777777:
             raise UsageError(f"{self.path} has an owner or device number that a layer cannot carry")
 
@@ -337,7 +339,7 @@ def file_entry(
     mode = status.st_mode
     if stat.S_ISREG(mode):
         if not allow_sparse:
-            _refuse_holes(source, status)
+            refuse_holes(str(source), status.st_size, status.st_blocks * 512)
         permissions = 0o755 if mode & 0o100 else 0o644
         content = content or FileContent(source, status)
         return Entry(path, FileKind.FILE, permissions, content=content, xattrs=_capability(source, mode))
@@ -363,11 +365,10 @@ def _capability(source: Path | str, mode: int) -> tuple[tuple[str, bytes], ...]:
         return ()
 
 
-def _refuse_holes(source: Path | str, status: os.stat_result) -> None:
-    """Refuse a file whose size is more than 1 GiB above, and 8 times, what it takes on disk (K158)."""
-    taken = status.st_blocks * 512
-    if status.st_size - taken > _SPARSE_EXCESS and status.st_size > _SPARSE_RATIO * taken:
+def refuse_holes(name: str, size: int, taken: int) -> None:
+    """Refuse a file whose size is more than 1 GiB above, and 8 times, the bytes that it takes (K158, K258)."""
+    if size - taken > _SPARSE_EXCESS and size > _SPARSE_RATIO * taken:
         raise UsageError(
-            f"{source} is mostly holes: {status.st_size} bytes long, {taken} on disk",
+            f"{name} is mostly holes: {size} bytes long, {taken} stored",
             hint="a layer would hold it in full; keep it out of what is copied, or say --allow-sparse",
         )

@@ -60,6 +60,13 @@ class GrowingLayer(PathLookup[FileAttributes]):
         """What stands at a path whose own parents are no links."""
         return self.entries.get(path) or (self.below.get(path) if self.below is not None else None)
 
+    def kind_at(self, path: str) -> FileKind | None:
+        """The kind of what stands there; the root is a directory."""
+        own = self.entries.get(path)
+        if own is not None or self.below is None or not path:
+            return own.kind if own is not None else None if path else FileKind.DIRECTORY
+        return self.below.kind_at(path)
+
     def directory(self, path: str, owner: tuple[int, int] | None = None, mode: int = 0o755) -> str:
         """The real path of a directory; it and its parents are made where they are missing. Raises UsageError."""
         real = self._directories.get(path)
@@ -68,6 +75,7 @@ class GrowingLayer(PathLookup[FileAttributes]):
             for step in (*ancestors(real), real):
                 there = self.kind_at(step)
                 if there is None:
+                    self.budget.add(len(step))
                     self.entries[step] = Entry(step, FileKind.DIRECTORY, mode, *(owner or (0, 0)))
                 elif there is not FileKind.DIRECTORY:
                     raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")

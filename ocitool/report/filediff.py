@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ocitool.codec.codecs import decompress
+from ocitool.codec.tar_reader import read_members
 from ocitool.model.files import FileKind
 from ocitool.model.printable import unicode
 from ocitool.model.views import Manifest
 from ocitool.report.compare import FileChange, pair_up
 from ocitool.report.survey import Survey
-from ocitool.rootfs.reader import read_members
 from ocitool.rootfs.tree import Node, read_tree
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.codec.codecs import decompress
+from ocitool.codec.tar_reader import USUAL, TarMember
 from ocitool.errors import MalformedDocument, local_io
 from ocitool.model.files import WHITEOUT, FileKind
 from ocitool.model.views import Manifest
 from ocitool.pack.entries import Entry
 from ocitool.pack.tar import tar_stream
-from ocitool.rootfs.reader import TarMember, read_members
-from ocitool.rootfs.tree import USUAL, Node, Tree
+from ocitool.rootfs.tree import Node, Tree, bounded_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 
@@ -50,7 +50,7 @@ class Contents:
         return names + len(self.directories) + len(self.pipes) + len(self.links)
 
 
-def contents(tree: Tree, limit: int = USUAL.tar) -> Contents:
+def contents(tree: Tree, limit: int = USUAL.size) -> Contents:
     """What to export of a tree. Raises MalformedDocument for more than `limit` bytes, before any is written."""
     directories, pipes, links, left_out = [], [], [], []
     files: dict[int, dict[int, tuple[str, ...]]] = {}
@@ -88,7 +88,7 @@ def members(
     for layer in sorted(what.files):
         wanted = dict(what.files[layer])
         with store.open_blob(manifest.layers[layer]) as pieces:
-            for member in read_members(decompress(scope.pieces(pieces))):
+            for member in bounded_members(decompress(scope.pieces(pieces)), manifest.layers[layer]):
                 names = wanted.pop(member.offset, None)
                 if names is not None and member.kind is FileKind.FILE:
                     yield names, member

@@ -126,7 +126,7 @@ class Imaged(FileTree[Entry]):
             node.gid,
             node.mtime,
             content,
-            node.link if node.kind is FileKind.SYMLINK else "",
+            node.link,
             node.xattrs,
             node.device,
         )

@@ -6,7 +6,6 @@ one, whatever they say (K154); their text is kept as it is (K155).
 """
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ocitool.codec.tar_reader import TarMember
 from ocitool.errors import LocalIOError, MalformedDocument, UsageError, local_io
 from ocitool.model.files import name_bytes
 from ocitool.model.views import Manifest
 from ocitool.rootfs.extract import Contents, kept_xattrs, members
-from ocitool.rootfs.reader import TarMember
 from ocitool.rootfs.tree import Node, Tree
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
@@ -87,19 +86,25 @@ def _empty(target: Path) -> Iterator[Path]:
 
 
 def _remove_all(root: bytes) -> None:
-    """Remove what is in a directory, also where directories are closed to their owner by now."""
-    for here, folders, _ in os.walk(root):
-        for name in folders:
-            with suppress(OSError):
-                if not os.path.islink(at := os.path.join(here, name)):
-                    os.chmod(at, 0o700)
-    for name in os.listdir(root):
-        at = os.path.join(root, name)
-        if os.path.isdir(at) and not os.path.islink(at):
-            shutil.rmtree(at, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                os.unlink(at)
+    """Remove what is in a directory, however deep (K241), and also where directories are closed to us."""
+    todo, folders = [root], []
+    while todo:
+        here = todo.pop()
+        with suppress(OSError):
+            if here != root:
+                os.chmod(here, 0o700)
+            with os.scandir(here) as listing:
+                items = list(listing)
+            for item in items:
+                if item.is_dir(follow_symlinks=False):
+                    todo.append(item.path)
+                    folders.append(item.path)
+                else:
+                    with suppress(OSError):
+                        os.unlink(item.path)
+    for folder in reversed(folders):
+        with suppress(OSError):
+            os.rmdir(folder)
 
 
 class _Writer:

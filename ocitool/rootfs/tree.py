@@ -8,35 +8,15 @@ Spec: image-spec layer.md, "Applying Changesets", "Whiteouts".
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from ocitool.codec.codecs import decompress
+from ocitool.codec.tar_reader import USUAL, TarLimits, TarMember, read_members
 from ocitool.errors import MalformedDocument, NotFound
-from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, FileTree, LinkLoop, name_bytes
+from ocitool.model.files import MAX_PATH, OPAQUE, WHITEOUT, FileKind, FileTree, LinkLoop, name_bytes
 from ocitool.model.views import Descriptor, Manifest
-from ocitool.rootfs.reader import TarMember, read_members
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope, TaskGroup
-
-MAX_MEMBERS: Final = 2_000_000
-"""Most members of one layer, and most files of an image; a guess well above the largest images met."""
-
-
-@dataclass(frozen=True, slots=True)
-class TreeLimits:
-    """What a hostile image may cost.
-
-    `members` is the most files of a layer and of the tree, `names` the most bytes of a layer's names, links and
-    attributes. `tar` is the largest tar in bytes that a layer may hold in a thousandth of its size: gzip cannot
-    pack tighter, a zstd bomb can.
-    """
-
-    members: int = MAX_MEMBERS
-    names: int = 256 * 1024 * 1024
-    tar: int = 64 * 1024 * 1024 * 1024
-
-
-USUAL: Final = TreeLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +85,17 @@ class Listed:
 
 
 class _Place:
-    """A node and what stands below it, while the tree grows. `touched` is the last layer that went through it."""
+    """A node and what stands below it, while the tree grows. `touched` is the last layer that went through it.
 
-    __slots__ = ("below", "node", "touched")
+    `length` is that of its path, in characters.
+    """
 
-    def __init__(self, node: Node, touched: int) -> None:
+    __slots__ = ("below", "length", "node", "touched")
+
+    def __init__(self, node: Node, touched: int, length: int = 0) -> None:
         self.node = node
         self.touched = touched
+        self.length = length
         self.below: dict[str, _Place] = {}
 
 
@@ -119,20 +103,22 @@ class Tree(FileTree[Node]):
     """What a container of the image would find. Paths have the form of `model.files`; "" is the root.
 
     Made of the listings of the layers, bottom first, and not changed after that. As in engines, an entry goes
-    through links that stand on its way. Raises MalformedDocument for too many files.
+    through links that stand on its way. `dangling` are the layer, path and target of each hard link to nothing that
+    stands before it (K208). Raises MalformedDocument for too many files, and for what exceeds a `TreeBudget`.
     """
 
-    def __init__(self, listings: Iterable[Iterable[Listed]] = (), limits: TreeLimits = USUAL) -> None:
+    def __init__(self, listings: Iterable[Iterable[Listed]] = (), limits: TarLimits = USUAL) -> None:
         self._root = _Place(Node(FileKind.DIRECTORY), -1)
         self._count, self._limit = 0, limits.members
         self._entered: dict[str, _Place] = {}
         self._names: dict[tuple[int, int], list[_Place]] = {}
         self._last: tuple[str, _Place | None] = ("", self._root)
+        self.dangling: list[tuple[int, str, str]] = []
         for number, listing in enumerate(listings):
             self._add_layer(listing, number)
 
     @classmethod
-    def growing(cls, listings: Iterable[Iterable[Listed]], limits: TreeLimits = USUAL) -> "Iterator[Tree]":
+    def growing(cls, listings: Iterable[Iterable[Listed]], limits: TarLimits = USUAL) -> "Iterator[Tree]":
         """What lies below each listing, bottom first: one tree, which grows when the next is asked for."""
         tree = cls((), limits)
         for number, listing in enumerate(listings):
@@ -231,6 +217,8 @@ class Tree(FileTree[Node]):
             return
         target = self._target(node) if node.kind is FileKind.HARDLINK else None
         names: list[_Place] = []
+        if target is None and node.kind is FileKind.HARDLINK:
+            self.dangling.append((layer, f"{above}/{name}".lstrip("/"), node.link))
         if target is not None:
             names = self._names.setdefault((target.node.layer, target.node.offset), [target])
             node = _dressed(names[-1].node, node)
@@ -247,7 +235,11 @@ class Tree(FileTree[Node]):
         self._count += 1
         if self._count > self._limit:
             raise MalformedDocument(f"an image of more than {self._limit} files")
-        added = place.below[name] = _Place(node, layer)
+        length = place.length + 1 + len(name)
+        if length > MAX_PATH + 1:
+            raise MalformedDocument(f"a file with a path of more than {MAX_PATH} characters, through links")
+        self.budget.add(length)
+        added = place.below[name] = _Place(node, layer, length)
         return added
 
     def _target(self, node: Node) -> _Place | None:
@@ -301,7 +293,7 @@ def read_tree(store: Reader, manifest: Manifest, memo: Memo | None, *, scope: Sc
 
 
 def list_layer(
-    store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope, limits: TreeLimits = USUAL
+    store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope, limits: TarLimits = USUAL
 ) -> tuple[Listed, ...]:
     """What a layer holds, in its order; from `memo` if it was listed before.
 
@@ -318,27 +310,13 @@ def list_layer(
     return listed
 
 
-def _unfolded(tar: Iterable[bytes], layer: Descriptor, limits: TreeLimits) -> Iterator[bytes]:
-    """The tar as it comes. Raises MalformedDocument for what only a bomb unpacks to."""
-    limit, size = max(limits.tar, 1100 * layer.size), 0
-    for piece in tar:
-        size += len(piece)
-        if size > limit:
-            raise MalformedDocument(f"layer {layer.digest} of {layer.size} bytes unpacks to more than {limit}")
-        yield piece
-
-
-def bounded_members(tar: Iterable[bytes], layer: Descriptor, limits: TreeLimits = USUAL) -> Iterator[TarMember]:
+def bounded_members(tar: Iterable[bytes], layer: Descriptor, limits: TarLimits = USUAL) -> Iterator[TarMember]:
     """The members of a layer's uncompressed tar. Raises MalformedDocument for one beyond the limits, or damaged."""
-    weight = 0
-    for number, member in enumerate(read_members(_unfolded(tar, layer, limits))):
-        weight += len(member.path) + len(member.link)
-        weight += sum(len(name) + len(value) for name, value in member.xattrs)
-        if number >= limits.members or weight > limits.names:
-            raise MalformedDocument(
-                f"layer {layer.digest} holds more than {number} files or {limits.names} bytes of names"
-            )
-        yield member
+    try:
+        yield from read_members(tar, limits=limits.of_packed(layer.size))
+    except MalformedDocument as error:
+        error.add_note(f"in layer {layer.digest} of {layer.size} bytes")
+        raise
 
 
 def read_file(
@@ -356,7 +334,7 @@ def read_file(
         raise MalformedDocument(f"/{path} has {node.size} bytes, more than {limit}")
     found = False
     with store.open_blob(manifest.layers[node.layer]) as pieces:
-        for member in read_members(decompress(scope.pieces(pieces))):
+        for member in bounded_members(decompress(scope.pieces(pieces)), manifest.layers[node.layer]):
             if member.offset == node.offset and member.kind is FileKind.FILE:
                 found = True
                 yield from member.pieces()

@@ -5,7 +5,6 @@ pipe, is spooled to a temporary file first. Spec: image-spec image-layout.md; Do
 """
 
 import sys
-import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,11 +15,12 @@ from types import TracebackType
 from typing import IO, Any, Final
 
 from ocitool.codec.codecs import decompress, sniff
+from ocitool.codec.tar_reader import USUAL, TarFile, TarLimits, read_members
 from ocitool.errors import LocalIOError, MalformedDocument, NotFound, Unsupported, UsageError, local_io
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document, parse
-from ocitool.model.files import clean, resolve
+from ocitool.model.files import FileKind, TreeBudget, clean, resolve
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor, Index, effective_type, view
 from ocitool.store.base import Expect, Ingest, Pieces, Put, Source, Stored, Traits
@@ -30,7 +30,10 @@ from ocitool.store.verify import check_bytes, verified
 
 PIECE: Final = 256 * 1024
 MAX_MEMBERS: Final = 200_000
+_LIMITS: Final = TarLimits(MAX_MEMBERS, names=64 * 1024 * 1024, size=2**63)
+"""Files and bytes of names; an archive of any size that is there is read."""
 STREAM: Final = "-"
+_KINDS: Final = {"gzip": mediatype.DOCKER_LAYER_GZIP, "zstd": mediatype.DOCKER_LAYER_ZSTD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class ArchiveReader:
             self._manifests: dict[Digest, Document] = {}
             self._named: list[tuple[str, Descriptor]] = []
             self._blobs: dict[Digest, _Member] = {}
+            self._hashed: dict[_Member, tuple[Digest, str]] = {}
+            self._budget = TreeBudget()
             for name, member in self._members.items():
                 algorithm, _, encoded = name.removeprefix("blobs/").partition("/")
                 with suppress(MalformedDocument):
@@ -179,7 +184,9 @@ class ArchiveReader:
         for image in tree:
             document = self._docker_manifest(image)
             self._manifests[document.digest] = document
-            names = [name for name in image.get("RepoTags") or () if isinstance(name, str)]
+            names = image.get("RepoTags") or []
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise MalformedDocument(f"manifest.json of {self.label} has RepoTags that are no list of names")
             self._named += [(name, Descriptor.of(document)) for name in names or [""]]
 
     def _docker_manifest(self, image: dict[str, Any]) -> Document:
@@ -190,23 +197,27 @@ class ArchiveReader:
         return compose.manifest(Family.DOCKER, self._describe(config, mediatype.DOCKER_CONFIG), described)
 
     def _describe(self, path: object, media_type: str = "") -> Descriptor:
-        """Hash a member and take it among the blobs."""
-        name = clean(path) if isinstance(path, str) else None
-        member = self._members.get(self._links_of(name)) if name else None
+        """Hash a member, once however often it is named, and take it among the blobs."""
+        member = self._member(path) if isinstance(path, str) else None
         if member is None:
             raise MalformedDocument(f"{self.label} lacks {str(path)[:200]!r}", where=self.label)
-        tap, head = Tap(), b""
-        for piece in self._read(member):
-            head = head or piece[:6]
-            tap.update(piece)
-        if not media_type:
-            kinds = {"gzip": mediatype.DOCKER_LAYER_GZIP, "zstd": mediatype.DOCKER_LAYER_ZSTD}
-            media_type = kinds.get(sniff(head), mediatype.DOCKER_LAYER)
-        self._blobs[tap.digest] = member
-        return Descriptor(media_type, tap.digest, tap.size)
+        if member not in self._hashed:
+            tap, head = Tap(), b""
+            for piece in self._read(member):
+                head = head or piece[:6]
+                tap.update(piece)
+            self._hashed[member] = (tap.digest, _KINDS.get(sniff(head), mediatype.DOCKER_LAYER))
+            self._blobs[tap.digest] = member
+        digest, layer_type = self._hashed[member]
+        return Descriptor(media_type or layer_type, digest, member.size)
 
-    def _links_of(self, name: str) -> str:
-        return resolve(name, self._links.get)
+    def _member(self, path: str) -> _Member | None:
+        """The file that a path of manifest.json names, through links."""
+        try:
+            name = clean(path)
+            return self._members.get(resolve(name, self._links.get, budget=self._budget)) if name else None
+        except MalformedDocument:
+            return None
 
     def _small(self, member: _Member | None, name: str, limit: int = MANIFEST_LIMIT) -> bytes:
         if member is None:
@@ -252,34 +263,41 @@ def _seekable(path: str) -> IO[bytes]:
 
 def _spooled(source: IO[bytes]) -> IO[bytes]:
     """The bytes of `source`, uncompressed, in a temporary file that has no name."""
+    size = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal size
+        for piece in iter(lambda: source.read(PIECE), b""):
+            size += len(piece)
+            yield piece
+
     with ExitStack() as opened:
         spooled = opened.enter_context(tempfile.TemporaryFile())
-        spooled.writelines(decompress(iter(lambda: source.read(PIECE), b"")))
+        written = 0
+        for piece in decompress(pieces()):
+            written += len(piece)
+            if written > USUAL.of_packed(size).size:
+                raise MalformedDocument(f"an archive of {size} bytes unpacks to more than {written - len(piece)}")
+            spooled.write(piece)
         spooled.seek(0)
         opened.pop_all()
         return spooled
 
 
 def _list(file: IO[bytes], label: str) -> tuple[dict[str, _Member], dict[str, str]]:
-    """The regular files and the symbolic links of a tar by their clean names."""
+    """The regular files and the symbolic links of a tar by their names; bodies are passed over."""
     members: dict[str, _Member] = {}
     links: dict[str, str] = {}
     try:
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            for number, info in enumerate(tar):
-                if number >= MAX_MEMBERS:
-                    raise MalformedDocument(f"{label} holds more than {MAX_MEMBERS} files", where=label)
-                name = clean(info.name)
-                if not name:
-                    continue
-                if info.isreg() and not info.issparse():
-                    members[name] = _Member(info.offset_data, info.size)
-                elif info.issym():
-                    links[name] = info.linkname
-                elif info.islnk() and clean(info.linkname) in members:
-                    members[name] = members[clean(info.linkname) or ""]
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise MalformedDocument(f"{label} is no tar archive: {str(error).lower()}", where=label) from None
+        for one in read_members(TarFile(file), limits=_LIMITS, drain=False):
+            if one.kind is FileKind.FILE and one.extents is None:
+                members[one.path] = _Member(one.start, one.size)
+            elif one.kind is FileKind.SYMLINK:
+                links[one.path] = one.link
+            elif one.kind is FileKind.HARDLINK and one.link in members:
+                members[one.path] = members[one.link]
+    except MalformedDocument as error:
+        raise MalformedDocument(f"{label} is no tar archive: {error.what}", where=label) from None
     except OSError as error:
         raise LocalIOError(f"cannot read {label}: {(error.strerror or str(error)).lower()}") from error
     return members, links

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ocitool.codec.tar_reader import read_members
 from ocitool.model.files import FileKind
 from ocitool.model.views import view
 from ocitool.pack.entries import BytesContent, Entry
@@ -15,7 +16,6 @@ from ocitool.pack.placing import place
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.extract import contents
 from ocitool.rootfs.folder import export_folder
-from ocitool.rootfs.reader import read_members
 from ocitool.rootfs.tree import read_tree
 from ocitool.store.layout import LayoutStore
 from ocitool.tasks import Scope

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.codec.codecs import decompress
+from ocitool.codec.tar_reader import read_members
 from ocitool.errors import LocalIOError, MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -21,7 +22,6 @@ from ocitool.model.mediatype import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.rootfs.extract import contents, export_tar
 from ocitool.rootfs.folder import export_folder
-from ocitool.rootfs.reader import read_members
 from ocitool.rootfs.tree import Tree, list_layer, read_file
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from ocitool.codec.codecs import decompress, parse_codec
 from ocitool.codec.members import read_table, table_bytes, tail_length
+from ocitool.codec.tar_reader import read_members
 from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream
-from ocitool.rootfs.reader import read_members
 from ocitool.tasks import Scope
 
 pytestmark = pytest.mark.property

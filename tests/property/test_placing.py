@@ -4,12 +4,12 @@ import random
 
 import pytest
 
+from ocitool.codec.tar_reader import read_members
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.files import FileKind, name_bytes
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.placing import place
 from ocitool.pack.tar import tar_stream
-from ocitool.rootfs.reader import read_members
 from ocitool.rootfs.tree import Listed, Tree
 from tests.fakes.layers import tar
 

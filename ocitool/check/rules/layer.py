@@ -1,16 +1,17 @@
 """Rules about layers: what manifests say of them, and with --deep what is in them. Spec: image-spec layer.md."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from ocitool.check.finding import Location
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import LayerLook
 from ocitool.check.rules.rule import Hit, Rule
-from ocitool.errors import DigestMismatch, EscapingPath, OcitoolError
+from ocitool.errors import DigestMismatch, EscapingPath, MalformedDocument, OcitoolError
 from ocitool.findings import Severity
 from ocitool.model import mediatype
-from ocitool.model.files import WHITEOUT, FileKind, LinkLoop, PathTooLong
+from ocitool.model.files import WHITEOUT, FileKind
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
 from ocitool.rootfs.tree import Node, Tree
@@ -176,6 +177,25 @@ def needless_whiteout(inspection: Inspection) -> Iterator[Hit]:
                         yield _file(image, layer, path), f"layer {number} removes it, and no layer below has it"
 
 
+def dangling_hard_link(inspection: Inspection) -> Iterator[Hit]:
+    """A hard link to a file that neither its own layer has before it nor one below (K208)."""
+    for image in _each(inspection):
+        tree = inspection.tree(image.manifest)
+        for number, path, target in tree.dangling[:_SHOWN] if tree is not None else ():
+            yield (
+                _file(image, image.manifest.layers[number], path),
+                f"a hard link to /{target}, not before it",
+            )
+
+
+def costly(inspection: Inspection) -> Iterator[Hit]:
+    """Layers whose links and paths cost more to follow than any image needs (K238)."""
+    for image in _each(inspection):
+        inspection.tree(image.manifest)
+        if image.manifest.document.digest in inspection.costly:
+            yield Location(image.digest, label=image.label), str(inspection.costly[image.manifest.document.digest])
+
+
 def not_windows(inspection: Inspection) -> Iterator[Hit]:
     """A layer of a Windows image that is a plain tar of files: Windows cannot unpack it (K059)."""
     for image, number, _, seen in _seen(inspection):
@@ -197,20 +217,21 @@ def _standing(below: Tree, path: str) -> Node | None:
     """What an entry of this path would meet: links on its way are followed, it is not."""
     try:
         return below.get(below.resolve(path, follow_last=False))
-    except (LinkLoop, PathTooLong):
+    except MalformedDocument:
         return None
 
 
 def _stacked(inspection: Inspection, image: InspectedImage) -> Iterator[tuple[Descriptor, LayerLook, Tree]]:
-    """Each layer of an image with the merged files below it; ends at the first layer that was not read."""
+    """Each layer of an image with the merged files below it; ends where one was not read or costs too much."""
     read: list[tuple[Descriptor, LayerLook]] = []
     for layer in image.manifest.layers:
         seen = inspection.layers.get(layer.digest)
         if seen is None or seen.damage is not None:
             break
         read.append((layer, seen))
-    for (layer, seen), below in zip(read, Tree.growing(seen.listed for _, seen in read), strict=True):
-        yield layer, seen, below
+    with suppress(MalformedDocument):
+        for (layer, seen), below in zip(read, Tree.growing(seen.listed for _, seen in read), strict=True):
+            yield layer, seen, below
 
 
 def _each(inspection: Inspection) -> Iterator[InspectedImage]:
@@ -308,6 +329,16 @@ RULES: Final = (
         "layer/duplicate-path", "A path stands twice in one layer",
         "Some engines refuse such a layer, others keep the last.",
         "two members etc/app.conf", _WARNING, duplicate_path, needs_deep=True,
+    ),
+    Rule(
+        "layer/dangling-hard-link", "A hard link to nothing",
+        "Engines link files as they unpack: where the file is not there yet they refuse the layer.",
+        "a hard link r/a to r/z, and r/z after it", _ERROR, dangling_hard_link, needs_deep=True,
+    ),
+    Rule(
+        "layer/costly", "The files cost more than any image needs",
+        "A few kilobytes of links or deep paths can keep whoever unpacks them busy for hours.",
+        "thirty links that each lead through the next eight hundred times", _ERROR, costly, needs_deep=True,
     ),
     Rule(
         "layer/large-id", "An owner above 65535",

@@ -3,10 +3,10 @@
 import os
 import re
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -36,6 +36,7 @@ from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
 from ocitool.registry.downloads import download
+from ocitool.toolchains.workdir import temporary_folder
 from ocitool.workspace import Workspace
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
@@ -227,7 +228,17 @@ def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]
             what = "standard input is the context" if path == "-" else f"{shown(path)} is the whole context"
             raise UsageError(f"{what}, and -f - names another Dockerfile", hint="leave one of them out")
         source = _work(app)
-        sent = _received(app, path, source / "sent", file)
+        sent = _received(
+            app,
+            path,
+            partial(
+                receive,
+                folder=source / "sent",
+                scope=app.scope,
+                file=file,
+                allow_sparse=words.is_set("allow_sparse"),
+            ),
+        )
     return source, DockerfileOptions(
         file=None if is_stdin or sent else file,
         text=_read_stdin() if is_stdin else None,
@@ -281,26 +292,22 @@ def _work(app: App) -> Path:
     folder: Path | None = app.machine.root / "work"
     try:
         app.machine.check_writable()
-        (app.machine.root / "work").mkdir(exist_ok=True)
     except LocalIOError:  # a look at a Dockerfile needs no store
         folder = None
-    try:
-        return Path(app.stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-", dir=folder)))
-    except OSError as error:
-        raise local_io(error, f"write into {folder or tempfile.gettempdir()}") from error
+    return app.stack.enter_context(temporary_folder(folder))
 
 
-def _received(app: App, path: str, folder: Path, file: Path | None) -> Sent:
+def _received(app: App, path: str, receive: Callable[[Iterable[bytes], str], Sent]) -> Sent:
     """The context on standard input, or at a URL."""
     if path == "-":
         pieces = iter(lambda: sys.stdin.buffer.read(_PIECE), b"")
-        return receive(pieces, "standard input", folder, app.scope, file)
+        return receive(pieces, "standard input")
     piped = "fetch it with what may, and pipe it: `curl … | ocitool buildx build -`"
     if "@" in urlsplit(path).netloc:
         raise UsageError(f"{shown(path)} is given with a user or password, and none is sent", hint=piped)
     try:
         with download(app.opener.session, path) as got:
-            return receive(got.pieces if got is not None else (), shown(path), folder, app.scope, file)
+            return receive(got.pieces if got is not None else (), shown(path))
     except AuthError as error:
         error.hint = piped
         raise

@@ -7,8 +7,9 @@ import click
 from ocitool.cli.files import files_of
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.codec.tar_reader import USUAL
 from ocitool.model.printable import shown
-from ocitool.rootfs.tree import USUAL, read_file
+from ocitool.rootfs.tree import read_file
 
 _JSON_LIMIT = 4 * 1024 * 1024
 """Most bytes of a file in a JSON envelope."""
@@ -25,7 +26,7 @@ def command(app: App, *, location: str, path: str, platform: str | None) -> Outc
     With --json the content is in base64, at most 4 MiB.
     """
     found = files_of(app, location, platform)
-    limit = _JSON_LIMIT if app.console.as_json else USUAL.tar
+    limit = _JSON_LIMIT if app.console.as_json else USUAL.size
     pieces = read_file(found.store, found.manifest, found.tree, path, scope=app.scope, limit=limit)
     if not app.console.as_json:
         app.console.stream(pieces)

@@ -355,6 +355,14 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "layer/duplicate-path": in_layer(
         [tar(member("a"), member("./a"))], [tar(member("a")), tar(member("./a"))]
     ),
+    "layer/dangling-hard-link": in_layer(
+        [tar(member("a", type=b"1", linkname="z"), member("z"))],
+        [tar(member("z"), member("a", type=b"1", linkname="z"))],
+    ),
+    "layer/costly": in_layer(
+        [tar(member("k", type=b"2", linkname="d" * 4000), member("k/" + "e" * 96))],
+        [tar(member("k", type=b"2", linkname="d" * 4000), member("k/" + "e" * 95))],
+    ),
     "layer/large-id": in_layer([tar(member("a", uid=65536))], [tar(member("a", uid=65535))]),
     "layer/world-writable": in_layer(
         [tar(member("a", mode=0o666))], [tar(member("a", mode=0o664), member("b", mode=0o666, uid=1))]

@@ -4,11 +4,11 @@ import tarfile
 
 import pytest
 
+from ocitool.codec.tar_reader import read_members
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import parse_epoch, tar_stream
-from ocitool.rootfs.reader import read_members
 
 LENGTHS = [99, 100, 101, 155, 255, 256, 300]
 

@@ -1,6 +1,7 @@
 import pytest
 import zstandard
 
+from ocitool.codec.tar_reader import TarLimits, read_members
 from ocitool.errors import MalformedDocument, NotFound
 from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
@@ -8,8 +9,7 @@ from ocitool.model.mediatype import OCI_LAYER_ZSTD
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream
-from ocitool.rootfs.reader import read_members
-from ocitool.rootfs.tree import Listed, Tree, TreeLimits, list_layer, read_file, read_tree
+from ocitool.rootfs.tree import Listed, Tree, list_layer, read_file, read_tree
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
@@ -232,10 +232,10 @@ def test_a_tree_has_a_limit():
     listing = [Listed.of(member) for member in read_members([tar(("d/" * 101, ""))])]
 
     with pytest.raises(MalformedDocument, match="100 files"):
-        Tree([listing], TreeLimits(members=100))
+        Tree([listing], TarLimits(members=100))
 
 
-@pytest.mark.parametrize("limits", [TreeLimits(members=1), TreeLimits(names=1000)])
+@pytest.mark.parametrize("limits", [TarLimits(members=1), TarLimits(names=1000)])
 def test_a_layer_has_limits(limits):
     store, manifest = stored(tar(("x" * 600, ""), ("y" * 600, "")))
 
@@ -250,7 +250,7 @@ def test_a_bomb_is_not_read_to_its_end():
     store.put_blob(layer, BytesSource(data))
 
     with pytest.raises(MalformedDocument, match="unpacks to more than"):
-        list_layer(store, layer, None, scope=Scope(), limits=TreeLimits(tar=1_000_000))
+        list_layer(store, layer, None, scope=Scope(), limits=TarLimits(size=1_000_000))
 
 
 def test_a_file_is_read_through_links_and_from_the_layer_that_has_it():

@@ -1,4 +1,4 @@
-"""The members of a layer's tar, read from a stream that may be hostile.
+"""The members of a tar, read from a stream that may be hostile: layers, archives, contexts, stores in a file.
 
 Understands what engines understand: v7, ustar, star, GNU (long names, base-256 numbers, sparse files) and
 pax. Every length is bounded before anything is read, so memory is bounded whatever the archive says;
@@ -10,8 +10,8 @@ Spec: POSIX pax; GNU tar manual, "Basic Tar Format" and "Sparse Formats".
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from dataclasses import dataclass, field, replace
+from typing import IO, Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from ocitool.errors import EscapingPath, MalformedDocument
@@ -19,10 +19,13 @@ from ocitool.model.files import MAX_PATH, FileKind, clean
 
 BLOCK: Final = 512
 PIECE: Final = 256 * 1024
+_FILE_PIECE: Final = 16 * 1024
 MAX_HEADER: Final = 1024 * 1024
 """Most bytes in the extended headers and long names of one member; Go allows as much in each."""
 MAX_EXTENTS: Final = 100_000
 """Most data areas of one sparse file."""
+MAX_MEMBERS: Final = 2_000_000
+"""Most members of one tar, and most files of an image; a guess well above the largest images met."""
 _LARGEST: Final = 2**63 - 1
 _ZERO: Final = bytes(BLOCK)
 _XATTR: Final = b"SCHILY.xattr."
@@ -32,12 +35,54 @@ Extents = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class TarLimits:
+    """What a hostile tar may cost.
+
+    `members` is the most files of it, and of a tree; `names` the most bytes of its names, links and attributes;
+    `size` the most bytes of the whole. gzip packs a thousandfold at most, a zstd bomb far more: of what is
+    compressed a thousandth of that is always too little (`of_packed`).
+    """
+
+    members: int = MAX_MEMBERS
+    names: int = 256 * 1024 * 1024
+    size: int = 64 * 1024 * 1024 * 1024
+
+    def of_packed(self, size: int) -> "TarLimits":
+        """The limits for what `size` bytes unpack to."""
+        return replace(self, size=max(self.size, 1100 * size))
+
+
+USUAL: Final = TarLimits()
+
+
+class TarFile:
+    """An open file as the pieces of a tar, of which what nobody reads is left out."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._size = file.seek(0, 2)
+        file.seek(0)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The bytes from where the file stands."""
+        return iter(lambda: self._file.read(_FILE_PIECE), b"")
+
+    def skip(self, size: int) -> bool:
+        """Whether the file has so many more bytes; they are passed over then."""
+        at = self._file.tell() + size
+        if at <= self._size:
+            self._file.seek(at)
+        return at <= self._size
+
+
+@dataclass(frozen=True, slots=True)
 class TarMember:
     """One member. `path` is in the form of `model.files`, "" for the root itself.
 
     `size` is that of the file when unpacked, 0 for all but files. `offset` is where the member's first header
-    block starts in the uncompressed layer. `link` is the text of a symbolic link, or the cleaned path a
-    hard link points to. `extents` are the (offset, length) of a sparse file's data, None for other files.
+    block starts in the uncompressed tar, `start` where its data does. `link` is the text of a symbolic link, or
+    the cleaned path a hard link points to. `extents` are the (offset, length) of a sparse file's data, None for
+    other files.
     """
 
     path: str
@@ -51,8 +96,14 @@ class TarMember:
     xattrs: tuple[tuple[str, bytes], ...]
     device: tuple[int, int]
     offset: int
+    start: int
     extents: Extents | None
     _body: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
+
+    @property
+    def stored(self) -> int:
+        """Bytes of data, without holes."""
+        return self.size if self.extents is None else sum(length for _, length in self.extents)
 
     def chunks(self) -> Iterator[tuple[int, bytes]]:
         """The data as (offset in the file, bytes), holes left out; once, and only until the next member."""
@@ -83,20 +134,27 @@ class TarMember:
         yield from _zeros(self.size - at)
 
 
-def read_members(pieces: Iterable[bytes], *, drain: bool = True) -> Iterator[TarMember]:
+def read_members(
+    pieces: Iterable[bytes] | TarFile, *, limits: TarLimits = USUAL, drain: bool = True
+) -> Iterator[TarMember]:
     """The members of an uncompressed tar in order; the stream is read to its end, so that it is verified.
 
     Without `drain` what comes behind the archive's end is left alone, whatever it is.
     Content that was not read is skipped. A name may come several times (the last one counts for engines).
-    Raises MalformedDocument.
+    Raises MalformedDocument for a damaged tar, and for one beyond the limits.
     """
-    stream = _Stream(pieces)
+    stream = _Stream(pieces, limits.size)
+    count = weight = 0
     while True:
         offset = stream.at
         block, extra = _headers(stream)
         if block is None:
             break
         member, body = _member(stream, block, extra, offset)
+        count += 1
+        weight += len(member.path) + len(member.link) + sum(len(name) + len(value) for name, value in member.xattrs)
+        if count > limits.members or weight > limits.names:
+            stream.fail(f"more than {count - 1} files or {limits.names} bytes of names")
         yield member
         body.skip()
     for _ in stream.rest() if drain else ():
@@ -106,8 +164,10 @@ def read_members(pieces: Iterable[bytes], *, drain: bool = True) -> Iterator[Tar
 class _Stream:
     """The archive as a queue of bytes; `at` counts those that were taken."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes] | TarFile, limit: int) -> None:
+        self._source = pieces
         self._pieces = iter(pieces)
+        self._limit = limit
         self._now = b""
         self._used = 0
         self.at = 0
@@ -122,7 +182,18 @@ class _Stream:
         out = self._now[self._used : self._used + min(limit, PIECE)]
         self._used += len(out)
         self.at += len(out)
+        if self.at > self._limit:
+            self.fail(f"it unpacks to more than {self._limit} bytes")
         return out
+
+    def skip(self, size: int) -> bool:
+        """Pass over so many bytes without reading them, if there are so many and the source can."""
+        have = min(size, len(self._now) - self._used)
+        if not isinstance(self._source, TarFile) or not self._source.skip(size - have):
+            return False
+        self._used += have
+        self.at += size
+        return True
 
     def exactly(self, size: int) -> bytes:
         """`size` bytes; the caller has bounded it."""
@@ -152,7 +223,7 @@ class _Stream:
         raise MalformedDocument(self.placed(what), offset=self.at)
 
     def placed(self, what: str) -> str:
-        return f"{what} (at byte {self.at} of the layer's tar)"
+        return f"{what} (at byte {self.at} of the tar)"
 
 
 class _Body:
@@ -178,6 +249,8 @@ class _Body:
         return self._stream.exactly(size)
 
     def skip(self) -> None:
+        if self._left and self._stream.skip(self._left):
+            self._left = 0
         for _ in self.pieces():
             pass
         while self._padding:
@@ -298,7 +371,7 @@ def _member(stream: _Stream, block: bytes, extra: _Extra, offset: int) -> tuple[
     stored = _decimal(stream, records, b"size") if b"size" in records else _number(stream, block[124:136], "size")
     if kind is not FileKind.FILE:
         stored = 0  # engines take links, directories and devices to have no data, whatever the field says
-    extents, size, body = None, stored, _Body(stream, stored)
+    start, extents, size, body = stream.at, None, stored, _Body(stream, stored)
     if flag == b"S":
         extents, size = _gnu_extents(stream, block)
     elif kind is FileKind.FILE and any(key.startswith(b"GNU.sparse.") for key in records):
@@ -319,6 +392,7 @@ def _member(stream: _Stream, block: bytes, extra: _Extra, offset: int) -> tuple[
         xattrs=_xattrs(stream, records),
         device=_device(stream, kind, block),
         offset=offset,
+        start=start,
         extents=extents,
         _body=body.pieces,
     ), body

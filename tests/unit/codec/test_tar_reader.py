@@ -4,9 +4,9 @@ import tracemalloc
 
 import pytest
 
+from ocitool.codec.tar_reader import read_members
 from ocitool.errors import MalformedDocument
 from ocitool.model.files import FileKind
-from ocitool.rootfs.reader import read_members
 
 
 def archive(*infos: tarfile.TarInfo, form: int = tarfile.PAX_FORMAT, data: bytes = b"") -> bytes:

@@ -5,8 +5,8 @@ import tarfile
 
 import pytest
 
+from ocitool.codec.tar_reader import MAX_EXTENTS, read_members
 from ocitool.errors import MalformedDocument
-from ocitool.rootfs.reader import MAX_EXTENTS, read_members
 
 LARGE = 200 << 30
 
