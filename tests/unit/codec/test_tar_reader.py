@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from ocitool.codec.tar_reader import read_members
+from ocitool.codec.tar_reader import MAX_HEADER, USUAL, TarFile, TarLimits, read_members
 from ocitool.errors import MalformedDocument
 from ocitool.model.files import FileKind
 
@@ -245,3 +245,86 @@ def test_a_sum_of_signed_bytes_is_right_too():
     head[148:156] = b"%06o\0 " % (plain - 256 * 10)
 
     assert ["é" * 5] == [member.path for member in read(bytes(head))]
+
+
+ATTRIBUTES = {"SCHILY.xattr.user.a": "v" * 90}
+
+
+@pytest.mark.parametrize(
+    ("given", "limits"),
+    [
+        ((info("a" * 50), info("b" * 50)), TarLimits(names=100)),
+        ((info("a", type=tarfile.SYMTYPE, linkname="l" * 99),), TarLimits(names=100)),
+        ((info("a" * 4, pax_headers=ATTRIBUTES),), TarLimits(names=4 + 6 + 90)),
+        ((info("a"), info("b")), TarLimits(members=2)),
+        ((info("a"),), TarLimits(size=10240)),
+    ],
+    ids=["names", "links", "attributes", "members", "bytes"],
+)
+def test_limits_hold_from_both_sides(given, limits):
+    """K250, K254: what is exactly as much as the limit is read, one more is refused."""
+    data = archive(*given)
+    less = TarLimits(limits.members - 1, limits.names - 1, limits.size - 1)
+    one_less = [
+        TarLimits(**{name: getattr(less, name)})
+        for name in ("members", "names", "size")
+        if getattr(limits, name) != getattr(USUAL, name)
+    ]
+
+    assert len(given) == sum(1 for _ in read_members([data], limits=limits))
+    for tight in one_less:
+        with pytest.raises(MalformedDocument, match="more than"):
+            list(read_members([data], limits=tight))
+
+
+@pytest.mark.parametrize("length", [4096, 4097])
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_paths_and_targets_have_a_length(kind, length):
+    """K254"""
+    long = "/".join(["p" * 250] * 20)[:length]
+    one = info(long) if kind == tarfile.REGTYPE else info("a", type=kind, linkname=long)
+
+    if length == 4096:
+        assert long in {text for member in read(archive(one)) for text in (member.path, member.link)}
+    else:
+        with pytest.raises(MalformedDocument, match="of 4097 bytes"):
+            read(archive(one))
+
+
+@pytest.mark.parametrize("digits", [19, 20, 100])
+def test_numbers_have_a_length(digits):
+    """K254"""
+    number = "1" * digits
+    data = archive(info("a", pax_headers={"uid": number}))
+
+    if digits == 19:
+        assert int(number) == read(data)[0].uid
+    else:
+        with pytest.raises(MalformedDocument, match="pax uid is not a number"):
+            read(data)
+
+
+@pytest.mark.parametrize("size", [MAX_HEADER, MAX_HEADER + 1])
+def test_extended_headers_have_a_size(size):
+    """K254"""
+    key = "comment"
+    record = size - len(key) - len(str(size)) - 3
+    data = archive(info("a", pax_headers={key: "x" * record}))
+
+    if size == MAX_HEADER:
+        assert ["a"] == [member.path for member in read(data)]
+    else:
+        with pytest.raises(MalformedDocument, match=f"extended headers of {size} bytes"):
+            read(data)
+
+
+@pytest.mark.parametrize("start", [0, 512, 10_240])
+def test_a_file_is_passed_over_by_seeking(tmp_path, start):
+    """What nobody reads of a file on disk is not read: a hole of a terabyte costs nothing."""
+    (tmp_path / "t").write_bytes(archive(info("a", size=3), info("b", size=2), data=b"abc"))
+    with (tmp_path / "t").open("rb") as file:
+        file.seek(start)
+        found = [(member.path, b"".join(member.pieces()) if member.path == "b" else b"", member.start)
+                 for member in read_members(TarFile(file))]  # fmt: skip
+
+    assert [("a", b"", 512), ("b", b"ab", 1536)] == found

@@ -366,3 +366,23 @@ def test_an_archive_replaces_what_is_of_another_kind():
     assert {"x": "DIRECTORY", "x/d": "last"} == added([directory("d"), file("d/f", "1")], [file("d", "last")])
     with pytest.raises(UsageError, match="/x/f is not a directory"):
         added([file("f", "1"), file("f/g", "2")])
+
+
+@pytest.mark.parametrize(
+    ("sources", "mode"), [(("a.tar", "f"), 0o755), (("f", "a.tar"), 0o700), (("a.tar",), 0o755), (("f",), 0o700)]
+)
+def test_k253_an_archive_first_into_a_new_folder_leaves_chmod_out(sources, mode):
+    """K253: the folder is made by what comes first, and what an archive holds keeps its modes."""
+    source = Layered([file("a.tar"), file("f")])
+    onto = LayerBuilder(None)
+    archive = source.get("a.tar").content
+    attributes = CopyAttributes(mode=lambda _: 0o700, folder_mode=0o700)
+
+    copy(Order(sources, "/new/", attributes), source, onto, lambda p: not_found(p, "here", ""),
+         lambda content: (Entry("inside", FileKind.FILE, 0o640),) if content is archive else None)  # fmt: skip
+    found = {entry.path: entry.mode for entry in onto.sorted()}
+
+    assert mode == found["new"]
+    assert {0o640 if path == "new/inside" else 0o700 for path in found if path != "new"} == {
+        found[path] for path in found if path != "new"
+    }

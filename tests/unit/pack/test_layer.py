@@ -14,6 +14,7 @@ from ocitool.model.mediatype import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Family
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import BytesContent, Entry, FileContent
 from ocitool.pack.layer import pack_layer
+from ocitool.store.layout import LayoutStore
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
 
@@ -187,3 +188,20 @@ def test_an_unread_layer_that_is_gone_from_the_store_is_packed_again():
     first = pack([entry(stamped(b"program"))], MemoryStore(), memo)
 
     assert first == pack([entry(stamped(b"program"))], MemoryStore(), memo)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zstd", "none"])
+def test_k245_a_failed_pack_leaves_nothing_of_a_layer_on_disk(tmp_path, codec):
+    store = LayoutStore(tmp_path / "content", create=True)
+    pack_layer([entry(Counted(b"whole"))], store, parse_codec(codec), epoch=0, scope=Scope())
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+
+    class Failing(Counted):
+        def pieces(self):
+            yield b"x" * 2_000_000
+            raise LocalIOError("gone")
+
+    with pytest.raises(LocalIOError):
+        pack_layer([entry(Failing(b"x" * 3_000_000))], store, parse_codec(codec), epoch=0, scope=Scope())
+
+    assert before == sorted(str(path) for path in tmp_path.rglob("*"))

@@ -231,3 +231,29 @@ def test_without_root_no_bits_of_another_owner_are_set(tmp_path):
     export(tmp_path / "out", tar(("s", "x", {"mode": 0o6755, "uid": 1})))
 
     assert 0o755 == stat.S_IMODE((tmp_path / "out/s").stat().st_mode)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("depth", [1000, 1900])
+def test_k241_a_deep_image_that_fails_leaves_nothing(tmp_path, is_new, depth):
+    deep = "/".join(["d"] * depth)
+    if not is_new:
+        (tmp_path / "out").mkdir(0o755)
+
+    with pytest.raises(LocalIOError, match="too long"):
+        export(tmp_path / "out", tar((f"{deep}/", "500"), (f"{deep}/f", "x"), ("n" * 300, "x")))
+
+    assert ([] if is_new else ["out"]) == os.listdir(tmp_path)
+    assert is_new or ([], 0o755) == (os.listdir(tmp_path / "out"), stat.S_IMODE((tmp_path / "out").stat().st_mode))
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_a_name_is_as_long_as_file_systems_take(tmp_path, length):
+    """K254"""
+    if length == 255:
+        export(tmp_path / "out", tar(("n" * length, "x")))
+        assert ["n" * length] == os.listdir(tmp_path / "out")
+    else:
+        with pytest.raises(LocalIOError, match="too long"):
+            export(tmp_path / "out", tar(("n" * length, "x")))
+        assert [] == os.listdir(tmp_path)
