@@ -12,7 +12,7 @@ from typing import Final
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.errors import LocalIOError, UsageError, local_io
-from ocitool.model.files import FileKind, FileTree, ancestors, parent
+from ocitool.model.files import FileKind, FileTree, ancestors, from_system, name_bytes, name_text, parent, to_system
 from ocitool.pack.entries import Entry, FileContent, file_entry
 from ocitool.rootfs.files import Layered
 
@@ -72,7 +72,7 @@ class Context(FileTree[Entry]):
 
     def why_absent(self, path: str) -> str:
         """Why a file that is in the folder is not seen; empty if there is none."""
-        place = self._root / path
+        place = self._root / to_system(path)
         if not os.path.lexists(place):
             above, _, name = path.rpartition("/")
             near = get_close_matches(name, self.names(above)[:_LOOKED_THROUGH], 1, 0.75)
@@ -80,7 +80,9 @@ class Context(FileTree[Entry]):
         if self._rules.ignores(path):
             return f"{path} is there, but {self._rules.name} keeps it out"
         if place.is_symlink():
-            return f"{path} is a link to {place.readlink()}, which leads to nothing in the context"
+            return (
+                f"{path} is a link to {from_system(str(place.readlink()))}, which leads to nothing in the context"
+            )
         return f"{path} is a socket, which no image can hold" if place.is_socket() else ""
 
     def _found(self, path: str) -> "Entry | _Refused | None":
@@ -97,7 +99,8 @@ class Context(FileTree[Entry]):
         if known is None:
             known = {}
             for item in self._scanned(folder):
-                path = f"{folder}/{item.name}" if folder else item.name
+                name = name_text(item.name)
+                path = f"{folder}/{name}" if folder else name
                 verdict = self._rules.judge(path, self._verdicts[folder])
                 is_folder = item.is_dir(follow_symlinks=False)
                 if is_folder:
@@ -106,16 +109,16 @@ class Context(FileTree[Entry]):
                     continue
                 status = _status(item)
                 if not stat.S_ISSOCK(status.st_mode):
-                    known[item.name] = self._entry(item.path, path, status)
+                    known[name] = self._entry(os.fsdecode(item.path), path, status)
             self._listings[folder] = known
         return known
 
-    def _scanned(self, folder: str) -> list[os.DirEntry[str]]:
+    def _scanned(self, folder: str) -> list[os.DirEntry[bytes]]:
         try:
-            with os.scandir(self._root / folder) as listing:
-                return sorted(listing, key=lambda item: os.fsencode(item.name))
+            with os.scandir(os.fsencode(self._root) + b"/" + name_bytes(folder)) as listing:
+                return sorted(listing, key=lambda item: item.name)
         except OSError as error:
-            raise local_io(error, f"read {self._root / folder}") from error
+            raise local_io(error, f"read {self._root / to_system(folder)}") from error
 
     def _keeps_any(self, folder: str) -> bool:
         """Whether the rules keep something below a directory that they ignore, at any depth."""
@@ -126,7 +129,7 @@ class Context(FileTree[Entry]):
                 above = todo.pop()
                 self._keeps[above] = False
                 for item in self._scanned(above):
-                    path = f"{above}/{item.name}"
+                    path = f"{above}/{name_text(item.name)}"
                     verdict = self._rules.judge(path, self._verdicts[above])
                     if not verdict.ignored:
                         self._keeps |= dict.fromkeys((*ancestors(path),), True)
@@ -158,11 +161,13 @@ class _Refused:
     error: UsageError
 
 
-def _status(item: os.DirEntry[str]) -> os.stat_result:
+def _status(item: os.DirEntry[bytes]) -> os.stat_result:
     try:
         return item.stat(follow_symlinks=False)
     except FileNotFoundError as error:
         hint = "let whatever writes into the folder finish first"
-        raise LocalIOError(f"{item.path} went away while it was looked at", path=item.path, hint=hint) from error
+        raise LocalIOError(
+            f"{os.fsdecode(item.path)} went away while it was looked at", path=os.fsdecode(item.path), hint=hint
+        ) from error
     except OSError as error:
-        raise local_io(error, f"read {item.path}") from error
+        raise local_io(error, f"read {os.fsdecode(item.path)}") from error

@@ -1,9 +1,11 @@
 """The kinds of files in an image, the grammar of their paths, and trees in which paths are looked up.
 
 A path here is relative to the image's root: no leading or trailing slash, no empty, `.` or `..` component;
-"" is the root itself. Names that are not UTF-8 carry surrogate escapes, as Python's own file names do.
+"" is the root itself. A name is the bytes that the file system has, never what a locale makes of them: it is read
+as UTF-8, and what is none carries surrogate escapes.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -50,6 +52,21 @@ def clean(path: str) -> str | None:
 def name_bytes(path: str) -> bytes:
     """The bytes of a path as a tar and a file system hold them."""
     return path.encode("utf-8", "surrogateescape")
+
+
+def name_text(name: bytes) -> str:
+    """The path of these bytes, as this package writes it whatever the locale: the inverse of `name_bytes`."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def from_system(text: str) -> str:
+    """A path that Python was told by the system (an argument, a name in a folder), by its bytes (K256)."""
+    return name_text(os.fsencode(text))
+
+
+def to_system(path: str) -> str:
+    """The path as Python gives it to the system, so that the bytes are these."""
+    return os.fsdecode(name_bytes(path))
 
 
 def parent(path: str) -> str:

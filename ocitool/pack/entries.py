@@ -9,12 +9,24 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, Protocol, runtime_checkable
 
 from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
 from ocitool.model.digest import Digest
-from ocitool.model.files import MAX_PATH, WHITEOUT, FileAttributes, FileKind, FileTree, clean, name_bytes, parent
+from ocitool.model.files import (
+    MAX_PATH,
+    WHITEOUT,
+    FileAttributes,
+    FileKind,
+    FileTree,
+    clean,
+    from_system,
+    name_bytes,
+    name_text,
+    parent,
+    to_system,
+)
 from ocitool.model.platform import Platform
 from ocitool.pack.file_identity import stamp_of
 
@@ -210,7 +222,7 @@ class CopyRule:
 
 
 def parse_copy(text: str) -> CopyRule:
-    """The rule `SRC:DEST[:MODE]` says. Raises UsageError."""
+    """The rule `SRC:DEST[:MODE]` says, its paths in the form of `model.files`. Raises UsageError."""
     source, *rest = text.split(":")
     mode = None
     if len(rest) == 2 and re.fullmatch(r"[0-7]{3,5}", rest[1]) and int(rest[1], 8) <= 0o7777:
@@ -249,7 +261,7 @@ def expand(
         into = rule.destination.endswith("/") or not destination
         if tree is not None and not into:
             into = tree.kind_at(tree.resolve(destination)) is FileKind.DIRECTORY
-        path = f"{destination}/{Path(text).name}".lstrip("/") if into else destination
+        path = f"{destination}/{PurePosixPath(text).name}".lstrip("/") if into else destination
         entries = (file_entry(source, path, status, allow_sparse=allow_sparse),)
     if rule.mode is None:
         return entries
@@ -258,7 +270,7 @@ def expand(
 
 def _inside(root: Path, text: str) -> Path:
     """The source with its links followed; a relative one must not leave the root, by dots or by links."""
-    path = root / text
+    path = root / to_system(text)
     try:
         real, home = path.resolve(strict=True), root.resolve(strict=True)
     except FileNotFoundError:
@@ -266,7 +278,7 @@ def _inside(root: Path, text: str) -> Path:
         raise NotFound(f"nothing to copy at {path}", name=str(path), where=str(root), hint=hint) from None
     except (OSError, RuntimeError) as error:
         raise LocalIOError(f"cannot follow {path}: {error}", path=str(path)) from error
-    if not Path(text).is_absolute() and not real.is_relative_to(home):
+    if not text.startswith("/") and not real.is_relative_to(home):
         raise UsageError(f"{text} leads out of {root}", hint="name it by an absolute path if it is meant")
     return real
 
@@ -303,19 +315,20 @@ def scan(
     while todo:
         folder = todo.pop()
         try:
-            with os.scandir(root / folder) as listing:
+            with os.scandir(os.fsencode(root) + b"/" + name_bytes(folder)) as listing:
                 items = [(item, item.stat(follow_symlinks=False)) for item in listing]
         except OSError as error:
-            raise local_io(error, f"read {root / folder}") from error
+            raise local_io(error, f"read {root / to_system(folder)}") from error
         for item, status in items:
-            relative = f"{folder}/{item.name}" if folder else item.name
+            name = name_text(item.name)
+            relative = f"{folder}/{name}" if folder else name
             path = f"{destination}/{relative}" if destination else relative
             if stat.S_ISDIR(status.st_mode):
                 todo.append(relative)
             if stat.S_ISSOCK(status.st_mode) or not keep(relative):
                 continue
             content = shared.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
-            entry = file_entry(item.path, path, status, content=content, allow_sparse=allow_sparse)
+            entry = file_entry(os.fsdecode(item.path), path, status, content=content, allow_sparse=allow_sparse)
             if status.st_nlink > 1 and isinstance(entry.content, FileContent):
                 shared[status.st_dev, status.st_ino] = entry.content
             found[path] = entry
@@ -347,7 +360,7 @@ def file_entry(
         return Entry(path, FileKind.DIRECTORY, 0o755)
     if stat.S_ISLNK(mode):
         try:
-            return Entry(path, FileKind.SYMLINK, 0o777, link=str(Path(source).readlink()))
+            return Entry(path, FileKind.SYMLINK, 0o777, link=from_system(str(Path(source).readlink())))
         except OSError as error:
             raise local_io(error, f"read {source}") from error
     if stat.S_ISFIFO(mode):

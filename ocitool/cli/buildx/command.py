@@ -32,6 +32,7 @@ from ocitool.events import Noted
 from ocitool.image.annotations import AnnotationLevel, parse_annotation
 from ocitool.image.essentials import parse_extras
 from ocitool.image.options import ImageOptions
+from ocitool.model.files import from_system
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.tar import parse_epoch
@@ -161,7 +162,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         tags=_references(names, default_tag="" if wanted.by_digest else "latest"),
         toolchain=words.text("toolchain") or ways.toolchain,
         base=words.text("base"),
-        copies=tuple(parse_copy(text) for text in words.many("copies")),
+        copies=tuple(parse_copy(from_system(text)) for text in words.many("copies")),
         extras=parse_extras(words.many("extras")),
         spec_file=words.path("spec_file"),
         format="oci" if not form and ways.is_oci and annotations else form,

@@ -8,6 +8,7 @@ from ocitool.cli.files import files_of
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.codec.tar_reader import USUAL
+from ocitool.model.files import from_system
 from ocitool.model.printable import shown
 from ocitool.rootfs.tree import read_file
 
@@ -25,7 +26,7 @@ def command(app: App, *, location: str, path: str, platform: str | None) -> Outc
 
     With --json the content is in base64, at most 4 MiB.
     """
-    found = files_of(app, location, platform)
+    found, path = files_of(app, location, platform), from_system(path)
     limit = _JSON_LIMIT if app.console.as_json else USUAL.size
     pieces = read_file(found.store, found.manifest, found.tree, path, scope=app.scope, limit=limit)
     if not app.console.as_json:

@@ -109,7 +109,7 @@ def test_what_no_exception_leads_into_is_not_looked_into(tmp_path, monkeypatch):
         (tmp_path / name).touch()
     looked_into = []
     scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: looked_into.append(Path(path)) or scandir(path))
+    monkeypatch.setattr(os, "scandir", lambda path: looked_into.append(Path(os.fsdecode(path))) or scandir(path))
     source = Context(tmp_path, IgnoreRules.parse("*\n!target/a.jar\n!doc?/*/*.md\n"))
 
     assert ("docs", "target") == source.names("")

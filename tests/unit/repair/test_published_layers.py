@@ -13,7 +13,7 @@ from ocitool.store.base import BytesSource
 from ocitool.tasks import Scope
 from tests.fakes.sick import Loose, Ward, member, packed, program, tar
 from tests.unit.check.pairs import LOADER, NEEDS_LOADER, as_platform, with_layer, zstd_frame
-from tests.unit.rootfs.test_reader_sparse import LARGE, version_1
+from tests.unit.codec.test_tar_reader_sparse import LARGE, version_1
 
 FILE, EMPTY = tar(member("a", b"1")), tar()
 
