@@ -10,9 +10,9 @@ from pathlib import Path
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.index import edit
-from ocitool.index.edit import Marks
+from ocitool.index.edit import EntryChanges
 from ocitool.index.entries import Selector
-from ocitool.index.plans import Request, plan_create, plan_edit
+from ocitool.index.plans import IndexRequest, plan_create, plan_edit
 from ocitool.model.platform import Platform
 from ocitool.report.survey import survey
 from ocitool.report.text import table
@@ -25,12 +25,12 @@ for n in range(number):
     config = {"os": "windows", "architecture": "amd64", "os.version": f"10.0.{n}.1"}
     repository.image(f"t{n}", config | {"history": [{"created_by": "x" * 200}] * 40})
 repository.asked.clear()
-request = Request(tuple(repository.source(f"t{n}") for n in range(number)))
+request = IndexRequest(tuple(repository.source(f"t{n}") for n in range(number)))
 journal, scope = Journal(folder), Scope()
 apply(plan_create(repository, ["all"], request, scope=scope), repository, journal, scope)
 created = len(repository.asked)
 one = Selector((Platform.parse(f"windows(10.0.{number // 2}.1)/amd64"),))
-change = lambda index: edit.annotate(index, one, Marks(variant="v3"))
+change = lambda index: edit.annotate(index, one, EntryChanges(variant="v3"))
 apply(plan_edit(repository, "all", change), repository, journal, scope)
 edited = len(repository.asked) - created
 table(survey(repository, "all", scope=scope), layers=True)
