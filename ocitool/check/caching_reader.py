@@ -63,6 +63,12 @@ class CachingReader(ForwardingReader):
 
         return _document(self._once(name, read), name)
 
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the store behind has it; asked once."""
+        key = f"{descriptor.digest}+{descriptor.size}?"
+        raw, *_ = self._once(key, lambda: (b"yes" if self._store.has_blob(descriptor) else b"", "", None))
+        return bool(raw)
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
         """The blob; a JSON one (a config) asked for once."""
         if offset or not descriptor.media_type.endswith("json") or descriptor.size > MANIFEST_LIMIT:

@@ -1,7 +1,7 @@
 """From a Look to findings: every rule that is selected, allowances applied, in a stable order."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
@@ -144,13 +144,37 @@ def findings(
 
     Raises UsageError for a rule of a package that does not keep to what a rule is.
     """
+    layers = _layers(inspection)
     found = [
-        selection.apply(Finding(rule.id, rule.severity, message, at, rule.fixable, inspection.where))
+        selection.apply(
+            Finding(rule.id, rule.severity, message, _numbered(at, layers), rule.fixable, inspection.where)
+        )
         for rule in rules
         if selection.takes(rule.id)
         for at, message in (rule.find(inspection) if rule.id in _OURS else _hits(rule, inspection))
     ]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: _RANK[one.severity]))
+
+
+def _layers(inspection: Inspection) -> dict[tuple[str, str], str]:
+    """What people call each layer (K228).
+
+    By its manifest's digest and the pointer in there, and by the label of its image and its own digest.
+    """
+    names: dict[tuple[str, str], str] = {}
+    for manifest, label in inspection.labelled:
+        for number, blob in enumerate(manifest.layers):
+            name = f"layer {number + 1} of {len(manifest.layers)}, {blob.digest.short}"
+            names[manifest.document.digest, f"/layers/{number}"] = name
+            names.setdefault((label, blob.digest), name)
+    return names
+
+
+def _numbered(at: Location, layers: Mapping[tuple[str, str], str]) -> Location:
+    """The place with the layer that it is in, if it is in one."""
+    part = "/".join(at.pointer.split("/")[:3])
+    name = layers.get((at.digest, part)) or (layers.get((at.label, at.digest)) if at.path else None)
+    return replace(at, layer=name) if name is not None else at
 
 
 def _hits(rule: Rule, inspection: Inspection) -> tuple[Hit, ...]:

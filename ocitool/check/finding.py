@@ -17,13 +17,15 @@ def escaped(key: str) -> str:
 class Location:
     """A place: the document or blob, the JSON pointer in it, or the path of a file in a layer.
 
-    `label` names the platform or entry for people; empty for the root itself.
+    `label` names the platform or entry for people; empty for the root itself. `layer` says for people in which
+    layer of its image it is: "layer 2 of 5, sha256:0123…"; the engine fills it in.
     """
 
     digest: Digest
     pointer: str = ""
     path: str = ""
     label: str = ""
+    layer: str = ""
 
     def to_tree(self) -> dict[str, Any]:
         """The place for JSON output; what does not apply is left out."""
@@ -66,5 +68,7 @@ class Finding:
     @property
     def sentence(self) -> str:
         """Place and message on one line that is safe to print."""
-        place = " ".join(filter(None, (self.at.label, f"/{self.at.path}" if self.at.path else "")))
+        path = f"/{self.at.path}" if self.at.path else ""
+        layer = f"{'in ' if path else ''}{self.at.layer}" if self.at.layer else ""
+        place = " ".join(filter(None, (self.at.label, path, layer)))
         return shown(f"{place}: {self.message}" if place else self.message)

@@ -4,7 +4,7 @@ A thing is absent only if the store said that it is not there; whoever could not
 and no rule draws conclusions from it (K034).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 READ_LIMIT: Final = 4 * MANIFEST_LIMIT
 """Largest manifest that is looked at, in bytes: above what registries take, to be able to say so."""
+_MOST_BLOBS: Final = 20_000
+"""Blobs that are asked for below one name; a guess far above what anybody publishes."""
 _ANSWERS: Final = (MalformedDocument, DigestMismatch)
 """What is wrong with what a store gave, and no reason why it gave nothing."""
 
@@ -106,6 +108,14 @@ class Inspection:
         found = (seen for seen in self.views.values() if isinstance(seen, Index))
         return tuple(replace(index, entries=tuple(map(self.settle, index.entries))) for index in found)
 
+    @cached_property
+    def labelled(self) -> tuple[tuple[Manifest, str], ...]:
+        """Every manifest that is no index, with what people call it."""
+        images = {image.digest: image.label for image in self.images}
+        digests = (manifest.document.digest for manifest in self.manifests)
+        labels = [images[digest] if digest in images else self.label(digest) for digest in digests]
+        return tuple(zip(self.manifests, labels, strict=True))
+
     def settle(self, entry: Descriptor) -> Descriptor:
         """An entry with what its manifest and config decide of it."""
         child = self.views.get(entry.digest)
@@ -165,6 +175,7 @@ def look(
     *,
     scope: Scope,
     deep: Callable[[Manifest], bool] = lambda _: False,
+    blobs: bool = True,
     now: datetime | None = None,
     width: int = 0,
     head: Descriptor | None = None,
@@ -173,6 +184,7 @@ def look(
 ) -> Inspection:
     """Look at what `name` holds: manifests, configs, and every layer of the images that `deep` picks.
 
+    Each other blob is asked for, once and without reading it, unless `blobs` is off (K227).
     `width` is how many things are asked for at once, 0 for as many as the store likes. `head` is what a HEAD of
     the name was answered, `read_layers` what is known of layers already; `listener` hears of those that are read.
     Raises what reading the root raises, unless it is only ambiguous; what is wrong below it is part of the look.
@@ -191,6 +203,7 @@ def look(
         snapshot,
         scope=scope,
         deep=deep,
+        blobs=blobs,
         now=now,
         width=width,
         read_layers=read_layers,
@@ -216,12 +229,16 @@ def look_at(
     *,
     scope: Scope,
     deep: Callable[[Manifest], bool] = lambda _: False,
+    blobs: bool = True,
     now: datetime | None = None,
     width: int = 0,
     read_layers: ReadLayers | None = None,
     listener: Listener = silent,
 ) -> Inspection:
-    """Look at a snapshot that was taken already. Raises MalformedDocument for configs too large to be held."""
+    """Look at a snapshot that was taken already.
+
+    Raises MalformedDocument for configs too large to be held, and for more blobs than can be asked for.
+    """
     width = width or store.traits.concurrency
     bare = Inspection(store.label, snapshot, snapshot.views, {}, now or datetime.now(UTC))
     images = tuple({image.digest: image.manifest for image in bare.images}.values())
@@ -253,13 +270,19 @@ def look_at(
     files = collect(scope, read_files, layers.values(), min(4, width))
     if layers:
         listener(Done(step, "read"))
-    answers = {**dict(zip(wanted, configs, strict=True)), **dict(zip(layers, files, strict=True))}
+    asked = _asked(snapshot, {*wanted, *layers}) if blobs else {}
+    there = collect(scope, lambda blob: _careful(lambda: _is_there(store, blob)), asked.values(), width)
+    answers = {
+        **dict(zip(wanted, configs, strict=True)),
+        **dict(zip(layers, files, strict=True)),
+        **dict(zip(asked, there, strict=True)),
+    }
     errors = {d: answer for d, answer in answers.items() if isinstance(answer, OcitoolError)}
     broken = {d: e for d, e in errors.items() if isinstance(e, _ANSWERS)}
     return replace(
         bare,
         configs={d: answer for d, answer in answers.items() if isinstance(answer, ImageConfig)},
-        absent=frozenset(d for d, e in errors.items() if isinstance(e, NotFound)),
+        absent=frozenset(d for d, answer in answers.items() if answer is False or isinstance(answer, NotFound)),
         broken=broken,
         layers={d: answer for d, answer in answers.items() if isinstance(answer, LayerLook)},
         unanswered=(
@@ -276,6 +299,31 @@ def _careful(read: Callable[[], T]) -> T | OcitoolError:
         raise
     except OcitoolError as error:
         return error
+
+
+def _asked(snapshot: Snapshot, known: Container[Digest]) -> dict[Digest, Descriptor]:
+    """The blobs below a name that are in the store and were not read, each once."""
+    blobs = {
+        blob.digest: blob
+        for blob in snapshot.blobs
+        if blob.digest not in known
+        and blob.data is None
+        and not (mediatype.is_foreign(blob.media_type) and blob.urls)
+    }
+    if len(blobs) > _MOST_BLOBS:
+        raise MalformedDocument(f"more than {_MOST_BLOBS} blobs below one name", hint="--no-blobs asks for none")
+    return blobs
+
+
+def _is_there(store: Reader, blob: Descriptor) -> bool:
+    """Whether the blob is there: some stores call one absent that has another size, or all that HEAD asks for."""
+    if store.has_blob(blob):
+        return True
+    try:
+        with store.open_blob(blob):
+            return True
+    except NotFound:
+        return False
 
 
 def _config(store: Reader, descriptor: Descriptor) -> ImageConfig:

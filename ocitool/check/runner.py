@@ -70,13 +70,21 @@ def check(
     selection: Selection = ALL,
     rules: Sequence[Rule] = RULES,
     deep: bool = False,
+    blobs: bool = True,
     at_once: int = 0,
     listener: Listener = silent,
 ) -> Checked:
     """Look at each place, or at every tag there with `all_tags`: see `check_names` and `check_tags`."""
     looking = check_tags if all_tags else check_names
     return looking(
-        places, scope=scope, selection=selection, rules=rules, deep=deep, at_once=at_once, listener=listener
+        places,
+        scope=scope,
+        selection=selection,
+        rules=rules,
+        deep=deep,
+        blobs=blobs,
+        at_once=at_once,
+        listener=listener,
     )
 
 
@@ -113,12 +121,14 @@ def check_names(
     selection: Selection = ALL,
     rules: Sequence[Rule] = RULES,
     deep: bool = False,
+    blobs: bool = True,
     at_once: int = 0,
     listener: Listener = silent,
 ) -> Checked:
     """Look at each place, several side by side; findings in the order given.
 
-    `at_once` is how many things are asked for at once, 0 for as many as a store likes. A name that cannot be read
+    `at_once` is how many things are asked for at once, 0 for as many as a store likes; `blobs` asks for each blob
+    that is not read. A name that cannot be read
     itself is among `failed`, and the others are looked at all the same. Memory is that of sixteen names, with
     `deep` of one. Raises UsageError for a rule of a package that fails.
     """
@@ -131,7 +141,7 @@ def check_names(
             return Checked(failed=((label, store),))
         below = max(1, (at_once or store.traits.concurrency) // width)
         try:
-            one = look(store, name, scope=scope, deep=lambda _: deep, width=below, listener=listener)
+            one = look(store, name, scope=scope, deep=lambda _: deep, blobs=blobs, width=below, listener=listener)
         except Cancelled:
             raise
         except OcitoolError as error:
@@ -149,6 +159,7 @@ def check_tags(
     selection: Selection = ALL,
     rules: Sequence[Rule] = RULES,
     deep: bool = False,
+    blobs: bool = True,
     at_once: int = 0,
     listener: Listener = silent,
 ) -> Checked:
@@ -166,7 +177,9 @@ def check_tags(
         if isinstance(store, OcitoolError):
             return Checked(failed=((label, store),))
         with CachingReader(store, scope) as once:
-            return _Tags(once, scope, selection, rules, deep=deep, listener=listener).check(at_once, label)
+            return _Tags(once, scope, selection, rules, deep=deep, blobs=blobs, listener=listener).check(
+                at_once, label
+            )
 
     checked = _together(map(see, places))
     return replace(checked, tags=checked.tags or 0)
@@ -209,10 +222,12 @@ class _Tags:
         rules: Sequence[Rule],
         *,
         deep: bool,
+        blobs: bool,
         listener: Listener,
     ) -> None:
         self._store, self._scope = store, scope
-        self._selection, self._rules, self._deep, self._listener = selection, rules, deep, listener
+        self._selection, self._rules, self._listener = selection, rules, listener
+        self._deep, self._blobs = deep, blobs
         self._now = datetime.now(UTC)
         self._width = 1
         self._layers = ReadLayers()
@@ -280,6 +295,7 @@ class _Tags:
             str(head.digest),
             scope=self._scope,
             deep=lambda _: self._deep,
+            blobs=self._blobs,
             now=self._now,
             width=self._width,
             head=head,

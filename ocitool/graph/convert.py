@@ -195,7 +195,7 @@ def _check_docker(manifest: Manifest, *, drop_annotations: bool) -> None:
             and mediatype.compression(layer.media_type) == "zstd"
         ):
             raise UsageError(
-                f"layer {number} of {digest} is zstd, which Docker's family has no agreed name for",
+                f"layer {number + 1} of {digest} is zstd, which Docker's family has no agreed name for",
                 hint="keep it with --format oci, or build it again with --compression gzip",
             )
     carried = (manifest.config, *manifest.layers)

@@ -110,13 +110,13 @@ def check_duplicates(entries: Iterable[IndexEntry]) -> None:
 def family_of_entries(entries: Iterable[IndexEntry], default: Family = Family.DOCKER) -> Family:
     """The one family that all entries belong to (K023); `default` where none says.
 
-    Raises UsageError if they are mixed: an index of mixed families is refused by registries.
+    Raises UsageError if they are mixed: tools that know one family alone would read half of such an index.
     """
     found = {family: e for e in entries if (family := mediatype.family_of(e.descriptor.media_type)) is not None}
     if len(found) > 1:
         docker, oci = found[Family.DOCKER], found[Family.OCI]
         raise UsageError(
-            f"{docker.label} is a Docker manifest and {oci.label} an OCI one: registries refuse a mixed index",
+            f"{docker.label} is a Docker manifest and {oci.label} an OCI one: not every tool reads a mixed index",
             hint="convert the children with --format oci (or docker); their digests change",
         )
     return next(iter(found), default)
@@ -128,7 +128,7 @@ def check_family(entries: Iterable[IndexEntry], family: Family) -> None:
         has = mediatype.family_of(entry.descriptor.media_type)
         if has not in (None, family):
             raise UsageError(
-                f"{entry.label} is {has.value if has else ''}, the index {family.value}: registries refuse that",
+                f"{entry.label} is {has.value if has else ''}, the index {family.value}: not every tool reads that",
                 hint=f"convert it with --format {family.value}, or the index with ocitool index convert",
             )
         if family is Family.DOCKER and (entry.descriptor.annotations or entry.descriptor.artifact_type):

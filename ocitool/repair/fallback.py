@@ -70,6 +70,19 @@ class FallbackReader(ForwardingReader):
             raise
         return None
 
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Whether the store or one of the sources has it; what only a source has is among `blobs`."""
+        if self._store.has_blob(descriptor):
+            return True
+        source = next((one for one in self._sources if one.store.has_blob(descriptor)), None)
+        if source is not None:
+            self.blobs[descriptor.digest] = source
+        return source is not None
+
+    def is_held(self, descriptor: Descriptor) -> bool:
+        """Whether the store itself has it."""
+        return self._store.has_blob(descriptor)
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
         """The store's blob, or that of the first source where the store has none."""
         if self._sources and not self._store.has_blob(descriptor):

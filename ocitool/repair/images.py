@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from ocitool.change.plan import PutBlob
 from ocitool.change.reason import ChangeReason
 from ocitool.check.inspection import InspectedImage, Inspection
-from ocitool.errors import UsageError
-from ocitool.graph.convert import convert_manifest
 from ocitool.model import mediatype
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
@@ -37,9 +35,8 @@ def mend_image(
     *,
     ruling: PlatformEvidence = RIGHT,
     entry: Descriptor | None = None,
-    family: Family | None = None,
 ) -> Mended:
-    """The image as it ought to be, in the `family` of its index; `entry` is how that index names it.
+    """The image as it ought to be; `entry` is how its index names it.
 
     Only a config that `ruling` gives a platform is rewritten. Layers keep their bytes.
     """
@@ -51,8 +48,6 @@ def mend_image(
     work.set_layer_sizes()
     work.set_types()
     work.set_own_type()
-    if family is not None and mediatype.family_of(effective_type(work.document)) not in (None, family):
-        work.convert(family)
     return Mended(work.document, tuple(work.content), tuple(work.reasons), tuple(work.left))
 
 
@@ -91,7 +86,7 @@ class _Work:
             seen = self._inspection.layers.get(layer.digest)
             if seen is not None and seen.size is not None and seen.size != layer.size:
                 sizes[number] = seen.size
-                self._because("layer/size", f"layer {number}{self._of} has {seen.size} bytes", "layers")
+                self._because("layer/size", f"layer {number + 1}{self._of} has {seen.size} bytes", "layers")
 
         def change(tree: JsonTree) -> None:
             for number, size in sizes.items():
@@ -111,10 +106,10 @@ class _Work:
         for number, layer in enumerate(self._manifest.layers):
             rule, right = self._layer_type(layer, family)
             if right is None:
-                self.left.append(f"layer {number}{self._of}: no type of its family fits its bytes")
+                self.left.append(f"layer {number + 1}{self._of}: no type of its family fits its bytes")
             elif right != layer.media_type:
                 types[number] = right
-                self._because(rule, f"layer {number}{self._of} becomes {right}", "layers")
+                self._because(rule, f"layer {number + 1}{self._of} becomes {right}", "layers")
 
         def change(tree: JsonTree) -> None:
             tree["config"]["mediaType"] = config_type
@@ -140,15 +135,6 @@ class _Work:
             says = media_type if key == "mediaType" else f"{key} 2"
             self._because(rule, f"the manifest{self._of} says {says}", key)
         self.document = after
-
-    def convert(self, family: Family) -> None:
-        try:
-            self.document = convert_manifest(self.document, family)
-        except UsageError as error:
-            self.left.append(f"the manifest{self._of} cannot be made {family.value}: {error}")
-        else:
-            text = f"the manifest{self._of} is converted to the {family.value} family of the index"
-            self._because("index/mixed-families", text, "mediaType")
 
     def _because(self, rule: str, text: str, key: str) -> None:
         if self._entry is None:

@@ -96,7 +96,7 @@ class _Mender:
         self._brought = fallback.manifests if fallback is not None else {}
         self._wrong = fallback.wrong if fallback is not None else set()
         self._blobs = fallback.blobs if fallback is not None else {}
-        self._has_blob = fallback.has_blob if fallback is not None else _nowhere
+        self._has_blob = fallback.is_held if fallback is not None else _nowhere
         self.work = Mending(options, inspection)
         self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
         self._dropped: set[Digest] = set()
@@ -134,7 +134,7 @@ class _Mender:
                 trees += [self._attestation(tree, entry)] if entry not in moved else []
             else:
                 ruling = self._decided(seen, rulings, number, passed_over)
-                trees += self._entry(tree, entry, seen, ruling, is_attested=str(entry.digest) in attested)
+                trees += self._entry(tree, entry, ruling, is_attested=str(entry.digest) in attested)
             if len(trees) > before:
                 kept.add(entry.digest)
         self._dropped = {entry.digest for entry in seen.entries} - kept
@@ -332,7 +332,7 @@ class _Mender:
         return RIGHT
 
     def _entry(
-        self, tree: JsonTree, entry: Descriptor, index: Index, ruling: PlatformEvidence | None, *, is_attested: bool
+        self, tree: JsonTree, entry: Descriptor, ruling: PlatformEvidence | None, *, is_attested: bool
     ) -> list[JsonTree]:
         """What becomes of an entry for an image; nothing if it is dropped."""
         if ruling is None:
@@ -343,8 +343,7 @@ class _Mender:
             self._refill_blobs(image, entry)
         seen = view(child)
         if isinstance(seen, Manifest):
-            family = edit.family_of(index)
-            mended = mend_image(self._inspection, seen, image, ruling=ruling, entry=entry, family=family)
+            mended = mend_image(self._inspection, seen, image, ruling=ruling, entry=entry)
             after = self._child(child, mended, entry, is_attested=is_attested)
         tree = self._described(tree, entry, after, is_same=after is child)
         if ruling.entry is not None and not (ruling.config is not None and after is child):

@@ -41,8 +41,8 @@ def test_what_is_known_and_right_is_allowed_with_its_reason(check):
     assert (
         """\
 oci:img:1
-  note    linux/arm64 /usr/bin/su: setuid program of 0:0  [layer/setuid]
-  allowed linux/arm64 /usr/bin/sudo: setuid program of 0:0  [layer/setuid]: sudo is what it is for
+  note    linux/arm64 /usr/bin/su in layer 1 of 1, sha256:76b543f0159c: setuid program of 0:0  [layer/setuid]
+  allowed linux/arm64 /usr/bin/sudo in layer 1 of 1, sha256:76b543f0159c: setuid program of 0:0  [layer/setuid]: sudo is what it is for
 1 note
 """
         == done.stdout

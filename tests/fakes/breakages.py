@@ -6,7 +6,6 @@ A function returns the digests of the images that a repair has no business to ch
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from tests.fakes.sick import Tree, Ward, member, program, tar
 
@@ -80,11 +79,11 @@ def nested(ward: Ward) -> tuple[Digest, ...]:
     return digests(amd64, arm64)
 
 
-def mixed(ward: Ward) -> tuple[Digest, ...]:
-    """K023: a Docker manifest in an OCI index."""
-    amd64 = ward.image()
-    ward.index(amd64, ward.image("linux/arm64", media_type=mediatype.DOCKER_MANIFEST))
-    return digests(amd64)
+def nameless(ward: Ward) -> tuple[Digest, ...]:
+    """K218: an image that its entry calls unknown/unknown."""
+    amd64, arm64 = ward.image(), ward.image("linux/arm64")
+    ward.index(amd64, arm64 | {"platform": {"architecture": "unknown", "os": "unknown"}})
+    return digests(amd64, arm64)
 
 
 def untyped(ward: Ward) -> tuple[Digest, ...]:
@@ -110,7 +109,7 @@ UNDOABLE = (
     Breakage(duplicated, "index/duplicate-platform"),
     Breakage(wrong_size, "index/child-size"),
     Breakage(nested, "index/nested"),
-    Breakage(mixed, "index/mixed-families"),
+    Breakage(nameless, "index/wrong-platform"),
     Breakage(untyped, "index/no-media-type"),
     Breakage(stale, "index/stale-attestation"),
 )

@@ -57,6 +57,10 @@ def program(architecture: str, **fields: Any) -> bytes:
     return tar(member("app", Elf(machine=MACHINES[architecture], **fields).build(), mode=0o755))
 
 
+FILES = tar(member("Files/a"))
+"""A layer without a program, for Linux and for Windows."""
+
+
 class Loose(MemoryStore):
     """A store that also holds what no store takes, and says of it what registries say.
 

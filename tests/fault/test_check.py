@@ -9,7 +9,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.tasks import Retry, Scope
 from tests.fakes.registry import Fault, fake_registry
-from tests.fakes.sick import Ward
+from tests.fakes.sick import Ward, member, program, tar
 
 ROOT, CHILD = "GET */manifests/1", "GET */manifests/sha256:*"
 HEAD = "HEAD */manifests/*"
@@ -54,11 +54,47 @@ def edited(on, **headers):
 
 
 def test_a_right_registry_is_asked_for_each_thing_once(registry, check):
-    """The root, two manifests and two configs; the rules about the registry cost nothing."""
+    """The root, two manifests, two configs, two layers by HEAD; the rules about the registry cost nothing."""
     done = check()
 
     assert ([], ()) == (told(done), done.unanswered)
-    assert ["GET"] * 5 == [request.method for request in registry.log]
+    assert ["GET"] * 5 + ["HEAD"] * 2 == [request.method for request in registry.log]
+
+
+def test_requests_of_a_check(registry, opened):
+    """K227: manifests, configs and distinct blobs, each once, however many images share them; 2 are to spare."""
+    ward = Ward(opened(registry))
+    base = program("amd64")
+    images = [
+        ward.image(f"linux/{name}", layers=[base, program("arm64"), tar(member(name))])
+        for name in ("amd64", "arm64", "s390x", "riscv64")
+    ]
+    ward.index(*images, *(ward.provenance(image["digest"]) for image in images))
+    manifests, configs, blobs = 1 + 8, 4, 2 + 4 + 4 + 4
+    registry.log.clear()
+
+    for more, expected in (({}, manifests + configs + blobs), ({"blobs": False}, manifests + configs)):
+        registry.log.clear()
+        done = check_names([(opened(registry, write=False), "1", "app:1")], scope=Scope(), **more)
+        assert ((), (), ("app:1",)) == (done.unanswered, done.failed, done.names)
+        assert expected <= len(registry.log) <= expected + 2
+        assert len(registry.log) == len({(one.method, one.path) for one in registry.log})
+
+
+def test_a_layer_that_is_gone_is_found_without_reading_any(registry, ward, check):
+    """K227, and K217's sibling: a HEAD alone does not say that a blob is missing."""
+    assert [] == told(check(Fault("HEAD */blobs/*", status=404, times=-1)))
+    gone = check(Fault("* */blobs/*", status=404, times=-1))
+
+    assert {"config/missing", "layer/missing"} == {rule for rule, *_ in told(gone)}
+
+
+def test_a_blob_that_nobody_answers_for_is_no_missing_one(check):
+    """K034."""
+    done = check(Fault("HEAD */blobs/*", status=503, times=-1))
+
+    assert [] == told(done)
+    assert 5 == done.exit_code
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def nested(inspection: Inspection) -> Iterator[Hit]:
 
 
 def mixed_families(inspection: Inspection) -> Iterator[Hit]:
-    """Docker and OCI manifests in one list: registries refuse it (K023).
+    """Docker and OCI manifests in one list (K023, K225).
 
     A manifest is what it says it is itself; an entry that says otherwise is child_type's.
     """
@@ -159,9 +159,10 @@ RULES: Final = (
     Rule(
         "index/mixed-families",
         "Docker and OCI manifests in one list",
-        "Registries refuse to store such a list, and strict clients to read it.",
+        "Docker Hub's own images are such, and registries and engines of today take them; tools that know one "
+        "family alone read half of it. `ocitool index convert REF --format oci` makes one of it, with new digests.",
         "an OCI index with a Docker schema 2 manifest",
-        _ERROR, mixed_families, fixable=True,
+        Severity.NOTE, mixed_families,
     ),
     Rule(
         "index/child-size",

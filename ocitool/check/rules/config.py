@@ -29,9 +29,10 @@ _SECRETS: Final = (
 
 def missing(inspection: Inspection) -> Iterator[Hit]:
     """A config blob that is not there (K034)."""
-    for image in _each(inspection):
-        if image.manifest.config.digest in inspection.absent:
-            yield _in_manifest(image), f"config {image.manifest.config.digest} is not there"
+    for manifest, label in inspection.labelled:
+        if manifest.config.digest in inspection.absent:
+            at = Location(manifest.document.digest, "/config", label=label)
+            yield at, f"config {manifest.config.digest} is not there"
 
 
 def size(inspection: Inspection) -> Iterator[Hit]:

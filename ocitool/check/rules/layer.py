@@ -25,9 +25,18 @@ _SHOWN: Final = 20
 
 def missing(inspection: Inspection) -> Iterator[Hit]:
     """A layer that is not there (K034)."""
-    for image, number, layer in _layers(inspection):
-        if layer.digest in inspection.absent:
-            yield _at(image, number), f"layer {layer.digest} is not there"
+    for manifest, label in inspection.labelled:
+        for number, layer in enumerate(manifest.layers):
+            if layer.digest in inspection.absent:
+                at = Location(manifest.document.digest, f"/layers/{number}", label=label)
+                yield at, f"layer {layer.digest} is not there"
+
+
+def none(inspection: Inspection) -> Iterator[Hit]:
+    """An image without a layer: settings alone, which nothing can be started with (K209)."""
+    for image in _each(inspection):
+        if not image.manifest.layers:
+            yield Location(image.digest, "/layers", label=image.label), "an image without a layer: it has no files"
 
 
 def mixed_families(inspection: Inspection) -> Iterator[Hit]:
@@ -120,11 +129,11 @@ def diff_id(inspection: Inspection) -> Iterator[Hit]:
 
 def duplicate_path(inspection: Inspection) -> Iterator[Hit]:
     """A path that stands twice in one layer (K145)."""
-    for image, number, layer, seen in _seen(inspection):
+    for image, _, layer, seen in _seen(inspection):
         known: set[str] = set()
         twice = {one.path for one in seen.listed if one.path in known or known.add(one.path)}  # type: ignore[func-returns-value]
         for path in sorted(twice)[:_SHOWN]:
-            yield _file(image, layer, path), f"stands twice in layer {number}"
+            yield _file(image, layer, path), "stands twice in one layer"
 
 
 def large_id(inspection: Inspection) -> Iterator[Hit]:
@@ -168,13 +177,13 @@ def replaced_link(inspection: Inspection) -> Iterator[Hit]:
 def needless_whiteout(inspection: Inspection) -> Iterator[Hit]:
     """A whiteout of a file that no layer below has."""
     for image in _each(inspection):
-        for number, (layer, seen, below) in enumerate(_stacked(inspection, image)):
+        for layer, seen, below in _stacked(inspection, image):
             for one in seen.listed:
                 above, _, name = one.path.rpartition("/")
                 if name.startswith(WHITEOUT) and not name.startswith(WHITEOUT * 2) and name != WHITEOUT:
                     path = f"{above}/{name.removeprefix(WHITEOUT)}".lstrip("/")
                     if _standing(below, path) is None:
-                        yield _file(image, layer, path), f"layer {number} removes it, and no layer below has it"
+                        yield _file(image, layer, path), "is removed, and no layer below has it"
 
 
 def dangling_hard_link(inspection: Inspection) -> Iterator[Hit]:
@@ -273,7 +282,12 @@ RULES: Final = (
     Rule(
         "layer/missing", "A layer is not there",
         "Clean-up jobs delete blobs; an image without one of its layers cannot be pulled.",
-        "GET of the layer answers 404", _ERROR, missing, fixable=True, needs_deep=True,
+        "HEAD and GET of the layer answer 404", _ERROR, missing, fixable=True,
+    ),
+    Rule(
+        "layer/none", "An image without a layer",
+        "It is valid, and holds settings alone: often the files that were meant to be in it were left out.",
+        "`FROM scratch` with ENV and CMD, and no COPY", _NOTE, none,
     ),
     Rule(
         "layer/mixed-families", "A manifest with parts of the other family",

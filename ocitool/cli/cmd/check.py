@@ -17,6 +17,7 @@ from ocitool.version import __version__
 @click.command()
 @click.argument("places", metavar="LOC...", nargs=-1, required=True)
 @click.option("--deep", is_flag=True, help="Read every layer: blobs, files, programs.")
+@click.option("--no-blobs", is_flag=True, help="Do not ask whether layers are there; faster.")
 @click.option("--all-tags", is_flag=True, help="Look at every tag of the repositories LOC.")
 @click.option("--select", metavar="RULES", multiple=True, help="Only these rules, `index/*` or ids; repeats.")
 @click.option("--ignore", metavar="RULES", multiple=True, help="Not these rules; repeats.")
@@ -35,6 +36,7 @@ def command(
     *,
     places: tuple[str, ...],
     deep: bool,
+    no_blobs: bool,
     all_tags: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
@@ -56,6 +58,7 @@ def command(
         selection=chosen,
         rules=rules,
         deep=deep,
+        blobs=not no_blobs,
         at_once=app.jobs,
         listener=app.listener,
     )

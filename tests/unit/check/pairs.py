@@ -14,7 +14,7 @@ from ocitool.model.document import Document, Served
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource
 from tests.fakes.programs import Elf, attributes, uleb
-from tests.fakes.sick import MACHINES, Loose, Tree, Ward, member, packed, program, tar
+from tests.fakes.sick import FILES, MACHINES, Loose, Tree, Ward, member, packed, program, tar
 
 GONE = Digest.of(b"gone")
 OTHER = Document(b'{"schemaVersion":2,"other":true}', mediatype.OCI_MANIFEST)
@@ -268,7 +268,7 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     ),
     "index/ambiguous-arm": lambda w, ill: w.index(
         *(
-            as_platform(w.image(f"linux/arm/{v}", layers=[]), os="linux", architecture="arm", **({} if ill else {"variant": v}))
+            as_platform(w.image(f"linux/arm/{v}", layers=[FILES]), os="linux", architecture="arm", **({} if ill else {"variant": v}))
             for v in ("v6", "v7")
         )
     ),
@@ -278,7 +278,7 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "index/windows-version": lambda w, ill: two(
         w,
         as_platform(
-            w.image("windows/amd64", layers=[], config=lambda t: t.update({"os.version": "10.0.17763.5"})),
+            w.image("windows/amd64", layers=[FILES], config=lambda t: t.update({"os.version": "10.0.17763.5"})),
             os="windows", architecture="amd64", **({} if ill else {"os.version": "10.0.17763.5"}),
         ),
     ),
@@ -338,6 +338,7 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "config/secret": in_settings(Env=(["TOKEN=ghp_" + "a1B2" * 9], ["TOKEN_FILE=/run/secrets/token"])),
     "config/unknown-user": in_settings(User=("apps", "app")),
     "layer/missing": lambda w, ill: without_blob(w, lambda tree: tree["layers"][0], ill),
+    "layer/none": in_layer([], [program("arm64")]),
     "layer/mixed-families": in_layer_type(mediatype.DOCKER_LAYER_GZIP, mediatype.OCI_LAYER_GZIP),
     "layer/docker-zstd": zstd,
     "layer/foreign": foreign,

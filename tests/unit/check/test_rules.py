@@ -4,6 +4,7 @@ import pytest
 
 from ocitool.check.engine import DOCUMENTED
 from ocitool.check.rules import config
+from tests.fakes.sick import FILES
 
 KEY = "AKIA" + "A1B2C3D4E5F6G7H8"
 TOKEN = "ghp_" + "a1B2" * 9
@@ -90,7 +91,8 @@ def test_every_pattern_of_secrets_is_tried():
 def test_a_variant_in_the_name_of_an_architecture_is_compared_too(ward, found):
     """K001: armv7 over a config for v6 is wrong in more than its name."""
     ward.index(
-        ward.image(), ward.image("linux/arm/v6", layers=[]) | {"platform": {"os": "linux", "architecture": "armv7"}}
+        ward.image(),
+        ward.image("linux/arm/v6", layers=[FILES]) | {"platform": {"os": "linux", "architecture": "armv7"}},
     )
 
     assert {"index/wrong-platform", "index/impossible-platform"} == set(found())

@@ -36,6 +36,10 @@ class Watched:
         self._note("get", name)
         return self.held.get_manifest(name, **more)
 
+    def has_blob(self, descriptor):
+        self._note("ask", descriptor.digest)
+        return self.held.has_blob(descriptor)
+
     def open_blob(self, descriptor, offset=0):
         self._note("blob", descriptor.digest)
         return self.held.open_blob(descriptor, offset)
@@ -82,6 +86,7 @@ def test_each_tag_costs_a_head_and_each_distinct_document_a_get(ward, watched):
     gets = [name for verb, name in asked if verb == "get"]
     assert len(digests) + 1 == len(gets) == len(set(gets))
     assert 1 == sum(verb == "blob" for verb, _ in asked)
+    assert 1 == sum(verb == "ask" for verb, _ in asked)
 
 
 def test_findings_come_in_the_order_of_the_tags(ward, watched):

@@ -15,7 +15,7 @@ from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import plan_repair
 from ocitool.repair.work import RepairOptions
 from ocitool.tasks import Scope
-from tests.fakes.sick import SLSA, Loose, Ward
+from tests.fakes.sick import FILES, SLSA, Loose, Ward
 
 ARTIFACT = "application/vnd.docker.attestation.manifest.v1+json"
 
@@ -134,7 +134,7 @@ def test_one_that_names_another_subject_stays(ward, move):
 
 def test_a_docker_manifest_cannot_name_a_subject(ward, move):
     image = ward.image(media_type=mediatype.DOCKER_MANIFEST)
-    attestation = ward.image("unknown/unknown", layers=[], media_type=mediatype.DOCKER_MANIFEST)
+    attestation = ward.image("unknown/unknown", layers=[FILES], media_type=mediatype.DOCKER_MANIFEST)
     marks = {"annotations": ward.attestation(image["digest"])["annotations"]}
     before = ward.index(image, attestation | marks, media_type=mediatype.DOCKER_LIST)
 

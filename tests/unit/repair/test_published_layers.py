@@ -274,7 +274,7 @@ def test_a_path_twice(ward, second):
     """K145, K146: however it is written."""
     in_layer(ward, member("x/f"), member(second))
 
-    assert [("layer/duplicate-path", "x/f", "stands twice in layer 0")] == told(ward)
+    assert [("layer/duplicate-path", "x/f", "stands twice in one layer")] == told(ward)
 
 
 @pytest.mark.parametrize(
