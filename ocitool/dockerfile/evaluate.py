@@ -21,7 +21,7 @@ from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, Ste
 from ocitool.dockerfile.state import HistoryLine, StageState
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
-from ocitool.dockerfile.syntax.instructions import Copy, Stage
+from ocitool.dockerfile.syntax.instructions import Copy
 from ocitool.dockerfile.syntax.lines import heredoc_name, placed
 from ocitool.dockerfile.syntax.ownership import mode_of, owner_of
 from ocitool.dockerfile.syntax.patterns import literal
@@ -127,7 +127,7 @@ class _Evaluator:
                     state.author = instruction.text
                     state.tell(f"MAINTAINER {instruction.text}")
                 case instructions.Run():
-                    self._run(state, needed.stage, step, instruction)
+                    self._run(state, needed, step, instruction)
                 case _:
                     state.set(instruction)
 
@@ -146,13 +146,15 @@ class _Evaluator:
         layer.directory(path, self._owner(state, user) if user and not is_there else None)
         self._layer(state, f"WORKDIR {path}", layer)
 
-    def _run(self, state: StageState, stage: Stage, step: Step, run: instructions.Run) -> None:
+    def _run(self, state: StageState, needed: ResolvedStage, step: Step, run: instructions.Run) -> None:
         """What whoever carries RUN lines out says that this one left behind."""
         user, scope = str(state.settings.get("User") or ""), state.scope
-        process = Process(stage, run, self._platform, scope.workdir, user, dict(scope.variables), state.files)
+        process = Process(
+            needed.stage, run, self._platform, scope.workdir, user, dict(scope.variables), state.files
+        )
         ran = self._resources.ran(process)
         if ran is None:
-            refuse([(stage, step, run)])
+            refuse([(needed, step, run)])
             return
         layer = LayerBuilder(state.files)
         for entry in ran.entries:

@@ -76,7 +76,7 @@ Starts: TypeAlias = Callable[["StageBase", int], ImageStart | None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An instruction of a stage where it takes effect.
+    """An instruction of a stage where it takes effect, at a place among its steps.
 
     `line` is where to point: the FROM for a trigger, which an ONBUILD below left to the stage. `where` says the
     place for messages.
@@ -85,6 +85,7 @@ class Step:
     instruction: Instruction
     line: Line
     where: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +240,12 @@ def _numbered(file: Dockerfile, name: str, end: int) -> Stage | None:
     return file.stages[number] if 0 <= number < end else None
 
 
-def runs(needed: Iterable[ResolvedStage]) -> Iterator[tuple[Stage, Step, Run]]:
+def runs(needed: Iterable[ResolvedStage]) -> Iterator[tuple[ResolvedStage, Step, Run]]:
     """Every RUN that the image would need, with the stage it would happen in."""
     for one in needed:
         for step in one.steps:
             if isinstance(step.instruction, Run):
-                yield one.stage, step, step.instruction
+                yield one, step, step.instruction
 
 
 class _Resolver:
@@ -280,7 +281,8 @@ class _Resolver:
         except UsageError as error:
             self.problems[number] = error
         file = self._file.file
-        steps += (Step(one, one.line, f"{file}:{one.line.number}") for one in (() if is_replaced else stage.body))
+        own = () if is_replaced else stage.body
+        steps += (Step(one, one.line, f"{file}:{one.line.number}", at) for at, one in enumerate(own, len(steps)))
         self._count += len(steps)
         if self._count > _MAX_STEPS:
             what = f"with the lines that ONBUILD leaves there are more than {_MAX_STEPS} instructions"
@@ -305,14 +307,14 @@ class _Resolver:
         if start is not None:
             place = f"{file.file}:{line.number} (ONBUILD of {start.label})"
             parsed = (parse_trigger(text, place, file.escape) for text in start.triggers)
-            return tuple(Step(_moved(one, line), line, place) for one in parsed)
+            return tuple(Step(_moved(one, line), line, place, at) for at, one in enumerate(parsed))
         if ground.origin is not OriginKind.STAGE:
             return ()
         if ground.stage not in self._left:
+            kept = (one for one in self._file.stages[ground.stage].body if isinstance(one, OnBuild))
             self._left[ground.stage] = tuple(
-                Step(_moved(parse_trigger(one.text, place, file.escape), one.line), one.line, place)
-                for one in self._file.stages[ground.stage].body
-                if isinstance(one, OnBuild)
+                Step(_moved(parse_trigger(one.text, place, file.escape), one.line), one.line, place, at)
+                for at, one in enumerate(kept)
                 for place in (f"{file.file}:{one.line.number}",)
             )
         return tuple(replace(step, line=line) for step in self._left[ground.stage])

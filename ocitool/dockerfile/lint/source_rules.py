@@ -75,7 +75,7 @@ def _process(scene: LintContext) -> Iterator[LintHit]:
             if stage.number not in scene.graph.reached:
                 continue
             if isinstance(step.instruction, instructions.Run):
-                one = refusal(stage, step.traced.step, step.instruction, tables)
+                one = refusal(scene.graph.stages[stage.number], step.traced.step, step.instruction, tables)
                 yield LineRange.of(step.instruction.line), "; ".join(one.messages)
             elif isinstance(step.instruction, Copy) and cloned_by(step.instruction):
                 yield LineRange.of(step.instruction.line), "; ".join(cloning(step.traced.step).messages)

@@ -45,7 +45,10 @@ MAKES_A_USER: Final = Effect(
     "say numbers, as in USER 1000:1000 and COPY --chown=1000:1000, or COPY an etc/passwd that has the user",
 )
 _FILE: Final = Effect("writes a file", "use COPY <<NAME, which writes a file from the Dockerfile itself")
-_CHANGED: Final = Effect("changes a file", "COPY the whole file as it should be over the one that is there")
+_CHANGED: Final = Effect(
+    "changes a file",
+    "COPY the whole file as it should be over the one that is there; ocitool cat IMAGE PATH prints the base's",
+)
 _REMOVES: Final = Effect(
     "removes files",
     "leave them out with .dockerignore or COPY --exclude; as for files of the base, COPY an empty one over it, or"

@@ -197,13 +197,13 @@ class Replacements:
         replaced = replaced_stages(file, specs)
         return cls(file, source, graphs, {platform: roles(one, replaced) for platform, one in graphs.items()})
 
-    def left(self) -> tuple[tuple[Stage, Step, Run], ...]:
+    def left(self) -> tuple[tuple[ResolvedStage, Step, Run], ...]:
         """The RUN lines that would have to be carried out, each once, in their order."""
         found = {
-            (step.where, run): (stage, step, run)
+            (step.where, run): (one, step, run)
             for platform, graph in self.graphs.items()
-            for stage, step, run in runs(graph.needed)
-            if not self.roles[platform].takes(stage, run)
+            for one, step, run in runs(graph.needed)
+            if not self.roles[platform].takes(one.stage, run)
         }
         return tuple(sorted(found.values(), key=lambda one: one[1].instruction.line.number))
 

@@ -9,10 +9,9 @@ from typing import Final
 
 from ocitool.dockerfile.run.advice import way_out
 from ocitool.dockerfile.run.effects import MAKES_A_USER, Effect, EffectKind, acts
-from ocitool.dockerfile.run.run_context import Around
 from ocitool.dockerfile.run.suggest import NOTHING, SuggestedTables, Table
 from ocitool.dockerfile.sources import INSTEAD_OF_GIT, cloned_by
-from ocitool.dockerfile.stages import Step
+from ocitool.dockerfile.stages import ResolvedStage, Step
 from ocitool.dockerfile.syntax.instructions import Run, Stage
 from ocitool.errors import Unsupported
 
@@ -35,18 +34,17 @@ class Refusal:
         return (f"{self.words}: {first}", *(f"it also {other}" for other in others))
 
 
-def refusal(stage: Stage, step: Step, run: Run, tables: SuggestedTables = NOTHING) -> Refusal:
+def refusal(one: ResolvedStage, step: Step, run: Run, tables: SuggestedTables = NOTHING) -> Refusal:
     """What a RUN does and what can be done instead; `tables` are those that ocitool.toml could have."""
     words = " ".join(" ".join(run.words).split())
     shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
-    around = Around(stage, run, tables.images.get(stage.number, ""))
-    done = [replace(deed, instead=way_out(deed, commands, around)) for deed, commands in acts(run).items()]
-    table = tables.served.get(stage.number)
+    done = [replace(deed, instead=way_out(deed, commands, one, step)) for deed, commands in acts(run).items()]
+    table = tables.served.get(one.stage.number)
     if table is not None:
-        is_own = stage.number in tables.tables
+        is_own = one.stage.number in tables.tables
         ways = {deed.does: _beside(deed, table, is_own=is_own) for deed in done}
     elif all(deed.builds for deed in done):
-        ways = {deed.does: _in_place(deed, stage) for deed in done}
+        ways = {deed.does: _in_place(deed, one.stage) for deed in done}
     else:
         ways = {deed.does: deed.instead for deed in done}
     return Refusal(run.line.number, step.where, shown, tuple(ways.items()))
@@ -78,7 +76,7 @@ def cloning(step: Step) -> Refusal:
 
 
 def refuse(
-    found: Iterable[tuple[Stage, Step, Run]],
+    found: Iterable[tuple[ResolvedStage, Step, Run]],
     tables: SuggestedTables = NOTHING,
     clones: Iterable[Step] = (),
 ) -> None:
@@ -86,7 +84,7 @@ def refuse(
 
     `tables` are those that ocitool.toml could have, `clones` are ADDs of git repositories.
     """
-    refusals = [refusal(stage, step, run, tables) for stage, step, run in found]
+    refusals = [refusal(one, step, run, tables) for one, step, run in found]
     is_run, count = bool(refusals), len(refusals)
     refusals = sorted([*refusals, *map(cloning, clones)], key=lambda one: one.number)
     if not refusals:

@@ -72,12 +72,11 @@ class Table:
 class SuggestedTables:
     """The tables by the numbers of their stages.
 
-    `served` are stages whose work only a stage with a table takes, `images` are what stages stand on in the end.
+    `served` are stages whose work only a stage with a table takes.
     """
 
     tables: Mapping[int, Table] = field(default_factory=dict, hash=False)
     served: Mapping[int, Table] = field(default_factory=dict, hash=False)
-    images: Mapping[int, str] = field(default_factory=dict, hash=False)
 
     @property
     def text(self) -> str:
@@ -104,7 +103,7 @@ def draft(graph: StageGraph, source: Path | None = None, left: Collection[int] |
             tables[one.stage.number] = drafter.table(one)
         elif one.stage.number not in drafter.apart and any(map(_compiles_alone, lines)):
             tables[one.stage.number] = drafter.in_place(one)
-    return SuggestedTables(tables, drafter.served(tables), drafter.images())
+    return SuggestedTables(tables, drafter.served(tables))
 
 
 class _Drafter:
@@ -190,17 +189,6 @@ class _Drafter:
     def in_place(self, one: ResolvedStage) -> Table:
         """The table of a stage that the image is built upon: it stands in for the compiles alone."""
         return Table(one.stage.name, "go", tuple(_go_lines(run_lines(self._graph, one, self._source).lines)[0]))
-
-    def images(self) -> dict[int, str]:
-        """The image that each stage stands on in the end; empty if it is none."""
-        found: dict[int, str] = {}
-        for one in self._needed:
-            ground = one.ground
-            if ground.origin is OriginKind.STAGE:
-                found[one.stage.number] = found[ground.stage]
-            else:
-                found[one.stage.number] = ground.name if ground.origin is OriginKind.IMAGE else ""
-        return found
 
     def _is_folder(self, path: str) -> bool:
         """Whether something in the Dockerfile names a path below this one."""

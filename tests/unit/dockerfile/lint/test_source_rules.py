@@ -85,7 +85,7 @@ def test_every_run_of_a_needed_stage_is_told_with_its_way_out(found, messages):
     )
 
     assert [2, 6] == [line for _, line in found(text, only="RunNeedsProcess")]
-    assert "RUN adduser a && b: makes or changes a user; leave it out" in messages(text)[-1]
+    assert "RUN adduser a && b: makes or changes a user; say numbers" in messages(text)[-1]
 
 
 def test_a_run_that_an_onbuild_leaves_is_told_where_it_is_written(found):

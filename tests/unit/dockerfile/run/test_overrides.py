@@ -81,13 +81,13 @@ def test_only_lines_that_do_nothing_but_build_are_taken_from_an_image(run, is_ta
     stages, one = role(f"FROM a\nRUN {run}\n", "0")
     ((stage, _, line),) = runs(stages.needed)
 
-    assert is_taken == one.takes(stage, line)
+    assert is_taken == one.takes(stage.stage, line)
 
 
 def test_every_line_of_a_stage_apart_is_taken():
     stages, one = role("FROM a AS b\nRUN apk add x\nFROM c\nCOPY --from=b /x /\nRUN z\n", "b")
 
-    assert [True, False] == [one.takes(stage, run) for stage, _, run in runs(stages.needed)]
+    assert [True, False] == [one.takes(stage.stage, run) for stage, _, run in runs(stages.needed)]
 
 
 def test_the_last_stage_of_a_name_is_meant_and_names_beat_numbers():

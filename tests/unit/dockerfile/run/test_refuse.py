@@ -36,7 +36,7 @@ def test_each_thing_that_a_line_does_has_a_way_out():
     assert packages.startswith(
         "D:2: RUN apk add curl && adduser -D app && rm -rf /var/cache/apk: installs packages"
     )
-    assert user.startswith("D:2: it also makes or changes a user; leave it out")
+    assert user.startswith("D:2: it also makes or changes a user; say numbers")
     assert "each line above has its way out" == error.hint
 
 
@@ -95,8 +95,8 @@ def test_a_stage_that_nothing_uses_may_run_what_it_likes():
         ("mvn -q package", "builds Java", "COPY it"),
         ('["/bin/thing"]', "runs a program", "COPY what it makes"),
         ("<<E\nchmod 1 x\nE", "changes modes", "--chmod"),
-        ("echo x > /etc/y", "writes a file", "COPY <<EOF /etc/y"),
-        ("echo x >> /etc/y", "changes a file", "ocitool cat a /etc/y"),
+        ("echo x > /etc/y", "writes a file", "COPY <<NAME"),
+        ("echo x >> /etc/y", "changes a file", "ocitool cat IMAGE PATH"),
         ("ls /", "leaves no file behind", "leave the line out"),
     ],
 )
