@@ -247,7 +247,7 @@ class _Work:
         alone += [step for step in manifests if step not in alone and mediatype.is_index(step.document.media_type)]
         self._side_by_side((step for step in content if not isinstance(step, PutManifest)), scope)
         self._side_by_side((step for step in manifests if step not in alone), scope)
-        self._one_by_one(alone, scope)
+        self._one_by_one(alone, scope, self._width)
 
     def _side_by_side(self, steps: Iterable[Content], scope: Scope) -> None:
         lanes: dict[object, list[Content]] = {}
@@ -255,17 +255,18 @@ class _Work:
             subject = step.subject if isinstance(step, CopyFrom) else None
             lanes.setdefault(subject or number, []).append(step)
         if len(lanes) == 1:
-            self._one_by_one(next(iter(lanes.values())), scope)
+            self._one_by_one(next(iter(lanes.values())), scope, self._width)
             return
+        inside = max(1, self._width // max(1, len(lanes)))  # so that lanes and what they do inside are the width
         with TaskGroup(scope, self._width) as group:
             for lane in lanes.values():
-                group.spawn(self._one_by_one, lane, group.scope)
+                group.spawn(self._one_by_one, lane, group.scope, inside)
 
-    def _one_by_one(self, steps: Iterable[Content], scope: Scope) -> None:
+    def _one_by_one(self, steps: Iterable[Content], scope: Scope, width: int) -> None:
         for step in steps:
-            self._outcomes.append(self._put_one(step, scope))
+            self._outcomes.append(self._put_one(step, scope, width))
 
-    def _put_one(self, step: Content, scope: Scope) -> Put:
+    def _put_one(self, step: Content, scope: Scope, width: int) -> Put:
         match step:
             case PutBlob(descriptor, source, label):
                 self._listener(Started(str(descriptor.digest), label, descriptor.size))
@@ -288,7 +289,7 @@ class _Work:
                     str(descriptor.digest),
                     self._store,
                     scope=scope,
-                    width=self._width,
+                    width=width,
                     trust=trust,
                     anew=anew,
                     tagged=descriptor.digest in self._tagged,
@@ -303,7 +304,7 @@ class _Work:
                     self._store,
                     source_of=source_of,
                     scope=scope,
-                    width=self._width,
+                    width=width,
                     tagged=snapshot.root.digest in self._tagged,
                     listener=self._listener,
                     done=done,

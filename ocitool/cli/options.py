@@ -22,7 +22,7 @@ from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_
 from ocitool.errors import Cancelled, LocalIOError
 from ocitool.events import Event, Listener, Noted
 from ocitool.model.platform import Platform, other_names, parse_platforms
-from ocitool.registry.hosts import MIB, Access
+from ocitool.registry.hosts import CONNECTIONS, MIB, Access
 from ocitool.store.locate import Opener
 from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Scope
@@ -119,7 +119,7 @@ class App:
     @property
     def transfers(self) -> int:
         """How many requests to have under way at once."""
-        return self.jobs or 16
+        return self.access.connections
 
     def trust(self, hosts: Iterable[str]) -> None:
         """Before anything is opened: do not check the certificates of these hosts."""
@@ -195,7 +195,7 @@ def _options(*, docker: bool) -> list[Callable[[Any], Any]]:
             metavar="N",
             type=click.IntRange(1, 64),
             envvar="OCITOOL_JOBS",
-            help="How many things at once.",
+            help="How many requests and compilers at once  [default: 16, and one for each processor]",
         ),
         click.option(
             "--cache-dir",
@@ -228,7 +228,9 @@ def _app(values: dict[str, Any], *, docker: bool) -> App:
     console = Console(as_json=values.pop("as_json"), quiet=values.pop("quiet"), verbose=values.pop("verbose"))
     chosen = values.pop("cache_dir")
     cache_dir = chosen or default_root()
+    jobs = values.pop("jobs") or 0
     access = Access(
+        connections=jobs or CONNECTIONS,
         plain_http=tuple(values.pop("plain_http")),
         insecure=() if docker else tuple(values.pop("insecure_hosts")),
         ca_files=tuple(values.pop("ca_files")),
@@ -239,7 +241,7 @@ def _app(values: dict[str, Any], *, docker: bool) -> App:
     return App(
         command=ctx.command_path.removeprefix("ocitool").strip(),
         access=access,
-        jobs=values.pop("jobs") or 0,
+        jobs=jobs,
         cache_dir=cache_dir,
         console=console,
         has_chosen_store=chosen is not None,

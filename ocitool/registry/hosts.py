@@ -11,6 +11,8 @@ from urllib.parse import urljoin, urlsplit
 from ocitool.tasks import Retry
 
 MIB: Final = 1024 * 1024
+CONNECTIONS: Final = 16
+"""Requests to one host at once, unless somebody says another number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Access:
     insecure: tuple[str, ...] = ()
     ca_files: tuple[Path, ...] = ()
     anonymous: tuple[str, ...] = ()
-    connections: int = 16
+    connections: int = CONNECTIONS
     retry: Retry = field(default_factory=Retry)
     journal: Path | None = None
     part_bytes: int = 0

@@ -24,10 +24,9 @@ _SETTLING = Retry(attempts=4, base_s=0.4, cap_s=2.0, total_s=10.0)
 class RemoteStore:
     """One repository. Tags and digests are the registry's own; safe from several threads."""
 
-    traits = Traits(referrers="api", concurrency=16)
-
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
+        self.traits = Traits(referrers="api", concurrency=repository.session.access.connections)
         self.label = repository.label
         self._skipped: dict[Digest, tuple[Descriptor, OpenAt]] = {}
 

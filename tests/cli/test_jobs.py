@@ -1,0 +1,68 @@
+"""`--jobs` bounds what is under way at once, and is used to the full, by every command that has enough to do (K264)."""
+
+import threading
+
+import pytest
+
+from tests.fakes.images import PLATFORMS
+
+IMAGES = 24
+SMALL, LARGE = 3, 20
+
+
+class Gate:
+    """Holds requests back until as many as are hoped for are under way, or for a while."""
+
+    def __init__(self, hoped: int, fits) -> None:
+        self.hoped, self.fits = hoped, fits
+        self.inside = self.most = 0
+        self.ready = threading.Condition()
+
+    def __call__(self, request):
+        if self.fits(request):
+            with self.ready:
+                self.inside += 1
+                self.most = max(self.most, self.inside)
+                self.ready.notify_all()
+                self.ready.wait_for(lambda: self.most >= self.hoped, 1)
+                self.inside -= 1
+
+
+@pytest.fixture
+def filled(app, name):
+    """An index of many images, each with a layer of its own and a tag; the tag of the index."""
+    entries = [
+        app.image(platform, layers=[b"%d" % number], tag=f"t{number}")
+        for number, platform in enumerate(PLATFORMS[:IMAGES])
+    ]
+    app.index(*entries)
+    return name
+
+
+COMMANDS = {
+    "copy": (lambda name: ("copy", name, name.replace("/app:", "/other:")), "POST", "/v2/other/blobs/"),
+    "copy --all-tags": (
+        lambda name: ("copy", name.removesuffix(":1"), name.replace("/app:1", "/other"), "--all-tags"),
+        "POST",
+        "/v2/other/blobs/",
+    ),
+    "check": (lambda name: ("check", name), "GET", "/v2/app/"),
+    "check --all-tags": (lambda name: ("check", name.removesuffix(":1"), "--all-tags"), "GET", "/v2/app/"),
+    "inspect": (lambda name: ("inspect", name), "GET", "/v2/app/"),
+}
+
+
+@pytest.mark.parametrize("jobs", [1, SMALL, LARGE, None])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_as_many_at_once_as_are_asked_for(run, registry, filled, command, jobs):
+    argv, method, path = COMMANDS[command]
+    most = jobs or 16
+    # Tags are looked at eight at a time, each with an eighth of the requests.
+    least = most // 2 + 1 if command == "check --all-tags" else most
+    gate = Gate(least, lambda request: request.method == method and request.path.startswith(path))
+    registry.guard, registry.busiest = gate, 0
+
+    done = run(*argv(filled), *(("--jobs", jobs) if jobs else ()))
+
+    assert done.exit_code in {0, 1}, done.stderr
+    assert least <= registry.busiest <= most
