@@ -24,7 +24,7 @@ help:  ## this list
 install: $(STAMP)  ## the virtual environment with everything for development
 
 $(STAMP): pyproject.toml tests/peers/venv.sh
-	@tests/peers/venv.sh $(VENV) $(PYTHON) '.[dev,go,isal]'
+	@tests/peers/venv.sh $(VENV) $(PYTHON) '.[dev,go,zig,isal]'
 	@touch $@
 
 demo: $(STAMP)  ## build testdata/src-go/hello for six platforms and show the table

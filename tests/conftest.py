@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the whole session a home of its own."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     os.environ.clear()
-    os.environ.update(kept | peers.go_environment() | homes(Path(_session_home.name)))
+    os.environ.update(kept | peers.go_environment() | peers.zig_environment() | homes(Path(_session_home.name)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

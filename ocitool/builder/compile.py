@@ -10,10 +10,12 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, PlatformSpec, ProgramSpec
 from ocitool.toolchains.base import Planned, Program, Project, Target, Toolchain, file_name, folder_name
+from ocitool.toolchains.c import CToolchain, compiler_cache, compiler_environ, find_sources
 from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
+from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.go import GoToolchain, find_go, find_programs, go_environ
 
-TOOLCHAINS: Final = ("go", "command", "prebuilt")
+TOOLCHAINS: Final = ("go", "c", "command", "prebuilt")
 """The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
 
 
@@ -32,16 +34,23 @@ def plan_compile(
     for platform in platforms:
         part = spec.part(platform)
         for program in _programs(toolchain, part, project.source):
-            made = _toolchain(toolchain, program, go, project)
+            made = _toolchain(toolchain, program, part, platform, go=go, project=project)
             output = project.work.absolute() / folder_name(platform) / file_name(program.program, platform)
             target = Target(program.program, platform, project.source.absolute(), output)
             planned.append(Planned(made.plan(target), _place(program, platform)))
     return tuple(planned)
 
 
-def _toolchain(name: str, program: ProgramSpec, go: Path | None, project: Project) -> Toolchain:
+def _toolchain(
+    name: str, program: ProgramSpec, part: PlatformSpec, platform: Platform, *, go: Path | None, project: Project
+) -> Toolchain:
     if go is not None:
         return GoToolchain(go, go_environ(project.environ, go, program.go), program.go)
+    if name == "c":
+        compiler = find_compiler(part.compiler, platform, project.environ)
+        c = replace(program.c, sources=find_sources(project.source, program.c.sources))
+        environ = compiler_environ(project, part.compiler)
+        return CToolchain(compiler, c, tuple(environ.items()), compiler_cache(project))
     if name == "command":
         found = find_command(program.command, project.source, project.environ)
         return CommandToolchain(program.command, found, command_environ(project.environ, program.command))
@@ -63,6 +72,9 @@ def _programs(toolchain: str, part: PlatformSpec, source: Path) -> tuple[Program
         return tuple(ProgramSpec(program, f"/bin/{program.name}", part.go) for program in found)
     if part.programs:
         return part.programs
+    if toolchain == "c":
+        name = source.absolute().name
+        return (ProgramSpec(Program(name), f"/bin/{name}", c=part.c),)
     name = posixpath.basename(part.command.output) or source.absolute().name
     return (ProgramSpec(Program(name), f"/bin/{name}", command=part.command),)
 

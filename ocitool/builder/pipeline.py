@@ -84,7 +84,8 @@ def plan(request: BuildRequest, around: Workspace) -> BuildPlan:
         annotated=bool(annotations),
         kind=codec.kind,
     )
-    project = Project(request.source, place_of_work.folder, request.environ)
+    width = max(1, around.width // max(1, len(platforms)))
+    project = Project(request.source, place_of_work.folder, request.environ, around.machine.root, width)
     said = (one for one in (request.git_labels, spec.git_labels) if one is not None)
     wants_git = next(said, frontend.labels_checkout)
     checkout = read_checkout(request.source, request.environ) if wants_git else None

@@ -7,6 +7,7 @@ from typing import Final
 from ocitool.builder.git import read_checkout
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.project.values import BuildSpec, Stamp, load_spec
+from ocitool.toolchains.c import own_sources
 
 BUILD_FILES: Final = {
     "ocitool.toml": "spec",
@@ -45,7 +46,8 @@ def find_build_files(source: Path) -> dict[str, Path]:
 def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -> str:
     """How the folder is built: what a flag or the spec said, else `go` or `dockerfile` by its build files.
 
-    `has_files` says that files are copied, so that without any build file it is `prebuilt`. Raises UsageError
+    `has_files` says that files are copied, so that without any build file it is `prebuilt`; else it is `c` where
+    sources of C or C++ stand in it. Raises UsageError
     if nothing says how to build, Unsupported for a kind that cannot be built yet, and as `find_build_files`.
     """
     kinds = [kind for kind in find_build_files(source) if kind != "spec"]
@@ -53,6 +55,8 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
         return said
     if not kinds and has_files:
         return "prebuilt"
+    if not kinds and _has_c(source):
+        return "c"
     if not kinds:
         names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind)
         raise UsageError(
@@ -68,6 +72,14 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
             hint='write an ocitool.toml with [command] run = ["make", ...], or use --toolchain prebuilt',
         )
     return kinds[0]
+
+
+def _has_c(source: Path) -> bool:
+    """Whether C or C++ sources stand in the folder. Raises LocalIOError."""
+    try:
+        return bool(own_sources(source))
+    except OSError as error:
+        raise local_io(error, f"read the folder {source}") from error
 
 
 def find_spec(source: Path, named: Path | None, environ: Mapping[str, str], *, version: str = "") -> BuildSpec:

@@ -72,6 +72,33 @@ _COMMAND: Final = _table(
         "parallel": _flag("Whether several platforms may be compiled at once in the same folder."),
     },
 )
+_COMPILER: Final = _table(
+    "Which compiler of C and C++ is used (c, make, cmake, autotools, meson, rust, and go with cgo).",
+    {
+        "use": _text(
+            "The compiler: zig (the default), Debian's GNU cross compilers, or clang.", enum=["zig", "gnu", "clang"]
+        ),
+        "path": _text("The folder that the compiler is in; PATH if left out."),
+        "libc": _text(
+            "The C library: `musl`, `glibc`, or a version such as `glibc:2.31` (zig); musl if left out.",
+            pattern=r"^(musl|glibc(:[0-9]+\.[0-9]+)?)$",
+        ),
+        "static": _flag("Link programs statically; the default with musl."),
+        "strip": _flag("Leave symbols and debug information out of programs; the default."),
+        "env": _map("Variables for the compiler and the project's build files.", _ENV_NAME),
+        "pass": _texts("Names of variables of this process that they may see.", pattern=_ENV_NAME),
+    },
+)  # fmt: skip
+_C: Final = _table(
+    "How sources of C and C++ become a program.",
+    {
+        "sources": _texts(
+            "Files or patterns, such as `lib/*.c`; all sources right in the folder, or in `src`.", minLength=1
+        ),
+        "flags": _texts("Arguments for compiling, such as `-Iinclude` or `-std=c++20`."),
+        "ldflags": _texts("Arguments for linking, such as `-lz`; they stand after the sources."),
+    },
+)  # fmt: skip
 _IMAGE: Final = _table(
     "What the image's configuration says.",
     {
@@ -99,6 +126,7 @@ _PROGRAM: Final = _table(
         "ldflags": _text("Its flags for the linker (go)."),
         "run": {**_COMMAND["properties"]["run"], "description": "The command that makes it (command)."},
         "output": _text("The file its command writes (command)."),
+        "sources": _texts("Its sources, files or patterns (c).", minLength=1),
     },
     required=("name",),
 )
@@ -152,6 +180,8 @@ _COMMON: Final = {
     "files": _texts("Files to copy, `SRC:DEST[:MODE]`, with `{os}`, `{arch}` and `{variant}` in SRC.", minLength=1),
     "go": _GO,
     "command": _COMMAND,
+    "c": _C,
+    "compiler": _COMPILER,
     "image": _IMAGE,
 }
 
@@ -165,7 +195,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "version": _text("What `{version}` stands for; `git`, the default in a checkout, asks git describe."),
             "platforms": _texts("The platforms to build for, such as `linux/arm/v7`.", minLength=1),
             "tags": _texts("References to publish as; `{version}` and `{revision}` are filled in.", minLength=1),
-            "toolchain": _text("What compiles.", enum=["go", "command", "prebuilt"]),
+            "toolchain": _text("What compiles.", enum=["go", "c", "command", "prebuilt"]),
             "with": _texts("What an empty image lacks.", enum=_EXTRAS),
             "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
             "compression": _text("The codec of layers, such as `gzip:6` or `zstd`."),

@@ -13,7 +13,9 @@ from ocitool.model.reference import Reference
 from ocitool.project.schema import SCHEMA, problems
 from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
 from ocitool.toolchains.base import Program
+from ocitool.toolchains.c import CProgram
 from ocitool.toolchains.command import CommandOptions
+from ocitool.toolchains.compilers import CompilerOptions
 from ocitool.toolchains.go import GoOptions
 
 T = TypeVar("T")
@@ -21,7 +23,7 @@ V = TypeVar("V")
 
 FILE_NAME: Final = "ocitool.toml"
 _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
-_STAMPED: Final = ("tags", "go", "command", "image", "program", "platform", "stage")
+_STAMPED: Final = ("tags", "go", "command", "c", "image", "program", "platform", "stage")
 _OF_A_STAGE: Final = {
     "go": frozenset(
         ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files", "with"]
@@ -49,13 +51,14 @@ class ProgramSpec:
     path: str
     go: GoOptions = field(default_factory=GoOptions)
     command: CommandOptions = field(default_factory=CommandOptions)
+    c: CProgram = field(default_factory=CProgram)
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformSpec:
     """The settings for one platform: what the file says for all, with the platform's own differences.
 
-    `programs` is empty if the file names none; then the toolchain finds them and `go` and `command` hold.
+    `programs` is empty if the file names none; then the toolchain finds them and `go`, `command` and `c` hold.
     """
 
     base: str = ""
@@ -63,6 +66,8 @@ class PlatformSpec:
     go: GoOptions = field(default_factory=GoOptions)
     package: str = ""
     command: CommandOptions = field(default_factory=CommandOptions)
+    c: CProgram = field(default_factory=CProgram)
+    compiler: CompilerOptions = field(default_factory=CompilerOptions)
     image: ImageOptions = field(default_factory=ImageOptions)
     programs: tuple[ProgramSpec, ...] = ()
 
@@ -231,8 +236,8 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
 
 
 def _toolchain(tree: Mapping[str, Any]) -> str:
-    """The toolchain whose table is there; empty if none or both are."""
-    there = [name for name in ("go", "command") if name in tree]
+    """The toolchain whose table is there; empty if none or several are."""
+    there = [name for name in ("go", "c", "command") if name in tree]
     return there[0] if len(there) == 1 else ""
 
 
@@ -281,6 +286,8 @@ def _part(tree: Mapping[str, Any]) -> PlatformSpec:
         go=_go(go),
         package=go.get("package", ""),
         command=_command(tree.get("command", {})),
+        c=_c(tree.get("c", {})),
+        compiler=_compiler(tree.get("compiler", {})),
         image=_image(tree.get("image", {})),
         programs=tuple(_program(program, tree) for program in programs),
     )
@@ -290,7 +297,8 @@ def _program(own: Mapping[str, Any], tree: Mapping[str, Any]) -> ProgramSpec:
     go = {**tree.get("go", {}), **{key: own[key] for key in ("tags", "ldflags") if key in own}}
     command = {**tree.get("command", {}), **{key: own[key] for key in ("run", "output") if key in own}}
     package = own.get("package") or go.get("package", "")
-    return ProgramSpec(Program(own["name"], package), _place(own), _go(go), _command(command))
+    c = {**tree.get("c", {}), **{key: own[key] for key in ("sources",) if key in own}}
+    return ProgramSpec(Program(own["name"], package), _place(own), _go(go), _command(command), _c(c))
 
 
 def _place(program: Mapping[str, Any]) -> str:
@@ -319,6 +327,26 @@ def _command(tree: Mapping[str, Any]) -> CommandOptions:
         env=tuple(tree.get("env", {}).items()),
         passed=tuple(tree.get("pass", ())),
         is_parallel=tree.get("parallel", False),
+    )
+
+
+def _c(tree: Mapping[str, Any]) -> CProgram:
+    return CProgram(
+        sources=tuple(tree.get("sources", ())),
+        flags=tuple(tree.get("flags", ())),
+        ldflags=tuple(tree.get("ldflags", ())),
+    )
+
+
+def _compiler(tree: Mapping[str, Any]) -> CompilerOptions:
+    return CompilerOptions(
+        use=tree.get("use", ""),
+        path=tree.get("path", ""),
+        libc=tree.get("libc", ""),
+        static=tree.get("static"),
+        strip=tree.get("strip", True),
+        env=tuple(tree.get("env", {}).items()),
+        passed=tuple(tree.get("pass", ())),
     )
 
 

@@ -7,7 +7,8 @@ tests can compare it. `toolchains/processes.py` starts the commands.
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -60,6 +61,58 @@ class Target:
         return f"{self.program.name} for {self.platform}"
 
 
+class Inputs(Enum):
+    """Which files decide a job's output, as far as its toolchain knows them."""
+
+    UNKNOWN = "unknown"
+    GO_MODULE = "go module"
+    C_SOURCES = "C sources"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A file that a job's commands need, such as a wrapper of the compiler; written where it is not there yet."""
+
+    path: Path
+    text: str
+    is_program: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command before the job's own; one with a name in `once` is left out once it succeeded in its build tree."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    once: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTree:
+    """A folder of the job's own with a copy of the sources in `sources`, kept from one build to the next.
+
+    It begins anew where `key`, everything that decides how the tree is set up, is another. `installed` is the
+    folder that what is installed goes to; it is emptied before the job.
+    """
+
+    folder: Path
+    key: str
+    installed: Path
+
+    @property
+    def sources(self) -> Path:
+        """Where the copy of the project stands."""
+        return self.folder / "src"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstUse:
+    """What a compiler makes once for a target and keeps: `marker` is written when a job that made it succeeded."""
+
+    marker: Path
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class CompileJob:
     """A command that makes one target: argv and the whole environment, started in `cwd`.
@@ -67,6 +120,8 @@ class CompileJob:
     `outputs` are the files that must be there afterwards, the program itself first. Those that are there before
     are removed if `is_fresh`; otherwise they are a project's own, and the command decides whether to renew them.
     Exclusive jobs are never run beside each other, for they may write the same files in one folder.
+    `steps` are commands before it, in the same environment; `files` are written first. With a `tree` everything
+    happens in a copy of the sources, and what is installed is the output.
     """
 
     target: Target
@@ -76,6 +131,16 @@ class CompileJob:
     outputs: tuple[Path, ...]
     is_fresh: bool = True
     is_exclusive: bool = False
+    inputs: Inputs = Inputs.UNKNOWN
+    steps: tuple[Step, ...] = ()
+    files: tuple[JobFile, ...] = ()
+    tree: BuildTree | None = None
+    first_uses: tuple[FirstUse, ...] = ()
+
+    @property
+    def commands(self) -> tuple[Step, ...]:
+        """Every command in the order they are run, the job's own last."""
+        return (*self.steps, Step(self.argv, self.cwd))
 
 
 class Toolchain(Protocol):
@@ -133,20 +198,31 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Where compiling happens: the folder of the sources, the folder for outputs, this process's environment."""
+    """Where compiling happens: the folder of the sources, the folder for outputs, this process's environment.
+
+    `cache` is a folder that all projects share, for what compilers keep (None: below `work`); `width` how many
+    processes one job may run side by side.
+    """
 
     source: Path
     work: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(hash=False)
+    cache: Path | None = None
+    width: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A job, and the absolute path that its program has in the image; in a Dockerfile's stage, if it names one."""
+    """A job, and the absolute path that its program has in the image; in a Dockerfile's stage, if it names one.
+
+    Of a job with a build tree `place` is the folder that the installed files go to, those that a pattern of
+    `files` fits if there are any.
+    """
 
     job: CompileJob
     place: str
     stage: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def platform(self) -> Platform:

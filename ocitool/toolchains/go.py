@@ -11,7 +11,7 @@ from typing import Final
 from ocitool.errors import LocalIOError, Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import LEVELS
-from ocitool.toolchains.base import CompileJob, Program, Target, find_program, passed
+from ocitool.toolchains.base import CompileJob, Inputs, Program, Target, find_program, passed
 
 PASSED: Final = (
     "GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH",
@@ -123,7 +123,9 @@ class GoToolchain:
             env["GOCACHE"] = str(target.output.parent / "go-build")
         if not env.keys() & {"HOME", "GOPATH", "GOMODCACHE"}:
             env["GOPATH"] = str(target.output.parent / "go-path")
-        return CompileJob(target, tuple(argv), env, target.source, (target.output,))
+        is_pure = not options.cgo and not options.vcs
+        inputs = Inputs.GO_MODULE if is_pure else Inputs.UNKNOWN
+        return CompileJob(target, tuple(argv), env, target.source, (target.output,), inputs=inputs)
 
 
 def go_platform(platform: Platform) -> dict[str, str]:

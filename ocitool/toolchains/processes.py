@@ -19,7 +19,8 @@ from typing import IO, Final
 from ocitool.errors import BuildError, OcitoolError, Unsupported, local_io
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.tasks import Scope, TaskGroup
-from ocitool.toolchains.base import CompileJob
+from ocitool.toolchains.base import CompileJob, Step
+from ocitool.toolchains.build_tree import conclude, is_done, note_done, prepare
 
 TAIL: Final = 16 * 1024
 """Bytes of a compiler's output that are kept; the last ones, where the reason stands."""
@@ -55,14 +56,20 @@ def run(jobs: Sequence[CompileJob], scope: Scope, width: int, listener: Listener
 
 
 def compile_one(job: CompileJob, scope: Scope, listener: Listener = silent) -> Compiled:
-    """Run one job to its end; see `run`."""
+    """Run the commands of one job to their end; see `run`."""
     key = f"compile {job.target}"
     listener(Started(key, key))
     began = time.monotonic()
-    returncode, said = _run(job, scope)
-    scope.check()
-    if returncode != 0:
-        raise _failure(job, returncode, said)
+    prepare(job, scope, listener)
+    said = ""
+    for step in job.commands:
+        if is_done(step, job.tree):
+            continue
+        returncode, said = _run(job, step, scope)
+        scope.check()
+        if returncode != 0:
+            raise _failure(job, step, returncode, said)
+        note_done(step, job.tree)
     for output in job.outputs:
         if not output.is_file():
             raise BuildError(
@@ -73,6 +80,7 @@ def compile_one(job: CompileJob, scope: Scope, listener: Listener = silent) -> C
                 stderr=said,
                 hint="name the file that the command writes",
             )
+    conclude(job)
     listener(Done(key, "compiled", job.outputs[0].stat().st_size if job.outputs else 0))
     return Compiled(job, time.monotonic() - began, said)
 
@@ -95,20 +103,13 @@ def capture(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, timeout_s
     return done.stdout[:_CAPTURE].decode("utf-8", "replace") if done.returncode == 0 else None
 
 
-def _run(job: CompileJob, scope: Scope) -> tuple[int, str]:
+def _run(job: CompileJob, step: Step, scope: Scope) -> tuple[int, str]:
     """(exit code, tail of stdout and stderr together); the group is gone afterwards."""
     scope.check()
     try:
-        for output in job.outputs:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            if job.is_fresh:
-                output.unlink(missing_ok=True)  # an old file must not pass for a new one
-    except OSError as error:
-        raise local_io(error, f"make the place for {job.target}") from error
-    try:
         process = subprocess.Popen(
-            job.argv,
-            cwd=job.cwd,
+            step.argv,
+            cwd=step.cwd,
             env=dict(job.env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -116,7 +117,7 @@ def _run(job: CompileJob, scope: Scope) -> tuple[int, str]:
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise _cannot_start(job, error) from error
+        raise _cannot_start(job, step, error) from error
     group = _Group(process)
     with process, scope.on_cancel(group.stop):
         try:
@@ -193,22 +194,22 @@ def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
     return b"".join(pieces)[-TAIL:].decode("utf-8", "replace")
 
 
-def _cannot_start(job: CompileJob, error: Exception) -> OcitoolError:
+def _cannot_start(job: CompileJob, step: Step, error: Exception) -> OcitoolError:
     if isinstance(error, OSError):
-        if not job.cwd.is_dir():
-            return local_io(error, f"enter {job.cwd}")
+        if not step.cwd.is_dir():
+            return local_io(error, f"enter {step.cwd}")
         reason = (error.strerror or str(error)).lower()
     else:
         reason = str(error).lower()
     return Unsupported(
-        f"cannot start {job.argv[0]} to compile {job.target}: {reason}",
-        ability=job.argv[0],
+        f"cannot start {step.argv[0]} to compile {job.target}: {reason}",
+        ability=step.argv[0],
         hint="install it, or choose another --toolchain",
     )
 
 
-def _failure(job: CompileJob, returncode: int, said: str) -> BuildError:
-    name = job.argv[0].rpartition("/")[2]
+def _failure(job: CompileJob, step: Step, returncode: int, said: str) -> BuildError:
+    name = step.argv[0].rpartition("/")[2]
     if returncode < 0:
         ended = f"{name} was ended by {_signal_name(-returncode)}"
     else:
@@ -216,7 +217,7 @@ def _failure(job: CompileJob, returncode: int, said: str) -> BuildError:
     return BuildError(
         f"cannot compile {job.target}: {ended}",
         target=str(job.target.platform),
-        argv=job.argv,
+        argv=step.argv,
         returncode=returncode,
         stderr=said,
     )

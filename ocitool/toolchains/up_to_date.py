@@ -16,11 +16,17 @@ from typing import Final
 
 from ocitool.pack.file_identity import foreign_devices, is_settled
 from ocitool.store.base import Memo
-from ocitool.toolchains.base import CompileJob
+from ocitool.toolchains.base import CompileJob, Inputs
 
 _FILES_LIMIT: Final = 20_000
 _LOCAL_REPLACE: Final = re.compile(r"=>\s*[\"`]?(?:\.{1,2}(?:/|\s|$)|/)", re.MULTILINE)
 _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
+_C_TEXT: Final = frozenset(
+    [".c", ".h", ".cc", ".cpp", ".cxx", ".c++", ".hh", ".hpp", ".hxx", ".h++", ".inc", ".inl", ".ipp", ".tpp", ".s"]
+)
+_TEXT_LIMIT: Final = 4 * 1024 * 1024
+_INCLUDE: Final = re.compile(rb"^[ \t]*(?:#|%:)[^\n]*?\b(?:include(?:_next)?|import|embed)\b([^\n]*)", re.MULTILINE)
+_ELSEWHERE: Final = re.compile(rb"\.incbin\b|\b__has_(?:include|embed)\w*\s*\([^)\n]*(?:\.\.|[\"<]/)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +40,41 @@ class InputState:
 def outdated(jobs: Iterable[CompileJob], memo: Memo) -> tuple[tuple[CompileJob, InputState | None], ...]:
     """The jobs whose compilers have to be started, each with its state for `remember`, or None.
 
-    Programs with cgo or a stamp of the checkout depend on more than their module and are always made.
+    A job whose toolchain cannot name its inputs is always done.
     """
     found = []
     for job in jobs:
-        is_pure = job.env.get("CGO_ENABLED") == "0" and "-buildvcs=false" in job.argv
-        module = go_module(job.cwd) if is_pure else None
-        state = state_of(job, module) if module is not None else None
+        folder = _folder_of_inputs(job)
+        state = state_of(job, folder) if folder is not None else None
         if state is None or not is_current(job, state, memo):
             found.append((job, state))
     return tuple(found)
 
 
-def state_of(job: CompileJob, module: Path) -> InputState | None:
-    """The state of a job of Go's before its compiler is started; None if it cannot be known.
+def _folder_of_inputs(job: CompileJob) -> Path | None:
+    match job.inputs:
+        case Inputs.GO_MODULE:
+            return go_module(job.cwd)
+        case Inputs.C_SOURCES:
+            return c_folder(job)
+        case _:
+            return None
 
-    `module` is the folder that `go_module` gives. All files in it count, except those of version control, and so
-    do the compiler and the file of `go env -w`.
+
+def state_of(job: CompileJob, folder: Path) -> InputState | None:
+    """The state of a job before its compiler is started; None if it cannot be known.
+
+    All files in the folder count, except those of version control, and so do the compiler, what is written for it
+    and the file of `go env -w`.
     """
     digest = hashlib.sha256()
-    for item in (*job.argv, "", *(f"{key}={value}" for key, value in sorted(job.env.items())), "", str(job.cwd)):
+    words = (*job.argv, "", *(f"{key}={value}" for key, value in sorted(job.env.items())), "", str(job.cwd))
+    for item in (*words, *(f"{file.path}\n{file.text}" for file in job.files)):
         digest.update(os.fsencode(item) + b"\0")
     newest = 0
     foreign = foreign_devices()
     try:
-        for path, status in (*_settings(job), *_files(module)):
+        for path, status in (*_settings(job), *_files(folder)):
             if status.st_dev in foreign:
                 return None
             identity = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
@@ -102,6 +118,35 @@ def go_module(source: Path) -> Path | None:
     except OSError:
         return None
     return None if _LOCAL_REPLACE.search(text) else module
+
+
+def c_folder(job: CompileJob) -> Path | None:
+    """The folder whose files decide a job of C; None if its words or an `#include` lead out of it.
+
+    Headers of the compiler and of a sysroot belong to those, and never change without them.
+    """
+    own = {*job.env.values(), *(str(output) for output in job.outputs)}
+    for word in job.argv[1:]:
+        text = word.partition("=")[2] if word.startswith("-f") else word.removeprefix("-I")
+        if word not in own and (".." in text or word.startswith("@")):
+            return None
+    try:
+        for path, _ in _files(job.cwd):
+            if Path(path).suffix.lower() in _C_TEXT and _leads_out(Path(path)):
+                return None
+    except (OSError, _Unknowable):
+        return None
+    return job.cwd
+
+
+def _leads_out(path: Path) -> bool:
+    """Whether the source may read a file elsewhere: one by an absolute path, with `..`, or named by a macro."""
+    with path.open("rb") as file:
+        text = file.read(_TEXT_LIMIT + 1)
+    if len(text) > _TEXT_LIMIT or _ELSEWHERE.search(text):
+        return True
+    names = (found[1].strip() for found in _INCLUDE.finditer(text))
+    return any(name[:1] not in {b'"', b"<"} or name[1:2] == b"/" or b".." in name for name in names)
 
 
 class _Unknowable(Exception):  # noqa: N818 - caught a few lines on, never an error

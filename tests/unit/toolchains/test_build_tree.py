@@ -1,0 +1,134 @@
+"""What stands ready before a job's commands start: files, and a copy of the sources that is kept."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ocitool.errors import BuildError
+from ocitool.model.platform import Platform
+from ocitool.tasks import Scope
+from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, Program, Step, Target
+from ocitool.toolchains.build_tree import prepare
+from ocitool.toolchains.processes import run
+
+
+def job(tmp_path: Path, script: str = "true", *, key: str = "k", steps=(), files=(), first_uses=()) -> CompileJob:
+    target = Target(Program("app"), Platform.parse("linux/arm64"), tmp_path / "src", tmp_path / "out" / "app")
+    tree = BuildTree(tmp_path / "tree", key, tmp_path / "tree" / "installed")
+    return CompileJob(
+        target, ("/bin/sh", "-c", script), {"PATH": "/usr/bin:/bin"}, tree.sources, (), tree=tree, steps=steps,
+        files=files, first_uses=first_uses,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    folder = tmp_path / "src"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "Makefile").write_text("all:\n")
+    (folder / "sub" / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "sub" / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("sub/run.sh")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("[remote]\n")
+    os.utime(folder / "Makefile", (1000, 1000))
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+def test_the_copy_has_files_links_modes_and_times_and_no_version_control(source, tmp_path):
+    prepare(job(tmp_path), Scope(), lambda event: None)
+
+    copy = tmp_path / "tree" / "src"
+    assert {"Makefile", "sub/run.sh", "link"} == names(copy)
+    assert (1000, 0o755) == ((copy / "Makefile").stat().st_mtime, (copy / "sub" / "run.sh").stat().st_mode & 0o777)
+    assert "sub/run.sh" == str((copy / "link").readlink())
+
+
+def test_only_what_changed_is_copied_again_and_what_a_build_made_stays(source, tmp_path):
+    prepare(job(tmp_path), Scope(), lambda event: None)
+    copy = tmp_path / "tree" / "src"
+    (copy / "made.o").write_text("object")
+    (copy / "sub" / "run.sh").write_text("written by the build")
+    (source / "Makefile").write_text("all: app\n")
+    (source / "link").unlink()
+
+    prepare(job(tmp_path), Scope(), lambda event: None)
+
+    assert {"Makefile", "sub/run.sh", "made.o"} == names(copy)
+    assert "all: app\n" == (copy / "Makefile").read_text()
+    assert "written by the build" == (copy / "sub" / "run.sh").read_text()
+
+
+def test_the_tree_begins_anew_where_it_is_set_up_otherwise(source, tmp_path):
+    prepare(job(tmp_path), Scope(), lambda event: None)
+    (tmp_path / "tree" / "src" / "made.o").write_text("object")
+
+    prepare(job(tmp_path, key="other"), Scope(), lambda event: None)
+
+    assert not (tmp_path / "tree" / "src" / "made.o").exists()
+
+
+@pytest.mark.parametrize("magic", [b"\x7fELF\x02\x01\x01", b"!<arch>\nx"])
+def test_what_a_compiler_made_here_is_left_out_and_told(source, tmp_path, magic):
+    (source / "app").write_bytes(magic)
+    events = []
+
+    prepare(job(tmp_path), Scope(), events.append)
+
+    assert not (tmp_path / "tree" / "src" / "app").exists()
+    assert ["left out, for a compiler made them: app"] == [event.text for event in events]
+
+
+def test_a_build_writes_into_its_copy_alone(source, tmp_path):
+    before = {name: (source / name).stat().st_mtime_ns for name in names(source)}
+
+    run([job(tmp_path, "echo x > Makefile; echo y > new; rm sub/run.sh")], Scope(), 1)
+
+    assert before == {name: (source / name).stat().st_mtime_ns for name in names(source)}
+
+
+def test_steps_that_are_done_once_are_left_out_later(source, tmp_path):
+    steps = (Step(("/bin/sh", "-c", "echo x >> ../configured"), tmp_path / "tree" / "src", once="configure"),)
+
+    for _ in range(2):
+        run([job(tmp_path, "echo y >> ../built", steps=steps)], Scope(), 1)
+
+    assert ("x\n", "y\ny\n") == tuple((tmp_path / "tree" / name).read_text() for name in ("configured", "built"))
+
+
+def test_a_step_that_failed_is_done_again(source, tmp_path):
+    steps = (Step(("/bin/sh", "-c", "test -e ../ok"), tmp_path / "tree" / "src", once="configure"),)
+
+    with pytest.raises(BuildError, match="cannot compile app for linux/arm64: sh exited with 1"):
+        run([job(tmp_path, steps=steps)], Scope(), 1)
+    (tmp_path / "tree" / "ok").touch()
+
+    assert 1 == len(run([job(tmp_path, steps=steps)], Scope(), 1))
+
+
+def test_files_are_written_once_and_programs_can_be_started(source, tmp_path):
+    file = JobFile(tmp_path / "tree" / "bin" / "cc", "#!/bin/sh\necho cc\n")
+    prepare(job(tmp_path, files=(file,)), Scope(), lambda event: None)
+    before = file.path.stat().st_mtime_ns
+
+    prepare(job(tmp_path, files=(file,)), Scope(), lambda event: None)
+
+    assert (before, 0o755) == (file.path.stat().st_mtime_ns, file.path.stat().st_mode & 0o777)
+
+
+def test_the_first_use_of_a_target_is_announced_until_a_job_succeeded(source, tmp_path):
+    use = FirstUse(tmp_path / "cache" / "libcxx", "libc++ for linux/arm64, about 45 s")
+    told = []
+    listener = lambda event: told.append(getattr(event, "text", ""))  # noqa: E731
+
+    prepare(job(tmp_path, first_uses=(use,)), Scope(), listener)
+    run([job(tmp_path, first_uses=(use,))], Scope(), 1, listener)
+    run([job(tmp_path, first_uses=(use,))], Scope(), 1, listener)
+
+    words = "building libc++ for linux/arm64, about 45 s of one core, once"
+    assert 2 == told.count(words)
