@@ -164,10 +164,14 @@ class _Gatherer:
         request = self._planned.request
         for rule in self._planned.rules(platform):
             if "{" in rule.source or tree is not None:
-                files += expand(rule, platform, request.source, tree, allow_sparse=request.allow_sparse)
+                files += expand(
+                    rule, platform, request.source, tree, allow_sparse=request.allow_sparse, own=self._around.own
+                )
             else:
                 if rule not in self._rules:
-                    self._rules[rule] = expand(rule, platform, request.source, allow_sparse=request.allow_sparse)
+                    self._rules[rule] = expand(
+                        rule, platform, request.source, allow_sparse=request.allow_sparse, own=self._around.own
+                    )
                 files += self._rules[rule]
         return files
 

@@ -14,6 +14,7 @@ from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.errors import LocalIOError, UsageError, local_io
 from ocitool.model.files import FileKind, FileTree, ancestors, from_system, name_bytes, name_text, parent, to_system
 from ocitool.pack.entries import Entry, FileContent, file_entry
+from ocitool.pack.own_files import OwnFiles
 from ocitool.rootfs.files import Layered
 
 _LOOKED_THROUGH: Final = 2000
@@ -35,12 +36,22 @@ class Context(FileTree[Entry]):
     """A folder of this machine without what its ignore rules keep out; read only where it is asked about.
 
     Owners are 0:0 and times the epoch's; modes are the files' own. Nothing outside the folder is ever seen, for
-    links are entries here and followed by whoever resolves paths; nor are sockets. What cannot be packed (devices,
-    files that are mostly holes) is refused when it is taken, not for being there. Raises LocalIOError.
+    links are entries here and followed by whoever resolves paths; nor are sockets and what is `own`. What
+    cannot be packed (devices, files that are mostly holes) is refused when it is taken, not for being there.
+    Raises LocalIOError.
     """
 
-    def __init__(self, root: Path, rules: IgnoreRules | None = None, *, allow_sparse: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        rules: IgnoreRules | None = None,
+        *,
+        allow_sparse: bool = False,
+        own: OwnFiles | None = None,
+    ) -> None:
         self._root = root
+        self._own = own or OwnFiles()
+        self._ours = self._own.inside(root)
         self._allow_sparse = allow_sparse
         self._rules = rules or IgnoreRules()
         self._listings: dict[str, dict[str, Entry | _Refused]] = {}
@@ -67,8 +78,14 @@ class Context(FileTree[Entry]):
         return super().link_at(path) if self.kind_at(path) is FileKind.SYMLINK else None
 
     def names(self, path: str) -> tuple[str, ...]:
-        """The names in a directory that are not ignored."""
-        return tuple(self._listing(path)) if self.kind_at(path) is FileKind.DIRECTORY else ()
+        """The names in a directory that are not ignored, nor what an earlier run wrote: that has to be named."""
+        if self.kind_at(path) is not FileKind.DIRECTORY:
+            return ()
+        found = tuple(self._listing(path))
+        hidden = {name for name in found if f"{path}/{name}".lstrip("/") in self._ours.unless_named}
+        for name in hidden:
+            self._own.tell(f"{path}/{name}".lstrip("/"))
+        return tuple(name for name in found if name not in hidden) if hidden else found
 
     def why_absent(self, path: str) -> str:
         """Why a file that is in the folder is not seen; empty if there is none."""
@@ -77,6 +94,8 @@ class Context(FileTree[Entry]):
             above, _, name = path.rpartition("/")
             near = get_close_matches(name, self.names(above)[:_LOOKED_THROUGH], 1, 0.75)
             return f"did you mean {above}{'/' if above else ''}{near[0]}?" if near else ""
+        if any(map(self._is_own, (*ancestors(path), path))):
+            return f"{path} is there, but ocitool writes it itself"
         if self._rules.ignores(path):
             return f"{path} is there, but {self._rules.name} keeps it out"
         if place.is_symlink():
@@ -84,6 +103,10 @@ class Context(FileTree[Entry]):
                 f"{path} is a link to {from_system(str(place.readlink()))}, which leads to nothing in the context"
             )
         return f"{path} is a socket, which no image can hold" if place.is_socket() else ""
+
+    def _is_own(self, path: str) -> bool:
+        above, _, name = path.rpartition("/")
+        return any(name_text(item.name) == name and self._ours.is_own(path, item) for item in self._scanned(above))
 
     def _found(self, path: str) -> "Entry | _Refused | None":
         above, _, name = path.rpartition("/")
@@ -106,6 +129,9 @@ class Context(FileTree[Entry]):
                 if is_folder:
                     self._verdicts[path] = verdict
                 if verdict.ignored and not (is_folder and self._keeps_any(path)):
+                    continue
+                if self._ours.is_own(path, item):
+                    self._own.tell(path)
                     continue
                 status = _status(item)
                 if not stat.S_ISSOCK(status.st_mode):

@@ -269,7 +269,7 @@ def resources_of(
     """The world around a recipe; files on their way into layers are kept in `spool`."""
     options, source = recipe.request.options, recipe.request.source
     return Reached(
-        main_context(source, options, recipe.ignore, allow_sparse=allow_sparse),
+        main_context(source, options, recipe.ignore, allow_sparse=allow_sparse, own=around.own),
         options.places,
         recipe.replacements,
         images,

@@ -19,6 +19,7 @@ from ocitool.image.base import BaseImage
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry
+from ocitool.pack.own_files import OwnFiles
 from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_tree
 
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
 
 
 def main_context(
-    source: Path, options: DockerfileOptions, rules: IgnoreRules, *, allow_sparse: bool = False
+    source: Path,
+    options: DockerfileOptions,
+    rules: IgnoreRules,
+    *,
+    allow_sparse: bool = False,
+    own: OwnFiles | None = None,
 ) -> Files:
     """The files that COPY takes: those of the folder, or those that were sent in its place."""
     if options.sent is not None:
         return Layered(options.sent.files) if options.sent.files else Alone()
-    return Context(source, rules, allow_sparse=allow_sparse)
+    return Context(source, rules, allow_sparse=allow_sparse, own=own)
 
 
 class Reached:
@@ -92,7 +98,7 @@ class Reached:
                 hint="fetch it, and name the folder",
             )
         if name not in self._contexts:
-            self._contexts[name] = Context(Path(place), allow_sparse=self._allow_sparse)
+            self._contexts[name] = Context(Path(place), allow_sparse=self._allow_sparse, own=self._around.own)
         return self._contexts[name]
 
     def download(self, url: str, checksum: Digest | None) -> Entry:

@@ -6,10 +6,13 @@ as UTF-8, and what is none carries surrogate escapes.
 """
 
 import os
+import re
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cached_property
+from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
 from ocitool.errors import MalformedDocument
@@ -22,6 +25,7 @@ MAX_LINKS: Final = 40
 """Symbolic links followed for one path, as many as Linux follows."""
 MAX_PATH: Final = 4096
 """Longest path and longest link target in bytes, as on Linux."""
+_TEMPORARY: Final = re.compile(r"\..*\.ocitool-[0-9a-f]{8}|\.ingest-[0-9a-f]{16}", re.DOTALL)
 _STEPS_EACH: Final = 64
 """Steps of links for each path looked up; a guess: real ones take three."""
 _PATH_EACH: Final = 512
@@ -67,6 +71,16 @@ def from_system(text: str) -> str:
 def to_system(path: str) -> str:
     """The path as Python gives it to the system, so that the bytes are these."""
     return os.fsdecode(name_bytes(path))
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new name in the same folder for what becomes `path` when it is whole; `is_temporary` knows it again."""
+    return path.with_name(f".{path.name}.ocitool-{secrets.token_hex(4)}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of those that `temporary_beside` and layouts make, in this run or another."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def parent(path: str) -> str:

@@ -29,6 +29,7 @@ from ocitool.model.files import (
 )
 from ocitool.model.platform import Platform
 from ocitool.pack.file_identity import stamp_of
+from ocitool.pack.own_files import OwnFiles
 
 PIECE: Final = 256 * 1024
 _CAPABILITY: Final = "security.capability"
@@ -243,20 +244,23 @@ def expand(
     tree: FileTree[FileAttributes] | None = None,
     *,
     allow_sparse: bool = False,
+    own: OwnFiles | None = None,
 ) -> tuple[Entry, ...]:
     """The entries a copy rule makes for one platform, sorted.
 
     A relative source stands below `root` and may not lead out of it. A destination that is a directory in
-    `tree` is one even without the slash. Raises NotFound for a missing source, LocalIOError, and UsageError as
-    `scan` does.
+    `tree` is one even without the slash. Raises NotFound for a missing source, LocalIOError, and UsageError for one
+    that is `own` and as `scan` does.
     """
     values = {"os": platform.os, "arch": platform.architecture, "variant": platform.variant}
     text = re.sub(r"\{(os|arch|variant)\}", lambda found: values[found[1]], rule.source)
     source = _inside(root, text)
+    own = own or OwnFiles()
+    own.check(source, root)
     destination = clean(rule.destination) or ""
     status = _lstat(source)
     if stat.S_ISDIR(status.st_mode):
-        entries: tuple[Entry, ...] = scan(source, destination, allow_sparse=allow_sparse)
+        entries: tuple[Entry, ...] = scan(source, destination, allow_sparse=allow_sparse, own=own)
     else:
         into = rule.destination.endswith("/") or not destination
         if tree is not None and not into:
@@ -300,18 +304,21 @@ def scan(
     *,
     keep: Callable[[str], bool] = _everything,
     allow_sparse: bool = False,
+    own: OwnFiles | None = None,
 ) -> tuple[Entry, ...]:
     """Everything below the directory `root` as entries below `destination`, sorted bytewise.
 
     `keep` is asked with paths relative to `root`; a directory that is not kept is still searched, for it may
     hold something that is. Links are taken as links, names of one file (hard links) share one content
-    object, sockets are left out. Directories on the way to what is kept are entries of mode 0755, and so is
-    `destination` itself. Raises UsageError for devices, for `.wh.` names and, unless `allow_sparse`, for a
-    file that is mostly holes (K158).
+    object, sockets and what is `own` are left out. Directories on the way to what is kept are entries of mode
+    0755, and so is `destination` itself. Raises UsageError for devices, for `.wh.` names and, unless
+    `allow_sparse`, for a file that is mostly holes (K158).
     """
     found: dict[str, Entry] = {}
     shared: dict[tuple[int, int], FileContent] = {}
     todo = [""]
+    own = own or OwnFiles()
+    ours = own.inside(root)
     while todo:
         folder = todo.pop()
         try:
@@ -323,6 +330,9 @@ def scan(
             name = name_text(item.name)
             relative = f"{folder}/{name}" if folder else name
             path = f"{destination}/{relative}" if destination else relative
+            if relative in ours.unless_named or ours.is_own(relative, item):
+                own.tell(os.fsdecode(item.path))
+                continue
             if stat.S_ISDIR(status.st_mode):
                 todo.append(relative)
             if stat.S_ISSOCK(status.st_mode) or not keep(relative):

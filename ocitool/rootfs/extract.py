@@ -5,7 +5,6 @@ to nothing and the attributes of overlay file systems stay behind. Symbolic link
 the tar never writes through one.
 """
 
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Final
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL, TarMember
 from ocitool.errors import MalformedDocument, local_io
-from ocitool.model.files import WHITEOUT, FileKind
+from ocitool.model.files import WHITEOUT, FileKind, temporary_beside
 from ocitool.model.views import Manifest
 from ocitool.pack.entries import Entry
 from ocitool.pack.tar import tar_stream
@@ -136,7 +135,7 @@ def _below(store: Reader, part: ExportPart, scope: Scope) -> Iterator[Entry]:
 
 def write_tar(tar: Iterable[bytes], path: Path) -> None:
     """Write the tar to a file that gets its name when it is complete. Raises LocalIOError."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    temporary = temporary_beside(path)
     try:
         try:
             with temporary.open("xb") as file:

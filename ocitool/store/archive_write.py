@@ -6,7 +6,6 @@ Spec: image-spec image-layout.md; Docker image spec v1.2.
 
 import json
 import os
-import secrets
 import sys
 import tarfile
 import threading
@@ -20,6 +19,7 @@ from ocitool.errors import NotFound, Unsupported, local_io
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
+from ocitool.model.files import temporary_beside
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.store.base import Expect, Ingest, Pieces, Put, Source, Stored, Traits
 from ocitool.store.layout import FULL_NAME, REF_NAME
@@ -195,7 +195,7 @@ class ArchiveWriter:
                 self._file = sys.stdout.buffer
                 return self._file
             target = Path(self._path)
-            temporary = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
+            temporary = temporary_beside(target)
             try:
                 self._file = temporary.open("xb")
             except OSError as error:

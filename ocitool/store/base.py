@@ -21,6 +21,12 @@ from ocitool.model.views import Descriptor
 PIECE: Final = 256 * 1024
 """Largest piece of a blob stream, in bytes."""
 
+CACHE_TAG: Final = "CACHEDIR.TAG"
+CACHE_TAG_TEXT: Final = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of ocitool; it can be removed.\n"
+)
+"""What marks a folder as a cache; the first line is what other programs look for (bford.info/cachedir)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:

@@ -19,12 +19,15 @@ from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
+from ocitool.model.files import temporary_beside
 from ocitool.model.views import Descriptor, Index, effective_type, view
 from ocitool.store.base import Expect, Pieces, Put, Source, Stored, Traits, read_file
 from ocitool.store.memory import referrers_among
 from ocitool.store.verify import check_bytes, check_expected, verified
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
+LAYOUT_FILES: Final = ("oci-layout", "index.json", "blobs")
+"""What a layout has at its top (image-spec image-layout.md)."""
 FULL_NAME: Final = "io.containerd.image.name"
 INDEX_LIMIT: Final = 64 * 1024 * 1024
 """Largest index.json that is read, in bytes: a layout may hold more images than any manifest has entries."""
@@ -299,7 +302,7 @@ class LayoutStore:
 
     @contextmanager
     def _written(self, name: str, data: bytes) -> Iterator[Path]:
-        temporary = self.path / f".{name}-{secrets.token_hex(6)}"
+        temporary = temporary_beside(self.path / name)
         try:
             with temporary.open("wb") as file:
                 file.write(data)

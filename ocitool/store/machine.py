@@ -19,6 +19,7 @@ from typing import Any, Final
 from ocitool.errors import LocalIOError, NotFound, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.views import Index, Manifest, Opaque, view
+from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
 from ocitool.store.layout import LayoutStore
 
 _SCHEMA: Final = "1"
@@ -61,6 +62,9 @@ class MachineStore:
             probe = self.root / f".probe-{secrets.token_hex(4)}"
             probe.touch()
             probe.unlink()
+            tag = self.root / CACHE_TAG
+            if not tag.exists():
+                tag.write_text(CACHE_TAG_TEXT, encoding="ascii")
         except OSError as error:
             raise LocalIOError(
                 f"cannot write this machine's store {self.root}: {(error.strerror or str(error)).lower()}",

@@ -18,7 +18,7 @@ from ocitool.builder.publish import ahead_of, deliver_all, open_targets
 from ocitool.builder.request import BuildPlan, BuildRequest
 from ocitool.cli.buildx import ignored_flags, lint
 from ocitool.cli.buildx.destinations import Destinations, destinations
-from ocitool.cli.buildx.result import hand_over, image_id, make_way, outcome
+from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.values import Words
@@ -35,6 +35,7 @@ from ocitool.image.options import ImageOptions
 from ocitool.model.files import from_system
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
+from ocitool.pack.own_files import OwnFiles, earlier_outputs, remember_outputs
 from ocitool.pack.tar import parse_epoch
 from ocitool.registry.downloads import download
 from ocitool.toolchains.workdir import temporary_folder
@@ -93,7 +94,10 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")
     if not words.is_set("dry_run"):
         make_way((metadata_file, iidfile))
-    around = Workspace(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener)
+    variables = (os.environ.get(name) for name in PIPELINE_FILES)
+    outputs = (*wanted.paths, *filter(None, (metadata_file, iidfile)), *(Path(text) for text in variables if text))
+    own = OwnFiles((app.machine.root, *outputs), earlier_outputs(app.machine.memo), app.listener)
+    around = Workspace(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener, own)
     planned = plan(asked, around)
     if words.is_set("dry_run"):
         return dry_run(planned, wanted)
@@ -109,6 +113,8 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     elif planned.tags and not (wanted.leaves_nothing or wanted.keeps):
         note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
         app.listener(Noted(note, "notice"))
+    written: list[Path] = []  # looked at after the archives are whole, which is when they are closed
+    app.stack.callback(remember_outputs, app.machine.memo, written)
     targets = open_targets(
         planned,
         around,
@@ -144,6 +150,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
         iidfile=iidfile,
         environ=os.environ,
     )
+    written += outputs
     return told
 
 

@@ -9,6 +9,7 @@ from ocitool.cli.buildx.outputs import Output, read_output
 from ocitool.errors import UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.model.reference import Reference
+from ocitool.store.layout import LAYOUT_FILES
 from ocitool.store.locate import SCHEMES, Locator
 
 
@@ -37,6 +38,16 @@ class Destinations:
     def streams(self) -> int:
         """How many outputs are standard output."""
         return sum(place.is_stdout for place in self.places) + sum(files.is_stdout for files in self.files)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files and folders that are written, and what is in a layout: it may be the project's own folder."""
+        found: list[Path] = []
+        for place in self.places:
+            path = place.locator.path
+            if path is not None and not place.is_stdout:
+                found += [path, *(path / name for name in LAYOUT_FILES if place.locator.scheme == "oci")]
+        return (*found, *(files.place for files in self.files if not files.is_stdout))
 
     @property
     def leaves_nothing(self) -> bool:

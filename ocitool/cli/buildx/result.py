@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from errno import EISDIR
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ocitool.builder.pipeline import Built
 from ocitool.builder.publish import Delivery
@@ -21,6 +21,9 @@ from ocitool.cli.plans import replaced_line
 from ocitool.errors import local_io
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Put
+
+PIPELINE_FILES: Final = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "OCITOOL_DOTENV")
+"""Variables that name files for the next step of a pipeline."""
 
 
 def metadata(built: Built, names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""Nothing that this program wrote is its input: outputs, stores and temporary files (K210)."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ocitool.model.files import temporary_beside
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (folder / "app").write_text("x")
+    return folder
+
+
+@pytest.fixture
+def call(tmp_path, project):
+    """`call(*words, **environ)`: a command in the project's folder; gives what it did."""
+
+    def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        kept = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
+        return subprocess.run(
+            [sys.executable, "-m", "ocitool", *words], env=kept | environ, cwd=project, capture_output=True,
+            check=False, text=True,
+        )  # fmt: skip
+
+    return run
+
+
+def names(call, place: str) -> list[str]:
+    done = call("files", place)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout.split()
+
+
+FRONT_ENDS = {"dockerfile": (), "copy": ("--toolchain", "prebuilt", "--copy", ".:/")}
+OUTPUTS = {
+    "archive": ("-o", "oci-archive:i.tar"),
+    "archive in a folder": ("-o", "oci-archive:sub/i.tar"),
+    "docker's archive": ("-o", "docker-archive:i.tar"),
+    "layout": ("-o", "oci:layout"),
+    "the project as layout": ("-o", "oci:."),
+    "folder": ("-o", "type=local,dest=out"),
+    "tar": ("-o", "type=tar,dest=root.tar"),
+    "files about it": ("-o", "oci-archive:i.tar", "--metadata-file", "meta.json", "--iidfile", "id.txt"),
+}
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_k210_outputs_are_no_input(call, project, tmp_path, front_end, output):
+    """The second build, beside what the first one wrote, is the first one."""
+    (project / "sub").mkdir()
+    (project / "sub" / "data").write_text("y")
+    words = ("build", ".", "--platform", "linux/amd64", *FRONT_ENDS[front_end], *OUTPUTS[output], "--json")
+    if front_end == "copy":
+        (project / "Dockerfile").unlink()
+    digests = []
+    for _ in range(2):
+        done = call(*words, OCITOOL_DOTENV="ci.env")
+        assert 0 == done.returncode, done.stderr
+        digests.append(json.loads(done.stdout)["data"]["digest"])
+        if output == "folder":
+            (project / "out").rename(tmp_path / f"out-{len(digests)}")
+
+    assert 1 == len(set(digests)), done.stderr
+    if output != "folder":
+        assert "left out of the image, for ocitool wrote it" in done.stderr
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_k210_a_store_inside_the_project(call, project, front_end):
+    """As the recipe for GitLab has it; another store that was there before counts too."""
+    if front_end == "copy":
+        (project / "Dockerfile").unlink()
+    for number, cache in enumerate(("cache/one", "cache/one", "cache/two")):
+        words = (
+            "build",
+            ".",
+            "--platform",
+            "linux/amd64",
+            *FRONT_ENDS[front_end],
+            "-o",
+            f"oci-archive:../{number}.tar",
+        )
+        assert 0 == call(*words, OCITOOL_CACHE_DIR=cache).returncode
+
+        found = set(names(call, f"oci-archive:../{number}.tar"))
+        assert {"app", "cache"} == found - {"Dockerfile"}
+
+
+def test_k210_what_a_killed_run_left(call, project):
+    for name in ("i.tar", "other.tar", "\n"):
+        temporary_beside(project / name).write_text("half")
+    (project / ".ingest-0123456789abcdef").write_text("half")
+    (project / ".i.tar-notes").write_text("the user's")
+
+    assert 0 == call("build", ".", "-o", "oci-archive:../i.tar").returncode
+    assert {".i.tar-notes", "app", "Dockerfile"} == set(names(call, "oci-archive:../i.tar"))
+
+
+def test_k210_an_earlier_output_is_taken_only_where_it_is_named(call, project):
+    for number, place in enumerate(("a.tar", "b.tar", "c.tar")):
+        done = call("build", ".", "-o", f"oci-archive:{place}")
+        assert 0 == done.returncode
+        assert number == done.stderr.count("is left out of the image")
+    assert {"app", "Dockerfile"} == set(names(call, "oci-archive:c.tar"))
+
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY a.tar /inner.tar\nCOPY *.tar app /all/\n")
+    assert 0 == call("build", ".", "-o", "oci-archive:d.tar").returncode
+    assert {"inner.tar", "all", "all/app"} == set(names(call, "oci-archive:d.tar"))
+
+    (project / "a.tar").write_text("the user's own by now")
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY *.tar /\n")
+    assert 0 == call("build", ".", "-o", "oci-archive:e.tar").returncode
+    assert {"a.tar"} == set(names(call, "oci-archive:e.tar"))
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "flags"),
+    [("FROM scratch\nCOPY i.tar /\n", ()), ("", ("--toolchain", "prebuilt", "--copy", "i.tar:/x"))],
+)
+def test_k210_an_output_that_is_named_as_input_is_told(call, project, dockerfile, flags):
+    (project / "i.tar").write_text("of yesterday")
+    (project / "Dockerfile").write_text(dockerfile) if dockerfile else (project / "Dockerfile").unlink()
+    done = call("build", ".", *flags, "-o", "oci-archive:i.tar")
+
+    assert done.returncode in {2, 3}
+    assert "ocitool writes it" in done.stderr.replace("what ocitool writes", "ocitool writes it")
+
+
+def test_k210_it_is_told_once(call, project):
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY . /a/\nCOPY . /b/\n")
+    words = ("build", ".", "--platform", "linux/amd64,linux/arm64", "-o", "oci-archive:i.tar")
+    call(*words)
+
+    assert 1 == call(*words).stderr.count("is left out of the image")
