@@ -50,6 +50,10 @@ def exit_codes() -> str:
     lines += [
         "| 143 | `cancelled` | Terminated by SIGTERM; 130 is an interrupt from the keyboard. |",
         "",
+        "The first of these signals ends any command within two seconds, and its temporary files go.",
+        "Output that cannot be written is 10, whatever the command; a pipe whose reader has gone is 141,",
+        "as it is for programs that die of SIGPIPE: `ocitool tags REPO | head -1` says nothing.",
+        "",
         "In `check`, a place that could not be looked at (4 or 5) goes before findings (1).",
     ]
     return "\n".join(lines) + "\n"

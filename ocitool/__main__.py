@@ -1,13 +1,21 @@
 """`python -m ocitool`, and the `ocitool` script."""
 
+import os
+import signal
 import sys
 
-from ocitool.cli import main as run
+# Until the command line hears signals itself there is nothing to clean up, and no traceback helps anybody.
+for _number, _code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    signal.signal(_number, lambda *_, code=_code: os._exit(code))
+
+from ocitool.cli import main as run  # noqa: E402 - after the signals
+from ocitool.cli.streams import leave, prepare_streams  # noqa: E402
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    prepare_streams()
+    leave(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":

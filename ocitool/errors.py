@@ -16,6 +16,7 @@
      ├ Conflict                 8   somebody else wrote the tag
      ├ Unsupported              9   this store, registry or machine cannot
      ├ LocalIOError            10   disk full, unreadable file, read-only cache
+     ├ OutputClosed           141   whoever read standard output has gone
      └ Cancelled              130   interrupted (143 on SIGTERM)
 
 Exit code 1 is no exception: it is the answer "no" (findings, differences).
@@ -270,6 +271,13 @@ class LocalIOError(OcitoolError):
         self.path = path
 
 
+class OutputClosed(OcitoolError):  # noqa: N818 - a fact, not a failure
+    """Whoever reads standard output has enough, as `head` does; nothing is said about it."""
+
+    code = "output-closed"
+    exit_code = 141
+
+
 class Cancelled(OcitoolError):  # noqa: N818 - the field's word
     """The work was cancelled: by a signal (`exit_code` tells which) or because a sibling failed."""
 
@@ -278,6 +286,17 @@ class Cancelled(OcitoolError):  # noqa: N818 - the field's word
     def __init__(self, what: str = "cancelled", *, exit_code: int = 130, hint: str = "") -> None:
         super().__init__(what, hint=hint)
         self.exit_code = exit_code
+
+
+def output_error(error: OSError) -> OcitoolError:
+    """The error for standard output that takes nothing: OutputClosed behind a pipe, else LocalIOError."""
+    import errno
+
+    if isinstance(error, BrokenPipeError):
+        return OutputClosed("nobody reads the output")
+    if error.errno == errno.EBADF:
+        return LocalIOError("cannot write the output: standard output is closed")
+    return local_io(error, "write the output")
 
 
 def local_io(error: OSError, doing: str) -> LocalIOError:

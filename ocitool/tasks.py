@@ -6,6 +6,7 @@ comes out of the `with` block. Threads are daemons, so a server that never answe
 """
 
 import random
+import sys
 import threading
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Final, Generic, ParamSpec, TypeVar
 
 from ocitool.errors import Cancelled
@@ -22,8 +23,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 
-GRACE_S = 2.0
+GRACE_S = 1.2
 """How long a cancelled group waits for threads that sit in a blocking call."""
+_WORKER: Final = "ocitool-work"
 _TURN_S: Final = 0.5
 """How long a wait may be before it looks whether it was cancelled, and lets signal handlers run."""
 
@@ -70,10 +72,6 @@ class Scope:
             self._callbacks.clear()
         for callback in callbacks:
             callback()
-
-    def cancel_soon(self, reason: Cancelled) -> None:
-        """As `cancel`, from a thread of its own: for signal handlers, which may interrupt whoever holds a lock."""
-        threading.Thread(target=self.cancel, args=(reason,), name="ocitool-cancel", daemon=True).start()
 
     def check(self) -> None:
         """Raise Cancelled if the scope was cancelled; called between pieces of any long work."""
@@ -168,7 +166,7 @@ class TaskGroup:
             self._queue.append(run)
             if self._threads < self._width and self._threads < self._running + len(self._queue):
                 self._threads += 1
-                threading.Thread(target=self._work, name="ocitool-task", daemon=True).start()
+                threading.Thread(target=self._work, name=_WORKER, daemon=True).start()
             self._ready.notify_all()
         return task
 
@@ -310,7 +308,7 @@ class _Workers:
 
     def __enter__(self) -> "_Workers":
         for _ in range(self._width):
-            threading.Thread(target=self._work, name="ocitool-map", daemon=True).start()
+            threading.Thread(target=self._work, name=_WORKER, daemon=True).start()
         return self
 
     def put(self, job: Callable[[], None]) -> None:
@@ -335,6 +333,43 @@ class _Workers:
             self._open = False
             self._queue.clear()
             self._ready.notify_all()
+
+
+def in_background(function: Callable[[], object], name: str) -> None:
+    """Run a function on a thread of its own, which ends with the process at the latest."""
+    threading.Thread(target=function, name=name, daemon=True).start()
+
+
+def is_leaving(thread: threading.Thread) -> bool:
+    """Whether a thread handles an interruption already, and cleans up."""
+    found: object = sys._current_exceptions().get(thread.ident or 0)
+    error = found[1] if isinstance(found, tuple) else found  # a triple before Python 3.12
+    while isinstance(error, BaseException):
+        if isinstance(error, Cancelled | KeyboardInterrupt | SystemExit | BaseExceptionGroup):
+            return True
+        error = error.__context__
+    return False
+
+
+def is_joining(frame: FrameType | None) -> bool:
+    """Whether what runs in this frame is the wait for a group's threads."""
+    while frame is not None:
+        if frame.f_code is TaskGroup._join.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def interrupt_workers() -> None:
+    """Let every thread of a group or a map raise that does not clean up already; for pure computing.
+
+    SystemExit, since nothing takes it for a failure and an idle thread that gets it says nothing.
+    """
+    import ctypes
+
+    for thread in threading.enumerate():
+        if thread.name == _WORKER and thread.ident is not None and not is_leaving(thread):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
 
 
 @dataclass(frozen=True, slots=True)

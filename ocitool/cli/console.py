@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from ocitool.cli.outcome import clean
+from ocitool.cli.outcome import clean, printable_json
 from ocitool.events import Advanced, Done, Event, Noted, Started
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ class Console:
         """Print to stdout."""
         sys.stdout.write(text)
         sys.stdout.flush()
+
+    def json(self, text: str) -> None:
+        """Print a JSON document to stdout."""
+        self.data(printable_json(text))
 
     def bytes(self, data: bytes) -> None:
         """Print exact bytes to stdout."""

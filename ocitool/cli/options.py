@@ -5,11 +5,9 @@ Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
 
 import functools
 import os
-import signal
 import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +16,9 @@ from typing import Any, TypeVar
 import click
 
 from ocitool.cli.console import Console
-from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten
-from ocitool.errors import Cancelled, LocalIOError
+from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten, ours
+from ocitool.cli.signals import Signals
+from ocitool.errors import Cancelled, LocalIOError, OutputClosed
 from ocitool.events import Event, Listener, Noted
 from ocitool.model.platform import Platform, other_names, parse_platforms
 from ocitool.registry.hosts import CONNECTIONS, MIB, Access
@@ -139,9 +138,8 @@ def common(function: F | None = None, *, docker: bool = False) -> Any:  # noqa: 
 
     @functools.wraps(function)
     def wrapper(**values: Any) -> int:  # noqa: ANN401 - click's
-        app = _app(values, docker=docker)
-        with _signals(app.scope):
-            return _run(app, function, values)
+        signals = click.get_current_context().find_object(Signals) or Signals()
+        return _run(_app(values, docker=docker), function, values, signals)
 
     decorated: Any = wrapper
     for option in reversed(_options(docker=docker)):
@@ -248,64 +246,40 @@ def _app(values: dict[str, Any], *, docker: bool) -> App:
     )
 
 
-def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any]) -> int:
-    """Call the command and print what came of it."""
+def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any], signals: Signals) -> int:
+    """Call the command and print what came of it. Raises what makes printing impossible."""
     console = app.console
     try:
-        with app.stack:
+        with signals.ending(app.scope), app.stack:
             outcome = function(app, **values)
-    except (click.exceptions.Exit, BrokenPipeError):
+    except (click.exceptions.Exit, OutputClosed):
         raise
     except BaseException as error:  # noqa: BLE001 - every error becomes lines and a code
-        code = exit_code(error)
-        console.finish()
-        errors = list(flatten(error))
+        errors = list(flatten(signals.reason() if signals.code else error))
         if len(errors) > 1:  # a sibling that was stopped is no news beside the failure that stopped it
             errors = [e for e in errors if not isinstance(e, Cancelled)] or errors[:1]
-        errors = distinct(errors)
-        if console.as_json:
-            trees = [error_tree(one) for one in errors]
-            console.data(envelope(app.command, {}, code, console.warnings, trees) + "\n")
-        _tell(console, errors)
-        return code
+        outcome = Outcome(exit_code=exit_code(ours(error) if not signals.code else signals.reason()))
+    else:
+        errors = list(outcome.errors)
     console.finish()
-    failed = distinct(outcome.errors)
-    if console.as_json:
-        trees = [error_tree(one) for one in failed]
-        console.data(envelope(app.command, outcome.data, outcome.exit_code, console.warnings, trees) + "\n")
-    elif outcome.raw is not None:
-        console.bytes(outcome.raw)
-    elif outcome.text:
-        console.data(outcome.text if outcome.text.endswith("\n") else outcome.text + "\n")
-    _tell(console, failed)
+    failed = distinct([ours(one) for one in errors])
+    try:
+        _print(app, outcome, failed)
+    finally:
+        for one in failed:
+            for line in error_lines(one, verbose=console.verbose):
+                console.error(line)
     if outcome.summary and not console.quiet:
         console.talk(outcome.summary)
     return outcome.exit_code
 
 
-def _tell(console: Console, errors: Iterable[BaseException]) -> None:
-    for one in errors:
-        for line in error_lines(one, verbose=console.verbose):
-            console.error(line)
-
-
-@contextmanager
-def _signals(scope: Scope) -> Iterator[None]:
-    """SIGINT and SIGTERM cancel the scope; a second one ends the process at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, _frame: object) -> None:
-        code = 143 if number == signal.SIGTERM else 130
-        if scope.cancelled:
-            os._exit(code)
-        reason = Cancelled("terminated" if code == 143 else "interrupted", exit_code=code)
-        scope.cancel_soon(reason)
-
-    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+def _print(app: App, outcome: Outcome, failed: Iterable[BaseException]) -> None:
+    console = app.console
+    if console.as_json:
+        trees = [error_tree(one) for one in failed]
+        console.json(envelope(app.command, outcome.data, outcome.exit_code, console.warnings, trees))
+    elif outcome.raw is not None:
+        console.bytes(outcome.raw)
+    elif outcome.text:
+        console.data(outcome.text if outcome.text.endswith("\n") else outcome.text + "\n")

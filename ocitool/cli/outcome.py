@@ -1,5 +1,6 @@
 """Outcomes and errors as text, JSON and exit codes."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +8,27 @@ from typing import Any, Final
 
 import click
 
-from ocitool.errors import AuthError, BuildError, Cancelled, NetworkError, OcitoolError, RegistryError, Unsupported
-from ocitool.model.printable import shown, shown_json
+from ocitool.errors import (
+    AuthError,
+    BuildError,
+    Cancelled,
+    LocalIOError,
+    NetworkError,
+    OcitoolError,
+    OutputClosed,
+    RegistryError,
+    Unsupported,
+    UsageError,
+    local_io,
+)
+from ocitool.model.printable import ascii_json, shown, shown_json
 
 _SHOWN_LINES: Final = 30
 """Lines of a compiler's output that an error shows without --verbose."""
+
+_OUTPUT: Final = (OutputClosed, LocalIOError)
+_ESCAPED: Final = re.compile("[\udc80-\udcff]")
+"""What Python makes of bytes of the command line that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,8 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         yield "error: interrupted"
         return
+    if isinstance(error, OutputClosed):
+        return
     if not isinstance(error, OcitoolError):
         yield from _bug(error)
         return
@@ -163,14 +182,43 @@ def error_tree(error: BaseException) -> dict[str, Any]:
     return tree
 
 
+def ours(error: BaseException) -> BaseException:
+    """The error as one of ours, where it is one that this machine or the command line is to blame for.
+
+    What the file system says is told as that even where no code expected it; a pipe that broke is the output. Words
+    of the command line that are not UTF-8 are refused by whatever could not write them down (K232).
+    """
+    if isinstance(error, BrokenPipeError):
+        return OutputClosed("nobody reads the output")
+    if isinstance(error, OSError):
+        return local_io(error, "go on")
+    if isinstance(error, UnicodeEncodeError) and _ESCAPED.search(str(error.object)):
+        return UsageError(
+            f"not UTF-8: {clean(str(error.object))[:200]!r}",
+            hint="words of the command line are UTF-8, but for paths",
+        )
+    return error
+
+
 def fail(error: BaseException, arguments: Sequence[str]) -> int:
     """Tell an error that no command could tell: wrong words, or before a command's options were known."""
-    code = exit_code(error)
-    if "--json" in arguments:
-        words = " ".join(a for a in arguments[:2] if not a.startswith("-"))
-        trees = [error_tree(one) for one in flatten(error)]
-        sys.stdout.write(envelope(words, {}, code, (), trees) + "\n")
-    for one in flatten(error):
+    errors = [ours(one) for one in flatten(error)]
+    code = exit_code(errors[0] if len(errors) == 1 else BaseExceptionGroup("", errors))
+    try:
+        if "--json" in arguments and not isinstance(error, _OUTPUT):
+            words = " ".join(a for a in arguments[:2] if not a.startswith("-"))
+            sys.stdout.write(printable_json(envelope(words, {}, code, (), [error_tree(one) for one in errors])))
+            sys.stdout.flush()
+    except (OSError, *_OUTPUT) as failure:
+        errors.append(ours(failure))
+        code = exit_code(errors[-1])
+    for one in errors:
         for line in error_lines(one):
             sys.stderr.write(f"{line}\n")
     return code
+
+
+def printable_json(text: str) -> str:
+    """JSON and the end of its line, as standard output can write it: escaped where that is not UTF-8."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    return (text if encoding == "utf8" else ascii_json(text)) + "\n"

@@ -1,6 +1,5 @@
 """The root command, its lazy groups, and the one place where errors become text and exit codes."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -8,6 +7,7 @@ from typing import Any
 
 import click
 
+from ocitool.cli.signals import Signals
 from ocitool.cli.table import ALIASES, COMMANDS, ELSEWHERE, GROUPS, Command
 from ocitool.errors import UsageError
 from ocitool.version import __version__
@@ -102,8 +102,18 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None: 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; every outcome is an exit code, and errors are lines on stderr."""
+    with Signals() as signals:
+        try:
+            return _call(arguments, signals)
+        except BaseException as error:  # noqa: BLE001 - the last place where anything can be caught
+            from ocitool.cli.outcome import fail
+
+            return fail(signals.reason() if signals.code else error, arguments)
+
+
+def _call(arguments: Sequence[str], signals: Signals) -> int:
     try:
-        code = root().main(args=list(arguments), prog_name="ocitool", standalone_mode=False)
+        code = root().main(args=list(arguments), prog_name="ocitool", standalone_mode=False, obj=signals)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -111,17 +121,4 @@ def run(arguments: Sequence[str]) -> int:
         return 2
     except SystemExit as leaving:  # click's own way out of shell completion
         return leaving.code if isinstance(leaving.code, int) else 0
-    except BrokenPipeError:
-        return _closed_pipe()
-    except BaseException as error:  # noqa: BLE001 - the last place where anything can be caught
-        from ocitool.cli.outcome import fail
-
-        return fail(error, arguments)
     return code if isinstance(code, int) else 0
-
-
-def _closed_pipe() -> int:
-    """Whoever read us has enough (`| head`): that is no failure, and nothing must be flushed at exit."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    return 0

@@ -24,6 +24,11 @@ def shown_json(text: str) -> str:
     return re.sub(r"[^\x20-\x7e\n]", lambda match: match[0] if match[0].isprintable() else _units(match[0]), text)
 
 
+def ascii_json(text: str) -> str:
+    """A JSON text that says the same in ASCII alone."""
+    return re.sub(r"[^\x00-\x7e]", lambda match: _units(match[0]), text)
+
+
 def _units(char: str) -> str:
     """The escapes of a character in JSON, one for each of its UTF-16 units. Spec: RFC 8259, "Strings"."""
     data = char.encode("utf-16-be", "surrogatepass")

@@ -55,7 +55,11 @@ LAZY = {
     "ocitool.cli.root.run",  # what tells an error, when there is one
     "ocitool.cli.root.resolve_command",  # difflib, for a command that is not there
     "ocitool.cli",  # --version is answered before click is imported
-    "ocitool.errors.local_io",  # errno, for the one function that reads it
+    "ocitool.errors.local_io",  # errno, for the functions that read it
+    "ocitool.errors.output_error",
+    "ocitool.cli.streams",  # --version loads no errors
+    "ocitool.cli.signals",  # root help needs no tasks
+    "ocitool.tasks.interrupt_workers",  # ctypes, after a signal
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
 }

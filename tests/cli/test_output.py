@@ -1,0 +1,271 @@
+"""Standard output that is closed, full, or a pipe nobody reads: every command, one code for each (K242, K252).
+
+A command runs in a forked process whose first three files are what the test makes them.
+"""
+
+import json
+import multiprocessing
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from ocitool.cli.table import COMMANDS
+from ocitool.model.platform import Platform
+from ocitool.store.layout import LayoutStore
+from tests.conftest import process_environment
+from tests.fakes.images import put_image, tar
+from tests.fakes.registry import fake_registry
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["ocitool.__main__", *(f"ocitool.cli.cmd.{row.module}" for row in COMMANDS)])
+
+WORDS = {
+    "build": "build app --platform linux/amd64 -o oci:out:1",
+    "push": "push HOST/kept:1",
+    "images": "images",
+    "cache prune": "cache prune",
+    "login": "login HOST -u me --password-stdin --no-check",
+    "logout": "logout HOST",
+    "doctor": "doctor --platform linux/amd64",
+    "inspect": "inspect oci:img:1",
+    "diff": "diff oci:img:a oci:img:b",
+    "files": "files oci:img:a",
+    "cat": "cat oci:img:a etc/motd",
+    "export": "export oci:img:a -",
+    "digest": "digest oci:img:1",
+    "tags": "tags oci:img",
+    "run": "run --privileged --rm tonistiigi/binfmt --install all",
+    "buildx build": "buildx build app --platform linux/amd64 -o type=tar,dest=-",
+    "buildx create": "buildx create",
+    "buildx use": "buildx use x",
+    "buildx ls": "buildx ls",
+    "buildx inspect": "buildx inspect",
+    "buildx stop": "buildx stop",
+    "buildx rm": "buildx rm x",
+    "buildx prune": "buildx prune -f",
+    "buildx version": "buildx version",
+    "index create": "index create oci:img:new oci:img:a oci:img:b",
+    "index add": "index add oci:img:1 oci:img:c",
+    "index remove": "index remove oci:img:1 --platform linux/arm64 --dry-run",
+    "index filter": "index filter oci:img:1 --platform linux/amd64",
+    "index annotate": "index annotate oci:img:1 --annotation a=b",
+    "index convert": "index convert oci:img:1 --to docker",
+    "index flatten": "index flatten oci:img:1",
+    "index order": "index order oci:img:1",
+    "manifest create": "manifest create HOST/list:1 HOST/app:1",
+    "manifest annotate": "manifest annotate HOST/list:1 HOST/app:1 --arch arm64",
+    "manifest inspect": "manifest inspect HOST/app:1",
+    "manifest push": "manifest push HOST/list:1",
+    "manifest rm": "manifest rm HOST/list:1",
+    "check": "check oci:img:1",
+    "repair": "repair oci:img:1",
+    "copy": "copy oci:img:1 oci:copied:1",
+    "tag": "tag oci:img:1 two",
+    "undo": "undo oci:img:1 --dry-run",
+}
+
+
+def _alone(argv, home, variables, output):
+    """In the child: files 0 to 2, then the process as Python starts it."""
+    os.chdir(home)
+    os.environ.update(variables)
+    os.dup2(os.open("stdin", os.O_RDONLY), 0)
+    os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    if output == "closed":
+        os.close(1)
+        sys.stdout = None
+    elif output == "pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, 1)
+        os.close(writing)
+    else:
+        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+    from ocitool.__main__ import main
+
+    sys.argv = ["ocitool", *argv]
+    main()
+
+
+@pytest.fixture
+def seeded(home):
+    """A folder with a layout, sources, and a registry that has an image; files of standard input and error."""
+    img = LayoutStore(home / "img", create=True)
+    for tag, platform in (("a", "linux/amd64"), ("b", "linux/arm64"), ("c", "linux/s390x")):
+        put_image(img, tag, platform, layers=[tar(**{"etc/motd": tag.encode()})])
+    (home / "app").mkdir()
+    (home / "app" / "Dockerfile").write_text("FROM scratch\nCOPY data /\n")
+    (home / "app" / "data").write_text("x")
+    (home / "stdin").write_text("secret\n")
+    with fake_registry() as registry:
+        yield home, registry
+
+
+def call(seeded, argv, output):
+    """Exit code and what stderr got."""
+    home, _ = seeded
+    process = PROCESSES.Process(target=_alone, args=(argv, home, {**os.environ}, output))
+    process.start()
+    process.join(60)
+    return process.exitcode, (home / "stderr").read_text()
+
+
+def prepare(seeded, run, monkeypatch):
+    """What the commands need to succeed."""
+    home, registry = seeded
+    monkeypatch.chdir(home)
+    assert 0 == run("index", "create", "oci:img:1", "oci:img:a", "oci:img:b").exit_code
+    assert 0 == run("copy", "oci:img:1", f"{registry.host}/app:1").exit_code
+    assert 0 == run("build", "app", "--platform", "linux/amd64", "-t", f"{registry.host}/kept:1").exit_code
+    assert 0 == run("manifest", "create", "-a", f"{registry.host}/list:1", f"{registry.host}/app:1").exit_code
+    assert 0 == run("login", registry.host, "-u", "me", "--password-stdin", "--no-check", stdin=b"p\n").exit_code
+
+
+def test_every_command_is_called_here():
+    assert {row.path for row in COMMANDS} == set(WORDS)
+
+
+OUTPUTS = {"closed": 10, "/dev/full": 10, "pipe": 141}
+
+
+def test_every_command_ends_with_one_code_when_its_output_cannot_be_written(seeded, run, monkeypatch):
+    """K242, K252: with what it has to say as JSON, so that each has something to say."""
+    prepare(seeded, run, monkeypatch)
+    wrong = {}
+    for path, words in WORDS.items():
+        if words.endswith((" -", "dest=-")) or path == "run":
+            continue  # these print a stream, and words of another program
+        argv = [*words.replace("HOST", seeded[1].host).split(), "--json"]
+        for output, code in OUTPUTS.items():
+            got, said = call(seeded, argv, output)
+            if got != code or "Traceback" in said or "internal error" in said:
+                wrong[path, output] = (got, said)
+
+    assert {} == wrong
+
+
+def test_commands_that_print_for_people_end_so_too(seeded, run, monkeypatch):
+    """K242, K252: and whoever reads with `head` is told of no error."""
+    prepare(seeded, run, monkeypatch)
+    wrong, printing = {}, 0
+    for path, words in [*WORDS.items(), ("help", "--help"), ("version", "--version"), ("group", "index --help")]:
+        argv = words.replace("HOST", seeded[1].host).split()
+        call(seeded, argv, "stdout")
+        if not os.path.getsize("stdout"):
+            continue
+        printing += 1
+        for output, code in {"/dev/full": 10, "pipe": 141}.items():
+            got, said = call(seeded, argv, output)
+            if got != code or "Traceback" in said or ("error" in said) != (output != "pipe"):
+                wrong[path, output] = (got, said)
+
+    assert {} == wrong
+    assert printing > 25
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_closed_stream_is_not_the_next_file_that_is_opened(ocitool, home, closed):
+    """K242: what is written to it must not land in a blob."""
+    put_image(LayoutStore(home / "img", create=True), "a", "linux/amd64", layers=[tar(x=b"x" * 1000)])
+
+    done = subprocess.run(
+        f"{sys.executable} -m ocitool copy oci:img:a oci:new:a --json {closed}>&-",
+        shell=True,
+        cwd=home,
+        env=process_environment(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert (10 if closed == 1 else 0) == done.returncode, done.stderr
+    assert 0 == ocitool("check", "oci:new:a", "--deep").exit_code
+
+
+def test_json_is_read_in_every_encoding(ocitool, home):
+    """K265, K244: a stream that is not UTF-8 gets escapes, and no terminal is obeyed."""
+    store = LayoutStore(home / "img", create=True)
+    put_image(store, "a", "linux/amd64", note="é \N{GRINNING FACE} \x9b2J")
+
+    for encoding in ("ascii", "latin-1", "utf-8", "koi8-r"):
+        done = ocitool("inspect", "oci:img:a", "--config", "--json", env={"PYTHONIOENCODING": encoding})
+
+        assert 0 == done.exit_code, done.stderr
+        assert "\x9b" not in done.stdout
+        assert "é \N{GRINNING FACE} \x9b2J" in json.dumps(json.loads(done.stdout), ensure_ascii=False)
+
+
+def test_text_is_printed_in_every_encoding(ocitool, home):
+    """K265: what an encoding lacks is an escape."""
+    (home / "é").mkdir()
+    done = ocitool("tags", "oci:é", env={"PYTHONIOENCODING": "ascii"})
+
+    assert (3, True) == (done.exit_code, "\\xe9" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    "words", ["tags oci:img --json", "images", "doctor", "build . -o oci:img:1", "copy oci:img oci:b"]
+)
+def test_a_working_directory_that_is_gone_is_no_bug(ocitool, home, words):
+    """K265."""
+    (home / "gone").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f"cd gone && rmdir ../gone && exec {sys.executable} -P -m ocitool {words}"],
+        cwd=home,
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode in {0, 3, 10}, done.stderr
+    assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["build", ".", "--platform"], ["digest"], ["build", ".", "-t"], ["tags"], ["tag", "localhost:1/x"]]
+)
+def test_words_that_are_not_utf_8_are_refused(home, words):
+    """K232: with the code for a wrong command line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ocitool", *words, b"linux/arm:\xa7/v7"],
+        cwd=home,
+        env=process_environment(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert 2 == done.returncode, done.stderr
+    assert b"internal error" not in done.stderr
+
+
+def test_progress_is_drawn_on_a_terminal_and_gone_at_the_end(home):
+    """K252: what is drawn is erased, and the answer stays."""
+    put_image(
+        LayoutStore(home / "img", create=True), "a", str(Platform("linux", "amd64")), layers=[tar(x=b"x" * 1000)]
+    )
+    leader, follower = pty.openpty()
+
+    with fake_registry() as registry:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ocitool", "copy", "oci:img:a", f"{registry.host}/app:1"],
+            cwd=home,
+            env=process_environment({"TERM": "xterm", "COLUMNS": "100"}),
+            stderr=follower,
+            stdout=subprocess.DEVNULL,
+        )
+        os.close(follower)
+        seen = b""
+        try:
+            while piece := os.read(leader, 65_536):
+                seen += piece
+        except OSError:  # Linux says so when the other side is closed
+            pass
+        assert 0 == process.wait(60)
+    os.close(leader)
+
+    assert b"\x1b[?25l" in seen  # the cursor is hidden while it draws
+    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")  # and shown again
+    assert b"blob sha256:" in seen
