@@ -148,15 +148,24 @@ class Inspection:
         return tuple(found)
 
     def tree(self, manifest: Manifest) -> Tree | None:
-        """The merged files of an image; None if one of its layers was not read, or they are `costly`."""
+        """The merged files of an image, the last ones kept; None if a layer was not read, or they are `costly`."""
+        if manifest.document.digest in self._merged:
+            return self._merged[manifest.document.digest]
         seen = [self.layers.get(layer.digest) for layer in manifest.layers]
         if not seen or any(one is None or one.damage for one in seen) or manifest.document.digest in self.costly:
             return None
         try:
-            return Tree(one.listed for one in seen if one is not None)
+            merged = Tree(one.listed for one in seen if one is not None)
         except MalformedDocument as error:
             self.costly[manifest.document.digest] = error
             return None
+        self._merged.clear()  # of several platforms one tree at a time is in memory
+        self._merged[manifest.document.digest] = merged
+        return merged
+
+    @cached_property
+    def _merged(self) -> dict[Digest, Tree]:
+        return {}
 
     @cached_property
     def costly(self) -> dict[Digest, MalformedDocument]:

@@ -8,18 +8,21 @@ for another platform, or holds programs of several.
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final
 
-from ocitool.binaries.binary import Binary, BinaryKind
+from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.binaries.compatibility import Mismatch, mismatch
 from ocitool.binaries.needs import PROGRAM_PATH
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import ImageProgram
 from ocitool.errors import MalformedDocument
+from ocitool.image.starting import StartFault, StartProblem, first_word, start_problem, starts_files
 from ocitool.model.digest import Digest
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.rootfs.tree import Tree
 
@@ -120,6 +123,52 @@ def speaking(found: Iterable[tuple[LayerProgram, Mismatch | None]]) -> list[tupl
     """Those that say what the image is for: not what is kept apart, unless there is nothing else."""
     every = list(found)
     return [(one, misfit) for one, misfit in every if not one.is_apart] or every
+
+
+def start_problems(inspection: Inspection) -> Iterator[tuple[InspectedImage, StartProblem]]:
+    """What keeps each image whose layers were read from starting (K212).
+
+    An image whose config starts nothing, and whose programs at hand are all without an x bit, cannot start either.
+    """
+    for image in {image.digest: image for image in inspection.images}.values():
+        tree = inspection.tree(image.manifest) if starts_files(image.platform) else None
+        if tree is None or image.config is None:
+            continue
+        programs = held(inspection, image, tree)
+        scripts = {
+            one.program.path: one.program.binary.loader
+            for one in programs
+            if one.program.binary.format is Format.SCRIPT
+        }
+        problem = start_problem(tree, image.config.settings, partial(_known, scripts))
+        if problem is None and not first_word(image.config.settings)[1]:
+            problem = _unstartable(tree, programs)
+        if problem is not None and not _is_data(problem, tree):
+            yield image, problem
+
+
+def _known(scripts: Mapping[str, str], path: str) -> str:
+    return scripts.get(path, "")
+
+
+def _is_data(problem: StartProblem, tree: Tree) -> bool:
+    """Whether an image is there to copy files from alone: engines unpack none without a CMD, so it has one."""
+    if problem.fault is not StartFault.MISSING or problem.setting != "Cmd":
+        return False
+    return not any(node.kind is FileKind.FILE and node.mode & 0o111 for _, node in tree.walk())
+
+
+def _unstartable(tree: Tree, programs: Sequence[LayerProgram]) -> StartProblem | None:
+    """An image without a command, whose programs all lack the x bit: they lost it on the way."""
+    native = [one.program for one in programs if one.is_at_hand and one.program.binary.kind is BinaryKind.PROGRAM]
+    native = [program for program in native if program.binary.format is Format.ELF]
+    if not native or any(one.program.is_executable for one in programs):
+        return None
+    path = native[0].path
+    node = tree.get(path)
+    mode = node.mode & 0o7777 if node is not None else 0
+    reason = f"the config starts nothing, and /{path} has mode {mode:04o}: no program can be executed"
+    return StartProblem(StartFault.NOT_EXECUTABLE, "", "", reason, path)
 
 
 def environment(image: InspectedImage, key: str) -> list[str]:

@@ -7,8 +7,10 @@ from typing import Final
 
 from ocitool.check.finding import Location, escaped
 from ocitool.check.inspection import InspectedImage, Inspection
+from ocitool.check.programs import start_problems
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.findings import Severity
+from ocitool.image.starting import StartFault
 from ocitool.model import mediatype
 from ocitool.model.views import ImageConfig
 from ocitool.rootfs.tree import Node
@@ -187,6 +189,23 @@ def unknown_user(inspection: Inspection) -> Iterator[Hit]:
                 yield _at(image, "/config/User"), f"{what} {name!r} is not in /{path}"
 
 
+def entrypoint_missing(inspection: Inspection) -> Iterator[Hit]:
+    """What the config starts is not in the image (K212)."""
+    return _unstarted(inspection, StartFault.MISSING)
+
+
+def entrypoint_not_executable(inspection: Inspection) -> Iterator[Hit]:
+    """What the config starts may not be executed (K212)."""
+    return _unstarted(inspection, StartFault.NOT_EXECUTABLE)
+
+
+def _unstarted(inspection: Inspection, fault: StartFault) -> Iterator[Hit]:
+    for image, problem in start_problems(inspection):
+        if problem.fault is fault:
+            pointer = f"/config/{problem.setting}" if problem.setting else "/config"
+            yield _at(image, pointer), problem.reason
+
+
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
@@ -266,5 +285,17 @@ RULES: Final = (
         "config/unknown-user", "The user is not in /etc/passwd",
         "The container does not start: no such user.",
         "User `app` in an image without /etc/passwd", _ERROR, unknown_user, needs_deep=True,
+    ),
+    Rule(
+        "config/entrypoint-missing", "What the config starts is not in the image",
+        "The container does not start: no such file. It is looked for as engines do, through PATH, WORKDIR, links "
+        "and the layers of the base.",
+        "Entrypoint /usr/local/bin/typo", _ERROR, entrypoint_missing, needs_deep=True,
+    ),
+    Rule(
+        "config/entrypoint-not-executable", "What the config starts may not be executed",
+        "The container does not start: permission denied. Hand-overs between CI jobs lose the x bit; `--copy "
+        "SRC:DEST:755` and `COPY --chmod=755` set it.",
+        "Entrypoint /app, and /app has mode 0644", _ERROR, entrypoint_not_executable, needs_deep=True,
     ),
 )  # fmt: skip

@@ -337,6 +337,15 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "config/future": in_config(created=("2026-01-03T00:00:00Z", "2026-01-01T12:00:00Z")),
     "config/secret": in_settings(Env=(["TOKEN=ghp_" + "a1B2" * 9], ["TOKEN_FILE=/run/secrets/token"])),
     "config/unknown-user": in_settings(User=("apps", "app")),
+    "config/entrypoint-missing": in_settings(Entrypoint=(["/apps"], ["/app"])),
+    "config/entrypoint-not-executable": lambda w, ill: two(
+        w,
+        w.image(
+            "linux/arm64",
+            layers=[tar(member("app", Elf(machine=MACHINES["arm64"]).build(), mode=0o644 if ill else 0o755))],
+            config=lambda tree: tree["config"].update(Entrypoint=["/app"]),
+        ),
+    ),
     "layer/missing": lambda w, ill: without_blob(w, lambda tree: tree["layers"][0], ill),
     "layer/none": in_layer([], [program("arm64")]),
     "layer/mixed-families": in_layer_type(mediatype.DOCKER_LAYER_GZIP, mediatype.OCI_LAYER_GZIP),
