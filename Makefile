@@ -5,6 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -q
+# Tests run side by side, and whoever is done takes over from the others.
+JOBS   ?= $(shell nproc)
+BESIDE := -n $(JOBS) --dist worksteal
+ARGS   ?=
 DEMO   := demo-out
 TARGETS := linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6,linux/riscv64,linux/s390x
 
@@ -16,7 +20,7 @@ APT_INTEROP := $(APT_TEST) chromium-driver podman buildah umoci containerd runc 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-self test unit interop peers check format docs bench matrix faults clean
+.PHONY: help install demo demo-self test unit long coverage mutants interop peers check format docs bench matrix faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1 —/p' $(MAKEFILE_LIST)
@@ -37,13 +41,22 @@ demo-self: $(STAMP)  ## the project's own image, built by itself for several pla
 
 test: $(STAMP)  ## everything that needs Python, Go from PyPI and two Debian packages
 	@tests/peers/apt.sh $(APT_TEST)
-	$(PYTEST) tests -m 'not interop and not bench'
+	$(PYTEST) $(BESIDE) tests -m 'not interop and not bench and not long'
 
-unit: $(STAMP)  ## the pure tests only, a few seconds
-	$(PYTEST) tests/unit tests/structure
+unit: $(STAMP)  ## the pure tests only, a quarter of a minute
+	$(PYTEST) $(BESIDE) tests/unit tests/structure
+
+long: $(STAMP) peers  ## what takes minutes or gibibytes: 50 kills, broken inputs by the hundred thousand
+	OCITOOL_LONG=1 $(PYTEST) $(BESIDE) tests -m '(long or slow or property) and not bench'
+
+coverage: $(STAMP)  ## lines and branches by folder, child processes counted
+	@$(BIN)/python -m tests.coverage $(JOBS)
+
+mutants: $(STAMP)  ## small wrong changes, one at a time: does a test notice? (ARGS='--help')
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 interop: $(STAMP) peers  ## other people's tools read what we write, and the reverse
-	$(PYTEST) tests -m 'interop and not bench'
+	$(PYTEST) tests -m 'interop and not bench and not long'
 
 peers: $(STAMP)  ## install the peers: Debian packages, and Go tools built into the cache
 	@tests/peers/apt.sh $(APT_INTEROP)
@@ -72,4 +85,4 @@ faults: $(STAMP)  ## every kind of request against every kind of fault, printed 
 	@$(BIN)/python -m tests.fault.matrix
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist

@@ -3,6 +3,7 @@
 A page is a function without arguments that returns its text; PAGES says where each stands.
 """
 
+import ast
 import json
 import re
 import sys
@@ -226,6 +227,34 @@ def cases() -> str:
     return "\n".join(lines) + "\n"
 
 
+def architecture() -> str:
+    """docs/architecture.md with its map of rooms and files, which are told by their docstrings."""
+    page = (REPOSITORY / "docs" / "architecture.md").read_text()
+    before, _, rest = page.partition(MAP)
+    _, _, after = rest.partition(END_OF_MAP)
+    package = REPOSITORY / "ocitool"
+    lines = [*_files(package), ""]
+    for init in sorted(package.rglob("*/__init__.py")):
+        room = init.parent
+        lines += [f"### `{room.relative_to(package)}/`", "", _sentence(init), ""]
+        # Sixty commands, each a file named like it, are told by docs/reference/commands.md.
+        lines += [] if room.name == "cmd" else [*_files(room), ""]
+    return f"{before}{MAP}\n\n" + "\n".join(lines) + f"\n{END_OF_MAP}{after}"
+
+
+MAP, END_OF_MAP = "<!-- map -->", "<!-- end of map -->"
+
+
+def _files(room: Path) -> list[str]:
+    return [f"- `{path.name}`: {_sentence(path)}" for path in sorted(room.glob("*.py")) if path.stem != "__init__"]
+
+
+def _sentence(path: Path) -> str:
+    """The first sentence of a module's docstring, on one line."""
+    text = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+    return " ".join(text.split())
+
+
 def registry_faults() -> str:
     """The fault matrix, from the table that its test holds the transport to."""
     return GENERATED + cells.page()
@@ -251,6 +280,7 @@ def _first_line(kind: type) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/architecture.md": architecture,
     "docs/cases.md": cases,
     "docs/reference/commands.md": commands,
     "docs/reference/dockerfile-checks.md": dockerfile_checks,

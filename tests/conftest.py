@@ -32,12 +32,16 @@ _KEPT = (
     "GOPROXY",
     "GOSUMDB",
     "CI",
+    "COVERAGE_PROCESS_CONFIG",
+    "OCITOOL_LONG",
+    peers.ROOT,
 )
 _session_home = tempfile.TemporaryDirectory(prefix="ocitool-home-")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the whole session a home of its own."""
+    os.environ[peers.ROOT] = str(peers.cache_root())  # a worker of xdist is started when HOME has moved
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     os.environ.clear()
     os.environ.update(kept | peers.go_environment() | peers.zig_environment() | homes(Path(_session_home.name)))
@@ -46,6 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove it."""
     _session_home.cleanup()
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Ids that read, and are the same in every process: what a compressor made holds the time of day."""
+    return argname if isinstance(val, bytes) and not (len(val) < 60 and val.isascii()) else None
 
 
 def homes(home: Path) -> dict[str, str]:

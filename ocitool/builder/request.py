@@ -17,7 +17,7 @@ from ocitool.model.reference import Reference
 from ocitool.pack.entries import CopyRule, Entry, parse_copy
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
-from ocitool.toolchains.workdir import Workdir
+from ocitool.toolchains.workdir import OutputFolder
 from ocitool.workspace import Workspace
 
 
@@ -115,7 +115,7 @@ class BuildPlan:
     jobs: tuple[Planned, ...]
     extras: tuple[str, ...]
     bases: Mapping[Platform, BaseImage] = field(hash=False)
-    workplace: Workdir
+    workplace: OutputFolder
     frontend: Frontend = field(compare=False, repr=False)
 
     def rules(self, platform: Platform) -> tuple[CopyRule, ...]:

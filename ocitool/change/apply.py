@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import Content, CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag
+from ocitool.change.plan import ContentStep, CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag
 from ocitool.errors import (
     AuthError,
     Conflict,
@@ -222,14 +222,14 @@ class _Work:
         else:
             self._kept += distinct
 
-    def note_refill(self, content: Iterable[Content]) -> None:
+    def note_refill(self, content: Iterable[ContentStep]) -> None:
         """Note that what is brought back belongs below the one tag of the plan, which keeps what it holds."""
         match self._plan.tags:
             case (tag,) if tag.is_kept:
                 stored = [_digest(step) for step in content if not isinstance(step, PutBlob)]
                 self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored)
 
-    def put(self, content: Sequence[Content]) -> None:
+    def put(self, content: Sequence[ContentStep]) -> None:
         """Store the content, and see meanwhile what the tags hold that are written over whatever they hold."""
         over = [tag.name for tag in self._plan.tags if tag.replaces and tag.name]
         if not over:
@@ -240,7 +240,7 @@ class _Work:
             group.spawn(self._put_all, content, group.scope)
         self._seen = {name: task.result for name, task in looks.items()}
 
-    def _put_all(self, content: Sequence[Content], scope: Scope) -> None:
+    def _put_all(self, content: Sequence[ContentStep], scope: Scope) -> None:
         """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one."""
         manifests = [step for step in content if isinstance(step, PutManifest)]
         alone = [step for step in manifests if view(step.document).subject is not None]  # may share a fallback tag
@@ -249,8 +249,8 @@ class _Work:
         self._side_by_side((step for step in manifests if step not in alone), scope)
         self._one_by_one(alone, scope, self._width)
 
-    def _side_by_side(self, steps: Iterable[Content], scope: Scope) -> None:
-        lanes: dict[object, list[Content]] = {}
+    def _side_by_side(self, steps: Iterable[ContentStep], scope: Scope) -> None:
+        lanes: dict[object, list[ContentStep]] = {}
         for number, step in enumerate(steps):
             subject = step.subject if isinstance(step, CopyFrom) else None
             lanes.setdefault(subject or number, []).append(step)
@@ -262,11 +262,11 @@ class _Work:
             for lane in lanes.values():
                 group.spawn(self._one_by_one, lane, group.scope, inside)
 
-    def _one_by_one(self, steps: Iterable[Content], scope: Scope, width: int) -> None:
+    def _one_by_one(self, steps: Iterable[ContentStep], scope: Scope, width: int) -> None:
         for step in steps:
             self._outcomes.append(self._put_one(step, scope, width))
 
-    def _put_one(self, step: Content, scope: Scope, width: int) -> Put:
+    def _put_one(self, step: ContentStep, scope: Scope, width: int) -> Put:
         match step:
             case PutBlob(descriptor, source, label):
                 self._listener(Started(str(descriptor.digest), label, descriptor.size))

@@ -134,8 +134,8 @@ class Delete:
         return {"step": "delete", "name": self.name, "before": str(self.base.digest)}
 
 
-Content: TypeAlias = PutBlob | CopyFrom | PutSnapshot | PutManifest
-Step: TypeAlias = Content | Tag | Delete
+ContentStep: TypeAlias = PutBlob | CopyFrom | PutSnapshot | PutManifest
+PlanStep: TypeAlias = ContentStep | Tag | Delete
 _ORDER: dict[type, int] = {PutBlob: 0, CopyFrom: 1, PutSnapshot: 1, PutManifest: 2, Tag: 3, Delete: 4}
 
 
@@ -150,7 +150,7 @@ class Plan:
     """
 
     target: str
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
     replaced: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
     undoes: int = 0
@@ -219,7 +219,7 @@ def replace(
     before: Document | None,
     after: Document,
     *,
-    content: Iterable[Content] = (),
+    content: Iterable[ContentStep] = (),
     replaced: Iterable[Document] = (),
     notes: Iterable[str] = (),
     reasons: Iterable[ChangeReason] = (),
@@ -237,7 +237,7 @@ def refill(
     target: str,
     names: Iterable[str],
     held: Document,
-    content: Iterable[Content],
+    content: Iterable[ContentStep],
     *,
     reasons: Iterable[ChangeReason] = (),
 ) -> Plan:
@@ -250,7 +250,7 @@ def _tag(label: str) -> dict[str, str]:
     return {"label": label} if label else {}
 
 
-def _line(step: Step) -> str:
+def _line(step: PlanStep) -> str:
     match step:
         case PutBlob(descriptor, _, label):
             return f"put blob {descriptor.digest.short} ({descriptor.size} bytes) {label}".rstrip()

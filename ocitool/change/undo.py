@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import CopyFrom, Delete, Plan, PutManifest, Step, Tag
+from ocitool.change.plan import CopyFrom, Delete, Plan, PlanStep, PutManifest, Tag
 from ocitool.change.reason import ChangeReason
 from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
 from ocitool.model.digest import Digest
@@ -67,7 +67,7 @@ def plan_undo(
             hint=f"ocitool undo {target}:{tag} --to {record.after} brings back what we left there",
         )
     current = store.get_manifest(tag) if now else None
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     if record.is_refill and now == record.after:
         steps = ()
     elif record.before is None:

@@ -27,7 +27,7 @@ _NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFiles:
+class OpenedImage:
     """One image's merged tree, and where its contents are."""
 
     store: Reader
@@ -35,14 +35,14 @@ class ImageFiles:
     tree: Tree
 
 
-def files_of(app: App, location: str, platform: str | None) -> ImageFiles:
+def files_of(app: App, location: str, platform: str | None) -> OpenedImage:
     """The files of the image at a place, listings remembered on this machine. Raises what reading raises."""
     store, name = app.opener.open(location)
     found = select(store, name, app.platform(platform) if platform else None)
     if found.note:
         app.listener(Noted(found.note))
     tree = read_tree(store, found.manifest, app.machine.memo, scope=app.scope, width=app.width)
-    return ImageFiles(store, found.manifest, tree)
+    return OpenedImage(store, found.manifest, tree)
 
 
 def warn_of(app: App, what: str, paths: Sequence[str]) -> None:

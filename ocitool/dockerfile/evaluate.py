@@ -25,7 +25,7 @@ from ocitool.dockerfile.syntax.instructions import Copy
 from ocitool.dockerfile.syntax.lines import heredoc_name, placed
 from ocitool.dockerfile.syntax.ownership import mode_of, owner_of
 from ocitool.dockerfile.syntax.patterns import literal
-from ocitool.dockerfile.trace import Scope
+from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
 from ocitool.model.files import FileKind, clean
@@ -93,7 +93,7 @@ class _Evaluator:
         ground = needed.ground
         if ground.origin is OriginKind.STAGE:
             return self.states[ground.stage].fork()
-        state = StageState(self._platform, Scope.of(self._graph, needed))
+        state = StageState(self._platform, VariableScope.of(self._graph, needed))
         if ground.origin is OriginKind.SCRATCH or self._resources.is_apart(needed.stage.number, self._platform):
             state.settings = {"WorkingDir": state.scope.workdir}
             return state

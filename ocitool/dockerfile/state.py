@@ -9,7 +9,7 @@ from ocitool.dockerfile import config_instructions
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import expand_words
 from ocitool.dockerfile.syntax.instructions import Instruction
-from ocitool.dockerfile.trace import Scope
+from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import UsageError
 from ocitool.image.options import ports_of, signal_of
 from ocitool.model.platform import Platform
@@ -31,7 +31,7 @@ class HistoryLine:
 class StageState:
     """A stage in the making."""
 
-    def __init__(self, platform: Platform, scope: Scope) -> None:
+    def __init__(self, platform: Platform, scope: VariableScope) -> None:
         self.platform = platform
         self.scope = scope
         self.stage = 0

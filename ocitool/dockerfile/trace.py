@@ -26,7 +26,7 @@ def is_of_go(image: str) -> bool:
     return image.partition("@")[0].rpartition("/")[2].partition(":")[0] == "golang"
 
 
-class Scope:
+class VariableScope:
     """What the next line of a stage sees.
 
     `variables` are those with a value, `blank` the ARGs without one. `knows_base` says whether nothing but the
@@ -55,7 +55,7 @@ class Scope:
         self._outer = outer
 
     @classmethod
-    def of(cls, graph: StageGraph, one: ResolvedStage) -> "Scope":
+    def of(cls, graph: StageGraph, one: ResolvedStage) -> "VariableScope":
         """That of the first line of a stage which stands on no other.
 
         Of an image that was not looked into, those of Go are known by their name.
@@ -65,10 +65,10 @@ class Scope:
             start = ImageStart(name, (PATH, f"GOPATH={GOPATH}"), GOPATH) if is_of_go(name) else ImageStart(name)
         return cls(start, graph.file.escape, graph.wanted, graph.scope, knows_base=one.start is not None)
 
-    def fork(self) -> "Scope":
+    def fork(self) -> "VariableScope":
         """The start of a stage that is built upon this one; ENV goes before ARG once more."""
         start = ImageStart("", tuple(self.env.items), self.workdir)
-        scope = Scope(start, self.escape, self._wanted, self._outer, knows_base=self.knows_base)
+        scope = VariableScope(start, self.escape, self._wanted, self._outer, knows_base=self.knows_base)
         scope.variables = {**self.variables, **self.env.pairs}
         scope.blank, scope.open = set(self.blank), set(self.open)
         return scope
@@ -150,9 +150,9 @@ class Trace:
 
     def __init__(self, graph: StageGraph) -> None:
         self._graph = graph
-        self._ends: dict[int, Scope] = {}
+        self._ends: dict[int, VariableScope] = {}
 
-    def follow(self, one: ResolvedStage) -> Iterator[tuple[TracedStep, Scope]]:
+    def follow(self, one: ResolvedStage) -> Iterator[tuple[TracedStep, VariableScope]]:
         """Each line of a stage with what it sees, which is the line's own until the next is asked for.
 
         What ARG declares is in it already, what ENV and WORKDIR change is not.
@@ -164,14 +164,14 @@ class Trace:
             _apply(traced, scope)
         self._ends[one.stage.number] = scope
 
-    def end(self, one: ResolvedStage) -> Scope:
+    def end(self, one: ResolvedStage) -> VariableScope:
         """What a line after the last one would see."""
         if one.stage.number not in self._ends:
             for _ in self.follow(one):
                 pass
         return self._ends[one.stage.number]
 
-    def _start(self, one: ResolvedStage) -> Scope:
+    def _start(self, one: ResolvedStage) -> VariableScope:
         waiting = [one]
         for below in self._graph.below(one):
             if below is not one:
@@ -182,13 +182,13 @@ class Trace:
             self.end(below)
         if one.ground.origin is OriginKind.STAGE and one.ground.stage in self._ends:
             return self._ends[one.ground.stage].fork()
-        return Scope.of(self._graph, one)
+        return VariableScope.of(self._graph, one)
 
 
 class _Words:
     """The words of one instruction as it is looked at."""
 
-    def __init__(self, step: Step, scope: Scope) -> None:
+    def __init__(self, step: Step, scope: VariableScope) -> None:
         self._where = step.where
         self._scope = scope
         self.texts: dict[str, str] = {}
@@ -219,7 +219,7 @@ class _Words:
             return None
 
 
-def _traced(step: Step, scope: Scope) -> TracedStep:
+def _traced(step: Step, scope: VariableScope) -> TracedStep:
     words, one = _Words(step, scope), step.instruction
     ports: list[str] = []
     found: list[tuple[str, str | None]] = []
@@ -256,7 +256,7 @@ def _traced(step: Step, scope: Scope) -> TracedStep:
     )
 
 
-def _apply(traced: TracedStep, scope: Scope) -> None:
+def _apply(traced: TracedStep, scope: VariableScope) -> None:
     """What a line changes for those after it."""
     one = traced.instruction
     if isinstance(one, instructions.Env):

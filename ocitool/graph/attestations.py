@@ -1,4 +1,4 @@
-"""What the entries of an index are, where their own words leave it open: images or attestations."""
+"""Entries of an index that are images or attestations, decided where their own words leave it open."""
 
 from itertools import islice
 from typing import Final

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ocitool.change.plan import CopyFrom, Plan, PutManifest, Step, Tag
+from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.attestations import settle_entries
 from ocitool.graph.referrers import cosign_tags
@@ -46,7 +46,7 @@ def plan_copy(
     """
     document = source.get_manifest(name)
     chosen, children = _chosen(source, name, document, wish)
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     if children is None:
         steps.append(CopyFrom(source, Descriptor.of(document), name, wish.trust))
     else:
@@ -83,7 +83,7 @@ def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: S
         raise NotFound(f"{source.label} has no tags", where=source.label)
     with TaskGroup(scope, source.traits.concurrency) as group:
         tasks = [group.spawn(plan_copy, source, tag, target, [tag], wish, scope=scope) for tag in names]
-    steps: dict[object, Step] = {}
+    steps: dict[object, PlanStep] = {}
     for task in tasks:
         for step in task.result.steps:
             key = (
@@ -149,14 +149,16 @@ def _held(target: Store, tag: str, document: Document, wish: CopyOptions) -> Doc
     return held
 
 
-def _referring(source: Reader, name: str, target: Store, kept: set[Digest] | None, *, scope: Scope) -> list[Step]:
+def _referring(
+    source: Reader, name: str, target: Store, kept: set[Digest] | None, *, scope: Scope
+) -> list[PlanStep]:
     """Steps for what refers to the manifests that are copied, and for cosign's tags about them."""
     snapshot = walk(source, name, scope=scope, width=source.traits.concurrency, tolerant=True)
     digests = [d for d in snapshot.documents if kept is None or d in kept or d == snapshot.root.digest]
     with TaskGroup(scope, source.traits.concurrency) as group:
         listed = {digest: group.spawn(source.referrers, digest) for digest in digests}
         tagged = {tag: group.spawn(_or_none(source), tag) for digest in digests for tag in cosign_tags(digest)}
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     found = {one.digest: (one, subject) for subject, task in listed.items() for one in task.result}
     steps += (CopyFrom(source, one, one.artifact_type, subject=subject) for one, subject in found.values())
     for tag, task in tagged.items():

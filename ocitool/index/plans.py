@@ -81,7 +81,7 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
         if not request.allow_duplicates:
             check_duplicates(entries)
         document = _compose(entries, family, request.annotations)
-    steps: list[plans.Step] = [*fitted.content]
+    steps: list[plans.PlanStep] = [*fitted.content]
     for tag, before in held.items():
         if before is None or before.raw != document.raw:
             steps.append(Tag(tag, document, before))

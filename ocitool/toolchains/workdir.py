@@ -20,7 +20,7 @@ _NEW_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Workdir:
+class OutputFolder:
     """A folder for outputs. It outlives the build, so that what is unchanged need not be made again."""
 
     folder: Path
@@ -38,11 +38,11 @@ class Workdir:
             yield
 
 
-def workplace(root: Path, source: Path) -> Workdir:
+def workplace(root: Path, source: Path) -> OutputFolder:
     """The workplace under a cache root for a source folder; one that a build has there for itself is its own."""
     if source.absolute().is_relative_to(root.absolute() / "work"):
-        return Workdir(source)
-    return Workdir(root / "work" / Digest.of(str(source.absolute()).encode()).hex[:24])
+        return OutputFolder(source)
+    return OutputFolder(root / "work" / Digest.of(str(source.absolute()).encode()).hex[:24])
 
 
 @contextmanager

@@ -57,13 +57,15 @@ GO_PEERS = {
         GoPeer("buildctl", "github.com/moby/buildkit/cmd/buildctl", "v0.26.3", "github.com/moby/buildkit"),
     )
 }
-_REAL_HOME = Path.home()
-_REAL_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or _REAL_HOME / ".cache")
+# The variable that tells the folder of all peers to processes that are started after tests moved HOME.
+ROOT = "OCITOOL_PEERS_ROOT"
+_REAL_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_ROOT = Path(os.environ.get(ROOT) or _REAL_CACHE / "ocitool-peers")
 
 
 def cache_root() -> Path:
     """The folder of all peers, outside the repository; fixed at import, before tests move HOME."""
-    return _REAL_CACHE / "ocitool-peers"
+    return _ROOT
 
 
 def go_environment() -> dict[str, str]:

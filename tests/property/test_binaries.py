@@ -12,6 +12,7 @@ from ocitool.binaries.compatibility import mismatch
 from ocitool.binaries.identify import inspect_binary, inspect_stream
 from ocitool.binaries.needs import missing
 from ocitool.model.platform import Platform
+from tests.amounts import amount
 from tests.fakes.programs import Elf, attributes, dynamic, fat, go_build, macho, note, pe, uleb
 
 pytestmark = pytest.mark.property
@@ -50,7 +51,7 @@ def damaged(draw) -> bytes:
 
 
 @given(damaged())
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=amount(500, 20_000))
 def test_damaged_programs_are_judged_and_never_raise(data):
     found = inspect_binary(lambda: io.BytesIO(data))
 
@@ -62,7 +63,7 @@ def test_damaged_programs_are_judged_and_never_raise(data):
 
 
 @given(st.binary(max_size=600))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=amount(200, 10_000))
 def test_any_bytes_behind_a_magic_number(data):
     for magic in (b"\x7fELF\2\1\1", b"\x7fELF\1\2\1", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!"):
         inspect_binary(lambda magic=magic: io.BytesIO(magic + data))

@@ -17,6 +17,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.repair.plan import plan_repair
 from ocitool.repair.work import RepairOptions
+from tests.amounts import amount
 from tests.unit.check.golden import seen
 from tests.unit.check.pairs import PAIRS, store
 
@@ -76,7 +77,7 @@ def put_in_place(held: Any, old: Digest, new: Digest, size: int) -> None:
             put_in_place(held, digest, above.digest, above.size)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=amount(150, 10_000))
 @given(
     st.sampled_from([rule for rule in PAIRS if rule != "index/too-large"]),
     st.booleans(),

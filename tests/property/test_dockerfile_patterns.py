@@ -20,6 +20,7 @@ from ocitool.errors import UsageError
 from ocitool.model.files import FileKind
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
+from tests.amounts import amount
 
 pytestmark = pytest.mark.property
 
@@ -119,14 +120,14 @@ def answer(function, *arguments):
         return "malformed"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=amount(200, 10_000))
 @given(_PATTERNS, _PATHS)
 def test_globs_match_as_the_model_does(pattern, path):
     assert model(pattern, path) is glob(pattern)(path)
     assert model(pattern, path, deep=True) is deep_glob(pattern)(path)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=amount(200, 10_000))
 @given(st.text("ab*?[]^-\\/", max_size=8), _PATHS)
 def test_what_is_malformed_is_malformed_for_both(pattern, path):
     assert answer(lambda: model(pattern, path)) == answer(lambda: glob(pattern)(path))
@@ -178,7 +179,7 @@ def ignored_by(text, path):
     return ignored
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=amount(200, 10_000))
 @given(_LINES, _TREE, st.booleans())
 def test_the_last_line_that_matches_a_path_or_a_parent_decides(lines, tree, has_bom):
     text = ("\ufeff" if has_bom else "") + "\n".join(lines)
@@ -195,7 +196,7 @@ def grown(tree):
     return {"/".join(path): path in folders for path in {*tree, *folders}}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=amount(60, 3_000))
 @given(_LINES, _TREE)
 def test_the_context_shows_what_is_kept_and_the_way_to_it(lines, tree):
     """K167: a directory that is kept out is there as long as something in it is kept; nothing else is."""
@@ -226,7 +227,7 @@ def walked(files, folder):
 # COPY: a pattern over a tree.
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=amount(200, 10_000))
 @given(
     st.lists(st.one_of(_NAME, _PATTERNS.filter(lambda text: "/" not in text)), min_size=1, max_size=3),
     st.sampled_from(["", "/", "./", "../"]),

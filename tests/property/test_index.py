@@ -21,6 +21,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTATION, ATTESTED, Descriptor, view
 from ocitool.report.template import render
+from tests.amounts import amount
 
 pytestmark = pytest.mark.property
 
@@ -131,7 +132,7 @@ def test_marks_change_only_what_is_selected(index, platform, variant):
             assert (old == new) or chosen.matches(IndexEntry.of(old))
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(200, 10_000))
 @given(st.text(alphabet='{}[].\\ntaplfrmsd"0', max_size=30))
 def test_any_template_is_an_answer_or_a_usage_error(template):
     answer = {"a": 1, "platforms": [{"p": "x", "l": [1, 2]}, {"p": "y"}], "d": {"a.b": "c"}}
@@ -160,7 +161,7 @@ def test_any_spec_is_a_spec_or_a_usage_error(tree):
         assert parse_spec(tree).sources
 
 
-@settings(max_examples=300)
+@settings(max_examples=amount(200, 10_000))
 @given(st.text(alphabet="abc:-[]{}&*!|>\n \"'#,0", max_size=40))
 def test_any_yaml_is_texts_or_a_usage_error(text):
     with suppress(OcitoolError):

@@ -11,10 +11,11 @@ from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.placing import place
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.tree import Listed, Tree
+from tests.amounts import amount
 from tests.fakes.layers import tar
 
 pytestmark = pytest.mark.property
-ROUNDS = 10_000
+ROUNDS = amount(1_500, 50_000)
 LINKS = ["a", "b/c", "/a", "../b", ".", "nowhere", "/c/d", "a/../b"]
 
 

@@ -17,6 +17,7 @@ from ocitool.model.views import view
 from ocitool.repair.plan import plan_repair
 from ocitool.repair.work import RepairOptions
 from ocitool.tasks import Scope
+from tests.amounts import amount
 from tests.fakes.sick import Loose, Ward, program
 
 pytestmark = pytest.mark.property
@@ -100,7 +101,7 @@ def folder():
 
 
 @given(images=st.lists(IMAGES, min_size=1, max_size=4), wishes=WISHES, typed=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=amount(30, 1_000))
 def test_one_repair_is_enough_and_touches_nothing_else(images, wishes, typed, folder):
     ward = Ward(Loose())
     listed, gone = [], []

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.amounts import amount
 from tests.conftest import REPOSITORY, process_environment
 
 pytestmark = [pytest.mark.registry, pytest.mark.slow]
 
 MIB = 1024 * 1024
-SIZE = 1024 * MIB
+SIZE = amount(256, 2048) * MIB
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> Path:
-    """1 GiB in which no two mebibytes are equal."""
+    """A file in which no two mebibytes are equal."""
     path = tmp_path_factory.mktemp("large") / "blob"
     block = bytearray(bytes(range(256)) * 4096)
     with path.open("wb") as file:

@@ -10,10 +10,11 @@ from ocitool.graph.walk import walk
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
+from tests.amounts import LONG, amount
 from tests.conftest import homes
 from tests.fakes.killed import begin
 
-MOMENTS = 50
+MOMENTS = amount(6, 50)
 ARCHES = ("amd64", "arm64", "arm")
 
 
@@ -51,7 +52,7 @@ def seconds(process, most) -> float:
 
 @pytest.mark.slow
 @pytest.mark.registry
-def test_fifty_killed_pushes_leave_a_whole_tag(docker_registry, tmp_path, home, run):
+def test_killed_pushes_leave_a_whole_tag(docker_registry, tmp_path, home, run):
     reference, project, cache = f"{docker_registry.repository()}:live", tmp_path / "project", tmp_path / "cache"
     fill(project, 0)
     duration = seconds(begin(*command(project, reference, cache), variables=homes(home)), None)
@@ -72,6 +73,6 @@ def test_fifty_killed_pushes_leave_a_whole_tag(docker_registry, tmp_path, home, 
 
     done = run(*command(project, reference, cache))
     assert json.loads(done.stdout)["data"]["digest"] == whole(reference)
-    assert outcomes["old"] > 0, "no kill came in time to interrupt anything"
+    assert not LONG or outcomes["old"] > 0, "no kill came in time to interrupt anything"
     assert MOMENTS == sum(outcomes.values())
     assert [] == [p.name for p in (cache / "content").glob("*.json-*")]

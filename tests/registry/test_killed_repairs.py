@@ -1,4 +1,4 @@
-"""A repair killed at fifty moments leaves the old tag or the mended one, whole; the next run finishes."""
+"""A repair killed at some moments (`make long`: fifty) leaves the old tag or the mended one, whole; the next run finishes."""
 
 import random
 import time
@@ -11,13 +11,14 @@ from ocitool.model.views import view
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
+from tests.amounts import LONG, amount
 from tests.conftest import homes
 from tests.fakes.killed import begin
 from tests.fakes.sick import Ward, member, tar
 
 pytestmark = [pytest.mark.slow, pytest.mark.registry]
 
-REWRITES, REFILLS = 25, 25
+REWRITES, REFILLS = amount(6, 25), amount(6, 25)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_kills_of_a_repair_that_rewrites_a_child(ward, name, killed, run):
         assert is_whole(ward)
         outcomes["old" if found == old else "new"] += 1
     assert REWRITES == sum(outcomes.values())
-    assert all(outcomes.values()), f"every kill came at one side of the change: {outcomes}"
+    assert not LONG or all(outcomes.values()), f"every kill came at one side of the change: {outcomes}"
 
 
 def test_kills_of_a_repair_that_refills_a_child(ward, name, killed, run, tmp_path, docker_registry):
@@ -101,4 +102,4 @@ def test_kills_of_a_repair_that_refills_a_child(ward, name, killed, run, tmp_pat
             assert is_whole(ward)
             outcomes["back" if is_back else "gone"] += 1
     assert REFILLS == sum(outcomes.values())
-    assert all(outcomes.values()), f"every kill came at one side of the change: {outcomes}"
+    assert not LONG or all(outcomes.values()), f"every kill came at one side of the change: {outcomes}"

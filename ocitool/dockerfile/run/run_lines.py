@@ -9,7 +9,7 @@ from ocitool.dockerfile.sources import is_web
 from ocitool.dockerfile.stages import ResolvedStage, StageGraph
 from ocitool.dockerfile.syntax.instructions import Copy, Run, Workdir
 from ocitool.dockerfile.syntax.lines import heredoc_name
-from ocitool.dockerfile.trace import Scope, Trace, TracedStep
+from ocitool.dockerfile.trace import Trace, TracedStep, VariableScope
 from ocitool.model.files import clean
 
 
@@ -73,7 +73,7 @@ class _Found:
         self.lines: list[RunLine] = []
         self.foreign: list[tuple[int, str]] = []
 
-    def take(self, traced: TracedStep, scope: Scope) -> None:
+    def take(self, traced: TracedStep, scope: VariableScope) -> None:
         """The next line."""
         one = traced.instruction
         if isinstance(one, Workdir):
@@ -104,7 +104,7 @@ class _Found:
                 self._brought.append((place_of_file, posixpath.dirname(source) or "."))
 
 
-def _mounted(run: Run, scope: Scope) -> Iterator[tuple[str, str]]:
+def _mounted(run: Run, scope: VariableScope) -> Iterator[tuple[str, str]]:
     """The folders of the context that a RUN mounts for itself."""
     for options in mounts(run):
         target = target_of_mount(options)

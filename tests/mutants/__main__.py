@@ -1,0 +1,137 @@
+"""Run a seeded sample of mutants, a few at a time, and print what was killed, what survived and what is equivalent.
+
+Results are kept beside the copies of the tree, so a run that was cut goes on where it was. A killed mutant stays
+killed as long as its function's text is the same; those alive are tried again with `--again`, and with `--fresh` all.
+"""
+
+import argparse
+import json
+import os
+import queue
+import sys
+import threading
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests import peers
+from tests.mutants.edits import Mutant, sample
+from tests.mutants.suite import Suite, Verdict, copy_tree, judge, record
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+
+
+class Results:
+    """The verdicts so far, one line of JSON each, the last one of a mutant counts."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._lock = threading.Lock()
+        self._rows: dict[tuple[str, str], Verdict] = {}
+        for row in path.read_text().splitlines() if path.exists() else ():
+            name, source, outcome, by = json.loads(row)
+            self._rows[name, source] = Verdict(outcome, by)
+
+    def get(self, mutant: Mutant) -> Verdict | None:
+        return self._rows.get((mutant.name, mutant.source))
+
+    def put(self, mutant: Mutant, verdict: Verdict) -> None:
+        with self._lock, self._path.open("a") as out:
+            self._rows[mutant.name, mutant.source] = verdict
+            out.write(json.dumps([mutant.name, mutant.source, verdict.outcome, verdict.by]) + "\n")
+
+
+def equivalent() -> dict[str, str]:
+    """The mutants that no test can tell from the code, each with the reason."""
+    return {row["mutant"]: row["why"] for row in tomllib.loads(EQUIVALENT.read_text()).get("equivalent", [])}
+
+
+def main() -> int:
+    """Exit 0 if at least 93 of a hundred that are not equivalent are killed."""
+    options = _options()
+    folder = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    results, same = Results(folder / "results.jsonl"), equivalent()
+    if options.record or not (folder / "outcomes").exists():
+        record(CHECKOUT, folder, options.jobs)
+    # From the copy that was recorded: the checkout may have moved on.
+    every = sample(folder / "tree", options.sample, options.seed)
+    chosen = [one for one in every if options.only in one.path]
+    waiting = [one for one in chosen if one.name not in same and _wanted(results.get(one), options)]
+    if waiting and not options.report:
+        print(f"{len(chosen)} mutants, {len(waiting)} to run, results in {folder}", flush=True)
+        _run(waiting, folder, options.jobs, results)
+    return _report(chosen, results, same)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make mutants ARGS=…", description=__doc__)
+    parser.add_argument("--sample", type=int, default=300, help="how many (default: 300)")
+    parser.add_argument("--seed", type=int, default=1, help="which (default: 1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time")
+    parser.add_argument("--only", default="", help="those whose path has this in it")
+    parser.add_argument("--again", action="store_true", help="those alive are tried again, with the tests of now")
+    parser.add_argument("--fresh", action="store_true", help="all are tried again")
+    parser.add_argument("--record", action="store_true", help="learn again which tests pass which lines")
+    parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
+    parser.add_argument("--folder", type=Path, default=peers.cache_root() / "mutants", help="copies and results")
+    options = parser.parse_args()
+    options.record |= (options.again or options.fresh) and not options.report
+    return options
+
+
+def _wanted(known: Verdict | None, options: argparse.Namespace) -> bool:
+    return known is None or options.fresh or (options.again and known.outcome != "killed")
+
+
+def _run(waiting: Iterable[Mutant], folder: Path, jobs: int, results: Results) -> None:
+    suite = Suite(folder)
+    for test in suite.failed:
+        print(f"fails without a mutant, and is left out: {test}", flush=True)
+    todo: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
+    for mutant in waiting:
+        todo.put(mutant)
+
+    def work(tree: Path) -> None:
+        copy_tree(folder / "tree", tree)
+        while True:
+            try:
+                mutant = todo.get_nowait()
+            except queue.Empty:
+                return
+            verdict = judge(mutant, tree, suite)
+            results.put(mutant, verdict)
+            print(f"{verdict.outcome:9} {mutant.name}  {verdict.by}", flush=True)
+
+    workers = [threading.Thread(target=work, args=(folder / f"copy-{n}" / "tree",)) for n in range(jobs)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _report(chosen: Iterable[Mutant], results: Results, same: dict[str, str]) -> int:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    alive = []
+    for mutant in chosen:
+        known = results.get(mutant)
+        outcome = "equivalent" if mutant.name in same else known.outcome if known else "not run"
+        counts[mutant.path][outcome] += 1
+        if outcome in {"survived", "unreached"}:
+            alive.append(f"{outcome:9} {mutant.name}")
+    columns = ("killed", "survived", "unreached", "equivalent", "not run")
+    print(f"{'file':48}" + "".join(f"{name:>12}" for name in columns))
+    for path, row in sorted(counts.items()):
+        print(f"{path:48}" + "".join(f"{row[name]:12}" for name in columns))
+    total = sum(counts.values(), Counter())
+    print(f"{'all':48}" + "".join(f"{total[name]:12}" for name in columns), *alive, sep="\n")
+    real = total["killed"] + total["survived"] + total["unreached"]
+    share = total["killed"] / real if real else 0.0
+    print(f"{total['killed']} of {real} that are not equivalent are killed: {share:.1%}")
+    return 0 if share >= 0.93 and not total["not run"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""A plugin of pytest for `make mutants`: run these tests in this order, and write down how each went."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--only-tests", type=Path, help="a file with the ids of the tests to run, in their order")
+    parser.addoption("--outcomes", type=Path, help="a file to add a line to for every test: id, outcome, seconds")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if chosen := config.getoption("--only-tests"):
+        order = {name: place for place, name in enumerate(json.loads(chosen.read_text()))}
+        items[:] = sorted((item for item in items if item.nodeid in order), key=lambda item: order[item.nodeid])
+
+
+class Outcomes:
+    """Writes a line for every test and for every file that cannot be collected."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.failed:
+            self._write(report.nodeid, report.outcome, report.duration)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._write(report.nodeid, "failed", 0)
+
+    def _write(self, name: str, outcome: str, seconds: float) -> None:
+        with self._path.open("a") as out:
+            out.write(json.dumps([name, outcome, round(seconds, 3)]) + "\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Under xdist the workers' reports arrive at the one process that has no input of a worker.
+    if (path := config.getoption("--outcomes")) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Outcomes(path))
