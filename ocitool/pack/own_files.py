@@ -1,4 +1,4 @@
-"""What this program writes itself, which no build takes as its input (K210).
+"""Files that this program writes itself, which no build takes as its input (K210).
 
 Three things are known by where they are or what they are called: the outputs of this run, stores like this
 machine's (by their CACHEDIR.TAG), and temporary files of any run, which a killed one leaves. What an earlier run

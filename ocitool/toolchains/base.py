@@ -79,7 +79,7 @@ class JobFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class JobStep:
     """A command before the job's own; one with a name in `once` is left out once it succeeded in its build tree."""
 
     argv: tuple[str, ...]
@@ -132,15 +132,15 @@ class CompileJob:
     is_fresh: bool = True
     is_exclusive: bool = False
     inputs: Inputs = Inputs.UNKNOWN
-    steps: tuple[Step, ...] = ()
+    steps: tuple[JobStep, ...] = ()
     files: tuple[JobFile, ...] = ()
     tree: BuildTree | None = None
     first_uses: tuple[FirstUse, ...] = ()
 
     @property
-    def commands(self) -> tuple[Step, ...]:
+    def commands(self) -> tuple[JobStep, ...]:
         """Every command in the order they are run, the job's own last."""
-        return (*self.steps, Step(self.argv, self.cwd))
+        return (*self.steps, JobStep(self.argv, self.cwd))
 
 
 class Toolchain(Protocol):

@@ -1,4 +1,4 @@
-"""What a job needs before its commands start: its files, and a build tree with a copy of the sources.
+"""A job's files and its build tree: all that has to be there before its commands start, with a copy of the sources.
 
 Build files of strangers write where they like, so they get a copy and the project stays as it was. The copy is
 kept; later only what changed is copied again, with its times, so that `make` knows what to do.
@@ -14,7 +14,7 @@ from typing import Final
 from ocitool.errors import UsageError, local_io
 from ocitool.events import Listener, Noted
 from ocitool.tasks import Scope
-from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, Step
+from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, JobStep
 
 _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
 _COMPILED: Final = (b"\x7fELF", b"!<arch>\n")
@@ -49,12 +49,12 @@ def conclude(job: CompileJob) -> None:
         raise local_io(error, "write into the cache") from error
 
 
-def is_done(step: Step, tree: BuildTree | None) -> bool:
+def is_done(step: JobStep, tree: BuildTree | None) -> bool:
     """Whether a step of the kind that is done once has succeeded in this tree."""
     return tree is not None and bool(step.once) and _stamp(step, tree).exists()
 
 
-def note_done(step: Step, tree: BuildTree | None) -> None:
+def note_done(step: JobStep, tree: BuildTree | None) -> None:
     """Remember that the step succeeded in this tree. Raises LocalIOError."""
     if tree is not None and step.once:
         try:
@@ -63,7 +63,7 @@ def note_done(step: Step, tree: BuildTree | None) -> None:
             raise local_io(error, "write into the build tree") from error
 
 
-def _stamp(step: Step, tree: BuildTree) -> Path:
+def _stamp(step: JobStep, tree: BuildTree) -> Path:
     return tree.folder / f".done-{step.once}"
 
 

@@ -19,7 +19,7 @@ from typing import IO, Final
 from ocitool.errors import BuildError, OcitoolError, Unsupported, local_io
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.tasks import Scope, TaskGroup
-from ocitool.toolchains.base import CompileJob, Step
+from ocitool.toolchains.base import CompileJob, JobStep
 from ocitool.toolchains.build_tree import conclude, is_done, note_done, prepare
 
 TAIL: Final = 16 * 1024
@@ -103,7 +103,7 @@ def capture(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, timeout_s
     return done.stdout[:_CAPTURE].decode("utf-8", "replace") if done.returncode == 0 else None
 
 
-def _run(job: CompileJob, step: Step, scope: Scope) -> tuple[int, str]:
+def _run(job: CompileJob, step: JobStep, scope: Scope) -> tuple[int, str]:
     """(exit code, tail of stdout and stderr together); the group is gone afterwards."""
     scope.check()
     try:
@@ -194,7 +194,7 @@ def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
     return b"".join(pieces)[-TAIL:].decode("utf-8", "replace")
 
 
-def _cannot_start(job: CompileJob, step: Step, error: Exception) -> OcitoolError:
+def _cannot_start(job: CompileJob, step: JobStep, error: Exception) -> OcitoolError:
     if isinstance(error, OSError):
         if not step.cwd.is_dir():
             return local_io(error, f"enter {step.cwd}")
@@ -208,7 +208,7 @@ def _cannot_start(job: CompileJob, step: Step, error: Exception) -> OcitoolError
     )
 
 
-def _failure(job: CompileJob, step: Step, returncode: int, said: str) -> BuildError:
+def _failure(job: CompileJob, step: JobStep, returncode: int, said: str) -> BuildError:
     name = step.argv[0].rpartition("/")[2]
     if returncode < 0:
         ended = f"{name} was ended by {_signal_name(-returncode)}"

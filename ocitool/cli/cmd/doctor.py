@@ -7,7 +7,7 @@ from shlex import quote
 
 import click
 
-from ocitool.builder.doctor import Ability, Compiler, diagnose
+from ocitool.builder.doctor import Ability, FoundCompiler, diagnose
 from ocitool.builder.frontends import DOCKERFILE
 from ocitool.cli import options
 from ocitool.cli.console import table
@@ -68,7 +68,7 @@ def _registry(app: App, text: str) -> Outcome:
     return Outcome(asdict(found), table(("REGISTRY", ""), rows), exit_code=0 if good else 1)
 
 
-def _compiler(one: Compiler) -> tuple[str, str, str]:
+def _compiler(one: FoundCompiler) -> tuple[str, str, str]:
     if one.problem:
         return one.toolchain, "-", one.problem
     return one.toolchain, one.version, f"{one.path} ({one.origin})"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ocitool.builder.doctor import Ability, Compiler, find_compilers, general_abilities, project_abilities
+from ocitool.builder.doctor import Ability, FoundCompiler, find_compilers, general_abilities, project_abilities
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Project
@@ -19,7 +19,7 @@ def fake_go(folder: Path, says: str) -> dict[str, str]:
 def test_the_compiler_its_origin_and_version(tmp_path):
     environ = fake_go(tmp_path, 'test "$*" = "env GOVERSION" && echo go1.27.3')
 
-    assert (Compiler("go", str(tmp_path / "go"), "PATH", "go1.27.3"),) == find_compilers(environ)
+    assert (FoundCompiler("go", str(tmp_path / "go"), "PATH", "go1.27.3"),) == find_compilers(environ)
 
 
 def test_a_compiler_that_does_not_answer(tmp_path):
@@ -36,7 +36,7 @@ def test_no_compiler_is_a_problem_with_a_hint(monkeypatch):
 
 
 def test_abilities_without_sources():
-    able, unable = general_abilities([AMD64, SPARC], [Compiler("go", "/go", "PATH", "go1.27")])
+    able, unable = general_abilities([AMD64, SPARC], [FoundCompiler("go", "/go", "PATH", "go1.27")])
 
     assert Ability(AMD64, "go") == able
     assert "go cannot compile for linux/sparc64" == unable.problem

@@ -8,7 +8,7 @@ import pytest
 from ocitool.errors import BuildError
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
-from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, Program, Step, Target
+from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, JobStep, Program, Target
 from ocitool.toolchains.build_tree import prepare
 from ocitool.toolchains.processes import run
 
@@ -93,7 +93,7 @@ def test_a_build_writes_into_its_copy_alone(source, tmp_path):
 
 
 def test_steps_that_are_done_once_are_left_out_later(source, tmp_path):
-    steps = (Step(("/bin/sh", "-c", "echo x >> ../configured"), tmp_path / "tree" / "src", once="configure"),)
+    steps = (JobStep(("/bin/sh", "-c", "echo x >> ../configured"), tmp_path / "tree" / "src", once="configure"),)
 
     for _ in range(2):
         run([job(tmp_path, "echo y >> ../built", steps=steps)], Scope(), 1)
@@ -102,7 +102,7 @@ def test_steps_that_are_done_once_are_left_out_later(source, tmp_path):
 
 
 def test_a_step_that_failed_is_done_again(source, tmp_path):
-    steps = (Step(("/bin/sh", "-c", "test -e ../ok"), tmp_path / "tree" / "src", once="configure"),)
+    steps = (JobStep(("/bin/sh", "-c", "test -e ../ok"), tmp_path / "tree" / "src", once="configure"),)
 
     with pytest.raises(BuildError, match="cannot compile app for linux/arm64: sh exited with 1"):
         run([job(tmp_path, steps=steps)], Scope(), 1)
