@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from ocitool.binaries.needs import Missing
+from ocitool.builder.layer_groups import WORDS, Group, Placed, attributes, split
 from ocitool.builder.programs import Found, Holding, lacking, only_program, refuse_foreign, survey
 from ocitool.builder.request import BuildPlan, ImageContent
 from ocitool.dockerfile.evaluate import Written
@@ -27,7 +28,7 @@ from ocitool.image.options import ImageOptions, env_of
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, FileContent, expand
-from ocitool.pack.placing import place
+from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
@@ -47,11 +48,7 @@ def gather(planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
     """
     with TaskGroup(around.scope, 4) as group:
         trees = {p: group.spawn(_tree, b, around, group.scope) for p, b in planned.bases.items()}
-    gatherer = _Gatherer(planned, around)
-    contents = tuple(
-        gatherer.content(platform, trees[platform].result if platform in trees else None)
-        for platform in planned.platforms
-    )
+    contents = _Gatherer(planned, around).contents({platform: task.result for platform, task in trees.items()})
     if not any(content.groups for content in contents):
         raise UsageError("nothing to put into the image", hint="name files with --copy SRC:DEST")
     return contents
@@ -112,6 +109,19 @@ def _tree(base: BaseImage, around: Workspace, scope: Scope) -> Files:
     return Imaged(tree, content_of)
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """One platform's image before copied files are put into layers; `line` and `compiled_line` are for history."""
+
+    platform: Platform
+    extras: tuple[Entry, ...]
+    copied: Placed
+    line: str
+    compiled: tuple[Entry, ...]
+    compiled_line: str
+    options: ImageOptions
+
+
 class _Gatherer:
     """One build's contents, platform after platform.
 
@@ -124,9 +134,31 @@ class _Gatherer:
         self._rules: dict[CopyRule, tuple[Entry, ...]] = {}
         self._extras: dict[object, tuple[Entry, ...]] = {}
         self._holding = Holding()
+        self._memo = around.machine.memo if planned.request.use_cache else None
 
-    def content(self, platform: Platform, tree: Files | None) -> ImageContent:
-        """The groups for one platform, the one that changes least first; each is placed over those before."""
+    def contents(self, trees: Mapping[Platform, Files]) -> tuple[ImageContent, ...]:
+        """The groups for each platform, the one that changes least first; each is placed over those before."""
+        planned = self._planned
+        drafts = [self._draft(platform, trees.get(platform)) for platform in planned.platforms]
+        parts = split([draft.copied for draft in drafts], self._memo, self._holding)
+        shared: dict[tuple[object, ...], tuple[Entry, ...]] = {}
+        contents = []
+        for draft, groups in zip(drafts, parts, strict=True):
+            image = Layered(draft.extras, trees.get(draft.platform))
+            layers = [(draft.extras, f"ocitool build --with {','.join(planned.extras)}")]
+            for group, entries in groups.items():
+                complete = with_parents({entry.path: entry for entry in entries}, image.get)
+                if group is Group.SHARED:  # equal files under other paths of this machine are one layer
+                    complete = shared.setdefault(tuple(map(attributes, complete)), complete)
+                layers.append((complete, draft.line + (WORDS[group] if len(groups) > 1 else "")))
+                image = Layered(complete, image)
+            layers.append((draft.compiled, draft.compiled_line))
+            found = tuple((entries, line) for entries, line in layers if entries)
+            contents.append(ImageContent(draft.platform, found, draft.options))
+        return tuple(contents)
+
+    def _draft(self, platform: Platform, tree: Files | None) -> "_Draft":
+        """What one platform's image will hold, its programs looked at."""
         planned = self._planned
         files = self._files(platform, tree)
         compiled = [
@@ -135,28 +167,25 @@ class _Gatherer:
             if job.platform == platform
         ]
         options = planned.options(platform)
-        extras = self._extra(tree, files, options.user or "")
-        groups: list[tuple[tuple[Entry, ...], str]] = []
-        image = Layered((), tree)
-        for entries, line in (
-            (extras, f"ocitool build --with {','.join(planned.extras)}"),
-            (files, "; ".join(f"COPY {rule.source} {rule.destination}" for rule in planned.rules(platform))),
-            (compiled, f"ocitool build {planned.toolchain}: {' '.join(f'/{entry.path}' for entry in compiled)}"),
-        ):
-            placed = place(entries, image)
-            if placed:
-                groups.append((placed, line))
-                image = Layered(placed, image)
-        memo = self._around.machine.memo if planned.request.use_cache else None
-        found = survey((entry for entries, _ in groups for entry in entries), memo, holding=self._holding)
+        image, placed = Layered((), tree), []
+        for entries in (self._extra(tree, files, options.user or ""), files, compiled):
+            placed.append(place(entries, image))
+            image = Layered(placed[-1], image)
+        found = survey((entry for entries in placed for entry in entries), self._memo, holding=self._holding)
         listener = self._around.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
-        _tell_lacking(
+        lacks = lacking(found, image, _environment(planned.bases.get(platform), options))
+        _tell_lacking(platform, lacks, listener)
+        programs = frozenset(one.path for one in found if not one.binary.is_portable)
+        return _Draft(
             platform,
-            lacking(found, image, _environment(planned.bases.get(platform), options)),
-            listener,
+            placed[0],
+            Placed(placed[1], programs),
+            "; ".join(f"COPY {rule.source} {rule.destination}" for rule in planned.rules(platform)),
+            placed[2],
+            f"ocitool build {planned.toolchain}: {' '.join(f'/{entry.path}' for entry in compiled)}",
+            _with_entrypoint(planned, platform, options, found),
         )
-        return ImageContent(platform, tuple(groups), _with_entrypoint(planned, platform, options, found))
 
     def _files(self, platform: Platform, tree: Files | None) -> list[Entry]:
         """What the copy rules say."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.programs import Elf
 
-GOLDEN = "sha256:a106523a6f2d4a5c6c7c5c0b87999a0e92642024a0ee5b685f5b35e413f289da"
+GOLDEN = "sha256:ce78c93d53f19ad0047f16bfe0b317ad96914c4bf60cdba03865ec4fd18b90b8"
 """The index of the project below. It changes with the codec's library (deflate) and with nothing of a machine."""
 
 SPEC = """
