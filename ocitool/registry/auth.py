@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from ocitool.errors import AuthError
 from ocitool.registry.challenge import Challenge
 from ocitool.registry.credentials import Credentials
+from ocitool.registry.error_response import access_of, diagnostics
+from ocitool.registry.numbers import seconds
 
 CLIENT_ID: Final = "ocitool"
 DEFAULT_LIFE_S: Final = 60
@@ -119,17 +121,8 @@ def token_flow(
 
 
 def _token(answer: TokenAnswer, where: str, scopes: Sequence[str], credentials: Credentials, now_s: float) -> Token:
-    if answer.status in {400, 401, 403}:
-        if credentials.is_anonymous:
-            what, hint = f"the token server {where} wants credentials", "log in with ocitool login"
-        else:
-            what = f"credentials from {credentials.source} were rejected by the token server {where}"
-            hint = "log in again; --anonymous HOST reads without credentials"
-        raise AuthError(
-            f"{what} ({answer.status})", host=where, scope=" ".join(scopes), source=credentials.source, hint=hint
-        )
     if answer.status != 200:
-        raise AuthError(f"the token server {where} answered {answer.status}", host=where, scope=" ".join(scopes))
+        raise _denied(answer, where, scopes, credentials)
     try:
         tree: Any = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -139,21 +132,58 @@ def _token(answer: TokenAnswer, where: str, scopes: Sequence[str], credentials: 
     value = tree.get("token") or tree.get("access_token")
     if not isinstance(value, str) or not is_token(value):
         raise AuthError(f"the token server {where} answered without a token", host=where, scope=" ".join(scopes))
-    life = tree.get("expires_in")
-    seconds = float(DEFAULT_LIFE_S)
-    if isinstance(life, (int, float)) and not isinstance(life, bool) and life > 0:
-        seconds = min(float(life), 1e9)
+    life_s = seconds(tree.get("expires_in")) or float(DEFAULT_LIFE_S)
     refresh = tree.get("refresh_token")
     # Measured by our monotonic clock from receipt: a wrong wall clock must not matter (K083).
-    until = now_s + seconds - min(MARGIN_S, seconds / 4)
+    until = now_s + life_s - min(MARGIN_S, life_s / 4)
     return Token(value, until, refresh if isinstance(refresh, str) else "")
+
+
+def _denied(answer: TokenAnswer, where: str, scopes: Sequence[str], credentials: Credentials) -> AuthError:
+    """The refusal of a token server, with its reason."""
+    needed = access_of(scopes)
+    if answer.status == 403:
+        what = f"the token server {where} denies {needed or 'access'}"
+        hint = f"the credentials from {credentials.source} do not allow that" if credentials.source else ""
+        hint = hint or "log in with ocitool login"
+    elif answer.status not in {400, 401}:
+        what, hint = f"the token server {where} gave no token", ""
+    elif credentials.is_anonymous:
+        what, hint = f"the token server {where} wants credentials", "log in with ocitool login"
+    else:
+        what = f"credentials from {credentials.source} were rejected by the token server {where}"
+        hint = "log in again; --anonymous HOST reads without credentials"
+    said = reason(answer.body, credentials)
+    return AuthError(
+        f"{what} ({answer.status}){f': {said}' if said else ''}",
+        host=where,
+        scope=" ".join(scopes),
+        source=credentials.source,
+        said=said,
+        status=answer.status,
+        hint=hint,
+    )
+
+
+def reason(body: bytes, credentials: Credentials) -> str:
+    """What a token server gives as its reason, without the secrets that it may repeat."""
+    said = "; ".join(
+        " ".join(part for part in dict.fromkeys((code, message, detail)) if part)
+        for code, message, detail in diagnostics(body)[:3]
+    )
+    for secret in (credentials.password, credentials.identity_token, credentials.registry_token):
+        if secret:
+            said = said.replace(secret, "…")
+    return said
 
 
 def _with_query(url: str, query: Sequence[tuple[str, str]]) -> str:
     """The realm with its own query kept, and ours added."""
     parts = urlsplit(url)
     own = parse_qsl(parts.query, keep_blank_values=True)
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode([*own, *query]), ""))
+    return urlunsplit(
+        (parts.scheme, parts.netloc, parts.path, urlencode([*own, *query], errors="surrogateescape"), "")
+    )
 
 
 def _shown(url: str) -> str:
@@ -162,8 +192,8 @@ def _shown(url: str) -> str:
 
 
 def basic_header(user_and_password: str) -> str:
-    """The value of a Basic Authorization header (RFC 7617)."""
-    return "Basic " + base64.b64encode(user_and_password.encode()).decode()
+    """The value of a Basic Authorization header (RFC 7617); bytes that are not UTF-8 go as they are (K232)."""
+    return "Basic " + base64.b64encode(user_and_password.encode(errors="surrogateescape")).decode()
 
 
 class TokenCache:

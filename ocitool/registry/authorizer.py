@@ -26,7 +26,7 @@ from ocitool.registry.auth import (
 from ocitool.registry.challenge import Challenge, parse_challenges, preferred
 from ocitool.registry.credentials import ANONYMOUS, Credentials
 from ocitool.registry.error_response import redact
-from ocitool.registry.hosts import Access, Origin, is_loopback, resolved, split_port
+from ocitool.registry.hosts import Access, Origin, is_loopback, leads_here, resolved, split_port
 
 _BEARER: Final = "Bearer "
 
@@ -173,14 +173,16 @@ class Authorizer:
             raise AuthError(f"{host} names no usable token server: {redact(realm)}", host=host)
         parts = urlsplit(realm)
         name, netloc = (parts.hostname or "").lower(), parts.netloc
-        plain = target.origin.scheme == "http" or netloc in self._access.plain_http or is_loopback(netloc)
+        is_here = is_loopback(netloc) and is_loopback(target.home)
+        plain = target.origin.scheme == "http" or netloc in self._access.plain_http or is_here
         if parts.scheme == "http" and not plain:
             raise AuthError(
                 f"{host} sends to a token server without TLS: {redact(realm)}",
                 host=host,
                 hint=f"if that is meant, add --plain-http {netloc}",
             )
-        if name != host and _is_inside(name) and not _is_inside(split_port(target.home)[0]):
+        is_inward = _is_inside(name) and not _is_inside(split_port(target.home)[0])
+        if name != host and (is_inward or (leads_here(netloc) and not leads_here(target.home))):
             raise AuthError(
                 f"{host} sends to a token server at a private address: {redact(realm)}",
                 host=host,

@@ -8,11 +8,18 @@ import base64
 import binascii
 import json
 import os
+import pwd
+import selectors
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any, Final
 
 from ocitool.errors import AuthError
@@ -22,7 +29,10 @@ HELPER_S: Final = 15.0
 """How long a helper program may take."""
 HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
-_LIMIT: Final = 4 * 1024 * 1024
+FILE_LIMIT: Final = 4 * 1024 * 1024
+_ANSWER_LIMIT: Final = 1024 * 1024
+"""Bytes of a helper's answer that are read: no user name and password are longer."""
+_KEYS: Final = ("auths", "credsStore", "credHelpers")
 _NOT_FOUND: Final = "credentials not found in native keychain"
 
 
@@ -85,14 +95,40 @@ def auth_files(environ: Mapping[str, str]) -> Iterator[AuthFile]:
     if environ.get("DOCKER_CONFIG"):
         yield AuthFile(Path(environ["DOCKER_CONFIG"]) / "config.json", is_docker=True, is_named=True)
         return
-    home = Path(environ.get("HOME") or "/nonexistent")
+    home = config_home(environ)
     runtime = environ.get("XDG_RUNTIME_DIR")
     run = Path(runtime) / "containers" if runtime else Path(f"/run/containers/{os.getuid()}")
     yield AuthFile(run / "auth.json", is_docker=False)
-    yield AuthFile(
-        Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "containers/auth.json", is_docker=False
-    )
-    yield AuthFile(home / ".docker/config.json", is_docker=True)
+    if environ.get("XDG_CONFIG_HOME"):
+        yield AuthFile(Path(environ["XDG_CONFIG_HOME"]) / "containers/auth.json", is_docker=False)
+    elif home is not None:
+        yield AuthFile(home / ".config/containers/auth.json", is_docker=False)
+    if home is not None:
+        yield AuthFile(home / ".docker/config.json", is_docker=True)
+
+
+def config_home(environ: Mapping[str, str]) -> Path | None:
+    """The home folder: HOME, or what the system's user list says; None where neither is there."""
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
+
+
+def odd_keys(environ: Mapping[str, str]) -> Iterator[str]:
+    """A line for each key of a credential file that looks like one of those that are read, and is none (K233)."""
+    for file in auth_files(environ):
+        try:
+            tree = read_auth_file(file)
+        except AuthError:
+            continue
+        for key in sorted(set(tree or ()) - set(_KEYS)):
+            near = get_close_matches(key.lower(), [known.lower() for known in _KEYS], 1, 0.8)
+            if near:
+                meant = next(known for known in _KEYS if known.lower() == near[0])
+                yield f"{file.path} has the key {key[:40]!r}, which nothing reads; did you mean {meant}?"
 
 
 def _from_environment(host: str, environ: Mapping[str, str]) -> Credentials | None:
@@ -116,13 +152,16 @@ def _unended(secret: str) -> str:
 def _from_text(text: str, host: str, repository: str) -> Credentials | None:
     if not text:
         return None
-    return _lookup(_parse(text.encode(), "DOCKER_AUTH_CONFIG").get("auths"), host, repository, "DOCKER_AUTH_CONFIG")
+    name = "DOCKER_AUTH_CONFIG"
+    tree = _parse(text.encode(errors="surrogateescape"), name, f"mend or unset the variable {name}")
+    return _lookup(tree.get("auths"), host, repository, name)
 
 
-def _from_file(file: AuthFile, host: str, repository: str, environ: Mapping[str, str]) -> Credentials | None:
+def read_auth_file(file: AuthFile) -> dict[str, Any] | None:
+    """The JSON object of a file; None where there is none. Raises AuthError with the file and the way out."""
     try:
         with file.path.open("rb") as stream:
-            data = stream.read(_LIMIT)
+            data = stream.read(FILE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -130,7 +169,13 @@ def _from_file(file: AuthFile, host: str, repository: str, environ: Mapping[str,
         if isinstance(error, PermissionError) and not (file.is_named or os.access(file.path.parent, os.X_OK)):
             return None
         raise AuthError(f"cannot read credentials {file.path}: {(error.strerror or str(error)).lower()}") from error
-    tree = _parse(data, str(file.path))
+    return _parse(data, str(file.path), f"mend {file.path}, or move it away and log in again")
+
+
+def _from_file(file: AuthFile, host: str, repository: str, environ: Mapping[str, str]) -> Credentials | None:
+    tree = read_auth_file(file)
+    if tree is None:
+        return None
     helpers = tree.get("credHelpers")
     helper, server = _helper(helpers if isinstance(helpers, dict) else {}, host)
     if not helper and file.is_docker and isinstance(tree.get("credsStore"), str):
@@ -177,32 +222,40 @@ def _lookup(auths: object, host: str, repository: str, source: str) -> Credentia
     for spelling in _spellings(host):
         for count in range(len(parts), -1, -1):
             key = "/".join([spelling, *parts[:count]])
-            if key in auths and (found := _entry(auths[key], source)):
+            if key in auths and (found := _entry(auths[key], source, key)):
                 return found
     for spelling in _spellings(host):
         for key in sorted(auths):
             path = key.split("://", 1)[-1].partition("/")[2].strip("/")
             is_host = path in {"", "v1", "v2"} and _bare(key) == _bare(spelling)
-            if is_host and (found := _entry(auths[key], source)):
+            if is_host and (found := _entry(auths[key], source, key)):
                 return found
     return None
 
 
-def _entry(entry: object, source: str) -> Credentials | None:
+def _entry(entry: object, source: str, key: str) -> Credentials | None:
     if not isinstance(entry, Mapping):
         return None
 
-    def text(key: str) -> str:
-        value = entry.get(key)
+    def text(name: str) -> str:
+        value = entry.get(name)
         return value if isinstance(value, str) else ""
 
     username, password = text("username"), text("password")
-    if text("auth"):
+    if text("auth") and not text("registrytoken"):
         try:
             packed = "".join(text("auth").split())  # base64 of a long key comes in lines; docker reads it too
-            decoded = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True).decode()
+            decoded = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True).decode(
+                errors="surrogateescape"
+            )
         except (binascii.Error, ValueError):
-            raise AuthError(f"an entry of {source} holds no valid auth", source=source) from None
+            decoded = ""
+        if ":" not in decoded:
+            raise AuthError(
+                f"{source} has no user:password in base64 as the auth of {key!r}",
+                source=source,
+                hint=f"log in again: ocitool login {_bare(key)}",
+            )
         username, _, password = decoded.partition(":")  # the first colon; a JSON key holds more (K072)
         password = password.strip("\0")
     found = Credentials(
@@ -215,14 +268,23 @@ def _entry(entry: object, source: str) -> Credentials | None:
     return None if found.is_anonymous else found
 
 
-def _parse(data: bytes, source: str) -> dict[str, Any]:
+def _parse(data: bytes, source: str, hint: str) -> dict[str, Any]:
+    if len(data) > FILE_LIMIT:
+        raise AuthError(
+            f"{source} has more than {FILE_LIMIT} bytes; no file of credentials has", source=source, hint=hint
+        )
     if not data.strip():
         return {}  # made by touch, or by a secret that was not set
     try:
         tree = json.loads(data)
+    except json.JSONDecodeError as error:
+        # The place is told, and nothing of what stands there.
+        raise AuthError(f"{source} is not JSON at line {error.lineno}", source=source, hint=hint) from None
     except (ValueError, RecursionError):
-        raise AuthError(f"{source} is not JSON", source=source, hint="log in again to write it anew") from None
-    return tree if isinstance(tree, dict) else {}
+        raise AuthError(f"{source} is not JSON", source=source, hint=hint) from None
+    if not isinstance(tree, dict):
+        raise AuthError(f"{source} is no JSON object", source=source, hint=hint)
+    return tree
 
 
 def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credentials:
@@ -252,8 +314,15 @@ def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credential
 
 def tell_helper(name: str, verb: str, message: object, environ: Mapping[str, str]) -> None:
     """Let a helper `store` or `erase` a login. Raises AuthError; the message is never shown."""
-    data = message if isinstance(message, str) else json.dumps(message)
-    done = _run_helper(name, verb, data.encode(), environ)
+    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise AuthError(
+            f"docker-credential-{name} keeps UTF-8 alone, and the user name or password is not",
+            source=f"docker-credential-{name}",
+        ) from None
+    done = _run_helper(name, verb, data, environ)
     if isinstance(done, str):
         raise AuthError(done, source=f"docker-credential-{name}")
     if done.returncode != 0:
@@ -270,10 +339,47 @@ def _run_helper(
     if found is None:
         return f"{program} is not on PATH"
     try:
-        return subprocess.run(
-            [found, verb], input=message, capture_output=True, timeout=HELPER_S, check=False, env=dict(environ)
+        process = subprocess.Popen(
+            [found, verb], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=dict(environ), start_new_session=True
         )
-    except subprocess.TimeoutExpired:
-        return f"{program} did not answer in {HELPER_S:.0f} s"
     except OSError as error:
         return f"{program} cannot be started: {error.strerror}"
+    with process:
+        try:
+            answer = _converse(process, message)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if answer is None:
+        return f"{program} did not answer in {HELPER_S:.0f} s"
+    if len(answer) > _ANSWER_LIMIT:
+        return f"{program} answered more than {_ANSWER_LIMIT} bytes"
+    return subprocess.CompletedProcess([], process.returncode, answer)
+
+
+def _converse(process: "subprocess.Popen[bytes]", message: bytes) -> bytes | None:
+    """What a helper answers to a message, at most a byte over the limit; None where it takes too long."""
+    deadline = time.monotonic() + HELPER_S
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        raise RuntimeError("a helper without pipes")
+    with suppress(BrokenPipeError):  # it answers without reading
+        stdin.write(message)
+        stdin.close()
+    answer = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        while len(answer) <= _ANSWER_LIMIT:
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                return None
+            piece = os.read(stdout.fileno(), 65_536)
+            if not piece:
+                break
+            answer += piece
+    if len(answer) > _ANSWER_LIMIT:
+        return bytes(answer)
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return None
+    return bytes(answer)

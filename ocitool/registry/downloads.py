@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import formatdate, parsedate_to_datetime
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from ocitool.errors import AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, UsageError
+from ocitool.registry import numbers
 from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import resolved
 from ocitool.registry.request import Request, Response
@@ -119,7 +119,7 @@ def download(
         if answer.status == 304:
             yield None
             return
-        size = _length(answer)
+        size = numbers.size(answer.headers) or 0
         if size > limit:
             raise _too_large(url, limit)
         edition = _edition(answer)
@@ -197,7 +197,7 @@ def _asked(session: "Session", request: Request) -> Iterator[tuple[Response, Ite
         error.hint = "is the address right?"
         raise
     except NetworkError as error:
-        if error.phase == "tls":
+        if error.phase == "tls" and ("--ca" in error.hint or "client" in error.hint):
             error.hint = "trust its CA with --ca FILE; a client certificate is for registries alone"
         raise
 
@@ -208,23 +208,8 @@ def _why(url: str) -> str:
     return "write http:// or https://, a host and a path, other letters as %XX"
 
 
-def _length(answer: Response) -> int:
-    text = answer.headers.get("content-length", "")
-    return int(text) if re.fullmatch(r"\d{1,18}", text) else 0
-
-
 def _modified_s(answer: Response) -> int | None:
-    return _seconds(answer.headers.get("last-modified", ""))
-
-
-def _seconds(text: str) -> int | None:
-    """The moment of an HTTP date; None for none, and for one before 1970."""
-    try:
-        moment = parsedate_to_datetime(text)
-        seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return seconds if seconds >= 0 else None
+    return numbers.moment_s(answer.headers.get("last-modified", ""))
 
 
 def _edition(answer: Response) -> Edition:
@@ -232,7 +217,7 @@ def _edition(answer: Response) -> Edition:
     etag = answer.headers.get("etag", "")
     if re.fullmatch(r'"[\x21\x23-\x7e]{1,1000}"', etag):
         return Edition(etag)
-    modified, now = _modified_s(answer), _seconds(answer.headers.get("date", ""))
+    modified, now = _modified_s(answer), numbers.moment_s(answer.headers.get("date", ""))
     if modified is None or now is None or now - modified < _OLD_S:
         return Edition()
     return Edition(modified=formatdate(modified, usegmt=True))

@@ -2,19 +2,21 @@
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping, Sequence
 from html import unescape
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ocitool.errors import AuthError, NotFound, OcitoolError, RegistryError
+from ocitool.registry.numbers import retry_after_s
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of an error body that are read."""
+TO_BE_CREATED: Final = "some registries need the repository to be created first"
+PROXY_LOGIN: Final = "HTTPS_PROXY and HTTP_PROXY take http://user:password@host:port"
 _ABOUT_OTHERS: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 """Codes that come with 404 and do not mean that what was asked for is absent."""
+_RATE_LIMIT: Final = re.compile(r"rate.?limit|too.?many.?requests|abuse detection|quota exceeded", re.IGNORECASE)
 _PUBLIC_QUERY: Final = frozenset(
     ["digest", "mount", "from", "n", "last", "scope", "service", "artifactType", "account"]
 )
@@ -59,60 +61,77 @@ def _detail(detail: object) -> str:
     return (detail if isinstance(detail, str) else json.dumps(detail))[:300]
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that Retry-After asks for, in either form; None if absent or nonsense."""
-    text = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+def is_rate_limit(status: int, headers: Mapping[str, str], said: str) -> bool:
+    """Whether a refusal means "later": GHCR's secondary rate limit comes as 403 (K230)."""
+    if status not in {401, 403}:
+        return status == 429
+    left = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", ""))
+    return bool(_RATE_LIMIT.search(said)) or left.partition(";")[0].strip() == "0"
 
 
 def refusal(
-    method: str, url: str, status: int, headers: Mapping[str, str], body: bytes, *, doing: str, source: str = ""
+    method: str,
+    url: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    doing: str,
+    source: str = "",
+    scopes: Sequence[str] = (),
 ) -> OcitoolError:
     """The error for an answer: AuthError for 401 and 403, NotFound for 404, else RegistryError.
 
     `doing` says what was wanted, such as "read the manifest v1 of reg.test/app"; `source` where credentials
-    came from.
+    came from, `scopes` what they were to allow. A refusal that speaks of a rate limit has the status 429.
     """
     found = diagnostics(body)
     said = "; ".join(_sentence(one) for one in found[:3])
     host = urlsplit(url).netloc.rpartition("@")[2]
     tail = f": {said}" if said else ""
-    if status in {401, 403}:
+    if status in {401, 403} and not is_rate_limit(status, headers, said):
         verb = "wants other credentials" if status == 401 else "denied access"
+        lacking = access_of(scopes) if status == 403 else ""
+        needs = f"{lacking} is needed; " if lacking else ""
         hint = (
-            f"check what the credentials from {source} may do there"
+            f"{needs}check what the credentials from {source} may do there"
             if source
-            else f"log in with ocitool login {host}; some registries say this for what does not exist"
+            else f"{needs}log in with ocitool login {host}; some registries say this for what does not exist"
         )
         return AuthError(
             f"{host} {verb} ({status}), cannot {doing}{tail}",
             host=host,
+            scope=" ".join(scopes),
             source=source,
             said=said,
             status=status,
             hint=hint,
         )
     if status == 404 and not any(code in _ABOUT_OTHERS for code, _, _ in found):
-        hint = (
-            "some registries need the repository to be created first" if method in {"POST", "PUT", "PATCH"} else ""
-        )
+        hint = TO_BE_CREATED if method in {"POST", "PUT", "PATCH"} else ""
         return NotFound(f"cannot {doing}: not found on {host}{tail}", name=doing, where=host, hint=hint)
+    who = f"the proxy on the way to {host}" if status == 407 else host
+    is_late = status in {401, 403}
     return RegistryError(
-        f"{host} answered {status}, cannot {doing}{tail}",
+        f"{who} answered {status}{', which is its rate limit' if is_late else ''}, cannot {doing}{tail}",
         method=method,
         url=redact(url),
-        status=status,
+        status=429 if is_late else status,
         diagnostics=found,
         retry_after_s=retry_after_s(headers),
-        hint=_hint(status, headers),
+        hint=_hint(429 if is_late else status, headers),
     )
+
+
+def access_of(scopes: Sequence[str]) -> str:
+    """What scopes allow, in words: `pull and push on app`; empty where they are not of repositories."""
+    words = []
+    for scope in scopes:
+        kind, _, rest = scope.partition(":")
+        name, _, actions = rest.rpartition(":")
+        if kind == "repository" and name and actions:
+            words.append(f"{' and '.join(actions.split(','))} on {name}")
+    return ", ".join(words)
 
 
 def _sentence(one: tuple[str, str, str]) -> str:
@@ -126,6 +145,8 @@ def _hint(status: int, headers: Mapping[str, str]) -> str:
         left = headers.get("ratelimit-remaining", "")
         quota = f"; quota left: {left} of {headers.get('ratelimit-limit', '?')}" if left else ""
         return f"too many requests for this registry; wait, or lower --jobs{quota}"
+    if status == 407:
+        return PROXY_LOGIN
     if status == 413:
         return "a proxy or the registry limits the size of requests"
     if status >= 500:

@@ -36,6 +36,18 @@ class Examined:
     limits: str = ""
     extensions: str = ""
     problem: str = ""
+    hint: str = ""
+
+
+def log_in(session: Session, registry: str) -> None:
+    """Reach a registry with the session's credentials. Raises what says why that does not work."""
+    host = HUB_API if registry == HUB else registry
+    try:
+        session.send(Request("GET", f"{session.base(host)}/v2/", host, f"log in to {registry}"))
+    except AuthError as error:
+        error.source = ""  # what was typed
+        error.hint = "check the user name and the password; some registries want a token in its place"
+        raise
 
 
 def examine(session: Session, registry: str, repository: str = "") -> Examined:
@@ -47,7 +59,7 @@ def examine(session: Session, registry: str, repository: str = "") -> Examined:
         answer = session.send(Request("GET", url, host, f"ask {host} for its API", ok=(200, 401, 404)))
         found = session.credentials(host, repository)
     except (NetworkError, AuthError) as error:
-        return Examined(registry, scheme, problem=error.what)
+        return Examined(registry, scheme, problem=error.what, hint=error.hint)
     challenge = session.challenge(host)
     auth = challenge.scheme if challenge else "none"
     source = found.problem or found.source or "none found: anonymous"
@@ -85,7 +97,7 @@ def _with_repository(session: Session, examined: Examined, repository: str, *, a
                 mounts=_mounts(found),
             )
         except OcitoolError as error:
-            examined = replace(examined, problem=error.what)
+            examined = replace(examined, problem=error.what, hint=error.hint)
     if accepted and login == "refused":
         login = "accepted"
     return replace(examined, login=login)

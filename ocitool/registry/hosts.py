@@ -2,17 +2,22 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+import socket
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from ocitool.errors import UsageError
+from ocitool.registry.numbers import whole
 from ocitool.tasks import Retry
 
 MIB: Final = 1024 * 1024
 CONNECTIONS: Final = 16
 """Requests to one host at once, unless somebody says another number."""
+_PROXIES: Final = ("http", "https", "socks5", "socks5h")
+_PROXY_HINT: Final = "write http://[user:password@]host:port; https, socks5 and socks5h are spoken too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class UploadLimits:
 
     def with_minimum(self, text: str) -> "UploadLimits":
         """With what the host said in OCI-Chunk-Min-Length."""
-        size = int(text) if re.fullmatch(r"\d{1,12}", text) else 0
+        size = whole(text, 10**12) or 0
         return replace(self, part_min=size) if size > self.part_min else self
 
 
@@ -172,11 +177,41 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def leads_here(netloc: str) -> bool:
+    """Whether a host of a URL ends on this very machine, in any spelling of an address that connecting takes."""
+    name, _ = split_port(netloc)
+    if is_loopback(netloc):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(name))  # 127.1, 2130706433, 0x7f.1
+        except OSError:
+            return False
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return bool(inner.is_loopback or inner.is_unspecified or inner.is_link_local)
+
+
+def is_unsafe_step(start: str, following: str, plain_http: Collection[str]) -> bool:
+    """Whether a request to `start` must not go on at `following`: redirects, Locations, links and realms (K257).
+
+    From outside no way leads to this machine or the addresses of its link. None leads from TLS into the clear but
+    to hosts that the user called plain, and on this machine itself.
+    """
+    before, after = urlsplit(start), urlsplit(following)
+    is_here = is_loopback(before.netloc)
+    if leads_here(after.netloc):
+        return not is_here
+    return before.scheme == "https" and after.scheme == "http" and after.netloc not in plain_http
+
+
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     """The proxy for a URL by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, either case; None for none.
 
     NO_PROXY takes names, .suffixes, host:port, addresses and CIDR ranges (K091). Loopback is never proxied.
-    HTTP_PROXY in capitals is ignored inside CGI, where a client can set it.
+    HTTP_PROXY in capitals is ignored inside CGI, where a client can set it. Raises UsageError for what is no proxy
+    that is spoken here; its text is not shown, since it may hold a password.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
@@ -186,8 +221,20 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     names = [f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
     if "REQUEST_METHOD" in environ:
         names = [name for name in names if name != "HTTP_PROXY"]
-    found = next((environ[name] for name in names if environ.get(name)), None)
-    return found if found is None or "://" in found else f"http://{found}"
+    name = next((name for name in names if environ.get(name)), None)
+    if name is None:
+        return None
+    found = environ[name] if "://" in environ[name] else f"http://{environ[name]}"
+    scheme = found.partition("://")[0].lower()
+    if scheme not in _PROXIES:
+        raise UsageError(f"{name} names a proxy by {scheme!r}, which is not spoken here", hint=_PROXY_HINT)
+    try:
+        is_good = bool(urlsplit(found).hostname) and urlsplit(found).port != 0 and found.isprintable()
+    except ValueError:
+        is_good = False
+    if not is_good or not found.isascii():
+        raise UsageError(f"{name} is not the address of a proxy", hint=_PROXY_HINT)
+    return found
 
 
 def _no_proxy(host: str, port: int, environ: Mapping[str, str]) -> bool:
@@ -198,13 +245,14 @@ def _no_proxy(host: str, port: int, environ: Mapping[str, str]) -> bool:
         if rule == "*" or _in_network(host, rule):
             return True
         name, ruled_port = rule, None
-        if rule.count(":") == 1 and rule.rpartition(":")[2].isdigit():
-            name, _, number = rule.partition(":")
-            ruled_port = int(number)
+        head, colon, number = rule.rpartition(":")
+        # An address of version 6 has a port only behind brackets.
+        if colon and number.isdigit() and (":" not in head or (head.startswith("[") and head.endswith("]"))):
+            name, ruled_port = head, whole(number)
         name = name.removeprefix("*").strip("[]")
         if ruled_port not in {None, port}:
             continue
-        if host == name.lstrip(".") or host.endswith("." + name.lstrip(".")):
+        if _in_network(host, name) or host == name.lstrip(".") or host.endswith("." + name.lstrip(".")):
             return True
     return False
 

@@ -10,11 +10,21 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-from ocitool.errors import DigestMismatch, MalformedDocument, NetworkError, OcitoolError, local_io
+from ocitool.errors import (
+    DigestMismatch,
+    MalformedDocument,
+    NetworkError,
+    OcitoolError,
+    Unsupported,
+    UsageError,
+    local_io,
+)
+from ocitool.registry.error_response import PROXY_LOGIN
 from ocitool.registry.hosts import Access, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
 from ocitool.tasks import Scope
@@ -33,6 +43,24 @@ finally:
 
 PIECE: Final = 256 * 1024
 CONNECT_S: Final = 30.0
+_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+_OLD_TLS: Final = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "WRONG_SSL_VERSION"}
+)
+_NO_TLS: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+)
+_WANTS_CERTIFICATE: Final = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "SSLV3_ALERT_NO_CERTIFICATE",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "TLSV1_ALERT_ACCESS_DENIED",
+    }
+)
 
 Body: TypeAlias = Callable[[], AbstractContextManager[Iterator[bytes]]]
 """Opens a body: a context manager around an iterator of pieces. Called once for each attempt."""
@@ -158,7 +186,7 @@ class Wire:
                 content = self._counted(pieces, outgoing)
                 return client.send(self._request(client, outgoing, headers, content), stream=True)
         except httpx.HTTPError as error:
-            raise _network_error(error, host, outgoing) from error
+            raise _network_error(error, host, outgoing, proxy_for(outgoing.url, self._environ)) from error
         except (httpx.InvalidURL, UnicodeError) as error:
             raise NetworkError(f"{host}: unusable address, cannot {outgoing.doing}", host=host) from error
         except OSError as error:
@@ -201,14 +229,31 @@ class Wire:
             if client is None:
                 stall = self._access.stall_s
                 client = self._clients[key] = httpx.Client(
-                    verify=tls_context(trust) if secure or proxy else False,
-                    proxy=proxy,
+                    verify=tls_context(trust) if secure else False,
+                    proxy=self._proxy(proxy),
                     trust_env=False,
                     follow_redirects=False,
                     timeout=httpx.Timeout(min(CONNECT_S, stall), read=stall, write=stall, pool=None),
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._access.connections),
                 )
         return client
+
+    def _proxy(self, url: str | None) -> httpx.Proxy | None:
+        """The proxy; one that speaks TLS is trusted as registries without files of their own are."""
+        if url is None:
+            return None
+        if url.lower().startswith("socks") and find_spec("socksio") is None:
+            raise Unsupported(
+                "a SOCKS proxy is named, and the package socksio is not installed",
+                ability="SOCKS proxies",
+                hint="pip install 'ocitool[socks]'",
+            )
+        is_secure = url.lower().startswith("https:")
+        trust = Trust(self._access.ca_files)
+        try:
+            return httpx.Proxy(url, ssl_context=tls_context(trust) if is_secure else None)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UsageError("the proxy that is named is no address") from error
 
 
 def tls_context(trust: Trust) -> ssl.SSLContext:
@@ -239,29 +284,57 @@ def _reading(error: httpx.HTTPError) -> str:
     )
 
 
-def _network_error(error: httpx.HTTPError, host: str, outgoing: Outgoing) -> OcitoolError:
+def _network_error(error: httpx.HTTPError, host: str, outgoing: Outgoing, proxy: str | None) -> OcitoolError:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
-    reason = str(getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or cause or "")
-    # With TLS 1.3 a server tells only after the handshake that it wanted a client certificate.
-    alert = "ALERT" in reason.upper()
-    if isinstance(cause, ssl.SSLError) and (alert or not isinstance(error, httpx.ReadError | httpx.WriteError)):
-        hint = f"trust its CA with --ca FILE; a registry without TLS needs --plain-http {host}"
-        if alert:
-            hint = f"it may want a client certificate: put client.cert and client.key into certs.d/{host}"
+    if isinstance(cause, ssl.SSLError):
+        reason = (getattr(cause, "reason", "") or "").upper()
+        # With TLS 1.3 a server tells only after the handshake that it wanted a client certificate.
+        if "ALERT" in reason or not isinstance(error, httpx.ReadError | httpx.WriteError):
+            return _tls_error(cause, reason, host, outgoing.doing)
+    status = str(error)[:3] if isinstance(error, httpx.ProxyError) else ""
+    by_proxy = f"the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else ""
+    if status.isdigit() and int(status) not in _PASSING:
         return NetworkError(
-            f"no secure connection to {host}: {reason.lower().replace('_', ' ')}, cannot {outgoing.doing}",
+            f"{by_proxy} answered {error}, cannot {outgoing.doing}",
             host=host,
-            phase="tls",
-            hint=hint,
+            phase="proxy",
+            hint=PROXY_LOGIN if status == "407" else f"does it let us through to {host}?",
         )
     phase, words = "read", "the connection broke"
     if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol):
         phase, words = "connect", f"cannot connect ({str(error).lower() or type(error).__name__})"
+        words = f"{words} through {by_proxy}" if proxy else words
     elif isinstance(error, httpx.WriteError | httpx.WriteTimeout):
         phase = "write"
     if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
         words = "no answer in time"
     hint = "is the host name right, and is the network up?" if phase == "connect" else ""
+    hint = f"is {by_proxy} right, and up? NO_PROXY={host} goes past it" if hint and proxy else hint
     return NetworkError(f"{host}: {words}, cannot {outgoing.doing}", host=host, phase=phase, hint=hint)
+
+
+def _tls_error(cause: ssl.SSLError, reason: str, host: str, doing: str) -> NetworkError:
+    """Why TLS failed in true words, and what helps against that (K263)."""
+    what = str(getattr(cause, "verify_message", "") or reason or cause).lower().replace("_", " ")
+    hint = f"trust its CA with --ca FILE; a registry without TLS needs --plain-http {host}"
+    match getattr(cause, "verify_code", 0):
+        case 9:
+            hint = "is the clock of this machine right?"
+        case 10:
+            hint = f"have it renewed, or set this machine's clock right; --insecure {host} does not check it"
+        case 62 | 64:
+            hint = f"is the host name right? --insecure {host} does not check the certificate"
+        case _ if reason in _OLD_TLS:
+            what = f"{what}: it speaks no TLS from 1.2 on"
+            hint = "have its TLS brought up to date; older versions are not spoken here"
+        case _ if reason in _NO_TLS:
+            what, hint = f"{what}: it does not speak TLS", f"a registry without TLS needs --plain-http {host}"
+        case _ if reason in _WANTS_CERTIFICATE:
+            hint = f"it may want a client certificate: put client.cert and client.key into certs.d/{host}"
+        case _ if "ALERT" in reason:
+            hint = "it ended the connection with that alert; its log may say more"
+    return NetworkError(
+        f"no secure connection to {host}: {what}, cannot {doing}", host=host, phase="tls", hint=hint
+    )

@@ -15,7 +15,7 @@ from typing import Any
 from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.model.document import Document, Style
 from ocitool.model.reference import HUB
-from ocitool.registry.credentials import HUB_KEY, tell_helper
+from ocitool.registry.credentials import FILE_LIMIT, HUB_KEY, config_home, tell_helper
 
 _TABBED = Style(indent="\t", comma=",", colon=": ", ascii_only=False)
 
@@ -41,7 +41,10 @@ def place_for(host: str, environ: Mapping[str, str]) -> CredentialPlace:
     key = HUB_KEY if host == HUB else host
     if environ.get("REGISTRY_AUTH_FILE"):
         return CredentialPlace(Path(environ["REGISTRY_AUTH_FILE"]), host)
-    folder = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "/nonexistent") / ".docker")
+    home = config_home(environ)
+    if not environ.get("DOCKER_CONFIG") and home is None:
+        raise UsageError("there is no home folder to keep a login in", hint="set HOME or DOCKER_CONFIG")
+    folder = Path(environ["DOCKER_CONFIG"]) if environ.get("DOCKER_CONFIG") else Path(home or "/") / ".docker"
     path = folder / "config.json"
     tree = _read(path).tree()
     helpers = tree.get("credHelpers") if isinstance(tree.get("credHelpers"), dict) else {}
@@ -59,7 +62,7 @@ def keep(place: CredentialPlace, username: str, password: str, environ: Mapping[
         )
         entry: dict[str, str] = {}
     else:
-        entry = {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+        entry = {"auth": base64.b64encode(f"{username}:{password}".encode(errors="surrogateescape")).decode()}
 
     def change(tree: Any) -> None:  # noqa: ANN401 - JSON
         tree.setdefault("auths", {})[place.key] = entry
@@ -82,13 +85,24 @@ def forget(place: CredentialPlace, environ: Mapping[str, str]) -> None:
 
 def _read(path: Path) -> Document:
     try:
-        document = Document(path.read_bytes(), "application/json")
+        with path.open("rb") as file:
+            document = Document(file.read(FILE_LIMIT + 1), "application/json")
     except FileNotFoundError:
         return Document(_TABBED.dump({"auths": {}}).encode(), "application/json")
     except OSError as error:
         raise local_io(error, f"read {path}") from error
-    if not isinstance(document.tree(), dict):
-        raise MalformedDocument(f"{path} is no JSON object", where=str(path))
+    hint = f"mend {path}, or move it away and log in again"
+    if document.size > FILE_LIMIT:
+        raise MalformedDocument(f"{path} has more than {FILE_LIMIT} bytes", where=str(path), hint=hint)
+    if not document.raw.strip():
+        return Document(_TABBED.dump({"auths": {}}).encode(), "application/json")
+    try:
+        tree = document.tree()
+    except MalformedDocument as error:
+        # Nothing of what stands there is shown: it may be a password.
+        raise MalformedDocument(f"{path} is not JSON", where=str(path), offset=error.offset, hint=hint) from None
+    if not isinstance(tree, dict) or not isinstance(tree.get("auths", {}), dict):
+        raise MalformedDocument(f"{path} is no JSON object with auths", where=str(path), hint=hint)
     return document
 
 

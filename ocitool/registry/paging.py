@@ -8,23 +8,28 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from ocitool.errors import MalformedDocument, NetworkError
+from ocitool.errors import MalformedDocument, NetworkError, RegistryError
+from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import resolved
 from ocitool.registry.request import Request, Response
 from ocitool.registry.session import Session
 
 LIST_LIMIT: Final = 32 * 1024 * 1024
-_PAGES: Final = 100_000
+PAGES: Final = 10_000
+"""Pages of one list that are read: ten times what the largest repositories have with a hundred names a page."""
+SAME: Final = 20
+"""Pages in a row that hold the same again: a list that has no end."""
 
 
 def pages(session: Session, first: Request) -> Iterator[tuple[Response, dict[str, Any]]]:
     """Each page's answer and its JSON object, in order. A page on another host is read without credentials.
 
-    Raises NetworkError for pages that lead back to one that was read, MalformedDocument for no JSON object.
+    Raises NetworkError for pages that lead back to one that was read, RegistryError for a list that does not end
+    (K236), MalformedDocument for no JSON object.
     """
     seen: set[str] = set()
-    url = first.url
-    while url and len(seen) < _PAGES:
+    url, last, same = first.url, b"", 0
+    while url:
         if url in seen:
             raise NetworkError(
                 f"{first.home} sends its pages in a circle, cannot {first.doing}", host=first.home, phase="read"
@@ -33,6 +38,14 @@ def pages(session: Session, first: Request) -> Iterator[tuple[Response, dict[str
         answer = session.send(replace(first, url=url))
         yield answer, json_object(answer.body, first.doing)
         url = next_page(answer)
+        same = same + 1 if answer.body == last else 0
+        last = answer.body
+        if url and (len(seen) >= PAGES or same >= SAME):
+            raise RegistryError(
+                f"{first.home} names another page after {len(seen)} of them, cannot {first.doing}",
+                url=redact(url),
+                hint="a list without an end is a fault of the registry, or of a proxy before it",
+            )
 
 
 def next_page(answer: Response) -> str:

@@ -3,7 +3,6 @@
 Spec: distribution-spec, "Endpoints"; the row is named in each docstring.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from ocitool.model.digest import Digest, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document, Served
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.model.views import Descriptor
+from ocitool.registry import numbers
 from ocitool.registry.auth import scopes_for
 from ocitool.registry.downloads import resuming
 from ocitool.registry.http import Body
@@ -74,13 +74,20 @@ class Registry:
 class Repository:
     """A repository of a registry. With `write` tokens are asked for pushing from the start.
 
+    Some registries answer a HEAD with 404 for what a GET gives (K217), so a name that should be there is asked for
+    by GET before it is called absent. With `write` what is asked for is mostly about to be sent: only what this
+    session has seen there is doubted, and the first tag. `is_mirror` doubts nothing: the next place is asked too.
+
     Raises NotFound for 404, AuthError for 401 and 403, RegistryError for other refusals, NetworkError.
     """
 
-    def __init__(self, session: Session, registry: str, name: str, *, write: bool = False) -> None:
+    def __init__(
+        self, session: Session, registry: str, name: str, *, write: bool = False, is_mirror: bool = False
+    ) -> None:
         self.session = session
         self.registry = registry
         self.name = name
+        self._doubts, self._is_mirror = not write and not is_mirror, is_mirror
         self.host = HUB_API if registry == HUB else registry
         self.label = f"{registry}/{name}"
         self.place = f"{self.host}/{name}"
@@ -95,8 +102,11 @@ class Repository:
     def head_manifest(self, name: str) -> Descriptor | None:
         """The descriptor under a tag or digest, None if there is none. end-3.
 
-        Where the server's HEAD tells too little, the manifest is read instead (K122).
+        Where the server's HEAD tells too little or is not to be believed, the manifest is read (K122, K217).
         """
+        known = self.session.remembered
+        if known.head_lies(self.host):
+            return self._read_for_head(name)
         request = self._request(
             "HEAD",
             f"manifests/{_name(name)}",
@@ -106,18 +116,40 @@ class Repository:
         )
         answer = self.session.send(request)
         if answer.status == 404:
-            return None
+            found = self._read_for_head(name) if self._is_doubtful(name) else None
+            if found is not None:
+                self._tell_lie()
+            return found
         media_type = mediatype.bare(answer.headers.get("content-type", ""))
         digest = answer.headers.get("docker-content-digest") or (name if ":" in name else "")
-        size = answer.headers.get("content-length", "")
+        size = numbers.size(answer.headers)
         disagrees = ":" in name and digest.partition(":")[0] == name.partition(":")[0] and digest != name
         served = _served(answer)
-        if answer.status != 200 or not digest or disagrees or not size.isdigit() or not media_type:
-            try:
-                return replace(Descriptor.of(self.get_manifest(name)), served=served)
-            except NotFound:
-                return None
-        return Descriptor(media_type, Digest(digest), int(size), served=served)
+        if answer.status != 200 or not digest or disagrees or size is None or not media_type:
+            found = self._read_for_head(name)
+            return None if found is None else replace(found, served=served)
+        return Descriptor(media_type, Digest(digest), size, served=served)
+
+    def _is_doubtful(self, name: str) -> bool:
+        """Whether a 404 to a HEAD is worth a GET: once for each absent name at most."""
+        known = self.session.remembered
+        if self._doubts or known.is_named(self.place, name):
+            return True
+        return ":" not in name and not self._is_mirror and known.asks_twice(self.host)
+
+    def _read_for_head(self, name: str) -> Descriptor | None:
+        try:
+            document = self.get_manifest(name)
+        except NotFound:
+            self.session.remembered.set_named(self.place, name, present=False)
+            return None
+        return replace(Descriptor.of(document), served=document.served)
+
+    def _tell_lie(self) -> None:
+        if self.session.remembered.set_head_lies(self.host):
+            self.session.warn(
+                f"{self.host} answers HEAD with 404 for what it has; it is asked by GET from now on", "notice"
+            )
 
     def get_manifest(self, name: str, limit: int = MANIFEST_LIMIT) -> Document:
         """The manifest's exact bytes, compared with the digest asked for and with the server's. end-3."""
@@ -138,6 +170,7 @@ class Repository:
         document = Document(
             answer.body, mediatype.bare(answer.headers.get("content-type", "")), _served(answer), algorithm
         )
+        self.session.remembered.set_named(self.place, name)
         if document.media_type == mediatype.SCHEMA1_SIGNED:
             return document  # its digest is not over all of its bytes (manifest-v2-1)
         said = answer.headers.get("docker-content-digest", "")
@@ -184,17 +217,22 @@ class Repository:
             raise DigestMismatch(
                 f"{self.label} stored {digest} as {said}", expected=str(digest), got=said, where=self.label
             )
+        self.session.remembered.set_named(self.place, name, str(digest), *tags)
         return answer
 
     def delete_manifest(self, name: str) -> None:
         """Remove a tag, or a manifest with all its tags. end-9."""
         doing = f"delete the manifest {name} of {self.label}"
         self._delete(f"manifests/{_name(name)}", doing)
+        self.session.remembered.set_named(self.place, name, present=False)
 
     # Blobs
 
-    def has_blob(self, digest: Digest) -> bool:
-        """Whether the blob is there. end-2."""
+    def has_blob(self, digest: Digest, *, is_sent: bool = False) -> bool:
+        """Whether the blob is there. end-2. One that `is_sent` should be, and is asked for by GET before "no"."""
+        known = self.session.remembered
+        if known.head_lies(self.host) and (self._doubts or is_sent):
+            return self._opens(digest)
         request = self._request(
             "HEAD",
             f"blobs/{digest}",
@@ -202,8 +240,14 @@ class Repository:
             ok=(200, 404, *_NO_HEAD),
         )
         status = self.session.send(request).status
-        if status not in _NO_HEAD:
-            return status == 200
+        if status in _NO_HEAD:
+            return self._opens(digest)
+        if status == 404 and (self._doubts or is_sent) and self._opens(digest):
+            self._tell_lie()
+            return True
+        return status == 200
+
+    def _opens(self, digest: Digest) -> bool:
         try:
             with self.open_blob(digest):
                 return True
@@ -232,10 +276,11 @@ class Repository:
             headers={"range": f"bytes={offset}-"} if offset else {},
         )
         with self.session.stream(request) as (answer, pieces):
-            begins = _first_byte(answer) if answer.status == 206 else 0
-            if begins > offset:
+            begins = numbers.first_byte(answer.headers) if answer.status == 206 else 0
+            if begins is None or begins > offset:
+                where = "nobody knows where" if begins is None else begins
                 raise NetworkError(
-                    f"{self.host} answered bytes from {begins} on when asked for {offset}, cannot {request.doing}",
+                    f"{self.host} answered bytes from {where} on when asked for {offset}, cannot {request.doing}",
                     host=self.host,
                     phase="read",
                 )
@@ -410,12 +455,6 @@ def _served(answer: Response) -> Served:
         headers.get("content-length", ""),
         answer.status,
     )
-
-
-def _first_byte(answer: Response) -> int:
-    """Where a partial answer begins; it must say so."""
-    match = re.match(r"bytes\s+(\d{1,18})-", answer.headers.get("content-range", ""))
-    return int(match.group(1)) if match else 1 << 62
 
 
 def _dropped(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:

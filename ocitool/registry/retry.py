@@ -16,7 +16,7 @@ def may_pass(error: OcitoolError) -> bool:
         return False
     if isinstance(error, NetworkError):
         unknown = "resolve" in error.what or "name or service" in error.what
-        return error.phase not in {"tls", "redirect"} and not unknown
+        return error.phase not in {"tls", "redirect", "proxy"} and not unknown
     return getattr(error, "status", 0) in RETRIED
 
 
@@ -60,4 +60,9 @@ class Patience:
             error.attempts, error.elapsed_s = self._tries, elapsed_s
         if isinstance(error, NetworkError | RegistryError) and self._tries > 1:
             error.what += f" after {self._tries} tries in {elapsed_s:.0f} s"
+        asked_s = getattr(error, "retry_after_s", None)
+        if asked_s is not None and elapsed_s + asked_s > self._retry.total_s:
+            error.add_note(
+                f"it asks to wait {asked_s:.0f} s, and we wait no longer than {self._retry.total_s:.0f} s"
+            )
         return error

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from ocitool.errors import MalformedDocument, NetworkError, OcitoolError
 from ocitool.events import Listener, Noted, silent
@@ -20,11 +20,12 @@ from ocitool.model.reference import HUB, HUB_API
 from ocitool.registry.auth import TokenAnswer, TokenRequest, basic_header
 from ocitool.registry.authorizer import Authorizer, RequestTarget
 from ocitool.registry.challenge import Challenge
-from ocitool.registry.credentials import Credentials, find_credentials
-from ocitool.registry.error_response import BODY_LIMIT, redact, refusal, retry_after_s
-from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, resolved
+from ocitool.registry.credentials import Credentials, find_credentials, odd_keys
+from ocitool.registry.error_response import BODY_LIMIT, redact, refusal
+from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, is_unsafe_step, resolved
 from ocitool.registry.hostsconfig import Redirections, Trust, find_trust, read_redirections
 from ocitool.registry.http import Outgoing, Reply, Wire
+from ocitool.registry.numbers import retry_after_s
 from ocitool.registry.probe import speaks_tls
 from ocitool.registry.request import Request, Response, at_hand
 from ocitool.registry.retry import RETRIED, Patience
@@ -33,6 +34,8 @@ from ocitool.registry.throttle import Pace
 from ocitool.tasks import Scope
 
 REDIRECTS: Final = 5
+_TOLD_S: Final = 1.0
+"""A shorter wait is told with --verbose alone."""
 _REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
@@ -103,8 +106,8 @@ class Session:
                 except NetworkError as error:
                     if not request.repeatable:
                         raise
-                    wait = patience.wait_after(error)
-            self.scope.sleep(wait)
+                    broken, wait = error, patience.wait_after(error)
+            self._wait(wait, broken)
 
     @contextmanager
     def stream(self, request: Request) -> Iterator[tuple[Response, Iterator[bytes]]]:
@@ -119,6 +122,8 @@ class Session:
             known = self._credentials.get(key)
         if known is None:
             known = find_credentials(home, repository, self.environ)
+            for line in odd_keys(self.environ):
+                self.warn(line)
             with self._lock:
                 self._credentials[key] = known
         return known
@@ -175,18 +180,34 @@ class Session:
                 error = failure
             if not request.repeatable:
                 raise error
-            self.scope.sleep(patience.wait_after(error))
+            self._wait(patience.wait_after(error), error)
+
+    def _wait(self, seconds: float, error: OcitoolError) -> None:
+        """Sleep before the next try, and say why: a silent program looks dead."""
+        severity = "notice" if seconds >= _TOLD_S else "detail"
+        self._listener(Noted(f"{error.what}; trying again in {seconds:.0f} s", severity))
+        self.scope.sleep(seconds)
 
     def _refused(self, request: Request, reply: Reply) -> OcitoolError:
         body = _words(reply)
-        if reply.status in {400, 403} and request.method == "HEAD":
+        if reply.status in {400, 401, 403} and request.method == "HEAD":
             body = self._words_for_head(request)
         source = ""
         if not request.is_public:
             source = self._authorizer.source(self._target(reply.url, request.home), request.scopes)
-        return refusal(
-            request.method, reply.url, reply.status, reply.headers, body, doing=request.doing, source=source
+        error = refusal(
+            request.method,
+            reply.url,
+            reply.status,
+            reply.headers,
+            body,
+            doing=request.doing,
+            source=source,
+            scopes=request.scopes,
         )
+        if reply.status in {401, 403} and getattr(error, "status", 0) == 429:
+            self._pace(urlsplit(reply.url).netloc).refused(0.0)
+        return error
 
     def _words_for_head(self, request: Request) -> bytes:
         """A HEAD has no body to tell why, so a GET is asked once (K089)."""
@@ -222,15 +243,23 @@ class Session:
     def _first(self, request: Request, host: _Host) -> Reply:
         if host.either:
             host.scheme, host.either = ("https" if speaks_tls(request.home) else "http"), False
+        is_plain = host.scheme == "http"
         try:
             reply = self._logged_in(request)
         except NetworkError as error:
-            if not (host.tentative and error.phase == "read" and speaks_tls(request.home)):
+            if not (is_plain and error.phase == "read" and speaks_tls(request.home)):
                 raise
         else:
-            if not (host.tentative and reply.status == 400 and speaks_tls(request.home)):
+            if not (is_plain and reply.status == 400 and speaks_tls(request.home)):
                 return reply
             reply.close()
+        if not host.tentative:
+            raise NetworkError(
+                f"{request.home} speaks TLS, and --plain-http says that it does not, cannot {request.doing}",
+                host=request.home,
+                phase="tls",
+                hint=f"leave --plain-http {request.home} out; --insecure does not check its certificate",
+            )
         host.scheme, host.tentative = "https", False
         return self._logged_in(request)
 
@@ -241,6 +270,9 @@ class Session:
     def _logged_in(self, request: Request) -> Reply:
         """One try, logging in when asked to: the request is repeated once with what the challenge wants."""
         url = self._current(request)
+        base = self.base(request.home)
+        if is_unsafe_step(base, url, self.access.plain_http):  # a Location or a Link led there
+            raise self._unsafe(request, base, url)
         target = self._target(url, request.home)
         header = self._authorizer.header(target, request.scopes, doing=request.doing)
         reply = self._follow(request, url, header)
@@ -270,7 +302,7 @@ class Session:
 
         A request that `is_sealed` has secrets in its body and is not carried to another origin.
         """
-        start, method = Origin.of(url), method or request.method
+        first, start, method = url, Origin.of(url), method or request.method
         for _ in range(REDIRECTS + 1):
             reply = self._once(request, method, url, header if Origin.of(url) == start else "")
             location = reply.headers.get("location")
@@ -280,17 +312,12 @@ class Session:
             _words(reply)
             if not following:
                 raise self._unsafe(request, url, location)
-            self._check_redirect(request, url, following, is_sealed=is_sealed and Origin.of(following) != start)
+            is_unsafe = is_unsafe_step(first, following, self.access.plain_http)
+            if is_unsafe or (is_sealed and Origin.of(following) != start):
+                raise self._unsafe(request, url, following)
             url = following
         host = urlsplit(request.url).netloc
         raise NetworkError(f"{host} redirects in a circle, cannot {request.doing}", host=host, phase="redirect")
-
-    def _check_redirect(self, request: Request, url: str, following: str, *, is_sealed: bool) -> None:
-        netloc = urlsplit(following).netloc
-        downgrade = url.startswith("https:") and following.startswith("http:")
-        plain = netloc in self.access.plain_http or is_loopback(netloc)
-        if (downgrade and not plain) or is_sealed:
-            raise self._unsafe(request, url, following)
 
     def _unsafe(self, request: Request, url: str, following: str) -> NetworkError:
         host = urlsplit(url).netloc
@@ -322,7 +349,7 @@ class Session:
     # Token servers
 
     def _ask_token(self, asked: TokenRequest, target: RequestTarget) -> TokenAnswer:
-        form = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in asked.form).encode()
+        form = urlencode(asked.form, quote_via=quote, safe="", errors="surrogateescape").encode()
         request = Request(
             "POST" if asked.form else "GET",
             asked.url,
@@ -338,14 +365,16 @@ class Session:
             try:
                 reply = self._follow(request, asked.url, header, is_sealed=bool(asked.form))
                 body = _words(reply, broken_is_error=True)
-                if reply.status not in RETRIED:
+                if reply.status == 200:
                     return TokenAnswer(reply.status, body)
                 error: OcitoolError = refusal(
                     request.method, asked.url, reply.status, reply.headers, body, doing=request.doing
                 )
+                if getattr(error, "status", 0) not in RETRIED:
+                    return TokenAnswer(reply.status, body)
             except NetworkError as failure:
                 error = failure
-            self.scope.sleep(patience.wait_after(error))
+            self._wait(patience.wait_after(error), error)
 
     # Small things
 

@@ -34,6 +34,9 @@ class Remembered:
         self._denied: set[tuple[str, str]] = set()
         self._limits: dict[str, UploadLimits] = {}
         self._passing: set[str] = set()
+        self._named: set[tuple[str, str]] = set()
+        self._lying: set[str] = set()
+        self._asked_twice: set[str] = set()
 
     def is_present(self, place: str, digest: Digest) -> bool:
         """Whether the blob was seen or put there."""
@@ -44,6 +47,36 @@ class Remembered:
         """Remember that the blob is there, or that it turned out not to be."""
         with self._lock:
             (self._present.add if present else self._present.discard)((place, digest))
+
+    def is_named(self, place: str, name: str) -> bool:
+        """Whether a manifest was read or written under a tag or digest there."""
+        with self._lock:
+            return (place, name) in self._named
+
+    def set_named(self, place: str, *names: str, present: bool = True) -> None:
+        """Remember that there is a manifest under these names, or that it was removed."""
+        with self._lock:
+            for name in names:
+                (self._named.add if present else self._named.discard)((place, name))
+
+    def head_lies(self, host: str) -> bool:
+        """Whether a host answered a HEAD with 404 and a GET with what was asked for (K217)."""
+        with self._lock:
+            return host in self._lying
+
+    def set_head_lies(self, host: str) -> bool:
+        """Ask that host by GET from now on; whether that is news."""
+        with self._lock:
+            is_news = host not in self._lying
+            self._lying.add(host)
+            return is_news
+
+    def asks_twice(self, host: str) -> bool:
+        """Whether this is the first absent name of a host that is looked for twice."""
+        with self._lock:
+            is_first = host not in self._asked_twice
+            self._asked_twice.add(host)
+            return is_first
 
     @contextmanager
     def sending(self, place: str, digest: Digest) -> Iterator[None]:

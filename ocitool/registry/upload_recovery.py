@@ -49,15 +49,3 @@ def judge(error: OcitoolError, *, at_commit: bool, has_body: bool) -> Next:
     if error.status in {404, 409} or (error.status == 400 and error.has(*_SESSION_GONE)):
         return Next.RESTART
     return Next.FAIL
-
-
-def acknowledged(text: str) -> int | None:
-    """The number of bytes a Range header of an upload says the server has; None if it does not say.
-
-    `0-0` means an empty session on the servers that send it for one (K109).
-    """
-    match = re.fullmatch(r"(?:bytes=)?\s*0-(\d{1,18})", text.strip())
-    if match is None:
-        return None
-    last = int(match.group(1))
-    return last + 1 if last else 0

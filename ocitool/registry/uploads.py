@@ -14,12 +14,14 @@ from typing import Final, TypeAlias
 
 from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
 from ocitool.model.views import Descriptor
+from ocitool.registry.error_response import TO_BE_CREATED
 from ocitool.registry.hosts import MIB, UploadLimits
+from ocitool.registry.numbers import acknowledged
 from ocitool.registry.repository import Repository
 from ocitool.registry.request import Response
 from ocitool.registry.retry import Patience, may_pass
 from ocitool.registry.upload_journal import UploadJournal, UploadRecord
-from ocitool.registry.upload_recovery import Next, acknowledged, judge
+from ocitool.registry.upload_recovery import Next, judge
 
 RESTARTS: Final = 4
 """How often a lost upload begins again."""
@@ -131,7 +133,7 @@ class _Upload:
         self._at_commit, self._passed, self._sent_in_one = False, 0, 0
         if self._location is None:
             self._offset = 0
-            opened = self._repository.start_upload(digest.algorithm)
+            opened = self._opened()
             self._learn_minimum(opened)
             self._location = self._next_location(opened)
             entry.note(self._location, 0)
@@ -154,6 +156,22 @@ class _Upload:
                 raise
             return self._recover(error, entry)
         return True
+
+    def _opened(self) -> Response:
+        """A new session. Where none can be had, the registry's word on the repository is told with the error."""
+        try:
+            return self._repository.start_upload(self._descriptor.digest.algorithm)
+        except NetworkError as error:
+            if error.phase != "connect":
+                with suppress(NetworkError, AuthError, RegistryError):
+                    try:
+                        with self._repository.open_blob(self._descriptor.digest):
+                            pass
+                    except NotFound as said:
+                        error.add_note(said.what)
+                        if "NAME_UNKNOWN" in said.what:
+                            error.hint = TO_BE_CREATED
+            raise
 
     def _send_some(self, entry: UploadRecord) -> bool:
         """Send all that is missing, or one part of it; False when the session turned out to be spoilt."""
@@ -207,7 +225,7 @@ class _Upload:
                 got=said,
                 where=self._repository.label,
             )
-        if answer.status == 202 and not self._repository.has_blob(digest):  # accepted is not stored
+        if answer.status == 202 and not self._repository.has_blob(digest, is_sent=True):  # accepted is not stored
             raise NotFound(f"{self._repository.label} took {digest.short} and does not have it", name=str(digest))
 
     def _next_location(self, answer: Response) -> str:
@@ -293,7 +311,9 @@ class _Upload:
     def _restart(self, error: OcitoolError) -> None:
         self._location = None
         self._restarts += 1
-        if self._restarts > RESTARTS:
+        # Bytes that the registry hashes to something else twice were not spoilt on the way (K237).
+        is_other = isinstance(error, RegistryError) and error.has("DIGEST_INVALID")
+        if self._restarts > (1 if is_other else RESTARTS):
             error.add_note(f"the upload began {self._restarts} times")
             raise error
         if self._restarts > 1:

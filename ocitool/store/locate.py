@@ -126,17 +126,21 @@ class Opener:
                 self.session.allow_insecure(place.registry)
         if write:
             return self.repository(reference.registry, reference.repository, write=True)
-        *mirrors, (own, _) = [(self.repository(place.registry, place.repository), place) for place in places]
-        if not mirrors:
+        *mirrored, reference_place = places
+        own = self.repository(reference_place.registry, reference_place.repository)
+        if not mirrored:
             return own
+        mirrors = [(self.repository(place.registry, place.repository, is_mirror=True), place) for place in mirrored]
         return MirroredStore(own.repository, [Mirror(s, place.by_tag, place.by_digest) for s, place in mirrors])
 
-    def repository(self, registry: str, name: str, *, write: bool = False) -> "RemoteStore":
+    def repository(
+        self, registry: str, name: str, *, write: bool = False, is_mirror: bool = False
+    ) -> "RemoteStore":
         """The store of one repository."""
         from ocitool.registry.repository import Repository
         from ocitool.store.remote import RemoteStore
 
-        return RemoteStore(Repository(self.session, registry, name, write=write))
+        return RemoteStore(Repository(self.session, registry, name, write=write, is_mirror=is_mirror))
 
     def with_login(self, username: str, password: str) -> "Opener":
         """Another opener that logs in with these and nothing else; closed with this one."""
@@ -145,6 +149,12 @@ class Opener:
         return self._readers.enter_context(
             Opener(replace(self._access, environ=environ), self._scope, self._listener)
         )
+
+    def log_in(self, registry: str) -> None:
+        """Reach a registry with what is known of it. Raises why that does not work; loads the HTTP client."""
+        from ocitool.registry.examine import log_in
+
+        log_in(self.session, registry)
 
     def examine(self, registry: str, repository: str = "") -> "Examined":
         """What a registry is like; loads the HTTP client."""

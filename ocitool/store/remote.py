@@ -9,7 +9,7 @@ from ocitool.errors import AuthError, Conflict, NotFound, OcitoolError, Registry
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.reference import referrers_tag
-from ocitool.model.views import Descriptor, Index, effective_type, view
+from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.registry.repository import Repository
 from ocitool.registry.uploads import OpenAt, Uploaded, upload
 from ocitool.store.base import Expect, Ingest, Put, Reader, Source, Stored, Traits
@@ -124,7 +124,7 @@ class RemoteStore:
                     )
                 if self._is_there(name, document, error):
                     return {}
-                if attempt == 1 and self._send_denied(error):
+                if attempt == 1 and self._send_denied(error, document):
                     continue
                 delay = _SETTLING.delay(attempt, elapsed_s=0.0) if self._may_settle(error) else None
                 if delay is None:
@@ -142,15 +142,23 @@ class RemoteStore:
             error.hint = f"the tag {name} is immutable there and holds {found.digest}"
         return found is not None and found.digest == document.digest
 
-    def _send_denied(self, error: OcitoolError) -> bool:
-        """Send what the registry said it has and now calls unknown; Artifactory does that (K114)."""
+    def _send_denied(self, error: OcitoolError, document: Document) -> bool:
+        """Send what the registry said it has and now calls unknown; Artifactory does that (K114).
+
+        Of a manifest's blobs that were only believed to be there all are sent, once: a refusal names one of several
+        (K231). One that names none but others is about something else.
+        """
         if not isinstance(error, RegistryError) or not error.has("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"):
             return False
-        named = " ".join(f"{message} {detail}" for _, message, detail in error.diagnostics)
-        denied = [self._skipped.pop(digest) for digest in list(self._skipped) if digest in named]
-        for descriptor, open_at in denied:
+        own = [blob.digest for blob in _blobs(document)]
+        believed = [digest for digest in own if digest in self._skipped]
+        named = _DIGEST.findall(" ".join(f"{message} {detail}" for _, message, detail in error.diagnostics))
+        if named and not set(named) & {str(digest) for digest in believed}:
+            return False
+        for digest in dict.fromkeys(believed):
+            descriptor, open_at = self._skipped.pop(digest)
             upload(self.repository, descriptor, open_at, anew=True)
-        return bool(denied)
+        return bool(believed)
 
     def _may_settle(self, error: OcitoolError) -> bool:
         """A registry may not see yet what this run has just pushed (K115); others it will never see."""
@@ -184,3 +192,8 @@ class RemoteStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to release: the session is closed by who opened it."""
+
+
+def _blobs(document: Document) -> tuple[Descriptor, ...]:
+    seen = view(document)
+    return (seen.config, *seen.layers) if isinstance(seen, Manifest) else ()

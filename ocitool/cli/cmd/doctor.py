@@ -65,7 +65,9 @@ def _registry(app: App, text: str) -> Outcome:
     found = app.opener.examine(parse_registry(host), repository)
     rows = [(key.replace("_", " "), str(value)) for key, value in asdict(found).items() if value not in {"", False}]
     good = found.speaks_v2 and not found.problem and found.login != "refused"
-    return Outcome(asdict(found), table(("REGISTRY", ""), rows), exit_code=0 if good else 1)
+    rows = [row for row in rows if row[0] != "hint"]
+    summary = f"hint: {found.hint}" if found.hint else ""
+    return Outcome(asdict(found), table(("REGISTRY", ""), rows), exit_code=0 if good else 1, summary=summary)
 
 
 def _compiler(one: FoundCompiler) -> tuple[str, str, str]:

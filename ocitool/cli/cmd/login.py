@@ -8,25 +8,35 @@ import click
 from ocitool.cli import options
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import AuthError, UsageError
+from ocitool.errors import UsageError
+from ocitool.events import Noted
 from ocitool.model.reference import parse_registry
 from ocitool.registry.login import keep, place_for
+
+_LINE_LIMIT = 1024 * 1024
 
 
 @click.command()
 @click.argument("host")
 @click.option("-u", "--username", metavar="NAME", help="User name  [default: asked for].")
+@click.option("-p", "--password", metavar="TEXT", help="Password; others on this machine can see it.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--no-check", is_flag=True, help="Keep it without asking the registry.")
 @options.common
-def command(app: App, host: str, *, username: str | None, password_stdin: bool, no_check: bool) -> Outcome:
+def command(
+    app: App, host: str, *, username: str | None, password: str | None, password_stdin: bool, no_check: bool
+) -> Outcome:
     """Keep a user name and password for HOST where docker would; the registry is asked first."""
     registry = parse_registry(host)
     name = username or (sys.stdin.isatty() and click.prompt("user name", err=True))
     if not name:
         raise UsageError("no user name", hint="add -u NAME")
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+    if password is not None and password_stdin:
+        raise UsageError("--password and --password-stdin both give the password", hint="leave --password out")
+    if password is not None:
+        app.listener(Noted("a password on the command line is seen by others here; use --password-stdin"))
+    elif password_stdin:
+        password = sys.stdin.buffer.readline(_LINE_LIMIT).rstrip(b"\r\n").decode(errors="surrogateescape")
     elif sys.stdin.isatty():
         password = click.prompt("password", hide_input=True, err=True)
     else:
@@ -34,9 +44,7 @@ def command(app: App, host: str, *, username: str | None, password_stdin: bool, 
     if not password:
         raise UsageError("the password is empty")
     if not no_check:
-        found = app.opener.with_login(str(name), password).examine(registry)
-        if found.problem or found.login == "refused":
-            raise AuthError(found.problem or f"{registry} refused the user name or password", host=registry)
+        app.opener.with_login(str(name), password).log_in(registry)
     place = place_for(registry, os.environ)
     keep(place, str(name), password, os.environ)
     return Outcome({"registry": registry, "place": str(place)}, summary=f"logged in to {registry}, kept in {place}")

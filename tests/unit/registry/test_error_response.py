@@ -4,7 +4,8 @@ from email.utils import format_datetime
 import pytest
 
 from ocitool.errors import AuthError, NotFound, RegistryError
-from ocitool.registry.error_response import diagnostics, redact, refusal, retry_after_s
+from ocitool.registry.error_response import diagnostics, redact, refusal
+from ocitool.registry.numbers import retry_after_s
 
 
 @pytest.mark.parametrize(

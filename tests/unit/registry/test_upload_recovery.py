@@ -1,7 +1,8 @@
 import pytest
 
 from ocitool.errors import AuthError, NetworkError, NotFound, RegistryError
-from ocitool.registry.upload_recovery import Next, acknowledged, judge
+from ocitool.registry.numbers import acknowledged
+from ocitool.registry.upload_recovery import Next, judge
 
 
 @pytest.mark.parametrize(
