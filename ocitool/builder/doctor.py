@@ -10,7 +10,7 @@ from ocitool.builder.project import choose_toolchain, find_spec
 from ocitool.errors import OcitoolError, Unsupported
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
-from ocitool.toolchains.base import Project, find_program, passed
+from ocitool.toolchains.base import Planned, Project, find_program, passed
 from ocitool.toolchains.go import find_go, go_platform
 from ocitool.toolchains.processes import capture
 
@@ -113,8 +113,20 @@ def project_abilities(
         except OcitoolError as error:
             abilities.append(Ability(platform, toolchain, problem=error.what, hint=error.hint))
         else:
-            abilities.append(Ability(platform, toolchain, tuple(one.place for one in planned)))
+            lacking = next((missing for one in planned if (missing := _missing_compiler(one, project))), "")
+            hint = "install it, name another one in CC, or leave cgo out" if lacking else ""
+            places = tuple(one.place for one in planned) if not lacking else ()
+            abilities.append(Ability(platform, toolchain, places, lacking, hint))
     return tuple(abilities)
+
+
+def _missing_compiler(planned: Planned, project: Project) -> str:
+    """What Go would miss to compile C with; empty where it compiles none."""
+    if planned.job.env.get("CGO_ENABLED") != "1":
+        return ""
+    command = (planned.job.env.get("CC", "").split() or ["gcc"])[0]
+    found = Path(command).exists() if "/" in command else find_program(command, project.environ)
+    return "" if found else f"cgo needs a C compiler, and {command} is not on PATH"
 
 
 def _go_ability(platform: Platform, go: FoundCompiler) -> Ability:

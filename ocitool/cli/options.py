@@ -21,7 +21,7 @@ from ocitool.cli.signals import Signals
 from ocitool.errors import Cancelled, LocalIOError, OutputClosed
 from ocitool.events import Event, Listener, Noted
 from ocitool.model.platform import Platform, other_names, parse_platforms
-from ocitool.registry.hosts import CONNECTIONS, MIB, Access
+from ocitool.registry.hosts import CONNECTIONS, MIB, Access, home_folder
 from ocitool.store.locate import Opener
 from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Scope
@@ -82,7 +82,7 @@ class App:
             self.machine = MachineStore(self.cache_dir, lasts=False)
             self.access = replace(self.access, journal=self.cache_dir / "journal")
             self.borrowed = {"XDG_CACHE_HOME": f"{folder}/tools"}
-            modules = Path(os.environ.get("HOME") or "/nonexistent", "go")
+            modules = (home_folder(os.environ) or Path(os.devnull)) / "go"
             if not ({"GOPATH", "GOMODCACHE"} & set(os.environ) or os.path.lexists(modules)):
                 self.borrowed = {**self.borrowed, "GOMODCACHE": f"{folder}/modules"}
             note = f"note: {error.what}; nothing of this run is remembered, and {folder} is used until it ends"

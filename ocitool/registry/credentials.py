@@ -8,7 +8,6 @@ import base64
 import binascii
 import json
 import os
-import pwd
 import selectors
 import shutil
 import signal
@@ -23,7 +22,7 @@ from subprocess import DEVNULL, PIPE
 from typing import Any, Final
 
 from ocitool.errors import AuthError
-from ocitool.registry.hosts import split_port
+from ocitool.registry.hosts import home_folder, split_port
 
 HELPER_S: Final = 15.0
 """How long a helper program may take."""
@@ -95,7 +94,7 @@ def auth_files(environ: Mapping[str, str]) -> Iterator[AuthFile]:
     if environ.get("DOCKER_CONFIG"):
         yield AuthFile(Path(environ["DOCKER_CONFIG"]) / "config.json", is_docker=True, is_named=True)
         return
-    home = config_home(environ)
+    home = home_folder(environ)
     runtime = environ.get("XDG_RUNTIME_DIR")
     run = Path(runtime) / "containers" if runtime else Path(f"/run/containers/{os.getuid()}")
     yield AuthFile(run / "auth.json", is_docker=False)
@@ -105,16 +104,6 @@ def auth_files(environ: Mapping[str, str]) -> Iterator[AuthFile]:
         yield AuthFile(home / ".config/containers/auth.json", is_docker=False)
     if home is not None:
         yield AuthFile(home / ".docker/config.json", is_docker=True)
-
-
-def config_home(environ: Mapping[str, str]) -> Path | None:
-    """The home folder: HOME, or what the system's user list says; None where neither is there."""
-    if environ.get("HOME"):
-        return Path(environ["HOME"])
-    try:
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        return None
 
 
 def odd_keys(environ: Mapping[str, str]) -> Iterator[str]:

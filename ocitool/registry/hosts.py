@@ -1,6 +1,8 @@
 """How hosts are reached, as data: what the user said, and what is known about kinds of hosts."""
 
 import ipaddress
+import os
+import pwd
 import re
 import socket
 from collections.abc import Collection, Mapping
@@ -158,6 +160,16 @@ def resolved(base: str, target: str) -> str:
     except ValueError:
         return ""
     return url if is_url and url.isascii() and " " not in url else ""
+
+
+def home_folder(environ: Mapping[str, str]) -> Path | None:
+    """The home folder: HOME, else what the system's list of users says; None where neither does (K244)."""
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
 
 
 def split_port(host: str) -> tuple[str, int | None]:

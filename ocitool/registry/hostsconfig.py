@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, UsageError, local_io
 from ocitool.model.reference import HUB, normalise_host
+from ocitool.registry.hosts import home_folder
 
 _LIMIT: Final = 1024 * 1024
 _HUB_HOSTS: Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
@@ -73,7 +74,9 @@ def _is_open(folder: Path) -> bool:
 
 
 def _config_home(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/nonexistent") / ".config")
+    if environ.get("XDG_CONFIG_HOME"):
+        return Path(environ["XDG_CONFIG_HOME"])
+    return (home_folder(environ) or Path(os.devnull)) / ".config"
 
 
 def _trust_of(files: list[Path], place: Path) -> Trust:

@@ -15,7 +15,8 @@ from typing import Any
 from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.model.document import Document, Style
 from ocitool.model.reference import HUB
-from ocitool.registry.credentials import FILE_LIMIT, HUB_KEY, config_home, tell_helper
+from ocitool.registry.credentials import FILE_LIMIT, HUB_KEY, tell_helper
+from ocitool.registry.hosts import home_folder
 
 _TABBED = Style(indent="\t", comma=",", colon=": ", ascii_only=False)
 
@@ -41,7 +42,7 @@ def place_for(host: str, environ: Mapping[str, str]) -> CredentialPlace:
     key = HUB_KEY if host == HUB else host
     if environ.get("REGISTRY_AUTH_FILE"):
         return CredentialPlace(Path(environ["REGISTRY_AUTH_FILE"]), host)
-    home = config_home(environ)
+    home = home_folder(environ)
     if not environ.get("DOCKER_CONFIG") and home is None:
         raise UsageError("there is no home folder to keep a login in", hint="set HOME or DOCKER_CONFIG")
     folder = Path(environ["DOCKER_CONFIG"]) if environ.get("DOCKER_CONFIG") else Path(home or "/") / ".docker"

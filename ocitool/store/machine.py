@@ -4,15 +4,20 @@
     <root>/memo      what was computed before, by the digest of the question; safe to lose
     <root>/journal   uploads that were cut, so that a later run can go on
     <root>/backup    the old bytes of everything that was changed in place
+    <root>/lock      held shared by whoever uses the store, alone by whoever prunes it
 
 Everything is written to a temporary name and renamed, so several processes can share a root.
 """
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
+import time
+import weakref
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,18 +25,30 @@ from ocitool.errors import LocalIOError, NotFound, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.views import Index, Manifest, Opaque, view
 from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
+from ocitool.registry.hosts import home_folder
 from ocitool.store.layout import LayoutStore
 
+_PATIENCE_S: Final = 2.0
+_TURN_S: Final = 0.05
 _SCHEMA: Final = "1"
 """Part of every memo key; raise it when the meaning of memos changes."""
 
 
 def default_root(environ: dict[str, str] | None = None) -> Path:
-    """`$XDG_CACHE_HOME/ocitool`, else `~/.cache/ocitool`."""
+    """`$XDG_CACHE_HOME/ocitool`, else `~/.cache/ocitool`; without a home, a place that nobody can create."""
     environ = dict(os.environ) if environ is None else environ
     base = environ.get("XDG_CACHE_HOME", "")
-    home = Path(base) if base.startswith("/") else Path(environ.get("HOME") or "/nonexistent") / ".cache"
-    return home / "ocitool"
+    if base.startswith("/"):
+        return Path(base) / "ocitool"
+    return (home_folder(environ) or Path(os.devnull)) / ".cache" / "ocitool"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What pruning did: bytes freed, or that other runs use the store, and all of it was spared."""
+
+    freed: int = 0
+    is_in_use: bool = False
 
 
 class MachineStore:
@@ -42,8 +59,24 @@ class MachineStore:
 
     def __init__(self, root: Path, *, lasts: bool = True) -> None:
         self.root, self.lasts = root, lasts
-        self.content = LayoutStore(root / "content", create=True, durable=False)
         self.memo = DiskMemo(root / "memo")
+        self._content = LayoutStore(root / "content", create=True, durable=False)
+        self._lock: int | None = None
+
+    @property
+    def content(self) -> LayoutStore:
+        """The layout of content; nobody prunes it while this object is in use."""
+        self.hold()
+        return self._content
+
+    def hold(self) -> None:
+        """Keep the store from being pruned until this object is gone; waits for the end of a prune (K243)."""
+        if self._lock is not None or not self.root.is_dir():
+            return
+        with suppress(OSError):  # what cannot be written by us is not pruned by us either
+            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            weakref.finalize(self, os.close, self._lock)
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     @property
     def journal(self) -> Path:
@@ -65,6 +98,7 @@ class MachineStore:
             tag = self.root / CACHE_TAG
             if not tag.exists():
                 tag.write_text(CACHE_TAG_TEXT, encoding="ascii")
+            self.hold()
         except OSError as error:
             raise LocalIOError(
                 f"cannot write this machine's store {self.root}: {(error.strerror or str(error)).lower()}",
@@ -82,25 +116,55 @@ class MachineStore:
                 hint="ocitool build -t it",
             )
 
-    def prune(self, *, everything: bool = False) -> int:
-        """Remove what can be made again, and with `everything` the kept images too; gives the bytes freed.
+    def prune(self, *, everything: bool = False) -> Pruned:
+        """Remove what can be made again, and with `everything` the kept images too.
 
-        Blobs that a kept image refers to stay. Raises LocalIOError.
+        Blobs that a kept image refers to stay. While another run uses the store, nothing is removed; its end is
+        waited for a moment. Raises LocalIOError.
         """
+        if not self.root.is_dir():
+            return Pruned()
+        self.hold()
+        if self._lock is None:
+            self.check_writable()
+        elif not self._is_alone(self._lock):
+            return Pruned(is_in_use=True)
         before = _size(self.root)
         try:
-            for name in ("memo", "work", "journal", *(["content"] if everything else [])):
-                shutil.rmtree(self.root / name, ignore_errors=not (self.root / name).exists())
-            if not everything:
-                kept = self._needed()
-                for path in (self.root / "content" / "blobs").glob("*/*"):
-                    if f"{path.parent.name}:{path.name}" not in kept:
-                        path.unlink()
-                for path in (self.root / "content").glob(".ingest-*"):
-                    path.unlink()
+            self._remove(everything=everything)
         except OSError as error:
             raise local_io(error, f"empty {self.root}") from error
-        return before - _size(self.root)
+        finally:
+            if self._lock is not None:
+                fcntl.flock(self._lock, fcntl.LOCK_SH)
+        return Pruned(before - _size(self.root))
+
+    def _is_alone(self, lock: int) -> bool:
+        """Hold the lock alone, if others let go of it in time."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() >= deadline:
+                    fcntl.flock(lock, fcntl.LOCK_SH)
+                    return False
+                time.sleep(_TURN_S)
+            else:
+                return True
+
+    def _remove(self, *, everything: bool) -> None:
+        for name in ("memo", "work", "journal", *(["content"] if everything else [])):
+            if (self.root / name).exists():
+                shutil.rmtree(self.root / name)
+        if everything:
+            return
+        kept = self._needed()
+        for path in (self.root / "content" / "blobs").glob("*/*"):
+            if f"{path.parent.name}:{path.name}" not in kept:
+                path.unlink()
+        for path in (self.root / "content").glob(".ingest-*"):
+            path.unlink()
 
     def _needed(self) -> set[str]:
         """The digests of everything that the names in the content layout lead to."""
@@ -111,7 +175,10 @@ class MachineStore:
             if digest in needed:
                 continue
             needed.add(digest)
-            seen = view(self.content.get_manifest(str(digest)))
+            try:
+                seen = view(self.content.get_manifest(str(digest)))
+            except NotFound:
+                continue  # a kept index without one of its children: the others stay
             match seen:
                 case Index():
                     todo += [entry.digest for entry in seen.entries]
@@ -124,7 +191,11 @@ class MachineStore:
 
 def _size(root: Path) -> int:
     """Bytes of the files below a folder."""
-    return sum(path.lstat().st_size for path in root.rglob("*") if path.is_file())
+    size = 0
+    for path in root.rglob("*"):
+        with suppress(FileNotFoundError):  # an upload elsewhere has ended
+            size += path.lstat().st_size if path.is_file() else 0
+    return size
 
 
 class DiskMemo:

@@ -25,6 +25,7 @@ class TokenServer:
     """Gives tokens that live `life_s`; `refresh` are the refresh tokens it knows. `asked` are all requests."""
 
     life_s: float = 300.0
+    said_s: float | None = None  # what it says instead
     anonymous: bool = False
     refresh: tuple[str, ...] = ()
     rotates: bool = False
@@ -54,7 +55,7 @@ class TokenServer:
     def _give(self, key: str, scopes: list[str], more: dict[str, str]) -> Response:
         value = secrets.token_hex(16)
         self.tokens[value] = (time.monotonic() + self.life_s, tuple(scopes))
-        tree = {key: value, "expires_in": self.life_s, **more}
+        tree = {key: value, "expires_in": self.life_s if self.said_s is None else self.said_s, **more}
         return 200, {"Content-Type": "application/json"}, json.dumps(tree).encode()
 
     def allows(self, token: str, resource: str, action: str, at_s: float) -> bool:

@@ -43,7 +43,7 @@ def _row(default: str, only: tuple[str, ...] = KINDS, **others: str) -> dict[str
     return row | {named[name]: outcome for name, outcome in others.items()}
 
 
-# A HEAD that says 404 is an answer; a mount that is refused becomes an upload; an upload's own look at its session
+# A HEAD that says 404 is doubted; a mount that is refused becomes an upload; an upload's own look at its session
 # is only a help, and where it fails a new session is opened.
 _MILD: Final = {"mount": OK, "GET_upload": OK}
 
@@ -84,6 +84,10 @@ FAULTS: Final[dict[str, dict[str, str]]] = {
     "307 to itself once": _row(OK),
     "307 for ever": _row(NETWORK),
     "307 to no address": _row(NETWORK),
+    "HEAD that lies": _row(OK, ("HEAD manifest", "HEAD blob")),
+    "rate limit by 403": _row(OK),
+    "numbers without end": _row(OK),
+    "Retry-After without end": _row(REFUSED, GET_upload=OK),
     "token ended": _row(OK, tuple(kind for kind in KINDS if kind != "token")),
 }
 

@@ -66,9 +66,9 @@ class Stage:
             self.server.tokens[value] = (until, wide)
         return status, headers, body
 
-    def open(self, name: str) -> RemoteStore:
+    def open(self, name: str, *, write: bool = True) -> RemoteStore:
         opener = self._stack.enter_context(Opener(self._access, Scope()))
-        return opener.open(f"{self.registry.host}/{name}", write=True)[0]
+        return opener.open(f"{self.registry.host}/{name}", write=write)[0]
 
     def check(self, right: object) -> None:
         if not right:
@@ -76,8 +76,8 @@ class Stage:
 
 
 def head_manifest(stage: Stage) -> None:
-    found = stage.open("app").head("v1")
-    stage.check(found is None or found.digest == stage.digest)
+    found = stage.open("app", write=False).head("v1")
+    stage.check(found is not None and found.digest == stage.digest)
 
 
 def get_manifest(stage: Stage) -> None:
@@ -125,7 +125,7 @@ KIND = {
     "PUT manifest": Kind("PUT /v2/app/manifests/*", put_manifest),
     "DELETE manifest": Kind("DELETE /v2/app/manifests/*", delete_manifest),
     "HEAD blob": Kind(
-        "HEAD /v2/app/blobs/*", lambda stage: stage.check(stage.open("app").has_blob(named(SMALL)) in {True, False})
+        "HEAD /v2/app/blobs/*", lambda stage: stage.check(stage.open("app", write=False).has_blob(named(SMALL)))
     ),
     "GET blob": Kind("GET /v2/app/blobs/sha256:*", get_blob),
     "mount": Kind("POST /v2/app/blobs/uploads/", mount),
@@ -140,6 +140,8 @@ KIND = {
 }
 
 HTML = {"status": 502, "headers": {"Content-Type": "text/html"}, "body": b"<html><h1>Bad Gateway</h1></html>"}
+NUMBERS = ("Retry-After", "OCI-Chunk-Min-Length", "RateLimit-Remaining", "RateLimit-Limit", "Age")
+DATES = dict.fromkeys(("Date", "Last-Modified"), "Fri, 21 Dec 1999 23:5999999999999 -9999")
 OTHER = str(named(b"other").digest)
 FAULT: dict[str, dict[str, object]] = {
     "400": {"status": 400, "times": -1},
@@ -171,6 +173,17 @@ FAULT: dict[str, dict[str, object]] = {
     "307 to itself once": {},
     "307 for ever": {"status": 307, "times": -1},
     "307 to no address": {"status": 307, "headers": {"Location": "http://[nowhere/"}, "times": -1},
+    "HEAD that lies": {"status": 404, "times": -1},
+    "rate limit by 403": {
+        "status": 403,
+        "headers": {"X-RateLimit-Remaining": "0"},
+        "body": b'{"message": "You have exceeded a secondary rate limit"}',
+    },
+    "numbers without end": {
+        "edit": dict.fromkeys(NUMBERS, "9" * 400) | DATES | {"Range": f"0-{'9' * 400}"},
+        "times": -1,
+    },
+    "Retry-After without end": {"status": 503, "headers": {"Retry-After": "9" * 400}, "times": -1},
     "token ended": {},
 }
 UPLOADS = ("PATCH upload", "PUT upload", "GET upload")
@@ -199,6 +212,8 @@ def _fault(name: str, kind: str, stage: Stage) -> Fault:
     if name == "token ended":
         made.first, made.every = stage.server.tokens.clear, 0
         made.times = 1
+    if name == "numbers without end":
+        stage.server.said_s = 10**400
     if name == "relative Location":
         made.relative = True
         made.times = -1

@@ -108,7 +108,7 @@ def test_404_is_an_answer(check, asked, kind, rule, body):
 
 
 def test_404_of_a_subject_is_an_answer(check, asked):
-    done = check(Fault(asked["subject"], status=404, times=-1), all_tags=True)
+    done = check(Fault(asked["subject"].replace("HEAD", "*"), status=404, times=-1), all_tags=True)
 
     assert ["tag/stale-fallback"] == [one.rule for one in done.findings]
 

@@ -1,5 +1,7 @@
 """ocitool cache prune: make room."""
 
+from dataclasses import asdict
+
 import click
 
 from ocitool.cli import options
@@ -14,7 +16,10 @@ from ocitool.cli.outcome import Outcome
 def command(app: App, *, everything: bool) -> Outcome:
     """Remove layers that no kept image needs, memos, compiled programs and the upload journal.
 
-    The backup of changed manifests is kept, because undo needs it.
+    The backup of changed manifests is kept, because undo needs it. What other runs use stays.
     """
-    freed = app.machine.prune(everything=everything)
-    return Outcome({"freed": freed}, summary=f"{human(freed)} freed in {app.machine.root}")
+    pruned = app.machine.prune(everything=everything)
+    summary = f"{human(pruned.freed)} freed in {app.machine.root}"
+    if pruned.is_in_use:
+        summary = f"nothing removed: other runs use {app.machine.root}; call it again when they have ended"
+    return Outcome(asdict(pruned), summary=summary)

@@ -1,9 +1,14 @@
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from ocitool.errors import LocalIOError, NotFound
-from ocitool.store.machine import DiskMemo, MachineStore, default_root
+from ocitool.model import compose
+from ocitool.model.mediatype import Family
+from ocitool.model.views import view
+from ocitool.store.machine import DiskMemo, MachineStore, Pruned, default_root
 from tests.fakes.images import put_image
 
 
@@ -62,7 +67,7 @@ def test_pruning_keeps_what_kept_images_need(tmp_path):
     machine.memo.remember("q", {})
     manifest = machine.content.get_manifest("reg.test/app:1")
 
-    freed = machine.prune()
+    freed = machine.prune().freed
 
     assert freed > 600
     assert machine.memo.recall("q") is None
@@ -80,3 +85,69 @@ def test_pruning_everything_leaves_no_image_but_the_backup(tmp_path):
 
     assert [] == list(MachineStore(tmp_path).content.tags())
     assert (machine.backup / "note").is_file()
+
+
+def test_pruning_keeps_the_children_of_a_kept_index_and_removes_what_was_left_half_made(tmp_path):
+    """K245"""
+    machine = MachineStore(tmp_path)
+    platforms = ("linux/amd64", "linux/arm64")
+    children = [put_image(machine.content, "", name, layers=[name.encode()]) for name in platforms]
+    entries = [machine.content.head(str(child)) for child in children]
+    machine.content.put_manifest(compose.index(Family.OCI, entries), "reg.test/app:1")
+    put_image(machine.content, "", "linux/s390x", layers=[b"orphan"])
+    machine.content.put_manifest(compose.index(Family.OCI, entries[:1]), "reg.test/broken:1")
+    leftover = tmp_path / "content" / ".ingest-0123"
+    leftover.write_bytes(b"x" * 100)
+    kept = reachable(machine, children)
+
+    freed = machine.prune().freed
+
+    assert not leftover.exists()
+    assert freed >= 100
+    assert kept == reachable(machine, children)
+    assert all(all(machine.content.blob_path(digest).exists() for digest in row) for row in kept)
+
+
+def reachable(machine, children):
+    """The config and layers of each child."""
+    seen = [view(machine.content.get_manifest(str(child))) for child in children]
+    return [[one.config.digest, *(layer.digest for layer in one.layers)] for one in seen]
+
+
+def test_what_another_run_uses_is_spared(tmp_path, monkeypatch):
+    """K243"""
+    monkeypatch.setattr("ocitool.store.machine._PATIENCE_S", 0.0)
+    building = MachineStore(tmp_path)
+    building.check_writable()
+    put_image(building.content, "", "linux/amd64", layers=[b"in use"])
+    files = sorted(tmp_path.rglob("*"))
+
+    assert Pruned(is_in_use=True) == MachineStore(tmp_path).prune()
+    assert files == sorted(tmp_path.rglob("*"))
+
+    del building
+    assert MachineStore(tmp_path).prune().freed > 0
+
+
+def test_two_that_build_side_by_side_do_not_wait_for_each_other(tmp_path):
+    """K243"""
+    first, second = MachineStore(tmp_path), MachineStore(tmp_path)
+    first.check_writable()
+    second.check_writable()
+
+    assert put_image(first.content, "a", "linux/amd64") == put_image(second.content, "b", "linux/amd64")
+
+
+def test_without_a_home_there_is_no_place_that_even_root_would_create(monkeypatch):
+    """K244"""
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)  # of no user
+    root = default_root({})
+
+    with pytest.raises(LocalIOError, match="cannot write this machine's store"):
+        MachineStore(root).check_writable()
+    assert "ocitool" == root.name
+
+
+def test_without_the_variable_the_home_is_what_the_system_says():
+    """K244"""
+    assert Path(pwd.getpwuid(os.getuid()).pw_dir, ".cache/ocitool") == default_root({})
