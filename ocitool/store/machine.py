@@ -24,8 +24,8 @@ from typing import Any, Final
 from ocitool.errors import LocalIOError, NotFound, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.views import Index, Manifest, Opaque, view
-from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
 from ocitool.registry.hosts import home_folder
+from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
 from ocitool.store.layout import LayoutStore
 
 _PATIENCE_S: Final = 2.0
