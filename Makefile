@@ -62,11 +62,12 @@ peers: $(STAMP)  ## install the peers: Debian packages, and Go tools built into 
 	@tests/peers/apt.sh $(APT_INTEROP)
 	@$(BIN)/python -m tests.peers
 
-check: $(STAMP)  ## format, lint, types, and that generated pages are current
+check: $(STAMP)  ## format, lint, types, generated pages, and the wheel as the sdist gives it
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) tests/structure
+	$(PYTEST) $(BESIDE) tests/structure
+	@tests/peers/wheel.sh $(BIN)/python
 
 format: $(STAMP)  ## let ruff write
 	$(BIN)/ruff format .

@@ -25,6 +25,13 @@ FOLDER = REPOSITORY / "testdata" / "dockerfiles"
 CASES = sorted(path.name for path in FOLDER.iterdir() if (path / "Dockerfile").exists())
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7")
 PROGRAMS = {"amd64": Elf(62), "arm64": Elf(183), "arm": Elf(40, 32)}
+# Made here: an archive of sources with links that lead out of it is refused by installers (K244).
+LINKS = {
+    "logs/access.log": "/dev/stdout",
+    "localtime/localtime": "/usr/share/zoneinfo/Europe/Vienna",
+    "links/var/log/shop.log": "/dev/stdout",
+    "links/current": "/opt/tool-1.4/bin/tool",
+}
 AMD64 = Platform("linux", "amd64")
 
 
@@ -37,6 +44,9 @@ def build(home, run, monkeypatch):
     monkeypatch.chdir(home)
     context = home / "context"
     shutil.copytree(FOLDER / "context", context, symlinks=True)
+    for name, target in LINKS.items():
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).symlink_to(target)
     (context / "downloads").mkdir()
     for name, elf in PROGRAMS.items():
         program = context / "out" / name / "tool"

@@ -59,7 +59,7 @@ class Suite:
     """What a recording run knows: the tests of each line, their seconds, and those that passed."""
 
     def __init__(self, folder: Path):
-        self._lines = CoverageData(str(folder / "lines"))
+        self._lines = CoverageData(str(folder / "tree" / ".coverage"))
         self._lines.read()
         self._seconds: dict[str, float] = {}
         failed = set()
@@ -118,7 +118,7 @@ def record(checkout: Path, folder: Path, jobs: int) -> None:
     outcomes.unlink(missing_ok=True)
     options = ["-n", str(jobs), "--cov=ocitool", "--cov-context=test", "--cov-report=", f"--outcomes={outcomes}"]
     argv = [*_pytest(), *options, "-m", FAST, *FOLDERS]
-    subprocess.run(argv, cwd=tree, env=_environment(folder, COVERAGE_FILE=str(folder / "lines")), check=False)
+    subprocess.run(argv, cwd=tree, env=_environment(folder), check=False)
 
 
 def judge(mutant: Mutant, tree: Path, suite: Suite) -> Verdict:
@@ -197,9 +197,9 @@ def _pytest() -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutants.plugin", "-p", "no:cacheprovider"]
 
 
-def _environment(folder: Path, **more: str) -> dict[str, str]:
+def _environment(folder: Path) -> dict[str, str]:
     """Compiled modules are kept in the copies and temporary files beside them."""
     scratch = folder / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"TMPDIR": str(scratch)} | more
+    return kept | {"TMPDIR": str(scratch)}

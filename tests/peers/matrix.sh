@@ -11,7 +11,7 @@ for version in 3.11 3.12 3.13 3.14 3.15; do
         found+=("$version")
         printf '== %s\n' "$("$python" --version)"
         "$(dirname "$0")/venv.sh" "$cache/venv-$version" "$python" '.[dev,go,isal]'
-        "$cache/venv-$version/bin/python" -m pytest -q -p no:cacheprovider tests/unit tests/structure || failed+=("$version")
+        "$cache/venv-$version/bin/python" -m pytest -q -n "$(nproc)" --dist worksteal -p no:cacheprovider tests/unit tests/structure || failed+=("$version")
         break
     done
 done
