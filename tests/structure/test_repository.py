@@ -74,3 +74,10 @@ def test_decision_records_are_numbered_once():
     numbers = [path.name[:4] for path in (REPOSITORY / "docs" / "adr").glob("*.md")]
 
     assert sorted(set(numbers)) == sorted(numbers)
+
+
+def test_decision_records_have_a_status_and_a_date():
+    told = re.compile(r"^# \d{4} .+\n\nStatus: (accepted|replaced by \d{4}|dropped), \d{4}-\d\d-\d\d\.\n")
+    records = (REPOSITORY / "docs" / "adr").glob("*.md")
+
+    assert [] == [path.name for path in records if not told.match(path.read_text())]
