@@ -8,7 +8,8 @@ Old bytes are kept on this machine before a tag is written.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, view
-from ocitool.store.base import Expect, Put, Store
+from ocitool.store.base import Batching, Expect, Put, Store
 from ocitool.store.verify import check_expected
 from ocitool.tasks import Scope, TaskGroup
 
@@ -135,8 +136,7 @@ def apply(
     if content:
         work.note_refill(content)
     work.put(content)
-    for tag in plan.tags:
-        work.tag(tag)
+    work.tag(plan.tags)
     for step in deletes:
         work.delete(step)
     return work.report()
@@ -231,6 +231,10 @@ class _Work:
 
     def put(self, content: Sequence[ContentStep]) -> None:
         """Store the content, and see meanwhile what the tags hold that are written over whatever they hold."""
+        with batched(self._store):
+            self._put_and_look(content)
+
+    def _put_and_look(self, content: Sequence[Content]) -> None:
         over = [tag.name for tag in self._plan.tags if tag.replaces and tag.name]
         if not over:
             self._put_all(content, self._scope)
@@ -332,33 +336,51 @@ class _Work:
             )
             raise
 
-    def tag(self, tag: Tag, attempt: int = 1) -> None:
+    def tag(self, tags: Sequence[Tag]) -> None:
+        """Write the tags: one after the other, or all in one write where the store can."""
+        if isinstance(self._store, Batching):
+            self._tag_together(tags)
+        else:
+            for tag in tags:
+                self._tag_together([tag])
+
+    def _tag_together(self, tags: Sequence[Tag], attempt: int = 1) -> None:
         """Look, keep, note, write, settle, look. Raises Conflict if anybody came between."""
         began = self._clock()
-        before = self._replaced(tag) if tag.replaces else tag.base.digest if tag.base else None
-        if before == tag.document.digest if tag.replaces else not self.look(tag):
-            if tag.document.digest in self._lacking:  # under the tag, and yet not there by its digest
-                put_referrer(self._store, tag.document, scope=self._scope)
-            self._tags.append((tag.name, tag.document.digest, tag.document.digest))
-            self._settle_refill()
-            return
-        record = self._announce(tag.name, before, tag.document.digest, self._referrers)
+        due = [(tag, before) for tag in tags for before in self._due(tag)]
+        records = [self._announce(tag.name, before, tag.document.digest, self._referrers) for tag, before in due]
         try:
-            self._write(tag, before)
+            with batched(self._store):
+                for tag, before in due:
+                    self._write(tag, before)
         except Conflict as error:
-            self._forget(record)
-            if tag.replaces and attempt < ATTEMPTS:  # somebody came between, and what they wrote gives way too
-                self._seen[tag.name] = self._store.head(tag.name)
-                self.tag(tag, attempt + 1)
+            for record in records:
+                self._forget(record)
+            again = [tag for tag, _ in due]
+            if attempt < ATTEMPTS and any(tag.replaces for tag in again):  # what somebody wrote gives way too
+                self._seen |= {tag.name: self._store.head(tag.name) for tag in again if tag.replaces and tag.name}
+                self._tag_together(again, attempt + 1)
                 return
             self._explain(error)
             raise
-        record = self._settled(record)
-        if not (self._store.traits.compares_tags or (tag.replaces and before is None)):
-            self._scope.sleep(max(SETTLE_S, self._clock() - began))
-            self._verify(tag, record)
-        self._listener(Done(str(tag.document.digest), "tagged", tag.document.size))
-        self._tags.append((tag.name, before, tag.document.digest))
+        records = [self._settled(record) for record in records]
+        for (tag, before), record in zip(due, records, strict=True):
+            if not (self._store.traits.compares_tags or (tag.replaces and before is None)):
+                self._scope.sleep(max(SETTLE_S, self._clock() - began))
+                self._verify(tag, record)
+            self._listener(Done(str(tag.document.digest), "tagged", tag.document.size))
+            self._tags.append((tag.name, before, tag.document.digest))
+
+    def _due(self, tag: Tag) -> Iterator[Digest | None]:
+        """What the tag holds, if it is to be written; nothing for one that holds the new bytes. Raises Conflict."""
+        before = self._replaced(tag) if tag.replaces else tag.base.digest if tag.base else None
+        if before != tag.document.digest if tag.replaces else self.look(tag):
+            yield before
+            return
+        if tag.document.digest in self._lacking:  # under the tag, and yet not there by its digest
+            put_referrer(self._store, tag.document, scope=self._scope)
+        self._tags.append((tag.name, tag.document.digest, tag.document.digest))
+        self._settle_refill()
 
     def _replaced(self, tag: Tag) -> Digest | None:
         """What a tag holds that is written over, once that is kept; None for nothing.
@@ -482,6 +504,11 @@ class _Work:
             error.add_note(f"written before that: {', '.join(written)}")
         if self._pushed:
             error.add_note(f"{len(self._pushed)} manifests of ours stay in {self._store.label} without a tag")
+
+
+def batched(store: Store) -> AbstractContextManager[None]:
+    """A block whose changes of names a store makes in one write, if it can."""
+    return store.batch() if isinstance(store, Batching) else nullcontext()
 
 
 def _digest(step: CopyFrom | PutSnapshot | PutManifest) -> Digest:

@@ -89,8 +89,9 @@ class Journal:
     def keep(self, documents: Iterable[Document]) -> None:
         """Store documents as backup, each named by its digest. Raises LocalIOError."""
         store = LayoutStore(self.root, create=True)
-        for document in documents:
-            store.put_manifest(document, str(document.digest).replace(":", "-"))
+        with store.batch():
+            for document in documents:
+                store.put_manifest(document, str(document.digest).replace(":", "-"))
 
     def document(self, digest: Digest) -> Document | None:
         """A document that was kept, None if it was not or is gone."""

@@ -7,6 +7,7 @@ keeps its own bytes, whatever its layout, number format or escapes; new values f
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -279,11 +280,11 @@ class _Emitter:
             if isinstance(value, dict)
             else (self._elements(value, items, inner, lead))
         )
-        out = self._text[node.start] + opening + parts[0].text
+        out = [self._text[node.start], opening, parts[0].text]
         for before, part in pairwise(parts):
             follows = before.old is not None and part.old == before.old + 1
-            out += (gaps[before.old] if follows and before.old is not None else gap) + part.text
-        return out + closing + self._text[node.end - 1]
+            out += (gaps[before.old] if follows and before.old is not None else gap, part.text)
+        return "".join((*out, closing, self._text[node.end - 1]))
 
     def _members(
         self, value: dict[str, JsonTree], items: tuple[_Item, ...], style: Style, lead: str
@@ -312,21 +313,22 @@ class _Emitter:
 
 def _pair(values: list[JsonTree], before: list[JsonTree]) -> list[int | None]:
     """For each value of a changed list the old item it continues, if any: an equal one before others."""
-    free: dict[str, list[int]] = {}
+    free: dict[str, deque[int]] = {}
     for number, old in enumerate(before):
-        free.setdefault(json.dumps(old), []).append(number)
+        free.setdefault(json.dumps(old), deque()).append(number)
     places: list[int | None] = []
     for value in values:
         same = free.get(json.dumps(value))
-        places.append(same.pop(0) if same else None)
-    rest = [number for number in range(len(before)) if number not in places]
+        places.append(same.popleft() if same else None)
+    taken = set(places)
+    rest = dict.fromkeys(number for number in range(len(before)) if number not in taken)
     if len(rest) == places.count(None):  # as many changed as are left: they are the same items, edited
         left = iter(rest)
         return [place if place is not None else next(left) for place in places]
     for number, place in enumerate(places):  # otherwise an item goes on where its predecessor's neighbour stood
         previous = places[number - 1] if number else -1
         if place is None and previous is not None and (follower := previous + 1) in rest:
-            rest.remove(follower)
+            del rest[follower]
             places[number] = follower
     return places
 

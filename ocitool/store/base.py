@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from ocitool.errors import local_io
 from ocitool.model.digest import Digest
@@ -168,6 +168,23 @@ class Store(Reader, Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Commit what was deferred after a clean block, discard it after an error, release everything."""
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A store that can make several changes of its names in one write."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """All changes of names inside are made at the end, together, or not at all after an error."""
+
+
+FullNames: TypeAlias = Callable[[str], tuple[str, ...]]
+"""The full references that a tag of a layout or archive stands for, such as `docker.io/library/app:v1` for `v1`."""
+
+
+def no_names(_tag: str) -> tuple[str, ...]:
+    """No full reference is known."""
+    return ()
 
 
 class Memo(Protocol):

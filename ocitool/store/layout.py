@@ -1,34 +1,44 @@
 """An OCI image layout directory as a store.
 
 Blobs are written to a temporary file and renamed to their digest; `index.json` is edited under a lock
-(on the `oci-layout` file) and replaced by rename, so a reader never sees half of anything. What stands in
-`index.json` and is not ours is kept byte for byte. Spec: image-spec image-layout.md.
+(on the `oci-layout` file) and replaced by rename, so a reader never sees half of anything. It is read again
+only when it is another file, and written once for all that a `batch` changes. What stands in it and is not
+ours is kept byte for byte. Spec: image-spec image-layout.md.
 """
 
 import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
 from ocitool.model.files import temporary_beside
-from ocitool.model.views import Descriptor, Index, effective_type, view
-from ocitool.store.base import Expect, Pieces, Put, Source, Stored, Traits, read_file
+from ocitool.model.views import Descriptor, effective_type, view
+from ocitool.store.base import Expect, FullNames, Pieces, Put, Source, Stored, Traits, no_names, read_file
+from ocitool.store.layout_index import (
+    FULL_NAME,
+    REF_NAME,
+    LayoutEntries,
+    LayoutIndex,
+    edited,
+    is_settled,
+    name_of,
+    stamp_of,
+)
 from ocitool.store.memory import referrers_among
-from ocitool.store.verify import check_bytes, check_expected, verified
+from ocitool.store.verify import check_bytes, verified
 
-REF_NAME: Final = "org.opencontainers.image.ref.name"
 LAYOUT_FILES: Final = ("oci-layout", "index.json", "blobs")
 """What a layout has at its top (image-spec image-layout.md)."""
-FULL_NAME: Final = "io.containerd.image.name"
 INDEX_LIMIT: Final = 64 * 1024 * 1024
 """Largest index.json that is read, in bytes: a layout may hold more images than any manifest has entries."""
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
@@ -38,15 +48,24 @@ class LayoutStore:
     """A layout directory; tags are the `ref.name` annotations of `index.json`, "" an entry without a name.
 
     With `create` a missing layout is made on first write. With `durable` (the default) blobs are flushed to
-    the disk before they are visible; a cache can do without.
+    the disk before they are visible; a cache can do without. `full_names` are the references that a tag stands for,
+    of which the first is noted beside it.
     """
 
     traits = Traits(referrers="scan", compares_tags=True)
 
-    def __init__(self, path: Path, *, create: bool = False, durable: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, create: bool = False, durable: bool = True, full_names: FullNames = no_names
+    ) -> None:
         self.path = path
         self.label = f"oci:{path}"
         self._durable = durable
+        self._full_names = full_names
+        self._lock = threading.Lock()
+        self._read: LayoutIndex | None = None
+        self._written_last: tuple[tuple[int, ...], Document | None] = ((), None)
+        self._batches = 0
+        self._waiting: list[Callable[[LayoutEntries], None]] = []
         if create:  # what stands in the way is told by the first write
             return
         try:
@@ -103,7 +122,7 @@ class LayoutStore:
 
     def tags(self) -> Iterator[str]:
         """Every name in index.json, in its order."""
-        return iter([name for entry in self._index().entries if (name := entry.annotations.get(REF_NAME))])
+        return iter(self._index().tags)
 
     def entries(self) -> tuple[Descriptor, ...]:
         """The descriptors of index.json."""
@@ -111,8 +130,15 @@ class LayoutStore:
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
         """The manifests listed in index.json whose subject is `digest`."""
-        documents = (self._document(e.digest, e.media_type, MANIFEST_LIMIT) for e in self._index().entries)
-        return referrers_among(documents, digest)
+        index = self._index()
+        if index.referrers is None:
+            found: dict[Digest, list[Descriptor]] = {}
+            for entry in index.entries:
+                document = self._document(entry.digest, entry.media_type, MANIFEST_LIMIT)
+                if (subject := view(document).subject) is not None:
+                    found.setdefault(subject.digest, []).extend(referrers_among([document], subject.digest))
+            index.referrers = found
+        return list(index.referrers.get(digest, ()))
 
     def blob_path(self, digest: Digest) -> Path:
         """Where a blob's file is or would be."""
@@ -141,11 +167,10 @@ class LayoutStore:
         seen = view(document)
         names = tags or (("",) if seen.subject is not None else ())
 
-        def point(entries: list[Any]) -> None:
+        def point(entries: LayoutEntries) -> None:
             for name in names:
-                found = next((Digest(e["digest"]) for e in entries if name and _name_of(e) == name), None)
-                check_expected(name, expect, found, self.label)
-            _point(entries, descriptor, names)
+                full = next(iter(self._full_names(name)), "") if tags else ""
+                entries.point(descriptor, name, full, expect if name else None)
 
         if names:
             self._edit_index(point)
@@ -162,14 +187,35 @@ class LayoutStore:
             digest = Digest(name)
             if self._size(digest) is None:
                 raise NotFound(f"no manifest {name} in {self.label}", name=name, where=self.label)
-            self._edit_index(lambda entries: _drop(entries, lambda e: e.get("digest") == name))
+            self._edit_index(lambda entries: entries.drop(lambda e: e.get("digest") == name))
             self.blob_path(digest).unlink(missing_ok=True)
             return
         if self._entry(name) is None:
             raise NotFound(f"no image {name!r} in {self.label}", name=name, where=self.label, hint=self._offer())
-        self._edit_index(
-            lambda entries: _drop(entries, lambda e: (e.get("annotations") or {}).get(REF_NAME) == name)
-        )
+        self._edit_index(lambda entries: entries.drop(lambda e: bool(name) and name_of(e) == name))
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Write index.json once, at the end, for all that is put or deleted inside; not at all after an error.
+
+        What is inside is not seen by name before the end. Raises Conflict, at the end, if a tag does not hold what
+        was expected; nothing is changed then.
+        """
+        with self._lock:
+            self._batches += 1
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._batches -= 1
+                self._waiting.clear()
+            raise
+        with self._lock:
+            self._batches -= 1
+            changes = tuple(self._waiting) if not self._batches else ()
+            self._waiting = [] if not self._batches else self._waiting
+        if changes:
+            self._write_index(changes)
 
     def __enter__(self) -> "LayoutStore":
         return self
@@ -195,26 +241,46 @@ class LayoutStore:
             raise local_io(error, f"read {path}") from error
         return Document(raw, mediatype.OCI_INDEX)
 
-    def _index(self) -> Index:
+    def _index(self) -> LayoutIndex:
+        """The entries; read and parsed again only where index.json is another file than the last time."""
+        stamp = self._stamp()
+        known = self._read
+        if known is not None and known.stamp == stamp:
+            return known
+        with self._lock:
+            if self._read is not None and self._read.stamp == stamp:
+                return self._read
+            written, document = self._written_last
+            settled = is_settled(stamp)
+            try:
+                held = document if document is not None and written == stamp else self._index_document()
+                self._read = LayoutIndex(held, stamp, is_settled=settled)
+            except MalformedDocument as error:
+                error.add_note(f"in {self.path / 'index.json'}")
+                raise
+            return self._read
+
+    def _stamp(self) -> tuple[int, ...]:
         try:
-            seen = view(self._index_document())
-        except MalformedDocument as error:
-            error.add_note(f"in {self.path / 'index.json'}")
-            raise
-        if not isinstance(seen, Index):
-            raise MalformedDocument(f"{self.path / 'index.json'} is not an index")
-        return seen
+            return stamp_of(self.path / "index.json")
+        except OSError as error:
+            raise local_io(error, f"read {self.path / 'index.json'}") from error
+
+    def _current(self) -> Document:
+        """index.json as it is now, under the lock: not read again where it is certain that it is the same."""
+        known = self._read
+        if known is not None and known.is_settled and known.stamp == self._stamp():
+            return known.document
+        return self._index_document()
 
     def _entry(self, name: str) -> Descriptor | None:
-        entries = self._index().entries
+        index = self._index()
         if not name:
-            distinct = {entry.digest for entry in entries}
+            distinct = {entry.digest for entry in index.entries}
             if len(distinct) > 1:
                 raise UsageError(f"{self.label} holds {len(distinct)} images", hint=self._offer())
-            return entries[0] if entries else None
-        found = [e for e in entries if e.annotations.get(REF_NAME) == name]
-        found = found or [e for e in entries if e.annotations.get(FULL_NAME) == name]
-        found = found or [e for e in entries if str(e.digest) == name]
+            return index.entries[0] if index.entries else None
+        found = index.find(name)
         if len({entry.digest for entry in found}) > 1:
             raise MalformedDocument(
                 f"{self.label} holds several images named {name!r}", hint="name one by its digest"
@@ -274,16 +340,24 @@ class LayoutStore:
             ingest.abort()
             raise
 
-    def _edit_index(self, change: Callable[[list[Any]], None]) -> None:
+    def _edit_index(self, change: Callable[[LayoutEntries], None]) -> None:
+        with self._lock:
+            if self._batches:
+                self._waiting.append(change)
+                return
+        self._write_index((change,))
+
+    def _write_index(self, changes: Iterable[Callable[[LayoutEntries], None]]) -> None:
         self._prepare()
         with self._locked():
-            before = self._index_document()
-            after = before.edit(lambda tree: change(tree["manifests"]))
+            before, self._read = self._current(), None  # not held twice while it is edited
+            after = edited(before, self.label, changes)
             if after is not before:
                 try:
                     self._replace("index.json", after.raw)
                 except OSError as error:
                     raise local_io(error, f"write {self.path / 'index.json'}") from error
+                self._written_last = (self._stamp(), after)
 
     def _replace(self, name: str, data: bytes) -> None:
         with self._written(name, data) as temporary:
@@ -311,7 +385,8 @@ class LayoutStore:
                     os.fsync(file.fileno())
             yield temporary
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what went wrong before is what is told
+                temporary.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -359,34 +434,10 @@ class LayoutIngest:
 
     def abort(self) -> None:
         """Remove the temporary file."""
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
-
-
-def _point(entries: list[Any], descriptor: Descriptor, names: tuple[str, ...]) -> None:
-    """Let each name stand on `descriptor` alone; an unnamed entry of the same digest is added once."""
-    for name in names:
-        tree = descriptor.to_tree()
-        if name:
-            tree["annotations"] = {REF_NAME: name}
-        place = next((n for n, e in enumerate(entries) if _name_of(e) == name and (name or _same(e, tree))), None)
-        if place is None:
-            entries.append(tree)
-        elif not _same(entries[place], tree):
-            entries[place] = tree
-
-
-def _name_of(entry: Any) -> str:  # noqa: ANN401 - JSON
-    return str((entry.get("annotations") or {}).get(REF_NAME, ""))
-
-
-def _same(entry: Any, tree: Any) -> bool:  # noqa: ANN401 - JSON
-    return bool(entry.get("digest") == tree["digest"])
-
-
-def _drop(entries: list[Any], condemned: Callable[[Any], bool]) -> None:
-    entries[:] = [entry for entry in entries if not condemned(entry)]
 
 
 __all__ = ["FULL_NAME", "REF_NAME", "LayoutIngest", "LayoutStore"]
