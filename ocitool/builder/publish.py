@@ -25,7 +25,7 @@ from ocitool.model.document import Document
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.model.views import Index, view
-from ocitool.store.base import Store
+from ocitool.store.base import FullNames, Store
 from ocitool.store.locate import Locator
 from ocitool.workspace import Workspace
 
@@ -52,9 +52,10 @@ class FilesOutput:
 
 @dataclass(frozen=True, slots=True)
 class StoreOutput:
-    """A layout or an archive."""
+    """A layout or an archive; `full_name` is the reference that was said to be its name, if one was."""
 
     locator: Locator
+    full_name: str = ""
 
     def __str__(self) -> str:
         return str(self.locator)
@@ -73,6 +74,12 @@ class StoreOutput:
         if locator.name or locator.scheme == "oci":
             return (locator.name,)
         return tuple(dict.fromkeys(tag.tag for tag in tags if tag.tag)) or ("",)
+
+    def full_names(self, tags: Sequence[Reference]) -> FullNames:
+        """What its names stand for: what was said, else what -t says (K211)."""
+        if self.full_name:
+            return lambda _tag: (self.full_name,)
+        return lambda tag: tuple(str(one) for one in tags if tag in {"", one.tag})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,7 @@ def open_targets(
                 ability="index",
                 hint="choose one with --platform, or write -o type=oci",
             )
-        store, _ = around.opener.open(place.locator, write=True)
+        store, _ = around.opener.open(place.locator, write=True, full_names=place.full_names(planned.tags))
         stack.enter_context(store)
         targets.append(OpenTarget(store, place.names(planned.tags), (str(place),)))
     repositories: dict[str, list[Reference]] = {}

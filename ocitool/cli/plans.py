@@ -18,7 +18,7 @@ from ocitool.index.entries import Selector
 from ocitool.index.sources import MemberSource, SourceName
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.platform import Platform
-from ocitool.store.base import Store
+from ocitool.store.base import FullNames, Store, no_names
 
 _ARCHIVES: Final = ("oci-archive:", "docker-archive:")
 
@@ -54,9 +54,9 @@ def selector(app: App, platforms: Sequence[str], digests: Sequence[str] = ()) ->
     return Selector(app.platforms(platforms), named)
 
 
-def open_target(app: App, reference: str) -> tuple[Store, str]:
-    """The store to write to and the name in it."""
-    store, name = app.opener.open(reference, write=True)
+def open_target(app: App, reference: str, full_names: FullNames = no_names) -> tuple[Store, str]:
+    """The store to write to and the name in it; a layout or archive notes what its tags stand for."""
+    store, name = app.opener.open(reference, write=True, full_names=full_names)
     return store, name
 
 

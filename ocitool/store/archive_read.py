@@ -67,6 +67,7 @@ class ArchiveReader:
                 algorithm, _, encoded = name.removeprefix("blobs/").partition("/")
                 with suppress(MalformedDocument):
                     self._blobs[Digest(f"{algorithm}:{encoded}")] = member
+            self._full: list[tuple[str, Descriptor]] = []
             self._load(docker=docker)
         except BaseException:
             self._file.close()
@@ -76,7 +77,7 @@ class ArchiveReader:
 
     def head(self, name: str) -> Descriptor | None:
         """The descriptor under a name or digest, or of the only image for ""."""
-        for known, descriptor in self._named:
+        for known, descriptor in (*self._named, *self._full):
             if name and name in {known, str(descriptor.digest), known.rpartition(":")[2]}:
                 return descriptor
         if not name:
@@ -121,8 +122,8 @@ class ArchiveReader:
         return Pieces(lambda: verified(self._read(member), descriptor, self.label))
 
     def tags(self) -> Iterator[str]:
-        """The names in the archive."""
-        return iter([name for name, _ in self._named if name])
+        """The names in the archive, each once."""
+        return iter(dict.fromkeys(name for name, _ in self._named if name))
 
     def referrers(self, digest: Digest) -> list[Descriptor]:
         """The listed manifests whose subject is `digest`."""
@@ -175,7 +176,7 @@ class ArchiveReader:
         if not isinstance(seen, Index):
             raise MalformedDocument(f"index.json of {self.label} is no index", where=self.label)
         self._named = [(e.annotations.get(REF_NAME, ""), e) for e in seen.entries]
-        self._named += [(full, e) for e in seen.entries if (full := e.annotations.get(FULL_NAME))]
+        self._full = [(full, e) for e in seen.entries if (full := e.annotations.get(FULL_NAME))]
 
     def _load_docker(self) -> None:
         tree = parse(self._small(self._members["manifest.json"], "manifest.json"))

@@ -10,18 +10,20 @@ import sys
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
 
-from ocitool.errors import NotFound, Unsupported, local_io
+from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
 from ocitool.model.files import temporary_beside
+from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
-from ocitool.store.base import Expect, Ingest, Pieces, Put, Source, Stored, Traits
+from ocitool.store.base import Expect, FullNames, Ingest, Pieces, Put, Source, Stored, Traits, no_names
 from ocitool.store.layout import FULL_NAME, REF_NAME
 from ocitool.store.memory import referrers_among
 from ocitool.store.verify import verified
@@ -33,14 +35,17 @@ class ArchiveWriter:
     """An archive being written to a file, or to standard output for `-`.
 
     `docker` adds manifest.json, so that `docker load` and `podman load` take it; names are then repository
-    tags, and it holds one image. Nothing is at `path` before the block ends without an error.
+    tags, and it holds one image. `full_names` are the references that a name stands for: each is an entry of its
+    own, as BuildKit writes them. Nothing is at `path` before the block ends without an error, and nothing is left
+    beside it after one.
     """
 
     traits = Traits(deletes=False, referrers="none", concurrency=1, compares_tags=True, edits=False)
 
-    def __init__(self, path: str, *, docker: bool) -> None:
+    def __init__(self, path: str, *, docker: bool, full_names: FullNames = no_names) -> None:
         self.label = f"{'docker' if docker else 'oci'}-archive:{path}"
         self._path, self._docker = path, docker
+        self._full_names = _familiar if docker else full_names
         self._lock = threading.Lock()
         self._blobs: set[Digest] = set()
         self._documents: dict[Digest, Document] = {}
@@ -120,27 +125,32 @@ class ArchiveWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the lists and give the file its name; after an error, leave nothing."""
+        """Write the lists and give the file its name; after an error, leave nothing.
+
+        What goes wrong while that is cleaned up is no news: the disk that was full is still full (K240).
+        """
         try:
             if error is None:
                 self._finish()
         finally:
             if self._file is not None and self._path != STREAM:
-                self._file.close()
+                with suppress(OSError):
+                    self._file.close()
             if self._temporary is not None:
-                self._temporary.unlink(missing_ok=True)
+                with suppress(OSError):
+                    self._temporary.unlink(missing_ok=True)
 
     # Inside
 
     def _finish(self) -> None:
         index: dict[str, Any] = {"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": []}
         for document, name in self._named:
-            entry = Descriptor.of(document).to_tree()
-            if name:
-                entry["annotations"] = {REF_NAME: name.rpartition(":")[2] if self._docker else name}
-                if self._docker:
-                    entry["annotations"][FULL_NAME] = name
-            index["manifests"].append(entry)
+            tag = name.rpartition(":")[2] if self._docker else name
+            for full in self._full_names(name) or ("",):
+                entry = Descriptor.of(document).to_tree()
+                if notes := {key: value for key, value in ((REF_NAME, tag), (FULL_NAME, full)) if value}:
+                    entry["annotations"] = notes
+                index["manifests"].append(entry)
         self._text("index.json", write(index, mediatype.OCI_INDEX, PRETTY).raw)
         self._text("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
         if self._docker:
@@ -202,6 +212,14 @@ class ArchiveWriter:
                 raise local_io(error, f"write {self._path}") from error
             self._temporary = temporary
         return self._file
+
+
+def _familiar(name: str) -> tuple[str, ...]:
+    """The full reference of a repository tag as docker shows it."""
+    try:
+        return (str(Reference.parse(name)),) if name else ()
+    except UsageError:
+        return (name,)
 
 
 def _blob_path(digest: Digest) -> str:

@@ -15,8 +15,8 @@ from ocitool.events import Listener, silent
 from ocitool.model.digest import is_digest
 from ocitool.model.reference import Reference
 from ocitool.registry.hosts import Access, Traffic
-from ocitool.store.base import Store
-from ocitool.store.layout import LayoutStore
+from ocitool.store.base import FullNames, Reader, Store, no_names
+from ocitool.store.layout import FULL_NAME, LayoutStore
 from ocitool.tasks import Scope
 
 if TYPE_CHECKING:
@@ -97,19 +97,22 @@ class Opener:
                 self._session = Session(self._access, self._scope, self._listener)
             return self._session
 
-    def open(self, locator: Locator | str, *, write: bool = False) -> tuple[Store, str]:
+    def open(
+        self, locator: Locator | str, *, write: bool = False, full_names: FullNames = no_names
+    ) -> tuple[Store, str]:
         """The store, and the tag or digest in it ("" for a layout's only entry).
 
-        What is opened for reading is closed with the opener; a store to `write` is entered by its user.
+        What is opened for reading is closed with the opener; a store to `write` is entered by its user. A layout or
+        archive notes the `full_names` that its tags stand for.
         Raises UsageError for what is no locator, NotFound for a layout that is not there (unless `write`).
         """
         at = Locator.parse(locator) if isinstance(locator, str) else locator
         if at.path is not None and at.scheme == "oci":
-            return LayoutStore(at.path, create=write), at.name
+            return LayoutStore(at.path, create=write, full_names=full_names), at.name
         if at.path is not None and write:
-            return _archive(at, write=True), at.name
+            return _archive_writer(at, full_names), at.name
         if at.path is not None:
-            reader = _archive(at, write=False)
+            reader = _archive_reader(at)
             self._readers.callback(reader.__exit__, None, None, None)
             return reader, at.name
         if at.reference is None:
@@ -174,13 +177,30 @@ class Opener:
             self._session.close()
 
 
-def _archive(at: Locator, *, write: bool) -> Store:
-    """The archive at a locator; loads tarfile and its relatives."""
-    is_docker = at.scheme == "docker-archive"
-    if write:
-        from ocitool.store.archive_write import ArchiveWriter
+def _archive_writer(at: Locator, full_names: FullNames) -> Store:
+    """A new archive at a locator; loads tarfile and its relatives."""
+    from ocitool.store.archive_write import ArchiveWriter
 
-        return ArchiveWriter(str(at.path), docker=is_docker)
+    return ArchiveWriter(str(at.path), docker=at.scheme == "docker-archive", full_names=full_names)
+
+
+def _archive_reader(at: Locator) -> Store:
+    """The archive at a locator; loads tarfile and its relatives."""
     from ocitool.store.archive_read import ArchiveReader
 
-    return ArchiveReader(str(at.path), docker=is_docker)
+    return ArchiveReader(str(at.path), docker=at.scheme == "docker-archive")
+
+
+def names_of(source: Reader, name: str, reference: Reference | None, *, every: bool = False) -> FullNames:
+    """What the tags of a copy of `name` stand for: the reference it comes from, or what a layout or archive noted.
+
+    Holds for a copy under the same tag or under none, and with `every` for all tags of a repository.
+    """
+    if reference is None:
+        found = None if every else source.head(name)
+        noted = found.annotations.get(FULL_NAME) if found is not None else None
+        return lambda _tag: (noted,) if noted else ()
+    repository = reference.repository_name
+    if every:
+        return lambda tag: (f"{repository}:{tag}",) if tag else ()
+    return lambda tag: (str(reference),) if not tag else (f"{repository}:{tag}",) if tag == reference.tag else ()

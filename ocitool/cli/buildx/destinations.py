@@ -105,12 +105,12 @@ def _place(output: Output) -> StoreOutput:
     """An archive or layout; what docker loads is named as a registry's image is, another by its tag alone."""
     if output.kind == "docker":
         return StoreOutput(Locator("docker-archive", Path(output.place), ""))
-    name = output.names[0] if output.names else ""
+    name, full_name = output.names[0] if output.names else "", ""
     if "/" in name or ":" in name:
-        name = Reference.parse(name).tag
-    return StoreOutput(
-        Locator("oci" if output.says("tar") is False else "oci-archive", Path(output.place or "-"), name)
-    )
+        reference = Reference.parse(name)
+        name, full_name = reference.tag, str(reference)
+    scheme = "oci" if output.says("tar") is False else "oci-archive"
+    return StoreOutput(Locator(scheme, Path(output.place or "-"), name), full_name)
 
 
 def _files(output: Output) -> FilesOutput:

@@ -7,6 +7,7 @@ from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
+from ocitool.store.locate import Locator, names_of
 
 
 @click.command()
@@ -40,7 +41,8 @@ def command(
     if sparse and not platforms:
         raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
     origin, name = app.opener.open(source)
-    store, tag = plans.open_target(app, destination)
+    names = names_of(origin, name, Locator.parse(source).reference, every=all_tags)
+    store, tag = plans.open_target(app, destination, names)
     wish = CopyOptions(app.platforms(platforms), sparse, replace, referrers, trust)
     if all_tags:
         plan = plan_copy_tags(origin, store, wish, scope=app.scope)
