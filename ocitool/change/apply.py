@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ocitool.change.difference import is_carried
 from ocitool.change.journal import Journal, Record
 from ocitool.change.plan import ContentStep, CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag
 from ocitool.errors import (
@@ -26,7 +27,7 @@ from ocitool.errors import (
     OcitoolError,
     RegistryError,
 )
-from ocitool.events import Done, Listener, Started, silent
+from ocitool.events import Done, Listener, Noted, Started, silent
 from ocitool.graph.copy import CopyReport, copy, kept_elsewhere, put_snapshot
 from ocitool.graph.referrers import drop_referrer, is_found, put_referrer
 from ocitool.model import mediatype
@@ -234,7 +235,7 @@ class _Work:
         with batched(self._store):
             self._put_and_look(content)
 
-    def _put_and_look(self, content: Sequence[Content]) -> None:
+    def _put_and_look(self, content: Sequence[ContentStep]) -> None:
         over = [tag.name for tag in self._plan.tags if tag.replaces and tag.name]
         if not over:
             self._put_all(content, self._scope)
@@ -365,11 +366,12 @@ class _Work:
             raise
         records = [self._settled(record) for record in records]
         for (tag, before), record in zip(due, records, strict=True):
+            after = tag.document.digest
             if not (self._store.traits.compares_tags or (tag.replaces and before is None)):
                 self._scope.sleep(max(SETTLE_S, self._clock() - began))
-                self._verify(tag, record)
+                after = self._verified(tag, record)
             self._listener(Done(str(tag.document.digest), "tagged", tag.document.size))
-            self._tags.append((tag.name, before, tag.document.digest))
+            self._tags.append((tag.name, before, after))
 
     def _due(self, tag: Tag) -> Iterator[Digest | None]:
         """What the tag holds, if it is to be written; nothing for one that holds the new bytes. Raises Conflict."""
@@ -411,11 +413,11 @@ class _Work:
             )
         self._lacking.discard(tag.document.digest)
 
-    def _verify(self, tag: Tag, record: Record | None) -> None:
-        """Raise Conflict unless the tag holds what was written."""
+    def _verified(self, tag: Tag, record: Record | None) -> Digest:
+        """What the tag holds: what was written, or an index of another writer who kept that. Raises Conflict."""
         found = self._store.head(tag.name)
-        if found is not None and found.digest == tag.document.digest:
-            return
+        if found is not None and (found.digest == tag.document.digest or self._is_carried(tag, found)):
+            return found.digest
         self._forget(record)
         now = f"holds {found.digest}" if found else "is gone"
         conflict = Conflict(
@@ -427,6 +429,20 @@ class _Work:
         )
         self._explain(conflict)
         raise conflict
+
+    def _is_carried(self, tag: Tag, found: Descriptor) -> bool:
+        """Whether another writer of an index had read ours and built upon it: then nothing is lost (K267)."""
+        if tag.replaces or not mediatype.is_index(tag.document.media_type):
+            return False
+        try:
+            theirs = self._store.get_manifest(str(found.digest))
+            is_kept = is_carried(tag.base, tag.document, theirs)
+        except (AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, RegistryError):
+            return False
+        if is_kept:
+            what = f"{tag.name} in {self._store.label} holds {found.digest} now"
+            self._listener(Noted(f"{what}: somebody else changed it right after us, and kept our change", "notice"))
+        return is_kept
 
     def _settle_refill(self) -> None:
         if self._refill is None:

@@ -7,12 +7,11 @@ from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan, PutSnapshot, Tag
 from ocitool.errors import OcitoolError
 from ocitool.events import Listener, Noted, silent
-from ocitool.graph.copy import CopyReport, at_side
-from ocitool.graph.walk import walk_below
+from ocitool.graph.copy import CopyReport, at_side, read_all
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
-from ocitool.store.base import Reader, Store, StoreSource
+from ocitool.store.base import Reader, Store, StoreSource, called
 from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Scope
 
@@ -54,7 +53,7 @@ def plan_push(
 
     Reads every manifest of the source, and nothing of the target. Raises NotFound for what the source lacks.
     """
-    snapshot = walk_below(source, root, scope=scope, width=width)
+    snapshot = read_all(source, root, scope=scope, width=width)
     content = PutSnapshot(snapshot, lambda descriptor: StoreSource(descriptor, source))
     return Plan(target.label, (content, *(Tag(tag, root, replaces=True) for tag in tags)))
 
@@ -71,6 +70,6 @@ class WarnOnce:
         if before is None or self._told:
             return
         self._told = True
-        place = f"{self._target.label}:{tag}"
+        place = called(self._target, tag)
         undo = f"ocitool undo {place} --to {before}"
         self._listener(Noted(f"{place} held {before}, which is not kept here: {error}; {undo} brings it back"))

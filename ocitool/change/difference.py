@@ -80,6 +80,46 @@ def difference(before: Document | None, after: Document | None) -> tuple[Change,
     return tuple(_objects(old, new, ""))
 
 
+def is_carried(before: Document | None, ours: Document, theirs: Document) -> bool:
+    """Whether what `ours` changed in the index `before` is so in `theirs` too, as where its author had read ours.
+
+    Entries count by all they say: what was added is there, what was removed is not, other fields that changed are
+    the same. False for what is no index, and where only the order changed, which nobody can tell (K267).
+    """
+    old, new, now = (_listed(one) for one in (before, ours, theirs))
+    if new is None or now is None or (old is None and before is not None):
+        return False
+    (was, fields), (put, changed), (has, held) = old or (set(), {}), new, now
+    differing = {key for key in {*fields, *changed} if fields.get(key) != changed.get(key)} if old else set()
+    return (
+        bool(put ^ was or differing)
+        and put - was <= has
+        and not (was - put) & has
+        and all(changed.get(key) == held.get(key) for key in differing)
+    )
+
+
+def is_apart(before: Document | None, ours: Document, theirs: Document) -> bool:
+    """Whether `theirs` left alone every platform of the index `before` that `ours` changes (K267)."""
+    old, new, now = (_listed(one) for one in (before, ours, theirs))
+    if old is None or new is None or now is None:
+        return False
+    touched = {_platform(json.loads(entry)) for entry in old[0] ^ new[0]}
+    return "" not in touched and not {_platform(json.loads(entry)) for entry in old[0] ^ now[0]} & touched
+
+
+def _listed(document: Document | None) -> tuple[set[str], dict[str, str]] | None:
+    """The entries of an index and its other fields, as text; None for what is no index."""
+    tree = document.tree() if document is not None else None
+    if not isinstance(tree, Mapping) or not isinstance(tree.get("manifests"), list):
+        return None
+    fields = {key: _dump(value) for key, value in tree.items() if key not in {"manifests", "annotations"}}
+    annotations = tree.get("annotations")
+    if isinstance(annotations, Mapping):
+        fields |= {f"annotations {key}": _dump(value) for key, value in annotations.items()}
+    return {_dump(entry) for entry in tree["manifests"]}, fields
+
+
 def _objects(
     old: Mapping[str, JsonTree], new: Mapping[str, JsonTree], pointer: str, label: str = ""
 ) -> Iterator[Change]:

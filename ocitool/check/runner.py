@@ -18,7 +18,7 @@ from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest
 from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor, Index, Manifest, View
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, called
 from ocitool.store.locate import Locator, Opener
 from ocitool.tasks import Scope, ordered_map
 
@@ -302,7 +302,7 @@ class _Tags:
             read_layers=self._layers,
             listener=self._listener,
         )
-        where = f"{self._store.label}:{name}"
+        where = called(self._store, name)
         found = tuple(replace(f, where=where) for f in findings(one, self._selection, self._rules))
         return _Seen(name, head, _holds(one.views.get(one.snapshot.root.digest)), found, one.unanswered)
 

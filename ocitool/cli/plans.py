@@ -1,5 +1,6 @@
 """Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
+import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -8,19 +9,23 @@ import click
 
 from ocitool.change.apply import ChangeReport, apply, refuse
 from ocitool.change.copy import WarnOnce
+from ocitool.change.difference import is_apart
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import MalformedDocument, Unsupported, UsageError
+from ocitool.errors import Conflict, MalformedDocument, Unsupported, UsageError
 from ocitool.events import Noted
 from ocitool.index.entries import Selector
 from ocitool.index.sources import MemberSource, SourceName
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.platform import Platform
-from ocitool.store.base import FullNames, Store, no_names
+from ocitool.store.base import FullNames, Store, called, no_names
 
 _ARCHIVES: Final = ("oci-archive:", "docker-archive:")
+ATTEMPTS: Final = 10
+"""How often an addition is made again after another writer came between: one of ten gets through each time."""
+_PAUSE_S: Final = 0.1
 
 
 def dry_run(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -166,6 +171,40 @@ def carry_out(
     return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)
 
 
+def carry_out_again(
+    app: App,
+    make: Callable[[], Plan],
+    store: Store,
+    *,
+    retry: bool | None,
+    dry_run: bool,
+    names: Sequence[str] = (),
+) -> Outcome:
+    """As `carry_out`, and made and done again on top of what another writer left, if that may be (K267).
+
+    With `retry` None that is where their change is of other platforms than ours.
+    """
+    attempt = 1
+    while True:
+        plan = make()
+        try:
+            return carry_out(app, plan, store, dry_run=dry_run, names=names)
+        except Conflict as error:
+            if attempt == ATTEMPTS or not (_is_apart(plan, error, store) if retry is None else retry):
+                raise
+            app.listener(Noted(f"{error.what}; trying again on top of that", "notice"))
+        app.scope.sleep(random.uniform(0, _PAUSE_S * attempt))  # noqa: S311 - so that two who lost part
+        attempt += 1
+
+
+def _is_apart(plan: Plan, error: Conflict, store: Store) -> bool:
+    """Whether what stands there now leaves alone what the plan changes."""
+    tag = next((tag for tag in plan.tags if tag.name == error.tag), None)
+    if tag is None or not error.found:
+        return False
+    return is_apart(tag.base, tag.document, store.get_manifest(error.found))
+
+
 def _unchanged(report: ChangeReport) -> str:
     """What to say where every tag holds what it held."""
     if not report.stored:
@@ -175,4 +214,4 @@ def _unchanged(report: ChangeReport) -> str:
 
 def place(store: Store, tag: str, digest: Digest) -> str:
     """What names a tag and what it holds: `REF@DIGEST`."""
-    return f"{store.label}:{tag}@{digest}" if tag else f"{store.label}@{digest}"
+    return called(store, str(digest)) if not tag or as_digest(tag) else f"{called(store, tag)}@{digest}"

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from ocitool.errors import OcitoolError, RegistryError
+from ocitool.errors import NotFound, OcitoolError, RegistryError
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import is_found, put_referrer
 from ocitool.graph.walk import Snapshot, walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.views import Descriptor
+from ocitool.model.views import Descriptor, Index, view
 from ocitool.store.base import Put, Reader, Source, Store, StoreSource
 from ocitool.tasks import Scope, TaskGroup
 
@@ -61,7 +61,7 @@ def copy(
         root = source.get_manifest(name)
         if trust and target.head(str(root.digest)) is not None:
             return CopyReport(Descriptor.of(root), manifests=1)
-        snapshot = walk_below(source, root, scope=scope, width=width)
+        snapshot = read_all(source, root, scope=scope, width=width)
     return put_snapshot(
         snapshot,
         target,
@@ -72,6 +72,20 @@ def copy(
         tagged=tagged,
         listener=listener,
     )
+
+
+def read_all(source: Reader, root: Document, *, scope: Scope, width: int = 16) -> Snapshot:
+    """Every manifest below `root`. Raises NotFound for one that is gone, and tells an attestation (K221)."""
+    try:
+        return walk_below(source, root, scope=scope, width=width)
+    except NotFound as error:
+        seen = view(root)
+        entries = seen.entries if isinstance(seen, Index) else ()
+        gone = next((one for one in entries if str(one.digest) == error.name and one.is_attestation), None)
+        if gone is not None:
+            error.add_note(f"it is the {gone.label}" if gone.attested else "it is an attestation")
+            error.hint = "ocitool copy --platform takes images, and leaves out attestations that are gone"
+        raise
 
 
 def put_snapshot(

@@ -8,7 +8,7 @@ from ocitool.graph.attestations import settle_entries
 from ocitool.graph.walk import MAX_DEPTH
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, called
 from ocitool.store.verify import read_config
 
 
@@ -28,7 +28,7 @@ def select(store: Reader, name: str, wanted: Platform | None = None) -> Selected
     its platform. Raises NotFound, with what there is in the hint; UsageError where a platform has to be named;
     Unsupported for what has no file system.
     """
-    label = f"{store.label}:{name}" if name else store.label
+    label = called(store, name)
     document = store.get_manifest(name)
     try:
         seen = view(document)

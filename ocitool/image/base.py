@@ -11,7 +11,7 @@ from ocitool.model import mediatype
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, view
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, called
 from ocitool.store.verify import read_config
 
 CONFIG_LIMIT: Final = 8 * 1024 * 1024
@@ -44,7 +44,7 @@ class FoundBase:
     @property
     def label(self) -> str:
         """The base for messages."""
-        return f"{self.store.label}:{self.name}" if self.name else self.store.label
+        return called(self.store, self.name)
 
     def platforms(self) -> tuple[Platform, ...]:
         """What an index offers, attestations left out; for an image its config's platform."""

@@ -9,15 +9,15 @@ from ocitool.graph.attestations import settle_entries
 from ocitool.graph.referrers import cosign_tags
 from ocitool.graph.walk import walk
 from ocitool.index import edit
-from ocitool.index.entries import Selector, entries_of
+from ocitool.index.entries import IndexEntry, Selector, entries_of
 from ocitool.index.sources import platform_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, view
-from ocitool.store.base import Reader, Store
-from ocitool.tasks import Scope, TaskGroup
+from ocitool.store.base import Reader, Store, called
+from ocitool.tasks import Scope, TaskGroup, collect
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def plan_copy(
     not there, Conflict for a tag that holds something else, unless the wish allows it.
     """
     document = source.get_manifest(name)
-    chosen, children = _chosen(source, name, document, wish)
+    chosen, children, lost = _chosen(source, name, document, wish, scope)
     steps: list[PlanStep] = []
     if children is None:
         steps.append(CopyFrom(source, Descriptor.of(document), name, wish.trust))
@@ -56,7 +56,7 @@ def plan_copy(
     if wish.referrers:
         kept = None if children is None else {child.digest for child in children}
         steps += _referring(source, name, target, kept, scope=scope)
-    notes: list[str] = []
+    notes = [f"{one.label} is gone from {source.label} and left out" for one in lost]
     if chosen is not document:
         notes.append(
             f"only {', '.join(map(str, wish.platforms))}: the index becomes {chosen.digest.short}, "
@@ -99,29 +99,37 @@ def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: S
 
 
 def _chosen(
-    source: Reader, name: str, document: Document, wish: CopyOptions
-) -> tuple[Document, tuple[Descriptor, ...] | None]:
-    """The document to tag, and the children to bring; None for everything below it."""
+    source: Reader, name: str, document: Document, wish: CopyOptions, scope: Scope
+) -> tuple[Document, tuple[Descriptor, ...] | None, tuple[IndexEntry, ...]]:
+    """The document to tag, the children to bring (None for everything below it), and attestations that are gone.
+
+    An attestation that the source lost does not keep the images of a subset from being copied (K221).
+    """
     if not wish.platforms:
-        return document, None
+        return document, None, ()
     seen = view(document)
     wanted = Selector(wish.platforms)
     if isinstance(seen, Index):
         seen = settle_entries(source, seen)
         entries = entries_of(seen)
         try:
-            wanted.check(entries, f"{source.label}:{name}")
+            wanted.check(entries, called(source, name))
         except NotFound as error:
             if any(mediatype.is_index(entry.media_type) for entry in seen.entries):
                 error.hint += "; ocitool index flatten brings the entries of inner indexes up"
             raise
-        kept = edit.keep(seen, wanted)
-        children = tuple(entry.descriptor for entry in entries_of(_index(kept)))
-        return (document if wish.sparse else kept), children
+        kept = _index(edit.keep(seen, wanted))
+        attested = [entry for entry in entries_of(kept) if entry.is_attestation]
+        heads = collect(scope, lambda entry: source.head(str(entry.digest)), attested, source.traits.concurrency)
+        lost = tuple(entry for entry, head in zip(attested, heads, strict=True) if head is None)
+        if lost:
+            kept = _index(edit.remove(kept, Selector(digests=tuple(entry.digest for entry in lost))))
+        children = tuple(entry.descriptor for entry in entries_of(kept))
+        return (document if wish.sparse else kept.document), children, lost
     if isinstance(seen, Manifest) and seen.is_image:
         has = platform_of(source, seen, name)
         if any(p.same(has) for p in wish.platforms):
-            return document, None
+            return document, None, ()
         raise NotFound(f"{name} in {source.label} is for {has} only", name=name, where=source.label)
     raise UsageError(f"{name} in {source.label} has no platforms to choose from")
 

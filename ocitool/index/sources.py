@@ -16,7 +16,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, called
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup
 
@@ -135,7 +135,7 @@ def platform_of(store: Reader, manifest: Manifest, what: str) -> Platform:
 
 
 def _try(source: MemberSource, scope: Scope, *, skip_missing: bool) -> tuple[Member, ...] | None:
-    what = source.label or f"{source.store.label}:{source.name}"
+    what = source.label or called(source.store, source.name)
     try:
         document = source.store.get_manifest(source.name)
     except NotFound:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 from ocitool.errors import local_io
-from ocitool.model.digest import Digest
+from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor
 
@@ -240,6 +240,13 @@ class Pieces:
         close = getattr(self._stream, "close", None)
         if close is not None:
             close()
+
+
+def called(store: Reader, name: str) -> str:
+    """What people call a name in a store: `REPO:TAG`, `REPO@DIGEST`, or the store alone for its only entry."""
+    if not name:
+        return store.label
+    return f"{store.label}{'@' if as_digest(name) else ':'}{name}"
 
 
 def read_file(path: Path, offset: int = 0) -> Iterator[bytes]:

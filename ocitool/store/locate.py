@@ -57,7 +57,11 @@ class Locator:
             reference = Reference.parse(text)
             return cls("", None, reference.name, reference)
         path, at, name = rest.rpartition("@")
-        if not at or not is_digest(name) or ":" in path:
+        if at and is_digest(
+            name
+        ):  # also behind a tag, as commands print what they wrote: the digest is what counts
+            path = path.partition(":")[0]
+        else:
             path, _, name = rest.partition(":")
         if not path:
             raise UsageError(f"{text!r} names no path", hint=f"write {scheme}:PATH[:TAG]")

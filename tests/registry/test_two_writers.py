@@ -2,6 +2,11 @@
 
 import pytest
 
+from ocitool.cli.plans import ATTEMPTS
+from ocitool.index import edit
+from ocitool.index.sources import MemberSource, resolve
+from ocitool.model.platform import Platform
+from ocitool.model.views import view
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
@@ -113,8 +118,8 @@ def test_between_check_and_write_it_is_they_who_can_see_it(run, between, referen
     assert (0, False) == (annotate(run, reference).exit_code, theirs_stands(other))
 
 
-def test_two_of_us_at_once_never_both_succeed_with_one_lost(run, between, reference, other):
-    """Both have looked before either writes; the second one writes last, and the first one sees it."""
+def test_one_who_read_ours_and_kept_it_is_no_loss(run, between, reference, other):
+    """K267: our last look finds another digest, and in it what we wrote."""
     inner = []
 
     def second():
@@ -122,6 +127,81 @@ def test_two_of_us_at_once_never_both_succeed_with_one_lost(run, between, refere
         inner.append(run("index", "annotate", reference, "--annotation", "second=1").exit_code)
 
     between.after = at(1, "PUT", second)
-    first = annotate(run, reference).exit_code
+    first = annotate(run, reference)
 
-    assert (8, [0]) == (first, inner)
+    assert (0, [0]) == (first.exit_code, inner)
+    assert "kept our change" in first.stderr
+    assert {"a": "b", "second": "1"} == dict(view(other.get_manifest("all")).annotations)
+    assert f"@{other.head('all').digest}" in first.stdout
+
+
+class TestAdditions:
+    """K267: an image that is added beside what another writer adds meanwhile."""
+
+    @pytest.fixture
+    def meanwhile(self, between, other):
+        """`meanwhile("linux/arm64")`: another writer puts an image of that platform into what the tag held at first."""
+        before = view(other.get_manifest("all"))
+
+        def prepare(platform, method="PUT", *, is_after=True, every=False):
+            put_image(other, "meanwhile", platform, note="meanwhile")
+            source = MemberSource(other, "meanwhile", Platform(*platform.split("/")))
+            (member,) = resolve((source,), scope=Scope())[0]
+            after = edit.upsert(before, [member.entry])
+
+            def write():
+                other.put_manifest(after, "all")
+
+            hook = (
+                (lambda seen, path: write() if seen == method and path.endswith("/all") else None)
+                if every
+                else at(1, method, write)
+            )
+            setattr(between, "after" if is_after else "before", hook)
+
+        return prepare
+
+    @pytest.fixture
+    def add(self, run, reference, other):
+        put_image(other, "ours", "linux/riscv64")
+        return lambda *flags: run("index", "add", reference, f"{reference.rpartition(':')[0]}:ours", *flags)
+
+    @staticmethod
+    def platforms(other):
+        return sorted(str(entry.platform) for entry in view(other.get_manifest("all")).entries)
+
+    @pytest.mark.parametrize(("method", "is_after"), [("PUT", True), ("HEAD", False)], ids=["lost", "forestalled"])
+    def test_of_another_platform_stands_beside_theirs(self, add, meanwhile, other, method, is_after):
+        meanwhile("linux/arm64", method, is_after=is_after)
+
+        done = add()
+
+        assert 0 == done.exit_code, done.stderr
+        assert "trying again on top of that" in done.stderr
+        assert ["linux/amd64", "linux/arm64", "linux/riscv64"] == self.platforms(other)
+
+    def test_of_the_same_platform_is_told(self, add, meanwhile, other):
+        meanwhile("linux/riscv64")
+
+        done = add()
+
+        assert 8 == done.exit_code, done.stderr
+        assert other.head("meanwhile").digest in {e.digest for e in view(other.get_manifest("all")).entries}
+
+    def test_of_the_same_platform_by_a_word(self, add, meanwhile, other):
+        meanwhile("linux/riscv64")
+
+        assert 0 == add("--retry").exit_code
+        assert other.head("ours").digest in {e.digest for e in view(other.get_manifest("all")).entries}
+
+    def test_is_not_tried_again_where_that_is_said(self, add, meanwhile, other):
+        meanwhile("linux/arm64")
+
+        assert 8 == add("--no-retry").exit_code
+        assert ["linux/amd64", "linux/arm64"] == self.platforms(other)
+
+    def test_ends_where_the_other_never_does(self, add, meanwhile, between):
+        meanwhile("linux/arm64", every=True)
+
+        assert 8 == add().exit_code
+        assert ATTEMPTS == between.methods("/manifests/all").count("PUT")

@@ -9,7 +9,7 @@ from ocitool.index.entries import IndexEntry, available
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Index, view
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, called
 
 
 @click.command()
@@ -36,5 +36,5 @@ def _chosen(store: Reader, name: str, platform: Platform) -> Digest:
     entry = choose(platform, seen.entries, lambda e: e.platform)
     if entry is None:
         hint = available(map(IndexEntry.of, seen.entries))
-        raise NotFound(f"no {platform} in {store.label}:{name}", name=str(platform), where=store.label, hint=hint)
+        raise NotFound(f"no {platform} in {called(store, name)}", name=str(platform), where=store.label, hint=hint)
     return entry.digest

@@ -18,6 +18,11 @@ from ocitool.model.mediatype import Family
 @click.option("--no-attestations", is_flag=True, help="Leave attestations of the sources out.")
 @click.option("--drop-annotations", is_flag=True, help="Leave behind what a Docker list cannot carry.")
 @click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
+@click.option(
+    "--retry/--no-retry",
+    default=None,
+    help="Try again on top of what another writer left  [default: if that is of other platforms]",
+)
 @plans.elsewhere
 @plans.dry_run
 @common
@@ -32,9 +37,12 @@ def command(
     no_attestations: bool,
     drop_annotations: bool,
     skip_missing: bool,
+    retry: bool | None,
     dry_run: bool,
 ) -> Outcome:
     """Put images into the index REF; a platform that is there already is replaced.
+
+    Where another writer changes other platforms of REF meanwhile, both changes stand.
 
     SRC is as for `index create`. Attestations of a replaced image leave with it.
     """
@@ -48,5 +56,11 @@ def command(
         losses=Losses(annotations=drop_annotations, attestations=no_attestations),
     )
     written = plans.tags_of(app, store, tags)
-    plan = plan_add(store, name, request, tags=written, scope=app.scope)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out_again(
+        app,
+        lambda: plan_add(store, name, request, tags=written, scope=app.scope),
+        store,
+        retry=retry,
+        dry_run=dry_run,
+        names=written or (name,),
+    )
