@@ -1,22 +1,35 @@
 """From a spec and platforms to the commands that compile, and where their programs go in the image."""
 
 import posixpath
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError
+from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
+from ocitool.pack.entries import Entry, FileContent, scan
 from ocitool.project.values import BuildSpec, PlatformSpec, ProgramSpec
 from ocitool.toolchains.base import Planned, Program, Project, Target, Toolchain, file_name, folder_name
+from ocitool.toolchains.build_systems import (
+    SYSTEMS,
+    BuildSystemOptions,
+    BuildSystemToolchain,
+    check_options,
+    find_configure,
+    find_tools,
+)
 from ocitool.toolchains.c import CToolchain, compiler_cache, compiler_environ, find_sources
 from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
 from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.go import GoToolchain, find_go, find_programs, go_environ
 
-TOOLCHAINS: Final = ("go", "c", "command", "prebuilt")
+TOOLCHAINS: Final = ("go", "c", *SYSTEMS, "command", "prebuilt")
 """The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
+_TOLD: Final = 5
 
 
 def plan_compile(
@@ -37,7 +50,9 @@ def plan_compile(
             made = _toolchain(toolchain, program, part, platform, go=go, project=project)
             output = project.work.absolute() / folder_name(platform) / file_name(program.program, platform)
             target = Target(program.program, platform, project.source.absolute(), output)
-            planned.append(Planned(made.plan(target), _place(program, platform)))
+            files = part.systems[toolchain].files if toolchain in part.systems else ()
+            place = "/" if toolchain in SYSTEMS else _place(program, platform)
+            planned.append(Planned(made.plan(target), place, files=files))
     return tuple(planned)
 
 
@@ -51,11 +66,29 @@ def _toolchain(
         c = replace(program.c, sources=find_sources(project.source, program.c.sources))
         environ = compiler_environ(project, part.compiler)
         return CToolchain(compiler, c, tuple(environ.items()), compiler_cache(project))
+    if name in SYSTEMS:
+        return _build_system(name, part, platform, project)
     if name == "command":
         found = find_command(program.command, project.source, project.environ)
         return CommandToolchain(program.command, found, command_environ(project.environ, program.command))
     raise Unsupported(
         f"no toolchain {name!r} in this version", ability=name, hint=f"one of {', '.join(TOOLCHAINS)}"
+    )
+
+
+def _build_system(name: str, part: PlatformSpec, platform: Platform, project: Project) -> BuildSystemToolchain:
+    options = part.systems.get(name, BuildSystemOptions())
+    check_options(options, project.source)
+    configure = find_configure(project.source / options.directory) if name == "autotools" else None
+    return BuildSystemToolchain(
+        name=name,
+        compiler=find_compiler(part.compiler, platform, project.environ),
+        options=options,
+        environ=tuple(compiler_environ(project, part.compiler).items()),
+        cache=compiler_cache(project),
+        tools=find_tools(name, options, configure, project.environ),
+        width=project.width,
+        configure=configure,
     )
 
 
@@ -70,13 +103,58 @@ def _programs(toolchain: str, part: PlatformSpec, source: Path) -> tuple[Program
         else:
             found = find_programs(source)
         return tuple(ProgramSpec(program, f"/bin/{program.name}", part.go) for program in found)
+    if toolchain in SYSTEMS and len(part.programs) > 1:
+        raise UsageError(
+            f"[[program]] says nothing to {toolchain}, which installs whatever it builds",
+            hint=f'name targets, or files = ["usr/bin/*"], in [{toolchain}]',
+        )
     if part.programs:
         return part.programs
-    if toolchain == "c":
+    if toolchain in SYSTEMS:
         name = source.absolute().name
+        return (ProgramSpec(Program(_as_name(name)), "/"),)
+    if toolchain == "c":
+        name = _as_name(source.absolute().name)
         return (ProgramSpec(Program(name), f"/bin/{name}", c=part.c),)
     name = posixpath.basename(part.command.output) or source.absolute().name
     return (ProgramSpec(Program(name), f"/bin/{name}", command=part.command),)
+
+
+def compiled_entries(planned: Planned) -> tuple[Entry, ...]:
+    """What a compile gave to the image: its program, or of a build system the files that it installed.
+
+    Raises LocalIOError, UsageError for files that no image can hold or patterns that nothing fits.
+    """
+    if planned.job.tree is None:
+        output = FileContent(planned.job.outputs[0])
+        return (Entry(planned.place.lstrip("/"), FileKind.FILE, 0o755, content=output),)
+    entries = scan(planned.job.tree.installed, planned.place.strip("/"))
+    if not planned.files:
+        return entries
+    kept = [
+        entry
+        for entry in entries
+        if entry.kind is not FileKind.DIRECTORY and any(fnmatchcase(entry.path, one) for one in planned.files)
+    ]
+    if not kept:
+        raise UsageError(
+            f"none of the installed files is one of {', '.join(planned.files)}",
+            hint=f"installed: {names_of(entries)}",
+        )
+    folders = {parent.as_posix() for entry in kept for parent in PurePosixPath(entry.path).parents}
+    return tuple(entry for entry in entries if entry in kept or entry.path in folders)
+
+
+def names_of(entries: Sequence[Entry]) -> str:
+    """The files among the entries, as many as one can read."""
+    names = [f"/{entry.path}" for entry in entries if entry.kind is not FileKind.DIRECTORY]
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return f"{' '.join(names[:_TOLD])}{more}"
+
+
+def _as_name(folder: str) -> str:
+    """The name of a folder as one that a program can have."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", folder).strip("-.+") or "app"
 
 
 def _with_package(program: ProgramSpec, source: Path) -> ProgramSpec:

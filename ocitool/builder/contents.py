@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from ocitool.binaries.needs import Missing
+from ocitool.builder.compile import compiled_entries, names_of
 from ocitool.builder.layer_groups import WORDS, Group, Placed, attributes, split
 from ocitool.builder.programs import Found, Holding, lacking, only_program, refuse_foreign, survey
 from ocitool.builder.request import BuildPlan, ImageContent
@@ -25,9 +26,8 @@ from ocitool.image.essentials import (
     with_user,
 )
 from ocitool.image.options import ImageOptions, env_of
-from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import Content, CopyRule, Entry, FileContent, expand
+from ocitool.pack.entries import Content, CopyRule, Entry, expand
 from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_file, read_tree
@@ -161,11 +161,7 @@ class _Gatherer:
         """What one platform's image will hold, its programs looked at."""
         planned = self._planned
         files = self._files(platform, tree)
-        compiled = [
-            Entry(job.place.lstrip("/"), FileKind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
-            for job in planned.jobs
-            if job.platform == platform
-        ]
+        compiled = [entry for job in planned.jobs if job.platform == platform for entry in compiled_entries(job)]
         options = planned.options(platform)
         image, placed = Layered((), tree), []
         for entries in (self._extra(tree, files, options.user or ""), files, compiled):
@@ -183,7 +179,7 @@ class _Gatherer:
             Placed(placed[1], programs),
             "; ".join(f"COPY {rule.source} {rule.destination}" for rule in planned.rules(platform)),
             placed[2],
-            f"ocitool build {planned.toolchain}: {' '.join(f'/{entry.path}' for entry in compiled)}",
+            f"ocitool build {planned.toolchain}: {names_of(compiled)}",
             _with_entrypoint(planned, platform, options, found),
         )
 
@@ -266,8 +262,8 @@ def _with_entrypoint(
     """The options, with the only program as the entry point unless something else was said."""
     if options.entrypoint is not None or (options.cmd is not None and platform in planned.bases):
         return options
-    compiled = [job.place for job in planned.jobs if job.platform == platform]
+    compiled = [job.place for job in planned.jobs if job.platform == platform and job.job.tree is None]
     if len(compiled) == 1:
         return replace(options, entrypoint=(compiled[0],))
-    program = only_program(found) if not compiled and planned.toolchain == "prebuilt" else None
+    program = only_program(found) if not compiled else None
     return replace(options, entrypoint=(f"/{program}",)) if program else options

@@ -16,6 +16,11 @@ BUILD_FILES: Final = {
     "go.mod": "go",
     "Cargo.toml": "rust",
     "CMakeLists.txt": "cmake",
+    "meson.build": "meson",
+    "configure": "autotools",
+    "configure.ac": "autotools",
+    "GNUmakefile": "make",
+    "makefile": "make",
     "Makefile": "make",
 }
 """Build files and what they mean, the one that wins first."""
@@ -64,7 +69,7 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
             hint=f"it needs one of {names}; a Dockerfile of another name goes with -f, and ready programs with "
             "--toolchain prebuilt",
         )
-    if kinds[0] in {"rust", "cmake", "make"}:
+    if kinds[0] == "rust":
         name = next(name for name, kind in BUILD_FILES.items() if kind == kinds[0])
         raise Unsupported(
             f"{name} projects cannot be compiled yet",

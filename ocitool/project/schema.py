@@ -99,6 +99,28 @@ _C: Final = _table(
         "ldflags": _texts("Arguments for linking, such as `-lz`; they stand after the sources."),
     },
 )  # fmt: skip
+_SYSTEM_KEYS: Final = {
+    "directory": _text("The folder of its build file, below the sources."),
+    "arguments": _texts("Arguments for configuring."),
+    "variables": _map("Variables of its command line.", _ENV_NAME),
+    "targets": _texts("What is built; the default target if left out.", minLength=1),
+    "install": _texts("Arguments of the step that installs; `{destdir}` is the folder that is packed."),
+    "programs": _texts("Programs of the build tree that go to `/usr/bin`, in place of installing.", minLength=1),
+    "files": _texts(
+        "Patterns of what is packed, such as `usr/bin/*`; all that is installed if left out.", minLength=1
+    ),
+}
+_SYSTEMS: Final = {
+    name: _table(
+        f"How {told} builds and installs.", {key: _SYSTEM_KEYS[key] for key in _SYSTEM_KEYS if key not in less}
+    )
+    for name, told, less in (
+        ("make", "make", {"arguments"}),
+        ("cmake", "CMake", {"variables"}),
+        ("autotools", "a configure script", set[str]()),
+        ("meson", "meson", {"variables"}),
+    )
+}
 _IMAGE: Final = _table(
     "What the image's configuration says.",
     {
@@ -181,6 +203,7 @@ _COMMON: Final = {
     "go": _GO,
     "command": _COMMAND,
     "c": _C,
+    **_SYSTEMS,
     "compiler": _COMPILER,
     "image": _IMAGE,
 }
@@ -195,7 +218,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "version": _text("What `{version}` stands for; `git`, the default in a checkout, asks git describe."),
             "platforms": _texts("The platforms to build for, such as `linux/arm/v7`.", minLength=1),
             "tags": _texts("References to publish as; `{version}` and `{revision}` are filled in.", minLength=1),
-            "toolchain": _text("What compiles.", enum=["go", "c", "command", "prebuilt"]),
+            "toolchain": _text("What compiles.", enum=["go", "c", *_SYSTEMS, "command", "prebuilt"]),
             "with": _texts("What an empty image lacks.", enum=_EXTRAS),
             "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
             "compression": _text("The codec of layers, such as `gzip:6` or `zstd`."),

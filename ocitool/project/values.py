@@ -13,6 +13,7 @@ from ocitool.model.reference import Reference
 from ocitool.project.schema import SCHEMA, problems
 from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
 from ocitool.toolchains.base import Program
+from ocitool.toolchains.build_systems import SYSTEMS, BuildSystemOptions
 from ocitool.toolchains.c import CProgram
 from ocitool.toolchains.command import CommandOptions
 from ocitool.toolchains.compilers import CompilerOptions
@@ -23,7 +24,7 @@ V = TypeVar("V")
 
 FILE_NAME: Final = "ocitool.toml"
 _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
-_STAMPED: Final = ("tags", "go", "command", "c", "image", "program", "platform", "stage")
+_STAMPED: Final = ("tags", "go", "command", "c", *SYSTEMS, "image", "program", "platform", "stage")
 _OF_A_STAGE: Final = {
     "go": frozenset(
         ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files", "with"]
@@ -58,7 +59,8 @@ class ProgramSpec:
 class PlatformSpec:
     """The settings for one platform: what the file says for all, with the platform's own differences.
 
-    `programs` is empty if the file names none; then the toolchain finds them and `go`, `command` and `c` hold.
+    `programs` is empty if the file names none; then the toolchain finds them and `go`, `command` and `c`
+    hold. `systems` has the build systems that the file has a table for.
     """
 
     base: str = ""
@@ -67,6 +69,7 @@ class PlatformSpec:
     package: str = ""
     command: CommandOptions = field(default_factory=CommandOptions)
     c: CProgram = field(default_factory=CProgram)
+    systems: Mapping[str, BuildSystemOptions] = field(default_factory=dict, hash=False)
     compiler: CompilerOptions = field(default_factory=CompilerOptions)
     image: ImageOptions = field(default_factory=ImageOptions)
     programs: tuple[ProgramSpec, ...] = ()
@@ -237,7 +240,7 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
 
 def _toolchain(tree: Mapping[str, Any]) -> str:
     """The toolchain whose table is there; empty if none or several are."""
-    there = [name for name in ("go", "c", "command") if name in tree]
+    there = [name for name in ("go", "c", *SYSTEMS, "command") if name in tree]
     return there[0] if len(there) == 1 else ""
 
 
@@ -287,6 +290,7 @@ def _part(tree: Mapping[str, Any]) -> PlatformSpec:
         package=go.get("package", ""),
         command=_command(tree.get("command", {})),
         c=_c(tree.get("c", {})),
+        systems={name: _system(tree[name]) for name in SYSTEMS if name in tree},
         compiler=_compiler(tree.get("compiler", {})),
         image=_image(tree.get("image", {})),
         programs=tuple(_program(program, tree) for program in programs),
@@ -335,6 +339,18 @@ def _c(tree: Mapping[str, Any]) -> CProgram:
         sources=tuple(tree.get("sources", ())),
         flags=tuple(tree.get("flags", ())),
         ldflags=tuple(tree.get("ldflags", ())),
+    )
+
+
+def _system(tree: Mapping[str, Any]) -> BuildSystemOptions:
+    return BuildSystemOptions(
+        directory=tree.get("directory", ""),
+        arguments=tuple(tree.get("arguments", ())),
+        variables=tuple(tree.get("variables", {}).items()),
+        targets=tuple(tree.get("targets", ())),
+        install=tuple(tree["install"]) if "install" in tree else None,
+        programs=tuple(tree.get("programs", ())),
+        files=tuple(tree.get("files", ())),
     )
 
 

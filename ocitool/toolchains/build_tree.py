@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ocitool.errors import UsageError, local_io
+from ocitool.errors import BuildError, UsageError, local_io
 from ocitool.events import Listener, Noted
 from ocitool.tasks import Scope
 from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, JobStep
@@ -20,6 +20,9 @@ _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
 _COMPILED: Final = (b"\x7fELF", b"!<arch>\n")
 _FILES_LIMIT: Final = 200_000
 _TOLD: Final = 3
+NOT_INSTALLED: Final = (
+    'a project without an install rule names its programs: programs = ["NAME"] in its table of ocitool.toml'
+)
 
 
 def prepare(job: CompileJob, scope: Scope, listener: Listener) -> None:
@@ -41,7 +44,19 @@ def prepare(job: CompileJob, scope: Scope, listener: Listener) -> None:
 
 
 def conclude(job: CompileJob) -> None:
-    """Remember what a job that succeeded has made for those after it. Raises LocalIOError."""
+    """See that a job that succeeded gave something, and remember what it made for others.
+
+    Raises BuildError where nothing was installed, LocalIOError.
+    """
+    tree = job.tree
+    if tree is not None and not any(files for _, _, files in os.walk(tree.installed)):
+        raise BuildError(
+            f"cannot compile {job.target}: nothing was installed",
+            target=str(job.target.platform),
+            argv=job.argv,
+            returncode=0,
+            hint=NOT_INSTALLED,
+        )
     try:
         for use in job.first_uses:
             _mark(use)

@@ -20,11 +20,12 @@ from ocitool.errors import BuildError, OcitoolError, Unsupported, local_io
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.toolchains.base import CompileJob, JobStep
-from ocitool.toolchains.build_tree import conclude, is_done, note_done, prepare
+from ocitool.toolchains.build_tree import NOT_INSTALLED, conclude, is_done, note_done, prepare
 
 TAIL: Final = 16 * 1024
 """Bytes of a compiler's output that are kept; the last ones, where the reason stands."""
 _CAPTURE: Final = 64 * 1024
+_LAST: Final = 200
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
 _STEP_S: Final = 0.01
@@ -220,6 +221,7 @@ def _failure(job: CompileJob, step: JobStep, returncode: int, said: str) -> Buil
         argv=step.argv,
         returncode=returncode,
         stderr=said,
+        hint=NOT_INSTALLED if job.tree is not None and "'install'" in said[-_LAST:] else "",
     )
 
 

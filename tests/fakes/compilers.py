@@ -4,7 +4,7 @@ from pathlib import Path
 
 _ZIG = """#!/bin/sh
 echo "$@" >> "{log}"
-out=
+all="$*" out=
 while [ $# -gt 0 ]; do
     case $1 in -o) out=$2; shift;; esac
     shift
@@ -14,7 +14,8 @@ done
 
 
 def put_zig(folder: Path, *, body: str = 'echo program > "$out"') -> Path:
-    """A `zig` in the folder; `zig.log` beside it gets a line for each start. `body` is what it does with `$out`."""
+    """A `zig` in the folder; `zig.log` beside it gets a line for each start. `body` is what it does with `$out`
+    and `$all`, its arguments."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "zig"
     program.write_text(_ZIG.format(log=folder / "zig.log", body=body))

@@ -29,6 +29,13 @@ def test_build_files_come_in_the_order_of_precedence(tmp_path):
         ("command", ["Dockerfile", "go.mod"], "command", False),
         ("prebuilt", ["ocitool.toml"], "", True),
         ("prebuilt", [], "", True),
+        ("prebuilt", ["main.c"], "", True),
+        ("c", ["main.c"], "", False),
+        ("make", ["main.c", "Makefile"], "", False),
+        ("make", ["GNUmakefile"], "", False),
+        ("autotools", ["configure.ac", "Makefile"], "", False),
+        ("meson", ["meson.build", "configure"], "", False),
+        ("cmake", ["CMakeLists.txt", "meson.build"], "", False),
     ],
 )
 def test_the_toolchain_of_a_folder(tmp_path, toolchain, names, said, has_files):
@@ -40,7 +47,7 @@ def test_nothing_says_how_to_build(tmp_path):
         choose_toolchain(make(tmp_path, "ocitool.toml", "main.py"))
 
 
-@pytest.mark.parametrize("name", ["Cargo.toml", "CMakeLists.txt", "Makefile"])
+@pytest.mark.parametrize("name", ["Cargo.toml"])
 def test_kinds_that_cannot_be_compiled_yet_are_named(tmp_path, name):
     with pytest.raises(Unsupported, match=f"{name} projects cannot be compiled yet"):
         choose_toolchain(make(tmp_path, name))

@@ -17,7 +17,7 @@ def job(tmp_path: Path, script: str = "true", *, key: str = "k", steps=(), files
     target = Target(Program("app"), Platform.parse("linux/arm64"), tmp_path / "src", tmp_path / "out" / "app")
     tree = BuildTree(tmp_path / "tree", key, tmp_path / "tree" / "installed")
     return CompileJob(
-        target, ("/bin/sh", "-c", script), {"PATH": "/usr/bin:/bin"}, tree.sources, (), tree=tree, steps=steps,
+        target, ("/bin/sh", "-c", f"echo x > ../installed/x; {script}"), {"PATH": "/usr/bin:/bin"}, tree.sources, (), tree=tree, steps=steps,
         files=files, first_uses=first_uses,
     )  # fmt: skip
 
@@ -109,6 +109,13 @@ def test_a_step_that_failed_is_done_again(source, tmp_path):
     (tmp_path / "tree" / "ok").touch()
 
     assert 1 == len(run([job(tmp_path, steps=steps)], Scope(), 1))
+
+
+def test_a_job_that_installs_nothing_says_what_to_write(source, tmp_path):
+    with pytest.raises(BuildError, match="nothing was installed") as failed:
+        run([job(tmp_path, "rm ../installed/x")], Scope(), 1)
+
+    assert 'programs = ["NAME"]' in failed.value.hint
 
 
 def test_files_are_written_once_and_programs_can_be_started(source, tmp_path):

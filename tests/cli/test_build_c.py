@@ -1,0 +1,111 @@
+"""`ocitool build` of C and C++ projects, with a compiler that only pretends: failures, installs, what is started."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.compilers import put_zig, starts
+from tests.fakes.programs import Elf
+
+FIVE = "linux/amd64,linux/arm64,linux/arm/v7,linux/ppc64le,linux/s390x"
+
+
+@pytest.fixture
+def project(home, monkeypatch):
+    """A C program, and a zig that copies a ready program of its only platform amd64."""
+    (home / "ready").write_bytes(Elf(62).build())
+    put_zig(home / "bin", body=f'[ -z "$out" ] || {{ cp {home}/ready "$out"; chmod +x "$out"; }}')
+    monkeypatch.setenv("PATH", f"{home}/bin:{os.environ['PATH']}")
+    (home / "app").mkdir()
+    (home / "app" / "main.c").write_text("int main(void) { return 0; }\n")
+    monkeypatch.chdir(home)
+    return home / "app"
+
+
+def test_sources_alone_are_a_project_and_the_program_is_started(project, run):
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert 0 == done.exit_code, done.stderr
+    config = json.loads(run("inspect", "oci:img:1", "--config", "--json").stdout)
+    assert "/bin/app" in json.dumps(config)
+
+
+def test_a_compile_error_of_one_platform_stops_the_others_and_nothing_is_published(project, home, run):
+    words = "main.c:1:5: error: no such type"
+    put_zig(home / "bin", body=f'case $all in *s390x*) echo "{words}" >&2; exit 1;; esac; sleep 60')
+
+    done = run("build", "app", "--platform", FIVE, "-o", "oci:img:1", "--jobs", "5")
+
+    assert 7 == done.exit_code
+    assert "error: cannot compile app for linux/s390x: zig exited with 1" in done.stderr
+    assert words in done.stderr
+    assert not (home / "img").exists()
+
+
+def test_without_zig_it_is_one_line_with_the_install_line(project, run, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.path", [])
+
+    done = run("build", "app", "--platform", "linux/arm64", "-o", "oci:img:1")
+
+    assert 9 == done.exit_code
+    assert [
+        "error: no C compiler: zig is not installed",
+        "hint: pip install 'ocitool[zig]'",
+    ] == done.stderr.splitlines()
+
+
+def test_unchanged_sources_start_nothing(project, home, run):
+    for path in (home / "bin" / "zig", project / "main.c", home / "bin", project):
+        os.utime(path, (1000, 1000))
+    first = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+    count = len(starts(home / "bin"))
+    (project / "main.c").write_text("int main(void) { return 1; }\n")
+
+    changed = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert (0, 0) == (first.exit_code, changed.exit_code)
+    assert count + 1 == len(starts(home / "bin"))
+
+
+def test_the_install_tree_of_a_makefile_is_packed_with_the_only_program_as_entrypoint(project, home, run):
+    (project / "Makefile").write_text(
+        "app: main.c\n\tgcc -o app main.c\ninstall: app\n"
+        "\tinstall -D app $(DESTDIR)$(PREFIX)/bin/app\n\tinstall -D main.c $(DESTDIR)$(PREFIX)/share/app/main.c\n"
+    )
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert 0 == done.exit_code, done.stderr
+    listed = [line.split()[-1] for line in run("files", "oci:img:1").stdout.splitlines() if line]
+    assert {"usr/bin/app", "usr/share/app/main.c"} <= set(listed), listed
+    assert '"/usr/bin/app"' in run("inspect", "oci:img:1", "--config", "--json").stdout
+    assert ["Makefile", "main.c"] == sorted(path.name for path in project.iterdir())
+
+
+def test_a_makefile_without_an_install_rule_says_what_to_write(project, run):
+    (project / "Makefile").write_text("app: main.c\n\t$(CC) -o app main.c\n")
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert 7 == done.exit_code
+    assert 'programs = ["NAME"]' in done.stderr
+
+    (project / "ocitool.toml").write_text('[make]\nprograms = ["app"]\n')
+    assert 0 == run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1").exit_code
+
+
+def test_a_makefile_sees_no_token_and_no_home(project, run, monkeypatch):
+    monkeypatch.setenv("CI_JOB_TOKEN", "secret")
+    monkeypatch.setenv("NAMED", "told")
+    (project / "ocitool.toml").write_text('[compiler]\npass = ["NAMED"]\n[make]\nfiles = ["usr/seen"]\n')
+    (project / "Makefile").write_text("all:\ninstall:\n\tmkdir -p $(DESTDIR)/usr; env > $(DESTDIR)/usr/seen\n")
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "type=local,dest=out")
+
+    assert 0 == done.exit_code, done.stderr
+    seen = dict(line.split("=", 1) for line in Path("out/usr/seen").read_text().splitlines() if "=" in line)
+    assert "CI_JOB_TOKEN" not in seen
+    assert ("told", True) == (seen["NAMED"], seen["HOME"].endswith("/app-make/home"))

@@ -1,0 +1,220 @@
+"""Build systems: what each is asked for in its copy of the sources, and the wrappers that it finds."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ocitool.errors import Unsupported, UsageError
+from ocitool.model.platform import Platform
+from ocitool.toolchains.base import CompileJob, Program, Target
+from ocitool.toolchains.build_systems import (
+    BuildSystemOptions,
+    BuildSystemToolchain,
+    ConfigureScript,
+    check_options,
+    find_configure,
+    find_tools,
+)
+from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.wrappers import wrappers
+from tests.fakes.compilers import put_zig, starts
+
+TOOLS = {name: f"/usr/bin/{name}" for name in ("make", "cmake", "meson", "autoreconf", "install")}
+
+
+def planned(
+    tmp_path: Path, name: str, configure: ConfigureScript | None = None, platform="linux/arm64", width=3, **options
+) -> CompileJob:
+    if not (tmp_path / "bin").exists():
+        put_zig(tmp_path / "bin")
+    wanted, environ = Platform.parse(platform), {"PATH": f"{tmp_path}/bin:/usr/bin"}
+    compiler = find_compiler(CompilerOptions(), wanted, environ, packages=())
+    toolchain = BuildSystemToolchain(
+        name,
+        compiler,
+        BuildSystemOptions(**options),
+        tuple(environ.items()),
+        tmp_path / "cache",
+        TOOLS,
+        width,
+        configure,
+    )
+    return toolchain.plan(Target(Program("app"), wanted, tmp_path / "src", tmp_path / "out" / "app"))
+
+
+def lines(job: CompileJob) -> list[str]:
+    """Each command with the build tree's path shortened."""
+    assert job.tree is not None
+    return [" ".join(step.argv).replace(str(job.tree.folder), "TREE") for step in job.commands]
+
+
+def test_make_is_asked_to_build_and_to_install_below_destdir(tmp_path):
+    job = planned(tmp_path, "make", variables=(("V", "1"),), targets=("all", "extra"))
+
+    assert [
+        "/usr/bin/make PREFIX=/usr prefix=/usr V=1 all extra",
+        "/usr/bin/make PREFIX=/usr prefix=/usr V=1 install DESTDIR=TREE/installed",
+    ] == lines(job)
+    assert {job.tree.sources} == {step.cwd for step in job.commands}
+
+
+def test_makefiles_find_the_wrappers_under_the_names_of_compilers(tmp_path):
+    job = planned(tmp_path, "make")
+    folder = job.tree.folder / "wrappers"
+
+    assert f"{folder}:{tmp_path}/bin:/usr/bin" == job.env["PATH"]
+    assert (str(folder / "cc"), str(folder / "ar"), "-j3") == tuple(
+        job.env[key] for key in ("CC", "AR", "MAKEFLAGS")
+    )
+    assert {"gcc", "g++", "cc", "c++", "ar", "ranlib", "strip", "ld", "pkg-config"} <= {
+        file.path.name for file in job.files
+    }
+
+
+def test_a_project_without_an_install_rule_names_its_programs(tmp_path):
+    job = planned(tmp_path, "make", programs=("tools/one", "two"))
+
+    assert "/usr/bin/install -D -m 755 -t TREE/installed/usr/bin tools/one two" == lines(job)[-1]
+    assert 2 == len(job.commands)
+
+
+def test_install_words_of_ones_own(tmp_path):
+    job = planned(tmp_path, "make", install=("install", "INSTALL_TOP={destdir}/usr"))
+
+    assert lines(job)[-1].endswith("install INSTALL_TOP=TREE/installed/usr")
+
+
+def test_a_configure_script_is_told_the_host_and_is_run_once(tmp_path):
+    script = ConfigureScript(exists=True, is_autoconf=True, has_shared=True)
+
+    job = planned(tmp_path, "autotools", script, arguments=("--disable-nls",), variables=(("CFLAGS", "-O3"),))
+
+    configure, make, install = lines(job)
+    assert configure.startswith("TREE/src/configure --prefix=/usr --host=aarch64-linux-musl --build=")
+    assert configure.endswith("--disable-shared --enable-static --disable-nls CFLAGS=-O3")
+    assert ("/usr/bin/make", "/usr/bin/make install DESTDIR=TREE/installed") == (make, install)
+    assert ["configure", "", ""] == [step.once for step in job.commands]
+
+
+def test_a_configure_script_by_hand_is_told_the_prefix_alone(tmp_path):
+    job = planned(tmp_path, "autotools", ConfigureScript(exists=True, is_autoconf=False))
+
+    assert "TREE/src/configure --prefix=/usr" == lines(job)[0]
+
+
+def test_without_a_configure_script_autoreconf_makes_it(tmp_path):
+    job = planned(tmp_path, "autotools", ConfigureScript())
+
+    assert "/usr/bin/autoreconf -fi" == lines(job)[0]
+    assert "autoreconf" == job.commands[0].once
+
+
+def test_cmake_gets_a_toolchain_file_with_the_archiver_of_each_language(tmp_path):
+    job = planned(
+        tmp_path, "cmake", directory="sub", arguments=("-DX=1",), targets=("a", "b"), install=("--component", "run")
+    )
+
+    configure, build, install = lines(job)
+    assert configure.startswith(
+        "/usr/bin/cmake -S TREE/src/sub -B TREE/build -DCMAKE_TOOLCHAIN_FILE=TREE/toolchain.cmake"
+    )
+    assert configure.endswith(
+        "-DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DX=1"
+    )
+    assert "/usr/bin/cmake --build TREE/build --target a --target b" == build
+    assert "/usr/bin/cmake --install TREE/build --component run" == install
+    assert str(job.tree.installed) == job.env["DESTDIR"]
+    text = next(file.text for file in job.files if file.path.name == "toolchain.cmake")
+    for line in ("CMAKE_AR", "CMAKE_CXX_COMPILER_AR", "CMAKE_C_COMPILER_RANLIB", "CMAKE_LINKER"):
+        assert f'set({line} "{job.tree.folder}/wrappers/' in text
+    assert 'set(CMAKE_SYSTEM_PROCESSOR "aarch64")' in text
+
+
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [
+        ("linux/arm/v7", ("cpu_family = 'arm'", "cpu = 'armv7l'", "endian = 'little'")),
+        ("linux/s390x", ("cpu_family = 's390x'", "cpu = 's390x'", "endian = 'big'")),
+        ("linux/ppc64le", ("cpu_family = 'ppc64'", "cpu = 'ppc64le'", "endian = 'little'")),
+        ("linux/386", ("cpu_family = 'x86'", "cpu = 'i686'", "endian = 'little'")),
+    ],
+)
+def test_mesons_cross_file_describes_the_machine(tmp_path, platform, words):
+    job = planned(tmp_path, "meson", platform=platform)
+
+    text = next(file.text for file in job.files if file.path.name == "cross.ini")
+    assert [] == [word for word in words if word not in text]
+    assert "-Ddefault_library=static" in lines(job)[0]
+    assert "CC" not in job.env
+
+
+def test_how_many_processes_run_does_not_begin_a_tree_anew_and_variables_do(tmp_path):
+    for name in ("make", "meson"):
+        key = planned(tmp_path, name).tree.key
+
+        assert key == planned(tmp_path, name, width=7).tree.key
+        assert key != planned(tmp_path, name, targets=("x",)).tree.key
+
+
+def driver(tmp_path: Path, *argv: str) -> list[str]:
+    """What the wrapper `cc` starts for these arguments."""
+    put_zig(tmp_path / "bin", body="true")
+    wanted, environ = Platform.parse("linux/arm64"), {"PATH": str(tmp_path / "bin")}
+    compiler = find_compiler(CompilerOptions(), wanted, environ, packages=())
+    for file in wrappers(compiler, tmp_path / "wrappers", tmp_path / "tree", environ):
+        file.path.parent.mkdir(exist_ok=True)
+        file.path.write_text(file.text)
+        file.path.chmod(0o755)
+    subprocess.run([tmp_path / "wrappers" / "cc", *argv], check=True)
+    return starts(tmp_path / "bin")[-1].split()
+
+
+COMPILING = ["cc", "-target", "aarch64-linux-musl", "-fno-sanitize=undefined"]
+
+
+def test_the_wrapper_tells_only_links_how_to_link(tmp_path):
+    prefix = [*COMPILING, f"-ffile-prefix-map={tmp_path}/tree=."]
+
+    assert [*prefix, "-c", "a.c"] == driver(tmp_path, "-c", "a.c")
+    assert [*prefix, "-O2", "a.o", "-o", "a", "-s"] == driver(tmp_path, "a.o", "-o", "a")
+    assert [*prefix, "-Os", "a.o", "-s"] == driver(tmp_path, "-Os", "a.o")
+    assert [*prefix, "-shared", "a.o"] == driver(tmp_path, "-shared", "a.o")
+
+
+def test_the_wrapper_lets_the_linker_tell_its_name(tmp_path):
+    assert ["ld.lld", "--version"] == driver(tmp_path, "-Wl,--version")
+
+
+def test_strip_copies_what_has_to_go_elsewhere(tmp_path):
+    driver(tmp_path, "a.o")
+    (tmp_path / "a").write_text("program")
+
+    subprocess.run([tmp_path / "wrappers" / "strip", "-s", "-o", tmp_path / "b", tmp_path / "a"], check=True)
+    subprocess.run([tmp_path / "wrappers" / "strip", tmp_path / "a"], check=True)
+
+    assert ("program", "program") == ((tmp_path / "a").read_text(), (tmp_path / "b").read_text())
+
+
+def test_what_a_configure_script_says_of_itself(tmp_path):
+    assert ConfigureScript() == find_configure(tmp_path)
+    (tmp_path / "configure").write_text("# Generated by GNU Autoconf 2.71\n  --enable-shared[=PKGS]\n")
+    assert ConfigureScript(exists=True, is_autoconf=True, has_shared=True) == find_configure(tmp_path)
+    (tmp_path / "configure").write_text("# written by hand\n")
+    assert ConfigureScript(exists=True, is_autoconf=False, has_shared=False) == find_configure(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("make", "make"), ("cmake", "pip install cmake"), ("meson", "pip install meson")]
+)
+def test_a_build_system_that_is_not_here_is_named_with_its_install_line(name, word):
+    with pytest.raises(Unsupported, match=f"no {name} on PATH") as refused:
+        find_tools(name, BuildSystemOptions(), None, {"PATH": "/nowhere"})
+
+    assert word in refused.value.hint
+
+
+@pytest.mark.parametrize("options", [{"directory": "../up"}, {"programs": ("/bin/sh",)}, {"directory": "gone"}])
+def test_what_a_spec_names_stands_in_the_project(tmp_path, options):
+    with pytest.raises(UsageError, match=r"leads out of|no folder gone"):
+        check_options(BuildSystemOptions(**options), tmp_path)
