@@ -114,7 +114,7 @@ def odd_keys(environ: Mapping[str, str]) -> Iterator[str]:
         except AuthError:
             continue
         for key in sorted(set(tree or ()) - set(_KEYS)):
-            near = get_close_matches(key.lower(), [known.lower() for known in _KEYS], 1, 0.8)
+            near = get_close_matches(key.lower(), [known.lower() for known in _KEYS], 1, 0.75)
             if near:
                 meant = next(known for known in _KEYS if known.lower() == near[0])
                 yield f"{file.path} has the key {key[:40]!r}, which nothing reads; did you mean {meant}?"

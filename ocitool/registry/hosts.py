@@ -191,8 +191,8 @@ def is_loopback(host: str) -> bool:
 
 def leads_here(netloc: str) -> bool:
     """Whether a host of a URL ends on this very machine, in any spelling of an address that connecting takes."""
-    name, _ = split_port(netloc)
-    if is_loopback(netloc):
+    name = split_port(netloc)[0].rstrip(".")
+    if is_loopback(f"[{name}]" if ":" in name else name):
         return True
     try:
         address = ipaddress.ip_address(name)
@@ -241,7 +241,12 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
     if scheme not in _PROXIES:
         raise UsageError(f"{name} names a proxy by {scheme!r}, which is not spoken here", hint=_PROXY_HINT)
     try:
-        is_good = bool(urlsplit(found).hostname) and urlsplit(found).port != 0 and found.isprintable()
+        is_good = (
+            bool(urlsplit(found).hostname)
+            and urlsplit(found).port != 0
+            and found.isprintable()
+            and " " not in found
+        )
     except ValueError:
         is_good = False
     if not is_good or not found.isascii():
@@ -260,7 +265,7 @@ def _no_proxy(host: str, port: int, environ: Mapping[str, str]) -> bool:
         head, colon, number = rule.rpartition(":")
         # An address of version 6 has a port only behind brackets.
         if colon and number.isdigit() and (":" not in head or (head.startswith("[") and head.endswith("]"))):
-            name, ruled_port = head, whole(number)
+            name, ruled_port = head, whole(number, 65_535) or -1
         name = name.removeprefix("*").strip("[]")
         if ruled_port not in {None, port}:
             continue

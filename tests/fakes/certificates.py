@@ -41,21 +41,20 @@ class Authority:
         self.ca = folder / "ca.crt"
         self.ca.write_bytes(own.public_bytes(serialization.Encoding.PEM))
 
-    def server(self) -> Pair:
-        """A certificate for 127.0.0.1, ::1 and localhost."""
-        names = [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")] + [
-            x509.DNSName("localhost")
-        ]
-        return self.issue("server", names, ExtendedKeyUsageOID.SERVER_AUTH)
+    def server(self, names: tuple[str, ...] = (), **valid: dt.datetime | None) -> Pair:
+        """A certificate for 127.0.0.1, ::1 and localhost, or for other names."""
+        own = [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")] + [x509.DNSName("localhost")]
+        held = [x509.DNSName(name) for name in names] or own
+        return self.issue("server", held, ExtendedKeyUsageOID.SERVER_AUTH, **valid)
 
     def client(self) -> Pair:
         """A certificate to show to servers."""
         return self.issue("client", [], ExtendedKeyUsageOID.CLIENT_AUTH)
 
-    def issue(self, name: str, names: list, usage) -> Pair:
+    def issue(self, name: str, names: list, usage, **valid: dt.datetime | None) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = self._builder(subject, key.public_key()).add_extension(
+        builder = self._builder(subject, key.public_key(), **valid).add_extension(
             x509.ExtendedKeyUsage([usage]), critical=False
         )
         if names:
@@ -69,9 +68,16 @@ class Authority:
         )
         return pair
 
-    def context(self, *, wants_client: bool = False) -> ssl.SSLContext:
-        """A server's context."""
-        pair = self.server()
+    def context(
+        self,
+        *,
+        wants_client: bool = False,
+        names: tuple[str, ...] = (),
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+    ) -> ssl.SSLContext:
+        """A server's context; `names` are other hosts, `since` and `until` bound the certificate's time."""
+        pair = self.server(names, since=since, until=until)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.cert, pair.key)
         if wants_client:
@@ -79,7 +85,9 @@ class Authority:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def _builder(self, subject: x509.Name, public) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, public, *, since: dt.datetime | None = None, until: dt.datetime | None = None
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
@@ -87,8 +95,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(public)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=2))
+            .not_valid_before(since or (until or now) - dt.timedelta(hours=1))
+            .not_valid_after(until or (since or now) + dt.timedelta(days=2))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False

@@ -1,6 +1,7 @@
 import pytest
 
-from ocitool.registry.hosts import Origin, is_loopback, proxy_for
+from ocitool.errors import UsageError
+from ocitool.registry.hosts import Origin, is_loopback, is_unsafe_step, proxy_for
 
 PROXY = "http://127.0.0.1:3128"
 NO_PROXY = "localhost,10.0.0.0/8,.corp.test,reg.test:5000,exact.test,*.star.test,fd00::/8"
@@ -69,3 +70,75 @@ def test_an_origin_has_its_default_port():
     assert Origin.of("https://Reg.test/v2/") == Origin.of("https://reg.test:443/x")
     assert Origin.of("http://reg.test/") != Origin.of("https://reg.test/")
     assert Origin.of("https://reg.test/") != Origin.of("https://reg.test:5000/")
+
+
+@pytest.mark.parametrize(
+    ("rule", "url", "direct"),
+    [
+        ("[fd00::1]:5000", "https://[fd00::1]:5000/v2/", True),
+        ("[fd00::1]:5000", "https://[fd00::1]:5001/v2/", False),
+        ("[fd00::1]", "https://[fd00::1]:5000/v2/", True),
+        ("fd00::1", "https://[fd00::1]:5000/v2/", True),
+        ("[FD00:0::1]:5000", "https://[fd00::1]:5000/v2/", True),
+        ("[fd00::]/8", "https://[fd00::1]:5000/v2/", False),
+        ("10.0.0.1:5000", "https://10.0.0.1:5000/v2/", True),
+        ("reg.test:" + "9" * 5000, "https://reg.test/v2/", False),
+        ("reg.test:443", "https://reg.test/v2/", True),
+    ],
+)
+def test_no_proxy_takes_addresses_with_ports(rule, url, direct):
+    """K262, K232"""
+    assert direct == (proxy_for(url, {"https_proxy": PROXY, "no_proxy": rule}) is None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["ftp://p.test", "socks4://p.test", "file:///x", "http://", "http://[bad", "http://p.test:99999", "://x",
+     "http://p.test:0", "http://u:hunter2@p test", "http://pé.test", "http://p\n.test"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["ALL_PROXY", "https_proxy"])
+def test_what_is_no_proxy_is_refused_by_the_variables_name(name, value):
+    """K262: and its text, which may hold a password, is not shown."""
+    with pytest.raises(UsageError, match=name) as caught:
+        proxy_for("https://reg.test/", {name: value})
+
+    assert "hunter2" not in str(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    "value", ["socks5://p.test:1080", "socks5h://p.test", "HTTP://p.test", "https://p.test:8443"]
+)
+def test_proxies_that_are_spoken(value):
+    """K262"""
+    assert value == proxy_for("https://reg.test/", {"all_proxy": value})
+
+
+@pytest.mark.parametrize(
+    ("start", "following", "unsafe"),
+    [
+        ("https://reg.test/", "http://reg.test/x", True),
+        ("https://reg.test/", "http://127.0.0.1:2375/containers/create", True),
+        ("https://reg.test/", "https://127.0.0.1/x", True),
+        ("http://reg.test/", "http://127.0.0.1/x", True),
+        ("http://reg.test/", "http://localhost/x", True),
+        ("http://reg.test/", "http://a.localhost./x", True),
+        ("http://reg.test/", "http://[::1]/x", True),
+        ("http://reg.test/", "http://[::ffff:127.0.0.1]/x", True),
+        ("http://reg.test/", "http://127.1/x", True),
+        ("http://reg.test/", "http://2130706433/x", True),
+        ("http://reg.test/", "http://0x7f.0.0.1/x", True),
+        ("http://reg.test/", "http://0.0.0.0/x", True),
+        ("http://reg.test/", "http://169.254.169.254/latest/meta-data", True),
+        ("https://reg.test/", "https://cdn.test/x", False),
+        ("https://reg.test/", "https://10.0.0.1/x", False),
+        ("http://reg.test/", "http://cdn.test/x", False),
+        ("http://reg.test/", "https://cdn.test/x", False),
+        ("https://reg.test/", "http://plain.test:80/x", False),
+        ("https://127.0.0.1/", "http://127.0.0.1:5000/x", False),
+        ("https://localhost/", "http://reg.test/x", True),
+        ("http://127.0.0.1/", "http://reg.test/x", False),
+    ],
+)
+def test_one_rule_says_where_a_request_may_be_led(start, following, unsafe):
+    """K257: for redirects, Locations of uploads, links of lists, and downloads."""
+    assert unsafe == is_unsafe_step(start, following, ("plain.test:80",))
