@@ -26,13 +26,14 @@ from ocitool.errors import (
     NotFound,
     OcitoolError,
     RegistryError,
+    Unsupported,
 )
 from ocitool.events import Done, Listener, Noted, Started, silent
 from ocitool.graph.copy import CopyReport, copy, kept_elsewhere, put_snapshot
 from ocitool.graph.referrers import drop_referrer, is_found, put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, view
 from ocitool.store.base import Batching, Expect, Put, Store
 from ocitool.store.verify import check_expected
@@ -116,6 +117,7 @@ def apply(
     """
     if plan.is_empty:
         return ChangeReport(plan.target)
+    _check_sizes(plan)
     work = _Work(
         plan,
         store,
@@ -141,6 +143,18 @@ def apply(
     for step in deletes:
         work.delete(step)
     return work.report()
+
+
+def _check_sizes(plan: Plan) -> None:
+    """Raise Unsupported for a manifest that no registry takes, before what is below it is sent (K237)."""
+    written = [step.document for step in plan.steps if isinstance(step, PutManifest)]
+    for document in (*written, *(tag.document for tag in plan.tags)):
+        if document.size > MANIFEST_LIMIT:
+            raise Unsupported(
+                f"a manifest of {document.size} bytes is more than registries take ({MANIFEST_LIMIT})",
+                ability="large manifests",
+                hint="leave entries or annotations out, or make several of it",
+            )
 
 
 class _Work:

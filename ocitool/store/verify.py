@@ -13,6 +13,8 @@ from ocitool.store.base import Expect, Reader
 CONFIG_LIMIT: Final = 8 * 1024 * 1024
 """Most bytes of an image config that are read; a guess far above what anybody publishes."""
 
+OWN_SIZE_LIMIT: Final = 1024**3
+
 
 def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:
     """The same pieces; DigestMismatch at the first byte too many, or at the end if size or digest differ.
@@ -60,8 +62,10 @@ def check_bytes(data: bytes, digest: Digest, where: str) -> None:
 def own_size(store: Reader, descriptor: Descriptor, limit: int) -> int | None:
     """The bytes of a blob whose descriptor says another size; None unless it has its digest and less than `limit`.
 
-    Reads all of it. Raises what reading raises.
+    Reads all of it, up to four times what the descriptor says or 1 GiB: a file of holes has any size (K265). Raises
+    what reading raises.
     """
+    limit = min(limit, max(4 * descriptor.size, OWN_SIZE_LIMIT))
     try:
         with store.open_blob(replace(descriptor, size=limit, data=None)) as pieces:
             for _ in pieces:

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from tests.fakes.images import put_image
 from tests.fakes.registry import Fault, fake_registry
 
 
@@ -60,3 +61,47 @@ def test_a_host_that_is_not_there(run):
 
     assert 1 == done.exit_code
     assert "cannot connect" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(401, "not allowed"), (403, "not allowed"), (400, "no"), (405, "no"), (501, "no"), (418, "unknown (418)")],
+)
+def test_a_registry_that_refuses_to_delete(run, registry, status, word):
+    """K249"""
+    registry.faults = [Fault("DELETE */manifests/*", status=status, times=-1)]
+
+    assert word == examined(run, registry, "/app")[1]["deletes"]
+
+
+def test_a_registry_that_deletes_says_404_for_what_is_not_there(run, registry):
+    """K249"""
+    assert "yes" == examined(run, registry, "/app")[1]["deletes"]
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(401, "not allowed"), (403, "not allowed"), (405, "no"), (404, "no"), (202, "no"), (0, "yes")],
+)
+def test_a_registry_that_refuses_to_mount(run, registry, opened, status, word):
+    """K249: asked with a blob that is there already, and nothing is left open."""
+    put_image(opened(registry), "v1", "linux/amd64")
+    sessions = len(registry.uploads)
+    if status:
+        headers = {"Location": "/v2/app/blobs/uploads/other"} if status == 202 else {}
+        registry.faults = [Fault("POST */blobs/uploads/", status=status, headers=headers, times=-1)]
+
+    assert word == examined(run, registry, "/app")[1]["mounts"]
+    assert sessions == len(registry.uploads)
+
+
+def test_mounts_are_unknown_without_an_image(run, registry):
+    """K249"""
+    assert "unknown" == examined(run, registry, "/empty")[1]["mounts"]
+
+
+def test_the_hint_of_a_problem_is_told(run):
+    """K235"""
+    done = run("doctor", "--registry", "127.0.0.1:1")
+
+    assert "hint: is the host name right" in done.stderr

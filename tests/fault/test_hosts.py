@@ -277,3 +277,32 @@ def test_warnings_of_a_registry_are_shown_once(opened):
     warnings = [event.text for event in heard if isinstance(event, Noted) and event.severity == "warning"]
     assert 1 == len(warnings)
     assert 'this registry "closes" soon' in warnings[0]
+
+
+@pytest.mark.parametrize(("rule", "by_tag", "by_digest"), [("digest-only", False, True), ("tag-only", True, False)])
+def test_a_mirror_is_not_asked_for_names_that_it_does_not_serve(access, opened, rule, by_tag, by_digest):
+    """K253"""
+    with fake_registry() as origin, fake_registry() as mirror:
+        text = f'[[registry]]\nprefix="{origin.host}"\n[[registry.mirror]]\nlocation="{mirror.host}/cache"\n'
+        environ = redirect(access, f'{text}pull-from-mirror="{rule}"\n')
+        digest = put_image(opened(origin), "v1", "linux/amd64", layers=[b"layer"])
+        put_image(opened(mirror, "cache/app"), "v1", "linux/amd64", layers=[b"layer"])
+        mirror.log.clear()
+        store = opened(origin, write=False, environ=environ)
+
+        assert digest == store.head("v1").digest == store.get_manifest("v1").digest
+        assert by_tag == bool(mirror.log)
+        mirror.log.clear()
+        assert digest == store.head(str(digest)).digest
+        assert b"layer" == read(store, b"layer")
+        assert by_digest == bool(mirror.log)
+
+
+def test_a_mirror_that_lacks_a_name_is_asked_once(mirrored, opened):
+    """K253, K217: the next place is asked anyway."""
+    origin, mirror, environ = mirrored
+    put_image(opened(origin), "v1", "linux/amd64")
+    store = opened(origin, write=False, environ=environ)
+
+    assert store.head("v1") is not None
+    assert ["HEAD"] == [one.method for one in mirror.log]

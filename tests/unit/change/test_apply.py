@@ -4,10 +4,11 @@ import pytest
 
 from ocitool.change.apply import SETTLE_S, apply
 from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, Tag, replace
-from ocitool.errors import Conflict, RegistryError
+from ocitool.errors import Conflict, RegistryError, Unsupported
 from ocitool.events import Started
 from ocitool.model import compose
 from ocitool.model.digest import Digest
+from ocitool.model.document import MANIFEST_LIMIT
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource, Expect, Traits
@@ -366,3 +367,17 @@ def test_cancelled_scope_writes_no_tag(registry, held, make_note, journal, clock
         apply(plan, registry, journal, scope, clock=clock)
 
     assert held.digest == MemoryStore.head(registry, "v1").digest
+
+
+def test_a_manifest_that_is_too_large_is_known_before_anything_is_sent(
+    registry, held, make_note, journal, scope, clock
+):
+    """K237"""
+    large = make_note("x" * MANIFEST_LIMIT)
+    plan = replace("reg.test/app", ["v1"], held, large)
+
+    with pytest.raises(Unsupported, match="more than registries take"):
+        apply(plan, registry, journal, scope, clock=clock)
+
+    assert [] == registry.calls
+    assert not journal.root.exists()

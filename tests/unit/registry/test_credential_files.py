@@ -185,3 +185,11 @@ def test_a_login_that_is_none_is_not_forgotten(config, environ):
 
     with pytest.raises((NotFound, MalformedDocument)):
         forget(CredentialPlace(config, "reg.test"), environ)
+
+
+def test_a_closed_folder_that_is_named_is_an_error(tmp_path, environ):
+    """K253: somebody meant it. A link to itself is closed to root as well."""
+    (tmp_path / "closed").symlink_to("closed")
+
+    with pytest.raises(AuthError, match="cannot read credentials"):
+        find_credentials("reg.test", "app", environ | {"DOCKER_CONFIG": str(tmp_path / "closed")})
