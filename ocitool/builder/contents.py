@@ -7,7 +7,7 @@ from typing import Final
 
 from ocitool.binaries.needs import Missing
 from ocitool.builder.compile import compiled_entries, names_of
-from ocitool.builder.layer_groups import WORDS, Group, Placed, attributes, split
+from ocitool.builder.layer_groups import WORDS, Group, Placed, are_alike, split
 from ocitool.builder.programs import Found, Holding, lacking, only_program, refuse_foreign, survey
 from ocitool.builder.request import BuildPlan, ImageContent
 from ocitool.dockerfile.evaluate import Written
@@ -99,6 +99,11 @@ class _BaseContent:
         return self.open()
 
 
+def _over(entries: tuple[Entry, ...], below: Files | None) -> Files | None:
+    """The entries over a tree; the tree itself where there are none."""
+    return Layered(entries, below) if entries else below
+
+
 def _tree(base: BaseImage, around: Workspace, scope: Scope) -> Files:
     tree = read_tree(base.store, base.manifest, around.machine.memo, scope=scope)
 
@@ -141,17 +146,21 @@ class _Gatherer:
         planned = self._planned
         drafts = [self._draft(platform, trees.get(platform)) for platform in planned.platforms]
         parts = split([draft.copied for draft in drafts], self._memo, self._holding)
-        shared: dict[tuple[object, ...], tuple[Entry, ...]] = {}
+        shared: tuple[Entry, ...] = ()
         contents = []
         for draft, groups in zip(drafts, parts, strict=True):
-            image = Layered(draft.extras, trees.get(draft.platform))
+            image = _over(draft.extras, trees.get(draft.platform))
             layers = [(draft.extras, f"ocitool build --with {','.join(planned.extras)}")]
             for group, entries in groups.items():
-                complete = with_parents({entry.path: entry for entry in entries}, image.get)
+                # The first has every directory that it stands in, for all of them were placed together.
+                is_first = entries is next(iter(groups.values()))
+                own = {entry.path: entry for entry in entries}
+                complete = entries if is_first or image is None else with_parents(own, image.get)
                 if group is Group.SHARED:  # equal files under other paths of this machine are one layer
-                    complete = shared.setdefault(tuple(map(attributes, complete)), complete)
+                    shared = shared if are_alike(shared, complete) else complete
+                    complete = shared
                 layers.append((complete, draft.line + (WORDS[group] if len(groups) > 1 else "")))
-                image = Layered(complete, image)
+                image = _over(complete, image) if len(groups) > 1 else image
             layers.append((draft.compiled, draft.compiled_line))
             found = tuple((entries, line) for entries, line in layers if entries)
             contents.append(ImageContent(draft.platform, found, draft.options))
@@ -163,14 +172,14 @@ class _Gatherer:
         files = self._files(platform, tree)
         compiled = [entry for job in planned.jobs if job.platform == platform for entry in compiled_entries(job)]
         options = planned.options(platform)
-        image, placed = Layered((), tree), []
+        image, placed = tree, []
         for entries in (self._extra(tree, files, options.user or ""), files, compiled):
             placed.append(place(entries, image))
-            image = Layered(placed[-1], image)
+            image = _over(placed[-1], image)
         found = survey((entry for entries in placed for entry in entries), self._memo, holding=self._holding)
         listener = self._around.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
-        lacks = lacking(found, image, _environment(planned.bases.get(platform), options))
+        lacks = lacking(found, image or Layered(()), _environment(planned.bases.get(platform), options))
         _tell_lacking(platform, lacks, listener)
         programs = frozenset(one.path for one in found if not one.binary.is_portable)
         return _Draft(

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from ocitool.builder.programs import Holding
-from ocitool.model.files import FileKind, ancestors
+from ocitool.model.files import FileKind, parent
 from ocitool.pack.entries import Content, Entry, FileContent
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.store.base import Memo
@@ -52,6 +52,8 @@ def split(
 
 
 def _grouped(image: Placed, shared: frozenset[str]) -> Mapping[Group, tuple[Entry, ...]]:
+    if len(shared) == len(image.entries):
+        return {Group.SHARED: image.entries} if shared else {}
     groups: dict[str, Group] = {}
     first_in: dict[str, Group] = {}
     for entry in image.entries:
@@ -60,8 +62,9 @@ def _grouped(image: Placed, shared: frozenset[str]) -> Mapping[Group, tuple[Entr
         first = entry.link if entry.kind is FileKind.HARDLINK else entry.path
         group = Group.SHARED if first in shared else Group.PROGRAMS if first in image.programs else Group.OWN
         groups[entry.path] = group
-        for above in ancestors(entry.path):
-            first_in[above] = min(group, first_in.get(above, group))
+        above = entry.path
+        while (above := parent(above)) and group < first_in.get(above, len(Group)):
+            first_in[above] = group
     found: dict[Group, list[Entry]] = {}
     for entry in image.entries:
         empty = Group.SHARED if entry.path in shared else Group.OWN
@@ -74,6 +77,8 @@ def _shared(images: Sequence[Placed], comparing: "_Comparing") -> frozenset[str]
     first, *others = images
     if not others:
         return frozenset(entry.path for entry in first.entries) - first.programs
+    if all(one.entries == first.entries for one in others):  # by identity: nothing is read
+        return frozenset(entry.path for entry in first.entries)
     # The names of one file are together, so what differs in one of them differs in all.
     paths = [{entry.path: entry for entry in one.entries} for one in others]
     names = [_names(one.entries) for one in images]
@@ -86,7 +91,16 @@ def _shared(images: Sequence[Placed], comparing: "_Comparing") -> frozenset[str]
     return comparing.equal(rows)
 
 
-def attributes(entry: Entry) -> tuple[object, ...]:
+def are_alike(one: Sequence[Entry], other: Sequence[Entry]) -> bool:
+    """Whether two sequences of entries say the same of all files but their content."""
+    return len(one) == len(other) and all(map(_is_alike, one, other))
+
+
+def _is_alike(one: Entry, other: Entry) -> bool:
+    return one is other or _attributes(one) == _attributes(other)
+
+
+def _attributes(entry: Entry) -> tuple[object, ...]:
     """All that is said of a file but its content."""
     return (
         entry.path,
@@ -99,10 +113,6 @@ def attributes(entry: Entry) -> tuple[object, ...]:
         entry.xattrs,
         entry.device,
     )
-
-
-def _is_alike(one: Entry, other: Entry) -> bool:
-    return one is other or attributes(one) == attributes(other)
 
 
 def _names(entries: Sequence[Entry]) -> dict[str, list[str]]:
