@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 READ_LIMIT: Final = 4 * MANIFEST_LIMIT
 """Largest manifest that is looked at, in bytes: above what registries take, to be able to say so."""
+_MOST_FILES: Final = 200_000
+"""Files of merged trees that are kept for other rules."""
 _MOST_BLOBS: Final = 20_000
 """Blobs that are asked for below one name; a guess far above what anybody publishes."""
 _ANSWERS: Final = (MalformedDocument, DigestMismatch)
@@ -148,28 +150,29 @@ class Inspection:
         return tuple(found)
 
     def tree(self, manifest: Manifest) -> Tree | None:
-        """The merged files of an image, the last ones kept; None if a layer was not read, or they are `costly`."""
-        if manifest.document.digest in self._merged:
-            return self._merged[manifest.document.digest]
+        """The merged files of an image; None if one of its layers was not read, or they are `costly`."""
         seen = [self.layers.get(layer.digest) for layer in manifest.layers]
         if not seen or any(one is None or one.damage for one in seen) or manifest.document.digest in self.costly:
             return None
-        try:
-            merged = Tree(one.listed for one in seen if one is not None)
-        except MalformedDocument as error:
-            self.costly[manifest.document.digest] = error
-            return None
-        self._merged.clear()  # of several platforms one tree at a time is in memory
-        self._merged[manifest.document.digest] = merged
-        return merged
-
-    @cached_property
-    def _merged(self) -> dict[Digest, Tree]:
-        return {}
+        key = tuple(layer.digest for layer in manifest.layers)
+        if key not in self._trees:
+            if sum(tree.size for tree in self._trees.values()) > _MOST_FILES:
+                self._trees.clear()
+            try:
+                self._trees[key] = Tree(one.listed for one in seen if one is not None)
+            except MalformedDocument as error:
+                self.costly[manifest.document.digest] = error
+                return None
+        return self._trees[key]
 
     @cached_property
     def costly(self) -> dict[Digest, MalformedDocument]:
         """The images whose files are not merged, for that would cost too much; known once `tree` was asked."""
+        return {}
+
+    @cached_property
+    def _trees(self) -> dict[tuple[Digest, ...], Tree]:
+        """The trees that were asked for, as long as they are not too many: every rule asks for the same."""
         return {}
 
     def label(self, digest: Digest) -> str:

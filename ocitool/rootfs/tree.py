@@ -125,6 +125,11 @@ class Tree(FileTree[Node]):
             yield tree
             tree._add_layer(listing, number)
 
+    @property
+    def size(self) -> int:
+        """How many files were put into it, those that are gone too."""
+        return self._count
+
     # Looking
 
     def get(self, path: str) -> Node | None:
