@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ocitool.codec.codecs import decompress
-from ocitool.codec.tar_reader import read_members
+from ocitool.codec.tar_reader import USUAL
+from ocitool.errors import MalformedDocument
 from ocitool.model.files import FileKind
 from ocitool.model.printable import unicode
 from ocitool.model.views import Manifest
 from ocitool.report.compare import FileChange, pair_up
 from ocitool.report.survey import Survey
-from ocitool.rootfs.tree import Node, read_tree
+from ocitool.rootfs.tree import Node, bounded_members, read_tree
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope
 
@@ -118,9 +119,15 @@ def _contents(side: ImageFiles, wanted: set[tuple[int, int]], scope: Scope) -> _
     """The digests of the wanted (layer, offset) members, each layer read once and only if needed."""
     found: _Contents = {}
     for number in sorted({layer for layer, _ in wanted}):
-        with side.store.open_blob(side.manifest.layers[number]) as pieces:
-            for member in read_members(decompress(scope.pieces(pieces))):
+        layer, size = side.manifest.layers[number], 0
+        with side.store.open_blob(layer) as pieces:
+            for member in bounded_members(decompress(scope.pieces(pieces)), layer):
                 if (number, member.offset) in wanted and member.kind is FileKind.FILE:
+                    size += member.size
+                    if size > USUAL.of_packed(layer.size).size:  # holes are read as zeros (K258)
+                        raise MalformedDocument(
+                            f"layer {layer.digest} has files of more than {size - member.size} bytes"
+                        )
                     digest = hashlib.sha256()
                     for piece in member.pieces():
                         digest.update(piece)

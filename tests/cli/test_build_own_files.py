@@ -141,3 +141,12 @@ def test_k210_it_is_told_once(call, project):
     call(*words)
 
     assert 1 == call(*words).stderr.count("is left out of the image")
+
+
+def test_k210_a_dry_run_counts_as_the_build_does(call, project):
+    (project / "Dockerfile").unlink()
+    words = ("build", ".", "--toolchain", "prebuilt", "--copy", ".:/", "-o", "oci-archive:i.tar")
+    assert 0 == call(*words).returncode
+    tree = json.loads(call(*words, "--dry-run", "--json").stdout)["data"]
+
+    assert 1 == tree["pack"][0]["copy"][0]["files"]

@@ -100,7 +100,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     around = Workspace(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener, own)
     planned = plan(asked, around)
     if words.is_set("dry_run"):
-        return dry_run(planned, wanted)
+        return dry_run(planned, wanted, own)
     if wanted.push and not planned.tags:
         raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
     if wanted.by_digest and (tagged := next((tag for tag in planned.tags if tag.tag), None)):
@@ -331,10 +331,10 @@ def _argument(text: str) -> tuple[str, str] | None:
     return (name, value if equals else os.environ[name])
 
 
-def dry_run(planned: BuildPlan, wanted: Destinations) -> Outcome:
+def dry_run(planned: BuildPlan, wanted: Destinations, own: OwnFiles) -> Outcome:
     """A plan told and not carried out."""
     tags = [str(tag) for tag in planned.tags]
     kept = [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]
     sent = [*map(str, wanted.places), *map(str, wanted.files), *(tags if wanted.push else [])]
-    tree = preview(planned, sent or kept)
+    tree = preview(planned, sent or kept, own)
     return Outcome(tree, preview_text(tree))

@@ -5,6 +5,7 @@ import tarfile
 
 import pytest
 
+from ocitool.errors import MalformedDocument
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
@@ -14,6 +15,7 @@ from ocitool.report.filediff import ImageFiles, compare_files
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
+from tests.unit.dockerfile.test_spool import sparse
 
 
 class Layers(MemoryStore):
@@ -126,3 +128,16 @@ def test_name_that_is_not_utf8_is_shown(store):
     [change] = compared(store.image({}), store.image({path: b""}))
 
     assert "a\\xff" == change.path
+
+
+def test_k258_holes_without_end_are_not_compared(store):
+    sides = []
+    for end in (b"", bytes(512)):
+        raw = sparse(1 << 40) + end
+        blob = Descriptor(mediatype.OCI_LAYER, Digest.of(raw), len(raw))
+        store.put_blob(blob, BytesSource(raw))
+        config = Descriptor(mediatype.OCI_CONFIG, Digest.of(b"none"), 4)
+        sides.append(ImageFiles(store, view(compose.manifest(Family.OCI, config, [blob]))))
+
+    with pytest.raises(MalformedDocument, match="has files of more than"):
+        compare_files(*sides, None, scope=Scope())
