@@ -26,6 +26,9 @@ MAX_EXTENTS: Final = 100_000
 """Most data areas of one sparse file."""
 MAX_MEMBERS: Final = 2_000_000
 """Most members of one tar, and most files of an image; a guess well above the largest images met."""
+_NAMES_SPARE: Final = 16 * 1024 * 1024
+_NAMES_EACH: Final = 2048
+"""Bytes of names, links and attributes that a tar may have, and more for each member: real ones take some 100."""
 _LARGEST: Final = 2**63 - 1
 _ZERO: Final = bytes(BLOCK)
 _XATTR: Final = b"SCHILY.xattr."
@@ -38,7 +41,8 @@ Extents = tuple[tuple[int, int], ...]
 class TarLimits:
     """What a hostile tar may cost.
 
-    `members` is the most files of it, and of a tree; `names` the most bytes of its names, links and attributes;
+    `members` is the most files of it, and of a tree; `names` the most bytes of its names, links and attributes
+    (fewer are taken where the members are few);
     `size` the most bytes of the whole. gzip packs a thousandfold at most, a zstd bomb far more: of what is
     compressed a thousandth of that is always too little (`of_packed`).
     """
@@ -153,8 +157,8 @@ def read_members(
         member, body = _member(stream, block, extra, offset)
         count += 1
         weight += len(member.path) + len(member.link) + sum(len(name) + len(value) for name, value in member.xattrs)
-        if count > limits.members or weight > limits.names:
-            stream.fail(f"more than {count - 1} files or {limits.names} bytes of names")
+        if count > limits.members or weight > min(limits.names, _NAMES_SPARE + _NAMES_EACH * count):
+            stream.fail(f"more than {count - 1} files or {weight - 1} bytes of names in them")
         yield member
         body.skip()
     for _ in stream.rest() if drain else ():

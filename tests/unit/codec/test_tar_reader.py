@@ -328,3 +328,18 @@ def test_a_file_is_passed_over_by_seeking(tmp_path, start):
                  for member in read_members(TarFile(file))]  # fmt: skip
 
     assert [("a", b"", 512), ("b", b"ab", 1536)] == found
+
+
+def test_k259_few_members_have_few_bytes_of_names():
+    """Packed, 32 MiB of names are a few kilobytes."""
+    names = [f"{number:08}{'/d' * 2000}" for number in range(9000)]
+    total = 0
+
+    def members():
+        for name in names:
+            yield archive(info(name))[: 512 * 10]
+
+    with pytest.raises(MalformedDocument, match="bytes of names"):
+        for member in read_members(members()):
+            total += len(member.path)
+    assert 16 * 1024 * 1024 < total < 40 * 1024 * 1024
