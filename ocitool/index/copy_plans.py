@@ -7,7 +7,7 @@ from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.attestations import settle_entries
 from ocitool.graph.referrers import cosign_tags
-from ocitool.graph.walk import walk
+from ocitool.graph.walk import Role, children, walk
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, Selector, entries_of
 from ocitool.index.sources import platform_of
@@ -120,18 +120,27 @@ def _chosen(
             raise
         kept = _index(edit.keep(seen, wanted))
         attested = [entry for entry in entries_of(kept) if entry.is_attestation]
-        heads = collect(scope, lambda entry: source.head(str(entry.digest)), attested, source.traits.concurrency)
-        lost = tuple(entry for entry, head in zip(attested, heads, strict=True) if head is None)
+        whole = collect(scope, lambda entry: _is_whole(source, entry), attested, source.traits.concurrency)
+        lost = tuple(entry for entry, is_whole in zip(attested, whole, strict=True) if not is_whole)
         if lost:
             kept = _index(edit.remove(kept, Selector(digests=tuple(entry.digest for entry in lost))))
-        children = tuple(entry.descriptor for entry in entries_of(kept))
-        return (document if wish.sparse else kept.document), children, lost
+        below = tuple(entry.descriptor for entry in entries_of(kept))
+        return (document if wish.sparse else kept.document), below, lost
     if isinstance(seen, Manifest) and seen.is_image:
         has = platform_of(source, seen, name)
         if any(p.same(has) for p in wish.platforms):
             return document, None, ()
         raise NotFound(f"{name} in {source.label} is for {has} only", name=name, where=source.label)
     raise UsageError(f"{name} in {source.label} has no platforms to choose from")
+
+
+def _is_whole(source: Reader, entry: IndexEntry) -> bool:
+    """Whether an entry's manifest is there, and what that names."""
+    try:
+        edges = children(source.get_manifest(str(entry.digest)))
+    except NotFound:
+        return False
+    return all(source.has_blob(edge.descriptor) for edge in edges if edge.role is Role.BLOB)
 
 
 def _index(document: Document) -> Index:

@@ -162,6 +162,66 @@ def test_digest_as_target_must_be_the_digest(repository, published, other_reposi
     assert [] == list(other_repository.tags())
 
 
+class TestAttestationThatIsGone:
+    """K221: the registry lost the attestation of an image, which is there with all it needs."""
+
+    @pytest.fixture(params=["manifest", "blob"])
+    def lost(self, request, repository, published):
+        entry = view(published).entries[-1]
+        if request.param == "manifest":
+            repository.delete(str(entry.digest))
+        else:
+            del repository._blobs[view(repository.get_manifest(str(entry.digest))).config.digest]
+        return entry
+
+    def test_is_left_out_of_a_subset_with_a_line(self, lost, other_repository, copied):
+        plan, _ = copied(other_repository, platforms=(AMD,))
+
+        kept = view(other_repository.get_manifest("1")).entries
+        assert [AMD] == [entry.platform for entry in kept]
+        assert f"attestation of {lost.attested[:19]} is gone from reg.test/app and left out" in plan.notes
+
+    def test_stays_behind_where_the_index_is_kept(self, lost, published, other_repository, copied):
+        copied(other_repository, platforms=(AMD,), sparse=True)
+
+        assert published == other_repository.get_manifest("1")
+        assert other_repository.head(str(lost.digest)) is None
+
+    def test_of_another_image_does_not_matter(self, lost, other_repository, copied):
+        plan, _ = copied(other_repository, platforms=(ARM,))
+
+        assert not [note for note in plan.notes if "left out" in note]
+
+    def test_that_is_there_is_taken_along(self, published, other_repository, copied):
+        plan, _ = copied(other_repository, platforms=(AMD,))
+
+        assert 2 == len(view(other_repository.get_manifest("1")).entries)
+        assert not [note for note in plan.notes if "left out" in note]
+
+
+def test_a_whole_copy_says_that_what_is_gone_is_an_attestation(repository, published, other_repository, copied):
+    """K221: and names the flag that does without it."""
+    lost = view(published).entries[-1]
+    repository.delete(str(lost.digest))
+
+    with pytest.raises(NotFound) as caught:
+        copied(other_repository)
+
+    assert f"it is the attestation of {lost.attested[:19]}" in caught.value.__notes__
+    assert "--platform" in caught.value.hint
+
+
+def test_a_whole_copy_without_an_image_says_nothing_of_attestations(
+    repository, published, other_repository, copied
+):
+    repository.delete(str(view(published).entries[0].digest))
+
+    with pytest.raises(NotFound) as caught:
+        copied(other_repository)
+
+    assert "attestation" not in " ".join([*caught.value.__notes__, caught.value.hint])
+
+
 class TestReferrers:
     @pytest.fixture
     def signed(self, repository, published):
