@@ -384,7 +384,8 @@ class _Work:
             if not (self._store.traits.compares_tags or (tag.replaces and before is None)):
                 self._scope.sleep(max(SETTLE_S, self._clock() - began))
                 after = self._verified(tag, record)
-            self._listener(Done(str(tag.document.digest), "tagged", tag.document.size))
+            if tag.replaces:
+                self._listener(Done(str(tag.document.digest), "tagged", tag.document.size))
             self._tags.append((tag.name, before, after))
 
     def _due(self, tag: Tag) -> Iterator[Digest | None]:
