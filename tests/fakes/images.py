@@ -14,10 +14,16 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource, Store
 
+_UNIX = "386 amd64 arm64 riscv64 mips mipsle mips64 mips64le ppc64 ppc64le loong64 s390x".split()
 PLATFORMS = tuple(
     f"{system}/{architecture}"
-    for system in ("linux", "windows", "freebsd", "netbsd")
-    for architecture in ("386", "amd64", "arm64", "loong64", "ppc64le", "riscv64", "s390x", "mips64le")
+    for system, architectures in (
+        ("linux", _UNIX),
+        ("windows", _UNIX[:3]),
+        ("freebsd", _UNIX[:10]),
+        ("netbsd", _UNIX[:7]),
+    )
+    for architecture in architectures
 )
 """32 platforms by names that engines know, so that an index of them needs no word from anybody."""
 
