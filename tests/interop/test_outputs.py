@@ -117,3 +117,19 @@ def test_what_docker_saved_by_others_is_read(run, peer, project, reference, tmp_
 
     assert done.exit_code == 0, done.stderr
     sh(peer("crane"), "validate", "--insecure", "--fast", "--remote", again)  # the layers are not compressed
+
+
+def test_an_archive_is_called_by_its_full_name(run, peer, project, tmp_path, home):
+    """K211: containerd listed it by the date of the import, podman as localhost/v7."""
+    name, archive = "127.0.0.1:5790/team/shop:v7", tmp_path / "shop.tar"
+    build(run, project, "-t", name, "-o", f"oci-archive:{archive}", "--format", "oci")
+    (tmp_path / "containerd").mkdir()
+    (tmp_path / "podman").mkdir()
+
+    with containerd(tmp_path / "containerd") as daemon:
+        sh(daemon.ctr, "-a", daemon.socket, "images", "import", "--no-unpack", archive)
+        listed = sh(daemon.ctr, "-a", daemon.socket, "images", "list", "-q")
+    loaded = podman(peer("podman"), tmp_path / "podman")("load", "-i", archive)
+
+    assert name in listed.split()
+    assert name in loaded
