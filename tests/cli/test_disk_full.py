@@ -91,3 +91,17 @@ def test_the_store_of_this_machine(run, small, image, tmp_path):
 
     assert 10 == done.exit_code, done.stderr
     assert [] == [name for name in left(small) if name.startswith(".ingest")]
+
+
+@pytest.mark.parametrize("output", ["type=tar,dest={}/out", "type=local,dest={}/out"])
+def test_files_of_a_build(run, small, image, tmp_path, output):
+    image(8)
+
+    done = run(
+        *("build", tmp_path / "source-8", "--toolchain", "prebuilt", "--copy", "data:/"),
+        *("--platform", "linux/amd64", "-o", output.format(small)),
+    )
+
+    assert 10 == done.exit_code, done.stderr
+    assert "no space left on device" in done.stderr
+    assert [] == [name for name in left(small) if name.startswith(".")]
