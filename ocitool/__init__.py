@@ -1,6 +1,8 @@
-"""Multi-arch container images without Docker, as a library.
+"""Multi-arch container images without Docker, as a library: `Client` does what the command line does.
 
-The public names below are loaded on first use, so importing the package costs nothing.
+Public are the names in `__all__`, what their docstrings say, and the attributes of the values that the methods of
+Client give. Everything else in the package may change in any release. The names are loaded on first use, so that
+importing the package costs nothing.
 """
 
 from typing import TYPE_CHECKING
@@ -8,42 +10,45 @@ from typing import TYPE_CHECKING
 from ocitool.version import __version__
 
 if TYPE_CHECKING:
-    from ocitool.change.copy import copy
-    from ocitool.graph.walk import walk
+    from ocitool.change.apply import ChangeReport
+    from ocitool.change.plan import Plan
+    from ocitool.check.finding import Finding
+    from ocitool.client import Client
+    from ocitool.errors import OcitoolError
+    from ocitool.events import Event
     from ocitool.model.digest import Digest
     from ocitool.model.document import Document
     from ocitool.model.platform import Platform
     from ocitool.model.reference import Reference
-    from ocitool.model.views import view
-    from ocitool.registry.hosts import Access
-    from ocitool.store.locate import Opener
     from ocitool.tasks import Scope
 
 _HOMES = {
-    "Access": "ocitool.registry.hosts",
+    "ChangeReport": "ocitool.change.apply",
+    "Client": "ocitool.client",
     "Digest": "ocitool.model.digest",
     "Document": "ocitool.model.document",
-    "Opener": "ocitool.store.locate",
+    "Event": "ocitool.events",
+    "Finding": "ocitool.check.finding",
+    "OcitoolError": "ocitool.errors",
+    "Plan": "ocitool.change.plan",
     "Platform": "ocitool.model.platform",
     "Reference": "ocitool.model.reference",
     "Scope": "ocitool.tasks",
-    "copy": "ocitool.change.copy",
-    "view": "ocitool.model.views",
-    "walk": "ocitool.graph.walk",
 }
 
 __all__ = [
-    "Access",
+    "ChangeReport",
+    "Client",
     "Digest",
     "Document",
-    "Opener",
+    "Event",
+    "Finding",
+    "OcitoolError",
+    "Plan",
     "Platform",
     "Reference",
     "Scope",
     "__version__",
-    "copy",
-    "view",
-    "walk",
 ]
 
 

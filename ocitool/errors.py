@@ -17,15 +17,17 @@
      ├ Unsupported              9   this store, registry or machine cannot
      ├ LocalIOError            10   disk full, unreadable file, read-only cache
      ├ OutputClosed           141   whoever read standard output has gone
-     └ Cancelled              130   interrupted (143 on SIGTERM)
+     ├ Cancelled              130   interrupted (143 on SIGTERM)
+     └ SeveralErrors           of the first that is no Cancelled
 
 Exit code 1 is no exception: it is the answer "no" (findings, differences).
 Attributes hold data; `what` is one lower-case line without a full stop; `hint` says what to do.
 Context is added with `add_note`, one line each, and printed below the message.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
 
 
 class OcitoolError(Exception):
@@ -34,7 +36,7 @@ class OcitoolError(Exception):
     `what` says what went wrong and where, `hint` (may be empty) what the user can do.
     """
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
     exit_code: int = 70
 
     def __init__(self, what: str, *, hint: str = "") -> None:
@@ -297,6 +299,48 @@ def output_error(error: OSError) -> OcitoolError:
     if error.errno == errno.EBADF:
         return LocalIOError("cannot write the output: standard output is closed")
     return local_io(error, "write the output")
+
+
+class SeveralErrors(OcitoolError, ExceptionGroup[OcitoolError]):  # noqa: N818 - the plural is the point
+    """Several parts of one piece of work failed; `exceptions` holds an error for each.
+
+    `code`, `exit_code` and `hint` are those of the first that is not merely cancelled.
+    """
+
+    def __new__(cls, errors: Sequence[OcitoolError]) -> Self:
+        """The group of errors that are no groups themselves."""
+        return super().__new__(cls, "several errors", errors)
+
+    def __init__(self, errors: Sequence[OcitoolError]) -> None:
+        first = min(errors, key=lambda error: isinstance(error, Cancelled))
+        super().__init__("; ".join(dict.fromkeys(map(str, errors))), hint=first.hint)
+        self.code, self.exit_code = first.code, first.exit_code
+        self.args = (tuple(errors),)  # what a copy is made of
+
+    def derive(self, excs: Sequence[OcitoolError]) -> "SeveralErrors":  # type: ignore[override]
+        """A part of the group, for `split` and `except*`."""
+        return SeveralErrors(excs)
+
+
+@contextmanager
+def as_one() -> Iterator[None]:
+    """Let only an OcitoolError leave the block (or a bug): a group becomes SeveralErrors or its one error."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        errors = list(_leaves(group))
+        if isinstance(group, OcitoolError) or not all(isinstance(error, OcitoolError) for error in errors):
+            raise
+        ours = [error for error in errors if isinstance(error, OcitoolError)]
+        raise (ours[0] if len(ours) == 1 else SeveralErrors(ours)) from group
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 def local_io(error: OSError, doing: str) -> LocalIOError:

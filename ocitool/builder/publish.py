@@ -5,7 +5,7 @@ a tag that others read, so it is written at once and without a backup.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,14 @@ from pathlib import Path
 from ocitool.builder.export import check_free, export_files
 from ocitool.builder.pipeline import Built
 from ocitool.builder.request import BuildPlan
-from ocitool.change.apply import apply
-from ocitool.change.copy import WarnOnce
+from ocitool.change.apply import ChangeReport, apply
+from ocitool.change.copy import WarnOnce, plan_push
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan, PutSnapshot, Tag
 from ocitool.errors import Unsupported
 from ocitool.events import Listener, Noted
 from ocitool.graph.copy import CopyReport, put_snapshot
+from ocitool.image.base import open_base
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
@@ -170,23 +171,58 @@ def deliver_all(
 
 
 def deliver(built: Built, target: OpenTarget, around: Workspace) -> Delivery:
-    """Publish a build into an open store, under its tags or by its digest alone.
+    """Publish a build into an open store, under its tags or by its digest alone. Raises as `publish` does."""
+    began = time.monotonic()
+    report = publish(built, target, around)
+    names = [f"{name}@{built.root.digest}" for name in target.names] if target.is_registry else target.names
+    replaced = tuple((f"{target.store.label}:{tag}", digest) for tag, digest in report.replaced)
+    return Delivery(target.store.label, tuple(names), report.copies[0], time.monotonic() - began, replaced)
+
+
+def publish(built: Built, target: OpenTarget, around: Workspace) -> ChangeReport:
+    """Let the tags of an open store hold a build, or only its digest be there.
 
     Whatever a tag held is kept for `undo`; where nothing can be kept, the listener hears a warning and the build
     is published all the same. In a registry a tag that offers other platforms as well is not taken over without a
     word (K038). Raises Conflict if somebody else wrote a tag right after us, and what storing raises.
     """
-    began = time.monotonic()
-    store, root = target.store, built.root
+    store = target.store
     ahead = built.ahead.puts if built.ahead is not None and built.ahead.store is store else {}
     content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
+    plan = Plan(store.label, (content, *(Tag(tag, built.root, replaces=True) for tag in target.tags)))
+    platforms = [image.platform for image in built.images] if target.is_registry else None
+    return _push(plan, store, platforms, around)
+
+
+def push(built: Built, place: str, around: Workspace) -> ChangeReport:
+    """Publish a build under a reference, or into a layout or an archive, which is whole then. As `publish`."""
+    output = StoreOutput(Locator.parse(place))
+    is_registry = output.locator.reference is not None
+    store, tag = around.opener.open(output.locator, write=True)
+    tags = (tag,) if is_registry else output.names(built.plan.tags)
+    with store:
+        return publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), around)
+
+
+def push_kept(reference: Reference, around: Workspace) -> ChangeReport:
+    """Publish what `keep` left in this machine's store, under the same name. As `publish`, and NotFound."""
+    name, content = str(reference), around.machine.content
+    around.machine.image(name)
+    store, tag = around.opener.open(name, write=True)
+    root = content.get_manifest(name)
+    plan = plan_push(content, root, store, [tag], scope=around.scope, width=around.transfers)
+    return _push(plan, store, open_base(content, name).platforms(), around)
+
+
+def _push(plan: Plan, store: Store, platforms: Collection[Platform] | None, around: Workspace) -> ChangeReport:
+    """Carry out a plan that writes over what tags hold; with `platforms`, what they offer besides is told."""
 
     def replacing(tag: str, before: Document) -> None:
-        if target.is_registry:
-            tell_gone(f"{store.label}:{tag}", before, [image.platform for image in built.images], around.listener)
+        if platforms is not None:
+            tell_gone(f"{store.label}:{tag}", before, platforms, around.listener)
 
-    report = apply(
-        Plan(store.label, (content, *(Tag(tag, root, replaces=True) for tag in target.tags))),
+    return apply(
+        plan,
         store,
         Journal.of(around.machine),
         around.scope,
@@ -195,9 +231,6 @@ def deliver(built: Built, target: OpenTarget, around: Workspace) -> Delivery:
         unkept=WarnOnce(store, around.listener),
         replacing=replacing,
     )
-    names = [f"{name}@{root.digest}" for name in target.names] if target.is_registry else target.names
-    replaced = tuple((f"{store.label}:{tag}", digest) for tag, digest in report.replaced)
-    return Delivery(store.label, tuple(names), report.copies[0], time.monotonic() - began, replaced)
 
 
 def keep(built: Built, around: Workspace) -> Delivery:

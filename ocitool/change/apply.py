@@ -8,7 +8,7 @@ Old bytes are kept on this machine before a tag is written.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -50,7 +50,8 @@ _LATE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 class ChangeReport:
     """What was done: tags with what they held before and hold now, and how much content was stored.
 
-    `copies` are what was copied or published, one report for each manifest that came with all below it.
+    `copies` are what was copied or published, one report for each manifest that came with all below it. `names` are
+    the tags that were asked for, also those that were left alone, with what they hold now.
     """
 
     target: str
@@ -59,6 +60,12 @@ class ChangeReport:
     existed: int = 0
     backups: tuple[Digest, ...] = field(default=())
     copies: tuple[CopyReport, ...] = ()
+    names: tuple[tuple[str, Digest], ...] = ()
+
+    @property
+    def digest(self) -> Digest | None:
+        """What the first of the names holds now; None where it is gone."""
+        return self.names[0][1] if self.names else None
 
     @property
     def changed(self) -> bool:
@@ -116,7 +123,7 @@ def apply(
     bytes. `replacing` is told what a tag holds before a push writes over it.
     """
     if plan.is_empty:
-        return ChangeReport(plan.target)
+        return ChangeReport(plan.target, names=_held(plan, store, {}))
     _check_sizes(plan)
     work = _Work(
         plan,
@@ -487,10 +494,9 @@ class _Work:
         """Note the change before it is made: whoever dies over it can still take it back."""
         if self._journal is None or not tag:
             return None
+        undoes = self._plan.undoes.number if self._plan.undoes else 0
         try:
-            return self._journal.announce(
-                self._plan.target, tag, before, after, undoes=self._plan.undoes, stored=stored
-            )
+            return self._journal.announce(self._plan.target, tag, before, after, undoes=undoes, stored=stored)
         except LocalIOError as error:
             self._unkept(tag, before, error)
             self._journal = None
@@ -512,6 +518,7 @@ class _Work:
             existed,
             tuple(dict.fromkeys(self._kept)),
             tuple(self._copies),
+            _held(self._plan, self._store, {tag: after for tag, _, after in self._tags}),
         )
 
     def _patiently(self, write: Callable[[], object]) -> None:
@@ -552,3 +559,9 @@ def _is_tag(step: Delete) -> bool:
 
 def _expect(tag: Tag) -> Expect:
     return Expect(tag.base.digest if tag.base else None)
+
+
+def _held(plan: Plan, store: Store, written: Mapping[str, Digest | None]) -> tuple[tuple[str, Digest], ...]:
+    """What the tags hold that were written, and then the others that were asked for."""
+    left = {name: found.digest for name in plan.names if name not in written and (found := store.head(name))}
+    return tuple((tag, digest) for tag, digest in {**written, **left}.items() if digest is not None)

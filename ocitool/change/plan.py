@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from ocitool.change.difference import Change, difference
+from ocitool.change.journal import Record
 from ocitool.change.reason import ChangeReason, explained
 from ocitool.errors import UsageError
 from ocitool.graph.walk import Snapshot
@@ -17,7 +18,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
-from ocitool.store.base import Put, Reader, Source
+from ocitool.store.base import FullNames, Put, Reader, Source, no_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +144,36 @@ _ORDER: dict[type, int] = {PutBlob: 0, CopyFrom: 1, PutSnapshot: 1, PutManifest:
 class Plan:
     """What to do to one repository or layout; no steps means that all is as wanted already.
 
-    `target` is the store's name for people, and what undo finds the change by. `replaced` are further
-    documents that the backup should hold (children that the new documents leave behind). `notes` are lines
-    the user must see before agreeing, `reasons` explain the differences. `undoes` is the number of the change
-    that is taken back, 0 for none. Raises UsageError if a tag would be written before its content.
+    `target` is the store's name for people, and what undo finds the change by. `replaced` are further documents
+    that the backup should hold (children that the new documents leave behind). `notes` are lines the user must
+    see before agreeing, `reasons` explain the differences. A plan that `returns` lets a tag hold again what it
+    held; `undoes` is the change that is taken back, if that is known. `names` are the tags that were asked for,
+    also those that hold it already. A plan that `must_keep` old bytes is refused where that cannot be done;
+    another warns and goes on. Raises UsageError if a tag would be written before its content.
     """
 
     target: str
     steps: tuple[PlanStep, ...] = ()
     replaced: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
-    undoes: int = 0
+    undoes: Record | None = None
     reasons: tuple[ChangeReason, ...] = ()
+    names: tuple[str, ...] = ()
+    must_keep: bool = True
+    returns: bool = False
+    full_names: FullNames = field(default=no_names, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.text()
 
     def __post_init__(self) -> None:
         ranks = [_ORDER[type(step)] for step in self.steps]
         if ranks != sorted(ranks):
             raise UsageError("a plan puts content before manifests, manifests before tags, and deletes last")
+
+    def agreed(self) -> "Plan":
+        """The plan to carry out: itself."""
+        return self
 
     @property
     def is_empty(self) -> bool:

@@ -5,8 +5,10 @@ children that are gone and were kept are put back too. Where somebody else wrote
 is gone was not written by anybody, and gets back what it held.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from ocitool.change.journal import Journal, Record
@@ -30,14 +32,14 @@ def plan_undo(
     sources: Sequence[Reader] = (),
     drop_referrers: bool = False,
     replaces: bool = False,
-) -> tuple[Plan, Record]:
-    """The plan that lets `tag` hold again what it held before our last change, and that change's record.
+) -> Plan:
+    """The plan that lets `tag` hold again what it held before our last change, which `undoes` names.
 
     A refill left the tag as it was, so the plan for it is empty. A tag that was lost since is restored (K215).
     Raises NotFound if we never changed it, it was lost and held nothing before, or the old bytes are nowhere,
     Conflict if it holds something else than we wrote, unless that is `replaces`-d. Children that are gone come
-    from the backup or from `sources`. With `drop_referrers` what the change attached to others is deleted. After
-    applying the plan, hand the record to `settle_undo`.
+    from the backup or from `sources`. With `drop_referrers` what the change attached to others is deleted. Apply
+    the plan inside `taking_back`.
     """
     found = store.head(tag)
     now = found.digest if found else None
@@ -77,7 +79,7 @@ def plan_undo(
         steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
         steps += _referrers(record, store) if drop_referrers else ()
     reason = ChangeReason(_story(record, journal, now))
-    return Plan(target, steps, undoes=record.number, reasons=(reason,)), record
+    return Plan(target, steps, undoes=record, reasons=(reason,), returns=True)
 
 
 def plan_return(
@@ -93,9 +95,27 @@ def plan_return(
     except NotFound:
         current = None
     if current is not None and current.digest == digest:
-        return Plan(target)
+        return Plan(target, must_keep=False, returns=True)
     old = _old(digest, store, journal)
-    return Plan(target, (*_children(old, store, journal, sources), Tag(tag, old, current)))
+    steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
+    return Plan(target, steps, must_keep=False, returns=True)
+
+
+@contextmanager
+def taking_back(plan: Plan, store: Store, journal: Journal) -> Iterator[None]:
+    """Around the `apply` of a plan of this module: afterwards the change counts as taken back.
+
+    Raises Unsupported where the registry does not take the old bytes since it lost children of theirs.
+    """
+    try:
+        yield
+    except RegistryError as error:
+        better = cannot_return(plan.result, store, error, journal.root)
+        if better is None:
+            raise
+        raise better from error
+    if plan.undoes is not None:
+        settle_undo(plan.undoes, journal)
 
 
 def settle_undo(record: Record, journal: Journal) -> None:
@@ -158,24 +178,22 @@ def _old(digest: Digest, store: Store, journal: Journal) -> Document:
     return store.get_manifest(str(digest))
 
 
-def cannot_return(
-    digest: Digest | None, store: Store, journal: Journal, error: RegistryError
-) -> Unsupported | None:
+def cannot_return(old: Document | None, store: Store, error: RegistryError, backup: Path) -> Unsupported | None:
     """What to raise where the registry does not take the old bytes back because children of theirs are gone.
 
     None if that is not why it refused.
     """
-    if not error.has(*_GONE) or digest is None:
+    if not error.has(*_GONE) or old is None:
         return None
-    seen = view(_old(digest, store, journal))
+    seen = view(old)
     entries = seen.entries if isinstance(seen, Index) else ()
     gone = [str(entry.digest) for entry in entries if store.head(str(entry.digest)) is None]
     if not gone:
         return None
     return Unsupported(
-        f"{store.label} does not take {digest} back: it no longer has {', '.join(gone)}",
+        f"{store.label} does not take {old.digest} back: it no longer has {', '.join(gone)}",
         ability="undo",
-        hint=f"--source PLACE brings them from where they still are; the old bytes are in {journal.root}",
+        hint=f"--source PLACE brings them from where they still are; the old bytes are in {backup}",
     )
 
 

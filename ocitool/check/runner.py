@@ -13,7 +13,7 @@ from ocitool.check.layers import ReadLayers
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import STALE, Holds, Tagged, subject_of
 from ocitool.check.rules.tag import findings as tag_findings
-from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError, UsageError
+from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError, SeveralErrors, UsageError
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest
 from ocitool.model.reference import Reference
@@ -45,6 +45,13 @@ class Checked:
     names: tuple[str, ...] = ()
     tags: int | None = None
     failed: tuple[tuple[str, OcitoolError], ...] = ()
+
+    def __iter__(self) -> Iterator[Finding]:
+        """The findings; what could not be looked at is raised after the last one."""
+        yield from self.findings
+        errors = [*(error for _, error in self.failed), *self.unanswered]
+        if errors:
+            raise errors[0] if len(errors) == 1 else SeveralErrors(errors)
 
     @property
     def exit_code(self) -> int:

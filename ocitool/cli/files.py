@@ -1,18 +1,15 @@
 """An image's files, for the commands that look into them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from ocitool.cli.options import App
 from ocitool.events import Noted
-from ocitool.graph.select import select
 from ocitool.model.files import FileKind
 from ocitool.model.printable import shown
 from ocitool.model.views import Manifest
-from ocitool.rootfs.tree import Node, Tree, read_tree
-from ocitool.store.base import Reader
+from ocitool.rootfs.tree import Node
 
 _LETTERS: Final = {
     FileKind.DIRECTORY: "d",
@@ -24,25 +21,6 @@ _LETTERS: Final = {
 }
 _LAST_SECOND: Final = 253402300799
 _NAMED: Final = 3
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedImage:
-    """One image's merged tree, and where its contents are."""
-
-    store: Reader
-    manifest: Manifest
-    tree: Tree
-
-
-def files_of(app: App, location: str, platform: str | None) -> OpenedImage:
-    """The files of the image at a place, listings remembered on this machine. Raises what reading raises."""
-    store, name = app.opener.open(location)
-    found = select(store, name, app.platform(platform) if platform else None)
-    if found.note:
-        app.listener(Noted(found.note))
-    tree = read_tree(store, found.manifest, app.machine.memo, scope=app.scope, width=app.width)
-    return OpenedImage(store, found.manifest, tree)
 
 
 def warn_of(app: App, what: str, paths: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Docker's `manifest` commands: the plain --insecure, names of lists, drafts and their sources."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -9,10 +8,10 @@ import click
 from ocitool.cli import docker
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.cli.plans import open_source
 from ocitool.errors import NotFound
 from ocitool.events import Noted
 from ocitool.index.drafts import Draft, Drafts
+from ocitool.index.editor import open_member
 from ocitool.index.sources import MemberSource
 from ocitool.model.reference import Reference
 from ocitool.registry.probe import speaks_tls
@@ -34,10 +33,7 @@ def trust(app: App, names: Iterable[str], *, insecure: bool) -> None:
     """Before anything is opened: let the named registries go without TLS or without a good certificate."""
     hosts = {Reference.parse(name).api_host for name in names} if insecure else set()
     for host in sorted(hosts):
-        if speaks_tls(host):
-            app.access = replace(app.access, insecure=(*app.access.insecure, host))
-        else:
-            app.access = replace(app.access, plain_http=(*app.access.plain_http, host))
+        app.trust([host], plain_http=not speaks_tls(host))
 
 
 def full(name: str) -> str:
@@ -47,7 +43,7 @@ def full(name: str) -> str:
 
 def drafts_of(app: App) -> Drafts:
     """The drafts of this machine."""
-    return Drafts(app.cache_dir / "drafts")
+    return Drafts(app.client.workspace.machine.root / "drafts")
 
 
 def load(app: App, name: str) -> Draft:
@@ -60,7 +56,7 @@ def load(app: App, name: str) -> Draft:
 
 def sources(app: App, references: Iterable[str]) -> tuple[MemberSource, ...]:
     """The opened images of a draft, in order."""
-    return tuple(open_source(app, reference) for reference in references)
+    return tuple(open_member(app.client.workspace.opener, reference) for reference in references)
 
 
 def tell(app: App, words: tuple[str, ...]) -> None:

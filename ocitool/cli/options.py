@@ -4,11 +4,9 @@ Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
 """
 
 import functools
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,34 +16,26 @@ import click
 from ocitool.cli.console import Console
 from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten, ours
 from ocitool.cli.signals import Signals
-from ocitool.errors import Cancelled, LocalIOError, OutputClosed
-from ocitool.events import Event, Listener, Noted
-from ocitool.model.platform import Platform, other_names, parse_platforms
-from ocitool.registry.hosts import CONNECTIONS, MIB, Access, home_folder
-from ocitool.store.locate import Opener
-from ocitool.store.machine import MachineStore, default_root
+from ocitool.client import Client
+from ocitool.errors import Cancelled, OutputClosed
+from ocitool.events import Event, Listener
 from ocitool.tasks import Scope
-from ocitool.toolchains.host import host_platform
+from ocitool.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass
 class App:
-    """One run of one command: its scope, its way to stores, and whom to tell.
+    """One run of one command: its client, its scope, and whom to tell.
 
-    `jobs` is how many things are done at once (0: as many as sensible); `has_chosen_store` says that a flag or a
-    variable named the store. `borrowed` are the variables by which compilers keep their caches in the store of
-    `borrow_store`. Closed by the wrapper of `common`.
+    `settings` are what the flags say about the client, which is made when it is first used. Closed by the wrapper
+    of `common`.
     """
 
     command: str
-    access: Access
-    jobs: int
-    cache_dir: Path
     console: Console
-    has_chosen_store: bool = False
-    borrowed: Mapping[str, str] = field(default_factory=dict)
+    settings: dict[str, Any]
     scope: Scope = field(default_factory=Scope)
     stack: ExitStack = field(default_factory=ExitStack)
 
@@ -55,74 +45,19 @@ class App:
         return self.console.hear
 
     @cached_property
-    def opener(self) -> Opener:
-        """Opens stores by what users type; one session for all remote ones."""
-        return self.stack.enter_context(Opener(self.access, self.scope, self._hear))
-
-    @cached_property
-    def machine(self) -> MachineStore:
-        """This machine's store."""
-        return MachineStore(self.cache_dir)
-
-    def borrow_store(self) -> None:
-        """Use a store for this run alone where the usual one cannot be written, as in a read-only home.
-
-        For work whose result goes elsewhere. Told once; a store that somebody chose is left as it is.
-        """
-        if self.has_chosen_store:
-            return
-        try:
-            self.machine.check_writable()
-        except LocalIOError as error:
-            try:
-                folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-"))
-            except OSError:
-                raise error from None
-            self.cache_dir = Path(folder)
-            self.machine = MachineStore(self.cache_dir, lasts=False)
-            self.access = replace(self.access, journal=self.cache_dir / "journal")
-            self.borrowed = {"XDG_CACHE_HOME": f"{folder}/tools"}
-            modules = (home_folder(os.environ) or Path(os.devnull)) / "go"
-            if not ({"GOPATH", "GOMODCACHE"} & set(os.environ) or os.path.lexists(modules)):
-                self.borrowed = {**self.borrowed, "GOMODCACHE": f"{folder}/modules"}
-            note = f"note: {error.what}; nothing of this run is remembered, and {folder} is used until it ends"
-            self.listener(Noted(note, "notice"))
-
-    @cached_property
-    def host(self) -> Platform:
-        """The platform this runs on."""
-        return host_platform()
-
-    def platforms(self, texts: Iterable[str]) -> tuple[Platform, ...]:
-        """The platforms of an option that repeats; another name of an architecture is told. Raises UsageError."""
-        words = tuple(texts)
-        found = parse_platforms(words, self.host)
-        self._tell_names(words)
-        return found
-
-    def platform(self, text: str) -> Platform:
-        """The one platform of an option. Raises UsageError."""
-        found = Platform.parse(text, self.host)
-        self._tell_names((text,))
-        return found
-
-    def _tell_names(self, words: Iterable[str]) -> None:
-        for line in other_names(words):
-            self.listener(Noted(f"note: {line}", "notice"))
+    def client(self) -> Client:
+        """Everything that is done, it does."""
+        return self.stack.enter_context(Client(scope=self.scope, listener=self._hear, **self.settings))
 
     @property
-    def width(self) -> int:
-        """How many CPU-bound things to do at once."""
-        return self.jobs or min(os.cpu_count() or 1, 8)
+    def work(self) -> Workspace:
+        """Where the client works."""
+        return self.client.workspace
 
-    @property
-    def transfers(self) -> int:
-        """How many requests to have under way at once."""
-        return self.access.connections
-
-    def trust(self, hosts: Iterable[str]) -> None:
-        """Before anything is opened: do not check the certificates of these hosts."""
-        self.access = replace(self.access, insecure=(*self.access.insecure, *sorted(set(hosts))))
+    def trust(self, hosts: Iterable[str], *, plain_http: bool = False) -> None:
+        """Before anything is opened: do not check the certificates of these hosts, or use no TLS at all."""
+        key = "plain_http" if plain_http else "insecure"
+        self.settings[key] = (*self.settings[key], *sorted(set(hosts)))
 
     def _hear(self, event: Event) -> None:
         self.console.hear(event)
@@ -224,26 +159,16 @@ def dockerfile(function: F) -> F:
 def _app(values: dict[str, Any], *, docker: bool) -> App:
     ctx = click.get_current_context()
     console = Console(as_json=values.pop("as_json"), quiet=values.pop("quiet"), verbose=values.pop("verbose"))
-    chosen = values.pop("cache_dir")
-    cache_dir = chosen or default_root()
-    jobs = values.pop("jobs") or 0
-    access = Access(
-        connections=jobs or CONNECTIONS,
-        plain_http=tuple(values.pop("plain_http")),
-        insecure=() if docker else tuple(values.pop("insecure_hosts")),
-        ca_files=tuple(values.pop("ca_files")),
-        anonymous=tuple(values.pop("anonymous_hosts")),
-        part_bytes=(values.pop("part_mib") or 0) * MIB,
-        journal=cache_dir / "journal",
-    )
-    return App(
-        command=ctx.command_path.removeprefix("ocitool").strip(),
-        access=access,
-        jobs=jobs,
-        cache_dir=cache_dir,
-        console=console,
-        has_chosen_store=chosen is not None,
-    )
+    settings = {
+        "plain_http": values.pop("plain_http"),
+        "insecure": () if docker else values.pop("insecure_hosts"),
+        "ca_files": values.pop("ca_files"),
+        "anonymous": values.pop("anonymous_hosts"),
+        "part_mib": values.pop("part_mib") or 0,
+        "jobs": values.pop("jobs") or 0,
+        "cache_dir": values.pop("cache_dir"),
+    }
+    return App(ctx.command_path.removeprefix("ocitool").strip(), console, settings)
 
 
 def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any], signals: Signals) -> int:

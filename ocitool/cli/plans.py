@@ -1,28 +1,20 @@
 """Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
 import random
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import click
 
-from ocitool.change.apply import ChangeReport, apply, refuse
-from ocitool.change.copy import WarnOnce
+from ocitool.change.apply import ChangeReport
 from ocitool.change.difference import is_apart
-from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import Conflict, MalformedDocument, Unsupported, UsageError
+from ocitool.errors import Conflict, UsageError
 from ocitool.events import Noted
-from ocitool.index.entries import Selector
-from ocitool.index.sources import MemberSource, SourceName
 from ocitool.model.digest import Digest, as_digest
-from ocitool.model.platform import Platform
-from ocitool.store.base import FullNames, Store, called, no_names
 
-_ARCHIVES: Final = ("oci-archive:", "docker-archive:")
 ATTEMPTS: Final = 10
 """How often an addition is made again after another writer came between: one of ten gets through each time."""
 _PAUSE_S: Final = 0.1
@@ -50,59 +42,6 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
     return platform(digest(function))
 
 
-def selector(app: App, platforms: Sequence[str], digests: Sequence[str] = ()) -> Selector:
-    """The entries that the options name. Raises UsageError."""
-    try:
-        named = tuple(Digest(text) for text in digests)
-    except MalformedDocument as error:
-        raise UsageError(error.what, hint=error.hint) from None
-    return Selector(app.platforms(platforms), named)
-
-
-def open_target(app: App, reference: str, full_names: FullNames = no_names) -> tuple[Store, str]:
-    """The store to write to and the name in it; a layout or archive notes what its tags stand for."""
-    store, name = app.opener.open(reference, write=True, full_names=full_names)
-    return store, name
-
-
-def open_edited(app: App, reference: str) -> tuple[Store, str]:
-    """The store that holds what is to be edited, and the name in it. Raises Unsupported for archives."""
-    if reference.startswith(_ARCHIVES):
-        raise Unsupported(
-            f"{reference} is an archive, which is written in one piece and not edited",
-            ability="edit",
-            hint="ocitool copy it to oci:DIR, edit it there, and copy it back",
-        )
-    return open_target(app, reference)
-
-
-def tags_of(app: App, store: Store, references: Iterable[str]) -> tuple[str, ...]:
-    """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
-    tags: list[str] = []
-    for reference in references:
-        other, name = app.opener.open(reference, write=True)
-        if other.label != store.label:
-            raise UsageError(
-                f"{reference} is not in {store.label}", hint="ocitool copy takes images to another repository"
-            )
-        if as_digest(name):
-            raise UsageError(f"{reference} is a digest, not a tag to write to")
-        tags.append(name)
-    return tuple(tags)
-
-
-def sources_of(app: App, texts: Iterable[str]) -> tuple[MemberSource, ...]:
-    """The opened sources that `SRC` and `SRC=PLATFORM` words name."""
-    names = map(SourceName.parse, texts)
-    return tuple(open_source(app, name.locator, name.platform) for name in names)
-
-
-def open_source(app: App, locator: str, platform: Platform | None = None) -> MemberSource:
-    """An opened source that errors call as the user did."""
-    store, name = app.opener.open(locator)
-    return MemberSource(store, name, platform, locator)
-
-
 def pairs(texts: Iterable[str]) -> dict[str, str]:
     """`KEY=VALUE` words as a map. Raises UsageError for one without a sign or key."""
     found: dict[str, str] = {}
@@ -119,26 +58,10 @@ def replaced_line(name: str, before: Digest) -> str:
     return f"{name} held {before}; ocitool undo {name} --to {before} brings it back"
 
 
-def journal_of(app: App) -> Journal:
-    """This machine's backups and records of changes."""
-    return Journal(Path(app.machine.backup))
+def carry_out(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) -> Outcome:
+    """Do the plan, or show it; stdout gets a line `REF@DIGEST` for each tag that was asked for.
 
-
-def carry_out(
-    app: App,
-    plan: Plan,
-    store: Store,
-    *,
-    dry_run: bool,
-    names: Sequence[str] = (),
-    must_keep: bool = True,
-    says_undo: bool = True,
-) -> Outcome:
-    """Do the plan, or show it; stdout gets a line `REF@DIGEST` for each tag.
-
-    `names` are the tags that were asked for, so that they are also told where nothing had to change. A change that
-    `must_keep` the old bytes raises LocalIOError where this machine cannot; another warns and goes on. With
-    `says_undo` the summary tells what each tag held, and how that comes back.
+    With `says_undo` the summary tells what each tag held, and how that comes back.
     """
     if dry_run:
         return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
@@ -146,40 +69,17 @@ def carry_out(
         app.listener(Noted(note))
     for line in (*(reason.line() for reason in plan.reasons), *(plan.told() if plan.base else ())):
         app.listener(Noted(line, "notice"))
-    if plan.steps and must_keep:  # what is changed is backed up: told before anything is sent
-        app.machine.check_writable()
-    with store:  # an archive gets its name when the block ends
-        report = apply(
-            plan,
-            store,
-            journal_of(app),
-            app.scope,
-            app.listener,
-            width=app.transfers,
-            unkept=refuse if must_keep else WarnOnce(store, app.listener),
-        )
-    told = {tag: after for tag, _, after in report.tags}
-    for name in names:
-        if name not in told and (found := store.head(name)) is not None:
-            told[name] = found.digest
-    lines = "\n".join(place(store, tag, digest) for tag, digest in told.items() if digest is not None)
-    summary = "" if report.changed else f"{store.label}: {_unchanged(report)}"
+    report = app.client.apply(plan)
+    lines = "\n".join(place(report.target, tag, digest) for tag, digest in report.names)
+    summary = "" if report.changed else f"{report.target}: {_unchanged(report)}"
     if says_undo and report.replaced:
-        summary = "\n".join(replaced_line(f"{store.label}:{tag}", digest) for tag, digest in report.replaced)
-    if store.label.endswith("-archive:-"):  # stdout carries the archive
+        summary = "\n".join(replaced_line(f"{report.target}:{tag}", digest) for tag, digest in report.replaced)
+    if report.target.endswith("-archive:-"):  # stdout carries the archive
         lines, summary = "", lines
     return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)
 
 
-def carry_out_again(
-    app: App,
-    make: Callable[[], Plan],
-    store: Store,
-    *,
-    retry: bool | None,
-    dry_run: bool,
-    names: Sequence[str] = (),
-) -> Outcome:
+def carry_out_again(app: App, make: Callable[[], Plan], *, retry: bool | None, dry_run: bool) -> Outcome:
     """As `carry_out`, and made and done again on top of what another writer left, if that may be (K267).
 
     With `retry` None that is where their change is of other platforms than ours.
@@ -188,21 +88,21 @@ def carry_out_again(
     while True:
         plan = make()
         try:
-            return carry_out(app, plan, store, dry_run=dry_run, names=names)
+            return carry_out(app, plan, dry_run=dry_run)
         except Conflict as error:
-            if attempt == ATTEMPTS or not (_is_apart(plan, error, store) if retry is None else retry):
+            if attempt == ATTEMPTS or not (_is_apart(app, plan, error) if retry is None else retry):
                 raise
             app.listener(Noted(f"{error.what}; trying again on top of that", "notice"))
         app.scope.sleep(random.uniform(0, _PAUSE_S * attempt))  # noqa: S311 - so that two who lost part
         attempt += 1
 
 
-def _is_apart(plan: Plan, error: Conflict, store: Store) -> bool:
+def _is_apart(app: App, plan: Plan, error: Conflict) -> bool:
     """Whether what stands there now leaves alone what the plan changes."""
     tag = next((tag for tag in plan.tags if tag.name == error.tag), None)
     if tag is None or not error.found:
         return False
-    return is_apart(tag.base, tag.document, store.get_manifest(error.found))
+    return is_apart(tag.base, tag.document, app.client.manifest(f"{plan.target}@{error.found}"))
 
 
 def _unchanged(report: ChangeReport) -> str:
@@ -212,6 +112,6 @@ def _unchanged(report: ChangeReport) -> str:
     return f"{report.stored} put back, and no tag changed"
 
 
-def place(store: Store, tag: str, digest: Digest) -> str:
+def place(target: str, tag: str, digest: Digest) -> str:
     """What names a tag and what it holds: `REF@DIGEST`."""
-    return called(store, str(digest)) if not tag or as_digest(tag) else f"{called(store, tag)}@{digest}"
+    return f"{target}:{tag}@{digest}" if tag and not as_digest(tag) else f"{target}@{digest}"

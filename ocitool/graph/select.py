@@ -58,6 +58,20 @@ def select(store: Reader, name: str, wanted: Platform | None = None) -> Selected
     )
 
 
+def entry_of(store: Reader, name: str, wanted: Platform) -> Descriptor:
+    """The entry of the index under `name` that a host of platform `wanted` would take: one request.
+
+    Raises UsageError for what is no index, NotFound with what there is in the hint.
+    """
+    seen = view(store.get_manifest(name))
+    if not isinstance(seen, Index):
+        raise UsageError(f"{name} in {store.label} is no index, so it has no platforms to choose from")
+    entry = choose(wanted, seen.entries, lambda one: one.platform)
+    if entry is None:
+        raise _nothing(wanted, f"{store.label}:{name}", [one.platform for one in seen.platforms if one.platform])
+    return entry
+
+
 def _entry(entries: Sequence[Descriptor], wanted: Platform | None, label: str) -> Descriptor:
     known = tuple(entry.runs_on for entry in entries if entry.runs_on is not None)
     if wanted is not None:

@@ -70,7 +70,7 @@ def plan_copy(
         elif chosen is not document:
             steps.append(PutManifest(chosen))
     steps.sort(key=lambda step: (isinstance(step, Tag), isinstance(step, PutManifest)))
-    return Plan(target.label, tuple(steps), notes=tuple(notes))
+    return Plan(target.label, tuple(steps), notes=tuple(notes), names=tuple(tags), must_keep=False)
 
 
 def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: Scope) -> Plan:
@@ -95,7 +95,8 @@ def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: S
             )
             steps.setdefault((type(step), key), step)
     ordered = sorted(steps.values(), key=lambda step: isinstance(step, Tag))
-    return Plan(target.label, tuple(ordered), notes=tuple(note for task in tasks for note in task.result.notes))
+    notes = tuple(note for task in tasks for note in task.result.notes)
+    return Plan(target.label, tuple(ordered), notes=notes, must_keep=False)
 
 
 def _chosen(

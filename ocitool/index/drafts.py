@@ -171,9 +171,9 @@ def draw(draft: Draft, sources: Sequence[MemberSource], *, scope: Scope) -> Draw
 def plan_push(drawn: Drawn, target: Store, tag: str) -> Plan:
     """The plan that publishes a drawn list under a tag, children from elsewhere first."""
     held = find_manifest(target, tag)
-    return plans.replace(
-        target.label, [tag], held, drawn.document, content=elsewhere(drawn.members, target), notes=drawn.notes
-    )
+    content = elsewhere(drawn.members, target)
+    plan = plans.replace(target.label, [tag], held, drawn.document, content=content, notes=drawn.notes)
+    return replace(plan, names=(tag,))
 
 
 def _marked(said: DraftMember, group: Sequence[Member]) -> list[Member]:

@@ -4,7 +4,7 @@ Spec: image-spec image-index.md, "platform"; the rules are containerd's (Parse, 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import quote, unquote
@@ -228,21 +228,27 @@ _WITH_LEVELS: Final = ("amd64", "arm64", "arm", "ppc64le", "riscv64")
 """Architectures that are thought of for a variant that another one has not, the likeliest first."""
 
 
-def parse_platforms(texts: Iterable[str], host: Platform | None = None) -> tuple[Platform, ...]:
-    """Every platform of repeated, comma-separated options; repeats of one platform are kept once, in order.
+def parse_platforms(
+    words: Iterable[str | Platform] | str | Platform, host: Platform | None = None
+) -> tuple[Platform, ...]:
+    """Every platform of repeated, comma-separated words; repeats of one platform are kept once, in order.
 
     `local` is the host's own, as for buildx. Raises UsageError.
     """
     found: list[Platform] = []
-    for text in texts:
-        for word in text.split(","):
-            if not word.strip():
-                continue
-            is_host = host is not None and word.strip().lower() == "local"
-            platform = host if host is not None and is_host else Platform.parse(word, host)
+    for word in [words] if isinstance(words, (str, Platform)) else words:
+        for platform in [word] if isinstance(word, Platform) else _listed(word, host):
             if not any(platform.same(other) for other in found):
                 found.append(platform)
     return tuple(found)
+
+
+def _listed(text: str, host: Platform | None) -> Iterator[Platform]:
+    for word in text.split(","):
+        if host is not None and word.strip().lower() == "local":
+            yield host
+        elif word.strip():
+            yield Platform.parse(word, host)
 
 
 def other_names(texts: Iterable[str]) -> tuple[str, ...]:

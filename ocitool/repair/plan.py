@@ -20,6 +20,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
+from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.repair import attestations, duplicates
 from ocitool.repair.fallback import FallbackReader, FallbackSource, stand_in
@@ -41,6 +42,25 @@ class Repair:
     plan: Plan
     left: tuple[str, ...] = ()
     is_blocked: bool = False
+
+    def agreed(self) -> Plan:
+        """The plan to carry out. Raises UsageError for one that is blocked, or would write a digest."""
+        if self.is_blocked:
+            what = f"{self.plan.target} is not mended: somebody has to say what becomes of what is left"
+            raise UsageError(what, hint="\n".join(self.left))
+        if digest := next((tag.name for tag in self.plan.tags if as_digest(tag.name)), None):
+            raise UsageError(
+                f"{digest} is a digest, which always means the same bytes", hint="repair a tag that holds it"
+            )
+        return self.plan
+
+    def text(self) -> str:
+        """The plan for people, and what is left."""
+        left = [f"  left: {shown(line)}" for line in self.left]
+        return "\n".join([self.plan.target if left and self.plan.is_empty else self.plan.text(), *left])
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def plan_repair(

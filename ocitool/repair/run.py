@@ -45,7 +45,8 @@ def prepare_repair(
         )
         seen = _all_of(seen, fallback)
     repair = plan_repair(seen, name, options, fallback)
-    return replace(repair, plan=with_followers(repair.plan, store, scope=scope))
+    plan = with_followers(repair.plan, store, scope=scope)
+    return replace(repair, plan=replace(plan, names=(name,)))
 
 
 def open_sources(opener: Opener, texts: Sequence[str]) -> tuple[FallbackSource, ...]:

@@ -54,6 +54,11 @@ class SurveyedImage:
     referrers: tuple[Descriptor, ...] = ()
 
     @property
+    def digest(self) -> Digest:
+        """The manifest's digest, as the index says it."""
+        return self.descriptor.digest
+
+    @property
     def layers(self) -> tuple[Descriptor, ...]:
         """Bottom first; empty if the manifest is not there."""
         return self.manifest.layers if self.manifest else ()

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from ocitool.errors import UsageError
+from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Listener, silent
 from ocitool.model.digest import is_digest
 from ocitool.model.reference import Reference
@@ -63,7 +63,7 @@ class Locator:
             path = path.partition(":")[0]
         else:
             path, _, name = rest.partition(":")
-        if not path:
+        if not path or "\0" in path:
             raise UsageError(f"{text!r} names no path", hint=f"write {scheme}:PATH[:TAG]")
         return cls(scheme, Path(path), name)
 
@@ -85,6 +85,7 @@ class Opener:
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._readers = ExitStack()
+        self._is_closed = False
 
     @property
     def traffic(self) -> Traffic:
@@ -97,6 +98,7 @@ class Opener:
         from ocitool.registry.session import Session
 
         with self._lock:
+            self.check_open()
             if self._session is None:
                 self._session = Session(self._access, self._scope, self._listener)
             return self._session
@@ -110,6 +112,7 @@ class Opener:
         archive notes the `full_names` that its tags stand for.
         Raises UsageError for what is no locator, NotFound for a layout that is not there (unless `write`).
         """
+        self.check_open()
         at = Locator.parse(locator) if isinstance(locator, str) else locator
         if at.path is not None and at.scheme == "oci":
             return LayoutStore(at.path, create=write, full_names=full_names), at.name
@@ -122,6 +125,17 @@ class Opener:
         if at.reference is None:
             raise UsageError(f"not a place: {at}")
         return self._at_its_places(at.reference, write=write), at.name
+
+    def open_edited(self, text: str) -> tuple[Store, str]:
+        """The store that holds what is to be edited, and the name in it. Raises Unsupported for archives."""
+        at = Locator.parse(text)
+        if at.scheme.endswith("-archive"):
+            raise Unsupported(
+                f"{text} is an archive, which is written in one piece and not edited",
+                ability="edit",
+                hint="ocitool copy it to oci:DIR, edit it there, and copy it back",
+            )
+        return self.open(at, write=True)
 
     def _at_its_places(self, reference: Reference, *, write: bool) -> "RemoteStore":
         """The store of a repository, read where registries.conf says. Raises UsageError for one that is blocked."""
@@ -169,13 +183,20 @@ class Opener:
 
         return examine(self.session, registry, repository)
 
+    def check_open(self) -> None:
+        """Raise UsageError once it is closed."""
+        if self._is_closed:
+            raise UsageError("it was closed, and nothing can be opened with it any more")
+
     def __enter__(self) -> "Opener":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the session and the archives that were read."""
+        """Close the session and the archives that were read; nothing is opened any more."""
+        with self._lock:
+            self._is_closed = True
         self._readers.close()
         if self._session is not None:
             self._session.close()

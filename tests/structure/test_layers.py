@@ -18,6 +18,7 @@ LEVELS = (
     ("index", "project", "check"),
     ("dockerfile", "repair", "report"),
     ("builder",),
+    ("client",),
     ("cli",),
 )
 BESIDE = {
@@ -43,12 +44,13 @@ HOMES = {
     "subprocess": {"toolchains.processes", "registry.credentials"},
 }
 
-# Everything else imports at the top of the file. Optional codecs and the two lazy tables are the reasons.
+# Everything else imports at the top of the file. Optional codecs and the three lazy tables are the reasons.
 LAZY = {
     "ocitool.__getattr__",  # the public names
     "ocitool.codec.codecs",  # codecs, each loaded when a layer needs it
     "ocitool.image.essentials",  # the data of --with, looked for only when asked
     "ocitool.store.locate",  # the second table: what users type → adapter
+    "ocitool.client",  # the third: a method of Client → what it does (ADR 0077)
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn
@@ -60,6 +62,7 @@ LAZY = {
     "ocitool.cli.streams",  # --version loads no errors
     "ocitool.cli.signals",  # root help needs no tasks
     "ocitool.tasks.interrupt_workers",  # ctypes, after a signal
+    "ocitool.index.editor.create",  # TOML, when a spec is read
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
 }

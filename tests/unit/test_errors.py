@@ -6,7 +6,17 @@ from copy import copy
 import pytest
 
 from ocitool import errors
-from ocitool.errors import Cancelled, LocalIOError, OcitoolError, RegistryError, local_io
+from ocitool.errors import (
+    AuthError,
+    Cancelled,
+    LocalIOError,
+    NotFound,
+    OcitoolError,
+    RegistryError,
+    SeveralErrors,
+    as_one,
+    local_io,
+)
 
 
 def test_every_kind_has_the_exit_code_it_was_promised():
@@ -17,7 +27,7 @@ def test_every_kind_has_the_exit_code_it_was_promised():
     }  # fmt: skip
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, OcitoolError)]
 
-    assert expected == {kind.code: kind("x").exit_code for kind in kinds if kind is not OcitoolError}
+    assert expected == {k.code: k("x").exit_code for k in kinds if k not in {OcitoolError, SeveralErrors}}
     assert 70 == OcitoolError("x").exit_code
     assert 143 == Cancelled(exit_code=143).exit_code
 
@@ -36,7 +46,8 @@ def test_diagnostics_are_found_by_code():
 
 
 def every_kind(kind=OcitoolError):
-    return [kind, *(below for one in kind.__subclasses__() for below in every_kind(one))]
+    below = (one for one in kind.__subclasses__() if one is not SeveralErrors)
+    return [kind, *(kinds for one in below for kinds in every_kind(one))]
 
 
 @pytest.mark.parametrize("kind", every_kind())
@@ -49,6 +60,30 @@ def test_a_copy_says_the_same_without_the_traceback(kind):
     copied = copy(error)
 
     assert (str(error), vars(error), None) == (str(copied), vars(copied), copied.__traceback__)
+
+
+def test_several_errors_are_an_error_of_ours_and_a_group():
+    lost, stopped = NotFound("a is gone", hint="look"), Cancelled()
+    error = SeveralErrors([stopped, lost])
+
+    assert ("cancelled; a is gone", "look", "not-found", 3) == (str(error), error.hint, error.code, error.exit_code)
+    assert (stopped, lost) == error.exceptions
+    assert (lost,) == error.split(NotFound)[0].exceptions
+    assert (str(error), error.exceptions) == (str(copy(error)), copy(error).exceptions)
+
+
+def test_only_errors_of_ours_leave_as_one():
+    lost, refused = NotFound("a is gone"), AuthError("no")
+    with pytest.raises(SeveralErrors) as several, as_one():
+        raise ExceptionGroup("tasks", [lost, ExceptionGroup("more", [refused])])
+    with pytest.raises(NotFound) as single, as_one():
+        raise ExceptionGroup("tasks", [lost])
+    with pytest.raises(ExceptionGroup) as bug, as_one():
+        raise ExceptionGroup("tasks", [lost, ValueError("a bug")])
+
+    assert (lost, refused) == several.value.exceptions
+    assert lost is single.value
+    assert not isinstance(bug.value, OcitoolError)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -39,7 +39,6 @@ from ocitool.pack.own_files import OwnFiles, earlier_outputs, remember_outputs
 from ocitool.pack.tar import parse_epoch
 from ocitool.registry.downloads import download
 from ocitool.toolchains.workdir import temporary_folder
-from ocitool.workspace import Workspace
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
 _PIECE: Final = 256 * 1024
@@ -84,20 +83,20 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     if wanted.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
     method, form = ignored_flags.call(flags)
+    if wanted.insecure:
+        app.trust(tag.api_host for tag in _names(words, wanted))
     if wanted.leaves_nothing and method == "build" and not words.is_set("dry_run"):
-        app.borrow_store()
+        app.client.borrow_store()
     asked = request(app, path, words, wanted, ways)
     if method != "build":
         return lint.look(app, asked, method, form)
-    if wanted.insecure:
-        app.trust(tag.api_host for tag in asked.tags)
     metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")
     if not words.is_set("dry_run"):
         make_way((metadata_file, iidfile))
     variables = (os.environ.get(name) for name in PIPELINE_FILES)
     outputs = (*wanted.paths, *filter(None, (metadata_file, iidfile)), *(Path(text) for text in variables if text))
-    own = OwnFiles((app.machine.root, *outputs), earlier_outputs(app.machine.memo), app.listener)
-    around = Workspace(app.machine, app.opener, app.scope, app.host, app.width, app.transfers, app.listener, own)
+    own = OwnFiles((app.work.machine.root, *outputs), earlier_outputs(app.work.machine.memo), app.listener)
+    around = replace(app.work, own=own)
     planned = plan(asked, around)
     if words.is_set("dry_run"):
         return dry_run(planned, wanted, own)
@@ -114,7 +113,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
         note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
         app.listener(Noted(note, "notice"))
     written: list[Path] = []  # looked at after the archives are whole, which is when they are closed
-    app.stack.callback(remember_outputs, app.machine.memo, written)
+    app.stack.callback(remember_outputs, app.work.machine.memo, written)
     targets = open_targets(
         planned,
         around,
@@ -161,12 +160,11 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
     for text in filter(None, words.many("annotation")):
         annotations += parse_annotation(text, ways.annotated)
     form = words.text("form") or wanted.format
-    names = words.many("tags") or wanted.names
     arguments = dict(dockerfile.arguments)
     return BuildRequest(
         source=source,
-        platforms=app.platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),)),
-        tags=_references(names, default_tag="" if wanted.by_digest else "latest"),
+        platforms=app.work.platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),)),
+        tags=_names(words, wanted),
         toolchain=words.text("toolchain") or ways.toolchain,
         base=words.text("base"),
         copies=tuple(parse_copy(from_system(text)) for text in words.many("copies")),
@@ -184,13 +182,15 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         version=os.environ.get("OCITOOL_VERSION", ""),
         use_cache=not words.is_set("no_cache") and not words.many("no_cache_filter"),
         dockerfile=dockerfile,
-        environ={**os.environ, **app.borrowed},
+        environ=app.client.environ,
     )
 
 
-def _references(names: Iterable[str], *, default_tag: str) -> tuple[Reference, ...]:
-    """The names, each once however often it was given or spelt. Raises UsageError."""
-    return tuple(dict.fromkeys(Reference.parse(name, default_tag=default_tag) for name in names))
+def _names(words: Words, wanted: Destinations) -> tuple[Reference, ...]:
+    """The names of -t, else of the outputs, each once however often it was given or spelt. Raises UsageError."""
+    tag = "" if wanted.by_digest else "latest"
+    names = words.many("tags") or wanted.names
+    return tuple(dict.fromkeys(Reference.parse(name, default_tag=tag) for name in names))
 
 
 def _is_on(value: str) -> bool:
@@ -297,9 +297,9 @@ def _read_stdin() -> bytes:
 
 def _work(app: App) -> Path:
     """A folder in this machine's store, where there is room, that is gone when the command ends."""
-    folder: Path | None = app.machine.root / "work"
+    folder: Path | None = app.work.machine.root / "work"
     try:
-        app.machine.check_writable()
+        app.work.machine.check_writable()
     except LocalIOError:  # a look at a Dockerfile needs no store
         folder = None
     return app.stack.enter_context(temporary_folder(folder))
@@ -314,7 +314,7 @@ def _received(app: App, path: str, receive: Callable[[Iterable[bytes], str], Sen
     if "@" in urlsplit(path).netloc:
         raise UsageError(f"{shown(path)} is given with a user or password, and none is sent", hint=piped)
     try:
-        with download(app.opener.session, path) as got:
+        with download(app.work.opener.session, path) as got:
             return receive(got.pieces if got is not None else (), shown(path))
     except AuthError as error:
         error.hint = piped

@@ -1,6 +1,7 @@
 """`build --check` and `--call`: a Dockerfile looked at instead of built."""
 
 import json
+from dataclasses import replace
 
 from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildRequest
@@ -12,10 +13,10 @@ from ocitool.dockerfile.lint.formats import as_github, as_sarif
 from ocitool.dockerfile.lint.text import as_text
 from ocitool.dockerfile.outline import sources, targets, targets_text, targets_tree
 from ocitool.dockerfile.request import DockerfileRequest
+from ocitool.events import silent
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.version import __version__
-from ocitool.workspace import Workspace
 
 
 def look(app: App, request: BuildRequest, method: str, form: str) -> Outcome:
@@ -24,7 +25,7 @@ def look(app: App, request: BuildRequest, method: str, form: str) -> Outcome:
         app.console.as_json = app.console.as_json or form == "json"
         return check(app, request, form)
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
-    platform = (*request.platforms, *spec.platforms, app.host)[0]
+    platform = (*request.platforms, *spec.platforms, app.work.host)[0]
     file, found, data = outline_recipe(_asked(app, request, (platform,), spec), _images(app, request))
     if method == "targets":
         tree, text = targets_tree(targets(file), data), targets_text(targets(file))
@@ -41,7 +42,7 @@ def check(app: App, request: BuildRequest, form: str) -> Outcome:
     Exit code 1 if more than notes are found; that of the error, if there is one.
     """
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
-    platforms = request.platforms or spec.platforms or (app.host,)
+    platforms = request.platforms or spec.platforms or (app.work.host,)
     report, text = check_recipe(_asked(app, request, platforms, spec), _images(app, request))
     data = report.to_tree()
     if form == "sarif":
@@ -59,9 +60,9 @@ def check(app: App, request: BuildRequest, form: str) -> Outcome:
 
 def _images(app: App, request: BuildRequest) -> BaseImages:
     """The images that the Dockerfile names, for what they leave to the stages upon them."""
-    around = Workspace(app.machine, app.opener, app.scope, app.host, app.width, app.transfers)
+    around = replace(app.work, listener=silent)
     return BaseImages(request.dockerfile.places, around, allow_foreign=True)
 
 
 def _asked(app: App, request: BuildRequest, platforms: tuple[Platform, ...], spec: BuildSpec) -> DockerfileRequest:
-    return DockerfileRequest(request.source, request.dockerfile, platforms, app.host, spec.stages)
+    return DockerfileRequest(request.source, request.dockerfile, platforms, app.work.host, spec.stages)

@@ -139,7 +139,7 @@ def outcome(
         (str(image.platform), image.manifest.digest.short, human(image.size), str(len(image.layers)))
         for image in built.images
     ]
-    traffic = app.opener.traffic
+    traffic = app.work.opener.traffic
     sent = sum(delivery.report.sent for delivery in deliveries)
     saved = sum(delivery.report.saved for delivery in deliveries)
     summary = (

@@ -18,5 +18,5 @@ from ocitool.cli.outcome import Outcome
 @options.common
 def command(app: App) -> Outcome:
     """Do what `ocitool cache prune` does: images that were kept stay."""
-    freed = app.machine.prune().freed
+    freed = app.work.machine.prune().freed
     return Outcome({"freed": freed}, f"Total: {human(freed)}")

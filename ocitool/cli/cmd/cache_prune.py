@@ -18,8 +18,8 @@ def command(app: App, *, everything: bool) -> Outcome:
 
     The backup of changed manifests is kept, because undo needs it. What other runs use stays.
     """
-    pruned = app.machine.prune(everything=everything)
-    summary = f"{human(pruned.freed)} freed in {app.machine.root}"
+    pruned = app.work.machine.prune(everything=everything)
+    summary = f"{human(pruned.freed)} freed in {app.work.machine.root}"
     if pruned.is_in_use:
-        summary = f"nothing removed: other runs use {app.machine.root}; call it again when they have ended"
+        summary = f"nothing removed: other runs use {app.work.machine.root}; call it again when they have ended"
     return Outcome(asdict(pruned), summary=summary)

@@ -4,13 +4,10 @@ import base64
 
 import click
 
-from ocitool.cli.files import files_of
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.codec.tar_reader import USUAL
 from ocitool.model.files import from_system
 from ocitool.model.printable import shown
-from ocitool.rootfs.tree import read_file
 
 _JSON_LIMIT = 4 * 1024 * 1024
 """Most bytes of a file in a JSON envelope."""
@@ -26,11 +23,9 @@ def command(app: App, *, location: str, path: str, platform: str | None) -> Outc
 
     With --json the content is in base64, at most 4 MiB.
     """
-    found, path = files_of(app, location, platform), from_system(path)
-    limit = _JSON_LIMIT if app.console.as_json else USUAL.size
-    pieces = read_file(found.store, found.manifest, found.tree, path, scope=app.scope, limit=limit)
+    found, path = app.client.files(location, platform), from_system(path)
     if not app.console.as_json:
-        app.console.stream(pieces)
+        app.console.stream(found.open(path))
         return Outcome()
-    content = base64.b64encode(b"".join(pieces)).decode()
+    content = base64.b64encode(b"".join(found.open(path, limit=_JSON_LIMIT))).decode()
     return Outcome(data={"path": shown(found.tree.resolve(path)), "base64": content})

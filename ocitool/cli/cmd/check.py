@@ -4,13 +4,11 @@ from pathlib import Path
 
 import click
 
-from ocitool.check.config import idle_notes, read_selection
+from ocitool.check.engine import installed_rules
 from ocitool.check.formats import advice, as_github, as_sarif, as_text
 from ocitool.check.rules.tag import RULES as TAG_RULES
-from ocitool.check.runner import check, open_places
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.events import Noted
 from ocitool.version import __version__
 
 
@@ -49,23 +47,18 @@ def command(
     be looked at. A child counts as missing only if the registry says so. A LOC that is not there is 3; the
     others are looked at all the same.
     """
-    chosen, rules = read_selection(config, select=select, ignore=ignore)
     app.console.as_json = app.console.as_json or form == "json"
-    checked = check(
-        open_places(app.opener, places, all_tags=all_tags),
-        scope=app.scope,
-        all_tags=all_tags,
-        selection=chosen,
-        rules=rules,
+    checked = app.client.check(
+        *places,
         deep=deep,
+        all_tags=all_tags,
         blobs=not no_blobs,
-        at_once=app.jobs,
-        listener=app.listener,
+        select=select,
+        ignore=ignore,
+        config=config,
     )
-    for note in idle_notes(chosen, rules, checked, deep=deep, all_tags=all_tags):
-        app.listener(Noted(note))
     texts = {
-        "sarif": lambda: as_sarif(checked, (*rules, *TAG_RULES), __version__),
+        "sarif": lambda: as_sarif(checked, (*installed_rules(), *TAG_RULES), __version__),
         "github": lambda: as_github(checked),
     }
     text = texts.get(form, lambda: as_text(checked))()

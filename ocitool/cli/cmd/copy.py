@@ -5,9 +5,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError
-from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
-from ocitool.store.locate import Locator, names_of
 
 
 @click.command()
@@ -38,14 +35,14 @@ def command(
 
     SRC and DST are references, `oci:DIR:TAG` or archives. Blobs are mounted where one registry has both.
     """
-    if sparse and not platforms:
-        raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
-    origin, name = app.opener.open(source)
-    names = names_of(origin, name, Locator.parse(source).reference, every=all_tags)
-    store, tag = plans.open_target(app, destination, names)
-    wish = CopyOptions(app.platforms(platforms), sparse, replace, referrers, trust)
-    if all_tags:
-        plan = plan_copy_tags(origin, store, wish, scope=app.scope)
-        return plans.carry_out(app, plan, store, dry_run=dry_run, must_keep=False)
-    plan = plan_copy(origin, name, store, [tag], wish, scope=app.scope)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=[tag], must_keep=False)
+    plan = app.client.plan_copy(
+        source,
+        destination,
+        platforms,
+        sparse=sparse,
+        all_tags=all_tags,
+        referrers=referrers,
+        replace=replace,
+        trust=trust,
+    )
+    return plans.carry_out(app, plan, dry_run=dry_run)

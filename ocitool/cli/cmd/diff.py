@@ -4,11 +4,6 @@ import click
 
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.model.platform import Platform
-from ocitool.report.compare import compare
-from ocitool.report.filediff import compare_all
-from ocitool.report.survey import Survey, pick, survey
-from ocitool.store.base import Reader
 
 
 @click.command()
@@ -22,14 +17,5 @@ def command(app: App, *, before: str, after: str, platforms: tuple[str, ...], fi
 
     Exit code 1 if they differ in anything, 0 if they are equal.
     """
-    wanted = app.platforms(platforms)
-    a, b = _side(app, before, wanted), _side(app, after, wanted)
-    changes = compare_all(a, b, app.machine.memo, scope=app.scope) if files else {}
-    comparison = compare(a[1], b[1], changes)
-    return Outcome(data=comparison.to_tree(), text=comparison.text(), exit_code=0 if comparison.is_equal else 1)
-
-
-def _side(app: App, location: str, wanted: tuple[Platform, ...]) -> tuple[Reader, Survey]:
-    store, name = app.opener.open(location)
-    found, _ = pick(survey(store, name, scope=app.scope, label=location), wanted)
-    return store, found
+    found = app.client.diff(before, after, platforms, files=files)
+    return Outcome(data=found.to_tree(), text=found.text(), exit_code=0 if found.is_equal else 1)

@@ -39,7 +39,7 @@ def command(
     """
     if registry:
         return _registry(app, registry)
-    found = diagnose(path, app.platforms(platforms), os.environ, toolchain=toolchain, spec_file=spec_file)
+    found = diagnose(path, app.work.platforms(platforms), os.environ, toolchain=toolchain, spec_file=spec_file)
     data = {
         "toolchain": found.toolchain,
         "compilers": [asdict(compiler) for compiler in found.compilers],
@@ -62,7 +62,7 @@ def command(
 
 def _registry(app: App, text: str) -> Outcome:
     host, _, repository = text.partition("/")
-    found = app.opener.examine(parse_registry(host), repository)
+    found = app.work.opener.examine(parse_registry(host), repository)
     rows = [(key.replace("_", " "), str(value)) for key, value in asdict(found).items() if value not in {"", False}]
     good = found.speaks_v2 and not found.problem and found.login != "refused"
     rows = [row for row in rows if row[0] != "hint"]

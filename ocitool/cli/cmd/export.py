@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from ocitool.cli.console import human
-from ocitool.cli.files import files_of, warn_of
+from ocitool.cli.files import warn_of
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.model.printable import shown
-from ocitool.rootfs.extract import contents, export_tar, write_tar
-from ocitool.rootfs.folder import export_folder
+from ocitool.rootfs.export import export, tar_of
+from ocitool.rootfs.extract import contents
 
 _GIB = 1024 * 1024 * 1024
 
@@ -38,21 +38,16 @@ def command(app: App, *, location: str, output: str, platform: str | None, limit
     """
     if output == "-" and app.console.as_json:
         raise UsageError("--json and a tar on stdout do not go together", hint="name a file with -o")
-    found = files_of(app, location, platform)
+    found = app.client.files(location, platform)
     what = contents(found.tree, limit_gib * _GIB)
     warn_of(app, "devices and links to nothing are left out", what.left_out)
-    place = Path(output)
-    if output == "-" or (output.endswith(".tar") and not place.is_dir()):
-        tar = export_tar(found.store, found.manifest, found.tree, what, scope=app.scope)
-        if output == "-":
-            app.console.stream(tar)
-        else:
-            write_tar(tar, place)
+    if output == "-":
+        app.console.stream(tar_of(found, what))
     else:
-        done = export_folder(found.store, found.manifest, found.tree, what, place, scope=app.scope)
+        done = export(found, Path(output), what)
         warn_of(app, "extended attributes could not be kept", done.without_xattrs)
     data = {
-        "digest": found.manifest.document.digest,
+        "digest": found.digest,
         "output": output,
         "files": what.count,
         "bytes": what.size,

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli.files import file_tree, files_of, long_line
+from ocitool.cli.files import file_tree, long_line
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.model.printable import shown
@@ -19,11 +19,11 @@ def command(app: App, *, location: str, platform: str | None, is_long: bool) -> 
     Layers are merged: what an upper layer deletes is not listed. The layers are read once and their listing is
     kept on this machine.
     """
-    found = files_of(app, location, platform)
-    files = list(found.tree.walk())
+    found = app.client.files(location, platform)
+    files = list(found.walk())
     lines = (long_line(path, node) if is_long else shown(path) for path, node in files)
     data = {
-        "digest": found.manifest.document.digest,
+        "digest": found.digest,
         "files": [file_tree(path, node, found.manifest) for path, node in files] if app.console.as_json else (),
     }
     return Outcome(data=data, text="".join(f"{line}\n" for line in lines))

@@ -6,14 +6,13 @@ from ocitool.cli import options
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.report.images import kept_images
 
 
 @click.command()
 @options.common
 def command(app: App) -> Outcome:
     """List the images in this machine's store."""
-    found = kept_images(app.machine.content, app.scope)
+    found = app.client.images()
     rows = [(image.name, image.digest.short, ", ".join(image.platforms), human(image.size)) for image in found]
     data = [
         {"name": i.name, "digest": str(i.digest), "platforms": list(i.platforms), "size": i.size} for i in found

@@ -1,13 +1,12 @@
 """`ocitool index add`: images into a published index, replacing the platforms they are for."""
 
+from functools import partial
+
 import click
 
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.graph.convert import Losses
-from ocitool.index.plans import IndexRequest, plan_add
-from ocitool.model.mediatype import Family
 
 
 @click.command()
@@ -46,21 +45,14 @@ def command(
 
     SRC is as for `index create`. Attestations of a replaced image leave with it.
     """
-    store, name = plans.open_edited(app, reference)
-    request = IndexRequest(
-        sources=plans.sources_of(app, sources),
-        family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own
+    make = partial(
+        app.client.index(reference).add,
+        *sources,
+        tags=tags,
         allow_duplicates=allow_duplicates,
+        convert=convert,
         attestations=not no_attestations,
+        drop_annotations=drop_annotations,
         skip_missing=skip_missing,
-        losses=Losses(annotations=drop_annotations, attestations=no_attestations),
     )
-    written = plans.tags_of(app, store, tags)
-    return plans.carry_out_again(
-        app,
-        lambda: plan_add(store, name, request, tags=written, scope=app.scope),
-        store,
-        retry=retry,
-        dry_run=dry_run,
-        names=written or (name,),
-    )
+    return plans.carry_out_again(app, make, retry=retry, dry_run=dry_run)

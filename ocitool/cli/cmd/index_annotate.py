@@ -5,12 +5,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError
-from ocitool.index import edit
-from ocitool.index.edit import EntryChanges
-from ocitool.index.plans import plan_edit
-from ocitool.model.document import Document
-from ocitool.model.views import Index
 
 
 @click.command()
@@ -49,21 +43,16 @@ def command(
     The images are not touched: an entry that says something else than the image's config is found by
     `ocitool check`.
     """
-    changed: dict[str, str | None] = {**plans.pairs(annotations), **dict.fromkeys(removed)}
-    listed = tuple(word for text in features for word in text.split(",") if word) if features else None
-    marks = EntryChanges(os, arch, variant, os_version, listed, annotations=changed)
-    chosen = plans.selector(app, platforms, digests)
-    if not (platforms or digests) and marks != EntryChanges(annotations=changed):
-        raise UsageError("which entries are meant?", hint="say --platform or --digest")
-    if marks == EntryChanges():
-        raise UsageError("what should be set?", hint="say --annotation, --variant and the like")
-
-    def change(index: Index) -> Document:
-        if not (platforms or digests):
-            return edit.annotate_index(index, changed)
-        return edit.annotate(index, chosen, marks, allow_duplicates=allow_duplicates)
-
-    store, name = plans.open_edited(app, reference)
-    written = plans.tags_of(app, store, tags)
-    plan = plan_edit(store, name, change, tags=written)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    plan = app.client.index(reference).annotate(
+        {**plans.pairs(annotations), **dict.fromkeys(removed)},
+        platforms=platforms,
+        digests=digests,
+        os=os,
+        arch=arch,
+        variant=variant,
+        os_version=os_version,
+        os_features=[word for text in features for word in text.split(",") if word] if features else None,
+        allow_duplicates=allow_duplicates,
+        tags=tags,
+    )
+    return plans.carry_out(app, plan, dry_run=dry_run)

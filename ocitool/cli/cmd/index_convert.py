@@ -5,9 +5,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.graph.convert import Losses
-from ocitool.index.plans import plan_convert
-from ocitool.model.mediatype import Family
 
 
 @click.command()
@@ -33,8 +30,7 @@ def command(
     Layers and configs stay as they are; manifests get new digests, so signatures of the old ones no longer
     fit.
     """
-    store, name = plans.open_edited(app, reference)
-    written = plans.tags_of(app, store, tags)
-    losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
-    plan = plan_convert(store, name, Family(family), losses=losses, tags=written, scope=app.scope)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    plan = app.client.index(reference).convert(
+        family, drop_annotations=drop_annotations, drop_attestations=drop_attestations, tags=tags
+    )
+    return plans.carry_out(app, plan, dry_run=dry_run)

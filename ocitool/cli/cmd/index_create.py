@@ -7,11 +7,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError
-from ocitool.graph.convert import Losses
-from ocitool.index.plans import IndexRequest, plan_create
-from ocitool.index.spec import IndexSpec, read_spec
-from ocitool.model.mediatype import Family
 
 
 @click.command()
@@ -54,23 +49,16 @@ def command(
     SRC is a reference, a digest, `oci:DIR:TAG`, or `SRC=PLATFORM`; a platform that is not given is what the
     image's own config says. Children that live elsewhere are mounted or copied first.
     """
-    spec = read_spec(from_spec) if from_spec else IndexSpec("", ())
-    target = reference or spec.image
-    if not target:
-        raise UsageError("where should the index go?", hint="ocitool index create REF SRC...")
-    store, name = plans.open_target(app, target)
-    wanted = (name, *plans.tags_of(app, store, tags), *spec.tags)
-    opened = plans.sources_of(app, sources)
-    opened += tuple(plans.open_source(app, s.image, s.platform) for s in spec.sources)
-    request = IndexRequest(
-        sources=opened,
-        family=spec.family if family == "auto" else Family(family),
-        annotations=dict(spec.annotations) | plans.pairs(annotations),
+    plan = app.client.index(reference or "").create(
+        *sources,
+        tags=tags,
+        family=family,
+        annotations=plans.pairs(annotations),
         append=append,
         allow_duplicates=allow_duplicates,
         attestations=not no_attestations,
+        drop_annotations=drop_annotations,
         skip_missing=skip_missing,
-        losses=Losses(annotations=drop_annotations, attestations=no_attestations),
+        spec=from_spec,
     )
-    plan = plan_create(store, tuple(dict.fromkeys(wanted)), request, scope=app.scope)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=wanted)
+    return plans.carry_out(app, plan, dry_run=dry_run)

@@ -5,9 +5,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError
-from ocitool.index import edit
-from ocitool.index.plans import plan_edit
 
 
 @click.command()
@@ -28,12 +25,7 @@ def command(
     dry_run: bool,
 ) -> Outcome:
     """Keep only the named entries of the index REF, and their attestations."""
-    if not (platforms or digests):
-        raise UsageError("what should stay?", hint="say --platform or --digest")
-    store, name = plans.open_edited(app, reference)
-    chosen = plans.selector(app, platforms, digests)
-    written = plans.tags_of(app, store, tags)
-    plan = plan_edit(
-        store, name, lambda index: edit.keep(index, chosen, attestations=not no_attestations), tags=written
+    plan = app.client.index(reference).filter(
+        platforms, digests=digests, attestations=not no_attestations, tags=tags
     )
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, plan, dry_run=dry_run)

@@ -5,7 +5,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.index.plans import plan_flatten
 
 
 @click.command()
@@ -15,7 +14,4 @@ from ocitool.index.plans import plan_flatten
 @common
 def command(app: App, *, reference: str, tags: tuple[str, ...], dry_run: bool) -> Outcome:
     """Replace indexes inside the index REF by their entries: many clients look one level down only."""
-    store, name = plans.open_edited(app, reference)
-    written = plans.tags_of(app, store, tags)
-    plan = plan_flatten(store, name, tags=written, scope=app.scope)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, app.client.index(reference).flatten(tags=tags), dry_run=dry_run)

@@ -5,8 +5,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.index import edit
-from ocitool.index.plans import plan_edit
 
 
 @click.command()
@@ -22,8 +20,4 @@ def command(
 
     Where several entries fit, engines take the first. Attestations come last, in the order of their images.
     """
-    store, name = plans.open_edited(app, reference)
-    first = plans.selector(app, platforms).platforms
-    written = plans.tags_of(app, store, tags)
-    plan = plan_edit(store, name, lambda index: edit.order(index, first), tags=written)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    return plans.carry_out(app, app.client.index(reference).order(platforms, tags=tags), dry_run=dry_run)

@@ -5,9 +5,6 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError
-from ocitool.index import edit
-from ocitool.index.plans import plan_edit
 
 
 @click.command()
@@ -31,10 +28,5 @@ def command(
 
     A platform without an OS version means every version of it.
     """
-    if not (platforms or digests or attestations):
-        raise UsageError("what should be removed?", hint="say --platform, --digest or --attestations")
-    store, name = plans.open_edited(app, reference)
-    chosen = plans.selector(app, platforms, digests)
-    written = plans.tags_of(app, store, tags)
-    plan = plan_edit(store, name, lambda index: edit.remove(index, chosen, attestations=attestations), tags=written)
-    return plans.carry_out(app, plan, store, dry_run=dry_run, names=written or (name,))
+    plan = app.client.index(reference).remove(platforms, digests=digests, attestations=attestations, tags=tags)
+    return plans.carry_out(app, plan, dry_run=dry_run)

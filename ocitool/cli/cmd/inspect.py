@@ -7,13 +7,10 @@ import click
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError, local_io
-from ocitool.events import Noted
-from ocitool.model.platform import Platform
+from ocitool.model.platform import parse_platforms
 from ocitool.report import text
 from ocitool.report.html import page
-from ocitool.report.survey import Survey, pick, survey, with_referrers
 from ocitool.report.template import render
-from ocitool.store.base import Reader
 
 
 @click.command()
@@ -51,15 +48,9 @@ def command(
     """
     if sum((raw, configs, as_tree, template is not None)) > 1:
         raise UsageError("--raw, --config, --tree and --template are four ways to print; choose one")
-    store, name = app.opener.open(location)
-    wanted = app.platforms(platforms)
     if raw:
-        return _raw(app, store, name, location, wanted)
-    found, notes = pick(survey(store, name, scope=app.scope, label=location), wanted)
-    for note in notes:
-        app.listener(Noted(note))
-    if referrers:
-        found = with_referrers(found, store, scope=app.scope)
+        return _raw(app, location, platforms)
+    found = app.client.inspect(location, platforms, referrers=referrers)
     if html is not None:
         try:
             html.write_text(page(found), encoding="utf-8")
@@ -76,17 +67,12 @@ def command(
     return Outcome(data=data, text=draw(found, layers=layers))
 
 
-def _raw(app: App, store: Reader, name: str, location: str, wanted: tuple[Platform, ...]) -> Outcome:
+def _raw(app: App, location: str, platforms: tuple[str, ...]) -> Outcome:
     """The bytes as they are, also of documents that nothing else can read (K043)."""
+    wanted = parse_platforms(platforms, app.client.workspace.host)
     if len(wanted) > 1:
         raise UsageError("--raw prints one manifest; name one platform")
-    document = store.get_manifest(name)
-    if wanted:
-        found: Survey
-        found, notes = pick(survey(store, name, scope=app.scope, label=location), wanted)
-        for note in notes:
-            app.listener(Noted(note))
-        document = store.get_manifest(str(found.images[0].descriptor.digest))
+    document = app.client.manifest(location, *wanted)
     data = {
         "digest": document.digest,
         "mediaType": document.media_type,

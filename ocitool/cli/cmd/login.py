@@ -44,7 +44,7 @@ def command(
     if not password:
         raise UsageError("the password is empty")
     if not no_check:
-        app.opener.with_login(str(name), password).log_in(registry)
+        app.work.opener.with_login(str(name), password).log_in(registry)
     place = place_for(registry, os.environ)
     keep(place, str(name), password, os.environ)
     return Outcome({"registry": registry, "place": str(place)}, summary=f"logged in to {registry}, kept in {place}")

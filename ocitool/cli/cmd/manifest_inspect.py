@@ -36,7 +36,7 @@ def command(app: App, *, names: tuple[str, ...], insecure: bool) -> Outcome:
     if draft is not None and len(names) == 1:
         text = _draft(app, draft, wordy=wordy)
     else:
-        store, name = app.opener.open(names[-1])
+        store, name = app.work.opener.open(names[-1])
         document = store.get_manifest(name)
         reference = manifest.full(names[-1])
         text = (

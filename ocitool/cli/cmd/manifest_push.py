@@ -21,11 +21,10 @@ def command(app: App, *, name: str, purge: bool, insecure: bool) -> Outcome:
     draft = manifest.load(app, name)
     references = [m.reference for m in draft.members]
     manifest.trust(app, (name, *references), insecure=insecure)
-    store, tag = plans.open_target(app, name)
+    store, tag = app.work.opener.open(name, write=True)
     drawn = draw(draft, manifest.sources(app, references), scope=app.scope)
     manifest.tell(app, docker.create_index(name, drawn.words))
-    plan = plan_push(drawn, store, tag)
-    outcome = plans.carry_out(app, plan, store, dry_run=False, names=(tag,))
+    outcome = plans.carry_out(app, plan_push(drawn, store, tag), dry_run=False)
     if purge:
         manifest.drafts_of(app).remove(draft.name)
     return Outcome(data=outcome.data, text=drawn.document.digest, summary=outcome.summary)

@@ -1,18 +1,12 @@
 """`ocitool repair`: what check finds, mended by a plan."""
 
-from textwrap import indent
-
 import click
 
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError
-from ocitool.model.digest import as_digest
 from ocitool.model.printable import shown
 from ocitool.repair.plan import Repair
-from ocitool.repair.run import open_sources, prepare_repair
-from ocitool.repair.work import RepairOptions
 
 
 @click.command()
@@ -62,36 +56,30 @@ def command(
     Exit code 1 if something is to be mended (without --apply) or is left for a human. The old bytes are kept
     on this machine, and ocitool undo brings them back.
     """
-    store, name = plans.open_edited(app, reference)
-    options = RepairOptions(
+    repair = app.client.repair(
+        reference,
+        deep=deep,
+        sources=sources,
+        substitute=substitute,
         drop_missing=drop_missing,
+        keep=keeps,
         drop_misfits=drop_misfits,
         drop_attestations=drop_attestations,
         attestations_to_referrers=attestations_to_referrers,
         without_proof=without_proof,
-        sources=open_sources(app.opener, sources),
-        substitute=substitute,
-        keep=frozenset(plans.selector(app, (), keeps).digests),
     )
-    repair = prepare_repair(store, name, scope=app.scope, options=options, deep=deep)
-    left = "\n".join(f"left: {shown(line)}" for line in repair.left)
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))
         data = repair.plan.to_tree() | {"left": list(repair.left), "applied": False}
-        plan = repair.plan.target if repair.left and repair.plan.is_empty else repair.plan.text()
-        text = "\n".join(filter(None, (plan, indent(left, "  "))))
-        return Outcome(data=data, text=text, exit_code=code, summary=_unwritten(repair))
-    if repair.plan.tags and as_digest(name):
-        raise UsageError(
-            f"{reference} is a digest, which always means the same bytes", hint="repair a tag that holds it"
-        )
-    outcome = plans.carry_out(app, repair.plan, store, dry_run=False, names=(name,), says_undo=False)
-    backup = plans.journal_of(app).root if outcome.data.get("changed") else None
+        return Outcome(data=data, text=repair.text(), exit_code=code, summary=_unwritten(repair))
+    outcome = plans.carry_out(app, repair.agreed(), dry_run=False, says_undo=False)
+    backup = app.work.machine.backup if outcome.data.get("changed") else None
     # A registry refuses the old index while it lacks one of its children.
     gave_up = (drop_missing or substitute) and any("index/dangling" in one.why for one in repair.plan.reasons)
     how = f"{reference} --source PLACE" if gave_up else reference
     kept = f"the old bytes are in {backup}; ocitool undo {how} brings them back" if backup else ""
-    summary = "\n".join(filter(None, (outcome.summary, left, kept)))
+    left = (f"left: {shown(line)}" for line in repair.left)
+    summary = "\n".join(filter(None, (outcome.summary, *left, kept)))
     data = {**outcome.data, "left": list(repair.left), "applied": True, "backup": str(backup) if backup else None}
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
 

@@ -12,6 +12,6 @@ from ocitool.model.printable import shown
 @common
 def command(app: App, *, repository: str) -> Outcome:
     """Print every tag of a repository or layout, one a line."""
-    store, _ = app.opener.open(repository)
-    tags = list(store.tags())
+    store, _ = app.client.open(repository)
+    tags = app.client.tags(repository)
     return Outcome(data={"repository": store.label, "tags": tags}, text="\n".join(map(shown, tags)))

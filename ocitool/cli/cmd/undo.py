@@ -7,13 +7,9 @@ import click
 
 from ocitool.change.journal import Record
 from ocitool.change.plan import Delete, Plan
-from ocitool.change.undo import cannot_return, plan_return, plan_undo, settle_undo
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import MalformedDocument, RegistryError, UsageError
-from ocitool.model.digest import Digest
-from ocitool.store.base import Store
 
 
 @click.command()
@@ -43,53 +39,20 @@ def command(
     With --to, which commands print where they replace something, it works from any machine while the registry or
     the backup here has that digest.
     """
-    store, name = plans.open_edited(app, reference)
-    journal = plans.journal_of(app)
-    opened = [app.opener.open(source)[0] for source in sources]
-    record: Record | None = None
-    if to:
-        if drop_referrers:
-            raise UsageError("--to names what REF is to hold, --drop-referrers what a change of ours attached")
-        wanted = _digest(to)
-        plan = plan_return(store.label, name, wanted, store, journal, sources=opened)
-    else:
-        plan, record = plan_undo(
-            store.label,
-            name,
-            store,
-            journal,
-            sources=opened,
-            drop_referrers=drop_referrers,
-            replaces=replaces,
-        )
-    try:
-        outcome = plans.carry_out(app, plan, store, dry_run=dry_run, must_keep=not to, says_undo=bool(to))
-    except RegistryError as error:
-        better = cannot_return(record.before if record else wanted, store, journal, error)
-        if better is None:
-            raise
-        raise better from error
-    if record is None:
+    plan = app.client.plan_undo(reference, to=to, replace=replaces, sources=sources, drop_referrers=drop_referrers)
+    outcome = plans.carry_out(app, plan, dry_run=dry_run, says_undo=bool(to))
+    if plan.undoes is None:
         return outcome
-    outcome = replace(outcome, data={**outcome.data, "undoes": record.to_tree()})
-    if dry_run:
-        return outcome
-    settle_undo(record, journal)
-    return replace(outcome, summary="\n".join(filter(None, (outcome.summary, *_after(app, record, store, plan)))))
+    after = () if dry_run else _after(app, plan, plan.undoes)
+    data = {**outcome.data, "undoes": plan.undoes.to_tree()}
+    return replace(outcome, data=data, summary="\n".join(filter(None, (outcome.summary, *after))))
 
 
-def _digest(text: str) -> Digest:
-    try:
-        return Digest(text)
-    except MalformedDocument as error:
-        raise UsageError(f"--to: {error.what}", hint="a digest in full, as it was printed") from None
-
-
-def _after(app: App, record: Record, store: Store, plan: Plan) -> Iterator[str]:
+def _after(app: App, plan: Plan, record: Record) -> Iterator[str]:
     """What is left of the change, and how to have it again."""
     if record.stored and not record.is_refill and not any(isinstance(step, Delete) for step in plan.steps):
         left = ", ".join(record.stored)
         yield f"{left} still refer to images there; undo with --drop-referrers would have deleted them"
     if plan.base is not None and not record.is_refill:
-        where, tag = plans.journal_of(app).root, plans.place(store, "", plan.base)
+        where, tag = app.work.machine.backup, plans.place(plan.target, "", plan.base)
         yield f"it held {plan.base}, which is kept in {where}; ocitool tag {tag} {record.tag} brings that back"

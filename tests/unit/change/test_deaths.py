@@ -7,7 +7,7 @@ import pytest
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan, PutManifest, PutSnapshot, Tag, replace
-from ocitool.change.undo import plan_undo, settle_undo
+from ocitool.change.undo import plan_undo, taking_back
 from ocitool.errors import NotFound
 from ocitool.graph.walk import snapshot_of
 from ocitool.model import compose
@@ -79,6 +79,12 @@ def push(old, new, child):
     return Plan(TARGET, (content, Tag("v1", new, replaces=True)))
 
 
+def undo(store, journal, scope, clock):
+    plan = plan_undo(TARGET, "v1", store, journal)
+    with taking_back(plan, store, journal):
+        apply(plan, store, journal, scope, clock=clock)
+
+
 @pytest.mark.parametrize("make", [edit, push])
 def test_at_any_step(stage, tmp_path, scope, clock, make):
     _, old, new, child = stage
@@ -102,9 +108,7 @@ def test_at_any_step(stage, tmp_path, scope, clock, make):
             with pytest.raises(NotFound, match="no change"):
                 plan_undo(TARGET, "v1", store, journal)
         else:
-            plan, record = plan_undo(TARGET, "v1", store, journal)
-            apply(plan, store, journal, scope, clock=clock)
-            settle_undo(record, journal)
+            undo(store, journal, scope, clock)
         assert old.raw == store.get_manifest("v1").raw
     assert {old.digest, new.digest} == set(seen)
 
@@ -118,9 +122,7 @@ def test_an_undo_at_any_step_of_its_own(stage, tmp_path, scope, clock):
         apply(push(old, new, child), store, journal, scope, clock=clock)
         step = dying_at(number)
         try:
-            plan, record = plan_undo(TARGET, "v1", Mortal(store, step), journal)
-            apply(plan, Mortal(store, step), Mortal(journal, step), scope, clock=clock)
-            settle_undo(record, Mortal(journal, step))
+            undo(Mortal(store, step), Mortal(journal, step), scope, clock)
         except Died:
             is_done = False
         else:
@@ -128,9 +130,7 @@ def test_an_undo_at_any_step_of_its_own(stage, tmp_path, scope, clock):
 
         assert store.head("v1").digest in (old.digest, new.digest)
         if store.head("v1").digest != old.digest:
-            plan, record = plan_undo(TARGET, "v1", store, journal)
-            apply(plan, store, journal, scope, clock=clock)
-            settle_undo(record, journal)
+            undo(store, journal, scope, clock)
         assert old.raw == store.get_manifest("v1").raw
         with pytest.raises(NotFound, match="no change"):
             plan_undo(TARGET, "v1", store, journal)

@@ -8,7 +8,7 @@ import pytest
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Delete, Plan, PutManifest, refill, replace
-from ocitool.change.undo import plan_return, plan_undo, settle_undo
+from ocitool.change.undo import plan_return, plan_undo, taking_back
 from ocitool.errors import Conflict, LocalIOError, MalformedDocument, NotFound
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
@@ -34,10 +34,9 @@ def change(store, journal, scope):
 @pytest.fixture
 def undo(store, journal, scope):
     def run():
-        plan, record = plan_undo(TARGET, "v1", store, journal)
-        report = apply(plan, store, journal, scope)
-        settle_undo(record, journal)
-        return report
+        plan = plan_undo(TARGET, "v1", store, journal)
+        with taking_back(plan, store, journal):
+            return apply(plan, store, journal, scope)
 
     return run
 
@@ -143,7 +142,7 @@ def test_an_undo_that_died_before_its_end_is_not_undone(store, change, undo, mak
     store.put_manifest(first, "v1")
     change(first, second)
     change(second, third)
-    plan, _ = plan_undo(TARGET, "v1", store, journal)
+    plan = plan_undo(TARGET, "v1", store, journal)
     apply(plan, store, journal, scope)
 
     undo()
@@ -157,7 +156,7 @@ def test_a_refill_whose_writer_died_is_told_and_passed_over(store, change, undo,
     store.put_manifest(first, "v1")
     change(first, held)
     journal.announce(TARGET, "v1", held.digest, held.digest, stored=[first.digest])
-    plan, _ = plan_undo(TARGET, "v1", store, journal)
+    plan = plan_undo(TARGET, "v1", store, journal)
 
     undo()
 
@@ -280,7 +279,7 @@ class TestTagThatIsGone:
         change(old, new)
         store.delete("v1")
 
-        plan, _ = plan_undo(TARGET, "v1", store, journal)
+        plan = plan_undo(TARGET, "v1", store, journal)
 
         assert re.search(
             f"v1 is gone; it gets back what it held before .*, which left {new.digest} there", plan.text()
@@ -293,10 +292,10 @@ def test_what_somebody_else_wrote_gives_way_to_a_word(store, change, journal, sc
     change(old, make_note("new"))
     store.put_manifest(other, "v1")
 
-    plan, record = plan_undo(TARGET, "v1", store, journal, replaces=True)
+    plan = plan_undo(TARGET, "v1", store, journal, replaces=True)
     apply(plan, store, journal, scope)
 
-    assert (old.digest, old.digest) == (record.before, store.head("v1").digest)
+    assert (old.digest, old.digest) == (plan.undoes.before, store.head("v1").digest)
     assert other == journal.document(other.digest)
 
 

@@ -1,0 +1,267 @@
+"""Edits of the index under one name: words in, plans out. Reads, and writes nothing."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from ocitool.change.plan import Plan
+from ocitool.errors import MalformedDocument, UsageError, as_one
+from ocitool.graph.convert import Losses
+from ocitool.index import edit
+from ocitool.index.edit import EntryChanges
+from ocitool.index.entries import Selector
+from ocitool.index.plans import (
+    IndexRequest,
+    plan_add,
+    plan_convert,
+    plan_create,
+    plan_edit,
+    plan_flatten,
+    plan_tag,
+)
+from ocitool.index.sources import MemberSource, SourceName
+from ocitool.model.digest import Digest, as_digest
+from ocitool.model.document import Document
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform
+from ocitool.model.reference import is_tag
+from ocitool.model.views import Index
+from ocitool.store.base import Store
+from ocitool.store.locate import Opener
+from ocitool.workspace import PlatformWords, Workspace
+
+Texts: TypeAlias = Iterable[str] | str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEditor:
+    """Edits of the index under a name, each as a plan that `Client.apply` carries out.
+
+    `tags` are full references in the same repository: the result is written there, and the name keeps what it
+    holds. Platforms mean every entry of theirs, one without an OS version every version. Each method raises
+    UsageError for what cannot be meant, NotFound for a name, platform or source that is not there, and what the
+    registry answers.
+    """
+
+    work: Workspace
+    reference: str
+
+    @as_one()
+    def create(
+        self,
+        *sources: str,
+        tags: Texts = (),
+        family: str = "auto",
+        annotations: Mapping[str, str] | None = None,
+        append: bool = False,
+        allow_duplicates: bool = False,
+        attestations: bool = True,
+        drop_annotations: bool = False,
+        skip_missing: bool = False,
+        spec: Path | None = None,
+    ) -> Plan:
+        """A new index of images, indexes and layouts, under the name and under `tags` too.
+
+        A source is what `ocitool index create` takes: a place, or PLACE=PLATFORM. `family` is docker, oci, or
+        auto for that of the images; `append` starts from what the name holds; `spec` is a file in manifest-tool's
+        YAML, or TOML.
+        """
+        from ocitool.index.spec import IndexSpec, read_spec
+
+        read = read_spec(spec) if spec else IndexSpec("", ())
+        target = self.reference or read.image
+        if not target:
+            raise UsageError("where should the index go?", hint="ocitool index create REF SRC...")
+        store, name = self.work.opener.open(target, write=True)
+        wanted = tuple(dict.fromkeys((name, *self._tags(store, tags), *read.tags)))
+        listed = (open_member(self.work.opener, one.image, one.platform) for one in read.sources)
+        request = IndexRequest(
+            sources=(*self._sources(sources), *listed),
+            family=read.family if family == "auto" else _family(family),
+            annotations={**read.annotations, **(annotations or {})},
+            append=append,
+            allow_duplicates=allow_duplicates,
+            attestations=attestations,
+            skip_missing=skip_missing,
+            losses=Losses(annotations=drop_annotations, attestations=not attestations),
+        )
+        return replace(plan_create(store, wanted, request, scope=self.work.scope), names=wanted)
+
+    @as_one()
+    def add(
+        self,
+        *sources: str,
+        tags: Texts = (),
+        allow_duplicates: bool = False,
+        convert: bool = False,
+        attestations: bool = True,
+        drop_annotations: bool = False,
+        skip_missing: bool = False,
+    ) -> Plan:
+        """Images put into the index; a platform that is there already is replaced, unless `allow_duplicates`.
+
+        A source is as for `create`. `convert` takes images of the other family; their digests change.
+        """
+        store, name, written = self._open(tags)
+        request = IndexRequest(
+            sources=self._sources(sources),
+            family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own
+            allow_duplicates=allow_duplicates,
+            attestations=attestations,
+            skip_missing=skip_missing,
+            losses=Losses(annotations=drop_annotations, attestations=not attestations),
+        )
+        return _named(plan_add(store, name, request, tags=written, scope=self.work.scope), name, written)
+
+    @as_one()
+    def remove(
+        self, platforms: PlatformWords = (), *, digests: Texts = (), attestations: bool = False, tags: Texts = ()
+    ) -> Plan:
+        """Entries taken out, by platform or digest, or every attestation; an image's attestations leave with it."""
+        chosen = self._chosen(platforms, digests)
+        if chosen == Selector() and not attestations:
+            raise UsageError("what should be removed?", hint="say --platform, --digest or --attestations")
+        return self._edit(lambda index: edit.remove(index, chosen, attestations=attestations), tags)
+
+    @as_one()
+    def filter(
+        self, platforms: PlatformWords = (), *, digests: Texts = (), attestations: bool = True, tags: Texts = ()
+    ) -> Plan:
+        """Only the named entries kept, with their attestations unless told otherwise."""
+        chosen = self._chosen(platforms, digests)
+        if chosen == Selector():
+            raise UsageError("what should stay?", hint="say --platform or --digest")
+        return self._edit(lambda index: edit.keep(index, chosen, attestations=attestations), tags)
+
+    @as_one()
+    def annotate(
+        self,
+        annotations: Mapping[str, str | None] | None = None,
+        *,
+        platforms: PlatformWords = (),
+        digests: Texts = (),
+        os: str | None = None,
+        arch: str | None = None,
+        variant: str | None = None,
+        os_version: str | None = None,
+        os_features: Texts | None = None,
+        allow_duplicates: bool = False,
+        tags: Texts = (),
+    ) -> Plan:
+        """What the named entries say, or annotations of the index where none is named; None removes an annotation.
+
+        The images are not touched.
+        """
+        changed = dict(annotations or {})
+        features = None if os_features is None else tuple(_words(os_features))
+        changes = EntryChanges(os, arch, variant, os_version, features, annotations=changed)
+        chosen = self._chosen(platforms, digests)
+        if chosen == Selector() and changes != EntryChanges(annotations=changed):
+            raise UsageError("which entries are meant?", hint="say --platform or --digest")
+        if changes == EntryChanges():
+            raise UsageError("what should be set?", hint="say --annotation, --variant and the like")
+
+        def change(index: Index) -> Document:
+            if chosen == Selector():
+                return edit.annotate_index(index, changed)
+            return edit.annotate(index, chosen, changes, allow_duplicates=allow_duplicates)
+
+        return self._edit(change, tags)
+
+    @as_one()
+    def convert(
+        self, family: str, *, drop_annotations: bool = False, drop_attestations: bool = False, tags: Texts = ()
+    ) -> Plan:
+        """The index or image in the other family, docker or oci, its children first; manifests get new digests."""
+        store, name, written = self._open(tags)
+        losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
+        plan = plan_convert(store, name, _family(family), losses=losses, tags=written, scope=self.work.scope)
+        return _named(plan, name, written)
+
+    @as_one()
+    def flatten(self, *, tags: Texts = ()) -> Plan:
+        """Indexes inside the index replaced by their entries: many clients look one level down only."""
+        store, name, written = self._open(tags)
+        return _named(plan_flatten(store, name, tags=written, scope=self.work.scope), name, written)
+
+    @as_one()
+    def order(self, platforms: PlatformWords = (), *, tags: Texts = ()) -> Plan:
+        """The entries sorted, the named platforms first, else linux and amd64: engines take the first that fits."""
+        first = self.work.platforms(platforms)
+        return self._edit(lambda index: edit.order(index, first), tags)
+
+    @as_one()
+    def tag(self, *names: str) -> Plan:
+        """Further tags for what the name holds, index or image: tags, or full references in the same repository."""
+        store, name, _ = self._open(())
+        tags = tuple(self._tag(store, word) for word in names)
+        return replace(plan_tag(store, name, tags), names=tags)
+
+    def _edit(self, change: Callable[[Index], Document], tags: Texts) -> Plan:
+        store, name, written = self._open(tags)
+        return _named(plan_edit(store, name, change, tags=written), name, written)
+
+    def _open(self, tags: Texts) -> tuple[Store, str, tuple[str, ...]]:
+        """The store that holds what is edited, the name in it, and the tags to write instead of it."""
+        store, name = self.work.opener.open_edited(self.reference)
+        return store, name, self._tags(store, tags)
+
+    def _tags(self, store: Store, references: Texts) -> tuple[str, ...]:
+        """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
+        tags: list[str] = []
+        for reference in _words(references):
+            other, name = self.work.opener.open(reference, write=True)
+            if other.label != store.label:
+                raise UsageError(
+                    f"{reference} is not in {store.label}", hint="ocitool copy takes images to another repository"
+                )
+            if as_digest(name):
+                raise UsageError(f"{reference} is a digest, not a tag to write to")
+            tags.append(name)
+        return tuple(tags)
+
+    def _tag(self, store: Store, word: str) -> str:
+        if is_tag(word):
+            return word
+        if "/" not in word and ":" not in word:
+            raise UsageError(f"not a tag: {word!r}", hint="letters, digits, _ . and -")
+        return self._tags(store, word)[0]
+
+    def _sources(self, texts: Iterable[str]) -> tuple[MemberSource, ...]:
+        """The opened sources that `SRC` and `SRC=PLATFORM` words name."""
+        names = map(SourceName.parse, texts)
+        return tuple(open_member(self.work.opener, name.locator, name.platform) for name in names)
+
+    def _chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
+        return Selector(self.work.platforms(platforms), parse_digests(digests))
+
+
+def open_member(opener: Opener, locator: str, platform: Platform | None = None) -> MemberSource:
+    """An opened source that errors call as the user did."""
+    store, name = opener.open(locator)
+    return MemberSource(store, name, platform, locator)
+
+
+def parse_digests(texts: Texts) -> tuple[Digest, ...]:
+    """Digests that a user typed. Raises UsageError."""
+    try:
+        return tuple(map(Digest, _words(texts)))
+    except MalformedDocument as error:
+        raise UsageError(error.what, hint=error.hint) from None
+
+
+def _words(words: Texts) -> Iterable[str]:
+    return (words,) if isinstance(words, str) else map(str, words)
+
+
+def _family(text: str) -> Family:
+    try:
+        return Family(text)
+    except ValueError:
+        raise UsageError(f"no family is called {text!r}", hint="docker or oci") from None
+
+
+def _named(plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
+    """The plan with the tags that were asked for, also those that hold it already."""
+    return replace(plan, names=written or (name,))

@@ -1,0 +1,231 @@
+"""Client: what it gives, what it refuses, and that every error that leaves it is one of ours."""
+
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import ocitool
+from ocitool.model import compose
+from ocitool.model.mediatype import Family
+from ocitool.model.views import Descriptor
+from ocitool.store.layout import LayoutStore
+from tests.fakes.images import put_image, tar
+from tests.fakes.registry import fake_registry
+
+
+@pytest.fixture
+def layout(home, monkeypatch):
+    """`oci:images` in the current folder: an index `app` of two platforms, an image `s390x`, an index that lost one."""
+    monkeypatch.chdir(home)
+    store = LayoutStore(home / "images", create=True)
+    platforms = [ocitool.Platform("linux", "amd64"), ocitool.Platform("linux", "arm64", "v8")]
+    for platform in platforms:
+        put_image(store, platform.architecture, str(platform), layers=[tar(hello=str(platform).encode())])
+    put_image(store, "s390x", "linux/s390x")
+    members = [Descriptor.of(store.get_manifest(p.architecture), p) for p in platforms]
+    index = compose.index(Family.OCI, members)
+    store.put_manifest(index, "app")
+    lost = compose.index(Family.OCI, [members[0], Descriptor.of(ocitool.Document(b"{}", members[0].media_type))])
+    store.put_manifest(lost, "lost")
+    return "oci:images"
+
+
+@pytest.fixture
+def client(layout):
+    """A client with a home of its own."""
+    with ocitool.Client() as opened:
+        yield opened
+
+
+@pytest.fixture
+def registry():
+    with fake_registry() as running:
+        yield running
+
+
+def test_looking_takes_words_or_types(client, layout):
+    app, arm = f"{layout}:app", ocitool.Platform.parse("linux/arm64")
+
+    assert ["linux/amd64", "linux/arm64/v8"] == [str(image.platform) for image in client.inspect(app).images]
+    assert client.digest(app) == client.manifest(app).digest
+    assert client.digest(app, arm) == client.digest(app, "linux/arm64") == client.digest(f"{layout}:arm64")
+    assert client.digest(app, arm) == client.manifest(app, arm).digest == client.inspect(app, arm).images[0].digest
+    assert {"amd64", "app", "arm64", "lost", "s390x"} == set(client.tags(layout))
+    assert b"linux/arm64/v8" == client.cat(app, "hello", arm)
+    assert ["hello"] == list(client.files(app, "linux/amd64"))
+    assert not client.diff(app, f"{layout}:amd64").is_equal
+
+
+def test_files_are_exported(client, layout, home):
+    done = client.export(f"{layout}:app", "root", "linux/amd64")
+
+    assert (1, 11) == (done.files, done.size)
+    assert b"linux/amd64" == (home / "root" / "hello").read_bytes()
+
+
+def test_a_plan_prints_what_dry_run_does_and_is_carried_out(client, layout, run):
+    plan = client.index(f"{layout}:app").add(f"{layout}:s390x")
+
+    assert run("index", "add", f"{layout}:app", f"{layout}:s390x", "--dry-run").stdout == f"{plan}\n"
+    report = client.apply(plan)
+    assert report.changed
+    assert "linux/s390x" in {str(image.platform) for image in client.inspect(f"{layout}:app").images}
+
+
+def test_further_tags_hold_the_same(client, layout):
+    client.tag(f"{layout}:app", "v1", "v2")
+
+    assert {client.digest(f"{layout}:app")} == {client.digest(f"{layout}:{tag}") for tag in ("v1", "v2")}
+
+
+def test_a_copy_into_an_archive_is_whole_when_it_returns(client, layout, home):
+    """It was written when the program ended, or never: a temporary file was all that was left."""
+    client.copy(f"{layout}:app", "oci-archive:app.tar:v1", "linux/arm64")
+
+    assert ["linux/arm64/v8"] == [str(i.platform) for i in client.inspect("oci-archive:app.tar:v1").images]
+    assert ["app.tar"] == [path.name for path in home.iterdir() if path.is_file()]
+
+
+def test_findings_come_first_and_then_what_could_not_be_seen(client, layout):
+    checked = client.check(f"{layout}:lost", f"{layout}:nothing", select="index/dangling")
+
+    findings = []
+    with pytest.raises(ocitool.OcitoolError) as caught:
+        findings += checked  # what was found before is kept
+    assert ["index/dangling"] == [one.rule for one in checked.findings]
+    assert "not-found" == caught.value.code
+
+
+def test_notes_go_to_the_listener(layout):
+    heard = []
+    with ocitool.Client(listener=heard.append) as client:
+        client.inspect(f"{layout}:app", "linux/arm64/v9")
+
+    assert [f"{layout}:app has no linux/arm64/v9; linux/arm64/v8 is what such a host runs"] == [
+        e.text for e in heard
+    ]
+
+
+def calls(place, other):
+    """One call of each method, for a place that is bad."""
+    return {
+        "open": lambda c: c.open(place)[0].get_manifest("nothing"),
+        "digest": lambda c: c.digest(place),
+        "digest of a platform": lambda c: c.digest(place, "linux/amd64"),
+        "manifest": lambda c: c.manifest(place),
+        "inspect": lambda c: c.inspect(place),
+        "inspect a platform": lambda c: c.inspect(place, ["linux/amd64"]),
+        "diff": lambda c: c.diff(place, other),
+        "files": lambda c: c.files(place),
+        "cat": lambda c: c.cat(place, "etc/passwd"),
+        "export": lambda c: c.export(place, "root"),
+        "check": lambda c: list(c.check(place)),
+        "check deep": lambda c: list(c.check(place, deep=True)),
+        "copy from": lambda c: c.copy(place, "oci:new:1"),
+        "tag": lambda c: c.tag(place, "other"),
+        "create of": lambda c: c.index(other).create(place),
+        "create of two": lambda c: c.index(other).create(place, f"{place}2"),
+        "add": lambda c: c.index(place).add(other),
+        "add it": lambda c: c.index(other).add(place),
+        "remove": lambda c: c.index(place).remove("linux/amd64"),
+        "filter": lambda c: c.index(place).filter("linux/amd64"),
+        "annotate": lambda c: c.index(place).annotate({"a": "b"}),
+        "convert": lambda c: c.index(place).convert("docker"),
+        "flatten": lambda c: c.index(place).flatten(),
+        "order": lambda c: c.index(place).order(),
+    }
+
+
+def codes(client, place, other):
+    """The code of the error that each call ends in."""
+    found = {}
+    for name, call in calls(place, other).items():
+        try:
+            call(client)
+        except ocitool.OcitoolError as error:
+            found[name] = error.code
+    return found
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("UPPER case", "usage"),
+        ("oci:", "usage"),
+        ("oci:images\0:app", "usage"),
+        ("localhost:1/app\udce4", "usage"),
+        ("oci:images:nothing", "not-found"),
+        ("oci:nowhere:1", "not-found"),
+        ("DEAD/app:1", "network"),
+        ("LIVE/app:1", "not-found"),
+    ],
+)
+def test_every_error_is_ours(layout, registry, place, code):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        dead = f"127.0.0.1:{taken.getsockname()[1]}"
+    place = place.replace("DEAD", dead).replace("LIVE", registry.host)
+    with ocitool.Client(retry_s=0) as client:
+        found = codes(client, place, f"{layout}:app")
+
+    assert dict.fromkeys(calls("", ""), code) == found
+
+
+def test_a_closed_client_refuses(layout):
+    client = ocitool.Client()
+    client.close()
+    client.close()
+
+    assert dict.fromkeys(calls("", ""), "usage") == codes(client, f"{layout}:app", f"{layout}:app")
+
+
+def test_a_store_that_was_opened_before_refuses_too(registry):
+    client = ocitool.Client()
+    store, _ = client.open(f"{registry.host}/app:1")
+    client.close()
+
+    with pytest.raises(ocitool.OcitoolError, match="closed"):
+        store.get_manifest("1")
+
+
+def test_eight_threads_share_one_client(layout, registry):
+    remote = [f"{registry.host}/app:{number}" for number in range(8)]
+    begin = threading.Barrier(8)
+
+    def work(client, place):
+        begin.wait()
+        client.copy(f"{layout}:app", place)
+        client.cat(place, "hello", "linux/amd64")
+        return client.inspect(place).root.digest, [one.rule for one in client.check(place, deep=True)]
+
+    with ocitool.Client() as client, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda place: work(client, place), remote))
+        wanted = client.digest(f"{layout}:app")
+
+    assert {wanted} == {digest for digest, _ in found}
+    assert [found[0][1]] * 8 == [rules for _, rules in found]
+    assert [] == registry.problems
+
+
+def test_cancelling_the_scope_ends_what_is_under_way(registry, layout):
+    scope = ocitool.Scope()
+    with ocitool.Client(scope=scope) as client, pytest.raises(ocitool.OcitoolError) as caught:
+        scope.cancel()
+        client.copy(f"{layout}:app", f"{registry.host}/app:1")
+
+    assert "cancelled" == caught.value.code
+
+
+def test_credentials_of_the_constructor_go_before_others(layout, registry_with_auth):
+    """Those of a host are sent to that host alone; a token of the environment is meant for others."""
+    here = registry_with_auth
+    environ = {**os.environ, "OCITOOL_TOKEN": "another"}
+    with ocitool.Client(environ=environ) as client, pytest.raises(ocitool.OcitoolError) as caught:
+        client.tags(here.repository())
+    with ocitool.Client(environ=environ, credentials={here.host: (here.user, here.password)}) as client:
+        client.copy(f"{layout}:app", place := f"{here.repository()}:1")
+
+        assert client.digest(place) == client.digest(f"{layout}:app")
+    assert "auth" == caught.value.code
