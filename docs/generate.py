@@ -255,6 +255,67 @@ def _sentence(path: Path) -> str:
     return " ".join(text.split())
 
 
+def python_reference() -> str:
+    """Client and the other public names, from their docstrings; then the values that a client gives."""
+    module = import_module("ocitool")
+    lines = [GENERATED + "# Python", "", _paragraphs(module.__doc__ or "")]
+    lines += ["How to use it tells [the guide](../guides/python.md).", ""]
+    lines += ["`PlatformWords` is a platform or several, as words or as Platform."]
+    homes = {name: home for name, home in vars(module)["_HOMES"].items() if name != "Client"}
+    events = homes.pop("Event")
+    lines += _class("ocitool.client", "Client", "##")
+    for name, home in homes.items():
+        lines += _class(home, name, "##")
+    lines += ["", "## `Event`", "", "What a listener is called with; one of these."]
+    for name in ("Started", "Advanced", "Done", "Noted"):
+        lines += _class(events, name, "###")
+    lines += ["", "## What a client gives", "", "Values whose attributes are public and whose classes are not."]
+    for name, home in GIVEN.items():
+        lines += _class(home, name, "###")
+    return "\n".join(lines) + "\n"
+
+
+GIVEN = {
+    "Survey": "ocitool.report.survey",
+    "SurveyedImage": "ocitool.report.survey",
+    "Comparison": "ocitool.report.compare",
+    "MergedFiles": "ocitool.rootfs.merged",
+    "Exported": "ocitool.rootfs.export",
+    "Kept": "ocitool.report.images",
+    "Checked": "ocitool.check.runner",
+    "IndexEditor": "ocitool.index.editor",
+    "Repair": "ocitool.repair.plan",
+    "SeveralErrors": "ocitool.errors",
+}
+"""The classes of values that methods of Client give, and where they are."""
+
+
+def _class(home: str, name: str, heading: str) -> list[str]:
+    """A class under a heading: its docstring, then what it offers, a line each."""
+    tree = ast.parse((REPOSITORY / f"{home.replace('.', '/')}.py").read_text())
+    node = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
+    lines = ["", f"{heading} `{name}`", "", _paragraphs(ast.get_docstring(node) or "")]
+    for one in node.body:
+        if isinstance(one, ast.FunctionDef) and (not one.name.startswith("_") or one.name == "__init__"):
+            told = _paragraphs(ast.get_docstring(one) or "").replace("\n\n", " ")
+            if told:
+                lines += ["", f"- `{_signature(one, name)}`: {told}"]
+    return lines
+
+
+def _signature(node: ast.FunctionDef, owner: str) -> str:
+    if any(ast.unparse(decorator) in {"property", "cached_property"} for decorator in node.decorator_list):
+        return node.name
+    words = ast.unparse(node.args).removeprefix("self").removeprefix("cls").removeprefix(", ")
+    gives = f" -> {ast.unparse(node.returns)}" if node.returns is not None and node.name != "__init__" else ""
+    return f"{owner if node.name == '__init__' else node.name}({words}){gives}".replace("'", "").replace('"', "")
+
+
+def _paragraphs(text: str) -> str:
+    """A docstring as Markdown: one line a paragraph, but for lists."""
+    return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
+
+
 def registry_faults() -> str:
     """The fault matrix, from the table that its test holds the transport to."""
     return GENERATED + cells.page()
@@ -285,6 +346,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/commands.md": commands,
     "docs/reference/dockerfile-checks.md": dockerfile_checks,
     "docs/reference/exit-codes.md": exit_codes,
+    "docs/reference/python.md": python_reference,
     "docs/reference/registry-faults.md": registry_faults,
     "docs/reference/rules.md": rules,
     "docs/reference/ocitool-toml.md": spec_reference,

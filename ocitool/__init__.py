@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ocitool.version import __version__
 
 if TYPE_CHECKING:
+    from ocitool.builder.pipeline import Built
     from ocitool.change.apply import ChangeReport
     from ocitool.change.plan import Plan
     from ocitool.check.finding import Finding
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ocitool.tasks import Scope
 
 _HOMES = {
+    "Built": "ocitool.builder.pipeline",
     "ChangeReport": "ocitool.change.apply",
     "Client": "ocitool.client",
     "Digest": "ocitool.model.digest",
@@ -37,6 +39,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Built",
     "ChangeReport",
     "Client",
     "Digest",

@@ -6,19 +6,18 @@ and no HTTP client before one is asked. Methods delegate, and nothing is decided
 
 import dataclasses
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ocitool.errors import Cancelled, LocalIOError, NotFound, UsageError, as_one
+from ocitool.errors import Cancelled, NotFound, UsageError, as_one
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
-from ocitool.model.reference import Reference, normalise_host
-from ocitool.registry.hosts import CONNECTIONS, MIB, Access, home_folder
+from ocitool.model.reference import Reference
+from ocitool.registry.hosts import CONNECTIONS, MIB, Access
 from ocitool.store.base import Store
 from ocitool.store.locate import Opener
 from ocitool.store.machine import MachineStore, default_root
@@ -29,7 +28,6 @@ from ocitool.workspace import PlatformWords, Workspace
 if TYPE_CHECKING:
     from ocitool.builder.pipeline import Built
     from ocitool.change.apply import ChangeReport
-    from ocitool.change.journal import Journal
     from ocitool.change.plan import Plan
     from ocitool.check.runner import Checked
     from ocitool.index.editor import IndexEditor
@@ -90,7 +88,7 @@ class Client:
             part_bytes=part_mib * MIB,
             retry=Retry(total_s=retry_s),
             journal=machine.journal,
-            environ={**self.environ, **_variables(credentials or {})},
+            environ=self.environ | _variables(credentials),
         )
         self._jobs = jobs
         self._stack = ExitStack()
@@ -309,7 +307,12 @@ class Client:
         if plan.steps and plan.must_keep:  # what is changed is backed up: told before anything is sent
             work.machine.check_writable()
         journal = Journal(work.machine.backup)
-        with store, self._taking_back(plan, store, journal):
+        around: AbstractContextManager[None] = nullcontext()
+        if plan.returns:
+            from ocitool.change.undo import taking_back
+
+            around = taking_back(plan, store, journal)
+        with store, around:
             return apply(
                 plan,
                 store,
@@ -367,25 +370,10 @@ class Client:
         source: str | Reference,
         destination: str | Reference,
         platforms: PlatformWords = (),
-        *,
-        sparse: bool = False,
-        all_tags: bool = False,
-        referrers: bool = False,
-        replace: bool = False,
-        trust: bool = False,
+        **options: bool,
     ) -> "ChangeReport":
-        """Carry out what `plan_copy` plans: bytes unchanged, children before parents, the tag last."""
-        plan = self.plan_copy(
-            source,
-            destination,
-            platforms,
-            sparse=sparse,
-            all_tags=all_tags,
-            referrers=referrers,
-            replace=replace,
-            trust=trust,
-        )
-        return self.apply(plan)
+        """Carry out what `plan_copy` plans, with its options: children before parents, the tag last."""
+        return self.apply(self.plan_copy(source, destination, platforms, **options))
 
     @as_one()
     def plan_undo(
@@ -480,6 +468,91 @@ class Client:
         return prepare_repair(store, name, scope=work.scope, options=options, deep=deep)
 
     @as_one()
+    def build(
+        self,
+        source: str | Path = ".",
+        *,
+        platforms: PlatformWords = (),
+        tags: Iterable[str | Reference] | str = (),
+        copy: Iterable[str] | str = (),
+        base: str = "",
+        toolchain: str = "",
+        dockerfile: str | Path | None = None,
+        target: str = "",
+        build_args: Mapping[str, str] | None = None,
+        contexts: Mapping[str, str] | None = None,
+        spec: str | Path | None = None,
+        extras: Iterable[str] | str = (),
+        entrypoint: Iterable[str] | None = None,
+        cmd: Iterable[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        workdir: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        family: str = "",
+        compression: str = "",
+        index: bool | None = None,
+        allow_foreign: bool = False,
+        use_cache: bool = True,
+    ) -> "Built":
+        """Compile and pack what is in a folder for every platform, for `push`; nothing is published.
+
+        The words are those of `ocitool build`: `copy` has SRC:DEST[:MODE], `extras` are the words of --with,
+        `family` is docker, oci or auto. `tags` name the image in archives. Where this machine's store cannot be
+        written, another is used until the client is closed.
+        """
+        from ocitool.builder.pipeline import build, plan
+        from ocitool.builder.request import BuildRequest
+        from ocitool.dockerfile.request import DockerfileOptions
+        from ocitool.image.annotations import plain
+        from ocitool.image.essentials import parse_extras
+        from ocitool.image.options import ImageOptions
+        from ocitool.model.files import from_system
+        from ocitool.pack.entries import parse_copy
+        from ocitool.pack.own_files import OwnFiles, earlier_outputs
+        from ocitool.pack.tar import parse_epoch
+
+        self.borrow_store()
+        work = self.workspace
+        own = OwnFiles((work.machine.root,), earlier_outputs(work.machine.memo), work.listener)
+        around = dataclasses.replace(work, own=own)
+        request = BuildRequest(
+            source=Path(source),
+            platforms=around.platforms(platforms),
+            tags=tuple(Reference.parse(str(tag)) for tag in _words(tags)),
+            toolchain=toolchain,
+            base=base,
+            copies=tuple(parse_copy(from_system(text)) for text in _words(copy)),
+            extras=parse_extras(_words(extras)),
+            spec_file=None if spec is None else Path(spec),
+            format=family,
+            compression=compression,
+            image=ImageOptions(
+                entrypoint=None if entrypoint is None else tuple(entrypoint),
+                cmd=None if cmd is None else tuple(cmd),
+                env=tuple((env or {}).items()),
+                user=user,
+                workdir=workdir,
+                labels=tuple((labels or {}).items()),
+            ),
+            annotations=plain((annotations or {}).items()),
+            allow_foreign=allow_foreign,
+            index=index,
+            epoch=parse_epoch(self.environ.get("SOURCE_DATE_EPOCH") or "0"),
+            version=self.environ.get("OCITOOL_VERSION", ""),
+            use_cache=use_cache,
+            dockerfile=DockerfileOptions(
+                file=None if dockerfile is None else Path(dockerfile),
+                target=target,
+                arguments=tuple((build_args or {}).items()),
+                contexts=tuple((contexts or {}).items()),
+            ),
+            environ=self.environ,
+        )
+        return build(plan(request, around), around)
+
+    @as_one()
     def push(self, image: "Built | str | Reference", place: str | Reference = "") -> "ChangeReport":
         """Publish a build under a reference or into a layout or archive; whatever the name held gives way.
 
@@ -501,51 +574,25 @@ class Client:
         As in a read-only home. It is gone when the client is closed; a store that somebody chose is left as it is.
         """
         work = self.workspace
-        if self._has_chosen_store:
+        if (
+            self._has_chosen_store
+            or (machine := work.machine.or_temporary(self._stack, work.listener)) is work.machine
+        ):
             return
-        try:
-            work.machine.check_writable()
-        except LocalIOError as error:
-            try:
-                folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-"))
-            except OSError:
-                raise error from None
-            machine = MachineStore(Path(folder), lasts=False)
-            access = dataclasses.replace(self._access, journal=machine.journal)
-            opener = self._stack.enter_context(Opener(access, work.scope, work.listener))
-            self._workspace = dataclasses.replace(work, machine=machine, opener=opener)
-            self.environ["XDG_CACHE_HOME"] = f"{folder}/tools"
-            modules = (home_folder(self.environ) or Path(os.devnull)) / "go"
-            if not ({"GOPATH", "GOMODCACHE"} & set(self.environ) or os.path.lexists(modules)):
-                self.environ["GOMODCACHE"] = f"{folder}/modules"
-            note = f"note: {error.what}; nothing of this run is remembered, and {folder} is used until it ends"
-            work.listener(Noted(note, "notice"))
-
-    @contextmanager
-    def _taking_back(self, plan: "Plan", store: Store, journal: "Journal") -> Iterator[None]:
-        """What undo does around its plans; nothing for others."""
-        if not plan.returns:
-            yield
-            return
-        from ocitool.change.undo import taking_back
-
-        with taking_back(plan, store, journal):
-            yield
+        access = dataclasses.replace(self._access, journal=machine.journal)
+        opener = self._stack.enter_context(Opener(access, work.scope, work.listener))
+        self._workspace = dataclasses.replace(work, machine=machine, opener=opener)
+        self.environ |= machine.tool_caches(self.environ)
 
 
-def _words(words: Iterable[str] | str) -> tuple[str, ...]:
-    return (words,) if isinstance(words, str) else tuple(words)
+def _words(words: Iterable[str | Reference] | str) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(map(str, words))
 
 
-def _variables(credentials: Mapping[str, tuple[str, str] | str]) -> dict[str, str]:
-    """Credentials as the variables that the registry's code looks into first."""
-    found: dict[str, str] = {}
-    for host, secret in credentials.items():
-        end = "".join(c if c.isalnum() else "_" for c in normalise_host(host)).upper()
-        user, password = ("", "") if isinstance(secret, str) else secret
-        found |= {
-            f"OCITOOL_TOKEN_{end}": secret if isinstance(secret, str) else "",
-            f"OCITOOL_USERNAME_{end}": user,
-            f"OCITOOL_PASSWORD_{end}": password,
-        }
-    return found
+def _variables(credentials: Mapping[str, tuple[str, str] | str] | None) -> dict[str, str]:
+    """Credentials as the variables that are looked into before others."""
+    if not credentials:
+        return {}
+    from ocitool.registry.credentials import as_variables
+
+    return as_variables(credentials)

@@ -22,6 +22,7 @@ from subprocess import DEVNULL, PIPE
 from typing import Any, Final
 
 from ocitool.errors import AuthError
+from ocitool.model.reference import normalise_host
 from ocitool.registry.hosts import home_folder, split_port
 
 HELPER_S: Final = 15.0
@@ -121,8 +122,7 @@ def odd_keys(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _from_environment(host: str, environ: Mapping[str, str]) -> Credentials | None:
-    suffix = "_" + "".join(c if c.isalnum() else "_" for c in host).upper()
-    for end in (suffix, ""):
+    for end in (_suffix(host), ""):
         token = _unended(environ.get(f"OCITOOL_TOKEN{end}", ""))
         if token:
             return Credentials(registry_token=token, source=f"OCITOOL_TOKEN{end}")
@@ -131,6 +131,21 @@ def _from_environment(host: str, environ: Mapping[str, str]) -> Credentials | No
             password = _unended(environ.get(f"OCITOOL_PASSWORD{end}", ""))
             return Credentials(user, password, source=f"OCITOOL_USERNAME{end}")
     return None
+
+
+def as_variables(credentials: Mapping[str, tuple[str, str] | str]) -> dict[str, str]:
+    """A (user, password) or a token for each host, as the variables that `find_credentials` looks into first."""
+    found: dict[str, str] = {}
+    for host, secret in credentials.items():
+        user, password = ("", "") if isinstance(secret, str) else secret
+        token = secret if isinstance(secret, str) else ""
+        words = {"TOKEN": token, "USERNAME": user, "PASSWORD": password}
+        found |= {f"OCITOOL_{word}{_suffix(normalise_host(host))}": value for word, value in words.items()}
+    return found
+
+
+def _suffix(host: str) -> str:
+    return "_" + "".join(c if c.isalnum() else "_" for c in host).upper()
 
 
 def _unended(secret: str) -> str:

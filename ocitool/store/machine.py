@@ -14,14 +14,17 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
 import weakref
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ocitool.errors import LocalIOError, NotFound, local_io
+from ocitool.events import Listener, Noted
 from ocitool.model.digest import Digest
 from ocitool.model.views import Index, Manifest, Opaque, view
 from ocitool.registry.hosts import home_folder
@@ -77,6 +80,31 @@ class MachineStore:
             self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             weakref.finalize(self, os.close, self._lock)
             fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def or_temporary(self, stack: ExitStack, listener: Listener) -> "MachineStore":
+        """This store, or one that is gone with the stack where it cannot be written, which is told.
+
+        Raises LocalIOError where no other can be made.
+        """
+        try:
+            self.check_writable()
+        except LocalIOError as error:
+            try:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-"))
+            except OSError:
+                raise error from None
+            note = f"note: {error.what}; nothing of this run is remembered, and {folder} is used until it ends"
+            listener(Noted(note, "notice"))
+            return MachineStore(Path(folder), lasts=False)
+        return self
+
+    def tool_caches(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """The variables by which compilers keep their caches below this store, but for modules that are there."""
+        found = {"XDG_CACHE_HOME": f"{self.root}/tools"}
+        modules = (home_folder(environ) or Path(os.devnull)) / "go"
+        if not ({"GOPATH", "GOMODCACHE"} & set(environ) or os.path.lexists(modules)):
+            found["GOMODCACHE"] = f"{self.root}/modules"
+        return found
 
     @property
     def journal(self) -> Path:
