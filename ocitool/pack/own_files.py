@@ -37,7 +37,7 @@ class Inside:
         return (
             path in self.never
             or is_temporary(name)
-            or (item.is_dir(follow_symlinks=False) and _is_store(item.path))
+            or (item.is_dir(follow_symlinks=False) and is_store(os.fsdecode(item.path)))
         )
 
 
@@ -85,8 +85,9 @@ def _below(root: str, paths: Iterable[Path]) -> frozenset[str]:
     return frozenset(from_system(path.removeprefix(prefix)) for path in real if path.startswith(prefix))
 
 
-def _is_store(folder: bytes) -> bool:
-    tag = Path(os.fsdecode(folder), CACHE_TAG)
+def is_store(folder: str | Path) -> bool:
+    """Whether a folder is a store like this machine's."""
+    tag = Path(folder, CACHE_TAG)
     try:
         if not tag.is_file():
             return False

@@ -13,6 +13,7 @@ from typing import Final
 
 from ocitool.errors import BuildError, UsageError, local_io
 from ocitool.events import Listener, Noted
+from ocitool.pack.own_files import is_store
 from ocitool.tasks import Scope
 from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, JobStep
 
@@ -172,7 +173,7 @@ def _files(source: Path) -> Iterator[tuple[str, os.stat_result]]:
         for item in items:
             name = f"{here}/{item.name}" if here else item.name
             if item.is_dir(follow_symlinks=False):
-                if item.name not in _LEFT_OUT:
+                if item.name not in _LEFT_OUT and not is_store(item.path):
                     todo.append(name)
                 continue
             status = item.stat(follow_symlinks=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.pack.file_identity import foreign_devices, is_settled
+from ocitool.pack.own_files import is_store
 from ocitool.store.base import Memo
 from ocitool.toolchains.base import CompileJob, Inputs
 
@@ -167,7 +168,7 @@ def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                     raise _Unknowable
             if not stat.S_ISDIR(status.st_mode):
                 yield item.path, status
-            elif item.name not in _LEFT_OUT:
+            elif item.name not in _LEFT_OUT and not is_store(item.path):
                 todo.append(item.path)
             count += 1
             if count > _FILES_LIMIT:

@@ -7,6 +7,7 @@ import pytest
 
 from ocitool.errors import BuildError
 from ocitool.model.platform import Platform
+from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
 from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, JobStep, Program, Target
 from ocitool.toolchains.build_tree import prepare
@@ -47,6 +48,16 @@ def test_the_copy_has_files_links_modes_and_times_and_no_version_control(source,
     assert {"Makefile", "sub/run.sh", "link"} == names(copy)
     assert (1000, 0o755) == ((copy / "Makefile").stat().st_mtime, (copy / "sub" / "run.sh").stat().st_mode & 0o777)
     assert "sub/run.sh" == str((copy / "link").readlink())
+
+
+def test_k210_a_store_in_the_sources_is_not_copied(source, tmp_path):
+    """K210: the copy itself may be in it."""
+    MachineStore(source / "cache").check_writable()
+    (source / "cache" / "work").mkdir()
+    (source / "cache" / "work" / "a.c").write_text("int a;")
+    prepare(job(tmp_path), Scope(), lambda event: None)
+
+    assert not any(path.name == "cache" for path in tmp_path.rglob("*") if not path.is_relative_to(source))
 
 
 def test_only_what_changed_is_copied_again_and_what_a_build_made_stays(source, tmp_path):
