@@ -82,10 +82,12 @@ class Context(FileTree[Entry]):
         if self.kind_at(path) is not FileKind.DIRECTORY:
             return ()
         found = tuple(self._listing(path))
+        if not self._ours.unless_named:
+            return found
         hidden = {name for name in found if f"{path}/{name}".lstrip("/") in self._ours.unless_named}
         for name in hidden:
             self._own.tell(f"{path}/{name}".lstrip("/"))
-        return tuple(name for name in found if name not in hidden) if hidden else found
+        return tuple(name for name in found if name not in hidden)
 
     def why_absent(self, path: str) -> str:
         """Why a file that is in the folder is not seen; empty if there is none."""

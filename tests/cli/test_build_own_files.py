@@ -150,3 +150,13 @@ def test_k210_a_dry_run_counts_as_the_build_does(call, project):
     tree = json.loads(call(*words, "--dry-run", "--json").stdout)["data"]
 
     assert 1 == tree["pack"][0]["copy"][0]["files"]
+
+
+def test_k210_a_folder_that_an_earlier_run_exported(call, project):
+    assert 0 == call("build", ".", "-o", "type=local,dest=one").returncode
+    assert 0 == call("build", ".", "-o", "type=local,dest=two").returncode
+
+    assert {"app", "Dockerfile"} == set(os.listdir(project / "two"))
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY one /named/\n")
+    assert 0 == call("build", ".", "-o", "type=local,dest=three").returncode
+    assert {"app", "Dockerfile"} == set(os.listdir(project / "three" / "named"))
