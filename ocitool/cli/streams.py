@@ -53,7 +53,8 @@ def _drop_output() -> None:
 def _text(raw: io.RawIOBase, old: IO[str] | None) -> io.TextIOWrapper:
     encoding = getattr(old, "encoding", None) or _ENCODING
     buffer = io.BufferedWriter(raw)
-    return io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=raw.isatty())
+    is_talk = isinstance(raw, _Talk)  # which is seen when it is said, also in a file
+    return io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=is_talk or raw.isatty())
 
 
 class _Output(io.FileIO):

@@ -34,7 +34,7 @@ WORDS = {
     "diff": "diff oci:img:a oci:img:b",
     "files": "files oci:img:a",
     "cat": "cat oci:img:a etc/motd",
-    "export": "export oci:img:a -",
+    "export": "export oci:img:a -o -",
     "digest": "digest oci:img:1",
     "tags": "tags oci:img",
     "run": "run --privileged --rm tonistiigi/binfmt --install all",
@@ -52,11 +52,11 @@ WORDS = {
     "index remove": "index remove oci:img:1 --platform linux/arm64 --dry-run",
     "index filter": "index filter oci:img:1 --platform linux/amd64",
     "index annotate": "index annotate oci:img:1 --annotation a=b",
-    "index convert": "index convert oci:img:1 --to docker",
+    "index convert": "index convert oci:img:1 --format docker --drop-annotations",
     "index flatten": "index flatten oci:img:1",
     "index order": "index order oci:img:1",
-    "manifest create": "manifest create HOST/list:1 HOST/app:1",
-    "manifest annotate": "manifest annotate HOST/list:1 HOST/app:1 --arch arm64",
+    "manifest create": "manifest create --amend HOST/other:1 HOST/app:a",
+    "manifest annotate": "manifest annotate HOST/list:1 HOST/app:a --arch amd64",
     "manifest inspect": "manifest inspect HOST/app:1",
     "manifest push": "manifest push HOST/list:1",
     "manifest rm": "manifest rm HOST/list:1",
@@ -73,6 +73,7 @@ def _alone(argv, home, variables, output):
     os.chdir(home)
     os.environ.update(variables)
     os.dup2(os.open("stdin", os.O_RDONLY), 0)
+    sys.stdin = None  # multiprocessing has put another one there
     os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     if output == "closed":
         os.close(1)
@@ -118,9 +119,10 @@ def prepare(seeded, run, monkeypatch):
     home, registry = seeded
     monkeypatch.chdir(home)
     assert 0 == run("index", "create", "oci:img:1", "oci:img:a", "oci:img:b").exit_code
-    assert 0 == run("copy", "oci:img:1", f"{registry.host}/app:1").exit_code
+    for tag in ("1", "a"):
+        assert 0 == run("copy", f"oci:img:{tag}", f"{registry.host}/app:{tag}").exit_code
     assert 0 == run("build", "app", "--platform", "linux/amd64", "-t", f"{registry.host}/kept:1").exit_code
-    assert 0 == run("manifest", "create", "-a", f"{registry.host}/list:1", f"{registry.host}/app:1").exit_code
+    assert 0 == run("manifest", "create", f"{registry.host}/list:1", f"{registry.host}/app:a").exit_code
     assert 0 == run("login", registry.host, "-u", "me", "--password-stdin", "--no-check", stdin=b"p\n").exit_code
 
 
@@ -131,6 +133,7 @@ def test_every_command_is_called_here():
 OUTPUTS = {"closed": 10, "/dev/full": 10, "pipe": 141}
 
 
+@pytest.mark.slow
 def test_every_command_ends_with_one_code_when_its_output_cannot_be_written(seeded, run, monkeypatch):
     """K242, K252: with what it has to say as JSON, so that each has something to say."""
     prepare(seeded, run, monkeypatch)
@@ -147,13 +150,16 @@ def test_every_command_ends_with_one_code_when_its_output_cannot_be_written(seed
     assert {} == wrong
 
 
+@pytest.mark.slow
 def test_commands_that_print_for_people_end_so_too(seeded, run, monkeypatch):
     """K242, K252: and whoever reads with `head` is told of no error."""
     prepare(seeded, run, monkeypatch)
     wrong, printing = {}, 0
     for path, words in [*WORDS.items(), ("help", "--help"), ("version", "--version"), ("group", "index --help")]:
         argv = words.replace("HOST", seeded[1].host).split()
-        call(seeded, argv, "stdout")
+        right, said = call(seeded, argv, "stdout")
+        if right != (1 if path == "diff" else 0):
+            wrong[path] = (right, said)
         if not os.path.getsize("stdout"):
             continue
         printing += 1

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from ocitool.builder.doctor import Ability, FoundCompiler, find_compilers, general_abilities, project_abilities
 from ocitool.model.platform import Platform
-from ocitool.project.values import BuildSpec
+from ocitool.project.values import BuildSpec, PlatformSpec
 from ocitool.toolchains.base import Project
+from ocitool.toolchains.go import GoOptions
 
 AMD64, SPARC = Platform("linux", "amd64"), Platform("linux", "sparc64")
 
@@ -52,3 +53,20 @@ def test_abilities_of_a_project(tmp_path):
 
     assert Ability(AMD64, "go", ("/bin/app",)) == able
     assert "go cannot compile for linux/sparc64" == unable.problem
+
+
+def test_cgo_without_a_c_compiler_is_a_problem(tmp_path):
+    """K244: the build fails for want of it."""
+    environ = fake_go(tmp_path, "exit 0") | {"PATH": str(tmp_path)}
+    (tmp_path / "main.go").write_text("package main\n")
+    (tmp_path / "go.mod").write_text("module example.com/app\n")
+    spec = BuildSpec(common=PlatformSpec(go=GoOptions(cgo=True)))
+
+    (lacks,) = project_abilities("go", spec, [AMD64], Project(tmp_path, Path("/work"), environ))
+    (named,) = project_abilities("go", spec, [AMD64], Project(tmp_path, Path("/work"), environ | {"CC": "zig cc"}))
+    (tmp_path / "gcc").touch(0o755)
+    (has,) = project_abilities("go", spec, [AMD64], Project(tmp_path, Path("/work"), environ))
+
+    assert ((), "cgo needs a C compiler, and gcc is not on PATH") == (lacks.programs, lacks.problem)
+    assert "cgo needs a C compiler, and zig is not on PATH" == named.problem
+    assert (("/bin/app",), "") == (has.programs, has.problem)
