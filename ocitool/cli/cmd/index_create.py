@@ -22,7 +22,9 @@ from ocitool.cli.outcome import Outcome
 @click.option("--append", is_flag=True, help="Start from what the tag holds.")
 @click.option("--allow-duplicates", is_flag=True, help="Keep two images of one platform.")
 @click.option("--format", "family", type=click.Choice(["auto", "docker", "oci"]), default="auto", show_default=True)
-@click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Of the index; repeats.")
+@click.option(
+    "--annotation", "annotations", metavar="[PLACE:]KEY=VALUE", multiple=True, help="Of the index; repeats."
+)
 @click.option("--no-attestations", is_flag=True, help="Leave attestations of the sources out.")
 @click.option("--drop-annotations", is_flag=True, help="Leave behind what a Docker list cannot carry.")
 @click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
