@@ -410,6 +410,12 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "binary/missing-needs": lambda w, ill: w.index(
         w.image("linux/arm64", layers=[*([] if ill else [LOADER]), NEEDS_LOADER])
     ),
+    "binary/same-program": lambda w, ill: w.index(
+        w.image("linux/arm/v6", layers=[arm(6)]), w.image("linux/arm/v7", layers=[arm(6 if ill else 10)])
+    ),
+    "binary/mixed-linkage": lambda w, ill: two(
+        w, w.image("linux/arm64", layers=[LOADER, NEEDS_LOADER] if ill else [program("arm64")])
+    ),
     "binary/apart-platform": lambda w, ill: w.index(
         w.image("linux/arm64", layers=[program("arm64"), addon("amd64" if ill else "arm64")])
     ),
