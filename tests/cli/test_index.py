@@ -403,3 +403,12 @@ class TestAnnotationPlaces:
         index = view(layout.get_manifest("1"))
         assert {"a": "1"} == index.annotations
         assert [{"b": "2"}, {"c": "3"}] == [entry.annotations for entry in index.entries]
+
+    def test_an_index_of_one_image_is_told(self, layout, run):
+        """K244: the entry is listed, and the image's own digest is another one's."""
+        done = run("index", "create", "oci:app:one", "oci:app:arm64")
+
+        assert 0 == done.exit_code
+        assert (
+            "note: an index of one image, linux/arm64; ocitool tag and copy name an image itself\n" in done.stderr
+        )

@@ -7,6 +7,8 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.events import Noted
+from ocitool.model.views import Index, view
 
 
 @click.command()
@@ -63,4 +65,8 @@ def command(
         skip_missing=skip_missing,
         spec=from_spec,
     )
+    made = view(plan.tags[0].document) if plan.tags else None
+    if isinstance(made, Index) and len(made.platforms) == 1:
+        what = f"note: an index of one image, {made.platforms[0].label}"
+        app.listener(Noted(f"{what}; ocitool tag and copy name an image itself", "notice"))
     return plans.carry_out(app, plan, dry_run=dry_run)
