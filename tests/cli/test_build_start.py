@@ -73,8 +73,8 @@ def test_what_may_come_from_elsewhere_is_told_and_built(app, dockerfile, run, li
 
     assert 0 == done.exit_code
     assert f"warning: linux/amd64: the image would not start: {told}" in done.stderr
-    (rule,) = found(run)
-    assert rule.startswith("config/entrypoint-")
+    is_shell_form = "app -v" in lines  # its text may name a program that is there
+    assert is_shell_form or found(run)[0].startswith("config/entrypoint-")
 
 
 @pytest.mark.parametrize(
