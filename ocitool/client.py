@@ -19,7 +19,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.registry.hosts import CONNECTIONS, MIB, Access
 from ocitool.store.base import Store
-from ocitool.store.locate import Opener
+from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Retry, Scope
 from ocitool.toolchains.host import host_platform
@@ -454,7 +454,9 @@ class Client:
         from ocitool.repair.work import RepairOptions
 
         work = self.workspace
-        store, name = work.opener.open_edited(str(reference))
+        is_archive = Locator.parse(str(reference)).is_archive  # read, and the plan shown; never written (K222)
+        opened = work.opener.open if is_archive else work.opener.open_edited
+        store, name = opened(str(reference))
         options = RepairOptions(
             drop_missing=drop_missing,
             drop_misfits=drop_misfits,

@@ -40,7 +40,7 @@ def inspect_stream(pieces: Iterable[bytes]) -> Binary | None:
         head += piece
         if len(head) >= 4:
             break
-    if not _is_promising(head):
+    if not is_promising(head):
         for _ in stream:
             pass
         return None
@@ -51,7 +51,8 @@ def inspect_stream(pieces: Iterable[bytes]) -> Binary | None:
         return _identify(Window(spool))
 
 
-def _is_promising(head: bytes) -> bool:
+def is_promising(head: bytes) -> bool:
+    """Whether a file that begins with these four bytes or more may be a program."""
     return head.startswith((ELF_MAGIC, b"MZ", b"#!", _WASM_MAGIC, *MACHO_MAGICS))
 
 

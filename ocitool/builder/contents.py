@@ -8,11 +8,22 @@ from typing import Final
 from ocitool.binaries.needs import Missing
 from ocitool.builder.compile import compiled_entries, names_of
 from ocitool.builder.layer_groups import WORDS, Group, Placed, are_alike, split
-from ocitool.builder.programs import Found, Holding, lacking, only_program, refuse_foreign, survey
+from ocitool.builder.programs import (
+    DOCKERFILE,
+    PROJECT,
+    Found,
+    Holding,
+    check_start,
+    lacking,
+    only_program,
+    refuse_foreign,
+    survey,
+)
 from ocitool.builder.request import BuildPlan, ImageContent
 from ocitool.dockerfile.evaluate import Written
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted
+from ocitool.image.assemble import apply_options
 from ocitool.image.base import BaseImage
 from ocitool.image.essentials import (
     CA_BUNDLE,
@@ -70,6 +81,15 @@ def look_at(written: Mapping[Platform, Written], planned: BuildPlan, around: Wor
         if one.files is not None:
             lacks = lacking(found, one.files, env_of(one.settings))
             _tell_lacking(platform, lacks, around.listener)
+        check_start(
+            one.files if one.files is not None else Layered(()),
+            one.settings,
+            found,
+            one.platform,
+            words=DOCKERFILE,
+            listener=around.listener,
+            inherited=one.base.config.settings if one.base is not None else {},
+        )
         groups = tuple((layer, "") for layer in one.layers)
         contents.append(ImageContent(platform, groups, planned.options(platform)))
     return tuple(contents)
@@ -181,6 +201,14 @@ class _Gatherer:
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
         lacks = lacking(found, image or Layered(()), _environment(planned.bases.get(platform), options))
         _tell_lacking(platform, lacks, listener)
+        options = _with_entrypoint(planned, platform, options, found)
+        base = planned.bases.get(platform)
+        inherited = dict(base.config.settings) if base is not None else {}
+        settings = dict(inherited)
+        apply_options(settings, options)
+        check_start(
+            image or Layered(()), settings, found, platform, words=PROJECT, listener=listener, inherited=inherited
+        )
         programs = frozenset(one.path for one in found if not one.binary.is_portable)
         return _Draft(
             platform,
@@ -189,7 +217,7 @@ class _Gatherer:
             "; ".join(f"COPY {rule.source} {rule.destination}" for rule in planned.rules(platform)),
             placed[2],
             f"ocitool build {planned.toolchain}: {names_of(compiled)}",
-            _with_entrypoint(planned, platform, options, found),
+            options,
         )
 
     def _files(self, platform: Platform, tree: Files | None) -> list[Entry]:

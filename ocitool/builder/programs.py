@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
-from ocitool.binaries.binary import Binary, BinaryKind
+from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.binaries.compatibility import Mismatch, mismatch
 from ocitool.binaries.identify import inspect_binary, inspect_stream
 from ocitool.binaries.needs import PROGRAM_PATH, Missing, missing
-from ocitool.errors import WrongPlatform, local_io
+from ocitool.errors import UsageError, WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
-from ocitool.model.files import FileAttributes, FileKind, FileTree
+from ocitool.image.starting import StartFault, first_word, start_problem, starts_files
+from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
@@ -145,6 +147,71 @@ def only_program(found: Sequence[Found]) -> str | None:
     return programs[0] if len(programs) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class FrontendWords:
+    """How a front end calls what is started, and how its user sets the x bit."""
+
+    entrypoint: str
+    way_out: str
+
+
+PROJECT: Final = FrontendWords("--entrypoint", "--copy SRC:DEST:755 sets it")
+DOCKERFILE: Final = FrontendWords("ENTRYPOINT", "COPY --chmod=755 sets it")
+
+
+def check_start(
+    files: PathLookup[FileAttributes],
+    settings: Mapping[str, Any],
+    found: Sequence[Found],
+    platform: Platform,
+    *,
+    words: FrontendWords,
+    listener: Listener = silent,
+    inherited: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Return if a container of these files and settings may start (K212); what may keep it from that is told.
+
+    `inherited` are the settings of the base: what is wrong there already is no error here. Raises UsageError for an
+    entry point that is certain to be missing. Told only are a CMD, which may be mounted or never run, a name that
+    is searched for, since a PATH may be given at the start, and the shell of a shell form.
+    """
+    if not starts_files(platform):
+        return
+    scripts = {one.path: one.binary.loader for one in found if one.binary.format is Format.SCRIPT}
+    problem = start_problem(files, settings, lambda path: scripts.get(path, ""))
+    if problem is None:
+        if not first_word(settings)[1]:
+            _tell_unstartable(found, platform, words, listener)
+        return
+    what = f"{platform}: the image would not start: {problem.reason}"
+    if problem.fault is StartFault.NOT_EXECUTABLE:
+        listener(Noted(f"{what}; {words.way_out}"))
+        return
+    command = settings.get("Entrypoint")
+    is_ours = problem.setting == "Entrypoint" and command != inherited.get("Entrypoint")
+    is_shell = isinstance(command, list) and command[1:2] == ["-c"]
+    if not is_ours or is_shell or "/" not in problem.word:
+        listener(Noted(what))
+        return
+    there = [f"/{one.path}" for one in found if one.is_executable and one.binary.kind is BinaryKind.PROGRAM]
+    offer = f"there is {', '.join(there[:_OFFERED])}; " if there else ""
+    raise UsageError(
+        what, hint=f"{offer}{words.entrypoint} names a file of the image, CMD what is mounted when it is run"
+    )
+
+
+def _tell_unstartable(found: Sequence[Found], platform: Platform, words: FrontendWords, listener: Listener) -> None:
+    """An image without a command whose programs all lack the x bit: a hand-over between two jobs lost it."""
+    programs = [one for one in found if one.binary.kind is BinaryKind.PROGRAM]
+    native = [one for one in programs if one.binary.format is Format.ELF]
+    if native and not any(one.is_executable for one in programs):
+        more = f" and {len(native) - 1} more" if len(native) > 1 else ""
+        text = f"{platform}: /{native[0].path}{more} has no x bit, so nothing can start it; {words.way_out}"
+        listener(Noted(text))
+
+
+_OFFERED: Final = 5
+"""Programs that are offered instead of one that is not there."""
 _CACHE: Final = "etc/ld.so.cache"
 
 

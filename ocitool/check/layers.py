@@ -1,5 +1,6 @@
 """Layers read to their end: what is in them, for rules that look deep."""
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ocitool.binaries.binary import Binary
-from ocitool.binaries.identify import inspect_stream
+from ocitool.binaries.identify import inspect_stream, is_promising
 from ocitool.codec.codecs import decompress, sniff
 from ocitool.codec.tar_reader import TarMember
 from ocitool.errors import DigestMismatch, MalformedDocument, OcitoolError, Unsupported
@@ -22,6 +23,8 @@ from ocitool.store.verify import own_size
 from ocitool.tasks import Scope
 
 _PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
+_HEAD: Final = 4
+"""Bytes that tell whether a file may be a program."""
 _PASSWD_LIMIT: Final = 1024 * 1024
 _PROGRAM_LIMIT: Final = 1024 * 1024 * 1024
 """Largest file that is looked into for a program, in bytes; a guess. Sparse files can be of any size (K158)."""
@@ -31,11 +34,12 @@ _LARGEST: Final = 64 * 1024**3
 
 @dataclass(frozen=True, slots=True)
 class ImageProgram:
-    """A program or library in a layer."""
+    """A program or library in a layer; `digest` is the SHA-256 of its bytes in hex."""
 
     path: str
     binary: Binary
     is_executable: bool
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +142,25 @@ def _counted(pieces: Iterable[bytes], heard: Callable[[int], None]) -> Iterator[
 
 
 def _program(member: TarMember) -> list[ImageProgram]:
-    binary = inspect_stream(member.pieces())
-    return [ImageProgram(member.path, binary, bool(member.mode & 0o111))] if binary is not None else []
+    digest = hashlib.sha256()
+    binary = inspect_stream(_hashed(member.pieces(), digest.update))
+    if binary is None:
+        return []
+    return [ImageProgram(member.path, binary, bool(member.mode & 0o111), digest.hexdigest())]
+
+
+def _hashed(pieces: Iterable[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:
+    """The same pieces, hashed as well if they may be a program's."""
+    head, is_wanted = b"", False
+    for piece in pieces:
+        if len(head) < _HEAD:
+            head += piece
+            is_wanted = len(head) >= _HEAD and is_promising(head)
+            if is_wanted:
+                update(head)
+        elif is_wanted:
+            update(piece)
+        yield piece
 
 
 def _peek(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:

@@ -143,12 +143,18 @@ def start_problems(inspection: Inspection) -> Iterator[tuple[InspectedImage, Sta
         problem = start_problem(tree, image.config.settings, partial(_known, scripts))
         if problem is None and not first_word(image.config.settings)[1]:
             problem = _unstartable(tree, programs)
-        if problem is not None and not _is_data(problem, tree):
+        if problem is not None and not _is_data(problem, tree) and not _is_shell(problem, image):
             yield image, problem
 
 
 def _known(scripts: Mapping[str, str], path: str) -> str:
     return scripts.get(path, "")
+
+
+def _is_shell(problem: StartProblem, image: InspectedImage) -> bool:
+    """Whether what is missing is the shell of a shell form: its text may name a program that is there."""
+    words = _setting(image, problem.setting)
+    return problem.fault is StartFault.MISSING and words[1:2] == ["-c"]
 
 
 def _is_data(problem: StartProblem, tree: Tree) -> bool:

@@ -11,12 +11,13 @@ from ocitool.check.finding import Finding
 from ocitool.check.inspection import look
 from ocitool.check.layers import ReadLayers
 from ocitool.check.rules.rule import Rule
-from ocitool.check.rules.tag import STALE, Holds, Tagged, subject_of
+from ocitool.check.rules.tag import STALE, TYPE, WRONG, Holds, Tagged, subject_of
 from ocitool.check.rules.tag import findings as tag_findings
 from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError, SeveralErrors, UsageError
 from ocitool.events import Advanced, Done, Listener, Started, silent
+from ocitool.graph.referrers import ListedReferrer, examine_referrer, read_fallback
 from ocitool.model.digest import Digest
-from ocitool.model.reference import Reference
+from ocitool.model.reference import Reference, referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader, called
 from ocitool.store.locate import Locator, Opener
@@ -24,6 +25,8 @@ from ocitool.tasks import Scope, ordered_map
 
 _AT_ONCE: Final = 16
 """Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
+_MOST_LISTED: Final = 1000
+"""Entries of one list of referrers that are looked at; a guess far above what anybody publishes."""
 _GIVE_UP: Final = 24
 """Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
 
@@ -333,21 +336,40 @@ class _Tags:
 
     def _of_tags(self, width: int) -> Iterator[Finding]:
         """What the rules over tags find, their subjects looked for only if somebody wants to know."""
-        wants_subjects = self._selection.takes(STALE.id)
+        wants_subjects = any(self._selection.takes(rule.id) for rule in (STALE, WRONG, TYPE))
         subjects = {name: subject for name in self._tags if wants_subjects and (subject := subject_of(name))}
         there = dict(zip(subjects, ordered_map(self._scope, self._is_there, subjects.values(), width), strict=True))
+        wants_lists = self._selection.takes(WRONG.id) or self._selection.takes(TYPE.id)
+        lists = {
+            name: subject
+            for name, subject in subjects.items()
+            if wants_lists and there.get(name) and name == referrers_tag(subject)
+        }
+        listed = dict(zip(lists, ordered_map(self._scope, self._listed, lists.values(), width), strict=True))
         tags = {
             name: Tagged(
                 name,
                 head.digest,
                 self._holds.get(head.digest, Holds.OTHER),
                 subject_is_gone=there.get(name) is False,
+                referrers=listed.get(name, ()),
             )
             for name, head in self._tags.items()
         }
         for one in tag_findings(self._store.label, tags):
             if self._selection.takes(one.rule):
                 yield self._selection.apply(one)
+
+    def _listed(self, subject: Digest) -> tuple[ListedReferrer, ...]:
+        """What the fallback list of a subject names, each looked at; what could not be read is in `unanswered`."""
+        try:
+            entries = read_fallback(self._store, subject)[:_MOST_LISTED]
+            return tuple(examine_referrer(self._store, subject, one) for one in entries)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            self._failed.append(error)
+            return ()
 
     def _is_there(self, subject: Digest) -> bool | None:
         """Whether a subject is there; None if the registry does not say, and then `unanswered` says why."""

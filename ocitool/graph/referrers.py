@@ -6,6 +6,7 @@ Spec: distribution-spec, "Listing Referrers", "Referrers Tag Schema", "Pushing M
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import Conflict, MalformedDocument
@@ -51,6 +52,35 @@ def referrer_entry(document: Document) -> Descriptor:
     return Descriptor(
         effective_type(document), document.digest, document.size, annotations=seen.annotations, artifact_type=kind
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedReferrer:
+    """A referrer as a list names it, and as its own manifest does.
+
+    `own` is None where the manifest is gone or refers to something else; then `problem` says so. `problem` is also
+    set where the list gives another artifact type.
+    """
+
+    listed: Descriptor
+    own: Descriptor | None
+    problem: str = ""
+
+
+def examine_referrer(store: Reader, subject: Digest, listed: Descriptor) -> ListedReferrer:
+    """What the manifest itself says of being a referrer of `subject` (K223). Raises what reading it raises."""
+    document = find_manifest(store, str(listed.digest))
+    if document is None:
+        return ListedReferrer(listed, None, f"{listed.digest} is not there")
+    seen = view(document)
+    if seen.subject is None or seen.subject.digest != subject:
+        about = f"is about {seen.subject.digest.short}" if seen.subject is not None else "names no subject"
+        return ListedReferrer(listed, None, f"{listed.digest.short} is listed and {about}")
+    own = referrer_entry(document)
+    if listed.artifact_type and listed.artifact_type != own.artifact_type:
+        text = f"{listed.digest.short} is listed as {listed.artifact_type}, and is {own.artifact_type}"
+        return ListedReferrer(listed, own, text)
+    return ListedReferrer(listed, own)
 
 
 def is_found(store: Reader, document: Document) -> bool:

@@ -7,8 +7,10 @@ Attestations follow their image: they leave with it and never stand before the i
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Final
 
 from ocitool.errors import MalformedDocument, UsageError
+from ocitool.image.annotations import Annotation, AnnotationLevel, Annotations
 from ocitool.index.entries import IndexEntry, Selector, check_duplicates, check_family, check_runnable, entries_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -17,6 +19,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Index, effective_type, view
 
+NONE: Final = Annotations()
 MAX_DEPTH = 4
 """Levels of indexes inside indexes that are flattened; a hostile chain has to end (K020)."""
 
@@ -132,6 +135,48 @@ def annotate_index(index: Index, annotations: Mapping[str, str | None]) -> Docum
     return index.document.edit(lambda tree: _set_annotations(tree, annotations))
 
 
+def annotate_placed(
+    index: Index, annotations: Annotations, removed: Annotations = NONE, chosen: Selector | None = None
+) -> Document:
+    """The index with annotations at the places that they name: its own, or those of its entries.
+
+    `removed` are taken away; their values do not matter. An annotation of entries that names no platform is for
+    those `chosen`, all images if nothing is. Raises UsageError for a Docker list (K032) and for a place in the
+    manifests, which would get other digests; NotFound for a platform that is not there.
+    """
+    if annotations and family_of(index) is Family.DOCKER:
+        raise UsageError(
+            "a Docker manifest list cannot carry annotations",
+            hint="ocitool index convert REF --format oci comes first",
+        )
+    both = (*((one, one.value) for one in annotations.all), *((one, None) for one in removed.all))
+    old = entries_of(index)
+    for one, _ in both:
+        if one.level is AnnotationLevel.MANIFEST:
+            raise UsageError(
+                f"annotation {one.key} is for the manifests, which would get other digests",
+                hint=f"manifest-descriptor:{one.key} annotates their entries, and a build annotates manifests",
+            )
+        if one.platform is not None:
+            Selector((one.platform,)).check(old, "the index")
+
+    def on(entry: IndexEntry, one: Annotation) -> bool:
+        if one.level is not AnnotationLevel.ENTRY:
+            return False
+        if one.platform is not None:
+            return Selector((one.platform,)).matches(entry)
+        return chosen.matches(entry) if chosen is not None else not entry.is_attestation
+
+    def change(tree: JsonTree) -> None:
+        own = {one.key: value for one, value in both if one.level is not AnnotationLevel.ENTRY}
+        _set_annotations(tree, own) if own else None
+        for entry, entry_tree in zip(old, tree["manifests"], strict=True):
+            said = {one.key: value for one, value in both if on(entry, one)}
+            _set_annotations(entry_tree, said) if said else None
+
+    return index.document.edit(change)
+
+
 def order(index: Index, platforms: Sequence[Platform] = ()) -> Document:
     """The index sorted: the named platforms first, the rest as they stood, attestations last by their image.
 
@@ -189,6 +234,14 @@ def as_index(document: Document, name: str = "") -> Index:
     if not isinstance(seen, Index):
         raise UsageError(f"{name or document.digest} is no index", hint="ocitool index create makes one of images")
     return seen
+
+
+def with_document(index: Index, document: Document) -> Index:
+    """The index after an edit that left its entries in their order, with what was found out about each of them."""
+    after = as_index(document)
+    entries = zip(after.entries, index.entries, strict=True)
+    settled = (replace(new, attests=old.attests, own_platform=old.own_platform) for new, old in entries)
+    return replace(after, entries=tuple(settled))
 
 
 def family_of(index: Index) -> Family:

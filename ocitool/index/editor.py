@@ -8,6 +8,7 @@ from typing import TypeAlias
 from ocitool.change.plan import Plan
 from ocitool.errors import MalformedDocument, UsageError, as_one
 from ocitool.graph.convert import Losses
+from ocitool.image.annotations import AnnotationLevel, Annotations, parse_annotation
 from ocitool.index import edit
 from ocitool.index.edit import EntryChanges
 from ocitool.index.entries import Selector
@@ -64,8 +65,8 @@ class IndexEditor:
         """A new index of images, indexes and layouts, under the name and under `tags` too.
 
         A source is what `ocitool index create` takes: a place, or PLACE=PLATFORM. `family` is docker, oci, or
-        auto for that of the images; `append` starts from what the name holds; `spec` is a file in manifest-tool's
-        YAML, or TOML.
+        auto for that of the images; a key of `annotations` may name its place, as in `manifest-descriptor:key`
+        (K224). `append` starts from what the name holds; `spec` is a file in manifest-tool's YAML, or TOML.
         """
         from ocitool.index.spec import IndexSpec, read_spec
 
@@ -79,7 +80,8 @@ class IndexEditor:
         request = IndexRequest(
             sources=(*self._sources(sources), *listed),
             family=read.family if family == "auto" else _family(family),
-            annotations={**read.annotations, **(annotations or {})},
+            annotations=read.annotations,
+            placed=_placed((annotations or {}).items(), AnnotationLevel.INDEX),
             append=append,
             allow_duplicates=allow_duplicates,
             attestations=attestations,
@@ -153,19 +155,24 @@ class IndexEditor:
 
         The images are not touched.
         """
-        changed = dict(annotations or {})
+        named = (annotations or {}).items()
         features = None if os_features is None else tuple(_words(os_features))
-        changes = EntryChanges(os, arch, variant, os_version, features, annotations=changed)
+        changes = EntryChanges(os, arch, variant, os_version, features)
         chosen = self._chosen(platforms, digests)
-        if chosen == Selector() and changes != EntryChanges(annotations=changed):
+        default = AnnotationLevel.INDEX if chosen == Selector() else AnnotationLevel.ENTRY
+        added = _placed(((key, value) for key, value in named if value is not None), default)
+        removed = _placed(((key, "") for key, value in named if value is None), default)
+        if chosen == Selector() and changes != EntryChanges():
             raise UsageError("which entries are meant?", hint="say --platform or --digest")
-        if changes == EntryChanges():
+        if changes == EntryChanges() and not added and not removed:
             raise UsageError("what should be set?", hint="say --annotation, --variant and the like")
 
         def change(index: Index) -> Document:
-            if chosen == Selector():
-                return edit.annotate_index(index, changed)
-            return edit.annotate(index, chosen, changes, allow_duplicates=allow_duplicates)
+            document = edit.annotate_placed(index, added, removed, None if chosen == Selector() else chosen)
+            if changes == EntryChanges():
+                return document
+            after = edit.with_document(index, document)
+            return edit.annotate(after, chosen, changes, allow_duplicates=allow_duplicates)
 
         return self._edit(change, tags)
 
@@ -265,3 +272,8 @@ def _family(text: str) -> Family:
 def _named(plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
     """The plan with the tags that were asked for, also those that hold it already."""
     return replace(plan, names=written or (name,))
+
+
+def _placed(pairs: Iterable[tuple[str, str]], default: AnnotationLevel) -> Annotations:
+    """Annotations whose keys may name their place; without one they are of level `default`."""
+    return sum((parse_annotation(f"{key}={value}", default) for key, value in pairs), Annotations())

@@ -7,12 +7,14 @@ repository or in a layout are brought to the target before the index names them 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from ocitool.change import plan as plans
 from ocitool.change.plan import CopyFrom, Plan, PutManifest, Tag
 from ocitool.errors import UsageError
 from ocitool.graph.attestations import settle_entries
 from ocitool.graph.convert import KEEP_ALL, Losses, convert
+from ocitool.image.annotations import Annotations
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, check_duplicates, check_family, family_of_entries
 from ocitool.index.members import Fitted, elsewhere, fit
@@ -25,18 +27,22 @@ from ocitool.store.base import Reader, Store
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup
 
+NO_ANNOTATIONS: Final = Annotations()
+
 
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
     """How an index is to be made.
 
     `family` None takes the children's (K023); naming one converts children of the other. `append` starts
-    from what the first tag holds. `losses` says what a conversion may leave behind.
+    from what the first tag holds. `placed` are annotations that name their place, the index or its entries.
+    `losses` says what a conversion may leave behind.
     """
 
     sources: tuple[MemberSource, ...]
     family: Family | None = None
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    placed: Annotations = NO_ANNOTATIONS
     append: bool = False
     allow_duplicates: bool = False
     attestations: bool = True
@@ -81,6 +87,8 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
         if not request.allow_duplicates:
             check_duplicates(entries)
         document = _compose(entries, family, request.annotations)
+    if request.placed:
+        document = edit.annotate_placed(settle_entries(target, edit.as_index(document)), request.placed)
     steps: list[plans.PlanStep] = [*fitted.content]
     for tag, before in held.items():
         if before is None or before.raw != document.raw:

@@ -99,7 +99,7 @@ def plan_repair(
         names = [] if as_digest(name) else [name]
         plan = plans.refill(inspection.where, names, before, work.content, reasons=work.reasons)
     work.left += [
-        f"{one.sentence}  [{one.rule}]"
+        f"{one.sentence}{'; --source PLACE brings it back' if one.rule in _REFILLED else ''}  [{one.rule}]"
         for one in findings(inspection)
         if one.severity is Severity.ERROR
         and (not one.fixable or one.rule in _REFILLED)

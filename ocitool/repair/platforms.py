@@ -61,7 +61,7 @@ def verdict(inspection: Inspection, image: InspectedImage, *, without_proof: boo
         return PlatformEvidence(entry=own, rule="index/wrong-platform")
     return PlatformEvidence(
         open=f"the entry says {said}, the config {own}, and no program decides; "
-        "--without-proof believes the config, ocitool index annotate sets the entry"
+        f"--without-proof believes the config, {_annotate(image)} sets the entry"
     )
 
 
@@ -92,7 +92,7 @@ def _unnamed(inspection: Inspection, image: InspectedImage) -> PlatformEvidence:
         return PlatformEvidence(open="the config says no platform, and no program decides")
     return PlatformEvidence(
         open="neither the entry nor the config says a platform, and no program decides; "
-        "ocitool index annotate sets the entry's"
+        f"{_annotate(image)} sets the entry's"
     )
 
 
@@ -124,7 +124,8 @@ def _agreed(inspection: Inspection, image: InspectedImage, said: Platform, own: 
             return PlatformEvidence(entry=replace(said, variant=own.variant), rule="index/ambiguous-arm")
         if not is_clear:
             text = f"nothing says for which variant of arm {image.digest.short} is"
-            return PlatformEvidence(open=f"{text}; ocitool index annotate --digest --variant does")
+            way = f"ocitool index annotate REF --digest {image.digest} --variant VARIANT"
+            return PlatformEvidence(open=f"{text}; {way} does")
     if said.os == "windows" and not said.os_version and own.os_version:
         return PlatformEvidence(entry=replace(said, os_version=own.os_version), rule="index/windows-version")
     return RIGHT
@@ -141,7 +142,12 @@ def _named(
         return PlatformEvidence(entry=said, rule="index/impossible-platform")
     if own.is_known and (without_proof or _speaks(inspection, image, own)):
         return PlatformEvidence(entry=replace(said, variant=own.variant), rule="index/impossible-platform")
-    return PlatformEvidence(open=f"no engine asks for {said}; ocitool index annotate sets the entry's platform")
+    return PlatformEvidence(open=f"no engine asks for {said}; {_annotate(image)} sets the entry's platform")
+
+
+def _annotate(image: InspectedImage) -> str:
+    """The command that sets what an entry says."""
+    return f"ocitool index annotate REF --digest {image.digest} --os OS --arch ARCH"
 
 
 def _arms(inspection: Inspection) -> int:

@@ -12,7 +12,7 @@ from ocitool.tasks import Scope
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An image in this machine's store; `size` counts the compressed bytes of its distinct blobs."""
+    """An image in this machine's store; `size` is the compressed bytes of its distinct layers, as in `inspect`."""
 
     name: str
     digest: Digest
@@ -29,6 +29,7 @@ def kept_images(content: LayoutStore, scope: Scope) -> tuple[Kept, ...]:
         platforms = [str(e.platform) for e in root.platforms] if isinstance(root, Index) else []
         if isinstance(root, Manifest) and content.has_blob(root.config):
             platforms = [str(read_config(content, root.config).platform)]
-        size = sum(blob.size for blob in snapshot.blobs)
+        layers = {edge.descriptor.digest: edge.descriptor for edge in snapshot.edges if "/layers/" in edge.pointer}
+        size = sum(layer.size for layer in layers.values())
         kept.append(Kept(entry.annotations.get(REF_NAME, ""), entry.digest, tuple(platforms), size))
     return tuple(sorted(kept, key=lambda image: image.name))

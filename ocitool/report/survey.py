@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ocitool.errors import Cancelled, NotFound, OcitoolError
+from ocitool.graph.referrers import cosign_tags, examine_referrer
 from ocitool.graph.walk import Edge, Role, Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -168,13 +169,22 @@ def survey(store: Reader, name: str, *, scope: Scope, label: str = "", configs: 
 
 
 def with_referrers(survey: Survey, store: Reader, *, scope: Scope) -> Survey:
-    """The survey with what refers to its root and to each image: signatures, SBOMs and the like.
+    """The survey with what refers to its root and to each image: signatures, SBOMs and the like, cosign's tags too.
 
-    One request for each, two where the registry has no API for it.
+    What a list names is looked at: the manifest decides whether it refers to the image, and as what (K223). One
+    request for each image, two where the registry has no API for it, one for each referrer, three for cosign's.
     """
+
+    def of(digest: Digest) -> list[Descriptor]:
+        listed = (examine_referrer(store, digest, one) for one in store.referrers(digest))
+        found = [one.own for one in listed if one.own is not None]
+        tags = ((tag, store.head(tag)) for tag in cosign_tags(digest))
+        kinds = [replace(held, artifact_type=f"cosign {tag}") for tag, held in tags if held is not None]
+        return [*found, *kinds]
+
     with TaskGroup(scope, store.traits.concurrency) as group:
-        own = group.spawn(store.referrers, survey.root.digest)
-        tasks = [group.spawn(store.referrers, image.descriptor.digest) for image in survey.images]
+        own = group.spawn(of, survey.root.digest)
+        tasks = [group.spawn(of, image.descriptor.digest) for image in survey.images]
     images = zip(survey.images, tasks, strict=True)
     return replace(
         survey,

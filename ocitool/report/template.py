@@ -10,13 +10,34 @@ There is nothing else in the language, so a template cannot reach anything but t
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ocitool.errors import UsageError
 
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
 _STEP: Final = re.compile(r"\.?([^.\[\]\"]+)|\[(\d*)\]|\[\"([^\"]*)\"\]")
+_SOMETIMES: Final = frozenset(
+    [
+        "annotations",
+        "artifactType",
+        "attestations",
+        "author",
+        "comment",
+        "config",
+        "configPlatform",
+        "created",
+        "created_by",
+        "data",
+        "empty_layer",
+        "manifestAnnotations",
+        "platform",
+        "problem",
+        "referrers",
+        "urls",
+    ]
+)
+"""Fields that items of an answer's lists have only where there is something to say (K244)."""
 _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\\\": "\\"}
 
 
@@ -75,30 +96,34 @@ def _fill(text: str, line: Mapping[str, int], answer: Mapping[str, Any]) -> str:
 
 def _value(field: str, line: Mapping[str, int], answer: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
     at: Any = answer
+    beside: list[Any] = []
     done = ""
     for match in _STEP.finditer(field):
         name, number, quoted = match.groups()
         if match.start() != len(done):
             break
         if number is None:
-            at = _member(at, quoted if name is None else name, done)
+            at = _member(at, quoted if name is None else name, done, beside)
         else:
             index = line[done] if number == "" else int(number)
             if not isinstance(at, list) or index >= len(at):
                 raise UsageError(f"there is no item {index} in {done or 'the answer'}")
-            at = at[index]
+            at, beside = at[index], at
         done = field[: match.end()]
     if done != field or not field:
         raise UsageError(f"not a field: {field!r}", hint="write names and dots, such as {platforms[].digest}")
     return at
 
 
-def _member(at: Any, name: str, where: str) -> Any:  # noqa: ANN401 - JSON
+def _member(at: Any, name: str, where: str, beside: Sequence[Any]) -> Any:  # noqa: ANN401 - JSON
+    """A field of an object, `beside` the items that stand in one list with it."""
     if not isinstance(at, Mapping):
         raise UsageError(f"{where or 'the answer'} has no fields")
     if name in at:
         return at[name]
-    # A field that other items have is empty here, so that a list of mixed items can be shown.
-    if where.endswith("]"):
+    # A field that other items have, or may have, is empty here, so that a list of mixed items can be shown.
+    known = dict.fromkeys(key for item in beside if isinstance(item, Mapping) for key in item)
+    if where.endswith("]") and (name in known or name in _SOMETIMES):
         return ""
-    raise UsageError(f"{where or 'the answer'} has no field {name!r}", hint=f"it has {', '.join(map(str, at))}")
+    has = ", ".join(map(str, known or at))
+    raise UsageError(f"{where or 'the answer'} has no field {name!r}", hint=f"it has {has}")

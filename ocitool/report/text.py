@@ -50,8 +50,25 @@ def table(survey: Survey, *, layers: bool = False) -> str:
         if layers:
             lines += [f"    {text}" for text in _layers(image, shared)]
         lines += [f"    {shown(_other(r))}" for r in image.referrers]
+    lines += list(_annotations(survey))
     lines += list(_foot(survey))
     return "\n".join(lines)
+
+
+def _annotations(survey: Survey) -> Iterator[str]:
+    """The annotations of entries and manifests; what all of them say is told once (K224)."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for image in survey.images:
+        own = image.manifest.annotations if image.manifest is not None else {}
+        levels = {"entry": image.descriptor.annotations, "manifest": own if survey.kind == "index" else {}}
+        for level, pairs in levels.items():
+            for key, value in pairs.items():
+                rows.setdefault((level, key, value), []).append(image.label)
+    if rows:
+        yield ""
+    for (level, key, value), labels in rows.items():
+        who = "every" if len(labels) == len(survey.images) > 1 else ", ".join(labels)
+        yield f"{shown(who)} {level}  {shown(key)}: {shown(value)}"
 
 
 def tree(survey: Survey, *, layers: bool = False) -> str:

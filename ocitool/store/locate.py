@@ -41,6 +41,11 @@ class Locator:
     name: str
     reference: Reference | None = None
 
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is one file, which is written in one piece."""
+        return self.scheme.endswith("-archive")
+
     @classmethod
     def parse(cls, text: str) -> "Locator":
         """What a user typed. Raises UsageError.
@@ -129,7 +134,7 @@ class Opener:
     def open_edited(self, text: str) -> tuple[Store, str]:
         """The store that holds what is to be edited, and the name in it. Raises Unsupported for archives."""
         at = Locator.parse(text)
-        if at.scheme.endswith("-archive"):
+        if at.is_archive:
             raise Unsupported(
                 f"{text} is an archive, which is written in one piece and not edited",
                 ability="edit",

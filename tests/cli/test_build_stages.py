@@ -79,9 +79,9 @@ def test_a_two_stage_dockerfile_builds_for_every_platform(home, project):
 def test_what_the_file_says_goes_before_what_the_line_says(home, project):
     spec = '[stage.build]\ntoolchain = "go"\noutput = "/elsewhere/tool"\nldflags = "-X main.version=mine"\n'
 
-    image = built(home, project(DOCKERFILE.replace("/out/app /app", "/elsewhere/tool /t"), spec))
+    image = built(home, project(DOCKERFILE.replace("/out/app /app", "/elsewhere/tool /app"), spec))
 
-    assert b"mine" in image.data("t")
+    assert b"mine" in image.data("app")
 
 
 def test_a_stage_that_is_not_there(project):

@@ -333,3 +333,82 @@ class TestArchives:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             assert {"oci-layout", "index.json"} <= set(archive.getnames())
         assert b"oci-archive:-:1@sha256:" in done.stderr
+
+
+class TestAnnotationPlaces:
+    """K224: one grammar of places for create, annotate and build."""
+
+    @pytest.fixture
+    def layout(self, home, monkeypatch):
+        monkeypatch.chdir(home)
+        store = LayoutStore(home / "app", create=True)
+        for platform in ("linux/amd64", "linux/arm64"):
+            put_image(store, platform[6:], platform)
+        return store
+
+    @pytest.fixture
+    def create(self, layout, run):
+        def call(*texts):
+            flags = [word for text in texts for word in ("--annotation", text)]
+            return run("index", "create", "oci:app:1", "oci:app:amd64", "oci:app:arm64", *flags)
+
+        return call
+
+    def test_create_writes_where_it_is_asked_to(self, create, layout, run):
+        done = create("index:a=1", "b.c=2", "manifest-descriptor:d=3", "manifest-descriptor[linux/arm64]:e=4")
+
+        assert 0 == done.exit_code, done.stderr
+        index = view(layout.get_manifest("1"))
+        assert {"a": "1", "b.c": "2"} == index.annotations
+        assert [{"d": "3"}, {"d": "3", "e": "4"}] == [entry.annotations for entry in index.entries]
+        told = run("inspect", "oci:app:1").stdout
+        assert "  a: 1\n" in told
+        assert "every entry  d: 3\nlinux/arm64 entry  e: 4\n" in told
+
+    @pytest.mark.parametrize(
+        ("text", "code", "says"),
+        [
+            ("indx:a=1", 2, "did you mean index?"),
+            ("manifest:a=1", 2, "manifest-descriptor:a annotates their entries"),
+            ("manifest-descriptor[linux/s390x]:a=1", 3, "no entry linux/s390x"),
+            ("index-descriptor:a=1", 9, "index:KEY=VALUE"),
+        ],
+    )
+    @pytest.mark.parametrize("command", ["create", "annotate"])
+    def test_what_is_no_place_is_refused(self, create, run, command, text, code, says):
+        create()
+        done = create(text) if command == "create" else run("index", "annotate", "oci:app:1", "--annotation", text)
+
+        assert code == done.exit_code
+        assert says in done.stderr
+
+    def test_annotate_knows_the_same_places(self, create, layout, run):
+        create("index:old=1")
+        flags = ["--annotation", "index:a=1", "--annotation", "manifest-descriptor[linux/amd64]:b=2"]
+
+        done = run(
+            "index",
+            "annotate",
+            "oci:app:1",
+            *flags,
+            "--remove-annotation",
+            "index:old",
+            "--platform",
+            "linux/arm64",
+            "--annotation",
+            "c=3",
+        )
+
+        assert 0 == done.exit_code, done.stderr
+        index = view(layout.get_manifest("1"))
+        assert {"a": "1"} == index.annotations
+        assert [{"b": "2"}, {"c": "3"}] == [entry.annotations for entry in index.entries]
+
+    def test_an_index_of_one_image_is_told(self, layout, run):
+        """K244: the entry is listed, and the image's own digest is another one's."""
+        done = run("index", "create", "oci:app:one", "oci:app:arm64")
+
+        assert 0 == done.exit_code
+        assert (
+            "note: an index of one image, linux/arm64; ocitool tag and copy name an image itself\n" in done.stderr
+        )

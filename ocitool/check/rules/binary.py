@@ -86,6 +86,61 @@ def apart_needs(inspection: Inspection) -> Iterator[Hit]:
                 yield _at(image, one), lack.reason
 
 
+def same_program(inspection: Inspection) -> Iterator[Hit]:
+    """A program that is byte for byte that of another platform (K216)."""
+    seen: dict[tuple[str, str], InspectedImage] = {}
+    for image, programs in _native(inspection):
+        same: dict[str, list[LayerProgram]] = {}
+        for one in programs:
+            other = seen.setdefault((one.program.path, one.program.digest), image)
+            if other is not image and _machine(other) != _machine(image):
+                same.setdefault(other.label, []).append(one)
+        for label, found in same.items():
+            rest = len(found) - 1
+            more = f", as {'is' if rest == 1 else 'are'} {rest} more" if rest else ""
+            yield _at(image, found[0]), f"byte for byte the program of {label}{more}"
+
+
+def mixed_linkage(inspection: Inspection) -> Iterator[Hit]:
+    """A program that is static for one platform and needs a loader for another (K216)."""
+    seen: dict[str, list[tuple[InspectedImage, LayerProgram]]] = {}
+    for image, programs in _native(inspection):
+        for one in programs:
+            if one.program.binary.format is Format.ELF and not one.is_packaged:
+                seen.setdefault(one.program.path, []).append((image, one))
+    for rows in seen.values():
+        static = [row for row in rows if row[1].program.binary.is_static]
+        dynamic = [row for row in rows if not row[1].program.binary.is_static]
+        if static and dynamic:
+            odd, others = (static, dynamic) if len(static) < len(dynamic) else (dynamic, static)
+            how = ("statically", "dynamically") if odd is static else ("dynamically", "statically")
+            names = ", ".join(dict.fromkeys(image.label for image, _ in others))
+            for image, one in odd[:_SHOWN]:
+                yield _at(image, one), f"is linked {how[0]}, and {how[1]} for {names}"
+
+
+def _machine(image: InspectedImage) -> tuple[str, str, str] | None:
+    """What a program is made for: versions of an os share programs."""
+    own = image.platform.normalised() if image.platform is not None else None
+    return (own.os, own.architecture, own.variant) if own is not None else None
+
+
+def _native(inspection: Inspection) -> Iterator[tuple[InspectedImage, list[LayerProgram]]]:
+    """The programs at hand in each image that run on its platform, one image after the other."""
+    for image, found in _judged(inspection):
+        yield (
+            image,
+            [
+                one
+                for one, misfit in found
+                if one.is_at_hand
+                and one.program.is_executable
+                and one.program.binary.kind is BinaryKind.PROGRAM
+                and (misfit is None or not misfit.is_fatal)
+            ],
+        )
+
+
 def _is_aside(image: InspectedImage, one: LayerProgram) -> bool:
     """Whether nothing says that the program is meant to be started here.
 
@@ -163,6 +218,17 @@ RULES: Final = (
         "binary/missing-needs", "A program's loader, interpreter or library is not in the image",
         'The kernel says "no such file or directory" for a file that is there.',
         "a glibc program in an empty image", Severity.ERROR, missing, needs_deep=True,
+    ),
+    Rule(
+        "binary/same-program", "Two platforms have the same program",
+        "One build was copied over the other: it runs, or fails, as the one it was made for does.",
+        "one ARM program in linux/arm/v6 and linux/arm/v7", Severity.WARNING, same_program, needs_deep=True,
+    ),
+    Rule(
+        "binary/mixed-linkage", "A program is static for one platform and not for another",
+        "One of the builds took another C library or other flags, and what one platform needs the other lacks.",
+        "/app is static in linux/amd64 and wants a loader in linux/arm64", Severity.WARNING, mixed_linkage,
+        needs_deep=True,
     ),
     Rule(
         "binary/apart-platform", "A program of another platform is kept apart",

@@ -8,6 +8,7 @@ from typing import Final
 
 from ocitool.check.finding import Finding, Location
 from ocitool.findings import Severity
+from ocitool.graph.referrers import ListedReferrer
 from ocitool.model.digest import Digest
 
 _ACCESSORY: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?")
@@ -32,13 +33,15 @@ class Holds(Enum):
 class Tagged:
     """A tag with what it holds.
 
-    `subject_is_gone` says of a tag of referrers or signatures that what they belong to is not there.
+    `subject_is_gone` says of a tag of referrers or signatures that what they belong to is not there; `referrers`
+    are what the fallback list under the tag names.
     """
 
     name: str
     digest: Digest
     holds: Holds
     subject_is_gone: bool = False
+    referrers: tuple[ListedReferrer, ...] = ()
 
 
 def subject_of(tag: str) -> Digest | None:
@@ -70,6 +73,22 @@ def stale_fallback(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]
             yield Location(tag.digest, label=tag.name), "belongs to a manifest that is not there"
 
 
+def wrong_referrer(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]:
+    """An entry of a fallback list whose manifest is gone, or refers to something else (K223)."""
+    for tag in tags.values():
+        for one in tag.referrers:
+            if one.own is None:
+                yield Location(tag.digest, label=tag.name), one.problem
+
+
+def referrer_type(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]:
+    """An entry of a fallback list that says another artifact type than its manifest (K223)."""
+    for tag in tags.values():
+        for one in tag.referrers:
+            if one.own is not None and one.problem:
+                yield Location(tag.digest, label=tag.name), one.problem
+
+
 @dataclass(frozen=True, slots=True)
 class TagRule:
     """What the reference says of a rule over tags."""
@@ -93,11 +112,28 @@ STALE: Final = TagRule(
     "Its subject was deleted; signatures and SBOMs under it vouch for nothing.",
     "sha256-0123… or sha256-0123….sig where sha256:0123… is gone", Severity.WARNING,
 )  # fmt: skip
-RULES: Final = (SINGLE, STALE)
+WRONG: Final = TagRule(
+    "tag/wrong-referrer", "A list of referrers names what does not refer to its subject",
+    "Tools that trust the list take a signature or an SBOM for one of this image that is of another, or of none.",
+    "sha256-0123… lists a manifest whose subject is sha256:4567…", Severity.WARNING,
+)  # fmt: skip
+TYPE: Final = TagRule(
+    "tag/referrer-type", "A list of referrers says another artifact type than the manifest",
+    "Tools choose by the type in the list, and find what they do not look for.",
+    "listed as application/spdx+json, and the manifest's artifactType is application/vnd.cyclonedx+json",
+    Severity.WARNING,
+)  # fmt: skip
+RULES: Final = (SINGLE, STALE, WRONG, TYPE)
 
 
 def findings(where: str, tags: Mapping[str, Tagged]) -> Iterator[Finding]:
     """What the rules over tags have to say."""
-    for rule, hits in ((SINGLE, single_image(tags)), (STALE, stale_fallback(tags))):
+    found = (
+        (SINGLE, single_image(tags)),
+        (STALE, stale_fallback(tags)),
+        (WRONG, wrong_referrer(tags)),
+        (TYPE, referrer_type(tags)),
+    )
+    for rule, hits in found:
         for at, message in hits:
             yield Finding(rule.id, rule.severity, message, at, where=where)

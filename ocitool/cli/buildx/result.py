@@ -136,16 +136,23 @@ def outcome(
     """
     digest = built.root.digest
     rows = [
-        (str(image.platform), image.manifest.digest.short, human(image.size), str(len(image.layers)))
+        (
+            str(image.platform),
+            image.manifest.digest.short,
+            human(sum(layer.size for layer in image.layers)),
+            str(len(image.layers)),
+        )
         for image in built.images
     ]
     traffic = app.work.opener.traffic
     sent = sum(delivery.report.sent for delivery in deliveries)
     saved = sum(delivery.report.saved for delivery in deliveries)
+    # A layout or an archive is asked for nothing.
+    asked = f", {traffic.requests} request{'s' if traffic.requests != 1 else ''}" if traffic.requests else ""
     summary = (
         f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
-        f"{len(rows)} platform{'s' if len(rows) != 1 else ''}, {human(sent)} sent, {human(saved)} saved, "
-        f"{traffic.requests} request{'s' if traffic.requests != 1 else ''}, {seconds:.1f} s"
+        f"{len(rows)} platform{'s' if len(rows) != 1 else ''}, {human(sent)} sent, {human(saved)} saved"
+        f"{asked}, {seconds:.1f} s"
     )
     names = [name for delivery in deliveries for name in delivery.names]
     lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]

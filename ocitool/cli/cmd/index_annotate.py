@@ -10,7 +10,7 @@ from ocitool.cli.outcome import Outcome
 @click.command()
 @click.argument("reference", metavar="REF")
 @plans.selecting
-@click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Set it; repeats.")
+@click.option("--annotation", "annotations", metavar="[PLACE:]KEY=VALUE", multiple=True, help="Set it; repeats.")
 @click.option("--remove-annotation", "removed", metavar="KEY", multiple=True, help="Remove it; repeats.")
 @click.option("--os", help="Operating system of the entries.")
 @click.option("--arch", help="Architecture of the entries.")

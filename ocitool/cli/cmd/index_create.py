@@ -7,6 +7,8 @@ import click
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.events import Noted
+from ocitool.model.views import Index, view
 
 
 @click.command()
@@ -22,7 +24,9 @@ from ocitool.cli.outcome import Outcome
 @click.option("--append", is_flag=True, help="Start from what the tag holds.")
 @click.option("--allow-duplicates", is_flag=True, help="Keep two images of one platform.")
 @click.option("--format", "family", type=click.Choice(["auto", "docker", "oci"]), default="auto", show_default=True)
-@click.option("--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Of the index; repeats.")
+@click.option(
+    "--annotation", "annotations", metavar="[PLACE:]KEY=VALUE", multiple=True, help="Of the index; repeats."
+)
 @click.option("--no-attestations", is_flag=True, help="Leave attestations of the sources out.")
 @click.option("--drop-annotations", is_flag=True, help="Leave behind what a Docker list cannot carry.")
 @click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
@@ -61,4 +65,8 @@ def command(
         skip_missing=skip_missing,
         spec=from_spec,
     )
+    made = view(plan.tags[0].document) if plan.tags else None
+    if isinstance(made, Index) and len(made.platforms) == 1:
+        what = f"note: an index of one image, {made.platforms[0].label}"
+        app.listener(Noted(f"{what}; ocitool tag and copy name an image itself", "notice"))
     return plans.carry_out(app, plan, dry_run=dry_run)

@@ -1,12 +1,17 @@
 """`ocitool repair`: what check finds, mended by a plan."""
 
+from shlex import quote
+
 import click
 
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.errors import Unsupported
 from ocitool.model.printable import shown
 from ocitool.repair.plan import Repair
+from ocitool.report.survey import survey
+from ocitool.store.locate import Locator
 
 
 @click.command()
@@ -56,6 +61,13 @@ def command(
     Exit code 1 if something is to be mended (without --apply) or is left for a human. The old bytes are kept
     on this machine, and ocitool undo brings them back.
     """
+    ways_out = _ways_out(app, reference) if Locator.parse(reference).is_archive else ""
+    if ways_out and is_applied:
+        raise Unsupported(
+            f"{reference} is an archive, which is written in one piece and not edited",
+            ability="edit",
+            hint=ways_out,
+        )
     repair = app.client.repair(
         reference,
         deep=deep,
@@ -71,7 +83,7 @@ def command(
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))
         data = repair.plan.to_tree() | {"left": list(repair.left), "applied": False}
-        return Outcome(data=data, text=repair.text(), exit_code=code, summary=_unwritten(repair))
+        return Outcome(data=data, text=repair.text(), exit_code=code, summary=_unwritten(repair, ways_out))
     outcome = plans.carry_out(app, repair.agreed(), dry_run=False, says_undo=False)
     backup = app.work.machine.backup if outcome.data.get("changed") else None
     # A registry refuses the old index while it lacks one of its children.
@@ -84,8 +96,20 @@ def command(
     return Outcome(data=data, text=outcome.text, exit_code=int(bool(repair.left)), summary=summary)
 
 
-def _unwritten(repair: Repair) -> str:
+def _ways_out(app: App, reference: str) -> str:
+    """How an archive, which is written in one piece, is mended: what of it is there, in a layout (K222)."""
+    store, name = app.work.opener.open(reference)
+    images = survey(store, name, scope=app.work.scope, configs=False).images
+    there = [str(image.platform) for image in images if image.manifest is not None and image.platform is not None]
+    flag = f" --platform {','.join(there)}" if 0 < len(there) < len(images) else ""
+    copied = f"ocitool copy {quote(reference)} oci:DIR:TAG{flag}"
+    return f"{copied} takes what is there; ocitool repair oci:DIR:TAG mends that"
+
+
+def _unwritten(repair: Repair, ways_out: str) -> str:
     """What there is to say of a plan that was only shown."""
+    if ways_out and (repair.left or not repair.plan.is_empty):
+        return f"an archive is not edited: {ways_out}"
     if repair.is_blocked:
         return "nothing was written: somebody has to say what becomes of what is left"
     return "" if repair.plan.is_empty else "nothing was written; --apply carries this out"

@@ -230,6 +230,18 @@ def fallback(ward: Ward, ill: bool) -> None:
     ward.index(tag=subject.replace(":", "-"), subject=None)
 
 
+def listed(ward: Ward, ill: bool, **entry: str) -> None:
+    """The fallback list of an image with an SBOM of it; the entry says another type, or the SBOM has no subject."""
+    image = ward.image(tag="1")
+    subject = {key: image[key] for key in ("mediaType", "digest", "size")}
+    empty = ward.blob(b"{}", mediatype.OCI_EMPTY)
+    tree = {"schemaVersion": 2, "mediaType": mediatype.OCI_MANIFEST, "artifactType": "application/spdx+json"}
+    tree |= {"config": empty, "layers": [empty]} | ({"subject": subject} if entry or not ill else {})
+    document = ward.document(tree, mediatype.OCI_MANIFEST)
+    sbom = ward.store.plant(document) | {"artifactType": "application/spdx+json"} | (entry if ill else {})
+    ward.index(sbom, tag=image["digest"].replace(":", "-"))
+
+
 def elf(architecture: int, **fields: Any) -> bytes:
     return tar(member("app", Elf(machine=architecture, **fields).build(), mode=0o755))
 
@@ -398,6 +410,12 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "binary/missing-needs": lambda w, ill: w.index(
         w.image("linux/arm64", layers=[*([] if ill else [LOADER]), NEEDS_LOADER])
     ),
+    "binary/same-program": lambda w, ill: w.index(
+        w.image("linux/arm/v6", layers=[arm(6)]), w.image("linux/arm/v7", layers=[arm(6 if ill else 10)])
+    ),
+    "binary/mixed-linkage": lambda w, ill: two(
+        w, w.image("linux/arm64", layers=[LOADER, NEEDS_LOADER] if ill else [program("arm64")])
+    ),
     "binary/apart-platform": lambda w, ill: w.index(
         w.image("linux/arm64", layers=[program("arm64"), addon("amd64" if ill else "arm64")])
     ),
@@ -411,6 +429,8 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "registry/no-length": lambda w, ill: served(w, ill, length=""),
     "tag/single-image": tags,
     "tag/stale-fallback": fallback,
+    "tag/wrong-referrer": listed,
+    "tag/referrer-type": lambda w, ill: listed(w, ill, artifactType="application/vnd.cyclonedx+json"),
 }  # fmt: skip
 """For each rule the maker of the two stores."""
 

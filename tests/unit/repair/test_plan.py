@@ -183,7 +183,7 @@ def test_arm_variants_that_nobody_says_are_for_a_human(ward, repair):
     assert ["index/ambiguous-arm"] * 2 == rules
     assert [
         f"linux/arm: nothing says for which variant of arm {Digest(entry['digest']).short} is; "
-        "ocitool index annotate --digest --variant does"
+        f"ocitool index annotate REF --digest {entry['digest']} --variant VARIANT does"
         for entry in (one, other)
     ] == left
 
@@ -226,14 +226,14 @@ def test_a_variant_that_there_is_not_goes_where_a_program_speaks(ward, repair, c
 
 def test_a_platform_like_no_other_is_for_a_human(ward, repair):
     """K014: nothing is guessed."""
-    ward.index(as_platform(ward.image(layers=[FILES]), os="linux", architecture="amd64", variant="v9"))
+    image = ward.image(layers=[FILES])
+    ward.index(as_platform(image, os="linux", architecture="amd64", variant="v9"))
 
     left, rules = repair()
 
     assert ["index/impossible-platform"] == rules
-    assert [
-        "linux/amd64/v9: no engine asks for linux/amd64/v9; ocitool index annotate sets the entry's platform"
-    ] == left
+    way = f"ocitool index annotate REF --digest {image['digest']} --os OS --arch ARCH"
+    assert [f"linux/amd64/v9: no engine asks for linux/amd64/v9; {way} sets the entry's platform"] == left
 
 
 def test_an_entry_twice_is_dropped(ward, repair):

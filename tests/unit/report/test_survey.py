@@ -6,11 +6,12 @@ from ocitool.errors import NotFound
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.mediatype import Family
+from ocitool.model.mediatype import OCI_MANIFEST, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
 from ocitool.report.survey import pick, with_referrers
 from ocitool.report.text import table, tree
+from ocitool.store.forwarding import ForwardingReader
 from ocitool.tasks import Scope
 
 SLSA, SPDX = "https://slsa.dev/provenance/v1", "https://spdx.dev/Document"
@@ -273,6 +274,34 @@ class TestReferrers:
         found = with_referrers(repository.survey(str(digest)), repository, scope=Scope())
 
         assert ([signed["sbom"]], ()) == ([r.digest for r in found.referrers], found.images[0].referrers)
+
+    def test_the_manifest_decides_and_not_the_list(self, repository, signed):
+        """K223: one is listed under another type, one refers to something else, one is gone."""
+        survey = repository.survey("v1")
+        root, sbom, signature = survey.root.digest, signed["sbom"], signed["signature"]
+
+        class Lying(ForwardingReader):
+            def referrers(self, digest):
+                said = (
+                    [(signature, "application/x"), (sbom, ""), (Digest.of(b"gone"), "")] if digest == root else []
+                )
+                return [Descriptor(OCI_MANIFEST, one, 5, artifact_type=kind) for one, kind in said]
+
+        found = with_referrers(survey, Lying(repository), scope=Scope())
+
+        assert [(signature, "application/vnd.example.signature+json")] == [
+            (one.digest, one.artifact_type) for one in found.referrers
+        ]
+
+    def test_cosign_s_tags_are_among_them(self, repository, signed):
+        """K244."""
+        survey = repository.survey("v1")
+        tag = f"{str(survey.root.digest).replace(':', '-')}.sig"
+        repository.put_manifest(repository.get_manifest(str(signed["sbom"])), tag)
+
+        found = with_referrers(survey, repository, scope=Scope())
+
+        assert f"cosign {tag}" in [one.artifact_type for one in found.referrers]
 
     def test_stand_in_table_and_tree(self, repository, signed):
         found = with_referrers(repository.survey("v1"), repository, scope=Scope())

@@ -49,6 +49,9 @@ def test_fields(template, text):
     ("template", "says"),
     [
         ("{nothing}", "no field 'nothing'"),
+        ("{platforms[].nope}", "no field 'nope'"),
+        ("{platforms[0].nope}", "no field 'nope'"),
+        ("{platforms[].layers[].nope}", "no field 'nope'"),
         ("{digest.x}", "has no fields"),
         ("{platforms[9].platform}", "no item 9"),
         ("{size", "single brace"),
