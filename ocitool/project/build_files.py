@@ -4,7 +4,7 @@ import posixpath
 from pathlib import Path
 
 from ocitool.errors import MalformedDocument, NotFound, UsageError
-from ocitool.model.files import resolve
+from ocitool.model.files import LinkLoop, resolve
 
 
 def followed(path: Path, root: Path) -> Path:
@@ -23,8 +23,10 @@ def followed(path: Path, root: Path) -> Path:
 
     try:
         real = base / resolve(str(place.relative_to(base)), link_at)
-    except MalformedDocument:
+    except LinkLoop:
         raise UsageError(f"{path} is a link that leads in a circle", hint="put a file in its place") from None
+    except MalformedDocument:  # too long a path, of which the system tells
+        return path
     if real.exists():
         return path if path.exists() and path.samefile(real) else real
     if not path.exists() and path.is_symlink():
