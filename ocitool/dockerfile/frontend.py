@@ -143,7 +143,9 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     data, path = _read(asked.source, asked.options)
     file, ignore = _parsed(data, path, asked.options), _ignore(asked.source, path, asked.options)
     graphs, replacements = _looked_into(file, asked, _graphs(file, asked), _if_there(images))
-    report = lint(tuple(graphs.values()), ignore, main_context(asked.source, asked.options, ignore))
+    context, folder = main_context(asked.source, asked.options, ignore), asked.source.absolute()
+    in_checkout = asked.options.sent is None and any((up / ".git").exists() for up in (folder, *folder.parents))
+    report = lint(tuple(graphs.values()), ignore, context, in_checkout=in_checkout)
     if asked.stages and report.problem is None:
         left = {run.line.number for *_, run in replacements.left()}
         clones = {step.line.number for step in replacements.clones()}
@@ -344,7 +346,7 @@ def write(recipe: Recipe, reached: Reached, around: "Workspace") -> tuple[Writte
     written = tuple(evaluate(graph, reached) for graph in recipe.graphs.values())
     for platform, one in zip(recipe.graphs, written, strict=True):
         if not one.layers and (one.base is None or not one.base.manifest.layers):
-            around.listener(Noted(f"{platform}: the image has no layer, so that there is no file in it"))
+            around.listener(Noted(f"note: {platform}: the image has no layer: there is no file in it", "notice"))
     reached.spool.fill(content_of(written))
     return written
 

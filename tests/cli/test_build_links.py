@@ -125,5 +125,5 @@ def test_k209_an_image_without_a_layer_is_told(home, project):
     outcome = project("--platform", "linux/amd64,linux/arm64")
 
     assert [] == list(built(home, outcome).manifest.layers)
-    assert "linux/amd64: the image has no layer, so that there is no file in it" in outcome.stderr
+    assert "note: linux/amd64: the image has no layer: there is no file in it" in outcome.stderr
     assert "linux/arm64: the image has no layer" in outcome.stderr
