@@ -6,6 +6,7 @@ from typing import Final
 
 from ocitool.builder.git import read_checkout
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
+from ocitool.project.build_files import followed
 from ocitool.project.values import BuildSpec, Stamp, load_spec
 from ocitool.toolchains.c import own_sources
 
@@ -13,6 +14,7 @@ BUILD_FILES: Final = {
     "ocitool.toml": "spec",
     "Dockerfile": "dockerfile",
     "dockerfile": "dockerfile",
+    "Containerfile": "dockerfile",
     "go.mod": "go",
     "Cargo.toml": "rust",
     "CMakeLists.txt": "cmake",
@@ -24,6 +26,8 @@ BUILD_FILES: Final = {
     "Makefile": "make",
 }
 """Build files and what they mean, the one that wins first."""
+_NOT_YET: Final = frozenset({"rust"})
+"""Kinds that are known, and cannot be built."""
 
 
 def find_build_files(source: Path) -> dict[str, Path]:
@@ -38,7 +42,8 @@ def find_build_files(source: Path) -> dict[str, Path]:
             raise UsageError(
                 f"{source} is a file", hint=f"name its folder {source.parent}, and the file with -f or --spec"
             )
-        names = {path.name for path in source.iterdir() if path.name in BUILD_FILES and path.is_file()}
+        there = (path for path in source.iterdir() if path.name in BUILD_FILES)
+        names = {path.name for path in there if path.is_file() or path.is_symlink()}
     except OSError as error:
         raise local_io(error, f"read the folder {source}") from error
     found: dict[str, Path] = {}
@@ -63,13 +68,13 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
     if not kinds and _has_c(source):
         return "c"
     if not kinds:
-        names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind)
+        names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind and kind not in _NOT_YET)
         raise UsageError(
             f"nothing in {source} says how to build it",
             hint=f"it needs one of {names}; a Dockerfile of another name goes with -f, and ready programs with "
             "--toolchain prebuilt",
         )
-    if kinds[0] == "rust":
+    if kinds[0] in _NOT_YET:
         name = next(name for name, kind in BUILD_FILES.items() if kind == kinds[0])
         raise Unsupported(
             f"{name} projects cannot be compiled yet",
@@ -100,4 +105,8 @@ def find_spec(source: Path, named: Path | None, environ: Mapping[str, str], *, v
         checkout = read_checkout(source, environ)
         return Stamp(checkout.version, checkout.revision) if checkout else Stamp()
 
+    try:
+        path = followed(path, source)
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
     return load_spec(path, stamp, version=version)

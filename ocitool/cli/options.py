@@ -145,7 +145,10 @@ def dockerfile(function: F) -> F:
     path = click.Path(path_type=Path)
     for option in (
         click.option(
-            "--build-context", multiple=True, metavar="NAME=DIR|LOC", help="Files for COPY --from and FROM."
+            "--build-context",
+            multiple=True,
+            metavar="NAME=DIR|LOC",
+            help="Files or an image for COPY --from and FROM.",
         ),
         click.option("--target", default="", metavar="STAGE", help="Stage of the Dockerfile to build."),
         click.option("--check", is_flag=True, help="Only say what is unwise in the Dockerfile; build nothing."),

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from ocitool.workspace import Workspace
 
 _PREFIXES: Final = {"docker-image://": "", "oci-layout://": "oci:"}
-_LIKE_A_PATH: Final = re.compile(r"[./~]")
-_LIKE_A_REFERENCE: Final = re.compile(r"[^/]*[.:][^/]*/.+|localhost/.+|[^/].*[:@][^/]+")
+_LIKE_A_REFERENCE: Final = re.compile(r"(?![./~])(?:[^/]*[.:][^/]*/.+|localhost/.+|.+[:@][^/]+)")
 
 
 def locator_of(place: str) -> str:
@@ -33,9 +32,12 @@ def locator_of(place: str) -> str:
             return scheme + place.removeprefix(prefix)
     if place.partition(":")[0] in SCHEMES and ":" in place:
         return place
-    if "://" in place or place.endswith(".git") or _LIKE_A_PATH.match(place) or Path(place).is_dir():
+    if "://" in place or place.endswith(".git") or not _LIKE_A_REFERENCE.fullmatch(place):
         return ""
-    return place if _LIKE_A_REFERENCE.fullmatch(place) else ""
+    try:
+        return "" if Path(place).is_dir() else place
+    except OSError:  # whoever looks into the folder tells
+        return ""
 
 
 class BaseImages:

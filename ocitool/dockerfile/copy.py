@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
-from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern
+from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern, may_match_below
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import FileKind, TreeBudget, name_bytes, resolve
 from ocitool.pack.entries import Content, Entry
@@ -72,14 +72,7 @@ class Chosen:
 
     def may_be_below(self, path: str) -> bool:
         """Whether a path below this one may match."""
-        parts = self.pattern.split("/")
-        names = path.split("/")
-        for part, name in zip(parts, names, strict=False):
-            if "**" in part:
-                return True
-            if not glob(part)(name):
-                return False
-        return len(names) < len(parts)
+        return may_match_below(self.pattern, path)
 
 
 class LayerBuilder(GrowingLayer):

@@ -122,7 +122,7 @@ class _Evaluator:
                 case instructions.Workdir():
                     self._workdir(state, instruction)
                 case instructions.OnBuild():
-                    state.settings["OnBuild"] = [*(state.settings.get("OnBuild") or []), instruction.text]
+                    state.settings.setdefault("OnBuild", []).append(instruction.text)
                 case instructions.Maintainer():
                     state.author = instruction.text
                     state.tell(f"MAINTAINER {instruction.text}")

@@ -1,5 +1,6 @@
 """A Dockerfile as part of a build: found, parsed, refused where it must be, and carried out for each platform."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ from ocitool.image.base import BaseImage
 from ocitool.model.platform import Platform
 from ocitool.model.views import Index
 from ocitool.pack.entries import Content
+from ocitool.project.build_files import followed
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace
@@ -141,7 +143,9 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     data, path = _read(asked.source, asked.options)
     file, ignore = _parsed(data, path, asked.options), _ignore(asked.source, path, asked.options)
     graphs, replacements = _looked_into(file, asked, _graphs(file, asked), _if_there(images))
-    report = lint(tuple(graphs.values()), ignore, main_context(asked.source, asked.options, ignore))
+    context, folder = main_context(asked.source, asked.options, ignore), asked.source.absolute()
+    in_checkout = asked.options.sent is None and any((up / ".git").exists() for up in (folder, *folder.parents))
+    report = lint(tuple(graphs.values()), ignore, context, in_checkout=in_checkout)
     if asked.stages and report.problem is None:
         left = {run.line.number for *_, run in replacements.left()}
         clones = {step.line.number for step in replacements.clones()}
@@ -204,10 +208,12 @@ def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]
     hint = "is this a Dockerfile?"
     try:
         if options.file is not None:
-            path = options.file if options.file.exists() or options.file.is_absolute() else source / options.file
-            return _bounded(path, hint), path
-        path = next((source / name for name in NAMES if (source / name).is_file()), source / NAMES[0])
-        return _regular(path, hint), path
+            is_here = os.path.lexists(options.file) or options.file.is_absolute()
+            path = options.file if is_here else source / options.file
+            return _bounded(followed(path, source), hint), path
+        places = [source / name for name in NAMES]
+        path = next((path for path in places if path.is_file() or path.is_symlink()), places[0])
+        return _regular(followed(path, source), hint), path
     except FileNotFoundError:
         way = "name it with -f" if options.file is None else f"-f is looked for here and in {source}"
         hint = f"{way}{_others(source)}"
@@ -248,7 +254,7 @@ def _ignore(source: Path, path: Path | None, options: DockerfileOptions) -> Igno
     own = [path.with_name(f"{path.name}.dockerignore")] if path is not None else []
     for place in (*own, source / ".dockerignore"):
         try:
-            data = _regular(place, "is this a list of patterns?")
+            data = _regular(followed(place, source), "is this a list of patterns?")
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -338,6 +344,9 @@ def write(recipe: Recipe, reached: Reached, around: "Workspace") -> tuple[Writte
         place = f"{recipe.file.file}:{number}"
         around.listener(Noted(f"{place}: what it brings is not seen by the compiler, which works in the context"))
     written = tuple(evaluate(graph, reached) for graph in recipe.graphs.values())
+    for platform, one in zip(recipe.graphs, written, strict=True):
+        if not one.layers and (one.base is None or not one.base.manifest.layers):
+            around.listener(Noted(f"note: {platform}: the image has no layer: there is no file in it", "notice"))
     reached.spool.fill(content_of(written))
     return written
 

@@ -19,7 +19,7 @@ from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from ocitool.tasks import Scope
 
-NAMES: Final = ("Dockerfile", "dockerfile")
+NAMES: Final = ("Dockerfile", "dockerfile", "Containerfile")
 DOCKERFILE_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of a Dockerfile, wherever it comes from."""
 _HEAD: Final = 512

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from ocitool.dockerfile.syntax.expand import expand
+from ocitool.dockerfile.syntax.expand import WorkBudget, expand
 from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Instruction, OnBuild, Run, Stage
 from ocitool.dockerfile.syntax.lines import Line, placed, problem
 from ocitool.dockerfile.syntax.parse import parse_trigger
@@ -138,8 +138,9 @@ def global_scope(file: Dockerfile, wanted: StageRequest) -> dict[str, str]:
     """The values that FROM lines see. Raises UsageError."""
     values = automatic(wanted.platform, wanted.host, wanted.target)
     values |= {name: value for name, value in wanted.arguments.items() if name in values}
+    budget = WorkBudget()
     for arg in file.arguments:
-        at = _at(file, arg.line.number)
+        at = _at(file, arg.line.number, budget)
         for name, value in declared(arg, wanted.arguments, values, lambda word: at(word, values)):  # noqa: B023
             if value is not None:
                 values[name] = value
@@ -403,13 +404,16 @@ def _outside(name: str, wanted: StageRequest, explicit: Platform | None = None) 
     return StageBase(OriginKind.IMAGE, name, platform=platform, is_explicit=is_explicit)
 
 
-def _at(file: Dockerfile, number: int) -> Callable[[str, Mapping[str, str]], str]:
+def _at(file: Dockerfile, number: int, budget: WorkBudget | None = None) -> Callable[[str, Mapping[str, str]], str]:
     """Expansion whose errors name the line."""
+    budget = budget or WorkBudget()
 
     def expanded(word: str, variables: Mapping[str, str]) -> str:
         try:
-            return expand(word, variables, escape=file.escape).text
+            found = expand(word, variables, escape=file.escape)
+            budget.spend(found.work)
         except UsageError as error:
             raise problem(file.file, number, error.what, error.hint) from None
+        return found.text
 
     return expanded

@@ -1,17 +1,16 @@
 """A stage in the making: its config, its history and its layers so far, and words as they read there."""
 
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ocitool.dockerfile import config_instructions
 from ocitool.dockerfile.syntax import instructions
-from ocitool.dockerfile.syntax.expand import expand_words
 from ocitool.dockerfile.syntax.instructions import Instruction
 from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import UsageError
-from ocitool.image.options import ports_of, signal_of
+from ocitool.image.options import signal_of
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 
@@ -44,11 +43,13 @@ class StageState:
         self.has_cmd = False
 
     def fork(self) -> "StageState":
-        """The start of a stage that is built upon this one."""
+        """The start of a stage that is built upon this one. Raises UsageError where stages hand on too much."""
         state = StageState(self.platform, self.scope.fork())
         state.base, state.files, state.author = self.base, self.files, self.author
-        state.settings = {key: deepcopy(value) for key, value in self.settings.items() if key != "OnBuild"}
+        state.settings = {key: copy(value) for key, value in self.settings.items() if key != "OnBuild"}
         state.layers, state.told = list(self.layers), list(self.told)
+        sized = (self.layers, self.told, *(one for one in self.settings.values() if isinstance(one, dict | list)))
+        self.scope.spend(sum(map(len, sized)))
         return state
 
     @property
@@ -61,6 +62,12 @@ class StageState:
         if entries:
             self.layers.append(tuple(entries))
         self.told.append(HistoryLine(line, len(self.layers) - 1 if entries else None))
+
+    def merge(self, key: str, more: Mapping[str, Any]) -> None:
+        """Add to one of the settings that are tables."""
+        there = self.settings.get(key)
+        self.settings[key] = there if isinstance(there, dict) else {}
+        self.settings[key].update(more)
 
     # Words
 
@@ -95,7 +102,7 @@ class StageState:
                 self.tell(f"ENV {' '.join(f'{key}={value}' for key, value in pairs)}")
             case instructions.Label():
                 pairs = self.pairs(instruction.pairs)
-                settings["Labels"] = {**(settings.get("Labels") or {}), **dict(pairs)}
+                self.merge("Labels", dict(pairs))
                 self.tell(f"LABEL {' '.join(f'{key}={value}' for key, value in pairs)}")
             case instructions.User():
                 user = self.text(instruction.text)
@@ -104,17 +111,13 @@ class StageState:
                     del settings["User"]
                 self.tell(f"USER {user}")
             case instructions.Expose():
-                words = [
-                    word
-                    for port in sorted(instruction.ports)
-                    for word in expand_words(port, self.scope.variables, escape=self.scope.escape)
-                ]
-                ports = ports_of(words)
-                settings["ExposedPorts"] = {**(settings.get("ExposedPorts") or {}), **{port: {} for port in ports}}
+                words = [word for port in sorted(instruction.ports) for word in self.scope.split(port)]
+                ports = [port for word in words for port in self.scope.ports(word)]
+                self.merge("ExposedPorts", {port: {} for port in ports})
                 self.tell(f"EXPOSE {config_instructions.bare(ports)}")
             case instructions.Volume():
                 paths = [self.some(path, "VOLUME names no path") for path in instruction.paths]
-                settings["Volumes"] = {**(settings.get("Volumes") or {}), **{path: {} for path in paths}}
+                self.merge("Volumes", {path: {} for path in paths})
                 self.tell(f"VOLUME {config_instructions.bare(paths)}")
             case instructions.StopSignal():
                 signal = signal_of(self.some(instruction.text, "STOPSIGNAL names no signal"))

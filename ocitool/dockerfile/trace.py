@@ -6,19 +6,24 @@ is not looked into, what it might set is left open. Spec: BuildKit's Dockerfile 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ocitool.dockerfile.run.go_build import GOPATH
-from ocitool.dockerfile.stages import ImageStart, OriginKind, ResolvedStage, StageGraph, StageRequest, Step
+from ocitool.dockerfile.stages import ImageStart, OriginKind, ResolvedStage, StageGraph, Step
 from ocitool.dockerfile.syntax import instructions
-from ocitool.dockerfile.syntax.expand import Expanded, expand, expand_words
+from ocitool.dockerfile.syntax.expand import Expanded, WorkBudget, expand, expand_words
 from ocitool.dockerfile.syntax.instructions import Instruction
-from ocitool.dockerfile.syntax.lines import heredoc_name
+from ocitool.dockerfile.syntax.lines import heredoc_name, placed
 from ocitool.dockerfile.variables import declared
 from ocitool.errors import UsageError
 from ocitool.image.options import PATH, EnvList, ports_of, signal_of, workdir_of
 
 T = TypeVar("T")
+
+_EACH: Final = 16
+"""What a variable counts that is handed on to another stage, in characters."""
+_PORT: Final = 256
+"""What a port counts: there is room for all, of every protocol."""
 
 
 def is_of_go(image: str) -> bool:
@@ -33,26 +38,16 @@ class VariableScope:
     Dockerfile can have set a variable; where it is not so, the value of one that depends on others is `open`.
     """
 
-    def __init__(
-        self,
-        start: ImageStart,
-        escape: str,
-        wanted: StageRequest,
-        outer: Mapping[str, str],
-        *,
-        knows_base: bool = True,
-    ) -> None:
-        self.env = EnvList(start.env)
-        if "PATH" not in self.env.pairs:
-            self.env.set("PATH", PATH.partition("=")[2])
-        self.workdir = start.workdir
-        self.escape = escape
-        self.variables: dict[str, str] = dict(self.env.pairs)
+    def __init__(self, env: EnvList, workdir: str, graph: StageGraph, *, knows_base: bool = True) -> None:
+        self.env = env
+        self.workdir = workdir
+        self.escape = graph.file.escape
+        self.variables: dict[str, str] = env.pairs.copy()
         self.blank: set[str] = set()
         self.open: set[str] = set() if knows_base else set(self.variables)
         self.knows_base = knows_base
-        self._wanted = wanted
-        self._outer = outer
+        self._graph = graph
+        self._budget = WorkBudget()
 
     @classmethod
     def of(cls, graph: StageGraph, one: ResolvedStage) -> "VariableScope":
@@ -63,19 +58,41 @@ class VariableScope:
         name, start = one.ground.name, one.start
         if start is None:
             start = ImageStart(name, (PATH, f"GOPATH={GOPATH}"), GOPATH) if is_of_go(name) else ImageStart(name)
-        return cls(start, graph.file.escape, graph.wanted, graph.scope, knows_base=one.start is not None)
+        env = EnvList(start.env)
+        if "PATH" not in env.pairs:
+            env.set("PATH", PATH.partition("=")[2])
+        return cls(env, start.workdir, graph, knows_base=one.start is not None)
 
     def fork(self) -> "VariableScope":
         """The start of a stage that is built upon this one; ENV goes before ARG once more."""
-        start = ImageStart("", tuple(self.env.items), self.workdir)
-        scope = VariableScope(start, self.escape, self._wanted, self._outer, knows_base=self.knows_base)
+        self.spend(_EACH * (len(self.env.items) + len(self.variables)))
+        scope = VariableScope(self.env.copy(), self.workdir, self._graph, knows_base=self.knows_base)
+        scope._budget = self._budget
         scope.variables = {**self.variables, **self.env.pairs}
         scope.blank, scope.open = set(self.blank), set(self.open)
         return scope
 
     def expand(self, word: str, *, is_body: bool = False) -> Expanded:
         """The word with its variables; the body of a heredoc has rules of its own. Raises UsageError."""
-        return expand(word, self.variables, escape="\\" if is_body else self.escape, keeps_quotes=is_body)
+        found = expand(word, self.variables, escape="\\" if is_body else self.escape, keeps_quotes=is_body)
+        self.spend(found.work)
+        return found
+
+    def split(self, word: str) -> tuple[str, ...]:
+        """The words of EXPOSE that a word holds with its variables. Raises UsageError."""
+        self.spend(self.expand(word).work)
+        return expand_words(word, self.variables, escape=self.escape)
+
+    def ports(self, word: str) -> tuple[str, ...]:
+        """The ports that a word of EXPOSE means. Raises UsageError."""
+        self.spend(_PORT)
+        found = ports_of((word,))
+        self.spend(_PORT * len(found))
+        return found
+
+    def spend(self, work: int) -> None:
+        """Count work that lines cause, in characters. Raises UsageError when it is too much."""
+        self._budget.spend(work)
 
     def text(self, word: str) -> str:
         """The same as text."""
@@ -96,7 +113,7 @@ class VariableScope:
 
     def declare(self, arg: instructions.Arg, text: Callable[[str], str]) -> Iterator[tuple[str, str | None]]:
         """The names and values of an ARG line, each seen by those after it."""
-        for name, value in declared(arg, self._wanted.arguments, self._outer, text):
+        for name, value in declared(arg, self._graph.wanted.arguments, self._graph.scope, text):
             if value is None:
                 self.blank.add(name)
             else:
@@ -181,7 +198,8 @@ class Trace:
         for below in reversed(waiting[1:]):  # from the lowest, so that no row of stages is too long for the stack
             self.end(below)
         if one.ground.origin is OriginKind.STAGE and one.ground.stage in self._ends:
-            return self._ends[one.ground.stage].fork()
+            with placed(f"{self._graph.file.file}:{one.stage.base.line.number}"):
+                return self._ends[one.ground.stage].fork()
         return VariableScope.of(self._graph, one)
 
 
@@ -232,11 +250,9 @@ def _traced(step: Step, scope: VariableScope) -> TracedStep:
                     scope.open.add(name)
         case instructions.Expose():  # in which a variable that is not set is no mistake
             for word in one.ports:
-                ports += (
-                    words.hold(lambda text: expand_words(text, scope.variables, escape=scope.escape), word) or ()
-                )
+                ports += words.hold(scope.split, word) or ()
             for port in ports:
-                words.hold(lambda text: ports_of((text,)), port)
+                words.hold(scope.ports, port)
         case instructions.StopSignal():
             words.hold(signal_of, words.text(one.text))
         case _:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.image.base import BaseImage
-from ocitool.image.options import ImageOptions, ports_of
+from ocitool.image.options import ImageOptions, ports_of, set_env
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -166,14 +166,7 @@ def apply_options(settings: dict[str, Any], options: ImageOptions) -> None:
     if options.cmd is not None:
         settings["Cmd"] = list(options.cmd)
     if options.env:
-        env = list(settings.get("Env") or [])
-        for key, value in options.env:
-            place = next((n for n, item in enumerate(env) if item.partition("=")[0] == key), None)
-            if place is None:
-                env.append(f"{key}={value}")
-            else:
-                env[place] = f"{key}={value}"
-        settings["Env"] = env
+        set_env(settings, options.env)
     if options.user is not None:
         settings["User"] = options.user
     if options.workdir is not None:

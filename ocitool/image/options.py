@@ -79,6 +79,12 @@ class EnvList:
             if isinstance(item, str):
                 self._places.setdefault(item.partition("=")[0], place)
 
+    def copy(self) -> "EnvList":
+        """Another one that begins with the same."""
+        other = EnvList()
+        other.items, other.pairs, other._places = self.items.copy(), self.pairs.copy(), self._places.copy()
+        return other
+
     def set(self, name: str, value: str) -> None:
         """Set one variable."""
         place = self._places.setdefault(name, len(self.items))

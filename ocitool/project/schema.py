@@ -299,6 +299,8 @@ def _object_problems(
     for key, item in value.items():
         if names and not re.search(names, key):
             yield Problem((*path, key), "is not a name that is allowed here")
+        elif key in known and (other := _meant(key, item, known)):
+            yield Problem((*path, key), f"must be {_TYPES[known[key]['type']][1]}, not {_is(item)}", other)
         elif key in known:
             yield from problems(item, known[key], (*path, key))
         elif others:
@@ -309,6 +311,14 @@ def _object_problems(
     for key in schema.get("required", ()):
         if key not in value:
             yield Problem(path, f"needs {key}")
+
+
+def _meant(key: str, item: object, known: Mapping[str, Any]) -> str:
+    """A key of a similar name that takes such a value, where the key itself does not; empty for none."""
+    if isinstance(item, _TYPES[known[key]["type"]][0]):
+        return ""
+    fitting = [name for name, schema in known.items() if isinstance(item, _TYPES[schema["type"]][0])]
+    return _similar(key, fitting)
 
 
 def _similar(word: str, known: Mapping[str, Any] | list[str]) -> str:

@@ -206,3 +206,15 @@ def test_a_build_ends_at_a_warning_where_the_file_wants_it(home, check, run):
     assert "Dockerfile: 3 warnings, which check=error=true makes errors" in outcome.stderr
     assert "  Dockerfile:3: LegacyKeyValueFormat: a blank parts ENV a" in outcome.stderr
     assert not (home / "img").exists()
+
+
+def test_k203_modes_that_no_checkout_keeps_are_a_note(home, check):
+    (home / ".git").mkdir()
+    (home / ".dockerignore").write_text(".*\n")
+    (home / "a").write_text("")
+    (home / "a").chmod(0o600)
+
+    outcome = check("FROM scratch\nCOPY a /a\n")
+
+    assert 0 == outcome.exit_code
+    assert "NOTE: ContextFileMode\na has the mode 600, and git keeps 644 or 755" in outcome.stdout

@@ -341,15 +341,15 @@ def test_what_is_ignored_is_said_to_be(home, build):
 
 def test_where_a_dockerfile_is_looked_for(home, run, monkeypatch):
     monkeypatch.chdir(home)
-    (home / "Containerfile").write_text("FROM scratch\nLABEL a=b\n")
+    (home / "app.dockerfile").write_text("FROM scratch\nLABEL a=b\n")
 
     missing = run("buildx", "build", ".")
     misnamed = run("build", ".", "-f", "other")
     (home / "dockerfile").write_text("FROM scratch\nLABEL a=b\n")
 
-    assert (3, True) == (missing.exit_code, "hint: name it with -f, such as Containerfile" in missing.stderr)
+    assert (3, True) == (missing.exit_code, "hint: name it with -f, such as app.dockerfile" in missing.stderr)
     assert (3, True) == (misnamed.exit_code, "hint: -f is looked for here and in ., such as" in misnamed.stderr)
-    assert 0 == run("build", ".", "-f", "Containerfile").exit_code
+    assert 0 == run("build", ".", "-f", "app.dockerfile").exit_code
     assert 0 == run("build", ".", "-f", "").exit_code, "a variable of a script that is empty"
     assert 0 == run("build", ".").exit_code
 

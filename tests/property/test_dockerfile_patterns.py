@@ -21,6 +21,7 @@ from ocitool.model.files import FileKind
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from tests.amounts import amount
+from tests.fakes.effort import effort
 
 pytestmark = pytest.mark.property
 
@@ -125,6 +126,19 @@ def answer(function, *arguments):
 def test_globs_match_as_the_model_does(pattern, path):
     assert model(pattern, path) is glob(pattern)(path)
     assert model(pattern, path, deep=True) is deep_glob(pattern)(path)
+
+
+@settings(max_examples=amount(200, 10_000))
+@given(
+    st.lists(_ATOMS, min_size=1, max_size=40).map("".join), st.text("ab/", min_size=1, max_size=200), st.booleans()
+)
+def test_k204_each_character_is_one_step_whatever_the_pattern_is(pattern, path, is_deep):
+    """K204: and the answer is the model's, which keeps all places that can be reached."""
+    matches_it = (deep_glob if is_deep else glob)(pattern)
+    matches_it(path)  # what is known of each character is known then
+
+    assert model(pattern, path, deep=is_deep) is matches_it(path)
+    assert effort(matches_it, path) < 150 + 150 * len(path)
 
 
 @settings(max_examples=amount(200, 10_000))
@@ -240,7 +254,7 @@ def test_copy_takes_the_paths_that_match_part_by_part(parts, lead, tree):
     wanted = [part for part in posixpath.normpath(f"/{pattern}").split("/") if part]
     split = sorted(path.split("/") for path in files)
     expected = ["/".join(path) for path in split if len(path) == len(wanted) and all(map(model, wanted, path))]
-    if not any(mark in pattern for mark in "*?[\\"):
+    if not any(mark in part for part in wanted for mark in "*?[\\"):
         expected = ["/".join(wanted)] if "/".join(wanted) in {"", *files} else "missing"
 
     entries = [

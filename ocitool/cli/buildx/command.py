@@ -22,6 +22,7 @@ from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.values import Words
+from ocitool.dockerfile.base_images import locator_of
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, Sent, receive
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.dockerfile.sources import clone_first, is_git_context, is_web, shown
@@ -38,6 +39,7 @@ from ocitool.pack.entries import parse_copy
 from ocitool.pack.own_files import OwnFiles, earlier_outputs, remember_outputs
 from ocitool.pack.tar import parse_epoch
 from ocitool.registry.downloads import download
+from ocitool.store.locate import Locator
 from ocitool.toolchains.workdir import temporary_folder
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
@@ -261,15 +263,19 @@ def _contexts(words: Words) -> tuple[tuple[str, str], ...]:
     """The named contexts. Raises UsageError, and NotFound for a folder that is not there."""
     found = words.pairs("build_context")
     for name, place in found:
+        locator = locator_of(place)
         try:
             context_name(name)
+            if locator:
+                Locator.parse(locator)
         except UsageError as error:
             raise UsageError(f"--build-context {name}: {error.what}", hint=error.hint) from None
         if not place:
             raise UsageError(
-                f"--build-context {name}= says no place", hint="as in NAME=DIR, NAME=docker-image://REF"
+                f"--build-context {name}= says no place",
+                hint="as in NAME=DIR, NAME=oci:DIR:TAG, NAME=docker-image://REF",
             )
-        if "://" not in place and not place.endswith(".git"):
+        if not locator and "://" not in place and not place.endswith(".git"):
             _check_folder(name, place)
     return found
 
@@ -277,7 +283,8 @@ def _contexts(words: Words) -> tuple[tuple[str, str], ...]:
 def _check_folder(name: str, place: str) -> None:
     try:
         if not Path(place).is_dir():
-            raise NotFound(f"no folder {place} for context {name}", name=place, hint="name a folder or an image")
+            hint = f"name a folder, or an image as in {name}=docker-image://{Path(place).name}"
+            raise NotFound(f"no folder {place} for context {name}", name=place, hint=hint)
     except OSError as error:
         raise local_io(error, f"read {place}, context {name}") from error
 

@@ -59,11 +59,13 @@ def lint(
     context: Files | None = None,
     *,
     needed_only: bool = False,
+    in_checkout: bool = False,
 ) -> Report:
     """Every check for every platform; what several platforms have in common is told once.
 
-    With `context` the files of the build are looked at. `needed_only` leaves out what happens in stages that the
-    target does not need; without it a target does the same. Raises UsageError for switches that are none.
+    With `context` the files of the build are looked at, `in_checkout` says that git has them. `needed_only` leaves
+    out what happens in stages that the target does not need; without it a target does the same. Raises UsageError
+    for switches that are none.
     """
     file = graphs[0].file
     switches = switches_of(file, graphs[0].wanted.arguments)
@@ -71,7 +73,8 @@ def lint(
     found: dict[tuple[int, int, str], LintWarning] = {}
     problem = None
     for one in graphs:
-        scene = look(one, ignore, context, needed_only=needed_only or bool(one.wanted.target))
+        only = needed_only or bool(one.wanted.target)
+        scene = look(one, ignore, context, needed_only=only, in_checkout=in_checkout)
         problem = problem or scene.problem
         for order, rule in enumerate(rules):
             for place, message in rule.find(scene):

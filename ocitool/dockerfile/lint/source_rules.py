@@ -16,7 +16,11 @@ from ocitool.dockerfile.syntax.instructions import Copy, Stage
 from ocitool.dockerfile.syntax.lines import heredoc_name
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.findings import Severity
+from ocitool.model.files import FileKind
+from ocitool.rootfs.files import Files
 
+_MOST_FILES: Final = 20_000
+"""Files whose modes are looked at."""
 _REMOTE: Final = re.compile(r"[a-z]+://|git@|github\.com/", re.IGNORECASE)
 
 
@@ -68,6 +72,46 @@ def _is_there(scene: LintContext, source: str) -> bool:
         return False
 
 
+def _odd_mode(scene: LintContext) -> Iterator[LintHit]:
+    """Files whose modes no checkout keeps: it is the umask of whoever checked them out."""
+    if scene.context is None or not scene.in_checkout:
+        return
+    left = _MOST_FILES
+    for stage, step, source in _local_sources(scene):
+        one = step.instruction
+        if stage.number not in scene.graph.reached or not isinstance(one, Copy) or one.chmod:
+            continue
+        odd = []
+        for path, mode in _modes(scene.context, source, left):
+            left -= 1
+            odd += [(path, mode)] if mode not in {0o644, 0o755} else []
+        if odd:
+            path, mode = odd[0]
+            more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+            said = f"{path}{more} has the mode {mode:o}, and git keeps 644 or 755"
+            yield LineRange.of(step.line), f"{said}: another checkout may make another image"
+
+
+def _modes(context: Files, source: str, most: int) -> Iterator[tuple[str, int]]:
+    """The files that a source names, and those below it, with their modes; no more than `most`."""
+    try:
+        todo = [path for path, _ in matches(source, context, lambda path: NotFound(path, name=path, where=""))]
+    except (NotFound, MalformedDocument, UsageError):  # another check tells
+        return
+    while todo and most > 0:
+        path = todo.pop()
+        if context.kind_at(path) is FileKind.DIRECTORY:
+            todo += [f"{path}/{name}".lstrip("/") for name in reversed(context.names(path))]
+            continue
+        most -= 1
+        try:
+            entry = context.get(path)
+        except UsageError:  # told when it is taken
+            continue
+        if entry is not None and entry.kind is FileKind.FILE:
+            yield path, entry.mode
+
+
 def _process(scene: LintContext) -> Iterator[LintHit]:
     tables = NOTHING if scene.problem else draft(scene.graph)
     for stage, steps in scene.stages():
@@ -100,6 +144,17 @@ RULES: Final = (
         "FROM scratch\nCOPY public.txt /",
         _missing_source,
         severity=Severity.ERROR,
+    ),
+    LintRule(
+        "ContextFileMode",
+        "Files of a checkout have the modes that git keeps",
+        "COPY keeps the mode that a file has here, as BuildKit does. Of it git keeps only whether the file is a "
+        "program: 0664 or 0600 come from the umask of whoever checked out, and the same commit makes another image "
+        "elsewhere. Change the mode, or write --chmod.",
+        "FROM scratch\nCOPY group.txt /",
+        "FROM scratch\nCOPY --chmod=644 group.txt /",
+        _odd_mode,
+        severity=Severity.NOTE,
     ),
     LintRule(
         "RunNeedsProcess",

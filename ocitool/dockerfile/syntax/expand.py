@@ -4,9 +4,9 @@ Spec: BuildKit's Dockerfile reference, "Environment replacement"; what it leaves
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from ocitool.errors import UsageError
 
@@ -15,6 +15,12 @@ _PLAIN: Final = re.compile(r"[^$'\"\\`}/]+")
 """Characters that mean nothing anywhere; heredocs of megabytes are full of them."""
 _MAX_DEPTH: Final = 64
 """How deep `${a:-${b:-…}}` may go: a guess at what nobody writes, below what Python's stack holds."""
+_MAX_VALUES: Final = 1024 * 1024
+"""Characters that variables bring into one word: more than any program can be started with."""
+_MAX_BODY_VALUES: Final = 16 * 1024 * 1024
+"""The same for the body of a heredoc: twice the largest Dockerfile."""
+_MAX_IN_ALL: Final = 64 * 1024 * 1024
+"""The same for all words of a stage and of those below it: a guess at what nobody means."""
 _PIECE = tuple[str, bool]
 _ESCAPED: Final = "*?\\/}"
 """What a backslash may stand before in a pattern of the shell's; the last two only because of where it stands."""
@@ -22,34 +28,56 @@ _ESCAPED: Final = "*?\\/}"
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A word after expansion, and the variables that it asked for, set or not, each once."""
+    """A word after expansion, and the variables that it asked for, set or not, each once.
+
+    `work` is the number of characters that were looked at for it, each as often as it was.
+    """
 
     text: str
     names: tuple[str, ...] = ()
+    work: int = 0
 
 
 def expand(word: str, variables: Mapping[str, str], *, escape: str = "\\", keeps_quotes: bool = False) -> Expanded:
     """The word with variables, quotes and escapes taken out of it.
 
     With `keeps_quotes` (the body of a heredoc) quotes are text. Raises UsageError for a bad substitution, for
-    quotes without an end and for `${name:?message}` of a variable that is not set.
+    quotes without an end, for `${name:?message}` of a variable that is not set, and for values of too much text.
     """
     lexer = _Lexer(word, variables, escape, keeps_quotes)
-    return Expanded("".join(text for text, _ in lexer.until("")), tuple(lexer.names))
+    return Expanded("".join(text for text, _ in lexer.until("")), tuple(lexer.names), lexer.work)
 
 
 def expand_words(word: str, variables: Mapping[str, str], *, escape: str = "\\") -> tuple[str, ...]:
     """The same, split again at the blanks that stand outside quotes (EXPOSE)."""
-    words, is_open = [""], False
+    words: list[list[str]] = [[]]
     for text, is_quoted in _Lexer(word, variables, escape, keeps_quotes=False).until(""):
-        for mark in text:
-            if mark.isspace() and not is_quoted:
-                words += [""] if is_open else []
-                is_open = False
-            else:
-                words[-1] += mark
-                is_open = True
-    return tuple(words if is_open else words[:-1])
+        if is_quoted:
+            words[-1] += [text] if text else []
+            continue
+        for part in re.findall(r"\s+|\S+", text):
+            if not part.isspace():
+                words[-1].append(part)
+            elif words[-1]:
+                words.append([])
+    return tuple("".join(parts) for parts in words if parts)
+
+
+class WorkBudget:
+    """How much the variables of a Dockerfile may still bring: each word is a value of the next one (K206)."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_IN_ALL
+
+    def spend(self, work: int) -> None:
+        """Count so many characters more. Raises UsageError when it is too much."""
+        self._left -= work
+        if self._left < 0:
+            raise _too_much(f"with their variables the words come to more than {_MAX_IN_ALL} characters")
+
+
+def _too_much(what: str) -> UsageError:
+    return UsageError(what, hint="a variable that names itself several times grows with every line")
 
 
 class _Lexer:
@@ -61,8 +89,10 @@ class _Lexer:
         self._variables = variables
         self._escape = escape
         self._keeps_quotes = keeps_quotes
+        self._limit = _MAX_BODY_VALUES if keeps_quotes else _MAX_VALUES
         self._depth = 0
         self.names: dict[str, None] = {}
+        self.work = 0
 
     def _peek(self) -> str:
         return self._word[self._at : self._at + 1]
@@ -83,15 +113,20 @@ class _Lexer:
     def until(self, stop: str, *, raw: bool = False) -> list[_PIECE]:
         """The pieces up to the character `stop`, or up to the end if it is empty; `raw` keeps escapes."""
         pieces: list[_PIECE] = []
+        size = 0
         while mark := self._plain() or self._next():
             if mark == stop:
                 return pieces
             if mark == "$":
-                pieces.append((self._dollar(), False))
+                value = self._dollar()
+                size = self._fits(size + len(value))
+                pieces.append((value, False))
             elif mark == "'" and not self._keeps_quotes:
                 pieces.append((self._single(), True))
             elif mark == '"' and not self._keeps_quotes:
-                pieces += self._double()
+                inside, more = self._double()
+                size = self._fits(size + more)
+                pieces += inside
             elif mark == self._escape:
                 pieces.append(((mark if raw else "") + self._next(), True))
             else:
@@ -101,6 +136,19 @@ class _Lexer:
             raise UsageError(f"{self._word[:200]!r}: {missing}")
         return pieces
 
+    def _fits(self, size: int) -> int:
+        """The size. Raises UsageError if variables bring too much."""
+        if size > self._limit:
+            raise _too_much(f"{self._word[:200]!r}: its variables bring more than {self._limit} characters")
+        return size
+
+    def _work(self, value: str, pattern: str) -> str:
+        """The value, for a pattern that is looked for in all of it. Raises UsageError if that never ends."""
+        self.work += len(value) * (1 + len(pattern) // 16) + 64 * len(pattern)
+        if self.work > _MAX_IN_ALL:
+            raise UsageError(f"{self._word[:200]!r}: its pattern is too long for its value", hint="shorten them")
+        return value
+
     def _single(self) -> str:
         end = self._word.find("'", self._at)
         if end < 0:
@@ -109,13 +157,16 @@ class _Lexer:
         self._at = end + 1
         return text
 
-    def _double(self) -> list[_PIECE]:
+    def _double(self) -> tuple[list[_PIECE], int]:
+        """What stands in double quotes, and how much variables bring."""
         pieces: list[_PIECE] = []
+        size = 0
         while mark := self._plain() or self._next():
             if mark == '"':
-                return pieces
+                return pieces, size
             if mark == "$":
                 mark = self._dollar()
+                size = self._fits(size + len(mark))
             elif mark == self._escape and (after := self._peek()) in {'"', "$", self._escape, ""}:
                 self._at += 1
                 mark = after
@@ -134,6 +185,12 @@ class _Lexer:
         return self._variables.get(name, "")
 
     def _dollar(self) -> str:
+        """The value of what begins with the dollar that was taken."""
+        value = self._substituted()
+        self.work += len(value)
+        return value
+
+    def _substituted(self) -> str:
         if self._peek() != "{":
             name = self._name()
             return self._value(name) if name else "$"
@@ -164,7 +221,7 @@ class _Lexer:
             raise UsageError(f"{self._word[:200]!r}: {said!r} is no modifier", hint="one of :- :+ :? - + ? # % /")
         word = "".join(text for text, _ in self.until("}", raw=mark in "#%"))
         if mark in "#%":
-            return _trimmed(self._value(name), word, mark)
+            return _trimmed(self._work(self._value(name), word), word, mark)
         self.names[name] = None
         value = self._variables.get(name)
         is_set = value is not None and not (null_is_unset and not value)
@@ -182,12 +239,25 @@ class _Lexer:
         self._at += is_all
         pattern = "".join(text for text, _ in self.until("/", raw=True))
         word = "".join(text for text, _ in self.until("}", raw=True))
-        return _replaced(self._value(name), re.compile(_expression(pattern)), word, is_all=is_all)
+        value = self._work(self._value(name), pattern)
+        return self._joined(_replacements(value, _pieces(pattern), word, is_all=is_all))
+
+    def _joined(self, parts: Iterable[str]) -> str:
+        found, size = [], 0
+        for part in parts:
+            size = self._fits(size + len(part))
+            found.append(part)
+        return "".join(found)
 
 
-def _expression(pattern: str) -> str:
-    """A pattern of the shell's, with `*`, `?` and escapes and nothing else."""
-    parts, at = [""], 0
+_Pieces: TypeAlias = Sequence[Sequence[str]]
+"""A pattern of the shell's, parted at its stars; each piece is an expression for each of its characters."""
+
+
+def _pieces(pattern: str) -> list[list[str]]:
+    """A pattern of the shell's, with `*`, `?` and escapes and nothing else. Raises UsageError."""
+    pieces: list[list[str]] = [[]]
+    at = 0
     while at < len(pattern):
         mark = pattern[at]
         at += 1
@@ -196,36 +266,64 @@ def _expression(pattern: str) -> str:
             if not mark or mark not in _ESCAPED:
                 what = f"a backslash before {mark!r}" if mark else "a backslash at its end"
                 raise UsageError(f"not a pattern: {pattern[:200]!r}: {what}", hint="write \\\\ for a backslash")
-            parts[-1] += re.escape(mark)
+            pieces[-1].append(re.escape(mark))
         elif mark == "*":
-            parts.append("")
+            pieces.append([])
         else:
-            parts[-1] += "." if mark == "?" else re.escape(mark)
-    # Between two stars the first match will do: looking for others as well would take forever.
-    first, *others = parts
-    middle, last = others[:-1], others[-1:]
-    return first + "".join(f"(?>.*?{part})" for part in middle) + "".join(f".*{part}" for part in last)
+            pieces[-1].append("." if mark == "?" else re.escape(mark))
+    return pieces
 
 
-def _replaced(value: str, pattern: re.Pattern[str], word: str, *, is_all: bool) -> str:
-    """The value with the first match replaced, or all; as in Go, none that is empty follows another at once."""
-    out, end, matched = "", 0, -1
-    for match in pattern.finditer(value):
-        if match.end() == matched:
+def _expression(pieces: _Pieces, *, is_longest: bool) -> re.Pattern[str]:
+    """The pattern at a place. What follows a star is looked for once: where it is found first, others can follow.
+
+    Only the last star can be long, and then it reaches the last place: the work is the value for each part.
+    """
+    first, *others = ["".join(piece) for piece in pieces]
+    last = [others.pop()] if is_longest and others else []
+    return re.compile(first + "".join(f"(?>.*?{part})" for part in others) + "".join(f".*{part}" for part in last))
+
+
+def _matches(value: str, pieces: _Pieces) -> Iterator[tuple[int, int]]:
+    """Where the pattern is, leftmost and longest, one after the other.
+
+    A star stays on its line, so that what does not follow one start does not follow a later one on that line.
+    """
+    first, whole = re.compile("".join(pieces[0])), _expression(pieces, is_longest=True)
+    at = 0
+    while at <= len(value) and (start := first.search(value, at)) is not None:
+        match = whole.match(value, start.start()) if len(pieces) > 1 else start
+        if match is not None:
+            yield match.span()
+            at = match.end() + (match.start() == match.end())
             continue
-        out, end, matched = f"{out}{value[end : match.start()]}{word}", match.end(), match.end()
+        end = value.find("\n", start.end())
+        if end < 0:
+            return
+        at = max(start.start() + 1, end + 1 - len(pieces[0]))
+
+
+def _replacements(value: str, pieces: _Pieces, word: str, *, is_all: bool) -> Iterator[str]:
+    """The value with the first match replaced, or all; as in Go, none that is empty follows another at once."""
+    end = 0
+    last = -1
+    for start, stop in _matches(value, pieces):
+        if stop == last:
+            continue
+        yield value[end:start]
+        yield word
+        end = last = stop
         if not is_all:
             break
-    return out + value[end:]
+    yield value[end:]
 
 
 def _trimmed(value: str, pattern: str, mark: str) -> str:
     """The value without its shortest start or end that matches; the longest if the mark is doubled."""
     is_longest = pattern.startswith(mark)
-    compiled = re.compile(_expression(pattern.removeprefix(mark)))
-    lengths = range(len(value), -1, -1) if is_longest else range(len(value) + 1)
-    for length in lengths:
-        cut = value[:length] if mark == "#" else value[len(value) - length :]
-        if compiled.fullmatch(cut):
-            return value[length:] if mark == "#" else value[: len(value) - length]
-    return value
+    pieces = _pieces(pattern.removeprefix(mark))
+    if mark == "#":
+        match = _expression(pieces, is_longest=is_longest).match(value)
+        return value[match.end() :] if match is not None else value
+    match = _expression([piece[::-1] for piece in pieces[::-1]], is_longest=is_longest).match(value[::-1])
+    return value[: len(value) - match.end()] if match is not None else value

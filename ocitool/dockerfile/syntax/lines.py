@@ -250,41 +250,41 @@ def split_flags(rest: str, fail: Callable[[str], UsageError]) -> tuple[tuple[tup
 
 def _flag_word(rest: str, at: int) -> tuple[str, int]:
     """A word whose quotes and backslashes are taken away, and where it ends."""
-    word, quote = "", ""
+    word: list[str] = []
+    quote = ""
     while at < len(rest):
         mark = rest[at]
         at += 1
         if mark == "\\" and at < len(rest):
-            word, at = word + rest[at], at + 1
-        elif quote:
-            quote, word = ("", word) if mark == quote else (quote, word + mark)
-        elif mark in "'\"":
+            word.append(rest[at])
+            at += 1
+        elif quote and mark == quote:
+            quote = ""
+        elif not quote and mark in "'\"":
             quote = mark
-        elif mark.isspace():
+        elif not quote and mark.isspace():
             break
         else:
-            word += mark
-    return word, at
+            word.append(mark)
+    return "".join(word), at
 
 
 def split_words(rest: str, escape: str) -> tuple[str, ...]:
     """The words of ENV, LABEL and ARG: blanks in quotes belong to them; quotes and escapes stay for expansion."""
     words: list[str] = []
-    word, quote, at = "", "", 0
+    begin, quote, at = 0, "", 0
     while at < len(rest):
         mark = rest[at]
-        at += 1
         if not quote and mark.isspace():
-            words += [word] if word else []
-            word = ""
-            continue
-        if mark == escape and quote != "'":
-            if at == len(rest):
+            words += [rest[begin:at]] if at > begin else []
+            begin = at + 1
+        elif mark == escape and quote != "'":
+            if at + 1 == len(rest):
                 break
-            word, mark, at = word + mark, rest[at], at + 1
+            at += 1
         elif quote:
             quote = "" if mark == quote else quote
         elif mark in "'\"":
             quote = mark
-        word += mark
-    return (*words, word) if word else tuple(words)
+        at += 1
+    return (*words, rest[begin:at]) if at > begin else tuple(words)

@@ -1,7 +1,5 @@
 """Twice as much of anything takes about twice the work, counted in steps of the interpreter and not in time."""
 
-import sys
-
 import pytest
 
 from ocitool.dockerfile.lint.engine import lint
@@ -14,28 +12,10 @@ from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
+from tests.fakes.effort import effort
 
 HOST = Platform("linux", "amd64")
 WANTED = StageRequest(HOST, HOST)
-
-
-def effort(function, *arguments) -> int:
-    """How many steps of the interpreter a call takes; what C does in one step counts as one."""
-    count = 0
-
-    def step(frame, event, _argument):
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
-        return step
-
-    before = sys.gettrace()
-    sys.settrace(step)
-    try:
-        function(*arguments)
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def growth(function, make, number: int) -> float:

@@ -17,6 +17,7 @@ FILES = Layered(
     [
         Entry("public.txt", FileKind.FILE, 0o644),
         Entry("app-amd64", FileKind.FILE, 0o755),
+        Entry("group.txt", FileKind.FILE, 0o664),
         Entry("docs", FileKind.DIRECTORY, 0o755),
         Entry("docs/a.md", FileKind.FILE, 0o644),
     ]
@@ -24,12 +25,14 @@ FILES = Layered(
 """A context, without what .dockerignore keeps out of it."""
 
 
-def report(text, *, ignore="secret.txt\n", context=FILES, platforms=(AMD64,), needed_only=False, **wanted):
+def report(
+    text, *, ignore="secret.txt\n", context=FILES, platforms=(AMD64,), needed_only=False, in_checkout=True, **wanted
+):
     """The report on a Dockerfile for these platforms."""
     asked = [StageRequest(platform, AMD64, **wanted) for platform in platforms]
     file = parse(text.encode(), "D")
     graphs = [StageGraph.of(file, one) for one in asked]
-    return lint(graphs, IgnoreRules.parse(ignore), context, needed_only=needed_only)
+    return lint(graphs, IgnoreRules.parse(ignore), context, needed_only=needed_only, in_checkout=in_checkout)
 
 
 @pytest.fixture

@@ -90,3 +90,23 @@ def test_every_run_of_a_needed_stage_is_told_with_its_way_out(found, messages):
 
 def test_a_run_that_an_onbuild_leaves_is_told_where_it_is_written(found):
     assert [("RunNeedsProcess", 2)] == found("FROM alpine AS p\nONBUILD RUN x\nFROM p")
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "expected"),
+    [
+        ("FROM scratch\nCOPY group.txt /", {}, [2]),
+        ("FROM scratch\nCOPY . /", {}, [2]),
+        ("FROM scratch\nCOPY *.txt public.txt /d/", {}, [2]),
+        ("FROM scratch\nCOPY docs public.txt /d/", {}, []),
+        ("FROM scratch\nCOPY --chmod=644 . /", {}, []),
+        ("FROM scratch\nCOPY . /", {"in_checkout": False}, []),
+        ("FROM scratch\nCOPY . /", {"context": None}, []),
+        ("FROM scratch\nCOPY . /", {"ignore": "group.txt"}, [2]),
+        ("FROM scratch AS no\nCOPY . /\nFROM scratch", {}, []),
+        ("FROM scratch AS a\nFROM scratch\nCOPY --from=a group.txt /", {}, []),
+    ],
+)
+def test_k203_a_mode_that_no_checkout_keeps(found, text, more, expected):
+    """K203: a note, since the image is another one wherever the umask is."""
+    assert [("ContextFileMode", line) for line in expected] == found(text, only="ContextFileMode", **more)

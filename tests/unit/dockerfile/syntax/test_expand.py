@@ -4,6 +4,7 @@ import pytest
 
 from ocitool.dockerfile.syntax.expand import expand, expand_words
 from ocitool.errors import UsageError
+from tests.fakes.effort import effort
 
 VARIABLES = {"a": "one", "empty": "", "path": "/usr/local/lib", "n": "x.y.z", "two": "80 443"}
 
@@ -112,3 +113,29 @@ def test_substitutions_in_substitutions_have_a_limit():
 )
 def test_many_stars_are_tried_once_each(expected, word):
     assert expected == expand(word, {"V": "a" * 300}).text
+
+
+@pytest.mark.parametrize("word", ["$a" * 200, '"$a"' * 200, "${a//x/$a}", "${none:-" + "$a" * 200 + "}"])
+def test_k206_values_that_bring_too_much(word):
+    with pytest.raises(UsageError, match="bring more than 1048576 characters"):
+        expand(word, {"a": "x" * 10_000})
+
+
+def test_k206_a_heredoc_may_bring_more_than_a_word():
+    assert 2_000_000 == len(expand("$a" * 200, {"a": "x" * 10_000}, keeps_quotes=True).text)
+    with pytest.raises(UsageError, match="bring more than 16777216 characters"):
+        expand("$a" * 2000, {"a": "x" * 10_000}, keeps_quotes=True)
+
+
+@pytest.mark.parametrize("word", ["${A##*a" + "?" * 20 + "b}", "${A//*ab/c}", "${A%%b*a}", "${A//a*b*a*c/}"])
+def test_k206_patterns_over_long_values(word):
+    """Steps in C are not counted; each of these ran for seconds."""
+    value = "a" * 30_000
+
+    assert value == expand(word, {"A": value}).text
+    assert effort(lambda: expand(word, {"A": value})) < 10_000
+
+
+def test_k206_a_pattern_that_is_too_long_for_its_value():
+    with pytest.raises(UsageError, match="pattern is too long for its value"):
+        expand("${a//$p/}", {"a": "x" * 900_000, "p": "?" * 10_000})

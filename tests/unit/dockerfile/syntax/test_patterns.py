@@ -4,6 +4,7 @@ import pytest
 
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob
 from ocitool.errors import UsageError
+from tests.fakes.effort import effort
 
 
 # After the examples that Go's own documentation and tests of filepath.Match are made of.
@@ -89,3 +90,20 @@ def test_what_was_meant_as_an_array_is_told_so():
         glob("a[b")
 
     assert [True, False] == ["JSON array needs double quotes" in one.value.hint for one in (array, pattern)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*[a]*[a]*[a]*[a]*[a]b", "a" * 200),
+        ("**/a*/" * 7 + "b", "/".join(["a"] * 60)),
+        ("*[^a]" * 20 + "b", "/x" * 100),
+        ("**/*" * 20 + "[x]", "a/" * 100 + "a"),
+        ("*?" * 100 + "b", "a" * 200),
+    ],
+)
+def test_k204_a_pattern_that_never_ended(pattern, path):
+    """K204: the work is a step for each character."""
+    assert effort(deep_glob(pattern), path) < 200 * len(path) + 50 * len(pattern)
+    assert not deep_glob(pattern)(path)
+    assert effort(glob(pattern), path) < 200 * len(path) + 50 * len(pattern)
