@@ -138,7 +138,9 @@ READERS: dict[str, tuple[tuple[bytes, ...], Callable[[bytes, Path], object]]] = 
     "config": ((CONFIG.encode(),), lambda data, _: ImageConfig.of(Document(data, OCI_CONFIG))),
     "edit": (
         (MANIFEST.encode(), INDEX.encode()),
-        lambda data, _: Document(data, OCI_INDEX).edit(lambda tree: tree.update(annotations={"x": "y"})),
+        lambda data, _: Document(data, OCI_INDEX).edit(
+            lambda tree: tree.update(annotations={"x": "y"}) if isinstance(tree, dict) else None
+        ),
     ),
     "reference": (
         (b"registry.test:5000/a/b-c:v1@" + DIGEST.encode(), b"[::1]:80/a", b"a"),
@@ -226,7 +228,7 @@ def test_mutated_input_gives_an_answer_or_an_error_of_ours(name, tmp_path):
         began = time.thread_time()
         try:
             read(data, tmp_path)
-        except OcitoolError:
+        except* OcitoolError:  # several problems of one file come as a group
             refused += 1
         assert time.thread_time() - began < CPU_S, f"{number}: {data[:200]!r}"
     assert refused < INPUTS

@@ -187,3 +187,10 @@ def test_cancelling_stops_compressing():
 
     with pytest.raises(Cancelled):
         list(parse_codec("gzip").compress(pieces(DATA), scope, 2))
+
+
+@pytest.mark.parametrize("text", ["gzip:001", "gzip:+1", "gzip:\u0661", "gzip:10000", "zstd:0"])
+def test_levels_are_one_or_two_plain_digits(text):
+    """K254"""
+    with pytest.raises(UsageError):
+        parse_codec(text)
