@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import ocitool
 from ocitool.change.copy import copy
 from ocitool.cli import main
 from ocitool.registry.hosts import Access
@@ -111,6 +112,22 @@ def _undo_to(stage: Stage) -> None:
     command("undo", "$REF", "--to", str(digest))(stage)
 
 
+def program(call: Callable[[ocitool.Client, Stage], object]) -> Callable[[Stage], None]:
+    """What a program does with a client."""
+
+    def act(stage: Stage) -> None:
+        with ocitool.Client() as client:
+            call(client, stage)
+
+    return act
+
+
+def _build_and_push(client: ocitool.Client, stage: Stage) -> None:
+    platforms = [f"linux/{arch}" for arch in ARCHES]
+    built = client.build(stage.folder, platforms=platforms, copy="{arch}:/srv/", toolchain="prebuilt")
+    client.push(built, stage.reference)
+
+
 WRITES = (
     Write("build --push", command(*_BUILD, "--push"), _files),
     Write("buildx build --push", command("buildx", "build", "$DIR", "-t", "$REF", "--push"), _files),
@@ -134,6 +151,26 @@ WRITES = (
         lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
     ),
     Write("repair", command("repair", "$REF", "--apply"), _sick),
+    Write("Client.push of a build", program(_build_and_push), _files),
+    Write("Client.push", program(lambda client, stage: client.push(stage.reference)), _kept),
+    Write(
+        "Client.copy",
+        program(lambda client, stage: client.copy(f"{stage.name}:extra", stage.reference, replace=True)),
+    ),
+    Write("Client.tag", program(lambda client, stage: client.tag(f"{stage.name}:extra", "1"))),
+    Write(
+        "Client.undo to a digest",
+        program(lambda client, stage: client.undo(stage.reference, to=client.digest(f"{stage.name}:extra"))),
+    ),
+    Write(
+        "Client.index create",
+        program(lambda client, stage: client.apply(client.index(stage.reference).create(f"{stage.name}:extra"))),
+    ),
+    Write(
+        "Client.index add",
+        program(lambda client, stage: client.apply(client.index(stage.reference).add(f"{stage.name}:extra"))),
+    ),
+    Write("Client.repair", program(lambda client, stage: client.apply(client.repair(stage.reference))), _sick),
 )
 
 
