@@ -131,7 +131,7 @@ def apply(
         journal,
         scope=scope,
         listener=listener,
-        width=min(width, store.traits.concurrency),
+        width=width,
         unkept=unkept,
         replacing=replacing,
         clock=clock,
@@ -283,8 +283,9 @@ class _Work:
         if len(lanes) == 1:
             self._one_by_one(next(iter(lanes.values())), scope, self._width)
             return
-        inside = max(1, self._width // max(1, len(lanes)))  # so that lanes and what they do inside are the width
-        with TaskGroup(scope, self._width) as group:
+        abreast = min(self._width, self._store.traits.concurrency, max(1, len(lanes)))
+        inside = max(1, self._width // abreast)  # so that lanes and what they do inside are the width
+        with TaskGroup(scope, abreast) as group:
             for lane in lanes.values():
                 group.spawn(self._one_by_one, lane, group.scope, inside)
 
