@@ -430,7 +430,7 @@ class _Work:
         return held.digest
 
     def _read(self, name: str) -> tuple[Digest | None, Document | None]:
-        """What a tag holds, and its bytes if they can be read: by GET, since a HEAD that finds nothing may lie (K217)."""
+        """What a tag holds, and its bytes if they can be read: by GET, since a HEAD that finds nothing may lie."""
         try:
             document = self._store.get_manifest(name)
         except NotFound:
