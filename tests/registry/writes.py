@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ocitool.change.copy import copy
 from ocitool.cli import main
+from ocitool.client import Client
 from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
@@ -65,6 +66,16 @@ def command(*words: str) -> Callable[[Stage], None]:
     return act
 
 
+def client(method: Callable[[Client, Stage], object]) -> Callable[[Stage], None]:
+    """What a program does with a client of its own."""
+
+    def act(stage: Stage) -> None:
+        with Client() as opened:
+            method(opened, stage)
+
+    return act
+
+
 def _files(ward: Ward, stage: Stage) -> None:
     """A file for each platform, and a Dockerfile."""
     for arch in ARCHES:
@@ -105,6 +116,16 @@ def _library_copy(stage: Stage) -> None:
         copy(store, "extra", store, tag, scope=Scope())
 
 
+def _client_push(opened: Client, stage: Stage) -> None:
+    built = opened.build(
+        stage.folder,
+        toolchain="prebuilt",
+        copy=["{arch}:/srv/"],
+        platforms=[f"linux/{arch}" for arch in ARCHES],
+    )
+    opened.push(built, stage.reference)
+
+
 def _undo_to(stage: Stage) -> None:
     with Opener(Access(), Scope()) as opener:
         digest = opener.open(stage.reference)[0].head("extra").digest
@@ -134,6 +155,13 @@ WRITES = (
         lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
     ),
     Write("repair", command("repair", "$REF", "--apply"), _sick),
+    Write("Client.push", client(_client_push), _files),
+    Write("Client.push of what is kept", client(lambda c, stage: c.push(stage.reference)), _kept),
+    Write("Client.copy", client(lambda c, stage: c.copy(f"{stage.name}:extra", stage.reference, replace=True))),
+    Write("Client.tag", client(lambda c, stage: c.tag(f"{stage.name}:extra", "1"))),
+    Write("Client.undo to", client(lambda c, s: c.undo(s.reference, to=str(c.digest(f"{s.name}:extra"))))),
+    Write("Client.apply of an index", client(lambda c, s: c.apply(c.index(s.reference).add(f"{s.name}:extra")))),
+    Write("Client.apply of a repair", client(lambda c, stage: c.apply(c.repair(stage.reference))), _sick),
 )
 
 
