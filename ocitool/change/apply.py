@@ -131,7 +131,7 @@ def apply(
         journal,
         scope=scope,
         listener=listener,
-        width=min(width, store.traits.concurrency),
+        width=width,
         unkept=unkept,
         replacing=replacing,
         clock=clock,
@@ -196,7 +196,7 @@ class _Work:
         self._kept: list[Digest] = []
         self._referrers: list[Digest] = []
         self._refill: Record | None = None
-        self._seen: dict[str, Descriptor | None] = {}
+        self._seen: dict[str, tuple[Digest | None, Document | None]] = {}
         self._lacking: set[Digest] = set()
         self._tagged = {tag.document.digest for tag in plan.tags if not tag.is_kept}
 
@@ -262,7 +262,7 @@ class _Work:
             self._put_all(content, self._scope)
             return
         with TaskGroup(self._scope, len(over) + 1) as group:
-            looks = {name: group.spawn(self._store.head, name) for name in over}
+            looks = {name: group.spawn(self._read, name) for name in over}
             group.spawn(self._put_all, content, group.scope)
         self._seen = {name: task.result for name, task in looks.items()}
 
@@ -283,8 +283,9 @@ class _Work:
         if len(lanes) == 1:
             self._one_by_one(next(iter(lanes.values())), scope, self._width)
             return
-        inside = max(1, self._width // max(1, len(lanes)))  # so that lanes and what they do inside are the width
-        with TaskGroup(scope, self._width) as group:
+        abreast = min(self._width, self._store.traits.concurrency, max(1, len(lanes)))
+        inside = max(1, self._width // abreast)  # so that lanes and what they do inside are the width
+        with TaskGroup(scope, abreast) as group:
             for lane in lanes.values():
                 group.spawn(self._one_by_one, lane, group.scope, inside)
 
@@ -380,7 +381,7 @@ class _Work:
                 self._forget(record)
             again = [tag for tag, _ in due]
             if attempt < ATTEMPTS and any(tag.replaces for tag in again):  # what somebody wrote gives way too
-                self._seen |= {tag.name: self._store.head(tag.name) for tag in again if tag.replaces and tag.name}
+                self._seen |= {tag.name: self._read(tag.name) for tag in again if tag.replaces and tag.name}
                 self._tag_together(again, attempt + 1)
                 return
             self._explain(error)
@@ -409,23 +410,35 @@ class _Work:
     def _replaced(self, tag: Tag) -> Digest | None:
         """What a tag holds that is written over, once that is kept; None for nothing.
 
-        The look of the round of questions is believed where it found nothing or the new bytes. Else the tag is read
-        right before it is written: one request for the look and the bytes.
+        The look of the round of questions is believed where it found nothing or the new bytes. Else the tag is
+        looked at right before it is written, and read again if it changed.
         """
-        found = self._seen.get(tag.name)
+        digest, held = self._seen.get(tag.name, (None, None))
+        if digest is None or digest == tag.document.digest:
+            return digest
+        found = self._store.head(tag.name)
         if found is None or found.digest == tag.document.digest:
             return found.digest if found else None
         try:
-            held = self._store.get_manifest(tag.name)
-        except NotFound:
-            return None
-        except (AuthError, DigestMismatch, MalformedDocument, NetworkError, RegistryError) as error:
+            if held is None or held.digest != found.digest:
+                held = self._store.get_manifest(str(found.digest))
+        except (AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, RegistryError) as error:
             self._unkept(tag.name, found.digest, error)
             return found.digest
-        if held.digest != tag.document.digest:
-            self._replacing(tag.name, held)
-            self._keep([held], tag.name, held.digest, [tag.name])
+        self._replacing(tag.name, held)
+        self._keep([held], tag.name, held.digest, [tag.name])
         return held.digest
+
+    def _read(self, name: str) -> tuple[Digest | None, Document | None]:
+        """What a tag holds, and its bytes if they can be read: by GET, since a HEAD that finds nothing may lie."""
+        try:
+            document = self._store.get_manifest(name)
+        except NotFound:
+            return None, None
+        except (AuthError, DigestMismatch, MalformedDocument, NetworkError, RegistryError):
+            found = self._store.head(name)
+            return (found.digest, None) if found is not None else (None, None)
+        return document.digest, document
 
     def _write(self, tag: Tag, before: Digest | None) -> None:
         expect = Expect(before) if tag.name else None

@@ -107,6 +107,7 @@ def put_snapshot(
     is left to who writes its tag, so that it is sent once. One round of questions (every blob and every manifest
     at once) comes first, so that storing what is there already costs one round trip.
     """
+    width = min(width, target.traits.concurrency)
     skipped = tuple(d for d in snapshot.blobs if mediatype.is_foreign(d.media_type) and d.urls)
     blobs = [d for d in snapshot.blobs if d not in skipped]
     waves = snapshot.children_first

@@ -198,7 +198,8 @@ class LayoutStore:
     def batch(self) -> Iterator[None]:
         """Write index.json once, at the end, for all that is put or deleted inside; not at all after an error.
 
-        What is inside is not seen by name before the end. Raises Conflict, at the end, if a tag does not hold what
+        What is inside is not seen by name before the end; what other threads put through this object meanwhile is
+        part of it. Raises Conflict, at the end, if a tag does not hold what
         was expected; nothing is changed then.
         """
         with self._lock:

@@ -65,8 +65,11 @@ def test_copy_over_every_tag_keeps_all_that_was_there_in_one_write(counted, layo
 
 
 def test_one_copy_writes_once(counted, layout):
-    """Read by source and target, and again before the write since it was written a moment ago."""
-    assert (3, 1) == counted("copy", f"{layout}:t1", f"{layout}:new")
+    """Read by source and target, when the plan is made and carried out, however many tags there are."""
+    reads, writes = counted("copy", f"{layout}:t1", f"{layout}:new")
+
+    assert writes == 1
+    assert reads <= 4
 
 
 def test_inspect_reads_once(counted, layout):

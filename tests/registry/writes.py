@@ -14,6 +14,7 @@ from pathlib import Path
 import ocitool
 from ocitool.change.copy import copy
 from ocitool.cli import main
+from ocitool.client import Client
 from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
@@ -66,6 +67,16 @@ def command(*words: str) -> Callable[[Stage], None]:
     return act
 
 
+def client(method: Callable[[Client, Stage], object]) -> Callable[[Stage], None]:
+    """What a program does with a client of its own."""
+
+    def act(stage: Stage) -> None:
+        with Client() as opened:
+            method(opened, stage)
+
+    return act
+
+
 def _files(ward: Ward, stage: Stage) -> None:
     """A file for each platform, and a Dockerfile."""
     for arch in ARCHES:
@@ -104,6 +115,16 @@ def _library_copy(stage: Stage) -> None:
     with Opener(Access(), Scope()) as opener:
         store, tag = opener.open(stage.reference, write=True)
         copy(store, "extra", store, tag, scope=Scope())
+
+
+def _client_push(opened: Client, stage: Stage) -> None:
+    built = opened.build(
+        stage.folder,
+        toolchain="prebuilt",
+        copy=["{arch}:/srv/"],
+        platforms=[f"linux/{arch}" for arch in ARCHES],
+    )
+    opened.push(built, stage.reference)
 
 
 def _undo_to(stage: Stage) -> None:
@@ -151,6 +172,7 @@ WRITES = (
         lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
     ),
     Write("repair", command("repair", "$REF", "--apply"), _sick),
+<<<<<<< HEAD
     Write("Client.push of a build", program(_build_and_push), _files),
     Write("Client.push", program(lambda client, stage: client.push(stage.reference)), _kept),
     Write(
@@ -171,6 +193,15 @@ WRITES = (
         program(lambda client, stage: client.apply(client.index(stage.reference).add(f"{stage.name}:extra"))),
     ),
     Write("Client.repair", program(lambda client, stage: client.apply(client.repair(stage.reference))), _sick),
+=======
+    Write("Client.push", client(_client_push), _files),
+    Write("Client.push of what is kept", client(lambda c, stage: c.push(stage.reference)), _kept),
+    Write("Client.copy", client(lambda c, stage: c.copy(f"{stage.name}:extra", stage.reference, replace=True))),
+    Write("Client.tag", client(lambda c, stage: c.tag(f"{stage.name}:extra", "1"))),
+    Write("Client.undo to", client(lambda c, s: c.undo(s.reference, to=str(c.digest(f"{s.name}:extra"))))),
+    Write("Client.apply of an index", client(lambda c, s: c.apply(c.index(s.reference).add(f"{s.name}:extra")))),
+    Write("Client.apply of a repair", client(lambda c, stage: c.apply(c.repair(stage.reference))), _sick),
+>>>>>>> main
 )
 
 
