@@ -11,7 +11,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-import ocitool
 from ocitool.change.copy import copy
 from ocitool.cli import main
 from ocitool.client import Client
@@ -133,22 +132,6 @@ def _undo_to(stage: Stage) -> None:
     command("undo", "$REF", "--to", str(digest))(stage)
 
 
-def program(call: Callable[[ocitool.Client, Stage], object]) -> Callable[[Stage], None]:
-    """What a program does with a client."""
-
-    def act(stage: Stage) -> None:
-        with ocitool.Client() as client:
-            call(client, stage)
-
-    return act
-
-
-def _build_and_push(client: ocitool.Client, stage: Stage) -> None:
-    platforms = [f"linux/{arch}" for arch in ARCHES]
-    built = client.build(stage.folder, platforms=platforms, copy="{arch}:/srv/", toolchain="prebuilt")
-    client.push(built, stage.reference)
-
-
 WRITES = (
     Write("build --push", command(*_BUILD, "--push"), _files),
     Write("buildx build --push", command("buildx", "build", "$DIR", "-t", "$REF", "--push"), _files),
@@ -172,28 +155,6 @@ WRITES = (
         lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
     ),
     Write("repair", command("repair", "$REF", "--apply"), _sick),
-<<<<<<< HEAD
-    Write("Client.push of a build", program(_build_and_push), _files),
-    Write("Client.push", program(lambda client, stage: client.push(stage.reference)), _kept),
-    Write(
-        "Client.copy",
-        program(lambda client, stage: client.copy(f"{stage.name}:extra", stage.reference, replace=True)),
-    ),
-    Write("Client.tag", program(lambda client, stage: client.tag(f"{stage.name}:extra", "1"))),
-    Write(
-        "Client.undo to a digest",
-        program(lambda client, stage: client.undo(stage.reference, to=client.digest(f"{stage.name}:extra"))),
-    ),
-    Write(
-        "Client.index create",
-        program(lambda client, stage: client.apply(client.index(stage.reference).create(f"{stage.name}:extra"))),
-    ),
-    Write(
-        "Client.index add",
-        program(lambda client, stage: client.apply(client.index(stage.reference).add(f"{stage.name}:extra"))),
-    ),
-    Write("Client.repair", program(lambda client, stage: client.apply(client.repair(stage.reference))), _sick),
-=======
     Write("Client.push", client(_client_push), _files),
     Write("Client.push of what is kept", client(lambda c, stage: c.push(stage.reference)), _kept),
     Write("Client.copy", client(lambda c, stage: c.copy(f"{stage.name}:extra", stage.reference, replace=True))),
@@ -201,7 +162,6 @@ WRITES = (
     Write("Client.undo to", client(lambda c, s: c.undo(s.reference, to=str(c.digest(f"{s.name}:extra"))))),
     Write("Client.apply of an index", client(lambda c, s: c.apply(c.index(s.reference).add(f"{s.name}:extra")))),
     Write("Client.apply of a repair", client(lambda c, stage: c.apply(c.repair(stage.reference))), _sick),
->>>>>>> main
 )
 
 
