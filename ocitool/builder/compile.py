@@ -25,9 +25,17 @@ from ocitool.toolchains.build_systems import (
 from ocitool.toolchains.c import CToolchain, compiler_cache, compiler_environ, find_sources
 from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
 from ocitool.toolchains.compilers import find_compiler
-from ocitool.toolchains.go import GoToolchain, find_go, find_programs, go_environ
+from ocitool.toolchains.go import GoToolchain, find_go, find_programs, go_environ, has_own_compiler
+from ocitool.toolchains.rust import (
+    RustToolchain,
+    find_bins,
+    find_cargo,
+    refuse_without_std,
+    rust_environ,
+    rust_triple,
+)
 
-TOOLCHAINS: Final = ("go", "c", *SYSTEMS, "command", "prebuilt")
+TOOLCHAINS: Final = ("go", "rust", "c", *SYSTEMS, "command", "prebuilt")
 """The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
 _TOLD: Final = 5
 
@@ -60,12 +68,17 @@ def _toolchain(
     name: str, program: ProgramSpec, part: PlatformSpec, platform: Platform, *, go: Path | None, project: Project
 ) -> Toolchain:
     if go is not None:
-        return GoToolchain(go, go_environ(project.environ, go, program.go), program.go)
+        wants_c = program.go.cgo and not has_own_compiler(project.environ, program.go)
+        c = find_compiler(part.compiler, platform, project.environ) if wants_c else None
+        environ = go_environ(project.environ, go, program.go)
+        return GoToolchain(go, environ, program.go, c, compiler_cache(project))
     if name == "c":
         compiler = find_compiler(part.compiler, platform, project.environ)
-        c = replace(program.c, sources=find_sources(project.source, program.c.sources))
-        environ = compiler_environ(project, part.compiler)
-        return CToolchain(compiler, c, tuple(environ.items()), compiler_cache(project))
+        sources = find_sources(project.source, program.c.sources)
+        seen = tuple(compiler_environ(project, part.compiler).items())
+        return CToolchain(compiler, replace(program.c, sources=sources), seen, compiler_cache(project))
+    if name == "rust":
+        return _rust(part, platform, project)
     if name in SYSTEMS:
         return _build_system(name, part, platform, project)
     if name == "command":
@@ -73,6 +86,18 @@ def _toolchain(
         return CommandToolchain(program.command, found, command_environ(project.environ, program.command))
     raise Unsupported(
         f"no toolchain {name!r} in this version", ability=name, hint=f"one of {', '.join(TOOLCHAINS)}"
+    )
+
+
+def _rust(part: PlatformSpec, platform: Platform, project: Project) -> RustToolchain:
+    cargo = find_cargo(project.environ)
+    compiler = find_compiler(part.compiler, platform, project.environ)
+    environ = rust_environ(project, part.compiler)
+    refuse_without_std(rust_triple(platform, compiler.libc), environ, project.source)
+    above = (project.source, *project.source.absolute().parents)  # a workspace has one lock for its packages
+    has_lock = any((folder / "Cargo.lock").is_file() for folder in above)
+    return RustToolchain(
+        cargo, compiler, part.rust, tuple(environ.items()), compiler_cache(project), has_lock=has_lock
     )
 
 
@@ -103,6 +128,11 @@ def _programs(toolchain: str, part: PlatformSpec, source: Path) -> tuple[Program
         else:
             found = find_programs(source)
         return tuple(ProgramSpec(program, f"/bin/{program.name}", part.go) for program in found)
+    if toolchain == "rust":
+        if part.programs:
+            return part.programs
+        bins = find_bins(source, part.rust.package)
+        return tuple(ProgramSpec(program, f"/bin/{program.name}") for program in bins)
     if toolchain in SYSTEMS and len(part.programs) > 1:
         raise UsageError(
             f"[[program]] says nothing to {toolchain}, which installs whatever it builds",

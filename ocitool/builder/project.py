@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.builder.git import read_checkout
-from ocitool.errors import NotFound, Unsupported, UsageError, local_io
+from ocitool.errors import NotFound, UsageError, local_io
 from ocitool.project.build_files import followed
 from ocitool.project.values import BuildSpec, Stamp, load_spec
 from ocitool.toolchains.c import own_sources
@@ -26,8 +26,6 @@ BUILD_FILES: Final = {
     "Makefile": "make",
 }
 """Build files and what they mean, the one that wins first."""
-_NOT_YET: Final = frozenset({"rust"})
-"""Kinds that are known, and cannot be built."""
 
 
 def find_build_files(source: Path) -> dict[str, Path]:
@@ -68,18 +66,11 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
     if not kinds and _has_c(source):
         return "c"
     if not kinds:
-        names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind and kind not in _NOT_YET)
+        names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind)
         raise UsageError(
             f"nothing in {source} says how to build it",
             hint=f"it needs one of {names}; a Dockerfile of another name goes with -f, and ready programs with "
             "--toolchain prebuilt",
-        )
-    if kinds[0] in _NOT_YET:
-        name = next(name for name, kind in BUILD_FILES.items() if kind == kinds[0])
-        raise Unsupported(
-            f"{name} projects cannot be compiled yet",
-            ability=kinds[0],
-            hint='write an ocitool.toml with [command] run = ["make", ...], or use --toolchain prebuilt',
         )
     return kinds[0]
 

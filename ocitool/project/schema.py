@@ -99,6 +99,16 @@ _C: Final = _table(
         "ldflags": _texts("Arguments for linking, such as `-lz`; they stand after the sources."),
     },
 )  # fmt: skip
+_RUST: Final = _table(
+    "How cargo compiles.",
+    {
+        "package": _text("The package of a workspace."),
+        "features": _texts("Features of the package.", minLength=1),
+        "default-features": _flag("Whether its default features are on; they are if left out."),
+        "flags": _texts("Further arguments of `cargo build`."),
+        "env": _map("Variables for cargo.", _ENV_NAME),
+    },
+)
 _SYSTEM_KEYS: Final = {
     "directory": _text("The folder of its build file, below the sources."),
     "arguments": _texts("Arguments for configuring."),
@@ -203,6 +213,7 @@ _COMMON: Final = {
     "go": _GO,
     "command": _COMMAND,
     "c": _C,
+    "rust": _RUST,
     **_SYSTEMS,
     "compiler": _COMPILER,
     "image": _IMAGE,
@@ -218,7 +229,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "version": _text("What `{version}` stands for; `git`, the default in a checkout, asks git describe."),
             "platforms": _texts("The platforms to build for, such as `linux/arm/v7`.", minLength=1),
             "tags": _texts("References to publish as; `{version}` and `{revision}` are filled in.", minLength=1),
-            "toolchain": _text("What compiles.", enum=["go", "c", *_SYSTEMS, "command", "prebuilt"]),
+            "toolchain": _text("What compiles.", enum=["go", "rust", "c", *_SYSTEMS, "command", "prebuilt"]),
             "with": _texts("What an empty image lacks.", enum=_EXTRAS),
             "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
             "compression": _text("The codec of layers, such as `gzip:6` or `zstd`."),

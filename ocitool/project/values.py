@@ -18,13 +18,14 @@ from ocitool.toolchains.c import CProgram
 from ocitool.toolchains.command import CommandOptions
 from ocitool.toolchains.compilers import CompilerOptions
 from ocitool.toolchains.go import GoOptions
+from ocitool.toolchains.rust import RustOptions
 
 T = TypeVar("T")
 V = TypeVar("V")
 
 FILE_NAME: Final = "ocitool.toml"
 _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
-_STAMPED: Final = ("tags", "go", "command", "c", *SYSTEMS, "image", "program", "platform", "stage")
+_STAMPED: Final = ("tags", "go", "command", "c", "rust", *SYSTEMS, "image", "program", "platform", "stage")
 _OF_A_STAGE: Final = {
     "go": frozenset(
         ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files", "with"]
@@ -69,6 +70,7 @@ class PlatformSpec:
     package: str = ""
     command: CommandOptions = field(default_factory=CommandOptions)
     c: CProgram = field(default_factory=CProgram)
+    rust: RustOptions = field(default_factory=RustOptions)
     systems: Mapping[str, BuildSystemOptions] = field(default_factory=dict, hash=False)
     compiler: CompilerOptions = field(default_factory=CompilerOptions)
     image: ImageOptions = field(default_factory=ImageOptions)
@@ -240,7 +242,7 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
 
 def _toolchain(tree: Mapping[str, Any]) -> str:
     """The toolchain whose table is there; empty if none or several are."""
-    there = [name for name in ("go", "c", *SYSTEMS, "command") if name in tree]
+    there = [name for name in ("go", "rust", "c", *SYSTEMS, "command") if name in tree]
     return there[0] if len(there) == 1 else ""
 
 
@@ -290,6 +292,7 @@ def _part(tree: Mapping[str, Any]) -> PlatformSpec:
         package=go.get("package", ""),
         command=_command(tree.get("command", {})),
         c=_c(tree.get("c", {})),
+        rust=_rust(tree.get("rust", {})),
         systems={name: _system(tree[name]) for name in SYSTEMS if name in tree},
         compiler=_compiler(tree.get("compiler", {})),
         image=_image(tree.get("image", {})),
@@ -339,6 +342,16 @@ def _c(tree: Mapping[str, Any]) -> CProgram:
         sources=tuple(tree.get("sources", ())),
         flags=tuple(tree.get("flags", ())),
         ldflags=tuple(tree.get("ldflags", ())),
+    )
+
+
+def _rust(tree: Mapping[str, Any]) -> RustOptions:
+    return RustOptions(
+        package=tree.get("package", ""),
+        features=tuple(tree.get("features", ())),
+        default_features=tree.get("default-features", True),
+        flags=tuple(tree.get("flags", ())),
+        env=tuple(tree.get("env", {}).items()),
     )
 
 

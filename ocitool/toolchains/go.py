@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,9 @@ from ocitool.errors import LocalIOError, Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import LEVELS
 from ocitool.toolchains.base import CompileJob, Inputs, Program, Target, find_program, passed
+from ocitool.toolchains.c import first_uses
+from ocitool.toolchains.compilers import Compiler
+from ocitool.toolchains.wrappers import wrappers
 
 PASSED: Final = (
     "GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH",
@@ -21,7 +24,7 @@ PASSED: Final = (
 """Go's own variables that pass; those of the target (GOOS, GOARM ...) never do: the platform decides them."""
 CGO_PASSED: Final = (
     "CC", "CXX", "AR", "PKG_CONFIG", "PKG_CONFIG_PATH", "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS",
-    "CGO_FFLAGS", "CGO_LDFLAGS",
+    "CGO_FFLAGS", "CGO_LDFLAGS", "ZIG_GLOBAL_CACHE_DIR",
 )  # fmt: skip
 
 _PORTS: Final = {
@@ -87,11 +90,17 @@ class GoOptions:
 
 @dataclass(frozen=True, slots=True)
 class GoToolchain:
-    """Go's compiler as a toolchain. `environ` is what it may see of this process's environment."""
+    """Go's compiler as a toolchain. `environ` is what it may see of this process's environment.
+
+    `compiler` compiles and links what is C in a program with cgo; None leaves that to CC or whatever Go finds.
+    `cache` is the folder for what it keeps.
+    """
 
     path: Path
     environ: tuple[tuple[str, str], ...] = ()
     options: GoOptions = GoOptions()
+    compiler: Compiler | None = None
+    cache: Path = Path("/")
 
     @property
     def name(self) -> str:
@@ -103,8 +112,10 @@ class GoToolchain:
 
         Raises Unsupported for a platform Go has no port for.
         """
-        options = self.options
+        options, compiler = self.options, self.compiler
         ldflags = f"-buildid= {options.ldflags}".strip()
+        if compiler is not None:
+            ldflags += " -linkmode=external"
         argv = [
             str(self.path),
             "build",
@@ -123,9 +134,31 @@ class GoToolchain:
             env["GOCACHE"] = str(target.output.parent / "go-build")
         if not env.keys() & {"HOME", "GOPATH", "GOMODCACHE"}:
             env["GOPATH"] = str(target.output.parent / "go-path")
-        is_pure = not options.cgo and not options.vcs
-        inputs = Inputs.GO_MODULE if is_pure else Inputs.UNKNOWN
-        return CompileJob(target, tuple(argv), env, target.source, (target.output,), inputs=inputs)
+        is_known = not options.vcs and (compiler is not None or not options.cgo)
+        job = CompileJob(
+            target,
+            tuple(argv),
+            env,
+            target.source,
+            (target.output,),
+            inputs=Inputs.GO_MODULE if is_known else Inputs.UNKNOWN,
+        )
+        return job if compiler is None else _with_compiler(job, compiler, self.cache)
+
+
+def _with_compiler(job: CompileJob, compiler: Compiler, cache: Path) -> CompileJob:
+    """The job with a C compiler for its platform: wrappers under the names that cgo asks for."""
+    folder = job.target.output.parent / "wrappers"
+    files = wrappers(compiler, folder, job.target.output.parent, job.env)
+    names = {"CC": "cc", "CXX": "c++", "AR": "ar", "PKG_CONFIG": "pkg-config"}
+    env = {**job.env, **{key: str(folder / name) for key, name in names.items()}}
+    env.setdefault("ZIG_GLOBAL_CACHE_DIR", str(cache / "zig"))
+    return replace(job, env=env, files=files, first_uses=first_uses(compiler, cache, is_cpp=False))
+
+
+def has_own_compiler(environ: Mapping[str, str], options: GoOptions) -> bool:
+    """Whether the C compiler of cgo was named, by a variable of this process or in ocitool.toml."""
+    return "CC" in environ or "CC" in dict(options.env)
 
 
 def go_platform(platform: Platform) -> dict[str, str]:

@@ -40,16 +40,22 @@ _DRIVER: Final = """#!/bin/sh
 # {identity}
 link=1 level=
 for word; do
+    shift
     case $word in
     -c | -S | -E | -M | -MM | -r | -shared | -fsyntax-only) link= ;;
     -O*) level=1 ;;
-    -Wl,--version) exec {linker} --version ;;
+    -Wl,--version) exec {linker} --version ;;{quirks}
     esac
+    set -- "$@" "$word"
 done
 [ -z "$link" ] || set -- "$@" {link}
 [ -z "$link" ] || [ -n "$level" ] || set -- -O2 "$@"
 exec {command} {flags} "$@"
 """
+# rustc and the crate that compiles C for it speak to zig as to clang or gcc: other triples, gcc's own library.
+_ZIG_QUIRKS: Final = """
+    --target=* | -march=armv[567]* | -lgcc) continue ;;
+    -lgcc_s | -lgcc_eh) word=-lunwind ;;"""
 _TOOL: Final = """#!/bin/sh
 exec {command} "$@"
 """
@@ -87,6 +93,7 @@ def wrappers(compiler: Compiler, folder: Path, tree: Path, environ: Mapping[str,
             flags=shlex.join(flags),
             link=shlex.join(compiler.link_flags),
             linker=shlex.join(compiler.tools["ld"]),
+            quirks=_ZIG_QUIRKS if compiler.kind == "zig" else "",
         )
         for name in ("cc", "c++")
     }

@@ -6,6 +6,7 @@ builds ahead, a test builds what it misses. A build that failed is not tried aga
 
 import fcntl
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,11 @@ _ROOT = Path(os.environ.get(ROOT) or _REAL_CACHE / "ocitool-peers")
 def cache_root() -> Path:
     """The folder of all peers, outside the repository; fixed at import, before tests move HOME."""
     return _ROOT
+
+
+def real_home() -> Path:
+    """The home of whoever runs the tests, where rustup keeps what it installed."""
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def go_environment() -> dict[str, str]:

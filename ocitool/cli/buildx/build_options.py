@@ -84,7 +84,7 @@ def contents(function: F) -> F:
                 default="",
                 metavar="NAME",
                 envvar="OCITOOL_TOOLCHAIN",
-                help="go, c, command or prebuilt  [default: by build files].",
+                help="go, rust, c, make, cmake, autotools, meson, command or prebuilt  [default: by build files].",
             ),
             click.option(
                 "--copy",

@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.builder.project import choose_toolchain, find_build_files
-from ocitool.errors import LocalIOError, NotFound, Unsupported, UsageError
+from ocitool.errors import LocalIOError, NotFound, UsageError
 
 
 def make(folder, *names):
@@ -31,6 +31,7 @@ def test_build_files_come_in_the_order_of_precedence(tmp_path):
         ("prebuilt", [], "", True),
         ("prebuilt", ["main.c"], "", True),
         ("c", ["main.c"], "", False),
+        ("rust", ["Cargo.toml", "CMakeLists.txt"], "", False),
         ("make", ["main.c", "Makefile"], "", False),
         ("make", ["GNUmakefile"], "", False),
         ("autotools", ["configure.ac", "Makefile"], "", False),
@@ -45,12 +46,6 @@ def test_the_toolchain_of_a_folder(tmp_path, toolchain, names, said, has_files):
 def test_nothing_says_how_to_build(tmp_path):
     with pytest.raises(UsageError, match="says how to build it"):
         choose_toolchain(make(tmp_path, "ocitool.toml", "main.py"))
-
-
-@pytest.mark.parametrize("name", ["Cargo.toml"])
-def test_kinds_that_cannot_be_compiled_yet_are_named(tmp_path, name):
-    with pytest.raises(Unsupported, match=f"{name} projects cannot be compiled yet"):
-        choose_toolchain(make(tmp_path, name))
 
 
 def test_odd_paths(tmp_path):

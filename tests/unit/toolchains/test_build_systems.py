@@ -182,6 +182,12 @@ def test_the_wrapper_tells_only_links_how_to_link(tmp_path):
     assert [*prefix, "-shared", "a.o"] == driver(tmp_path, "-shared", "a.o")
 
 
+def test_the_wrapper_translates_what_rustc_says_to_other_compilers(tmp_path):
+    words = ("--target=aarch64-unknown-linux-musl", "-march=armv7-a", "-lgcc", "-lgcc_s", "a.o", "-o", "a b")
+
+    assert ["-O2", "-lunwind", "a.o", "-o", "a", "b", "-s"] == driver(tmp_path, *words)[5:]
+
+
 def test_the_wrapper_lets_the_linker_tell_its_name(tmp_path):
     assert ["ld.lld", "--version"] == driver(tmp_path, "-Wl,--version")
 

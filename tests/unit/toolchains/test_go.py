@@ -6,7 +6,8 @@ import pytest
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import Program, Target
+from ocitool.toolchains.base import Inputs, Program, Target
+from ocitool.toolchains.compilers import CompilerOptions, find_compiler
 from ocitool.toolchains.go import (
     GoOptions,
     GoToolchain,
@@ -14,9 +15,11 @@ from ocitool.toolchains.go import (
     find_programs,
     go_environ,
     go_platform,
+    has_own_compiler,
     program_name,
     programs_below,
 )
+from tests.fakes.compilers import put_zig
 
 DEFAULTS = GoOptions()
 
@@ -224,3 +227,21 @@ def test_programs_of_a_pattern(tmp_path):
     assert (Program("shop", "."), *below) == programs_below(tmp_path, ".")
     assert below == programs_below(tmp_path, "./cmd/")
     assert () == programs_below(tmp_path, "nowhere")
+
+
+def test_cgo_gets_a_compiler_for_the_platform_and_links_by_it(tmp_path):
+    put_zig(tmp_path / "bin")
+    platform = Platform.parse("linux/arm/v7")
+    compiler = find_compiler(CompilerOptions(), platform, {"PATH": str(tmp_path / "bin")}, packages=())
+    toolchain = GoToolchain(
+        Path("/go/bin/go"), (), GoOptions(cgo=True, ldflags="-X a=b"), compiler, tmp_path / "cache"
+    )
+
+    job = toolchain.plan(Target(Program("app"), platform, tmp_path, tmp_path / "out" / "app"))
+
+    assert "-ldflags=-buildid= -X a=b -linkmode=external" in job.argv
+    assert (str(tmp_path / "out/wrappers/cc"), "1") == (job.env["CC"], job.env["CGO_ENABLED"])
+    assert Inputs.GO_MODULE is job.inputs
+    assert not has_own_compiler({}, GoOptions(cgo=True))
+    assert has_own_compiler({"CC": "gcc"}, GoOptions(cgo=True))
+    assert has_own_compiler({}, GoOptions(cgo=True, env=(("CC", "gcc"),)))

@@ -1,0 +1,206 @@
+"""Rust programs: which cargo compiles them, which programs a package has, and the command for each platform.
+
+For musl rustc links by itself (rust-lld and its own C library); for glibc the C compiler's wrapper links. C code of
+crates is compiled through the same wrapper.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ocitool.errors import Unsupported, UsageError, local_io
+from ocitool.model.platform import Platform
+from ocitool.toolchains.base import CompileJob, Program, Project, Target, find_program
+from ocitool.toolchains.c import compiler_environ, first_uses
+from ocitool.toolchains.compilers import Compiler, CompilerOptions
+from ocitool.toolchains.processes import capture
+from ocitool.toolchains.wrappers import wrappers
+
+PASSED: Final = (
+    "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_NET_RETRY", "CARGO_HTTP_CAINFO",
+    "CARGO_HTTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY", "https_proxy", "http_proxy",
+    "no_proxy", "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
+"""Variables of this process that cargo gets, to find its toolchains and to fetch crates; no token is among them."""
+_TRIPLES: Final = {
+    "amd64": "x86_64-unknown-linux-", "386": "i686-unknown-linux-", "arm64": "aarch64-unknown-linux-",
+    "arm/v5": "armv5te-unknown-linux-", "arm/v6": "arm-unknown-linux-", "arm/v7": "armv7-unknown-linux-",
+    "arm/v8": "armv7-unknown-linux-", "ppc64le": "powerpc64le-unknown-linux-",
+    "riscv64": "riscv64gc-unknown-linux-", "s390x": "s390x-unknown-linux-", "loong64": "loongarch64-unknown-linux-",
+}  # fmt: skip
+_ABIS: Final = {"arm/v5": "eabi", "arm/v6": "eabihf", "arm/v7": "eabihf", "arm/v8": "eabihf"}
+_CPUS: Final = {
+    "amd64": {f"v{n}": f"x86-64-v{n}" for n in (2, 3, 4)},
+    "ppc64le": {"power9": "pwr9", "power10": "pwr10"},
+}
+_LIMIT: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RustOptions:
+    """`[rust]`: how cargo compiles. `package` is one of a workspace, `flags` are arguments of cargo build."""
+
+    package: str = ""
+    features: tuple[str, ...] = ()
+    default_features: bool = True
+    flags: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RustToolchain:
+    """Cargo as a toolchain. `environ` is what `rust_environ` gives, `has_lock` says that there is a Cargo.lock."""
+
+    cargo: Path
+    compiler: Compiler
+    options: RustOptions
+    environ: tuple[tuple[str, str], ...]
+    cache: Path
+    has_lock: bool = False
+
+    @property
+    def name(self) -> str:
+        """The word after `--toolchain`."""
+        return "rust"
+
+    def plan(self, target: Target) -> CompileJob:
+        """`cargo build --release` for one target. Raises Unsupported for what rustc cannot compile for."""
+        options, compiler = self.options, self.compiler
+        triple = rust_triple(target.platform, compiler.libc)
+        environ = dict(self.environ)
+        work = target.output.parent
+        crates, built = environ["CARGO_HOME"], work / "cargo"
+        argv = [str(self.cargo), "build", "--release", "--target", triple, "--bin", target.program.name]
+        argv += ["--package", options.package] if options.package else []
+        argv += ["--features", ",".join(options.features)] if options.features else []
+        argv += [] if options.default_features else ["--no-default-features"]
+        argv += ["--locked"] if self.has_lock else []
+        paths = {target.source: ".", crates: "/cargo", work: "/target"}
+        flags = [f"--remap-path-prefix={path}={name}" for path, name in paths.items()]
+        flags += [f"-Ctarget-cpu={cpu}"] if (cpu := _cpu(target.platform)) else []
+        wrapper_folder = work / "wrappers"
+        if compiler.libc == "musl":
+            flags += [f"-Ctarget-feature={'+' if compiler.is_static else '-'}crt-static"]
+        linker = "rust-lld" if compiler.libc == "musl" else str(wrapper_folder / "cc")
+        variable = triple.replace("-", "_")
+        env = {
+            **environ,
+            "HOME": str(work / "home"),
+            "CARGO_TARGET_DIR": str(built),
+            "CARGO_INCREMENTAL": "0",
+            "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
+            f"CARGO_TARGET_{variable.upper()}_LINKER": linker,
+            f"CC_{variable}": str(wrapper_folder / "cc"),
+            f"CXX_{variable}": str(wrapper_folder / "c++"),
+            f"AR_{variable}": str(wrapper_folder / "ar"),
+            f"RANLIB_{variable}": str(wrapper_folder / "ranlib"),
+            f"PKG_CONFIG_{variable}": str(wrapper_folder / "pkg-config"),
+            "PKG_CONFIG_ALLOW_CROSS": "1",
+            "CARGO_PROFILE_RELEASE_STRIP": "symbols" if "-s" in compiler.link_flags else "none",
+            **dict(options.env),
+        }
+        return CompileJob(
+            target,
+            (*argv, *options.flags),
+            env,
+            target.source,
+            (built / triple / "release" / target.program.name,),
+            is_fresh=False,
+            files=wrappers(compiler, wrapper_folder, work, environ),
+            first_uses=first_uses(compiler, self.cache, is_cpp=False),
+        )
+
+
+def rust_triple(platform: Platform, libc: str) -> str:
+    """What rustc calls the platform. Raises Unsupported."""
+    wanted = platform.normalised()
+    key = f"arm/{wanted.variant or 'v7'}" if wanted.architecture == "arm" else wanted.architecture
+    if wanted.os != "linux" or key not in _TRIPLES:
+        known = ", ".join(f"linux/{name}" for name in _TRIPLES)
+        raise Unsupported(f"rust cannot compile for {platform} here", ability=str(platform), hint=f"known: {known}")
+    return f"{_TRIPLES[key]}{'musl' if libc == 'musl' else 'gnu'}{_ABIS.get(key, '')}"
+
+
+def _cpu(platform: Platform) -> str:
+    wanted = platform.normalised()
+    if not wanted.variant or wanted.architecture == "arm":
+        return ""
+    known = _CPUS.get(wanted.architecture, {})
+    if wanted.variant not in known:
+        hint = f"its levels of {wanted.architecture} are {', '.join(known)}" if known else "leave the variant out"
+        raise Unsupported(f"rust cannot compile for {platform}", ability=str(platform), hint=hint)
+    return known[wanted.variant]
+
+
+def find_cargo(environ: Mapping[str, str]) -> Path:
+    """The cargo command on PATH. Raises Unsupported."""
+    found = find_program("cargo", environ)
+    if found is None:
+        raise Unsupported("no cargo on PATH", ability="cargo", hint="install Rust by rustup, or Debian's cargo-web")
+    return found
+
+
+def refuse_without_std(triple: str, environ: Mapping[str, str], source: Path) -> None:
+    """Raise Unsupported if the rustc that would be used has no standard library for the target."""
+    rustc = find_program("rustc", environ)
+    root = capture((str(rustc), "--print", "sysroot"), source, environ) if rustc is not None else None
+    if root is None:
+        raise Unsupported("rustc does not answer", ability="rustc", hint="rustc --version says why")
+    if not (Path(root.strip()) / "lib" / "rustlib" / triple / "lib").is_dir():
+        raise Unsupported(
+            f"no Rust standard library for {triple}", ability=triple, hint=f"rustup target add {triple}"
+        )
+
+
+def rust_environ(project: Project, options: CompilerOptions) -> dict[str, str]:
+    """What cargo sees: what a C compiler does, and where toolchains and crates are."""
+    environ = project.environ
+    home = Path(environ.get("HOME") or project.work)
+    kept = {key: environ[key] for key in PASSED if key in environ}
+    kept.setdefault("CARGO_HOME", str(home / ".cargo"))
+    if "RUSTUP_HOME" not in kept and (home / ".rustup").is_dir():
+        kept["RUSTUP_HOME"] = str(home / ".rustup")
+    return {**kept, **compiler_environ(project, options)}
+
+
+def find_bins(source: Path, package: str) -> tuple[Program, ...]:
+    """The programs of a package, or of a workspace's packages (of the one that is named).
+
+    Raises UsageError where there is none or no such package, LocalIOError.
+    """
+    tree = _manifest(source)
+    found = list(_bins(source, tree, package))
+    for pattern in tree.get("workspace", {}).get("members", []):
+        for folder in sorted(source.glob(pattern)):
+            if (folder / "Cargo.toml").is_file():
+                found += _bins(folder, _manifest(folder), package)
+    if not found:
+        what = f"package {package} of " if package else ""
+        raise UsageError(f"no Rust program in {what}{source}", hint='name one: [rust] package = "NAME"')
+    return tuple(dict.fromkeys(found))
+
+
+def _bins(folder: Path, tree: Mapping[str, Any], package: str) -> tuple[Program, ...]:
+    own = tree.get("package", {})
+    name = own.get("name", "")
+    if not name or (package and name != package):
+        return ()
+    names = [one["name"] for one in tree.get("bin", []) if isinstance(one, dict) and "name" in one]
+    if own.get("autobins", True):
+        names += [name] if (folder / "src" / "main.rs").is_file() and not names else []
+        below = sorted((folder / "src" / "bin").glob("*")) if (folder / "src" / "bin").is_dir() else []
+        names += [path.stem for path in below if path.suffix == ".rs" or (path / "main.rs").is_file()]
+    return tuple(Program(one, name) for one in dict.fromkeys(names))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "Cargo.toml"
+    try:
+        with path.open("rb") as file:
+            return tomllib.loads(file.read(_LIMIT).decode())
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}", hint="cargo has to be able to read it") from error
