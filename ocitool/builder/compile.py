@@ -2,10 +2,11 @@
 
 import posixpath
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError
@@ -24,7 +25,7 @@ from ocitool.toolchains.build_systems import (
 )
 from ocitool.toolchains.c import CToolchain, compiler_cache, compiler_environ, find_sources
 from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
-from ocitool.toolchains.compilers import find_compiler
+from ocitool.toolchains.compilers import Compiler, find_compiler
 from ocitool.toolchains.go import GoToolchain, find_go, find_programs, go_environ, has_own_compiler
 from ocitool.toolchains.rust import (
     RustToolchain,
@@ -34,6 +35,7 @@ from ocitool.toolchains.rust import (
     rust_environ,
     rust_triple,
 )
+from ocitool.toolchains.sysroot import Sysroot
 
 TOOLCHAINS: Final = ("go", "rust", "c", *SYSTEMS, "command", "prebuilt")
 """The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
@@ -41,7 +43,11 @@ _TOLD: Final = 5
 
 
 def plan_compile(
-    toolchain: str, spec: BuildSpec, platforms: Sequence[Platform], project: Project
+    toolchain: str,
+    spec: BuildSpec,
+    platforms: Sequence[Platform],
+    project: Project,
+    sysroots: Mapping[Platform, Sysroot] = MappingProxyType({}),
 ) -> tuple[Planned, ...]:
     """The jobs for every program and platform, platform by platform; starts nothing and writes nothing.
 
@@ -54,8 +60,9 @@ def plan_compile(
     go = find_go(project.environ) if toolchain == "go" else None
     for platform in platforms:
         part = spec.part(platform)
+        wanted = _Wanted(part, platform, project, sysroots.get(platform))
         for program in _programs(toolchain, part, project.source):
-            made = _toolchain(toolchain, program, part, platform, go=go, project=project)
+            made = _toolchain(toolchain, program, wanted, go)
             output = project.work.absolute() / folder_name(platform) / file_name(program.program, platform)
             target = Target(program.program, platform, project.source.absolute(), output)
             files = part.systems[toolchain].files if toolchain in part.systems else ()
@@ -64,23 +71,36 @@ def plan_compile(
     return tuple(planned)
 
 
-def _toolchain(
-    name: str, program: ProgramSpec, part: PlatformSpec, platform: Platform, *, go: Path | None, project: Project
-) -> Toolchain:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One platform of a build, and what its programs are compiled with."""
+
+    part: PlatformSpec
+    platform: Platform
+    project: Project
+    sysroot: Sysroot | None
+
+    @property
+    def compiler(self) -> Compiler:
+        """The C compiler. Raises Unsupported."""
+        return find_compiler(self.part.compiler, self.platform, self.project.environ, self.sysroot)
+
+
+def _toolchain(name: str, program: ProgramSpec, wanted: _Wanted, go: Path | None) -> Toolchain:
+    part, project = wanted.part, wanted.project
     if go is not None:
         wants_c = program.go.cgo and not has_own_compiler(project.environ, program.go)
-        c = find_compiler(part.compiler, platform, project.environ) if wants_c else None
         environ = go_environ(project.environ, go, program.go)
+        c = wanted.compiler if wants_c else None
         return GoToolchain(go, environ, program.go, c, compiler_cache(project))
     if name == "c":
-        compiler = find_compiler(part.compiler, platform, project.environ)
         sources = find_sources(project.source, program.c.sources)
         seen = tuple(compiler_environ(project, part.compiler).items())
-        return CToolchain(compiler, replace(program.c, sources=sources), seen, compiler_cache(project))
+        return CToolchain(wanted.compiler, replace(program.c, sources=sources), seen, compiler_cache(project))
     if name == "rust":
-        return _rust(part, platform, project)
+        return _rust(wanted)
     if name in SYSTEMS:
-        return _build_system(name, part, platform, project)
+        return _build_system(name, wanted)
     if name == "command":
         found = find_command(program.command, project.source, project.environ)
         return CommandToolchain(program.command, found, command_environ(project.environ, program.command))
@@ -89,11 +109,11 @@ def _toolchain(
     )
 
 
-def _rust(part: PlatformSpec, platform: Platform, project: Project) -> RustToolchain:
-    cargo = find_cargo(project.environ)
-    compiler = find_compiler(part.compiler, platform, project.environ)
+def _rust(wanted: _Wanted) -> RustToolchain:
+    part, project = wanted.part, wanted.project
+    cargo, compiler = find_cargo(project.environ), wanted.compiler
     environ = rust_environ(project, part.compiler)
-    refuse_without_std(rust_triple(platform, compiler.libc), environ, project.source)
+    refuse_without_std(rust_triple(wanted.platform, compiler.libc), environ, project.source)
     above = (project.source, *project.source.absolute().parents)  # a workspace has one lock for its packages
     has_lock = any((folder / "Cargo.lock").is_file() for folder in above)
     return RustToolchain(
@@ -101,13 +121,14 @@ def _rust(part: PlatformSpec, platform: Platform, project: Project) -> RustToolc
     )
 
 
-def _build_system(name: str, part: PlatformSpec, platform: Platform, project: Project) -> BuildSystemToolchain:
+def _build_system(name: str, wanted: _Wanted) -> BuildSystemToolchain:
+    part, project = wanted.part, wanted.project
     options = part.systems.get(name, BuildSystemOptions())
     check_options(options, project.source)
     configure = find_configure(project.source / options.directory) if name == "autotools" else None
     return BuildSystemToolchain(
         name=name,
-        compiler=find_compiler(part.compiler, platform, project.environ),
+        compiler=wanted.compiler,
         options=options,
         environ=tuple(compiler_environ(project, part.compiler).items()),
         cache=compiler_cache(project),

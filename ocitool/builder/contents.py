@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 from ocitool.binaries.needs import Missing
 from ocitool.builder.compile import compiled_entries, names_of
 from ocitool.builder.layer_groups import WORDS, Group, Placed, are_alike, split
+from ocitool.builder.libraries import missing_libraries
 from ocitool.builder.programs import (
     DOCKERFILE,
     PROJECT,
@@ -43,6 +45,7 @@ from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.toolchains.sysroot import Sysroot
 from ocitool.workspace import Workspace
 
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
@@ -50,8 +53,10 @@ _TOLD: Final = 5
 """Most programs of an image that are told of one by one."""
 
 
-def gather(planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
-    """The contents for every platform, their programs and users looked at.
+def gather(
+    planned: BuildPlan, around: Workspace, sysroots: Mapping[Platform, Sysroot] = MappingProxyType({})
+) -> tuple[ImageContent, ...]:
+    """The contents for every platform, their programs and users looked at; libraries from `sysroots` if asked for.
 
     Raises WrongPlatform for a program that does not fit (K010), UsageError for a user that does not exist and
     where there is nothing to put into an image, and what reading files and bases raises. Programs that lack
@@ -59,7 +64,9 @@ def gather(planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
     """
     with TaskGroup(around.scope, 4) as group:
         trees = {p: group.spawn(_tree, b, around, group.scope) for p, b in planned.bases.items()}
-    contents = _Gatherer(planned, around).contents({platform: task.result for platform, task in trees.items()})
+    contents = _Gatherer(planned, around, sysroots).contents(
+        {platform: task.result for platform, task in trees.items()}
+    )
     if not any(content.groups for content in contents):
         raise UsageError("nothing to put into the image", hint="name files with --copy SRC:DEST")
     return contents
@@ -153,8 +160,9 @@ class _Gatherer:
     What several platforms have in common is made once, so that they hold the same objects and share a layer.
     """
 
-    def __init__(self, planned: BuildPlan, around: Workspace) -> None:
+    def __init__(self, planned: BuildPlan, around: Workspace, sysroots: Mapping[Platform, Sysroot]) -> None:
         self._planned = planned
+        self._sysroots = sysroots
         self._around = around
         self._rules: dict[CopyRule, tuple[Entry, ...]] = {}
         self._extras: dict[object, tuple[Entry, ...]] = {}
@@ -192,23 +200,26 @@ class _Gatherer:
         files = self._files(platform, tree)
         compiled = [entry for job in planned.jobs if job.platform == platform for entry in compiled_entries(job)]
         options = planned.options(platform)
-        image, placed = tree, []
+        image, below, placed = tree, tree, []
         for entries in (self._extra(tree, files, options.user or ""), files, compiled):
+            below = image
             placed.append(place(entries, image))
             image = _over(placed[-1], image)
         found = survey((entry for entries in placed for entry in entries), self._memo, holding=self._holding)
         listener = self._around.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
-        lacks = lacking(found, image or Layered(()), _environment(planned.bases.get(platform), options))
-        _tell_lacking(platform, lacks, listener)
+        over, env = image or Layered(()), _environment(planned.bases.get(platform), options)
+        if planned.spec.part(platform).sysroot.copy_libraries and platform in self._sysroots:
+            libraries = missing_libraries(found, over, env, self._sysroots[platform], platform)
+            placed[2] = place((*compiled, *libraries), below)
+            over = Layered(placed[2], below)
+        _tell_lacking(platform, lacking(found, over, env), listener)
         options = _with_entrypoint(planned, platform, options, found)
         base = planned.bases.get(platform)
         inherited = dict(base.config.settings) if base is not None else {}
         settings = dict(inherited)
         apply_options(settings, options)
-        check_start(
-            image or Layered(()), settings, found, platform, words=PROJECT, listener=listener, inherited=inherited
-        )
+        check_start(over, settings, found, platform, words=PROJECT, listener=listener, inherited=inherited)
         programs = frozenset(one.path for one in found if not one.binary.is_portable)
         return _Draft(
             platform,

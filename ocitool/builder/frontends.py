@@ -9,6 +9,7 @@ from ocitool.builder.compile import plan_compile
 from ocitool.builder.contents import gather, look_at
 from ocitool.builder.project import choose_toolchain
 from ocitool.builder.request import BuildPlan, BuildRequest, Frontend, ImageContent
+from ocitool.builder.sysroots import find_sysroots
 from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.evaluate import Written
 from ocitool.dockerfile.frontend import (
@@ -30,6 +31,7 @@ from ocitool.image.base import BaseImage, FoundBase, open_base
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
+from ocitool.toolchains.sysroot import Sysroot
 from ocitool.workspace import Workspace
 
 SCRATCH: Final = "scratch"
@@ -54,13 +56,14 @@ class ProjectFrontend:
     spec: BuildSpec
     platforms: tuple[Platform, ...]
     bases: Mapping[Platform, BaseImage] = field(hash=False)
+    sysroots: Mapping[Platform, Sysroot] = field(default_factory=dict, hash=False)
     labels_checkout: bool = True
 
     @classmethod
     def of(
         cls, toolchain: str, request: BuildRequest, spec: BuildSpec, around: Workspace, _work: Path
     ) -> "ProjectFrontend":
-        """That of a request, its bases read."""
+        """That of a request, its bases read and its sysroots unpacked."""
         opened: dict[str, FoundBase | None] = {"": None, SCRATCH: None}
 
         def base(name: str) -> FoundBase | None:
@@ -76,15 +79,15 @@ class ProjectFrontend:
             for platform in platforms
             if (found := base(request.base or spec.part(platform).base)) is not None
         }
-        return cls(toolchain, spec, platforms, bases)
+        return cls(toolchain, spec, platforms, bases, find_sysroots(spec, platforms, request, around))
 
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compiles of every program and platform."""
-        return plan_compile(self.toolchain, self.spec, self.platforms, project)
+        return plan_compile(self.toolchain, self.spec, self.platforms, project, self.sysroots)
 
     def contents(self, planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
         """The programs, and what copy rules and `--with` say."""
-        return gather(planned, around)
+        return gather(planned, around, self.sysroots)
 
     def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
         """The image over its base."""

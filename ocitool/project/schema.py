@@ -109,6 +109,15 @@ _RUST: Final = _table(
         "env": _map("Variables for cargo.", _ENV_NAME),
     },
 )
+_SYSROOT: Final = _table(
+    "Libraries and headers of the target platform: one of an image, Debian's packages and a folder.",
+    {
+        "image": _text("The image of the target platform whose files are looked into, such as `debian:bookworm`."),
+        "packages": _texts("Debian packages, `NAME` or `NAME=VERSION`, with all that they need.", minLength=1),
+        "path": _text("A folder with the root of a system, with `{os}`, `{arch}`, `{variant}`."),
+        "copy-libraries": _flag("Bring libraries that a program lacks in its image, with their licence files."),
+    },
+)
 _SYSTEM_KEYS: Final = {
     "directory": _text("The folder of its build file, below the sources."),
     "arguments": _texts("Arguments for configuring."),
@@ -216,6 +225,7 @@ _COMMON: Final = {
     "rust": _RUST,
     **_SYSTEMS,
     "compiler": _COMPILER,
+    "sysroot": _SYSROOT,
     "image": _IMAGE,
 }
 

@@ -19,6 +19,7 @@ from ocitool.toolchains.command import CommandOptions
 from ocitool.toolchains.compilers import CompilerOptions
 from ocitool.toolchains.go import GoOptions
 from ocitool.toolchains.rust import RustOptions
+from ocitool.toolchains.sysroot import SysrootOptions
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -73,6 +74,7 @@ class PlatformSpec:
     rust: RustOptions = field(default_factory=RustOptions)
     systems: Mapping[str, BuildSystemOptions] = field(default_factory=dict, hash=False)
     compiler: CompilerOptions = field(default_factory=CompilerOptions)
+    sysroot: SysrootOptions = field(default_factory=SysrootOptions)
     image: ImageOptions = field(default_factory=ImageOptions)
     programs: tuple[ProgramSpec, ...] = ()
 
@@ -206,7 +208,7 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
         compression=tree.get("compression", ""),
         index=tree.get("index"),
         git_labels=tree.get("git-labels"),
-        common=_part(tree),
+        common=_at(file, ("sysroot",), _part, tree),
         differences=tuple(differences),
         stages=tuple(_stage(file, name, own) for name, own in tree.get("stage", {}).items()),
     )
@@ -295,6 +297,7 @@ def _part(tree: Mapping[str, Any]) -> PlatformSpec:
         rust=_rust(tree.get("rust", {})),
         systems={name: _system(tree[name]) for name in SYSTEMS if name in tree},
         compiler=_compiler(tree.get("compiler", {})),
+        sysroot=_sysroot(tree.get("sysroot", {})),
         image=_image(tree.get("image", {})),
         programs=tuple(_program(program, tree) for program in programs),
     )
@@ -364,6 +367,15 @@ def _system(tree: Mapping[str, Any]) -> BuildSystemOptions:
         install=tuple(tree["install"]) if "install" in tree else None,
         programs=tuple(tree.get("programs", ())),
         files=tuple(tree.get("files", ())),
+    )
+
+
+def _sysroot(tree: Mapping[str, Any]) -> SysrootOptions:
+    return SysrootOptions(
+        image=tree.get("image", ""),
+        packages=tuple(tree.get("packages", ())),
+        path=tree.get("path", ""),
+        copy_libraries=tree.get("copy-libraries", False),
     )
 
 

@@ -67,7 +67,7 @@ class CToolchain:
             env,
             target.source,
             (target.output,),
-            inputs=Inputs.C_SOURCES,
+            inputs=Inputs.C_SOURCES if compiler.sysroot is None or compiler.sysroot.identity else Inputs.UNKNOWN,
             first_uses=first_uses(compiler, self.cache, is_cpp=is_cpp),
         )
 

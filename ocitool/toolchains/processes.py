@@ -66,7 +66,10 @@ def compile_one(job: CompileJob, scope: Scope, listener: Listener = silent) -> C
     for step in job.commands:
         if is_done(step, job.tree):
             continue
-        returncode, said = _run(job, step, scope)
+        try:
+            returncode, said = _run(step.argv, step.cwd, job.env, scope)
+        except (OSError, ValueError) as error:
+            raise _cannot_start(job, step, error) from error
         scope.check()
         if returncode != 0:
             raise _failure(job, step, returncode, said)
@@ -104,21 +107,29 @@ def capture(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, timeout_s
     return done.stdout[:_CAPTURE].decode("utf-8", "replace") if done.returncode == 0 else None
 
 
-def _run(job: CompileJob, step: JobStep, scope: Scope) -> tuple[int, str]:
-    """(exit code, tail of stdout and stderr together); the group is gone afterwards."""
-    scope.check()
+def call(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -> tuple[int, str]:
+    """(exit code, tail of stdout and stderr together) of a helper program that may take long.
+
+    It ends with the scope. Raises Unsupported if it cannot be started, Cancelled.
+    """
     try:
-        process = subprocess.Popen(
-            step.argv,
-            cwd=step.cwd,
-            env=dict(job.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        return _run(argv, cwd, env, scope)
     except (OSError, ValueError) as error:
-        raise _cannot_start(job, step, error) from error
+        raise Unsupported(f"cannot start {argv[0]}: {error}", ability=argv[0], hint="install it") from error
+
+
+def _run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -> tuple[int, str]:
+    """(exit code, tail of stdout and stderr together); the group is gone afterwards. Raises OSError, ValueError."""
+    scope.check()
+    process = subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     group = _Group(process)
     with process, scope.on_cancel(group.stop):
         try:

@@ -1,0 +1,86 @@
+"""The sysroots of a build: folders, images pulled into this machine's store, and Debian's packages."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ocitool.builder.request import BuildRequest
+from ocitool.errors import NotFound, local_io
+from ocitool.events import Noted
+from ocitool.image.base import open_base
+from ocitool.model.platform import Platform
+from ocitool.project.values import BuildSpec
+from ocitool.rootfs.extract import contents
+from ocitool.rootfs.folder import export_folder
+from ocitool.rootfs.tree import read_tree
+from ocitool.toolchains.compilers import debian_folder
+from ocitool.toolchains.debian import LIST, unpack_packages
+from ocitool.toolchains.sysroot import Sysroot, SysrootOptions, libc_of, tame
+from ocitool.workspace import Workspace
+
+
+def find_sysroots(
+    spec: BuildSpec, platforms: Sequence[Platform], request: BuildRequest, around: Workspace
+) -> Mapping[Platform, Sysroot]:
+    """The sysroot of each platform that has one; images and packages are unpacked into this machine's store once.
+
+    Raises NotFound for a folder that is not there, and what reading an image or apt raises.
+    """
+    found = {}
+    for platform in platforms:
+        options = spec.part(platform).sysroot
+        if options.is_there:
+            folder, identity = _folder(options, platform, request, around)
+            libc = libc_of(folder, debian_folder(platform))
+            found[platform] = Sysroot(folder, libc, identity)
+    return found
+
+
+def _folder(
+    options: SysrootOptions, platform: Platform, request: BuildRequest, around: Workspace
+) -> tuple[Path, str]:
+    """The sysroot's folder, and what tells its content from any other; empty where it may change."""
+    cache = around.machine.root
+    if options.image:
+        return _image(options.image, platform, around)
+    if options.packages:
+        folder = unpack_packages(
+            options.packages, platform, cache, request.environ, scope=around.scope, listener=around.listener
+        )
+        versions = (folder / LIST).read_text("utf-8").split()
+        around.listener(Noted(f"sysroot of {platform}: {' '.join(_asked(options.packages, versions))}", "note"))
+        return folder, folder.name
+    words = {"{os}": platform.os, "{arch}": platform.architecture, "{variant}": platform.variant}
+    text = options.path
+    for word, value in words.items():
+        text = text.replace(word, value)
+    folder = (request.source / text).absolute()
+    if not folder.is_dir():
+        raise NotFound(f"no sysroot {folder} for {platform}", name=str(folder), hint="correct path in [sysroot]")
+    return folder, ""
+
+
+def _asked(packages: Sequence[str], versions: Sequence[str]) -> list[str]:
+    names = {name.partition("=")[0] for name in packages}
+    return [version for version in versions if version.partition("=")[0] in names]
+
+
+def _image(name: str, platform: Platform, around: Workspace) -> tuple[Path, str]:
+    store, reference = around.opener.open(name)
+    image = open_base(store, reference).image(platform, around.listener)
+    identity = image.manifest.document.digest.hex
+    folder = around.machine.root / "sysroots" / f"image-{identity[:24]}"
+    if folder.is_dir():
+        return folder, identity
+    around.listener(Noted(f"unpacking {name} for {platform}, once", "notice"))
+    making = folder.with_suffix(".new")
+    try:
+        shutil.rmtree(making, ignore_errors=True)
+        making.parent.mkdir(parents=True, exist_ok=True)
+        tree = read_tree(image.store, image.manifest, around.machine.memo, scope=around.scope, width=around.width)
+        export_folder(image.store, image.manifest, tree, contents(tree), making, scope=around.scope)
+        tame(making)
+        making.rename(folder)
+    except OSError as error:
+        raise local_io(error, f"unpack {name} into {folder}") from error
+    return folder, identity

@@ -1,0 +1,189 @@
+"""Sysroots: links stay inside, nothing dangerous is kept, and the C library is told from its files."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from ocitool.errors import BuildError, NetworkError, Unsupported, UsageError
+from ocitool.model.platform import Platform
+from ocitool.tasks import Scope
+from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.debian import debian_architecture, unpack_packages
+from ocitool.toolchains.sysroot import Sysroot, SysrootOptions, inside, libc_of, tame
+from tests.fakes.compilers import put_zig
+
+ARM64 = Platform.parse("linux/arm64")
+
+
+def put(root: Path, name: str, text: str = "x") -> Path:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_absolute_links_are_made_to_lead_to_the_same_file_inside(tmp_path):
+    put(tmp_path, "lib/aarch64-linux-gnu/libz.so.1.3")
+    (tmp_path / "usr/lib/aarch64-linux-gnu").mkdir(parents=True)
+    link = tmp_path / "usr/lib/aarch64-linux-gnu/libz.so"
+    link.symlink_to("/lib/aarch64-linux-gnu/libz.so.1.3")
+
+    tame(tmp_path)
+
+    assert "../../../lib/aarch64-linux-gnu/libz.so.1.3" == os.readlink(link)
+
+
+@pytest.mark.parametrize("target", ["../../etc/passwd", "../../../../etc/passwd", "sub/../../../x"])
+def test_links_that_lead_out_are_gone(tmp_path, target):
+    (tmp_path / "root/usr").mkdir(parents=True)
+    (tmp_path / "root/usr/link").symlink_to(target)
+
+    tame(tmp_path / "root")
+
+    assert not (tmp_path / "root/usr/link").is_symlink()
+
+
+def test_special_bits_and_special_files_are_not_kept(tmp_path):
+    put(tmp_path, "bin/su").chmod(0o4755)
+    put(tmp_path, "bin/secret").chmod(0o000)
+    os.mkfifo(tmp_path / "pipe")
+
+    tame(tmp_path)
+
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("bin/su", "bin/secret")]
+    assert ([0o755, 0o600], False) == (modes, (tmp_path / "pipe").exists())
+
+
+def test_paths_are_followed_inside_alone(tmp_path):
+    put(tmp_path, "usr/lib/libz.so.1")
+    (tmp_path / "lib").symlink_to("/usr/lib")
+    (tmp_path / "up").symlink_to("../../../../usr")
+    (tmp_path / "round").symlink_to("round")
+
+    assert tmp_path / "usr/lib/libz.so.1" == inside(tmp_path, "/lib/libz.so.1")
+    assert tmp_path / "usr/lib/libz.so.1" == inside(tmp_path, "up/lib/libz.so.1")
+    assert [None, None] == [inside(tmp_path, name) for name in ("round", "lib/gone")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "libc"),
+    [
+        ("lib/ld-musl-aarch64.so.1", "", "musl"),
+        (
+            "lib/aarch64-linux-gnu/libc.so.6",
+            "GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.",
+            "glibc:2.36",
+        ),
+        (
+            "usr/lib/aarch64-linux-gnu/libc.so.6",
+            "GNU C Library (GNU libc) stable release version 2.28.",
+            "glibc:2.28",
+        ),
+        ("lib64/libc.so.6", "another text", "glibc"),
+        ("etc/passwd", "", ""),
+    ],
+)
+def test_the_c_library_of_a_system(tmp_path, name, text, libc):
+    put(tmp_path, name, text)
+
+    assert libc == libc_of(tmp_path, "aarch64-linux-gnu")
+
+
+def test_zig_looks_into_a_sysroot_after_its_own_headers_and_links_its_c_library(tmp_path):
+    put_zig(tmp_path / "bin")
+    for name in ("usr/lib/aarch64-linux-gnu", "lib/aarch64-linux-gnu", "usr/include"):
+        (tmp_path / "root" / name).mkdir(parents=True)
+    sysroot = Sysroot(tmp_path / "root", "glibc:2.36", "id")
+
+    found = find_compiler(CompilerOptions(), ARM64, {"PATH": str(tmp_path / "bin")}, sysroot, packages=())
+
+    assert ("glibc", False, "aarch64-linux-gnu.2.36") == (found.libc, found.is_static, found.flags[1])
+    assert ("-idirafter", f"{tmp_path}/root/usr/include") == found.flags[-2:]
+    assert f"-L{tmp_path}/root/usr/lib/aarch64-linux-gnu" == found.link_flags[0]
+
+
+def test_one_source_of_a_sysroot_is_enough():
+    with pytest.raises(UsageError, match="one of image, packages and path"):
+        SysrootOptions(image="debian", packages=("libssl-dev",))
+    assert not SysrootOptions().is_there
+
+
+APT = """#!/bin/sh
+echo "$@" >> "{folder}/apt.log"
+case "$*" in
+*" update") {update} ;;
+*) mkdir -p archives; echo deb > archives/libz1_1%3a2.0_arm64.deb ;;
+esac
+"""
+DPKG = """#!/bin/sh
+case $1 in
+-x) mkdir -p "$3/usr/lib"; echo lib > "$3/usr/lib/libz.so"; chmod 4755 "$3/usr/lib/libz.so" ;;
+-e) mkdir -p "$3"; echo "00  usr/lib/libz.so" > "$3/md5sums" ;;
+esac
+"""
+
+
+def unpack(tmp_path, *packages: str, update: str = "true") -> Path:
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    for name, text in (("apt-get", APT.format(folder=folder, update=update)), ("dpkg-deb", DPKG)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    environ = {"PATH": f"{folder}:/usr/bin:/bin", "CI_TOKEN": "t"}
+    return unpack_packages(packages, ARM64, tmp_path / "cache", environ, scope=Scope(), listener=lambda event: None)
+
+
+def test_packages_are_unpacked_once_and_their_versions_told(tmp_path):
+    folder = unpack(tmp_path, "libz1")
+    again = unpack(tmp_path, "libz1")
+
+    assert folder == again
+    assert "libz1=1:2.0\n" == (folder / "var/lib/dpkg/packages.ocitool").read_text()
+    assert 0o755 == stat.S_IMODE((folder / "usr/lib/libz.so").stat().st_mode)
+    log = (tmp_path / "bin/apt.log").read_text().splitlines()
+    assert 2 == len(log)
+    assert log[1].endswith("install -y --download-only libz1")
+
+
+def test_apt_has_a_state_of_its_own_and_refuses_what_is_not_signed(tmp_path):
+    unpack(tmp_path, "libz1")
+
+    words = (tmp_path / "bin/apt.log").read_text().splitlines()[0]
+    state = f"{tmp_path}/cache/sysroots/apt-arm64"
+    for setting in (
+        "APT::Architecture=arm64", f"Dir::State={state}", f"Dir::State::status={state}/status",
+        "Acquire::AllowInsecureRepositories=false", "APT::Get::AllowUnauthenticated=false",
+    ):  # fmt: skip
+        assert f"-o {setting} " in words
+
+
+@pytest.mark.parametrize(
+    ("update", "error", "code"),
+    [
+        ("echo 'E: Failed to fetch http://x  Could not connect'; exit 100", NetworkError, 5),
+        ("echo 'E: The repository is not signed.'; exit 100", BuildError, 7),
+    ],
+)
+def test_what_apt_says_is_told_and_nothing_is_left(tmp_path, update, error, code):
+    with pytest.raises(error, match="cannot make the sysroot of linux/arm64: apt-get exited with 100") as failed:
+        unpack(tmp_path, "libz1", update=update)
+
+    assert code == failed.value.exit_code
+    assert [] == list((tmp_path / "cache/sysroots").glob("debian-*[0-9a-f]"))
+
+
+@pytest.mark.parametrize("name", ["-o", "a b", "a;b", "$(x)"])
+def test_words_that_are_no_package(tmp_path, name):
+    with pytest.raises(UsageError, match="not a package"):
+        unpack(tmp_path, name)
+
+
+def test_without_apt_an_image_is_offered(tmp_path):
+    with pytest.raises(Unsupported, match="no apt-get on PATH") as refused:
+        unpack_packages(("a",), ARM64, tmp_path, {"PATH": "/nowhere"}, scope=Scope(), listener=lambda event: None)
+    assert "image =" in refused.value.hint
+    assert "armhf" == debian_architecture(Platform.parse("linux/arm"))
+    with pytest.raises(Unsupported, match="no packages for windows/amd64"):
+        debian_architecture(Platform.parse("windows/amd64"))
