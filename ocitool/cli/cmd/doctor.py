@@ -1,9 +1,11 @@
 """ocitool doctor: what works here, before it is needed."""
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
+from typing import Final
 
 import click
 
@@ -14,6 +16,9 @@ from ocitool.cli.console import table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.model.reference import parse_registry
+
+_NAMES: Final = {"go": "GO", "c": "C, C++ (ZIG)", "rust": "RUST (MUSL)"}
+_RUSTUP: Final = "rustup target add "
 
 
 @click.command()
@@ -34,8 +39,11 @@ def command(
 ) -> Outcome:
     """Tell which platforms can be compiled here and by what; with PATH, what a build of it would do.
 
-    Exit code 1 if one of the platforms cannot be compiled for. With --registry tell how that registry is reached,
-    which credentials would be used, and what it supports; exit code 1 if it does not answer or refuses them.
+    Without PATH it is a table of platforms and toolchains: works (for C a tiny program was compiled), missing (a
+    hint says what to install) or impossible. Exit code 1 if one of the platforms cannot be compiled for.
+
+    With --registry tell how that registry is reached, which credentials would be used, and what it supports; exit
+    code 1 if it does not answer or refuses them.
     """
     if registry:
         return _registry(app, registry)
@@ -43,13 +51,18 @@ def command(
     data = {
         "toolchain": found.toolchain,
         "compilers": [asdict(compiler) for compiler in found.compilers],
-        "platforms": [asdict(ability) | {"platform": str(ability.platform)} for ability in found.abilities],
+        "platforms": [
+            asdict(ability) | {"platform": str(ability.platform), "state": ability.word}
+            for ability in found.abilities
+        ],
     }
     compilers = table(("COMPILER", "VERSION", "WHERE"), [_compiler(one) for one in found.compilers])
-    abilities = table(("PLATFORM", "BY", ""), [_ability(one) for one in found.abilities])
-    hints = dict.fromkeys(
-        [one.hint for one in found.compilers if one.hint] + [one.hint for one in found.abilities if one.hint]
-    )
+    if found.toolchain:
+        abilities = table(("PLATFORM", "BY", ""), [_ability(one) for one in found.abilities])
+        hints = dict.fromkeys(one.hint for one in found.abilities if one.hint)
+    else:
+        abilities = _matrix(found.abilities)
+        hints = dict.fromkeys(_install_lines(one.hint for one in found.abilities if one.is_missing))
     if found.toolchain == DOCKERFILE:
         hints[f"ocitool build --check {quote(str(path))} says whether its lines can be carried out"] = None
     return Outcome(
@@ -58,6 +71,28 @@ def command(
         exit_code=0 if found.is_able else 1,
         summary="\n".join(f"hint: {hint}" for hint in hints),
     )
+
+
+def _matrix(abilities: Sequence[Ability]) -> str:
+    """Platforms by toolchains: works, missing (something can be installed) or impossible."""
+    toolchains = tuple(dict.fromkeys(one.toolchain for one in abilities))
+    words: dict[str, dict[str, str]] = {}
+    for one in abilities:
+        words.setdefault(str(one.platform), {})[one.toolchain] = one.word
+    rows = [(platform, *(by[name] for name in toolchains)) for platform, by in words.items()]
+    return table(("PLATFORM", *(_NAMES.get(name, name) for name in toolchains)), rows)
+
+
+def _install_lines(hints: Iterable[str]) -> Iterator[str]:
+    """Each hint, targets of rustup in one line."""
+    targets = []
+    for hint in hints:
+        if hint.startswith(_RUSTUP):
+            targets.append(hint.removeprefix(_RUSTUP))
+        else:
+            yield hint
+    if targets:
+        yield _RUSTUP + " ".join(targets)
 
 
 def _registry(app: App, text: str) -> Outcome:

@@ -7,6 +7,7 @@ from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, PlatformSpec
 from ocitool.toolchains.base import Project
 from ocitool.toolchains.go import GoOptions
+from tests.fakes.compilers import put_zig
 
 AMD64, SPARC = Platform("linux", "amd64"), Platform("linux", "sparc64")
 
@@ -20,7 +21,21 @@ def fake_go(folder: Path, says: str) -> dict[str, str]:
 def test_the_compiler_its_origin_and_version(tmp_path):
     environ = fake_go(tmp_path, 'test "$*" = "env GOVERSION" && echo go1.27.3')
 
-    assert (FoundCompiler("go", str(tmp_path / "go"), "PATH", "go1.27.3"),) == find_compilers(environ)
+    assert FoundCompiler("go", str(tmp_path / "go"), "PATH", "go1.27.3") == find_compilers(environ)[0]
+
+
+def test_zig_and_build_systems_tell_their_versions(tmp_path):
+    for name, words in (
+        ("zig", "0.17.1"),
+        ("cargo", "cargo 1.95.0 (f2d3ce0bd)"),
+        ("cmake", "cmake version 3.25.1"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{words}'\n")
+        (tmp_path / name).chmod(0o755)
+
+    found = {one.toolchain: one.version for one in find_compilers({"PATH": f"{tmp_path}:/bin"})}
+
+    assert ("0.17.1", "1.95.0", "3.25.1") == (found["zig"], found["cargo"], found["cmake"])
 
 
 def test_a_compiler_that_does_not_answer(tmp_path):
@@ -30,17 +45,35 @@ def test_a_compiler_that_does_not_answer(tmp_path):
 def test_no_compiler_is_a_problem_with_a_hint(monkeypatch):
     monkeypatch.setattr("sys.path", [])
 
-    (found,) = find_compilers({"PATH": "/nowhere"})
+    go, zig, cargo = find_compilers({"PATH": "/nowhere"})
 
-    assert ("", "no go compiler on PATH") == (found.path, found.problem)
-    assert "ocitool[go]" in found.hint
+    assert ("", "no go compiler on PATH") == (go.path, go.problem)
+    assert ["ocitool[go]", "ocitool[zig]", "rustup"] == [
+        word for one, word in ((go, "ocitool[go]"), (zig, "ocitool[zig]"), (cargo, "rustup")) if word in one.hint
+    ]
 
 
-def test_abilities_without_sources():
-    able, unable = general_abilities([AMD64, SPARC], [FoundCompiler("go", "/go", "PATH", "go1.27")])
+def test_abilities_without_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", [])
+    go = FoundCompiler("go", "/go", "PATH", "go1.27")
 
-    assert Ability(AMD64, "go") == able
-    assert "go cannot compile for linux/sparc64" == unable.problem
+    found = general_abilities([AMD64, SPARC], [go], {"PATH": "/nowhere"})
+
+    assert [
+        ("linux/amd64", "go", "works"), ("linux/amd64", "c", "missing"), ("linux/amd64", "rust", "missing"),
+        ("linux/sparc64", "go", "impossible"), ("linux/sparc64", "c", "impossible"),
+        ("linux/sparc64", "rust", "impossible"),
+    ] == [(str(one.platform), one.toolchain, one.word) for one in found]  # fmt: skip
+
+
+def test_c_works_where_its_compiler_compiles(tmp_path):
+    go = FoundCompiler("go", problem="none")
+    put_zig(tmp_path, body='echo object > "$out"')
+    works = general_abilities([AMD64], [go], {"PATH": f"{tmp_path}:/bin"})[1]
+    put_zig(tmp_path, body="exit 1")
+    fails = general_abilities([AMD64], [go], {"PATH": f"{tmp_path}:/bin"})[1]
+
+    assert ("works", "zig does not compile") == (works.word, fails.problem)
 
 
 def test_abilities_of_a_project(tmp_path):
