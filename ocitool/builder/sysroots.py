@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ocitool.builder.request import BuildRequest
-from ocitool.errors import NotFound, local_io
+from ocitool.errors import Unsupported, local_io
 from ocitool.events import Noted
 from ocitool.image.base import open_base
 from ocitool.model.platform import Platform
@@ -24,7 +24,7 @@ def find_sysroots(
 ) -> Mapping[Platform, Sysroot]:
     """The sysroot of each platform that has one; images and packages are unpacked into this machine's store once.
 
-    Raises NotFound for a folder that is not there, and what reading an image or apt raises.
+    Raises Unsupported for a folder that is not there, and what reading an image or apt raises.
     """
     found = {}
     for platform in platforms:
@@ -56,7 +56,11 @@ def _folder(
         text = text.replace(word, value)
     folder = (request.source / text).absolute()
     if not folder.is_dir():
-        raise NotFound(f"no sysroot {folder} for {platform}", name=str(folder), hint="correct path in [sysroot]")
+        raise Unsupported(
+            f"no sysroot {folder} for {platform}",
+            ability=str(folder),
+            hint='correct path in [sysroot], or take packages = ["NAME-dev"] or image = "REF"',
+        )
     return folder, ""
 
 
