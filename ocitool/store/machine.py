@@ -3,6 +3,9 @@
     <root>/content   an OCI layout; names are full references
     <root>/memo      what was computed before, by the digest of the question; safe to lose
     <root>/journal   uploads that were cut, so that a later run can go on
+    <root>/work      where compilers write, a folder for each project
+    <root>/zig       what zig keeps, for all projects; zig-made tells what it has made of its own libraries
+    <root>/sysroots  libraries and headers of other platforms, unpacked
     <root>/backup    the old bytes of everything that was changed in place
     <root>/lock      held shared by whoever uses the store, alone by whoever prunes it
 
@@ -33,6 +36,8 @@ from ocitool.store.layout import LayoutStore
 
 _PATIENCE_S: Final = 2.0
 _TURN_S: Final = 0.05
+_AGAIN: Final = ("memo", "work", "journal", "zig", "zig-made", "sysroots")
+"""What can be made again."""
 _SCHEMA: Final = "1"
 """Part of every memo key; raise it when the meaning of memos changes."""
 
@@ -182,7 +187,7 @@ class MachineStore:
                 return True
 
     def _remove(self, *, everything: bool) -> None:
-        for name in ("memo", "work", "journal", *(["content"] if everything else [])):
+        for name in (*_AGAIN, *(["content"] if everything else [])):
             if (self.root / name).exists():
                 shutil.rmtree(self.root / name)
         if everything:

@@ -75,6 +75,18 @@ def test_pruning_keeps_what_kept_images_need(tmp_path):
     assert 3 == len(list((tmp_path / "content" / "blobs" / "sha256").iterdir()))
 
 
+def test_pruning_removes_what_compilers_keep(tmp_path):
+    machine = MachineStore(tmp_path)
+    for name in ("zig/o/libc.a", "zig-made/libc", "sysroots/debian-arm64-x/usr/lib/libz.so", "work/app/out"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("x" * 100)
+
+    freed = machine.prune().freed
+
+    assert freed >= 400
+    assert [] == [name for name in ("zig", "zig-made", "sysroots", "work") if (tmp_path / name).exists()]
+
+
 def test_pruning_everything_leaves_no_image_but_the_backup(tmp_path):
     machine = MachineStore(tmp_path)
     put_image(machine.content, "reg.test/app:1", "linux/amd64", layers=[b"x"])
