@@ -36,7 +36,10 @@ def preview_text(tree: Mapping[str, Any]) -> str:
     for job in tree["compile"]:
         lines.append(f"compile {job['target']}")
         variables = [f"{key}={shlex.quote(value)}" for key, value in job["env"].items()]
-        lines.append(f"  cd {shlex.quote(job['cwd'])} && {' '.join(variables)} {shlex.join(job['argv'])}")
+        lines += [
+            f"  cd {shlex.quote(step['cwd'])} && {' '.join(variables)} {shlex.join(step['argv'])}"
+            for step in (*job["steps"], job)
+        ]
     for image in tree["pack"]:
         lines.append(f"pack {image['platform']} on {image['base']}")
         if image["with"]:
@@ -59,6 +62,7 @@ def _job(planned: Planned, environ: Mapping[str, str]) -> dict[str, Any]:
         "argv": list(job.argv),
         "env": {key: value for key, value in sorted(job.env.items()) if environ.get(key) != value},
         "cwd": str(job.cwd),
+        "steps": [{"argv": list(step.argv), "cwd": str(step.cwd)} for step in job.steps],
         "outputs": [str(output) for output in job.outputs],
         "place": planned.place,
     }

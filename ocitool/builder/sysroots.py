@@ -16,6 +16,7 @@ from ocitool.rootfs.tree import read_tree
 from ocitool.toolchains.compilers import debian_folder
 from ocitool.toolchains.debian import LIST, unpack_packages
 from ocitool.toolchains.sysroot import Sysroot, SysrootOptions, libc_of, tame
+from ocitool.toolchains.workdir import OutputFolder
 from ocitool.workspace import Workspace
 
 
@@ -30,7 +31,8 @@ def find_sysroots(
     for platform in platforms:
         options = spec.part(platform).sysroot
         if options.is_there:
-            folder, identity = _folder(options, platform, request, around)
+            with OutputFolder(around.machine.root / "sysroots").held():
+                folder, identity = _folder(options, platform, request, around)
             libc = libc_of(folder, debian_folder(platform))
             found[platform] = Sysroot(folder, libc, identity)
     return found

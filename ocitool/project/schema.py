@@ -83,7 +83,7 @@ _COMPILER: Final = _table(
             "The C library: `musl`, `glibc`, or a version such as `glibc:2.31` (zig); musl if left out.",
             pattern=r"^(musl|glibc(:[0-9]+\.[0-9]+)?)$",
         ),
-        "static": _flag("Link programs statically; the default with musl."),
+        "static": _flag("Link programs statically; the default with musl and no sysroot."),
         "strip": _flag("Leave symbols and debug information out of programs; the default."),
         "env": _map("Variables for the compiler and the project's build files.", _ENV_NAME),
         "pass": _texts("Names of variables of this process that they may see.", pattern=_ENV_NAME),

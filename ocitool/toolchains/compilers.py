@@ -26,7 +26,7 @@ class CompilerOptions:
 
     `use` is one of KINDS, empty for zig; `path` the folder it is in, empty for PATH. `libc` is `musl`, `glibc` or
     `glibc:2.31`; empty means that of the sysroot, else musl (glibc where the compiler has no other). `static` None
-    means static with musl only. `env` and `passed` are variables for it and for the project's build files.
+    means static with musl and no sysroot. `env` and `passed` are variables for it and the project's build files.
     """
 
     use: str = ""
@@ -127,7 +127,7 @@ def find_compiler(
     kind = options.use or "zig"
     names = _names(platform, kind)
     libc, version = _libc(options, kind, sysroot)
-    is_static = options.static if options.static is not None else libc == "musl"
+    is_static = options.static if options.static is not None else libc == "musl" and sysroot is None
     if is_static and libc == "glibc" and kind == "zig":
         raise Unsupported(
             "zig does not link glibc statically",

@@ -109,3 +109,17 @@ def test_a_makefile_sees_no_token_and_no_home(project, run, monkeypatch):
     seen = dict(line.split("=", 1) for line in Path("out/usr/seen").read_text().splitlines() if "=" in line)
     assert "CI_JOB_TOKEN" not in seen
     assert ("told", True) == (seen["NAMED"], seen["HOME"].endswith("/app-make/home"))
+
+
+def test_a_dry_run_tells_every_command_of_a_build_system(project, home, run):
+    (project / "Makefile").write_text("all:\n")
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1", "--dry-run")
+
+    commands = [line for line in done.stdout.splitlines() if line.startswith("  cd ")]
+    assert 2 == len(commands)
+    assert ["PREFIX=/usr prefix=/usr", "install"] == [
+        commands[0][-len("PREFIX=/usr prefix=/usr") :],
+        commands[1].split()[-2],
+    ]
+    assert [] == starts(home / "bin")

@@ -104,6 +104,17 @@ def test_zig_looks_into_a_sysroot_after_its_own_headers_and_links_its_c_library(
     assert f"-L{tmp_path}/root/usr/lib/aarch64-linux-gnu" == found.link_flags[0]
 
 
+def test_a_sysroot_of_musl_is_linked_dynamically_unless_static_is_said(tmp_path):
+    put_zig(tmp_path / "bin")
+    sysroot, environ = Sysroot(tmp_path, "musl", "id"), {"PATH": str(tmp_path / "bin")}
+
+    found = find_compiler(CompilerOptions(), ARM64, environ, sysroot, packages=())
+    static = find_compiler(CompilerOptions(static=True), ARM64, environ, sysroot, packages=())
+
+    assert ("musl", False, "-dynamic") == (found.libc, found.is_static, found.link_flags[0])
+    assert static.is_static
+
+
 def test_one_source_of_a_sysroot_is_enough():
     with pytest.raises(UsageError, match="one of image, packages and path"):
         SysrootOptions(image="debian", packages=("libssl-dev",))
