@@ -202,6 +202,8 @@ def _missing_compiler(planned: Planned, project: Project) -> str:
     """What Go would miss to compile C with; empty where it compiles none."""
     if planned.job.env.get("CGO_ENABLED") != "1":
         return ""
+    if planned.job.files:
+        return ""  # wrappers of a compiler that is here
     command = (planned.job.env.get("CC", "").split() or ["gcc"])[0]
     found = Path(command).exists() if "/" in command else find_program(command, project.environ)
     return "" if found else f"cgo needs a C compiler, and {command} is not on PATH"

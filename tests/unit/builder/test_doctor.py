@@ -88,8 +88,9 @@ def test_abilities_of_a_project(tmp_path):
     assert "go cannot compile for linux/sparc64" == unable.problem
 
 
-def test_cgo_without_a_c_compiler_is_a_problem(tmp_path):
+def test_cgo_without_a_c_compiler_is_a_problem(tmp_path, monkeypatch):
     """K244: the build fails for want of it."""
+    monkeypatch.setattr("sys.path", [])
     environ = fake_go(tmp_path, "exit 0") | {"PATH": str(tmp_path)}
     (tmp_path / "main.go").write_text("package main\n")
     (tmp_path / "go.mod").write_text("module example.com/app\n")
@@ -97,9 +98,9 @@ def test_cgo_without_a_c_compiler_is_a_problem(tmp_path):
 
     (lacks,) = project_abilities("go", spec, [AMD64], Project(tmp_path, Path("/work"), environ))
     (named,) = project_abilities("go", spec, [AMD64], Project(tmp_path, Path("/work"), environ | {"CC": "zig cc"}))
-    (tmp_path / "gcc").touch(0o755)
+    put_zig(tmp_path)
     (has,) = project_abilities("go", spec, [AMD64], Project(tmp_path, Path("/work"), environ))
 
-    assert ((), "cgo needs a C compiler, and gcc is not on PATH") == (lacks.programs, lacks.problem)
+    assert ((), "no C compiler: zig is not installed") == (lacks.programs, lacks.problem)
     assert "cgo needs a C compiler, and zig is not on PATH" == named.problem
     assert (("/bin/app",), "") == (has.programs, has.problem)
