@@ -47,7 +47,7 @@ def config(home, run, monkeypatch):
         (("--env", "A=1", "--env", "C=3"), {"Env": ["PATH=/usr/bin:/bin", "A=1", "B=base", "C=3"]}),
         (("--env", "B=x=y", "--env", "A="), {"Env": ["PATH=/usr/bin:/bin", "A=", "B=x=y"]}),
         (("--entrypoint", '["a","b c"]'), {"Entrypoint": ["a", "b c"], "Cmd": None}),
-        (("--entrypoint", "/a"), {"Entrypoint": ["/a"], "Cmd": None}),
+        (("--entrypoint", "/usr/bin/busybox"), {"Entrypoint": ["/usr/bin/busybox"], "Cmd": None}),
         (("--entrypoint", '["a"]', "--cmd", '["c"]'), {"Entrypoint": ["a"], "Cmd": ["c"]}),
         (("--cmd", '["c","d"]'), {"Cmd": ["c", "d"]}),
         (("--expose", "80", "--expose", "53/udp"), {"ExposedPorts": {"1/tcp": {}, "53/udp": {}, "80/tcp": {}}}),
