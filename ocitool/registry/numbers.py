@@ -7,7 +7,6 @@ Nothing here raises; None stands for what is absent or nonsense. Specs: RFC 9110
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 SIZE_LIMIT: Final = 1 << 53
@@ -76,6 +75,8 @@ def acknowledged(text: str) -> int | None:
 
 
 def _moment(text: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text[:200])
         # A zone may put it outside the years there are.

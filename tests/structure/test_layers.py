@@ -65,6 +65,7 @@ LAZY = {
     "ocitool.index.editor.create",  # TOML, when a spec is read
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
+    "ocitool.registry.numbers._moment",  # seventeen modules of email, for the one function that reads dates
 }
 
 
