@@ -307,12 +307,12 @@ class Client:
         if plan.steps and plan.must_keep:  # what is changed is backed up: told before anything is sent
             work.machine.check_writable()
         journal = Journal(work.machine.backup)
-        around: AbstractContextManager[None] = nullcontext()
+        workspace: AbstractContextManager[None] = nullcontext()
         if plan.returns:
             from ocitool.change.undo import taking_back
 
-            around = taking_back(plan, store, journal)
-        with store, around:
+            workspace = taking_back(plan, store, journal)
+        with store, workspace:
             return apply(
                 plan,
                 store,
@@ -518,10 +518,10 @@ class Client:
         self.borrow_store()
         work = self.workspace
         own = OwnFiles((work.machine.root,), earlier_outputs(work.machine.memo), work.listener)
-        around = dataclasses.replace(work, own=own)
+        workspace = dataclasses.replace(work, own=own)
         request = BuildRequest(
             source=Path(source),
-            platforms=around.platforms(platforms),
+            platforms=workspace.platforms(platforms),
             tags=tuple(Reference.parse(str(tag)) for tag in _words(tags)),
             toolchain=toolchain,
             base=base,
@@ -552,7 +552,7 @@ class Client:
             ),
             environ=self.environ,
         )
-        return build(plan(request, around), around)
+        return build(plan(request, workspace), workspace)
 
     @as_one()
     def push(self, image: "Built | str | Reference", place: str | Reference = "") -> "ChangeReport":

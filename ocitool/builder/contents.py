@@ -54,7 +54,7 @@ _TOLD: Final = 5
 
 
 def gather(
-    planned: BuildPlan, around: Workspace, sysroots: Mapping[Platform, Sysroot] = MappingProxyType({})
+    planned: BuildPlan, workspace: Workspace, sysroots: Mapping[Platform, Sysroot] = MappingProxyType({})
 ) -> tuple[ImageContent, ...]:
     """The contents for every platform, their programs and users looked at; libraries from `sysroots` if asked for.
 
@@ -62,9 +62,9 @@ def gather(
     where there is nothing to put into an image, and what reading files and bases raises. Programs that lack
     their loader or libraries are told as warnings (K173).
     """
-    with TaskGroup(around.scope, 4) as group:
-        trees = {p: group.spawn(_tree, b, around, group.scope) for p, b in planned.bases.items()}
-    contents = _Gatherer(planned, around, sysroots).contents(
+    with TaskGroup(workspace.scope, 4) as group:
+        trees = {p: group.spawn(_tree, b, workspace, group.scope) for p, b in planned.bases.items()}
+    contents = _Gatherer(planned, workspace, sysroots).contents(
         {platform: task.result for platform, task in trees.items()}
     )
     if not any(content.groups for content in contents):
@@ -72,29 +72,31 @@ def gather(
     return contents
 
 
-def look_at(written: Mapping[Platform, Written], planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
+def look_at(
+    written: Mapping[Platform, Written], planned: BuildPlan, workspace: Workspace
+) -> tuple[ImageContent, ...]:
     """What a Dockerfile comes to as contents, its programs looked at.
 
     Raises WrongPlatform for a program that does not fit (K010); one that lacks its loader, libraries or
     interpreter is told as a warning (K173). Only what the Dockerfile adds is looked at.
     """
-    memo, holding = around.machine.memo if planned.request.use_cache else None, Holding()
+    memo, holding = workspace.machine.memo if planned.request.use_cache else None, Holding()
     contents = []
     for platform, one in written.items():
         entries = (entry for layer in one.layers for entry in layer)
         found = survey(entries, memo, holding=holding)
         allow = planned.request.allow_foreign
-        refuse_foreign(found, one.platform, allow=allow, listener=around.listener)
+        refuse_foreign(found, one.platform, allow=allow, listener=workspace.listener)
         if one.files is not None:
             lacks = lacking(found, one.files, env_of(one.settings))
-            _tell_lacking(platform, lacks, around.listener)
+            _tell_lacking(platform, lacks, workspace.listener)
         check_start(
             one.files if one.files is not None else Layered(()),
             one.settings,
             found,
             one.platform,
             words=DOCKERFILE,
-            listener=around.listener,
+            listener=workspace.listener,
             inherited=one.base.config.settings if one.base is not None else {},
         )
         groups = tuple((layer, "") for layer in one.layers)
@@ -131,11 +133,11 @@ def _over(entries: tuple[Entry, ...], below: Files | None) -> Files | None:
     return Layered(entries, below) if entries else below
 
 
-def _tree(base: BaseImage, around: Workspace, scope: Scope) -> Files:
-    tree = read_tree(base.store, base.manifest, around.machine.memo, scope=scope)
+def _tree(base: BaseImage, workspace: Workspace, scope: Scope) -> Files:
+    tree = read_tree(base.store, base.manifest, workspace.machine.memo, scope=scope)
 
     def content_of(path: str, node: Node) -> Content:
-        read = partial(read_file, base.store, base.manifest, tree, path, scope=around.scope)
+        read = partial(read_file, base.store, base.manifest, tree, path, scope=workspace.scope)
         return _BaseContent(read, node.size, f"{base.manifest.layers[node.layer].digest}:{node.offset}")
 
     return Imaged(tree, content_of)
@@ -160,14 +162,14 @@ class _Gatherer:
     What several platforms have in common is made once, so that they hold the same objects and share a layer.
     """
 
-    def __init__(self, planned: BuildPlan, around: Workspace, sysroots: Mapping[Platform, Sysroot]) -> None:
+    def __init__(self, planned: BuildPlan, workspace: Workspace, sysroots: Mapping[Platform, Sysroot]) -> None:
         self._planned = planned
         self._sysroots = sysroots
-        self._around = around
+        self._workspace = workspace
         self._rules: dict[CopyRule, tuple[Entry, ...]] = {}
         self._extras: dict[object, tuple[Entry, ...]] = {}
         self._holding = Holding()
-        self._memo = around.machine.memo if planned.request.use_cache else None
+        self._memo = workspace.machine.memo if planned.request.use_cache else None
 
     def contents(self, trees: Mapping[Platform, Files]) -> tuple[ImageContent, ...]:
         """The groups for each platform, the one that changes least first; each is placed over those before."""
@@ -206,7 +208,7 @@ class _Gatherer:
             placed.append(place(entries, image))
             image = _over(placed[-1], image)
         found = survey((entry for entries in placed for entry in entries), self._memo, holding=self._holding)
-        listener = self._around.listener
+        listener = self._workspace.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
         over, env = image or Layered(()), _environment(planned.bases.get(platform), options)
         if planned.spec.part(platform).sysroot.copy_libraries and platform in self._sysroots:
@@ -238,12 +240,12 @@ class _Gatherer:
         for rule in self._planned.rules(platform):
             if "{" in rule.source or tree is not None:
                 files += expand(
-                    rule, platform, request.source, tree, allow_sparse=request.allow_sparse, own=self._around.own
+                    rule, platform, request.source, tree, allow_sparse=request.allow_sparse, own=self._workspace.own
                 )
             else:
                 if rule not in self._rules:
                     self._rules[rule] = expand(
-                        rule, platform, request.source, allow_sparse=request.allow_sparse, own=self._around.own
+                        rule, platform, request.source, allow_sparse=request.allow_sparse, own=self._workspace.own
                     )
                 files += self._rules[rule]
         return files
@@ -282,7 +284,7 @@ class _Gatherer:
         entry = base.lookup(path)
         if entry is None or entry.content is None:
             return None
-        memo, key = self._around.machine.memo, f"text:{entry.content.identity}"
+        memo, key = self._workspace.machine.memo, f"text:{entry.content.identity}"
         known = memo.recall(key)
         if known is not None:
             return str(known["text"])

@@ -58,7 +58,7 @@ def check_free(place: Path, platforms: Sequence[Platform], *, is_tar: bool, spli
 def export_files(
     built: Built,
     place: Path,
-    around: Workspace,
+    workspace: Workspace,
     *,
     is_tar: bool,
     split: bool | None,
@@ -72,41 +72,41 @@ def export_files(
     """
     report = put_snapshot(
         built.snapshot,
-        around.machine.content,
+        workspace.machine.content,
         source_of=built.source_of,
-        scope=around.scope,
-        width=around.transfers,
-        listener=around.listener,
+        scope=workspace.scope,
+        width=workspace.transfers,
+        listener=workspace.listener,
     )
     platforms = [image.platform for image in built.images]
     if is_tar:
-        _write_tar(built.images, place, around, stream)
+        _write_tar(built.images, place, workspace, stream)
     else:
         for image, target in zip(built.images, folders(place, platforms, split=split), strict=True):
-            part = _part(image, around)
+            part = _part(image, workspace)
             _make(target.parent)
-            content = around.machine.content
-            export_folder(content, part.manifest, part.tree, part.what, target, scope=around.scope)
+            content = workspace.machine.content
+            export_folder(content, part.manifest, part.tree, part.what, target, scope=workspace.scope)
     return report
 
 
-def _part(image: Image, around: Workspace, folder: str = "") -> ExportPart:
+def _part(image: Image, workspace: Workspace, folder: str = "") -> ExportPart:
     """What of an image is written; what is not is told."""
-    content = around.machine.content
+    content = workspace.machine.content
     manifest = Manifest(image.manifest, Descriptor.of(image.config), image.layers)
-    tree = read_tree(content, manifest, around.machine.memo, scope=around.scope)
+    tree = read_tree(content, manifest, workspace.machine.memo, scope=workspace.scope)
     what = contents(tree)
     if what.left_out:
-        around.listener(Noted(f"{len(what.left_out)} devices or links to nothing of {image.platform} left out"))
+        workspace.listener(Noted(f"{len(what.left_out)} devices or links to nothing of {image.platform} left out"))
     return ExportPart(manifest, tree, what, folder)
 
 
 def _write_tar(
-    images: Sequence[Image], target: Path, around: Workspace, stream: Callable[[Iterable[bytes]], None]
+    images: Sequence[Image], target: Path, workspace: Workspace, stream: Callable[[Iterable[bytes]], None]
 ) -> None:
     by_folder = {folder_of(image.platform) if len(images) > 1 else "": image for image in images}
-    parts = (_part(by_folder[folder], around, folder) for folder in sorted(by_folder))
-    tar = export_together(around.machine.content, parts, scope=around.scope)
+    parts = (_part(by_folder[folder], workspace, folder) for folder in sorted(by_folder))
+    tar = export_together(workspace.machine.content, parts, scope=workspace.scope)
     if str(target) == "-":
         stream(tar)
     else:

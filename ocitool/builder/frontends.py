@@ -38,14 +38,14 @@ SCRATCH: Final = "scratch"
 DOCKERFILE: Final = "dockerfile"
 
 
-def frontend_of(request: BuildRequest, spec: BuildSpec, around: Workspace, work: Path) -> Frontend:
+def frontend_of(request: BuildRequest, spec: BuildSpec, workspace: Workspace, work: Path) -> Frontend:
     """The frontend that a request means; `work` is a folder for what it makes on the way.
 
     Reads the manifests and configs of bases. Raises UsageError, NotFound, Unsupported, WrongPlatform.
     """
     toolchain = _toolchain(request, spec)
     make = DockerfileFrontend.of if toolchain == DOCKERFILE else ProjectFrontend.of
-    return make(toolchain, request, spec, around, work)
+    return make(toolchain, request, spec, workspace, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +61,35 @@ class ProjectFrontend:
 
     @classmethod
     def of(
-        cls, toolchain: str, request: BuildRequest, spec: BuildSpec, around: Workspace, _work: Path
+        cls, toolchain: str, request: BuildRequest, spec: BuildSpec, workspace: Workspace, _work: Path
     ) -> "ProjectFrontend":
         """That of a request, its bases read and its sysroots unpacked."""
         opened: dict[str, FoundBase | None] = {"": None, SCRATCH: None}
 
         def base(name: str) -> FoundBase | None:
             if name not in opened:
-                opened[name] = open_base(*around.opener.open(name))
+                opened[name] = open_base(*workspace.opener.open(name))
             return opened[name]
 
         common = base(request.base or spec.common.base)
-        platforms = request.platforms or spec.platforms or (common.platforms() if common else ()) or (around.host,)
+        platforms = (
+            request.platforms or spec.platforms or (common.platforms() if common else ()) or (workspace.host,)
+        )
         _refuse_windows(platforms)
         bases = {
-            platform: found.image(platform, around.listener, allow_foreign=request.allow_foreign)
+            platform: found.image(platform, workspace.listener, allow_foreign=request.allow_foreign)
             for platform in platforms
             if (found := base(request.base or spec.part(platform).base)) is not None
         }
-        return cls(toolchain, spec, platforms, bases, find_sysroots(spec, platforms, request, around))
+        return cls(toolchain, spec, platforms, bases, find_sysroots(spec, platforms, request, workspace))
 
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compiles of every program and platform."""
         return plan_compile(self.toolchain, self.spec, self.platforms, project, self.sysroots)
 
-    def contents(self, planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
+    def contents(self, planned: BuildPlan, workspace: Workspace) -> tuple[ImageContent, ...]:
         """The programs, and what copy rules and `--with` say."""
-        return gather(planned, around, self.sysroots)
+        return gather(planned, workspace, self.sysroots)
 
     def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
         """The image over its base."""
@@ -115,20 +117,20 @@ class DockerfileFrontend:
 
     @classmethod
     def of(
-        cls, toolchain: str, request: BuildRequest, spec: BuildSpec, around: Workspace, work: Path
+        cls, toolchain: str, request: BuildRequest, spec: BuildSpec, workspace: Workspace, work: Path
     ) -> "DockerfileFrontend":
         """That of a request, the images looked into that its stages stand on."""
         _refuse_beside_dockerfile(request, spec)
         said = request.platforms or spec.platforms
-        images = BaseImages(request.dockerfile.places, around, allow_foreign=request.allow_foreign)
-        recipe = _recipe(request, spec, said or (around.host,), around)
-        if not said and (own := only_platform(recipe, images)) is not None and not own.same(around.host):
-            recipe = _recipe(request, spec, (own,), around)
+        images = BaseImages(request.dockerfile.places, workspace, allow_foreign=request.allow_foreign)
+        recipe = _recipe(request, spec, said or (workspace.host,), workspace)
+        if not said and (own := only_platform(recipe, images)) is not None and not own.same(workspace.host):
+            recipe = _recipe(request, spec, (own,), workspace)
         recipe = with_stand_ins(with_images(recipe, images), work, request.environ)
         reached = resources_of(
             recipe,
             images,
-            around,
+            workspace,
             work / "files",
             allow_sparse=request.allow_sparse,
             use_cache=request.use_cache,
@@ -144,10 +146,10 @@ class DockerfileFrontend:
         """The compiles that stand in for stages of the Dockerfile."""
         return self.recipe.replacements.jobs
 
-    def contents(self, planned: BuildPlan, around: Workspace) -> tuple[ImageContent, ...]:
+    def contents(self, planned: BuildPlan, workspace: Workspace) -> tuple[ImageContent, ...]:
         """What the Dockerfile comes to."""
-        self._written.update(zip(self.platforms, write(self.recipe, self.reached, around), strict=True))
-        return look_at(self._written, planned, around)
+        self._written.update(zip(self.platforms, write(self.recipe, self.reached, workspace), strict=True))
+        return look_at(self._written, planned, workspace)
 
     def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
         """The image with the config and history that the Dockerfile makes."""
@@ -200,7 +202,7 @@ def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
             )
 
 
-def _recipe(request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform], around: Workspace) -> Recipe:
+def _recipe(request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform], workspace: Workspace) -> Recipe:
     """The Dockerfile for some platforms; no image is asked for."""
     _refuse_windows(platforms)
     if request.dockerfile.sent is not None and spec.stages:
@@ -209,7 +211,7 @@ def _recipe(request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform
             ability="stages of an archive",
             hint="unpack the archive, and name the folder",
         )
-    asked = DockerfileRequest(request.source, request.dockerfile, tuple(platforms), around.host, spec.stages)
+    asked = DockerfileRequest(request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages)
     return read_recipe(asked)
 
 

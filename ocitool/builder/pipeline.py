@@ -63,14 +63,14 @@ class Built:
         return self.sources[descriptor.digest]
 
 
-def plan(request: BuildRequest, around: Workspace) -> BuildPlan:
+def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     """Decide what a build will do. Reads the spec, the base's manifests and configs; writes nothing.
 
     Raises UsageError, NotFound, WrongPlatform and what reading a base raises.
     """
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
-    place_of_work = workplace(around.machine.root, request.source)
-    frontend = frontend_of(request, spec, around, place_of_work.folder)
+    place_of_work = workplace(workspace.machine.root, request.source)
+    frontend = frontend_of(request, spec, workspace, place_of_work.folder)
     platforms, bases = frontend.platforms, frontend.bases
     for platform in platforms:
         check_settings(merge(spec.part(platform).image, request.image))
@@ -84,8 +84,8 @@ def plan(request: BuildRequest, around: Workspace) -> BuildPlan:
         annotated=bool(annotations),
         kind=codec.kind,
     )
-    width = max(1, around.width // max(1, len(platforms)))
-    project = Project(request.source, place_of_work.folder, request.environ, around.machine.root, width)
+    width = max(1, workspace.width // max(1, len(platforms)))
+    project = Project(request.source, place_of_work.folder, request.environ, workspace.machine.root, width)
     said = (one for one in (request.git_labels, spec.git_labels) if one is not None)
     wants_git = next(said, frontend.labels_checkout)
     checkout = read_checkout(request.source, request.environ) if wants_git else None
@@ -134,17 +134,17 @@ def _annotations(spec: BuildSpec, platforms: Sequence[Platform]) -> Annotations:
     return found
 
 
-def build(planned: BuildPlan, around: Workspace, ahead: Store | None = None) -> Built:
+def build(planned: BuildPlan, workspace: Workspace, ahead: Store | None = None) -> Built:
     """Compile, check and pack what was planned; layers and documents end in this machine's store.
 
     With `ahead` each layer goes to that store as soon as it is packed, once every program was found to fit.
     Raises BuildError, WrongPlatform, UsageError, LocalIOError, Cancelled; nothing was published then.
     """
-    around.machine.check_writable()
+    workspace.machine.check_writable()
     with planned.workplace.held():
-        _compile(planned, around)
-        contents = planned.frontend.contents(planned, around)
-        packed, puts = _pack(contents, planned, around, ahead)
+        _compile(planned, workspace)
+        contents = planned.frontend.contents(planned, workspace)
+        packed, puts = _pack(contents, planned, workspace, ahead)
     images = tuple(planned.frontend.image(content, planned, packed[content.platform]) for content in contents)
     root = bind(images, planned.family, planned.annotations, index=planned.is_index)
     layers = {step.layer.digest: step.layer for steps in packed.values() for step in steps}
@@ -154,28 +154,28 @@ def build(planned: BuildPlan, around: Workspace, ahead: Store | None = None) -> 
         images=images,
         layers=tuple(layers.values()),
         snapshot=snapshot_of(root, [image.manifest for image in images]),
-        sources=_sources(images, layers, around.machine.content),
+        sources=_sources(images, layers, workspace.machine.content),
         ahead=Ahead(ahead, puts) if ahead is not None else None,
     )
 
 
-def _compile(planned: BuildPlan, around: Workspace) -> None:
+def _compile(planned: BuildPlan, workspace: Workspace) -> None:
     """Start the compilers whose programs are not there already."""
-    memo, jobs = around.machine.memo, tuple(one.job for one in planned.jobs)
+    memo, jobs = workspace.machine.memo, tuple(one.job for one in planned.jobs)
     begun_ns = time.time_ns()
     todo = outdated(jobs, memo) if planned.request.use_cache else tuple((job, None) for job in jobs)
     for job in jobs:
         if not any(job is other for other, _ in todo):
-            around.listener(Started(f"compile {job.target}", f"compile {job.target}"))
-            around.listener(Done(f"compile {job.target}", "unchanged"))
-    run([job for job, _ in todo], around.scope, around.width, around.listener)
+            workspace.listener(Started(f"compile {job.target}", f"compile {job.target}"))
+            workspace.listener(Done(f"compile {job.target}", "unchanged"))
+    run([job for job, _ in todo], workspace.scope, workspace.width, workspace.listener)
     for job, state in todo:
         if state is not None:
             remember(job, state, begun_ns, memo)
 
 
 def _pack(
-    contents: Sequence[ImageContent], planned: BuildPlan, around: Workspace, ahead: Store | None
+    contents: Sequence[ImageContent], planned: BuildPlan, workspace: Workspace, ahead: Store | None
 ) -> tuple[dict[Platform, list[LayerStep]], dict[Digest, Put]]:
     """Every distinct group of entries packed once, several at a time, and sent ahead while others are packed."""
     distinct: dict[tuple[Entry, ...], str] = {}
@@ -183,27 +183,30 @@ def _pack(
         for entries, _ in content.groups:
             distinct.setdefault(entries, f"layer for {content.platform}")
     # Layers are packed side by side; one alone has all the threads to itself. The bytes are the same.
-    width = max(1, around.width // max(1, len(distinct)))
-    with TaskGroup(around.scope, around.transfers) as sending, TaskGroup(sending.scope, around.width) as packing:
+    width = max(1, workspace.width // max(1, len(distinct)))
+    with (
+        TaskGroup(workspace.scope, workspace.transfers) as sending,
+        TaskGroup(sending.scope, workspace.width) as packing,
+    ):
         sent: dict[Digest, Task[Put]] = {}
 
         def pack(entries: tuple[Entry, ...], label: str) -> Layer:
             layer = pack_layer(
                 entries,
-                around.machine.content,
+                workspace.machine.content,
                 planned.codec,
                 epoch=planned.request.epoch,
                 scope=packing.scope,
                 width=width,
-                memo=around.machine.memo if planned.request.use_cache else None,
-                listener=around.listener,
+                memo=workspace.machine.memo if planned.request.use_cache else None,
+                listener=workspace.listener,
                 label=label,
             )
             if ahead is not None and layer.digest not in sent:
                 descriptor = layer.descriptor(planned.family)
-                source = StoreSource(descriptor, around.machine.content)
+                source = StoreSource(descriptor, workspace.machine.content)
                 sent[layer.digest] = sending.spawn(
-                    put_watched, ahead, descriptor, source, sending.scope, around.listener
+                    put_watched, ahead, descriptor, source, sending.scope, workspace.listener
                 )
             return layer
 

@@ -106,7 +106,7 @@ class Delivery:
 
 def open_targets(
     planned: BuildPlan,
-    around: Workspace,
+    workspace: Workspace,
     stack: ExitStack,
     *,
     places: Iterable[StoreOutput] = (),
@@ -130,14 +130,14 @@ def open_targets(
                 ability="index",
                 hint="choose one with --platform, or write -o type=oci",
             )
-        store, _ = around.opener.open(place.locator, write=True, full_names=place.full_names(planned.tags))
+        store, _ = workspace.opener.open(place.locator, write=True, full_names=place.full_names(planned.tags))
         stack.enter_context(store)
         targets.append(OpenTarget(store, place.names(planned.tags), (str(place),)))
     repositories: dict[str, list[Reference]] = {}
     for reference in references:
         repositories.setdefault(reference.repository_name, []).append(reference)
     for name, group in repositories.items():
-        store, _ = around.opener.open(str(group[0]), write=True)
+        store, _ = workspace.opener.open(str(group[0]), write=True)
         tags = () if by_digest else tuple(reference.tag for reference in group)
         names = (name,) if by_digest else tuple(map(str, group))
         targets.append(OpenTarget(store, tags, names, is_registry=True))
@@ -152,7 +152,7 @@ def ahead_of(targets: Iterable[OpenTarget]) -> Store | None:
 def deliver_all(
     built: Built,
     targets: Iterable[OpenTarget],
-    around: Workspace,
+    workspace: Workspace,
     *,
     files: Iterable[FilesOutput] = (),
     stream: Callable[[Iterable[bytes]], None],
@@ -162,24 +162,26 @@ def deliver_all(
 
     `stream` takes the tar of files that goes to standard output.
     """
-    done = [deliver(built, target, around) for target in targets]
+    done = [deliver(built, target, workspace) for target in targets]
     for output in files:
         began = time.monotonic()
-        report = export_files(built, output.place, around, is_tar=output.is_tar, split=output.split, stream=stream)
+        report = export_files(
+            built, output.place, workspace, is_tar=output.is_tar, split=output.split, stream=stream
+        )
         done.append(Delivery(str(output.place), (), report, time.monotonic() - began))
-    return (*done, *((keep(built, around),) if keeps or not done else ()))
+    return (*done, *((keep(built, workspace),) if keeps or not done else ()))
 
 
-def deliver(built: Built, target: OpenTarget, around: Workspace) -> Delivery:
+def deliver(built: Built, target: OpenTarget, workspace: Workspace) -> Delivery:
     """Publish a build into an open store, under its tags or by its digest alone. Raises as `publish` does."""
     began = time.monotonic()
-    report = publish(built, target, around)
+    report = publish(built, target, workspace)
     names = [f"{name}@{built.root.digest}" for name in target.names] if target.is_registry else target.names
     replaced = tuple((f"{target.store.label}:{tag}", digest) for tag, digest in report.replaced)
     return Delivery(target.store.label, tuple(names), report.copies[0], time.monotonic() - began, replaced)
 
 
-def publish(built: Built, target: OpenTarget, around: Workspace) -> ChangeReport:
+def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeReport:
     """Let the tags of an open store hold a build, or only its digest be there.
 
     Whatever a tag held is kept for `undo`; where nothing can be kept, the listener hears a warning and the build
@@ -191,60 +193,60 @@ def publish(built: Built, target: OpenTarget, around: Workspace) -> ChangeReport
     content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
     plan = Plan(store.label, (content, *(Tag(tag, built.root, replaces=True) for tag in target.tags)))
     platforms = [image.platform for image in built.images] if target.is_registry else None
-    return _push(plan, store, platforms, around)
+    return _push(plan, store, platforms, workspace)
 
 
-def push(built: Built, place: str, around: Workspace) -> ChangeReport:
+def push(built: Built, place: str, workspace: Workspace) -> ChangeReport:
     """Publish a build under a reference, or into a layout or an archive, which is whole then. As `publish`."""
     output = StoreOutput(Locator.parse(place))
     is_registry = output.locator.reference is not None
-    store, tag = around.opener.open(output.locator, write=True)
+    store, tag = workspace.opener.open(output.locator, write=True)
     tags = (tag,) if is_registry else output.names(built.plan.tags)
     with store:
-        return publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), around)
+        return publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), workspace)
 
 
-def push_kept(reference: Reference, around: Workspace) -> ChangeReport:
+def push_kept(reference: Reference, workspace: Workspace) -> ChangeReport:
     """Publish what `keep` left in this machine's store, under the same name. As `publish`, and NotFound."""
-    name, content = str(reference), around.machine.content
-    around.machine.image(name)
-    store, tag = around.opener.open(name, write=True)
+    name, content = str(reference), workspace.machine.content
+    workspace.machine.image(name)
+    store, tag = workspace.opener.open(name, write=True)
     root = content.get_manifest(name)
-    plan = plan_push(content, root, store, [tag], scope=around.scope, width=around.transfers)
-    return _push(plan, store, open_base(content, name).platforms(), around)
+    plan = plan_push(content, root, store, [tag], scope=workspace.scope, width=workspace.transfers)
+    return _push(plan, store, open_base(content, name).platforms(), workspace)
 
 
-def _push(plan: Plan, store: Store, platforms: Collection[Platform] | None, around: Workspace) -> ChangeReport:
+def _push(plan: Plan, store: Store, platforms: Collection[Platform] | None, workspace: Workspace) -> ChangeReport:
     """Carry out a plan that writes over what tags hold; with `platforms`, what they offer besides is told."""
 
     def replacing(tag: str, before: Document) -> None:
         if platforms is not None:
-            tell_gone(f"{store.label}:{tag}", before, platforms, around.listener)
+            tell_gone(f"{store.label}:{tag}", before, platforms, workspace.listener)
 
     return apply(
         plan,
         store,
-        Journal.of(around.machine),
-        around.scope,
-        around.listener,
-        width=around.transfers,
-        unkept=WarnOnce(store, around.listener),
+        Journal.of(workspace.machine),
+        workspace.scope,
+        workspace.listener,
+        width=workspace.transfers,
+        unkept=WarnOnce(store, workspace.listener),
         replacing=replacing,
     )
 
 
-def keep(built: Built, around: Workspace) -> Delivery:
+def keep(built: Built, workspace: Workspace) -> Delivery:
     """Leave a build in this machine's store under its full references, for `ocitool push`."""
     began = time.monotonic()
-    store, names = around.machine.content, tuple(str(tag) for tag in built.plan.tags)
+    store, names = workspace.machine.content, tuple(str(tag) for tag in built.plan.tags)
     report = put_snapshot(
         built.snapshot,
         store,
         source_of=built.source_of,
-        scope=around.scope,
-        width=around.transfers,
+        scope=workspace.scope,
+        width=workspace.transfers,
         tagged=True,
-        listener=around.listener,
+        listener=workspace.listener,
     )
     store.put_manifest(built.root, *(names or ("",)))
     return Delivery(store.label, names, report, time.monotonic() - began)

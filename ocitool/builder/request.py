@@ -84,7 +84,7 @@ class Frontend(Protocol):
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compilers' command lines, platform by platform. Raises Unsupported for one that is not there."""
 
-    def contents(self, planned: "BuildPlan", around: Workspace) -> tuple[ImageContent, ...]:
+    def contents(self, planned: "BuildPlan", workspace: Workspace) -> tuple[ImageContent, ...]:
         """What goes into the images, looked at, once everything is compiled.
 
         Raises WrongPlatform for a program that does not fit (K010), UsageError, and what reading files raises.

@@ -21,7 +21,7 @@ from ocitool.workspace import Workspace
 
 
 def find_sysroots(
-    spec: BuildSpec, platforms: Sequence[Platform], request: BuildRequest, around: Workspace
+    spec: BuildSpec, platforms: Sequence[Platform], request: BuildRequest, workspace: Workspace
 ) -> Mapping[Platform, Sysroot]:
     """The sysroot of each platform that has one; images and packages are unpacked into this machine's store once.
 
@@ -31,26 +31,26 @@ def find_sysroots(
     for platform in platforms:
         options = spec.part(platform).sysroot
         if options.is_there:
-            with OutputFolder(around.machine.root / "sysroots").held():
-                folder, identity = _folder(options, platform, request, around)
+            with OutputFolder(workspace.machine.root / "sysroots").held():
+                folder, identity = _folder(options, platform, request, workspace)
             libc = libc_of(folder, debian_folder(platform))
             found[platform] = Sysroot(folder, libc, identity)
     return found
 
 
 def _folder(
-    options: SysrootOptions, platform: Platform, request: BuildRequest, around: Workspace
+    options: SysrootOptions, platform: Platform, request: BuildRequest, workspace: Workspace
 ) -> tuple[Path, str]:
     """The sysroot's folder, and what tells its content from any other; empty where it may change."""
-    cache = around.machine.root
+    cache = workspace.machine.root
     if options.image:
-        return _image(options.image, platform, around)
+        return _image(options.image, platform, workspace)
     if options.packages:
         folder = unpack_packages(
-            options.packages, platform, cache, request.environ, scope=around.scope, listener=around.listener
+            options.packages, platform, cache, request.environ, scope=workspace.scope, listener=workspace.listener
         )
         versions = (folder / LIST).read_text("utf-8").split()
-        around.listener(Noted(f"sysroot of {platform}: {' '.join(_asked(options.packages, versions))}", "note"))
+        workspace.listener(Noted(f"sysroot of {platform}: {' '.join(_asked(options.packages, versions))}", "note"))
         return folder, folder.name
     words = {"{os}": platform.os, "{arch}": platform.architecture, "{variant}": platform.variant}
     text = options.path
@@ -71,20 +71,22 @@ def _asked(packages: Sequence[str], versions: Sequence[str]) -> list[str]:
     return [version for version in versions if version.partition("=")[0] in names]
 
 
-def _image(name: str, platform: Platform, around: Workspace) -> tuple[Path, str]:
-    store, reference = around.opener.open(name)
-    image = open_base(store, reference).image(platform, around.listener)
+def _image(name: str, platform: Platform, workspace: Workspace) -> tuple[Path, str]:
+    store, reference = workspace.opener.open(name)
+    image = open_base(store, reference).image(platform, workspace.listener)
     identity = image.manifest.document.digest.hex
-    folder = around.machine.root / "sysroots" / f"image-{identity[:24]}"
+    folder = workspace.machine.root / "sysroots" / f"image-{identity[:24]}"
     if folder.is_dir():
         return folder, identity
-    around.listener(Noted(f"unpacking {name} for {platform}, once", "notice"))
+    workspace.listener(Noted(f"unpacking {name} for {platform}, once", "notice"))
     making = folder.with_suffix(".new")
     try:
         shutil.rmtree(making, ignore_errors=True)
         making.parent.mkdir(parents=True, exist_ok=True)
-        tree = read_tree(image.store, image.manifest, around.machine.memo, scope=around.scope, width=around.width)
-        export_folder(image.store, image.manifest, tree, contents(tree), making, scope=around.scope)
+        tree = read_tree(
+            image.store, image.manifest, workspace.machine.memo, scope=workspace.scope, width=workspace.width
+        )
+        export_folder(image.store, image.manifest, tree, contents(tree), making, scope=workspace.scope)
         tame(making)
         making.rename(folder)
     except OSError as error:

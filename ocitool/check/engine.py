@@ -1,4 +1,4 @@
-"""From a Look to findings: every rule that is selected, allowances applied, in a stable order."""
+"""From an Inspection to findings: every rule that is selected, allowances applied, in a stable order."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Look: everything that rules are shown, read beforehand, so that rules are pure functions.
+"""Inspection: everything that rules are shown, read beforehand, so that rules are pure functions.
 
 A thing is absent only if the store said that it is not there; whoever could not be asked is in `unanswered`
 and no rule draws conclusions from it (K034).

@@ -43,53 +43,53 @@ def locator_of(place: str) -> str:
 class BaseImages:
     """The images that FROM and --from name; `places` are those of named contexts."""
 
-    def __init__(self, places: "Mapping[str, str]", around: "Workspace", *, allow_foreign: bool = False) -> None:
+    def __init__(self, places: "Mapping[str, str]", workspace: "Workspace", *, allow_foreign: bool = False) -> None:
         self._places = places
-        self._around = around
+        self._workspace = workspace
         self._allow_foreign = allow_foreign
         self._found: dict[str, FoundBase] = {}
         self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
 
-    def base(self, ground: StageBase) -> FoundBase:
+    def base(self, stage_base: StageBase) -> FoundBase:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
-        if ground.name not in self._found:
-            place = self._places.get(ground.name)
-            locator = ground.name if place is None else locator_of(place)
+        if stage_base.name not in self._found:
+            place = self._places.get(stage_base.name)
+            locator = stage_base.name if place is None else locator_of(place)
             if not locator:
                 raise Unsupported(
-                    f"context {ground.name} is a folder, and no stage can be built upon one",
+                    f"context {stage_base.name} is a folder, and no stage can be built upon one",
                     ability="FROM folder",
                     hint="write FROM scratch and COPY --from it",
                 )
-            store, found = self._around.opener.open(locator)
-            self._found[ground.name] = open_base(store, found)
-        return self._found[ground.name]
+            store, found = self._workspace.opener.open(locator)
+            self._found[stage_base.name] = open_base(store, found)
+        return self._found[stage_base.name]
 
-    def image(self, ground: StageBase, *, is_copied: bool = False) -> BaseImage:
-        """The image of a ground for its platform.
+    def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
+        """The image of a base for its platform.
 
         One of another platform is refused as a base; where files are only copied from it, it is told: they may
         be data, and programs among them are looked at like all others.
         """
-        key = (ground.name, ground.platform, is_copied)
+        key = (stage_base.name, stage_base.platform, is_copied)
         if key not in self._images:
-            platform = ground.platform or self._around.host
-            self._images[key] = self.base(ground).image(
+            platform = stage_base.platform or self._workspace.host
+            self._images[key] = self.base(stage_base).image(
                 platform,
-                self._around.listener,
+                self._workspace.listener,
                 allow_foreign=self._allow_foreign or is_copied,
                 role="image" if is_copied else "base",
             )
         return self._images[key]
 
-    def ground(self, ground: StageBase, platform: "Platform") -> BaseImage:
+    def stage_base(self, stage_base: StageBase, platform: "Platform") -> BaseImage:
         """The image that what is built for a platform stands on. Raises WrongPlatform for one that does not fit."""
-        image = self.image(ground)
-        if ground.is_explicit:
-            check_fits(image, platform, self._around.listener, allow_foreign=self._allow_foreign)
+        image = self.image(stage_base)
+        if stage_base.is_explicit:
+            check_fits(image, platform, self._workspace.listener, allow_foreign=self._allow_foreign)
         return image
 
-    def start(self, ground: StageBase) -> ImageStart | None:
+    def start(self, stage_base: StageBase) -> ImageStart | None:
         """What an image hands to a stage that is built upon it."""
-        image = self.image(ground)
+        image = self.image(stage_base)
         return ImageStart.of(image.label, image.config.settings)

@@ -72,8 +72,10 @@ class BlobContent:
 class Downloads:
     """The files that one build downloads."""
 
-    def __init__(self, around: "Workspace", ahead: Iterable[DownloadKey] = (), *, use_cache: bool = True) -> None:
-        self._around = around
+    def __init__(
+        self, workspace: "Workspace", ahead: Iterable[DownloadKey] = (), *, use_cache: bool = True
+    ) -> None:
+        self._workspace = workspace
         self._ahead = tuple(ahead)
         self._use_cache = use_cache
         self._entries: dict[DownloadKey, Entry] = {}
@@ -88,7 +90,7 @@ class Downloads:
         """
         wish = (url, checksum)
         if wish in self._ahead:
-            with TaskGroup(self._around.scope, min(_WIDTH, self._around.transfers)) as group:
+            with TaskGroup(self._workspace.scope, min(_WIDTH, self._workspace.transfers)) as group:
                 for one in self._ahead:
                     group.spawn(self._fetch, one)
             self._ahead = ()
@@ -110,32 +112,32 @@ class Downloads:
             self._failed[wish] = error
 
     def _entry(self, url: str, checksum: Digest | None) -> Entry:
-        memo = self._around.machine.memo
+        memo = self._workspace.machine.memo
         question = f"download:{checksum or ''}:{url}"
         known = memo.recall(question) if self._use_cache else None
-        if known is None or not self._around.machine.content.has_blob(_blob(known)):
+        if known is None or not self._workspace.machine.content.has_blob(_blob(known)):
             known = None
         step = f"download:{url}"
-        self._around.listener(Started(step, f"download {name_of(url)}"))
+        self._workspace.listener(Started(step, f"download {name_of(url)}"))
         if known is not None and checksum is not None:
             found: Mapping[str, Any] = known
         else:
             edition = Edition(known["etag"], known["modified"]) if known is not None else None
-            with download(self._around.opener.session, url, edition) as got:
+            with download(self._workspace.opener.session, url, edition) as got:
                 found = self._kept(step, got, checksum) if got is not None else known or {}
             memo.remember(question, dict(found))
-        self._around.listener(Done(step, "unchanged" if found is known else "downloaded", found["size"]))
-        content = BlobContent(self._around.machine.content, _blob(found))
+        self._workspace.listener(Done(step, "unchanged" if found is known else "downloaded", found["size"]))
+        content = BlobContent(self._workspace.machine.content, _blob(found))
         return Entry(name_of(url), FileKind.FILE, _MODE, mtime=found["modified_s"], content=content)
 
     def _kept(self, step: str, got: Download, checksum: Digest | None) -> dict[str, Any]:
         """What is to be remembered of a file that is in the store now."""
         tap = Tap(checksum.algorithm if checksum is not None else "sha256")
-        ingest = self._around.machine.content.ingest()
+        ingest = self._workspace.machine.content.ingest()
         try:
             for piece in tap(got.pieces):
                 ingest.write(piece)
-                self._around.listener(Advanced(step, len(piece)))
+                self._workspace.listener(Advanced(step, len(piece)))
             _check(got.url, checksum, tap.digest)
             digest, size = ingest.commit()
         except BaseException:

@@ -90,14 +90,14 @@ class _Evaluator:
 
     def _start(self, needed: ResolvedStage) -> StageState:
         """A stage before its first line."""
-        ground = needed.ground
-        if ground.origin is OriginKind.STAGE:
-            return self.states[ground.stage].fork()
+        stage_base = needed.stage_base
+        if stage_base.origin is OriginKind.STAGE:
+            return self.states[stage_base.stage].fork()
         state = StageState(self._platform, VariableScope.of(self._graph, needed))
-        if ground.origin is OriginKind.SCRATCH or self._resources.is_apart(needed.stage.number, self._platform):
+        if stage_base.origin is OriginKind.SCRATCH or self._resources.is_apart(needed.stage.number, self._platform):
             state.settings = {"WorkingDir": state.scope.workdir}
             return state
-        image = self._resources.image(ground)
+        image = self._resources.image(stage_base)
         state.base, state.author = image, image.config.author
         state.settings = deepcopy(dict(image.config.settings))
         state.settings.pop("OnBuild", None)
@@ -114,8 +114,8 @@ class _Evaluator:
                     try:
                         self._copy(state, needed, instruction)
                     except NotFound:
-                        ground = needed.sources.get(instruction.source_stage)
-                        if ground is None or not self._resources.is_idle(ground.stage, self._platform):
+                        stage_base = needed.sources.get(instruction.source_stage)
+                        if stage_base is None or not self._resources.is_idle(stage_base.stage, self._platform):
                             raise
                 case instructions.Arg():
                     self._arg(state, instruction)
@@ -218,16 +218,20 @@ class _Evaluator:
                 return context.why_absent(clean(path) or "") if isinstance(context, Context | Alone) else ""
 
             return context, "the context", hint
-        ground = needed.sources[name]
-        if ground.origin is OriginKind.STAGE:
-            files = self._resources.whole(ground.stage, self._platform, self.states[ground.stage].files)
-            gives = self._resources.gives(ground.stage, self._platform)
+        stage_base = needed.sources[name]
+        if stage_base.origin is OriginKind.STAGE:
+            files = self._resources.whole(stage_base.stage, self._platform, self.states[stage_base.stage].files)
+            gives = self._resources.gives(stage_base.stage, self._platform)
             return files or Layered(()), f"stage {name}", lambda _: gives
-        if ground.origin is OriginKind.CONTEXT:
-            return self._resources.context(ground.name, ground.platform), f"context {ground.name}", lambda _: ""
-        if ground.origin is OriginKind.SCRATCH:
+        if stage_base.origin is OriginKind.CONTEXT:
+            return (
+                self._resources.context(stage_base.name, stage_base.platform),
+                f"context {stage_base.name}",
+                lambda _: "",
+            )
+        if stage_base.origin is OriginKind.SCRATCH:
             return Layered(()), "scratch", lambda _: ""
-        image = self._resources.image(ground, is_copied=True)
+        image = self._resources.image(stage_base, is_copied=True)
         return self._resources.image_files(image), f"image {name}", lambda _: ""
 
     def _heredoc(self, state: StageState, heredoc: Any) -> Entry:  # noqa: ANN401 - lines.Heredoc

@@ -122,7 +122,7 @@ def _looked_into(
     """
 
     def only(numbers: frozenset[int]) -> Starts:
-        return lambda ground, number: start(ground) if number in numbers else None
+        return lambda stage_base, number: start(stage_base) if number in numbers else None
 
     known: Mapping[Platform, frozenset[int]] = dict.fromkeys(graphs, frozenset())
     while True:
@@ -168,13 +168,13 @@ def _if_there(images: BaseImages) -> Callable[[StageBase], ImageStart | None]:
     """What an image leaves; None for one that cannot be had, which is asked for once."""
     gone: set[str] = set()
 
-    def start(ground: StageBase) -> ImageStart | None:
+    def start(stage_base: StageBase) -> ImageStart | None:
         try:
-            return images.start(ground) if ground.name not in gone else None
+            return images.start(stage_base) if stage_base.name not in gone else None
         except Cancelled:
             raise
         except OcitoolError:  # a build tells what is wrong with it
-            gone.add(ground.name)
+            gone.add(stage_base.name)
             return None
 
     return start
@@ -266,7 +266,7 @@ def _ignore(source: Path, path: Path | None, options: DockerfileOptions) -> Igno
 def resources_of(
     recipe: Recipe,
     images: BaseImages,
-    around: "Workspace",
+    workspace: "Workspace",
     spool: Path,
     *,
     allow_sparse: bool = False,
@@ -275,11 +275,11 @@ def resources_of(
     """The world around a recipe; files on their way into layers are kept in `spool`."""
     options, source = recipe.request.options, recipe.request.source
     return Reached(
-        main_context(source, options, recipe.ignore, allow_sparse=allow_sparse, own=around.own),
+        main_context(source, options, recipe.ignore, allow_sparse=allow_sparse, own=workspace.own),
         options.places,
         recipe.replacements,
         images,
-        around,
+        workspace,
         spool=spool,
         allow_sparse=allow_sparse,
         use_cache=use_cache,
@@ -304,9 +304,9 @@ def bases_of(recipe: Recipe, images: BaseImages) -> dict[Platform, BaseImage]:
     found = {}
     for platform, graph in recipe.graphs.items():
         bottom = _bottom(graph)
-        if bottom.ground.origin is not OriginKind.SCRATCH:
+        if bottom.stage_base.origin is not OriginKind.SCRATCH:
             with placed(recipe.line_of(bottom)):
-                found[platform] = images.ground(bottom.ground, platform)
+                found[platform] = images.stage_base(bottom.stage_base, platform)
     return found
 
 
@@ -314,13 +314,13 @@ def only_platform(recipe: Recipe, images: BaseImages) -> Platform | None:
     """The platform that FROM names, else that of a base that is one image; None for an index and for scratch."""
     (graph,) = recipe.graphs.values()
     bottom = _bottom(graph)
-    ground = bottom.ground
-    if ground.is_explicit:
-        return ground.platform
-    if ground.origin is OriginKind.SCRATCH:
+    stage_base = bottom.stage_base
+    if stage_base.is_explicit:
+        return stage_base.platform
+    if stage_base.origin is OriginKind.SCRATCH:
         return None
     with placed(recipe.line_of(bottom)):
-        base = images.base(ground)
+        base = images.base(stage_base)
         return None if isinstance(base.root, Index) else base.platforms()[0]
 
 
@@ -330,23 +330,25 @@ def _bottom(graph: StageGraph) -> ResolvedStage:
     return bottom
 
 
-def write(recipe: Recipe, reached: Reached, around: "Workspace") -> tuple[Written, ...]:
+def write(recipe: Recipe, reached: Reached, workspace: "Workspace") -> tuple[Written, ...]:
     """What the Dockerfile comes to for each platform, in their order; files out of layers are fetched."""
     for name in undeclared(recipe):
-        around.listener(Noted(f"build argument {name} is declared by no ARG"))
+        workspace.listener(Noted(f"build argument {name} is declared by no ARG"))
     if recipe.warnings:
         count = f"{recipe.warnings} warning{'s' if recipe.warnings > 1 else ''}"
-        around.listener(Noted(f"{recipe.file.file}: {count}; ocitool build --check shows them", "notice"))
+        workspace.listener(Noted(f"{recipe.file.file}: {count}; ocitool build --check shows them", "notice"))
     sent = recipe.request.options.sent
     if sent is not None and any(entry.path == ".dockerignore" for entry in sent.files):
-        around.listener(Noted("note: .dockerignore is for folders; all of the archive is the context", "notice"))
+        workspace.listener(Noted("note: .dockerignore is for folders; all of the archive is the context", "notice"))
     for number in recipe.replacements.unseen:
         place = f"{recipe.file.file}:{number}"
-        around.listener(Noted(f"{place}: what it brings is not seen by the compiler, which works in the context"))
+        workspace.listener(
+            Noted(f"{place}: what it brings is not seen by the compiler, which works in the context")
+        )
     written = tuple(evaluate(graph, reached) for graph in recipe.graphs.values())
     for platform, one in zip(recipe.graphs, written, strict=True):
         if not one.layers and (one.base is None or not one.base.manifest.layers):
-            around.listener(Noted(f"note: {platform}: the image has no layer: there is no file in it", "notice"))
+            workspace.listener(Noted(f"note: {platform}: the image has no layer: there is no file in it", "notice"))
     reached.spool.fill(content_of(written))
     return written
 

@@ -50,7 +50,7 @@ class Reached:
         places: Mapping[str, str],
         replacements: Replacements,
         images: BaseImages,
-        around: "Workspace",
+        workspace: "Workspace",
         *,
         spool: Path,
         allow_sparse: bool = False,
@@ -59,24 +59,24 @@ class Reached:
         self._places = places
         self._replacements = replacements
         self._images = images
-        self._around = around
+        self._workspace = workspace
         self._allow_sparse = allow_sparse
         self._files: dict[str, Files] = {}
         self._contexts: dict[str, Files] = {"": main}
-        self.spool = Spool(spool, around.scope, allow_sparse=allow_sparse)
+        self.spool = Spool(spool, workspace.scope, allow_sparse=allow_sparse)
         each = map(certain, replacements.graphs.values())
-        self._downloads = Downloads(around, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
+        self._downloads = Downloads(workspace, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
 
-    def image(self, ground: StageBase, *, is_copied: bool = False) -> BaseImage:
-        """The image of a ground for its platform."""
-        return self._images.image(ground, is_copied=is_copied)
+    def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
+        """The image of a base for its platform."""
+        return self._images.image(stage_base, is_copied=is_copied)
 
     def image_files(self, image: BaseImage) -> Files:
         """The merged tree of an image."""
         digest = str(image.manifest.document.digest)
         if digest not in self._files:
-            tree = read_tree(image.store, image.manifest, self._around.machine.memo, scope=self._around.scope)
+            tree = read_tree(image.store, image.manifest, self._workspace.machine.memo, scope=self._workspace.scope)
 
             def content_of(_path: str, node: Node) -> Content:
                 layer = image.manifest.layers[node.layer]
@@ -89,8 +89,8 @@ class Reached:
         """The files of a context; the ignore rules are for the main one. An image is that of the platform."""
         place = self._places.get(name, "")
         if name and locator_of(place):
-            ground = StageBase(OriginKind.CONTEXT, name, platform=platform)
-            return self.image_files(self.image(ground, is_copied=True))
+            stage_base = StageBase(OriginKind.CONTEXT, name, platform=platform)
+            return self.image_files(self.image(stage_base, is_copied=True))
         if "://" in place or place.endswith(".git"):
             raise Unsupported(
                 f"context {name}={place} is not on this machine",
@@ -98,7 +98,7 @@ class Reached:
                 hint="fetch it, and name the folder",
             )
         if name not in self._contexts:
-            self._contexts[name] = Context(Path(place), allow_sparse=self._allow_sparse, own=self._around.own)
+            self._contexts[name] = Context(Path(place), allow_sparse=self._allow_sparse, own=self._workspace.own)
         return self._contexts[name]
 
     def download(self, url: str, checksum: Digest | None) -> Entry:
@@ -123,7 +123,9 @@ class Reached:
 
     def whole(self, stage: int, platform: Platform, own: Files | None) -> Files | None:
         """The files of a stage; of one that is apart its base's as well, once they are asked for."""
-        return self._replacements.whole(stage, platform, own, lambda ground: self.image_files(self.image(ground)))
+        return self._replacements.whole(
+            stage, platform, own, lambda stage_base: self.image_files(self.image(stage_base))
+        )
 
     def gives(self, stage: int, platform: Platform) -> str:
         """What a stage that is made without its RUN lines has to offer."""

@@ -16,7 +16,7 @@ from ocitool.rootfs.files import Files
 class Resources(Protocol):
     """What a Dockerfile can reach outside itself."""
 
-    def image(self, ground: StageBase, *, is_copied: bool = False) -> BaseImage:
+    def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
         """What FROM or --from names. Raises NotFound, and WrongPlatform where files are not only copied from it."""
 
     def image_files(self, image: BaseImage) -> Files:

@@ -97,7 +97,7 @@ class ResolvedStage:
     """
 
     stage: Stage
-    ground: StageBase
+    stage_base: StageBase
     sources: Mapping[str, StageBase] = field(hash=False)
     steps: tuple[Step, ...] = ()
     start: ImageStart | None = None
@@ -105,13 +105,13 @@ class ResolvedStage:
     @property
     def is_open(self) -> bool:
         """Whether it stands on an image that was not looked into."""
-        return self.start is None and self.ground.origin in {OriginKind.IMAGE, OriginKind.CONTEXT}
+        return self.start is None and self.stage_base.origin in {OriginKind.IMAGE, OriginKind.CONTEXT}
 
     @property
     def uses(self) -> tuple[int, ...]:
         """The stages that it stands on or copies from."""
-        grounds = (self.ground, *self.sources.values())
-        return tuple(ground.stage for ground in grounds if ground.origin is OriginKind.STAGE)
+        stage_bases = (self.stage_base, *self.sources.values())
+        return tuple(stage_base.stage for stage_base in stage_bases if stage_base.origin is OriginKind.STAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class StageGraph:
         and what `starts` raises.
         """
         scope, target = global_scope(file, wanted), target_of(file, wanted.target)
-        resolver = _Resolver(file, wanted, scope, starts or (lambda _ground, _stage: None))
+        resolver = _Resolver(file, wanted, scope, starts or (lambda _stage_base, _stage: None))
         reached: set[int] = set()
         todo = [target.number]
         while todo:
@@ -202,8 +202,8 @@ class StageGraph:
     def below(self, one: ResolvedStage) -> Iterator[ResolvedStage]:
         """The stage, what it is built upon, and so on down to one that stands on no other."""
         yield one
-        while one.ground.origin is OriginKind.STAGE:
-            one = self.stages[one.ground.stage]
+        while one.stage_base.origin is OriginKind.STAGE:
+            one = self.stages[one.stage_base.stage]
             yield one
 
 
@@ -268,17 +268,17 @@ class _Resolver:
         Triggers are those of a needed one alone: others are not built, and a stage may have any number upon it.
         """
         stage, steps = self._file.stages[number], list[Step]()
-        ground, start = StageBase(OriginKind.IMAGE), None
+        stage_base, start = StageBase(OriginKind.IMAGE), None
         sources: dict[str, StageBase] = {}
         is_replaced = self._wanted.replaces(stage)
         try:
-            ground = self._replaced(stage) if is_replaced else self._ground(stage)
-            if ground.origin is OriginKind.SCRATCH:
+            stage_base = self._replaced(stage) if is_replaced else self._stage_base(stage)
+            if stage_base.origin is OriginKind.SCRATCH:
                 start = _SCRATCH
-            elif is_needed and ground.origin is not OriginKind.STAGE:
-                start = self._start(ground, stage)
+            elif is_needed and stage_base.origin is not OriginKind.STAGE:
+                start = self._start(stage_base, stage)
             if is_needed:
-                steps += self._triggers(stage, ground, start)
+                steps += self._triggers(stage, stage_base, start)
         except UsageError as error:
             self.problems[number] = error
         file = self._file.file
@@ -295,32 +295,32 @@ class _Resolver:
                     sources[one.source_stage] = self._source(stage, one.source_stage, step.where)
                 except UsageError as error:
                     self.problems.setdefault(number, error)
-        found = self.stages[number] = ResolvedStage(stage, ground, sources, tuple(steps), start)
+        found = self.stages[number] = ResolvedStage(stage, stage_base, sources, tuple(steps), start)
         return found.uses
 
-    def _start(self, ground: StageBase, stage: Stage) -> ImageStart | None:
+    def _start(self, stage_base: StageBase, stage: Stage) -> ImageStart | None:
         with placed(f"{self._file.file}:{stage.base.line.number}"):
-            return self._starts(ground, stage.number)
+            return self._starts(stage_base, stage.number)
 
-    def _triggers(self, stage: Stage, ground: StageBase, start: ImageStart | None) -> tuple[Step, ...]:
+    def _triggers(self, stage: Stage, stage_base: StageBase, start: ImageStart | None) -> tuple[Step, ...]:
         """The instructions that ONBUILD lines below the stage leave to it."""
         file, line = self._file, stage.base.line
         if start is not None:
             place = f"{file.file}:{line.number} (ONBUILD of {start.label})"
             parsed = (parse_trigger(text, place, file.escape) for text in start.triggers)
             return tuple(Step(_moved(one, line), line, place, at) for at, one in enumerate(parsed))
-        if ground.origin is not OriginKind.STAGE:
+        if stage_base.origin is not OriginKind.STAGE:
             return ()
-        if ground.stage not in self._left:
-            kept = (one for one in self._file.stages[ground.stage].body if isinstance(one, OnBuild))
-            self._left[ground.stage] = tuple(
+        if stage_base.stage not in self._left:
+            kept = (one for one in self._file.stages[stage_base.stage].body if isinstance(one, OnBuild))
+            self._left[stage_base.stage] = tuple(
                 Step(_moved(parse_trigger(one.text, place, file.escape), one.line), one.line, place, at)
                 for at, one in enumerate(kept)
                 for place in (f"{file.file}:{one.line.number}",)
             )
-        return tuple(replace(step, line=line) for step in self._left[ground.stage])
+        return tuple(replace(step, line=line) for step in self._left[stage_base.stage])
 
-    def _ground(self, stage: Stage) -> StageBase:
+    def _stage_base(self, stage: Stage) -> StageBase:
         """What FROM means. Raises UsageError with the line."""
         file, line = self._file, stage.base.line
         image = _at(file, line.number)(stage.base.image, self._scope)

@@ -55,7 +55,7 @@ class VariableScope:
 
         Of an image that was not looked into, those of Go are known by their name.
         """
-        name, start = one.ground.name, one.start
+        name, start = one.stage_base.name, one.start
         if start is None:
             start = ImageStart(name, (PATH, f"GOPATH={GOPATH}"), GOPATH) if is_of_go(name) else ImageStart(name)
         env = EnvList(start.env)
@@ -197,9 +197,9 @@ class Trace:
                 break
         for below in reversed(waiting[1:]):  # from the lowest, so that no row of stages is too long for the stack
             self.end(below)
-        if one.ground.origin is OriginKind.STAGE and one.ground.stage in self._ends:
+        if one.stage_base.origin is OriginKind.STAGE and one.stage_base.stage in self._ends:
             with placed(f"{self._graph.file.file}:{one.stage.base.line.number}"):
-                return self._ends[one.ground.stage].fork()
+                return self._ends[one.stage_base.stage].fork()
         return VariableScope.of(self._graph, one)
 
 

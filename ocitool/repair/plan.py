@@ -1,4 +1,4 @@
-"""From a Look to a Plan that mends what can be mended without guessing, and a list of what is left.
+"""From an Inspection to a Plan that mends what can be mended without guessing, and a list of what is left.
 
 Children that are right keep their bytes and digests. What changes a child's digest takes the attestations of
 the old one along only with consent: they are never pointed at the new digest (K022).

@@ -76,8 +76,8 @@ def build(home, run, monkeypatch):
 def images(path):
     """The images that a Dockerfile names."""
     graph = StageGraph.of(parse(path.read_bytes(), "Dockerfile"), StageRequest(AMD64, AMD64))
-    grounds = [ground for one in graph.needed for ground in (one.ground, *one.sources.values())]
-    return sorted({ground.name for ground in grounds if ground.origin is OriginKind.IMAGE})
+    stage_bases = [stage_base for one in graph.needed for stage_base in (one.stage_base, *one.sources.values())]
+    return sorted({stage_base.name for stage_base in stage_bases if stage_base.origin is OriginKind.IMAGE})
 
 
 def rows(name, file):

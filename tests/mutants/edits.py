@@ -134,20 +134,20 @@ def _places(
                 continue
             if isinstance(child, ast.keyword) and child.arg in SILENT_KEYWORDS:
                 continue
-            around = child if isinstance(child, ast.stmt) else statement
+            workspace = child if isinstance(child, ast.stmt) else statement
             if hasattr(child, "lineno"):
-                yield child, scope, around
+                yield child, scope, workspace
             opens = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             # Defaults and decorators of a function are run where it is defined.
             if opens:
                 body = ast.Module(child.body, [])
-                yield from _places(body, (*scope, child), around)
+                yield from _places(body, (*scope, child), workspace)
                 rest = [*child.decorator_list, *getattr(getattr(child, "args", None), "defaults", [])]
                 rest += [one for one in getattr(getattr(child, "args", None), "kw_defaults", []) if one]
                 rest = [one for one in rest if "dataclass" not in ast.unparse(one)]
-                yield from _places(ast.Tuple(rest, ast.Load()), scope, around)
+                yield from _places(ast.Tuple(rest, ast.Load()), scope, workspace)
             else:
-                yield from _places(child, scope, around)
+                yield from _places(child, scope, workspace)
 
 
 def _changes(file: _File, node: ast.AST) -> Iterator[tuple[int, int, str]]:

@@ -98,8 +98,8 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     variables = (os.environ.get(name) for name in PIPELINE_FILES)
     outputs = (*wanted.paths, *filter(None, (metadata_file, iidfile)), *(Path(text) for text in variables if text))
     own = OwnFiles((app.work.machine.root, *outputs), earlier_outputs(app.work.machine.memo), app.listener)
-    around = replace(app.work, own=own)
-    planned = plan(asked, around)
+    workspace = replace(app.work, own=own)
+    planned = plan(asked, workspace)
     if words.is_set("dry_run"):
         return dry_run(planned, wanted, own)
     if wanted.push and not planned.tags:
@@ -118,18 +118,18 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     app.stack.callback(remember_outputs, app.work.machine.memo, written)
     targets = open_targets(
         planned,
-        around,
+        workspace,
         app.stack,
         places=wanted.places,
         files=wanted.files,
         references=planned.tags if wanted.push else (),
         by_digest=wanted.by_digest,
     )
-    built = build(planned, around, ahead_of(targets))
+    built = build(planned, workspace, ahead_of(targets))
     deliveries = deliver_all(
         built,
         targets,
-        around,
+        workspace,
         files=wanted.files,
         stream=app.console.stream,
         keeps=wanted.keeps or wanted.loads,

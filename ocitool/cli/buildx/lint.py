@@ -60,8 +60,8 @@ def check(app: App, request: BuildRequest, form: str) -> Outcome:
 
 def _images(app: App, request: BuildRequest) -> BaseImages:
     """The images that the Dockerfile names, for what they leave to the stages upon them."""
-    around = replace(app.work, listener=silent)
-    return BaseImages(request.dockerfile.places, around, allow_foreign=True)
+    workspace = replace(app.work, listener=silent)
+    return BaseImages(request.dockerfile.places, workspace, allow_foreign=True)
 
 
 def _asked(app: App, request: BuildRequest, platforms: tuple[Platform, ...], spec: BuildSpec) -> DockerfileRequest:

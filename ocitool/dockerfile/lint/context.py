@@ -89,7 +89,7 @@ class LintContext:
     def upon_any(self, stage: Stage, stages: Iterable[int]) -> bool:
         """Whether a stage is built upon one of these, a set."""
         one = self.graph.stages.get(stage.number)
-        return one is not None and one.ground.origin is OriginKind.STAGE and one.ground.stage in stages
+        return one is not None and one.stage_base.origin is OriginKind.STAGE and one.stage_base.stage in stages
 
 
 def look(

@@ -37,10 +37,10 @@ _FREE: Final = "10001"
 """A number that images leave free."""
 
 
-def way_out(deed: Effect, done: Sequence[ShellCommand], one: ResolvedStage, step: Step) -> str:
+def way_out(effect: Effect, done: Sequence[ShellCommand], one: ResolvedStage, step: Step) -> str:
     """What to write instead of the commands of a line that do one thing."""
-    find = _WAYS.get(deed.does) if len(done) <= _MOST else None
-    return (find(done, _Around(one, step)) if find is not None else "") or deed.instead
+    find = _WAYS.get(effect.does) if len(done) <= _MOST else None
+    return (find(done, _Place(one, step)) if find is not None else "") or effect.instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class _Brought:
     is_folder: bool
 
 
-class _Around:
+class _Place:
     """One RUN of a stage: its working folder, and which lines bring a file or make a folder."""
 
     def __init__(self, one: ResolvedStage, step: Step) -> None:
@@ -103,7 +103,7 @@ class _Around:
         return None
 
 
-def _modes(done: Sequence[ShellCommand], around: _Around) -> str:
+def _modes(done: Sequence[ShellCommand], place: _Place) -> str:
     ways = []
     for command in done:
         mode, *words = _words(command) or [""]
@@ -111,29 +111,29 @@ def _modes(done: Sequence[ShellCommand], around: _Around) -> str:
             return ""
         is_deep = any(re.fullmatch(r"-\w*R\w*|--recursive", word) for word in command.words)
         for word in words:
-            copies = (around.below if is_deep else around.file)(around.path(word))
+            copies = (place.below if is_deep else place.file)(place.path(word))
             said = f"use COPY --chmod={mode} for {plain(word)}, or set the mode in the context"
             ways.append(f"write --chmod={mode} into {_lines(copies)}" if copies else said)
     return _all(ways)
 
 
-def _owners(done: Sequence[ShellCommand], around: _Around) -> str:
+def _owners(done: Sequence[ShellCommand], place: _Place) -> str:
     ways, others = [], []
     for command in done:
         spec, *words = _words(command) or [""]
         user, colon, group = f"{':' if command.name == 'chgrp' else ''}{plain(spec)}".partition(":")
-        owner = f"{_in_numbers(user, around.commands, 'u')}{colon}{_in_numbers(group, around.commands, 'g')}"
+        owner = f"{_in_numbers(user, place.commands, 'u')}{colon}{_in_numbers(group, place.commands, 'g')}"
         if is_computed(spec) or not owner or not words:
             return ""
         for word in words:
-            path = around.path(word)
-            copies = around.below(path)
+            path = place.path(word)
+            copies = place.below(path)
             if owner.startswith(":"):  # of a group alone; the user stays who it is
                 users = {one.chown.partition(":")[0] for one in copies}
                 owner = f"{(users.pop() if len(users) == 1 else '') or 0}{owner}"
             if copies:
                 ways.append(f"write --chown={owner} into {_lines(copies)}")
-            if path in around.workdirs and not _ROOT.fullmatch(owner):
+            if path in place.workdirs and not _ROOT.fullmatch(owner):
                 ways.append(f"write USER {owner} before WORKDIR {path}, which then makes it that user's")
             elif not copies:
                 others.append((owner, plain(word)))
@@ -157,21 +157,21 @@ def _in_numbers(name: str, done: Sequence[ShellCommand], kind: str) -> str:
     return _FREE
 
 
-def _folders(done: Sequence[ShellCommand], around: _Around) -> str:
-    paths = [around.path(word) for command in done for word in _words(command, {"-m", "--mode", "-o", "-g"})]
+def _folders(done: Sequence[ShellCommand], place: _Place) -> str:
+    paths = [place.path(word) for command in done for word in _words(command, {"-m", "--mode", "-o", "-g"})]
     if not paths or not all(paths):
         return ""
-    makers = {path: around.maker(path) for path in paths}
+    makers = {path: place.maker(path) for path in paths}
     ways = [f"{_lines([one])} makes {path}" for path, one in makers.items() if one is not None]
     alone = [f"WORKDIR {path}" for path, one in makers.items() if one is None]
     if alone:
-        has_other = any(isinstance(one, Workdir) for one in around.after)
-        back = f", then WORKDIR {around.workdir}" if around.workdir else ", then WORKDIR with the base's folder"
+        has_other = any(isinstance(one, Workdir) for one in place.after)
+        back = f", then WORKDIR {place.workdir}" if place.workdir else ", then WORKDIR with the base's folder"
         ways.append(f"use {' and '.join(alone)}{'' if has_other else back}")
     return _all(ways) if len(alone) <= _LISTED else ""
 
 
-def _packages(done: Sequence[ShellCommand], _around: _Around) -> str:
+def _packages(done: Sequence[ShellCommand], _workspace: _Place) -> str:
     names: list[str] = []
     for command in done:
         words = [plain(word) for word in _words(command, _WITH_NAME)]
@@ -186,7 +186,7 @@ def _packages(done: Sequence[ShellCommand], _around: _Around) -> str:
     return f"build upon an image that has {', '.join(names[:_LISTED])}{more}: change FROM"
 
 
-_WAYS: Final[Mapping[str, Callable[[Sequence[ShellCommand], _Around], str]]] = {
+_WAYS: Final[Mapping[str, Callable[[Sequence[ShellCommand], _Place], str]]] = {
     "changes modes": _modes,
     "changes owners": _owners,
     "makes a directory": _folders,

@@ -206,7 +206,7 @@ _DEEDS: Final[Sequence[tuple[str, Effect]]] = (
     (r"(?:sed|perl|awk) (?:\S+ )*-\w*i|(?:patch|envsubst|dos2unix)\b", _CHANGED),
     (r"(?:rm|rmdir|find .*-delete|find .*-exec rm)\b", _REMOVES),
 )
-_COMPILED: Final = tuple((re.compile(pattern), deed) for pattern, deed in _DEEDS)
+_COMPILED: Final = tuple((re.compile(pattern), effect) for pattern, effect in _DEEDS)
 # Commands that change no file, those that only serve others of their line, and those that tidy up after them.
 _IDLE: Final = re.compile(
     r"(?:cd|set|export|unset|echo|printf|true|false|:|exit|test|\[|\[\[|ls|cat|sleep|which|uname|id|whoami|date|env"
@@ -223,21 +223,21 @@ _TIDYING: Final = re.compile(
 )
 
 
-def deeds(run: Run) -> tuple[Effect, ...]:
+def effects(run: Run) -> tuple[Effect, ...]:
     """What a line does, each thing once, in the order of its commands; at least one."""
     return tuple(acts(run))
 
 
 def acts(run: Run) -> dict[Effect, list[ShellCommand]]:
-    """What a line does as `deeds` has it, each with the commands that do it."""
+    """What a line does as `effects` has it, each with the commands that do it."""
     found: dict[Effect, list[ShellCommand]] = {}
     tidied: dict[Effect, list[ShellCommand]] = {}
     for command in commands(run):
         text = f"{command.name}{command.text[len(_first(command)) :]}"
-        deed = _deed(command, text)
+        effect = _deed(command, text)
         kept = tidied if _TIDYING.match(text) or _MINOR.match(text) else found
-        kept.setdefault(deed, []).append(command)
-    real = {deed: done for deed, done in found.items() if deed is not _NOTHING}
+        kept.setdefault(effect, []).append(command)
+    real = {effect: done for effect, done in found.items() if effect is not _NOTHING}
     return real or tidied or {_NOTHING: []}
 
 
@@ -249,9 +249,9 @@ def _deed(command: ShellCommand, text: str) -> Effect:
     """What one command does."""
     appends = any(word == "-a" for word in command.words[1:])
     written = (*command.writes, *(word for word in command.words[1:] if command.name == "tee" and word[:1] != "-"))
-    deed = next((deed for pattern, deed in _COMPILED if pattern.match(text)), None)
-    if _IDLE.match(text) or not text or deed is _NOTHING:
+    effect = next((effect for pattern, effect in _COMPILED if pattern.match(text)), None)
+    if _IDLE.match(text) or not text or effect is _NOTHING:
         if written:
             return _CHANGED if appends or command.is_appending else _FILE
-        return deed if deed is _CHANGED else _NOTHING
-    return deed or _OTHERWISE
+        return effect if effect is _CHANGED else _NOTHING
+    return effect or _OTHERWISE

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.dockerfile.resources import Process, Ran
-from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, deeds
+from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, effects
 from ocitool.dockerfile.run.override_jobs import Replacing, StandIn, stand_in
 from ocitool.dockerfile.sources import cloned_by
 from ocitool.dockerfile.stages import (
@@ -50,7 +50,7 @@ class Roles:
     """What is done with the needed stages: by number, those that ocitool.toml replaces, and those `apart`.
 
     Of a stage apart nothing but single files is wanted, so that its base need not be fetched. Those of them that
-    nothing replaces are the ground of one that is, or another name for one, or `idle`: what such a stage would have
+    nothing replaces are the base of one that is, or another name for one, or `idle`: what such a stage would have
     of them is not missed, as modules that one downloads.
     """
 
@@ -65,7 +65,7 @@ class Roles:
         """
         if stage.number in self.apart:
             return True
-        return stage.number in self.replaced and all(deed.builds for deed in deeds(run))
+        return stage.number in self.replaced and all(effect.builds for effect in effects(run))
 
 
 def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, StageSpec]:
@@ -87,8 +87,8 @@ def roles(graph: StageGraph, replaced: Mapping[int, StageSpec]) -> Roles:
     built_upon: dict[int, set[int]] = {}
     taken_from: dict[int, set[int]] = {}
     for one in needed:
-        if one.ground.origin is OriginKind.STAGE:
-            built_upon.setdefault(one.ground.stage, set()).add(one.stage.number)
+        if one.stage_base.origin is OriginKind.STAGE:
+            built_upon.setdefault(one.stage_base.stage, set()).add(one.stage.number)
         for source in one.sources.values():
             if source.origin is OriginKind.STAGE:
                 taken_from.setdefault(source.stage, set()).add(one.stage.number)
@@ -110,7 +110,7 @@ def roles(graph: StageGraph, replaced: Mapping[int, StageSpec]) -> Roles:
 
 def _only_prepares(one: ResolvedStage) -> bool:
     """Whether the stage has RUN lines, and they leave nothing that an image needs."""
-    kinds = {deed.kind for *_, run in runs((one,)) for deed in deeds(run)}
+    kinds = {effect.kind for *_, run in runs((one,)) for effect in effects(run)}
     return kinds == {EffectKind.PREPARE}
 
 
@@ -278,19 +278,19 @@ class Replacements:
             return own
         graph = self.graphs[platform]
         chain = tuple(graph.below(graph.stages[stage]))
-        ground = chain[-1].ground
+        stage_base = chain[-1].stage_base
 
         def base() -> Files:
             try:
-                return Layered(()) if ground.origin is OriginKind.SCRATCH else image_files(ground)
+                return Layered(()) if stage_base.origin is OriginKind.SCRATCH else image_files(stage_base)
             except OcitoolError as error:
                 gives = self.gives(stage, platform)
-                error.add_note(f"{gives}; anything else is looked for in its base {ground.name}")
+                error.add_note(f"{gives}; anything else is looked for in its base {stage_base.name}")
                 raise
 
         def refused(path: str) -> None:
             for _, step, run in runs(chain):
-                if any(deed is MAKES_A_USER for deed in deeds(run)):
+                if any(effect is MAKES_A_USER for effect in effects(run)):
                     raise Unsupported(
                         f"/{path} of stage {chain[0].stage.name} would lack the user of {step.where}, which is not"
                         " run",

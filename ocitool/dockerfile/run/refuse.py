@@ -38,33 +38,33 @@ def refusal(one: ResolvedStage, step: Step, run: Run, tables: SuggestedTables = 
     """What a RUN does and what can be done instead; `tables` are those that ocitool.toml could have."""
     words = " ".join(" ".join(run.words).split())
     shown = f"RUN {words}" if len(words) < 70 else f"RUN {words[:67]}…"
-    done = [replace(deed, instead=way_out(deed, commands, one, step)) for deed, commands in acts(run).items()]
+    done = [replace(effect, instead=way_out(effect, commands, one, step)) for effect, commands in acts(run).items()]
     table = tables.served.get(one.stage.number)
     if table is not None:
         is_own = one.stage.number in tables.tables
-        ways = {deed.does: _beside(deed, table, is_own=is_own) for deed in done}
-    elif all(deed.builds for deed in done):
-        ways = {deed.does: _in_place(deed, one.stage) for deed in done}
+        ways = {effect.does: _beside(effect, table, is_own=is_own) for effect in done}
+    elif all(effect.builds for effect in done):
+        ways = {effect.does: _in_place(effect, one.stage) for effect in done}
     else:
-        ways = {deed.does: deed.instead for deed in done}
+        ways = {effect.does: effect.instead for effect in done}
     return Refusal(run.line.number, step.where, shown, tuple(ways.items()))
 
 
-def _in_place(deed: Effect, stage: Stage) -> str:
+def _in_place(effect: Effect, stage: Stage) -> str:
     """The way out for a line that does nothing but build, in a stage that the image is built upon."""
-    return f"{Table(stage.name, 'go').brief} {_COMPILES}" if deed.kind is EffectKind.GO else deed.instead
+    return f"{Table(stage.name, 'go').brief} {_COMPILES}" if effect.kind is EffectKind.GO else effect.instead
 
 
-def _beside(deed: Effect, table: Table, *, is_own: bool) -> str:
+def _beside(effect: Effect, table: Table, *, is_own: bool) -> str:
     """The way out in a stage that only gives files to others, itself or by a stage that has the table."""
-    if deed.does == MAKES_A_USER.does:
-        return deed.instead
-    if is_own and table.toolchain == "go" and deed.kind is table.compiles:
+    if effect.does == MAKES_A_USER.does:
+        return effect.instead
+    if is_own and table.toolchain == "go" and effect.kind is table.compiles:
         return f"{table.brief} {_COMPILES}"
-    if is_own and deed.kind is EffectKind.COMPILE and table.toolchain == "command":
-        return f"{deed.instead}; or {table.brief} in ocitool.toml runs a compiler of yours"
-    if is_own and deed.kind in {EffectKind.COMPILE, EffectKind.MAKE} and table.toolchain == "prebuilt":
-        return f"{deed.instead}; or {table.brief} in ocitool.toml takes the files from the context"
+    if is_own and effect.kind is EffectKind.COMPILE and table.toolchain == "command":
+        return f"{effect.instead}; or {table.brief} in ocitool.toml runs a compiler of yours"
+    if is_own and effect.kind in {EffectKind.COMPILE, EffectKind.MAKE} and table.toolchain == "prebuilt":
+        return f"{effect.instead}; or {table.brief} in ocitool.toml takes the files from the context"
     return f"{table.brief} leaves the line out"
 
 

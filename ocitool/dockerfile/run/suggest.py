@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, deeds
+from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, effects
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
 from ocitool.dockerfile.run.overrides import replaceable
 from ocitool.dockerfile.run.run_lines import RunLine, is_in, run_lines
@@ -114,7 +114,8 @@ class _Drafter:
         self._trace = Trace(graph)
         self.apart = replaceable(graph)
         self._kinds = {
-            one.stage.number: {deed.kind for *_, run in runs((one,)) for deed in deeds(run)} for one in self._needed
+            one.stage.number: {effect.kind for *_, run in runs((one,)) for effect in effects(run)}
+            for one in self._needed
         }
         self._is_compiled = {number for number, kinds in self._kinds.items() if EffectKind.GO in kinds}
         self.given: dict[int, list[str]] = {}
@@ -126,10 +127,10 @@ class _Drafter:
         """Note what a stage that is made as it is written, or whose compiler needs it, copies from others."""
         for traced, _ in self._trace.follow(taker):
             step = traced.instruction
-            ground = taker.sources.get(step.source_stage) if isinstance(step, Copy) else None
-            if not isinstance(step, Copy) or ground is None or ground.origin is not OriginKind.STAGE:
+            stage_base = taker.sources.get(step.source_stage) if isinstance(step, Copy) else None
+            if not isinstance(step, Copy) or stage_base is None or stage_base.origin is not OriginKind.STAGE:
                 continue
-            number = self._made_in(ground.stage)
+            number = self._made_in(stage_base.stage)
             if number is None or (taker.stage.number in self.apart and self._kinds[number] == {EffectKind.PREPARE}):
                 continue
             paths = (traced.text(word) for word in step.sources)
@@ -140,10 +141,10 @@ class _Drafter:
         while number in self.apart:
             if any(runs((self._graph.stages[number],))):
                 return number
-            ground = self._graph.stages[number].ground
-            if ground.origin is not OriginKind.STAGE:
+            stage_base = self._graph.stages[number].stage_base
+            if stage_base.origin is not OriginKind.STAGE:
                 return None
-            number = ground.stage
+            number = stage_base.stage
         return None
 
     def served(self, tables: Mapping[int, Table]) -> dict[int, Table]:
@@ -177,10 +178,10 @@ class _Drafter:
             paths = [path for path in paths if not any(_gives(place, path) for place in places)]
             paths = [path for path in paths if not self._is_brought(path, lines)]
             return Table(name, "go", tuple(said + _files(paths, lines, "") + last))
-        made = [path for path in paths if path in _around(lines) or not self._is_brought(path, lines)]
+        made = [path for path in paths if path in _workspace(lines) or not self._is_brought(path, lines)]
         paths = made or paths
         if EffectKind.COMPILE in kinds and len(paths) == 1 and not self._is_folder(paths[0]):
-            if is_of_go(below[-1].ground.name):
+            if is_of_go(below[-1].stage_base.name):
                 return Table(name, "go", (f"output = {json.dumps(paths[0])}", *last), EffectKind.COMPILE)
             return Table(name, "command", (_COMPILER, f"output = {json.dumps(_named(paths[0]))}", *last))
         differs = EffectKind.COMPILE in kinds or any(_FOR_ONE.search(_text(run)) for run in chain)
@@ -204,8 +205,8 @@ class _Drafter:
 
 def _compiles_alone(run: Run) -> bool:
     """Whether a line compiles Go and does nothing that an image would miss."""
-    done = deeds(run)
-    return any(deed.kind is EffectKind.GO for deed in done) and all(deed.builds for deed in done)
+    done = effects(run)
+    return any(effect.kind is EffectKind.GO for effect in done) and all(effect.builds for effect in done)
 
 
 def _extra(path: str, chain: Sequence[Run]) -> str:
@@ -221,7 +222,7 @@ def _is_of_the_base(path: str, chain: Sequence[Run]) -> bool:
     if any(is_in(path, folder) for _, folder, _ in _EXTRAS):
         return True
     is_of_users = path in {"/etc/passwd", "/etc/group"}
-    return is_of_users and not any(deed is MAKES_A_USER for run in chain for deed in deeds(run))
+    return is_of_users and not any(effect is MAKES_A_USER for run in chain for effect in effects(run))
 
 
 def _text(run: Run) -> str:
@@ -248,7 +249,7 @@ def _gives(place: str, path: str) -> bool:
     return is_in(place.rstrip("/"), path) or (place.endswith("/") and posixpath.dirname(path) == place.rstrip("/"))
 
 
-def _around(lines: Sequence[RunLine]) -> frozenset[str]:
+def _workspace(lines: Sequence[RunLine]) -> frozenset[str]:
     """The working folder and those above it: whoever copies one takes whatever was made in it."""
     folder = lines[-1].workdir
     return frozenset({folder, *(str(parent) for parent in Path(folder).parents)}) - {"/"}
@@ -259,7 +260,7 @@ def _files(paths: Sequence[str], lines: Sequence[RunLine], folder: str) -> list[
     line, rules, more = lines[-1], [], []
     for path in paths:
         place = _named(path)
-        if path in _around(lines):
+        if path in _workspace(lines):
             name = next((folder for name, folder in _INSTALLED.items() if _starts(lines, name)), "")
             if name:
                 place = f"{line.workdir.rstrip('/')}/{name}"

@@ -20,13 +20,13 @@ def test_global_arguments_are_seen_by_from():
     """K169: FROM uses the default, and --build-arg overrides it."""
     text = "ARG V=1\nARG R=reg.test/base:${V}\nFROM $R\n"
 
-    assert "reg.test/base:1" == needed(text)[0].ground.name
-    assert "reg.test/base:2" == needed(text, arguments={"V": "2"})[0].ground.name
+    assert "reg.test/base:1" == needed(text)[0].stage_base.name
+    assert "reg.test/base:2" == needed(text, arguments={"V": "2"})[0].stage_base.name
 
 
 def test_each_argument_of_a_line_sees_those_before_it():
     """K169: as BuildKit has it, other than for ENV."""
-    assert "x:1-1" == needed("ARG A=1 B=$A\nFROM x:$A-$B\n")[0].ground.name
+    assert "x:1-1" == needed("ARG A=1 B=$A\nFROM x:$A-$B\n")[0].stage_base.name
 
 
 def test_only_stages_that_lead_to_the_target_are_looked_at():
@@ -44,8 +44,8 @@ def test_only_stages_that_lead_to_the_target_are_looked_at():
 def test_platforms_of_stages():
     build, final = needed("FROM --platform=$BUILDPLATFORM go AS b\nFROM alpine\nCOPY --from=b /x /\n")
 
-    assert (AMD64, True) == (build.ground.platform, build.ground.is_explicit)
-    assert (ARM64, False) == (final.ground.platform, final.ground.is_explicit)
+    assert (AMD64, True) == (build.stage_base.platform, build.stage_base.is_explicit)
+    assert (ARM64, False) == (final.stage_base.platform, final.stage_base.is_explicit)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_automatic_arguments(platform, variant):
     """K170: TARGETVARIANT is v7 for arm/v7 and empty for arm64, which is how BuildKit calls arm64/v8 too."""
     text = "FROM x:$TARGETARCH-$TARGETOS-$TARGETVARIANT-$BUILDARCH\n"
 
-    assert f"x:{platform.architecture}-linux-{variant}-amd64" == needed(text, platform)[0].ground.name
+    assert f"x:{platform.architecture}-linux-{variant}-amd64" == needed(text, platform)[0].stage_base.name
 
 
 def test_an_automatic_argument_that_is_declared_before_from():
     """K170: declared without a default it keeps its value, with one it hides it."""
-    assert "x:arm64" == needed("ARG TARGETARCH\nFROM x:$TARGETARCH\n")[0].ground.name
-    assert "x:amd64" == needed("ARG TARGETARCH=amd64\nFROM x:$TARGETARCH\n")[0].ground.name
+    assert "x:arm64" == needed("ARG TARGETARCH\nFROM x:$TARGETARCH\n")[0].stage_base.name
+    assert "x:amd64" == needed("ARG TARGETARCH=amd64\nFROM x:$TARGETARCH\n")[0].stage_base.name
 
 
 def test_where_copy_takes_files_from():
@@ -74,7 +74,7 @@ def test_where_copy_takes_files_from():
         "0": OriginKind.STAGE,
         "ctx": OriginKind.CONTEXT,
         "im:1": OriginKind.IMAGE,
-    } == {name: ground.origin for name, ground in sources.items()}
+    } == {name: stage_base.origin for name, stage_base in sources.items()}
 
 
 def test_of_two_stages_of_one_name():
@@ -83,8 +83,8 @@ def test_of_two_stages_of_one_name():
 
     found = needed(text)
 
-    assert [-1, 0, 1] == [one.ground.stage for one in found]
-    assert {"X": 1, "+0": 0} == {name: ground.stage for name, ground in found[-1].sources.items()}
+    assert [-1, 0, 1] == [one.stage_base.stage for one in found]
+    assert {"X": 1, "+0": 0} == {name: stage_base.stage for name, stage_base in found[-1].sources.items()}
 
 
 def test_a_context_stands_in_for_a_stage_on_the_platform_of_its_from():
@@ -93,12 +93,16 @@ def test_a_context_stands_in_for_a_stage_on_the_platform_of_its_from():
     (found,) = needed(text, contexts={"x": "."})
     (target,) = needed(text, contexts={"x": "."}, target="x")
 
-    assert (OriginKind.CONTEXT, "x", AMD64) == (found.ground.origin, found.ground.name, found.ground.platform)
-    assert found.ground == found.sources["x"] == target.ground
+    assert (OriginKind.CONTEXT, "x", AMD64) == (
+        found.stage_base.origin,
+        found.stage_base.name,
+        found.stage_base.platform,
+    )
+    assert found.stage_base == found.sources["x"] == target.stage_base
 
 
 def test_scratch_is_never_a_context():
-    assert OriginKind.SCRATCH is needed("FROM scratch\n", contexts={"scratch": "."})[0].ground.origin
+    assert OriginKind.SCRATCH is needed("FROM scratch\n", contexts={"scratch": "."})[0].stage_base.origin
 
 
 def test_triggers_of_a_stage_are_followed():
@@ -150,9 +154,11 @@ def test_a_context_stands_in_for_the_stage_of_its_name():
     itself = needed(text.format("mid"), contexts=contexts, target="build")
 
     assert [1, 2] == [one.stage.number for one in copied]
-    assert {"BUILD": "build", "0": "build"} == {word: ground.name for word, ground in copied[0].sources.items()}
-    assert [(OriginKind.CONTEXT, "build")] == [(one.ground.origin, one.ground.name) for one in base]
-    assert [(OriginKind.CONTEXT, ())] == [(one.ground.origin, one.steps) for one in itself]
+    assert {"BUILD": "build", "0": "build"} == {
+        word: stage_base.name for word, stage_base in copied[0].sources.items()
+    }
+    assert [(OriginKind.CONTEXT, "build")] == [(one.stage_base.origin, one.stage_base.name) for one in base]
+    assert [(OriginKind.CONTEXT, ())] == [(one.stage_base.origin, one.steps) for one in itself]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +171,6 @@ def test_every_spelling_of_a_name_means_its_context(written):
     (only,) = needed(text, contexts=contexts)
 
     assert [(OriginKind.CONTEXT, "alpine")] * 2 == [
-        (one.origin, one.name) for one in (only.ground, *only.sources.values())
+        (one.origin, one.name) for one in (only.stage_base, *only.sources.values())
     ]
-    assert OriginKind.IMAGE is needed("FROM alpine:3\n", contexts=contexts)[0].ground.origin
+    assert OriginKind.IMAGE is needed("FROM alpine:3\n", contexts=contexts)[0].stage_base.origin

@@ -42,7 +42,7 @@ def test_what_is_certain(text, expected):
 
 def test_an_image_that_was_looked_into_leaves_nothing_open():
     start = ImageStart("x", ("A=1", "B", "A=2"), "/w", ("ENV C=$A$NONE", "WORKDIR sub"))
-    made = graph("FROM x\nUSER $A$B$C\n", lambda _ground, _stage: start)
+    made = graph("FROM x\nUSER $A$B$C\n", lambda _stage_base, _stage: start)
 
     assert ["22"] == texts(made)
     assert "/w/sub" == Trace(made).end(made.stages[0]).workdir
@@ -82,7 +82,7 @@ def test_k268_many_lines_take_work_in_proportion(make):
 def test_k268_many_variables_of_a_base():
     env = tuple(f"A{n}=x" for n in range(50_000))
     text = "FROM x\n" + "ENV A7=y\n" * 300
-    made = graph(text, lambda _ground, _stage: ImageStart("x", env))
+    made = graph(text, lambda _stage_base, _stage: ImageStart("x", env))
 
     end = Trace(made).end(made.stages[0])
 
