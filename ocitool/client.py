@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ocitool.errors import Cancelled, NotFound, UsageError, as_one
@@ -92,6 +91,7 @@ class Client:
         )
         self._jobs = jobs
         self._stack = ExitStack()
+        self._stack.callback(machine.let_go)
         scope = (scope or Scope()).child()
         self._workspace = Workspace(
             machine=machine,
@@ -106,9 +106,7 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
 

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from ocitool.errors import LocalIOError, NotFound, local_io
@@ -70,6 +71,8 @@ class MachineStore:
         self.memo = DiskMemo(root / "memo")
         self._content = LayoutStore(root / "content", create=True, durable=False)
         self._lock: int | None = None
+        self._unlock: weakref.finalize[..., MachineStore] | None = None
+        self._holding = Lock()
 
     @property
     def content(self) -> LayoutStore:
@@ -78,13 +81,19 @@ class MachineStore:
         return self._content
 
     def hold(self) -> None:
-        """Keep the store from being pruned until this object is gone; waits for the end of a prune (K243)."""
-        if self._lock is not None or not self.root.is_dir():
-            return
-        with suppress(OSError):  # what cannot be written by us is not pruned by us either
-            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            weakref.finalize(self, os.close, self._lock)
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
+        """Keep the store from being pruned until it is let go; waits for the end of a prune (K243)."""
+        with self._holding, suppress(OSError):  # what cannot be written by us is not pruned by us either
+            if self._lock is None and self.root.is_dir():
+                self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._unlock = weakref.finalize(self, os.close, self._lock)
+                fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def let_go(self) -> None:
+        """Allow the store to be pruned again, as the end of this object does; using it holds it once more."""
+        with self._holding:
+            if self._unlock is not None:
+                self._unlock()
+            self._lock = self._unlock = None
 
     def or_temporary(self, stack: ExitStack, listener: Listener) -> "MachineStore":
         """This store, or one that is gone with the stack where it cannot be written, which is told.

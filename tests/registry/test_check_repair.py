@@ -130,7 +130,7 @@ def test_all_tags(ward, name, run):
     done = run("check", ward.store.label, "--all-tags", "--json")
 
     assert 1 == done.exit_code
-    assert ["tag/single-image"] == [f["rule"] for f in json.loads(done.stdout)["data"]["findings"]]
+    assert ["layer/none", "tag/single-image"] == [f["rule"] for f in json.loads(done.stdout)["data"]["findings"]]
 
 
 def test_refused_credentials_are_no_finding(registry_with_auth, run):
