@@ -120,6 +120,7 @@ def test_k244_a_key_whose_neighbour_is_meant(home, project, text, words):
 
 
 def test_k209_an_image_without_a_layer_is_told(home, project):
+    """K209."""
     (home / "p" / "Dockerfile").write_text('FROM scratch\nENV A=b\nCMD ["/x"]\n')
 
     outcome = project("--platform", "linux/amd64,linux/arm64")

@@ -32,7 +32,7 @@ def check(home, run, monkeypatch):
 
 
 def test_what_is_known_and_right_is_allowed_with_its_reason(check):
-    """K010: files that are meant to be there do not trip it."""
+    """K010: files that are meant to be there do not trip it. K228: the text says which layer of how many."""
     allow = '[[check.allow]]\nrule = "layer/setuid"\nat = "/usr/bin/sudo"\nreason = "sudo is what it is for"\n'
 
     done = check(allow)

@@ -1,4 +1,7 @@
-"""Whatever writes a tag: taken back by undo, also when the registry lost the tag; killed, it leaves the old or the new."""
+"""Whatever writes a tag: taken back by undo, also when the registry lost the tag; killed, it leaves the old or the new.
+
+K214.
+"""
 
 import shutil
 import threading

@@ -10,6 +10,7 @@ from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 from tests.fakes.programs import Elf, dynamic
 from tests.fakes.sick import member, tar
+from tests.unit.check.pairs import arm
 
 ARM64, AMD64, RISCV64, S390X, I386 = 183, 62, 243, 22, 3
 LOADER = "/lib/ld-linux-aarch64.so.1"
@@ -225,3 +226,20 @@ def test_folders_that_are_called_after_a_platform(folder, platform, is_named):
     binary = Binary(Format.ELF, BinaryKind.LIBRARY, "x", (Platform.parse(platform),))
 
     assert is_named == (_above_name(folder, binary) is not None)
+
+
+@pytest.mark.parametrize(
+    ("platforms", "expected"),
+    [
+        (("linux/arm/v6", "linux/arm/v7"), ["linux/arm/v7"]),
+        (("linux/arm/v6", "linux/arm/v7", "linux/arm64"), ["linux/arm/v7"]),
+        (("linux/arm/v7",), []),
+    ],
+)
+def test_one_program_for_several_platforms(ward, platforms, expected):
+    """K216: where it can run at all; where it cannot, another rule speaks."""
+    ward.index(*(ward.image(platform, layers=[arm(6)]) for platform in platforms), tag="1")
+
+    seen = look(ward.store, "1", scope=Scope(), deep=lambda _: True)
+    told = [one.at.label for one in findings(seen) if one.rule == "binary/same-program"]
+    assert expected == [label.split()[0] for label in told]
