@@ -180,7 +180,8 @@ class Journal:
         """Where the changes of a tag are; a layout is known by its absolute path, wherever it is named from."""
         scheme, colon, path = target.partition(":")
         place = f"oci:{Path(path).absolute()}" if colon and scheme == "oci" else target
-        return self.root / "records" / hashlib.sha256(f"{place}\n{tag}".encode()).hexdigest()[:32]
+        key = f"{place}\n{tag}".encode(errors="surrogateescape")  # a path may be any bytes
+        return self.root / "records" / hashlib.sha256(key).hexdigest()[:32]
 
 
 def _read(path: Path) -> Record:

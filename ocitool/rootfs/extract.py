@@ -18,7 +18,7 @@ from ocitool.model.views import Manifest
 from ocitool.pack.entries import Entry
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.tree import Node, Tree, bounded_members
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, renamed_to
 from ocitool.tasks import Scope
 
 OWNERS_ONLY: Final = 0o300
@@ -134,13 +134,21 @@ def _below(store: Reader, part: ExportPart, scope: Scope) -> Iterator[Entry]:
 
 
 def write_tar(tar: Iterable[bytes], path: Path) -> None:
-    """Write the tar to a file that gets its name when it is complete. Raises LocalIOError."""
-    temporary = temporary_beside(path)
+    """Write the tar to a file that gets its name when it is complete, or straight into a pipe or device.
+
+    Raises LocalIOError.
+    """
+    target = renamed_to(path)
     try:
+        if target is None:
+            with path.open("wb") as file:
+                file.writelines(tar)
+            return
+        temporary = temporary_beside(target)
         try:
             with temporary.open("xb") as file:
                 file.writelines(tar)
-            temporary.replace(path)
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

@@ -1,6 +1,7 @@
 """An archive being written as a store: a tar that is an OCI layout, and one that docker loads where asked.
 
-Written in one pass: blobs as they come, the lists at the end; a file gets its name only when it is complete.
+Written in one pass: blobs as they come, the lists at the end; a file gets its name only when it is complete,
+and a pipe or device is written straight.
 Spec: image-spec image-layout.md; Docker image spec v1.2.
 """
 
@@ -23,7 +24,18 @@ from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
 from ocitool.model.files import temporary_beside
 from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
-from ocitool.store.base import Expect, FullNames, Ingest, Pieces, Put, Source, Stored, Traits, no_names
+from ocitool.store.base import (
+    Expect,
+    FullNames,
+    Ingest,
+    Pieces,
+    Put,
+    Source,
+    Stored,
+    Traits,
+    no_names,
+    renamed_to,
+)
 from ocitool.store.layout import FULL_NAME, REF_NAME
 from ocitool.store.memory import referrers_among
 from ocitool.store.verify import verified
@@ -51,6 +63,7 @@ class ArchiveWriter:
         self._documents: dict[Digest, Document] = {}
         self._named: list[tuple[Document, str]] = []
         self._temporary: Path | None = None
+        self._target: Path | None = None
         self._file: IO[bytes] | None = None
 
     def head(self, name: str) -> Descriptor | None:
@@ -161,7 +174,7 @@ class ArchiveWriter:
             file.flush()
             if self._temporary is not None:
                 os.fsync(file.fileno())
-                self._temporary.replace(self._path)
+                self._temporary.replace(self._target or self._path)
                 self._temporary = None
         except OSError as error:
             raise local_io(error, f"write {self._path}") from error
@@ -204,10 +217,10 @@ class ArchiveWriter:
             if self._path == STREAM:
                 self._file = sys.stdout.buffer
                 return self._file
-            target = Path(self._path)
-            temporary = temporary_beside(target)
+            self._target = renamed_to(Path(self._path))
+            temporary = temporary_beside(self._target) if self._target is not None else None
             try:
-                self._file = temporary.open("xb")
+                self._file = temporary.open("xb") if temporary is not None else Path(self._path).open("wb")  # noqa: SIM115
             except OSError as error:
                 raise local_io(error, f"write {self._path}") from error
             self._temporary = temporary

@@ -5,6 +5,8 @@ of content: manifests are small and whole, blobs are streamed. Every store may b
 threads, and is a context manager: what it defers to the end is committed on a clean exit only.
 """
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -180,6 +182,20 @@ class Batching(Protocol):
 
 FullNames: TypeAlias = Callable[[str], tuple[str, ...]]
 """The full references that a tag of a layout or archive stands for, such as `docker.io/library/app:v1` for `v1`."""
+
+
+def renamed_to(path: Path) -> Path | None:
+    """The file that gets its name by a rename when it is complete, behind any links that lead to it.
+
+    None for what cannot be made beside itself and is written straight: a pipe, a device, an open descriptor.
+    """
+    if str(path.absolute()).startswith(("/dev/", "/proc/")):
+        return None
+    try:
+        is_file = stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # nothing there yet, or a link that leads to nothing yet
+        is_file = True
+    return Path(os.path.realpath(path)) if is_file or path.is_dir() else None
 
 
 def no_names(_tag: str) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -117,10 +119,12 @@ def test_a_cache_that_is_a_file(project, run):
 
 
 @pytest.fixture
-def mount(project):
-    """`mount("size=1m")`: a small file system of its own at `small`, or a skip that says why there is none."""
-    place = project / "small"
-    place.mkdir()
+def mount():
+    """`mount("size=1m")`: a small file system of its own, or a skip that says why there is none.
+
+    It is outside of the runner's folder: what a killed run leaves mounted stops no other run.
+    """
+    place = Path(tempfile.mkdtemp(prefix="ocitool-small-"))
 
     def attach(options: str):
         argv = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
@@ -130,7 +134,8 @@ def mount(project):
         return place
 
     yield attach
-    subprocess.run(["umount", place], capture_output=True)
+    subprocess.run(["umount", "--lazy", place], capture_output=True)
+    place.rmdir()
 
 
 def test_a_read_only_cache(mount, run):

@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,9 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def small(tmp_path):
-    """A disk of 4 MiB."""
-    place = tmp_path / "small"
-    place.mkdir()
+def small():
+    """A disk of 4 MiB, outside of the runner's folder: what a killed run leaves mounted stops no other run."""
+    place = Path(tempfile.mkdtemp(prefix="ocitool-small-"))
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False, text=True
     )
@@ -25,6 +25,7 @@ def small(tmp_path):
         subprocess.run(["umount", place], check=True)  # nothing in it is still open
     finally:
         subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
+        place.rmdir()
 
 
 @pytest.fixture
