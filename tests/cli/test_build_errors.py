@@ -119,7 +119,7 @@ def test_a_cache_that_is_a_file(project, run):
 
 
 @pytest.fixture
-def mount():
+def mount(project):  # the folder that is built
     """`mount("size=1m")`: a small file system of its own, or a skip that says why there is none.
 
     It is outside of the runner's folder: what a killed run leaves mounted stops no other run.
