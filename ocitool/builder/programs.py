@@ -189,7 +189,7 @@ def check_start(
         return
     command = settings.get("Entrypoint")
     is_ours = problem.setting == "Entrypoint" and command != inherited.get("Entrypoint")
-    is_shell = isinstance(command, list) and command[1:2] == ["-c"]
+    is_shell = isinstance(command, list) and (command[1:2] == ["-c"] or command[:-1] == settings.get("Shell"))
     if not is_ours or is_shell or "/" not in problem.word:
         listener(Noted(what))
         return

@@ -60,6 +60,7 @@ def test_an_entry_point_of_a_dockerfile(app, dockerfile, lines):
     ("lines", "told"),
     [
         ('CMD ["/typo"]', "/typo is not there"),
+        ('SHELL ["/bin/ash", "-eo", "pipefail", "-c"]\nENTRYPOINT run', "/bin/ash is not there"),
         ('ENTRYPOINT ["typo"]', "typo is in no folder of the PATH"),
         ("ENTRYPOINT app -v", "/bin/sh is not there"),
         (
