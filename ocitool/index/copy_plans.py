@@ -1,6 +1,6 @@
 """Plans that copy: all of what a name holds, or the chosen platforms as a smaller index (K040, K041)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
@@ -17,6 +17,7 @@ from ocitool.model.document import Document
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, Store, called
+from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup, collect
 
 
@@ -119,12 +120,12 @@ def _chosen(
             if any(mediatype.is_index(entry.media_type) for entry in seen.entries):
                 error.hint += "; ocitool index flatten brings the entries of inner indexes up"
             raise
-        kept = _index(edit.keep(seen, wanted))
+        kept = edit.as_index(edit.keep(seen, wanted))
         attested = [entry for entry in entries_of(kept) if entry.is_attestation]
         whole = collect(scope, lambda entry: _is_whole(source, entry), attested, source.traits.concurrency)
         lost = tuple(entry for entry, is_whole in zip(attested, whole, strict=True) if not is_whole)
         if lost:
-            kept = _index(edit.remove(kept, Selector(digests=tuple(entry.digest for entry in lost))))
+            kept = edit.as_index(edit.remove(kept, Selector(digests=tuple(entry.digest for entry in lost))))
         below = tuple(entry.descriptor for entry in entries_of(kept))
         return (document if wish.sparse else kept.document), below, lost
     if isinstance(seen, Manifest) and seen.is_image:
@@ -144,17 +145,9 @@ def _is_whole(source: Reader, entry: IndexEntry) -> bool:
     return all(source.has_blob(edge.descriptor) for edge in edges if edge.role is Role.BLOB)
 
 
-def _index(document: Document) -> Index:
-    seen = view(document)
-    if not isinstance(seen, Index):
-        raise UsageError(f"{document.digest} is no index")
-    return seen
-
-
 def _held(target: Store, tag: str, document: Document, wish: CopyOptions) -> Document | None:
-    try:
-        held = target.get_manifest(tag)
-    except NotFound:
+    held = find_manifest(target, tag)
+    if held is None:
         return None
     if held.raw != document.raw and not wish.replaces:
         raise Conflict(
@@ -175,7 +168,7 @@ def _referring(
     digests = [d for d in snapshot.documents if kept is None or d in kept or d == snapshot.root.digest]
     with TaskGroup(scope, source.traits.concurrency) as group:
         listed = {digest: group.spawn(source.referrers, digest) for digest in digests}
-        tagged = {tag: group.spawn(_or_none(source), tag) for digest in digests for tag in cosign_tags(digest)}
+        tagged = {tag: group.spawn(find_manifest, source, tag) for digest in digests for tag in cosign_tags(digest)}
     steps: list[PlanStep] = []
     found = {one.digest: (one, subject) for subject, task in listed.items() for one in task.result}
     steps += (CopyFrom(source, one, one.artifact_type, subject=subject) for one, subject in found.values())
@@ -186,13 +179,3 @@ def _referring(
                 Tag(tag, task.result, _held(target, tag, task.result, CopyOptions(replaces=True))),
             )
     return steps
-
-
-def _or_none(source: Reader) -> Callable[[str], Document | None]:
-    def get(tag: str) -> Document | None:
-        try:
-            return source.get_manifest(tag)
-        except NotFound:
-            return None
-
-    return get
