@@ -14,7 +14,7 @@ LEVELS = (
     ("codec", "binaries"),
     ("store.base", "store.verify", "registry"),
     ("store", "graph", "pack", "rootfs"),
-    ("workspace", "change", "image", "toolchains"),
+    ("workspace", "change", "image", "toolchains", "executor"),
     ("index", "project", "check"),
     ("dockerfile", "repair", "report"),
     ("builder",),
@@ -26,6 +26,7 @@ BESIDE = {
     "store.verify": {"store.base"},
     "check": {"project"},  # rules are chosen in ocitool.toml
     "rootfs": {"pack"},  # an exported tree is a tar of entries
+    "executor": {"toolchains"},  # one place starts processes
 }
 
 # A third party, or a module of the standard library with teeth, has one home.
