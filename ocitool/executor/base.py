@@ -18,7 +18,7 @@ SHM_SIZE: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RootLayer:
-    """One layer of a tree: `key` is its diff_id; `open` gives its uncompressed tar, and is called where it is new."""
+    """One layer of a tree: `key` is its diff_id; `open` gives its uncompressed tar, called where it is new."""
 
     key: str
     open: Callable[[], Iterator[bytes]]
