@@ -1,4 +1,4 @@
-"""What is to be carried out, in which tree, and what came of it: the values of an executor, and its protocol.
+"""The values of an executor: a command, the tree it sees, and the changes it made; and the protocol.
 
 Nothing here knows of Dockerfiles, and nothing of how a command is isolated.
 """
