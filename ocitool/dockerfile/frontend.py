@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.evaluate import Written, evaluate
 from ocitool.dockerfile.lint.engine import Report, lint, refuse_warnings
+from ocitool.dockerfile.lint.tracked import tracked_files
 from ocitool.dockerfile.outline import Outline, outline
 from ocitool.dockerfile.reached import Reached, main_context
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES
@@ -143,9 +144,9 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     data, path = _read(asked.source, asked.options)
     file, ignore = _parsed(data, path, asked.options), _ignore(asked.source, path, asked.options)
     graphs, replacements = _looked_into(file, asked, _graphs(file, asked), _if_there(images))
-    context, folder = main_context(asked.source, asked.options, ignore), asked.source.absolute()
-    in_checkout = asked.options.sent is None and any((up / ".git").exists() for up in (folder, *folder.parents))
-    report = lint(tuple(graphs.values()), ignore, context, in_checkout=in_checkout)
+    context = main_context(asked.source, asked.options, ignore)
+    tracked = tracked_files(asked.source.absolute()) if asked.options.sent is None else frozenset()
+    report = lint(tuple(graphs.values()), ignore, context, tracked=tracked)
     if asked.stages and report.problem is None:
         left = {run.line.number for *_, run in replacements.left()}
         clones = {step.line.number for step in replacements.clones()}

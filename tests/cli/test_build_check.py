@@ -1,6 +1,7 @@
 """`ocitool build --check`: what is said, where, and with which exit code; what a build says of the same."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -209,12 +210,16 @@ def test_a_build_ends_at_a_warning_where_the_file_wants_it(home, check, run):
 
 
 def test_k203_modes_that_no_checkout_keeps_are_a_note(home, check):
-    (home / ".git").mkdir()
+    """Of a file that git tracks; what a compiler has left beside it has no other mode in a checkout."""
+    subprocess.run(["git", "init", "-q"], cwd=home, check=True)
     (home / ".dockerignore").write_text(".*\n")
-    (home / "a").write_text("")
-    (home / "a").chmod(0o600)
+    for name in ("a", "made"):
+        (home / name).write_text("")
+        (home / name).chmod(0o600)
+    subprocess.run(["git", "add", "a"], cwd=home, check=True)
 
-    outcome = check("FROM scratch\nCOPY a /a\n")
+    tracked, made = check("FROM scratch\nCOPY a /a\n"), check("FROM scratch\nCOPY made /a\n")
 
-    assert 0 == outcome.exit_code
-    assert "NOTE: ContextFileMode\na has the mode 600, and git keeps 644 or 755" in outcome.stdout
+    assert 0 == tracked.exit_code
+    assert "NOTE: ContextFileMode\na has the mode 600, and git keeps 644 or 755" in tracked.stdout
+    assert "ContextFileMode" not in made.stdout

@@ -58,14 +58,14 @@ class LintContext:
     """A Dockerfile for one platform.
 
     `steps` are by the number of their stage; a stage that was not looked at has none there. `context` is None
-    where the files of the build are not to be looked at. `in_checkout` says that git has them.
+    where the files of the build are not to be looked at. `tracked` are those of them that git has.
     """
 
     graph: StageGraph
     steps: Mapping[int, tuple[LintStep, ...]] = field(hash=False, repr=False)
     ignore: IgnoreRules
     context: Files | None = field(default=None, hash=False)
-    in_checkout: bool = False
+    tracked: frozenset[str] = field(default=frozenset(), repr=False)
     problem: OcitoolError | None = field(default=None, hash=False, compare=False)
 
     @property
@@ -98,7 +98,7 @@ def look(
     context: Files | None = None,
     *,
     needed_only: bool = False,
-    in_checkout: bool = False,
+    tracked: frozenset[str] = frozenset(),
 ) -> LintContext:
     """The view of a file for one platform, of all stages or of those that the target needs."""
     problems = dict(graph.problems)
@@ -116,7 +116,7 @@ def look(
                 problems.setdefault(number, traced.error)
         steps[number] = tuple(found)
     first = next((problems[number] for number in sorted(problems) if number in graph.reached), None)
-    return LintContext(graph, steps, ignore, context, in_checkout, first)
+    return LintContext(graph, steps, ignore, context, tracked, first)
 
 
 def near(name: str, options: Iterable[str]) -> str:

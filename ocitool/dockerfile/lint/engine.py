@@ -59,11 +59,11 @@ def lint(
     context: Files | None = None,
     *,
     needed_only: bool = False,
-    in_checkout: bool = False,
+    tracked: frozenset[str] = frozenset(),
 ) -> Report:
     """Every check for every platform; what several platforms have in common is told once.
 
-    With `context` the files of the build are looked at, `in_checkout` says that git has them. `needed_only` leaves
+    With `context` the files of the build are looked at, `tracked` are those that git has. `needed_only` leaves
     out what happens in stages that the target does not need; without it a target does the same. Raises UsageError
     for switches that are none.
     """
@@ -74,7 +74,7 @@ def lint(
     problem = None
     for one in graphs:
         only = needed_only or bool(one.wanted.target)
-        scene = look(one, ignore, context, needed_only=only, in_checkout=in_checkout)
+        scene = look(one, ignore, context, needed_only=only, tracked=tracked)
         problem = problem or scene.problem
         for order, rule in enumerate(rules):
             for place, message in rule.find(scene):

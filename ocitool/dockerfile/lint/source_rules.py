@@ -73,8 +73,8 @@ def _is_there(scene: LintContext, source: str) -> bool:
 
 
 def _odd_mode(scene: LintContext) -> Iterator[LintHit]:
-    """Files whose modes no checkout keeps: it is the umask of whoever checked them out."""
-    if scene.context is None or not scene.in_checkout:
+    """Files that git has with modes that it does not keep: it is the umask of whoever checked them out."""
+    if scene.context is None or not scene.tracked:
         return
     left = _MOST_FILES
     for stage, step, source in _local_sources(scene):
@@ -84,7 +84,7 @@ def _odd_mode(scene: LintContext) -> Iterator[LintHit]:
         odd = []
         for path, mode in _modes(scene.context, source, left):
             left -= 1
-            odd += [(path, mode)] if mode not in {0o644, 0o755} else []
+            odd += [(path, mode)] if mode not in {0o644, 0o755} and path in scene.tracked else []
         if odd:
             path, mode = odd[0]
             more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
