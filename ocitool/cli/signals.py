@@ -5,6 +5,7 @@ to raise, the main thread by a signal, which also ends a blocking open. A call t
 a look at a name server that is silent, is left behind by ending the process.
 """
 
+import fcntl
 import os
 import select
 import signal
@@ -75,6 +76,8 @@ class Signals:
         try:
             yield
         finally:
+            if self.code:
+                _remove_half_made()
             self._scope = None
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.set_wakeup_fd(before)
@@ -140,4 +143,20 @@ class Signals:
                 signal.pthread_kill(threading.main_thread().ident or 0, _NUDGE)
 
     def _end(self) -> Never:
+        _remove_half_made()
         os._exit(self.code)
+
+
+def _remove_half_made() -> None:
+    """Remove what is still being written under a temporary name of ours, since a thread that is left behind cannot.
+
+    Where the system does not tell which files are open (macOS), they stay.
+    """
+    from ocitool.model.files import is_temporary
+
+    with suppress(OSError):
+        for number in map(int, os.listdir("/proc/self/fd")):
+            with suppress(OSError):
+                path = os.readlink(f"/proc/self/fd/{number}")
+                if is_temporary(os.path.basename(path)) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE:
+                    os.unlink(path)

@@ -20,6 +20,7 @@ import pytest
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
+from ocitool.model.files import is_temporary
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import MIB
@@ -66,8 +67,8 @@ def computes(process: subprocess.Popen) -> bool:
 
 def left(home: Path) -> list[str]:
     """What half-made files are called, wherever they are."""
-    marks = (".ingest-", ".i-", ".out.tar-", ".index.json-", ".probe-", ".config.json-")
-    return [str(path) for path in home.rglob("*") if path.name.startswith(marks)]
+    ours = [path for path in home.rglob("*") if is_temporary(path.name)]
+    return [str(path) for path in [*ours, *home.rglob(".probe-*"), *home.rglob(".config.json-*")]]
 
 
 def assert_ends(process: subprocess.Popen, number: int, home: Path) -> None:
@@ -225,6 +226,40 @@ def test_threads_that_compute_end_and_clean_up(home):
     until(lambda: process.poll() is not None or left(home), "a temporary file")
 
     assert_ends(process, signal.SIGTERM, home)
+
+
+@NUMBERS
+@pytest.mark.parametrize("width", ["1", "4"], ids=["main thread", "worker"])
+def test_what_a_thread_holds_that_hears_nothing_is_removed(home, number, width):
+    """K239: a call that neither returns nor can be interrupted, while a blob is half written."""
+    script = (
+        "import sys, ctypes, ocitool.store.verify as verify, ocitool.store.layout as layout\n"
+        "def deaf(stream, *_):\n"
+        "    for piece in stream:\n"
+        "        yield piece\n"
+        "        mutex = ctypes.create_string_buffer(64)\n"
+        "        while True:\n"
+        "            ctypes.CDLL(None).pthread_mutex_lock(mutex)\n"
+        "layout.verified = deaf\n"
+        f"sys.argv = ['ocitool', 'copy', 'oci:img:a', 'oci:out:a', '--jobs', '{width}']\n"
+        "from ocitool.__main__ import main; main()\n"
+    )
+    put_image(LayoutStore(home / "img", create=True), "a", "linux/amd64", layers=[tar(x=b"x")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=home,
+        env=process_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    until(lambda: process.poll() is not None or left(home), "a temporary file")
+    began = time.monotonic()
+    process.send_signal(number)
+    process.communicate(timeout=60)
+
+    assert (143 if number == signal.SIGTERM else 130) == process.returncode
+    assert time.monotonic() - began < BOUND_S
+    assert [] == left(home)
 
 
 def test_two_at_once_are_one(home):

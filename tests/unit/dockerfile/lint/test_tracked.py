@@ -41,9 +41,9 @@ def checkout(tmp_path):
 
 
 @pytest.mark.parametrize("version", ["2", "3", "4"])
-@pytest.mark.parametrize("format", ["sha1", "sha256"])
-def test_k203_every_name_of_an_index(checkout, version, format):
-    top = checkout(f"--object-format={format}")
+@pytest.mark.parametrize("hashes", ["sha1", "sha256"])
+def test_k203_every_name_of_an_index(checkout, version, hashes):
+    top = checkout(f"--object-format={hashes}")
     (top / "later").write_text("")
     git(top, "add", "--intent-to-add", "later")  # has flags of its own
     git(top, "update-index", "--index-version", version)
