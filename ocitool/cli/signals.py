@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Final, Never
 
@@ -155,8 +156,8 @@ def _remove_half_made() -> None:
     from ocitool.model.files import is_temporary
 
     with suppress(OSError):
-        for number in map(int, os.listdir("/proc/self/fd")):
+        for opened in Path("/proc/self/fd").iterdir():
             with suppress(OSError):
-                path = os.readlink(f"/proc/self/fd/{number}")
-                if is_temporary(os.path.basename(path)) and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE:
-                    os.unlink(path)
+                path = opened.readlink()
+                if is_temporary(path.name) and fcntl.fcntl(int(opened.name), fcntl.F_GETFL) & os.O_ACCMODE:
+                    path.unlink()

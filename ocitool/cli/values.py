@@ -62,7 +62,7 @@ class Words:
         if text.lstrip().startswith("["):
             try:
                 words = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 words = None
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise UsageError(f"--{name} is not a JSON array of strings: {text!r}")

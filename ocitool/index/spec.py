@@ -14,7 +14,6 @@
 In YAML every scalar is text, so that an OS version or tag such as 1.10 stays what was written.
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any, Final
 from ocitool.errors import UsageError, local_io
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
+from ocitool.model.toml import TomlError, parse_toml
 
 LIMIT: Final = 1024 * 1024
 """Largest spec file in bytes; a guess far above what anybody writes."""
@@ -71,9 +71,9 @@ def read_spec(path: Path) -> IndexSpec:
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text") from None
     try:
-        tree = _yaml(text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
+        tree = _yaml(text) if path.suffix in (".yaml", ".yml") else parse_toml(text)
         return parse_spec(tree)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (TomlError, RecursionError) as error:
         raise UsageError(f"{path}: {error}") from None
     except UsageError as error:
         error.add_note(f"in {path}")

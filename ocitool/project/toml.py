@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ocitool.errors import UsageError, local_io
+from ocitool.model.toml import TomlError, parse_toml
 
 SIZE_LIMIT: Final = 1024 * 1024
 
@@ -56,14 +57,12 @@ def read_toml(path: Path) -> TomlFile:
         raise UsageError(f"{path} is larger than 1 MiB", hint="this is no ocitool.toml")
     try:
         text = raw.decode("utf-8").replace("\r\n", "\n")
-        tree = tomllib.loads(text)
+        tree = parse_toml(text)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path} line {line}: not UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {_lower(str(error))}", hint="the file has to be valid TOML 1.0") from error
-    except RecursionError as error:
-        raise UsageError(f"{path} is nested too deeply") from error
+    except TomlError as error:
+        raise UsageError(f"{path}: {error}", hint="the file has to be valid TOML 1.0") from error
     return TomlFile(path, tree, dict(_lines(text)))
 
 
@@ -77,10 +76,6 @@ def key_text(path: KeyPath) -> str:
             word = part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"'
             text += f".{word}" if text else word
     return text
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
 
 
 def _lines(text: str) -> Iterator[tuple[KeyPath, int]]:

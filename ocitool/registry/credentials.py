@@ -309,7 +309,7 @@ def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credential
     try:
         tree = json.loads(done.stdout)
         user, secret = str(tree["Username"]), str(tree["Secret"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Credentials(source=program, problem=f"{program} answered something that is no credentials")
     if user == "<token>":
         return Credentials(identity_token=secret, source=program)

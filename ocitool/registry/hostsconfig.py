@@ -4,7 +4,6 @@ Formats: containers-certs.d(5), containers-registries.conf(5).
 """
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, UsageError, local_io
 from ocitool.model.reference import HUB, normalise_host
+from ocitool.model.toml import TomlError, parse_toml
 from ocitool.registry.hosts import home_folder
 
 _LIMIT: Final = 1024 * 1024
@@ -194,12 +194,12 @@ def _tables(path: Path) -> list[Mapping[str, Any]]:
     try:
         with path.open("rb") as file:
             text = file.read(_LIMIT).decode()
-        tree = tomllib.loads(text)
+        tree = parse_toml(text)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise local_io(error, f"read {path}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, TomlError) as error:
         raise MalformedDocument(f"{path} is not TOML: {str(error).lower()}", where=str(path)) from None
     found = tree.get("registry", [])
     return [table for table in found if isinstance(table, dict)] if isinstance(found, list) else []

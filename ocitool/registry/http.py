@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
@@ -20,13 +19,13 @@ from ocitool.errors import (
     MalformedDocument,
     NetworkError,
     OcitoolError,
-    Unsupported,
     UsageError,
     local_io,
 )
 from ocitool.registry.error_response import PROXY_LOGIN
 from ocitool.registry.hosts import Access, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
+from ocitool.registry.socks import SocksBackend, SocksError
 from ocitool.tasks import Scope
 from ocitool.version import __version__
 
@@ -228,13 +227,17 @@ class Wire:
             client = self._clients.get(key)
             if client is None:
                 stall = self._access.stall_s
+                verify = tls_context(trust) if secure else False
+                limits = httpx.Limits(max_connections=None, max_keepalive_connections=self._access.connections)
+                is_socks = proxy is not None and proxy.lower().startswith("socks")
                 client = self._clients[key] = httpx.Client(
-                    verify=tls_context(trust) if secure else False,
-                    proxy=self._proxy(proxy),
+                    verify=verify,
+                    proxy=None if is_socks else self._proxy(proxy),
+                    transport=_BySocks(proxy or "", limits, verify) if is_socks else None,
                     trust_env=False,
                     follow_redirects=False,
                     timeout=httpx.Timeout(min(CONNECT_S, stall), read=stall, write=stall, pool=None),
-                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._access.connections),
+                    limits=limits,
                 )
         return client
 
@@ -242,18 +245,21 @@ class Wire:
         """The proxy; one that speaks TLS is trusted as registries without files of their own are."""
         if url is None:
             return None
-        if url.lower().startswith("socks") and find_spec("socksio") is None:
-            raise Unsupported(
-                "a SOCKS proxy is named, and the package socksio is not installed",
-                ability="SOCKS proxies",
-                hint="pip install 'ocitool[socks]'",
-            )
         is_secure = url.lower().startswith("https:")
         trust = Trust(self._access.ca_files)
         try:
             return httpx.Proxy(url, ssl_context=tls_context(trust) if is_secure else None)
         except (httpx.InvalidURL, ValueError) as error:
             raise UsageError("the proxy that is named is no address") from error
+
+
+class _BySocks(httpx.HTTPTransport):
+    """A transport whose connections begin at a SOCKS proxy."""
+
+    def __init__(self, proxy: str, limits: httpx.Limits, verify: ssl.SSLContext | bool) -> None:  # noqa: FBT001 - as httpx has it
+        super().__init__(verify=verify, trust_env=False, limits=limits)
+        # httpx has a door for its own SOCKS alone, which waits for the proxy's answers without an end.
+        self._pool._network_backend = SocksBackend(proxy)  # noqa: SLF001
 
 
 def tls_context(trust: Trust) -> ssl.SSLContext:
@@ -301,6 +307,13 @@ def _network_error(error: httpx.HTTPError, host: str, outgoing: Outgoing, proxy:
             host=host,
             phase="proxy",
             hint=PROXY_LOGIN if status == "407" else f"does it let us through to {host}?",
+        )
+    if isinstance(error.__cause__, SocksError) and error.__cause__.lasts:
+        return NetworkError(
+            f"{host}: {by_proxy} refuses: {error}, cannot {outgoing.doing}",
+            host=host,
+            phase="proxy",
+            hint=PROXY_LOGIN if error.__cause__.login else f"is {by_proxy} right? NO_PROXY={host} goes past it",
         )
     phase, words = "read", "the connection broke"
     if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol):

@@ -9,10 +9,11 @@ from ocitool.registry.hosts import split_port
 TIMEOUT_S: Final = 10.0
 
 
-def speaks_tls(host: str) -> bool:
+def speaks_tls(host: str, *, unreachable: bool = True) -> bool:
     """Whether `host[:port]` answers a TLS handshake, whatever its certificate.
 
-    A host that cannot be reached counts as one that does, so that the request itself tells the error.
+    `unreachable` is what is said of a host that cannot be reached: by default that it does, so that the request
+    itself tells the error.
     """
     name, port = split_port(host)
     context = ssl.create_default_context()
@@ -27,4 +28,4 @@ def speaks_tls(host: str) -> bool:
     except (ssl.SSLError, ConnectionResetError):
         return False
     except OSError:
-        return True
+        return unreachable

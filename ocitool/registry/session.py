@@ -247,10 +247,10 @@ class Session:
         try:
             reply = self._logged_in(request)
         except NetworkError as error:
-            if not (is_plain and error.phase == "read" and speaks_tls(request.home)):
+            if not (is_plain and error.phase == "read" and speaks_tls(request.home, unreachable=False)):
                 raise
         else:
-            if not (is_plain and reply.status == 400 and speaks_tls(request.home)):
+            if not (is_plain and reply.status == 400 and speaks_tls(request.home, unreachable=False)):
                 return reply
             reply.close()
         if not host.tentative:

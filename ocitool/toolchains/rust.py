@@ -4,7 +4,6 @@ For musl rustc links by itself (rust-lld and its own C library); for glibc the C
 crates is compiled through the same wrapper.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
+from ocitool.model.toml import TomlError, parse_toml
 from ocitool.toolchains.base import CompileJob, Program, Project, Target, find_program
 from ocitool.toolchains.c import compiler_environ, first_uses
 from ocitool.toolchains.compilers import Compiler, CompilerOptions
@@ -199,8 +199,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / "Cargo.toml"
     try:
         with path.open("rb") as file:
-            return tomllib.loads(file.read(_LIMIT).decode())
+            return parse_toml(file.read(_LIMIT).decode())
     except OSError as error:
         raise local_io(error, f"read {path}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, TomlError) as error:
         raise UsageError(f"{path}: {error}", hint="cargo has to be able to read it") from error

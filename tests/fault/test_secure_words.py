@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from ocitool.errors import NetworkError, RegistryError, Unsupported
+from ocitool.errors import NetworkError, RegistryError
 from ocitool.registry.downloads import download
 from ocitool.registry.hosts import Access
 from ocitool.registry.session import Session
@@ -189,15 +189,6 @@ def test_a_proxy_that_cannot_be_is_one_line(run, monkeypatch, value):
 
     assert (2, True) == (done.exit_code, done.stderr.startswith("error: ALL_PROXY "))
     assert 2 == len(done.stderr.splitlines())
-
-
-def test_socks_works_or_is_refused_in_a_line(access, opened):
-    """K262"""
-    environ = dict(access.environ) | {"ALL_PROXY": "socks5://127.0.0.1:1"}
-    with pytest.raises((Unsupported, NetworkError)) as caught:
-        put(opened(Away, environ=environ), b"x")
-
-    assert isinstance(caught.value, NetworkError) or "ocitool[socks]" in caught.value.hint
 
 
 # Redirects

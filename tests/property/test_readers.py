@@ -67,7 +67,7 @@ TOML = b'tags = ["r/x:1"]\nplatforms = ["linux/arm64"]\n[go]\nldflags = "-s"\n[p
 YAML = b"image: r/x:1\ntags: ['1', '2']\nmanifests:\n  - image: r/x:a\n    platform:\n      os: linux\n      architecture: arm\n"
 # What hostile hands put in: brackets in depth, numbers out of range, names that lead away, bytes that are no text.
 ODD = (
-    b"[" * 3000, b"{" * 3000, b'{"a":' * 1000, b"9" * 400, b"-1", b"1e999", b"null", b"true", b"../", b"\x00", b"\xff\xfe",
+    b"[" * 3000, b"{" * 3000, b'{"a":' * 1000, b"9" * 400, b"9" * 5000, b"-1", b"1e999", b"null", b"true", b"../", b"\x00", b"\xff\xfe",
     b"${" * 200, b"*" * 60, b"\\", b'"', b"'", b"\n", b"\x1b[2J", b"\xc2\x9b", b"a" * 5000, b"%", b"\r\n", b"\xf0\x9f",
     b"77777777777", b"\x80\x00\x00\x00\x00\x00\x00\x01", b":" * 300, b"/" * 300, b"&a *a", b"!!python/object", b"**/" * 50,
 )  # fmt: skip

@@ -32,6 +32,7 @@ BESIDE = {
 # A third party, or a module of the standard library with teeth, has one home.
 HOMES = {
     "httpx": {"registry.http"},
+    "httpcore": {"registry.socks"},  # what httpx is made of
     "cryptography": {"sign.keys"},
     "oras": {"artifact.oras"},
     "deflate": {"codec.codecs"},

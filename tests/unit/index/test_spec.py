@@ -100,7 +100,7 @@ def test_yaml_knows_templates_too(spec):
         ('format = "v1"\nmanifests = [{ image = "a" }]', "docker or oci"),
         ('annotations = { a = 1 }\nmanifests = [{ image = "a" }]', "annotations.a"),
         ("manifests = [3]", "is not a table"),
-        ("image = ", "Invalid value"),
+        ("image = ", "invalid value"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(spec, text, says):
