@@ -1,15 +1,17 @@
 """Questions that a Dockerfile has for the world around it, and their answers: a protocol and its values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ocitool.dockerfile.stages import StageBase
 from ocitool.dockerfile.syntax.instructions import Run, Stage
+from ocitool.dockerfile.syntax.run_flags import RunMount
 from ocitool.image.base import BaseImage
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry
+from ocitool.pack.layer import StoredTar
 from ocitool.rootfs.files import Files
 
 
@@ -51,24 +53,54 @@ class Resources(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """What a process finds at the root: an image, and over it layers as entries, the lowest first."""
+
+    base: BaseImage | None = None
+    layers: tuple[tuple[Entry, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A --mount with its variables, and what it shows: the root of a stage or image, or the files of a context."""
+
+    mount: RunMount
+    root: Root | None = None
+    files: Files | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """What a RUN would start, and the stage as it stands there: all that an executor has to know.
 
-    `variables` are those of ENV and ARG; `files` is None for an empty root.
+    `platform` is what the file is carried out for, `native` what the stage's own programs are for. `variables` are
+    those of ENV and ARG, `args` the names of ARG in their order; `shell` is what a shell form is given to. `files`
+    is None for an empty root. `mounts` makes what the line mounts when it is asked. `label` is the line for messages.
     """
 
     stage: Stage
     run: Run
     platform: Platform
+    native: Platform
     workdir: str
     user: str
     variables: Mapping[str, str] = field(hash=False)
-    files: Files | None = field(hash=False, compare=False, repr=False)
+    args: tuple[str, ...] = ()
+    shell: tuple[str, ...] = ("/bin/sh", "-c")
+    root: Root = Root()
+    files: Files | None = field(default=None, hash=False, compare=False, repr=False)
+    mounts: Callable[[], tuple[Mounted, ...]] = field(default=tuple, hash=False, compare=False, repr=False)
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a RUN: its line of history, empty for none, and the entries of its layer at their paths."""
+    """What came of a RUN: its line of history, empty for none, and the entries of its layer at their paths.
+
+    Where it was carried out, `tar` is the layer, whiteouts among the entries; else they are placed through links.
+    """
 
     told: str = ""
     entries: tuple[Entry, ...] = ()
+    tar: StoredTar | None = None
+    was_run: bool = False

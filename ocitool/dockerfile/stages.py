@@ -92,7 +92,7 @@ class Step:
 class ResolvedStage:
     """A stage with what it stands on, and what each COPY --from takes from by the name it says.
 
-    `steps` are the triggers of what is below it, then its own lines. `start` is None over a stage, and over an
+    `mounted` has the same for each `RUN --mount=from=`. `steps` are the triggers of what is below it, then its own lines. `start` is None over a stage, and over an
     image that was not looked into.
     """
 
@@ -101,6 +101,7 @@ class ResolvedStage:
     sources: Mapping[str, StageBase] = field(hash=False)
     steps: tuple[Step, ...] = ()
     start: ImageStart | None = None
+    mounted: Mapping[str, StageBase] = field(default_factory=dict, hash=False)
 
     @property
     def is_open(self) -> bool:
@@ -109,8 +110,8 @@ class ResolvedStage:
 
     @property
     def uses(self) -> tuple[int, ...]:
-        """The stages that it stands on or copies from."""
-        stage_bases = (self.stage_base, *self.sources.values())
+        """The stages that it stands on, copies from or mounts."""
+        stage_bases = (self.stage_base, *self.sources.values(), *self.mounted.values())
         return tuple(stage_base.stage for stage_base in stage_bases if stage_base.origin is OriginKind.STAGE)
 
 
@@ -270,6 +271,7 @@ class _Resolver:
         stage, steps = self._file.stages[number], list[Step]()
         stage_base, start = StageBase(OriginKind.IMAGE), None
         sources: dict[str, StageBase] = {}
+        mounted: dict[str, StageBase] = {}
         is_replaced = self._wanted.replaces(stage)
         try:
             stage_base = self._replaced(stage) if is_replaced else self._stage_base(stage)
@@ -290,12 +292,14 @@ class _Resolver:
             raise problem(file, stage.base.line.number, what)
         for step in steps:
             one = step.instruction
-            if isinstance(one, Copy) and one.source_stage and one.source_stage not in sources:
-                try:
-                    sources[one.source_stage] = self._source(stage, one.source_stage, step.where)
-                except UsageError as error:
-                    self.problems.setdefault(number, error)
-        found = self.stages[number] = ResolvedStage(stage, stage_base, sources, tuple(steps), start)
+            found_in = mounted if isinstance(one, Run) else sources
+            for name in _named_sources(one):
+                if name not in found_in:
+                    try:
+                        found_in[name] = self._source(stage, name, step.where)
+                    except UsageError as error:
+                        self.problems.setdefault(number, error)
+        found = self.stages[number] = ResolvedStage(stage, stage_base, sources, tuple(steps), start, mounted)
         return found.uses
 
     def _start(self, stage_base: StageBase, stage: Stage) -> ImageStart | None:
@@ -383,6 +387,13 @@ class _Resolver:
                 hint += f"; of those called {name} the last one counts, so give them names of their own"
             raise UsageError(f"{where}: --from={name} is no stage above this one", hint=hint)
         return self._staged(found)
+
+
+def _named_sources(one: Instruction) -> Iterable[str]:
+    """What an instruction says by name that it takes files from."""
+    if isinstance(one, Run):
+        return one.options.sources()
+    return (one.source_stage,) if isinstance(one, Copy) and one.source_stage else ()
 
 
 def _moved(one: Instruction, line: Line) -> Instruction:

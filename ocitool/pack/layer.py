@@ -11,7 +11,7 @@ for other stamps, would else be compressed again.
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,80 @@ class Layer:
         return Descriptor(media_type, self.digest, self.size)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredTar:
+    """The tar of a layer in a store, uncompressed: its digest, which is the layer's diff_id, and its bytes."""
+
+    diff_id: Digest
+    size: int
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The blob that it is."""
+        return Descriptor(OCTETS, self.diff_id, self.size)
+
+
+def pack_tar(
+    tar: StoredTar,
+    store: Store,
+    codec: Codec,
+    *,
+    scope: Scope,
+    width: int = 1,
+    memo: Memo | None = None,
+    listener: Listener = silent,
+    label: str = "layer",
+) -> Layer:
+    """The layer of a tar that is in the store, its bytes as they are; see `pack_layer`."""
+    step = f"pack:{label}:{tar.diff_id.hex[:12]}"
+    listener(Started(step, label, tar.size))
+    layer = _recalled(memo, store, tar.diff_id, codec) if memo is not None else None
+    outcome = "cached"
+    if layer is None:
+
+        def pieces(opened: Iterable[bytes]) -> Iterator[bytes]:
+            for piece in scope.pieces(opened):
+                listener(Advanced(step, len(piece)))
+                yield piece
+
+        with store.open_blob(tar.descriptor) as opened:
+            digest, size = _written(store, codec.compress(pieces(opened), scope, width))
+        layer, outcome = Layer(digest, size, tar.diff_id, codec.id, codec.kind), "packed"
+        if memo is not None:
+            memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
+    listener(Done(step, outcome, layer.size))
+    return layer
+
+
+def tar_digest(entries: Sequence[Entry], *, epoch: int, scope: Scope, memo: Memo | None = None) -> Digest:
+    """The digest of the tar that `pack_layer` makes of the entries: the diff_id of their layer.
+
+    Where `memo` knows that no file has changed since, nothing is read.
+    """
+    stamps = _Stamps.of(entries, _shape_key(entries, epoch))
+    known = memo.recall(stamps.key) if memo is not None and stamps.key else None
+    if known is not None:
+        return Digest(known["diff_id"])
+    tap = Tap()
+    for _ in scope.pieces(tap(tar_stream(entries, epoch))):
+        pass
+    if memo is not None:
+        stamps.keep(memo, tap.digest)
+    return tap.digest
+
+
+def _written(store: Store, pieces: Iterable[bytes]) -> tuple[Digest, int]:
+    """Digest and size of what was stored; nothing is left of it after an error."""
+    ingest = store.ingest()
+    try:
+        for piece in pieces:
+            ingest.write(piece)
+        return ingest.commit()
+    except BaseException:
+        ingest.abort()
+        raise
+
+
 def pack_layer(
     entries: Sequence[Entry],
     store: Store,
@@ -93,23 +167,16 @@ def pack_layer(
             if layer is None:
                 listener(Advanced(step, -diff.size))
         if layer is not None:
-            stamps.keep(memo, layer)
+            stamps.keep(memo, layer.diff_id)
             listener(Done(step, "cached", layer.size))
             return layer
     diff = Tap()
-    ingest = store.ingest()
-    try:
-        for piece in codec.compress(tar(diff), scope, width):
-            ingest.write(piece)
-        digest, size = ingest.commit()
-    except BaseException:
-        ingest.abort()
-        raise
+    digest, size = _written(store, codec.compress(tar(diff), scope, width))
     layer = Layer(digest, size, diff.digest, codec.id, codec.kind)
     if memo is not None:
         memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
         memo.remember(shape, {"diff_id": str(layer.diff_id)})
-        stamps.keep(memo, layer)
+        stamps.keep(memo, layer.diff_id)
     listener(Done(step, "packed", size))
     return layer
 
@@ -143,10 +210,10 @@ class _Stamps:
                 return cls("")
         return cls(f"stamps:{tap.hexdigest()}", newest_ns, taken_ns, frozenset(devices))
 
-    def keep(self, memo: Memo, layer: Layer) -> None:
+    def keep(self, memo: Memo, diff_id: Digest) -> None:
         """Remember what the contents with these stamps became, if nothing can have changed unseen."""
         if self.key and is_settled(self.newest_ns, self.taken_ns) and not has_foreign_clock(self.devices):
-            memo.remember(self.key, {"diff_id": str(layer.diff_id)})
+            memo.remember(self.key, {"diff_id": str(diff_id)})
 
 
 def _unchanged(memo: Memo, store: Store, stamps: _Stamps, codec: Codec) -> Layer | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
-from ocitool.model.files import FileKind, FileTree, ancestors, name_bytes, parent
+from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, FileTree, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry
 from ocitool.rootfs.tree import Node, Tree
 
@@ -17,7 +17,7 @@ class Layered(FileTree[Entry]):
     """Entries over another tree: what an image holds after one more layer.
 
     An entry that is no directory hides what is below it, and a directory that replaces something else is empty.
-    However many layers stand over each other, a path is looked for in few places.
+    Whiteouts take away what is below, and are no files themselves. However many layers stand over each other, a path is looked for in few places.
     """
 
     def __init__(self, entries: Iterable[Entry], below: Files | None = None) -> None:
@@ -42,24 +42,36 @@ class Layered(FileTree[Entry]):
 class EntryLevel(FileTree[Entry]):
     """Entries by path over a tree. A level that is not much larger is never below it: the two become one.
 
-    `closed` are the directories that hide something else of the tree below, with all that was in it.
+    `closed` are the directories that hide something else of the tree below, with all that was in it; `gone` are
+    paths that the tree below has and that were taken away.
     """
 
     entries: dict[str, Entry]
     closed: frozenset[str]
     below: Files | None
+    gone: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, given: Iterable[Entry], below: Files | None) -> "EntryLevel":
         """Entries over a tree, hard links as the files they are."""
         found: dict[str, Entry] = {}
+        gone: set[str] = set()
+        emptied: set[str] = set()
         for entry in given:
-            is_link = entry.kind is FileKind.HARDLINK
-            found[entry.path] = replace(found[entry.link], path=entry.path) if is_link else entry
-        folders = (path for path, entry in found.items() if entry.kind is FileKind.DIRECTORY)
+            above, _, name = entry.path.rpartition("/")
+            if name == OPAQUE:
+                emptied.add(above)
+            elif name.startswith(WHITEOUT):
+                gone.add(f"{above}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
+            else:
+                is_link = entry.kind is FileKind.HARDLINK
+                found[entry.path] = replace(found[entry.link], path=entry.path) if is_link else entry
+        folders = {path for path, entry in found.items() if entry.kind is FileKind.DIRECTORY}
         merged = {None, FileKind.DIRECTORY}
-        closed = (path for path in folders if below is not None and below.kind_at(path) not in merged)
-        level = cls(found, frozenset(closed), below)
+        closed = {path for path in folders if below is not None and below.kind_at(path) not in merged}
+        closed |= folders & (gone | emptied)
+        gone |= {path for path in emptied - folders if path}
+        level = cls(found, frozenset(closed), None if "" in emptied else below, frozenset(gone - found.keys()))
         # Each level that is left is at least twice as large as the one over it, so that there are few.
         while isinstance(level.below, EntryLevel) and len(level.below.entries) < 2 * len(level.entries):
             level = level.joined(level.below)
@@ -67,15 +79,27 @@ class EntryLevel(FileTree[Entry]):
 
     def joined(self, below: "EntryLevel") -> "EntryLevel":
         """The two as one."""
-        shut = {path for path in self.entries if not self._opens(path) and path in below.listed}
+        shut = {path for path in self.entries if self._hides(path) and path in below.listed} | self.gone
         kept = below.entries
         if shut:
-            kept = {path: entry for path, entry in kept.items() if shut.isdisjoint(ancestors(path))}
-        return EntryLevel({**kept, **self.entries}, self.closed | below.closed, below.below)
+            kept = {
+                path: entry
+                for path, entry in kept.items()
+                if path not in self.gone and shut.isdisjoint(ancestors(path))
+            }
+        entries = {**kept, **self.entries}
+        # A directory made where the tree below had something taken away does not bring it back.
+        made = {path for path in below.gone if path in entries}
+        return EntryLevel(
+            entries, self.closed | below.closed | made, below.below, self.gone | (below.gone - made)
+        )
 
-    def _opens(self, path: str) -> bool:
-        """Whether what the tree below has in a directory of ours is still there."""
-        return self.entries[path].kind is FileKind.DIRECTORY and path not in self.closed
+    def _hides(self, path: str) -> bool:
+        """Whether nothing is left of what the tree below has in a directory of that path."""
+        own = self.entries.get(path)
+        if own is None:
+            return path in self.gone
+        return own.kind is not FileKind.DIRECTORY or path in self.closed
 
     @cached_property
     def listed(self) -> dict[str, set[str]]:
@@ -90,14 +114,14 @@ class EntryLevel(FileTree[Entry]):
         own = self.entries.get(path)
         if own is not None or self.below is None:
             return own
-        if any(above in self.entries and not self._opens(above) for above in ancestors(path)):
+        if path in self.gone or any(map(self._hides, ancestors(path))):
             return None
         return self.below.get(path)
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names of both trees, where both have a directory."""
         found = set(self.listed.get(path, ()))
-        if self.below is not None and (path not in self.entries or self._opens(path)):
+        if self.below is not None and not self._hides(path):
             found.update(name for name in self.below.names(path) if self.get(f"{path}/{name}".lstrip("/")))
         return tuple(sorted(found, key=name_bytes))
 

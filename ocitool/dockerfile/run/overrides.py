@@ -86,18 +86,22 @@ def roles(graph: StageGraph, replaced: Mapping[int, StageSpec]) -> Roles:
     needed = graph.needed
     built_upon: dict[int, set[int]] = {}
     taken_from: dict[int, set[int]] = {}
+    mounted_by: dict[int, set[int]] = {}
     for one in needed:
         if one.stage_base.origin is OriginKind.STAGE:
             built_upon.setdefault(one.stage_base.stage, set()).add(one.stage.number)
         for source in one.sources.values():
             if source.origin is OriginKind.STAGE:
                 taken_from.setdefault(source.stage, set()).add(one.stage.number)
+        for source in one.mounted.values():
+            if source.origin is OriginKind.STAGE:
+                mounted_by.setdefault(source.stage, set()).add(one.stage.number)
     apart: set[int] = set()
     idle: set[int] = set()
     for one in reversed(needed[:-1]):
         number = one.stage.number
         upon, taken = built_upon.get(number, set()), taken_from.get(number, set())
-        if not apart.issuperset(upon):
+        if not apart.issuperset(upon | mounted_by.get(number, set())):  # only RUN lines would see a mount
             continue
         if number in replaced or (upon and not taken) or _is_another_name(one, graph, replaced):
             apart.add(number)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ocitool.dockerfile.syntax.lines import Heredoc, Line
+from ocitool.dockerfile.syntax.run_flags import RunFlags
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -146,12 +147,13 @@ class OnBuild:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`RUN`: what it would run, for whoever can."""
+    """`RUN`: what it runs; `flags` as they are written, `options` what they say."""
 
     line: Line
     words: tuple[str, ...]
     is_shell: bool
     flags: tuple[tuple[str, str | None], ...] = ()
+    options: RunFlags = RunFlags()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.durations import parse_duration
 from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, From, Instruction, Pairs, Stage
 from ocitool.dockerfile.syntax.lines import Line, heredoc_name, problem, read_text, split_flags, split_words
+from ocitool.dockerfile.syntax.run_flags import RunFlags
 from ocitool.errors import UsageError
 
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*")
@@ -262,7 +263,8 @@ class Parser:
         flags, rest = split_flags(line.rest, lambda what: self._error(line, what))
         if not rest:
             raise self._error(line, "RUN says nothing", "write RUN and a command")
-        return instructions.Run(line, *self._command(line, rest), flags)
+        options = RunFlags.of(flags, lambda what, hint: self._error(line, what, hint))
+        return instructions.Run(line, *self._command(line, rest), flags, options)
 
     def _onbuild(self, line: Line) -> Instruction:
         words = self._some(line)
