@@ -47,7 +47,15 @@ class Noted:
     severity: str = "warning"
 
 
-Event: TypeAlias = Started | Advanced | Done | Noted
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A line that a process of the build printed; `label` says which one, such as `[linux/arm64 build 2/3]`."""
+
+    label: str
+    text: str
+
+
+Event: TypeAlias = Started | Advanced | Done | Noted | Printed
 Listener: TypeAlias = Callable[[Event], None]
 
 

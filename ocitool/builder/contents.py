@@ -78,12 +78,13 @@ def look_at(
     """What a Dockerfile comes to as contents, its programs looked at.
 
     Raises WrongPlatform for a program that does not fit (K010); one that lacks its loader, libraries or
-    interpreter is told as a warning (K173). Only what the Dockerfile adds is looked at.
+    interpreter is told as a warning (K173). Only what the Dockerfile adds is looked at, and not what RUN leaves.
     """
     memo, holding = workspace.machine.memo if planned.request.use_cache else None, Holding()
     contents = []
     for platform, one in written.items():
-        entries = (entry for layer in one.layers for entry in layer)
+        layers = (layer for number, layer in enumerate(one.layers) if number not in one.tars)
+        entries = (entry for layer in layers for entry in layer)
         found = survey(entries, memo, holding=holding)
         allow = planned.request.allow_foreign
         refuse_foreign(found, one.platform, allow=allow, listener=workspace.listener)
@@ -100,7 +101,7 @@ def look_at(
             inherited=one.base.config.settings if one.base is not None else {},
         )
         groups = tuple((layer, "") for layer in one.layers)
-        contents.append(ImageContent(platform, groups, planned.options(platform)))
+        contents.append(ImageContent(platform, groups, planned.options(platform), one.tars))
     return tuple(contents)
 
 

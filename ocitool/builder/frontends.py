@@ -134,6 +134,8 @@ class DockerfileFrontend:
             work / "files",
             allow_sparse=request.allow_sparse,
             use_cache=request.use_cache,
+            epoch=request.epoch if request.has_epoch else None,
+            environ=request.environ,
         )
         return cls(toolchain, recipe, reached, bases_of(recipe, images))
 
@@ -148,7 +150,11 @@ class DockerfileFrontend:
 
     def contents(self, planned: BuildPlan, workspace: Workspace) -> tuple[ImageContent, ...]:
         """What the Dockerfile comes to."""
-        self._written.update(zip(self.platforms, write(self.recipe, self.reached, workspace), strict=True))
+        try:
+            self._written.update(zip(self.platforms, write(self.recipe, self.reached, workspace), strict=True))
+        finally:
+            if self.recipe.request.executor is not None:
+                self.recipe.request.executor.close()
         return look_at(self._written, planned, workspace)
 
     def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
@@ -211,7 +217,11 @@ def _recipe(request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform
             ability="stages of an archive",
             hint="unpack the archive, and name the folder",
         )
-    asked = DockerfileRequest(request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages)
+    run = request.dockerfile.run
+    executor = request.executor if run.is_allowed else None
+    asked = DockerfileRequest(
+        request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages, executor
+    )
     return read_recipe(asked)
 
 

@@ -27,7 +27,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
-from ocitool.pack.layer import Layer, pack_layer
+from ocitool.pack.layer import Layer, StoredTar, pack_layer, pack_tar
 from ocitool.project.values import BuildSpec
 from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
 from ocitool.tasks import Task, TaskGroup
@@ -178,10 +178,10 @@ def _pack(
     contents: Sequence[ImageContent], planned: BuildPlan, workspace: Workspace, ahead: Store | None
 ) -> tuple[dict[Platform, list[LayerStep]], dict[Digest, Put]]:
     """Every distinct group of entries packed once, several at a time, and sent ahead while others are packed."""
-    distinct: dict[tuple[Entry, ...], str] = {}
+    distinct: dict[tuple[Entry, ...] | StoredTar, str] = {}
     for content in contents:
-        for entries, _ in content.groups:
-            distinct.setdefault(entries, f"layer for {content.platform}")
+        for one in content.packs:
+            distinct.setdefault(one, f"layer for {content.platform}")
     # Layers are packed side by side; one alone has all the threads to itself. The bytes are the same.
     width = max(1, workspace.width // max(1, len(distinct)))
     with (
@@ -190,18 +190,25 @@ def _pack(
     ):
         sent: dict[Digest, Task[Put]] = {}
 
-        def pack(entries: tuple[Entry, ...], label: str) -> Layer:
-            layer = pack_layer(
-                entries,
-                workspace.machine.content,
-                planned.codec,
-                epoch=planned.request.epoch,
-                scope=packing.scope,
-                width=width,
-                memo=workspace.machine.memo if planned.request.use_cache else None,
-                listener=workspace.listener,
-                label=label,
-            )
+        def pack(one: tuple[Entry, ...] | StoredTar, label: str) -> Layer:
+            store, codec, scope = workspace.machine.content, planned.codec, packing.scope
+            memo, listener = workspace.machine.memo if planned.request.use_cache else None, workspace.listener
+            if isinstance(one, StoredTar):
+                layer = pack_tar(
+                    one, store, codec, scope=scope, width=width, memo=memo, listener=listener, label=label
+                )
+            else:
+                layer = pack_layer(
+                    one,
+                    store,
+                    codec,
+                    epoch=planned.request.epoch,
+                    scope=scope,
+                    width=width,
+                    memo=memo,
+                    listener=listener,
+                    label=label,
+                )
             if ahead is not None and layer.digest not in sent:
                 descriptor = layer.descriptor(planned.family)
                 source = StoreSource(descriptor, workspace.machine.content)
@@ -210,9 +217,11 @@ def _pack(
                 )
             return layer
 
-        tasks = {entries: packing.spawn(pack, entries, label) for entries, label in distinct.items()}
+        tasks = {one: packing.spawn(pack, one, label) for one, label in distinct.items()}
     steps = {
-        content.platform: [LayerStep(tasks[entries].result, line) for entries, line in content.groups]
+        content.platform: [
+            LayerStep(tasks[one].result, line) for one, (_, line) in zip(content.packs, content.groups, strict=True)
+        ]
         for content in contents
     }
     return steps, {digest: task.result for digest, task in sent.items()}

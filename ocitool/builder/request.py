@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ocitool.codec.codecs import Codec
 from ocitool.dockerfile.request import DockerfileOptions
+from ocitool.executor.base import Executor
 from ocitool.image.annotations import Annotations
 from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
@@ -15,6 +16,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import CopyRule, Entry, parse_copy
+from ocitool.pack.layer import StoredTar
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.workdir import OutputFolder
@@ -26,8 +28,8 @@ class BuildRequest:
     """What the user asked for, flags and environment resolved; empty means that the spec or a default decides.
 
     `extras` are the words of `--with`; without `use_cache` everything is compiled and packed again.
-    `epoch` are the seconds of SOURCE_DATE_EPOCH, 0 without. `environ` is this process's environment, of
-    which compilers see a part.
+    `epoch` are the seconds of SOURCE_DATE_EPOCH, 0 without (`has_epoch`). `environ` is this process's environment,
+    of which compilers see a part.
     """
 
     source: Path
@@ -47,19 +49,30 @@ class BuildRequest:
     allow_sparse: bool = False
     index: bool | None = None
     epoch: int = 0
+    has_epoch: bool = False
     version: str = ""
     use_cache: bool = True
     dockerfile: DockerfileOptions = field(default_factory=DockerfileOptions)
     environ: Mapping[str, str] = field(default_factory=dict, hash=False)
+    executor: Executor | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageContent:
-    """What goes into one platform's image: groups of entries, each a layer, with the line history tells."""
+    """What goes into one platform's image: groups of entries, each a layer, with the line history tells.
+
+    `tars` are the groups that are packed already, by their number.
+    """
 
     platform: Platform
     groups: tuple[tuple[tuple[Entry, ...], str], ...]
     options: ImageOptions
+    tars: Mapping[int, StoredTar] = field(default_factory=dict, hash=False)
+
+    @property
+    def packs(self) -> tuple[tuple[Entry, ...] | StoredTar, ...]:
+        """What each layer is made of."""
+        return tuple(self.tars.get(number, entries) for number, (entries, _) in enumerate(self.groups))
 
 
 class Frontend(Protocol):

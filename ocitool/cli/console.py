@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ocitool.cli.outcome import clean, printable_json
-from ocitool.events import Advanced, Done, Event, Noted, Started
+from ocitool.events import Advanced, Done, Event, Noted, Printed, Started
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -100,6 +100,8 @@ class Console:
                     self._advance(event)
                 case Done():
                     self._done(event)
+                case Printed(label, text):
+                    self.talk(f"{clean(label)} {clean(text)}".rstrip())
                 case Noted(text, "warning"):
                     if (told := clean(text)) not in self.warnings:
                         self.warnings.append(told)

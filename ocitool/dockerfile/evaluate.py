@@ -1,7 +1,7 @@
 """Stages carried out as far as that is deciding: config, history, and the entries of each layer.
 
-Nothing is packed or compiled here; files are looked at, and read only where accounts are asked for. What a RUN
-leaves behind is asked of `Resources.ran`. Spec: BuildKit's Dockerfile reference.
+Nothing is packed, compiled or run here; files are looked at, and read only where accounts are asked for. What a
+RUN leaves behind is asked of `Resources.ran`. Spec: BuildKit's Dockerfile reference.
 """
 
 import posixpath
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ocitool.dockerfile.context import Alone, Context
 from ocitool.dockerfile.copy import CopyAttributes, LayerBuilder, Order, copy, not_found
-from ocitool.dockerfile.resources import Process, Resources
+from ocitool.dockerfile.resources import Mounted, Process, Resources, Root
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.sources import check_sources, is_web
 from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, Step
@@ -25,12 +25,14 @@ from ocitool.dockerfile.syntax.instructions import Copy
 from ocitool.dockerfile.syntax.lines import heredoc_name, placed
 from ocitool.dockerfile.syntax.ownership import mode_of, owner_of
 from ocitool.dockerfile.syntax.patterns import literal
+from ocitool.dockerfile.syntax.run_flags import parse_mount
 from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
 from ocitool.model.files import FileKind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
+from ocitool.pack.layer import StoredTar
 from ocitool.rootfs.files import Files, Layered
 
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
@@ -38,7 +40,10 @@ _ACCOUNTS_LIMIT: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a stage comes to for one platform: layers' entries over a base, history, and the config's settings."""
+    """What a stage comes to for one platform: layers' entries over a base, history, and the config's settings.
+
+    `tars` are the layers that are packed already, by their number.
+    """
 
     platform: Platform
     base: BaseImage | None
@@ -47,6 +52,7 @@ class Written:
     settings: Mapping[str, Any] = field(hash=False)
     author: str
     files: Files | None = field(default=None, hash=False, compare=False, repr=False)
+    tars: Mapping[int, StoredTar] = field(default_factory=dict, hash=False)
 
 
 def evaluate(graph: StageGraph, resources: Resources) -> Written:
@@ -67,6 +73,7 @@ def evaluate(graph: StageGraph, resources: Resources) -> Written:
         state.config,
         state.author,
         state.files,
+        state.tars,
     )
 
 
@@ -149,12 +156,32 @@ class _Evaluator:
     def _run(self, state: StageState, needed: ResolvedStage, step: Step, run: instructions.Run) -> None:
         """What whoever carries RUN lines out says that this one left behind."""
         user, scope = str(state.settings.get("User") or ""), state.scope
+        shell = state.settings.get("Shell")
+        bottom = list(self._graph.below(needed))[-1].stage_base
         process = Process(
-            needed.stage, run, self._platform, scope.workdir, user, dict(scope.variables), state.files
+            needed.stage,
+            run,
+            self._platform,
+            bottom.platform or self._platform,
+            scope.workdir,
+            user,
+            dict(scope.variables),
+            tuple(scope.args),
+            tuple(map(str, shell)) if isinstance(shell, list) and shell else ("/bin/sh", "-c"),
+            Root(state.base, tuple(state.layers)),
+            state.files,
+            lambda: tuple(self._mounted(state, needed, text) for text in run.options.mounts),
+            self._label(needed, step, run),
         )
         ran = self._resources.ran(process)
         if ran is None:
             refuse([(needed, step, run)])
+            return
+        if ran.was_run:
+            entries = self._resources.shared(ran.entries)
+            if entries:
+                state.files = Layered(entries, state.files)
+            state.tell(ran.told, entries, ran.tar)
             return
         layer = LayerBuilder(state.files)
         for entry in ran.entries:
@@ -162,6 +189,29 @@ class _Evaluator:
             layer.put(replace(entry, path=f"{layer.directory(above, None)}/{name}".lstrip("/")))
         if ran.told or ran.entries:
             self._layer(state, ran.told, layer)
+
+    def _label(self, needed: ResolvedStage, step: Step, run: instructions.Run) -> str:
+        """How a RUN is called while it is carried out: its platform, its stage, how far that is, and its words."""
+        stage = needed.stage.base.name or (str(needed.stage.number) if len(self._graph.file.stages) > 1 else "")
+        place = " ".join(filter(None, (str(self._platform), stage, f"{step.at + 1}/{len(needed.steps)}")))
+        words = " ".join(" ".join(run.words).split())
+        return f"[{place}] RUN {words}" if len(words) < 70 else f"[{place}] RUN {words[:67]}…"
+
+    def _mounted(self, state: StageState, needed: ResolvedStage, text: str) -> Mounted:
+        """A --mount with its variables, and what it shows."""
+        mount = parse_mount(text, state.text)
+        if mount.type not in {"bind", "cache"} or not mount.source_stage:
+            return Mounted(mount)
+        stage_base = needed.mounted[mount.source_stage]
+        match stage_base.origin:
+            case OriginKind.STAGE:
+                given = self.states[stage_base.stage]
+                return Mounted(mount, Root(given.base, tuple(given.layers)))
+            case OriginKind.SCRATCH:
+                return Mounted(mount, Root())
+            case OriginKind.CONTEXT:
+                return Mounted(mount, files=self._resources.context(stage_base.name, stage_base.platform))
+        return Mounted(mount, Root(self._resources.image(stage_base, is_copied=True)))
 
     def _copy(self, state: StageState, needed: ResolvedStage, one: Copy) -> None:
         """COPY and ADD: the sources of each kind in turn into one layer."""

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,7 @@ from ocitool.dockerfile.outline import Outline, outline
 from ocitool.dockerfile.reached import Reached, main_context
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES
 from ocitool.dockerfile.request import DockerfileOptions, DockerfileRequest
+from ocitool.dockerfile.run.executed import RunLines
 from ocitool.dockerfile.run.overrides import Replacements
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.run.suggest import draft
@@ -32,7 +33,7 @@ from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile
 from ocitool.dockerfile.syntax.lines import placed
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.dockerfile.variables import automatic, unused
-from ocitool.errors import Cancelled, NotFound, OcitoolError, UsageError, local_io
+from ocitool.errors import Cancelled, NotFound, OcitoolError, Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.findings import Severity
 from ocitool.image.base import BaseImage
@@ -40,6 +41,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Index
 from ocitool.pack.entries import Content
 from ocitool.project.build_files import followed
+from ocitool.tasks import TaskGroup
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace
@@ -49,7 +51,7 @@ _LOOKS_LIKE_ONE: Final = re.compile(r"(?i)(?:docker|container)file(?:\.(?!docker
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A Dockerfile with its graph for each platform; nothing in it needs a process.
+    """A Dockerfile with its graph for each platform; whatever in it needs a process can be carried out.
 
     `warnings` is the number of findings that a build lets pass.
     """
@@ -103,12 +105,35 @@ def _accepted(recipe: Recipe) -> Recipe:
     for graph in graphs:
         graph.checked()
     if left := replacements.left():
-        tables = draft(graphs[0], recipe.request.source, {run.line.number for *_, run in left})
-        refuse(left, tables, replacements.clones())
+        problem = _cannot_run(recipe)
+        if problem is not None:
+            tables = draft(graphs[0], recipe.request.source, {run.line.number for *_, run in left})
+            refuse(left, tables, replacements.clones(), problem if recipe.request.executor is not None else None)
     refuse((), clones=replacements.clones())
     report = lint(graphs, recipe.ignore, needed_only=True)
     refuse_warnings(report)
     return replace(recipe, warnings=len(report.of(Severity.WARNING)))
+
+
+def _cannot_run(recipe: Recipe) -> Unsupported | None:
+    """Why the RUN lines that are left cannot be carried out here; None if they can be."""
+    executor = recipe.request.executor
+    if executor is None:
+        return Unsupported("RUN needs a process in the image, and nothing is run here", ability="RUN")
+    try:
+        executor.check(native_platforms(recipe))
+    except Unsupported as error:
+        return error
+    return None
+
+
+def native_platforms(recipe: Recipe) -> tuple[Platform, ...]:
+    """The platforms whose programs the RUN lines that are left would start, each once."""
+    found: dict[Platform, None] = {}
+    for platform, one, _step, _run in recipe.replacements.left_of_each():
+        *_, bottom = recipe.graphs[platform].below(one)
+        found.setdefault(bottom.stage_base.platform or platform)
+    return tuple(found)
 
 
 def _looked_into(
@@ -138,8 +163,9 @@ def _looked_into(
 def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, str]:
     """What the checks find in the Dockerfile that is asked for, and its text; the context's files are looked at.
 
-    A RUN that something stands in for is not told of. Images are asked for their triggers, and left open where that
-    fails. Raises NotFound without a Dockerfile or target, UsageError with file and line for what cannot be parsed.
+    A RUN that something stands in for, or that can be carried out here, is not told of. Images are asked for their
+    triggers, and left open where that fails. Raises NotFound without a Dockerfile or target, UsageError with file
+    and line for what cannot be parsed.
     """
     data, path = _read(asked.source, asked.options)
     file, ignore = _parsed(data, path, asked.options), _ignore(asked.source, path, asked.options)
@@ -147,8 +173,11 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     context = main_context(asked.source, asked.options, ignore)
     tracked = tracked_files(asked.source.absolute()) if asked.options.sent is None else frozenset()
     report = lint(tuple(graphs.values()), ignore, context, tracked=tracked)
-    if asked.stages and report.problem is None:
-        left = {run.line.number for *_, run in replacements.left()}
+    can_run = asked.executor is not None
+    if (asked.stages or can_run) and report.problem is None:
+        recipe = Recipe(file, asked, ignore, graphs, replacements)
+        can_run = can_run and _cannot_run(recipe) is None
+        left = set() if can_run else {run.line.number for *_, run in replacements.left()}
         clones = {step.line.number for step in replacements.clones()}
         report = report.without("RunNeedsProcess", keep=left | clones)
     return report, data.decode()
@@ -272,10 +301,12 @@ def resources_of(
     *,
     allow_sparse: bool = False,
     use_cache: bool = True,
+    epoch: int | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Reached:
     """The world around a recipe; files on their way into layers are kept in `spool`."""
     options, source = recipe.request.options, recipe.request.source
-    return Reached(
+    reached = Reached(
         main_context(source, options, recipe.ignore, allow_sparse=allow_sparse, own=workspace.own),
         options.places,
         recipe.replacements,
@@ -285,6 +316,21 @@ def resources_of(
         allow_sparse=allow_sparse,
         use_cache=use_cache,
     )
+    executor = recipe.request.executor
+    if executor is not None and recipe.replacements.left():
+        reached.runs = RunLines(
+            executor,
+            options.run,
+            workspace,
+            reached.spool,
+            project=source,
+            arguments=dict(options.arguments),
+            context=reached.context,
+            epoch=epoch,
+            use_cache=use_cache,
+            environ=environ,
+        )
+    return reached
 
 
 def undeclared(recipe: Recipe) -> tuple[str, ...]:
@@ -332,7 +378,10 @@ def _bottom(graph: StageGraph) -> ResolvedStage:
 
 
 def write(recipe: Recipe, reached: Reached, workspace: "Workspace") -> tuple[Written, ...]:
-    """What the Dockerfile comes to for each platform, in their order; files out of layers are fetched."""
+    """What the Dockerfile comes to for each platform, in their order; files out of layers are fetched.
+
+    RUN lines are carried out, the platforms side by side.
+    """
     for name in undeclared(recipe):
         workspace.listener(Noted(f"build argument {name} is declared by no ARG"))
     if recipe.warnings:
@@ -346,12 +395,44 @@ def write(recipe: Recipe, reached: Reached, workspace: "Workspace") -> tuple[Wri
         workspace.listener(
             Noted(f"{place}: what it brings is not seen by the compiler, which works in the context")
         )
-    written = tuple(evaluate(graph, reached) for graph in recipe.graphs.values())
+    written = _evaluated(recipe, reached, workspace)
     for platform, one in zip(recipe.graphs, written, strict=True):
         if not one.layers and (one.base is None or not one.base.manifest.layers):
             workspace.listener(Noted(f"note: {platform}: the image has no layer: there is no file in it", "notice"))
     reached.spool.fill(content_of(written))
     return written
+
+
+def _evaluated(recipe: Recipe, reached: Reached, workspace: "Workspace") -> tuple[Written, ...]:
+    """Every platform's, one after the other where nothing is run."""
+    graphs, runs = tuple(recipe.graphs.values()), reached.runs
+    if runs is None:
+        return tuple(evaluate(graph, reached) for graph in graphs)
+    for note in about_emulation(recipe, workspace.host):
+        workspace.listener(Noted(note, "notice"))
+
+    def carry_out(graph: StageGraph) -> Written:
+        with runs.turn:
+            return evaluate(graph, reached)
+
+    with TaskGroup(workspace.scope, workspace.width) as group:
+        runs.scope = group.scope
+        tasks = [group.spawn(carry_out, graph) for graph in graphs]
+    runs.scope = workspace.scope
+    return tuple(task.result for task in tasks)
+
+
+def about_emulation(recipe: Recipe, host: Platform) -> Iterator[str]:
+    """What there is to say of RUN lines whose programs are not this machine's; compiles have another way."""
+    slow = [p for p in native_platforms(recipe) if p.normalised().architecture != host.normalised().architecture]
+    if not slow:
+        return
+    yield f"note: RUN is emulated for {', '.join(map(str, slow))}: this machine is {host}"
+    graph = recipe.graphs[next(iter(recipe.graphs))]
+    lines = {run.line.number for *_, run in recipe.replacements.left()}
+    tables = draft(graph, recipe.request.source, lines)
+    if tables.text and tables.tables:
+        yield f"note: compile natively: add these lines to ocitool.toml\n{tables.text.rstrip()}"
 
 
 def content_of(written: Iterable[Written]) -> Iterable[Content | None]:

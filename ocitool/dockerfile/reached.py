@@ -24,6 +24,7 @@ from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_tree
 
 if TYPE_CHECKING:
+    from ocitool.dockerfile.run.executed import RunLines
     from ocitool.workspace import Workspace
 
 
@@ -67,6 +68,7 @@ class Reached:
         each = map(certain, replacements.graphs.values())
         self._downloads = Downloads(workspace, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
+        self.runs: RunLines | None = None
 
     def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
         """The image of a base for its platform."""
@@ -132,5 +134,6 @@ class Reached:
         return self._replacements.gives(stage, platform)
 
     def ran(self, process: Process) -> Ran | None:
-        """What stands in for a RUN; None for a line that nobody takes."""
-        return self._replacements.ran(process)
+        """What stands in for a RUN, else what is left of it once it is carried out; None where nobody does."""
+        ran = self._replacements.ran(process)
+        return self.runs.ran(process) if ran is None and self.runs is not None else ran

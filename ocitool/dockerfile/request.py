@@ -1,10 +1,12 @@
 """A build's request for a Dockerfile: which one, its target, its arguments and named contexts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocitool.dockerfile.remote_context import Sent
+from ocitool.dockerfile.run.options import RunOptions
 from ocitool.dockerfile.stages import context_name
+from ocitool.executor.base import Executor
 from ocitool.model.platform import Platform
 from ocitool.project.values import StageSpec
 
@@ -22,6 +24,7 @@ class DockerfileOptions:
     target: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
     contexts: tuple[tuple[str, str], ...] = ()
+    run: RunOptions = field(default_factory=RunOptions)
 
     @property
     def places(self) -> dict[str, str]:
@@ -31,10 +34,14 @@ class DockerfileOptions:
 
 @dataclass(frozen=True, slots=True)
 class DockerfileRequest:
-    """What is asked of the Dockerfile of a folder; `stages` are those that are made without their RUN lines."""
+    """What is asked of the Dockerfile of a folder; `stages` are those that are made without their RUN lines.
+
+    Other RUN lines are carried out by `executor`, and refused where there is none.
+    """
 
     source: Path
     options: DockerfileOptions
     platforms: tuple[Platform, ...]
     host: Platform
     stages: tuple[StageSpec, ...] = ()
+    executor: Executor | None = field(default=None, compare=False, repr=False)

@@ -75,7 +75,8 @@ class Process:
 
     `platform` is what the file is carried out for, `native` what the stage's own programs are for. `variables` are
     those of ENV and ARG, `args` the names of ARG in their order; `shell` is what a shell form is given to. `files`
-    is None for an empty root. `mounts` makes what the line mounts when it is asked. `label` is the line for messages.
+    is None for an empty root. `mounts` makes what the line mounts when it is asked. `label` is the line for
+    messages.
     """
 
     stage: Stage

@@ -92,8 +92,8 @@ class Step:
 class ResolvedStage:
     """A stage with what it stands on, and what each COPY --from takes from by the name it says.
 
-    `mounted` has the same for each `RUN --mount=from=`. `steps` are the triggers of what is below it, then its own lines. `start` is None over a stage, and over an
-    image that was not looked into.
+    `mounted` has the same for each `RUN --mount=from=`. `steps` are the triggers of what is below it, then its own
+    lines. `start` is None over a stage, and over an image that was not looked into.
     """
 
     stage: Stage

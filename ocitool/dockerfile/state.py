@@ -16,6 +16,7 @@ from ocitool.pack.entries import Entry
 
 if TYPE_CHECKING:
     from ocitool.image.base import BaseImage
+    from ocitool.pack.layer import StoredTar
     from ocitool.rootfs.files import Files
 
 
@@ -39,6 +40,7 @@ class StageState:
         self.settings: dict[str, Any] = {}
         self.author = ""
         self.layers: list[tuple[Entry, ...]] = []
+        self.tars: dict[int, StoredTar] = {}
         self.told: list[HistoryLine] = []
         self.has_cmd = False
 
@@ -47,7 +49,7 @@ class StageState:
         state = StageState(self.platform, self.scope.fork())
         state.base, state.files, state.author = self.base, self.files, self.author
         state.settings = {key: copy(value) for key, value in self.settings.items() if key != "OnBuild"}
-        state.layers, state.told = list(self.layers), list(self.told)
+        state.layers, state.told, state.tars = list(self.layers), list(self.told), dict(self.tars)
         sized = (self.layers, self.told, *(one for one in self.settings.values() if isinstance(one, dict | list)))
         self.scope.spend(sum(map(len, sized)))
         return state
@@ -57,9 +59,11 @@ class StageState:
         """The settings with the environment."""
         return {**self.settings, "Env": list(self.scope.env.items)}
 
-    def tell(self, line: str, entries: Sequence[Entry] = ()) -> None:
-        """One more line of history, and the layer it made if there is anything in it."""
+    def tell(self, line: str, entries: Sequence[Entry] = (), tar: "StoredTar | None" = None) -> None:
+        """One more line of history, and the layer it made if there is anything in it; `tar` if it is packed."""
         if entries:
+            if tar is not None:
+                self.tars[len(self.layers)] = tar
             self.layers.append(tuple(entries))
         self.told.append(HistoryLine(line, len(self.layers) - 1 if entries else None))
 

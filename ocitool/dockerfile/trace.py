@@ -34,8 +34,9 @@ def is_of_go(image: str) -> bool:
 class VariableScope:
     """What the next line of a stage sees.
 
-    `variables` are those with a value, `blank` the ARGs without one. `knows_base` says whether nothing but the
-    Dockerfile can have set a variable; where it is not so, the value of one that depends on others is `open`.
+    `variables` are those with a value, `blank` the ARGs without one, `args` all ARGs in their order. `knows_base`
+    says whether nothing but the Dockerfile can have set a variable; where it is not so, the value of one that
+    depends on others is `open`.
     """
 
     def __init__(self, env: EnvList, workdir: str, graph: StageGraph, *, knows_base: bool = True) -> None:
@@ -44,6 +45,7 @@ class VariableScope:
         self.escape = graph.file.escape
         self.variables: dict[str, str] = env.pairs.copy()
         self.blank: set[str] = set()
+        self.args: dict[str, None] = {}
         self.open: set[str] = set() if knows_base else set(self.variables)
         self.knows_base = knows_base
         self._graph = graph
@@ -69,7 +71,7 @@ class VariableScope:
         scope = VariableScope(self.env.copy(), self.workdir, self._graph, knows_base=self.knows_base)
         scope._budget = self._budget
         scope.variables = {**self.variables, **self.env.pairs}
-        scope.blank, scope.open = set(self.blank), set(self.open)
+        scope.blank, scope.open, scope.args = set(self.blank), set(self.open), self.args.copy()
         return scope
 
     def expand(self, word: str, *, is_body: bool = False) -> Expanded:
@@ -114,6 +116,7 @@ class VariableScope:
     def declare(self, arg: instructions.Arg, text: Callable[[str], str]) -> Iterator[tuple[str, str | None]]:
         """The names and values of an ARG line, each seen by those after it."""
         for name, value in declared(arg, self._graph.wanted.arguments, self._graph.scope, text):
+            self.args.setdefault(name)
             if value is None:
                 self.blank.add(name)
             else:

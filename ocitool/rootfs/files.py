@@ -17,7 +17,8 @@ class Layered(FileTree[Entry]):
     """Entries over another tree: what an image holds after one more layer.
 
     An entry that is no directory hides what is below it, and a directory that replaces something else is empty.
-    Whiteouts take away what is below, and are no files themselves. However many layers stand over each other, a path is looked for in few places.
+    Whiteouts take away what is below, and are no files themselves. However many layers stand over each other, a
+    path is looked for in few places.
     """
 
     def __init__(self, entries: Iterable[Entry], below: Files | None = None) -> None:
@@ -90,9 +91,7 @@ class EntryLevel(FileTree[Entry]):
         entries = {**kept, **self.entries}
         # A directory made where the tree below had something taken away does not bring it back.
         made = {path for path in below.gone if path in entries}
-        return EntryLevel(
-            entries, self.closed | below.closed | made, below.below, self.gone | (below.gone - made)
-        )
+        return EntryLevel(entries, self.closed | below.closed | made, below.below, self.gone | (below.gone - made))
 
     def _hides(self, path: str) -> bool:
         """Whether nothing is left of what the tree below has in a directory of that path."""

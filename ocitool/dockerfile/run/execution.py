@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ocitool.dockerfile.resources import Process
-from ocitool.dockerfile.run.options import RunOptions
 from ocitool.dockerfile.syntax.lines import heredoc_name
 from ocitool.dockerfile.variables import PROXIES
 from ocitool.errors import Unsupported, UsageError

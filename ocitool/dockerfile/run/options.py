@@ -17,10 +17,11 @@ SECRET_LIMIT: Final = 500 * 1024
 NETWORKS: Final = ("default", "none", "isolated", "host")
 _ENTITLED: Final = "network.host"
 _ULIMITS: Final = frozenset(
-    ["as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-     "rttime", "sigpending", "stack"]
+    ["as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
+     "rtprio", "rttime", "sigpending", "stack"]
 )  # fmt: skip
 _LARGEST: Final = 2**63 - 1
+_NO_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class RunOptions:
     extra_hosts: tuple[tuple[str, str], ...] = ()
     shm_size: int = SHM_SIZE
     ulimits: tuple[Ulimit, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = _NO_LIMITS
     fresh: frozenset[str] = frozenset()
     emulators: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
@@ -88,7 +89,10 @@ class RunOptions:
 
 
 def parse_secret(text: str, environ: Mapping[str, str]) -> Secret:
-    """The secret of --secret `id=NAME[,src=FILE|,env=NAME]`; alone, an id is a variable or a file. Raises UsageError."""
+    """The secret of --secret `id=NAME[,src=FILE|,env=NAME]`. An id alone is a variable, else a file.
+
+    Raises UsageError.
+    """
     said = _said("secret", text, {"id": "id", "src": "src", "source": "src", "env": "env", "type": "type"})
     name, kind = said.get("id", ""), said.get("type", "")
     if not name:

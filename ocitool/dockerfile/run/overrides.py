@@ -4,7 +4,7 @@
 lines are not; `standin` says what it gets in their place.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -203,13 +203,15 @@ class Replacements:
 
     def left(self) -> tuple[tuple[ResolvedStage, Step, Run], ...]:
         """The RUN lines that would have to be carried out, each once, in their order."""
-        found = {
-            (step.where, run): (one, step, run)
-            for platform, graph in self.graphs.items()
-            for one, step, run in runs(graph.needed)
-            if not self.roles[platform].takes(one.stage, run)
-        }
+        found = {(step.where, run): (one, step, run) for _, one, step, run in self.left_of_each()}
         return tuple(sorted(found.values(), key=lambda one: one[1].instruction.line.number))
+
+    def left_of_each(self) -> Iterator[tuple[Platform, ResolvedStage, Step, Run]]:
+        """The same for each platform."""
+        for platform, graph in self.graphs.items():
+            for one, step, run in runs(graph.needed):
+                if not self.roles[platform].takes(one.stage, run):
+                    yield platform, one, step, run
 
     def clones(self) -> tuple[Step, ...]:
         """The ADDs of git repositories that would have to be carried out, each once, in their order."""

@@ -3,7 +3,7 @@
 Decided from the text alone, before anything is read from a network or compiled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -75,14 +75,22 @@ def cloning(step: Step) -> Refusal:
     return Refusal(one.line.number, step.where, f"ADD {cloned_by(one)}", ways)
 
 
+def _hint(ways: Sequence[str], reason: Unsupported | None) -> str:
+    """What to do: what makes RUN possible first, if there is that."""
+    way = ways[0] if len(ways) == 1 else "each line above has its way out"
+    return way if reason is None or not reason.hint else f"{reason.hint}; or without a process: {way}"
+
+
 def refuse(
     found: Iterable[tuple[ResolvedStage, Step, Run]],
     tables: SuggestedTables = NOTHING,
     clones: Iterable[Step] = (),
+    reason: Unsupported | None = None,
 ) -> None:
     """Raise Unsupported if there is any; its notes name every line, what it does and the way out.
 
-    `tables` are those that ocitool.toml could have, `clones` are ADDs of git repositories.
+    `tables` are those that ocitool.toml could have, `clones` are ADDs of git repositories. `reason` is why nothing
+    can be run, where somebody tried; what mends that stands before the ways out of each line.
     """
     refusals = [refusal(one, step, run, tables) for one, step, run in found]
     is_run, count = bool(refusals), len(refusals)
@@ -91,14 +99,18 @@ def refuse(
         return
     ways = [way for one in refusals for _, way in one.ways]
     what = "RUN needs a process in the image, and nothing is run here"
+    if reason is not None:
+        what = f"RUN cannot be carried out here: {reason.what}"
     error = Unsupported(
         f"{refusals[0].where}: {what if is_run else 'ADD needs git, and nothing is cloned here'}"
         + (f" ({count} such lines)" if count > 1 else ""),
         ability="RUN" if is_run else "ADD of a git repository",
-        hint=ways[0] if len(ways) == 1 else "each line above has its way out",
+        hint=_hint(ways, reason),
         spec=tables.text,
     )
     for one in refusals:
         for message in one.messages:
             error.add_note(f"{one.where}: {message}")
+    for note in getattr(reason, "__notes__", ()):
+        error.add_note(note)
     raise error

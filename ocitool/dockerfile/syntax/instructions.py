@@ -5,11 +5,12 @@ Spec: BuildKit's Dockerfile reference, one section an instruction.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ocitool.dockerfile.syntax.lines import Heredoc, Line
 from ocitool.dockerfile.syntax.run_flags import RunFlags
 
+_NO_FLAGS: Final = RunFlags()
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -153,7 +154,7 @@ class Run:
     words: tuple[str, ...]
     is_shell: bool
     flags: tuple[tuple[str, str | None], ...] = ()
-    options: RunFlags = RunFlags()
+    options: RunFlags = _NO_FLAGS
 
 
 @dataclass(frozen=True, slots=True)

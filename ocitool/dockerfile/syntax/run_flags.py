@@ -149,7 +149,9 @@ def _pairs(text: str) -> Iterator[tuple[str, str | None]]:
     try:
         words = next(csv.reader([text], strict=True), [])
     except csv.Error:
-        raise UsageError(f"--mount={text[:100]} is no list of options", hint="write type=TYPE,target=/PATH") from None
+        raise UsageError(
+            f"--mount={text[:100]} is no list of options", hint="write type=TYPE,target=/PATH"
+        ) from None
     for word in words:
         name, equals, value = word.partition("=")
         name = name.strip().lower()

@@ -1,0 +1,525 @@
+"""RUN lines carried out: the root as layers, mounts, the cache in this machine's store, and what is left behind.
+
+One thread at a time looks at Dockerfiles; only while an executor works does it let another one go on (`Turn`). An
+execution that two platforms have in common is carried out once.
+"""
+
+import hashlib
+import os
+import posixpath
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ocitool.codec.codecs import decompress
+from ocitool.codec.tar_reader import TarFile, read_members
+from ocitool.dockerfile.copy import LayerBuilder, Order, copy, not_found
+from ocitool.dockerfile.resources import Mounted, Process, Ran, Root
+from ocitool.dockerfile.run.execution import (
+    PIPES,
+    cache_key,
+    check_security,
+    command,
+    environment,
+    history,
+    mount_key,
+    proxies,
+)
+from ocitool.dockerfile.run.options import RunOptions
+from ocitool.dockerfile.run.output import Output, hidden
+from ocitool.dockerfile.spool import Spool
+from ocitool.dockerfile.syntax.run_flags import RunMount
+from ocitool.errors import BuildError, DigestMismatch, LocalIOError, NotFound, UsageError, local_io
+from ocitool.events import Done, Noted, Started
+from ocitool.executor.base import Changes, Execution, Executor, Mount, MountKind, RootLayer, Sharing
+from ocitool.model.digest import Digest, Tap
+from ocitool.model.files import WHITEOUT, FileKind
+from ocitool.model.views import Descriptor
+from ocitool.pack.entries import Entry
+from ocitool.pack.layer import StoredTar, tar_digest
+from ocitool.pack.tar import tar_stream
+from ocitool.rootfs.files import Files
+from ocitool.store.base import Reader
+from ocitool.tasks import Scope
+
+if TYPE_CHECKING:
+    from ocitool.workspace import Workspace
+
+_PIECE: Final = 256 * 1024
+_WAIT_S: Final = 0.1
+
+
+class Turn:
+    """The right to look at Dockerfiles, which one thread has at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Turn":
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let others go on while this thread waits for something; it has the right again afterwards."""
+        self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.acquire()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an execution left behind: its tar, None where nothing changed, and what there is to tell of it."""
+
+    tar: StoredTar | None
+    warnings: tuple[str, ...] = ()
+
+    def to_tree(self) -> dict[str, Any]:
+        """As it is remembered."""
+        tar = {"diff_id": str(self.tar.diff_id), "size": self.tar.size} if self.tar is not None else {}
+        return {**tar, "warnings": list(self.warnings)}
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> "Outcome":
+        """The inverse of `to_tree`. Raises KeyError, TypeError, ValueError, UsageError for what is none."""
+        tar = StoredTar(Digest(tree["diff_id"]), int(tree["size"])) if "diff_id" in tree else None
+        return cls(tar, tuple(map(str, tree["warnings"])))
+
+
+@dataclass
+class _Flight:
+    """An execution that one thread is about, and others wait for."""
+
+    done: threading.Event = field(default_factory=threading.Event)
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TarSlice:
+    """A file of a tar that is kept uncompressed: `size` bytes from `start` on."""
+
+    tar: Digest
+    path: Path
+    start: int
+    size: int
+
+    @property
+    def stamp(self) -> None:
+        """No file of the user's, no stamp."""
+        return
+
+    @property
+    def identity(self) -> str:
+        """The tar's digest and the place in it."""
+        return f"{self.tar}@{self.start}"
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes. Raises LocalIOError."""
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self.start)
+                left = self.size
+                while left:
+                    piece = file.read(min(_PIECE, left))
+                    if not piece:
+                        raise LocalIOError(f"{self.path} is shorter than it was", path=str(self.path))
+                    left -= len(piece)
+                    yield piece
+        except OSError as error:
+            raise local_io(error, f"read {self.path}") from error
+
+
+def tar_entries(path: Path, tar: StoredTar) -> tuple[Entry, ...]:
+    """The entries of a stored tar in its order, whiteouts among them; contents are read when they are asked for.
+
+    Raises LocalIOError, MalformedDocument for a damaged one, UsageError for a file that no layer can hold.
+    """
+    found: list[Entry] = []
+    try:
+        with path.open("rb") as file:
+            for member in read_members(TarFile(file)):
+                if not member.path:
+                    continue
+                is_file = member.kind is FileKind.FILE and not posixpath.basename(member.path).startswith(WHITEOUT)
+                found.append(
+                    Entry(
+                        member.path,
+                        member.kind,
+                        member.mode,
+                        member.uid,
+                        member.gid,
+                        member.mtime,
+                        TarSlice(tar.diff_id, path, member.start, member.size) if is_file else None,
+                        member.link,
+                        member.xattrs,
+                        member.device,
+                    )
+                )
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+    return tuple(found)
+
+
+class RunCache:
+    """What executions left behind, by their keys: in this machine's store, and where other builds left theirs."""
+
+    def __init__(self, workspace: "Workspace") -> None:
+        self._machine = workspace.machine
+        self.used: dict[str, Outcome] = {}
+
+    def find(self, key: str, scope: Scope) -> Outcome | None:
+        """What is known under a key, its tar in this machine's store."""
+        scope.check()
+        tree = self._machine.memo.recall(f"run:{key}")
+        if tree is None:
+            return None
+        try:
+            outcome = Outcome.of(tree)
+        except (KeyError, TypeError, ValueError, UsageError):
+            return None
+        if outcome.tar is not None and not self._machine.content.has_blob(outcome.tar.descriptor):
+            return None
+        return outcome
+
+    def keep(self, key: str, outcome: Outcome) -> None:
+        """Remember what was left behind."""
+        self._machine.memo.remember(f"run:{key}", outcome.to_tree())
+
+
+class RunLines:
+    """Carries out the RUN lines of one build, from several threads. `turn` is held by whoever asks."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        options: RunOptions,
+        workspace: "Workspace",
+        spool: Spool,
+        *,
+        project: Path,
+        arguments: Mapping[str, str],
+        context: Callable[[str], Files],
+        epoch: int | None,
+        use_cache: bool = True,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.executor = executor
+        self.turn = Turn()
+        self.scope = workspace.scope
+        self._options = options
+        self._workspace = workspace
+        self._machine = workspace.machine
+        self._spool = spool
+        self._project = str(project.absolute())
+        self._arguments = arguments
+        self._context = context
+        self._epoch = epoch
+        self._use_cache = use_cache
+        self._environ = os.environ if environ is None else environ
+        self.cache = RunCache(workspace)
+        self._flights: dict[str, _Flight] = {}
+        self._layers: dict[int, tuple[tuple[Entry, ...], RootLayer]] = {}
+        self._tars: dict[Digest, tuple[Entry, ...]] = {}
+
+    def ran(self, process: Process) -> Ran:
+        """What a RUN leaves behind, carried out or remembered.
+
+        Raises BuildError for a command that fails, and what reading its root and mounts and the executor raise.
+        """
+        check_security(process)
+        made = command(process)
+        env = environment(process)
+        secrets: dict[str, bytes] = {}
+        mounts: list[Mount] = []
+        keys: list[Mapping[str, Any]] = []
+        for mounted in process.mounts():
+            mount, part = self._mount(process, mounted, secrets)
+            keys.append(part)
+            mounts += [mount] if mount is not None else []
+        hide = hidden((*secrets.values(), *(mount.content for mount in mounts)))
+        if made.script is not None:
+            name, data = made.script
+            target = posixpath.join(PIPES, name)
+            mounts.append(Mount(MountKind.SECRET, target, content=data, read_only=True, mode=0o755))
+            keys.append({"kind": "script", "target": target, "digest": hashlib.sha256(data).hexdigest()})
+        variables = {name: value.decode("utf-8", "surrogateescape") for name, value in secrets.items()}
+        told = {**env, **proxies(self._arguments, env), **variables}
+        execution = Execution(
+            platform=process.native,
+            args=made.args,
+            root=self._root(process.root),
+            env=tuple(f"{name}={value}" for name, value in told.items()),
+            workdir=process.workdir,
+            user=process.user,
+            mounts=tuple(mounts),
+            network=self._options.network_of(process.run.options.network),
+            extra_hosts=self._options.extra_hosts,
+            shm_size=self._options.shm_size,
+            ulimits=self._options.ulimits,
+            limits=self._options.limits,
+            epoch=self._epoch,
+            label=process.label,
+        )
+        key = cache_key(execution, env, keys, str(getattr(self.executor, "owners", "")))
+        is_fresh = not self._use_cache or process.stage.name in self._options.fresh
+        outcome = self._once(key, lambda: self._outcome(key, execution, hide, is_fresh=is_fresh))
+        entries = self._entries(outcome.tar) if outcome.tar is not None else ()
+        return Ran(history(process, made.args), entries, outcome.tar, was_run=True)
+
+    # Once
+
+    def _once(self, key: str, make: Callable[[], Outcome]) -> Outcome:
+        """What `make` gives; a second asker waits for the first one's."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight()
+            try:
+                flight.outcome = make()
+            finally:
+                flight.done.set()
+        with self.turn.away():
+            while not flight.done.wait(_WAIT_S):
+                self.scope.check()
+        while flight.outcome is None:  # the first failed, and ends this one too
+            self.scope.sleep(_WAIT_S)
+        return flight.outcome
+
+    def _outcome(self, key: str, execution: Execution, hide: Callable[[str], str], *, is_fresh: bool) -> Outcome:
+        listener, label = self._workspace.listener, execution.label
+        outcome = None
+        if not is_fresh:
+            with self.turn.away():
+                outcome = self.cache.find(key, self.scope)
+        listener(Started(f"run {key}", label))
+        word = "cached"
+        if outcome is None:
+            output = Output(label, hide, listener)
+            with self.turn.away():
+                outcome = self._executed(execution, output, hide)
+            self.cache.keep(key, outcome)
+            word = "run"
+        self.cache.used[key] = outcome
+        for warning in outcome.warnings:
+            listener(Noted(warning))
+        listener(Done(f"run {key}", word, outcome.tar.size if outcome.tar is not None else 0))
+        return outcome
+
+    def _executed(self, execution: Execution, output: Output, hide: Callable[[str], str]) -> Outcome:
+        try:
+            changes = self.executor.run(execution, scope=self.scope, output=output.take)
+        except BuildError as error:
+            error.what, error.stderr = hide(error.what), hide(error.stderr)
+            raise
+        finally:
+            output.end()
+        try:
+            tar = None if changes.is_empty else self._kept(changes)
+        finally:
+            changes.tar.unlink(missing_ok=True)
+        return Outcome(tar, changes.warnings)
+
+    def _kept(self, changes: Changes) -> StoredTar:
+        """The tar of changes in this machine's store."""
+        ingest = self._machine.content.ingest()
+        try:
+            with changes.tar.open("rb", buffering=0) as file:
+                for piece in self.scope.pieces(iter(lambda: file.read(_PIECE), b"")):
+                    ingest.write(piece)
+            digest, size = ingest.commit()
+        except OSError as error:
+            ingest.abort()
+            raise local_io(error, f"read {changes.tar}") from error
+        except BaseException:
+            ingest.abort()
+            raise
+        if str(digest) != changes.key:
+            raise DigestMismatch(f"{changes.tar} is not what was written", expected=changes.key, got=str(digest))
+        return StoredTar(digest, size)
+
+    def _entries(self, tar: StoredTar) -> tuple[Entry, ...]:
+        entries = self._tars.get(tar.diff_id)
+        if entries is None:
+            entries = tar_entries(self._machine.content.blob_path(tar.diff_id), tar)
+            self._tars[tar.diff_id] = entries
+            self._layers[id(entries)] = (entries, self._stored(tar))
+        return entries
+
+    # The root
+
+    def _root(self, root: Root) -> tuple[RootLayer, ...]:
+        """The layers that a process stands on, the lowest first."""
+        base = root.base
+        below: tuple[RootLayer, ...] = ()
+        if base is not None:
+            pairs = zip(base.manifest.layers, base.config.diff_ids, strict=True)
+            below = tuple(_base_layer(base.store, layer, diff_id) for layer, diff_id in pairs)
+        return (*below, *map(self._layer, root.layers))
+
+    def _layer(self, entries: tuple[Entry, ...]) -> RootLayer:
+        known = self._layers.get(id(entries))
+        if known is None:
+            epoch, scope = self._epoch or 0, self.scope
+            self._spool.fill(entry.content for entry in entries)  # each layer that files come from is read once
+            diff_id = tar_digest(entries, epoch=epoch, scope=scope, memo=self._machine.memo)
+            known = (entries, RootLayer(str(diff_id), lambda: _checked(tar_stream(entries, epoch), diff_id)))
+            self._layers[id(entries)] = known
+        return known[1]
+
+    def _stored(self, tar: StoredTar) -> RootLayer:
+        def opened() -> Iterator[bytes]:
+            with self._machine.content.open_blob(tar.descriptor) as pieces:
+                yield from pieces
+
+        return RootLayer(str(tar.diff_id), opened)
+
+    # Mounts
+
+    def _mount(
+        self, process: Process, mounted: Mounted, secrets: dict[str, bytes]
+    ) -> tuple[Mount | None, Mapping[str, Any]]:
+        """A mount, None where there is nothing to mount, and its part of the key; variables go into `secrets`."""
+        said = mounted.mount
+        match said.type:
+            case "secret":
+                return self._secret(process, said, secrets)
+            case "ssh":
+                return self._agent(process, said)
+            case "tmpfs":
+                mount = Mount(MountKind.TMPFS, _target(process, said.target), size=said.size, mode=0o1777)
+                return mount, mount_key(mount)
+        layers, source = self._shown(mounted)
+        if said.type == "bind":
+            mount = Mount(
+                MountKind.BIND,
+                _target(process, said.target),
+                layers=layers,
+                source=source,
+                read_only=said.read_only,
+            )
+            return mount, mount_key(mount)
+        name = said.id or posixpath.normpath(said.target)
+        own = hashlib.sha256(
+            "\0".join((self._project, str(process.native.normalised()), name)).encode()
+        ).hexdigest()
+        mount = Mount(
+            MountKind.CACHE,
+            _target(process, said.target),
+            layers=layers,
+            source=source,
+            cache=own[:32],
+            sharing=Sharing(said.sharing),
+            read_only=said.read_only,
+            mode=0o755 if said.mode is None else said.mode,
+            uid=said.uid,
+            gid=said.gid,
+        )
+        return mount, mount_key(mount, name)
+
+    def _shown(self, mounted: Mounted) -> tuple[tuple[RootLayer, ...], str]:
+        """The layers of what a mount shows, and the path in them."""
+        said = mounted.mount
+        if mounted.root is not None:
+            return self._root(mounted.root), posixpath.normpath(posixpath.join("/", said.source))
+        if said.type == "cache" and not said.source_stage:
+            return (), "/"
+        files = mounted.files if mounted.files is not None else self._context("")
+        source = said.source or "/"
+        is_folder = files.kind_at(files.resolve(source)) is FileKind.DIRECTORY
+        layer = LayerBuilder(None)
+        pattern = source.replace("\\", "\\\\").replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
+        copy(Order((pattern,), "/" if is_folder else "/file"), files, layer, _missing)
+        return (self._layer(layer.sorted()),), "/" if is_folder else "/file"
+
+    def _secret(
+        self, process: Process, said: RunMount, secrets: dict[str, bytes]
+    ) -> tuple[Mount | None, Mapping[str, Any]]:
+        name = said.id or posixpath.basename(said.target)
+        place = said.target or posixpath.join("/run/secrets", posixpath.basename(name))
+        mount = Mount(
+            MountKind.SECRET,
+            _target(process, place),
+            read_only=True,
+            mode=0o400 if said.mode is None else said.mode,
+            uid=said.uid,
+            gid=said.gid,
+        )
+        key = mount_key(mount, name, said.env)
+        secret = self._options.secrets.get(name)
+        if secret is None:
+            if said.required:
+                raise NotFound(
+                    f"secret {name} is required, and none is given",
+                    name=name,
+                    hint=f"add --secret id={name},src=FILE",
+                )
+            return None, key
+        data = secret.value(self._environ)
+        if said.env:
+            secrets[said.env] = data
+        if said.env and not said.target:
+            return None, key
+        return _with_content(mount, data), key
+
+    def _agent(self, process: Process, said: RunMount) -> tuple[Mount | None, Mapping[str, Any]]:
+        name = said.id or "default"
+        place = said.target or "/run/buildkit/ssh_agent.0"
+        path = self._options.ssh.get(name)
+        mount = Mount(
+            MountKind.SSH,
+            _target(process, place),
+            socket=path,
+            mode=0o600 if said.mode is None else said.mode,
+            uid=said.uid,
+            gid=said.gid,
+        )
+        if path is None and said.required:
+            raise NotFound(f"ssh {name} is required, and no agent is given", name=name, hint=f"add --ssh {name}")
+        return (mount if path is not None else None), mount_key(mount, name)
+
+
+def _with_content(mount: Mount, data: bytes) -> Mount:
+    return Mount(
+        mount.kind, mount.target, content=data, read_only=True, mode=mount.mode, uid=mount.uid, gid=mount.gid
+    )
+
+
+def _target(process: Process, target: str) -> str:
+    """Where something is mounted, as an absolute path. Raises UsageError for the root."""
+    path = posixpath.normpath(posixpath.join(process.workdir, target))
+    path = "/" + path.lstrip("/")
+    if path == "/":
+        raise UsageError("a mount cannot take the place of the root", hint="name a folder below it")
+    return path
+
+
+def _base_layer(store: Reader, layer: Descriptor, diff_id: Digest) -> RootLayer:
+    def opened() -> Iterator[bytes]:
+        with store.open_blob(layer) as pieces:
+            yield from _checked(decompress(pieces), diff_id)
+
+    return RootLayer(str(diff_id), opened)
+
+
+def _checked(pieces: Iterable[bytes], diff_id: Digest) -> Iterator[bytes]:
+    """The pieces of a tar. Raises DigestMismatch at the end of another one."""
+    tap = Tap(diff_id.algorithm)
+    yield from tap(pieces)
+    if tap.digest != diff_id:
+        raise DigestMismatch(
+            f"a layer unpacks to {tap.digest}, and its image says {diff_id}",
+            expected=str(diff_id),
+            got=str(tap.digest),
+            hint="the image is damaged; ocitool check --deep tells more",
+        )
+
+
+def _missing(path: str) -> NotFound:
+    return not_found(path, "what is mounted", "")
