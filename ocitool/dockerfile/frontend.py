@@ -15,7 +15,7 @@ from ocitool.dockerfile.outline import Outline, outline
 from ocitool.dockerfile.reached import Reached, main_context
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES
 from ocitool.dockerfile.request import DockerfileOptions, DockerfileRequest
-from ocitool.dockerfile.run.executed import RunLines
+from ocitool.dockerfile.run.executed import RunExecutions
 from ocitool.dockerfile.run.overrides import Replacements
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.run.suggest import draft
@@ -318,7 +318,7 @@ def resources_of(
     )
     executor = recipe.request.executor
     if executor is not None and recipe.replacements.left():
-        reached.runs = RunLines(
+        reached.runs = RunExecutions(
             executor,
             options.run,
             workspace,

@@ -24,7 +24,7 @@ from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_tree
 
 if TYPE_CHECKING:
-    from ocitool.dockerfile.run.executed import RunLines
+    from ocitool.dockerfile.run.executed import RunExecutions
     from ocitool.workspace import Workspace
 
 
@@ -68,7 +68,7 @@ class Reached:
         each = map(certain, replacements.graphs.values())
         self._downloads = Downloads(workspace, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
-        self.runs: RunLines | None = None
+        self.runs: RunExecutions | None = None
 
     def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
         """The image of a base for its platform."""

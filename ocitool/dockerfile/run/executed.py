@@ -29,7 +29,7 @@ from ocitool.dockerfile.run.execution import (
     proxies,
 )
 from ocitool.dockerfile.run.options import RunOptions
-from ocitool.dockerfile.run.output import Output, hidden
+from ocitool.dockerfile.run.output import ProcessOutput, hidden
 from ocitool.dockerfile.spool import Spool
 from ocitool.dockerfile.syntax.run_flags import RunMount
 from ocitool.errors import BuildError, DigestMismatch, LocalIOError, NotFound, UsageError, local_io
@@ -76,7 +76,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What an execution left behind: its tar, None where nothing changed, and what there is to tell of it."""
 
     tar: StoredTar | None
@@ -88,7 +88,7 @@ class Outcome:
         return {**tar, "warnings": list(self.warnings)}
 
     @classmethod
-    def of(cls, tree: Mapping[str, Any]) -> "Outcome":
+    def of(cls, tree: Mapping[str, Any]) -> "RunOutcome":
         """The inverse of `to_tree`. Raises KeyError, TypeError, ValueError, UsageError for what is none."""
         tar = StoredTar(Digest(tree["diff_id"]), int(tree["size"])) if "diff_id" in tree else None
         return cls(tar, tuple(map(str, tree["warnings"])))
@@ -99,7 +99,7 @@ class _Flight:
     """An execution that one thread is about, and others wait for."""
 
     done: threading.Event = field(default_factory=threading.Event)
-    outcome: Outcome | None = None
+    outcome: RunOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,28 +173,28 @@ class RunCache:
 
     def __init__(self, workspace: "Workspace") -> None:
         self._machine = workspace.machine
-        self.used: dict[str, Outcome] = {}
+        self.used: dict[str, RunOutcome] = {}
 
-    def find(self, key: str, scope: Scope) -> Outcome | None:
+    def find(self, key: str, scope: Scope) -> RunOutcome | None:
         """What is known under a key, its tar in this machine's store."""
         scope.check()
         tree = self._machine.memo.recall(f"run:{key}")
         if tree is None:
             return None
         try:
-            outcome = Outcome.of(tree)
+            outcome = RunOutcome.of(tree)
         except (KeyError, TypeError, ValueError, UsageError):
             return None
         if outcome.tar is not None and not self._machine.content.has_blob(outcome.tar.descriptor):
             return None
         return outcome
 
-    def keep(self, key: str, outcome: Outcome) -> None:
+    def keep(self, key: str, outcome: RunOutcome) -> None:
         """Remember what was left behind."""
         self._machine.memo.remember(f"run:{key}", outcome.to_tree())
 
 
-class RunLines:
+class RunExecutions:
     """Carries out the RUN lines of one build, from several threads. `turn` is held by whoever asks."""
 
     def __init__(
@@ -276,7 +276,7 @@ class RunLines:
 
     # Once
 
-    def _once(self, key: str, make: Callable[[], Outcome]) -> Outcome:
+    def _once(self, key: str, make: Callable[[], RunOutcome]) -> RunOutcome:
         """What `make` gives; a second asker waits for the first one's."""
         flight = self._flights.get(key)
         if flight is None:
@@ -292,7 +292,7 @@ class RunLines:
             self.scope.sleep(_WAIT_S)
         return flight.outcome
 
-    def _outcome(self, key: str, execution: Execution, hide: Callable[[str], str], *, is_fresh: bool) -> Outcome:
+    def _outcome(self, key: str, execution: Execution, hide: Callable[[str], str], *, is_fresh: bool) -> RunOutcome:
         listener, label = self._workspace.listener, execution.label
         outcome = None
         if not is_fresh:
@@ -301,7 +301,7 @@ class RunLines:
         listener(Started(f"run {key}", label))
         word = "cached"
         if outcome is None:
-            output = Output(label, hide, listener)
+            output = ProcessOutput(label, hide, listener)
             with self.turn.away():
                 outcome = self._executed(execution, output, hide)
             self.cache.keep(key, outcome)
@@ -312,7 +312,7 @@ class RunLines:
         listener(Done(f"run {key}", word, outcome.tar.size if outcome.tar is not None else 0))
         return outcome
 
-    def _executed(self, execution: Execution, output: Output, hide: Callable[[str], str]) -> Outcome:
+    def _executed(self, execution: Execution, output: ProcessOutput, hide: Callable[[str], str]) -> RunOutcome:
         try:
             changes = self.executor.run(execution, scope=self.scope, output=output.take)
         except BuildError as error:
@@ -324,7 +324,7 @@ class RunLines:
             tar = None if changes.is_empty else self._kept(changes)
         finally:
             changes.tar.unlink(missing_ok=True)
-        return Outcome(tar, changes.warnings)
+        return RunOutcome(tar, changes.warnings)
 
     def _kept(self, changes: Changes) -> StoredTar:
         """The tar of changes in this machine's store."""

@@ -24,20 +24,20 @@ PIPES: Final = "/dev/pipes"
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class RunCommand:
     """What a RUN starts. `script` is a heredoc that names its own interpreter, and the name it is started by."""
 
     args: tuple[str, ...]
     script: tuple[str, bytes] | None = None
 
 
-def command(process: Process) -> Command:
+def command(process: Process) -> RunCommand:
     """The command line. Raises UsageError for a heredoc of a name that is no file's."""
     run = process.run
     if not run.is_shell:
         if not run.words:
             raise UsageError("RUN [] names no program")
-        return Command(run.words)
+        return RunCommand(run.words)
     (text,), heredocs, script = run.words, run.line.heredocs, None
     if heredocs and heredoc_name(text) is not None:
         (only, *_) = heredocs
@@ -49,7 +49,7 @@ def command(process: Process) -> Command:
             text = posixpath.join(PIPES, only.name)
     else:
         text += "".join(f"\n{heredoc.written}{heredoc.name}" for heredoc in heredocs)
-    return Command((*process.shell, text), script)
+    return RunCommand((*process.shell, text), script)
 
 
 def history(process: Process, args: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a build says about RUN: whether it is carried out, its secrets, its network and its limits."""
+"""Flags of a build about RUN: whether it is carried out, its secrets, its network and its limits."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""What a RUN prints, told line by line as it comes, without the secrets that it was given."""
+"""Output of a RUN, told line by line as it comes, without the secrets that it was given."""
 
 import codecs
 from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ def hidden(secrets: Iterable[bytes]) -> Callable[[str], str]:
     return hide
 
 
-class Output:
+class ProcessOutput:
     """The output of one process on its way to a listener, in whole lines."""
 
     def __init__(self, label: str, hide: Callable[[str], str], listener: Listener) -> None:
