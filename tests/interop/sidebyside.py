@@ -35,7 +35,8 @@ EPOCH = 1_234_567_890
 class Case:
     """A Dockerfile, the words both sides are called with, and what stands beside the common context.
 
-    `differs` is the heading of docs/reference/buildkit-differences.md that tells what may differ, and why.
+    `differs` is the heading of docs/reference/buildkit-differences.md that tells what may differ, and why. `secrets`
+    are texts by their ids; `words` are more words for BuildKit, `own` the same for us.
     """
 
     text: str
@@ -45,6 +46,9 @@ class Case:
     own_ignore: str = ""
     platforms: tuple[str, ...] = ("linux/amd64",)
     differs: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[tuple[str, ...], ...] = ()
+    own: tuple[str, ...] = ()
 
 
 ARCHIVE = (
@@ -80,6 +84,7 @@ HARD = (
 WHITEOUT = (("d", tarfile.DIRTYPE, 0o755, ""), ("d/.wh.x", tarfile.REGTYPE, 0o644, ""))
 UP = (("../up", tarfile.REGTYPE, 0o644, ""), ("d/../f", tarfile.REGTYPE, 0o644, ""))
 NOWHERE = (("link", tarfile.SYMTYPE, 0o777, "nowhere"), ("link/in", tarfile.REGTYPE, 0o644, ""))
+XATTR = "SCHILY.xattr."
 KINDS = {
     tarfile.DIRTYPE: "d",
     tarfile.SYMTYPE: "l",
@@ -110,7 +115,10 @@ BASES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What a tar says of one path; `link` is a symbolic link's target, `names` all names of a hard-linked file."""
+    """What a tar says of one path; `link` is a symbolic link's target, `names` all names of a hard-linked file.
+
+    `attributes` are extended ones, by name.
+    """
 
     kind: str
     mode: int
@@ -119,6 +127,7 @@ class File:
     link: str = ""
     digest: str = ""
     names: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +259,14 @@ def _layer(blob: bytes) -> dict[str, File]:
                 names = (*target.names, name)
                 for one in names:
                     found[one] = File(
-                        target.kind, info.mode, f"{info.uid}:{info.gid}", int(info.mtime), "", target.digest, names
+                        target.kind,
+                        info.mode,
+                        f"{info.uid}:{info.gid}",
+                        int(info.mtime),
+                        "",
+                        target.digest,
+                        names,
+                        target.attributes,
                     )
                 continue
             read = archive.extractfile(info) if info.isreg() else None
@@ -263,6 +279,7 @@ def _layer(blob: bytes) -> dict[str, File]:
                 info.linkname if kind == "l" else "",
                 hashlib.sha256(read.read()).hexdigest()[:12] if kind == "f" and read else "",
                 (name,) if kind == "f" else (),
+                tuple(sorted((key, text) for key, text in info.pax_headers.items() if key.startswith(XATTR))),
             )
     return found
 
@@ -273,7 +290,9 @@ def _merged(layers: tuple[dict[str, File], ...]) -> dict[str, File]:
     for layer in layers:
         for path, file in layer.items():
             above, _, name = path.rpartition("/")
-            if name.startswith(".wh."):
+            if name == ".wh..wh..opq":
+                tree = {one: kept for one, kept in tree.items() if not one.startswith(f"{above}/")}
+            elif name.startswith(".wh."):
                 gone = f"{above}/{name[4:]}".lstrip("/")
                 tree = {one: kept for one, kept in tree.items() if one != gone and not one.startswith(f"{gone}/")}
             elif file.kind != "d":

@@ -40,8 +40,7 @@ class BuildKit:
 
         `words` are buildctl's: `"--opt", "target=a"`. A Dockerfile elsewhere has its folder in `file`. `form` is
         more of what the output is to be: `compression=zstd`; as it stands, times beyond SOURCE_DATE_EPOCH, given as
-        a build argument, become that one. Only what says `COPY` and the like is for here: a RUN would need a runtime
-        and rights.
+        a build argument, become that one.
         """
         output = f"type=oci,tar=false,{form},dest={to}"
         self._call(context, file or context, "--output", output, *words)
@@ -65,10 +64,13 @@ class BuildKit:
 
 
 @contextmanager
-def buildkit(root: Path) -> Iterator[BuildKit]:
-    """A daemon with its state in `root`. Raises Missing where it is not to be had, or needs rights we lack."""
+def buildkit(root: Path, snapshotter: str = "native") -> Iterator[BuildKit]:
+    """A daemon with its state in `root`. Raises Missing where it is not to be had, or needs rights we lack.
+
+    RUN is carried out by runc as root; `overlayfs` as snapshotter saves a copy of the root for each.
+    """
     daemon, client = peers.find("buildkitd"), peers.find("buildctl")
-    peers.find("runc")  # it does not start without one, though nothing is run here
+    peers.find("runc")  # it does not start without one
     if os.geteuid() != 0:
         raise peers.Missing("buildkitd needs root")
     root.mkdir(parents=True, exist_ok=True)
@@ -78,7 +80,7 @@ def buildkit(root: Path) -> Iterator[BuildKit]:
         config.write_text("")  # else it reads this machine's
         argv = [daemon, "--config", config, "--root", root / "state", "--addr", f"unix://{socket}"]
         argv += ["--otel-socket-path", f"{short}/otel", "--cdi-disabled", "--containerd-worker=false"]
-        argv += ["--oci-worker-snapshotter=native", "--oci-worker-gc=false", "--oci-worker-net=host"]
+        argv += [f"--oci-worker-snapshotter={snapshotter}", "--oci-worker-gc=false", "--oci-worker-net=host"]
         argv += [f"--oci-worker-platform={platform}" for platform in PLATFORMS]
         with log.open("wb") as out:
             process = subprocess.Popen(

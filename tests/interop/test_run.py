@@ -1,0 +1,126 @@
+"""RUN side by side with BuildKit's worker of runc: what it changes, what it sees, config and history are equal.
+
+What BuildKit makes is the expectation. What differs on purpose stands in docs/reference/buildkit-differences.md.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocitool.store.layout import LayoutStore
+from tests import peers
+from tests.interop.run_dockerfiles import CASES, NEITHER
+from tests.interop.sidebyside import EPOCH, Case, difference, make_context, make_folders, seen_in
+from tests.interop.test_buildkit import FORGIVEN
+from tests.peers import debian
+from tests.peers.buildkit import BuildKit, Refused, buildkit
+
+pytestmark = pytest.mark.interop
+AMD64 = "linux/amd64"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What Dockerfiles copy from and are built upon, a store that all builds of ours share, and the daemon."""
+
+    root: Path
+    context: Path
+    folders: dict[str, Path]
+    bases: dict[str, tuple[Path, str]]
+    daemon: BuildKit
+
+    def write(self, case: Case) -> None:
+        """The Dockerfile, its ignore file and secrets, in place of those of another test."""
+        for name, text in {"Dockerfile": case.text, ".dockerignore": case.ignore}.items():
+            with suppress(FileNotFoundError):
+                (self.context / name).unlink()
+            if text:
+                (self.context / name).write_text(text)
+        for name, text in case.secrets.items():
+            (self.root / name).write_text(text)
+
+    def theirs(self, case: Case, to: Path) -> LayoutStore:
+        """What BuildKit makes of it. Raises Refused."""
+        words = ["--opt", f"platform={AMD64}", *(word for pair in case.words for word in pair)]
+        for name, (layout, digest) in self.bases.items():
+            words += ["--oci-layout", f"{name}={layout}", "--opt", f"context:{name}=oci-layout://{name}@{digest}"]
+        for name, folder in self.folders.items():
+            words += ["--local", f"{name}={folder}", "--opt", f"context:{name}=local:{name}"]
+        for name, value in {**case.args, "SOURCE_DATE_EPOCH": EPOCH}.items():
+            words += ["--opt", f"build-arg:{name}={value}"]
+        for name in case.secrets:
+            words += ["--secret", f"id={name},src={self.root / name}"]
+        return self.daemon.build(self.context, to, "--no-cache", *words)
+
+    def ours(self, case: Case, to: Path, run: Callable[..., Any], *more: object) -> Any:
+        """The outcome of our build, whose image is in the layout `to`."""
+        words: list[object] = [self.context, "--format", "oci", "-o", f"oci:{to}:1", "--platform", AMD64, *case.own]
+        words += ["--cache-dir", self.root / "store", "--no-cache"]
+        for name, (layout, _) in self.bases.items():
+            words += ["--build-context", f"{name}=oci-layout://{layout}:1"]
+        for name, folder in self.folders.items():
+            words += ["--build-context", f"{name}={folder}"]
+        for name, value in case.args.items():
+            words += ["--build-arg", f"{name}={value}"]
+        for name in case.secrets:
+            words += ["--secret", f"id={name},src={self.root / name}"]
+        return run("build", *words, *more)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Iterator[World]:
+    root = tmp_path_factory.mktemp("runs")
+    try:
+        roots = {"box": debian.busybox(AMD64), "deb": debian.system(AMD64)}
+        folders = {"repo": debian.repository(AMD64), "extra": make_folders(root)["extra"]}
+        bases = {}
+        for name, one in roots.items():
+            digest = debian.put(LayoutStore(root / "bases" / name, create=True), "1", [one])
+            bases[name] = (root / "bases" / name, str(digest))
+        with buildkit(root / "daemon", "overlayfs") as daemon:
+            made = World(root, make_context(root / "context"), folders, bases, daemon)
+            yield made
+    except peers.Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(autouse=True)
+def _epoch(monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(EPOCH))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_image_is_what_buildkit_makes(name, world, run, tmp_path):
+    case = CASES[name]
+    world.write(case)
+
+    theirs = seen_in(world.theirs(case, tmp_path / "theirs"), AMD64)
+    outcome = world.ours(case, tmp_path / "ours", run)
+
+    assert 0 == outcome.exit_code, outcome.stderr
+    ours = seen_in(LayoutStore(tmp_path / "ours"), AMD64)
+    assert bool(case.differs) == (theirs != ours), f"{case.differs!r} is no difference any more"
+    if case.differs:
+        theirs, ours = FORGIVEN[case.differs](theirs), FORGIVEN[case.differs](ours)
+    assert {} == difference(theirs.tree, ours.tree)
+    assert theirs.history == ours.history
+    assert {} == difference(theirs.config, ours.config)
+    for number, (layer, own) in enumerate(zip(theirs.layers, ours.layers, strict=True)):
+        assert {} == difference(layer, own), number
+
+
+@pytest.mark.parametrize("name", NEITHER)
+def test_what_buildkit_refuses_is_refused(name, world, run, tmp_path):
+    world.write(NEITHER[name])
+
+    with pytest.raises(Refused):
+        world.theirs(NEITHER[name], tmp_path / "theirs")
+    outcome = world.ours(NEITHER[name], tmp_path / "ours", run)
+
+    assert outcome.exit_code in {2, 3, 7, 9}, outcome.stderr
+    assert "Dockerfile" in outcome.stderr
