@@ -256,7 +256,7 @@ def _layer(blob: bytes) -> dict[str, File]:
             assert ("", "") == (info.uname, info.gname)
             if info.islnk():
                 target = found[info.linkname.strip("/")]
-                names = (*target.names, name)
+                names = tuple(sorted((*target.names, name)))
                 for one in names:
                     found[one] = File(
                         target.kind,

@@ -3,10 +3,9 @@
 What BuildKit makes is the expectation. What differs on purpose stands in docs/reference/buildkit-differences.md.
 """
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,23 @@ import pytest
 from ocitool.store.layout import LayoutStore
 from tests import peers
 from tests.interop.run_dockerfiles import CASES, NEITHER
-from tests.interop.sidebyside import EPOCH, Case, difference, make_context, make_folders, seen_in
-from tests.interop.test_buildkit import FORGIVEN
+from tests.interop.sidebyside import EPOCH, Case, File, Seen, difference, make_context, make_folders, seen_in
+from tests.interop.test_buildkit import FORGIVEN as COMMON
 from tests.peers import debian
 from tests.peers.buildkit import BuildKit, Refused, buildkit
 
 pytestmark = pytest.mark.interop
 AMD64 = "linux/amd64"
+
+
+def _without_attributes(seen: Seen) -> Seen:
+    def plain(files: dict[str, File]) -> dict[str, File]:
+        return {path: replace(file, attributes=()) for path, file in files.items()}
+
+    return Seen(seen.config, tuple(map(plain, seen.layers)), plain(seen.tree))
+
+
+FORGIVEN: dict[str, Callable[[Seen], Seen]] = {**COMMON, "Extended attributes": _without_attributes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,13 @@ class World:
 
     def theirs(self, case: Case, to: Path) -> LayoutStore:
         """What BuildKit makes of it. Raises Refused."""
-        words = ["--opt", f"platform={AMD64}", *(word for pair in case.words for word in pair)]
+        words = [
+            "--opt",
+            f"platform={AMD64}",
+            "--opt",
+            f"target={case.target}",
+            *(word for pair in case.words for word in pair),
+        ]
         for name, (layout, digest) in self.bases.items():
             words += ["--oci-layout", f"{name}={layout}", "--opt", f"context:{name}=oci-layout://{name}@{digest}"]
         for name, folder in self.folders.items():
@@ -60,7 +75,12 @@ class World:
     def ours(self, case: Case, to: Path, run: Callable[..., Any], *more: object) -> Any:
         """The outcome of our build, whose image is in the layout `to`."""
         words: list[object] = [self.context, "--format", "oci", "-o", f"oci:{to}:1", "--platform", AMD64, *case.own]
-        words += ["--cache-dir", self.root / "store", "--no-cache"]
+        words += [
+            "--cache-dir",
+            self.root / "store",
+            "--no-cache",
+            *(["--target", case.target] if case.target else []),
+        ]
         for name, (layout, _) in self.bases.items():
             words += ["--build-context", f"{name}=oci-layout://{layout}:1"]
         for name, folder in self.folders.items():

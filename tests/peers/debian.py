@@ -164,7 +164,11 @@ def _apt(architecture: str, state: Path, archives: Path, *words: str) -> None:
         "DPkg::Post-Invoke::": "",
         "Acquire::Languages": "none",
     }
-    argv = [str(peers.find("apt-get")), "-q", *(w for key, value in settings.items() for w in ("-o", f"{key}={value}"))]
+    argv = [
+        str(peers.find("apt-get")),
+        "-q",
+        *(w for key, value in settings.items() for w in ("-o", f"{key}={value}")),
+    ]
     done = subprocess.run([*argv, *words], capture_output=True, text=True, check=False, timeout=300)
     if done.returncode and words != ("update",):  # one source without this architecture spoils an update
         raise peers.Missing(f"apt-get {words[0]} of {architecture}: {done.stderr.strip().rpartition(chr(10))[2]}")
@@ -300,11 +304,19 @@ def _system_entries(packages: tuple[Path, ...]) -> dict[str, _Entry]:
     }.items():
         _link(entries, path, target)
     shared = "usr/share/base-passwd"
-    accounts = entries[f"{shared}/passwd.master"].data.decode() + "_apt:*:42:65534::/nonexistent:/usr/sbin/nologin\n"
+    accounts = (
+        entries[f"{shared}/passwd.master"].data.decode() + "_apt:*:42:65534::/nonexistent:/usr/sbin/nologin\n"
+    )
     groups = entries[f"{shared}/group.master"].data.decode()
     _file(entries, "etc/passwd", accounts.replace(":*:", ":x:"))
     _file(entries, "etc/group", groups.replace(":*:", ":x:"))
-    _file(entries, "etc/shadow", "".join(f"{line.split(':')[0]}:*:19000:0:99999:7:::\n" for line in accounts.split()), 0o640, 42)
+    _file(
+        entries,
+        "etc/shadow",
+        "".join(f"{line.split(':')[0]}:*:19000:0:99999:7:::\n" for line in accounts.split()),
+        0o640,
+        42,
+    )
     _file(entries, "etc/gshadow", "".join(f"{line.split(':')[0]}:*::\n" for line in groups.split()), 0o640, 42)
     _file(entries, "etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n")
     _file(entries, "etc/shells", "/bin/sh\n/bin/bash\n/bin/dash\n")
@@ -322,7 +334,7 @@ def _unpack(package: Path, entries: dict[str, _Entry]) -> list[str]:
             path = info.name.removeprefix(".").strip("/")
             listed.append(f"/{path}" if path else "/.")
             placed = _placed(path)
-            if not path or f"{placed}/".startswith(_LEFT_OUT) and not info.isdir():
+            if not path or (f"{placed}/".startswith(_LEFT_OUT) and not info.isdir()):
                 continue
             if info.isdir():
                 if placed in _FOLDERS:
@@ -346,7 +358,9 @@ def _placed(path: str) -> str:
 
 
 def _control(package: Path) -> str:
-    return subprocess.run([peers.find("dpkg-deb"), "-f", package], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [peers.find("dpkg-deb"), "-f", package], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _told(package: Path, entries: dict[str, _Entry], listed: list[str], triggers: dict[str, str]) -> str:
