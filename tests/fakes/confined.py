@@ -18,6 +18,7 @@ NOBODY = 65534
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 _NO_NEW_PRIVILEGES, _SET_SECCOMP, _FILTER = 38, 22, 2
+_REFUSE = 0x00050000 | 1
 _ALLOW, _KILL, _NO_SUCH_CALL = 0x7FFF0000, 0x80000000, 0x00050000 | 38
 _NAMESPACES = 0x7E020000  # every CLONE_NEW flag
 # The architecture's number for audit; clone, clone3, and what is forbidden: unshare, setns, mount, chroot, pivot_root.
@@ -67,20 +68,23 @@ def run_confined(
     )
 
 
-def confine() -> None:
-    """Forbid this process and its children namespaces, mounts and new privileges."""
+def confine(answer: int = _KILL) -> None:
+    """Forbid this process and its children namespaces, mounts and new privileges.
+
+    `answer` is what becomes of who tries: the end of it, or with `_REFUSE` an error as in a container of Docker's.
+    """
     number, clone, clone3, forbidden = _CALLS[platform.machine()]
 
     def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
         return struct.pack("=HBBI", code, yes, no, value)
 
     load, equal, any_bit, give = 0x20, 0x15, 0x45, 0x06
-    steps = [step(load, 4), step(equal, number, 1, 0), step(give, _KILL), step(load, 0)]
+    steps = [step(load, 4), step(equal, number, 1, 0), step(give, answer), step(load, 0)]
     for call in forbidden:
-        steps += [step(equal, call, 0, 1), step(give, _KILL)]
+        steps += [step(equal, call, 0, 1), step(give, answer)]
     # The flags of clone3 are in memory, where a filter cannot look: libc falls back to clone.
     steps += [step(equal, clone3, 0, 1), step(give, _NO_SUCH_CALL), step(equal, clone, 0, 3), step(load, 16)]
-    steps += [step(any_bit, _NAMESPACES, 0, 1), step(give, _KILL), step(give, _ALLOW)]
+    steps += [step(any_bit, _NAMESPACES, 0, 1), step(give, answer), step(give, _ALLOW)]
     code = ctypes.create_string_buffer(b"".join(steps))
     program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -89,5 +93,7 @@ def confine() -> None:
 
 
 if __name__ == "__main__":
-    confine()
-    os.execv(sys.argv[1], sys.argv[1:])
+    words = sys.argv[1:]
+    confine(_REFUSE if words[0] == "--refuse" else _KILL)
+    words = words[1:] if words[0] == "--refuse" else words
+    os.execvp(words[0], words)

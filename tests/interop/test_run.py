@@ -14,6 +14,7 @@ import pytest
 from ocitool.store.layout import LayoutStore
 from tests import peers
 from tests.interop.run_dockerfiles import CASES, NEITHER
+from tests.interop.run_world import executor_or_skip
 from tests.interop.sidebyside import EPOCH, Case, File, Seen, difference, make_context, make_folders, seen_in
 from tests.interop.test_buildkit import FORGIVEN as COMMON
 from tests.peers import debian
@@ -94,6 +95,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Iterator[World]:
+    executor_or_skip()
     root = tmp_path_factory.mktemp("runs")
     try:
         roots = {"box": debian.busybox(AMD64), "deb": debian.system(AMD64)}
