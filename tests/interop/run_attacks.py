@@ -31,7 +31,7 @@ def _perl(script: str, *words: str, code: int = 0) -> Attack:
 
 ATTACKS: dict[str, Attack] = {
     "files of the host": _sh(
-        "for path in @PLANTED@ @HOME@ /proc/1/root@PLANTED@ /proc/self/root/../../../../..@PLANTED@ /proc/1/cwd@PLANTED@; do\n"
+        "for path in @PLANTED@ @HOME@ /proc/1/root@PLANTED@ /proc/self/root@PLANTED@ ../../../../..@PLANTED@ /proc/1/cwd@PLANTED@; do\n"
         "  if [ -e $path ]; then echo ESCAPED $path; fi\ndone\n"
         "for one in /proc/[0-9]*; do if [ -e $one/root@PLANTED@ ]; then echo ESCAPED $one; fi; done\n"
         "find / -xdev -name 'planted-*' | sed 's/^/ESCAPED /'"
@@ -97,7 +97,7 @@ ATTACKS: dict[str, Attack] = {
         "host",
     ),
     "root of the host's files": _perl(
-        "tried('chroot', 161, \"/proc/1/root/../..\\0\") if 0; mkdir '/c'; open(my $old, '<', '/'); chroot('/c') or exit 0; \n"
+        "mkdir '/c'; open(my $old, '<', '/'); chroot('/c') or exit 0; \n"
         "chdir('..') for 1..64; chroot('.'); print \"ESCAPED chroot\\n\" if -e '@PLANTED@';"
     ),
     "capabilities that are not given": _sh(
