@@ -31,7 +31,7 @@ from ocitool.toolchains.rust import (
     RustToolchain,
     find_bins,
     find_cargo,
-    refuse_without_std,
+    find_std,
     rust_environ,
     rust_triple,
 )
@@ -113,11 +113,11 @@ def _rust(wanted: _Wanted) -> RustToolchain:
     part, project = wanted.part, wanted.project
     cargo, compiler = find_cargo(project.environ), wanted.compiler
     environ = rust_environ(project, part.compiler)
-    refuse_without_std(rust_triple(wanted.platform, compiler.libc), environ, project.source)
+    std = find_std(rust_triple(wanted.platform, compiler.libc), environ, project.source, wanted.sysroot)
     above = (project.source, *project.source.absolute().parents)  # a workspace has one lock for its packages
     has_lock = any((folder / "Cargo.lock").is_file() for folder in above)
     return RustToolchain(
-        cargo, compiler, part.rust, tuple(environ.items()), compiler_cache(project), has_lock=has_lock
+        cargo, compiler, part.rust, tuple(environ.items()), compiler_cache(project), has_lock=has_lock, std=std
     )
 
 

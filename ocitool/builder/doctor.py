@@ -17,7 +17,7 @@ from ocitool.toolchains.build_systems import SYSTEMS
 from ocitool.toolchains.compilers import CompilerOptions, find_compiler, find_zig
 from ocitool.toolchains.go import find_go, go_platform
 from ocitool.toolchains.processes import capture
-from ocitool.toolchains.rust import find_cargo, refuse_without_std, rust_environ, rust_triple
+from ocitool.toolchains.rust import find_cargo, find_std, rust_environ, rust_triple
 
 USUAL: Final = tuple(
     Platform.parse(text)
@@ -174,7 +174,7 @@ def _rust_ability(platform: Platform, environ: Mapping[str, str]) -> Ability:
     try:
         find_cargo(environ)
         project = Project(Path("/"), Path("/"), environ)
-        refuse_without_std(triple, rust_environ(project, CompilerOptions()), Path("/"))
+        find_std(triple, rust_environ(project, CompilerOptions()), Path("/"))
     except Unsupported as error:
         return Ability(platform, "rust", problem=error.what, hint=error.hint, is_missing=True)
     return Ability(platform, "rust")

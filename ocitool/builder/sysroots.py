@@ -14,7 +14,7 @@ from ocitool.rootfs.extract import contents
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.tree import read_tree
 from ocitool.toolchains.compilers import debian_folder
-from ocitool.toolchains.debian import LIST, unpack_packages
+from ocitool.toolchains.debian import unpack_packages, unpacked_versions
 from ocitool.toolchains.sysroot import Sysroot, SysrootOptions, libc_of, tame
 from ocitool.toolchains.workdir import OutputFolder
 from ocitool.workspace import Workspace
@@ -47,10 +47,18 @@ def _folder(
         return _image(options.image, platform, workspace)
     if options.packages:
         folder = unpack_packages(
-            options.packages, platform, cache, request.environ, scope=workspace.scope, listener=workspace.listener
+            options.packages,
+            platform,
+            cache,
+            request.environ,
+            scope=workspace.scope,
+            listener=workspace.listener,
+            dependencies=options.dependencies,
         )
-        versions = (folder / LIST).read_text("utf-8").split()
-        workspace.listener(Noted(f"sysroot of {platform}: {' '.join(_asked(options.packages, versions))}", "note"))
+        versions = unpacked_versions(folder)
+        asked = {name.partition("=")[0] for name in options.packages}
+        told = " ".join(f"{name}={version}" for name, version in versions.items() if name in asked)
+        workspace.listener(Noted(f"sysroot of {platform}: {told}", "note"))
         return folder, folder.name
     words = {"{os}": platform.os, "{arch}": platform.architecture, "{variant}": platform.variant}
     text = options.path
@@ -64,11 +72,6 @@ def _folder(
             hint='correct path in [sysroot], or take packages = ["NAME-dev"] or image = "REF"',
         )
     return folder, ""
-
-
-def _asked(packages: Sequence[str], versions: Sequence[str]) -> list[str]:
-    names = {name.partition("=")[0] for name in packages}
-    return [version for version in versions if version.partition("=")[0] in names]
 
 
 def _image(name: str, platform: Platform, workspace: Workspace) -> tuple[Path, str]:

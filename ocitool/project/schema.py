@@ -114,6 +114,7 @@ _SYSROOT: Final = _table(
     {
         "image": _text("The image of the target platform whose files are looked into, such as `debian:bookworm`."),
         "packages": _texts("Debian packages, `NAME` or `NAME=VERSION`, with all that they need.", minLength=1),
+        "dependencies": _flag("Whether packages come with all that they need; they do if left out."),
         "path": _text("A folder with the root of a system, with `{os}`, `{arch}`, `{variant}`."),
         "copy-libraries": _flag("Bring libraries that a program lacks in its image, with their licence files."),
     },

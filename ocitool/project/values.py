@@ -376,6 +376,7 @@ def _sysroot(tree: Mapping[str, Any]) -> SysrootOptions:
         packages=tuple(tree.get("packages", ())),
         path=tree.get("path", ""),
         copy_libraries=tree.get("copy-libraries", False),
+        dependencies=tree.get("dependencies", True),
     )
 
 

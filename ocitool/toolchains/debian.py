@@ -47,8 +47,9 @@ def unpack_packages(
     *,
     scope: Scope,
     listener: Listener,
+    dependencies: bool = True,
 ) -> Path:
-    """The folder with the packages and all that they need, for the platform; unpacked only once.
+    """The folder with the packages, and with all that they need, for the platform; unpacked only once.
 
     A package is a name, or NAME=VERSION. Raises Unsupported without apt-get and dpkg-deb, UsageError for a name
     that is none, NetworkError and BuildError with apt's words, LocalIOError.
@@ -58,7 +59,8 @@ def unpack_packages(
         if name.startswith("-") or not name.isascii() or any(letter in name for letter in " \t\n;|&$"):
             raise UsageError(f"not a package: {name!r}", hint="write NAME or NAME=VERSION")
     tools = {name: find_program(name, environ) for name in ("apt-get", "dpkg-deb")}
-    key = hashlib.sha256("\0".join((architecture, *packages)).encode()).hexdigest()[:24]
+    named = (architecture, *packages, *(() if dependencies else ("",)))
+    key = hashlib.sha256("\0".join(named).encode()).hexdigest()[:24]
     folder = cache / "sysroots" / f"debian-{architecture}-{key}"
     if (folder / LIST).is_file():
         return folder
@@ -79,7 +81,8 @@ def unpack_packages(
         making.mkdir(parents=True)
         listener(Noted(f"fetching {' '.join(packages)} of Debian {architecture}, once", "notice"))
         _call((*words, "update"), state, env, scope, platform)
-        _call((*words, "install", "-y", "--download-only", *packages), state, env, scope, platform)
+        how = ("install", "-y", "--download-only") if dependencies else ("download",)
+        _call((*words, *how, *packages), state if dependencies else state / "archives", env, scope, platform)
         told = []
         for archive in sorted((state / "archives").glob("*.deb")):
             _call((str(tools["dpkg-deb"]), "-x", str(archive), str(making)), state, env, scope, platform)
@@ -100,6 +103,15 @@ def unpack_packages(
     except OSError as error:
         raise local_io(error, f"unpack packages into {folder}") from error
     return folder
+
+
+def unpacked_versions(folder: Path) -> dict[str, str]:
+    """The versions of the packages in a sysroot by their names; empty where it is not of packages."""
+    path = folder / LIST
+    if not path.is_file():
+        return {}
+    pairs = (line.partition("=") for line in path.read_text("utf-8").split())
+    return {name: version for name, _, version in pairs}
 
 
 def _apt(program: str, architecture: str, state: Path) -> tuple[str, ...]:
@@ -135,5 +147,5 @@ def _call(argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], scope: Scope
 def _failure(what: str, argv: tuple[str, ...], returncode: int, said: str, platform: Platform) -> OcitoolError:
     lines = [line for line in said.splitlines() if line.startswith("E: ")] or said.splitlines()[-1:]
     if any("Failed to fetch" in line or "resolving" in line or "connect" in line for line in lines):
-        return NetworkError(f"{what}: {lines[-1]}", hint="packages come from this machine's apt sources")
+        return NetworkError(f"{what}: {lines[0]}", hint="packages come from this machine's apt sources")
     return BuildError(what, target=str(platform), argv=argv, returncode=returncode, stderr="\n".join(lines))

@@ -15,7 +15,9 @@ from ocitool.model.toml import TomlError, parse_toml
 from ocitool.toolchains.base import CompileJob, Program, Project, Target, find_program
 from ocitool.toolchains.c import compiler_environ, first_uses
 from ocitool.toolchains.compilers import Compiler, CompilerOptions
+from ocitool.toolchains.debian import unpacked_versions
 from ocitool.toolchains.processes import capture
+from ocitool.toolchains.sysroot import Sysroot
 from ocitool.toolchains.wrappers import wrappers
 
 PASSED: Final = (
@@ -35,6 +37,8 @@ _CPUS: Final = {
     "amd64": {f"v{n}": f"x86-64-v{n}" for n in (2, 3, 4)},
     "ppc64le": {"power9": "pwr9", "power10": "pwr10"},
 }
+_DEBIAN: Final = ("libstd-rust-dev", "libstd-rust-web-dev", "libstd-rust-mozilla-dev")
+"""Debian's packages of the standard library, each for the rustc of the same name and version."""
 _LIMIT: Final = 1024 * 1024
 
 
@@ -51,7 +55,10 @@ class RustOptions:
 
 @dataclass(frozen=True, slots=True)
 class RustToolchain:
-    """Cargo as a toolchain. `environ` is what `rust_environ` gives, `has_lock` says that there is a Cargo.lock."""
+    """Cargo as a toolchain. `environ` is what `rust_environ` gives, `has_lock` says that there is a Cargo.lock.
+
+    `std` is the folder of the target's standard library where rustc has none of its own (`find_std`).
+    """
 
     cargo: Path
     compiler: Compiler
@@ -59,6 +66,7 @@ class RustToolchain:
     environ: tuple[tuple[str, str], ...]
     cache: Path
     has_lock: bool = False
+    std: Path | None = None
 
     @property
     def name(self) -> str:
@@ -79,6 +87,7 @@ class RustToolchain:
         argv += ["--locked"] if self.has_lock else []
         paths = {target.source: ".", crates: "/cargo", work: "/target"}
         flags = [f"--remap-path-prefix={path}={name}" for path, name in paths.items()]
+        flags += [f"-L{self.std}"] if self.std is not None else []
         flags += [f"-Ctarget-cpu={cpu}"] if (cpu := _cpu(target.platform)) else []
         wrapper_folder = work / "wrappers"
         if compiler.libc == "musl":
@@ -142,16 +151,39 @@ def find_cargo(environ: Mapping[str, str]) -> Path:
     return found
 
 
-def refuse_without_std(triple: str, environ: Mapping[str, str], source: Path) -> None:
-    """Raise Unsupported if the rustc that would be used has no standard library for the target."""
+def find_std(triple: str, environ: Mapping[str, str], source: Path, sysroot: Sysroot | None = None) -> Path | None:
+    """The folder of the target's standard library in the sysroot; None where the rustc to be used has its own.
+
+    Raises Unsupported if neither has one, or the sysroot's is for another rustc.
+    """
     rustc = find_program("rustc", environ)
-    root = capture((str(rustc), "--print", "sysroot"), source, environ) if rustc is not None else None
-    if root is None:
+    said = capture((str(rustc), "--print", "sysroot"), source, environ) if rustc is not None else None
+    if rustc is None or said is None:
         raise Unsupported("rustc does not answer", ability="rustc", hint="rustc --version says why")
-    if not (Path(root.strip()) / "lib" / "rustlib" / triple / "lib").is_dir():
-        raise Unsupported(
-            f"no Rust standard library for {triple}", ability=triple, hint=f"rustup target add {triple}"
-        )
+    root, place = Path(said.strip()), Path("lib/rustlib") / triple / "lib"
+    if (root / place).is_dir():
+        return None
+    if sysroot is not None and (sysroot.folder / "usr" / place).is_dir():
+        _refuse_other_version(rustc, environ, source, sysroot.folder)
+        return sysroot.folder / "usr" / place
+    hint = f"rustup target add {triple}"
+    package = next((one for one in _DEBIAN if any((root / "../var/lib/dpkg/info").glob(f"{one}*.list"))), "")
+    if root.name == "usr" and package:
+        libc = 'libc = "glibc" in [compiler] and ' if "musl" in triple else ""
+        hint = f'Debian has one: {libc}packages = ["{package}"] and dependencies = false in [sysroot]'
+    raise Unsupported(f"no Rust standard library for {triple}", ability=triple, hint=hint)
+
+
+def _refuse_other_version(rustc: Path, environ: Mapping[str, str], source: Path, sysroot: Path) -> None:
+    """Raise Unsupported for a package of the standard library that is of another version than rustc."""
+    own = (capture((str(rustc), "--version"), source, environ) or "").split()[1:2]
+    for name, version in unpacked_versions(sysroot).items():
+        if name in _DEBIAN and own and not version.startswith(own[0]):
+            raise Unsupported(
+                f"{name} {version} is for another rustc than {rustc}, which is {own[0]}",
+                ability="rust",
+                hint="take the rustc of the same Debian, or one version of the package: NAME=VERSION",
+            )
 
 
 def rust_environ(project: Project, options: CompilerOptions) -> dict[str, str]:

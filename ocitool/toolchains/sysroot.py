@@ -22,13 +22,15 @@ _LINKS: Final = 40
 class SysrootOptions:
     """`[sysroot]`: one of an image, Debian packages or a folder (`path`, below the project or absolute).
 
-    `copy_libraries` brings the libraries that a program lacks in its image from here.
+    `copy_libraries` brings the libraries that a program lacks in its image from here. Without `dependencies` the
+    packages come alone, without what they need.
     """
 
     image: str = ""
     packages: tuple[str, ...] = ()
     path: str = ""
     copy_libraries: bool = False
+    dependencies: bool = True
 
     def __post_init__(self) -> None:
         if sum(map(bool, (self.image, self.packages, self.path))) > 1:

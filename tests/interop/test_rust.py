@@ -1,7 +1,10 @@
-"""The real cargo: a crate whose C is compiled for the target, for every platform whose standard library is here."""
+"""The real cargo: crates whose C is compiled for the target, with standard libraries of rustup and of Debian."""
 
 import os
 import shutil
+import struct
+import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,10 @@ from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import Project
 from ocitool.toolchains.compilers import CompilerOptions, find_zig
-from ocitool.toolchains.rust import find_cargo, refuse_without_std, rust_environ, rust_triple
+from ocitool.toolchains.rust import find_cargo, find_std, rust_environ, rust_triple
 from tests import peers
 from tests.fakes.emulated import say
+from tests.peers.rust import debian_rust
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 MANIFEST = """[package]
@@ -51,7 +55,7 @@ def platforms(source: Path) -> dict[str, str]:
     found = {}
     for platform, machine in names.items():
         try:
-            refuse_without_std(rust_triple(Platform.parse(platform), "musl"), environ, source)
+            find_std(rust_triple(Platform.parse(platform), "musl"), environ, source)
         except Unsupported:
             continue
         found[platform] = machine
@@ -86,3 +90,87 @@ def test_a_crate_with_c_in_it_is_built_from_two_folders_to_one_digest_and_answer
         assert 0 == run("export", f"oci:{home}/img-0:1", "--platform", platform, "-o", root).exit_code
         said = say(root, platform, "/bin/answers").split()
         assert ("zlib", "on", machine) == (said[0], said[2], said[3])
+
+
+PNG = b"\x89PNG\r\n\x1a\n"
+CRATE, VERSION = "oxipng", "9.1.5"
+DEBIAN = ("linux/amd64", "linux/arm64", "linux/s390x")
+SPEC = """[rust]
+default-features = false
+features = ["binary"]
+env = { CARGO_PROFILE_RELEASE_OPT_LEVEL = "0", CARGO_PROFILE_RELEASE_LTO = "off" }
+
+[compiler]
+libc = "glibc"
+
+[sysroot]
+packages = ["STD", "libc6", "libgcc-s1"]
+dependencies = false
+copy-libraries = true
+
+# The crate's libdeflate asks for a feature that clang 22 has under no name any more, unless this is defined.
+[platform."linux/amd64".rust.env]
+CFLAGS_x86_64_unknown_linux_gnu = "-D__EVEX512__"
+"""
+
+
+@pytest.fixture
+def debian(rust, home, monkeypatch):
+    """Debian's Rust on PATH, and its sysroots in the peers' cache, for they are large; or a skip that says why not."""
+    try:
+        found = debian_rust()
+    except peers.Missing as missing:
+        pytest.skip(str(missing))
+    monkeypatch.setenv("PATH", f"{found.programs}:/usr/bin:/bin")
+    monkeypatch.delenv("RUSTUP_HOME", raising=False)
+    (home / ".cache/ocitool").mkdir(parents=True)
+    (home / ".cache/ocitool/sysroots").symlink_to(found.sysroots)
+    return found
+
+
+def published(home: Path) -> Path:
+    """A crate with a program as it was published, fetched and checked by cargo; or a skip that says why not."""
+    asking = home / "asking"
+    (asking / "src").mkdir(parents=True)
+    (asking / "src/lib.rs").touch()
+    (asking / "Cargo.toml").write_text(
+        f'[package]\nname = "asking"\nversion = "0.1.0"\n[dependencies]\n{CRATE} = "={VERSION}"\n'
+    )
+    words = ["cargo", "fetch", "--target", "x86_64-unknown-linux-gnu"]
+    done = subprocess.run(words, cwd=asking, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"crates cannot be fetched here: {done.stderr.strip().splitlines()[-1:]}")
+    (found,) = Path(os.environ["CARGO_HOME"]).glob(f"registry/src/*/{CRATE}-{VERSION}")
+    return found
+
+
+def a_picture(path: Path) -> Path:
+    """A black PNG of 10 by 10, stored without compression."""
+    lines = b"".join(b"\0" + bytes(30) for _ in range(10))
+    parts = (b"IHDR" + struct.pack(">IIBBBBB", 10, 10, 8, 2, 0, 0, 0), b"IDAT" + zlib.compress(lines, 0), b"IEND")
+    chunks = (struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in parts)
+    path.write_bytes(PNG + b"".join(chunks))
+    return path
+
+
+def test_a_published_crate_with_c_in_it_is_built_with_debians_std_for_three_platforms_and_answers(
+    debian, run, home
+):
+    source = published(home)
+    picture = a_picture(home / "picture.png")
+    (home / "ocitool.toml").write_text(SPEC.replace("STD", debian.std))
+    words = ("--spec", home / "ocitool.toml", "--platform", ",".join(DEBIAN), "-o", f"oci:{home}/img:1")
+
+    done = run("build", source, *words)
+
+    if "cannot make the sysroot" in done.stderr:
+        pytest.skip(f"Debian's packages cannot be fetched here: {done.stderr[-200:]}")
+    assert 0 == done.exit_code, done.stderr
+    assert "will not start" not in done.stderr
+    for platform in DEBIAN:
+        root = home / platform.replace("/", "-")
+        assert 0 == run("export", f"oci:{home}/img:1", "--platform", platform, "-o", root).exit_code
+        smaller = home / f"{root.name}.png"
+        assert "" == say(root, platform, "/bin/oxipng", "--quiet", "--out", str(smaller), str(picture))
+        assert PNG == smaller.read_bytes()[:8]
+        assert smaller.stat().st_size < picture.stat().st_size

@@ -8,26 +8,36 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import CompileJob, Program, Project, Target
 from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.debian import LIST
 from ocitool.toolchains.rust import (
     RustOptions,
     RustToolchain,
     find_bins,
     find_cargo,
-    refuse_without_std,
+    find_std,
     rust_environ,
     rust_triple,
 )
+from ocitool.toolchains.sysroot import Sysroot
 from tests.fakes.compilers import put_zig
 
 DEFAULTS = RustOptions()
 
 
-def planned(tmp_path: Path, platform="linux/arm64", libc="", *, options=DEFAULTS, has_lock=True) -> CompileJob:
+def planned(
+    tmp_path: Path, platform="linux/arm64", libc="", *, options=DEFAULTS, has_lock=True, std=None
+) -> CompileJob:
     put_zig(tmp_path / "bin")
     wanted, environ = Platform.parse(platform), {"PATH": str(tmp_path / "bin"), "CARGO_HOME": "/crates"}
     compiler = find_compiler(CompilerOptions(libc=libc), wanted, environ, packages=())
     toolchain = RustToolchain(
-        Path("/bin/cargo"), compiler, options, tuple(environ.items()), tmp_path / "cache", has_lock=has_lock
+        Path("/bin/cargo"),
+        compiler,
+        options,
+        tuple(environ.items()),
+        tmp_path / "cache",
+        has_lock=has_lock,
+        std=std,
     )
     return toolchain.plan(Target(Program("app"), wanted, tmp_path / "src", tmp_path / "out" / "app"))
 
@@ -181,7 +191,50 @@ def test_what_is_missing_is_named_with_its_install_line(tmp_path):
     (tmp_path / "rustc").write_text(f"#!/bin/sh\necho {tmp_path}\n")
     (tmp_path / "rustc").chmod(0o755)
     with pytest.raises(Unsupported, match="no Rust standard library for t-u-l-musl") as refused:
-        refuse_without_std("t-u-l-musl", {"PATH": str(tmp_path)}, tmp_path)
+        find_std("t-u-l-musl", {"PATH": str(tmp_path)}, tmp_path)
     assert "rustup target add t-u-l-musl" == refused.value.hint
     (tmp_path / "lib/rustlib/t-u-l-musl/lib").mkdir(parents=True)
-    refuse_without_std("t-u-l-musl", {"PATH": str(tmp_path)}, tmp_path)
+    assert find_std("t-u-l-musl", {"PATH": str(tmp_path)}, tmp_path) is None
+
+
+def put_debians(tmp_path: Path, version: str) -> tuple[dict[str, str], Sysroot]:
+    """A rustc 1.85.0 that Debian installed, and a sysroot with Debian's standard library of a version."""
+    rustc = tmp_path / "usr/bin/rustc"
+    rustc.parent.mkdir(parents=True)
+    rustc.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "rustc 1.85.0 (x)" || echo {tmp_path}/usr\n')
+    rustc.chmod(0o755)
+    for name in ("var/lib/dpkg/info/libstd-rust-web-dev:amd64.list", "root/usr/lib/rustlib/t-gnu/lib/libstd.rlib"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    listed = tmp_path / "root" / LIST
+    listed.parent.mkdir(parents=True)
+    listed.write_text(f"libc6=2.36-9\nlibstd-rust-web-dev={version}\n")
+    return {"PATH": str(rustc.parent)}, Sysroot(tmp_path / "root", "", "id")
+
+
+def test_the_standard_library_of_a_sysroot_is_told_to_rustc(tmp_path):
+    environ, sysroot = put_debians(tmp_path, "1.85.0+dfsg3-1~deb12u3")
+    std = tmp_path / "root/usr/lib/rustlib/t-gnu/lib"
+
+    assert std == find_std("t-gnu", environ, tmp_path, sysroot)
+    assert f"-L{std}" in planned(tmp_path, std=std).env["CARGO_ENCODED_RUSTFLAGS"].split("\x1f")
+
+
+def test_a_standard_library_for_another_rustc_is_refused(tmp_path):
+    environ, sysroot = put_debians(tmp_path, "1.96.0+dfsg1-1")
+
+    with pytest.raises(Unsupported, match=r"libstd-rust-web-dev 1\.96\.0\+dfsg1-1 is for another rustc") as refused:
+        find_std("t-gnu", environ, tmp_path, sysroot)
+
+    assert "NAME=VERSION" in refused.value.hint
+
+
+@pytest.mark.parametrize(("triple", "libc"), [("t-musl", True), ("s-gnu", False)])
+def test_debians_rustc_is_told_what_debian_has(tmp_path, triple, libc):
+    environ, sysroot = put_debians(tmp_path, "1.85.0")
+
+    with pytest.raises(Unsupported, match=f"no Rust standard library for {triple}") as refused:
+        find_std(triple, environ, tmp_path, sysroot)
+
+    assert 'packages = ["libstd-rust-web-dev"] and dependencies = false' in refused.value.hint
+    assert libc == ('libc = "glibc"' in refused.value.hint)

@@ -10,7 +10,7 @@ from ocitool.errors import BuildError, NetworkError, Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 from ocitool.toolchains.compilers import CompilerOptions, find_compiler
-from ocitool.toolchains.debian import debian_architecture, unpack_packages
+from ocitool.toolchains.debian import debian_architecture, unpack_packages, unpacked_versions
 from ocitool.toolchains.sysroot import Sysroot, SysrootOptions, inside, libc_of, tame
 from tests.fakes.compilers import put_zig
 
@@ -125,6 +125,7 @@ APT = """#!/bin/sh
 echo "$@" >> "{folder}/apt.log"
 case "$*" in
 *" update") {update} ;;
+*" download "*) echo deb > libz1_1%3a2.0_arm64.deb ;;
 *) mkdir -p archives; echo deb > archives/libz1_1%3a2.0_arm64.deb ;;
 esac
 """
@@ -136,14 +137,22 @@ esac
 """
 
 
-def unpack(tmp_path, *packages: str, update: str = "true") -> Path:
+def unpack(tmp_path, *packages: str, update: str = "true", dependencies: bool = True) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir(exist_ok=True)
     for name, text in (("apt-get", APT.format(folder=folder, update=update)), ("dpkg-deb", DPKG)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     environ = {"PATH": f"{folder}:/usr/bin:/bin", "CI_TOKEN": "t"}
-    return unpack_packages(packages, ARM64, tmp_path / "cache", environ, scope=Scope(), listener=lambda event: None)
+    return unpack_packages(
+        packages,
+        ARM64,
+        tmp_path / "cache",
+        environ,
+        scope=Scope(),
+        listener=lambda event: None,
+        dependencies=dependencies,
+    )
 
 
 def test_packages_are_unpacked_once_and_their_versions_told(tmp_path):
@@ -156,6 +165,14 @@ def test_packages_are_unpacked_once_and_their_versions_told(tmp_path):
     log = (tmp_path / "bin/apt.log").read_text().splitlines()
     assert 2 == len(log)
     assert log[1].endswith("install -y --download-only libz1")
+
+
+def test_packages_come_alone_without_dependencies(tmp_path):
+    whole, alone = unpack(tmp_path, "libz1"), unpack(tmp_path, "libz1", dependencies=False)
+
+    assert whole != alone
+    assert {"libz1": "1:2.0"} == unpacked_versions(alone)
+    assert (tmp_path / "bin/apt.log").read_text().splitlines()[-1].endswith(" download libz1")
 
 
 def test_apt_has_a_state_of_its_own_and_refuses_what_is_not_signed(tmp_path):
