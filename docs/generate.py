@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +264,7 @@ def python_reference() -> str:
     lines += ["`PlatformWords` is a platform or several, as words or as Platform."]
     homes = {name: home for name, home in vars(module)["_HOMES"].items() if name != "Client"}
     events = homes.pop("Event")
-    lines += _class("ocitool.client", "Client", "##")
+    lines += _class("ocitool.client", "Client", "##", ("ocitool.read_only_client", "ReadOnlyClient"))
     for name, home in homes.items():
         lines += _class(home, name, "##")
     lines += ["", "## `Event`", "", "What a listener is called with; one of these."]
@@ -290,17 +291,21 @@ GIVEN = {
 """The classes of values that methods of Client give, and where they are."""
 
 
-def _class(home: str, name: str, heading: str) -> list[str]:
-    """A class under a heading: its docstring, then what it offers, a line each."""
-    tree = ast.parse((REPOSITORY / f"{home.replace('.', '/')}.py").read_text())
-    node = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
+def _class(home: str, name: str, heading: str, *bases: tuple[str, str]) -> list[str]:
+    """A class under a heading: its docstring, then what it and its bases offer, a line each."""
+    node = _node(home, name)
     lines = ["", f"{heading} `{name}`", "", _paragraphs(ast.get_docstring(node) or "")]
-    for one in node.body:
+    for one in chain(*(_node(*base).body for base in bases), node.body):
         if isinstance(one, ast.FunctionDef) and (not one.name.startswith("_") or one.name == "__init__"):
             told = _paragraphs(ast.get_docstring(one) or "").replace("\n\n", " ")
             if told:
                 lines += ["", f"- `{_signature(one, name)}`: {told}"]
     return lines
+
+
+def _node(home: str, name: str) -> ast.ClassDef:
+    tree = ast.parse((REPOSITORY / f"{home.replace('.', '/')}.py").read_text())
+    return next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
 
 
 def _signature(node: ast.FunctionDef, owner: str) -> str:

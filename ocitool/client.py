@@ -5,41 +5,32 @@ and no HTTP client before one is asked. Methods delegate, and nothing is decided
 """
 
 import dataclasses
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocitool.errors import Cancelled, NotFound, UsageError, as_one
-from ocitool.events import Listener, Noted, silent
-from ocitool.model.digest import Digest
-from ocitool.model.platform import Platform
-from ocitool.model.reference import Reference
-from ocitool.registry.hosts import CONNECTIONS, MIB, Access
-from ocitool.store.base import Store
+from ocitool.errors import UsageError, as_one
+from ocitool.model.reference import Reference, parse_registry
+from ocitool.read_only_client import ReadOnlyClient, words_of
 from ocitool.store.locate import Locator, Opener
-from ocitool.store.machine import MachineStore, default_root
-from ocitool.tasks import Retry, Scope
-from ocitool.toolchains.host import host_platform
-from ocitool.workspace import PlatformWords, Workspace
+from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
     from ocitool.builder.pipeline import Built
+    from ocitool.builder.publish import BuildReport
+    from ocitool.builder.request import BuildPlan, BuildRequest
     from ocitool.change.apply import ChangeReport
     from ocitool.change.plan import Plan
-    from ocitool.check.runner import Checked
+    from ocitool.dockerfile.lint.engine import Report
+    from ocitool.dockerfile.outline import Outline
+    from ocitool.dockerfile.syntax.instructions import Dockerfile
+    from ocitool.index.draft_editor import DraftEditor
     from ocitool.index.editor import IndexEditor
-    from ocitool.model.document import Document
     from ocitool.repair.plan import Repair
-    from ocitool.report.compare import Comparison
-    from ocitool.report.images import Kept
-    from ocitool.report.survey import Survey
-    from ocitool.rootfs.export import Exported
-    from ocitool.rootfs.merged import MergedFiles
 
 
-class Client:
+class Client(ReadOnlyClient):
     """Everything the command line does, as methods; safe from several threads.
 
     Places are written as on the command line: `[registry/]repository[:tag][@digest]`, `oci:DIR[:TAG]`,
@@ -49,244 +40,19 @@ class Client:
     done; what is still under way in another thread is then cancelled.
     """
 
-    def __init__(
-        self,
-        *,
-        plain_http: Iterable[str] = (),
-        insecure: Iterable[str] = (),
-        anonymous: Iterable[str] = (),
-        ca_files: Iterable[str | Path] = (),
-        credentials: Mapping[str, tuple[str, str] | str] | None = None,
-        part_mib: int = 0,
-        retry_s: float = 300.0,
-        jobs: int = 0,
-        cache_dir: str | Path | None = None,
-        environ: Mapping[str, str] | None = None,
-        listener: Listener = silent,
-        scope: Scope | None = None,
-    ) -> None:
-        """A client that has opened nothing yet.
-
-        `plain_http`, `insecure` (no check of certificates) and `anonymous` (no credentials) name hosts as
-        HOST[:PORT]; `credentials` has a (user, password) or a token for a host, and goes before what `docker
-        login` kept. `ca_files` are trusted beside the system's. Uploads go in parts of `part_mib` MiB, 0 lets the
-        size be learned. A request that gets no answer is tried again for at most `retry_s` seconds. `jobs` is how
-        many things are done at once, 0 as many as sensible. `cache_dir` is this machine's store, where `undo`
-        finds old bytes [default: ~/.cache/ocitool]. `environ` stands in for this process's environment.
-        `listener` is called with each Event, from any thread. Cancel `scope` to end whatever is under way.
-        """
-        self.environ = dict(os.environ if environ is None else environ)
-        self._has_chosen_store = cache_dir is not None
-        machine = MachineStore(Path(cache_dir) if cache_dir is not None else default_root(self.environ))
-        self._access = Access(
-            plain_http=tuple(plain_http),
-            insecure=tuple(insecure),
-            ca_files=tuple(map(Path, ca_files)),
-            anonymous=tuple(anonymous),
-            connections=jobs or CONNECTIONS,
-            part_bytes=part_mib * MIB,
-            retry=Retry(total_s=retry_s),
-            journal=machine.journal,
-            environ=self.environ | _variables(credentials),
-        )
-        self._jobs = jobs
-        self._stack = ExitStack()
-        self._stack.callback(machine.let_go)
-        scope = (scope or Scope()).child()
-        self._workspace = Workspace(
-            machine=machine,
-            opener=self._stack.enter_context(Opener(self._access, scope, listener)),
-            scope=scope,
-            host=host_platform(),
-            width=jobs or min(os.cpu_count() or 1, 8),
-            transfers=self._access.connections,
-            listener=listener,
-        )
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
-        self.close()
-
-    def close(self) -> None:
-        """Cancel what is under way, and close connections and files; to close it again does nothing."""
-        self._workspace.scope.cancel(Cancelled("the client was closed"))
-        self._workspace.scope.close()
-        self._stack.close()
-
-    @property
-    def workspace(self) -> Workspace:
-        """What the command line needs for what is no method here. Raises UsageError once the client is closed."""
-        self._workspace.opener.check_open()
-        return self._workspace
-
-    # Looking
-
-    @as_one()
-    def open(self, place: str | Reference, *, write: bool = False) -> tuple[Store, str]:
-        """The store that a place means and the name in it, for whoever needs manifests and blobs themselves.
-
-        What is opened to be written is entered (`with store:`) by its user: an archive is whole when the block
-        ends.
-        """
-        return self.workspace.opener.open(str(place), write=write)
-
-    @as_one()
-    def digest(self, place: str | Reference, platform: str | Platform | None = None) -> Digest:
-        """The digest that a place means, by one HEAD request; with a platform that of its image in the index."""
-        from ocitool.graph.select import entry_of
-
-        store, name = self.open(place)
-        if platform is not None:
-            return entry_of(store, name, self.workspace.platform(platform)).digest
-        found = store.head(name)
-        if found is None:
-            raise NotFound(f"no manifest {name} in {store.label}", name=name, where=store.label)
-        return found.digest
-
-    @as_one()
-    def manifest(self, place: str | Reference, platform: str | Platform | None = None) -> "Document":
-        """The exact bytes of a manifest; with a platform those of its image."""
-        store, name = self.open(place)
-        if platform is not None:
-            name = str(self.inspect(place, platform).images[0].descriptor.digest)
-        return store.get_manifest(name)
-
-    @as_one()
-    def inspect(
-        self,
-        place: str | Reference,
-        platforms: PlatformWords = (),
-        *,
-        referrers: bool = False,
-    ) -> "Survey":
-        """What a place holds: its images with platform, digest, layers and config; with `platforms` only these.
-
-        A child that is gone is told in its image's `problem`. `referrers` also asks for what refers to each.
-        """
-        from ocitool.report.survey import pick, survey, with_referrers
-
-        store, name = self.open(place)
-        wanted, scope = self.workspace.platforms(platforms), self.workspace.scope
-        found, notes = pick(survey(store, name, scope=scope, label=str(place)), wanted)
-        for note in notes:
-            self.workspace.listener(Noted(note))
-        return with_referrers(found, store, scope=scope) if referrers else found
-
-    @as_one()
-    def diff(
-        self,
-        before: str | Reference,
-        after: str | Reference,
-        platforms: PlatformWords = (),
-        *,
-        files: bool = False,
-    ) -> "Comparison":
-        """What differs between two images or indexes, platform by platform; with `files` also in their files."""
-        from ocitool.report.compare import compare
-        from ocitool.report.filediff import compare_all
-        from ocitool.report.survey import pick, survey
-
-        work, wanted = self.workspace, self.workspace.platforms(platforms)
-        sides = []
-        for place in (before, after):
-            store, name = self.open(place)
-            sides.append((store, pick(survey(store, name, scope=work.scope, label=str(place)), wanted)[0]))
-        old, new = sides
-        changes = compare_all(old, new, work.machine.memo, scope=work.scope) if files else {}
-        return compare(old[1], new[1], changes)
-
-    @as_one()
-    def files(self, place: str | Reference, platform: str | Platform | None = None) -> "MergedFiles":
-        """The files of an image as a container would see them; the listing is kept on this machine."""
-        from ocitool.graph.select import select
-        from ocitool.rootfs.merged import MergedFiles
-        from ocitool.rootfs.tree import read_tree
-
-        work = self.workspace
-        store, name = self.open(place)
-        found = select(store, name, None if platform is None else self.workspace.platform(platform))
-        if found.note:
-            work.listener(Noted(found.note))
-        tree = read_tree(store, found.manifest, work.machine.memo, scope=work.scope, width=work.width)
-        return MergedFiles(store, found.manifest, tree, work.scope)
-
-    @as_one()
-    def cat(self, place: str | Reference, path: str, platform: str | Platform | None = None) -> bytes:
-        """The bytes of one file of an image, links followed; `files` has `open` for those that are too large."""
-        from ocitool.model.files import from_system
-
-        return b"".join(self.files(place, platform).open(from_system(path)))
-
-    @as_one()
-    def export(
-        self, place: str | Reference, destination: str | Path, platform: str | Platform | None = None
-    ) -> "Exported":
-        """Write the files of an image into a new or empty folder, or into a file whose name ends with .tar."""
-        from ocitool.rootfs.export import export
-
-        return export(self.files(place, platform), Path(destination))
-
-    @as_one()
-    def tags(self, repository: str | Reference) -> tuple[str, ...]:
-        """Every tag of a repository or layout."""
-        return tuple(self.open(repository)[0].tags())
-
-    @as_one()
-    def images(self) -> "tuple[Kept, ...]":
-        """The images that builds left in this machine's store."""
-        from ocitool.report.images import kept_images
-
-        return kept_images(self.workspace.machine.content, self.workspace.scope)
-
-    @as_one()
-    def check(
-        self,
-        *places: str | Reference,
-        deep: bool = False,
-        all_tags: bool = False,
-        blobs: bool = True,
-        select: Iterable[str] | str = (),
-        ignore: Iterable[str] | str = (),
-        config: str | Path | None = None,
-    ) -> "Checked":
-        """What is wrong with what places hold, and with everything below; writes nothing.
-
-        Iterate for the findings: the loop raises, after the last one, what kept us from seeing the rest. `deep`
-        reads every layer; without `blobs` it is not asked whether layers are there. `all_tags` looks at every tag
-        of the repositories. `select` and `ignore` are ids of rules or patterns; `config` is a file with `[check]`
-        [default: ocitool.toml of the current folder, if there is one].
-        """
-        from ocitool.check.config import idle_notes, read_selection
-        from ocitool.check.runner import check, open_places
-
-        work, path = self.workspace, Path(config) if config is not None else None
-        chosen, rules = read_selection(path, select=_words(select), ignore=_words(ignore))
-        checked = check(
-            open_places(work.opener, map(str, places), all_tags=all_tags),
-            scope=work.scope,
-            all_tags=all_tags,
-            selection=chosen,
-            rules=rules,
-            deep=deep,
-            blobs=blobs,
-            at_once=self._jobs,
-            listener=work.listener,
-        )
-        for note in idle_notes(chosen, rules, checked, deep=deep, all_tags=all_tags):
-            work.listener(Noted(note))
-        return checked
-
-    # Changing
-
     @as_one()
     def index(self, reference: str | Reference) -> "IndexEditor":
         """Edits of the index under a name, or of one to be made: each method gives a plan for `apply`."""
         from ocitool.index.editor import IndexEditor
 
         return IndexEditor(self.workspace, str(reference))
+
+    @as_one()
+    def draft(self, name: str) -> "DraftEditor":
+        """The list that `manifest create` keeps here until it is pushed, or one to be made; `index` needs none."""
+        from ocitool.index.draft_editor import DraftEditor
+
+        return DraftEditor(self.workspace, name)
 
     @as_one()
     def apply(self, plan: "Plan | Repair") -> "ChangeReport":
@@ -347,7 +113,7 @@ class Client:
         manifest has everything below it.
         """
         from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
-        from ocitool.store.locate import Locator, names_of
+        from ocitool.store.locate import names_of
 
         if sparse and not platforms:
             raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
@@ -395,7 +161,7 @@ class Client:
 
         store, name = self.workspace.opener.open_edited(str(reference))
         journal = Journal(self.workspace.machine.backup)
-        opened = [self.open(source)[0] for source in _words(sources)]
+        opened = [self.open(source)[0] for source in words_of(sources)]
         if not to:
             return plan_undo(
                 store.label,
@@ -461,7 +227,7 @@ class Client:
             drop_attestations=drop_attestations,
             attestations_to_referrers=attestations_to_referrers,
             without_proof=without_proof,
-            sources=open_sources(work.opener, _words(sources)),
+            sources=open_sources(work.opener, words_of(sources)),
             substitute=substitute,
             keep=frozenset(parse_digests(keep)),
         )
@@ -502,7 +268,7 @@ class Client:
         `family` is docker, oci or auto. `tags` name the image in archives. Where this machine's store cannot be
         written, another is used until the client is closed.
         """
-        from ocitool.builder.pipeline import build, plan
+        from ocitool.builder.pipeline import build
         from ocitool.builder.request import BuildRequest
         from ocitool.dockerfile.request import DockerfileOptions
         from ocitool.image.annotations import plain
@@ -510,21 +276,17 @@ class Client:
         from ocitool.image.options import ImageOptions
         from ocitool.model.files import from_system
         from ocitool.pack.entries import parse_copy
-        from ocitool.pack.own_files import OwnFiles, earlier_outputs
         from ocitool.pack.tar import parse_epoch
 
         self.borrow_store()
-        work = self.workspace
-        own = OwnFiles((work.machine.root,), earlier_outputs(work.machine.memo), work.listener)
-        workspace = dataclasses.replace(work, own=own)
         request = BuildRequest(
             source=Path(source),
-            platforms=workspace.platforms(platforms),
-            tags=tuple(Reference.parse(str(tag)) for tag in _words(tags)),
+            platforms=self.workspace.platforms(platforms),
+            tags=tuple(Reference.parse(str(tag)) for tag in words_of(tags)),
             toolchain=toolchain,
             base=base,
-            copies=tuple(parse_copy(from_system(text)) for text in _words(copy)),
-            extras=parse_extras(_words(extras)),
+            copies=tuple(parse_copy(from_system(text)) for text in words_of(copy)),
+            extras=parse_extras(words_of(extras)),
             spec_file=None if spec is None else Path(spec),
             format=family,
             compression=compression,
@@ -550,7 +312,38 @@ class Client:
             ),
             environ=self.environ,
         )
-        return build(plan(request, workspace), workspace)
+        return build(self.plan_build(request), self.workspace)
+
+    @as_one()
+    def plan_build(self, request: "BuildRequest") -> "BuildPlan":
+        """Everything that a build would do and where its result would go, for `run_build`; nothing is done.
+
+        The request is what the command line makes of its flags, and `build` of its words.
+        """
+        from ocitool.builder.pipeline import plan
+
+        return plan(request, self.workspace)
+
+    @as_one()
+    def run_build(self, planned: "BuildPlan") -> "BuildReport":
+        """Compile, pack, and take the result everywhere that the request says; archives are whole then."""
+        from ocitool.builder.publish import build_and_deliver
+
+        return build_and_deliver(planned, self.workspace)
+
+    @as_one()
+    def check_dockerfile(self, request: "BuildRequest") -> "tuple[Report, str]":
+        """What is unwise in the Dockerfile of a request, or keeps it from being built, and its text."""
+        from ocitool.builder.dockerfile import check_dockerfile
+
+        return check_dockerfile(request, self.workspace)
+
+    @as_one()
+    def outline_dockerfile(self, request: "BuildRequest") -> "tuple[Dockerfile, Outline, bytes]":
+        """The Dockerfile of a request, what its target takes, and its bytes."""
+        from ocitool.builder.dockerfile import outline_dockerfile
+
+        return outline_dockerfile(request, self.workspace)
 
     @as_one()
     def push(self, image: "Built | str | Reference", place: str | Reference = "") -> "ChangeReport":
@@ -584,15 +377,27 @@ class Client:
         self._workspace = dataclasses.replace(work, machine=machine, opener=opener)
         self.environ |= machine.tool_caches(self.environ)
 
+    @as_one()
+    def log_in(self, registry: str, username: str, password: str, *, check: bool = True) -> str:
+        """Keep a login where docker looks for it, and say where; with `check` the registry is asked first.
 
-def _words(words: Iterable[str | Reference] | str) -> tuple[str, ...]:
-    return (words,) if isinstance(words, str) else tuple(map(str, words))
+        A program that needs credentials for itself alone gives them to the constructor.
+        """
+        from ocitool.registry.login import keep, place_for
 
+        host = parse_registry(registry)
+        if check:
+            self.workspace.opener.with_login(username, password).log_in(host)
+        place = place_for(host, self.environ)
+        keep(place, username, password, self.environ)
+        return str(place)
 
-def _variables(credentials: Mapping[str, tuple[str, str] | str] | None) -> dict[str, str]:
-    """Credentials as the variables that are looked into before others."""
-    if not credentials:
-        return {}
-    from ocitool.registry.credentials import as_variables
+    @as_one()
+    def log_out(self, registry: str) -> str:
+        """Forget the login that is kept for a registry, and say where it was."""
+        from ocitool.registry.login import forget, place_for
 
-    return as_variables(credentials)
+        host = parse_registry(registry)
+        place = place_for(host, self.environ)
+        forget(place, self.environ)
+        return str(place)

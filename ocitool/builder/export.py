@@ -1,7 +1,8 @@
 """The result of a build as plain files: what `-o type=local` and `-o type=tar` of buildx write."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ocitool.builder.pipeline import Built
@@ -62,9 +63,8 @@ def export_files(
     *,
     is_tar: bool,
     split: bool | None,
-    stream: Callable[[Iterable[bytes]], None],
 ) -> CopyReport:
-    """Write the root file system of each platform; `stream` takes the tar that goes to `-`.
+    """Write the root file system of each platform; a tar goes to standard output where its place is `-`.
 
     A tar has a folder for each platform where there are several, whatever `split` says, as buildx makes it.
     Layers of the base come into this machine's store first: each is read twice. Raises as `check_free`,
@@ -80,7 +80,7 @@ def export_files(
     )
     platforms = [image.platform for image in built.images]
     if is_tar:
-        _write_tar(built.images, place, workspace, stream)
+        _write_tar(built.images, place, workspace)
     else:
         for image, target in zip(built.images, folders(place, platforms, split=split), strict=True):
             part = _part(image, workspace)
@@ -101,14 +101,15 @@ def _part(image: Image, workspace: Workspace, folder: str = "") -> ExportPart:
     return ExportPart(manifest, tree, what, folder)
 
 
-def _write_tar(
-    images: Sequence[Image], target: Path, workspace: Workspace, stream: Callable[[Iterable[bytes]], None]
-) -> None:
+def _write_tar(images: Sequence[Image], target: Path, workspace: Workspace) -> None:
     by_folder = {folder_of(image.platform) if len(images) > 1 else "": image for image in images}
     parts = (_part(by_folder[folder], workspace, folder) for folder in sorted(by_folder))
     tar = export_together(workspace.machine.content, parts, scope=workspace.scope)
     if str(target) == "-":
-        stream(tar)
+        sys.stdout.flush()
+        for piece in tar:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
     else:
         _make(target.parent)
         write_tar(tar, target)

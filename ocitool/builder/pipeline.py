@@ -6,7 +6,7 @@ plan() decides everything and changes nothing; build() compiles, checks and pack
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ocitool.builder.frontends import frontend_of
 from ocitool.builder.git import read_checkout
@@ -28,6 +28,7 @@ from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
 from ocitool.pack.layer import Layer, StoredTar, pack_layer, pack_tar
+from ocitool.pack.own_files import OwnFiles, earlier_outputs
 from ocitool.project.values import BuildSpec
 from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
 from ocitool.tasks import Task, TaskGroup
@@ -68,6 +69,9 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
 
     Raises UsageError, NotFound, WrongPlatform and what reading a base raises.
     """
+    memo, listener = workspace.machine.memo, workspace.listener
+    own = OwnFiles((workspace.machine.root, *request.outputs.paths), earlier_outputs(memo), listener)
+    workspace = replace(workspace, own=own)
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     place_of_work = workplace(workspace.machine.root, request.source)
     frontend = frontend_of(request, spec, workspace, place_of_work.folder)
@@ -108,11 +112,15 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
         bases=bases,
         workplace=place_of_work,
         frontend=frontend,
+        own=own,
     )
 
 
 def _tags(request: BuildRequest, spec: BuildSpec) -> tuple[Reference, ...]:
-    """The names of the result. Raises UsageError for one with a digest, which the build alone can say (K062)."""
+    """The names of the result. Raises UsageError for one with a digest, which the build alone can say (K062).
+
+    And for a push that has no name, or one by digest that has a tag.
+    """
     tags = request.tags or tuple(Reference.parse(tag) for tag in spec.tags)
     for tag in tags:
         if tag.digest is not None:
@@ -121,6 +129,12 @@ def _tags(request: BuildRequest, spec: BuildSpec) -> tuple[Reference, ...]:
                 f"{tag} names a digest, and what is built gets one of its own",
                 hint=f"write {name}; the digest is printed, and written to --metadata-file",
             )
+        if request.outputs.by_digest and tag.tag:
+            raise UsageError(
+                f"push-by-digest=true writes no tag, and {tag} has one", hint="name the repository alone"
+            )
+    if request.outputs.push and not tags:
+        raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
     return tags
 
 
@@ -140,6 +154,7 @@ def build(planned: BuildPlan, workspace: Workspace, ahead: Store | None = None) 
     With `ahead` each layer goes to that store as soon as it is packed, once every program was found to fit.
     Raises BuildError, WrongPlatform, UsageError, LocalIOError, Cancelled; nothing was published then.
     """
+    workspace = replace(workspace, own=planned.own)
     workspace.machine.check_writable()
     with planned.workplace.held():
         _compile(planned, workspace)

@@ -1,18 +1,17 @@
 """A plan told without carrying it out: what would be compiled, packed and sent, for people and for programs."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ocitool.builder.request import BuildPlan
 from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import expand
-from ocitool.pack.own_files import OwnFiles
 from ocitool.toolchains.base import Planned
 
 
-def preview(planned: BuildPlan, destinations: Sequence[str], own: OwnFiles | None = None) -> dict[str, Any]:
+def preview(planned: BuildPlan) -> dict[str, Any]:
     """The plan as JSON: `compile`, `pack` (by platform) and `send`.
 
     Sources of copy rules are looked at, not read. Of a compiler's environment only what the build sets is told;
@@ -25,8 +24,8 @@ def preview(planned: BuildPlan, destinations: Sequence[str], own: OwnFiles | Non
         "compression": planned.codec.id.to_tree(),
         "index": planned.is_index,
         "compile": [_job(job, planned.request.environ) for job in planned.jobs],
-        "pack": [_pack(platform, planned, own) for platform in planned.platforms],
-        "send": list(destinations),
+        "pack": [_pack(platform, planned) for platform in planned.platforms],
+        "send": _destinations(planned),
     }
 
 
@@ -68,11 +67,17 @@ def _job(planned: Planned, environ: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _pack(platform: Platform, planned: BuildPlan, own: OwnFiles | None) -> dict[str, Any]:
+def _destinations(planned: BuildPlan) -> list[str]:
+    tags, outputs = list(map(str, planned.tags)), planned.request.outputs
+    sent = [*map(str, outputs.places), *map(str, outputs.files), *(tags if outputs.push else [])]
+    return sent or [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]
+
+
+def _pack(platform: Platform, planned: BuildPlan) -> dict[str, Any]:
     base, request = planned.bases.get(platform), planned.request
     rules = []
     for rule in planned.rules(platform):
-        entries = expand(rule, platform, request.source, allow_sparse=request.allow_sparse, own=own)
+        entries = expand(rule, platform, request.source, allow_sparse=request.allow_sparse, own=planned.own)
         sizes = [entry.content.size for entry in entries if entry.content is not None]
         rules.append(
             {"source": rule.source, "destination": rule.destination, "files": len(sizes), "size": sum(sizes)}

@@ -5,13 +5,13 @@ a tag that others read, so it is written at once and without a backup.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from ocitool.builder.export import check_free, export_files
-from ocitool.builder.pipeline import Built
+from ocitool.builder.outputs import BuildOutputs, FilesOutput, StoreOutput
+from ocitool.builder.pipeline import Built, build
 from ocitool.builder.request import BuildPlan
 from ocitool.change.apply import ChangeReport, apply
 from ocitool.change.copy import WarnOnce, plan_push
@@ -26,61 +26,10 @@ from ocitool.model.document import Document
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.model.views import Index, view
-from ocitool.store.base import FullNames, Store
+from ocitool.pack.own_files import remember_outputs
+from ocitool.store.base import Store
 from ocitool.store.locate import Locator
 from ocitool.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class FilesOutput:
-    """The root file systems of a build as files: a folder, or a tar (`-` is standard output).
-
-    `split` says whether each platform gets a folder of its own; None: where there are several.
-    """
-
-    place: Path
-    is_tar: bool = False
-    split: bool | None = None
-
-    def __str__(self) -> str:
-        return f"{self.place}, as files"
-
-    @property
-    def is_stdout(self) -> bool:
-        """Whether it is written to standard output."""
-        return self.is_tar and str(self.place) == "-"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreOutput:
-    """A layout or an archive; `full_name` is the reference that was said to be its name, if one was."""
-
-    locator: Locator
-    full_name: str = ""
-
-    def __str__(self) -> str:
-        return str(self.locator)
-
-    @property
-    def is_stdout(self) -> bool:
-        """Whether it is written to standard output."""
-        return str(self.locator.path) == "-"
-
-    def names(self, tags: Sequence[Reference]) -> tuple[str, ...]:
-        """The names it gets there: the one typed, else for archives what -t says."""
-        locator = self.locator
-        if locator.scheme == "docker-archive":
-            typed = (Reference.parse(locator.name),) if locator.name else tags
-            return tuple(tag.familiar for tag in typed) or ("",)
-        if locator.name or locator.scheme == "oci":
-            return (locator.name,)
-        return tuple(dict.fromkeys(tag.tag for tag in tags if tag.tag)) or ("",)
-
-    def full_names(self, tags: Sequence[Reference]) -> FullNames:
-        """What its names stand for: what was said, else what -t says (K211)."""
-        if self.full_name:
-            return lambda _tag: (self.full_name,)
-        return lambda tag: tuple(str(one) for one in tags if tag in {"", one.tag})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,26 +53,43 @@ class Delivery:
     replaced: tuple[tuple[str, Digest], ...] = ()
 
 
-def open_targets(
-    planned: BuildPlan,
-    workspace: Workspace,
-    stack: ExitStack,
-    *,
-    places: Iterable[StoreOutput] = (),
-    files: Iterable[FilesOutput] = (),
-    references: Iterable[Reference] = (),
-    by_digest: bool = False,
-) -> tuple[OpenTarget, ...]:
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What was built, and each place it went to."""
+
+    built: Built
+    deliveries: tuple[Delivery, ...]
+
+
+def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
+    """Build what is planned, and take it everywhere its outputs say; archives are whole then, or not there.
+
+    Layers go to a registry while others are packed. Raises what `build`, `publish` and opening a place raise.
+    """
+    outputs = planned.request.outputs
+    with ExitStack() as stack:
+        targets = open_targets(planned, workspace, stack)
+        built = build(planned, workspace, ahead_of(targets))
+        done = [deliver(built, target, workspace) for target in targets]
+        done += [_export(built, output, workspace) for output in outputs.files]
+        if outputs.keeps or not done:
+            done.append(keep(built, workspace))
+    remember_outputs(workspace.machine.memo, outputs.paths)
+    return BuildReport(built, tuple(done))
+
+
+def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> tuple[OpenTarget, ...]:
     """Every store a build goes to, opened; tags of one repository together, so that its blobs are asked for once.
 
-    `references` are pushed to, `by_digest` without a tag. Archives are complete when the stack is closed, and
-    discarded if something fails before. Raises, before anything is compiled or sent, UsageError where `files`
-    would go to a place that is taken, and Unsupported for several platforms in a place for one.
+    Archives are complete when the stack is closed, and discarded if something fails before. Raises, before anything
+    is compiled or sent, UsageError where files would go to a place that is taken, and Unsupported for several
+    platforms in a place for one.
     """
-    for output in files:
+    outputs = planned.request.outputs
+    for output in outputs.files:
         check_free(output.place, planned.platforms, is_tar=output.is_tar, split=output.split)
     targets = []
-    for place in places:
+    for place in outputs.places:
         if place.locator.scheme == "docker-archive" and planned.is_index:
             raise Unsupported(
                 f"{place} holds one platform, and {len(planned.platforms)} are built",
@@ -134,12 +100,12 @@ def open_targets(
         stack.enter_context(store)
         targets.append(OpenTarget(store, place.names(planned.tags), (str(place),)))
     repositories: dict[str, list[Reference]] = {}
-    for reference in references:
+    for reference in planned.tags if outputs.push else ():
         repositories.setdefault(reference.repository_name, []).append(reference)
     for name, group in repositories.items():
         store, _ = workspace.opener.open(str(group[0]), write=True)
-        tags = () if by_digest else tuple(reference.tag for reference in group)
-        names = (name,) if by_digest else tuple(map(str, group))
+        tags = () if outputs.by_digest else tuple(reference.tag for reference in group)
+        names = (name,) if outputs.by_digest else tuple(map(str, group))
         targets.append(OpenTarget(store, tags, names, is_registry=True))
     return tuple(targets)
 
@@ -149,29 +115,6 @@ def ahead_of(targets: Iterable[OpenTarget]) -> Store | None:
     return next((target.store for target in targets if target.is_registry), None)
 
 
-def deliver_all(
-    built: Built,
-    targets: Iterable[OpenTarget],
-    workspace: Workspace,
-    *,
-    files: Iterable[FilesOutput] = (),
-    stream: Callable[[Iterable[bytes]], None],
-    keeps: bool = False,
-) -> tuple[Delivery, ...]:
-    """Take a build everywhere it should go; with nowhere to go, or if it `keeps`, it stays in this machine's store.
-
-    `stream` takes the tar of files that goes to standard output.
-    """
-    done = [deliver(built, target, workspace) for target in targets]
-    for output in files:
-        began = time.monotonic()
-        report = export_files(
-            built, output.place, workspace, is_tar=output.is_tar, split=output.split, stream=stream
-        )
-        done.append(Delivery(str(output.place), (), report, time.monotonic() - began))
-    return (*done, *((keep(built, workspace),) if keeps or not done else ()))
-
-
 def deliver(built: Built, target: OpenTarget, workspace: Workspace) -> Delivery:
     """Publish a build into an open store, under its tags or by its digest alone. Raises as `publish` does."""
     began = time.monotonic()
@@ -179,6 +122,12 @@ def deliver(built: Built, target: OpenTarget, workspace: Workspace) -> Delivery:
     names = [f"{name}@{built.root.digest}" for name in target.names] if target.is_registry else target.names
     replaced = tuple((f"{target.store.label}:{tag}", digest) for tag, digest in report.replaced)
     return Delivery(target.store.label, tuple(names), report.copies[0], time.monotonic() - began, replaced)
+
+
+def _export(built: Built, output: FilesOutput, workspace: Workspace) -> Delivery:
+    began = time.monotonic()
+    report = export_files(built, output.place, workspace, is_tar=output.is_tar, split=output.split)
+    return Delivery(str(output.place), (), report, time.monotonic() - began)
 
 
 def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeReport:
@@ -203,7 +152,9 @@ def push(built: Built, place: str, workspace: Workspace) -> ChangeReport:
     store, tag = workspace.opener.open(output.locator, write=True)
     tags = (tag,) if is_registry else output.names(built.plan.tags)
     with store:
-        return publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), workspace)
+        report = publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), workspace)
+    remember_outputs(workspace.machine.memo, BuildOutputs((output,)).paths)
+    return report
 
 
 def push_kept(reference: Reference, workspace: Workspace) -> ChangeReport:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from ocitool.builder.outputs import BuildOutputs
 from ocitool.codec.codecs import Codec
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.executor.base import Executor
@@ -17,6 +18,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import CopyRule, Entry, parse_copy
 from ocitool.pack.layer import StoredTar
+from ocitool.pack.own_files import OwnFiles
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.workdir import OutputFolder
@@ -29,7 +31,7 @@ class BuildRequest:
 
     `extras` are the words of `--with`; without `use_cache` everything is compiled and packed again.
     `epoch` are the seconds of SOURCE_DATE_EPOCH, 0 without (`has_epoch`). `environ` is this process's environment,
-    of which compilers see a part.
+    of which compilers see a part. `outputs` is where the result goes.
     """
 
     source: Path
@@ -55,6 +57,7 @@ class BuildRequest:
     dockerfile: DockerfileOptions = field(default_factory=DockerfileOptions)
     environ: Mapping[str, str] = field(default_factory=dict, hash=False)
     executor: Executor | None = field(default=None, compare=False, repr=False)
+    outputs: BuildOutputs = field(default_factory=BuildOutputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ class BuildPlan:
     """Everything that is decided before anything is done.
 
     `bases` has an image for each platform that does not start from scratch; `jobs` are the compilers' command
-    lines, `extras` the words of `--with`. `frontend` knows what is in the images.
+    lines, `extras` the words of `--with`. `frontend` knows what is in the images, `own` what in the sources is
+    written by this program and no input.
     """
 
     request: BuildRequest
@@ -130,6 +134,7 @@ class BuildPlan:
     bases: Mapping[Platform, BaseImage] = field(hash=False)
     workplace: OutputFolder
     frontend: Frontend = field(compare=False, repr=False)
+    own: OwnFiles = field(compare=False, repr=False)
 
     def rules(self, platform: Platform) -> tuple[CopyRule, ...]:
         """What is copied for a platform: the spec's files, then the flags'."""

@@ -1,4 +1,4 @@
-"""Docker's `manifest` commands: the plain --insecure, names of lists, drafts and their sources."""
+"""Docker's `manifest` commands: their options, the plain --insecure, and what they mean natively."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,11 +8,7 @@ import click
 from ocitool.cli import docker
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import NotFound
 from ocitool.events import Noted
-from ocitool.index.drafts import Draft, Drafts
-from ocitool.index.editor import open_member
-from ocitool.index.sources import MemberSource
 from ocitool.model.reference import Reference
 from ocitool.registry.probe import speaks_tls
 
@@ -34,29 +30,6 @@ def trust(app: App, names: Iterable[str], *, insecure: bool) -> None:
     hosts = {Reference.parse(name).api_host for name in names} if insecure else set()
     for host in sorted(hosts):
         app.trust([host], plain_http=not speaks_tls(host))
-
-
-def full(name: str) -> str:
-    """The one name of a list or image, as drafts know it."""
-    return str(Reference.parse(name))
-
-
-def drafts_of(app: App) -> Drafts:
-    """The drafts of this machine."""
-    return Drafts(app.client.workspace.machine.root / "drafts")
-
-
-def load(app: App, name: str) -> Draft:
-    """The draft of a list. Raises NotFound in docker's words."""
-    draft = drafts_of(app).load(full(name))
-    if draft is None:
-        raise NotFound(f"No such manifest: {name}", name=name, hint="ocitool manifest create starts a list")
-    return draft
-
-
-def sources(app: App, references: Iterable[str]) -> tuple[MemberSource, ...]:
-    """The opened images of a draft, in order."""
-    return tuple(open_member(app.client.workspace.opener, reference) for reference in references)
 
 
 def tell(app: App, words: tuple[str, ...]) -> None:

@@ -55,9 +55,10 @@ class App:
         return self.client.workspace
 
     def trust(self, hosts: Iterable[str], *, plain_http: bool = False) -> None:
-        """Before anything is opened: do not check the certificates of these hosts, or use no TLS at all."""
+        """Do not check the certificates of these hosts, or use no TLS at all; a client made before is done with."""
         key = "plain_http" if plain_http else "insecure"
         self.settings[key] = (*self.settings[key], *sorted(set(hosts)))
+        self.__dict__.pop("client", None)
 
     def _hear(self, event: Event) -> None:
         self.console.hear(event)

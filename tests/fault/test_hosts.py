@@ -8,7 +8,10 @@ import pytest
 
 from ocitool.errors import NetworkError, NotFound, UsageError
 from ocitool.events import Noted
+from ocitool.registry.hosts import Access
 from ocitool.store.base import Put
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
 from tests.contract.conftest import write_certificates
 from tests.fakes.certificates import Authority
 from tests.fakes.images import put_image
@@ -42,6 +45,17 @@ def test_an_unknown_authority_is_an_error_that_says_what_to_do(secure, opened):
     assert "tls" == caught.value.phase
     assert "--ca" in caught.value.hint
     assert [] == secure.log
+
+
+def test_a_list_is_pushed_where_no_certificate_is_checked(secure, run):
+    """The draft had to be read to know its hosts, and the client that read it checked them all."""
+    with Opener(Access(insecure=(secure.host,)), Scope()) as opener:
+        put_image(opener.open(f"{secure.host}/app:1", write=True)[0], "1", "linux/amd64")
+
+    made = run("manifest", "create", "--insecure", f"{secure.host}/app:list", f"{secure.host}/app:1")
+    pushed = run("manifest", "push", "--insecure", f"{secure.host}/app:list")
+
+    assert (0, 0, "") == (made.exit_code, pushed.exit_code, pushed.stderr)
 
 
 def test_a_host_may_go_unchecked(secure, opened):

@@ -18,6 +18,7 @@ LEVELS = (
     ("index", "project", "check"),
     ("dockerfile", "repair", "report"),
     ("builder",),
+    ("read_only_client",),
     ("client",),
     ("cli",),
 )
@@ -52,7 +53,8 @@ LAZY = {
     "ocitool.codec.codecs",  # codecs, each loaded when a layer needs it
     "ocitool.image.essentials",  # the data of --with, looked for only when asked
     "ocitool.store.locate",  # the second table: what users type → adapter
-    "ocitool.client",  # the third: a method of Client → what it does (ADR 0077)
+    "ocitool.read_only_client",  # the third: a method of Client → what it does (ADR 0077)
+    "ocitool.client",
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn

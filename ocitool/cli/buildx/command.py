@@ -12,10 +12,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ocitool.builder.frontends import DOCKERFILE
-from ocitool.builder.pipeline import build, plan
 from ocitool.builder.preview import preview, preview_text
-from ocitool.builder.publish import ahead_of, deliver_all, open_targets
-from ocitool.builder.request import BuildPlan, BuildRequest
+from ocitool.builder.request import BuildRequest
 from ocitool.cli.buildx import ignored_flags, lint
 from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
@@ -36,7 +34,7 @@ from ocitool.image.options import ImageOptions
 from ocitool.model.files import from_system
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
-from ocitool.pack.own_files import OwnFiles, earlier_outputs, remember_outputs
+from ocitool.pack.own_files import remember_outputs
 from ocitool.pack.tar import parse_epoch
 from ocitool.registry.downloads import download
 from ocitool.store.locate import Locator
@@ -82,12 +80,12 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     wanted = destinations(
         words.many("outputs"), push=words.is_set("push"), load=words.is_set("load"), bare=ways.bare
     )
-    if wanted.streams and app.console.as_json:
+    if wanted.outputs.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
     method, form = ignored_flags.call(flags)
     if wanted.insecure:
         app.trust(tag.api_host for tag in _names(words, wanted))
-    if wanted.leaves_nothing and method == "build" and not words.is_set("dry_run"):
+    if wanted.outputs.leaves_nothing and method == "build" and not words.is_set("dry_run"):
         app.client.borrow_store()
     asked = request(app, path, words, wanted, ways)
     if method != "build":
@@ -96,50 +94,24 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     if not words.is_set("dry_run"):
         make_way((metadata_file, iidfile))
     variables = (os.environ.get(name) for name in PIPELINE_FILES)
-    outputs = (*wanted.paths, *filter(None, (metadata_file, iidfile)), *(Path(text) for text in variables if text))
-    own = OwnFiles((app.work.machine.root, *outputs), earlier_outputs(app.work.machine.memo), app.listener)
-    workspace = replace(app.work, own=own)
-    planned = plan(asked, workspace)
+    beside = (*filter(None, (metadata_file, iidfile)), *(Path(text) for text in variables if text))
+    planned = app.client.plan_build(replace(asked, outputs=replace(wanted.outputs, beside=beside)))
     if words.is_set("dry_run"):
-        return dry_run(planned, wanted, own)
-    if wanted.push and not planned.tags:
-        raise UsageError("--push needs a name to push to", hint="add -t registry.example/app:v1")
-    if wanted.by_digest and (tagged := next((tag for tag in planned.tags if tag.tag), None)):
-        raise UsageError(
-            f"push-by-digest=true writes no tag, and {tagged} has one", hint="name the repository alone"
-        )
+        tree = preview(planned)
+        return Outcome(tree, preview_text(tree))
     if wanted.loads:
         note = "note: there is no daemon to load into: the image is kept in this machine's store"
         app.listener(Noted(note, "notice"))
-    elif planned.tags and not (wanted.leaves_nothing or wanted.keeps):
+    elif planned.tags and not (wanted.outputs.leaves_nothing or wanted.outputs.keeps):
         note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
         app.listener(Noted(note, "notice"))
-    written: list[Path] = []  # looked at after the archives are whole, which is when they are closed
-    app.stack.callback(remember_outputs, app.work.machine.memo, written)
-    targets = open_targets(
-        planned,
-        workspace,
-        app.stack,
-        places=wanted.places,
-        files=wanted.files,
-        references=planned.tags if wanted.push else (),
-        by_digest=wanted.by_digest,
-    )
-    built = build(planned, workspace, ahead_of(targets))
-    deliveries = deliver_all(
-        built,
-        targets,
-        workspace,
-        files=wanted.files,
-        stream=app.console.stream,
-        keeps=wanted.keeps or wanted.loads,
-    )
+    report = app.client.run_build(planned)
+    built = report.built
     told = outcome(
         app,
-        built,
-        deliveries,
-        pushed=wanted.push,
-        streamed=bool(wanted.streams),
+        report,
+        pushed=wanted.outputs.push,
+        streamed=bool(wanted.outputs.streams),
         seconds=time.monotonic() - began,
         shown=image_id(built) if ways.says_id and app.console.quiet else "",
     )
@@ -151,7 +123,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
         iidfile=iidfile,
         environ=os.environ,
     )
-    written += outputs
+    remember_outputs(app.work.machine.memo, beside)
     return told
 
 
@@ -190,7 +162,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
 
 def _names(words: Words, wanted: Destinations) -> tuple[Reference, ...]:
     """The names of -t, else of the outputs, each once however often it was given or spelt. Raises UsageError."""
-    tag = "" if wanted.by_digest else "latest"
+    tag = "" if wanted.outputs.by_digest else "latest"
     names = words.many("tags") or wanted.names
     return tuple(dict.fromkeys(Reference.parse(name, default_tag=tag) for name in names))
 
@@ -336,12 +308,3 @@ def _argument(text: str) -> tuple[str, str] | None:
     if not equals and name not in os.environ:
         return None
     return (name, value if equals else os.environ[name])
-
-
-def dry_run(planned: BuildPlan, wanted: Destinations, own: OwnFiles) -> Outcome:
-    """A plan told and not carried out."""
-    tags = [str(tag) for tag in planned.tags]
-    kept = [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]
-    sent = [*map(str, wanted.places), *map(str, wanted.files), *(tags if wanted.push else [])]
-    tree = preview(planned, sent or kept, own)
-    return Outcome(tree, preview_text(tree))

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ocitool.builder.publish import FilesOutput, StoreOutput
+from ocitool.builder.outputs import BuildOutputs, FilesOutput, StoreOutput
 from ocitool.cli.buildx.outputs import Output, read_output
 from ocitool.errors import UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.model.reference import Reference
-from ocitool.store.layout import LAYOUT_FILES
 from ocitool.store.locate import SCHEMES, Locator
 
 
@@ -17,42 +16,17 @@ from ocitool.store.locate import SCHEMES, Locator
 class Destinations:
     """Everywhere a build goes, and what the outputs say about the image itself.
 
-    `keeps` says that it also stays in this machine's store, `loads` that a daemon was meant. `names` are those
-    of an output (-t goes before); `insecure` says that the registry may be without a good certificate. With
-    `by_digest` no tag is written.
+    `loads` says that a daemon was meant. `names` are those of an output (-t goes before); `insecure` says that the
+    registry may be without a good certificate.
     """
 
-    places: tuple[StoreOutput, ...] = ()
-    files: tuple[FilesOutput, ...] = ()
-    push: bool = False
-    by_digest: bool = False
-    keeps: bool = False
+    outputs: BuildOutputs = BuildOutputs()  # noqa: RUF009 - a frozen value
     loads: bool = False
     insecure: bool = False
     names: tuple[str, ...] = ()
     format: str = ""
     compression: str = ""
     annotations: Annotations = field(default_factory=Annotations)
-
-    @property
-    def streams(self) -> int:
-        """How many outputs are standard output."""
-        return sum(place.is_stdout for place in self.places) + sum(files.is_stdout for files in self.files)
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The files and folders that are written, and what is in a layout: it may be the project's own folder."""
-        found: list[Path] = []
-        for place in self.places:
-            path = place.locator.path
-            if path is not None and not place.is_stdout:
-                found += [path, *(path / name for name in LAYOUT_FILES if place.locator.scheme == "oci")]
-        return (*found, *(files.place for files in self.files if not files.is_stdout))
-
-    @property
-    def leaves_nothing(self) -> bool:
-        """Whether the result goes elsewhere, and nothing of it has to stay in this machine's store."""
-        return bool(self.places or self.files or self.push) and not (self.keeps or self.loads)
 
 
 def destinations(
@@ -83,22 +57,26 @@ def destinations(
         if (one.kind == "registry" and one.says("push") is not False) or (one.kind == "image" and one.says("push"))
     ]
     archived = [one for one in outputs if one.kind == "oci" or (one.kind == "docker" and one.place)]
-    wanted = Destinations(
+    loads = load or any(one.kind == "docker" and not one.place for one in outputs)
+    goes = BuildOutputs(
         places=(*places, *(_place(one) for one in archived)),
         files=tuple(_files(one) for one in outputs if one.kind in {"local", "tar"}),
         push=push or bool(pushing),
         by_digest=any(one.says("push-by-digest") for one in outputs),
-        keeps=any(one.kind in {"image", "registry", "cacheonly"} and one not in pushing for one in outputs),
-        loads=load or any(one.kind == "docker" and not one.place for one in outputs),
+        keeps=loads
+        or any(one.kind in {"image", "registry", "cacheonly"} and one not in pushing for one in outputs),
+    )
+    if goes.streams > 1:
+        raise UsageError("only one -o can be written to standard output")
+    return Destinations(
+        goes,
+        loads=loads,
         insecure=any(one.says("registry.insecure") for one in outputs),
         names=tuple(name for one in outputs if one.kind in {"image", "registry", "docker"} for name in one.names),
         format="oci" if any(one.kind == "oci" or one.says("oci-mediatypes") for one in outputs) else "",
         compression=next((one.compression for one in outputs if one.compression), ""),
         annotations=sum((one.annotations for one in outputs), Annotations()),
     )
-    if wanted.streams > 1:
-        raise UsageError("only one -o can be written to standard output")
-    return wanted
 
 
 def _place(output: Output) -> StoreOutput:

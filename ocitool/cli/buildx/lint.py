@@ -1,21 +1,13 @@
 """`build --check` and `--call`: a Dockerfile looked at instead of built."""
 
 import json
-from dataclasses import replace
 
-from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildRequest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome, clean, error_lines, error_tree, exit_code
-from ocitool.dockerfile.base_images import BaseImages
-from ocitool.dockerfile.frontend import check_recipe, outline_recipe
 from ocitool.dockerfile.lint.formats import as_github, as_sarif
 from ocitool.dockerfile.lint.text import as_text
 from ocitool.dockerfile.outline import sources, targets, targets_text, targets_tree
-from ocitool.dockerfile.request import DockerfileRequest
-from ocitool.events import silent
-from ocitool.model.platform import Platform
-from ocitool.project.values import BuildSpec
 from ocitool.version import __version__
 
 
@@ -24,9 +16,7 @@ def look(app: App, request: BuildRequest, method: str, form: str) -> Outcome:
     if method == "check":
         app.console.as_json = app.console.as_json or form == "json"
         return check(app, request, form)
-    spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
-    platform = (*request.platforms, *spec.platforms, app.work.host)[0]
-    file, found, data = outline_recipe(_asked(app, request, (platform,), spec), _images(app, request))
+    file, found, data = app.client.outline_dockerfile(request)
     if method == "targets":
         tree, text = targets_tree(targets(file), data), targets_text(targets(file))
     else:
@@ -41,9 +31,7 @@ def check(app: App, request: BuildRequest, form: str) -> Outcome:
 
     Exit code 1 if more than notes are found; that of the error, if there is one.
     """
-    spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
-    platforms = request.platforms or spec.platforms or (app.work.host,)
-    report, text = check_recipe(_asked(app, request, platforms, spec), _images(app, request))
+    report, text = app.client.check_dockerfile(request)
     data = report.to_tree()
     if form == "sarif":
         told = as_sarif(report, __version__)
@@ -56,13 +44,3 @@ def check(app: App, request: BuildRequest, form: str) -> Outcome:
     if report.problem is not None:
         return Outcome({**data, "problem": error_tree(report.problem)}, told, exit_code(report.problem))
     return Outcome(data, told, 1 if report.counting else 0)
-
-
-def _images(app: App, request: BuildRequest) -> BaseImages:
-    """The images that the Dockerfile names, for what they leave to the stages upon them."""
-    workspace = replace(app.work, listener=silent)
-    return BaseImages(request.dockerfile.places, workspace, allow_foreign=True)
-
-
-def _asked(app: App, request: BuildRequest, platforms: tuple[Platform, ...], spec: BuildSpec) -> DockerfileRequest:
-    return DockerfileRequest(request.source, request.dockerfile, platforms, app.work.host, spec.stages)

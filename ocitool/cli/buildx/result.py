@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocitool.builder.pipeline import Built
-from ocitool.builder.publish import Delivery
+from ocitool.builder.publish import BuildReport
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -122,8 +122,7 @@ def _append(path: Path, text: str) -> None:
 
 def outcome(
     app: App,
-    built: Built,
-    deliveries: Sequence[Delivery],
+    report: BuildReport,
     *,
     pushed: bool,
     streamed: bool,
@@ -134,6 +133,7 @@ def outcome(
 
     With `shown` that is all of standard output; where it is `streamed`, it holds an archive and nothing else.
     """
+    built, deliveries = report.built, report.deliveries
     digest = built.root.digest
     rows = [
         (

@@ -1,6 +1,5 @@
 """ocitool doctor: what works here, before it is needed."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Final
 
 import click
 
-from ocitool.builder.doctor import Ability, FoundCompiler, diagnose
+from ocitool.builder.doctor import Ability, FoundCompiler
 from ocitool.builder.frontends import DOCKERFILE
 from ocitool.cli import options
 from ocitool.cli.console import table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.model.reference import parse_registry
 
 _NAMES: Final = {"go": "GO", "c": "C, C++ (ZIG)", "rust": "RUST (MUSL)"}
 _RUSTUP: Final = "rustup target add "
@@ -47,7 +45,7 @@ def command(
     """
     if registry:
         return _registry(app, registry)
-    found = diagnose(path, app.work.platforms(platforms), os.environ, toolchain=toolchain, spec_file=spec_file)
+    found = app.client.diagnose(path, platforms, toolchain=toolchain, spec=spec_file)
     data = {
         "toolchain": found.toolchain,
         "compilers": [asdict(compiler) for compiler in found.compilers],
@@ -96,8 +94,7 @@ def _install_lines(hints: Iterable[str]) -> Iterator[str]:
 
 
 def _registry(app: App, text: str) -> Outcome:
-    host, _, repository = text.partition("/")
-    found = app.work.opener.examine(parse_registry(host), repository)
+    found = app.client.examine(text)
     rows = [(key.replace("_", " "), str(value)) for key, value in asdict(found).items() if value not in {"", False}]
     good = found.speaks_v2 and not found.problem and found.login != "refused"
     rows = [row for row in rows if row[0] != "hint"]

@@ -1,6 +1,5 @@
 """ocitool login."""
 
-import os
 import sys
 
 import click
@@ -11,7 +10,6 @@ from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.events import Noted
 from ocitool.model.reference import parse_registry
-from ocitool.registry.login import keep, place_for
 
 _LINE_LIMIT = 1024 * 1024
 
@@ -43,8 +41,5 @@ def command(
         raise UsageError("no terminal to ask for a password", hint="pipe it in and add --password-stdin")
     if not password:
         raise UsageError("the password is empty")
-    if not no_check:
-        app.work.opener.with_login(str(name), password).log_in(registry)
-    place = place_for(registry, os.environ)
-    keep(place, str(name), password, os.environ)
-    return Outcome({"registry": registry, "place": str(place)}, summary=f"logged in to {registry}, kept in {place}")
+    place = app.client.log_in(host, str(name), password, check=not no_check)
+    return Outcome({"registry": registry, "place": place}, summary=f"logged in to {registry}, kept in {place}")

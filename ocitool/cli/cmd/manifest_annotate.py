@@ -6,6 +6,7 @@ from ocitool.cli import manifest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
+from ocitool.index.draft_editor import full
 from ocitool.index.edit import EntryChanges
 from ocitool.model.platform_names import ARCHITECTURES, OSES, PAIRS
 
@@ -34,8 +35,5 @@ def command(
     if (os and os not in OSES) or (arch and arch not in (PAIRS[os] if os else ARCHITECTURES)):
         raise UsageError(f"manifest entry for image has unsupported os/arch combination: {os or ''}/{arch or ''}")
     listed = tuple(word for text in features for word in text.split(",") if word)
-    draft = manifest.load(app, name).annotated(
-        manifest.full(image), EntryChanges(os, arch, variant, os_version, listed or None)
-    )
-    manifest.drafts_of(app).save(draft)
-    return Outcome(data={"name": draft.name, "image": manifest.full(image)})
+    draft = app.client.draft(name).annotate(image, EntryChanges(os, arch, variant, os_version, listed or None))
+    return Outcome(data={"name": draft.name, "image": full(image)})

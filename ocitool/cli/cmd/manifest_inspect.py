@@ -9,7 +9,8 @@ from ocitool.cli import docker, manifest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import NotFound
-from ocitool.index.drafts import Draft, draw
+from ocitool.index.draft_editor import full
+from ocitool.index.drafts import Drawn
 from ocitool.index.sources import platform_of
 from ocitool.model.document import Document
 from ocitool.model.views import Index, Manifest, view
@@ -30,15 +31,16 @@ def command(app: App, *, names: tuple[str, ...], insecure: bool) -> Outcome:
     if len(names) > 2:
         raise click.UsageError("at most a list and an image")
     manifest.trust(app, names, insecure=insecure)
-    draft = manifest.drafts_of(app).load(manifest.full(names[0]))
-    if len(names) == 2 and (draft is None or manifest.full(names[1]) not in {m.reference for m in draft.members}):
+    editor = app.client.draft(names[0])
+    draft = editor.load()
+    if len(names) == 2 and (draft is None or full(names[1]) not in {m.reference for m in draft.members}):
         raise NotFound(f"No such manifest: {names[1]}", name=names[1], where=names[0])
     if draft is not None and len(names) == 1:
-        text = _draft(app, draft, wordy=wordy)
+        text = _drawn(editor.drawn(), wordy=wordy)
     else:
-        store, name = app.work.opener.open(names[-1])
+        store, name = app.client.open(names[-1])
         document = store.get_manifest(name)
-        reference = manifest.full(names[-1])
+        reference = full(names[-1])
         text = (
             docker.verbose_text(_wordy(app, store, reference, document))
             if wordy
@@ -48,9 +50,7 @@ def command(app: App, *, names: tuple[str, ...], insecure: bool) -> Outcome:
     return Outcome(data={"answer": json.loads(text)}, text=text)
 
 
-def _draft(app: App, draft: Draft, *, wordy: bool) -> str:
-    references = [m.reference for m in draft.members]
-    drawn = draw(draft, manifest.sources(app, references), scope=app.scope)
+def _drawn(drawn: Drawn, *, wordy: bool) -> str:
     if not wordy:
         return docker.manifest_text(drawn.document)
     entries = [

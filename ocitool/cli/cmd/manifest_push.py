@@ -5,7 +5,6 @@ import click
 from ocitool.cli import docker, manifest, plans
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.index.drafts import draw, plan_push
 
 
 @click.command()
@@ -18,13 +17,12 @@ def command(app: App, *, name: str, purge: bool, insecure: bool) -> Outcome:
 
     Prints the digest, as docker does.
     """
-    draft = manifest.load(app, name)
-    references = [m.reference for m in draft.members]
-    manifest.trust(app, (name, *references), insecure=insecure)
-    store, tag = app.work.opener.open(name, write=True)
-    drawn = draw(draft, manifest.sources(app, references), scope=app.scope)
+    members = (one.reference for one in app.client.draft(name).loaded().members)
+    manifest.trust(app, (name, *members), insecure=insecure)
+    draft = app.client.draft(name)
+    drawn = draft.drawn()
     manifest.tell(app, docker.create_index(name, drawn.words))
-    outcome = plans.carry_out(app, plan_push(drawn, store, tag), dry_run=False)
+    outcome = plans.carry_out(app, draft.plan_push(drawn), dry_run=False)
     if purge:
-        manifest.drafts_of(app).remove(draft.name)
+        draft.remove()
     return Outcome(data=outcome.data, text=drawn.document.digest, summary=outcome.summary)

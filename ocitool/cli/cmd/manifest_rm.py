@@ -13,8 +13,12 @@ from ocitool.errors import NotFound
 @manifest.options
 def command(app: App, *, names: tuple[str, ...]) -> Outcome:
     """Forget local lists; what is published stays."""
-    drafts = manifest.drafts_of(app)
-    absent = [name for name in names if not drafts.remove(manifest.full(name))]
+    absent = []
+    for name in names:
+        try:
+            app.client.draft(name).remove()
+        except NotFound as error:
+            absent.append(error)
     if absent:
-        raise ExceptionGroup("drafts", [NotFound(f"No such manifest: {name}", name=name) for name in absent])
+        raise ExceptionGroup("drafts", absent)
     return Outcome(data={"removed": list(names)})

@@ -8,10 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import ocitool
+from ocitool.builder.outputs import BuildOutputs, StoreOutput
+from ocitool.builder.preview import preview
+from ocitool.builder.request import BuildRequest
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
+from ocitool.pack.entries import parse_copy
+from ocitool.pack.own_files import earlier_outputs
 from ocitool.store.layout import LayoutStore
+from ocitool.store.locate import Locator
 from tests.fakes.images import put_image, tar
 from tests.fakes.registry import fake_registry
 
@@ -229,3 +235,86 @@ def test_credentials_of_the_constructor_go_before_others(layout, registry_with_a
 
         assert client.digest(place) == client.digest(f"{layout}:app")
     assert "auth" == caught.value.code
+
+
+@pytest.fixture
+def project(home):
+    """A folder with a file for each of two platforms."""
+    for arch in ("amd64", "arm64"):
+        (home / "app" / arch).mkdir(parents=True)
+        (home / "app" / arch / "f").write_text(arch)
+    return home / "app"
+
+
+def test_a_request_is_planned_and_goes_where_it_says(client, registry, project, home):
+    """What the command line calls: one call decides everything, another one does it."""
+    request = BuildRequest(
+        project,
+        client.workspace.platforms("linux/amd64,linux/arm64"),
+        (ocitool.Reference.parse(f"{registry.host}/app:1"),),
+        toolchain="prebuilt",
+        copies=(parse_copy("{arch}:/srv/"),),
+        outputs=BuildOutputs((StoreOutput(Locator.parse(f"oci-archive:{home / 'a.tar'}")),), push=True),
+    )
+
+    planned = client.plan_build(request)
+    before = (home / "a.tar").exists()
+    report = client.run_build(planned)
+
+    assert not before
+    assert [f"oci-archive:{home / 'a.tar'}", f"{registry.host}/app:1"] == preview(planned)["send"]
+    digest = report.built.root.digest
+    assert digest == client.digest(f"oci-archive:{home / 'a.tar'}:1") == client.digest(f"{registry.host}/app:1")
+    assert [str(home / "a.tar")] == list(map(str, earlier_outputs(client.workspace.machine.memo)))
+
+
+def test_what_a_push_wrote_is_no_input_of_the_next_build(client, project):
+    words = {"toolchain": "prebuilt", "platforms": "linux/amd64", "copy": ".:/srv/"}
+    before = client.build(project, **words)
+    client.push(before, f"oci-archive:{project / 'app.tar'}")
+
+    assert before.root.digest == client.build(project, **words).root.digest
+
+
+def test_a_push_without_a_name_is_refused_by_the_plan(client, project):
+    request = BuildRequest(project, toolchain="prebuilt", outputs=BuildOutputs(push=True))
+
+    with pytest.raises(ocitool.OcitoolError, match="--push needs a name"):
+        client.plan_build(request)
+
+
+def test_a_draft_is_kept_until_it_is_pushed(client, layout, registry):
+    for arch in ("amd64", "arm64"):
+        client.copy(f"{layout}:{arch}", f"{registry.host}/app:{arch}")
+    draft = client.draft(f"{registry.host}/app:list")
+
+    draft.create(f"{registry.host}/app:amd64")
+    draft.create(f"{registry.host}/app:arm64", amend=True)
+    client.apply(draft.plan_push(draft.drawn()))
+
+    found = client.inspect(f"{registry.host}/app:list").images
+    assert {"linux/amd64", "linux/arm64/v8"} == {str(image.platform) for image in found}
+    draft.remove()
+    with pytest.raises(ocitool.OcitoolError, match="No such manifest"):
+        draft.loaded()
+
+
+def test_a_login_is_kept_where_it_says_and_forgotten(layout, registry_with_auth, tmp_path):
+    here = registry_with_auth
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    with ocitool.Client(environ=environ, cache_dir=tmp_path / "store") as client:
+        with pytest.raises(ocitool.OcitoolError) as caught:
+            client.log_in(here.host, here.user, "wrong")
+        kept = client.log_in(here.host, here.user, here.password)
+    with ocitool.Client(environ=environ, cache_dir=tmp_path / "store") as client:
+        client.copy(f"{layout}:app", f"{here.repository()}:1")
+        forgotten = client.log_out(here.host)
+
+    assert "auth" == caught.value.code
+    assert str(tmp_path / ".docker" / "config.json") == kept == forgotten
+    assert here.host not in (tmp_path / ".docker" / "config.json").read_text()
+
+
+def test_a_registry_and_this_machine_are_examined(client, registry, project):
+    assert client.examine(registry.host).speaks_v2
+    assert "prebuilt" == client.diagnose(project, "linux/amd64", toolchain="prebuilt").toolchain

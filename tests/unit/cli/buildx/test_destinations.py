@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.cli.buildx.destinations import Destinations, FilesOutput, destinations
+from ocitool.builder.outputs import BuildOutputs, FilesOutput
+from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.annotations import Annotation, AnnotationLevel
 from ocitool.model.platform import Platform
@@ -29,7 +30,7 @@ TAGS = (Reference.parse("reg.test/app:1"), Reference.parse("other.test/app:lates
     ],
 )
 def test_places(text, scheme, path, names):
-    (place,) = destinations([text]).places
+    (place,) = destinations([text]).outputs.places
 
     assert (scheme, Path(path)) == (place.locator.scheme, place.locator.path)
     assert names == place.names(TAGS)
@@ -47,7 +48,7 @@ def test_places(text, scheme, path, names):
 def test_registries_in_buildx_words(text, push, keeps):
     wanted = destinations([text])
 
-    assert (push, keeps, ()) == (wanted.push, wanted.keeps, wanted.places)
+    assert (push, keeps, ()) == (wanted.outputs.push, wanted.outputs.keeps, wanted.outputs.places)
 
 
 def test_what_an_output_says_about_the_image():
@@ -61,8 +62,7 @@ def test_what_an_output_says_about_the_image():
     wanted = destinations([text])
 
     assert Destinations(
-        push=True,
-        by_digest=True,
+        BuildOutputs(push=True, by_digest=True),
         insecure=True,
         names=("reg.test/a", "reg.test/b:2"),
         format="oci",
@@ -92,13 +92,13 @@ def test_what_docker_would_load_stays_here(text):
     ],
 )
 def test_root_file_systems(text, files):
-    assert (files,) == destinations([text]).files
+    assert (files,) == destinations([text]).outputs.files
 
 
 def test_a_lone_word_is_a_folder_for_buildx_alone():
-    assert (FilesOutput(Path("out")),) == destinations(["out"], bare=True).files
-    assert (FilesOutput(Path("-"), is_tar=True),) == destinations(["-"], bare=True).files
-    assert "oci" == destinations(["oci:out"], bare=True).places[0].locator.scheme
+    assert (FilesOutput(Path("out")),) == destinations(["out"], bare=True).outputs.files
+    assert (FilesOutput(Path("-"), is_tar=True),) == destinations(["-"], bare=True).outputs.files
+    assert "oci" == destinations(["oci:out"], bare=True).outputs.places[0].locator.scheme
 
 
 @pytest.mark.parametrize(

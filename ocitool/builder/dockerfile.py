@@ -1,0 +1,46 @@
+"""A Dockerfile looked at instead of built: what its checks find, and what it takes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ocitool.builder.project import find_spec
+from ocitool.builder.request import BuildRequest
+from ocitool.dockerfile.base_images import BaseImages
+from ocitool.dockerfile.frontend import check_recipe, outline_recipe
+from ocitool.dockerfile.lint.engine import Report
+from ocitool.dockerfile.outline import Outline
+from ocitool.dockerfile.request import DockerfileRequest
+from ocitool.dockerfile.syntax.instructions import Dockerfile
+from ocitool.events import silent
+from ocitool.model.platform import Platform
+from ocitool.project.values import BuildSpec
+from ocitool.workspace import Workspace
+
+
+def check_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Report, str]:
+    """What the checks find for the platforms that would be built, and the text. Raises as `check_recipe` does."""
+    spec = _spec(request)
+    platforms = request.platforms or spec.platforms or (workspace.host,)
+    return check_recipe(_asked(request, platforms, spec, workspace), _images(request, workspace))
+
+
+def outline_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Dockerfile, Outline, bytes]:
+    """The Dockerfile, what its target takes, and its bytes. Raises as `outline_recipe` does."""
+    spec = _spec(request)
+    platform = (*request.platforms, *spec.platforms, workspace.host)[0]
+    return outline_recipe(_asked(request, (platform,), spec, workspace), _images(request, workspace))
+
+
+def _spec(request: BuildRequest) -> BuildSpec:
+    return find_spec(request.source, request.spec_file, request.environ, version=request.version)
+
+
+def _images(request: BuildRequest, workspace: Workspace) -> BaseImages:
+    """The images that the Dockerfile names, for what they leave to the stages upon them."""
+    return BaseImages(request.dockerfile.places, replace(workspace, listener=silent), allow_foreign=True)
+
+
+def _asked(
+    request: BuildRequest, platforms: Sequence[Platform], spec: BuildSpec, workspace: Workspace
+) -> DockerfileRequest:
+    return DockerfileRequest(request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages)
