@@ -37,6 +37,17 @@ def test_a_file_of_a_url(home, build, web):
     assert 0 == image.tree.get("as").mtime
 
 
+def test_two_sources_of_which_one_is_text_or_from_elsewhere_need_a_directory(home, build, run, web):
+    url = web.put("/x", b"x")
+    (home / "a").write_text("a")
+    for line in ("COPY a <<B /d\nb\nB", f"ADD a {url} /d"):
+        refused = build(f"FROM scratch\n{line}\n")
+
+        assert 2 == refused.exit_code
+        assert "2 sources go to /d, which is no directory" in refused.stderr
+    assert {"d/a", "d/B"} <= set(built(home, build("FROM scratch\nCOPY a <<B /d/\nb\nB\n")).files())
+
+
 def test_times_are_the_servers_and_never_beyond_the_epoch(home, build, web, monkeypatch):
     old = web.put("/old", b"x", headers={"Last-Modified": MODIFIED})
     new = web.put("/new", b"x", headers={"Last-Modified": "Fri, 01 Jan 2100 00:00:00 GMT"})

@@ -1,6 +1,7 @@
 """A plugin of pytest for `make mutants`: run these tests in this order, and write down how each went."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if chosen := config.getoption("--only-tests"):
         order = {name: place for place, name in enumerate(json.loads(chosen.read_text()))}
         items[:] = sorted((item for item in items if item.nodeid in order), key=lambda item: order[item.nodeid])
+
+
+TEST_CPU_S = 60
+"""More than any test of the fast suite takes; what takes more has no end."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the process end where this test takes too long, when it is one of a chosen few."""
+    if item.config.getoption("--only-tests"):
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        bound = int(used.ru_utime + used.ru_stime) + TEST_CPU_S
+        resource.setrlimit(resource.RLIMIT_CPU, (bound if most < 0 else min(bound, most), most))
 
 
 class Outcomes:

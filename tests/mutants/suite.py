@@ -24,7 +24,7 @@ from tests.mutants.edits import Mutant
 FAST = "not slow and not long and not registry and not interop and not bench"
 FOLDERS = ("tests/unit", "tests/property", "tests/cli", "tests/fault", "tests/contract")
 # More tests than these find nothing that the first ones do not; a mutant they leave alive counts as survived.
-MOST_TESTS = 500
+MOST_TESTS = 800
 MEMORY = 6 << 30
 
 
@@ -75,14 +75,17 @@ class Suite:
         self._root = folder / "tree"
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """The tests that a mutant is put to: those of its own file first, then the quickest."""
+        """The tests that a mutant is put to: those of its own file first, then of its room, then the quickest."""
         inner = Path(mutant.path).relative_to("ocitool")
         mirrored = f"tests/unit/{inner.parent}/test_{inner.stem}".replace("/./", "/")
+        room = f"tests/unit/{inner.parts[0]}/"
+        if inner.parts[0] == "cli":
+            mirrored, room = f"tests/cli/test_{inner.stem}", "tests/cli/"
         own = {test for test in self._seconds if test.startswith((f"{mirrored}.py", f"{mirrored}_"))}
         # A function that no test passes may be one that decorates, which runs when its module is loaded.
         passing = (self._passing(mutant, str(inner)) if mutant.lines else set()) or self._importing(mutant)
         chosen = own | (passing & self._seconds.keys())
-        return sorted(chosen, key=lambda test: (test not in own, self._seconds[test]))[:MOST_TESTS]
+        return sorted(chosen, key=lambda t: (t not in own, not t.startswith(room), self._seconds[t]))[:MOST_TESTS]
 
     def seconds(self, tests: Sequence[str]) -> float:
         """How long they took in the recording run."""
@@ -98,7 +101,8 @@ class Suite:
         module = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         files = {test.partition("::")[0] for test in self._seconds}
         near = {file for file in files if module in _imports(self._root / file)}
-        return {test for test in self._seconds if test.startswith("tests/unit/") or test.partition("::")[0] in near}
+        pure = ("tests/unit/", "tests/cli/") if module.startswith("ocitool.cli") else ("tests/unit/",)
+        return {test for test in self._seconds if test.startswith(pure) or test.partition("::")[0] in near}
 
 
 def _imports(path: Path) -> set[str]:

@@ -52,10 +52,30 @@ def test_machine_class_and_byte_order_give_the_architecture(platform, machine, b
         ("MIPS (n32)", 8, 32, 0x20),
         ("BPF", 247, 64, 0),
         ("ELF machine 999", 999, 64, 0),
+        # Sizes and byte orders that no image has, so that the name is all there is to say.
+        ("RISC-V 64-bit big endian", 243, 64, 0),
+        ("AArch64 32-bit big endian", 183, 32, 0),
+        ("PowerPC", 20, 64, 0),
+        ("PowerPC64 32-bit big endian", 21, 32, 0),
+        ("S/390 64-bit little endian", 22, 64, 0),
+        ("LoongArch", 258, 32, 0),
+        ("SPARC64", 43, 32, 0),
+        ("SPARC", 2, 64, 0),
+        ("Itanium", 50, 64, 0),
+        ("AVR", 83, 32, 0),
+        ("Xtensa", 94, 32, 0),
+        ("AMD GPU", 224, 64, 0),
+        ("CUDA", 190, 64, 0),
+        ("m68k", 4, 32, 0),
+        ("PA-RISC", 15, 32, 0),
+        ("SuperH", 42, 32, 0),
+        ("ARC", 195, 32, 0),
+        ("Alpha", 36902, 64, 0),
     ],
 )
 def test_machines_without_an_image_architecture_are_named(name, machine, bits, flags):
-    found = read(Elf(machine, bits, flags=flags).build())
+    order = ">" if "big" in name else "<"
+    found = read(Elf(machine, bits, flags=flags, order=order).build())
 
     assert (None, (), name) == (found.platform, found.platforms, found.machine)
 
@@ -118,8 +138,9 @@ def test_go_build_information_gives_os_and_level(platform, machine, bits, settin
     assert ("go1.26.8", "example.com/app", "v1.2.3") == (found.go.version, found.go.module, found.go.module_version)
 
 
-def test_pointers_of_old_go_versions_are_not_followed():
-    blob = (b"\xff Go buildinf:" + bytes([8, 0]) + b"\xff" * 16).ljust(64, b"\0")
+@pytest.mark.parametrize("pointers", [0, 1], ids=["little", "big"])
+def test_pointers_of_old_go_versions_are_not_followed(pointers):
+    blob = (b"\xff Go buildinf:" + bytes([8, pointers]) + b"\xff" * 16).ljust(64, b"\0")
 
     found = read(Elf(62, sections=[(".go.buildinfo", 1, blob)]).build())
 

@@ -73,6 +73,23 @@ def test_macho_cpu(platform, cpu):
     assert (Format.MACHO, platform, "/usr/lib/dyld") == (found.format, str(found.platform), found.loader)
 
 
+@pytest.mark.parametrize("is_wide", [True, False], ids=["64", "32"])
+def test_go_build_information_of_macho(is_wide):
+    """In the section __go_buildinfo of a segment, whose headers are of either width."""
+    blob = go_build("path\tx\nbuild\tGOARM=7\n")
+    word = "Q" if is_wide else "I"
+    size = (72 + 80) if is_wide else (56 + 68)
+    at = 32 + size
+    segment = struct.pack("<II16s", 0x19 if is_wide else 1, size, b"__DATA")
+    segment += struct.pack(f"<4{word}IIII", 0, len(blob), at, len(blob), 3, 3, 1, 0)
+    section = struct.pack("<16s16s", b"__go_buildinfo", b"__DATA") + struct.pack(f"<2{word}I", 0, len(blob), at)
+    segment += section.ljust(80 if is_wide else 68, b"\0")
+
+    found = inspect(macho(0x0100000C, commands=(segment,)) + blob)
+
+    assert "go1.26.8" == found.go.version
+
+
 def test_fat_macho_has_a_platform_for_each_part():
     found = inspect(fat((0x01000007, macho(0x01000007)), (0x0100000C, macho(0x0100000C))))
 

@@ -86,6 +86,27 @@ def test_differences_of_a_platform_reach_its_jobs(source, environ):
     assert {"-ldflags=-buildid= -w", "-tags=small"} <= set(arm.job.argv)
 
 
+def test_programs_of_rust_are_those_of_the_package_or_of_the_spec(source, environ):
+    (source / "src" / "bin").mkdir(parents=True)
+    for name in ("src/main.rs", "src/bin/tool.rs"):
+        (source / name).write_text("fn main() {}\n")
+    (source / "Cargo.toml").write_text('[package]\nname = "shop"\nversion = "1.0.0"\n')
+    for name in ("cargo", "rustc"):
+        path = Path(environ["PATH"]) / name
+        path.write_text(f"#!/bin/sh\necho {source}\n")
+        path.chmod(0o755)
+    for triple in ("x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"):
+        (source / "lib/rustlib" / triple / "lib").mkdir(parents=True)
+    named = spec(source, '[[program]]\nname = "tool"\npath = "/sbin/"\n')
+
+    places = [
+        [planned.place for planned in plan_compile("rust", one, [AMD64], Project(source, Path("/work"), environ))]
+        for one in (BuildSpec(), named)
+    ]
+
+    assert [["/bin/shop", "/bin/tool"], ["/sbin/tool"]] == [sorted(row) for row in places]
+
+
 def test_commands_and_their_names(source, environ):
     named = spec(source, "[command]\nrun = ['make', '{arch}']\noutput = 'out/{arch}/app'\n")
 

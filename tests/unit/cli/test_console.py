@@ -1,3 +1,5 @@
+import io
+
 import pytest
 
 from ocitool.cli.console import Console, human, table
@@ -71,6 +73,22 @@ def test_a_quiet_console_says_nothing_of_steps(capsys):
     upload(Console(quiet=True, clock=clock), clock, 5)
 
     assert "" == capsys.readouterr().err
+
+
+def test_a_terminal_has_a_display_unless_it_shall_be_quiet(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    clock = Clock()
+
+    upload(Console(quiet=True, clock=clock), clock, 5)
+    quiet = terminal.getvalue()
+    shown = Console(clock=clock)
+    upload(shown, clock, 5)
+    shown.finish()
+
+    assert "" == quiet
+    assert "30.0 MB of 300.0 MB" not in terminal.getvalue()  # the bar says so, not a line every 30 seconds
 
 
 def test_what_was_there_already_is_told_with_verbose_alone(capsys):

@@ -11,6 +11,7 @@ import ocitool
 from ocitool.builder.outputs import BuildOutputs, StoreOutput
 from ocitool.builder.preview import preview
 from ocitool.builder.request import BuildRequest
+from ocitool.errors import UsageError
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
@@ -44,6 +45,23 @@ def client(layout):
     """A client with a home of its own."""
     with ocitool.Client() as opened:
         yield opened
+
+
+@pytest.mark.parametrize(
+    ("processors", "jobs", "width"), [(2, None, 2), (64, None, 8), (None, None, 1), (64, 20, 20)]
+)
+def test_work_is_as_wide_as_the_machine_within_reason(monkeypatch, processors, jobs, width):
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+
+    with ocitool.Client(jobs=jobs) as opened:
+        assert width == opened.workspace.width
+
+
+@pytest.mark.parametrize("call", ["create", "convert"])
+def test_families_have_two_names(client, call):
+    editor = client.index("oci:images:app")
+    with pytest.raises(UsageError, match="no family is called 'v1'"):
+        editor.convert("v1") if call == "convert" else editor.create(["oci:images:amd64"], family="v1")
 
 
 @pytest.fixture

@@ -277,6 +277,24 @@ def test_limits_hold_from_both_sides(given, limits):
             list(read_members([data], limits=tight))
 
 
+def test_a_limit_that_is_passed_says_how_much_there_was_before():
+    """K254"""
+    with pytest.raises(MalformedDocument, match="more than 2 files or 5 bytes of names in them"):
+        list(read_members([archive(info("aa"), info("bb"), info("cc"))], limits=TarLimits(members=2)))
+
+
+def test_a_prefix_is_part_of_a_name_in_posix_headers_alone():
+    """Old GNU headers have times where POSIX has the rest of a long name."""
+    name = "d" * 90 + "/" + "f" * 90
+    gnu = bytearray(archive(info("short"), form=tarfile.GNU_FORMAT)[:512])
+    gnu[345:357] = b"13371337133\0"
+    gnu[148:156] = b" " * 8
+    gnu[148:156] = b"%06o\0 " % sum(gnu)
+
+    assert [name] == [member.path for member in read(archive(info(name), form=tarfile.USTAR_FORMAT))]
+    assert ["short"] == [member.path for member in read(bytes(gnu) + bytes(1024))]
+
+
 @pytest.mark.parametrize("length", [4096, 4097])
 @pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE])
 def test_paths_and_targets_have_a_length(kind, length):

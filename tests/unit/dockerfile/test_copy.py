@@ -212,6 +212,7 @@ def test_an_archive_takes_the_place_of_what_is_there_but_a_link_to_a_directory_s
 
     assert {"d": "FILE"} == unpacked(directory("d"), file("d/new"), file("d"), below=below)
     assert {"d": "SYMLINK"} == unpacked(link("d", "x"), below=below)
+    assert {"d": "FILE"} == unpacked(file("d"), below=[link("d", "x"), directory("x")])
     assert {"f": "DIRECTORY", "f/in": "FILE"} == unpacked(directory("f"), file("f/in"), below=below)
     assert {"usr/bin/x": "FILE"} == unpacked(directory("bin"), file("bin/x"), below=below)
 

@@ -252,6 +252,18 @@ class TestReferrers:
         assert sbom.raw == other_repository.get_manifest(str(sbom.digest)).raw
         assert other_repository.head(tag) is not None
 
+    def test_of_what_is_left_behind_stay(self, repository, signed, published, other_repository, copied):
+        """Of a smaller index its own images' come, and what is said of the whole index."""
+        sbom, first = signed
+        second = f"sha256-{view(published).entries[1].digest.hex}.sig"
+        repository.platform_image(second, "unknown/unknown")
+
+        copied(other_repository, referrers=True, platforms=(ARM,))
+
+        assert other_repository.head(second) is not None
+        assert other_repository.head(first) is None
+        assert other_repository.head(str(sbom.digest)) is not None
+
     def test_are_listed_where_there_is_no_api(self, repository, published, signed, copied):
         """K131: the fallback tag is maintained for what a copy brings."""
         sbom, _ = signed

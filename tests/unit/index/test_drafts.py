@@ -1,5 +1,7 @@
 """Drafts of lists: what is remembered between commands, and what is asked again at the push."""
 
+from dataclasses import replace
+
 import pytest
 
 from ocitool.change.apply import apply
@@ -11,7 +13,7 @@ from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, view
+from ocitool.model.views import ATTESTATION, ATTESTED, Descriptor, view
 from ocitool.tasks import Scope
 
 LIST = "reg.test/app:latest"
@@ -102,6 +104,26 @@ class TestDraw:
         )
         assert document.raw.decode().startswith(expected)
         assert mediatype.DOCKER_LIST == document.media_type
+
+    def test_attestations_come_last_whichever_member_has_them(self, repository):
+        amd64, arm64, proof = (
+            repository.platform_image(name, platform)
+            for name, platform in (("", "linux/amd64"), ("b", "linux/arm64"), ("", "unknown/unknown"))
+        )
+        marks = {ATTESTATION: "attestation-manifest", ATTESTED: str(amd64.digest)}
+        entries = [
+            replace(Descriptor.of(proof), platform=Platform("unknown", "unknown"), annotations=marks),
+            replace(Descriptor.of(amd64), platform=Platform("linux", "amd64")),
+        ]
+        both = compose.index(Family.OCI, entries)
+        repository.put_manifest(both, "a")
+        draft = Draft(
+            LIST, tuple(DraftMember(f"reg.test/app:{n}", d.digest) for n, d in (("a", both), ("b", arm64)))
+        )
+
+        listed = view(drawn(repository, draft).document).entries
+
+        assert [amd64.digest, arm64.digest, proof.digest] == [entry.digest for entry in listed]
 
     def test_image_built_anew_is_noticed_and_renewed(self, repository, images):
         """K016: the list names what the tag holds now, and says so."""

@@ -65,6 +65,8 @@ def folder_of(found):
         ("WORKDIR /s\nCOPY . .\nRUN go build -o /a . && go build -o /b ./cmd/tool", "", ["/a", "/b"]),
         ("WORKDIR /s\nCOPY . .\nRUN go build -o /a . && go build -o /b ./cmd/tool", 'package = "cmd/tool"', ["/b"]),
         ("WORKDIR /s\nRUN make", 'output = "bin/x"', ["/s/bin/x"]),
+        ("WORKDIR /out/\nWORKDIR /s\nCOPY . .\nRUN go build -o /out ./cmd/tool", "", ["/out/tool"]),
+        ("WORKDIR /s\nCOPY . .\nRUN go build -o /out ./cmd/tool", "", ["/out"]),
         ("RUN go build -o '/o/x y@1'", "", ["/o/x y@1"]),
         ("RUN go build -o ${OUT:-/o/x}", "", ["/o/x"]),
         ("WORKDIR /s\nCOPY . .\nRUN go build -o /", "", ["/shop"]),
