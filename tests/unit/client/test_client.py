@@ -61,7 +61,7 @@ def test_work_is_as_wide_as_the_machine_within_reason(monkeypatch, processors, j
 def test_families_have_two_names(client, call):
     editor = client.index("oci:images:app")
     with pytest.raises(UsageError, match="no family is called 'v1'"):
-        editor.convert("v1") if call == "convert" else editor.create(["oci:images:amd64"], family="v1")
+        editor.convert("v1") if call == "convert" else editor.create("oci:images:amd64", family="v1")
 
 
 @pytest.fixture
