@@ -140,6 +140,9 @@ class Journal:
                     continue
                 finally:
                     temporary.unlink()
+                if any(path.with_suffix(suffix).exists() for suffix in (_MADE, _UNDONE)):
+                    path.unlink()  # taken and settled since the folder was read: settling ours would write over it
+                    continue
                 return record
         except OSError as error:
             raise local_io(error, f"note the change in {folder}") from error
@@ -200,5 +203,5 @@ def _read(path: Path) -> Record:
             undoes=int(tree.get("undoes", 0)),
             stored=tuple(map(Digest, tree.get("stored", ()))),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, MalformedDocument):
         raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None

@@ -236,6 +236,14 @@ def windows(*versions: str):
         ("10.0.26200.1", ["10.0.20348.1"], None),
         ("10.0.26200.1", ["10.0.26100.1"], 0),
         ("11.0.1.1", ["10.0.1.1"], None),
+        ("10.1.17763.1", ["10.0.17763.1"], None),
+        ("10.0", ["10.0.17763.1"], 0),
+        ("10.0.17763.1", ["10.0"], 0),
+        ("10.0.17763", ["10.0.17763.9"], 0),
+        ("10.0.20349.1", ["10.0.20348.1"], 0),
+        ("10.0.20347.1", ["10.0.17763.1"], None),
+        ("10.0.25398.1", ["10.0.25399.1"], None),
+        ("10.0.26101.1", ["10.0.26099.1", "10.0.26100.1"], 1),
         ("", ["10.0.17763.1", "10.0.20348.1"], 1),
     ],
 )
@@ -244,6 +252,13 @@ def test_windows_takes_the_newest_build_it_can_run(host, images, chosen):
     entries = windows(*images)
 
     assert (None if chosen is None else entries[chosen]) == choose(windows(host)[0], entries, lambda one: one)
+
+
+def test_versions_of_other_systems_are_not_compared():
+    """What os.version means is defined for Windows alone."""
+    image = Platform("linux", "amd64", os_version="5.10.1")
+
+    assert image == choose(Platform("linux", "amd64", os_version="6.1.0"), [image], lambda one: one)
 
 
 def test_an_image_with_features_needs_a_host_that_asks_for_them():

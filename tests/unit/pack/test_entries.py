@@ -1,12 +1,13 @@
 import os
 import socket
+from contextlib import nullcontext
 
 import pytest
 
 from ocitool.errors import LocalIOError, NotFound, UsageError
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import CopyRule, FileContent, expand, parse_copy, scan
+from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, parse_copy, refuse_holes, scan
 
 ARM = Platform("linux", "arm", "v7")
 
@@ -104,6 +105,41 @@ def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path):
 
     with pytest.raises(UsageError, match="holes"):
         scan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("size", "taken", "fits"),
+    [
+        (1 << 30, 0, True),
+        ((1 << 30) + 1, 0, False),
+        (8 << 30, 1 << 30, True),
+        ((8 << 30) + 1, 1 << 30, False),
+        ((9 << 30) - 1, 1 << 30, False),
+    ],
+)
+def test_k158_a_file_is_mostly_holes_from_a_size_and_a_share_on(size, taken, fits):
+    with (
+        nullcontext() if fits else pytest.raises(UsageError, match=f"x is mostly holes: {size} bytes long, {taken}")
+    ):
+        refuse_holes("x", size, taken)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"uid": -1},
+        {"gid": -1},
+        {"device": (-1, 0)},
+        {"device": (0, -1)},
+        {"device": (0o10000000, 0)},
+        {"device": (0, 0o10000000)},
+    ],
+    ids=str,
+)
+def test_numbers_that_no_header_holds_are_refused(numbers):
+    with pytest.raises(UsageError, match="d has an owner or device number that a layer cannot carry"):
+        Entry("d", FileKind.CHAR, 0o600, **numbers)
+    assert Entry("d", FileKind.CHAR, 0o600, device=(0o7777777, 0o7777777)).device
 
 
 @pytest.mark.parametrize("source", ["../secret", "link/secret"])

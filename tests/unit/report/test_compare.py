@@ -1,5 +1,7 @@
 """Two names compared: what is told, and what counts as equal."""
 
+from dataclasses import replace
+
 import pytest
 
 from ocitool.model.document import Document
@@ -118,6 +120,22 @@ def test_files_are_told_where_given(repository, compared):
     found = lines(compared(files={"linux/amd64": changes}))
 
     assert ["+ /bin/app", "~ /etc/x  (mode 0644 → 0755)"] == found[-2:]
+
+
+def test_files_alone_are_a_difference_and_platforms_without_any_are_not_told(repository, compared):
+    """Layers of other bytes may hold the same files, and nothing but a look at them tells."""
+    same = repository.image("linux/amd64", "x")
+    old, new = (repository.image("linux/arm64", "y", config={"Env": [value]}) for value in ("A=1", "A=2"))
+    repository.index("a", same, old)
+    repository.index("b", same, new)
+
+    pairs = compared(files={"linux/amd64": (), "linux/arm64": (FileChange("added", "x"),)}).pairs
+    [first, second] = (replace(pair, fields=(), layers=()) for pair in pairs)
+
+    assert [True, False] == [first.is_equal, second.is_equal]
+    assert [True, False, True] == [replace(second, files=files).is_equal for files in (None, second.files, ())]
+    assert [False, False] == [replace(first, **{name: ("one",)}).is_equal for name in ("fields", "layers")]
+    assert not any("linux/amd64" in line for line in lines(compared()))
 
 
 def test_json_holds_the_same(repository, compared):

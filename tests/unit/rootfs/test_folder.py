@@ -177,6 +177,40 @@ def test_attributes_of_other_systems_are_named_and_not_set(tmp_path):
     assert "security.selinux" not in os.listxattr(tmp_path / "out/a")
 
 
+@as_root
+def test_attributes_of_users_and_capabilities_are_set_after_the_owner(tmp_path):
+    """chown would clear a capability; the mode of a file that its owner may not write is no hindrance."""
+    capability = "\x01\x00\x00\x02\x00\x04\x00\x00" + "\x00" * 12
+    fields = {"pax_headers": {"SCHILY.xattr.user.note": "v", "SCHILY.xattr.security.capability": capability}}
+
+    done = export(tmp_path / "out", tar(("a", "x", {"mode": 0o400, "uid": 1000, **fields}), ("d/", "500", fields)))
+
+    assert () == done.without_xattrs
+    assert b"v" == os.getxattr(tmp_path / "out/a", "user.note") == os.getxattr(tmp_path / "out/d", "user.note")
+    assert capability.encode() == os.getxattr(tmp_path / "out/a", "security.capability")
+    assert 0o400 == stat.S_IMODE((tmp_path / "out/a").stat().st_mode)
+
+
+def test_attributes_that_the_file_system_refuses_are_named(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "not supported")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    fields = {"pax_headers": {"SCHILY.xattr.user.note": "v", "SCHILY.xattr.user.more": "w"}}
+
+    done = export(tmp_path / "out", tar(("a", "x", {"mtime": 99, **fields}), ("b", "")))
+
+    assert {"a"} == set(done.without_xattrs)
+    assert 99 == int((tmp_path / "out/a").stat().st_mtime)
+
+
+def test_without_root_no_bits_of_another_user_are_set(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    export(tmp_path / "out", tar(("s", "x", {"mode": 0o4755, "uid": 1000}), ("g", "x", {"mode": 0o2755})))
+
+    assert [0o755, 0o755] == [stat.S_IMODE((tmp_path / "out" / name).stat().st_mode) for name in ("s", "g")]
+
+
 def test_holes_stay_holes(tmp_path):
     """K158: 1 GiB that takes nothing on the disk."""
     info = {
