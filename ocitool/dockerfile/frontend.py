@@ -327,7 +327,6 @@ def resources_of(
             arguments=dict(options.arguments),
             context=reached.context,
             epoch=epoch,
-            use_cache=use_cache,
             environ=environ,
         )
     return reached

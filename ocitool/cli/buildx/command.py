@@ -17,6 +17,7 @@ from ocitool.builder.request import BuildRequest
 from ocitool.cli.buildx import ignored_flags, lint
 from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
+from ocitool.cli.buildx.run_options import options_of
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.values import Words
@@ -135,6 +136,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         annotations += parse_annotation(text, ways.annotated)
     form = words.text("form") or wanted.format
     arguments = dict(dockerfile.arguments)
+    epoch = arguments.get("SOURCE_DATE_EPOCH") or os.environ.get("SOURCE_DATE_EPOCH")
     return BuildRequest(
         source=source,
         platforms=app.work.platforms(words.many("platforms") or (os.environ.get(ways.platforms_from, ""),)),
@@ -152,9 +154,10 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         allow_foreign=words.is_set("allow_foreign_arch"),
         allow_sparse=words.is_set("allow_sparse"),
         index=True if _is_on(arguments.get("BUILDKIT_MULTI_PLATFORM", "")) else words.tri("index"),
-        epoch=parse_epoch(arguments.get("SOURCE_DATE_EPOCH") or os.environ.get("SOURCE_DATE_EPOCH") or "0"),
+        epoch=parse_epoch(epoch or "0"),
+        has_epoch=bool(epoch),
         version=os.environ.get("OCITOOL_VERSION", ""),
-        use_cache=not words.is_set("no_cache") and not words.many("no_cache_filter"),
+        use_cache=not words.is_set("no_cache") and not words.many("fresh"),
         dockerfile=dockerfile,
         environ=app.client.environ,
     )
@@ -228,6 +231,7 @@ def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]
         target=words.text("target"),
         arguments=tuple(filter(None, map(_argument, words.many("build_arg")))),
         contexts=_contexts(words),
+        run=options_of(words, os.environ),
     )
 
 

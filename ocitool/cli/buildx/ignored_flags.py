@@ -22,7 +22,10 @@ class IgnoredReason(NamedTuple):
     told: str
 
 
-NOTHING_RUNS: Final = IgnoredReason("For RUN; nothing is run here.", "for what RUN starts, and nothing is run here")
+NOT_OURS: Final = IgnoredReason(
+    "Limits of RUN are --run-….",
+    "a daemon's: the limits of RUN are --run-memory, --run-pids and --run-disk",
+)
 RECALLED: Final = IgnoredReason(
     "Layers are recalled by content.",
     "no cache to read or write: layers are recalled by content, and a registry is asked what it has",
@@ -56,26 +59,19 @@ WORDS: Final = (
     Word(("--cache-from",), "SOURCE", RECALLED),
     Word(("--cache-to",), "PLACE", RECALLED),
     Word(("--pull",), "", ANYWAY),
-    Word(("--secret",), "SPEC", NOTHING_RUNS),
-    Word(("--ssh",), "SPEC", NOTHING_RUNS),
-    Word(("--network",), "MODE", NOTHING_RUNS),
-    Word(("--allow",), "WHAT", NOTHING_RUNS),
-    Word(("--add-host",), "HOST:IP", NOTHING_RUNS),
-    Word(("--shm-size",), "BYTES", NOTHING_RUNS),
-    Word(("--ulimit",), "LIMIT", NOTHING_RUNS),
-    Word(("--cgroup-parent",), "NAME", NOTHING_RUNS),
+    Word(("--cgroup-parent",), "NAME", NOT_OURS),
     # What docker build took and buildx hides and ignores.
-    Word(("--isolation",), "NAME", NOTHING_RUNS, is_hidden=True),
-    Word(("--security-opt",), "OPTION", NOTHING_RUNS, is_hidden=True),
-    Word(("--memory", "-m"), "BYTES", NOTHING_RUNS, is_hidden=True),
-    Word(("--memory-swap",), "BYTES", NOTHING_RUNS, is_hidden=True),
-    Word(("--cpu-shares", "-c"), "N", NOTHING_RUNS, is_hidden=True),
-    Word(("--cpu-period",), "N", NOTHING_RUNS, is_hidden=True),
-    Word(("--cpu-quota",), "N", NOTHING_RUNS, is_hidden=True),
-    Word(("--cpuset-cpus",), "SET", NOTHING_RUNS, is_hidden=True),
-    Word(("--cpuset-mems",), "SET", NOTHING_RUNS, is_hidden=True),
-    Word(("--rm",), "", NOTHING_RUNS, is_hidden=True),
-    Word(("--force-rm",), "", NOTHING_RUNS, is_hidden=True),
+    Word(("--isolation",), "NAME", NOT_OURS, is_hidden=True),
+    Word(("--security-opt",), "OPTION", NOT_OURS, is_hidden=True),
+    Word(("--memory", "-m"), "BYTES", NOT_OURS, is_hidden=True),
+    Word(("--memory-swap",), "BYTES", NOT_OURS, is_hidden=True),
+    Word(("--cpu-shares", "-c"), "N", NOT_OURS, is_hidden=True),
+    Word(("--cpu-period",), "N", NOT_OURS, is_hidden=True),
+    Word(("--cpu-quota",), "N", NOT_OURS, is_hidden=True),
+    Word(("--cpuset-cpus",), "SET", NOT_OURS, is_hidden=True),
+    Word(("--cpuset-mems",), "SET", NOT_OURS, is_hidden=True),
+    Word(("--rm",), "", NOT_OURS, is_hidden=True),
+    Word(("--force-rm",), "", NOT_OURS, is_hidden=True),
     Word(("--compress",), "", NOT_SENT, is_hidden=True),
     Word(("--squash",), "", NOT_SQUASHED, is_hidden=True),
 )
@@ -152,7 +148,6 @@ def _options() -> Iterator[Callable[[F], F]]:
         help="auto, tty, plain, quiet, none or rawjson.",
     )
     yield click.option("-D", "--debug", cls=Flag, is_flag=True, help="As --verbose.")
-    yield click.option("--no-cache-filter", cls=Flag, multiple=True, metavar="STAGE", help="As --no-cache.")
     yield click.option(
         "--call",
         cls=Flag,

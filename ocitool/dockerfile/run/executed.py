@@ -208,7 +208,6 @@ class RunExecutions:
         arguments: Mapping[str, str],
         context: Callable[[str], Files],
         epoch: int | None,
-        use_cache: bool = True,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.executor = executor
@@ -222,7 +221,6 @@ class RunExecutions:
         self._arguments = arguments
         self._context = context
         self._epoch = epoch
-        self._use_cache = use_cache
         self._environ = os.environ if environ is None else environ
         self.cache = RunCache(workspace)
         self._flights: dict[str, _Flight] = {}
@@ -269,7 +267,7 @@ class RunExecutions:
             label=process.label,
         )
         key = cache_key(execution, env, keys, str(getattr(self.executor, "owners", "")))
-        is_fresh = not self._use_cache or process.stage.name in self._options.fresh
+        is_fresh = not self._options.use_cache or process.stage.name in self._options.fresh
         outcome = self._once(key, lambda: self._outcome(key, execution, hide, is_fresh=is_fresh))
         entries = self._entries(outcome.tar) if outcome.tar is not None else ()
         return Ran(history(process, made.args), entries, outcome.tar, was_run=True)

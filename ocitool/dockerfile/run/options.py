@@ -69,6 +69,7 @@ class RunOptions:
     shm_size: int = SHM_SIZE
     ulimits: tuple[Ulimit, ...] = ()
     limits: Limits = _NO_LIMITS
+    use_cache: bool = True
     fresh: frozenset[str] = frozenset()
     emulators: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
@@ -198,3 +199,44 @@ def _said(flag: str, text: str, names: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(f"--{flag} has no option {name[:40]!r}", hint=hint)
         found[names[name.lower()]] = value
     return found
+
+
+def run_options(
+    environ: Mapping[str, str],
+    *,
+    is_allowed: bool = True,
+    use_cache: bool = True,
+    secrets: Iterable[str] = (),
+    ssh: Iterable[str] = (),
+    allow: Iterable[str] = (),
+    network: str = "",
+    run_network: str = "",
+    add_hosts: Iterable[str] = (),
+    shm_size: str = "",
+    ulimits: Iterable[str] = (),
+    memory: str = "",
+    pids: str = "",
+    disk: str = "",
+    emulators: Iterable[str] = (),
+    fresh: Iterable[str] = (),
+    cache_from: Iterable[str] = (),
+    cache_to: Iterable[str] = (),
+) -> RunOptions:
+    """What the words of the flags mean. Raises UsageError, Unsupported, and what reading a secret raises."""
+    return RunOptions(
+        is_allowed=is_allowed,
+        use_cache=use_cache,
+        secrets=secrets_of(secrets, environ),
+        ssh=dict(parse_ssh(text, environ) for text in ssh),
+        network=check_network("--network", network) or "default",
+        run_network=check_network("--run-network", run_network),
+        entitlements=frozenset(word.strip() for text in allow for word in text.split(",")),
+        extra_hosts=tuple(map(parse_host, add_hosts)),
+        shm_size=parse_size(shm_size, "--shm-size") if shm_size else SHM_SIZE,
+        ulimits=tuple(map(parse_ulimit, ulimits)),
+        limits=parse_limits(memory, pids, disk),
+        fresh=frozenset(name.lower() for text in fresh for name in text.split(",") if name),
+        emulators=tuple(emulators),
+        cache_from=tuple(cache_from),
+        cache_to=tuple(cache_to),
+    )

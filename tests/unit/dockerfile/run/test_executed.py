@@ -43,7 +43,9 @@ class Bench:
             source=self.source,
             platforms=platforms or (AMD64,),
             toolchain="dockerfile",
-            dockerfile=DockerfileOptions(arguments=tuple(arguments), run=RunOptions(**options)),
+            dockerfile=DockerfileOptions(
+                arguments=tuple(arguments), run=RunOptions(use_cache=use_cache, **options)
+            ),
             environ=environ or {},
             executor=self.executor,
             use_cache=use_cache,
