@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ocitool.change.plan import Plan
     from ocitool.dockerfile.lint.engine import Report
     from ocitool.dockerfile.outline import Outline
+    from ocitool.dockerfile.run.options import RunOptions
     from ocitool.dockerfile.syntax.instructions import Dockerfile
     from ocitool.index.draft_editor import DraftEditor
     from ocitool.index.editor import IndexEditor
@@ -261,31 +262,19 @@ class Client(ReadOnlyClient):
         index: bool | None = None,
         allow_foreign: bool = False,
         use_cache: bool = True,
-        run: bool = True,
-        secrets: Iterable[str] | str = (),
-        ssh: Iterable[str] | str = (),
-        allow: Iterable[str] | str = (),
-        add_hosts: Iterable[str] | str = (),
-        network: str = "",
-        run_network: str = "",
-        shm_size: str = "",
-        ulimits: Iterable[str] | str = (),
-        run_memory: str = "",
-        run_pids: str = "",
-        run_disk: str = "",
-        emulators: Iterable[str] | str = (),
+        run: "RunOptions | bool" = True,
     ) -> "Built":
         """Compile and pack what is in a folder for every platform, for `push`; nothing is published.
 
         The words are those of `ocitool build`: `copy` has SRC:DEST[:MODE], `extras` are the words of --with,
-        `family` is docker, oci or auto. Without `run` a RUN line that nothing stands in for is refused; `secrets`
-        are id=ID,src=FILE or id=ID,env=NAME, and the other words about RUN those of the flags. `tags` name the
-        image in archives. Where this machine's store cannot be written, another is used until the client is closed.
+        `family` is docker, oci or auto. `tags` name the image in archives. `run` says how RUN is carried out, as
+        `run_options` makes it of flags; with False it is refused. Where this machine's store cannot be written,
+        another is used until the client is closed.
         """
         from ocitool.builder.pipeline import build
         from ocitool.builder.request import BuildRequest
         from ocitool.dockerfile.request import DockerfileOptions
-        from ocitool.dockerfile.run.options import run_options
+        from ocitool.dockerfile.run.options import RunOptions
         from ocitool.image.annotations import plain
         from ocitool.image.essentials import parse_extras
         from ocitool.image.options import ImageOptions
@@ -294,6 +283,7 @@ class Client(ReadOnlyClient):
         from ocitool.pack.tar import parse_epoch
 
         self.borrow_store()
+        options = run if isinstance(run, RunOptions) else RunOptions(is_allowed=run)
         request = BuildRequest(
             source=Path(source),
             platforms=self.workspace.platforms(platforms),
@@ -325,23 +315,7 @@ class Client(ReadOnlyClient):
                 target=target,
                 arguments=tuple((build_args or {}).items()),
                 contexts=tuple((contexts or {}).items()),
-                run=run_options(
-                    self.environ,
-                    is_allowed=run,
-                    use_cache=use_cache,
-                    secrets=_words(secrets),
-                    ssh=_words(ssh),
-                    allow=_words(allow),
-                    network=network,
-                    run_network=run_network,
-                    add_hosts=_words(add_hosts),
-                    shm_size=shm_size,
-                    ulimits=_words(ulimits),
-                    memory=run_memory,
-                    pids=run_pids,
-                    disk=run_disk,
-                    emulators=_words(emulators),
-                ),
+                run=dataclasses.replace(options, use_cache=use_cache and options.use_cache),
             ),
             environ=self.environ,
         )

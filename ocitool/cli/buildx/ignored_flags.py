@@ -24,7 +24,7 @@ class IgnoredReason(NamedTuple):
 
 NOT_OURS: Final = IgnoredReason(
     "Limits of RUN are --run-….",
-    "a daemon's: the limits of RUN are --run-memory, --run-pids and --run-disk",
+    "for a daemon; the limits of RUN are --run-memory, --run-pids and --run-disk",
 )
 RECALLED: Final = IgnoredReason(
     "Layers are recalled by content.",
