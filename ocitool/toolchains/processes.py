@@ -107,6 +107,23 @@ def capture(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, timeout_s
     return done.stdout[:_CAPTURE].decode("utf-8", "replace") if done.returncode == 0 else None
 
 
+def start(argv: Sequence[str], env: Mapping[str, str], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
+    """A helper program that stays, in a session of its own, with these descriptors and nothing to read or say.
+
+    Whoever starts it ends it. Raises OSError.
+    """
+    return subprocess.Popen(
+        argv,
+        cwd="/",
+        env=dict(env),
+        pass_fds=tuple(descriptors),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 def call(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -> tuple[int, str]:
     """(exit code, tail of stdout and stderr together) of a helper program that may take long.
 
