@@ -273,7 +273,7 @@ def _first(
 
 
 def _try_runtime(
-    control: socket.socket, job: Message, descriptors: list[int], stacks: Stacks, place: str
+    control: socket.socket, job: Message, _descriptors: list[int], stacks: Stacks, place: str
 ) -> Message:
     """Whether a runtime works here, by a program that ends at once."""
     with stacks.run_folder() as folder:

@@ -23,7 +23,7 @@ from ocitool.tasks import Scope
 from ocitool.toolchains.host import host_platform
 
 FOLDER: Final = "unpacked"
-"""The folder of this machine's store that belongs to the helper: layers, caches, and what running commands write."""
+"""The folder of this machine's store of the helper: layers, caches, and what running commands write."""
 _CHANGES: Final = "changes"
 _RUNTIMES: Final = ("runc", "crun")
 _WAYS_OUT: Final = ("slirp4netns", "pasta")

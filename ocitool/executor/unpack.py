@@ -1,9 +1,9 @@
 """A layer's tar as a lower folder of overlayfs, written by root inside a user namespace.
 
 Every folder that is written into is one that this module made in a place of its own, so nothing is written
-through a link. OCI whiteouts become overlayfs's own: a character device 0:0, and `user.overlay.opaque`. What a layer
-needs of those below it (folders that it does not name itself, links on the way, targets of hard links) is taken
-from `base`.
+through a link. OCI whiteouts become overlayfs's own: a character device 0:0, and `user.overlay.opaque`. What a
+layer needs of those below it (folders that it does not name itself, links on the way, targets of hard links) is
+taken from `base`.
 Spec: image-spec layer.md; Documentation/filesystems/overlayfs.rst of Linux.
 """
 
