@@ -240,7 +240,7 @@ def _remove(
 
 
 def _run(control: socket.socket, job: Message, descriptors: list[int], stacks: Stacks, place: str) -> Message:
-    """Carry a command out in a PID namespace of its own; its first process answers, this one cleans up behind it."""
+    """Carry a command out in a PID namespace of its own, whose first process answers; clean up behind it."""
     with stacks.run_folder() as folder:
         kernel.unshare(kernel.NEW_PROCESSES)
         child = os.fork()
