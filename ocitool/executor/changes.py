@@ -1,4 +1,4 @@
-"""What a command changed, as a tar: the upper folder of an overlay read back, compared with the tree below.
+"""The changes a command made, as a tar: the upper folder of an overlay read back, compared with the tree below.
 
 As BuildKit reads it: what was removed is a whiteout each, also where a folder was replaced as a whole; a file that
 was only copied up, its bytes and attributes the same, is left out; a folder is there where it changed, and where
@@ -30,12 +30,14 @@ _KINDS: Final = {
     stat.S_IFIFO: FileKind.FIFO,
 }
 
+Links = dict[tuple[int, int], str]
+"""The paths of files with several names, by device and inode."""
 Owner = Callable[[str, os.stat_result, bool], tuple[int, int]]
 """The owner to write of a file: its path, its status, and whether the tree below has one of its kind there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Changed:
     """One file of the upper folder that goes into the tar: with its bytes, or as a link to an earlier one."""
 
     path: str
@@ -45,7 +47,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ChangeTar:
     """The tar that was written: its digest and size, and whether there is nothing in it."""
 
     key: str
@@ -62,7 +64,7 @@ def write_changes(
     epoch: int | None = None,
     limit: int = _FOREVER,
     stubs: Sequence[str] = (),
-) -> Written:
+) -> ChangeTar:
     """Write the tar of what the folder `upper` holds over the mounted tree `below` into `file`.
 
     `stubs` are paths that were made only to mount something there: they are left out where nothing was put into
@@ -73,13 +75,13 @@ def write_changes(
     os.chdir(upper)
     _remove_stubs(stubs)
     digest, size, is_empty = hashlib.sha256(), 0, True
-    links: dict[tuple[int, int], str] = {}
+    links: Links = {}
     rest = _Rest()
     folders: list[tuple[str, int]] = []
     try:
         for item in _walk("", below, rest, has_below=True):
             is_empty = False
-            if isinstance(item, Found) and stat.S_ISDIR(item.status.st_mode):
+            if isinstance(item, Changed) and stat.S_ISDIR(item.status.st_mode):
                 folders.append((item.path, item.status.st_mtime_ns))
             for piece in _item(item, owner, links, epoch):
                 digest.update(piece)
@@ -99,7 +101,7 @@ def write_changes(
     latest = _FOREVER if epoch is None else epoch * 1_000_000_000
     for path, mtime_ns in reversed(folders):
         os.utime(name_bytes(path), ns=(min(mtime_ns, latest),) * 2)
-    return Written(f"sha256:{digest.hexdigest()}", size + len(end), is_empty)
+    return ChangeTar(f"sha256:{digest.hexdigest()}", size + len(end), is_empty)
 
 
 @dataclass(slots=True)
@@ -131,7 +133,7 @@ def _write(file: IO[bytes], piece: bytes) -> None:
         file.write(piece)
 
 
-def _item(item: Found | str, owner: Owner, links: dict[tuple[int, int], str], epoch: int | None) -> Iterator[bytes]:
+def _item(item: Changed | str, owner: Owner, links: Links, epoch: int | None) -> Iterator[bytes]:
     """The bytes of one entry; a string is the path of what was removed."""
     latest = _FOREVER if epoch is None else epoch
     if isinstance(item, str):
@@ -180,14 +182,14 @@ class _Open:
                 yield piece
 
 
-def _walk(folder: str, below: str, rest: _Rest, *, has_below: bool) -> Iterator[Found | str]:
+def _walk(folder: str, below: str, rest: _Rest, *, has_below: bool) -> Iterator[Changed | str]:
     """What changed below a folder that is there in `upper`; folders above a change come before it.
 
     `has_below` says that the tree below has a folder there that shows through.
     """
     # A stack of iterators instead of recursion: folders may be nested deeper than Python's calls.
     todo = [_names(folder, below, rest, has_below=has_below)]
-    pending: list[Found | None] = [None]
+    pending: list[Changed | None] = [None]
     while todo:
         step = next(todo[-1], None)
         if step is None:
@@ -205,10 +207,10 @@ def _walk(folder: str, below: str, rest: _Rest, *, has_below: bool) -> Iterator[
             yield item
         if inner is not None:
             todo.append(inner)
-            pending.append(None if is_changed or not isinstance(item, Found) else item)
+            pending.append(None if is_changed or not isinstance(item, Changed) else item)
 
 
-_Step = tuple[Found | str, bool, "Iterator[_Step] | None"]
+_Step = tuple[Changed | str, bool, "Iterator[_Step] | None"]
 
 
 def _names(folder: str, below: str, rest: _Rest, *, has_below: bool) -> "Iterator[_Step]":
@@ -236,7 +238,7 @@ def _names(folder: str, below: str, rest: _Rest, *, has_below: bool) -> "Iterato
             rest.left_out.append(path)
             continue
         is_same_kind = old is not None and stat.S_IFMT(old.st_mode) == kind
-        found = Found(path, status, is_same_kind)
+        found = Changed(path, status, is_same_kind)
         is_changed = old is None or not _is_same(path, status, _at(below, path), old)
         inner = _names(path, below, rest, has_below=is_same_kind) if kind == stat.S_IFDIR else None
         if not is_changed and inner is None:

@@ -1,4 +1,4 @@
-"""What a command uses, watched from the process that is its namespace's first; it ends the namespace above a limit.
+"""The use of memory, processes and disk, watched by the first process of a namespace; it ends that above a limit.
 
 Resident memory is that of all processes of the namespace, and bytes written are those of a folder. Both are looked
 at some times a second, so that a limit may be passed by what is used in between.

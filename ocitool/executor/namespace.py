@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
 from typing import Final
 
 from ocitool.errors import OcitoolError, Unsupported, local_io
 from ocitool.executor.id_maps import IdMaps, tool
 from ocitool.executor.reasons import no_namespace
 from ocitool.executor.wire import Message, raise_error, receive, send
-from ocitool.toolchains.processes import capture, start
+from ocitool.toolchains.processes import Companion, capture, start
 
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
@@ -78,7 +77,7 @@ class Setup:
 class Namespace:
     """The running helper."""
 
-    def __init__(self, channel: socket.socket, process: "Popen[bytes]", maps: IdMaps) -> None:
+    def __init__(self, channel: socket.socket, process: Companion, maps: IdMaps) -> None:
         self.maps = maps
         self._channel = channel
         self._process = process
@@ -103,11 +102,7 @@ class Namespace:
         """End the helper, and with it every process and mount of it."""
         with self._lock:
             self._channel.close()
-        try:
-            self._process.wait(_END_S)
-        except TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.end(_END_S)
 
 
 def enter(setup: Setup, maps: IdMaps, environ: Mapping[str, str]) -> Namespace:

@@ -107,12 +107,29 @@ def capture(argv: Sequence[str], cwd: Path, env: Mapping[str, str], *, timeout_s
     return done.stdout[:_CAPTURE].decode("utf-8", "replace") if done.returncode == 0 else None
 
 
-def start(argv: Sequence[str], env: Mapping[str, str], descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
-    """A helper program that stays, in a session of its own, with these descriptors and nothing to read or say.
+class Companion:
+    """A program of ours that stays beside this one until it is ended."""
 
-    Whoever starts it ends it. Raises OSError.
-    """
-    return subprocess.Popen(
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def end(self, patience_s: float) -> None:
+        """Wait so long for its end, then kill it."""
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def start(argv: Sequence[str], env: Mapping[str, str], descriptors: Sequence[int]) -> Companion:
+    """Start a program in its own session, with these descriptors and nothing to read or say. Raises OSError."""
+    process = subprocess.Popen(
         argv,
         cwd="/",
         env=dict(env),
@@ -122,6 +139,7 @@ def start(argv: Sequence[str], env: Mapping[str, str], descriptors: Sequence[int
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    return Companion(process)
 
 
 def call(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -> tuple[int, str]:
