@@ -63,8 +63,8 @@ class Client(ReadOnlyClient):
         returns.
         """
         from ocitool.change.apply import apply, refuse
-        from ocitool.change.copy import WarnOnce
         from ocitool.change.journal import Journal
+        from ocitool.change.push import WarnOnce
 
         work = self.workspace
         plan = plan.agreed()
@@ -165,9 +165,8 @@ class Client(ReadOnlyClient):
         opened = [self.open(source)[0] for source in words_of(sources)]
         if not to:
             return plan_undo(
-                store.label,
-                name,
                 store,
+                name,
                 journal,
                 sources=opened,
                 drop_referrers=drop_referrers,
@@ -175,7 +174,7 @@ class Client(ReadOnlyClient):
             )
         if drop_referrers:
             raise UsageError("--to names what REF is to hold, --drop-referrers what a change of ours attached")
-        return plan_return(store.label, name, parse_digests(to)[0], store, journal, sources=opened)
+        return plan_return(store, name, parse_digests(to)[0], journal, sources=opened)
 
     @as_one()
     def undo(

@@ -269,21 +269,13 @@ class ReadOnlyClient:
         [default: ocitool.toml of the current folder, if there is one].
         """
         from ocitool.check.config import idle_notes, read_selection
-        from ocitool.check.runner import check, open_places
+        from ocitool.check.runner import CheckOptions, check, open_places
 
         work, path = self.workspace, Path(config) if config is not None else None
         chosen, rules = read_selection(path, select=words_of(select), ignore=words_of(ignore))
-        checked = check(
-            open_places(work.opener, map(str, places), all_tags=all_tags),
-            scope=work.scope,
-            all_tags=all_tags,
-            selection=chosen,
-            rules=rules,
-            deep=deep,
-            blobs=blobs,
-            at_once=self._jobs,
-            listener=work.listener,
-        )
+        options = CheckOptions(chosen, rules, deep, blobs, self._jobs, work.listener)
+        opened = open_places(work.opener, map(str, places), all_tags=all_tags)
+        checked = check(opened, options, scope=work.scope, all_tags=all_tags)
         for note in idle_notes(chosen, rules, checked, deep=deep, all_tags=all_tags):
             work.listener(Noted(note))
         return checked

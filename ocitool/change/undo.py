@@ -24,9 +24,8 @@ _GONE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 
 
 def plan_undo(
-    target: str,
-    tag: str,
     store: Store,
+    tag: str,
     journal: Journal,
     *,
     sources: Sequence[Reader] = (),
@@ -41,7 +40,7 @@ def plan_undo(
     from the backup or from `sources`. With `drop_referrers` what the change attached to others is deleted. Apply
     the plan inside `taking_back`.
     """
-    found = store.head(tag)
+    target, found = store.label, store.head(tag)
     now = found.digest if found else None
     record = _last(target, tag, now, journal)
     if record is None:
@@ -83,7 +82,7 @@ def plan_undo(
 
 
 def plan_return(
-    target: str, tag: str, digest: Digest, store: Store, journal: Journal, *, sources: Sequence[Reader] = ()
+    store: Store, tag: str, digest: Digest, journal: Journal, *, sources: Sequence[Reader] = ()
 ) -> Plan:
     """The plan that lets `tag` hold `digest` again, whatever it holds now; empty if it does.
 
@@ -95,10 +94,10 @@ def plan_return(
     except NotFound:
         current = None
     if current is not None and current.digest == digest:
-        return Plan(target, must_keep=False, returns=True)
+        return Plan(store.label, must_keep=False, returns=True)
     old = _old(digest, store, journal)
     steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
-    return Plan(target, steps, must_keep=False, returns=True)
+    return Plan(store.label, steps, must_keep=False, returns=True)
 
 
 @contextmanager

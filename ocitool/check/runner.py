@@ -72,30 +72,30 @@ class Checked:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """How to look.
+
+    `deep` reads every layer, `blobs` asks for each blob that is not read. `at_once` is how many things are asked
+    for at once, 0 for as many as a store likes.
+    """
+
+    selection: Selection = ALL
+    rules: Sequence[Rule] = RULES
+    deep: bool = False
+    blobs: bool = True
+    at_once: int = 0
+    listener: Listener = silent
+
+
+PLAIN: Final = CheckOptions()
+
+
 def check(
-    places: Iterable[CheckedName],
-    *,
-    scope: Scope,
-    all_tags: bool = False,
-    selection: Selection = ALL,
-    rules: Sequence[Rule] = RULES,
-    deep: bool = False,
-    blobs: bool = True,
-    at_once: int = 0,
-    listener: Listener = silent,
+    places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, scope: Scope, all_tags: bool = False
 ) -> Checked:
     """Look at each place, or at every tag there with `all_tags`: see `check_names` and `check_tags`."""
-    looking = check_tags if all_tags else check_names
-    return looking(
-        places,
-        scope=scope,
-        selection=selection,
-        rules=rules,
-        deep=deep,
-        blobs=blobs,
-        at_once=at_once,
-        listener=listener,
-    )
+    return (check_tags if all_tags else check_names)(places, options, scope=scope)
 
 
 def open_places(opener: Opener, texts: Iterable[str], *, all_tags: bool = False) -> tuple[CheckedName, ...]:
@@ -124,62 +124,47 @@ def _open(opener: Opener, at: Locator, text: str) -> CheckedName:
     return store, name, text
 
 
-def check_names(
-    places: Iterable[CheckedName],
-    *,
-    scope: Scope,
-    selection: Selection = ALL,
-    rules: Sequence[Rule] = RULES,
-    deep: bool = False,
-    blobs: bool = True,
-    at_once: int = 0,
-    listener: Listener = silent,
-) -> Checked:
+def check_names(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, scope: Scope) -> Checked:
     """Look at each place, several side by side; findings in the order given.
 
-    `at_once` is how many things are asked for at once, 0 for as many as a store likes; `blobs` asks for each blob
-    that is not read. A name that cannot be read
-    itself is among `failed`, and the others are looked at all the same. Memory is that of sixteen names, with
-    `deep` of one. Raises UsageError for a rule of a package that fails.
+    A name that cannot be read itself is among `failed`, and the others are looked at all the same. Memory is that
+    of sixteen names, with `deep` of one. Raises UsageError for a rule of a package that fails.
     """
-    wanted = tuple(places)
-    width = 1 if deep else max(1, min(_AT_ONCE, at_once or _AT_ONCE, len(wanted)))
+    wanted, deep = tuple(places), options.deep
+    width = 1 if deep else max(1, min(_AT_ONCE, options.at_once or _AT_ONCE, len(wanted)))
 
     def see(place: CheckedName) -> Checked:
         store, name, label = place
         if isinstance(store, OcitoolError):
             return Checked(failed=((label, store),))
-        below = max(1, (at_once or store.traits.concurrency) // width)
+        below = max(1, (options.at_once or store.traits.concurrency) // width)
         try:
-            one = look(store, name, scope=scope, deep=lambda _: deep, blobs=blobs, width=below, listener=listener)
+            one = look(
+                store,
+                name,
+                scope=scope,
+                deep=lambda _: deep,
+                blobs=options.blobs,
+                width=below,
+                listener=options.listener,
+            )
         except Cancelled:
             raise
         except OcitoolError as error:
             return Checked(failed=((label, error),))
-        found = tuple(replace(f, where=label) for f in findings(one, selection, rules))
+        found = tuple(replace(f, where=label) for f in findings(one, options.selection, options.rules))
         return Checked(found, one.unanswered, (label,))
 
     return _together(ordered_map(scope, see, wanted, width))
 
 
-def check_tags(
-    places: Iterable[CheckedName],
-    *,
-    scope: Scope,
-    selection: Selection = ALL,
-    rules: Sequence[Rule] = RULES,
-    deep: bool = False,
-    blobs: bool = True,
-    at_once: int = 0,
-    listener: Listener = silent,
-) -> Checked:
+def check_tags(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, scope: Scope) -> Checked:
     """Look at every tag of each place, several side by side; findings in the order of the tags.
 
-    `at_once` is how many things are asked for at once, 0 for as many as a store likes. Tags with one digest are
-    looked at once. A tag that is deleted meanwhile is left out; one that could not be
-    read is among `unanswered`, and the others are looked at all the same. Memory is that of sixteen tags (with
-    `deep` of one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose
-    tags cannot be listed, is among `failed`.
+    Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be read
+    is among `unanswered`, and the others are looked at all the same. Memory is that of sixteen tags (with `deep` of
+    one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose tags
+    cannot be listed, is among `failed`.
     """
 
     def see(place: CheckedName) -> Checked:
@@ -187,9 +172,7 @@ def check_tags(
         if isinstance(store, OcitoolError):
             return Checked(failed=((label, store),))
         with CachingReader(store, scope) as once:
-            return _Tags(once, scope, selection, rules, deep=deep, blobs=blobs, listener=listener).check(
-                at_once, label
-            )
+            return _Tags(once, scope, options).check(label)
 
     checked = _together(map(see, places))
     return replace(checked, tags=checked.tags or 0)
@@ -224,20 +207,8 @@ class _Seen:
 class _Tags:
     """The growing state of one repository's look. Only `_see` and `_is_there` run on other threads."""
 
-    def __init__(
-        self,
-        store: CachingReader,
-        scope: Scope,
-        selection: Selection,
-        rules: Sequence[Rule],
-        *,
-        deep: bool,
-        blobs: bool,
-        listener: Listener,
-    ) -> None:
-        self._store, self._scope = store, scope
-        self._selection, self._rules, self._listener = selection, rules, listener
-        self._deep, self._blobs = deep, blobs
+    def __init__(self, store: CachingReader, scope: Scope, options: CheckOptions) -> None:
+        self._store, self._scope, self._options = store, scope, options
         self._now = datetime.now(UTC)
         self._width = 1
         self._layers = ReadLayers()
@@ -247,8 +218,8 @@ class _Tags:
         self._habits: set[tuple[str, str]] = set()
         self._failed: list[OcitoolError] = []
 
-    def check(self, at_once: int, place: str) -> Checked:
-        label = self._store.label
+    def check(self, place: str) -> Checked:
+        options, label = self._options, self._store.label
         try:
             names = list(dict.fromkeys(self._store.tags()))
         except Cancelled:
@@ -257,14 +228,14 @@ class _Tags:
             return Checked(failed=((place, error),))
         if not names:
             return Checked(failed=((place, _no_tags(label)),))
-        at_once = at_once or self._store.traits.concurrency
-        width = 1 if self._deep else max(1, min(_AT_ONCE, at_once, len(names)))
+        at_once = options.at_once or self._store.traits.concurrency
+        width = 1 if options.deep else max(1, min(_AT_ONCE, at_once, len(names)))
         self._width = max(1, at_once // width)
-        self._listener(Started(label, label, len(names), "tags"))
+        self._options.listener(Started(label, label, len(names), "tags"))
         unread = 0
         for seen in ordered_map(self._scope, self._see, names, width):
             self._take(seen)
-            self._listener(Advanced(label, 1))
+            self._options.listener(Advanced(label, 1))
             unread = unread + 1 if seen.is_unread else 0
             if unread == _GIVE_UP:
                 rest = (
@@ -274,7 +245,7 @@ class _Tags:
                 break
         else:
             self._found += self._of_tags(width)
-        self._listener(Done(label, "looked at"))
+        self._options.listener(Done(label, "looked at"))
         return Checked(tuple(self._found), tuple(self._failed), (label,), len(names))
 
     def _see(self, name: str) -> _Seen:
@@ -304,16 +275,16 @@ class _Tags:
             self._store,
             str(head.digest),
             scope=self._scope,
-            deep=lambda _: self._deep,
-            blobs=self._blobs,
+            deep=lambda _: self._options.deep,
+            blobs=self._options.blobs,
             now=self._now,
             width=self._width,
             head=head,
             read_layers=self._layers,
-            listener=self._listener,
+            listener=self._options.listener,
         )
         where = called(self._store, name)
-        found = tuple(replace(f, where=where) for f in findings(one, self._selection, self._rules))
+        found = tuple(replace(f, where=where) for f in findings(one, self._options.selection, self._options.rules))
         return _Seen(name, head, _holds(one.views.get(one.snapshot.root.digest)), found, one.unanswered)
 
     def _take(self, seen: _Seen) -> None:
@@ -336,10 +307,10 @@ class _Tags:
 
     def _of_tags(self, width: int) -> Iterator[Finding]:
         """What the rules over tags find, their subjects looked for only if somebody wants to know."""
-        wants_subjects = any(self._selection.takes(rule.id) for rule in (STALE, WRONG, TYPE))
+        wants_subjects = any(self._options.selection.takes(rule.id) for rule in (STALE, WRONG, TYPE))
         subjects = {name: subject for name in self._tags if wants_subjects and (subject := subject_of(name))}
         there = dict(zip(subjects, ordered_map(self._scope, self._is_there, subjects.values(), width), strict=True))
-        wants_lists = self._selection.takes(WRONG.id) or self._selection.takes(TYPE.id)
+        wants_lists = self._options.selection.takes(WRONG.id) or self._options.selection.takes(TYPE.id)
         lists = {
             name: subject
             for name, subject in subjects.items()
@@ -357,8 +328,8 @@ class _Tags:
             for name, head in self._tags.items()
         }
         for one in tag_findings(self._store.label, tags):
-            if self._selection.takes(one.rule):
-                yield self._selection.apply(one)
+            if self._options.selection.takes(one.rule):
+                yield self._options.selection.apply(one)
 
     def _listed(self, subject: Digest) -> tuple[ListedReferrer, ...]:
         """What the fallback list of a subject names, each looked at; what could not be read is in `unanswered`."""

@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.check.engine import exit_code
-from ocitool.check.runner import check_names, check_tags
+from ocitool.check.runner import CheckOptions, check_names, check_tags
 from ocitool.errors import DigestMismatch
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -75,7 +75,7 @@ def test_requests_of_a_check(registry, opened):
 
     for more, expected in (({}, manifests + configs + blobs), ({"blobs": False}, manifests + configs)):
         registry.log.clear()
-        done = check_names([(opened(registry, write=False), "1", "app:1")], scope=Scope(), **more)
+        done = check_names([(opened(registry, write=False), "1", "app:1")], CheckOptions(**more), scope=Scope())
         assert ((), (), ("app:1",)) == (done.unanswered, done.failed, done.names)
         assert expected <= len(registry.log) <= expected + 2
         assert len(registry.log) == len({(one.method, one.path) for one in registry.log})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.check.runner import check_names, check_tags
+from ocitool.check.runner import CheckOptions, check_names, check_tags
 from ocitool.errors import AuthError, NetworkError, RegistryError
 from ocitool.tasks import Retry, Scope
 from tests.fakes.registry import Fault, fake_registry
@@ -53,7 +53,7 @@ def check(registry, ward, opened):
         registry.faults = list(faults)
         store = opened(registry, write=False, retry=retry)
         places = [(store, "" if all_tags else "1", "app")]
-        return (check_tags if all_tags else check_names)(places, scope=Scope(), deep=True)
+        return (check_tags if all_tags else check_names)(places, CheckOptions(deep=True), scope=Scope())
 
     return call
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ocitool.change.copy import copy
 from ocitool.errors import RegistryError
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
@@ -11,6 +10,7 @@ from ocitool.model.views import Descriptor, view
 from ocitool.store.base import BytesSource, Put
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Retry, Scope, TaskGroup
+from tests.fakes.copies import copy
 from tests.fakes.images import put_image, tar
 from tests.fakes.registry import Fault, fake_registry
 from tests.fault.conftest import content, named, put

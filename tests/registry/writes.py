@@ -11,7 +11,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocitool.change.copy import copy
 from ocitool.cli import main
 from ocitool.client import Client
 from ocitool.registry.hosts import Access
@@ -110,12 +109,6 @@ def _sick(ward: Ward, stage: Stage) -> None:
     ward.index(ward.image(), ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
 
 
-def _library_copy(stage: Stage) -> None:
-    with Opener(Access(), Scope()) as opener:
-        store, tag = opener.open(stage.reference, write=True)
-        copy(store, "extra", store, tag, scope=Scope())
-
-
 def _client_push(opened: Client, stage: Stage) -> None:
     built = opened.build(
         stage.folder,
@@ -138,7 +131,6 @@ WRITES = (
     Write("push", command("push", "$REF"), _kept),
     Write("copy", command("copy", "$NAME:extra", "$REF", "--replace")),
     Write("copy --all-tags", command("copy", "oci:$DIR/layout", "$NAME", "--all-tags", "--replace"), _layout),
-    Write("copy() of the library", _library_copy),
     Write("tag", command("tag", "$NAME:extra", "1")),
     Write("undo --to", _undo_to),
     Write("index create", command("index", "create", "$REF", "$NAME:extra")),

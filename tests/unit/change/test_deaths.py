@@ -80,7 +80,7 @@ def push(old, new, child):
 
 
 def undo(store, journal, scope, clock):
-    plan = plan_undo(TARGET, "v1", store, journal)
+    plan = plan_undo(store, "v1", journal)
     with taking_back(plan, store, journal):
         apply(plan, store, journal, scope, clock=clock)
 
@@ -106,7 +106,7 @@ def test_at_any_step(stage, tmp_path, scope, clock, make):
         seen.append(found)
         if found == old.digest:
             with pytest.raises(NotFound, match="no change"):
-                plan_undo(TARGET, "v1", store, journal)
+                plan_undo(store, "v1", journal)
         else:
             undo(store, journal, scope, clock)
         assert old.raw == store.get_manifest("v1").raw
@@ -133,6 +133,6 @@ def test_an_undo_at_any_step_of_its_own(stage, tmp_path, scope, clock):
             undo(store, journal, scope, clock)
         assert old.raw == store.get_manifest("v1").raw
         with pytest.raises(NotFound, match="no change"):
-            plan_undo(TARGET, "v1", store, journal)
+            plan_undo(store, "v1", journal)
         if is_done:
             break

@@ -115,7 +115,7 @@ def test_what_a_store_finds_changed_gives_way_too_and_is_kept(push, new, journal
     assert new.digest == store.head("v1").digest
     assert (("v1", theirs[-1].digest),) == report.replaced
     assert theirs[-1] == journal.document(theirs[-1].digest)
-    assert theirs[-1].digest == plan_undo("reg.test/app", "v1", store, journal).undoes.before
+    assert theirs[-1].digest == plan_undo(store, "v1", journal).undoes.before
 
 
 def test_writers_without_end_are_told(push, make_note):
@@ -183,7 +183,7 @@ def test_of_an_archive_nothing_is_noted(push, journal):
 def test_undo_of_a_push_is_undo_of_any_change(registry, push, held, journal, scope, clock):
     push()
 
-    plan = plan_undo("reg.test/app", "v1", registry, journal)
+    plan = plan_undo(registry, "v1", journal)
     apply(plan, registry, journal, scope, clock=clock)
 
     assert (held.digest, held.digest) == (plan.undoes.before, MemoryStore.head(registry, "v1").digest)
@@ -192,7 +192,7 @@ def test_undo_of_a_push_is_undo_of_any_change(registry, push, held, journal, sco
 def test_undo_of_a_push_that_made_the_tag_removes_it(registry, push, journal, scope, clock):
     push()
 
-    apply(plan_undo("reg.test/app", "v1", registry, journal), registry, journal, scope, clock=clock)
+    apply(plan_undo(registry, "v1", journal), registry, journal, scope, clock=clock)
 
     with pytest.raises(NotFound):
         registry.get_manifest("v1")

@@ -34,7 +34,7 @@ def change(store, journal, scope):
 @pytest.fixture
 def undo(store, journal, scope):
     def run():
-        plan = plan_undo(TARGET, "v1", store, journal)
+        plan = plan_undo(store, "v1", journal)
         with taking_back(plan, store, journal):
             return apply(plan, store, journal, scope)
 
@@ -142,7 +142,7 @@ def test_an_undo_that_died_before_its_end_is_not_undone(store, change, undo, mak
     store.put_manifest(first, "v1")
     change(first, second)
     change(second, third)
-    plan = plan_undo(TARGET, "v1", store, journal)
+    plan = plan_undo(store, "v1", journal)
     apply(plan, store, journal, scope)
 
     undo()
@@ -156,7 +156,7 @@ def test_a_refill_whose_writer_died_is_told_and_passed_over(store, change, undo,
     store.put_manifest(first, "v1")
     change(first, held)
     journal.announce(TARGET, "v1", held.digest, held.digest, stored=[first.digest])
-    plan = plan_undo(TARGET, "v1", store, journal)
+    plan = plan_undo(store, "v1", journal)
 
     undo()
 
@@ -207,7 +207,7 @@ def test_changes_of_other_tags_do_not_count(store, change, make_note, journal):
     change(None, make_note("new"))
 
     with pytest.raises(NotFound):
-        plan_undo(TARGET, "v2", store, journal)
+        plan_undo(store, "v2", journal)
 
 
 def test_undo_of_a_first_write_that_is_gone_already(store, change, undo, make_note):
@@ -279,7 +279,7 @@ class TestTagThatIsGone:
         change(old, new)
         store.delete("v1")
 
-        plan = plan_undo(TARGET, "v1", store, journal)
+        plan = plan_undo(store, "v1", journal)
 
         assert re.search(
             f"v1 is gone; it gets back what it held before .*, which left {new.digest} there", plan.text()
@@ -292,7 +292,7 @@ def test_what_somebody_else_wrote_gives_way_to_a_word(store, change, journal, sc
     change(old, make_note("new"))
     store.put_manifest(other, "v1")
 
-    plan = plan_undo(TARGET, "v1", store, journal, replaces=True)
+    plan = plan_undo(store, "v1", journal, replaces=True)
     apply(plan, store, journal, scope)
 
     assert (old.digest, old.digest) == (plan.undoes.before, store.head("v1").digest)
@@ -307,7 +307,7 @@ class TestReturn:
         elsewhere = Journal(tmp_path / "another machine")
 
         def run(digest, *sources):
-            plan = plan_return(TARGET, "v1", digest, store, elsewhere, sources=sources)
+            plan = plan_return(store, "v1", digest, elsewhere, sources=sources)
             return apply(plan, store, elsewhere, scope)
 
         return run

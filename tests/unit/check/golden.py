@@ -9,7 +9,7 @@ from ocitool.change.journal import Journal
 from ocitool.check.engine import findings
 from ocitool.check.finding import Finding
 from ocitool.check.inspection import Inspection, look
-from ocitool.check.runner import check_tags
+from ocitool.check.runner import CheckOptions, check_tags
 from ocitool.errors import OcitoolError
 from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import Repair, plan_repair
@@ -30,7 +30,7 @@ def seen(store: Reader) -> Inspection:
 def found(store: Loose) -> tuple[Finding, ...]:
     """The findings of a deep look at the tag 1, or at all tags where there are several."""
     if len(store._tags) > 1:
-        return check_tags([(store, "", "")], scope=Scope(), deep=True).findings
+        return check_tags([(store, "", "")], CheckOptions(deep=True), scope=Scope()).findings
     return findings(seen(store))
 
 

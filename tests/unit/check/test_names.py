@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.check.engine import exit_code
 from ocitool.check.finding import Finding, Location
-from ocitool.check.runner import check_names, check_tags
+from ocitool.check.runner import CheckOptions, check_names, check_tags
 from ocitool.errors import (
     AuthError,
     Cancelled,
@@ -37,7 +37,7 @@ def ward():
 
 
 def look(*places, **more):
-    return check_names(places, scope=Scope(), **more)
+    return check_names(places, CheckOptions(**more), scope=Scope())
 
 
 def test_the_others_are_looked_at_where_one_is_not_there(ward):

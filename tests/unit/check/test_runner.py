@@ -8,7 +8,7 @@ import pytest
 
 from ocitool.check.engine import Selection
 from ocitool.check.layers import LayerLook, ReadLayers
-from ocitool.check.runner import check_tags
+from ocitool.check.runner import CheckOptions, check_tags
 from ocitool.errors import Cancelled, NetworkError, NotFound, RegistryError
 from ocitool.events import Advanced, Done, Started
 from ocitool.model.digest import Digest
@@ -66,7 +66,7 @@ def tagged(ward, *tags, **more):
 
 
 def look(store, **more):
-    return check_tags([(store, "", "")], scope=Scope(), **more)
+    return check_tags([(store, "", "")], CheckOptions(**more), scope=Scope())
 
 
 def rules(done):

@@ -6,7 +6,6 @@ import tarfile
 
 import pytest
 
-from ocitool.change.copy import copy
 from ocitool.errors import DigestMismatch, LocalIOError, MalformedDocument, NotFound, Unsupported, UsageError
 from ocitool.model import compose
 from ocitool.model.digest import Digest
@@ -18,6 +17,7 @@ from ocitool.store.archive_write import ArchiveWriter
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
+from tests.fakes.copies import copy
 
 LAYER = gzip.compress(b"a tar, more or less" * 1000, mtime=0)
 
