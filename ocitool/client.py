@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocitool.errors import UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ocitool.index.draft_editor import DraftEditor
     from ocitool.index.editor import IndexEditor
     from ocitool.repair.plan import Repair
+    from ocitool.sign.keys import Password
+    from ocitool.sign.run import SignKey
 
 
 class Client(ReadOnlyClient):
@@ -139,6 +141,51 @@ class Client(ReadOnlyClient):
     ) -> "ChangeReport":
         """Carry out what `plan_copy` plans, with its options: children before parents, the tag last."""
         return self.apply(self.plan_copy(source, destination, platforms, **options))
+
+    @as_one()
+    def plan_sign(
+        self,
+        reference: str | Reference,
+        *keys: "SignKey",
+        password: "Password | None" = None,
+        form: str = "tag",
+        recursive: bool = False,
+        identity: str = "",
+        annotations: Mapping[str, str] | None = None,
+        signature: str | Path | None = None,
+    ) -> "Plan":
+        """The plan that signs what a name holds, with each of the keys: PEM files, cosign's among them.
+
+        `password` opens them, or is asked for one with the name of the file. `form` is tag (cosign's list beside
+        the image, which every verifier reads), bundle (a manifest that refers to the image) or both. `recursive`
+        signs the children of an index too. `identity` is the repository that it is for [default: that of the name],
+        `annotations` stand in it. `signature` is a file with what a device signed of `payload`; the key is
+        the public one then. Signatures that are there stay; what a key has signed so already is left alone.
+        """
+        from ocitool.sign.run import prepare_sign
+        from ocitool.sign.signing import SignOptions
+
+        options = SignOptions(form, recursive, identity, dict(annotations or {}))
+        return prepare_sign(self.workspace, str(reference), keys, options, password=password, signature=signature)
+
+    @as_one()
+    def sign(
+        self,
+        reference: str | Reference,
+        *keys: "SignKey",
+        password: "Password | None" = None,
+        **options: Any,  # noqa: ANN401 - those of plan_sign
+    ) -> "ChangeReport":
+        """Carry out what `plan_sign` plans, with its options; `undo` of the name takes it back.
+
+        Where another signer writes the same list meanwhile, it is read again and both signatures stand.
+        """
+        from ocitool.sign.run import patiently
+
+        return patiently(
+            lambda: self.apply(self.plan_sign(reference, *keys, password=password, **options)),
+            self.workspace.scope,
+        )
 
     @as_one()
     def plan_undo(

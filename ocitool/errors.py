@@ -1,6 +1,7 @@
 """Every exception of the package, with the exit code the command line gives it.
 
     OcitoolError               70   only raised itself for a bug of ours
+     ├ NotVerified              1   a signature that was asked for is missing or does not hold
      ├ UsageError               2   bad reference, bad flag combination
      ├ NotFound                 3   a name that is not there
      ├ AuthError                4   the registry wants other credentials, or refuses these
@@ -20,7 +21,8 @@
      ├ Cancelled              130   interrupted (143 on SIGTERM)
      └ SeveralErrors           of the first that is no Cancelled
 
-Exit code 1 is no exception: it is the answer "no" (findings, differences).
+Exit code 1 is the answer "no": findings and differences, which are no exceptions, and a failed verification, which
+must not be overlooked.
 Attributes hold data; `what` is one lower-case line without a full stop; `hint` says what to do.
 Context is added with `add_note`, one line each, and printed below the message.
 """
@@ -46,6 +48,17 @@ class OcitoolError(Exception):
 
     def __str__(self) -> str:
         return self.what
+
+
+class NotVerified(OcitoolError):  # noqa: N818 - an answer
+    """A signature that was asked for is missing or does not hold; `verification` has all that was found."""
+
+    code = "not-verified"
+    exit_code = 1
+
+    def __init__(self, what: str, *, verification: object = None, hint: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.verification = verification
 
 
 class UsageError(OcitoolError):

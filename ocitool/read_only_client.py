@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ocitool.report.survey import Survey
     from ocitool.rootfs.export import Exported
     from ocitool.rootfs.merged import MergedFiles
+    from ocitool.sign.run import VerifyKey
+    from ocitool.sign.verification import Verification
 
 
 class ReadOnlyClient:
@@ -249,6 +251,49 @@ class ReadOnlyClient:
         """How a registry, `HOST[/REPOSITORY]`, is reached, with which credentials, and what it supports."""
         host, _, repository = registry.partition("/")
         return self.workspace.opener.examine(parse_registry(host), repository)
+
+    @as_one()
+    def payload(
+        self,
+        reference: str | Reference,
+        *,
+        form: str = "tag",
+        identity: str = "",
+        annotations: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """The bytes that a device is to sign, for `signature` of `plan_sign` with the same options."""
+        from ocitool.sign.run import payload
+        from ocitool.sign.signing import SignOptions
+
+        return payload(
+            self.workspace,
+            str(reference),
+            SignOptions(form, identity=identity, annotations=dict(annotations or {})),
+        )
+
+    @as_one()
+    def verify(
+        self,
+        reference: str | Reference,
+        *keys: "VerifyKey",
+        every_key: bool = False,
+        recursive: bool = False,
+        identity: Iterable[str] | str = (),
+        annotations: Mapping[str, str] | None = None,
+    ) -> "Verification":
+        """What holds of the signatures of a name; its `digest` is what was verified, and what is to be used.
+
+        One of the keys (PEM files of public keys) has to have signed, with `every_key` each of them; with
+        `recursive` every child of an index too. `identity` are repositories that it may have been signed for
+        [default: that of the name], `annotations` what it has to say. Raises NotVerified, which has what was found,
+        and Unsupported for what is only signed without a key.
+        """
+        from ocitool.sign.run import demand_of, verify
+
+        demand = demand_of(
+            str(reference), keys, every_key=every_key, identities=words_of(identity), annotations=annotations or {}
+        )
+        return verify(self.workspace, str(reference), demand, recursive=recursive).required()
 
     @as_one()
     def check(

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ocitool.change.attachment import attached_by, siblings_of
 from ocitool.change.difference import is_carried
 from ocitool.change.journal import Journal, Record
 from ocitool.change.plan import ContentStep, CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag
@@ -196,6 +197,7 @@ class _Work:
         self._kept: list[Digest] = []
         self._referrers: list[Digest] = []
         self._refill: Record | None = None
+        self._attachment: Record | None = None
         self._seen: dict[str, tuple[Digest | None, Document | None]] = {}
         self._lacking: set[Digest] = set()
         self._tagged = {tag.document.digest for tag in plan.tags if not tag.is_kept}
@@ -247,9 +249,12 @@ class _Work:
     def note_refill(self, content: Iterable[ContentStep]) -> None:
         """Note that what is brought back belongs below the one tag of the plan, which keeps what it holds."""
         match self._plan.tags:
+            case (tag, *others) if self._plan.attaches and self._plan.undoes is None:
+                beside = {"siblings": siblings_of(others), "attached": attached_by(content)}
+                self._attachment = self._announce(tag.name, tag.document.digest, tag.document.digest, **beside)
             case (tag,) if tag.is_kept:
                 stored = [_digest(step) for step in content if not isinstance(step, PutBlob)]
-                self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored)
+                self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored=stored)
 
     def put(self, content: Sequence[ContentStep]) -> None:
         """Store the content, and see meanwhile what the tags hold that are written over whatever they hold."""
@@ -371,7 +376,10 @@ class _Work:
         """Look, keep, note, write, settle, look. Raises Conflict if anybody came between."""
         began = self._clock()
         due = [(tag, before) for tag in tags for before in self._due(tag)]
-        records = [self._announce(tag.name, before, tag.document.digest, self._referrers) for tag, before in due]
+        noted = [] if self._plan.attaches else due  # that has one note, under the tag it is made for
+        records = [
+            self._announce(tag.name, before, tag.document.digest, stored=self._referrers) for tag, before in noted
+        ] or [None] * len(due)
         try:
             with batched(self._store):
                 for tag, before in due:
@@ -502,14 +510,18 @@ class _Work:
         self._tags.append((step.name, step.base.digest, None))
 
     def _announce(
-        self, tag: str, before: Digest | None, after: Digest | None, stored: Iterable[Digest] = ()
+        self,
+        tag: str,
+        before: Digest | None,
+        after: Digest | None,
+        **beside: Any,  # noqa: ANN401 - the journal's
     ) -> Record | None:
         """Note the change before it is made: whoever dies over it can still take it back."""
         if self._journal is None or not tag:
             return None
         undoes = self._plan.undoes.number if self._plan.undoes else 0
         try:
-            return self._journal.announce(self._plan.target, tag, before, after, undoes=undoes, stored=stored)
+            return self._journal.announce(self._plan.target, tag, before, after, undoes=undoes, **beside)
         except LocalIOError as error:
             self._unkept(tag, before, error)
             self._journal = None
@@ -523,6 +535,7 @@ class _Work:
             self._journal.forget(record)
 
     def report(self) -> ChangeReport:
+        self._settled(self._attachment)
         existed = self._outcomes.count(Put.EXISTED)
         return ChangeReport(
             self._plan.target,
@@ -531,8 +544,11 @@ class _Work:
             existed,
             tuple(dict.fromkeys(self._kept)),
             tuple(self._copies),
-            _held(self._plan, self._store, {tag: after for tag, _, after in self._tags}),
+            _held(self._plan, self._store, {tag: after for tag, _, after in self._tags if self._is_asked(tag)}),
         )
+
+    def _is_asked(self, tag: str) -> bool:
+        return not self._plan.attaches or tag in self._plan.names
 
     def _patiently(self, write: Callable[[], object]) -> None:
         """Do a write, and again when a registry does not know yet what it took a moment ago (K115)."""

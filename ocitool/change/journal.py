@@ -21,7 +21,8 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, local_io
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document, parse
+from ocitool.model.document import Document, JsonTree, parse
+from ocitool.model.views import Descriptor
 from ocitool.store.layout import LayoutStore
 from ocitool.store.machine import MachineStore
 
@@ -31,11 +32,38 @@ _UNDONE: Final = ".undone"
 
 
 @dataclass(frozen=True, slots=True)
+class Sibling:
+    """A tag beside the one that a change was made for: what it held before and after, and what it gained.
+
+    `gained` are entries of a list that several writers share, which leave it again when the change is taken back.
+    """
+
+    tag: str
+    before: Digest | None
+    after: Digest
+    gained: tuple[Descriptor, ...]
+
+    def to_tree(self) -> dict[str, Any]:
+        """The sibling as it is stored."""
+        gained = [entry.to_tree() for entry in self.gained]
+        return {"tag": self.tag, "before": self.before, "after": self.after, "gained": gained}
+
+    @classmethod
+    def from_tree(cls, tree: JsonTree) -> "Sibling":
+        """What was stored. Raises MalformedDocument, KeyError or TypeError for something else."""
+        gained = tuple(Descriptor.from_tree(entry, f"/gained/{n}") for n, entry in enumerate(tree["gained"]))
+        before = Digest(tree["before"]) if tree["before"] else None
+        return cls(str(tree["tag"]), before, Digest(tree["after"]), gained)
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One change of one tag: what it held before and after (None for nothing), and when, in epoch seconds.
 
     `undoes` is the number of the change that this one takes back, 0 for an ordinary one. `stored` are manifests
     that were put there beside the tag: all of a refill, which leaves the tag as it is, else what refers to others.
+    An attachment leaves the tag as it is too: it was made of `siblings`, and of `attached`, which refer to what the
+    tag or a child of it holds.
     """
 
     target: str
@@ -46,11 +74,18 @@ class Record:
     path: Path
     undoes: int = 0
     stored: tuple[Digest, ...] = ()
+    siblings: tuple[Sibling, ...] = ()
+    attached: tuple[Digest, ...] = ()
+
+    @property
+    def is_attachment(self) -> bool:
+        """Whether it was made beside a tag that keeps what it holds, as signing is."""
+        return bool(self.siblings or self.attached)
 
     @property
     def is_refill(self) -> bool:
         """Whether only what was lost was put back, under a tag that keeps what it holds."""
-        return self.before == self.after
+        return self.before == self.after and not self.is_attachment
 
     @property
     def number(self) -> int:
@@ -64,7 +99,7 @@ class Record:
 
     def to_tree(self) -> dict[str, Any]:
         """The record as it is stored."""
-        return {
+        tree = {
             "target": self.target,
             "tag": self.tag,
             "before": self.before,
@@ -72,6 +107,12 @@ class Record:
             "when": self.when,
             "undoes": self.undoes,
             "stored": list(self.stored),
+        }
+        if not self.is_attachment:
+            return tree
+        return tree | {
+            "siblings": [sibling.to_tree() for sibling in self.siblings],
+            "attached": list(self.attached),
         }
 
 
@@ -121,9 +162,12 @@ class Journal:
         *,
         undoes: int = 0,
         stored: Iterable[Digest] = (),
+        siblings: Iterable[Sibling] = (),
+        attached: Iterable[Digest] = (),
     ) -> Record:
         """Note a change that is about to be made. Raises LocalIOError."""
         folder = self._folder(target, tag)
+        more = tuple(stored), tuple(siblings), tuple(attached)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
@@ -131,7 +175,7 @@ class Journal:
                     (int(path.name[:8]) for path in folder.iterdir() if path.name[:8].isdigit()), default=0
                 )
                 path = folder / f"{number + 1:08}{_PENDING}"
-                record = Record(target, tag, before, after, int(time.time()), path, undoes, tuple(stored))
+                record = Record(target, tag, before, after, int(time.time()), path, undoes, *more)
                 temporary = folder / f".{secrets.token_hex(6)}"
                 temporary.write_text(json.dumps(record.to_tree()))
                 try:
@@ -202,6 +246,8 @@ def _read(path: Path) -> Record:
             path=path,
             undoes=int(tree.get("undoes", 0)),
             stored=tuple(map(Digest, tree.get("stored", ()))),
+            siblings=tuple(map(Sibling.from_tree, tree.get("siblings", ()))),
+            attached=tuple(map(Digest, tree.get("attached", ()))),
         )
     except (KeyError, TypeError, ValueError, MalformedDocument):
         raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None

@@ -148,8 +148,9 @@ class Plan:
     that the backup should hold (children that the new documents leave behind). `notes` are lines the user must
     see before agreeing, `reasons` explain the differences. A plan that `returns` lets a tag hold again what it
     held; `undoes` is the change that is taken back, if that is known. `names` are the tags that were asked for,
-    also those that hold it already. A plan that `must_keep` old bytes is refused where that cannot be done;
-    another warns and goes on. Raises UsageError if a tag would be written before its content.
+    also those that hold it already. A plan that `attaches` is made for its first tag, which stays as it is; it
+    writes tags beside that one and manifests that refer to it. A plan that `must_keep` old bytes is refused where
+    that cannot be done; another warns and goes on. Raises UsageError if a tag would be written before its content.
     """
 
     target: str
@@ -161,6 +162,7 @@ class Plan:
     names: tuple[str, ...] = ()
     must_keep: bool = True
     returns: bool = False
+    attaches: bool = False
     full_names: FullNames = field(default=no_names, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -242,9 +244,14 @@ def replace(
     why = tuple(reasons)
     if before is not None and before.raw == after.raw:
         return Plan(target, notes=tuple(notes), reasons=why)
-    steps = sorted(content, key=lambda step: _ORDER[type(step)])
+    steps = in_order(content)
     tags = [Tag(name, after, before) for name in names]
     return Plan(target, (*steps, *tags), tuple(replaced), tuple(notes), reasons=why)
+
+
+def in_order(steps: Iterable[PlanStep]) -> list[PlanStep]:
+    """The steps in the order of a plan, those of one kind as they come."""
+    return sorted(steps, key=lambda step: _ORDER[type(step)])
 
 
 def refill(
@@ -256,7 +263,7 @@ def refill(
     reasons: Iterable[ChangeReason] = (),
 ) -> Plan:
     """The plan that puts content back below what each tag holds, and keeps holding."""
-    steps = sorted(content, key=lambda step: _ORDER[type(step)])
+    steps = in_order(content)
     return Plan(target, (*steps, *(Tag(name, held, held) for name in names)), reasons=tuple(reasons))
 
 

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from ocitool.change.attachment import taken_back
 from ocitool.change.journal import Journal, Record
-from ocitool.change.plan import CopyFrom, Delete, Plan, PlanStep, PutManifest, Tag
+from ocitool.change.plan import CopyFrom, Delete, Plan, PlanStep, PutManifest, Tag, in_order
 from ocitool.change.reason import ChangeReason
 from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
 from ocitool.model.digest import Digest
@@ -40,6 +41,7 @@ def plan_undo(
     from the backup or from `sources`. With `drop_referrers` what the change attached to others is deleted. Apply
     the plan inside `taking_back`.
     """
+    steps: tuple[PlanStep, ...]
     target, found = store.label, store.head(tag)
     now = found.digest if found else None
     record = _last(target, tag, now, journal)
@@ -51,6 +53,10 @@ def plan_undo(
             hint="undo works where the change was made, from the backups kept there; with --to DIGEST it works "
             "anywhere while the registry still has that digest",
         )
+    if record.is_attachment and now is not None:
+        story = ChangeReason(f"takes back the signatures of {_moment(record)}, beside {tag}")
+        steps = taken_back(record, store, journal)
+        return Plan(target, steps, undoes=record, reasons=(story,), names=(tag,), returns=True, attaches=True)
     if now is not None and now != record.after and not replaces:
         raise Conflict(
             f"{tag} in {store.label} holds {now}, our last change left "
@@ -68,7 +74,6 @@ def plan_undo(
             hint=f"ocitool undo {target}:{tag} --to {record.after} brings back what we left there",
         )
     current = store.get_manifest(tag) if now else None
-    steps: tuple[PlanStep, ...]
     if record.is_refill and now == record.after:
         steps = ()
     elif record.before is None:
@@ -77,8 +82,11 @@ def plan_undo(
         old = _old(record.before, store, journal)
         steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
         steps += _referrers(record, store) if drop_referrers else ()
+    if record.is_attachment:  # the tag is lost, and what stood beside it may not be
+        steps = tuple(in_order((*steps, *taken_back(record, store, journal))))
     reason = ChangeReason(_story(record, journal, now))
-    return Plan(target, steps, undoes=record, reasons=(reason,), returns=True)
+    beside = record.is_attachment
+    return Plan(target, steps, undoes=record, reasons=(reason,), returns=True, attaches=beside)
 
 
 def plan_return(

@@ -177,7 +177,7 @@ def error_tree(error: BaseException) -> dict[str, Any]:
     if notes:
         tree["notes"] = notes
     for key, value in vars(error).items():
-        if key not in {"what", "hint", "exit_code", "__notes__"} and value not in ("", (), None):
+        if key not in {"what", "hint", "exit_code", "verification", "__notes__"} and value not in ("", (), None):
             tree[key] = list(value) if isinstance(value, tuple) else value
     return tree
 

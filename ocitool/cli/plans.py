@@ -71,8 +71,9 @@ def carry_out(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) ->
         app.listener(Noted(line, "notice"))
     report = app.client.apply(plan)
     lines = "\n".join(place(report.target, tag, digest) for tag, digest in report.names)
-    summary = "" if report.changed else f"{report.target}: {_unchanged(report)}"
-    if says_undo and report.replaced:
+    is_silent = report.changed or (plan.attaches and not plan.is_empty)
+    summary = "" if is_silent else f"{report.target}: {_unchanged(report)}"
+    if says_undo and report.replaced and not plan.attaches:
         summary = "\n".join(replaced_line(f"{report.target}:{tag}", digest) for tag, digest in report.replaced)
     if report.target.endswith("-archive:-"):  # stdout carries the archive
         lines, summary = "", lines

@@ -55,6 +55,10 @@ COMMANDS: Final = (
     Command("manifest push", "Publish a local list", "manifest_push", "Index"),
     Command("manifest rm", "Forget local lists", "manifest_rm", "Index"),
     Command("check", "Tell what is broken in a published image or index", "check", "Look"),
+    Command("sign", "Sign an image or index with a key", "sign", "Trust"),
+    Command("verify", "Tell whether an image is signed with a key", "verify", "Trust"),
+    Command("key generate", "Make a key that signs, encrypted as cosign does", "key_generate", "Trust"),
+    Command("key public", "Print the public half of a key", "key_public", "Trust"),
     Command("repair", "Mend what check finds, by a plan that is shown first", "repair", "Index"),
     Command("copy", "Copy images from one place to another, bytes unchanged", "copy", "Look"),
     Command("tag", "Let further tags hold what a name holds", "tag", "Index"),
@@ -66,6 +70,7 @@ GROUPS: Final = {
     "buildx": "What `docker buildx` does to build, without a builder",
     "manifest": "What `docker manifest` does, word for word",
     "cache": "This machine's store",
+    "key": "Keys that sign and verify",
 }
 """Summaries of the words that hold several commands."""
 

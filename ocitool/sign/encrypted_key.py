@@ -1,7 +1,7 @@
 """cosign's encrypted private keys: scrypt, then XSalsa20-Poly1305, as a JSON object around the sealed bytes.
 
-`cryptography` has no XSalsa20 and a private key is a few hundred bytes, so the cipher stands here in plain integers.
-Spec: go-securesystemslib `encrypted`; NaCl "secretbox"; Salsa20 and Poly1305 by D. J. Bernstein (RFC 8439 for the tag).
+`cryptography` has no XSalsa20 and a private key is a few hundred bytes, so the cipher stands here, in integers.
+Spec: go-securesystemslib `encrypted`; NaCl "secretbox"; Salsa20 by D. J. Bernstein; RFC 8439 for the tag.
 """
 
 import base64
@@ -44,7 +44,7 @@ def seal(plain: bytes, password: bytes, *, salt: bytes = b"", nonce: bytes = b""
 
 
 def unseal(data: bytes, password: bytes, where: str) -> bytes:
-    """What `seal` was given. Raises MalformedDocument, Unsupported for other costs, AuthError for another password."""
+    """What `seal` was given. Raises MalformedDocument, Unsupported, AuthError for a wrong password."""
     if len(data) > SEALED_LIMIT:
         raise MalformedDocument(f"{where}: an encrypted key of {len(data)} bytes", where=where)
     tree = parse(data)

@@ -26,9 +26,7 @@ KEY_LIMIT: Final = 64 * 1024
 _RSA_BITS: Final = (2048, 16384)
 _SEALED: Final = "ENCRYPTED SIGSTORE PRIVATE KEY"
 _OLD_SEALED: Final = "ENCRYPTED COSIGN PRIVATE KEY"
-_PEM: Final = re.compile(
-    rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,40})-----\s(?P<body>[^-]*)-----END (?P=label)-----"
-)
+_PEM: Final = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,40})-----\s(?P<body>[^-]*)-----END (?P=label)-----")
 _HASHES: Final = {
     "secp256r1": hashes.SHA256(),
     "secp384r1": hashes.SHA384(),
@@ -134,8 +132,8 @@ def generate(kind: str = KINDS[0]) -> PrivateKey:
 def read_private(data: bytes, password: Password | None, name: str) -> PrivateKey:
     """The private key in a PEM file: cosign's, PKCS#8 (encrypted or not), SEC1 or PKCS#1.
 
-    The password is asked for where one is needed. Raises MalformedDocument for what is no private key, AuthError for
-    a password that is wrong or missing, Unsupported for a kind of key that signs no images.
+    The password is asked for where one is needed. Raises MalformedDocument for what is no private key, AuthError
+    for a password that is wrong or missing, Unsupported for a kind of key that signs no images.
     """
     label, body = _unarmoured(data, name)
     if label in {_SEALED, _OLD_SEALED}:
@@ -259,7 +257,7 @@ def _armoured(label: str, body: bytes) -> bytes:
 
 
 def _unarmoured(data: bytes, name: str) -> tuple[str, bytes]:
-    """The label and the bytes of the one PEM block; the parameters that openssl puts before an EC key are skipped."""
+    """The label and the bytes of the one PEM block; parameters that openssl puts before an EC key are skipped."""
     if len(data) > KEY_LIMIT:
         raise MalformedDocument(f"{name} has {len(data)} bytes, which no key has", where=name)
     blocks = [one for one in _PEM.finditer(data) if one["label"] != b"EC PARAMETERS"]

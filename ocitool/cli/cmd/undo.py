@@ -50,6 +50,10 @@ def command(
 
 def _after(app: App, plan: Plan, record: Record) -> Iterator[str]:
     """What is left of the change, and how to have it again."""
+    if record.is_attachment:
+        if plan.is_empty:
+            yield "nothing of it is there any more"
+        return
     if record.stored and not record.is_refill and not any(isinstance(step, Delete) for step in plan.steps):
         left = ", ".join(record.stored)
         yield f"{left} still refer to images there; undo with --drop-referrers would have deleted them"

@@ -1,0 +1,79 @@
+"""`ocitool verify`: whether what a name holds is signed with a key."""
+
+from collections.abc import Iterator
+
+import click
+
+from ocitool.cli import plans
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import NotVerified
+from ocitool.model.printable import shown
+from ocitool.sign.verification import Verification
+
+
+@click.command()
+@click.argument("reference", metavar="LOC")
+@click.option("--key", "keys", metavar="FILE", multiple=True, help="A public key that is trusted; repeats.")
+@click.option("--every-key", is_flag=True, help="Each of the keys has to have signed, not only one.")
+@click.option("--recursive", is_flag=True, help="The images of an index have to be signed too, each by itself.")
+@click.option(
+    "--identity",
+    "identities",
+    metavar="NAME",
+    multiple=True,
+    help="A repository that it may be signed for; repeats  [default: that of LOC]",
+)
+@click.option(
+    "-a", "--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Has to be signed too; repeats."
+)
+@common
+def command(
+    app: App,
+    *,
+    reference: str,
+    keys: tuple[str, ...],
+    every_key: bool,
+    recursive: bool,
+    identities: tuple[str, ...],
+    annotations: tuple[str, ...],
+) -> Outcome:
+    """Check the signatures of what LOC holds, and print the digest that was verified: use that from then on.
+
+    Exit code 1 where it is not signed as asked, with the reason for each signature that was found. What is signed
+    with a certificate only (keyless) is 9, since there is no trust root here to check it with.
+    """
+    try:
+        found = app.client.verify(
+            reference,
+            *keys,
+            every_key=every_key,
+            recursive=recursive,
+            identity=identities,
+            annotations=plans.pairs(annotations),
+        )
+    except NotVerified as error:
+        refused = error.verification
+        data = refused.to_tree() if isinstance(refused, Verification) else {}
+        return Outcome(data, exit_code=error.exit_code, errors=(error,))
+    return Outcome(found.to_tree(), f"{found.digest}", summary="\n".join(_told(found)))
+
+
+def _told(found: Verification) -> Iterator[str]:
+    """What was checked, a line each."""
+    count = len(found.manifests)
+    of = f", and each of the {count - 1} below it," if count > 1 else ""
+    yield f"{shown(found.reference)}{of} is verified:"
+    for key in dict.fromkeys(one.key for manifest in found.manifests for one in manifest.found if one.holds):
+        if key is not None:
+            yield f"  signed with {key.name} ({key.kind}, {key.fingerprint})"
+    if found.demand.identities:
+        named = {one.claim.identity for m in found.manifests for one in m.found if one.holds and one.claim}
+        if named == {""}:
+            yield "  the signature names no repository"
+        else:
+            yield f"  for {', '.join(shown(name) for name in sorted(named) if name)}"
+    else:
+        yield "  its repository was not compared: LOC has none; --identity names one"
+    for name, value in found.demand.annotations.items():
+        yield f"  with {shown(name)}={shown(value)}"

@@ -1,0 +1,37 @@
+"""What a signature says of an image: its digest, the repository it is meant for, and annotations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ocitool.errors import UsageError
+from ocitool.model.digest import Digest
+from ocitool.model.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim about a manifest; `identity` is a repository without tag, empty where none is named.
+
+    Annotations may be any JSON where others wrote them.
+    """
+
+    digest: Digest
+    identity: str = ""
+    annotations: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    @property
+    def repository(self) -> str:
+        """The repository in the one form that compares: Docker Hub has several names, and a tag may follow."""
+        return repository_of(self.identity)
+
+
+def repository_of(identity: str) -> str:
+    """The full name of a repository, without tag and digest; what is no reference stays as it is."""
+    if not identity:
+        return ""
+    try:
+        return Reference.parse(identity, default_tag="").repository_name
+    except UsageError:
+        return identity
