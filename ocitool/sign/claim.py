@@ -1,4 +1,4 @@
-"""What a signature says of an image: its digest, the repository it is meant for, and annotations."""
+"""The claim of a signature about an image: its digest, the repository it is meant for, and annotations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What `sign` and `verify` do, from words: keys read from files, places opened, the repository that is meant."""
+"""Signing and verifying from words: keys read from files, places opened, the repository that is meant."""
 
 import base64
 import random
