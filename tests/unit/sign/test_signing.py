@@ -33,7 +33,7 @@ def tag(digest):
 @pytest.fixture
 def undo(store, journal):
     def call(name="1"):
-        plan = plan_undo(store.label, name, store, journal)
+        plan = plan_undo(store, name, journal)
         with taking_back(plan, store, journal):
             return apply(plan, store, journal, Scope())
 
