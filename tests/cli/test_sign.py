@@ -1,6 +1,5 @@
 """`sign`, `verify` and `key`: what is said of an image, and what is refused."""
 
-
 import pytest
 
 from ocitool.store.layout import LayoutStore

@@ -95,7 +95,16 @@ def test_cosign_verifies_what_we_sign(request, run, cosign, repository, digests,
     key = request.getfixturevalue(maker)
 
     signed = run(
-        "sign", f"{repository}:1", "--key", f"{key}.key", *password, "--form", form, "--recursive", "-a", "commit=<a&b>"
+        "sign",
+        f"{repository}:1",
+        "--key",
+        f"{key}.key",
+        *password,
+        "--form",
+        form,
+        "--recursive",
+        "-a",
+        "commit=<a&b>",
     )
 
     assert 0 == signed.exit_code, signed.stderr
@@ -164,6 +173,8 @@ def test_other_kinds_of_keys(run, cosign, repository, digests, password, tmp_pat
 
     code, said = cosign("verify", "--key", f"{key}.pub", bundled(form), place)
     assert 0 == code, said
+    if kind == "ed25519":
+        return  # cosign 3 signs with Ed25519ph: limitations.md
     assert 0 == run("undo", place).exit_code
     code, said = cosign("sign", "--key", f"{key}.key", bundled(form), place)
     assert 0 == code, said

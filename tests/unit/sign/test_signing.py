@@ -134,7 +134,9 @@ class TestList:
 
     def test_a_full_list_is_refused(self, sign, store, tag, keys):
         sign(keys[0])
-        store.put_manifest(store.get_manifest(tag).edit(lambda tree: tree.update(layers=tree["layers"] * 1000)), tag)
+        store.put_manifest(
+            store.get_manifest(tag).edit(lambda tree: tree.update(layers=tree["layers"] * 1000)), tag
+        )
 
         with pytest.raises(Unsupported, match="1000 signatures"):
             sign(keys[1])

@@ -1,7 +1,6 @@
 """Whatever is not what was signed does not hold, and the reason is told."""
 
 import base64
-import json
 
 import pytest
 
@@ -15,6 +14,11 @@ from ocitool.sign.simple_signing import CERTIFICATE, PAYLOAD, SIGNATURE, compose
 from ocitool.sign.verification import Demand, Verification, verify_manifests
 from ocitool.tasks import Scope
 
+CRITICAL = {
+    "type": "cosign container image signature",
+    "image": {"docker-manifest-digest": f"sha256:{'0' * 64}"},
+    "identity": {"docker-reference": "a"},
+}
 FORMS = pytest.mark.parametrize("form", ["tag", "bundle"])
 
 
@@ -234,8 +238,9 @@ class TestTampering:
             b'{"critical":{"type":"atomic container signature"}}',
             b'{"critical":{"type":"cosign container image signature","image":{},"identity":{}}}',
             b'{"critical":{"type":"cosign container image signature","image":[],"identity":{}}}',
-            b'{"critical":{"type":"cosign container image signature","image":{"docker-manifest-digest":"x"},'
-            b'"identity":{"docker-reference":"a"}}}',
+            b'{"critical":{"type":"cosign container image signature","image":{"docker-manifest-digest":"x"}}}',
+            json.dumps({"critical": CRITICAL | {"image": {"docker-manifest-digest": "x"}}}).encode(),
+            json.dumps({"critical": CRITICAL | {"identity": {"docker-reference": None}}}).encode(),
             b"[" * 100,
             b'{"a":1,"a":2}',
             b"\xff",
@@ -338,7 +343,9 @@ class TestBundles:
 
         assert "it signs sha256:" in reason(look(keys[1]))
 
-    def test_a_manifest_of_another_image_in_the_list(self, keys, look, bundled, statement, ward, store, monkeypatch):
+    def test_a_manifest_of_another_image_in_the_list(
+        self, keys, look, bundled, statement, ward, store, monkeypatch
+    ):
         """What a registry lists as a referrer, and is about something else."""
         ward.image("linux/arm64", layers=[b"other"], tag="other")
         bundled(bundle_of(keys[1], statement), subject="other")
@@ -361,7 +368,9 @@ class TestBundles:
 
     def test_attestations_are_passed_over_unread(self, keys, look, bundled, statement, store):
         data = bundle_of(keys[1], statement)
-        bundled(data, lambda tree: tree["annotations"].update({bundles.PREDICATE_TYPE: "https://spdx.dev/Document"}))
+        bundled(
+            data, lambda tree: tree["annotations"].update({bundles.PREDICATE_TYPE: "https://spdx.dev/Document"})
+        )
         store.open_blob = None
 
         assert () == look(keys[1]).found
