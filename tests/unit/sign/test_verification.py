@@ -1,6 +1,7 @@
 """Whatever is not what was signed does not hold, and the reason is told."""
 
 import base64
+import json
 
 import pytest
 
