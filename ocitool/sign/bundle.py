@@ -34,7 +34,7 @@ _STATEMENTS: Final = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Sta
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class SigstoreBundle:
     """What verifying needs of a bundle: the signed statement, its signature, and how the key is named.
 
     `is_keyless` says that a certificate stands for the key.
@@ -93,7 +93,7 @@ def empty() -> Descriptor:
     return Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY))
 
 
-def read_bundle(data: bytes) -> Bundle:
+def read_bundle(data: bytes) -> SigstoreBundle:
     """What a bundle holds. Raises MalformedDocument for older ones, and for several signatures or none."""
     tree = parse(data)
     kind = tree.get("mediaType") if isinstance(tree, Mapping) else None
@@ -106,7 +106,7 @@ def read_bundle(data: bytes) -> Bundle:
         raise MalformedDocument(f"its envelope has {count} signatures, where one belongs")
     if envelope.get("payloadType") != _STATEMENT:
         raise MalformedDocument(f"its envelope holds {str(envelope.get('payloadType'))[:80]!r}, no statement")
-    return Bundle(
+    return SigstoreBundle(
         unbase64(envelope.get("payload"), "payload"),
         unbase64(signatures[0].get("sig"), "signature"),
         is_keyless="certificate" in material or "x509CertificateChain" in material,
