@@ -4,6 +4,7 @@ With registry/credentials.py the only importer of subprocess.
 """
 
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from ocitool.errors import BuildError, OcitoolError, Unsupported, local_io
+from ocitool.errors import BuildError, NetworkError, OcitoolError, Unsupported, local_io
 from ocitool.events import Done, Listener, Started, silent
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.toolchains.base import CompileJob, JobStep
@@ -26,6 +27,14 @@ TAIL: Final = 16 * 1024
 """Bytes of a compiler's output that are kept; the last ones, where the reason stands."""
 _CAPTURE: Final = 64 * 1024
 _LAST: Final = 200
+_FETCHING: Final = {
+    "cargo": 'cargo vendor keeps crates beside the sources, and flags = ["--offline"] in [rust] asks for no others',
+    "go": "go mod vendor keeps the modules beside the sources",
+}
+"""Compilers that fetch what they compile, and what makes that needless."""
+_UNREACHABLE: Final = re.compile(
+    r"resolve host|name resolution|dial tcp|no such host|network is unreachable|connect to server", re.IGNORECASE
+)
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
 _STEP_S: Final = 0.01
@@ -255,8 +264,14 @@ def _cannot_start(job: CompileJob, step: JobStep, error: Exception) -> OcitoolEr
     )
 
 
-def _failure(job: CompileJob, step: JobStep, returncode: int, said: str) -> BuildError:
+def _failure(job: CompileJob, step: JobStep, returncode: int, said: str) -> OcitoolError:
     name = step.argv[0].rpartition("/")[2]
+    lines = [line.strip() for line in said.splitlines() if name in _FETCHING and _UNREACHABLE.search(line)]
+    if lines:
+        return NetworkError(
+            f"cannot compile {job.target}: {name} cannot fetch what it needs: {lines[-1][:_LAST]}",
+            hint=f"without a network: {_FETCHING[name]}",
+        )
     if returncode < 0:
         ended = f"{name} was ended by {_signal_name(-returncode)}"
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.errors import BuildError, Cancelled, LocalIOError, Unsupported
+from ocitool.errors import BuildError, Cancelled, LocalIOError, NetworkError, Unsupported
 from ocitool.events import Done, Started
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
@@ -56,6 +56,24 @@ def test_failure_names_the_platform_and_repeats_the_compiler(tmp_path):
     assert "cannot compile app for linux/arm/v6: sh exited with 2" == str(failed.value)
     assert (7, 2, "linux/arm/v6") == (failed.value.exit_code, failed.value.returncode, failed.value.target)
     assert "out\nmain.go:3: undefined: x\n" == failed.value.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("go", "main.go:3:8: other@v1: Get https://modules.example/other: dial tcp: lookup modules.example: no such host"),
+        ("cargo", "  [6] Could not resolve hostname (Could not resolve host: crates.example)"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_fetched_is_an_error_of_the_network(tmp_path, program, said):
+    (tmp_path / program).symlink_to("/bin/sh")
+
+    with pytest.raises(NetworkError, match=f"{program} cannot fetch what it needs: ") as failed:
+        run([job(tmp_path, f"echo '{said}'; exit 1", argv0=str(tmp_path / program))], Scope(), 1)
+
+    assert (5, True) == (failed.value.exit_code, "vendor" in failed.value.hint)
+    with pytest.raises(BuildError):  # such words of another compiler are its own
+        run([job(tmp_path, f"echo '{said}'; exit 1")], Scope(), 1)
 
 
 def test_of_a_long_output_the_end_is_kept(tmp_path):
