@@ -55,7 +55,18 @@ class Printed:
     text: str
 
 
-Event: TypeAlias = Started | Advanced | Done | Noted | Printed
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Step `key` goes on; `text` is the last line that its process printed, empty before the first.
+
+    It comes every second or so, whether there is a new line or not.
+    """
+
+    key: str
+    text: str = ""
+
+
+Event: TypeAlias = Started | Advanced | Done | Noted | Printed | Working
 Listener: TypeAlias = Callable[[Event], None]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ocitool.cli.outcome import clean, printable_json
-from ocitool.events import Advanced, Done, Event, Noted, Printed, Started
+from ocitool.events import Advanced, Done, Event, Noted, Printed, Started, Working
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -98,6 +98,8 @@ class Console:
                         self._drawn.start(event)
                 case Advanced():
                     self._advance(event)
+                case Working():
+                    self._work(event)
                 case Done():
                     self._done(event)
                 case Printed(label, text):
@@ -121,6 +123,15 @@ class Console:
         if self._drawn is None and (is_due or self._clock() - step.told_s >= LONG_STEP_S):
             step.told_s, step.told = self._clock(), step.done
             self.talk(f"{clean(step.label)}: {step.progress()}")
+
+    def _work(self, event: Working) -> None:
+        text = clean(event.text)
+        if self._drawn is not None:
+            self._drawn.work(event.key, text)
+        step = self._steps.get(event.key)
+        if self._drawn is None and step is not None and self._clock() - step.told_s >= LONG_STEP_S:
+            step.told_s = self._clock()
+            self.talk(f"{clean(step.label)}: {text or 'at work'}")
 
     def _done(self, event: Done) -> None:
         step = self._steps.pop(event.key, None)
@@ -161,6 +172,7 @@ class _Drawn:
         if self._progress is None:
             from rich.console import Console as RichConsole
             from rich.progress import BarColumn, DownloadColumn, Progress, Task, TextColumn, TimeElapsedColumn
+            from rich.table import Column
             from rich.text import Text
 
             class Amount(DownloadColumn):
@@ -175,22 +187,30 @@ class _Drawn:
                     )
 
             self._progress = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 Amount(),
                 TimeElapsedColumn(),
+                TextColumn(
+                    "{task.fields[said]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
+                ),
                 console=RichConsole(stderr=True, highlight=False, markup=False, emoji=False),
                 transient=True,
             )
             self._progress.start()
         self._tasks[event.key] = self._progress.add_task(
-            clean(event.label), total=event.total or None, unit=event.unit
+            clean(event.label), total=event.total or None, unit=event.unit, said=""
         )
 
     def advance(self, event: Advanced) -> None:
         task = self._tasks.get(event.key)
         if self._progress is not None and task is not None:
             self._progress.advance(task, event.size)
+
+    def work(self, key: str, text: str) -> None:
+        task = self._tasks.get(key)
+        if self._progress is not None and task is not None:
+            self._progress.update(task, said=text)
 
     def done(self, event: Done) -> None:
         task = self._tasks.pop(event.key, None)

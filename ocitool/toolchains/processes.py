@@ -11,14 +11,14 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from ocitool.errors import BuildError, NetworkError, OcitoolError, Unsupported, local_io
-from ocitool.events import Done, Listener, Started, silent
+from ocitool.events import Done, Listener, Started, Working, silent
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.toolchains.base import CompileJob, JobStep
 from ocitool.toolchains.build_tree import NOT_INSTALLED, conclude, is_done, note_done, prepare
@@ -38,6 +38,8 @@ _UNREACHABLE: Final = re.compile(
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
 _STEP_S: Final = 0.01
+_WORKING_S: Final = 1.0
+_LINE: Final = 1024
 _DRAIN_S: Final = 1.0
 
 
@@ -76,7 +78,7 @@ def compile_one(job: CompileJob, scope: Scope, listener: Listener = silent) -> C
         if is_done(step, job.tree):
             continue
         try:
-            returncode, said = _run(step.argv, step.cwd, job.env, scope)
+            returncode, said = _run(step.argv, step.cwd, job.env, scope, lambda line: listener(Working(key, line)))
         except (OSError, ValueError) as error:
             raise _cannot_start(job, step, error) from error
         scope.check()
@@ -162,8 +164,17 @@ def call(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -
         raise Unsupported(f"cannot start {argv[0]}: {error}", ability=argv[0], hint="install it") from error
 
 
-def _run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -> tuple[int, str]:
-    """(exit code, tail of stdout and stderr together); the group is gone afterwards. Raises OSError, ValueError."""
+def _run(
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    scope: Scope,
+    working: Callable[[str], None] = lambda _line: None,
+) -> tuple[int, str]:
+    """(exit code, tail of stdout and stderr together); the group is gone afterwards. Raises OSError, ValueError.
+
+    `working` is called every second with the last line so far.
+    """
     scope.check()
     process = subprocess.Popen(
         argv,
@@ -177,7 +188,7 @@ def _run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -
     group = _Group(process)
     with process, scope.on_cancel(group.stop):
         try:
-            said = _listen(process, group)
+            said = _listen(process, group, working)
         finally:
             returncode = group.end()
     return returncode, said
@@ -220,7 +231,7 @@ class _Group:
                 os.killpg(self._process.pid, number)
 
 
-def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
+def _listen(process: "subprocess.Popen[bytes]", group: _Group, working: Callable[[str], None]) -> str:
     """The tail of what the process prints until it ends and its output is drained.
 
     A grandchild that keeps the pipe open after the end is waited for no longer than a second.
@@ -229,6 +240,7 @@ def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
     pieces: deque[bytes] = deque()
     size = 0
     deadline: float | None = None
+    told_s = time.monotonic()
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         while True:
@@ -241,6 +253,9 @@ def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
                 size += len(piece)
                 while size - len(pieces[0]) >= TAIL:
                     size -= len(pieces.popleft())
+            if time.monotonic() - told_s >= _WORKING_S:
+                told_s = time.monotonic()
+                working(_last_line(pieces))
             if group.has_exited():
                 deadline = deadline or time.monotonic() + _DRAIN_S
                 if not ready or time.monotonic() >= deadline:
@@ -248,6 +263,11 @@ def _listen(process: "subprocess.Popen[bytes]", group: _Group) -> str:
     while not group.has_exited():  # the output may be closed before the end
         time.sleep(_STEP_S)
     return b"".join(pieces)[-TAIL:].decode("utf-8", "replace")
+
+
+def _last_line(pieces: Sequence[bytes]) -> str:
+    lines = b"".join(pieces)[-_LINE:].decode("utf-8", "replace").replace("\r", "\n").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _cannot_start(job: CompileJob, step: JobStep, error: Exception) -> OcitoolError:

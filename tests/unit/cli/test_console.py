@@ -3,7 +3,7 @@ import io
 import pytest
 
 from ocitool.cli.console import Console, human, table
-from ocitool.events import Advanced, Done, Noted, Started
+from ocitool.events import Advanced, Done, Noted, Started, Working
 
 
 class Clock:
@@ -64,6 +64,40 @@ def test_a_step_that_counts_slowly_tells_as_often_as_any(capsys):
         console.hear(Advanced("r", 1))
 
     assert ["app: 2 of 5 tags", "app: 4 of 5 tags"] == capsys.readouterr().err.splitlines()
+
+
+def compile_for(console: Console, clock: Clock, seconds: int, text: str) -> None:
+    """A compile that lives that long and is heard of every second."""
+    console.hear(Started("c", "compile app for linux/arm64"))
+    for _ in range(seconds):
+        clock.now += 1
+        console.hear(Working("c", text))
+
+
+@pytest.mark.parametrize(("text", "shown"), [("[ 43%] Building a.c", "[ 43%] Building a.c"), ("", "at work")])
+def test_a_long_compile_says_every_30_seconds_its_last_line(capsys, text, shown):
+    """K178."""
+    clock = Clock()
+
+    compile_for(Console(clock=clock), clock, 65, text)
+
+    assert [f"compile app for linux/arm64: {shown}"] * 2 == capsys.readouterr().err.splitlines()
+
+
+def test_the_row_of_a_compile_shows_its_last_line_as_it_is(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "160")
+    clock = Clock()
+    console = Console(clock=clock)
+
+    compile_for(console, clock, 1, "[/red] 43% main.c\x1b[2J")
+    console._drawn._progress.refresh()
+    console.finish()
+
+    assert "[/red] 43% main.c" in terminal.getvalue()
+    assert "\x1b[2J" not in terminal.getvalue()
 
 
 def test_a_quiet_console_says_nothing_of_steps(capsys):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.errors import BuildError, Cancelled, LocalIOError, NetworkError, Unsupported
-from ocitool.events import Done, Started
+from ocitool.events import Done, Started, Working
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 from ocitool.toolchains.base import CompileJob, Program, Target
@@ -39,6 +39,15 @@ def test_results_come_in_the_order_of_the_jobs_with_events(tmp_path):
     assert "hi\n" == done[0].said
     assert Started("compile app for linux/arm64", "compile app for linux/arm64") in events
     assert Done("compile app for linux/amd64", "compiled", 4) in events
+
+
+def test_a_long_compile_is_heard_of_with_its_last_line(tmp_path):
+    events = []
+    script = 'echo one; printf "two\\rthree\\n\\n"; sleep 1.3; echo x >"$OUT"'
+
+    run([job(tmp_path, script)], Scope(), 1, events.append)
+
+    assert [Working("compile app for linux/amd64", "three")] == [e for e in events if isinstance(e, Working)][:1]
 
 
 def test_only_the_planned_environment_is_seen(tmp_path, monkeypatch):
