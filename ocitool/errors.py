@@ -27,7 +27,7 @@ Attributes hold data; `what` is one lower-case line without a full stop; `hint` 
 Context is added with `add_note`, one line each, and printed below the message.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -354,6 +354,13 @@ def _leaves(error: Exception) -> Iterator[Exception]:
             yield from _leaves(inner)
     else:
         yield error
+
+
+def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """The known word that a wrong one may be a slip of the pen for, for a hint; empty if there is none."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), 1, likeness)), "")
 
 
 def local_io(error: OSError, doing: str) -> LocalIOError:

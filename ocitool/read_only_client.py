@@ -16,8 +16,7 @@ from ocitool.store.base import Store
 from ocitool.store.locate import Opener
 from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Retry, Scope
-from ocitool.toolchains.host import host_platform
-from ocitool.workspace import PlatformWords, Workspace
+from ocitool.workspace import PlatformWords, Workspace, host_platform
 
 if TYPE_CHECKING:
     from ocitool.builder.doctor import Diagnosis

@@ -9,7 +9,7 @@ import click
 
 from ocitool.cli.signals import Signals
 from ocitool.cli.table import ALIASES, COMMANDS, ELSEWHERE, GROUPS, Command
-from ocitool.errors import UsageError
+from ocitool.errors import UsageError, closest
 from ocitool.version import __version__
 
 
@@ -64,10 +64,8 @@ class LazyGroup(click.Group):
         """As click's, with a suggestion for a word that is not there."""
         word = args[0] if args else ""
         if word and not word.startswith("-") and self.get_command(ctx, word) is None:
-            from difflib import get_close_matches
-
-            near = get_close_matches(word, self.list_commands(ctx), 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"{ctx.command_path} --help lists the commands"
+            near = closest(word, self.list_commands(ctx))
+            hint = f"did you mean {near!r}?" if near else f"{ctx.command_path} --help lists the commands"
             hint = ELSEWHERE.get(self.prefix + word, hint)
             raise UsageError(f"no command {word!r}", hint=hint)
         return super().resolve_command(ctx, args)

@@ -6,12 +6,11 @@ Paths have the form of `model.files`; "" is the root of the tree.
 import os
 import stat
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
-from ocitool.errors import LocalIOError, UsageError, local_io
+from ocitool.errors import LocalIOError, UsageError, closest, local_io
 from ocitool.model.files import FileKind, FileTree, ancestors, from_system, name_bytes, name_text, parent, to_system
 from ocitool.pack.entries import Entry, FileContent, file_entry
 from ocitool.pack.own_files import OwnFiles
@@ -94,8 +93,8 @@ class Context(FileTree[Entry]):
         place = self._root / to_system(path)
         if not os.path.lexists(place):
             above, _, name = path.rpartition("/")
-            near = get_close_matches(name, self.names(above)[:_LOOKED_THROUGH], 1, 0.75)
-            return f"did you mean {above}{'/' if above else ''}{near[0]}?" if near else ""
+            near = closest(name, self.names(above)[:_LOOKED_THROUGH], 0.75)
+            return f"did you mean {above}{'/' if above else ''}{near}?" if near else ""
         if any(map(self._is_own, (*ancestors(path), path))):
             return f"{path} is there, but ocitool writes it itself"
         if self._rules.ignores(path):

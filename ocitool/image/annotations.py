@@ -13,11 +13,10 @@ The grammar is that of `docker buildx build --annotation`.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
-from ocitool.errors import Unsupported, UsageError
+from ocitool.errors import Unsupported, UsageError, closest
 from ocitool.model.platform import Platform
 
 
@@ -123,8 +122,8 @@ def _placed(place: str, key: str, value: str) -> Annotation:
     found = _PLACE.fullmatch(place)
     word = found[1] if found is not None else place
     if found is None or word not in _TYPED:
-        near = get_close_matches(word, _TYPED, 1)
-        hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(_TYPED)}"
+        near = closest(word, _TYPED)
+        hint = f"did you mean {near}?" if near else f"one of {', '.join(_TYPED)}"
         raise UsageError(f"annotation {key} is for {place!r}, which is no place", hint=hint)
     if word == _LAYOUTS_OWN:
         raise Unsupported(

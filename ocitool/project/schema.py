@@ -7,7 +7,7 @@ is a page of code instead of a dependency (ADR 0020).
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -343,7 +343,7 @@ def _meant(key: str, item: object, known: Mapping[str, Any]) -> str:
     return _similar(key, fitting)
 
 
-def _similar(word: str, known: Mapping[str, Any] | list[str]) -> str:
+def _similar(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word.replace("_", "-"), list(known), 1)
     return f"did you mean {close[0]}?" if close else ""
 

@@ -26,7 +26,8 @@ from ocitool.registry.auth import (
 from ocitool.registry.challenge import Challenge, parse_challenges, preferred
 from ocitool.registry.credentials import ANONYMOUS, Credentials
 from ocitool.registry.error_response import redact
-from ocitool.registry.hosts import Access, Origin, is_loopback, leads_here, resolved, split_port
+from ocitool.registry.hosts import Access, Origin, is_loopback, resolved, split_port
+from ocitool.registry.request import leads_here
 
 _BEARER: Final = "Bearer "
 

@@ -1,39 +1,26 @@
 """Where credentials come from: environment, docker's config.json, podman's auth.json, helper programs.
 
-With toolchains/processes.py the only importer of subprocess. Nothing of a secret is ever logged; what is told
-is where it came from. Formats: docker/cli config files; docker-credential-helpers; containers-auth.json(5).
+Nothing of a secret is ever logged; what is told is where it came from. Formats: docker/cli config files;
+containers-auth.json(5).
 """
 
 import base64
 import binascii
 import json
 import os
-import selectors
-import shutil
-import signal
-import subprocess
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
 from typing import Any, Final
 
-from ocitool.errors import AuthError
+from ocitool.errors import AuthError, closest
 from ocitool.model.reference import normalise_host
 from ocitool.registry.hosts import home_folder, split_port
 
-HELPER_S: Final = 15.0
-"""How long a helper program may take."""
 HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 FILE_LIMIT: Final = 4 * 1024 * 1024
-_ANSWER_LIMIT: Final = 1024 * 1024
-"""Bytes of a helper's answer that are read: no user name and password are longer."""
 _KEYS: Final = ("auths", "credsStore", "credHelpers")
-_NOT_FOUND: Final = "credentials not found in native keychain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +102,9 @@ def odd_keys(environ: Mapping[str, str]) -> Iterator[str]:
         except AuthError:
             continue
         for key in sorted(set(tree or ()) - set(_KEYS)):
-            near = get_close_matches(key.lower(), [known.lower() for known in _KEYS], 1, 0.75)
+            near = closest(key.lower(), map(str.lower, _KEYS), 0.75)
             if near:
-                meant = next(known for known in _KEYS if known.lower() == near[0])
+                meant = next(known for known in _KEYS if known.lower() == near)
                 yield f"{file.path} has the key {key[:40]!r}, which nothing reads; did you mean {meant}?"
 
 
@@ -185,6 +172,8 @@ def _from_file(file: AuthFile, host: str, repository: str, environ: Mapping[str,
     if not helper and file.is_docker and isinstance(tree.get("credsStore"), str):
         helper, server = tree["credsStore"], HUB_KEY if host in _HUB_HOSTS else _stored_key(tree, host)
     if helper:
+        from ocitool.registry.credential_helpers import ask_helper
+
         asked = ask_helper(helper, server, environ)
         if not asked.is_anonymous or asked.problem:
             return asked
@@ -289,101 +278,3 @@ def _parse(data: bytes, source: str, hint: str) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise AuthError(f"{source} is no JSON object", source=source, hint=hint)
     return tree
-
-
-def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credentials:
-    """What `docker-credential-NAME get` says of a server; anonymous if it has nothing.
-
-    A helper that is missing, fails or hangs gives anonymous credentials with a `problem`: reading may go
-    on, writing must not (K070). Programs are looked for on PATH's absolute folders only.
-    """
-    program = f"docker-credential-{name}"
-    done = _run_helper(name, "get", server.encode(), environ)
-    if isinstance(done, str):
-        return Credentials(source=program, problem=done)
-    if done.returncode != 0:
-        said = done.stdout.decode(errors="replace").strip()
-        # Its output may hold a secret even then; only the one known sentence is understood.
-        problem = "" if said == _NOT_FOUND else f"{program} failed with exit code {done.returncode}"
-        return Credentials(source=program, problem=problem)
-    try:
-        tree = json.loads(done.stdout)
-        user, secret = str(tree["Username"]), str(tree["Secret"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return Credentials(source=program, problem=f"{program} answered something that is no credentials")
-    if user == "<token>":
-        return Credentials(identity_token=secret, source=program)
-    return Credentials(user, secret, source=program)
-
-
-def tell_helper(name: str, verb: str, message: object, environ: Mapping[str, str]) -> None:
-    """Let a helper `store` or `erase` a login. Raises AuthError; the message is never shown."""
-    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        raise AuthError(
-            f"docker-credential-{name} keeps UTF-8 alone, and the user name or password is not",
-            source=f"docker-credential-{name}",
-        ) from None
-    done = _run_helper(name, verb, data, environ)
-    if isinstance(done, str):
-        raise AuthError(done, source=f"docker-credential-{name}")
-    if done.returncode != 0:
-        raise AuthError(f"docker-credential-{name} {verb} failed with exit code {done.returncode}")
-
-
-def _run_helper(
-    name: str, verb: str, message: bytes, environ: Mapping[str, str]
-) -> "subprocess.CompletedProcess[bytes] | str":
-    """The finished helper, or a line that says why it could not be run."""
-    program = f"docker-credential-{name}"
-    path = os.pathsep.join(p for p in environ.get("PATH", "").split(os.pathsep) if p.startswith("/"))
-    found = shutil.which(program, path=path) if "/" not in name else None
-    if found is None:
-        return f"{program} is not on PATH"
-    try:
-        process = subprocess.Popen(
-            [found, verb], stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=dict(environ), start_new_session=True
-        )
-    except OSError as error:
-        return f"{program} cannot be started: {error.strerror}"
-    with process:
-        try:
-            answer = _converse(process, message)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    if answer is None:
-        return f"{program} did not answer in {HELPER_S:.0f} s"
-    if len(answer) > _ANSWER_LIMIT:
-        return f"{program} answered more than {_ANSWER_LIMIT} bytes"
-    return subprocess.CompletedProcess([], process.returncode, answer)
-
-
-def _converse(process: "subprocess.Popen[bytes]", message: bytes) -> bytes | None:
-    """What a helper answers to a message, at most a byte over the limit; None where it takes too long."""
-    deadline = time.monotonic() + HELPER_S
-    stdin, stdout = process.stdin, process.stdout
-    if stdin is None or stdout is None:
-        raise RuntimeError("a helper without pipes")
-    with suppress(BrokenPipeError):  # it answers without reading
-        stdin.write(message)
-        stdin.close()
-    answer = bytearray()
-    with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        while len(answer) <= _ANSWER_LIMIT:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                return None
-            piece = os.read(stdout.fileno(), 65_536)
-            if not piece:
-                break
-            answer += piece
-    if len(answer) > _ANSWER_LIMIT:
-        return bytes(answer)
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return None
-    return bytes(answer)

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from html import unescape
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -43,6 +42,8 @@ def diagnostics(body: bytes) -> tuple[tuple[str, str, str], ...]:
     try:
         tree: Any = json.loads(text)
     except (ValueError, RecursionError):
+        from html import unescape
+
         plain = " ".join(unescape(re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", text, flags=re.DOTALL)).split())
         return (("", plain[:300], ""),) if plain else ()
     if isinstance(tree, dict) and isinstance(tree.get("errors"), list):

@@ -4,8 +4,7 @@ import ipaddress
 import os
 import pwd
 import re
-import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -187,35 +186,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def leads_here(netloc: str) -> bool:
-    """Whether a host of a URL ends on this very machine, in any spelling of an address that connecting takes."""
-    name = split_port(netloc)[0].rstrip(".")
-    if is_loopback(f"[{name}]" if ":" in name else name):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(name))  # 127.1, 2130706433, 0x7f.1
-        except OSError:
-            return False
-    inner = getattr(address, "ipv4_mapped", None) or address
-    return bool(inner.is_loopback or inner.is_unspecified or inner.is_link_local)
-
-
-def is_unsafe_step(start: str, following: str, plain_http: Collection[str]) -> bool:
-    """Whether a request to `start` must not go on at `following`: redirects, Locations, links and realms (K257).
-
-    From outside no way leads to this machine or the addresses of its link. None leads from TLS into the clear but
-    to hosts that the user called plain, and on this machine itself.
-    """
-    before, after = urlsplit(start), urlsplit(following)
-    is_here = is_loopback(before.netloc)
-    if leads_here(after.netloc):
-        return not is_here
-    return before.scheme == "https" and after.scheme == "http" and after.netloc not in plain_http
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:

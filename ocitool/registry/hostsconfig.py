@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, UsageError, local_io
 from ocitool.model.reference import HUB, normalise_host
-from ocitool.model.toml import TomlError, parse_toml
 from ocitool.registry.hosts import home_folder
 
 _LIMIT: Final = 1024 * 1024
@@ -193,12 +192,15 @@ def _conf_files(environ: Mapping[str, str]) -> Iterator[Path]:
 def _tables(path: Path) -> list[Mapping[str, Any]]:
     try:
         with path.open("rb") as file:
-            text = file.read(_LIMIT).decode()
-        tree = parse_toml(text)
+            data = file.read(_LIMIT)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise local_io(error, f"read {path}") from error
+    from ocitool.model.toml import TomlError, parse_toml
+
+    try:
+        tree = parse_toml(data.decode())
     except (UnicodeDecodeError, TomlError) as error:
         raise MalformedDocument(f"{path} is not TOML: {str(error).lower()}", where=str(path)) from None
     found = tree.get("registry", [])

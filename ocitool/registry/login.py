@@ -15,7 +15,8 @@ from typing import Any
 from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.model.document import Document, Style
 from ocitool.model.reference import HUB
-from ocitool.registry.credentials import FILE_LIMIT, HUB_KEY, tell_helper
+from ocitool.registry.credential_helpers import tell_helper
+from ocitool.registry.credentials import FILE_LIMIT, HUB_KEY
 from ocitool.registry.hosts import home_folder
 
 _TABBED = Style(indent="\t", comma=",", colon=": ", ascii_only=False)

@@ -22,12 +22,12 @@ from ocitool.registry.authorizer import Authorizer, RequestTarget
 from ocitool.registry.challenge import Challenge
 from ocitool.registry.credentials import Credentials, find_credentials, odd_keys
 from ocitool.registry.error_response import BODY_LIMIT, redact, refusal
-from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, is_unsafe_step, resolved
+from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, resolved
 from ocitool.registry.hostsconfig import Redirections, Trust, find_trust, read_redirections
 from ocitool.registry.http import Outgoing, Reply, Wire
 from ocitool.registry.numbers import retry_after_s
 from ocitool.registry.probe import speaks_tls
-from ocitool.registry.request import Request, Response, at_hand
+from ocitool.registry.request import Request, Response, at_hand, is_unsafe_step
 from ocitool.registry.retry import RETRIED, Patience
 from ocitool.registry.session_state import Remembered
 from ocitool.registry.throttle import Pace

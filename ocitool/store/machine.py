@@ -16,8 +16,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
-import tempfile
 import time
 import weakref
 from collections.abc import Mapping
@@ -103,8 +101,10 @@ class MachineStore:
         try:
             self.check_writable()
         except LocalIOError as error:
+            from tempfile import TemporaryDirectory
+
             try:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ocitool-"))
+                folder = stack.enter_context(TemporaryDirectory(prefix="ocitool-"))
             except OSError:
                 raise error from None
             note = f"note: {error.what}; nothing of this run is remembered, and {folder} is used until it ends"
@@ -196,9 +196,11 @@ class MachineStore:
                 return True
 
     def _remove(self, *, everything: bool) -> None:
+        from shutil import rmtree
+
         for name in (*_AGAIN, *(["content"] if everything else [])):
             if (self.root / name).exists():
-                shutil.rmtree(self.root / name)
+                rmtree(self.root / name)
         if everything:
             return
         kept = self._needed()

@@ -44,7 +44,7 @@ HOMES = {
     "click": {"cli"},
     "rich": {"cli.console"},
     "yaml": {"index.yaml"},
-    "subprocess": {"toolchains.processes", "registry.credentials"},
+    "subprocess": {"toolchains.processes", "registry.credential_helpers"},
 }
 
 # Everything else imports at the top of the file. Optional codecs and the three lazy tables are the reasons.
@@ -60,9 +60,15 @@ LAZY = {
     "ocitool.cli.console.start",  # rich, where something is drawn
     "ocitool.cli.root.run",  # what tells an error, when there is one
     "ocitool.cli.root.resolve_command",  # difflib, for a command that is not there
+    "ocitool.cli.cmd.inspect.command",  # the page and its style sheet, where one is written
     "ocitool.cli",  # --version is answered before click is imported
     "ocitool.errors.local_io",  # errno, for the functions that read it
     "ocitool.errors.output_error",
+    "ocitool.errors.closest",  # difflib, for a hint
+    "ocitool.registry.credentials._from_file",  # subprocess, where a helper program is named
+    "ocitool.registry.error_response.diagnostics",  # every entity of HTML, for a refusal that is written in it
+    "ocitool.registry.hostsconfig._tables",  # TOML, where there is a registries.conf
+    "ocitool.store.machine",  # shutil and tempfile bring compressors along, for a prune and a store that does not last
     "ocitool.cli.streams",  # --version loads no errors
     "ocitool.cli.signals",  # root help needs no tasks
     "ocitool.tasks.interrupt_workers",  # ctypes, after a signal

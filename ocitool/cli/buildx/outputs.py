@@ -3,10 +3,9 @@
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Final
 
-from ocitool.errors import Unsupported, UsageError
+from ocitool.errors import Unsupported, UsageError, closest
 from ocitool.image.annotations import Annotation, AnnotationLevel, Annotations, parse_annotation
 
 KINDS: Final = ("image", "registry", "docker", "oci", "local", "tar", "cacheonly")
@@ -99,7 +98,7 @@ def read_output(text: str) -> Output:
         raise UsageError(what, hint=f"one of {', '.join(KINDS)}")
     for key in words:
         if key not in _HONOURED | _SO_ANYWAY and key.partition(".")[0].partition("[")[0] not in _ANNOTATED:
-            near = get_close_matches(key, _HONOURED | _SO_ANYWAY, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(sorted(_HONOURED))}"
+            near = closest(key, _HONOURED | _SO_ANYWAY)
+            hint = f"did you mean {near}?" if near else f"it knows {', '.join(sorted(_HONOURED))}"
             raise UsageError(f"-o type={kind} has no {key!r}", hint=hint)
     return Output(kind, place, words)

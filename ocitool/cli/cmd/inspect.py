@@ -9,7 +9,6 @@ from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError, local_io
 from ocitool.model.platform import parse_platforms
 from ocitool.report import text
-from ocitool.report.html import page
 from ocitool.report.template import render
 
 
@@ -52,6 +51,8 @@ def command(
         return _raw(app, location, platforms)
     found = app.client.inspect(location, platforms, referrers=referrers)
     if html is not None:
+        from ocitool.report.html import page
+
         try:
             html.write_text(page(found), encoding="utf-8")
         except OSError as error:

@@ -6,14 +6,13 @@ everything else is looked at all the same.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from ocitool.dockerfile.stages import OriginKind, StageGraph
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.instructions import Dockerfile, Instruction, Stage
 from ocitool.dockerfile.syntax.lines import Line
 from ocitool.dockerfile.trace import Trace, TracedStep
-from ocitool.errors import OcitoolError
+from ocitool.errors import OcitoolError, closest
 from ocitool.rootfs.files import Files
 
 
@@ -121,4 +120,4 @@ def look(
 
 def near(name: str, options: Iterable[str]) -> str:
     """The option that the name may be a slip of the pen for; empty if there is none."""
-    return next(iter(get_close_matches(name, options, 1, 0.75)), "")
+    return closest(name, options, 0.75)

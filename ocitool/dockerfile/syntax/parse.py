@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Final
 
 from ocitool.dockerfile.syntax import instructions
@@ -15,7 +14,7 @@ from ocitool.dockerfile.syntax.durations import parse_duration
 from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, From, Instruction, Pairs, Stage
 from ocitool.dockerfile.syntax.lines import Line, heredoc_name, problem, read_text, split_flags, split_words
 from ocitool.dockerfile.syntax.run_flags import RunFlags
-from ocitool.errors import UsageError
+from ocitool.errors import UsageError, closest
 
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*")
 _FLAGS: Final[Mapping[str, Mapping[str, type]]] = {
@@ -105,8 +104,8 @@ class Parser:
         """The instruction on a line. Raises UsageError."""
         parser = self._parsers.get(line.name)
         if parser is None:
-            near = get_close_matches(line.name, self._parsers, 1)
-            hint = f"did you mean {near[0]}?" if near else f"one of {', '.join(self._parsers)}"
+            near = closest(line.name, self._parsers)
+            hint = f"did you mean {near}?" if near else f"one of {', '.join(self._parsers)}"
             raise self._error(line, f"no instruction {line.written[:100]!r}", hint)
         return parser(line)
 
@@ -146,8 +145,8 @@ class Parser:
         return found, rest
 
     def _unknown_flag(self, line: Line, name: str, known: Mapping[str, type]) -> UsageError:
-        near = get_close_matches(name, known, 1)
-        hint = f"did you mean --{near[0]}?" if near else f"{line.name} takes --{', --'.join(known)}"
+        near = closest(name, known)
+        hint = f"did you mean --{near}?" if near else f"{line.name} takes --{', --'.join(known)}"
         return self._error(line, f"{line.name} has no flag --{name}", hint)
 
     def _json(self, line: Line, rest: str) -> tuple[str, ...] | None:

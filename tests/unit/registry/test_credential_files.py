@@ -9,7 +9,8 @@ import pytest
 
 from ocitool.errors import AuthError, MalformedDocument, NotFound, UsageError
 from ocitool.registry.auth import basic_header
-from ocitool.registry.credentials import FILE_LIMIT, find_credentials, odd_keys, tell_helper
+from ocitool.registry.credential_helpers import tell_helper
+from ocitool.registry.credentials import FILE_LIMIT, find_credentials, odd_keys
 from ocitool.registry.login import CredentialPlace, forget, keep, place_for
 
 SECRET = "hunter2"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.toolchains.host import host_platform, platform_of
+from ocitool.workspace import host_platform, platform_of
 
 
 @pytest.mark.parametrize(
