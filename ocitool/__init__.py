@@ -5,9 +5,9 @@ Client give. Everything else in the package may change in any release. The names
 importing the package costs nothing.
 """
 
-from typing import TYPE_CHECKING
-
 from ocitool.version import __version__
+
+TYPE_CHECKING = False  # what type checkers take for typing's, without loading typing
 
 if TYPE_CHECKING:
     from ocitool.builder.pipeline import Built

@@ -65,8 +65,7 @@ class Client(ReadOnlyClient):
         returns.
         """
         from ocitool.change.apply import apply, refuse
-        from ocitool.change.journal import Journal
-        from ocitool.change.push import WarnOnce
+        from ocitool.change.journal import Journal, WarnOnce
 
         work = self.workspace
         plan = plan.agreed()

@@ -120,10 +120,10 @@ class ReadOnlyClient:
     @as_one()
     def digest(self, place: str | Reference, platform: str | Platform | None = None) -> Digest:
         """The digest that a place means, by one HEAD request; with a platform that of its image in the index."""
-        from ocitool.graph.select import entry_of
-
         store, name = self.open(place)
         if platform is not None:
+            from ocitool.graph.select import entry_of
+
             return entry_of(store, name, self.workspace.platform(platform)).digest
         found = store.head(name)
         if found is None:

@@ -14,9 +14,9 @@ from ocitool.builder.outputs import BuildOutputs, FilesOutput, StoreOutput
 from ocitool.builder.pipeline import Built, build
 from ocitool.builder.request import BuildPlan
 from ocitool.change.apply import ChangeReport, apply
-from ocitool.change.journal import Journal
+from ocitool.change.journal import Journal, WarnOnce
 from ocitool.change.plan import Plan, PutSnapshot, Tag
-from ocitool.change.push import WarnOnce, plan_push
+from ocitool.change.push import plan_push
 from ocitool.errors import Unsupported
 from ocitool.events import Listener, Noted
 from ocitool.graph.copy import CopyReport, put_snapshot

@@ -19,10 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ocitool.errors import MalformedDocument, local_io
+from ocitool.errors import MalformedDocument, OcitoolError, local_io
+from ocitool.events import Listener, Noted
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree, parse
 from ocitool.model.views import Descriptor
+from ocitool.store.base import Reader, called
 from ocitool.store.layout import LayoutStore
 from ocitool.store.machine import MachineStore
 
@@ -251,3 +253,20 @@ def _read(path: Path) -> Record:
         )
     except (KeyError, TypeError, ValueError, MalformedDocument):
         raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None
+
+
+class WarnOnce:
+    """What lets a push go on where old bytes cannot be kept: the listener hears one warning, with the digest."""
+
+    def __init__(self, target: Reader, listener: Listener) -> None:
+        self._target, self._listener = target, listener
+        self._told = False
+
+    def __call__(self, tag: str, before: Digest | None, error: OcitoolError) -> None:
+        """Warn of the first tag that held something."""
+        if before is None or self._told:
+            return
+        self._told = True
+        place = called(self._target, tag)
+        undo = f"ocitool undo {place} --to {before}"
+        self._listener(Noted(f"{place} held {before}, which is not kept here: {error}; {undo} brings it back"))

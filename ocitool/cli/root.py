@@ -1,5 +1,6 @@
 """The root command, its lazy groups, and the one place where errors become text and exit codes."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -78,7 +79,7 @@ def root() -> click.Group:
         name="ocitool",
         help="Multi-arch container images without Docker: compile, pack, push, inspect and repair.",
         no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "terminal_width": _help_width()},
         params=[
             click.Option(
                 ["-V", "--version"],
@@ -90,6 +91,16 @@ def root() -> click.Group:
             )
         ],
     )
+
+
+def _help_width() -> int:
+    """The width of help, as click counts it; click would load shutil, and with that four compressors."""
+    columns = os.environ.get("COLUMNS", "")
+    try:
+        found = int(columns) if columns.isdecimal() else os.get_terminal_size(1).columns
+    except OSError:
+        found = 0
+    return max(min(found or 80, 80) - 2, 50)
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

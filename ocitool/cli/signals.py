@@ -7,7 +7,6 @@ a look at a name server that is silent, is left behind by ending the process.
 
 import fcntl
 import os
-import select
 import signal
 import threading
 import time
@@ -109,9 +108,11 @@ class Signals:
         return is_leaving(threading.main_thread())
 
     def _watch(self, reading: int) -> None:
+        from select import select
+
         heard_s = 0.0
         while True:
-            ready, _, _ = select.select([reading], [], [], _TURN_S if heard_s else None)
+            ready, _, _ = select([reading], [], [], _TURN_S if heard_s else None)
             heard = os.read(reading, 64) if ready else b""
             if ready and not heard:
                 os.close(reading)

@@ -8,10 +8,13 @@ import io
 import os
 import signal
 import sys
-from typing import IO, Final, Never
 
-_ENCODING: Final = "utf-8"
-_GONE: Final = 141
+TYPE_CHECKING = False  # as in the package: typing alone takes as long as all of this
+if TYPE_CHECKING:
+    from typing import IO, Never
+
+_ENCODING = "utf-8"
+_GONE = 141
 """The exit code of a pipe that nobody reads, of which nothing is said."""
 
 
@@ -29,7 +32,7 @@ def prepare_streams() -> None:
     sys.stderr = _text(_Talk(2, "w", closefd=False), sys.stderr)
 
 
-def leave(code: int) -> Never:
+def leave(code: int) -> "Never":
     """Write out what is left and end the process, with the code for that failure where it is the first one."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
@@ -50,7 +53,7 @@ def _drop_output() -> None:
     os.dup2(null, 1)
 
 
-def _text(raw: io.RawIOBase, old: IO[str] | None) -> io.TextIOWrapper:
+def _text(raw: io.RawIOBase, old: "IO[str] | None") -> io.TextIOWrapper:
     encoding = getattr(old, "encoding", None) or _ENCODING
     buffer = io.BufferedWriter(raw)
     is_talk = isinstance(raw, _Talk)  # which is seen when it is said, also in a file

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ocitool.errors import MalformedDocument, UsageError
-from ocitool.graph.attestations import settle_entries
+from ocitool.graph.walk import settle_entries
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocitool.errors import MalformedDocument, NotFound, Unsupported, UsageError
-from ocitool.graph.attestations import settle_entries
-from ocitool.graph.walk import MAX_DEPTH
+from ocitool.graph.walk import MAX_DEPTH, settle_entries
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader, called

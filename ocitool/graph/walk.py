@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -15,10 +16,13 @@ from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
-from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, settled, view
 from ocitool.store.base import Reader
+from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, collect
 
+_MOST_SETTLED: Final = 64
+"""Entries of one index that are looked into; a guess far above what anybody publishes."""
 MAX_DEPTH: Final = 4
 """Indexes of indexes deeper than this are refused: a hostile chain has to end (K020)."""
 MAX_MANIFESTS: Final = 20_000
@@ -272,3 +276,23 @@ def snapshot_of(root: Document, documents: Iterable[Document] = ()) -> Snapshot:
     views = {digest: view(document) for digest, document in known.items()}
     edges = tuple(edge for seen in views.values() for edge in _edges(seen))
     return Snapshot(Descriptor.of(root), MappingProxyType(known), edges, MappingProxyType(views))
+
+
+def settle_entries(store: Reader, index: Index) -> Index:
+    """The index, entries that say unknown/unknown and no more settled by their manifests and configs (K218).
+
+    Two requests for each such entry, one after the other; none for the others, and so none for an index as BuildKit
+    writes it. What cannot be read, and what comes after very many, is left as its words say.
+    """
+    doubtful = dict.fromkeys(entry.digest for entry in index.entries if entry.is_nameless)
+    children, configs = dict[Digest, View](), dict[Digest, ImageConfig]()
+    for digest in islice(doubtful, _MOST_SETTLED):
+        try:
+            child = children[digest] = view(store.get_manifest(str(digest)))
+            if isinstance(child, Manifest) and child.is_image and not child.is_statement:
+                configs[child.config.digest] = read_config(store, child.config)
+        except Cancelled:
+            raise
+        except OcitoolError:  # whoever needs it will say so
+            continue
+    return settled(index, children, configs) if children else index

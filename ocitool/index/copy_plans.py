@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
-from ocitool.graph.attestations import settle_entries
 from ocitool.graph.referrers import cosign_tags
-from ocitool.graph.walk import Role, children, walk
+from ocitool.graph.walk import Role, children, settle_entries, walk
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, Selector, entries_of
 from ocitool.index.sources import platform_of

@@ -12,8 +12,8 @@ from typing import Final
 from ocitool.change import plan as plans
 from ocitool.change.plan import CopyFrom, Plan, PutManifest, Tag
 from ocitool.errors import UsageError
-from ocitool.graph.attestations import settle_entries
 from ocitool.graph.convert import KEEP_ALL, Losses, convert
+from ocitool.graph.walk import settle_entries
 from ocitool.image.annotations import Annotations
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, check_duplicates, check_family, family_of_entries

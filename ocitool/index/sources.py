@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ocitool.errors import MalformedDocument, NotFound, OcitoolError, UsageError
-from ocitool.graph.attestations import settle_entries
+from ocitool.graph.walk import settle_entries
 from ocitool.index.edit import MAX_DEPTH
 from ocitool.index.entries import IndexEntry, Selector, available, entries_of
 from ocitool.model import mediatype

@@ -23,9 +23,8 @@ from ocitool.model.document import MANIFEST_LIMIT, Document, parse
 from ocitool.model.files import FileKind, TreeBudget, clean, resolve
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor, Index, effective_type, view
-from ocitool.store.base import Expect, Ingest, Pieces, Put, Source, Stored, Traits
-from ocitool.store.layout import FULL_NAME, REF_NAME
-from ocitool.store.memory import referrers_among
+from ocitool.store.base import FULL_NAME, Expect, Ingest, Pieces, Put, Source, Stored, Traits, referrers_among
+from ocitool.store.layout_index import REF_NAME
 from ocitool.store.verify import check_bytes, verified
 
 PIECE: Final = 256 * 1024

@@ -25,6 +25,7 @@ from ocitool.model.files import temporary_beside
 from ocitool.model.reference import Reference
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.store.base import (
+    FULL_NAME,
     Expect,
     FullNames,
     Ingest,
@@ -34,10 +35,10 @@ from ocitool.store.base import (
     Stored,
     Traits,
     no_names,
+    referrers_among,
     renamed_to,
 )
-from ocitool.store.layout import FULL_NAME, REF_NAME
-from ocitool.store.memory import referrers_among
+from ocitool.store.layout_index import REF_NAME
 from ocitool.store.verify import verified
 
 STREAM: Final = "-"

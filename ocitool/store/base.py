@@ -7,7 +7,7 @@ threads, and is a context manager: what it defers to the end is committed on a c
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -18,11 +18,13 @@ from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 from ocitool.errors import local_io
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
-from ocitool.model.views import Descriptor
+from ocitool.model.views import Descriptor, Index, Manifest, Opaque, effective_type, view
 
 PIECE: Final = 256 * 1024
 """Largest piece of a blob stream, in bytes."""
 
+FULL_NAME: Final = "io.containerd.image.name"
+"""The annotation of an entry in a layout that says which reference it stands for."""
 CACHE_TAG: Final = "CACHEDIR.TAG"
 CACHE_TAG_TEXT: Final = (
     "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of ocitool; it can be removed.\n"
@@ -274,3 +276,34 @@ def read_file(path: Path, offset: int = 0) -> Iterator[bytes]:
                 yield piece
     except OSError as error:
         raise local_io(error, f"read {path}") from error
+
+
+def referrers_among(documents: Iterable[Document], digest: Digest) -> list[Descriptor]:
+    """The descriptors of those documents whose subject is `digest`, as the referrers API lists them.
+
+    Spec: distribution-spec, "Listing Referrers".
+    """
+    found = []
+    for document in documents:
+        seen = view(document)
+        subject = seen.subject
+        if subject is None or subject.digest != digest:
+            continue
+        annotations: Mapping[str, str] = {} if isinstance(seen, Opaque) else seen.annotations
+        match seen:
+            case Manifest():
+                kind = seen.effective_artifact_type
+            case Index():
+                kind = seen.artifact_type
+            case Opaque():
+                kind = ""
+        found.append(
+            Descriptor(
+                effective_type(document),
+                document.digest,
+                document.size,
+                annotations=annotations,
+                artifact_type=kind,
+            )
+        )
+    return found

@@ -23,9 +23,19 @@ from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
 from ocitool.model.files import temporary_beside
 from ocitool.model.views import Descriptor, effective_type, view
-from ocitool.store.base import Expect, FullNames, Pieces, Put, Source, Stored, Traits, no_names, read_file
+from ocitool.store.base import (
+    Expect,
+    FullNames,
+    Pieces,
+    Put,
+    Source,
+    Stored,
+    Traits,
+    no_names,
+    read_file,
+    referrers_among,
+)
 from ocitool.store.layout_index import (
-    FULL_NAME,
     REF_NAME,
     LayoutEntries,
     LayoutIndex,
@@ -34,7 +44,6 @@ from ocitool.store.layout_index import (
     name_of,
     stamp_of,
 )
-from ocitool.store.memory import referrers_among
 from ocitool.store.verify import check_bytes, verified
 
 LAYOUT_FILES: Final = ("oci-layout", "index.json", "blobs")
@@ -441,4 +450,4 @@ class LayoutIngest:
             self._path.unlink(missing_ok=True)
 
 
-__all__ = ["FULL_NAME", "REF_NAME", "LayoutIngest", "LayoutStore"]
+__all__ = ["REF_NAME", "LayoutIngest", "LayoutStore"]

@@ -9,11 +9,10 @@ from ocitool.errors import MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, Index, view
-from ocitool.store.base import Expect
+from ocitool.store.base import FULL_NAME, Expect
 from ocitool.store.verify import check_expected
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
-FULL_NAME: Final = "io.containerd.image.name"
 TICK_NS: Final = 3_000_000_000
 """More than the coarsest clock of a file system, the two seconds of FAT."""
 

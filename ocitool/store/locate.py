@@ -1,6 +1,6 @@
 """Locators that users type, as stores: `oci:DIR[:TAG|@DIGEST]`, archives, or a reference in a registry.
 
-One of the two tables where code is loaded late: a layout is opened without loading an HTTP client.
+One of the tables where code is loaded late: a layout is opened without an HTTP client, a registry without layouts.
 """
 
 import threading
@@ -15,8 +15,7 @@ from ocitool.events import Listener, silent
 from ocitool.model.digest import is_digest
 from ocitool.model.reference import Reference
 from ocitool.registry.hosts import Access, Traffic
-from ocitool.store.base import FullNames, Reader, Store, no_names
-from ocitool.store.layout import FULL_NAME, LayoutStore
+from ocitool.store.base import FULL_NAME, FullNames, Reader, Store, no_names
 from ocitool.tasks import Scope
 
 if TYPE_CHECKING:
@@ -120,6 +119,8 @@ class Opener:
         self.check_open()
         at = Locator.parse(locator) if isinstance(locator, str) else locator
         if at.path is not None and at.scheme == "oci":
+            from ocitool.store.layout import LayoutStore
+
             return LayoutStore(at.path, create=write, full_names=full_names), at.name
         if at.path is not None and write:
             return _archive_writer(at, full_names), at.name
@@ -144,8 +145,6 @@ class Opener:
 
     def _at_its_places(self, reference: Reference, *, write: bool) -> "RemoteStore":
         """The store of a repository, read where registries.conf says. Raises UsageError for one that is blocked."""
-        from ocitool.store.mirrors import Mirror, MirroredStore
-
         places = self.session.redirections.places(reference.registry, reference.repository)
         for place in places:
             if place.insecure:
@@ -156,6 +155,8 @@ class Opener:
         own = self.repository(reference_place.registry, reference_place.repository)
         if not mirrored:
             return own
+        from ocitool.store.mirrors import Mirror, MirroredStore
+
         mirrors = [(self.repository(place.registry, place.repository, is_mirror=True), place) for place in mirrored]
         return MirroredStore(own.repository, [Mirror(s, place.by_tag, place.by_digest) for s, place in mirrors])
 

@@ -23,7 +23,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.errors import LocalIOError, NotFound, local_io
 from ocitool.events import Listener, Noted
@@ -31,7 +31,9 @@ from ocitool.model.digest import Digest
 from ocitool.model.views import Index, Manifest, Opaque, view
 from ocitool.registry.hosts import home_folder
 from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
-from ocitool.store.layout import LayoutStore
+
+if TYPE_CHECKING:
+    from ocitool.store.layout import LayoutStore
 
 _PATIENCE_S: Final = 2.0
 _TURN_S: Final = 0.05
@@ -67,15 +69,19 @@ class MachineStore:
     def __init__(self, root: Path, *, lasts: bool = True) -> None:
         self.root, self.lasts = root, lasts
         self.memo = DiskMemo(root / "memo")
-        self._content = LayoutStore(root / "content", create=True, durable=False)
+        self._content: LayoutStore | None = None
         self._lock: int | None = None
         self._unlock: weakref.finalize[..., MachineStore] | None = None
         self._holding = Lock()
 
     @property
-    def content(self) -> LayoutStore:
+    def content(self) -> "LayoutStore":
         """The layout of content; nobody prunes it while this object is in use."""
+        from ocitool.store.layout import LayoutStore
+
         self.hold()
+        with self._holding:
+            self._content = self._content or LayoutStore(self.root / "content", create=True, durable=False)
         return self._content
 
     def hold(self) -> None:

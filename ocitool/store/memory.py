@@ -1,15 +1,15 @@
 """A store in dictionaries: for tests, and for documents on their way somewhere else."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
 
 from ocitool.errors import NotFound
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
-from ocitool.model.views import Descriptor, Index, Manifest, Opaque, effective_type, view
-from ocitool.store.base import PIECE, Expect, Pieces, Put, Source, Stored, Traits
+from ocitool.model.views import Descriptor, effective_type
+from ocitool.store.base import PIECE, Expect, Pieces, Put, Source, Stored, Traits, referrers_among
 from ocitool.store.verify import check_expected, verified
 
 
@@ -123,37 +123,6 @@ class _MemoryIngest:
 
     def abort(self) -> None:
         self._pieces.clear()
-
-
-def referrers_among(documents: Iterable[Document], digest: Digest) -> list[Descriptor]:
-    """The descriptors of those documents whose subject is `digest`, as the referrers API lists them.
-
-    Spec: distribution-spec, "Listing Referrers".
-    """
-    found = []
-    for document in documents:
-        seen = view(document)
-        subject = seen.subject
-        if subject is None or subject.digest != digest:
-            continue
-        annotations: Mapping[str, str] = {} if isinstance(seen, Opaque) else seen.annotations
-        match seen:
-            case Manifest():
-                kind = seen.effective_artifact_type
-            case Index():
-                kind = seen.artifact_type
-            case Opaque():
-                kind = ""
-        found.append(
-            Descriptor(
-                effective_type(document),
-                document.digest,
-                document.size,
-                annotations=annotations,
-                artifact_type=kind,
-            )
-        )
-    return found
 
 
 def _digest_or_none(name: str) -> Digest | None:

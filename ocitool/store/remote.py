@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ocitool.errors import AuthError, Conflict, NotFound, OcitoolError, RegistryError, Unsupported
 from ocitool.model.digest import Digest
@@ -11,12 +12,14 @@ from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.registry.repository import Repository
-from ocitool.registry.uploads import OpenAt, Uploaded, upload
 from ocitool.store.base import Expect, Ingest, Put, Reader, Source, Stored, Traits
 from ocitool.store.verify import verified
 from ocitool.tasks import Retry
 
-_PUT = {Uploaded.EXISTED: Put.EXISTED, Uploaded.MOUNTED: Put.MOUNTED, Uploaded.SENT: Put.STORED}
+if TYPE_CHECKING:
+    from ocitool.registry.uploads import OpenAt
+
+_PUT = {"existed": Put.EXISTED, "mounted": Put.MOUNTED, "sent": Put.STORED}
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SETTLING = Retry(attempts=4, base_s=0.4, cap_s=2.0, total_s=10.0)
 
@@ -80,10 +83,17 @@ class RemoteStore:
             with source.open(offset) as pieces:
                 yield pieces if offset else verified(pieces, descriptor, "the source")
 
-        put = _PUT[upload(self.repository, descriptor, open_at, self._mountable(source.origin))]
+        put = self._upload(descriptor, open_at, self._mountable(source.origin))
         if put is not Put.STORED:
             self._skipped[descriptor.digest] = (descriptor, open_at)
         return put
+
+    def _upload(
+        self, descriptor: Descriptor, open_at: "OpenAt", mount_from: str = "", *, anew: bool = False
+    ) -> Put:
+        from ocitool.registry.uploads import upload
+
+        return _PUT[upload(self.repository, descriptor, open_at, mount_from, anew=anew).value]
 
     def _mountable(self, origin: Reader | None) -> str:
         if not isinstance(origin, RemoteStore) or origin.repository.host != self.repository.host:
@@ -157,7 +167,7 @@ class RemoteStore:
             return False
         for digest in dict.fromkeys(believed):
             descriptor, open_at = self._skipped.pop(digest)
-            upload(self.repository, descriptor, open_at, anew=True)
+            self._upload(descriptor, open_at, anew=True)
         return bool(believed)
 
     def _may_settle(self, error: OcitoolError) -> bool:

@@ -5,7 +5,8 @@ import tarfile
 
 import pytest
 
-from ocitool.store.layout import FULL_NAME, REF_NAME
+from ocitool.store.base import FULL_NAME
+from ocitool.store.layout import REF_NAME
 
 SHOP = "127.0.0.1:5790/team/shop:v7"
 

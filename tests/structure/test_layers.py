@@ -26,6 +26,7 @@ BESIDE = {
     "tasks": {"errors"},
     "store.verify": {"store.base"},
     "check": {"project"},  # rules are chosen in ocitool.toml
+    "executor": {"workspace"},  # which platform this machine is
     "rootfs": {"pack"},  # an exported tree is a tar of entries
     "executor": {"toolchains"},  # one place starts processes
 }
@@ -52,6 +53,7 @@ LAZY = {
     "ocitool.__getattr__",  # the public names
     "ocitool.codec.codecs",  # codecs, each loaded when a layer needs it
     "ocitool.image.essentials",  # the data of --with, looked for only when asked
+    "ocitool.store.remote._upload",  # uploads and their journal, when a blob is sent
     "ocitool.store.locate",  # the second table: what users type → adapter
     "ocitool.read_only_client",  # the third: a method of Client → what it does (ADR 0077)
     "ocitool.client",
@@ -59,7 +61,6 @@ LAZY = {
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn
     "ocitool.cli.root.run",  # what tells an error, when there is one
-    "ocitool.cli.root.resolve_command",  # difflib, for a command that is not there
     "ocitool.cli.cmd.inspect.command",  # the page and its style sheet, where one is written
     "ocitool.cli",  # --version is answered before click is imported
     "ocitool.errors.local_io",  # errno, for the functions that read it
@@ -68,7 +69,7 @@ LAZY = {
     "ocitool.registry.credentials._from_file",  # subprocess, where a helper program is named
     "ocitool.registry.error_response.diagnostics",  # every entity of HTML, for a refusal that is written in it
     "ocitool.registry.hostsconfig._tables",  # TOML, where there is a registries.conf
-    "ocitool.store.machine",  # shutil and tempfile bring compressors along, for a prune and a store that does not last
+    "ocitool.store.machine",  # the layout where content is kept; shutil and tempfile, which bring compressors along
     "ocitool.cli.streams",  # --version loads no errors
     "ocitool.cli.signals",  # root help needs no tasks
     "ocitool.tasks.interrupt_workers",  # ctypes, after a signal

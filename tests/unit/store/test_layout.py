@@ -11,8 +11,8 @@ from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
-from ocitool.store.base import BytesSource, Put
-from ocitool.store.layout import FULL_NAME, REF_NAME, LayoutStore
+from ocitool.store.base import FULL_NAME, BytesSource, Put
+from ocitool.store.layout import REF_NAME, LayoutStore
 
 DATA = b"some content"
 BLOB = Descriptor(mediatype.OCI_LAYER, Digest.of(DATA), len(DATA))

@@ -8,7 +8,8 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
-from ocitool.store.memory import MemoryStore, referrers_among
+from ocitool.store.base import referrers_among
+from ocitool.store.memory import MemoryStore
 
 DOCUMENT = compose.index(Family.OCI, (), {"a": "b"})
 
