@@ -20,7 +20,7 @@ from ocitool.executor.wire import Message
 from ocitool.model.platform import Platform
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
-from ocitool.toolchains.host import host_platform
+from ocitool.workspace import host_platform
 
 FOLDER: Final = "unpacked"
 """The folder of this machine's store of the helper: layers, caches, and what running commands write."""

@@ -5,11 +5,12 @@ reference page is made from its descriptions. It uses a few keywords of draft 20
 is a page of code instead of a dependency (ADR 0020).
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from ocitool.errors import closest
 
 _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$"
 _ENV_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -344,8 +345,8 @@ def _meant(key: str, item: object, known: Mapping[str, Any]) -> str:
 
 
 def _similar(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word.replace("_", "-"), list(known), 1)
-    return f"did you mean {close[0]}?" if close else ""
+    near = closest(word.replace("_", "-"), known)
+    return f"did you mean {near}?" if near else ""
 
 
 def _is(value: object) -> str:
