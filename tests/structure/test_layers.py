@@ -26,9 +26,8 @@ BESIDE = {
     "tasks": {"errors"},
     "store.verify": {"store.base"},
     "check": {"project"},  # rules are chosen in ocitool.toml
-    "executor": {"workspace"},  # which platform this machine is
     "rootfs": {"pack"},  # an exported tree is a tar of entries
-    "executor": {"toolchains"},  # one place starts processes
+    "executor": {"toolchains", "workspace"},  # one place starts processes, and one knows this machine
 }
 
 # A third party, or a module of the standard library with teeth, has one home.
