@@ -418,6 +418,7 @@ def _evaluated(recipe: Recipe, reached: Reached, workspace: "Workspace") -> tupl
         runs.scope = group.scope
         tasks = [group.spawn(carry_out, graph) for graph in graphs]
     runs.scope = workspace.scope
+    runs.cache.export(workspace.scope)
     return tuple(task.result for task in tasks)
 
 

@@ -189,10 +189,10 @@ def test_a_push_by_digest_writes_no_tag(buildx, run):
 
 
 def test_each_reason_is_told_once_and_attestations_are_refused(buildx):
-    done = buildx("--memory", "1g", "--cgroup-parent", "a", "--cache-from", "type=gha", "--cache-to", "type=gha")
+    done = buildx("--memory", "1g", "--cgroup-parent", "a", "--builder", "b")
 
     notes = [line for line in done.stderr.splitlines() if line.startswith("note:")]
-    assert ["note: --cache-from, --cache-to: ", "note: --cgroup-parent, --memory: "] == sorted(
+    assert ["note: --builder: there is no builder: ", "note: --cgroup-parent, --memory: "] == sorted(
         note[: note.rindex(": ", 0, 45) + 2] for note in notes
     )
     for flag in ("--provenance=mode=max", "--sbom=true", "--attest=type=sbom"):

@@ -26,10 +26,6 @@ NOT_OURS: Final = IgnoredReason(
     "Limits of RUN are --run-….",
     "for a daemon; the limits of RUN are --run-memory, --run-pids and --run-disk",
 )
-RECALLED: Final = IgnoredReason(
-    "Layers are recalled by content.",
-    "no cache to read or write: layers are recalled by content, and a registry is asked what it has",
-)
 NO_BUILDER: Final = IgnoredReason("There is no builder.", "there is no builder: the build happens in this process")
 ANYWAY: Final = IgnoredReason("So it is at every build.", "images are asked for at every build")
 NOT_SENT: Final = IgnoredReason("Nothing is sent.", "the context is read where it is, and sent nowhere")
@@ -56,8 +52,6 @@ class Word(NamedTuple):
 
 WORDS: Final = (
     Word(("--builder",), "NAME", NO_BUILDER),
-    Word(("--cache-from",), "SOURCE", RECALLED),
-    Word(("--cache-to",), "PLACE", RECALLED),
     Word(("--pull",), "", ANYWAY),
     Word(("--cgroup-parent",), "NAME", NOT_OURS),
     # What docker build took and buildx hides and ignores.

@@ -26,6 +26,13 @@ _MANY: Final = (
     ("--add-host", "add_hosts", "NAME:ADDRESS", "A line more in /etc/hosts of RUN."),
     ("--ulimit", "ulimits", "NAME=SOFT[:HARD]", "A limit of the processes, such as nofile."),
     ("--emulator", "emulators", "FILE|LOC", "Where qemu is: a file, a folder or an image  [default: PATH]."),
+    (
+        "--cache-from",
+        "cache_from",
+        "type=…",
+        "Take what RUN left from type=registry,ref=REF or type=local,src=DIR.",
+    ),
+    ("--cache-to", "cache_to", "type=…", "Leave it at type=registry,ref=REF or type=local,dest=DIR."),
     ("--no-cache-filter", "fresh", "STAGE", "Run the lines of this stage again; compile and pack all again."),
 )
 _ONE: Final = (
@@ -82,4 +89,6 @@ def options_of(words: Words, environ: Mapping[str, str]) -> RunOptions:
         disk=words.text("run_disk"),
         emulators=words.many("emulators"),
         fresh=words.many("fresh"),
+        cache_from=words.many("cache_from"),
+        cache_to=words.many("cache_to"),
     )

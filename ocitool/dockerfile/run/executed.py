@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.codec.codecs import decompress
-from ocitool.codec.tar_reader import TarFile, read_members
 from ocitool.dockerfile.copy import LayerBuilder, Order, copy, not_found
 from ocitool.dockerfile.resources import Mounted, Process, Ran, Root
+from ocitool.dockerfile.run.cache import RunCache, RunOutcome, places_of
 from ocitool.dockerfile.run.execution import (
     PIPES,
     cache_key,
@@ -30,20 +30,20 @@ from ocitool.dockerfile.run.execution import (
 )
 from ocitool.dockerfile.run.options import RunOptions
 from ocitool.dockerfile.run.output import ProcessOutput, hidden
+from ocitool.dockerfile.run.tar_entries import tar_entries
 from ocitool.dockerfile.spool import Spool
 from ocitool.dockerfile.syntax.run_flags import RunMount
-from ocitool.errors import BuildError, DigestMismatch, LocalIOError, NotFound, UsageError, local_io
+from ocitool.errors import BuildError, DigestMismatch, NotFound, UsageError, local_io
 from ocitool.events import Done, Noted, Started
 from ocitool.executor.base import Changes, Execution, Executor, Mount, MountKind, RootLayer, Sharing
 from ocitool.model.digest import Digest, Tap
-from ocitool.model.files import WHITEOUT, FileKind
+from ocitool.model.files import FileKind
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
 from ocitool.pack.layer import StoredTar, tar_digest
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.files import Files
 from ocitool.store.base import Reader
-from ocitool.tasks import Scope
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace
@@ -75,123 +75,12 @@ class Turn:
             self._lock.acquire()
 
 
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
-    """What an execution left behind: its tar, None where nothing changed, and what there is to tell of it."""
-
-    tar: StoredTar | None
-    warnings: tuple[str, ...] = ()
-
-    def to_tree(self) -> dict[str, Any]:
-        """As it is remembered."""
-        tar = {"diff_id": str(self.tar.diff_id), "size": self.tar.size} if self.tar is not None else {}
-        return {**tar, "warnings": list(self.warnings)}
-
-    @classmethod
-    def of(cls, tree: Mapping[str, Any]) -> "RunOutcome":
-        """The inverse of `to_tree`. Raises KeyError, TypeError, ValueError, UsageError for what is none."""
-        tar = StoredTar(Digest(tree["diff_id"]), int(tree["size"])) if "diff_id" in tree else None
-        return cls(tar, tuple(map(str, tree["warnings"])))
-
-
 @dataclass
 class _Flight:
     """An execution that one thread is about, and others wait for."""
 
     done: threading.Event = field(default_factory=threading.Event)
     outcome: RunOutcome | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TarSlice:
-    """A file of a tar that is kept uncompressed: `size` bytes from `start` on."""
-
-    tar: Digest
-    path: Path
-    start: int
-    size: int
-
-    @property
-    def stamp(self) -> None:
-        """No file of the user's, no stamp."""
-        return
-
-    @property
-    def identity(self) -> str:
-        """The tar's digest and the place in it."""
-        return f"{self.tar}@{self.start}"
-
-    def pieces(self) -> Iterator[bytes]:
-        """The bytes. Raises LocalIOError."""
-        try:
-            with self.path.open("rb", buffering=0) as file:
-                file.seek(self.start)
-                left = self.size
-                while left:
-                    piece = file.read(min(_PIECE, left))
-                    if not piece:
-                        raise LocalIOError(f"{self.path} is shorter than it was", path=str(self.path))
-                    left -= len(piece)
-                    yield piece
-        except OSError as error:
-            raise local_io(error, f"read {self.path}") from error
-
-
-def tar_entries(path: Path, tar: StoredTar) -> tuple[Entry, ...]:
-    """The entries of a stored tar in its order, whiteouts among them; contents are read when they are asked for.
-
-    Raises LocalIOError, MalformedDocument for a damaged one, UsageError for a file that no layer can hold.
-    """
-    found: list[Entry] = []
-    try:
-        with path.open("rb") as file:
-            for member in read_members(TarFile(file)):
-                if not member.path:
-                    continue
-                is_file = member.kind is FileKind.FILE and not posixpath.basename(member.path).startswith(WHITEOUT)
-                found.append(
-                    Entry(
-                        member.path,
-                        member.kind,
-                        member.mode,
-                        member.uid,
-                        member.gid,
-                        member.mtime,
-                        TarSlice(tar.diff_id, path, member.start, member.size) if is_file else None,
-                        member.link,
-                        member.xattrs,
-                        member.device,
-                    )
-                )
-    except OSError as error:
-        raise local_io(error, f"read {path}") from error
-    return tuple(found)
-
-
-class RunCache:
-    """What executions left behind, by their keys: in this machine's store, and where other builds left theirs."""
-
-    def __init__(self, workspace: "Workspace") -> None:
-        self._machine = workspace.machine
-        self.used: dict[str, RunOutcome] = {}
-
-    def find(self, key: str, scope: Scope) -> RunOutcome | None:
-        """What is known under a key, its tar in this machine's store."""
-        scope.check()
-        tree = self._machine.memo.recall(f"run:{key}")
-        if tree is None:
-            return None
-        try:
-            outcome = RunOutcome.of(tree)
-        except (KeyError, TypeError, ValueError, UsageError):
-            return None
-        if outcome.tar is not None and not self._machine.content.has_blob(outcome.tar.descriptor):
-            return None
-        return outcome
-
-    def keep(self, key: str, outcome: RunOutcome) -> None:
-        """Remember what was left behind."""
-        self._machine.memo.remember(f"run:{key}", outcome.to_tree())
 
 
 class RunExecutions:
@@ -222,7 +111,11 @@ class RunExecutions:
         self._context = context
         self._epoch = epoch
         self._environ = os.environ if environ is None else environ
-        self.cache = RunCache(workspace)
+        self.cache = RunCache(
+            workspace,
+            places_of("--cache-from", options.cache_from, workspace),
+            places_of("--cache-to", options.cache_to, workspace),
+        )
         self._flights: dict[str, _Flight] = {}
         self._layers: dict[int, tuple[tuple[Entry, ...], RootLayer]] = {}
         self._tars: dict[Digest, tuple[Entry, ...]] = {}

@@ -27,12 +27,10 @@ def test_every_flag_of_buildx_is_known(command):
 
 
 def test_flags_that_do_nothing_are_told_with_one_reason_each():
-    told = given(
-        {"network": ("host",), "ulimit": ("nofile=1",), "cache_from": ("type=gha",), "ssh": (), "pull": True}
-    )
+    told = given({"memory": ("1g",), "cgroup_parent": ("x",), "builder": ("b",), "isolation": (), "pull": True})
 
-    assert [["--cache-from"], ["--network", "--ulimit"]] == sorted(told.values())
-    assert all(re.search("recalled by content|nothing is run", reason) for reason in told)
+    assert [["--builder"], ["--cgroup-parent", "--memory"]] == sorted(told.values())
+    assert all(re.search("there is no builder|the limits of RUN are", reason) for reason in told)
 
 
 @pytest.mark.parametrize(
