@@ -328,7 +328,11 @@ class Client(ReadOnlyClient):
         from ocitool.pack.tar import parse_epoch
 
         self.borrow_store()
-        options = run if isinstance(run, RunOptions) else RunOptions(is_allowed=run)
+        options = (
+            run
+            if isinstance(run, RunOptions)
+            else RunOptions(is_allowed=run and not self.environ.get("OCITOOL_NO_RUN"))
+        )
         request = BuildRequest(
             source=Path(source),
             platforms=self.workspace.platforms(platforms),

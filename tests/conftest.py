@@ -80,11 +80,12 @@ class Outcome:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home that the environment points to, for this test alone."""
+    """An empty home that the environment points to, for this test alone; RUN is refused unless a test wants it."""
     place = tmp_path / "home"
     place.mkdir()
     for name, value in homes(place).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OCITOOL_NO_RUN", "1")
     return place
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ocitool.builder.executors import executor_of
 from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildRequest
 from ocitool.dockerfile.base_images import BaseImages
@@ -43,4 +44,14 @@ def _images(request: BuildRequest, workspace: Workspace) -> BaseImages:
 def _asked(
     request: BuildRequest, platforms: Sequence[Platform], spec: BuildSpec, workspace: Workspace
 ) -> DockerfileRequest:
-    return DockerfileRequest(request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages)
+    run, executor = request.dockerfile.run, request.executor
+    if run.is_allowed and executor is None:
+        executor = executor_of(run, workspace, request.environ)
+    return DockerfileRequest(
+        request.source,
+        request.dockerfile,
+        tuple(platforms),
+        workspace.host,
+        spec.stages,
+        executor if run.is_allowed else None,
+    )

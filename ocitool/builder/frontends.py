@@ -7,6 +7,7 @@ from typing import Final
 
 from ocitool.builder.compile import plan_compile
 from ocitool.builder.contents import gather, look_at
+from ocitool.builder.executors import executor_of
 from ocitool.builder.project import choose_toolchain
 from ocitool.builder.request import BuildPlan, BuildRequest, Frontend, ImageContent
 from ocitool.builder.sysroots import find_sysroots
@@ -217,8 +218,11 @@ def _recipe(request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform
             ability="stages of an archive",
             hint="unpack the archive, and name the folder",
         )
-    run = request.dockerfile.run
-    executor = request.executor if run.is_allowed else None
+    run, executor = request.dockerfile.run, request.executor
+    if not run.is_allowed:
+        executor = None
+    elif executor is None:
+        executor = executor_of(run, workspace, request.environ)
     asked = DockerfileRequest(
         request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages, executor
     )

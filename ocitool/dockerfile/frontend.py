@@ -33,7 +33,7 @@ from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile
 from ocitool.dockerfile.syntax.lines import placed
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.dockerfile.variables import automatic, unused
-from ocitool.errors import Cancelled, NotFound, OcitoolError, Unsupported, UsageError, local_io
+from ocitool.errors import Cancelled, LocalIOError, NotFound, OcitoolError, Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.findings import Severity
 from ocitool.image.base import BaseImage
@@ -176,7 +176,10 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     can_run = asked.executor is not None
     if (asked.stages or can_run) and report.problem is None:
         recipe = Recipe(file, asked, ignore, graphs, replacements)
-        can_run = can_run and _cannot_run(recipe) is None
+        try:
+            can_run = can_run and bool(replacements.left()) and _cannot_run(recipe) is None
+        except LocalIOError:  # a look needs no store
+            can_run = False
         left = set() if can_run else {run.line.number for *_, run in replacements.left()}
         clones = {step.line.number for step in replacements.clones()}
         report = report.without("RunNeedsProcess", keep=left | clones)

@@ -7,7 +7,7 @@ layer, none where nothing changed. Nothing of it is believed that does not fit (
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.codec.codecs import decompress, parse_codec
@@ -119,7 +119,8 @@ class RunCache:
         return known
 
     def keep(self, key: str, outcome: RunOutcome) -> None:
-        """Remember what was left behind."""
+        """Remember what was left behind, and what is to be said of it whenever it is used."""
+        outcome = replace(outcome, warnings=tuple(one for one in outcome.warnings if one.startswith("owners ")))
         self._machine.memo.remember(f"run:{key}", outcome.to_tree())
 
     def _recalled(self, key: str) -> RunOutcome | None:

@@ -192,7 +192,7 @@ class RunExecutions:
         listener(Started(f"run {key}", label))
         word = "cached"
         if outcome is None:
-            output = ProcessOutput(label, hide, listener)
+            output = ProcessOutput(f"{label.partition('] ')[0]}]", hide, listener)
             with self.turn.away():
                 outcome = self._executed(execution, output, hide)
             self.cache.keep(key, outcome)

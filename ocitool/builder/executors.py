@@ -1,0 +1,155 @@
+"""The executor of a build: what it is asked about is remembered, and its emulators are found where flags say.
+
+What was found to work on this machine is not tried again until it is started anew, so that a build whose RUN lines
+are all known starts nothing.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ocitool.dockerfile.run.options import RunOptions
+from ocitool.errors import NotFound, local_io
+from ocitool.executor.base import Changes, Execution, Executor
+from ocitool.executor.runtime import RuntimeExecutor
+from ocitool.image.base import open_base
+from ocitool.model.files import FileKind
+from ocitool.model.platform import Platform
+from ocitool.rootfs.tree import read_file, read_tree
+from ocitool.store.base import Memo
+from ocitool.tasks import Scope
+from ocitool.workspace import Workspace
+
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_FOLDERS: Final = ("usr/bin", "usr/local/bin", "bin")
+_EMULATOR_LIMIT: Final = 64 * 1024 * 1024
+"""Most bytes of an emulator; a guess, they have 5 to 15 MB."""
+
+
+class RememberedExecutor:
+    """An executor whose checks that succeeded are remembered in `memo` under `identity`."""
+
+    def __init__(self, inner: RuntimeExecutor, memo: Memo, identity: str) -> None:
+        self._inner = inner
+        self._memo = memo
+        self._identity = identity
+
+    @property
+    def owners(self) -> str:
+        """How owners are kept, for keys: what one user stands for is not what a range of them gives."""
+        known = self._memo.recall(f"run-owners:{self._identity}")
+        if known is None:
+            known = {"owners": "one" if self._inner.maps.is_single else "range"}
+            self._memo.remember(f"run-owners:{self._identity}", known)
+        return str(known["owners"])
+
+    def check(self, platforms: Iterable[Platform]) -> None:
+        """Raise Unsupported if a platform's commands cannot run here; nothing is left running."""
+        todo = [one for one in platforms if self._memo.recall(self._key(one)) is None]
+        if not todo:
+            return
+        try:
+            self._inner.check(todo)
+            _ = self.owners
+        finally:
+            self._inner.close()
+        for one in todo:
+            self._memo.remember(self._key(one), {"works": True})
+
+    def _key(self, platform: Platform) -> str:
+        return f"run-works:{self._identity}:{platform.normalised()}"
+
+    def run(self, execution: Execution, *, scope: Scope, output: Callable[[bytes], None]) -> Changes:
+        """Carry a command out; see `Executor.run`."""
+        return self._inner.run(execution, scope=scope, output=output)
+
+    def close(self) -> None:
+        """End every process."""
+        self._inner.close()
+
+
+def executor_of(options: RunOptions, workspace: Workspace, environ: Mapping[str, str]) -> Executor:
+    """What carries the RUN lines of a build out. Raises NotFound for an emulator that is not there, and as reading.
+
+    Nothing is started yet.
+    """
+    named = tuple(path for place in options.emulators for path in find_emulators(place, workspace))
+    inner = RuntimeExecutor(workspace.machine, named=named, environ=environ)
+    return RememberedExecutor(inner, workspace.machine.memo, _identity(environ, named))
+
+
+def _identity(environ: Mapping[str, str], named: Sequence[Path]) -> str:
+    """A digest of what decides whether commands run here, as far as that is seen without trying."""
+    try:
+        boot = _BOOT.read_text("ascii").strip()
+    except OSError:
+        boot = ""
+    programs = []
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        for name in ("runc", "crun", "newuidmap", "newgidmap"):
+            path = os.path.join(folder, name)  # noqa: PTH118 - a PATH may hold an empty word
+            try:
+                found = os.stat(path)  # noqa: PTH116
+            except (OSError, ValueError):
+                continue
+            programs.append((path, found.st_ino, found.st_mtime_ns, found.st_mode))
+    told = repr((boot, os.geteuid(), os.getegid(), environ.get("PATH", ""), programs, [str(one) for one in named]))
+    return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def find_emulators(place: str, workspace: Workspace) -> tuple[Path, ...]:
+    """The emulators that --emulator names: a file, the files qemu-… of a folder, or those of an image.
+
+    Files of an image are kept in this machine's store. Raises NotFound where there is none, UsageError, and what
+    reading the image raises.
+    """
+    path = Path(place)
+    try:
+        if path.is_dir():
+            found = tuple(sorted(one.absolute() for one in path.iterdir() if one.name.startswith("qemu-")))
+        elif path.is_file():
+            found = (path.absolute(),)
+        else:
+            found = tuple(_out_of_image(place, workspace))
+    except OSError as error:
+        raise local_io(error, f"read {place}") from error
+    if not found:
+        raise NotFound(
+            f"no emulator in {place}", name=place, hint="its files are called qemu-aarch64, qemu-arm and the like"
+        )
+    return found
+
+
+def _out_of_image(place: str, workspace: Workspace) -> Iterator[Path]:
+    store, name = workspace.opener.open(place)
+    image = open_base(store, name).image(workspace.host, workspace.listener, role="image of emulators")
+    folder = workspace.machine.root / "emulators" / image.manifest.document.digest.hex
+    if folder.is_dir():
+        yield from sorted(folder.iterdir())
+        return
+    tree = read_tree(store, image.manifest, workspace.machine.memo, scope=workspace.scope)
+    workspace.machine.check_writable()
+    temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
+    temporary.mkdir(parents=True, exist_ok=True)
+    for above in _FOLDERS:
+        for one in tree.names(tree.resolve(above)):
+            path = f"{above}/{one}"
+            node = tree.lookup(path)
+            if not one.startswith("qemu-") or node is None or node.kind is not FileKind.FILE:
+                continue
+            if (temporary / one).exists():
+                continue
+            with (temporary / one).open("wb") as file:
+                for piece in read_file(
+                    store, image.manifest, tree, path, scope=workspace.scope, limit=_EMULATOR_LIMIT
+                ):
+                    file.write(piece)
+            (temporary / one).chmod(0o755)
+    try:
+        temporary.rename(folder)
+    except OSError:  # another build was first
+        if not folder.is_dir():
+            raise
+    yield from sorted(folder.iterdir())
