@@ -160,8 +160,8 @@ RULES: Final = (
         "RunNeedsProcess",
         "No `RUN` in a stage that the target needs",
         "A RUN needs a process in the image, and ADD of a repository needs git, which is not started here. Told "
-        "where this machine cannot carry RUN out, or --no-run says so; each line with what it does and what to write "
-        "instead.",
+        "where this machine cannot carry RUN out, or --no-run says so; each line with what it does and what to "
+        "write instead.",
         "FROM scratch\nCOPY public.txt /app\nRUN chmod +x /app",
         "FROM scratch\nCOPY --chmod=755 public.txt /app",
         _process,
