@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport
     from ocitool.builder.request import BuildPlan, BuildRequest
+    from ocitool.builder.run_doctor import RunDiagnosis
     from ocitool.change.apply import ChangeReport
     from ocitool.change.plan import Plan
     from ocitool.dockerfile.lint.engine import Report
@@ -369,6 +370,14 @@ class Client(ReadOnlyClient):
             environ=self.environ,
         )
         return build(self.plan_build(request), self.workspace)
+
+    @as_one()
+    def diagnose_run(self, platforms: PlatformWords = ()) -> "RunDiagnosis":
+        """For which platforms RUN lines can be carried out here, and by what; without any the usual ones."""
+        from ocitool.builder.doctor import USUAL
+        from ocitool.builder.run_doctor import diagnose_run
+
+        return diagnose_run(self.workspace.platforms(platforms) or USUAL, self.workspace, self.environ)
 
     @as_one()
     def plan_build(self, request: "BuildRequest") -> "BuildPlan":

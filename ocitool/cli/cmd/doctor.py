@@ -10,6 +10,7 @@ import click
 
 from ocitool.builder.doctor import Ability, FoundCompiler
 from ocitool.builder.frontends import DOCKERFILE
+from ocitool.builder.run_doctor import RunDiagnosis
 from ocitool.cli import options
 from ocitool.cli.console import table
 from ocitool.cli.options import App
@@ -38,7 +39,8 @@ def command(
     """Tell which platforms can be compiled here and by what; with PATH, what a build of it would do.
 
     Without PATH it is a table of platforms and toolchains: works (for C a tiny program was compiled), missing (a
-    hint says what to install) or impossible. Exit code 1 if one of the platforms cannot be compiled for.
+    hint says what to install) or impossible, and below it what carries RUN lines of a Dockerfile out. Exit code 1
+    if one of the platforms cannot be compiled for.
 
     With --registry tell how that registry is reached, which credentials would be used, and what it supports; exit
     code 1 if it does not answer or refuses them.
@@ -46,7 +48,7 @@ def command(
     if registry:
         return _registry(app, registry)
     found = app.client.diagnose(path, platforms, toolchain=toolchain, spec=spec_file)
-    data = {
+    data: dict[str, object] = {
         "toolchain": found.toolchain,
         "compilers": [asdict(compiler) for compiler in found.compilers],
         "platforms": [
@@ -54,6 +56,9 @@ def command(
             for ability in found.abilities
         ],
     }
+    runs = app.client.diagnose_run(platforms) if path is None or found.toolchain == DOCKERFILE else None
+    if runs is not None:
+        data["run"] = _run_tree(runs)
     compilers = table(("COMPILER", "VERSION", "WHERE"), [_compiler(one) for one in found.compilers])
     if found.toolchain:
         abilities = table(("PLATFORM", "BY", ""), [_ability(one) for one in found.abilities])
@@ -63,12 +68,31 @@ def command(
         hints = dict.fromkeys(_install_lines(one.hint for one in found.abilities if one.is_missing))
     if found.toolchain == DOCKERFILE:
         hints[f"ocitool build --check {quote(str(path))} says whether its lines can be carried out"] = None
+    parts = [compilers, abilities, *([_runs(runs)] if runs is not None else [])]
+    if runs is not None and runs.hint:
+        hints[f"for RUN {runs.hint}"] = None
     return Outcome(
         data,
-        f"{compilers}\n\n{abilities}",
+        "\n\n".join(parts),
         exit_code=0 if found.is_able else 1,
         summary="\n".join(f"hint: {hint}" for hint in hints),
     )
+
+
+def _run_tree(runs: RunDiagnosis) -> dict[str, object]:
+    abilities = [asdict(one) | {"platform": str(one.platform)} for one in runs.abilities]
+    return asdict(runs) | {"abilities": abilities}
+
+
+def _runs(runs: RunDiagnosis) -> str:
+    """What carries RUN lines out, and for which platforms."""
+    if runs.problem:
+        return table(("RUN", ""), [("refused", runs.problem)])
+    rows = [("runtime", runs.runtime), ("owners", runs.owners), ("limits", runs.limits)]
+    rows += [
+        (str(one.platform), f"{one.word}: {one.problem}" if one.problem else one.word) for one in runs.abilities
+    ]
+    return table(("RUN", ""), rows)
 
 
 def _matrix(abilities: Sequence[Ability]) -> str:
