@@ -179,6 +179,7 @@ def _explain(place: str, code: int) -> None:
     said = _errors(place)
     if not said:
         return
+    said = said.removeprefix("runc run failed: ").removeprefix("unable to start container process: ")
     words = said.lower()
     if "exec:" in words or "executable" in words or "exec format error" in words:
         raise BuildError(f"the command cannot be started: {said}")

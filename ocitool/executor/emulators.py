@@ -90,7 +90,7 @@ def find(environ: Mapping[str, str], named: Sequence[Path] = ()) -> dict[str, st
     for architecture, machine in MACHINES.items():
         names = (f"qemu-{machine.qemu}-static", f"qemu-{machine.qemu}")
         places = [str(path) for path in named if path.name in names or path.name.startswith(f"{names[1]}-")]
-        places += [os.path.join(folder, name) for name in names for folder in folders if folder.startswith("/")]
+        places += [os.path.join(folder, name) for folder in folders for name in names if folder.startswith("/")]
         places += _registered(machine)
         match = next((place for place in places if is_alone(place)), None)
         if match is not None:
@@ -113,7 +113,8 @@ def is_alone(path: str) -> bool:
         *struct.unpack_from(f"{order}HH", head, 54 if wide else 42),
     )
     kinds = [head[at + step * n :][:4] for n in range(min(count, 64))]
-    return bool(kinds) and struct.pack(f"{order}I", 3) not in kinds  # PT_INTERP
+    interpreter = struct.pack(f"{order}I", 3)
+    return bool(kinds) and all(len(kind) == 4 and kind != interpreter for kind in kinds)
 
 
 def _registered(machine: Machine) -> list[str]:

@@ -206,7 +206,7 @@ def _work(control: socket.socket, job: Message, descriptors: list[int], stacks: 
     except OcitoolError as error:
         answer = error_message(error)
     except OSError as error:
-        where = str(error.filename or "")
+        where = os.fsdecode(error.filename or "")
         told = local_io(
             OSError(error.errno, error.strerror), f"work in this machine's store{where and ': '}{where}"
         )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ocitool.errors import BuildError, OcitoolError, Unsupported, local_io
+from ocitool.errors import BuildError, Cancelled, OcitoolError, Unsupported, local_io
 from ocitool.executor import emulators
 from ocitool.executor.base import Changes, Execution, Mount, Network, RootLayer
 from ocitool.executor.id_maps import IdMaps, of_this_user, single, tool
@@ -95,6 +95,11 @@ class RuntimeExecutor:
         try:
             answer, said = self._carry_out(namespace, execution, tar, scope, output)
             return self._changes(execution, namespace.maps, path, answer, said)
+        except OcitoolError as error:
+            path.unlink(missing_ok=True)
+            if execution.label and not isinstance(error, Cancelled) and execution.label not in error.what:
+                error.add_note(execution.label)
+            raise
         except BaseException:
             path.unlink(missing_ok=True)
             raise

@@ -168,7 +168,7 @@ def mount_tree(lowers: Sequence[Lower], point: str, place: str, upper: str = "")
     """Mount a tree at `point`: these layers, topmost first, below `upper` (a folder with `files` and `work`).
 
     Without `upper` it is read-only. `place` is a folder for short names: the options of a mount end at 4096 bytes.
-    Changes the working directory. Raises Unsupported for more layers than overlayfs takes, OSError.
+    Raises Unsupported for more layers than overlayfs takes, OSError.
     """
     seen = [lower.files for lower in lowers if not lower.about["is_empty"]]
     if len(seen) > MAX_LAYERS:
@@ -180,14 +180,18 @@ def mount_tree(lowers: Sequence[Lower], point: str, place: str, upper: str = "")
         os.mkdir(f"{names}/{name}", 0o755)
     for number, files in enumerate(seen):
         os.symlink(files, f"{names}/{number}")
+    before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     os.chdir(names)
     options = "lowerdir=" + ":".join([*map(str, range(len(seen))), "x", *([] if upper or seen else ["y"])])
     if upper:
         os.symlink(f"{upper}/files", "u")
         os.symlink(f"{upper}/work", "w")
         options += ",upperdir=u,workdir=w"
-    kernel.mount("overlay", point, "overlay", 0 if upper else kernel.READ_ONLY, f"{options},userxattr")
-    os.chdir("/")
+    try:
+        kernel.mount("overlay", point, "overlay", 0 if upper else kernel.READ_ONLY, f"{options},userxattr")
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 def make_upper(lowers: Sequence[Lower], upper: str, *, is_single: bool) -> None:

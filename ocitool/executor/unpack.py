@@ -235,6 +235,7 @@ class _Unpacker:
             self._clear(path)
             os.mkdir(name_bytes(path), 0o700)
         self._folders[path] = given
+        self._own(path, given.uid, given.gid, is_link_only=True)
 
     def _clear(self, path: str) -> None:
         """Remove what an earlier member of this layer put there."""
@@ -293,8 +294,6 @@ class _Unpacker:
 
     def _attributes(self, member: TarMember, path: str) -> Attributes:
         self._check_owner(path, member.uid, member.gid)
-        if self._is_single and (member.uid, member.gid) != (0, 0):
-            self.unpacked.owners[path] = (member.uid, member.gid)
         return Attributes(member.mode, member.uid, member.gid, _nanoseconds(member.mtime))
 
     def _set_xattrs(self, path: str, member: TarMember) -> None:

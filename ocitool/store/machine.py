@@ -6,6 +6,8 @@
     <root>/work      where compilers write, a folder for each project
     <root>/zig       what zig keeps, for all projects; zig-made tells what it has made of its own libraries
     <root>/sysroots  libraries and headers of other platforms, unpacked
+    <root>/unpacked  layers as folders, caches of mounts, and what running commands write, some of it other users'
+    <root>/changes   what commands changed, until a layer is made of it
     <root>/backup    the old bytes of everything that was changed in place
     <root>/lock      held shared by whoever uses the store, alone by whoever prunes it
 
@@ -18,7 +20,7 @@ import os
 import secrets
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 2.0
 _TURN_S: Final = 0.05
-_AGAIN: Final = ("memo", "work", "journal", "zig", "zig-made", "sysroots")
+_AGAIN: Final = ("memo", "work", "journal", "zig", "zig-made", "sysroots", "unpacked", "changes")
 """What can be made again."""
 _SCHEMA: Final = "1"
 """Part of every memo key; raise it when the meaning of memos changes."""
@@ -164,11 +166,11 @@ class MachineStore:
                 hint="ocitool build -t it",
             )
 
-    def prune(self, *, everything: bool = False) -> Pruned:
+    def prune(self, *, everything: bool = False, remove: Callable[[Path], None] | None = None) -> Pruned:
         """Remove what can be made again, and with `everything` the kept images too.
 
         Blobs that a kept image refers to stay. While another run uses the store, nothing is removed; its end is
-        waited for a moment. Raises LocalIOError.
+        waited for a moment. `remove` takes a folder away that can be made again. Raises LocalIOError.
         """
         if not self.root.is_dir():
             return Pruned()
@@ -179,7 +181,7 @@ class MachineStore:
             return Pruned(is_in_use=True)
         before = _size(self.root)
         try:
-            self._remove(everything=everything)
+            self._remove(remove, everything=everything)
         except OSError as error:
             raise local_io(error, f"empty {self.root}") from error
         finally:
@@ -201,12 +203,12 @@ class MachineStore:
             else:
                 return True
 
-    def _remove(self, *, everything: bool) -> None:
+    def _remove(self, remove: Callable[[Path], None] | None, *, everything: bool) -> None:
         from shutil import rmtree
 
         for name in (*_AGAIN, *(["content"] if everything else [])):
             if (self.root / name).exists():
-                rmtree(self.root / name)
+                (remove or rmtree)(self.root / name)
         if everything:
             return
         kept = self._needed()

@@ -8,6 +8,7 @@ from ocitool.cli.buildx.ignored_flags import SectionedCommand
 from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.executor.prune import remover
 
 
 @click.command(cls=SectionedCommand)
@@ -18,5 +19,5 @@ from ocitool.cli.outcome import Outcome
 @options.common
 def command(app: App) -> Outcome:
     """Do what `ocitool cache prune` does: images that were kept stay."""
-    freed = app.work.machine.prune().freed
+    freed = app.work.machine.prune(remove=remover()).freed
     return Outcome({"freed": freed}, f"Total: {human(freed)}")

@@ -8,6 +8,7 @@ from ocitool.cli import options
 from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.executor.prune import remover
 
 
 @click.command()
@@ -18,7 +19,7 @@ def command(app: App, *, everything: bool) -> Outcome:
 
     The backup of changed manifests is kept, because undo needs it. What other runs use stays.
     """
-    pruned = app.work.machine.prune(everything=everything)
+    pruned = app.work.machine.prune(everything=everything, remove=remover())
     summary = f"{human(pruned.freed)} freed in {app.work.machine.root}"
     if pruned.is_in_use:
         summary = f"nothing removed: other runs use {app.work.machine.root}; call it again when they have ended"
