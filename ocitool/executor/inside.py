@@ -38,7 +38,7 @@ def main(descriptor: int) -> None:
     try:
         os.closerange(3, descriptor)
         os.closerange(descriptor + 1, 4096)
-        store = _enter(channel, setup)
+        store, emulated = _enter(channel, setup)
     except OSError:
         return
     child = os.fork()
@@ -47,11 +47,11 @@ def main(descriptor: int) -> None:
         os.waitpid(child, 0)
         os._exit(0)
     kernel.die_with_parent(signal.SIGKILL)
-    _Server(channel, setup, store).serve()
+    _Server(channel, setup, store, emulated).serve()
 
 
-def _enter(channel: socket.socket, setup: Message) -> int:
-    """Make the namespaces, and give a descriptor of this machine's store, opened as the user of the host."""
+def _enter(channel: socket.socket, setup: Message) -> tuple[int, dict[str, int]]:
+    """Make the namespaces; descriptors of this machine's store and of emulators, opened as the user of the host."""
     step = "user namespace"
     try:
         kernel.unshare(kernel.NEW_USERS)
@@ -70,13 +70,17 @@ def _enter(channel: socket.socket, setup: Message) -> int:
         kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_PROCESSES)
         kernel.mount("none", "/", flags=kernel.PRIVATE | kernel.RECURSIVE)
         store = os.open(setup["store"], os.O_PATH | os.O_DIRECTORY)
+        emulated = {}
+        for architecture, path in setup["emulators"].items():
+            with suppress(OSError):
+                emulated[architecture] = os.open(path, os.O_PATH)
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
         kernel.hide_memory()
     except OSError as error:
         send(channel, {"failed": step, "errno": error.errno or 0})
         raise
-    return store
+    return store, emulated
 
 
 def _write(path: str, text: str) -> None:
@@ -87,8 +91,9 @@ def _write(path: str, text: str) -> None:
 class _Server:
     """Process 1 of the namespaces."""
 
-    def __init__(self, channel: socket.socket, setup: Message, store: int) -> None:
+    def __init__(self, channel: socket.socket, setup: Message, store: int, emulated: dict[str, int]) -> None:
         self._channel = channel
+        self._emulated = emulated
         self._setup = setup
         self._store = store
         self._place = ""
@@ -171,17 +176,19 @@ class _Server:
         if _runs(program):
             return {"runs": True, "by": ""}
         interpreter = self._setup["emulators"].get(architecture)
-        if interpreter is None:
+        if interpreter is None or architecture not in self._emulated:
             return {"runs": False, "why": "emulator"}
         try:
-            self._register(architecture, interpreter)
+            self._register(architecture)
         except OSError as error:
             return {"runs": False, "why": "binfmt", "errno": error.errno or 0}
         return {"runs": _runs(program), "why": "program", "by": interpreter}
 
-    def _register(self, architecture: str, interpreter: str) -> None:
-        """Have the kernel run programs of an architecture by this file, in this user namespace alone."""
-        folder = f"{self._place}/binfmt"
+    def _register(self, architecture: str) -> None:
+        """Have the kernel run programs of an architecture by its emulator, in this user namespace alone."""
+        folder, interpreter = f"{self._place}/binfmt", f"{self._place}/emulators/{architecture}"
+        os.close(os.open(interpreter, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        kernel.bind(f"/proc/self/fd/{self._emulated[architecture]}", interpreter)
         if not self._registered:
             kernel.mount("binfmt_misc", folder, "binfmt_misc")
         with open(f"{folder}/register", "wb", buffering=0) as file:

@@ -39,7 +39,18 @@ if TYPE_CHECKING:
 
 _PATIENCE_S: Final = 2.0
 _TURN_S: Final = 0.05
-_AGAIN: Final = ("memo", "work", "journal", "zig", "zig-made", "sysroots", "unpacked", "changes")
+_AGAIN: Final = (
+    "memo",
+    "work",
+    "journal",
+    "zig",
+    "zig-made",
+    "sysroots",
+    "unpacked",
+    "changes",
+    "caches",
+    "emulators",
+)
 """What can be made again."""
 _SCHEMA: Final = "1"
 """Part of every memo key; raise it when the meaning of memos changes."""
