@@ -2,9 +2,9 @@ import os
 import subprocess
 
 import pytest
-from ocitool.toolchains.host import host_platform
 
 from ocitool.executor.emulators import MACHINES, find, is_alone, program, registration
+from ocitool.workspace import host_platform
 
 
 @pytest.fixture
