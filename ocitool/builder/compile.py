@@ -1,4 +1,7 @@
-"""From a spec and platforms to the commands that compile, and where their programs go in the image."""
+"""From a spec and platforms to the commands that compile, and where their programs go in the image.
+
+One of the tables where code is loaded late: only the toolchain that compiles.
+"""
 
 import posixpath
 import re
@@ -7,35 +10,19 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry, FileContent, scan
 from ocitool.project.values import BuildSpec, PlatformSpec, ProgramSpec
-from ocitool.toolchains.base import Planned, Program, Project, Target, Toolchain, file_name, folder_name
-from ocitool.toolchains.build_systems import (
-    SYSTEMS,
-    BuildSystemOptions,
-    BuildSystemToolchain,
-    check_options,
-    find_configure,
-    find_tools,
-)
-from ocitool.toolchains.c import CToolchain, compiler_cache, compiler_environ, find_sources
-from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
-from ocitool.toolchains.compilers import Compiler, find_compiler
-from ocitool.toolchains.go import GoToolchain, find_go, find_programs, go_environ, has_own_compiler
-from ocitool.toolchains.rust import (
-    RustToolchain,
-    find_bins,
-    find_cargo,
-    find_std,
-    rust_environ,
-    rust_triple,
-)
-from ocitool.toolchains.sysroot import Sysroot
+from ocitool.toolchains.base import Planned, Project, Target, Toolchain, file_name, folder_name
+from ocitool.toolchains.options import SYSTEMS, BuildSystemOptions, Program
+
+if TYPE_CHECKING:
+    from ocitool.toolchains.compilers import Compiler
+    from ocitool.toolchains.sysroot import Sysroot
 
 TOOLCHAINS: Final = ("go", "rust", "c", *SYSTEMS, "command", "prebuilt")
 """The words that `--toolchain` takes; nothing is compiled for `prebuilt`, nor where a Dockerfile decides."""
@@ -47,7 +34,7 @@ def plan_compile(
     spec: BuildSpec,
     platforms: Sequence[Platform],
     project: Project,
-    sysroots: Mapping[Platform, Sysroot] = MappingProxyType({}),
+    sysroots: "Mapping[Platform, Sysroot]" = MappingProxyType({}),
 ) -> tuple[Planned, ...]:
     """The jobs for every program and platform, platform by platform; starts nothing and writes nothing.
 
@@ -57,7 +44,7 @@ def plan_compile(
     if toolchain in {"prebuilt", "dockerfile"}:
         return ()
     planned: list[Planned] = []
-    go = find_go(project.environ) if toolchain == "go" else None
+    go = _find_go(project) if toolchain == "go" else None
     for platform in platforms:
         part = spec.part(platform)
         wanted = _Wanted(part, platform, project, sysroots.get(platform))
@@ -78,38 +65,67 @@ class _Wanted:
     part: PlatformSpec
     platform: Platform
     project: Project
-    sysroot: Sysroot | None
+    sysroot: "Sysroot | None"
 
     @property
-    def compiler(self) -> Compiler:
+    def compiler(self) -> "Compiler":
         """The C compiler. Raises Unsupported."""
+        from ocitool.toolchains.compilers import find_compiler
+
         return find_compiler(self.part.compiler, self.platform, self.project.environ, self.sysroot)
 
 
 def _toolchain(name: str, program: ProgramSpec, wanted: _Wanted, go: Path | None) -> Toolchain:
-    part, project = wanted.part, wanted.project
     if go is not None:
-        wants_c = program.go.cgo and not has_own_compiler(project.environ, program.go)
-        environ = go_environ(project.environ, go, program.go)
-        c = wanted.compiler if wants_c else None
-        return GoToolchain(go, environ, program.go, c, compiler_cache(project))
+        return _go(go, program, wanted)
     if name == "c":
-        sources = find_sources(project.source, program.c.sources)
-        seen = tuple(compiler_environ(project, part.compiler).items())
-        return CToolchain(wanted.compiler, replace(program.c, sources=sources), seen, compiler_cache(project))
+        return _c(program, wanted)
     if name == "rust":
         return _rust(wanted)
     if name in SYSTEMS:
         return _build_system(name, wanted)
     if name == "command":
-        found = find_command(program.command, project.source, project.environ)
-        return CommandToolchain(program.command, found, command_environ(project.environ, program.command))
+        return _command(program, wanted)
     raise Unsupported(
         f"no toolchain {name!r} in this version", ability=name, hint=f"one of {', '.join(TOOLCHAINS)}"
     )
 
 
-def _rust(wanted: _Wanted) -> RustToolchain:
+def _find_go(project: Project) -> Path:
+    from ocitool.toolchains.go import find_go
+
+    return find_go(project.environ)
+
+
+def _go(go: Path, program: ProgramSpec, wanted: _Wanted) -> Toolchain:
+    from ocitool.toolchains.go import GoToolchain, go_environ, has_own_compiler
+
+    project = wanted.project
+    wants_c = program.go.cgo and not has_own_compiler(project.environ, program.go)
+    environ = go_environ(project.environ, go, program.go)
+    return GoToolchain(go, environ, program.go, wanted.compiler if wants_c else None, project.compiler_cache)
+
+
+def _c(program: ProgramSpec, wanted: _Wanted) -> Toolchain:
+    from ocitool.toolchains.c import CToolchain, compiler_environ, find_sources
+
+    project = wanted.project
+    sources = find_sources(project.source, program.c.sources)
+    seen = tuple(compiler_environ(project, wanted.part.compiler).items())
+    return CToolchain(wanted.compiler, replace(program.c, sources=sources), seen, project.compiler_cache)
+
+
+def _command(program: ProgramSpec, wanted: _Wanted) -> Toolchain:
+    from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
+
+    project = wanted.project
+    found = find_command(program.command, project.source, project.environ)
+    return CommandToolchain(program.command, found, command_environ(project.environ, program.command))
+
+
+def _rust(wanted: _Wanted) -> Toolchain:
+    from ocitool.toolchains.rust import RustToolchain, find_cargo, find_std, rust_environ, rust_triple
+
     part, project = wanted.part, wanted.project
     cargo, compiler = find_cargo(project.environ), wanted.compiler
     environ = rust_environ(project, part.compiler)
@@ -117,11 +133,14 @@ def _rust(wanted: _Wanted) -> RustToolchain:
     above = (project.source, *project.source.absolute().parents)  # a workspace has one lock for its packages
     has_lock = any((folder / "Cargo.lock").is_file() for folder in above)
     return RustToolchain(
-        cargo, compiler, part.rust, tuple(environ.items()), compiler_cache(project), has_lock=has_lock, std=std
+        cargo, compiler, part.rust, tuple(environ.items()), project.compiler_cache, has_lock=has_lock, std=std
     )
 
 
-def _build_system(name: str, wanted: _Wanted) -> BuildSystemToolchain:
+def _build_system(name: str, wanted: _Wanted) -> Toolchain:
+    from ocitool.toolchains.build_systems import BuildSystemToolchain, check_options, find_configure, find_tools
+    from ocitool.toolchains.c import compiler_environ
+
     part, project = wanted.part, wanted.project
     options = part.systems.get(name, BuildSystemOptions())
     check_options(options, project.source)
@@ -131,7 +150,7 @@ def _build_system(name: str, wanted: _Wanted) -> BuildSystemToolchain:
         compiler=wanted.compiler,
         options=options,
         environ=tuple(compiler_environ(project, part.compiler).items()),
-        cache=compiler_cache(project),
+        cache=project.compiler_cache,
         tools=find_tools(name, options, configure, project.environ),
         width=project.width,
         configure=configure,
@@ -141,6 +160,8 @@ def _build_system(name: str, wanted: _Wanted) -> BuildSystemToolchain:
 def _programs(toolchain: str, part: PlatformSpec, source: Path) -> tuple[ProgramSpec, ...]:
     """The programs that the spec names, complete with their packages; else those that the sources hold."""
     if toolchain == "go":
+        from ocitool.toolchains.go import find_programs
+
         if part.programs:
             return tuple(_with_package(program, source) for program in part.programs)
         if part.package:
@@ -152,6 +173,8 @@ def _programs(toolchain: str, part: PlatformSpec, source: Path) -> tuple[Program
     if toolchain == "rust":
         if part.programs:
             return part.programs
+        from ocitool.toolchains.rust import find_bins
+
         bins = find_bins(source, part.rust.package)
         return tuple(ProgramSpec(program, f"/bin/{program.name}") for program in bins)
     if toolchain in SYSTEMS and len(part.programs) > 1:
@@ -211,6 +234,8 @@ def _as_name(folder: str) -> str:
 def _with_package(program: ProgramSpec, source: Path) -> ProgramSpec:
     if program.program.package:
         return program
+    from ocitool.toolchains.go import find_programs
+
     found = find_programs(source)
     same = [one for one in found if one.name == program.program.name] or list(found)
     if len(same) > 1:

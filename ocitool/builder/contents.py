@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ocitool.binaries.needs import Missing
 from ocitool.builder.compile import compiled_entries, names_of
 from ocitool.builder.layer_groups import WORDS, Group, Placed, are_alike, split
-from ocitool.builder.libraries import missing_libraries
 from ocitool.builder.programs import (
     DOCKERFILE,
     PROJECT,
@@ -22,7 +21,6 @@ from ocitool.builder.programs import (
     survey,
 )
 from ocitool.builder.request import BuildPlan, ImageContent
-from ocitool.dockerfile.evaluate import Written
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted
 from ocitool.image.assemble import apply_options
@@ -45,8 +43,11 @@ from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
-from ocitool.toolchains.sysroot import Sysroot
 from ocitool.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ocitool.dockerfile.evaluate import Written
+    from ocitool.toolchains.sysroot import Sysroot
 
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
 _TOLD: Final = 5
@@ -54,7 +55,7 @@ _TOLD: Final = 5
 
 
 def gather(
-    planned: BuildPlan, workspace: Workspace, sysroots: Mapping[Platform, Sysroot] = MappingProxyType({})
+    planned: BuildPlan, workspace: Workspace, sysroots: "Mapping[Platform, Sysroot]" = MappingProxyType({})
 ) -> tuple[ImageContent, ...]:
     """The contents for every platform, their programs and users looked at; libraries from `sysroots` if asked for.
 
@@ -73,7 +74,7 @@ def gather(
 
 
 def look_at(
-    written: Mapping[Platform, Written], planned: BuildPlan, workspace: Workspace
+    written: "Mapping[Platform, Written]", planned: BuildPlan, workspace: Workspace
 ) -> tuple[ImageContent, ...]:
     """What a Dockerfile comes to as contents, its programs looked at.
 
@@ -163,7 +164,7 @@ class _Gatherer:
     What several platforms have in common is made once, so that they hold the same objects and share a layer.
     """
 
-    def __init__(self, planned: BuildPlan, workspace: Workspace, sysroots: Mapping[Platform, Sysroot]) -> None:
+    def __init__(self, planned: BuildPlan, workspace: Workspace, sysroots: "Mapping[Platform, Sysroot]") -> None:
         self._planned = planned
         self._sysroots = sysroots
         self._workspace = workspace
@@ -213,6 +214,8 @@ class _Gatherer:
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
         over, env = image or Layered(()), _environment(planned.bases.get(platform), options)
         if planned.spec.part(platform).sysroot.copy_libraries and platform in self._sysroots:
+            from ocitool.builder.libraries import missing_libraries
+
             libraries = missing_libraries(found, over, env, self._sysroots[platform], platform)
             placed[2] = place((*compiled, *libraries), below)
             over = Layered(placed[2], below)

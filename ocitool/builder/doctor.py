@@ -13,9 +13,9 @@ from ocitool.errors import OcitoolError, Unsupported
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project, find_program, passed
-from ocitool.toolchains.build_systems import SYSTEMS
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler, find_zig
+from ocitool.toolchains.compilers import find_compiler, find_zig
 from ocitool.toolchains.go import find_go, go_platform
+from ocitool.toolchains.options import SYSTEMS, CompilerOptions
 from ocitool.toolchains.processes import capture
 from ocitool.toolchains.rust import find_cargo, find_std, rust_environ, rust_triple
 

@@ -1,15 +1,17 @@
 """The kind of project that a folder is: the file in it that says how to build."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from ocitool.builder.git import read_checkout
-from ocitool.errors import NotFound, UsageError, local_io
+from ocitool.errors import NotFound, Unsupported, UsageError, local_io
+from ocitool.model.platform import Platform
 from ocitool.project.build_files import followed
 from ocitool.project.values import BuildSpec, Stamp, load_spec
-from ocitool.toolchains.c import own_sources
 
+DOCKERFILE: Final = "dockerfile"
+"""The word for what is built by a Dockerfile."""
 BUILD_FILES: Final = {
     "ocitool.toml": "spec",
     "Dockerfile": "dockerfile",
@@ -77,6 +79,8 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
 
 def _has_c(source: Path) -> bool:
     """Whether C or C++ sources stand in the folder. Raises LocalIOError."""
+    from ocitool.toolchains.c import own_sources
+
     try:
         return bool(own_sources(source))
     except OSError as error:
@@ -101,3 +105,14 @@ def find_spec(source: Path, named: Path | None, environ: Mapping[str, str], *, v
     except OSError as error:
         raise local_io(error, f"read {path}") from error
     return load_spec(path, stamp, version=version)
+
+
+def refuse_windows(platforms: Sequence[Platform]) -> None:
+    """Raise Unsupported for Windows: its layers have folders and records of their own (K059)."""
+    for platform in platforms:
+        if platform.os == "windows":
+            raise Unsupported(
+                f"an image for {platform} cannot be built yet: layers for Windows have a form of their own",
+                ability=str(platform),
+                hint="ocitool index create takes Windows images that were made elsewhere",
+            )

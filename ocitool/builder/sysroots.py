@@ -15,7 +15,8 @@ from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.tree import read_tree
 from ocitool.toolchains.compilers import debian_folder
 from ocitool.toolchains.debian import unpack_packages, unpacked_versions
-from ocitool.toolchains.sysroot import Sysroot, SysrootOptions, libc_of, tame
+from ocitool.toolchains.options import SysrootOptions
+from ocitool.toolchains.sysroot import Sysroot, libc_of, tame
 from ocitool.toolchains.workdir import OutputFolder
 from ocitool.workspace import Workspace
 

@@ -11,9 +11,8 @@ from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.runner import Checked
 from ocitool.errors import UsageError
 from ocitool.findings import Severity
-from ocitool.project.schema import SCHEMA, problems
+from ocitool.project.schema import FILE_NAME, SCHEMA, problems
 from ocitool.project.toml import KeyPath, TomlFile, read_toml
-from ocitool.project.values import FILE_NAME
 
 _TABLE: Final = "check"
 _HINT: Final = "docs/reference/rules.md lists the rules"

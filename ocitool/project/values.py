@@ -12,19 +12,21 @@ from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.project.schema import SCHEMA, problems
 from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
-from ocitool.toolchains.base import Program
-from ocitool.toolchains.build_systems import SYSTEMS, BuildSystemOptions
-from ocitool.toolchains.c import CProgram
-from ocitool.toolchains.command import CommandOptions
-from ocitool.toolchains.compilers import CompilerOptions
-from ocitool.toolchains.go import GoOptions
-from ocitool.toolchains.rust import RustOptions
-from ocitool.toolchains.sysroot import SysrootOptions
+from ocitool.toolchains.options import (
+    SYSTEMS,
+    BuildSystemOptions,
+    CommandOptions,
+    CompilerOptions,
+    CProgram,
+    GoOptions,
+    Program,
+    RustOptions,
+    SysrootOptions,
+)
 
 T = TypeVar("T")
 V = TypeVar("V")
 
-FILE_NAME: Final = "ocitool.toml"
 _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
 _STAMPED: Final = ("tags", "go", "command", "c", "rust", *SYSTEMS, "image", "program", "platform", "stage")
 _OF_A_STAGE: Final = {

@@ -12,8 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
-from ocitool.errors import UsageError
 from ocitool.model.platform import Platform
+from ocitool.toolchains.options import Program
 
 PASSED: Final = frozenset(
     [
@@ -27,25 +27,6 @@ PASSED: Final = frozenset(
 """Variables of this process that every compiler gets: where it finds things, never what they contain."""
 
 _PASSED_PATTERN: Final = re.compile(r"GIT_CONFIG_(?:KEY|VALUE)_\d+")
-_PROGRAM_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One program to be built: the name it gets in the image, and where its source is inside the project.
-
-    `package` is what the toolchain calls it: a Go package such as `./cmd/server`. Raises UsageError for a
-    name that cannot be a file's.
-    """
-
-    name: str
-    package: str = "."
-
-    def __post_init__(self) -> None:
-        if not _PROGRAM_NAME.fullmatch(self.name):
-            raise UsageError(
-                f"not a program name: {self.name!r}", hint="use letters, digits, dot, dash and underscore"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +190,11 @@ class Project:
     environ: Mapping[str, str] = field(hash=False)
     cache: Path | None = None
     width: int = 1
+
+    @property
+    def compiler_cache(self) -> Path:
+        """The folder for what compilers keep and all projects share."""
+        return (self.cache or self.work).absolute()
 
 
 @dataclass(frozen=True, slots=True)

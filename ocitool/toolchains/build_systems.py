@@ -15,32 +15,13 @@ from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.toolchains.base import BuildTree, CompileJob, JobStep, Target, find_program
 from ocitool.toolchains.c import first_uses
 from ocitool.toolchains.compilers import Compiler
+from ocitool.toolchains.options import BuildSystemOptions
 from ocitool.toolchains.wrappers import cmake_file, meson_file, variables, wrappers
 
-SYSTEMS: Final = ("make", "cmake", "autotools", "meson")
 _DESTDIR: Final = "{destdir}"
 _WIDTHS: Final = ("MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL")
 """Variables that change how fast a build is and nothing that it makes."""
 _HEAD: Final = 512 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSystemOptions:
-    """`[make]`, `[cmake]`, `[autotools]` or `[meson]`.
-
-    `directory` is the folder of the build file below the sources. `arguments` are for configuring, `variables` for
-    make's command line (or configure's), `targets` are built. `install` are the words of the install step, with
-    {destdir}, None for the usual ones; with `programs`, files of the build tree, these go to /usr/bin and nothing
-    is installed. `files` are patterns of the installed paths that are packed, all if empty.
-    """
-
-    directory: str = ""
-    arguments: tuple[str, ...] = ()
-    variables: tuple[tuple[str, str], ...] = ()
-    targets: tuple[str, ...] = ()
-    install: tuple[str, ...] | None = None
-    programs: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

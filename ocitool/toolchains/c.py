@@ -6,25 +6,13 @@ from typing import Final
 
 from ocitool.errors import UsageError, local_io
 from ocitool.toolchains.base import CompileJob, FirstUse, Inputs, Project, Target
-from ocitool.toolchains.compilers import Compiler, CompilerOptions
+from ocitool.toolchains.compilers import Compiler
+from ocitool.toolchains.options import CompilerOptions, CProgram
 
 _C: Final = frozenset([".c"])
 _CPP: Final = frozenset([".cc", ".cpp", ".cxx", ".c++", ".C"])
 PASSED: Final = frozenset(["PATH", "TMPDIR", "XDG_CACHE_HOME", "ZIG_GLOBAL_CACHE_DIR"])
 """Variables of this process that compilers of C, and the build files of a project, get beside those it names."""
-
-
-@dataclass(frozen=True, slots=True)
-class CProgram:
-    """`[c]`: what the program is made of.
-
-    `sources` are files or patterns below the folder, empty for all C and C++ sources right in it, or in its folder
-    `src`. `flags` are for compiling, `ldflags` come after the sources.
-    """
-
-    sources: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-    ldflags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +109,13 @@ def compiler_environ(project: Project, options: CompilerOptions) -> dict[str, st
     """
     environ = project.environ
     kept = {key: environ[key] for key in sorted(PASSED.union(options.passed)) if key in environ}
-    kept.setdefault("ZIG_GLOBAL_CACHE_DIR", str(compiler_cache(project) / "zig"))
+    kept.setdefault("ZIG_GLOBAL_CACHE_DIR", str(project.compiler_cache / "zig"))
     return {
         **kept,
         "LC_ALL": "C.UTF-8",
         "SOURCE_DATE_EPOCH": environ.get("SOURCE_DATE_EPOCH", "0"),
         **dict(options.env),
     }
-
-
-def compiler_cache(project: Project) -> Path:
-    """The folder for what compilers keep and all projects share."""
-    return (project.cache or project.work).absolute()
 
 
 def first_uses(compiler: Compiler, cache: Path, *, is_cpp: bool) -> tuple[FirstUse, ...]:

@@ -10,24 +10,9 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import CompileJob, Target, find_program, passed
 from ocitool.toolchains.go import go_platform
+from ocitool.toolchains.options import CommandOptions
 
 _PLACEHOLDER: Final = re.compile(r"\{(os|arch|variant|output)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class CommandOptions:
-    """A command that compiles.
-
-    The arguments in `run` and `output` hold the placeholders {os}, {arch}, {variant}, `run` also {output}.
-    `output` is the file that the command writes, below the project; empty means that it obeys OCITOOL_OUTPUT.
-    `passed` are names of further variables of this process that it may see.
-    """
-
-    run: tuple[str, ...] = ()
-    output: str = ""
-    env: tuple[tuple[str, str], ...] = ()
-    passed: tuple[str, ...] = ()
-    is_parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,28 +14,10 @@ from typing import Final
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import find_program
+from ocitool.toolchains.options import KINDS, CompilerOptions
 from ocitool.toolchains.sysroot import Sysroot
 
-KINDS: Final = ("zig", "gnu", "clang")
 _LIBC: Final = re.compile(r"(musl)|glibc(?::(\d+\.\d+))?")
-
-
-@dataclass(frozen=True, slots=True)
-class CompilerOptions:
-    """`[compiler]`: which compiler is used, and how it links.
-
-    `use` is one of KINDS, empty for zig; `path` the folder it is in, empty for PATH. `libc` is `musl`, `glibc` or
-    `glibc:2.31`; empty means that of the sysroot, else musl (glibc where the compiler has no other). `static` None
-    means static with musl and no sysroot. `env` and `passed` are variables for it and the project's build files.
-    """
-
-    use: str = ""
-    path: str = ""
-    libc: str = ""
-    static: bool | None = None
-    strip: bool = True
-    env: tuple[tuple[str, str], ...] = ()
-    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,17 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from ocitool.errors import LocalIOError, Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import LEVELS
-from ocitool.toolchains.base import CompileJob, Inputs, Program, Target, find_program, passed
+from ocitool.toolchains.base import CompileJob, Inputs, Target, find_program, passed
 from ocitool.toolchains.c import first_uses
 from ocitool.toolchains.compilers import Compiler
+from ocitool.toolchains.options import GoOptions, Program
 from ocitool.toolchains.wrappers import wrappers
 
 PASSED: Final = (
@@ -71,24 +72,6 @@ _MAJOR: Final = re.compile(r"v[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class GoOptions:
-    """How to compile, beyond the platform.
-
-    `ldflags` are added to ours, `flags` stand before the package; `env` wins over everything but the target's
-    variables. `private` are module patterns, added to those of GOPRIVATE. `cgo` off makes static programs.
-    `vcs` lets Go stamp the state of the checkout, which makes the bytes depend on it.
-    """
-
-    tags: tuple[str, ...] = ()
-    ldflags: str = ""
-    flags: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
-    private: tuple[str, ...] = ()
-    cgo: bool = False
-    vcs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class GoToolchain:
     """Go's compiler as a toolchain. `environ` is what it may see of this process's environment.
 
@@ -98,7 +81,7 @@ class GoToolchain:
 
     path: Path
     environ: tuple[tuple[str, str], ...] = ()
-    options: GoOptions = GoOptions()
+    options: GoOptions = field(default_factory=GoOptions)
     compiler: Compiler | None = None
     cache: Path = Path("/")
 

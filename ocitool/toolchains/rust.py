@@ -12,10 +12,11 @@ from typing import Any, Final
 from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
 from ocitool.model.toml import TomlError, parse_toml
-from ocitool.toolchains.base import CompileJob, Program, Project, Target, find_program
+from ocitool.toolchains.base import CompileJob, Project, Target, find_program
 from ocitool.toolchains.c import compiler_environ, first_uses
-from ocitool.toolchains.compilers import Compiler, CompilerOptions
+from ocitool.toolchains.compilers import Compiler
 from ocitool.toolchains.debian import unpacked_versions
+from ocitool.toolchains.options import CompilerOptions, Program, RustOptions
 from ocitool.toolchains.processes import capture
 from ocitool.toolchains.sysroot import Sysroot
 from ocitool.toolchains.wrappers import wrappers
@@ -40,17 +41,6 @@ _CPUS: Final = {
 _DEBIAN: Final = ("libstd-rust-dev", "libstd-rust-web-dev", "libstd-rust-mozilla-dev")
 """Debian's packages of the standard library, each for the rustc of the same name and version."""
 _LIMIT: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class RustOptions:
-    """`[rust]`: how cargo compiles. `package` is one of a workspace, `flags` are arguments of cargo build."""
-
-    package: str = ""
-    features: tuple[str, ...] = ()
-    default_features: bool = True
-    flags: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,35 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from ocitool.errors import UsageError, local_io
+from ocitool.errors import local_io
 
 _VERSION: Final = re.compile(rb"GNU C Library \([^)\n]*\) (?:stable|development) release version (\d+\.\d+)")
 _LIBC_LIMIT: Final = 16 * 1024 * 1024
 _LINKS: Final = 40
-
-
-@dataclass(frozen=True, slots=True)
-class SysrootOptions:
-    """`[sysroot]`: one of an image, Debian packages or a folder (`path`, below the project or absolute).
-
-    `copy_libraries` brings the libraries that a program lacks in its image from here. Without `dependencies` the
-    packages come alone, without what they need.
-    """
-
-    image: str = ""
-    packages: tuple[str, ...] = ()
-    path: str = ""
-    copy_libraries: bool = False
-    dependencies: bool = True
-
-    def __post_init__(self) -> None:
-        if sum(map(bool, (self.image, self.packages, self.path))) > 1:
-            raise UsageError("takes one of image, packages and path", hint="keep one of them")
-
-    @property
-    def is_there(self) -> bool:
-        """Whether one is named."""
-        return bool(self.image or self.packages or self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler, find_zig
+from ocitool.toolchains.compilers import find_compiler, find_zig
+from ocitool.toolchains.options import CompilerOptions
 from tests import peers
 
 HELLO = Path(__file__).parents[2] / "testdata" / "src-cpp" / "hello"

@@ -12,7 +12,8 @@ import pytest
 from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import Project
-from ocitool.toolchains.compilers import CompilerOptions, find_zig
+from ocitool.toolchains.compilers import find_zig
+from ocitool.toolchains.options import CompilerOptions
 from ocitool.toolchains.rust import find_cargo, find_std, rust_environ, rust_triple
 from tests import peers
 from tests.fakes.emulated import say

@@ -56,6 +56,11 @@ LAZY = {
     "ocitool.store.locate",  # the second table: what users type → adapter
     "ocitool.read_only_client",  # the third: a method of Client → what it does (ADR 0077)
     "ocitool.client",
+    "ocitool.builder.compile",  # the fourth: toolchain → what compiles
+    "ocitool.builder.frontends",  # the fifth: what a folder is built by, a Dockerfile or sources, and with which sysroots
+    "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from
+    "ocitool.builder.project._has_c",  # what C sources are, where no build file says how to build
+    "ocitool.cli.buildx.command.carry_out",  # a Dockerfile looked at instead of built
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ocitool.builder.frontends import DOCKERFILE
 from ocitool.builder.preview import preview, preview_text
+from ocitool.builder.project import DOCKERFILE
 from ocitool.builder.request import BuildRequest
-from ocitool.cli.buildx import ignored_flags, lint
+from ocitool.cli.buildx import ignored_flags
 from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
 from ocitool.cli.buildx.run_options import options_of
@@ -90,6 +90,8 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
         app.client.borrow_store()
     asked = request(app, path, words, wanted, ways)
     if method != "build":
+        from ocitool.cli.buildx import lint
+
         return lint.look(app, asked, method, form)
     metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")
     if not words.is_set("dry_run"):

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from ocitool.builder.doctor import Ability, FoundCompiler
-from ocitool.builder.frontends import DOCKERFILE
+from ocitool.builder.project import DOCKERFILE
 from ocitool.builder.run_doctor import RunDiagnosis
 from ocitool.cli import options
 from ocitool.cli.console import table

@@ -20,9 +20,10 @@ from ocitool.model.files import FileKind, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, parse_copy
 from ocitool.project.values import StageSpec
-from ocitool.toolchains.base import CompileJob, Planned, Program, Project, Target, folder_name
+from ocitool.toolchains.base import CompileJob, Planned, Project, Target, folder_name
 from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
-from ocitool.toolchains.go import GoOptions, GoToolchain, find_go, go_environ, program_name, programs_below
+from ocitool.toolchains.go import GoToolchain, find_go, go_environ, program_name, programs_below
+from ocitool.toolchains.options import GoOptions, Program
 
 _KEYS: Final = ("package", "output", "ldflags", "tags", "flags")
 """What ocitool.toml can say of a go build, in the order in which a table is written."""

@@ -6,7 +6,7 @@ from ocitool.builder.doctor import Ability, FoundCompiler, find_compilers, gener
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, PlatformSpec
 from ocitool.toolchains.base import Project
-from ocitool.toolchains.go import GoOptions
+from ocitool.toolchains.options import GoOptions
 from tests.fakes.compilers import put_zig
 
 AMD64, SPARC = Platform("linux", "amd64"), Platform("linux", "sparc64")

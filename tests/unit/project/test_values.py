@@ -9,9 +9,7 @@ from ocitool.errors import UsageError
 from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, ProgramSpec, Stamp, load_spec
-from ocitool.toolchains.base import Program
-from ocitool.toolchains.command import CommandOptions
-from ocitool.toolchains.go import GoOptions
+from ocitool.toolchains.options import CommandOptions, GoOptions, Program
 
 
 def load(folder: Path, text: str, stamp: Stamp | None = None, version: str = "") -> BuildSpec:

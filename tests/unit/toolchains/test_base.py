@@ -6,7 +6,8 @@ import pytest
 
 from ocitool.errors import UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import Program, file_name, find_program, folder_name, passed, targets
+from ocitool.toolchains.base import file_name, find_program, folder_name, passed, targets
+from ocitool.toolchains.options import Program
 
 
 def test_every_program_for_every_platform_has_an_output_of_its_own():

@@ -7,16 +7,16 @@ import pytest
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import CompileJob, Program, Target
+from ocitool.toolchains.base import CompileJob, Target
 from ocitool.toolchains.build_systems import (
-    BuildSystemOptions,
     BuildSystemToolchain,
     ConfigureScript,
     check_options,
     find_configure,
     find_tools,
 )
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.compilers import find_compiler
+from ocitool.toolchains.options import BuildSystemOptions, CompilerOptions, Program
 from ocitool.toolchains.wrappers import wrappers
 from tests.fakes.compilers import put_zig, starts
 

@@ -9,8 +9,9 @@ from ocitool.errors import BuildError
 from ocitool.model.platform import Platform
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
-from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, JobStep, Program, Target
+from ocitool.toolchains.base import BuildTree, CompileJob, FirstUse, JobFile, JobStep, Target
 from ocitool.toolchains.build_tree import prepare
+from ocitool.toolchains.options import Program
 from ocitool.toolchains.processes import run
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from ocitool.errors import UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import CompileJob, Program, Project, Target
-from ocitool.toolchains.c import CProgram, CToolchain, compiler_environ, find_sources
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.base import CompileJob, Project, Target
+from ocitool.toolchains.c import CToolchain, compiler_environ, find_sources
+from ocitool.toolchains.compilers import find_compiler
+from ocitool.toolchains.options import CompilerOptions, CProgram, Program
 from ocitool.toolchains.up_to_date import outdated
 from tests.fakes.compilers import put_zig
 

@@ -6,8 +6,9 @@ import pytest
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import Program, Target
-from ocitool.toolchains.command import CommandOptions, CommandToolchain, command_environ, find_command
+from ocitool.toolchains.base import Target
+from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
+from ocitool.toolchains.options import CommandOptions, Program
 
 TARGET = Target(Program("app"), Platform.parse("linux/arm/v6"), Path("/src"), Path("/work/linux-arm-v6/app"))
 

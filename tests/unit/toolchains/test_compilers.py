@@ -6,7 +6,8 @@ import pytest
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler, find_zig
+from ocitool.toolchains.compilers import find_compiler, find_zig
+from ocitool.toolchains.options import CompilerOptions
 from tests.fakes.compilers import put_zig
 
 GNU_TOOLS = ("gcc", "g++", "ar", "ranlib", "ld", "objcopy")

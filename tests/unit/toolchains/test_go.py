@@ -6,10 +6,9 @@ import pytest
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import Inputs, Program, Target
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.base import Inputs, Target
+from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.go import (
-    GoOptions,
     GoToolchain,
     find_go,
     find_programs,
@@ -19,6 +18,7 @@ from ocitool.toolchains.go import (
     program_name,
     programs_below,
 )
+from ocitool.toolchains.options import CompilerOptions, GoOptions, Program
 from tests.fakes.compilers import put_zig
 
 DEFAULTS = GoOptions()

@@ -13,7 +13,8 @@ from ocitool.errors import BuildError, Cancelled, LocalIOError, NetworkError, Un
 from ocitool.events import Done, Started, Working
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
-from ocitool.toolchains.base import CompileJob, Program, Target
+from ocitool.toolchains.base import CompileJob, Target
+from ocitool.toolchains.options import Program
 from ocitool.toolchains.processes import TAIL, capture, run
 
 

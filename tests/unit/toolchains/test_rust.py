@@ -6,18 +6,11 @@ import pytest
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import CompileJob, Program, Project, Target
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.base import CompileJob, Project, Target
+from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.debian import LIST
-from ocitool.toolchains.rust import (
-    RustOptions,
-    RustToolchain,
-    find_bins,
-    find_cargo,
-    find_std,
-    rust_environ,
-    rust_triple,
-)
+from ocitool.toolchains.options import CompilerOptions, Program, RustOptions
+from ocitool.toolchains.rust import RustToolchain, find_bins, find_cargo, find_std, rust_environ, rust_triple
 from ocitool.toolchains.sysroot import Sysroot
 from tests.fakes.compilers import put_zig
 

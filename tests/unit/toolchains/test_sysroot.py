@@ -9,9 +9,10 @@ import pytest
 from ocitool.errors import BuildError, NetworkError, Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
-from ocitool.toolchains.compilers import CompilerOptions, find_compiler
+from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.debian import debian_architecture, unpack_packages, unpacked_versions
-from ocitool.toolchains.sysroot import Sysroot, SysrootOptions, inside, libc_of, tame
+from ocitool.toolchains.options import CompilerOptions, SysrootOptions
+from ocitool.toolchains.sysroot import Sysroot, inside, libc_of, tame
 from tests.fakes.compilers import put_zig
 
 ARM64 = Platform.parse("linux/arm64")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import CompileJob, Program, Target
+from ocitool.toolchains.base import CompileJob, Target
+from ocitool.toolchains.options import Program
 from ocitool.toolchains.up_to_date import go_module, is_current, remember, state_of
 
 LATER_NS = time.time_ns() + 10**12

@@ -1,0 +1,137 @@
+"""The frontend of a build that is made from a Dockerfile; loaded where there is one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ocitool.builder.contents import look_at
+from ocitool.builder.executors import executor_of
+from ocitool.builder.project import refuse_windows
+from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
+from ocitool.dockerfile.base_images import BaseImages
+from ocitool.dockerfile.evaluate import Written
+from ocitool.dockerfile.frontend import (
+    Recipe,
+    bases_of,
+    only_platform,
+    read_recipe,
+    resources_of,
+    with_images,
+    with_stand_ins,
+    write,
+)
+from ocitool.dockerfile.image import image_of
+from ocitool.dockerfile.reached import Reached
+from ocitool.dockerfile.request import DockerfileRequest
+from ocitool.errors import Unsupported, UsageError
+from ocitool.image.assemble import Image, LayerStep
+from ocitool.image.base import BaseImage
+from ocitool.model.platform import Platform
+from ocitool.project.values import BuildSpec
+from ocitool.toolchains.base import Planned, Project
+from ocitool.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class DockerfileFrontend:
+    """A Dockerfile, whose images are what BuildKit makes of it: no labels of the checkout unless asked for."""
+
+    toolchain: str
+    recipe: Recipe
+    reached: Reached
+    bases: Mapping[Platform, BaseImage] = field(hash=False)
+    labels_checkout: bool = False
+    _written: dict[Platform, Written] = field(default_factory=dict, hash=False, compare=False, repr=False)
+
+    @classmethod
+    def of(
+        cls, toolchain: str, request: BuildRequest, spec: BuildSpec, workspace: Workspace, work: Path
+    ) -> "DockerfileFrontend":
+        """That of a request, the images looked into that its stages stand on."""
+        _refuse_beside_dockerfile(request, spec)
+        said = request.platforms or spec.platforms
+        images = BaseImages(request.dockerfile.places, workspace, allow_foreign=request.allow_foreign)
+        recipe = _recipe(request, spec, said or (workspace.host,), workspace)
+        if not said and (own := only_platform(recipe, images)) is not None and not own.same(workspace.host):
+            recipe = _recipe(request, spec, (own,), workspace)
+        recipe = with_stand_ins(with_images(recipe, images), work, request.environ)
+        reached = resources_of(
+            recipe,
+            images,
+            workspace,
+            work / "files",
+            allow_sparse=request.allow_sparse,
+            use_cache=request.use_cache,
+            epoch=request.epoch if request.has_epoch else None,
+            environ=request.environ,
+        )
+        return cls(toolchain, recipe, reached, bases_of(recipe, images))
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """Those of the recipe."""
+        return tuple(self.recipe.graphs)
+
+    def jobs(self, _project: Project) -> tuple[Planned, ...]:
+        """The compiles that stand in for stages of the Dockerfile."""
+        return self.recipe.replacements.jobs
+
+    def contents(self, planned: BuildPlan, workspace: Workspace) -> tuple[ImageContent, ...]:
+        """What the Dockerfile comes to."""
+        try:
+            self._written.update(zip(self.platforms, write(self.recipe, self.reached, workspace), strict=True))
+        finally:
+            if self.recipe.request.executor is not None:
+                self.recipe.request.executor.close()
+        return look_at(self._written, planned, workspace)
+
+    def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
+        """The image with the config and history that the Dockerfile makes."""
+        return image_of(
+            self._written[content.platform],
+            content.platform,
+            [step.layer for step in steps],
+            content.options,
+            family=planned.family,
+            epoch=planned.request.epoch,
+            annotations=planned.annotations.on_manifest(content.platform, is_root=not planned.is_index),
+        )
+
+
+def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
+    """Raise UsageError for what would have to happen beside a Dockerfile."""
+    after, copied = "write it after FROM", "write COPY into the Dockerfile"
+    above = "build upon an image that has it, or COPY it"
+    said = {
+        "--base": (request.base, after),
+        "--copy": (request.copies, copied),
+        "--with": (request.extras, above),
+        "base in ocitool.toml": (spec.common.base, after),
+        "a list of files in ocitool.toml": (spec.has_files, copied),
+        "with in ocitool.toml": (spec.extras, above),
+    }
+    for words, (is_said, hint) in said.items():
+        if is_said:
+            raise UsageError(
+                f"{words} has no place beside a Dockerfile, which says what is in the image", hint=hint
+            )
+
+
+def _recipe(request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform], workspace: Workspace) -> Recipe:
+    """The Dockerfile for some platforms; no image is asked for."""
+    refuse_windows(platforms)
+    if request.dockerfile.sent is not None and spec.stages:
+        raise Unsupported(
+            f"{spec.stages[0].at} compiles in the folder of the context, and there is none",
+            ability="stages of an archive",
+            hint="unpack the archive, and name the folder",
+        )
+    run, executor = request.dockerfile.run, request.executor
+    if not run.is_allowed:
+        executor = None
+    elif executor is None:
+        executor = executor_of(run, workspace, request.environ)
+    asked = DockerfileRequest(
+        request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages, executor
+    )
+    return read_recipe(asked)
