@@ -1,4 +1,4 @@
-"""What each toolchain can be told: the values that ocitool.toml and flags are read into."""
+"""Options of toolchains: the values that ocitool.toml and flags are read into, for one program or for all."""
 
 import re
 from dataclasses import dataclass
