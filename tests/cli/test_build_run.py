@@ -122,6 +122,7 @@ def test_times_stay_and_are_clamped_by_an_epoch(home, build):
 
     assert time.time() - made.tree.get("f").mtime < 600
     assert 1000 == clamped.tree.get("f").mtime
+    assert 0 == image(home, build("RUN echo 1 > /f\n", "--rewrite-timestamp")).tree.get("f").mtime
 
 
 def test_hosts_networks_and_limits_are_given(home, build):

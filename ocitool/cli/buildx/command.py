@@ -157,7 +157,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         allow_sparse=words.is_set("allow_sparse"),
         index=True if _is_on(arguments.get("BUILDKIT_MULTI_PLATFORM", "")) else words.tri("index"),
         epoch=parse_epoch(epoch or "0"),
-        has_epoch=bool(epoch),
+        has_epoch=bool(epoch) or words.is_set("rewrite_timestamp"),
         version=os.environ.get("OCITOOL_VERSION", ""),
         use_cache=not words.is_set("no_cache") and not words.many("fresh"),
         dockerfile=dockerfile,

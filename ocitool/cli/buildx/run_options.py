@@ -60,7 +60,13 @@ def _options() -> list[Callable[[Any], Any]]:
             is_flag=True,
             envvar="OCITOOL_NO_RUN",
             help="Refuse what would have to be carried out.",
-        )
+        ),
+        click.option(
+            "--rewrite-timestamp",
+            cls=RunFlag,
+            is_flag=True,
+            help="No time in what RUN leaves is later than SOURCE_DATE_EPOCH  [default: 1970].",
+        ),
     ]
     for flag, name, metavar, text in _MANY:
         found.append(click.option(flag, name, cls=RunFlag, multiple=True, metavar=metavar, help=text))

@@ -345,3 +345,20 @@ def test_emulation_is_announced(bench):
     assert "note: RUN is emulated for linux/arm64/v8: this machine is linux/amd64" in [
         getattr(event, "text", "") for event in bench.events
     ]
+
+
+def test_a_compile_that_would_be_emulated_has_another_way(bench):
+    (bench.source / "go.mod").write_text("module example.com/app\n")
+    text = "FROM scratch AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /app .\nFROM scratch\nCOPY --from=build /app /\n"
+    bench.executor.changes = lambda _execution: {"app": b"x"}
+
+    bench.build(text, ARM64)
+
+    (note,) = [text for event in bench.events if "compile natively" in (text := getattr(event, "text", ""))]
+    assert '[stage.build]\ntoolchain = "go"' in note
+
+
+def test_what_runs_natively_is_not_told_of(bench):
+    bench.build("FROM scratch\nRUN go build -o /app .\n")
+
+    assert not any("note: RUN is emulated" in getattr(event, "text", "") for event in bench.events)

@@ -1,0 +1,86 @@
+"""The executor of a build: what is remembered of it, and where its emulators come from."""
+
+import pytest
+
+from ocitool.builder.executors import RememberedExecutor, find_emulators
+from ocitool.errors import NotFound, Unsupported
+from ocitool.model.platform import Platform
+from ocitool.registry.hosts import Access
+from ocitool.store.layout import LayoutStore
+from ocitool.store.locate import Opener
+from ocitool.store.machine import MachineStore
+from ocitool.tasks import Scope
+from ocitool.workspace import Workspace
+from tests.fakes.executor import FakeExecutor
+from tests.fakes.images import put_image, tar
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64", "v8")
+
+
+class Maps:
+    is_single = True
+
+
+@pytest.fixture
+def inner(tmp_path):
+    made = FakeExecutor(tmp_path)
+    made.maps = Maps()
+    return made
+
+
+@pytest.fixture
+def work(tmp_path):
+    return Workspace(MachineStore(tmp_path / "cache"), Opener(Access(), Scope()), Scope(), AMD64)
+
+
+def test_what_works_is_asked_once(inner, work):
+    RememberedExecutor(inner, work.machine.memo, "here").check((AMD64, ARM64))
+    again = RememberedExecutor(inner, work.machine.memo, "here")
+    again.check((AMD64,))
+
+    assert [AMD64, ARM64] == inner.checked
+    assert "one" == again.owners
+    assert inner.is_closed
+
+
+def test_another_machine_is_asked_again(inner, work):
+    RememberedExecutor(inner, work.machine.memo, "here").check((AMD64,))
+    RememberedExecutor(inner, work.machine.memo, "there").check((AMD64,))
+
+    assert [AMD64, AMD64] == inner.checked
+
+
+def test_what_does_not_work_is_tried_every_time(inner, work):
+    inner.refused = "no runtime"
+    for _ in range(2):
+        with pytest.raises(Unsupported, match="no runtime"):
+            RememberedExecutor(inner, work.machine.memo, "here").check((AMD64,))
+
+    assert 2 == len(inner.checked)
+
+
+def test_emulators_are_files_of_a_folder(tmp_path, work):
+    (tmp_path / "qemu-arm").write_bytes(b"1")
+    (tmp_path / "other").write_bytes(b"2")
+
+    assert [tmp_path / "qemu-arm"] == list(find_emulators(str(tmp_path), work))
+    assert [tmp_path / "other"] == list(find_emulators(str(tmp_path / "other"), work))
+
+
+def test_emulators_come_out_of_an_image(tmp_path, work):
+    layer = tar(**{"usr/bin/qemu-arm": b"1", "usr/bin/qemu-aarch64": b"2", "usr/bin/binfmt": b"3"})
+    put_image(LayoutStore(tmp_path / "img", create=True), "1", "linux/amd64", layers=[layer])
+    place = f"oci:{tmp_path}/img:1"
+
+    found = find_emulators(place, work)
+
+    assert [("qemu-aarch64", b"2"), ("qemu-arm", b"1")] == [(path.name, path.read_bytes()) for path in found]
+    assert all(path.stat().st_mode & 0o111 for path in found)
+    assert found == find_emulators(place, work)
+
+
+def test_an_image_without_emulators_is_told(tmp_path, work):
+    put_image(LayoutStore(tmp_path / "img", create=True), "1", "linux/amd64", layers=[tar(a=b"1")])
+
+    with pytest.raises(NotFound, match="no emulator in"):
+        find_emulators(f"oci:{tmp_path}/img:1", work)
