@@ -335,6 +335,19 @@ def test_a_link_is_followed_as_it_is_given(registry, store, link):
     assert registry.log[-1].path == "/v2/app/tags/list?next_page=gAAA%3D&n=50"
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_page_has_a_size(registry, store, more):
+    """K236, K254: 32 MiB are read, one byte more is not."""
+    text = b'{"name":"app","tags":["a"]}'
+    registry.faults.append(Fault("GET /v2/app/tags/list", status=200, body=text.ljust(32 * 1024 * 1024 + more)))
+
+    if more:
+        with pytest.raises(MalformedDocument, match="more than 33554432 bytes"):
+            list(store.tags())
+    else:
+        assert ["a"] == list(store.tags())
+
+
 def test_pages_in_a_circle_end(registry, store):
     """K130"""
     here = {"Link": '</v2/app/tags/list>; rel="next"'}

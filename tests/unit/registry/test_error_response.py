@@ -67,6 +67,26 @@ def test_retry_after_in_both_forms():
     assert retry_after_s({}) is None
 
 
+@pytest.mark.parametrize(
+    ("status", "who", "hint"),
+    [
+        (407, "the proxy on the way to reg.test", "user:password@host"),
+        (408, "reg.test", ""),
+        (413, "reg.test", "limits the size of requests"),
+        (414, "reg.test", ""),
+        (499, "reg.test", ""),
+        (500, "reg.test", "try again later"),
+        (503, "reg.test", "try again later"),
+    ],
+)
+def test_who_refused_and_what_helps(status, who, hint):
+    error = refused(status)
+
+    assert error.what.startswith(f"{who} answered {status}")
+    assert hint in error.hint
+    assert bool(hint) == bool(error.hint)
+
+
 def test_the_quota_is_shown_with_429():
     error = refused(
         429, b"toomanyrequests", **{"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0;w=21600"}

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from ocitool.registry.hosts import FLOOR, MIB, SMALLEST, UploadLimits, known_limits, limits_from
+from ocitool.registry.hosts import FLOOR, MIB, UploadLimits, known_limits, limits_from
 from ocitool.registry.session_state import KEPT_S, Remembered
 
 
@@ -23,7 +23,7 @@ def test_a_stream_that_is_too_large_becomes_parts_that_shrink():
         limits, sent = smaller, smaller.part
         sizes.append(sent)
 
-    assert [8 * MIB, 5 * MIB, 4 * MIB, 2 * MIB, MIB, SMALLEST] == sizes
+    assert [8 * MIB, 5 * MIB, 4 * MIB, 2 * MIB, MIB, MIB // 4] == sizes
     assert not limits.streams
 
 

@@ -23,6 +23,7 @@ def test_sizes(text, number):
     ("value", "seconds"),
     [
         (300, 300.0), (0.5, 0.5), (10**400, numbers.SECONDS_LIMIT), (float("inf"), numbers.SECONDS_LIMIT),
+        (315_360_000, 315_360_000.0), (315_360_001, 315_360_000.0),  # ten years
         (0, None), (-1, None), (float("nan"), None), (True, None), ("300", None), (None, None), ([], None),
     ],
 )  # fmt: skip
