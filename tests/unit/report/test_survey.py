@@ -9,7 +9,7 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import OCI_MANIFEST, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
-from ocitool.report.survey import pick, with_referrers
+from ocitool.report.survey import pick, survey, with_referrers
 from ocitool.report.text import table, tree
 from ocitool.store.forwarding import ForwardingReader
 from ocitool.tasks import Scope
@@ -139,6 +139,15 @@ def test_schema_1_is_said_so_and_never_zero_layers(repository):
     found = repository.survey("v1")
 
     assert ("unknown", "schema 1 manifest, obsolete since 2017") == (found.kind, found.note)
+
+
+def test_a_name_is_told_as_it_was_given(repository):
+    repository.image("linux/amd64", "a", tag="v1")
+    repository.put_manifest(Document(b'{"schemaVersion":1,"fsLayers":[]}', mediatype.SCHEMA1_SIGNED), "v2")
+
+    for name in ("v1", "v2"):
+        assert f"reg.test/app:{name}" == repository.survey(name).name
+        assert name == survey(repository, name, scope=Scope()).name
 
 
 def test_sha512_layers_are_shown(repository):
