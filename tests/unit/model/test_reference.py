@@ -137,3 +137,13 @@ def test_tags_and_hosts_on_their_own():
     assert "reg.test:5000" == normalise_host("reg.test:5000")
     with pytest.raises(UsageError):
         parse_registry("reg.test/app")
+
+
+def test_a_name_is_as_long_as_registries_take_and_an_error_shows_its_beginning():
+    name = "/".join(["abcdefghi"] * 25) + "/klmnop"
+
+    assert 256 == len(name)
+    assert name[:255] == Reference.parse(f"reg.test/{name[:255]}").repository
+    with pytest.raises(UsageError) as caught:
+        Reference.parse(f"reg.test/{name}")
+    assert f"(256 characters): {name[:60]!r}…" in caught.value.what

@@ -184,6 +184,18 @@ def test_requests_are_one_for_each_distinct_document(repository):
     assert 65 == len(repository.asked)
 
 
+def test_configs_of_attestations_are_not_asked_for(repository):
+    """They say nothing, and some stores have lost them."""
+    image = repository.image("linux/amd64", "a")
+    repository.index("v1", image, repository.attestation(image.digest, SLSA))
+    repository.asked.clear()
+
+    found = repository.survey("v1")
+
+    assert 1 == repository.asked.count("blob")
+    assert "" == found.images[0].attestations[0].problem
+
+
 def test_configs_only_when_asked(repository):
     repository.image("linux/amd64", "a", tag="v1")
     repository.asked.clear()
