@@ -147,6 +147,14 @@ def process_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), **(extra or {})}
 
 
+def untraced(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment without coverage.
+
+    Under a trace function CPython 3.11 spins in a thread while a signal waits for a main thread that is in a call.
+    """
+    return {name: value for name, value in environ.items() if not name.startswith("COVERAGE_")}
+
+
 @pytest.fixture(scope="session")
 def peer() -> Callable[[str], Path]:
     """`peer("crane")`: the path of somebody else's tool, or a skip that says why there is none."""

@@ -29,7 +29,7 @@ from ocitool.dockerfile.syntax.run_flags import parse_mount
 from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
-from ocitool.model.files import FileKind, clean
+from ocitool.model.files import FileKind, TreeBudget, clean
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.layer import StoredTar
@@ -84,6 +84,7 @@ class _Evaluator:
         self._graph = graph
         self._platform = graph.wanted.platform
         self._resources = resources
+        self._budget = TreeBudget()
         self.states: dict[int, StageState] = {}
 
     def stage(self, needed: ResolvedStage) -> None:
@@ -294,6 +295,11 @@ class _Evaluator:
 
     def _layer(self, state: StageState, line: str, layer: LayerBuilder) -> None:
         entries = self._resources.shared(layer.sorted())
+        try:
+            for entry in entries:
+                self._budget.add(len(entry.path))
+        except MalformedDocument as error:
+            raise UsageError(f"{error.what}: a layer has all folders above what it brings") from None
         if entries:
             state.files = Layered(entries, state.files)
         state.tell(line, entries)

@@ -200,3 +200,16 @@ def test_a_wrong_password(project, run, registry_with_auth, home):
 
     check(done, 4, registry_with_auth.host)
     assert "wrong-secret" not in done.stderr
+
+
+@pytest.mark.slow
+def test_folders_in_folders_end(run, home, monkeypatch):
+    """K238's kind: each WORKDIR is a layer with all folders above it, so that n lines write n³ characters."""
+    monkeypatch.chdir(home)
+    (home / "Dockerfile").write_text("FROM scratch\n" + "WORKDIR d\n" * 1900)
+
+    refused = run("build", "-o", "oci:out:1", "--platform", "linux/amd64")
+
+    assert 2 == refused.exit_code
+    assert "the paths of these files are longer, all in all, than those of any image" in refused.stderr
+    assert "error: Dockerfile:" in refused.stderr

@@ -26,7 +26,7 @@ from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import MIB
 from ocitool.store.base import BytesSource
 from ocitool.store.layout import LayoutStore
-from tests.conftest import process_environment
+from tests.conftest import process_environment, untraced
 from tests.fakes.faults import Fault
 from tests.fakes.images import put_image, tar
 from tests.fakes.registry import fake_registry
@@ -248,7 +248,7 @@ def test_what_a_thread_holds_that_hears_nothing_is_removed(home, number, width):
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=home,
-        env=process_environment(),
+        env=untraced(process_environment()),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -1,11 +1,14 @@
 """Signals in a process that has nothing else to do: how it ends, and what it leaves. K239."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+from tests.conftest import untraced
 
 BEGIN = """
 import ctypes, os, signal, sys, threading, time
@@ -51,6 +54,7 @@ def run(tmp_path, work: str, *numbers: signal.Signals, pause_s: float = 0.0):
     process = subprocess.Popen(
         [sys.executable, "-c", BEGIN.replace("{work}", work.strip("\n").lstrip())],
         cwd=tmp_path,
+        env=untraced(os.environ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,7 +64,10 @@ def run(tmp_path, work: str, *numbers: signal.Signals, pause_s: float = 0.0):
     for number in numbers:
         process.send_signal(number)
         time.sleep(pause_s)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     return process.returncode, out, err
 
 

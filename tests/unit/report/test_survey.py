@@ -52,6 +52,10 @@ def test_attestations_stand_with_their_image_and_are_no_platforms(repository):
     assert ["linux/amd64", "linux/arm64"] == [image.label for image in found.images]
     assert [("provenance", "sbom")] == [a.kinds for a in found.images[0].attestations]
     assert [orphan.digest] == [o.descriptor.digest for o in found.orphans]
+    tree = found.to_tree()
+    assert [True, False] == ["attestations" in image for image in tree["platforms"]]
+    assert [proof.digest] == [one["digest"] for one in tree["platforms"][0]["attestations"]]
+    assert [orphan.digest] == [one["digest"] for one in tree["orphans"]]
 
 
 def test_child_that_is_gone_is_a_fact_not_an_error(repository):

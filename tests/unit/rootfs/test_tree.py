@@ -321,3 +321,13 @@ def test_a_layer_is_listed_once():
     again = read_tree(store, manifest, memo, scope=Scope())
 
     assert list(first.walk()) == list(again.walk())
+
+
+def test_what_is_no_file_is_told_as_what_it_is():
+    store, manifest = stored(tar(("d/", "755"), ("l", "-> d"), ("f", "x")))
+
+    for path, hint in (("d", "it is a directory"), ("/l", "it is a directory"), ("gone", "")):
+        with pytest.raises(NotFound, match=f"no file /{path.lstrip('/')} in the image") as caught:
+            content(store, manifest, path)
+        assert hint == caught.value.hint
+    assert b"x" == content(store, manifest, "f")

@@ -28,6 +28,11 @@ def test_write_goes_through_while_the_tag_holds_what_was_seen(store):
     assert new.digest == store.head("v1").digest
 
 
+def test_stores_that_compare_say_so(store):
+    """Who writes need not look again afterwards."""
+    assert store.traits.compares_tags
+
+
 def test_write_is_refused_after_another_writer(store):
     old, other, new = document("old"), document("other"), document("new")
     store.put_manifest(old, "v1")

@@ -150,6 +150,16 @@ def test_two_that_build_side_by_side_do_not_wait_for_each_other(tmp_path):
     assert put_image(first.content, "a", "linux/amd64") == put_image(second.content, "b", "linux/amd64")
 
 
+def test_a_root_that_is_no_folder_is_told_with_the_reason(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(LocalIOError) as caught:
+        MachineStore(tmp_path / "file" / "store").check_writable()
+
+    assert f"cannot write this machine's store {tmp_path}/file/store: not a directory" == caught.value.what
+    assert "--cache-dir" in caught.value.hint
+
+
 def test_without_a_home_there_is_no_place_that_even_root_would_create(monkeypatch):
     """K244"""
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)  # of no user

@@ -56,6 +56,8 @@ def test_sources_are_those_in_the_folder_or_in_src_or_what_patterns_say(tmp_path
     assert ("a.c", "b.cpp") == find_sources(tmp_path, ())
     assert ("lib/y.cc", "a.c") == find_sources(tmp_path, ("lib/*.cc", "a.c", "a.*c"))
     assert ("lib/deep/x.c",) == find_sources(tmp_path, ("lib/**/*.c",))
+    with pytest.raises(UsageError, match="not a pattern of sources: "):
+        find_sources(tmp_path, ("",))
     (tmp_path / "a.c").unlink()
     (tmp_path / "b.cpp").unlink()
     assert ("src/z.c",) == find_sources(tmp_path, ())

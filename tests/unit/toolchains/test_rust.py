@@ -105,7 +105,10 @@ def test_platforms_that_rust_does_not_know(platform, hint):
 
 
 def test_levels_are_told_or_refused(tmp_path):
-    assert "-Ctarget-cpu=x86-64-v3" in planned(tmp_path, "linux/amd64/v3").env["CARGO_ENCODED_RUSTFLAGS"]
+    for number in (2, 3, 4):
+        made = planned(tmp_path, f"linux/amd64/v{number}")
+        assert f"-Ctarget-cpu=x86-64-v{number}" in made.env["CARGO_ENCODED_RUSTFLAGS"]
+    assert "target-cpu" not in planned(tmp_path, "linux/amd64/v1").env.get("CARGO_ENCODED_RUSTFLAGS", "")
     with pytest.raises(Unsupported, match="rust cannot compile for linux/arm64/v9"):
         planned(tmp_path, "linux/arm64/v9")
 
