@@ -72,7 +72,8 @@ class _Wanted:
         """The C compiler. Raises Unsupported."""
         from ocitool.toolchains.compilers import find_compiler
 
-        return find_compiler(self.part.compiler, self.platform, self.project.environ, self.sysroot)
+        options = replace(self.part.compiler, with_debug=self.project.with_debug)
+        return find_compiler(options, self.platform, self.project.environ, self.sysroot)
 
 
 def _toolchain(name: str, program: ProgramSpec, wanted: _Wanted, go: Path | None) -> Toolchain:
@@ -103,7 +104,8 @@ def _go(go: Path, program: ProgramSpec, wanted: _Wanted) -> Toolchain:
     project = wanted.project
     wants_c = program.go.cgo and not has_own_compiler(project.environ, program.go)
     environ = go_environ(project.environ, go, program.go)
-    return GoToolchain(go, environ, program.go, wanted.compiler if wants_c else None, project.compiler_cache)
+    options, c = replace(program.go, with_debug=project.with_debug), wanted.compiler if wants_c else None
+    return GoToolchain(go, environ, options, c, project.compiler_cache)
 
 
 def _c(program: ProgramSpec, wanted: _Wanted) -> Toolchain:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocitool.binaries.needs import Missing
 from ocitool.builder.compile import compiled_entries, names_of
+from ocitool.builder.debug_files import without_debug
 from ocitool.builder.layer_groups import WORDS, Group, Placed, are_alike, split
 from ocitool.builder.programs import (
     DOCKERFILE,
@@ -203,6 +204,9 @@ class _Gatherer:
         planned = self._planned
         files = self._files(platform, tree)
         compiled = [entry for job in planned.jobs if job.platform == platform for entry in compiled_entries(job)]
+        if planned.request.debug_files is not None:
+            kept, work = planned.request.debug_files, planned.workplace.folder
+            compiled = list(without_debug(compiled, platform, kept, work, self._workspace.listener))
         options = planned.options(platform)
         image, below, placed = tree, tree, []
         for entries in (self._extra(tree, files, options.user or ""), files, compiled):

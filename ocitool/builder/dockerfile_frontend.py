@@ -106,6 +106,7 @@ def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
         "--base": (request.base, after),
         "--copy": (request.copies, copied),
         "--with": (request.extras, above),
+        "--debug-files": (request.debug_files is not None, "build the sources without it"),
         "base in ocitool.toml": (spec.common.base, after),
         "a list of files in ocitool.toml": (spec.has_files, copied),
         "with in ocitool.toml": (spec.extras, above),

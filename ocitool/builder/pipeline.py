@@ -70,7 +70,9 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     Raises UsageError, NotFound, WrongPlatform and what reading a base raises.
     """
     memo, listener = workspace.machine.memo, workspace.listener
-    own = OwnFiles((workspace.machine.root, *request.outputs.paths), earlier_outputs(memo), listener)
+    written = (workspace.machine.root, *request.outputs.paths)
+    written += (request.debug_files,) if request.debug_files is not None else ()
+    own = OwnFiles(written, earlier_outputs(memo), listener)
     workspace = replace(workspace, own=own)
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     place_of_work = workplace(workspace.machine.root, request.source)
@@ -89,7 +91,14 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
         kind=codec.kind,
     )
     width = max(1, workspace.width // max(1, len(platforms)))
-    project = Project(request.source, place_of_work.folder, request.environ, workspace.machine.root, width)
+    project = Project(
+        request.source,
+        place_of_work.folder,
+        request.environ,
+        workspace.machine.root,
+        width,
+        with_debug=request.debug_files is not None,
+    )
     said = (one for one in (request.git_labels, spec.git_labels) if one is not None)
     wants_git = next(said, frontend.labels_checkout)
     checkout = read_checkout(request.source, request.environ) if wants_git else None

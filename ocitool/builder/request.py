@@ -32,6 +32,7 @@ class BuildRequest:
     `extras` are the words of `--with`; without `use_cache` everything is compiled and packed again.
     `epoch` are the seconds of SOURCE_DATE_EPOCH, 0 without (`has_epoch`). `environ` is this process's environment,
     of which compilers see a part. `outputs` is where the result goes.
+    `debug_files` is the folder for what debuggers read.
     """
 
     source: Path
@@ -54,6 +55,7 @@ class BuildRequest:
     has_epoch: bool = False
     version: str = ""
     use_cache: bool = True
+    debug_files: Path | None = None
     dockerfile: DockerfileOptions = field(default_factory=DockerfileOptions)
     environ: Mapping[str, str] = field(default_factory=dict, hash=False)
     executor: Executor | None = field(default=None, compare=False, repr=False)

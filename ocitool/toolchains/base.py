@@ -182,7 +182,7 @@ class Project:
     """Where compiling happens: the folder of the sources, the folder for outputs, this process's environment.
 
     `cache` is a folder that all projects share, for what compilers keep (None: below `work`); `width` how many
-    processes one job may run side by side.
+    processes one job may run side by side. `with_debug` asks for debug information and build ids.
     """
 
     source: Path
@@ -190,6 +190,7 @@ class Project:
     environ: Mapping[str, str] = field(hash=False)
     cache: Path | None = None
     width: int = 1
+    with_debug: bool = False
 
     @property
     def compiler_cache(self) -> Path:

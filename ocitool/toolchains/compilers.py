@@ -89,6 +89,11 @@ class Compiler:
     sysroot: Sysroot | None = None
 
     @property
+    def has_debug(self) -> bool:
+        """Whether it makes debug information and a build id."""
+        return "-g" in self.flags
+
+    @property
     def target(self) -> str:
         """What tells what the compiler makes once for a target from what it makes for another."""
         return re.sub(r"[^A-Za-z0-9._+-]+", "-", "-".join((self.identity, *self.flags[:3])))
@@ -128,7 +133,9 @@ def find_compiler(
     if sysroot is not None:
         flags += sysroot.compile_flags(names.folder, whole=kind != "zig")
         link += sysroot.link_flags(names.folder)
-    if options.strip:
+    if options.with_debug:
+        flags, link = (*flags, "-g"), (*link, "-Wl,--build-id=sha1")
+    elif options.strip:
         link += ("-s",)
     identity = _identity(Path(own.tools["cc"][0]))
     return Compiler(kind, platform, own.triple, libc, is_static, own.tools, flags, link, identity, sysroot)

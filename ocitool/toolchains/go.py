@@ -97,6 +97,9 @@ class GoToolchain:
         """
         options, compiler = self.options, self.compiler
         ldflags = f"-buildid= {options.ldflags}".strip()
+        if options.with_debug:
+            kept = (word for word in options.ldflags.split() if word not in {"-s", "-w"})
+            ldflags = " ".join(("-B gobuildid", *kept))
         if compiler is not None:
             ldflags += " -linkmode=external"
         argv = [

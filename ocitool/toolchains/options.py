@@ -35,7 +35,8 @@ class GoOptions:
 
     `ldflags` are added to ours, `flags` stand before the package; `env` wins over everything but the target's
     variables. `private` are module patterns, added to those of GOPRIVATE. `cgo` off makes static programs.
-    `vcs` lets Go stamp the state of the checkout, which makes the bytes depend on it.
+    `vcs` lets Go stamp the state of the checkout, which makes the bytes depend on it. `with_debug` keeps debug
+    information whatever `ldflags` say, and makes a build id of Go's own.
     """
 
     tags: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class GoOptions:
     private: tuple[str, ...] = ()
     cgo: bool = False
     vcs: bool = False
+    with_debug: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class CompilerOptions:
     `use` is one of KINDS, empty for zig; `path` the folder it is in, empty for PATH. `libc` is `musl`, `glibc` or
     `glibc:2.31`; empty means that of the sysroot, else musl (glibc where the compiler has no other). `static` None
     means static with musl and no sysroot. `env` and `passed` are variables for it and the project's build files.
+    `with_debug` makes debug information and a build id, and strips nothing.
     """
 
     use: str = ""
@@ -103,6 +106,7 @@ class CompilerOptions:
     strip: bool = True
     env: tuple[tuple[str, str], ...] = ()
     passed: tuple[str, ...] = ()
+    with_debug: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,8 @@ class RustToolchain:
         wrapper_folder = work / "wrappers"
         if compiler.libc == "musl":
             flags += [f"-Ctarget-feature={'+' if compiler.is_static else '-'}crt-static"]
+        if compiler.has_debug and compiler.libc == "musl":  # the wrapper of the C compiler says it by itself
+            flags += ["-Clink-arg=--build-id=sha1"]
         linker = "rust-lld" if compiler.libc == "musl" else str(wrapper_folder / "cc")
         variable = triple.replace("-", "_")
         env = {
@@ -98,6 +100,7 @@ class RustToolchain:
             f"PKG_CONFIG_{variable}": str(wrapper_folder / "pkg-config"),
             "PKG_CONFIG_ALLOW_CROSS": "1",
             "CARGO_PROFILE_RELEASE_STRIP": "symbols" if "-s" in compiler.link_flags else "none",
+            **({"CARGO_PROFILE_RELEASE_DEBUG": "full"} if compiler.has_debug else {}),
             **dict(options.env),
         }
         return CompileJob(

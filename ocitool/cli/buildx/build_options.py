@@ -101,6 +101,12 @@ def contents(function: F) -> F:
                 envvar="OCITOOL_WITH",
                 help="ca-certificates, zoneinfo, passwd, tmp.",
             ),
+            click.option(
+                "--debug-files",
+                type=_PATH,
+                metavar="DIR",
+                help="Keep debug information there, and not in the image.",
+            ),
         )
     ):
         function = option(function)

@@ -148,6 +148,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         copies=tuple(parse_copy(from_system(text)) for text in words.many("copies")),
         extras=parse_extras(words.many("extras")),
         spec_file=words.path("spec_file"),
+        debug_files=words.path("debug_files"),
         format="oci" if not form and ways.is_oci and annotations else form,
         compression=words.text("compression") or wanted.compression,
         image=_settings(words),
