@@ -13,7 +13,7 @@ from typing import Final
 from ocitool.errors import BuildError, Cancelled, OcitoolError, Unsupported, local_io
 from ocitool.executor import emulators
 from ocitool.executor.base import Changes, Execution, Mount, Network, RootLayer
-from ocitool.executor.id_maps import IdMaps, of_this_user, single, tool
+from ocitool.executor.id_maps import IdMaps, is_host, of_this_user, single, tool
 from ocitool.executor.namespace import CannotMap, Job, Namespace, Setup, enter
 from ocitool.executor.reasons import no_emulation, no_runtime
 from ocitool.executor.wire import Message
@@ -256,7 +256,7 @@ def enter_any(setup: Setup, environ: Mapping[str, str]) -> Namespace:
     try:
         return enter(setup, maps, environ)
     except CannotMap as error:
-        if maps.by == "root":
+        if maps.by == "root" and is_host():
             raise
         return enter(setup, single(os.geteuid(), os.getegid(), error.what), environ)
 

@@ -40,6 +40,22 @@ def test_root_without_a_range_has_a_high_one():
     assert (Range(0, HIGH, COUNT),) == maps.users == maps.groups
 
 
+def test_root_of_a_rootless_container_has_its_ids_but_for_its_own():
+    own = "0 1000 1\n1 100000 65536\n"
+
+    maps = choose(0, 0, ("", ""), ("root",), has_tools=True, own=(own, own))
+
+    assert (Range(0, 1, 65536),) == maps.users
+    assert maps.by == "root"
+
+
+def test_root_of_a_namespace_of_one_stands_for_all():
+    maps = choose(0, 0, FILES, ("root",), has_tools=True, own=("0 1000 1\n", "0 1000 1\n"))
+
+    assert maps.is_single
+    assert "too few ids" in maps.why
+
+
 def test_damaged_lines_of_subuid_do_not_count():
     text = "ann\nann:x:5\nann:5\nann:4294967290:65536\nann:99999999999:1\n:1:2\n"
 
