@@ -16,6 +16,7 @@ from ocitool.dockerfile.frontend import (
     only_platform,
     read_recipe,
     resources_of,
+    run_lines_of,
     with_images,
     with_stand_ins,
     write,
@@ -71,6 +72,11 @@ class DockerfileFrontend:
     def platforms(self) -> tuple[Platform, ...]:
         """Those of the recipe."""
         return tuple(self.recipe.graphs)
+
+    @property
+    def runs(self) -> tuple[tuple[Platform, str, str], ...]:
+        """Those of the recipe; a stage that is the same for several platforms once."""
+        return run_lines_of(self.recipe)
 
     def jobs(self, _project: Project) -> tuple[Planned, ...]:
         """The compiles that stand in for stages of the Dockerfile."""

@@ -46,6 +46,7 @@ class ProjectFrontend:
     bases: Mapping[Platform, BaseImage] = field(hash=False)
     sysroots: "Mapping[Platform, Sysroot]" = field(default_factory=dict, hash=False)
     labels_checkout: bool = True
+    runs: tuple[tuple[Platform, str, str], ...] = ()
 
     @classmethod
     def of(cls, toolchain: str, request: BuildRequest, spec: BuildSpec, workspace: Workspace) -> "ProjectFrontend":

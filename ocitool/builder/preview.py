@@ -12,7 +12,7 @@ from ocitool.toolchains.base import Planned
 
 
 def preview(planned: BuildPlan) -> dict[str, Any]:
-    """The plan as JSON: `compile`, `pack` (by platform) and `send`.
+    """The plan as JSON: `compile`, `run` (RUN lines of a Dockerfile), `pack` (by platform) and `send`.
 
     Sources of copy rules are looked at, not read. Of a compiler's environment only what the build sets is told;
     what is passed on from this process may hold secrets. Raises NotFound for a source that is not there.
@@ -24,6 +24,10 @@ def preview(planned: BuildPlan) -> dict[str, Any]:
         "compression": planned.codec.id.to_tree(),
         "index": planned.is_index,
         "compile": [_job(job, planned.request.environ) for job in planned.jobs],
+        "run": [
+            {"platform": str(platform), "place": place, "words": words}
+            for platform, place, words in planned.frontend.runs
+        ],
         "pack": [_pack(platform, planned) for platform in planned.platforms],
         "send": _destinations(planned),
     }
@@ -39,6 +43,7 @@ def preview_text(tree: Mapping[str, Any]) -> str:
             f"  cd {shlex.quote(step['cwd'])} && {' '.join(variables)} {shlex.join(step['argv'])}"
             for step in (*job["steps"], job)
         ]
+    lines += [f"run {one['platform']} {one['place']}: RUN {one['words']}" for one in tree["run"]]
     for image in tree["pack"]:
         lines.append(f"pack {image['platform']} on {image['base']}")
         if image["with"]:

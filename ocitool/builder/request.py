@@ -99,6 +99,10 @@ class Frontend(Protocol):
     def labels_checkout(self) -> bool:
         """Whether the image says the checkout it is made from where nobody asks."""
 
+    @property
+    def runs(self) -> tuple[tuple[Platform, str, str], ...]:
+        """The RUN lines that are carried out: the platform of their programs, the place, the words."""
+
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compilers' command lines, platform by platform. Raises Unsupported for one that is not there."""
 

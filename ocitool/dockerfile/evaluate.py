@@ -172,7 +172,7 @@ class _Evaluator:
             Root(state.base, tuple(state.layers)),
             state.files,
             lambda: tuple(self._mounted(state, needed, text) for text in run.options.mounts),
-            self._label(needed, step, run),
+            self._label(bottom.platform or self._platform, needed, step, run),
         )
         ran = self._resources.ran(process)
         if ran is None:
@@ -191,10 +191,10 @@ class _Evaluator:
         if ran.told or ran.entries:
             self._layer(state, ran.told, layer)
 
-    def _label(self, needed: ResolvedStage, step: Step, run: instructions.Run) -> str:
+    def _label(self, native: Platform, needed: ResolvedStage, step: Step, run: instructions.Run) -> str:
         """How a RUN is called while it is carried out: its platform, its stage, how far that is, and its words."""
         stage = needed.stage.base.name or (str(needed.stage.number) if len(self._graph.file.stages) > 1 else "")
-        place = " ".join(filter(None, (str(self._platform), stage, f"{step.at + 1}/{len(needed.steps)}")))
+        place = " ".join(filter(None, (str(native), stage, f"{step.at + 1}/{len(needed.steps)}")))
         words = " ".join(" ".join(run.words).split())
         return f"[{place}] RUN {words}" if len(words) < 70 else f"[{place}] RUN {words[:67]}…"
 

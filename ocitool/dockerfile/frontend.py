@@ -127,13 +127,19 @@ def _cannot_run(recipe: Recipe) -> Unsupported | None:
     return None
 
 
+def run_lines_of(recipe: Recipe) -> tuple[tuple[Platform, str, str], ...]:
+    """The RUN lines that are carried out: the platform whose programs they start, the place, and the words."""
+    found: dict[tuple[Platform, str, str], None] = {}
+    for platform, one, step, run in recipe.replacements.left_of_each():
+        *_, bottom = recipe.graphs[platform].below(one)
+        words = " ".join(" ".join(run.words).split())
+        found.setdefault((bottom.stage_base.platform or platform, step.where, words))
+    return tuple(found)
+
+
 def native_platforms(recipe: Recipe) -> tuple[Platform, ...]:
     """The platforms whose programs the RUN lines that are left would start, each once."""
-    found: dict[Platform, None] = {}
-    for platform, one, _step, _run in recipe.replacements.left_of_each():
-        *_, bottom = recipe.graphs[platform].below(one)
-        found.setdefault(bottom.stage_base.platform or platform)
-    return tuple(found)
+    return tuple(dict.fromkeys(platform for platform, _, _ in run_lines_of(recipe)))
 
 
 def _looked_into(

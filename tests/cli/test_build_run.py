@@ -167,6 +167,13 @@ def test_a_check_tells_of_run_only_where_it_is_refused(build):
     assert "RunNeedsProcess" in build("RUN true\n", "--check", "--no-run").stdout
 
 
+def test_a_dry_run_tells_the_lines_and_runs_none(home, build):
+    done = build("RUN echo 1 > /f\n", "--dry-run")
+
+    assert f"run {HOST} src/Dockerfile:2: RUN echo 1 > /f\n" in done.stdout
+    assert not (home / "img").exists()
+
+
 def test_doctor_tells_what_runs(can_run, run, monkeypatch):
     monkeypatch.delenv("OCITOOL_NO_RUN")
 
