@@ -55,7 +55,10 @@ def carry_out(
     mount_tree(lowers, f"{place}/root", place, upper)
     root = os.open(f"{place}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     who = account(job["user"], *(kernel.read_in_root(root, f"etc/{name}", MAX_FILE) or b"" for name in _ACCOUNTS))
-    workdir, made = kernel.make_in_root(root, job["workdir"], is_folder=True)
+    workdir, made = kernel.make_in_root(root, os.path.normpath(f"/{job['workdir']}"), is_folder=True)
+    if workdir.partition("/")[0] == "proc":
+        # What a runtime holds open could be found there.
+        raise BuildError(f"the working directory {job['workdir']} is in /proc")
     _give(root, made, who, stacks)
     network, dns, warning = attach(job["network"], job["tools"], place)
     shown = [

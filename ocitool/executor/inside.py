@@ -14,10 +14,12 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import LocalIOError, OcitoolError, local_io
 from ocitool.executor import emulators, kernel
+from ocitool.executor.agent import start_connector
 from ocitool.executor.command import carry_out, try_runtime
 from ocitool.executor.removal import remove_tree
 from ocitool.executor.stack import Stacks
@@ -38,7 +40,7 @@ def main(descriptor: int) -> None:
     try:
         os.closerange(3, descriptor)
         os.closerange(descriptor + 1, 4096)
-        store, emulated = _enter(channel, setup)
+        opened = _enter(channel, setup)
     except OSError:
         return
     child = os.fork()
@@ -47,11 +49,20 @@ def main(descriptor: int) -> None:
         os.waitpid(child, 0)
         os._exit(0)
     kernel.die_with_parent(signal.SIGKILL)
-    _Server(channel, setup, store, emulated).serve()
+    _Server(channel, setup, opened).serve()
 
 
-def _enter(channel: socket.socket, setup: Message) -> tuple[int, dict[str, int]]:
-    """Make the namespaces; descriptors of this machine's store and of emulators, opened as the user of the host."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What was opened as the user of the host: this machine's store, emulators, and what connects to sockets."""
+
+    store: int
+    emulators: dict[str, int]
+    connector: socket.socket
+
+
+def _enter(channel: socket.socket, setup: Message) -> _Opened:
+    """Make the namespaces."""
     step = "user namespace"
     try:
         kernel.unshare(kernel.NEW_USERS)
@@ -74,13 +85,14 @@ def _enter(channel: socket.socket, setup: Message) -> tuple[int, dict[str, int]]
         for architecture, path in setup["emulators"].items():
             with suppress(OSError):
                 emulated[architecture] = os.open(path, os.O_PATH)
+        connector = start_connector()
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
         kernel.hide_memory()
     except OSError as error:
         send(channel, {"failed": step, "errno": error.errno or 0})
         raise
-    return store, emulated
+    return _Opened(store, emulated, connector)
 
 
 def _write(path: str, text: str) -> None:
@@ -91,11 +103,10 @@ def _write(path: str, text: str) -> None:
 class _Server:
     """Process 1 of the namespaces."""
 
-    def __init__(self, channel: socket.socket, setup: Message, store: int, emulated: dict[str, int]) -> None:
+    def __init__(self, channel: socket.socket, setup: Message, opened: _Opened) -> None:
         self._channel = channel
-        self._emulated = emulated
+        self._opened = opened
         self._setup = setup
-        self._store = store
         self._place = ""
         self._registered: set[str] = set()
         self._answers: dict[str, Message] = {}
@@ -105,7 +116,9 @@ class _Server:
         step = "file system"
         try:
             self._mount()
-            stacks = Stacks(f"{self._place}/store", is_single=self._setup["is_single"])
+            stacks = Stacks(
+                f"{self._place}/store", is_single=self._setup["is_single"], connector=self._opened.connector
+            )
             stacks.prepare()
         except OSError as error:
             send(self._channel, {"failed": step, "errno": error.errno or 0, "at": str(error.filename or "")})
@@ -134,8 +147,8 @@ class _Server:
         kernel.mount("tmpfs", self._place, "tmpfs", kernel.NO_SETUID | kernel.NO_DEVICES, "mode=0755,uid=0,gid=0")
         for name in ("store", "job", "emulators", "binfmt"):
             os.mkdir(f"{self._place}/{name}", 0o755)
-        kernel.bind(f"/proc/self/fd/{self._store}", f"{self._place}/store")
-        os.close(self._store)
+        kernel.bind(f"/proc/self/fd/{self._opened.store}", f"{self._place}/store")
+        os.close(self._opened.store)
         kernel.mount("proc", "/proc", "proc", kernel.NO_SETUID | kernel.NO_DEVICES | kernel.NO_EXEC)
 
     def _start(self, word: str, descriptors: list[int], stacks: Stacks) -> None:
@@ -176,7 +189,7 @@ class _Server:
         if _runs(program):
             return {"runs": True, "by": ""}
         interpreter = self._setup["emulators"].get(architecture)
-        if interpreter is None or architecture not in self._emulated:
+        if interpreter is None or architecture not in self._opened.emulators:
             return {"runs": False, "why": "emulator"}
         try:
             self._register(architecture)
@@ -188,7 +201,7 @@ class _Server:
         """Have the kernel run programs of an architecture by its emulator, in this user namespace alone."""
         folder, interpreter = f"{self._place}/binfmt", f"{self._place}/emulators/{architecture}"
         os.close(os.open(interpreter, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-        kernel.bind(f"/proc/self/fd/{self._emulated[architecture]}", interpreter)
+        kernel.bind(f"/proc/self/fd/{self._opened.emulators[architecture]}", interpreter)
         if not self._registered:
             kernel.mount("binfmt_misc", folder, "binfmt_misc")
         with open(f"{folder}/register", "wb", buffering=0) as file:

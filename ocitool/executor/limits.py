@@ -1,7 +1,7 @@
 """The use of memory, processes and disk, watched by the first process of a namespace; it ends that above a limit.
 
-Resident memory is that of all processes of the namespace, and bytes written are those of a folder. Both are looked
-at some times a second, so that a limit may be passed by what is used in between.
+Memory is what all processes of the namespace have for themselves, and bytes written are those of a folder. Both are
+looked at some times a second, so that a limit may be passed by what is used in between.
 """
 
 import os
@@ -61,12 +61,13 @@ class Watch:
 
 
 def processes() -> tuple[int, int]:
-    """(How many processes, bytes of their resident memory) in this PID namespace, but for the first process."""
+    """(How many processes, bytes of their own resident memory) in this PID namespace, but for the first process."""
     count = resident = 0
     for name in os.listdir("/proc"):
         if name.isdigit() and name != "1":
             with suppress(OSError, IndexError, ValueError), open(f"/proc/{name}/statm", "rb") as file:
-                resident += int(file.read().split()[1]) * _PAGE
+                size, shared = map(int, file.read().split()[1:3])
+                resident += (size - shared) * _PAGE
                 count += 1
     return count, resident
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocitool.errors import BuildError, Unsupported, UsageError
-from ocitool.executor import kernel
+from ocitool.executor import agent, kernel
 from ocitool.executor.bundle import Shown
 from ocitool.executor.caches import cache_folder
 from ocitool.executor.stack import Stacks, make_upper, mount_tree
@@ -49,21 +49,29 @@ def prepare(mount: dict[str, Any], stacks: Stacks, places: Places, number: int) 
         _dress(path, mount, stacks)
         return Shown(path, target, read_only=True)
     if kind == "ssh":
-        try:
-            is_socket = stat.S_ISSOCK(os.stat(mount["socket"]).st_mode)
-        except OSError as error:
-            raise Unsupported(
-                f"the SSH agent's socket {mount['socket']} cannot be reached: {error.strerror}"
-            ) from error
-        if not is_socket:
-            raise UsageError(f"{mount['socket']} is no socket of an SSH agent")
-        return Shown(mount["socket"], target, read_only=False)
+        return Shown(_agent(mount, stacks, here), target, read_only=False)
     if kind == "cache":
         folder = cache_folder(
             mount, stacks, places.locks, lambda: _source(mount, stacks, places, number, is_kept=False)
         )
         return Shown(folder, target, read_only)
     return Shown(_source(mount, stacks, places, number, is_kept=True), target, read_only)
+
+
+def _agent(mount: dict[str, Any], stacks: Stacks, here: str) -> str:
+    """A socket that leads to the agent's."""
+    first = agent.connect(stacks.connector, mount["socket"]) if stacks.connector is not None else None
+    if first is None or stacks.connector is None:
+        raise Unsupported(
+            f"nothing answers at the SSH agent's socket {mount['socket']}",
+            ability="ssh",
+            hint="start an agent, or name its socket with --ssh",
+        )
+    first.close()
+    path = f"{here}/agent"
+    agent.serve(path, mount["socket"], stacks.connector)
+    _dress(path, mount, stacks)
+    return path
 
 
 def _source(mount: dict[str, Any], stacks: Stacks, places: Places, number: int, *, is_kept: bool) -> str:

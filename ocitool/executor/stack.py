@@ -15,6 +15,7 @@ import json
 import os
 import re
 import secrets
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -53,8 +54,10 @@ class Lower:
 class Stacks:
     """The folder of this machine's store that belongs to one kind of user namespace."""
 
-    def __init__(self, root: str, *, is_single: bool) -> None:
+    def __init__(self, root: str, *, is_single: bool, connector: socket.socket | None = None) -> None:
+        """`connector` reaches sockets of the host: see `agent.py`."""
         self.root = root
+        self.connector = connector
         self.is_single = is_single
 
     def prepare(self) -> None:

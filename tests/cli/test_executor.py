@@ -389,3 +389,21 @@ def _processes():
         with contextlib.suppress(OSError):
             found.append(path.read_bytes())
     return found
+
+
+def test_an_agents_socket_belongs_to_the_user_inside(carry_out, tmp_path):
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(tmp_path / "agent"))
+        agent.listen()
+        mount = Mount(MountKind.SSH, "/run/agent", socket=tmp_path / "agent", mode=0o600, uid=82, gid=83)
+        changes, said = carry_out(
+            "stat -c '%F %a' /run/agent; [ -w /run/agent ] && echo mine", mounts=(mount,), user="www"
+        )
+
+    assert said == "socket 600\nmine\n"
+    assert changes.is_empty
+
+
+def test_an_agent_that_is_not_there_is_told(carry_out, tmp_path):
+    with pytest.raises(Unsupported, match="nothing answers"):
+        carry_out("true", mounts=(Mount(MountKind.SSH, "/a", socket=tmp_path / "none"),))
