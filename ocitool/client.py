@@ -10,9 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocitool.arguments import maybe_text, pairs_of, path_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
-from ocitool.read_only_client import ReadOnlyClient, words_of
+from ocitool.read_only_client import ReadOnlyClient
 from ocitool.store.locate import Locator, Opener
 from ocitool.workspace import PlatformWords
 
@@ -49,14 +50,14 @@ class Client(ReadOnlyClient):
         """Edits of the index under a name, or of one to be made: each method gives a plan for `apply`."""
         from ocitool.index.editor import IndexEditor
 
-        return IndexEditor(self.workspace, str(reference))
+        return IndexEditor(self.workspace, text_of(reference))
 
     @as_one()
     def draft(self, name: str) -> "DraftEditor":
         """The list that `manifest create` keeps here until it is pushed, or one to be made; `index` needs none."""
         from ocitool.index.draft_editor import DraftEditor
 
-        return DraftEditor(self.workspace, name)
+        return DraftEditor(self.workspace, text_of(name))
 
     @as_one()
     def apply(self, plan: "Plan | Repair") -> "ChangeReport":
@@ -67,9 +68,15 @@ class Client(ReadOnlyClient):
         """
         from ocitool.change.apply import apply, refuse
         from ocitool.change.journal import Journal, WarnOnce
+        from ocitool.change.plan import Plan
 
         work = self.workspace
-        plan = plan.agreed()
+        if not isinstance(plan, Plan):
+            from ocitool.repair.plan import Repair
+
+            if not isinstance(plan, Repair):
+                raise UsageError("what is carried out is a plan, such as index, plan_copy and repair give")
+            plan = plan.agreed()
         store, _ = work.opener.open(plan.target, write=True, full_names=plan.full_names)
         if plan.steps and plan.must_keep:  # what is changed is backed up: told before anything is sent
             work.machine.check_writable()
@@ -128,7 +135,7 @@ class Client(ReadOnlyClient):
             plan = plan_copy_tags(origin, store, options, scope=self.workspace.scope)
         else:
             plan = plan_copy(origin, name, store, [tag], options, scope=self.workspace.scope)
-        full = names_of(origin, name, Locator.parse(str(source)).reference, every=all_tags)
+        full = names_of(origin, name, Locator.parse(text_of(source)).reference, every=all_tags)
         return dataclasses.replace(plan, full_names=full)
 
     @as_one()
@@ -207,9 +214,9 @@ class Client(ReadOnlyClient):
         from ocitool.change.undo import plan_return, plan_undo
         from ocitool.index.editor import parse_digests
 
-        store, name = self.workspace.opener.open_edited(str(reference))
+        store, name = self.workspace.opener.open_edited(text_of(reference))
         journal = Journal(self.workspace.machine.backup)
-        opened = [self.open(source)[0] for source in words_of(sources)]
+        opened = [self.open(source)[0] for source in words_of(sources, "a source")]
         if not to:
             return plan_undo(
                 store,
@@ -221,7 +228,7 @@ class Client(ReadOnlyClient):
             )
         if drop_referrers:
             raise UsageError("--to names what REF is to hold, --drop-referrers what a change of ours attached")
-        return plan_return(store, name, parse_digests(to)[0], journal, sources=opened)
+        return plan_return(store, name, parse_digests(text_of(to, "to"))[0], journal, sources=opened)
 
     @as_one()
     def undo(
@@ -265,16 +272,17 @@ class Client(ReadOnlyClient):
         from ocitool.repair.work import RepairOptions
 
         work = self.workspace
-        is_archive = Locator.parse(str(reference)).is_archive  # read, and the plan shown; never written (K222)
+        reference = text_of(reference)
+        is_archive = Locator.parse(reference).is_archive  # read, and the plan shown; never written (K222)
         opened = work.opener.open if is_archive else work.opener.open_edited
-        store, name = opened(str(reference))
+        store, name = opened(reference)
         options = RepairOptions(
             drop_missing=drop_missing,
             drop_misfits=drop_misfits,
             drop_attestations=drop_attestations,
             attestations_to_referrers=attestations_to_referrers,
             without_proof=without_proof,
-            sources=open_sources(work.opener, words_of(sources)),
+            sources=open_sources(work.opener, words_of(sources, "a source")),
             substitute=substitute,
             keep=frozenset(parse_digests(keep)),
         )
@@ -335,25 +343,25 @@ class Client(ReadOnlyClient):
             else RunOptions(is_allowed=run and not self.environ.get("OCITOOL_NO_RUN"))
         )
         request = BuildRequest(
-            source=Path(source),
+            source=path_of(source, "a folder"),
             platforms=self.workspace.platforms(platforms),
-            tags=tuple(Reference.parse(str(tag)) for tag in words_of(tags)),
-            toolchain=toolchain,
-            base=base,
-            copies=tuple(parse_copy(from_system(text)) for text in words_of(copy)),
-            extras=parse_extras(words_of(extras)),
-            spec_file=None if spec is None else Path(spec),
-            format=family,
-            compression=compression,
+            tags=tuple(map(Reference.parse, words_of(tags, "a tag"))),
+            toolchain=text_of(toolchain, "toolchain"),
+            base=text_of(base, "base"),
+            copies=tuple(parse_copy(from_system(text)) for text in words_of(copy, "copy")),
+            extras=parse_extras(words_of(extras, "extras")),
+            spec_file=None if spec is None else path_of(spec, "spec"),
+            format=text_of(family, "family"),
+            compression=text_of(compression, "compression"),
             image=ImageOptions(
-                entrypoint=None if entrypoint is None else tuple(entrypoint),
-                cmd=None if cmd is None else tuple(cmd),
-                env=tuple((env or {}).items()),
-                user=user,
-                workdir=workdir,
-                labels=tuple((labels or {}).items()),
+                entrypoint=None if entrypoint is None else words_of(entrypoint, "entrypoint"),
+                cmd=None if cmd is None else words_of(cmd, "cmd"),
+                env=pairs_of(env, "env"),
+                user=maybe_text(user, "user"),
+                workdir=maybe_text(workdir, "workdir"),
+                labels=pairs_of(labels, "labels"),
             ),
-            annotations=plain((annotations or {}).items()),
+            annotations=plain(pairs_of(annotations, "annotations")),
             allow_foreign=allow_foreign,
             index=index,
             epoch=parse_epoch(self.environ.get("SOURCE_DATE_EPOCH") or "0"),
@@ -361,10 +369,10 @@ class Client(ReadOnlyClient):
             version=self.environ.get("OCITOOL_VERSION", ""),
             use_cache=use_cache,
             dockerfile=DockerfileOptions(
-                file=None if dockerfile is None else Path(dockerfile),
-                target=target,
-                arguments=tuple((build_args or {}).items()),
-                contexts=tuple((contexts or {}).items()),
+                file=None if dockerfile is None else path_of(dockerfile, "dockerfile"),
+                target=text_of(target, "target"),
+                arguments=pairs_of(build_args, "build_args"),
+                contexts=pairs_of(contexts, "contexts"),
                 run=dataclasses.replace(options, use_cache=use_cache and options.use_cache),
             ),
             environ=self.environ,
@@ -416,15 +424,17 @@ class Client(ReadOnlyClient):
 
         Without a place `image` is a name under which a build was left in this machine's store, and its place too.
         """
+        from ocitool.builder.pipeline import Built
         from ocitool.builder.publish import push, push_kept
 
-        if isinstance(image, (str, Reference)):
+        if not isinstance(image, Built):
+            name = text_of(image, "what is pushed")
             if place:
                 raise UsageError("what is kept here is pushed under its own name", hint="copy takes it elsewhere")
-            return push_kept(Reference.parse(str(image)), self.workspace)
+            return push_kept(Reference.parse(name), self.workspace)
         if not place:
             raise UsageError("where should the build go?", hint="name a reference, oci:DIR or an archive")
-        return push(image, str(place), self.workspace)
+        return push(image, text_of(place), self.workspace)
 
     def borrow_store(self) -> None:
         """Before anything is opened: use another store where this machine's cannot be written.
@@ -450,7 +460,8 @@ class Client(ReadOnlyClient):
         """
         from ocitool.registry.login import keep, place_for
 
-        host = parse_registry(registry)
+        host = parse_registry(text_of(registry, "a registry"))
+        username, password = text_of(username, "a user name"), text_of(password, "a password")
         if check:
             self.workspace.opener.with_login(username, password).log_in(host)
         place = place_for(host, self.environ)
@@ -462,7 +473,7 @@ class Client(ReadOnlyClient):
         """Forget the login that is kept for a registry, and say where it was."""
         from ocitool.registry.login import forget, place_for
 
-        host = parse_registry(registry)
+        host = parse_registry(text_of(registry, "a registry"))
         place = place_for(host, self.environ)
         forget(place, self.environ)
         return str(place)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from ocitool.arguments import mapping_of, path_of, paths_of, text_of, words_of
 from ocitool.errors import Cancelled, NotFound, as_one
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.digest import Digest
@@ -63,12 +64,14 @@ class ReadOnlyClient:
         """
         self.environ = dict(os.environ if environ is None else environ)
         self._has_chosen_store = cache_dir is not None
-        machine = MachineStore(Path(cache_dir) if cache_dir is not None else default_root(self.environ))
+        machine = MachineStore(
+            path_of(cache_dir, "cache_dir") if cache_dir is not None else default_root(self.environ)
+        )
         self._access = Access(
-            plain_http=tuple(plain_http),
-            insecure=tuple(insecure),
-            ca_files=tuple(map(Path, ca_files)),
-            anonymous=tuple(anonymous),
+            plain_http=words_of(plain_http, "plain_http"),
+            insecure=words_of(insecure, "insecure"),
+            ca_files=paths_of(ca_files, "ca_files"),
+            anonymous=words_of(anonymous, "anonymous"),
             connections=jobs or CONNECTIONS,
             part_bytes=part_mib * MIB,
             retry=Retry(total_s=retry_s),
@@ -115,7 +118,7 @@ class ReadOnlyClient:
         What is opened to be written is entered (`with store:`) by its user: an archive is whole when the block
         ends.
         """
-        return self.workspace.opener.open(str(place), write=write)
+        return self.workspace.opener.open(text_of(place), write=write)
 
     @as_one()
     def digest(self, place: str | Reference, platform: str | Platform | None = None) -> Digest:
@@ -202,7 +205,7 @@ class ReadOnlyClient:
         """The bytes of one file of an image, links followed; `files` has `open` for those that are too large."""
         from ocitool.model.files import from_system
 
-        return b"".join(self.files(place, platform).open(from_system(path)))
+        return b"".join(self.files(place, platform).open(from_system(text_of(path, "a path in the image"))))
 
     @as_one()
     def export(
@@ -211,7 +214,8 @@ class ReadOnlyClient:
         """Write the files of an image into a new or empty folder, or into a file whose name ends with .tar."""
         from ocitool.rootfs.export import export
 
-        return export(self.files(place, platform), Path(destination))
+        folder = path_of(destination, "a destination")
+        return export(self.files(place, platform), folder)
 
     @as_one()
     def tags(self, repository: str | Reference) -> tuple[str, ...]:
@@ -238,17 +242,17 @@ class ReadOnlyClient:
         from ocitool.builder.doctor import diagnose
 
         return diagnose(
-            None if source is None else Path(source),
+            None if source is None else path_of(source, "a folder"),
             self.workspace.platforms(platforms),
             self.environ,
-            toolchain=toolchain,
-            spec_file=None if spec is None else Path(spec),
+            toolchain=text_of(toolchain, "toolchain"),
+            spec_file=None if spec is None else path_of(spec, "spec"),
         )
 
     @as_one()
     def examine(self, registry: str) -> "Examined":
         """How a registry, `HOST[/REPOSITORY]`, is reached, with which credentials, and what it supports."""
-        host, _, repository = registry.partition("/")
+        host, _, repository = text_of(registry, "a registry").partition("/")
         return self.workspace.opener.examine(parse_registry(host), repository)
 
     @as_one()
@@ -315,23 +319,19 @@ class ReadOnlyClient:
         from ocitool.check.config import idle_notes, read_selection
         from ocitool.check.runner import CheckOptions, check, open_places
 
-        work, path = self.workspace, Path(config) if config is not None else None
-        chosen, rules = read_selection(path, select=words_of(select), ignore=words_of(ignore))
+        work, path = self.workspace, None if config is None else path_of(config, "config")
+        chosen, rules = read_selection(path, select=words_of(select, "select"), ignore=words_of(ignore, "ignore"))
         options = CheckOptions(chosen, rules, deep, blobs, self._jobs, work.listener)
-        opened = open_places(work.opener, map(str, places), all_tags=all_tags)
+        opened = open_places(work.opener, words_of(places, "a place"), all_tags=all_tags)
         checked = check(opened, options, scope=work.scope, all_tags=all_tags)
         for note in idle_notes(chosen, rules, checked, deep=deep, all_tags=all_tags):
             work.listener(Noted(note))
         return checked
 
 
-def words_of(words: Iterable[str | Reference] | str) -> tuple[str, ...]:
-    """One word or several, as several."""
-    return (words,) if isinstance(words, str) else tuple(map(str, words))
-
-
 def _variables(credentials: Mapping[str, tuple[str, str] | str] | None) -> dict[str, str]:
     """Credentials as the variables that are looked into before others."""
+    mapping_of(credentials, "credentials")
     if not credentials:
         return {}
     from ocitool.registry.credentials import as_variables

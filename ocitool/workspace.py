@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from ocitool.arguments import platforms_of, text_of
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.platform import Platform, other_names, parse_platforms
@@ -42,14 +43,14 @@ class Workspace:
 
     def platforms(self, words: PlatformWords) -> tuple[Platform, ...]:
         """The platforms that are meant; another name of an architecture is told. Raises UsageError."""
-        listed = [words] if isinstance(words, (str, Platform)) else list(words)
+        listed = platforms_of(words)
         found = parse_platforms(listed, self.host)
         self._tell_names(listed)
         return found
 
     def platform(self, word: str | Platform) -> Platform:
         """The one platform that is meant, as above."""
-        found = word if isinstance(word, Platform) else Platform.parse(word, self.host)
+        found = word if isinstance(word, Platform) else Platform.parse(text_of(word, "a platform"), self.host)
         self._tell_names([word])
         return found
 

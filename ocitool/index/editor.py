@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from ocitool.arguments import mapping_of, maybe_text, pairs_of, path_of, words_of
 from ocitool.change.plan import Plan
 from ocitool.errors import MalformedDocument, UsageError, as_one
 from ocitool.graph.convert import Losses
@@ -70,7 +71,7 @@ class IndexEditor:
         """
         from ocitool.index.spec import IndexSpec, read_spec
 
-        read = read_spec(spec) if spec else IndexSpec("", ())
+        read = read_spec(path_of(spec, "spec")) if spec else IndexSpec("", ())
         target = self.reference or read.image
         if not target:
             raise UsageError("where should the index go?", hint="ocitool index create REF SRC...")
@@ -81,7 +82,7 @@ class IndexEditor:
             sources=(*self._sources(sources), *listed),
             family=read.family if family == "auto" else _family(family),
             annotations=read.annotations,
-            placed=_placed((annotations or {}).items(), AnnotationLevel.INDEX),
+            placed=_placed(pairs_of(annotations, "annotations"), AnnotationLevel.INDEX),
             append=append,
             allow_duplicates=allow_duplicates,
             attestations=attestations,
@@ -155,13 +156,21 @@ class IndexEditor:
 
         The images are not touched.
         """
-        named = (annotations or {}).items()
-        features = None if os_features is None else tuple(_words(os_features))
-        changes = EntryChanges(os, arch, variant, os_version, features)
+        named = mapping_of(annotations, "annotations")
+        gone = {key: "" for key, value in named.items() if value is None}
+        kept = {key: value for key, value in named.items() if value is not None}
+        features = None if os_features is None else words_of(os_features, "os_features")
+        changes = EntryChanges(
+            maybe_text(os, "os"),
+            maybe_text(arch, "arch"),
+            maybe_text(variant, "variant"),
+            maybe_text(os_version, "os_version"),
+            features,
+        )
         chosen = self._chosen(platforms, digests)
         default = AnnotationLevel.INDEX if chosen == Selector() else AnnotationLevel.ENTRY
-        added = _placed(((key, value) for key, value in named if value is not None), default)
-        removed = _placed(((key, "") for key, value in named if value is None), default)
+        added = _placed(pairs_of(kept, "annotations"), default)
+        removed = _placed(pairs_of(gone, "annotations"), default)
         if chosen == Selector() and changes != EntryChanges():
             raise UsageError("which entries are meant?", hint="say --platform or --digest")
         if changes == EntryChanges() and not added and not removed:
@@ -202,7 +211,7 @@ class IndexEditor:
     def tag(self, *names: str) -> Plan:
         """Further tags for what the name holds, index or image: tags, or full references in the same repository."""
         store, name, _ = self._open(())
-        tags = tuple(self._tag(store, word) for word in names)
+        tags = tuple(self._tag(store, word) for word in words_of(names, "a tag"))
         return replace(plan_tag(store, name, tags), names=tags)
 
     def _edit(self, change: Callable[[Index], Document], tags: Texts) -> Plan:
@@ -217,7 +226,7 @@ class IndexEditor:
     def _tags(self, store: Store, references: Texts) -> tuple[str, ...]:
         """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
         tags: list[str] = []
-        for reference in _words(references):
+        for reference in words_of(references, "a tag"):
             other, name = self.work.opener.open(reference, write=True)
             if other.label != store.label:
                 raise UsageError(
@@ -237,7 +246,7 @@ class IndexEditor:
 
     def _sources(self, texts: Iterable[str]) -> tuple[MemberSource, ...]:
         """The opened sources that `SRC` and `SRC=PLATFORM` words name."""
-        names = map(SourceName.parse, texts)
+        names = map(SourceName.parse, words_of(texts, "a source"))
         return tuple(open_member(self.work.opener, name.locator, name.platform) for name in names)
 
     def _chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
@@ -253,13 +262,9 @@ def open_member(opener: Opener, locator: str, platform: Platform | None = None) 
 def parse_digests(texts: Texts) -> tuple[Digest, ...]:
     """Digests that a user typed. Raises UsageError."""
     try:
-        return tuple(map(Digest, _words(texts)))
+        return tuple(map(Digest, words_of(texts, "a digest")))
     except MalformedDocument as error:
         raise UsageError(error.what, hint=error.hint) from None
-
-
-def _words(words: Texts) -> Iterable[str]:
-    return (words,) if isinstance(words, str) else map(str, words)
 
 
 def _family(text: str) -> Family:

@@ -11,7 +11,7 @@ from tests.structure.source import Import, imports, modules
 LEVELS = (
     ("errors", "events", "findings", "tasks", "version"),
     ("model",),
-    ("codec", "binaries"),
+    ("codec", "binaries", "arguments"),
     ("store.base", "store.verify", "registry"),
     ("store", "graph", "pack", "rootfs"),
     ("workspace", "change", "image", "toolchains", "executor"),

@@ -12,39 +12,16 @@ from ocitool.builder.outputs import BuildOutputs, StoreOutput
 from ocitool.builder.preview import preview
 from ocitool.builder.request import BuildRequest
 from ocitool.errors import UsageError
-from ocitool.model import compose
-from ocitool.model.mediatype import Family
-from ocitool.model.views import Descriptor
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.own_files import earlier_outputs
-from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Locator
-from tests.fakes.images import put_image, tar
 from tests.fakes.registry import fake_registry
 
 
 @pytest.fixture
-def layout(home, monkeypatch):
-    """`oci:images` in the current folder: an index `app` of two platforms, an image `s390x`, an index that lost one."""
-    monkeypatch.chdir(home)
-    store = LayoutStore(home / "images", create=True)
-    platforms = [ocitool.Platform("linux", "amd64"), ocitool.Platform("linux", "arm64", "v8")]
-    for platform in platforms:
-        put_image(store, platform.architecture, str(platform), layers=[tar(hello=str(platform).encode())])
-    put_image(store, "s390x", "linux/s390x")
-    members = [Descriptor.of(store.get_manifest(p.architecture), p) for p in platforms]
-    index = compose.index(Family.OCI, members)
-    store.put_manifest(index, "app")
-    lost = compose.index(Family.OCI, [members[0], Descriptor.of(ocitool.Document(b"{}", members[0].media_type))])
-    store.put_manifest(lost, "lost")
-    return "oci:images"
-
-
-@pytest.fixture
-def client(layout):
-    """A client with a home of its own."""
-    with ocitool.Client() as opened:
-        yield opened
+def registry():
+    with fake_registry() as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -62,12 +39,6 @@ def test_families_have_two_names(client, call):
     editor = client.index("oci:images:app")
     with pytest.raises(UsageError, match="no family is called 'v1'"):
         editor.convert("v1") if call == "convert" else editor.create("oci:images:amd64", family="v1")
-
-
-@pytest.fixture
-def registry():
-    with fake_registry() as running:
-        yield running
 
 
 def test_looking_takes_words_or_types(client, layout):

@@ -1,0 +1,83 @@
+"""What is given to Client: words or types; anything else is refused in words, whatever the method."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+import ocitool
+from ocitool.index.editor import IndexEditor
+
+GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:images:app", "reference": "oci:images:app",
+        "source": "oci:images:app", "repository": "oci:images", "path": "hello", "destination": "oci:new:1", "registry": "localhost:1",
+        "username": "me", "password": "secret", "image": "app:1", "name": "localhost:1/app:1", "family": "oci"}  # fmt: skip
+SKIPPED = {"self", "request", "planned"}  # values of ours that only the command line makes
+
+
+def parameters(owner):
+    for name, method in vars(owner).items():
+        if name.startswith("_") or not inspect.isfunction(method):
+            continue
+        for one in inspect.signature(method).parameters.values():
+            if one.name not in SKIPPED and "bool" not in str(one.annotation):
+                yield name, one
+
+
+def call(method, one, value):
+    words, extra = {}, ()
+    for other in inspect.signature(method).parameters.values():
+        if other.name == one.name:
+            if other.kind is other.VAR_POSITIONAL:
+                extra = (value,)
+            else:
+                words[other.name] = value
+        elif other.default is other.empty and other.kind not in {other.VAR_POSITIONAL, other.VAR_KEYWORD}:
+            words[other.name] = GOOD[other.name]
+    if extra:
+        return method(*words.values(), *extra)
+    return method(**words)
+
+
+METHODS = [
+    (owner, name, one.name)
+    for owner in (*ocitool.Client.__mro__[:2], IndexEditor)
+    for name, one in parameters(owner)
+    if one.kind is not one.VAR_KEYWORD
+]
+
+
+@pytest.mark.parametrize("value", [1, object(), b"oci:images:app"], ids=["number", "object", "bytes"])
+@pytest.mark.parametrize(("owner", "name", "argument"), METHODS)
+def test_what_is_no_word_is_refused_in_words(layout, owner, name, argument, value):
+    """`client.push(1)` was an AttributeError, and `client.tags(Path("images"))` a question to docker.io."""
+    with ocitool.Client(retry_s=0) as client:
+        method = getattr(client.index("oci:images:app") if owner is IndexEditor else client, name)
+        one = inspect.signature(method).parameters[argument]
+        with pytest.raises(ocitool.OcitoolError) as caught:
+            call(method, one, value)
+
+    assert "usage" == caught.value.code, caught.value
+
+
+@pytest.mark.parametrize(
+    "argument", ["plain_http", "insecure", "anonymous", "ca_files", "credentials", "cache_dir"]
+)
+def test_the_constructor_too(home, argument):
+    with pytest.raises(ocitool.OcitoolError) as caught:
+        ocitool.Client(**{argument: 1})
+
+    assert "usage" == caught.value.code
+
+
+def test_one_host_is_a_list_of_one(home):
+    """A word was taken for a list of letters."""
+    with ocitool.Client(plain_http="reg.test:5000", ca_files=Path("a.pem")) as client:
+        assert ("reg.test:5000",) == client._access.plain_http
+        assert (Path("a.pem"),) == client._access.ca_files
+
+
+def test_a_path_for_a_place_is_told_how_it_is_written(client):
+    with pytest.raises(ocitool.OcitoolError) as caught:
+        client.tags(Path("images"))
+
+    assert "write 'oci:images' or 'oci-archive:images'" == caught.value.hint
