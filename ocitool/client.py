@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocitool.arguments import maybe_text, pairs_of, path_of, text_of, words_of
-from ocitool.errors import UsageError, as_one
+from ocitool.errors import NotFound, UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
 from ocitool.read_only_client import ReadOnlyClient
 from ocitool.store.locate import Locator, Opener
@@ -267,6 +267,8 @@ class Client(ReadOnlyClient):
         whose programs are for another platform, `drop_attestations` those of images that change;
         `attestations_to_referrers` makes them referrers. `without_proof` believes configs where no program decides.
         """
+        from ocitool.change.journal import Journal
+        from ocitool.change.undo import undo_hint
         from ocitool.index.editor import parse_digests
         from ocitool.repair.run import open_sources, prepare_repair
         from ocitool.repair.work import RepairOptions
@@ -286,7 +288,13 @@ class Client(ReadOnlyClient):
             substitute=substitute,
             keep=frozenset(parse_digests(keep)),
         )
-        return prepare_repair(store, name, scope=work.scope, options=options, deep=deep)
+        try:
+            return prepare_repair(store, name, scope=work.scope, options=options, deep=deep)
+        except NotFound as error:
+            if error.name == name:
+                hints = (error.hint, undo_hint(store, name, Journal(work.machine.backup)))
+                error.hint = "; ".join(filter(None, hints))
+            raise
 
     @as_one()
     def build(
@@ -429,6 +437,11 @@ class Client(ReadOnlyClient):
 
         if not isinstance(image, Built):
             name = text_of(image, "what is pushed")
+            if Locator.parse(name).reference is None:
+                raise UsageError(
+                    f"{name} is a place, and push takes a name under which a build was left on this machine",
+                    hint=f"ocitool copy {name} {place or 'REF'} takes what is there to a registry",
+                )
             if place:
                 raise UsageError("what is kept here is pushed under its own name", hint="copy takes it elsewhere")
             return push_kept(Reference.parse(name), self.workspace)

@@ -311,7 +311,10 @@ def output_error(error: OSError) -> OcitoolError:
         return OutputClosed("nobody reads the output")
     if error.errno == errno.EBADF:
         return LocalIOError("cannot write the output: standard output is closed")
-    return local_io(error, "write the output")
+    found = local_io(error, "write the output")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        found.hint = "what standard output goes to is full: free some space there, or send it elsewhere"
+    return found
 
 
 class SeveralErrors(OcitoolError, ExceptionGroup[OcitoolError]):  # noqa: N818 - the plural is the point

@@ -15,11 +15,11 @@ from ocitool.change.attachment import taken_back
 from ocitool.change.journal import Journal, Record
 from ocitool.change.plan import CopyFrom, Delete, Plan, PlanStep, PutManifest, Tag, in_order
 from ocitool.change.reason import ChangeReason
-from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
-from ocitool.model.digest import Digest
+from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported, UsageError
+from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
 from ocitool.model.views import Index, view
-from ocitool.store.base import Reader, Store
+from ocitool.store.base import Reader, Store, called
 
 _GONE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 
@@ -36,18 +36,19 @@ def plan_undo(
     """The plan that lets `tag` hold again what it held before our last change, which `undoes` names.
 
     A refill left the tag as it was, so the plan for it is empty. A tag that was lost since is restored (K215).
-    Raises NotFound if we never changed it, it was lost and held nothing before, or the old bytes are nowhere,
+    Raises NotFound if we never changed it (UsageError for a digest), it was lost and held nothing before, or the old bytes are nowhere,
     Conflict if it holds something else than we wrote, unless that is `replaces`-d. Children that are gone come
     from the backup or from `sources`. With `drop_referrers` what the change attached to others is deleted. Apply
     the plan inside `taking_back`.
     """
     steps: tuple[PlanStep, ...]
-    target, found = store.label, store.head(tag)
+    target, place, found = store.label, called(store, tag), store.head(tag)
     now = found.digest if found else None
     record = _last(target, tag, now, journal)
     if record is None:
+        _check_tag(store, tag)
         raise NotFound(
-            f"no change of {target}:{tag} is known on this machine",
+            f"no change of {place} is known on this machine",
             name=tag,
             where=str(journal.root),
             hint="undo works where the change was made, from the backups kept there; with --to DIGEST it works "
@@ -71,7 +72,7 @@ def plan_undo(
             f"{tag} is gone from {store.label}, and before our last change it held nothing",
             name=tag,
             where=store.label,
-            hint=f"ocitool undo {target}:{tag} --to {record.after} brings back what we left there",
+            hint=f"ocitool undo {place} --to {record.after} brings back what we left there",
         )
     current = store.get_manifest(tag) if now else None
     if record.is_refill and now == record.after:
@@ -95,8 +96,9 @@ def plan_return(
     """The plan that lets `tag` hold `digest` again, whatever it holds now; empty if it does.
 
     No record is needed: the bytes come from the store, or from the backup of this machine. Raises NotFound if they
-    are nowhere.
+    are nowhere, UsageError for a `tag` that is a digest.
     """
+    _check_tag(store, tag)
     try:
         current = store.get_manifest(tag)
     except NotFound:
@@ -106,6 +108,22 @@ def plan_return(
     old = _old(digest, store, journal)
     steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
     return Plan(store.label, steps, must_keep=False, returns=True)
+
+
+def _check_tag(store: Store, tag: str) -> None:
+    if as_digest(tag) is not None:
+        raise UsageError(
+            f"{called(store, tag)} is a digest, and a digest never holds anything else",
+            hint=f"name the tag: ocitool undo {store.label}:TAG takes its last change back, and with --to {tag} "
+            "lets it hold this again",
+        )
+
+
+def undo_hint(store: Store, tag: str, journal: Journal) -> str:
+    """What brings back a tag that is lost and was changed on this machine; empty where nothing is known of it."""
+    if all(record.after is None for record in journal.changes(store.label, tag)):
+        return ""
+    return f"ocitool undo {called(store, tag)} brings back what it held, as far as this machine knows"
 
 
 @contextmanager
@@ -140,6 +158,8 @@ def _story(record: Record, journal: Journal, now: Digest | None) -> str:
     if now is None and record.after is not None:
         what = f"{record.tag} is gone; it gets back what it held before the change of {_moment(record)}"
         return f"{what}, which left {record.after} there" if record.after != record.before else what
+    if record.before is None:
+        return f"takes back the change of {_moment(record)}, before which {record.tag} held nothing: it is deleted"
     if not record.is_refill or now != record.after:
         return f"takes back the change of {_moment(record)}"
     older = (one for one in journal.changes(record.target, record.tag) if one.number < record.number)

@@ -74,7 +74,7 @@ def carry_out(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) ->
     is_silent = report.changed or (plan.attaches and not plan.is_empty)
     summary = "" if is_silent else f"{report.target}: {_unchanged(report)}"
     if says_undo and report.replaced and not plan.attaches:
-        summary = "\n".join(replaced_line(f"{report.target}:{tag}", digest) for tag, digest in report.replaced)
+        summary = "\n".join(replaced_line(named(report.target, tag), digest) for tag, digest in report.replaced)
     if report.target.endswith("-archive:-"):  # stdout carries the archive
         lines, summary = "", lines
     return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)
@@ -111,6 +111,11 @@ def _unchanged(report: ChangeReport) -> str:
     if not report.stored:
         return "nothing to change"
     return f"{report.stored} put back, and no tag changed"
+
+
+def named(target: str, tag: str) -> str:
+    """What people call a tag of a store, or the store alone for its only entry."""
+    return f"{target}:{tag}" if tag else target
 
 
 def place(target: str, tag: str, digest: Digest) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ocitool.errors import UsageError
+from ocitool.model.printable import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,17 @@ class Words:
                 raise UsageError(f"--{name.replace('_', '-')} {text!r} is not KEY=VALUE")
             found.append((key, value))
         return tuple(found)
+
+    def check_unicode(self, *names: str) -> None:
+        """Raise UsageError for a flag among `names` with bytes that are no UTF-8, which JSON cannot hold."""
+        for name in names:
+            value = self.flags.get(name)
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text):
+                    raise UsageError(
+                        f"--{name.replace('_', '-')} {shown(text)} is not UTF-8, as all text in an image is",
+                        hint="write it in UTF-8",
+                    )
 
     def argv(self, name: str) -> tuple[str, ...] | None:
         """A command line as a JSON array or as words quoted like a shell's. Raises UsageError."""

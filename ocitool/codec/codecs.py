@@ -119,7 +119,9 @@ def isal_members(level: int = 2) -> Codec:
         from isal import __version__, isal_zlib
     except ImportError:
         raise Unsupported(
-            "compression isal needs the isal package", ability="isal", hint="pip install 'ocitool[isal]'"
+            "compression isal needs the isal package",
+            ability="isal",
+            hint="pip install 'ocitool[isal]', or '.[isal]' in a checkout",
         ) from None
 
     def member(block: bytes) -> bytes:

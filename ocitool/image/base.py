@@ -6,6 +6,7 @@ from typing import Final
 
 from ocitool.errors import MalformedDocument, NotFound, WrongPlatform
 from ocitool.events import Listener, Noted
+from ocitool.graph.attestations import settle_entries
 from ocitool.graph.walk import MAX_DEPTH
 from ocitool.model import mediatype
 from ocitool.model.mediatype import Family
@@ -49,7 +50,7 @@ class FoundBase:
     def platforms(self) -> tuple[Platform, ...]:
         """What an index offers, attestations left out; for an image its config's platform."""
         if isinstance(self.root, Index):
-            return tuple(entry.platform for entry in self.root.platforms if entry.platform is not None)
+            return tuple(entry.runs_on for entry in self.root.platforms if entry.runs_on is not None)
         return (self._image(self._manifest(self.root)).config.platform,)
 
     def image(
@@ -67,6 +68,7 @@ class FoundBase:
 
     def _select(self, seen: View, platform: Platform, depth: int, role: str) -> Manifest:
         if isinstance(seen, Index) and depth < MAX_DEPTH:
+            seen = settle_entries(self.store, seen) if depth else seen
             entry = _pick(seen.platforms, platform)
             if entry is None:
                 there = ", ".join(str(p) for p in self.platforms())
@@ -120,16 +122,20 @@ def check_fits(
 
 
 def open_base(store: Reader, name: str) -> FoundBase:
-    """Read the base under `name`. Raises NotFound, MalformedDocument."""
-    return FoundBase(store, name, view(store.get_manifest(name)))
+    """Read the base under `name`; what of it says unknown/unknown is looked into (K218).
+
+    Raises NotFound, MalformedDocument.
+    """
+    root = view(store.get_manifest(name))
+    return FoundBase(store, name, settle_entries(store, root) if isinstance(root, Index) else root)
 
 
 def _pick(entries: Sequence[Descriptor], platform: Platform) -> Descriptor | None:
     """The entry for a platform: the same one, else a lower level of the same architecture."""
-    same = choose(platform, entries, lambda entry: entry.platform)
-    if same is None or same.platform is None:
+    same = choose(platform, entries, lambda entry: entry.runs_on)
+    if same is None or same.runs_on is None:
         return None
-    return same if same.platform.normalised().architecture == platform.normalised().architecture else None
+    return same if same.runs_on.normalised().architecture == platform.normalised().architecture else None
 
 
 def _fits(found: Platform, wanted: Platform) -> bool:

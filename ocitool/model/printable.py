@@ -30,7 +30,13 @@ def ascii_json(text: str) -> str:
 
 
 def _units(char: str) -> str:
-    """The escapes of a character in JSON, one for each of its UTF-16 units. Spec: RFC 8259, "Strings"."""
+    """The escapes of a character in JSON, one for each of its UTF-16 units. Spec: RFC 8259, "Strings".
+
+    Half a pair, or a byte of a name that is no UTF-8, is no character, and readers differ or refuse what JSON has
+    for it (section 8.2): it stands as text shows it.
+    """
+    if "\ud800" <= char <= "\udfff":
+        return _escape(char).replace("\\", "\\\\")
     data = char.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{int.from_bytes(data[at : at + 2], 'big'):04x}" for at in range(0, len(data), 2))
 

@@ -21,7 +21,7 @@ from ocitool.errors import MalformedDocument, NotFound, UsageError, local_io
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
-from ocitool.model.files import temporary_beside
+from ocitool.model.files import is_temporary, temporary_beside
 from ocitool.model.views import Descriptor, effective_type, view
 from ocitool.store.base import (
     Expect,
@@ -51,6 +51,23 @@ LAYOUT_FILES: Final = ("oci-layout", "index.json", "blobs")
 INDEX_LIMIT: Final = 64 * 1024 * 1024
 """Largest index.json that is read, in bytes: a layout may hold more images than any manifest has entries."""
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
+
+
+def check_layout_may_be(path: Path) -> None:
+    """Raise UsageError for a folder with files in it that is no layout: they would lie among a layout's.
+
+    What a killed run left of a layout is one. What cannot be looked into is told by the first write.
+    """
+    try:
+        names = [] if (path / "oci-layout").exists() else [one.name for one in path.iterdir()]
+    except OSError:
+        return
+    others = [name for name in names if name not in LAYOUT_FILES and not is_temporary(name)]
+    if others:
+        raise UsageError(
+            f"{path} is a folder with other files in it, such as {min(others)}, and no OCI layout",
+            hint=f"name a new or empty folder, as in oci:{path / 'image'}",
+        )
 
 
 class LayoutStore:

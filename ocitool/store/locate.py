@@ -113,14 +113,16 @@ class Opener:
         """The store, and the tag or digest in it ("" for a layout's only entry).
 
         What is opened for reading is closed with the opener; a store to `write` is entered by its user. A layout or
-        archive notes the `full_names` that its tags stand for.
-        Raises UsageError for what is no locator, NotFound for a layout that is not there (unless `write`).
+        archive notes the `full_names` that its tags stand for. Raises UsageError for what is no locator, or would
+        become a layout among other files, NotFound for a layout that is not there (unless `write`).
         """
         self.check_open()
         at = Locator.parse(locator) if isinstance(locator, str) else locator
         if at.path is not None and at.scheme == "oci":
-            from ocitool.store.layout import LayoutStore
+            from ocitool.store.layout import LayoutStore, check_layout_may_be
 
+            if write:
+                check_layout_may_be(at.path)
             return LayoutStore(at.path, create=write, full_names=full_names), at.name
         if at.path is not None and write:
             return _archive_writer(at, full_names), at.name

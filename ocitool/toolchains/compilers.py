@@ -65,7 +65,7 @@ _GNU_LEVELS: Final = {
     "ppc64le": {level: f"-mcpu={level}" for level in ("power8", "power9", "power10")},
     "riscv64": {"rva20u64": ""},
 }
-_INSTALL: Final = "pip install 'ocitool[zig]'"
+_INSTALL: Final = "pip install 'ocitool[zig]', or pip install '.[zig]' in a checkout"
 
 
 @dataclass(frozen=True, slots=True)

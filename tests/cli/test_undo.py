@@ -3,11 +3,13 @@
 import json
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
 from ocitool.model.digest import Digest
 from ocitool.model.views import view
+from ocitool.store.layout import LayoutStore
 from tests.fakes.faults import Fault
 from tests.fakes.registry import fake_registry
 
@@ -169,3 +171,59 @@ class TestReferrers:
         done = run("undo", name, "--drop-referrers")
 
         assert (0, 1) == (done.exit_code, len(app.store.referrers(image)))
+
+
+class TestFirstPush:
+    """The tag held nothing before, so undo deletes it, and says so."""
+
+    @pytest.fixture
+    def pushed(self, home, run, monkeypatch):
+        """`oci:out:v1`, written by a build; its digest."""
+        monkeypatch.chdir(home)
+        (home / "app").mkdir()
+        (home / "app" / "f").write_text("x")
+        ready = ("--toolchain", "prebuilt", "--copy", "f:/srv/", "--platform", "linux/amd64")
+        assert 0 == run("build", "app", *ready, "-o", "oci:out:v1").exit_code
+        return run("digest", "oci:out:v1").stdout.strip()
+
+    def test_is_told_to_delete_before_and_after(self, run, pushed):
+        planned = run("undo", "oci:out:v1", "--dry-run")
+        done = run("undo", "oci:out:v1")
+
+        assert "before which v1 held nothing: it is deleted" in planned.stdout
+        told = f"oci:out:v1 is deleted, as it held nothing before; ocitool undo oci:out:v1 --to {pushed} brings it back"
+        assert (0, told) == (done.exit_code, done.stderr.splitlines()[-1])
+        assert "" == run("tags", "oci:out").stdout
+
+    def test_comes_back_as_the_words_say(self, run, pushed):
+        hint = run("undo", "oci:out:v1").stderr.splitlines()[-1]
+
+        assert 0 == run(*shlex.split(re.search(r"ocitool (.*) brings", hint)[1])).exit_code
+        assert pushed == run("digest", "oci:out:v1").stdout.strip()
+
+    def test_a_digest_is_no_tag_to_take_back(self, run, pushed):
+        done = run("undo", f"oci:out@{pushed}")
+
+        assert 2 == done.exit_code
+        assert f"oci:out@{pushed} is a digest" in done.stderr
+        assert f"ocitool undo oci:out:TAG takes its last change back, and with --to {pushed}" in done.stderr
+
+    def test_a_repair_of_the_lost_tag_points_here(self, run, pushed):
+        LayoutStore(Path("out")).delete("v1")
+
+        done = run("repair", "oci:out:v1")
+
+        assert (3, True) == (done.exit_code, "ocitool undo oci:out:v1 brings back" in done.stderr), done.stderr
+
+    def test_a_repair_of_what_was_never_there_does_not(self, run, pushed):
+        assert "undo" not in run("repair", "oci:out:v2").stderr
+
+
+def test_a_push_of_a_place_is_a_copy(home, run, monkeypatch):
+    monkeypatch.chdir(home)
+
+    one, two = run("push", "oci:out:v1"), run("push", "oci:out:v1", "localhost:1/app:1")
+
+    assert (2, 2) == (one.exit_code, two.exit_code)
+    assert "hint: ocitool copy oci:out:v1 REF takes what is there to a registry" in one.stderr
+    assert "hint: ocitool copy oci:out:v1 localhost:1/app:1\n" in two.stderr

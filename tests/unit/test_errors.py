@@ -16,6 +16,7 @@ from ocitool.errors import (
     SeveralErrors,
     as_one,
     local_io,
+    output_error,
 )
 
 
@@ -107,3 +108,10 @@ def test_the_errno_decides_the_hint(number, hint):
 
 def test_a_path_is_not_told_twice():
     assert "cannot read /f: no" == str(local_io(OSError(errno.EIO, "No", "/f"), "read /f"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_output_is_not_mended_by_another_store(number):
+    error = output_error(OSError(number, "full"))
+
+    assert "what standard output goes to is full: free some space there, or send it elsewhere" == error.hint

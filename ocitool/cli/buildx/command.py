@@ -42,6 +42,19 @@ from ocitool.store.locate import Locator
 from ocitool.toolchains.workdir import temporary_folder
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
+_IN_DOCUMENTS: Final = (
+    "annotation",
+    "cmd",
+    "entrypoint",
+    "env",
+    "expose",
+    "label",
+    "stop_signal",
+    "user",
+    "volume",
+    "workdir",
+)
+"""The flags whose words go into the documents of an image."""
 _PIECE: Final = 256 * 1024
 
 
@@ -77,6 +90,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     """Plan, build and deliver what the flags ask for, and write what the next step of a pipeline wants."""
     began = time.monotonic()
     words = Words(flags)
+    words.check_unicode(*_IN_DOCUMENTS)
     ignored_flags.heed(flags, app.console)
     wanted = destinations(
         words.many("outputs"), push=words.is_set("push"), load=words.is_set("load"), bare=ways.bare

@@ -7,7 +7,9 @@ from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.plans import replaced_line
+from ocitool.errors import UsageError
 from ocitool.model.reference import Reference
+from ocitool.store.locate import Locator
 
 
 @click.command()
@@ -18,8 +20,13 @@ def command(app: App, refs: tuple[str, ...]) -> Outcome:
 
     What a name held before is kept on this machine and printed; ocitool undo brings it back.
     """
+    if len(refs) == 2 and Locator.parse(refs[0]).reference is None:
+        raise UsageError(
+            f"push takes names under which builds were left on this machine, and {refs[0]} is a place",
+            hint=f"ocitool copy {refs[0]} {refs[1]}",
+        )
+    reports = [app.client.push(ref) for ref in refs]
     references = [Reference.parse(ref) for ref in refs]
-    reports = [app.client.push(reference) for reference in references]
     requests = app.work.opener.traffic.requests
     data = []
     for reference, report in zip(references, reports, strict=True):

@@ -54,6 +54,9 @@ def _after(app: App, plan: Plan, record: Record) -> Iterator[str]:
         if plan.is_empty:
             yield "nothing of it is there any more"
         return
+    for gone in (one for one in plan.steps if isinstance(one, Delete) and one.name == record.tag):
+        name, digest = plans.named(plan.target, record.tag), gone.base.digest
+        yield f"{name} is deleted, as it held nothing before; ocitool undo {name} --to {digest} brings it back"
     if record.stored and not record.is_refill and not any(isinstance(step, Delete) for step in plan.steps):
         left = ", ".join(record.stored)
         yield f"{left} still refer to images there; undo with --drop-referrers would have deleted them"

@@ -25,3 +25,11 @@ def test_a_command_line_in_either_form(said, words):
 def test_what_is_no_command_line(said):
     with pytest.raises(UsageError):
         Words({"cmd": said}).argv("cmd")
+
+
+def test_a_flag_that_is_not_utf_8_is_named():
+    words = Words({"label": ("a=b", "c=\udcff"), "user": "é", "output": "\udcff"})
+
+    with pytest.raises(UsageError, match=r"--label c=\\xff is not UTF-8"):
+        words.check_unicode("label", "user")
+    words.check_unicode("user")

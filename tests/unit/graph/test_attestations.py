@@ -7,8 +7,10 @@ import pytest
 from ocitool.check.engine import findings
 from ocitool.check.inspection import look
 from ocitool.errors import NotFound
+from ocitool.events import silent
 from ocitool.graph.convert import Losses, convert
 from ocitool.graph.select import select
+from ocitool.image.base import open_base
 from ocitool.index import edit
 from ocitool.index.copy_plans import CopyOptions, plan_copy
 from ocitool.index.entries import Selector
@@ -45,6 +47,13 @@ def nameless(ward):
 
 def rules(store):
     return [one.rule for one in findings(look(store, "1", scope=Scope(), deep=lambda _: True))]
+
+
+def test_an_image_called_unknown_can_be_built_upon(ward, nameless):
+    base = open_base(ward.store, "1")
+
+    assert (AMD64, ARM64) == base.platforms()
+    assert Digest(nameless) == base.image(AMD64, silent).manifest.document.digest
 
 
 def listed(document):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ocitool.model.printable import shown, shown_json, unicode
+from ocitool.model.printable import ascii_json, shown, shown_json, unicode
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_unicode_keeps_what_can_be_written():
 
 
 @pytest.mark.parametrize(
-    "text", ["\x9b2J", "a\x7fb", "\u2028", "\u202e", "\ud800", "\U000e0001", "é 多", 'a "quoted\\" \n\t word']
+    "text", ["\x9b2J", "a\x7fb", "\u2028", "\u202e", "\U000e0001", "é 多", 'a "quoted\\" \n\t word']
 )
 def test_json_says_the_same_and_no_terminal_obeys_it(text):
     """K244: U+009B moves the cursor of a terminal as ESC [ does."""
@@ -33,3 +33,11 @@ def test_json_says_the_same_and_no_terminal_obeys_it(text):
     assert {text: [text]} == json.loads(told)
     assert {"\n"} == {mark for mark in told if not mark.isprintable()}
     told.encode()
+
+
+@pytest.mark.parametrize("form", [shown_json, ascii_json])
+def test_json_has_no_half_of_a_pair(form):
+    """Strict readers refuse `\\udcff`, others make something else of it (RFC 8259, 8.2)."""
+    told = form(json.dumps({"name": "a\udcff\ud800", "pair": "\U0001f600"}, ensure_ascii=False))
+
+    assert {"name": "a\\xff\\ud800", "pair": "\U0001f600"} == json.loads(told)

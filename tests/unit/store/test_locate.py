@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from ocitool.errors import UsageError
-from ocitool.store.locate import Locator
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Locator, Opener
+from ocitool.tasks import Scope
 
 
 @pytest.mark.parametrize("typed", ["dir:out", "docker-daemon:app:1", "containers-storage:app", "ocidir://out:1"])
@@ -24,3 +26,30 @@ def test_a_repository_may_be_called_so():
 
 def test_a_path_ends_at_its_first_colon():
     assert Locator("oci", Path("out/a"), "v1") == Locator.parse("oci:out/a:v1")
+
+
+@pytest.fixture
+def opener():
+    with Opener(Access(), Scope()) as opened:
+        yield opened
+
+
+def test_a_layout_does_not_come_to_lie_among_other_files(opener, tmp_path):
+    """A build with the wrong folder behind -o oci: mixed its blobs into it, and said nothing."""
+    (tmp_path / "keep").write_text("mine")
+
+    with pytest.raises(UsageError, match="no OCI layout") as caught:
+        opener.open(f"oci:{tmp_path}:v1", write=True)
+
+    assert f"name a new or empty folder, as in oci:{tmp_path / 'image'}" == caught.value.hint
+    assert ["keep"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("blobs",), ("oci-layout", "README")], ids=["empty", "half made", "a layout"]
+)
+def test_a_layout_is_written_where_one_is_or_nothing(opener, tmp_path, names):
+    for name in names:
+        (tmp_path / name).mkdir() if name == "blobs" else (tmp_path / name).write_text("{}")
+
+    assert f"oci:{tmp_path}" == opener.open(f"oci:{tmp_path}:v1", write=True)[0].label
