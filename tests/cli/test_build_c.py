@@ -53,7 +53,7 @@ def test_without_zig_it_is_one_line_with_the_install_line(project, run, monkeypa
     assert 9 == done.exit_code
     assert [
         "error: no C compiler: zig is not installed",
-        "hint: pip install 'ocitool[zig]'",
+        "hint: pip install 'ocitool[zig]', or pip install '.[zig]' in a checkout",
     ] == done.stderr.splitlines()
 
 
