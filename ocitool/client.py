@@ -172,8 +172,13 @@ class Client(ReadOnlyClient):
         from ocitool.sign.run import prepare_sign
         from ocitool.sign.signing import SignOptions
 
-        options = SignOptions(form, recursive, identity, dict(annotations or {}))
-        return prepare_sign(self.workspace, str(reference), keys, options, password=password, signature=signature)
+        said = dict(pairs_of(annotations, "annotations"))
+        options = SignOptions(text_of(form, "form"), recursive, text_of(identity, "identity"), said)
+        if signature is not None:
+            signature = path_of(signature, "signature")
+        return prepare_sign(
+            self.workspace, text_of(reference), keys, options, password=password, signature=signature
+        )
 
     @as_one()
     def sign(

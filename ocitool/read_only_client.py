@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ocitool.arguments import mapping_of, path_of, paths_of, text_of, words_of
+from ocitool.arguments import mapping_of, pairs_of, path_of, paths_of, text_of, words_of
 from ocitool.errors import Cancelled, NotFound, as_one
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.digest import Digest
@@ -270,8 +270,12 @@ class ReadOnlyClient:
 
         return payload(
             self.workspace,
-            str(reference),
-            SignOptions(form, identity=identity, annotations=dict(annotations or {})),
+            text_of(reference),
+            SignOptions(
+                text_of(form, "form"),
+                identity=text_of(identity, "identity"),
+                annotations=dict(pairs_of(annotations, "annotations")),
+            ),
         )
 
     @as_one()
@@ -294,9 +298,13 @@ class ReadOnlyClient:
         from ocitool.sign.run import demand_of, verify
 
         demand = demand_of(
-            str(reference), keys, every_key=every_key, identities=words_of(identity), annotations=annotations or {}
+            text_of(reference),
+            keys,
+            every_key=every_key,
+            identities=words_of(identity, "identity"),
+            annotations=dict(pairs_of(annotations, "annotations")),
         )
-        return verify(self.workspace, str(reference), demand, recursive=recursive).required()
+        return verify(self.workspace, text_of(reference), demand, recursive=recursive).required()
 
     @as_one()
     def check(

@@ -36,10 +36,10 @@ def plan_undo(
     """The plan that lets `tag` hold again what it held before our last change, which `undoes` names.
 
     A refill left the tag as it was, so the plan for it is empty. A tag that was lost since is restored (K215).
-    Raises NotFound if we never changed it (UsageError for a digest), it was lost and held nothing before, or the old bytes are nowhere,
-    Conflict if it holds something else than we wrote, unless that is `replaces`-d. Children that are gone come
-    from the backup or from `sources`. With `drop_referrers` what the change attached to others is deleted. Apply
-    the plan inside `taking_back`.
+    Raises NotFound if we never changed it (UsageError for a digest), it was lost and held nothing before, or the
+    old bytes are nowhere, Conflict if it holds something else than we wrote, unless that is `replaces`-d. Children
+    that are gone come from the backup or from `sources`. With `drop_referrers` what the change attached to others is
+    deleted. Apply the plan inside `taking_back`.
     """
     steps: tuple[PlanStep, ...]
     target, place, found = store.label, called(store, tag), store.head(tag)

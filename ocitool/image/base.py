@@ -6,8 +6,7 @@ from typing import Final
 
 from ocitool.errors import MalformedDocument, NotFound, WrongPlatform
 from ocitool.events import Listener, Noted
-from ocitool.graph.attestations import settle_entries
-from ocitool.graph.walk import MAX_DEPTH
+from ocitool.graph.walk import MAX_DEPTH, settle_entries
 from ocitool.model import mediatype
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform, choose

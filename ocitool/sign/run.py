@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from ocitool.arguments import path_of
 from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan
 from ocitool.errors import Conflict, LocalIOError, MalformedDocument, UsageError, local_io
@@ -101,7 +102,7 @@ def read_signature(file: Path) -> bytes:
 def read_small(file: str | Path, limit: int) -> bytes:
     """The bytes of a small file, a pipe too. Raises LocalIOError, MalformedDocument for more than `limit`."""
     try:
-        with Path(file).open("rb") as stream:
+        with path_of(file, "the name of a file").open("rb") as stream:
             data = stream.read(limit + 1)
     except OSError as error:
         raise local_io(error, f"read {file}") from error
