@@ -38,7 +38,7 @@ def plan_undo(
     A refill left the tag as it was, so the plan for it is empty. A tag that was lost since is restored (K215).
     Raises NotFound if we never changed it (UsageError for a digest), it was lost and held nothing before, or the
     old bytes are nowhere, Conflict if it holds something else than we wrote, unless that is `replaces`-d. Children
-    that are gone come from the backup or from `sources`. With `drop_referrers` what the change attached to others is
+    that are gone come from the backup or from `sources`. With `drop_referrers` what the change attached is
     deleted. Apply the plan inside `taking_back`.
     """
     steps: tuple[PlanStep, ...]
