@@ -41,11 +41,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Write:
-    """One way to write the tag: `act` does it, `prepare` makes what it needs and may let `1` hold something else."""
+    """One way to write the tag: `act` does it, `prepare` makes what it needs and may let `1` hold something else.
+
+    One that `attaches` leaves the tag as it is and writes beside it.
+    """
 
     name: str
     act: Callable[[Stage], None]
     prepare: Callable[[Ward, Stage], object] = lambda ward, stage: None
+    attaches: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -109,6 +113,22 @@ def _sick(ward: Ward, stage: Stage) -> None:
     ward.index(ward.image(), ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
 
 
+_SIGN = ("sign", "$REF", "--identity", "registry.test/app", "--key")
+
+
+def _keys(ward: Ward, stage: Stage) -> None:
+    """A key, and a signature that somebody else made."""
+    if (stage.folder / "ours.key").exists():
+        return
+    for name in ("theirs", "ours"):
+        command("key", "generate", "-o", f"$DIR/{name}", "--type", "ed25519", "--unencrypted")(stage)
+    command(*_SIGN, "$DIR/theirs.key", "--form", "both", "--cache-dir", "$DIR/another machine")(stage)
+
+
+def _client_sign(opened: Client, stage: Stage) -> None:
+    opened.sign(stage.reference, stage.folder / "ours.key", identity="registry.test/app", recursive=True)
+
+
 def _client_push(opened: Client, stage: Stage) -> None:
     built = opened.build(
         stage.folder,
@@ -146,10 +166,13 @@ WRITES = (
         command("manifest", "push", "$REF"),
         lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
     ),
+    Write("sign", command(*_SIGN, "$DIR/ours.key"), _keys, attaches=True),
+    Write("sign --form bundle", command(*_SIGN, "$DIR/ours.key", "--form", "bundle"), _keys, attaches=True),
     Write("repair", command("repair", "$REF", "--apply"), _sick),
     Write("Client.push", client(_client_push), _files),
     Write("Client.push of what is kept", client(lambda c, stage: c.push(stage.reference)), _kept),
     Write("Client.copy", client(lambda c, stage: c.copy(f"{stage.name}:extra", stage.reference, replace=True))),
+    Write("Client.sign", client(_client_sign), _keys, attaches=True),
     Write("Client.tag", client(lambda c, stage: c.tag(f"{stage.name}:extra", "1"))),
     Write("Client.undo to", client(lambda c, s: c.undo(s.reference, to=str(c.digest(f"{s.name}:extra"))))),
     Write("Client.apply of an index", client(lambda c, s: c.apply(c.index(s.reference).add(f"{s.name}:extra")))),
