@@ -8,6 +8,7 @@ import pytest
 
 from ocitool.cli.table import COMMANDS as TABLE
 from ocitool.registry.hosts import Access
+from ocitool.sign.keys import read_private
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 from tests.fakes.images import put_image
@@ -64,6 +65,10 @@ manifest annotate {}:list {}:v1 --os linux
 manifest inspect {}:v1
 manifest push {}:list
 manifest rm {}:list
+key generate -o new --password-from env:KEY_PASSWORD
+key public new.key --password-from env:KEY_PASSWORD
+sign {}:v1 --key new.key --password-from env:KEY_PASSWORD --form both
+verify {}:v1 --key new.pub
 undo {}:all
 doctor --registry {}
 doctor --registry {host}
@@ -122,6 +127,7 @@ def secrets(server) -> list[str]:
 def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
     registry, server, storage = logged_in
     monkeypatch.chdir(home)
+    monkeypatch.setenv("KEY_PASSWORD", PASSWORD)
     (home / "prog").write_bytes(b"#!/bin/sh\n")
     (home / "context").mkdir()
     (home / "Dockerfile").write_text(f"FROM {registry.host}/app:v1\nLABEL a=b\n")
@@ -141,6 +147,44 @@ def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
     assert [] == [secret for secret in secrets(server) if secret in text]
     assert [] == [request.path for request in storage.log if "authorization" in request.headers]
     assert trouble != "none" or worked >= len(commands(registry)) - 5  # absent names, and edits that cannot be
+
+
+@pytest.mark.parametrize("is_encrypted", [True, False])
+def test_no_private_key_is_left_anywhere_but_in_its_file(run, home, monkeypatch, is_encrypted):
+    """Neither its file's bytes nor the secret number itself; in no output, cache, backup or layer."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("KEY_PASSWORD", PASSWORD)
+    how = ("--password-from", "env:KEY_PASSWORD") if is_encrypted else ()
+    words = how or ("--unencrypted",)
+    with fake_registry() as registry:
+        name = f"{registry.host}/app:v1"
+        with Opener(Access(), Scope()) as opener:
+            put_image(opener.open(name, write=True)[0], "v1", "linux/amd64", layers=[b""])
+        said = [run("key", "generate", "-o", "new", *words, "--verbose")]
+        for command in (
+            ("key", "public", "new.key", *how),
+            ("sign", name, "--key", "new.key", *how, "--form", "both", "--dry-run", "--json"),
+            ("sign", name, "--key", "new.key", *how, "--form", "both", "--json"),
+            ("sign", name, "--key", "new.key", "--password-from", "env:HOME", "--json"),
+            ("sign", name, "--key", "new.key", "--password-from", PASSWORD),
+            ("verify", name, "--key", "new.pub", "--json"),
+            ("verify", name, "--key", "new.key"),
+            ("undo", name),
+        ):
+            said.append(run(*command, "--verbose"))
+        bodies = [body for _, body in registry.manifests.values()] + list(registry.blobs.values())
+
+    key = read_private((home / "new.key").read_bytes(), PASSWORD, "new.key").key
+    number = key.private_numbers().private_value
+    raw = number.to_bytes(32, "big")
+    held = [raw, base64.b64encode(raw), raw.hex().encode(), str(number).encode(), PASSWORD.encode()]
+    held += (home / "new.key").read_bytes().splitlines()[1:-1]
+    places = {str(path): path.read_bytes() for path in files(home) if path.name != "new.key"}
+    places |= {f"output {n}": (one.stdout + one.stderr).encode() for n, one in enumerate(said)}
+    places |= {f"upload {n}": body for n, body in enumerate(bodies)}
+    assert 0o600 == (home / "new.key").stat().st_mode & 0o777
+    assert [0] * 4 == [one.exit_code for one in said[:4]], [one.stderr for one in said]
+    assert [] == [place for place, data in places.items() if any(secret in data for secret in held)]
 
 
 def files(home: Path) -> list[Path]:
