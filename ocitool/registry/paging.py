@@ -22,7 +22,9 @@ SAME: Final = 20
 
 
 def pages(session: Session, first: Request) -> Iterator[tuple[Response, dict[str, Any]]]:
-    """Each page's answer and its JSON object, in order. A page on another host is read without credentials.
+    """Each page's answer and its JSON object, in order; of an answer that is no page an empty one.
+
+    A page on another host is read without credentials.
 
     Raises NetworkError for pages that lead back to one that was read, RegistryError for a list that does not end
     (K236), MalformedDocument for no JSON object.
@@ -36,7 +38,7 @@ def pages(session: Session, first: Request) -> Iterator[tuple[Response, dict[str
             )
         seen.add(url)
         answer = session.send(replace(first, url=url))
-        yield answer, json_object(answer.body, first.doing)
+        yield answer, json_object(answer.body, first.doing) if answer.status == 200 else {}
         url = next_page(answer)
         same = same + 1 if answer.body == last else 0
         last = answer.body

@@ -170,7 +170,7 @@ class Repository:
         document = Document(
             answer.body, mediatype.bare(answer.headers.get("content-type", "")), _served(answer), algorithm
         )
-        self.session.remembered.set_named(self.place, name)
+        self.session.remembered.set_named(self.place, name, str(document.digest))
         if document.media_type == mediatype.SCHEMA1_SIGNED:
             return document  # its digest is not over all of its bytes (manifest-v2-1)
         said = answer.headers.get("docker-content-digest", "")
@@ -391,8 +391,12 @@ class Repository:
     def referrers(self, digest: Digest, artifact_type: str = "") -> list[Descriptor] | None:
         """The manifests whose subject is `digest`; None where the registry has no such endpoint. end-12.
 
-        With `artifact_type` only those, whether or not the registry can filter.
+        With `artifact_type` only those, whether or not the registry can filter. Where a manifest that is there got
+        404 the endpoint is not asked again.
         """
+        known = self.session.remembered
+        if known.lacks_referrers(self.place):
+            return None
         query = f"?{urlencode([('artifactType', artifact_type)])}" if artifact_type else ""
         request = self._request(
             "GET",
@@ -406,6 +410,8 @@ class Repository:
         try:
             for answer, tree in pages(self.session, request):
                 kind = mediatype.bare(answer.headers.get("content-type", ""))
+                if answer.status == 404 and known.is_named(self.place, str(digest)):
+                    known.set_lacks_referrers(self.place)
                 if answer.status != 200 or kind != mediatype.OCI_INDEX:
                     return None  # a page of HTML with 200 is no list of referrers either
                 entries = tree.get("manifests")

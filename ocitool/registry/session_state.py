@@ -37,6 +37,7 @@ class Remembered:
         self._named: set[tuple[str, str]] = set()
         self._lying: set[str] = set()
         self._asked_twice: set[str] = set()
+        self._without_referrers: set[str] = set()
 
     def is_present(self, place: str, digest: Digest) -> bool:
         """Whether the blob was seen or put there."""
@@ -77,6 +78,16 @@ class Remembered:
             is_first = host not in self._asked_twice
             self._asked_twice.add(host)
             return is_first
+
+    def lacks_referrers(self, place: str) -> bool:
+        """Whether a place was found to have no endpoint that lists referrers."""
+        with self._lock:
+            return place in self._without_referrers
+
+    def set_lacks_referrers(self, place: str) -> None:
+        """Do not ask that again."""
+        with self._lock:
+            self._without_referrers.add(place)
 
     @contextmanager
     def sending(self, place: str, digest: Digest) -> Iterator[None]:

@@ -157,8 +157,13 @@ def keyless(reference: str) -> Unsupported:
 def verify_manifests(
     store: Reader, subjects: Iterable[Descriptor], demand: Demand, *, scope: Scope, width: int
 ) -> tuple[VerifiedManifest, ...]:
-    """The signatures of each manifest. At most three requests for one that is signed once."""
-    return tuple(collect(scope, lambda one: _verify(store, one, demand), tuple(subjects), width))
+    """The signatures of each manifest: three requests for one that is signed once.
+
+    The first is looked at alone, which shows how this store lists referrers.
+    """
+    first, *others = subjects
+    found = _verify(store, first, demand)
+    return (found, *collect(scope, lambda one: _verify(store, one, demand), others, width))
 
 
 def _verify(store: Reader, subject: Descriptor, demand: Demand) -> VerifiedManifest:

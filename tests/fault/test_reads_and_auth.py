@@ -388,6 +388,21 @@ def test_referrers_fall_back_to_the_tag(registry, store, status):
     assert 1 == len(registry.asked("GET", "*/manifests/sha256-*"))
 
 
+def test_a_registry_without_referrers_is_asked_once(registry, store):
+    """What got 404 is there; of a manifest that may be absent nothing is learned."""
+    registry.referrers = False
+    put_image(store, "one", "linux/amd64")
+    put_image(store, "two", "linux/arm64")
+    digests = [store.head(name).digest for name in ("one", "two")]
+    store.referrers(Digest.of(b"absent"))
+    store.referrers(digests[0])
+    asked = len(registry.asked("GET", "*/referrers/*"))
+
+    store.referrers(digests[1])
+
+    assert (2, 2) == (asked, len(registry.asked("GET", "*/referrers/*")))
+
+
 def test_referrers_that_are_html_are_no_referrers(registry, store):
     """K131"""
     registry.faults = [
