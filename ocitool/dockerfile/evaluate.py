@@ -193,10 +193,17 @@ class _Evaluator:
 
     def _label(self, native: Platform, needed: ResolvedStage, step: Step, run: instructions.Run) -> str:
         """How a RUN is called while it is carried out: its platform, its stage, how far that is, and its words."""
-        stage = needed.stage.base.name or (str(needed.stage.number) if len(self._graph.file.stages) > 1 else "")
-        place = " ".join(filter(None, (str(native), stage, f"{step.at + 1}/{len(needed.steps)}")))
+        stage = needed.stage.base.name or (
+            f"stage-{needed.stage.number}" if len(self._graph.file.stages) > 1 else ""
+        )
+        place = " ".join(filter(None, (self._platforms(native), stage, f"{step.at + 1}/{len(needed.steps)}")))
         words = " ".join(" ".join(run.words).split())
         return f"[{place}] RUN {words}" if len(words) < 70 else f"[{place}] RUN {words[:67]}…"
+
+    def _platforms(self, native: Platform) -> str:
+        """The platform of a line's programs, and behind an arrow the one it is done for, if that differs."""
+        target = str(self._platform).removeprefix(f"{native.os}/")
+        return str(native) if native.same(self._platform) else f"{native}->{target}"
 
     def _mounted(self, state: StageState, needed: ResolvedStage, text: str) -> Mounted:
         """A --mount with its variables, and what it shows."""

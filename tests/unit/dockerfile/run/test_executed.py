@@ -37,7 +37,17 @@ class Bench:
         self.executor = FakeExecutor(home)
         self.opener = Opener(Access(), Scope(), self.events.append)
 
-    def build(self, text, *platforms, arguments=(), use_cache=True, environ=None, epoch=None, **options):
+    def build(
+        self,
+        text,
+        *platforms,
+        arguments=(),
+        use_cache=True,
+        environ=None,
+        epoch=None,
+        allow_foreign=False,
+        **options,
+    ):
         (self.source / "Dockerfile").write_text(text)
         request = BuildRequest(
             source=self.source,
@@ -48,6 +58,7 @@ class Bench:
             ),
             environ=environ or {},
             executor=self.executor,
+            allow_foreign=allow_foreign,
             use_cache=use_cache,
             epoch=epoch or 0,
             has_epoch=epoch is not None,
@@ -222,6 +233,7 @@ def test_a_stage_for_the_building_machine_runs_once_for_all_platforms(bench):
 
     found = bench.executions(text, AMD64, ARM64)
 
+    assert "[linux/arm64/v8 stage-1 2/2] RUN each" in {one.label for one in found}
     assert [("once", "amd64")] == [(o.args[-1], o.platform.architecture) for o in found if o.args[-1] == "once"]
     assert {"amd64", "arm64"} == {o.platform.architecture for o in found if o.args[-1] == "each"}
 
@@ -362,3 +374,9 @@ def test_what_runs_natively_is_not_told_of(bench):
     bench.build("FROM scratch\nRUN go build -o /app .\n")
 
     assert not any("note: RUN is emulated" in getattr(event, "text", "") for event in bench.events)
+
+
+def test_a_line_that_runs_natively_for_another_platform_says_so(bench):
+    found = bench.executions("FROM --platform=$BUILDPLATFORM scratch\nRUN x\n", ARM64, allow_foreign=True)
+
+    assert ["[linux/amd64->arm64/v8 1/1] RUN x"] == [one.label for one in found]
