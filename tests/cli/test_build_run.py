@@ -167,6 +167,29 @@ def test_a_check_tells_of_run_only_where_it_is_refused(build):
     assert "RunNeedsProcess" in build("RUN true\n", "--check", "--no-run").stdout
 
 
+def test_a_registry_hands_what_was_left_to_a_machine_that_has_nothing(home, build, registry):
+    text = "RUN --mount=type=cache,target=/c echo made > /f\nRUN true\n"
+    cache = f"type=registry,ref={registry.host}/app:cache"
+    first = image(home, build(text, "--cache-to", cache))
+
+    done = build(text, "--cache-from", cache, "--cache-dir", home / "other")
+
+    assert first.manifest.document.digest == image(home, done).manifest.document.digest
+    assert 2 == done.stderr.count(": cached")
+    assert not (home / "other/unpacked").exists() or not list((home / "other/unpacked").rglob("f"))
+    assert 2 == len(registry.asked("PUT", "*/manifests/run-*"))
+    again = build(text, "--cache-to", cache)
+    assert 0 == again.exit_code
+    assert 2 == len(registry.asked("PUT", "*/manifests/run-*"))
+
+
+def test_a_registry_that_does_not_answer_is_left_out(build):
+    done = build("RUN true\n", "--cache-from", "type=registry,ref=127.0.0.1:1/app")
+
+    assert 0 == done.exit_code
+    assert 1 == done.stderr.count("is left out")
+
+
 def test_a_dry_run_tells_the_lines_and_runs_none(home, build):
     done = build("RUN echo 1 > /f\n", "--dry-run")
 
