@@ -28,10 +28,15 @@ _END_S: Final = 2.0
 
 
 class Job:
-    """A job in the helper: messages come and go until the helper closes its side. Close it to end it."""
+    """A job in the helper: messages come and go until the helper closes its side. Leave its block to end it.
 
-    def __init__(self, channel: socket.socket) -> None:
+    Then nothing of it is left; once it `is_answered`, mounts of it may go a moment later.
+    """
+
+    def __init__(self, channel: socket.socket, later: "list[socket.socket]") -> None:
         self.channel = channel
+        self.is_answered = False
+        self._later = later
 
     def receive(self) -> Message:
         """The next message. Raises the error in it, and OcitoolError if the helper has ended."""
@@ -57,6 +62,9 @@ class Job:
 
     def __exit__(self, *_: object) -> None:
         self.cancel()
+        if self.is_answered:
+            self._later.append(self.channel)
+            return
         self.wait()
         self.channel.close()
 
@@ -82,12 +90,14 @@ class Namespace:
         self._channel = channel
         self._process = process
         self._lock = threading.Lock()
+        self._ending: list[socket.socket] = []
 
     def job(self, word: str, message: Message | None = None, descriptors: Sequence[int] = ()) -> Job:
         """Start a job; "try ARCHITECTURE" takes no message. Raises Vanished."""
         ours, theirs = socket.socketpair()
         try:
             with self._lock:
+                self._forget()
                 socket.send_fds(self._channel, [word.encode()], [theirs.fileno(), *descriptors])
             if message is not None:
                 send(ours, message)
@@ -96,11 +106,27 @@ class Namespace:
             raise Vanished("the helper in the namespaces has ended") from error
         finally:
             theirs.close()
-        return Job(ours)
+        return Job(ours, self._ending)
+
+    def _forget(self) -> None:
+        """Close what the helper has closed."""
+        for channel in tuple(self._ending):
+            channel.setblocking(False)  # noqa: FBT003
+            with suppress(BlockingIOError):
+                with suppress(ConnectionError):
+                    channel.recv(1)
+                channel.close()
+                self._ending.remove(channel)
 
     def close(self) -> None:
-        """End the helper, and with it every process and mount of it."""
+        """End the helper, and with it every process and mount of it; what commands wrote is removed first."""
         with self._lock:
+            for channel in self._ending:
+                channel.settimeout(_END_S)
+                with suppress(OSError):
+                    channel.recv(1)
+                channel.close()
+            self._ending.clear()
             self._channel.close()
         self._process.end(_END_S)
 

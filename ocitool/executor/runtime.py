@@ -194,7 +194,9 @@ class RuntimeExecutor:
                 os.close(writing)
             with job, scope.on_cancel(job.cancel):
                 said = _listen(reading, scope, output)
-                return _receive(job, scope), said
+                answer = _receive(job, scope)
+                job.is_answered = True
+                return answer, said
         finally:
             os.close(reading)
 

@@ -189,7 +189,8 @@ def mount_tree(lowers: Sequence[Lower], point: str, place: str, upper: str = "")
     if upper:
         os.symlink(f"{upper}/files", "u")
         os.symlink(f"{upper}/work", "w")
-        options += ",upperdir=u,workdir=w"
+        # Whatever is written becomes a layer or nothing: no disk is waited for, in fsync or at the end.
+        options += ",upperdir=u,workdir=w,volatile"
     try:
         kernel.mount("overlay", point, "overlay", 0 if upper else kernel.READ_ONLY, f"{options},userxattr")
     finally:
