@@ -27,6 +27,7 @@ _AT_ONCE: Final = 16
 """Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
 _MOST_LISTED: Final = 1000
 """Entries of one list of referrers that are looked at; a guess far above what anybody publishes."""
+_MOST_NAMED: Final = 10
 _GIVE_UP: Final = 24
 """Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
 
@@ -161,9 +162,9 @@ def check_names(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *,
 def check_tags(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, scope: Scope) -> Checked:
     """Look at every tag of each place, several side by side; findings in the order of the tags.
 
-    Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be read
-    is among `unanswered`, and the others are looked at all the same. Memory is that of sixteen tags (with `deep` of
-    one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose tags
+    Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be
+    read, or that is listed and leads nowhere, is among `unanswered`, and the others are looked at all the same.
+    Memory is that of sixteen tags (with `deep` of one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose tags
     cannot be listed, is among `failed`.
     """
 
@@ -217,6 +218,7 @@ class _Tags:
         self._found: list[Finding] = []
         self._habits: set[tuple[str, str]] = set()
         self._failed: list[OcitoolError] = []
+        self._gone: list[str] = []
 
     def check(self, place: str) -> Checked:
         options, label = self._options, self._store.label
@@ -245,6 +247,7 @@ class _Tags:
                 break
         else:
             self._found += self._of_tags(width)
+        self._tell_of_gone()
         self._options.listener(Done(label, "looked at"))
         return Checked(tuple(self._found), tuple(self._failed), (label,), len(names))
 
@@ -290,12 +293,30 @@ class _Tags:
     def _take(self, seen: _Seen) -> None:
         self._failed += seen.failed
         if seen.head is None:
+            self._gone += [] if seen.failed else [seen.name]
             return
         self._tags[seen.name] = seen.head
         # Two tags with one digest may have been looked at side by side: the first of them tells.
         if seen.holds is not None and seen.head.digest not in self._holds:
             self._holds[seen.head.digest] = seen.holds
             self._found += self._news(seen.found)
+
+    def _tell_of_gone(self) -> None:
+        """An error for tags that lead nowhere and are listed still: nobody deleted them meanwhile."""
+        if not self._gone:
+            return
+        try:
+            listed = set(self._store.tags())
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            self._failed.append(error)
+            return
+        broken = [name for name in self._gone if name in listed]
+        if broken:
+            names = ", ".join(broken[:_MOST_NAMED]) + (", …" if len(broken) > _MOST_NAMED else "")
+            what = f"{len(broken)} tags of {self._store.label} lead to manifests that are not there: {names}"
+            self._failed.append(NotFound(what, name=broken[0], where=self._store.label))
 
     def _news(self, found: Iterable[Finding]) -> Iterator[Finding]:
         """Without what the registry does to every tag, or to a child of several: that is told of the first."""

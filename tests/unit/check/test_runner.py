@@ -397,3 +397,46 @@ class TestTagRules:
         ward.image(tag=tag)
 
         assert [("tag/single-image", "watched", tag)] == rules(look(watched))
+
+
+class TestTagsThatLeadNowhere:
+    def test_are_an_error_while_they_are_listed(self, ward, watched):
+        """K227's kind: a tag whose manifest the registry has lost is not a healthy one."""
+        tagged(ward, "1", "2", "3", "4")
+        watched.held = Missing(watched.held, {"2", "4"})
+
+        done = look(watched)
+
+        assert ["2 tags of watched lead to manifests that are not there: 2, 4"] == [str(e) for e in done.unanswered]
+        assert isinstance(done.unanswered[0], NotFound)
+
+    def test_are_left_out_once_they_are_deleted(self, ward, watched):
+        tagged(ward, "1", "2")
+        watched.held = Missing(watched.held, {"2"})
+        lists = iter([["1", "2"], ["1"]])
+        watched.tags = lambda: next(lists)
+
+        done = look(watched)
+
+        assert ((), ()) == (done.unanswered, done.findings)
+
+    def test_are_named_up_to_ten(self, ward, watched):
+        names = [f"t{number:02}" for number in range(11)]
+        tagged(ward, *names)
+
+        for count, end in ((10, "t08, t09"), (11, "t08, t09, …")):
+            watched.held = Missing(ward.store, set(names[:count]))
+            assert str(look(watched).unanswered[0]).endswith(end)
+
+
+class Missing:
+    """A store that lists tags and has nothing under some of them."""
+
+    def __init__(self, held, names):
+        self.held, self.names = held, names
+
+    def __getattr__(self, name):
+        return getattr(self.held, name)
+
+    def head(self, name):
+        return None if name in self.names else self.held.head(name)
