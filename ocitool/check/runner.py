@@ -164,8 +164,8 @@ def check_tags(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, 
 
     Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be
     read, or that is listed and leads nowhere, is among `unanswered`, and the others are looked at all the same.
-    Memory is that of sixteen tags (with `deep` of one) and of a bounded memory of manifests, configs and looks at layers. A place without tags, or whose tags
-    cannot be listed, is among `failed`.
+    Memory is that of sixteen tags (with `deep` of one) and of a bounded memory of manifests, configs and looks at
+    layers. A place without tags, or whose tags cannot be listed, is among `failed`.
     """
 
     def see(place: CheckedName) -> Checked:
