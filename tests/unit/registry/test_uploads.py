@@ -321,7 +321,7 @@ class TestAnswers:
         assert 1 == repository.verbs().count("start")
 
     def test_a_connection_that_breaks_at_once_brings_what_the_registry_said(self):
-        """K237, K126"""
+        """K237"""
         repository = Repository(start=[NetworkError("broke", host="reg.test", phase="read")])
 
         with pytest.raises(NetworkError) as caught:
