@@ -7,7 +7,6 @@ import click
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError, local_io
-from ocitool.model.platform import parse_platforms
 from ocitool.report import text
 from ocitool.report.template import render
 
@@ -70,7 +69,7 @@ def command(
 
 def _raw(app: App, location: str, platforms: tuple[str, ...]) -> Outcome:
     """The bytes as they are, also of documents that nothing else can read (K043)."""
-    wanted = parse_platforms(platforms, app.client.workspace.host)
+    wanted = app.work.platforms(platforms)
     if len(wanted) > 1:
         raise UsageError("--raw prints one manifest; name one platform")
     document = app.client.manifest(location, *wanted)

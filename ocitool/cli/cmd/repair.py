@@ -10,7 +10,6 @@ from ocitool.cli.outcome import Outcome
 from ocitool.errors import Unsupported
 from ocitool.model.printable import shown
 from ocitool.repair.plan import Repair
-from ocitool.report.survey import survey
 from ocitool.store.locate import Locator
 
 
@@ -98,8 +97,7 @@ def command(
 
 def _ways_out(app: App, reference: str) -> str:
     """How an archive, which is written in one piece, is mended: what of it is there, in a layout (K222)."""
-    store, name = app.work.opener.open(reference)
-    images = survey(store, name, scope=app.work.scope, configs=False).images
+    images = app.client.inspect(reference).images
     there = [str(image.platform) for image in images if image.manifest is not None and image.platform is not None]
     flag = f" --platform {','.join(there)}" if 0 < len(there) < len(images) else ""
     copied = f"ocitool copy {quote(reference)} oci:DIR:TAG{flag}"
