@@ -5,14 +5,12 @@ to raise, the main thread by a signal, which also ends a blocking open. A call t
 a look at a name server that is silent, is left behind by ending the process.
 """
 
-import fcntl
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Final, Never
 
@@ -154,6 +152,9 @@ def _remove_half_made() -> None:
 
     Where the system does not tell which files are open (macOS), they stay.
     """
+    import fcntl
+    from pathlib import Path
+
     from ocitool.model.files import is_temporary
 
     with suppress(OSError):

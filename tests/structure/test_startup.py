@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from ocitool.model.digest import Digest
 from ocitool.store.layout import LayoutStore
 from tests.fakes.images import put_image
+from tests.fakes.registry import fake_registry
 from tests.structure.source import REPOSITORY
 
 REPORT = (
@@ -36,14 +38,18 @@ def loaded(*argv: str) -> set[str]:
 
 
 def test_the_version_needs_no_click():
-    assert set() == loaded("--version") & {"click", "dataclasses", "importlib.metadata", "ocitool.errors"}
+    modules = loaded("--version")
+
+    assert set() == modules & {"click", "typing", "contextlib", "dataclasses", "importlib.metadata"}
+    assert {"ocitool", "ocitool.cli", "ocitool.version"} == {name for name in modules if name.startswith("ocitool")}
 
 
 def test_root_help_loads_no_command_and_no_data_layer():
     modules = loaded("--help")
 
     assert [] == [name for name in modules if name.startswith("ocitool.cli.cmd.")]
-    assert set() == modules & {"httpx", "ssl", "rich", "dataclasses", "ocitool.model.document", "subprocess"}
+    assert set() == modules & {"httpx", "ssl", "rich", "dataclasses", "subprocess", "shutil", "pathlib", "select"}
+    assert set() == modules & {"ocitool.tasks", "ocitool.model.document", "ocitool.model.files"}
 
 
 @pytest.fixture
@@ -57,6 +63,42 @@ def test_inspecting_a_layout_loads_no_http_client(layout):
     modules = loaded("inspect", layout)
 
     assert set() == modules & {"httpx", "httpcore", "ssl", "asyncio", "rich", "requests", "cryptography"}
+    assert set() == modules & {"socket", "subprocess", "shutil", "tempfile", "html", "tomllib", "difflib"}
+    assert set() == {"pack", "toolchains", "change", "project"} & {
+        name.split(".")[1] for name in modules if "ocitool." in name
+    }
+
+
+@pytest.mark.parametrize("command", ["tags", "digest"])
+def test_reading_a_registry_loads_no_uploads_no_mirrors_and_no_layout(command):
+    with fake_registry() as registry:
+        digest = str(Digest.of(b"{}"))
+        registry.tags["app", "v1"] = digest
+        registry.manifests["app", digest] = ("application/vnd.oci.image.manifest.v1+json", b"{}")
+        modules = loaded(command, f"{registry.host}/app:v1")
+
+    assert set() == modules & {"ocitool.registry.uploads", "ocitool.store.mirrors", "ocitool.store.layout"}
+    assert set() == modules & {"subprocess", "html", "difflib", "ocitool.graph.walk"}
+
+
+def test_a_check_loads_no_toolchain(layout):
+    modules = loaded("check", layout)
+
+    assert [] == [name for name in modules if name.startswith("ocitool.toolchains")]
+
+
+def test_a_build_loads_no_toolchain_and_no_dockerfile_before_it_knows_what_it_builds():
+    rooms = (
+        "ocitool.dockerfile.evaluate",
+        "ocitool.dockerfile.lint",
+        "ocitool.dockerfile.frontend",
+        "ocitool.executor.inside",
+    )
+    compilers = {f"ocitool.toolchains.{name}" for name in ("go", "rust", "c", "command", "build_systems", "debian")}
+    modules = loaded("build", "--help")
+
+    assert [] == [name for name in modules if name.startswith(rooms)]
+    assert set() == modules & compilers
 
 
 @pytest.mark.parametrize("command", ["build", "copy", "inspect", "push"])
