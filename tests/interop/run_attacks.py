@@ -131,6 +131,35 @@ ATTACKS: dict[str, Attack] = {
         "100m",
         code=7,
     ),
+    "a disk filler without a name": _perl(
+        "for my $n (1..150) { open(my $file, '>', \"/f$n\") or last; unlink \"/f$n\"; push our @kept, $file; for (1..15) { syswrite($file, 'x' x (1 << 20)) or last } }\n"
+        'sleep 10; print "ESCAPED disk\\n";',
+        "--run-disk",
+        "20m",
+        code=7,
+    ),
+    "a disk filler far below": _perl(
+        "for (1..60) { my $name = 'd' x 200; mkdir $name; chdir $name or die }\n"
+        "for my $n (1..150) { open(my $file, '>', \"f$n\") or last; for (1..15) { syswrite($file, 'x' x (1 << 20)) or last } }\n"
+        'sleep 10; print "ESCAPED disk\\n";',
+        "--run-disk",
+        "20m",
+        code=7,
+    ),
+    "memory of a tmpfs": _sh(
+        "dd if=/dev/zero of=/t/f bs=1M count=1500 2>/dev/null && sleep 5 && echo ESCAPED memory; exit 3",
+        "--run-memory",
+        "100m",
+        code=7,
+        flags="--mount=type=tmpfs,target=/t ",
+    ),
+    "memory without a process": _perl(
+        "my $file = syscall(319, \"m\\0\", 0); open(my $out, '>&=', $file) or die; for (1..1500) { syswrite($out, 'x' x (1 << 20)) or exit 3 }\n"
+        'sleep 5; print "ESCAPED memory\\n";',
+        "--run-memory",
+        "100m",
+        code=7,
+    ),
     "processes left behind": _sh(
         "(setsid sh -c 'trap \"\" TERM HUP; sleep 31.4159265') >/dev/null 2>&1 </dev/null &\nnohup sleep 31.4159265 >/dev/null 2>&1 &\nsleep 0.1"
     ),
