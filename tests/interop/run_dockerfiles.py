@@ -31,7 +31,7 @@ CASES: dict[str, Case] = {
         _BOX + 'ENV V=1\nRUN <<EOF\necho $V "two  words" >/x\nfor i in 1 2; do\n  echo $i\ndone >>/x\nEOF\n'
     ),
     "heredoc of a script": Case(
-        _BOX + "ARG A=arg\nRUN <<-'EOF'\n\t#!/bin/sh -eu\n\techo \"$A $#\" >/x\n\techo ${0##*/} >>/x\n\tEOF\n"
+        _BOX + "ARG A=arg\nRUN <<'EOF'\n#!/bin/sh -eu\necho \"$A $#\" >/x\necho ${0##*/} >>/x\nEOF\n"
     ),
     "heredocs as files": Case(
         _BOX + "ARG A=arg\nRUN cat <<one - <<'two' >/x && cat <<three >>/x\n1 $A\none\n2 $A\ntwo\n3 \\$A\nthree\n"

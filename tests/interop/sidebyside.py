@@ -277,11 +277,16 @@ def _layer(blob: bytes) -> dict[str, File]:
                 f"{info.uid}:{info.gid}",
                 int(info.mtime),
                 info.linkname if kind == "l" else "",
-                hashlib.sha256(read.read()).hexdigest()[:12] if kind == "f" and read else "",
+                _told(read.read()) if kind == "f" and read else "",
                 (name,) if kind == "f" else (),
                 tuple(sorted((key, text) for key, text in info.pax_headers.items() if key.startswith(XATTR))),
             )
     return found
+
+
+def _told(content: bytes) -> str:
+    """A file's content where it is short enough to be read in a failure, else its digest."""
+    return content.decode("utf-8", "replace") if len(content) < 1000 else hashlib.sha256(content).hexdigest()[:12]
 
 
 def _merged(layers: tuple[dict[str, File], ...]) -> dict[str, File]:
