@@ -112,8 +112,9 @@ def world(tmp_path_factory) -> Iterator[World]:
 
 
 @pytest.fixture(autouse=True)
-def _epoch(monkeypatch):
+def _epoch(monkeypatch, home):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(EPOCH))
+    monkeypatch.delenv("OCITOOL_NO_RUN", raising=False)
 
 
 @pytest.mark.parametrize("name", CASES)
