@@ -40,7 +40,7 @@ def account(user: str, passwd: bytes, group: bytes) -> Account:
             hint="make it in an earlier RUN, or name the user by its number",
         )
     gid = (_number(found[3]) or 0) if found is not None else 0
-    home = (found[5] if found is not None else "") or ("/root" if uid == 0 and found is None else "/")
+    home = (found[5] if found is not None else "") or "/"
     if colon:
         gid = _group(group_name, groups)
         return Account(uid, gid, (gid,), home)

@@ -46,15 +46,22 @@ def cache_folder(mount: dict[str, Any], stacks: Stacks, locks: list[int], source
 
 
 def _make(folder: str, mount: dict[str, Any], stacks: Stacks, source: str) -> None:
-    """Make a new folder whole, or not at all; somebody else may be as fast."""
+    """Make a new folder whole, or not at all; somebody else may be as fast.
+
+    What begins with another folder has that one's owner and mode, where the mount says none.
+    """
     new = f"{folder}.{secrets.token_hex(8)}"
     os.mkdir(new, 0o700)
     try:
+        uid, gid, mode = mount["uid"], mount["gid"], mount["mode"]
         if source and os.path.isdir(source):
             _copy(source, new, is_single=stacks.is_single)
+            if (uid, gid, mode) == (0, 0, 0o755):
+                first = os.stat(source)
+                uid, gid, mode = first.st_uid, first.st_gid, stat.S_IMODE(first.st_mode)
         if not stacks.is_single:
-            os.chown(new, mount["uid"], mount["gid"])
-        os.chmod(new, mount["mode"])
+            os.chown(new, uid, gid)
+        os.chmod(new, mode)
         os.rename(new, folder)
     except OSError:
         with suppress(OSError):

@@ -33,6 +33,9 @@ CASES: dict[str, Case] = {
     "heredoc of a script": Case(
         _BOX + "ARG A=arg\nRUN <<'EOF'\n#!/bin/sh -eu\necho \"$A $#\" >/x\necho ${0##*/} >>/x\nEOF\n"
     ),
+    "heredoc of a script behind tabs": Case(
+        _BOX + "RUN <<-'EOF'\n\t#!/bin/sh -eu\n\techo ${0##*/} >/name\n\tEOF\n", differs="Scripts behind tabs"
+    ),
     "heredocs as files": Case(
         _BOX + "ARG A=arg\nRUN cat <<one - <<'two' >/x && cat <<three >>/x\n1 $A\none\n2 $A\ntwo\n3 \\$A\nthree\n"
     ),
@@ -62,7 +65,8 @@ CASES: dict[str, Case] = {
     ),
     "working directories": Case(
         _BOX
-        + "WORKDIR /a/b\nRUN pwd >f\nWORKDIR c\nRUN pwd >f && cd .. && touch g\nWORKDIR /opt/current\nRUN pwd >here && pwd -P >really\n"
+        + "WORKDIR /a/b\nRUN pwd >f\nWORKDIR c\nRUN pwd >f && cd .. && touch g\nWORKDIR /opt/current\nRUN pwd >here && pwd -P >really\n",
+        differs="Layers without a file",
     ),
     "privileges": Case(
         _BOX + "RUN grep -E '^(Cap|NoNew|Seccomp:|Groups|Umask)' /proc/self/status >/status\n"
@@ -73,9 +77,10 @@ CASES: dict[str, Case] = {
     ),
     "devices and mounts": Case(
         _BOX
-        + "RUN ls -1 /dev | grep -v otel >/dev.txt; ls -ld /dev/null /dev/shm /dev/pts /dev/tty | awk '{print $1,$3,$4,$NF}' >/devs\n"
-        "RUN awk '{print $2,$3,$4}' /proc/mounts | grep -E '^/(dev|proc|sys)' | grep -v -e cgroup -e otel | sed 's/size=[0-9]*k,//' | cut -d, -f1-3 | sort >/mounts\n"
-        "RUN echo x >/dev/null && head -c3 /dev/zero | wc -c >/n && head -c3 /dev/urandom | wc -c >>/n; echo x >/dev/full || echo full >>/n\n"
+        + "RUN ls -1 /dev | grep -v otel >/dev.txt; ls -ld /dev/null /dev/shm /dev/pts /dev/tty | awk '{print $1,$NF}' >/devs; ls -ld /dev/null | awk '{print $3}' >/owner.of.a.device\n"
+        "RUN awk '{print $2,$3,$4}' /proc/mounts | grep -E '^/(dev|proc|sys)' | grep -v -e cgroup -e otel -e ' devtmpfs ' -e /proc/[ikt] | sed 's/size=[0-9]*k,//; s/,uid=.*//' | cut -d, -f1-3 | sort >/mounts\n"
+        "RUN echo x >/dev/null && head -c3 /dev/zero | wc -c >/n && head -c3 /dev/urandom | wc -c >>/n; echo x >/dev/full || echo full >>/n\n",
+        differs="Owners of devices",
     ),
     "host names": Case(
         _BOX
@@ -101,7 +106,8 @@ CASES: dict[str, Case] = {
         + "RUN sleep 1000 & echo $! >/started\nRUN (sleep 2000; echo never >/never) >/dev/null 2>&1 & ps | grep -c sleep >/count\n"
     ),
     "a root of nothing": Case(
-        "FROM scratch\nCOPY --from=box /bin /bin\nRUN echo $HOME >/x; ls / >/seen; id -u >/uid\n"
+        "FROM scratch\nCOPY --from=box /bin /bin\nRUN echo $HOME >/x; ls / >/seen; id -u >/uid\n",
+        differs="Places of mounts",
     ),
     # Removals and replacements
     "removals": Case(
@@ -181,7 +187,7 @@ CASES: dict[str, Case] = {
         + "RUN mkdir '/with blank' \"/$(printf 'a\\nb')\" /grüße && touch \"/grüße/$(printf '\\377')\" /-f '/*' \"/$(printf '%0150d' 7)\" && mkdir -p /$(printf '%0120d' 1)/$(printf '%0120d' 2) && ln -s \"$(printf '%0200d' 3)\" /long\n"
     ),
     "extended attributes": Case(
-        "FROM deb\nRUN touch /x && setfattr -n user.note -v text /x && setfattr -n user.empty /x && mkdir /d && setfattr -n user.d -v 0s/w== /d\nRUN setfattr -x user.empty /x && touch /y\n",
+        "FROM deb\nRUN touch /x && setfattr -n user.note -v text /x && setfattr -n user.empty /x && mkdir /d && setfattr -n user.d -v 0s/w== /d\nRUN setfattr -x user.empty /x && echo y >>/x\n",
         differs="Extended attributes",
     ),
     "capabilities": Case(
@@ -231,7 +237,8 @@ CASES: dict[str, Case] = {
     ),
     "caches apart": Case(
         _BOX
-        + "RUN --mount=type=cache,id=one,target=/k echo 1 >/k/f\nRUN --mount=type=cache,id=two,target=/k ls /k >/two\nRUN --mount=type=cache,id=one,target=/other cat /other/f >/one\nRUN --mount=type=cache,target=/x,mode=0700,uid=5,gid=6,sharing=locked ls -ldn /x | awk '{print $1,$3,$4}' >/m; touch /x/y\n"
+        + "RUN --mount=type=cache,id=one,target=/k echo 1 >/k/f\nRUN --mount=type=cache,id=two,target=/k ls /k >/two\nRUN --mount=type=cache,id=one,target=/other cat /other/f >/one\nRUN --mount=type=cache,target=/x,mode=0700,uid=5,gid=6,sharing=locked ls -ldn /x | awk '{print $1,$3,$4}' >/m; touch /x/y\n",
+        differs="Layers without a file",
     ),
     "cache that begins with a folder": Case(
         "FROM box AS a\nRUN mkdir /s && echo seed >/s/f && chown 5 /s\nFROM box\nRUN --mount=type=cache,id=seeded,from=a,source=/s,target=/k cat /k/f >/seen; ls -ldn /k | awk '{print $1,$3}' >>/seen\n"
@@ -252,7 +259,9 @@ CASES: dict[str, Case] = {
         "WORKDIR /w\nRUN --mount=type=secret,id=key,dst=rel wc -c <rel >c\n",
         secrets={"key": "planted secret"},
     ),
-    "no agent": Case(_BOX + "RUN --mount=type=ssh echo ${SSH_AUTH_SOCK:-none} >/s\n"),
+    "no agent": Case(
+        _BOX + "RUN --mount=type=ssh echo ${SSH_AUTH_SOCK:-none} >/agent; echo $? >/s\n", differs="No agent"
+    ),
     "many mounts": Case(
         _BOX
         + "RUN --mount=target=/m/ctx --mount=type=cache,target=/m/cache --mount=type=tmpfs,target=/m/tmp --mount=type=secret,id=key,target=/m/key ls /m >/seen; touch /m/kept\nRUN ls /m >/after\n",

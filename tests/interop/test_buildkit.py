@@ -23,6 +23,7 @@ from tests.conftest import REPOSITORY
 from tests.fakes.busybox import put_busybox
 from tests.fakes.web import serve_files
 from tests.interop.dockerfiles import BUILDKIT_ALONE, CASES, NEITHER, OURS_ALONE
+from tests.interop.run_dockerfiles import CASES as RUNS
 from tests.interop.sidebyside import (
     EPOCH,
     Case,
@@ -192,6 +193,7 @@ def test_checksums_of_other_kinds(world, run, tmp_path):
 def test_every_difference_is_told():
     """The page has one heading for each, and none that no Dockerfile shows."""
     shown = {case.differs for table in (CASES, BUILDKIT_ALONE, OURS_ALONE) for case in table.values()} - {""}
+    shown |= {case.differs for case in RUNS.values()} - {""}
     shown.add(SHA512)
 
     assert shown == set(re.findall(r"^### (.*)$", TOLD.read_text(), re.MULTILINE))
@@ -264,16 +266,16 @@ def _without_programs(seen: Seen) -> Seen:
     return Seen(seen.config, tuple(map(others, seen.layers)), others(seen.tree))
 
 
-def _without(*paths: str) -> Callable[[Seen], Seen]:
+def without(*paths: str) -> Callable[[Seen], Seen]:
     """What stands at these paths is taken out, and with it what stands in them."""
 
     def rest(files: dict[str, File]) -> dict[str, File]:
         return {path: file for path, file in files.items() if path not in paths}
 
-    def without(seen: Seen) -> Seen:
+    def rest_of(seen: Seen) -> Seen:
         return _without_empty_layers(Seen(seen.config, tuple(map(rest, seen.layers)), rest(seen.tree)))
 
-    return without
+    return rest_of
 
 
 FORGIVEN: dict[str, Callable[[Seen], Seen]] = {
@@ -286,7 +288,7 @@ FORGIVEN: dict[str, Callable[[Seen], Seen]] = {
     "Archives over links": _without_programs,
     "Dollars in a replacement": _without_labels,
     "Variant v8 of arm64": _without_v8,
-    "Regular expressions in .dockerignore": _without("a/a.txt"),
-    "Sockets": _without("o/socket"),
-    "Patterns that bring nothing": _without("o", "o/*mark"),
+    "Regular expressions in .dockerignore": without("a/a.txt"),
+    "Sockets": without("o/socket"),
+    "Patterns that bring nothing": without("o", "o/*mark"),
 }
