@@ -21,7 +21,7 @@ from ocitool.executor.bundle import Bundle, Shown, config
 from ocitool.executor.changes import write_changes
 from ocitool.executor.emulators import MACHINES, program
 from ocitool.executor.limits import SPARE_PROCESSES, Watch
-from ocitool.executor.mounts import Places, hosts, prepare, resolver, show
+from ocitool.executor.mounts import Places, apt_of_one_user, hosts, prepare, resolver, show
 from ocitool.executor.network import attach
 from ocitool.executor.stack import Lower, Stacks, make_upper, mount_tree, owner_of
 from ocitool.executor.unpack import Unpacked
@@ -64,6 +64,7 @@ def carry_out(
     shown = [
         Shown(resolver(place, dns, is_own=bool(network)), "/etc/resolv.conf", read_only=True),
         Shown(hosts(place, job["hostname"], job["hosts"]), "/etc/hosts", read_only=True),
+        *(apt_of_one_user(place, root) if stacks.is_single else ()),
         *(prepare(mount, stacks, at, number) for number, mount in enumerate(job["mounts"])),
     ]
     real, stubs = show(root, shown)

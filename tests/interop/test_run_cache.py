@@ -2,11 +2,11 @@
 
 import os
 import re
-import shutil
 import subprocess
 
 import pytest
 
+from tests import peers
 from tests.fakes.confined import NOBODY
 from tests.fakes.unprivileged import processes
 from tests.interop.run_world import World, world
@@ -19,6 +19,9 @@ SECRET = "planted-secret-9Kx"
 @pytest.fixture(scope="module")
 def place(docker_registry):
     with world(docker_registry) as made:
+        runtime = made.user.root / "bin/runc"
+        runtime.write_text(f'#!/bin/sh\necho run >>{made.user.home}/started\nexec {peers.find("runc")} "$@"\n')
+        runtime.chmod(0o755)
         yield made
 
 
@@ -30,13 +33,12 @@ def built(place: World, text: str, *words: object, **how) -> str:
     return place.image().text("when")
 
 
-def no_runtime(tmp_path) -> list[str]:
-    """Words that start a command for which no runtime can be started."""
-    nothing = tmp_path / "nothing"
-    nothing.touch(mode=0o644)
-    names = [shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") for name in ("runc", "crun", "unshare")]
-    lines = "".join(f"mount --bind {nothing} {os.path.realpath(name)}; " for name in names if name)
-    return ["unshare", "-m", "--propagation", "private", "sh", "-ec", f'{lines} exec "$@"', "sh"]
+def started(place: World) -> int:
+    """How often a runtime was started since this was asked last."""
+    log = place.user.home / "started"
+    count = len(log.read_text().splitlines()) if log.exists() else 0
+    log.unlink(missing_ok=True)
+    return count
 
 
 def test_a_line_is_run_once(place):
@@ -102,16 +104,21 @@ def test_a_stage_alone_is_run_again(place):
     assert second == place.image().text("second")
 
 
-def test_a_built_image_needs_no_runtime(place, tmp_path):
-    text = "FROM alpine\n" + WHEN
+def test_a_built_image_starts_no_runtime(place):
+    text = "FROM alpine\nRUN true\n" + WHEN
+    started(place)
 
-    first = built(place, text)
+    first = built(place, text, "--no-cache")
+    ran = started(place)
+    again = built(place, text)
 
-    assert first == built(place, text, around=no_runtime(tmp_path))
+    assert first == again
+    assert ran >= 2
+    assert 0 == started(place)
 
 
 @pytest.mark.parametrize("kind", ["local", "registry"])
-def test_another_store_begins_where_this_one_ended(place, tmp_path, kind):
+def test_another_store_begins_where_this_one_ended(place, kind):
     text = (
         "FROM alpine\nRUN --mount=type=secret,id=key cat /run/secrets/key | wc -c >/n\n"
         + WHEN
@@ -127,18 +134,11 @@ def test_another_store_begins_where_this_one_ended(place, tmp_path, kind):
     stores = [place.user.home / f"store-{kind}-{number}" for number in (1, 2)]
 
     first = built(place, text, *secret, "--cache-to", target.format("dest"), "--cache-dir", stores[0])
-    other = built(
-        place,
-        text,
-        *secret,
-        "--cache-from",
-        target.format("src"),
-        "--cache-dir",
-        stores[1],
-        around=no_runtime(tmp_path),
-    )
+    started(place)
+    other = built(place, text, *secret, "--cache-from", target.format("src"), "--cache-dir", stores[1])
 
     assert first == other
+    assert started(place) <= 1  # whether one works, which a new store does not know
     where = [there] if kind == "local" else [place.registry.root]
     found = subprocess.run(["grep", "-rlaF", SECRET, *where, *stores], capture_output=True, text=True, check=False)
     assert "" == found.stdout
@@ -161,7 +161,7 @@ def test_an_entry_that_was_changed_is_refused(place):
     assert "Traceback" not in outcome.stderr
     if outcome.exit_code == 0:
         assert first != place.image().text("when")
-        assert "digest" in outcome.stderr
+        assert "is refused" in outcome.stderr
 
 
 def test_cache_mounts_are_apart(place):

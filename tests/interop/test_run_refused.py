@@ -63,7 +63,18 @@ def test_no_user_namespaces(place, peer):
     done = subprocess.run(
         [
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-            *(str(peer("unshare")), "-U", "-r", "sh", "-ec", script, "sh", python, *words),
+            *(
+                str(peer("unshare")),
+                "-U",
+                "--map-current-user",
+                "--keep-caps",
+                "sh",
+                "-ec",
+                script,
+                "sh",
+                python,
+                *words,
+            ),
         ],
         cwd=place.user.app,
         env=place.user.variables(),
