@@ -109,8 +109,7 @@ def config(bundle: Bundle) -> dict[str, Any]:
                 {"type": f"RLIMIT_{name.upper()}", "soft": _unsigned(soft), "hard": _unsigned(hard)}
                 for name, soft, hard in bundle.rlimits
             ],
-            # As in BuildKit, so that sudo works within the namespace; one user for all gains nothing by it.
-            "noNewPrivileges": bundle.is_single,
+            "noNewPrivileges": True,
         },
         "root": {"path": bundle.root, "readonly": False},
         "hostname": bundle.hostname,

@@ -43,6 +43,7 @@ FORGIVEN: dict[str, Callable[[Seen], Seen]] = {
     "Extended attributes": _without_attributes,
     "Owners of devices": without("owner.of.a.device"),
     "Places of mounts": without("dev", "proc", "sys"),
+    "Rights that a program would gain": without("tmp/effective"),
     "No agent": without("agent"),
     "Scripts behind tabs": _without_script,
 }

@@ -26,7 +26,7 @@ def test_a_user_is_found_by_name_and_number(user, expected):
 
 
 def test_an_image_without_accounts_has_root_and_numbers():
-    assert Account(0, 0, (0,), "/root") == account("", b"", b"")
+    assert Account(0, 0, (0,), "/") == account("", b"", b"")
     assert Account(5, 6, (6,), "/") == account("5:6", b"", b"")
 
 
