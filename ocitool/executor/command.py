@@ -61,11 +61,12 @@ def carry_out(
         raise BuildError(f"the working directory {job['workdir']} is in /proc")
     _give(root, made, who, stacks)
     network, dns, warning = attach(job["network"], job["tools"], place)
+    mounts = [_bounded(mount, job["limits"]["memory"]) for mount in job["mounts"]]
     shown = [
         Shown(resolver(place, dns, is_own=bool(network)), "/etc/resolv.conf", read_only=True),
         Shown(hosts(place, job["hostname"], job["hosts"]), "/etc/hosts", read_only=True),
         *(apt_of_one_user(place, root) if stacks.is_single else ()),
-        *(prepare(mount, stacks, at, number) for number, mount in enumerate(job["mounts"])),
+        *(prepare(mount, stacks, at, number) for number, mount in enumerate(mounts)),
     ]
     real, stubs = show(root, shown)
     limits = job["limits"]
@@ -215,6 +216,13 @@ def _give(root: int, made: list[str], who: Account, stacks: Stacks) -> None:
             found = kernel.open_in_root(root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             os.fchown(found, who.uid, who.gid)
             os.close(found)
+
+
+def _bounded(mount: Message, memory: int) -> Message:
+    """A mount, of which a tmpfs holds no more than the memory that a command may use (0: any)."""
+    if mount["kind"] != "tmpfs" or not memory:
+        return mount
+    return {**mount, "size": min(mount["size"] or memory, memory)}
 
 
 def _rlimits(ulimits: list[Any], limits: dict[str, int]) -> tuple[tuple[str, int, int], ...]:

@@ -22,6 +22,10 @@ SECRET = "planted-secret-7Zq"
 OVERSHOOT = 1 << 30
 """Bytes that a command may have written or taken beyond its limit before it is ended."""
 FROM_A_NETWORK_OF_ITS_OWN = ("a loopback server", "an abstract socket")
+OPEN = {
+    "a disk filler without a name": "files that are open and have no name are not counted (docs/threat-model.md)",
+    "a disk filler far below": "files below 4,096 characters of folders are not counted (docs/threat-model.md)",
+}
 REFUSED = ("names of deletions", "folders beyond any path")
 """Built or refused, but never with a traceback."""
 
@@ -61,6 +65,7 @@ def surroundings(user) -> Iterator[dict[str, str]]:
                 with pytest.raises(BlockingIOError):
                     one.accept()
         finally:
+            planted.unlink()
             victim.kill()
             victim.wait()
 
@@ -83,7 +88,14 @@ def contained(place: World, name: str, *more: str):
     return outcome
 
 
-@pytest.mark.parametrize("name", [name for name in ATTACKS if name not in FROM_A_NETWORK_OF_ITS_OWN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=OPEN[name])) if name in OPEN else name
+        for name in ATTACKS
+        if name not in FROM_A_NETWORK_OF_ITS_OWN
+    ],
+)
 def test_an_attack_is_contained(place, name):
     free = shutil.disk_usage(place.user.root).free
     lowest, over = [free], threading.Event()

@@ -1,6 +1,4 @@
-import pytest
-
-from ocitool.executor.id_maps import COUNT, HIGH, Range, choose, holds, single
+from ocitool.executor.id_maps import COUNT, HIGH, Range, choose, single
 
 FILES = ("root:100000:65536\nann:200000:65536\nann:300000:131072\n", "ann:400000:65536\nroot:100000:65536\n")
 
@@ -74,17 +72,3 @@ def test_other_maps_have_another_name():
 
     assert len(names) == 4
     assert all("/" not in name for name in names)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("         0          0 4294967295\n", True),
-        ("0 65534 1\n", False),
-        ("0 1000 1\n1 100000 65536\n", False),
-        ("0 0 1879048192\n1879048192 7 65536\n", True),
-        ("", False),
-    ],
-)
-def test_a_namespace_holds_a_range_or_not(text, expected):
-    assert expected == holds(text, Range(0, HIGH, COUNT))
