@@ -12,7 +12,7 @@ import pytest
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Index, Manifest, view
 from ocitool.registry.hosts import Access
-from ocitool.rootfs.tree import read_file, read_tree
+from ocitool.rootfs.tree import Node, read_file, read_tree
 from ocitool.store.base import Store
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
@@ -74,13 +74,14 @@ class Image:
         return json.loads(read_blob(self.store, self.manifest.config, 1 << 20))
 
     @property
-    def tree(self):
-        """Its files, layers over each other."""
-        return read_tree(self.store, self.manifest, None, scope=Scope())
+    def tree(self) -> dict[str, Node]:
+        """Its files by their paths, layers over each other."""
+        return dict(read_tree(self.store, self.manifest, None, scope=Scope()).walk())
 
     def text(self, path: str) -> str:
         """What a file holds."""
-        return b"".join(read_file(self.store, self.manifest, self.tree, path, scope=Scope())).decode()
+        tree = read_tree(self.store, self.manifest, None, scope=Scope())
+        return b"".join(read_file(self.store, self.manifest, tree, path, scope=Scope())).decode()
 
 
 @contextmanager
