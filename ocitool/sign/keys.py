@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
@@ -180,7 +180,7 @@ def _private(load: Callable[[], object], name: str) -> _Private:
         key = load()
     except UnsupportedAlgorithm as error:
         raise _unsupported(name) from error
-    except (ValueError, TypeError) as error:
+    except (InternalError, ValueError, TypeError) as error:
         if "password" in str(error).lower():
             raise AuthError(f"the password does not open {name}", hint="or the file is damaged") from None
         raise MalformedDocument(f"{name} holds no private key that can be read", where=name) from None
@@ -195,7 +195,7 @@ def _public(der: bytes, name: str) -> _Public:
         key = serialization.load_der_public_key(der)
     except UnsupportedAlgorithm as error:
         raise _unsupported(name) from error
-    except (ValueError, TypeError):
+    except (InternalError, ValueError, TypeError):
         raise MalformedDocument(f"{name} holds no public key that can be read", where=name) from None
     if not isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
         raise _unsupported(name)
