@@ -380,3 +380,27 @@ def test_a_line_that_runs_natively_for_another_platform_says_so(bench):
     found = bench.executions("FROM --platform=$BUILDPLATFORM scratch\nRUN x\n", ARM64, allow_foreign=True)
 
     assert ["[linux/amd64->arm64/v8 1/1] RUN x"] == [one.label for one in found]
+
+
+def test_a_trigger_of_a_stage_below_is_run_in_the_one_above(bench):
+    found = bench.executions("FROM scratch AS a\nONBUILD RUN --network=none later\nFROM a\nRUN now\n")
+
+    assert [("later", Network.NONE), ("now", Network.DEFAULT)] == [(one.args[-1], one.network) for one in found]
+
+
+def test_a_stage_with_a_table_is_not_run_and_what_only_it_mounts_neither(bench):
+    (bench.source / "ready").write_text("1")
+    (bench.source / "ocitool.toml").write_text('[stage.build]\ntoolchain = "prebuilt"\nfiles = ["ready:/app"]\n')
+    text = (
+        "FROM scratch AS tools\nRUN tools\nFROM scratch AS build\nRUN --mount=from=tools,target=/t build\n"
+        "FROM scratch\nCOPY --from=build /app /\nRUN last\n"
+    )
+
+    assert ["last"] == [one.args[-1] for one in bench.executions(text)]
+
+
+def test_arguments_of_a_stage_below_count_and_stand_in_the_history(bench):
+    built = bench.build("FROM scratch AS a\nARG X=1 Y\nENV X=2\nFROM a\nARG Z=3\nRUN x\n")
+
+    assert "RUN |3 X=2 Y= Z=3 /bin/sh -c x # buildkit" == told(built)[-1][0]
+    assert {"X=2", "Z=3"} < set(bench.executor.executions[0].env)
