@@ -139,6 +139,12 @@ def _recipe(request: BuildRequest, spec: BuildSpec, platforms: Sequence[Platform
     elif executor is None:
         executor = executor_of(run, workspace, request.environ)
     asked = DockerfileRequest(
-        request.source, request.dockerfile, tuple(platforms), workspace.host, spec.stages, executor
+        request.source,
+        request.dockerfile,
+        tuple(platforms),
+        workspace.host,
+        spec.stages,
+        executor,
+        workspace.machine.memo,
     )
     return read_recipe(asked)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.dockerfile.run.options import RunOptions
-from ocitool.errors import NotFound, local_io
+from ocitool.errors import NotFound, Unsupported, local_io
 from ocitool.executor.base import Changes, Execution, Executor
+from ocitool.executor.id_maps import IdMaps, of_this_user
 from ocitool.executor.runtime import RuntimeExecutor
 from ocitool.image.base import open_base
 from ocitool.model.files import FileKind
@@ -31,19 +32,26 @@ _EMULATOR_LIMIT: Final = 64 * 1024 * 1024
 class RememberedExecutor:
     """An executor whose checks that succeeded are remembered in `memo` under `identity`."""
 
-    def __init__(self, inner: RuntimeExecutor, memo: Memo, identity: str) -> None:
+    def __init__(
+        self, inner: RuntimeExecutor, memo: Memo, identity: str, environ: Mapping[str, str] | None = None
+    ) -> None:
         self._inner = inner
         self._memo = memo
         self._identity = identity
+        self._environ = environ or {}
 
     @property
     def owners(self) -> str:
         """How owners are kept, for keys: what one user stands for is not what a range of them gives."""
         known = self._memo.recall(f"run-owners:{self._identity}")
-        if known is None:
-            known = {"owners": "one" if self._inner.maps.is_single else "range"}
-            self._memo.remember(f"run-owners:{self._identity}", known)
-        return str(known["owners"])
+        if known is not None:
+            return str(known["owners"])
+        try:
+            maps = self._inner.maps
+        except Unsupported:  # what is in a cache is found without trying
+            return _word(of_this_user(self._environ))
+        self._memo.remember(f"run-owners:{self._identity}", {"owners": _word(maps)})
+        return _word(maps)
 
     def check(self, platforms: Iterable[Platform]) -> None:
         """Raise Unsupported if a platform's commands cannot run here; nothing is left running."""
@@ -70,6 +78,10 @@ class RememberedExecutor:
         self._inner.close()
 
 
+def _word(maps: IdMaps) -> str:
+    return "one" if maps.is_single else "range"
+
+
 def executor_of(options: RunOptions, workspace: Workspace, environ: Mapping[str, str]) -> Executor:
     """What carries the RUN lines of a build out. Raises NotFound for an emulator that is not there, and as reading.
 
@@ -77,7 +89,7 @@ def executor_of(options: RunOptions, workspace: Workspace, environ: Mapping[str,
     """
     named = tuple(path for place in options.emulators for path in find_emulators(place, workspace))
     inner = RuntimeExecutor(workspace.machine, named=named, environ=environ)
-    return RememberedExecutor(inner, workspace.machine.memo, _identity(environ, named))
+    return RememberedExecutor(inner, workspace.machine.memo, _identity(environ, named), environ)
 
 
 def _identity(environ: Mapping[str, str], named: Sequence[Path]) -> str:

@@ -16,6 +16,7 @@ from ocitool.dockerfile.reached import Reached, main_context
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES
 from ocitool.dockerfile.request import DockerfileOptions, DockerfileRequest
 from ocitool.dockerfile.run.executed import RunExecutions
+from ocitool.dockerfile.run.execution import line_key
 from ocitool.dockerfile.run.overrides import Replacements
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.run.suggest import draft
@@ -27,9 +28,10 @@ from ocitool.dockerfile.stages import (
     StageGraph,
     StageRequest,
     Starts,
+    Step,
 )
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
-from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile
+from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, Run
 from ocitool.dockerfile.syntax.lines import placed
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.dockerfile.variables import automatic, unused
@@ -106,7 +108,7 @@ def _accepted(recipe: Recipe) -> Recipe:
         graph.checked()
     if left := replacements.left():
         problem = _cannot_run(recipe)
-        if problem is not None:
+        if problem is not None and not _may_be_known(recipe):
             tables = draft(graphs[0], recipe.request.source, {run.line.number for *_, run in left})
             refuse(left, tables, replacements.clones(), problem if recipe.request.executor is not None else None)
     refuse((), clones=replacements.clones())
@@ -127,13 +129,32 @@ def _cannot_run(recipe: Recipe) -> Unsupported | None:
     return None
 
 
+def _may_be_known(recipe: Recipe) -> bool:
+    """Whether all that RUN lines leave may be in a cache, so that nothing has to be carried out after all.
+
+    Where one is not, the build ends there with the reason.
+    """
+    asked, options = recipe.request, recipe.request.options.run
+    if asked.executor is None or not options.use_cache:
+        return False
+    if options.cache_from:
+        return True
+    lines = ((platform, run.words) for platform, _, _, run in _native_lines(recipe))
+    return asked.memo is not None and all(asked.memo.recall(line_key(*one)) is not None for one in lines)
+
+
+def _native_lines(recipe: Recipe) -> Iterator[tuple[Platform, ResolvedStage, Step, Run]]:
+    """The RUN lines that are left, with the platform whose programs they start."""
+    for platform, one, step, run in recipe.replacements.left_of_each():
+        *_, bottom = recipe.graphs[platform].below(one)
+        yield bottom.stage_base.platform or platform, one, step, run
+
+
 def run_lines_of(recipe: Recipe) -> tuple[tuple[Platform, str, str], ...]:
     """The RUN lines that are carried out: the platform whose programs they start, the place, and the words."""
     found: dict[tuple[Platform, str, str], None] = {}
-    for platform, one, step, run in recipe.replacements.left_of_each():
-        *_, bottom = recipe.graphs[platform].below(one)
-        words = " ".join(" ".join(run.words).split())
-        found.setdefault((bottom.stage_base.platform or platform, step.where, words))
+    for platform, _, step, run in _native_lines(recipe):
+        found.setdefault((platform, step.where, " ".join(" ".join(run.words).split())))
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from ocitool.dockerfile.stages import context_name
 from ocitool.executor.base import Executor
 from ocitool.model.platform import Platform
 from ocitool.project.values import StageSpec
+from ocitool.store.base import Memo
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class DockerfileOptions:
 class DockerfileRequest:
     """What is asked of the Dockerfile of a folder; `stages` are those that are made without their RUN lines.
 
-    Other RUN lines are carried out by `executor`, and refused where there is none.
+    Other RUN lines are carried out by `executor`, and refused where there is none. `memo` knows which have been
+    before.
     """
 
     source: Path
@@ -45,3 +47,4 @@ class DockerfileRequest:
     host: Platform
     stages: tuple[StageSpec, ...] = ()
     executor: Executor | None = field(default=None, compare=False, repr=False)
+    memo: Memo | None = field(default=None, compare=False, repr=False)

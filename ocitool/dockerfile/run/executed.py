@@ -25,6 +25,7 @@ from ocitool.dockerfile.run.execution import (
     command,
     environment,
     history,
+    line_key,
     mount_key,
     proxies,
 )
@@ -162,6 +163,7 @@ class RunExecutions:
         key = cache_key(execution, env, keys, str(getattr(self.executor, "owners", "")))
         is_fresh = not self._options.use_cache or process.stage.name in self._options.fresh
         outcome = self._once(key, lambda: self._outcome(key, execution, hide, is_fresh=is_fresh))
+        self._machine.memo.remember(line_key(process.native, process.run.words), {})
         entries = self._entries(outcome.tar) if outcome.tar is not None else ()
         return Ran(history(process, made.args), entries, outcome.tar, was_run=True)
 

@@ -16,6 +16,7 @@ from ocitool.dockerfile.variables import PROXIES
 from ocitool.errors import Unsupported, UsageError
 from ocitool.executor.base import SHM_SIZE, Execution, Mount, MountKind
 from ocitool.image.options import PATH
+from ocitool.model.platform import Platform
 
 _FORMAT: Final = 1
 """Part of every key; another number when what an execution leaves behind would be another for the same words."""
@@ -109,6 +110,12 @@ def cache_key(
     }
     text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def line_key(platform: Platform, words: Sequence[str]) -> str:
+    """Under which a memo knows that a RUN of these words was carried out before, whatever it stood on."""
+    text = json.dumps([str(platform.normalised()), list(words)])
+    return f"run-line:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def mount_key(mount: Mount, name: str = "", env: str = "") -> dict[str, Any]:

@@ -404,3 +404,16 @@ def test_arguments_of_a_stage_below_count_and_stand_in_the_history(bench):
 
     assert "RUN |3 X=2 Y= Z=3 /bin/sh -c x # buildkit" == told(built)[-1][0]
     assert {"X=2", "Z=3"} < set(bench.executor.executions[0].env)
+
+
+def test_what_is_known_needs_nothing_that_works(bench):
+    bench.executor.changes = lambda _execution: {"out": b"made"}
+    text = "FROM scratch\nRUN make\n"
+    first = bench.build(text)
+    bench.executor.refused = "no runtime was found"
+
+    assert first.root.raw == bench.build(text).root.raw
+    with pytest.raises(Unsupported, match="cannot be carried out here"):
+        bench.build(text, use_cache=False)
+    with pytest.raises(Unsupported, match="cannot be carried out here"):
+        bench.build(f"{text}RUN more\n")
