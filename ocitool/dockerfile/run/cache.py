@@ -148,7 +148,8 @@ class RunCache:
         except Cancelled:
             raise
         except (MalformedDocument, DigestMismatch, UsageError) as error:
-            listener(Noted(f"--cache-from {place.locator}: run-{key[:12]} is refused: {error.what}"))
+            why = "is refused, for a digest differs" if isinstance(error, DigestMismatch) else "is refused"
+            listener(Noted(f"--cache-from {place.locator}: run-{key[:12]} {why}: {error.what}"))
             return None
         except OcitoolError as error:
             self._gone.add(place.locator)
