@@ -230,8 +230,6 @@ def _rlimits(ulimits: list[Any], limits: dict[str, int]) -> tuple[tuple[str, int
     if limits["pids"]:
         count = limits["pids"] + SPARE_PROCESSES
         found["nproc"] = ("nproc", count, count)
-    if limits["disk"]:
-        found["fsize"] = ("fsize", limits["disk"], limits["disk"])
     return tuple(found.values())
 
 

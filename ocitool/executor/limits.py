@@ -73,7 +73,7 @@ def processes() -> tuple[int, int]:
 
 
 def written(folder: str) -> int:
-    """Bytes on disk of the files below a folder; what goes away meanwhile does not count."""
+    """Bytes of the files below a folder, holes too: a layer has them as zeros. What goes away meanwhile is none."""
     size = 0
     todo = [folder]
     while todo:
@@ -82,5 +82,6 @@ def written(folder: str) -> int:
                 with suppress(OSError):
                     if item.is_dir(follow_symlinks=False):
                         todo.append(item.path)
-                    size += item.stat(follow_symlinks=False).st_blocks * 512
+                    status = item.stat(follow_symlinks=False)
+                    size += max(status.st_size, status.st_blocks * 512)
     return size

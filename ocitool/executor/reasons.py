@@ -76,7 +76,9 @@ def no_runtime(tried: Mapping[str, str]) -> Unsupported:
     """The error where no OCI runtime works: what each of those that are there said."""
     if not tried:
         return Unsupported(
-            _cannot("there is no OCI runtime"), ability="runc", hint=f"install runc or crun, or {WAYS_OUT}"
+            _cannot("there is no OCI runtime (runc or crun)"),
+            ability="runc",
+            hint=f"install runc or crun, or {WAYS_OUT}",
         )
     said = "; ".join(f"{name}: {words}" for name, words in tried.items())
     return Unsupported(

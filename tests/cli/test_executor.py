@@ -407,3 +407,11 @@ def test_an_agents_socket_belongs_to_the_user_inside(carry_out, tmp_path):
 def test_an_agent_that_is_not_there_is_told(carry_out, tmp_path):
     with pytest.raises(Unsupported, match="nothing answers"):
         carry_out("true", mounts=(Mount(MountKind.SSH, "/a", socket=tmp_path / "none"),))
+
+
+def test_a_hole_counts_as_written(carry_out):
+    with pytest.raises(BuildError, match="may write 20000000"):
+        carry_out(
+            "dd if=/dev/zero of=/big bs=1 count=1 seek=4000000000; sleep 20; echo there",
+            limits=Limits(disk=20_000_000),
+        )
