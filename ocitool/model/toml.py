@@ -13,7 +13,7 @@ class TomlError(ValueError):
 def parse_toml(text: str) -> dict[str, Any]:
     """The table that a text is. Raises TomlError, for nesting too deep and numbers over 64 bits too."""
     try:
-        tree = tomllib.loads(text)
+        tree = tomllib.loads(text.removeprefix("\ufeff"))  # Windows editors begin with a mark
     except tomllib.TOMLDecodeError as error:
         said = str(error)
         raise TomlError(said[:1].lower() + said[1:]) from None

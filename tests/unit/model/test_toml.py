@@ -9,6 +9,10 @@ def test_a_table():
     assert {"a": {"b": [1, "x", True]}} == parse_toml('a.b = [1, "x", true]')
 
 
+def test_a_byte_order_mark_is_no_part_of_it():
+    assert {"a": 1} == parse_toml("\ufeffa = 1")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
