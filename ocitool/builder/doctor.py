@@ -14,8 +14,8 @@ from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project, find_program, passed
 from ocitool.toolchains.compilers import find_compiler, find_zig
-from ocitool.toolchains.go import find_go, go_platform
-from ocitool.toolchains.options import SYSTEMS, CompilerOptions
+from ocitool.toolchains.go import find_go, go_environ, go_platform
+from ocitool.toolchains.options import SYSTEMS, CompilerOptions, GoOptions
 from ocitool.toolchains.processes import capture
 from ocitool.toolchains.rust import find_cargo, find_std, rust_environ, rust_triple
 
@@ -27,6 +27,13 @@ USUAL: Final = tuple(
     )
 )  # fmt: skip
 """The platforms that are asked about when nobody names any: those that official images have, and their kin."""
+
+
+_TINY: Final = {
+    "tiny.c": "int main(void) { return 0; }\n",
+    "tiny.go": "package tiny\n\nfunc Tiny() int { return 0 }\n",
+    "tiny.rs": '#![crate_type = "lib"]\npub fn tiny() -> String { String::new() }\n',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +145,21 @@ def _version(said: str) -> str:
 def general_abilities(
     platforms: Sequence[Platform], compilers: Sequence[FoundCompiler], environ: Mapping[str, str]
 ) -> tuple[Ability, ...]:
-    """What Go, C and Rust compilers can do for the platforms, without any sources; C compiles a tiny program."""
+    """What Go, C and Rust compilers can do for the platforms, without any sources: each compiles a tiny file.
+
+    Nothing is linked, for that would make libraries of the compilers' own, which takes minutes once.
+    """
     go = next(compiler for compiler in compilers if compiler.toolchain == "go")
     with tempfile.TemporaryDirectory(prefix="ocitool-doctor-") as folder:
-        (Path(folder) / "tiny.c").write_text("int main(void) { return 0; }\n", "utf-8")
+        for name, text in _TINY.items():
+            (Path(folder) / name).write_text(text, "utf-8")
         return tuple(
             ability
             for platform in platforms
             for ability in (
-                _go_ability(platform, go),
+                _go_ability(platform, go, environ, Path(folder)),
                 _c_ability(platform, environ, Path(folder)),
-                _rust_ability(platform, environ),
+                _rust_ability(platform, environ, Path(folder)),
             )
         )
 
@@ -166,17 +177,20 @@ def _c_ability(platform: Platform, environ: Mapping[str, str], folder: Path) -> 
     return Ability(platform, "c")
 
 
-def _rust_ability(platform: Platform, environ: Mapping[str, str]) -> Ability:
+def _rust_ability(platform: Platform, environ: Mapping[str, str], folder: Path) -> Ability:
     try:
         triple = rust_triple(platform, "musl")
     except Unsupported as error:
         return Ability(platform, "rust", problem=error.what, hint=error.hint)
     try:
         find_cargo(environ)
-        project = Project(Path("/"), Path("/"), environ)
-        find_std(triple, rust_environ(project, CompilerOptions()), Path("/"))
+        seen = rust_environ(Project(folder, folder, environ), CompilerOptions())
+        find_std(triple, seen, folder)
     except Unsupported as error:
         return Ability(platform, "rust", problem=error.what, hint=error.hint, is_missing=True)
+    argv = ("rustc", "--target", triple, "--emit", "obj", "-o", "tiny.o", "tiny.rs")
+    if capture((str(find_program(argv[0], environ)), *argv[1:]), folder, seen) is None:
+        return Ability(platform, "rust", problem="rustc does not compile", hint=f"rustc --target {triple} says why")
     return Ability(platform, "rust")
 
 
@@ -209,9 +223,15 @@ def _missing_compiler(planned: Planned, project: Project) -> str:
     return "" if found else f"cgo needs a C compiler, and {command} is not on PATH"
 
 
-def _go_ability(platform: Platform, go: FoundCompiler) -> Ability:
+def _go_ability(platform: Platform, go: FoundCompiler, environ: Mapping[str, str], folder: Path) -> Ability:
     try:
-        go_platform(platform)
+        target = go_platform(platform)
     except Unsupported as error:
         return Ability(platform, "go", problem=error.what, hint=error.hint)
-    return Ability(platform, "go", problem=go.problem, hint=go.hint, is_missing=bool(go.problem))
+    if go.problem:
+        return Ability(platform, "go", problem=go.problem, hint=go.hint, is_missing=True)
+    env = {**dict(go_environ(environ, Path(go.path), GoOptions())), "HOME": str(folder), **target}
+    argv = (go.path, "tool", "compile", "-p", "tiny", "-o", "tiny.o", "tiny.go")
+    if capture(argv, folder, env) is None:
+        return Ability(platform, "go", problem="go does not compile", hint="go env says what it finds")
+    return Ability(platform, "go")

@@ -49,6 +49,32 @@ def source(home):
     return folder
 
 
+CLANG = """[c]
+[compiler]
+use = "clang"
+
+[sysroot]
+packages = ["libc6-dev", "libgcc-12-dev"]
+copy-libraries = true
+"""
+
+
+def test_debians_clang_links_against_the_packages_of_the_target(source, run, home):
+    if shutil.which("clang") is None or shutil.which("ld.lld") is None:
+        pytest.skip("clang, lld and llvm are not installed")
+    (source / "main.c").write_text("#include <stdio.h>\nint main(void) { puts(__VERSION__); return 0; }\n")
+    (source / "ocitool.toml").write_text(CLANG)
+
+    done = run("build", source, "--platform", "linux/arm64", "-o", f"oci:{home}/img:1")
+
+    if "cannot make the sysroot" in done.stderr:
+        pytest.skip(f"Debian's packages cannot be fetched here: {done.stderr[-200:]}")
+    assert 0 == done.exit_code, done.stderr
+    assert 0 == run("export", f"oci:{home}/img:1", "-o", home / "one").exit_code
+    assert "Clang" in say(home / "one", "linux/arm64", "/bin/app")
+    assert 0 == run("check", f"oci:{home}/img:1", "--deep").exit_code
+
+
 def test_packages_and_then_an_image_of_the_target_are_linked_against_and_run(source, run, home, docker_registry):
     (source / "ocitool.toml").write_text(SPEC)
     done = run("build", source, "--platform", "linux/arm64", "-o", f"oci:{home}/img:1", "--verbose")

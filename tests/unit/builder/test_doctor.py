@@ -55,7 +55,8 @@ def test_no_compiler_is_a_problem_with_a_hint(monkeypatch):
 
 def test_abilities_without_sources(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", [])
-    go = FoundCompiler("go", "/go", "PATH", "go1.27")
+    fake_go(tmp_path, "exit 0")
+    go = FoundCompiler("go", str(tmp_path / "go"), "PATH", "go1.27")
 
     found = general_abilities([AMD64, SPARC], [go], {"PATH": "/nowhere"})
 
@@ -74,6 +75,23 @@ def test_c_works_where_its_compiler_compiles(tmp_path):
     fails = general_abilities([AMD64], [go], {"PATH": f"{tmp_path}:/bin"})[1]
 
     assert ("works", "zig does not compile") == (works.word, fails.problem)
+
+
+def test_go_and_rust_work_where_their_compilers_compile(tmp_path):
+    (tmp_path / "lib/rustlib/x86_64-unknown-linux-musl/lib").mkdir(parents=True)
+    rustc = f'[ "$1" = --print ] && exec echo {tmp_path}\n'
+    words = []
+    for code in (0, 1):
+        compiles = f'case $* in *" -o tiny.o tiny."*) exit {code};; esac'
+        environ = fake_go(tmp_path, compiles)
+        for name, text in (("rustc", rustc + compiles), ("cargo", "")):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tmp_path / name).chmod(0o755)
+        go = FoundCompiler("go", str(tmp_path / "go"), "PATH", "go1.27")
+        found = {one.toolchain: one for one in general_abilities([AMD64], [go], environ)}
+        words += [found["go"].problem, found["rust"].problem]
+
+    assert ["", "", "go does not compile", "rustc does not compile"] == words
 
 
 def test_abilities_of_a_project(tmp_path):
