@@ -17,10 +17,11 @@ from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry, FileContent, scan
 from ocitool.project.values import BuildSpec, PlatformSpec, ProgramSpec
-from ocitool.toolchains.base import Planned, Project, Target, Toolchain, file_name, folder_name
-from ocitool.toolchains.options import SYSTEMS, BuildSystemOptions, Program
+from ocitool.toolchains.base import CompileJob, Planned, Project, Target, Toolchain, file_name, folder_name
+from ocitool.toolchains.options import SYSTEMS, BuildSystemOptions, CProgram, Program, RustOptions
 
 if TYPE_CHECKING:
+    from ocitool.dockerfile.run.override_jobs import NativeTarget
     from ocitool.toolchains.compilers import Compiler
     from ocitool.toolchains.sysroot import Sysroot
 
@@ -56,6 +57,27 @@ def plan_compile(
             place = "/" if toolchain in SYSTEMS else _place(program, platform)
             planned.append(Planned(made.plan(target), place, files=files))
     return tuple(planned)
+
+
+def plan_native(
+    wanted: "NativeTarget", spec: BuildSpec, project: Project, sysroots: "Mapping[Platform, Sysroot]"
+) -> CompileJob:
+    """The job that makes a program of a Dockerfile's stage; what ocitool.toml leaves out the RUN lines say.
+
+    Raises as `plan_compile` does.
+    """
+    target, build = wanted.target, wanted.build
+    part = spec.part(target.platform)
+    if part.rust == RustOptions():
+        part = replace(part, rust=build.rust)
+    c = part.c if part.c != CProgram() else build.c
+    if wanted.toolchain in SYSTEMS:
+        own = replace(part.systems.get(wanted.toolchain, build.system), programs=(wanted.result,))
+        part = replace(part, systems={wanted.toolchain: own})
+    project = replace(project, source=target.source)
+    ours = _Wanted(part, target.platform, project, sysroots.get(target.platform))
+    program = ProgramSpec(target.program, f"/bin/{target.program.name}", c=c)
+    return _toolchain(wanted.toolchain, program, ours, None).plan(target)
 
 
 @dataclass(frozen=True, slots=True)

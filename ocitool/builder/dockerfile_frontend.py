@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from ocitool.builder.compile import plan_native
 from ocitool.builder.contents import look_at
 from ocitool.builder.executors import executor_of
 from ocitool.builder.project import refuse_windows
@@ -24,12 +26,14 @@ from ocitool.dockerfile.frontend import (
 from ocitool.dockerfile.image import image_of
 from ocitool.dockerfile.reached import Reached
 from ocitool.dockerfile.request import DockerfileRequest
+from ocitool.dockerfile.run.native_build import NATIVE
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
+from ocitool.toolchains.sysroot import Sysroot
 from ocitool.workspace import Workspace
 
 
@@ -55,7 +59,11 @@ class DockerfileFrontend:
         recipe = _recipe(request, spec, said or (workspace.host,), workspace)
         if not said and (own := only_platform(recipe, images)) is not None and not own.same(workspace.host):
             recipe = _recipe(request, spec, (own,), workspace)
-        recipe = with_stand_ins(with_images(recipe, images), work, request.environ)
+        project = Project(request.source, work, request.environ, workspace.machine.root)
+        native = partial(
+            plan_native, spec=spec, project=project, sysroots=_sysroots(recipe, request, spec, workspace)
+        )
+        recipe = with_stand_ins(with_images(recipe, images), project, native)
         reached = resources_of(
             recipe,
             images,
@@ -102,6 +110,17 @@ class DockerfileFrontend:
             epoch=planned.request.epoch,
             annotations=planned.annotations.on_manifest(content.platform, is_root=not planned.is_index),
         )
+
+
+def _sysroots(
+    recipe: Recipe, request: BuildRequest, spec: BuildSpec, workspace: Workspace
+) -> Mapping[Platform, Sysroot]:
+    """The sysroots of stages whose C is compiled here."""
+    if not any(one.toolchain in NATIVE for one in spec.stages):
+        return {}
+    from ocitool.builder.sysroots import find_sysroots
+
+    return find_sysroots(spec, tuple(recipe.graphs), request, workspace)
 
 
 def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:

@@ -17,6 +17,7 @@ from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES
 from ocitool.dockerfile.request import DockerfileOptions, DockerfileRequest
 from ocitool.dockerfile.run.executed import RunExecutions
 from ocitool.dockerfile.run.execution import line_key
+from ocitool.dockerfile.run.override_jobs import PlanNative
 from ocitool.dockerfile.run.overrides import Replacements
 from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.run.suggest import draft
@@ -44,6 +45,7 @@ from ocitool.model.views import Index
 from ocitool.pack.entries import Content
 from ocitool.project.build_files import followed
 from ocitool.tasks import TaskGroup
+from ocitool.toolchains.base import Project
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace
@@ -252,12 +254,12 @@ def _parsed(data: bytes, path: Path | None, options: DockerfileOptions) -> Docke
     return parse(data, str(path) if path is not None else sent)
 
 
-def with_stand_ins(recipe: Recipe, work: Path, environ: Mapping[str, str]) -> Recipe:
-    """The recipe with the compiles of its replaced stages planned; their programs will stand below `work`.
+def with_stand_ins(recipe: Recipe, project: Project, plan_native: PlanNative) -> Recipe:
+    """The recipe with the compiles of its replaced stages planned; their programs will stand in the project's work.
 
     Raises as `stand_in` does.
     """
-    return replace(recipe, replacements=recipe.replacements.planned(work, environ))
+    return replace(recipe, replacements=recipe.replacements.planned(project, plan_native))
 
 
 def _read(source: Path, options: DockerfileOptions) -> tuple[bytes, Path | None]:

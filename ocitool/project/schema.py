@@ -177,9 +177,14 @@ _PROGRAM: Final = _table(
 _STAGE: Final = _table(
     "What stands in for the RUN lines of a Dockerfile's stage, by its name or number.",
     {
-        "toolchain": _text("What makes the stage's program.", enum=["go", "command", "prebuilt"]),
+        "toolchain": _text(
+            "What makes the stage's program.", enum=["go", "rust", "c", *_SYSTEMS, "command", "prebuilt"]
+        ),
         "output": _text("Where the stage would have left the program; what `go build -o` says if left out."),
         "source": _text("The folder of the sources in the context; the one copied to WORKDIR if left out."),
+        "result": _text(
+            "The program's name (rust), or its file in the build tree (make, cmake, autotools, meson)."
+        ),
         "package": _text("The main package (go)."),
         **{key: _GO["properties"][key] for key in ("tags", "ldflags", "flags")},
         "env": _map("Variables for the compiler or command.", _ENV_NAME),

@@ -35,9 +35,12 @@ _OF_A_STAGE: Final = {
     ),
     "command": frozenset(["output", "source", "run", "file", "env", "pass", "parallel", "files", "with"]),
     "prebuilt": frozenset(["files", "with"]),
+    **dict.fromkeys(("rust", "c", *SYSTEMS), frozenset(["output", "source", "result", "files", "with"])),
 }
 """The keys of a stage that its toolchain understands."""
-_NEEDED: Final = {"go": (), "command": ("run", "output"), "prebuilt": ()}
+_NEEDED: Final = {
+    "go": (), "command": ("run", "output"), "prebuilt": (), **dict.fromkeys(("rust", "c", *SYSTEMS), ("output",)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class StageSpec:
     toolchain: str
     output: str = ""
     source: str = ""
+    result: str = ""
     package: str = ""
     go: GoOptions = field(default_factory=GoOptions)
     command: CommandOptions = field(default_factory=CommandOptions)
@@ -235,6 +239,7 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
         toolchain=toolchain,
         output=own.get("output", ""),
         source=own.get("source", ""),
+        result=own.get("result", ""),
         package=own.get("package", ""),
         go=_go(own),
         command=replace(_command(own), output=own.get("file", "")),

@@ -5,16 +5,17 @@ What ocitool.toml does not say is read off the stage's own `go build`.
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
+from ocitool.dockerfile.run.native_build import NATIVE, NativeBuild, native_build
 from ocitool.dockerfile.run.run_lines import RunLine, is_in, joined, run_lines
 from ocitool.dockerfile.stages import ResolvedStage, StageGraph
 from ocitool.dockerfile.syntax.instructions import Stage
-from ocitool.errors import NotFound, UsageError
+from ocitool.errors import NotFound, Unsupported, UsageError
 from ocitool.image.essentials import EXTRA_PLACES, extra_entries
 from ocitool.model.files import FileKind, clean
 from ocitool.model.platform import Platform
@@ -27,6 +28,27 @@ from ocitool.toolchains.options import GoOptions, Program
 
 _KEYS: Final = ("package", "output", "ldflags", "tags", "flags")
 """What ocitool.toml can say of a go build, in the order in which a table is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeTarget:
+    """A program of C, C++ or Rust that is wanted from a toolchain, and what the RUN lines say of it.
+
+    `result` is its file in the build tree, for a build system.
+    """
+
+    toolchain: str
+    target: Target
+    build: NativeBuild
+    result: str
+
+
+PlanNative: TypeAlias = Callable[[NativeTarget], CompileJob]
+"""Makes the job of one, by what else ocitool.toml says of compilers."""
+
+
+def _no_native(wanted: NativeTarget) -> CompileJob:
+    raise Unsupported(f"no {wanted.toolchain} for stages of a Dockerfile here", ability=wanted.toolchain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +74,7 @@ class StandIn:
     def entries(self, platform: Platform, source: Path) -> tuple[Entry, ...]:
         """The programs and files, each at its path. Raises what reading them raises."""
         programs = [
-            Entry(job.place.lstrip("/"), FileKind.FILE, 0o755, content=FileContent(job.job.outputs[0]))
+            Entry(job.place.lstrip("/"), FileKind.FILE, 0o755, content=FileContent(_output_of(job.job)))
             for job in self.jobs
         ]
         try:
@@ -71,6 +93,7 @@ class Replacing:
     resolved: ResolvedStage
     spec: StageSpec
     project: Project
+    plan_native: PlanNative = _no_native
 
     @property
     def stage(self) -> Stage:
@@ -112,6 +135,10 @@ def stand_in(replacing: Replacing) -> StandIn:
     if spec.toolchain == "command":
         place = joined(lines[-1].workdir, spec.output)
         return StandIn(spec, at, (Planned(_command(replacing, place, platform), place, stage.name),), rules)
+    if spec.toolchain in NATIVE:
+        job, folder = _native(replacing, lines, platform)
+        unseen = tuple(number for number, place in found_lines.foreign if is_in(place, folder))
+        return StandIn(spec, at, (job,), rules, unseen)
     found = _compiles(replacing, lines)
     jobs = tuple(_go_jobs(replacing, found, platform))
     places = [job.place for job in jobs]
@@ -123,6 +150,26 @@ def stand_in(replacing: Replacing) -> StandIn:
         number for number, place in found_lines.foreign if any(is_in(place, folder) for folder in folders)
     )
     return StandIn(spec, found[-1].line, jobs, rules, unseen)
+
+
+def _native(replacing: Replacing, lines: Sequence[RunLine], platform: Platform) -> tuple[Planned, str]:
+    """The compile of C, C++ or Rust, and its folder in the stage."""
+    spec, last = replacing.spec, lines[-1]
+    build = native_build(lines)
+    if build is None or build.toolchain != spec.toolchain:
+        build = NativeBuild(spec.toolchain, last.workdir, last.workdir)
+    place = joined(last.workdir, spec.output)
+    source = _below(replacing, spec.source or last.source_of(build.folder))
+    name = (spec.result or build.program) if spec.toolchain == "rust" else ""
+    name = _plain(posixpath.basename(name or place))
+    target = Target(Program(name), platform, source.absolute(), _output(replacing, platform, 0, name))
+    wanted = NativeTarget(spec.toolchain, target, build, spec.result or build.result(place))
+    return Planned(replacing.plan_native(wanted), place, replacing.stage.name), build.folder
+
+
+def _output_of(job: CompileJob) -> Path:
+    """The program that a job made; of a build system the one that was picked from its tree."""
+    return job.outputs[0] if job.tree is None else next((job.tree.installed / "usr/bin").iterdir())
 
 
 def _rule(spec: StageSpec, text: str) -> CopyRule:

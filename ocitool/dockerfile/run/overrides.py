@@ -11,7 +11,7 @@ from typing import Final
 
 from ocitool.dockerfile.resources import Process, Ran
 from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, effects
-from ocitool.dockerfile.run.override_jobs import Replacing, StandIn, stand_in
+from ocitool.dockerfile.run.override_jobs import PlanNative, Replacing, StandIn, stand_in
 from ocitool.dockerfile.sources import cloned_by
 from ocitool.dockerfile.stages import (
     OriginKind,
@@ -225,12 +225,14 @@ class Replacements:
         )
         return tuple(sorted(found, key=lambda step: step.instruction.line.number))
 
-    def planned(self, work: Path, environ: Mapping[str, str]) -> "Replacements":
-        """The same with the compiles decided; their programs will stand below `work`. Raises as `stand_in` does."""
-        project = Project(self.source, work, environ)
+    def planned(self, project: Project, plan_native: PlanNative) -> "Replacements":
+        """The same with the compiles decided, whose programs will stand in the project's work.
+
+        Raises as `stand_in` does.
+        """
         found = {
             platform: {
-                number: stand_in(Replacing(graph, graph.stages[number], spec, project))
+                number: stand_in(Replacing(graph, graph.stages[number], spec, project, plan_native))
                 for number, spec in self.roles[platform].replaced.items()
             }
             for platform, graph in self.graphs.items()

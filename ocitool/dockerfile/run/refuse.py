@@ -9,6 +9,7 @@ from typing import Final
 
 from ocitool.dockerfile.run.advice import way_out
 from ocitool.dockerfile.run.effects import MAKES_A_USER, Effect, EffectKind, acts
+from ocitool.dockerfile.run.native_build import NATIVE
 from ocitool.dockerfile.run.suggest import NOTHING, SuggestedTables, Table
 from ocitool.dockerfile.sources import INSTEAD_OF_GIT, cloned_by
 from ocitool.dockerfile.stages import ResolvedStage, Step
@@ -59,7 +60,7 @@ def _beside(effect: Effect, table: Table, *, is_own: bool) -> str:
     """The way out in a stage that only gives files to others, itself or by a stage that has the table."""
     if effect.does == MAKES_A_USER.does:
         return effect.instead
-    if is_own and table.toolchain == "go" and effect.kind is table.compiles:
+    if is_own and table.toolchain in {"go", *NATIVE} and effect.kind is table.compiles:
         return f"{table.brief} {_COMPILES}"
     if is_own and effect.kind is EffectKind.COMPILE and table.toolchain == "command":
         return f"{effect.instead}; or {table.brief} in ocitool.toml runs a compiler of yours"

@@ -14,6 +14,7 @@ from typing import Final
 
 from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, effects
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
+from ocitool.dockerfile.run.native_build import native_build
 from ocitool.dockerfile.run.overrides import replaceable
 from ocitool.dockerfile.run.run_lines import RunLine, is_in, run_lines
 from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, runs
@@ -183,6 +184,10 @@ class _Drafter:
         if EffectKind.COMPILE in kinds and len(paths) == 1 and not self._is_folder(paths[0]):
             if is_of_go(below[-1].stage_base.name):
                 return Table(name, "go", (f"output = {json.dumps(paths[0])}", *last), EffectKind.COMPILE)
+            native = native_build(lines)
+            if native is not None:
+                at = (f"output = {json.dumps(_named(paths[0]))}", *last)
+                return Table(name, native.toolchain, at, EffectKind.COMPILE)
             return Table(name, "command", (_COMPILER, f"output = {json.dumps(_named(paths[0]))}", *last))
         differs = EffectKind.COMPILE in kinds or any(_FOR_ONE.search(_text(run)) for run in chain)
         return Table(name, "prebuilt", tuple(_files(paths, lines, "out/{arch}/" if differs else "") + last))
