@@ -1,7 +1,7 @@
 """`ocitool.toml` as values: read, checked against the schema, stamped, and merged for each platform."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -227,7 +227,7 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
     for key in own:
         if key != "toolchain" and key not in _OF_A_STAGE[toolchain]:
             others = [other for other, keys in _OF_A_STAGE.items() if key in keys]
-            raise file.error((*path, key), f"says nothing to {toolchain}", f"it is for {' and '.join(others)}")
+            raise file.error((*path, key), f"says nothing to {toolchain}", f"it is for {_listed(others)}")
     for needed in _NEEDED[toolchain]:
         if needed not in own:
             raise file.error(path, f"needs {needed} with toolchain {toolchain}")
@@ -247,6 +247,12 @@ def _stage(file: TomlFile, name: str, own: Mapping[str, Any]) -> StageSpec:
         extras=tuple(own.get("with", ())),
         said=frozenset(own),
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names as one reads them aloud: a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _toolchain(tree: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import tarfile
 import pytest
 
 from ocitool.binaries.identify import inspect_stream
+from ocitool.dockerfile.run.native_build import NATIVE
 from ocitool.dockerfile.stages import OriginKind, StageGraph, StageRequest
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
@@ -109,7 +110,9 @@ def test_the_tables_to_begin_with_are_an_ocitool_toml_for_the_same_stages(tmp_pa
     told.write_text(outcome.stderr.partition("hint: ocitool.toml beside the Dockerfile, to begin with\n")[2])
 
     stages = {stage.name: stage.toolchain for stage in load_spec(FOLDER / name / "ocitool.toml", Stamp).stages}
-    assert stages == {stage.name: stage.toolchain for stage in load_spec(told, lambda: Stamp("1", "2")).stages}
+    drafted = {stage.name: stage.toolchain for stage in load_spec(told, lambda: Stamp("1", "2")).stages}
+    # Real compilers of C and Rust take minutes, so that a command stands for them; refused.txt has their names.
+    assert stages == {key: "command" if value in NATIVE else value for key, value in drafted.items()}
 
 
 @pytest.mark.parametrize("name", CASES)

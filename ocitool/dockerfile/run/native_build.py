@@ -79,7 +79,7 @@ class _Reader:
             name, folder = command.name, self._folder
             if name == "cd" and words:
                 self._folder = self._path(words[-1])
-            elif name in {"cargo", "xx-cargo"} and {"build", "install", "zigbuild"} & set(words[:2]):
+            elif name in {"cargo", "xx-cargo"} and _builds_here(words):
                 yield _cargo(words, folder)
             elif name == "cmake" and not {"--build", "--install", "-E", "-P"} & set(words):
                 values = _values(words, _WITH_VALUE)
@@ -130,6 +130,11 @@ class _Reader:
             return expand(word, self._line.variables).text
         except UsageError:
             return plain(word)
+
+
+def _builds_here(words: Sequence[str]) -> bool:
+    """Whether cargo builds the sources of the stage, and not a tool for it."""
+    return bool({"build", "zigbuild"} & set(words[:2])) or ("install" in words[:2] and "--path" in words)
 
 
 def _cargo(words: Sequence[str], folder: str) -> NativeBuild:

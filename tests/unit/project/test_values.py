@@ -277,8 +277,8 @@ def test_stages_of_a_dockerfile(tmp_path):
     [
         ("run = ['x']", "go", "it is for command"),
         ("package = '.'", "command", "it is for go"),
-        ("output = '/x'", "prebuilt", "it is for go and command"),
-        ("source = 'x'", "prebuilt", "it is for go and command"),
+        ("output = '/x'", "prebuilt", "it is for go, command, rust, c, make, cmake, autotools and meson"),
+        ("source = 'x'", "prebuilt", "it is for go, command, rust, c, make, cmake, autotools and meson"),
     ],
 )
 def test_keys_of_a_stage_that_its_toolchain_does_not_know(tmp_path, key, toolchain, hint):

@@ -57,7 +57,9 @@ def test_lines_beside_a_compile_of_go(run, way):
 @pytest.mark.parametrize(
     ("run", "way"),
     [
-        ("cargo build --release", '[stage.0] toolchain = "command"'),
+        ("cargo build --release", '[stage.0] toolchain = "rust"'),
+        ("gcc -o /x a.c", '[stage.0] toolchain = "c"'),
+        ("ghc -o /x a.hs", '[stage.0] toolchain = "command"'),
         ("npm run build", '[stage.0] toolchain = "prebuilt"'),
         ("apk add ca-certificates", '[stage.0] toolchain = "prebuilt"'),
     ],

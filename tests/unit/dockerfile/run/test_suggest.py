@@ -79,9 +79,11 @@ def test_what_is_made_in_a_folder_of_the_context_cannot_be_told(tmp_path):
     ("line", "table"),
     [
         (
-            "cargo build",
+            "ghc -o /o/x a.hs",
             {"toolchain": "command", "run": ["./compile.sh", "{os}", "{arch}", "{output}"], "output": "/o/x"},
         ),
+        ("cargo build", {"toolchain": "rust", "output": "/o/x"}),
+        ("cmake -B /o && cmake --build /o", {"toolchain": "cmake", "output": "/o/x"}),
         ("curl -o /o/x https://h.example/$TARGETARCH", {"toolchain": "prebuilt", "files": ["out/{arch}/x:/o/x"]}),
         ("curl -o /o/x https://h.example/", {"toolchain": "prebuilt", "files": ["o/x:/o/x"]}),
     ],
