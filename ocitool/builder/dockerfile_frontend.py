@@ -10,6 +10,7 @@ from ocitool.builder.contents import look_at
 from ocitool.builder.executors import executor_of
 from ocitool.builder.project import refuse_windows
 from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
+from ocitool.builder.sysroots import find_sysroots
 from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.evaluate import Written
 from ocitool.dockerfile.frontend import (
@@ -118,8 +119,6 @@ def _sysroots(
     """The sysroots of stages whose C is compiled here."""
     if not any(one.toolchain in NATIVE for one in spec.stages):
         return {}
-    from ocitool.builder.sysroots import find_sysroots
-
     return find_sysroots(spec, tuple(recipe.graphs), request, workspace)
 
 
