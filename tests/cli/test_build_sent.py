@@ -200,3 +200,16 @@ def test_names_that_are_too_long_are_told(home, run, monkeypatch, words):
     done = run("buildx", "build", *words)
 
     assert (10, True) == (done.exit_code, "file name too long" in done.stderr)
+
+
+def test_a_stage_is_not_compiled_in_an_archive(home, run, monkeypatch):
+    """What `ocitool.toml` compiles needs the folder, and an archive has none."""
+    monkeypatch.chdir(home)
+    (home / "spec.toml").write_text('[stage.a]\ntoolchain = "go"\noutput = "/x"\n')
+    data = tar({"Dockerfile": b"FROM scratch AS a\nCOPY d /\nFROM scratch\nCOPY --from=a /x /\n", "d/f": b""})
+
+    refused = run("build", "-", "--spec", "spec.toml", "--platform", "linux/amd64", "-o", "oci:img:1", stdin=data)
+
+    assert 9 == refused.exit_code
+    assert "spec.toml line 1: stage.a compiles in the folder of the context, and there is none" in refused.stderr
+    assert "unpack the archive" in refused.stderr

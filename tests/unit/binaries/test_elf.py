@@ -140,7 +140,8 @@ def test_go_build_information_gives_os_and_level(platform, machine, bits, settin
 
 @pytest.mark.parametrize("pointers", [0, 1], ids=["little", "big"])
 def test_pointers_of_old_go_versions_are_not_followed(pointers):
-    blob = (b"\xff Go buildinf:" + bytes([8, pointers]) + b"\xff" * 16).ljust(64, b"\0")
+    inline = go_build("path\tx\nbuild\tGOARM=7\n")  # whatever stands there, the flag says that it is pointers
+    blob = inline[:15] + bytes([pointers]) + inline[16:]
 
     found = read(Elf(62, sections=[(".go.buildinfo", 1, blob)]).build())
 
