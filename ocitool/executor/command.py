@@ -230,6 +230,9 @@ def _rlimits(ulimits: list[Any], limits: dict[str, int]) -> tuple[tuple[str, int
     if limits["pids"]:
         count = limits["pids"] + SPARE_PROCESSES
         found["nproc"] = ("nproc", count, count)
+    if limits["disk"]:
+        # One file cannot be larger at all, a hole of it included; many are what is watched.
+        found["fsize"] = ("fsize", limits["disk"], limits["disk"])
     return tuple(found.values())
 
 
