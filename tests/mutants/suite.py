@@ -77,15 +77,15 @@ class Suite:
     def tests(self, mutant: Mutant) -> list[str]:
         """The tests that a mutant is put to: those of its own file first, then of its room, then the quickest."""
         inner = Path(mutant.path).relative_to("ocitool")
-        mirrored = f"tests/unit/{inner.parent}/test_{inner.stem}".replace("/./", "/")
-        room = f"tests/unit/{inner.parts[0]}/"
-        if inner.parts[0] == "cli":
-            mirrored, room = f"tests/cli/test_{inner.stem}", "tests/cli/"
-        own = {test for test in self._seconds if test.startswith((f"{mirrored}.py", f"{mirrored}_"))}
+        # Commands have tests of their own kind; what runs in another process is in no line's list.
+        rooms = ("tests/unit/cli/", "tests/cli/") if inner.parts[0] == "cli" else (f"tests/unit/{inner.parts[0]}/",)
+        folders = (f"tests/unit/{inner.parent}/".replace("/./", "/"), *rooms)
+        mirrored = tuple(f"{folder}test_{inner.stem}{end}" for folder in folders for end in (".py", "_"))
+        own = {test for test in self._seconds if test.startswith(mirrored)}
         # A function that no test passes may be one that decorates, which runs when its module is loaded.
         passing = (self._passing(mutant, str(inner)) if mutant.lines else set()) or self._importing(mutant)
         chosen = own | (passing & self._seconds.keys())
-        return sorted(chosen, key=lambda t: (t not in own, not t.startswith(room), self._seconds[t]))[:MOST_TESTS]
+        return sorted(chosen, key=lambda t: (t not in own, not t.startswith(rooms), self._seconds[t]))[:MOST_TESTS]
 
     def seconds(self, tests: Sequence[str]) -> float:
         """How long they took in the recording run."""
