@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import pty
+import secrets
 import subprocess
 import sys
 
@@ -65,6 +66,10 @@ WORDS = {
     "copy": "copy oci:img:1 oci:copied:1",
     "tag": "tag oci:img:1 two",
     "undo": "undo oci:img:1 --dry-run",
+    "sign": "sign oci:img:a --key k.key --dry-run",
+    "verify": "verify oci:img:b --key k.pub --identity example.com/img",
+    "key generate": "key generate --unencrypted -o FRESH",
+    "key public": "key public k.key",
 }
 
 
@@ -108,6 +113,7 @@ def seeded(home):
 def call(seeded, argv, output):
     """Exit code and what stderr got."""
     home, _ = seeded
+    argv = [word.replace("FRESH", secrets.token_hex(4)) for word in argv]  # no key is written over
     process = PROCESSES.Process(target=_alone, args=(argv, home, {**os.environ}, output))
     process.start()
     process.join(60)
@@ -124,6 +130,9 @@ def prepare(seeded, run, monkeypatch):
     assert 0 == run("build", "app", "--platform", "linux/amd64", "-t", f"{registry.host}/kept:1").exit_code
     assert 0 == run("manifest", "create", f"{registry.host}/list:1", f"{registry.host}/app:a").exit_code
     assert 0 == run("login", registry.host, "-u", "me", "--password-stdin", "--no-check", stdin=b"p\n").exit_code
+    assert 0 == run("key", "generate", "--unencrypted", "-o", "k").exit_code
+    signed = run("sign", "oci:img:b", "--key", "k.key", "--identity", "example.com/img")
+    assert 0 == signed.exit_code, signed.output
 
 
 def test_every_command_is_called_here():
