@@ -91,7 +91,7 @@ def test_programs_of_rust_are_those_of_the_package_or_of_the_spec(source, enviro
     for name in ("src/main.rs", "src/bin/tool.rs"):
         (source / name).write_text("fn main() {}\n")
     (source / "Cargo.toml").write_text('[package]\nname = "shop"\nversion = "1.0.0"\n')
-    for name in ("cargo", "rustc"):
+    for name in ("cargo", "rustc", "zig"):
         path = Path(environ["PATH"]) / name
         path.write_text(f"#!/bin/sh\necho {source}\n")
         path.chmod(0o755)

@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -24,14 +25,18 @@ def agent(tmp_path):
         listener.listen()
 
         def answer():
-            while True:
-                connection, _ = listener.accept()
-                with connection:
-                    while piece := connection.recv(100):
-                        connection.sendall(piece.upper())
+            with suppress(OSError):  # the listener is shut
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        while piece := connection.recv(100):
+                            connection.sendall(piece.upper())
 
-        threading.Thread(target=answer, daemon=True).start()
+        thread = threading.Thread(target=answer)
+        thread.start()
         yield path
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
 
 
 def test_a_connection_reaches_the_agent_and_comes_back(connector, agent, tmp_path):
