@@ -44,7 +44,12 @@ def test_two_clones_in_two_folders_are_one_digest(run, home):
         shutil.copytree(HELLO, home / folder / "hello")
         place = home / folder / "hello"
         done = run(
-            "build", place, "--platform", "linux/amd64,linux/arm64", "-o", f"oci:{home}/{folder.replace('/', '-')}"
+            "build",
+            place,
+            "--platform",
+            "linux/amd64,linux/arm64",
+            "-o",
+            f"oci:{home}/image-{folder.replace('/', '-')}",
         )
         assert 0 == done.exit_code, done.stderr
         digests.add(done.stdout.rpartition("@")[2])
