@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
+from ocitool.binaries.elf import file_header
 from ocitool.binaries.window import Window
 
 _SYMTAB, _RELA, _NOTE, _NOBITS, _REL, _ATTRIBUTES = 2, 4, 7, 8, 9, 0x70000003
@@ -104,15 +105,11 @@ def build_id(file: BinaryIO) -> str:
 
 
 def _read(window: Window) -> _Elf | None:
-    ident = window.at(0, 16)
-    if len(ident) < 16 or ident[:4] != b"\x7fELF" or ident[4] not in {1, 2} or ident[5] not in {1, 2}:
+    found = file_header(window)
+    if found is None:
         return None
-    bits, order = (64, 32)[ident[4] == 1], "<>"[ident[5] == 2]
-    layout = order + ("HHIQQQIHHHHHH" if bits == 64 else "HHIIIIIHHHHHH")
-    raw = window.exactly(16, struct.calcsize(layout))
-    if raw is None:
-        return None
-    kind, _, _, _, phoff, shoff, _, _, phsize, phnum, shsize, shnum, names = struct.unpack(layout, raw)
+    bits, order, _, fields = found
+    kind, _, _, _, phoff, shoff, _, _, phsize, phnum, shsize, shnum, names = fields
     section, segment = _layouts(order, bits)
     if kind not in {2, 3} or shsize != struct.calcsize(section) or not names < shnum < _SECTIONS_LIMIT:
         return None

@@ -120,20 +120,27 @@ def read_elf(window: Window) -> Binary | None:
     )
 
 
-def _header(window: Window) -> _Header | None:
+def file_header(window: Window) -> tuple[int, str, int, tuple[int, ...]] | None:
+    """(32 or 64, byte order for `struct`, OS ABI, fields after e_ident); None for what is no ELF file."""
     ident = window.at(0, 16)
     if len(ident) < 16 or ident[:4] != MAGIC or ident[4] not in {1, 2} or ident[5] not in {1, 2}:
         return None
     bits, order = (64, 32)[ident[4] == 1], "<>"[ident[5] == 2]
     layout = order + ("HHIQQQIHHHHHH" if bits == 64 else "HHIIIIIHHHHHH")
     raw = window.exactly(16, struct.calcsize(layout))
-    if raw is None:
+    return None if raw is None else (bits, order, ident[7], struct.unpack(layout, raw))
+
+
+def _header(window: Window) -> _Header | None:
+    found = file_header(window)
+    if found is None:
         return None
-    kind, machine, _, _, phoff, shoff, flags, _, phsize, phnum, shsize, shnum, shstr = struct.unpack(layout, raw)
+    bits, order, abi, fields = found
+    kind, machine, _, _, phoff, shoff, flags, _, phsize, phnum, shsize, shnum, shstr = fields
     segments = tuple(_segments(window, bits, order, (phoff, phsize, phnum)))
     sections = tuple(_sections(window, bits, order, (shoff, shsize, shnum)))
     names = sections[shstr].offset if shstr < len(sections) else 0
-    return _Header(bits, order, ident[7], kind, machine, flags, segments, sections, names)
+    return _Header(bits, order, abi, kind, machine, flags, segments, sections, names)
 
 
 def _records(window: Window, layout: str, table: _Table) -> Iterator[tuple[int, ...]]:

@@ -10,7 +10,7 @@ import posixpath
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +33,7 @@ from ocitool.dockerfile.run.options import RunOptions
 from ocitool.dockerfile.run.output import ProcessOutput, hidden
 from ocitool.dockerfile.run.tar_entries import tar_entries
 from ocitool.dockerfile.spool import Spool
+from ocitool.dockerfile.syntax.patterns import literal
 from ocitool.dockerfile.syntax.run_flags import RunMount
 from ocitool.errors import BuildError, DigestMismatch, NotFound, UsageError, local_io
 from ocitool.events import Done, Noted, Started
@@ -327,8 +328,7 @@ class RunExecutions:
         source = said.source or "/"
         is_folder = files.kind_at(files.resolve(source)) is FileKind.DIRECTORY
         layer = LayerBuilder(None)
-        pattern = source.replace("\\", "\\\\").replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
-        copy(Order((pattern,), "/" if is_folder else "/file"), files, layer, _missing)
+        copy(Order((literal(source),), "/" if is_folder else "/file"), files, layer, _missing)
         return (self._layer(layer.sorted()),), "/" if is_folder else "/file"
 
     def _secret(
@@ -359,7 +359,7 @@ class RunExecutions:
             secrets[said.env] = data
         if said.env and not said.target:
             return None, key
-        return _with_content(mount, data), key
+        return replace(mount, content=data), key
 
     def _agent(self, process: Process, said: RunMount) -> tuple[Mount | None, Mapping[str, Any]]:
         name = said.id or "default"
@@ -376,12 +376,6 @@ class RunExecutions:
         if path is None and said.required:
             raise NotFound(f"ssh {name} is required, and no agent is given", name=name, hint=f"add --ssh {name}")
         return (mount if path is not None else None), mount_key(mount, name)
-
-
-def _with_content(mount: Mount, data: bytes) -> Mount:
-    return Mount(
-        mount.kind, mount.target, content=data, read_only=True, mode=mount.mode, uid=mount.uid, gid=mount.gid
-    )
 
 
 def _target(process: Process, target: str) -> str:
