@@ -8,6 +8,7 @@ from ocitool.builder.request import BuildRequest
 from ocitool.errors import Unsupported, local_io
 from ocitool.events import Noted
 from ocitool.image.base import open_base
+from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.rootfs.extract import contents
@@ -16,7 +17,7 @@ from ocitool.rootfs.tree import read_tree
 from ocitool.toolchains.compilers import debian_folder
 from ocitool.toolchains.debian import unpack_packages, unpacked_versions
 from ocitool.toolchains.options import SysrootOptions
-from ocitool.toolchains.sysroot import Sysroot, libc_of, tame
+from ocitool.toolchains.sysroot import Sysroot, libc_of, stray_links, tame
 from ocitool.toolchains.workdir import OutputFolder
 from ocitool.workspace import Workspace
 
@@ -34,8 +35,9 @@ def find_sysroots(
         if options.is_there:
             with OutputFolder(workspace.machine.root / "sysroots").held():
                 folder, identity = _folder(options, platform, request, workspace)
+                links = _links(folder, debian_folder(platform), workspace) if options.path else None
             libc = libc_of(folder, debian_folder(platform))
-            found[platform] = Sysroot(folder, libc, identity)
+            found[platform] = Sysroot(folder, libc, identity, links)
     return found
 
 
@@ -73,6 +75,22 @@ def _folder(
             hint='correct path in [sysroot], or take packages = ["NAME-dev"] or image = "REF"',
         )
     return folder, ""
+
+
+def _links(folder: Path, triplet: str, workspace: Workspace) -> Path | None:
+    """A folder with links of the same names for those of the user's folder that lead out of it; None for none."""
+    stray = stray_links(folder, triplet)
+    if not stray:
+        return None
+    links = workspace.machine.root / "sysroots" / f"links-{Digest.of(str(folder).encode()).hex[:24]}"
+    try:
+        shutil.rmtree(links, ignore_errors=True)
+        links.mkdir(parents=True)
+        for name, real in stray.items():
+            (links / name).symlink_to(real)
+    except OSError as error:
+        raise local_io(error, f"write into {links}") from error
+    return links
 
 
 def _image(name: str, platform: Platform, workspace: Workspace) -> tuple[Path, str]:

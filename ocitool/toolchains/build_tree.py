@@ -127,31 +127,49 @@ def mirror(source: Path, copy: Path, index: Path, scope: Scope, listener: Listen
     """
     before = _read_index(index)
     now: dict[str, str] = {}
+    folders: set[str] = set()
     left_out: list[str] = []
     for name, status in _files(source):
         scope.check()
+        if stat.S_ISDIR(status.st_mode):
+            folders.add(name)
+            if not _make_folder(copy / name):
+                before = {one: how for one, how in before.items() if not one.startswith(f"{name}/")}
+            continue
         identity = f"{status.st_mode} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
         now[name] = identity
         if before.get(name) == identity:
             continue
-        if not _copy(source / name, copy / name, status):
+        if not _copy(source, name, copy, status):
             left_out.append(name)
-    for gone in before.keys() - now.keys():
-        _remove(copy / gone)
+    for gone in before.keys() - now.keys() - folders:
+        if (copy / gone).parent.resolve() == copy.resolve() / Path(gone).parent:  # a link may stand there now
+            _remove(copy / gone)
     index.write_text("".join(f"{how} {name}\0" for name, how in now.items()), "utf-8", "surrogateescape")
     if left_out:
         more = f" and {len(left_out) - _TOLD} more" if len(left_out) > _TOLD else ""
         listener(Noted(f"left out, for a compiler made them: {', '.join(left_out[:_TOLD])}{more}", "notice"))
 
 
-def _copy(path: Path, to: Path, status: os.stat_result) -> bool:
-    """Whether the file was copied; it is not if a compiler made it."""
+def _make_folder(path: Path) -> bool:
+    """Whether the folder was there; else it is made, in the place of a link or file."""
+    if path.is_dir() and not path.is_symlink():
+        return True
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    return False
+
+
+def _copy(source: Path, name: str, copy: Path, status: os.stat_result) -> bool:
+    """Whether the file was copied; it is not if a compiler made it. A link out of the sources still leads there."""
+    path, to = source / name, copy / name
     if to.is_dir() and not to.is_symlink():
         shutil.rmtree(to)
-    to.parent.mkdir(parents=True, exist_ok=True)
     to.unlink(missing_ok=True)
     if stat.S_ISLNK(status.st_mode):
-        to.symlink_to(path.readlink())
+        text = path.readlink()
+        leads_out = os.path.normpath(Path(name).parent / text).startswith("..")
+        to.symlink_to(path.parent.absolute() / text if leads_out else text)
         return True
     with path.open("rb") as file:
         if file.read(8).startswith(_COMPILED):
@@ -163,7 +181,10 @@ def _copy(path: Path, to: Path, status: os.stat_result) -> bool:
 
 
 def _files(source: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file and link below the folder, relative to it, in order; folders of version control are left out."""
+    """Every folder, file and link below the folder, relative to it, each after the folder that it is in.
+
+    Folders of version control are left out.
+    """
     count = 0
     todo = [""]
     while todo:
@@ -174,6 +195,7 @@ def _files(source: Path) -> Iterator[tuple[str, os.stat_result]]:
             name = f"{here}/{item.name}" if here else item.name
             if item.is_dir(follow_symlinks=False):
                 if item.name not in _LEFT_OUT and not is_store(item.path):
+                    yield name, item.stat(follow_symlinks=False)
                     todo.append(name)
                 continue
             status = item.stat(follow_symlinks=False)

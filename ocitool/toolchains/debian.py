@@ -17,7 +17,7 @@ from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 from ocitool.toolchains.base import find_program
 from ocitool.toolchains.processes import call
-from ocitool.toolchains.sysroot import tame
+from ocitool.toolchains.sysroot import merge, tame
 
 _ARCHITECTURES: Final = {
     "amd64": "amd64", "386": "i386", "arm/v5": "armel", "arm/v6": "armel", "arm/v7": "armhf", "arm/v8": "armhf",
@@ -83,23 +83,31 @@ def unpack_packages(
         _call((*words, "update"), state, env, scope, platform)
         how = ("install", "-y", "--download-only") if dependencies else ("download",)
         _call((*words, *how, *packages), state if dependencies else state / "archives", env, scope, platform)
-        told = []
+        told, sums = [], {}
         for archive in sorted((state / "archives").glob("*.deb")):
-            _call((str(tools["dpkg-deb"]), "-x", str(archive), str(making)), state, env, scope, platform)
+            part, control = state / "part", state / "control"
+            for folder_of_one in (part, control):
+                shutil.rmtree(folder_of_one, ignore_errors=True)
+                folder_of_one.mkdir(mode=0o700)
+            # One at a time in a folder of its own: tar follows the links that another package has left.
+            _call((str(tools["dpkg-deb"]), "-x", str(archive), str(part)), state, env, scope, platform)
+            merge(part, making)
             name, version, _ = archive.stem.split("_")
-            _call((str(tools["dpkg-deb"]), "-e", str(archive), str(state / "control")), state, env, scope, platform)
-            if (state / "control" / "md5sums").is_file():  # which library is of which package, for its licence
-                info = making / "var/lib/dpkg/info"
-                info.mkdir(parents=True, exist_ok=True)
-                (state / "control" / "md5sums").rename(info / f"{name}.md5sums")
-            shutil.rmtree(state / "control")
             told.append(f"{name}={unquote(version)}\n")
+            _call((str(tools["dpkg-deb"]), "-e", str(archive), str(control)), state, env, scope, platform)
+            listing = control / "md5sums"
+            if listing.is_file() and not listing.is_symlink():
+                sums[name] = listing.read_bytes()
         tame(making)
-        (making / LIST).parent.mkdir(parents=True, exist_ok=True)
+        info = making / "var/lib/dpkg/info"
+        info.mkdir(parents=True, exist_ok=True)
+        for name, text in sums.items():  # which library is of which package, for its licence
+            (info / f"{name}.md5sums").write_bytes(text)
         (making / LIST).write_text("".join(told), "utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         making.rename(folder)
-        shutil.rmtree(state / "archives", ignore_errors=True)
+        for left in ("archives", "part", "control"):
+            shutil.rmtree(state / left, ignore_errors=True)
     except OSError as error:
         raise local_io(error, f"unpack packages into {folder}") from error
     return folder

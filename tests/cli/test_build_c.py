@@ -85,6 +85,23 @@ def test_the_install_tree_of_a_makefile_is_packed_with_the_only_program_as_entry
     assert ["Makefile", "main.c"] == sorted(path.name for path in project.iterdir())
 
 
+def test_links_of_a_sysroot_folder_mean_files_in_it(project, home, run):
+    libraries = home / "system/usr/lib/x86_64-linux-gnu"
+    for folder in (libraries, home / "system/lib/x86_64-linux-gnu"):
+        folder.mkdir(parents=True)
+    (home / "system/lib/x86_64-linux-gnu/libz.so.1").write_text("ours")
+    (libraries / "libz.so").symlink_to("/lib/x86_64-linux-gnu/libz.so.1")
+    (project / "ocitool.toml").write_text('[c]\nldflags = ["-lz"]\n[sysroot]\npath = "../system"\n')
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert 0 == done.exit_code, done.stderr
+    folders = [word[2:] for word in starts(home / "bin")[-1].split() if word.startswith("-L")]
+    found = next(path for folder in folders if (path := Path(folder, "libz.so")).is_symlink())
+    assert "ours" == found.read_text()
+    assert "/lib/x86_64-linux-gnu/libz.so.1" == str((libraries / "libz.so").readlink())
+
+
 def test_a_makefile_without_an_install_rule_says_what_to_write(project, run):
     (project / "Makefile").write_text("app: main.c\n\t$(CC) -o app main.c\n")
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """A Debian source package, the spec beside it, and what its program answers."""
+    """A Debian source package, the spec beside it, and what its program answers, by its {version} or {series}."""
 
     package: str
     needs: str
@@ -33,21 +33,21 @@ REAL = {
         "make",
         '[make]\ntargets = ["linux"]\ninstall = ["install", "INSTALL_TOP={destdir}/usr"]\nfiles = ["usr/bin/lua"]\n',
         ("/usr/bin/lua", "-e", "print(6 * 7, _VERSION)"),
-        "42\tLua 5.4\n",
+        "42\tLua {series}\n",
     ),
     "autotools": Real(
         "xz-utils",
         "make",
         '[autotools]\narguments = ["--disable-nls", "--disable-doc"]\nfiles = ["usr/bin/xz"]\n',
-        ("/usr/bin/xz", "--robot", "--version"),
-        "XZ_VERSION=50040012\nLIBLZMA_VERSION=50040012\n",
+        ("/usr/bin/xz", "--version"),
+        "xz (XZ Utils) {version}\nliblzma {version}\n",
     ),
     "cmake": Real(
         "brotli",
         "cmake",
         '[cmake]\nfiles = ["usr/bin/*"]\n',
         ("/usr/bin/brotli", "--version"),
-        "brotli 1.0.9\n",
+        "brotli {version}\n",
     ),
     "meson": Real(
         "libzstd",
@@ -73,7 +73,9 @@ def test_an_unedited_program_is_built_for_four_platforms_and_answers(run, home, 
     real = REAL[system]
     if find_program(real.needs, os.environ) is None:
         pytest.skip(f"{real.needs} is not installed")
-    source = debian_source(real.package, home / real.package)
+    found = debian_source(real.package, home / real.package)
+    source, series = found.folder, ".".join(found.version.split(".")[:2])
+    answer = real.answer.format(version=found.version, series=series)
     before = {path: path.stat().st_mtime_ns for path in source.rglob("*") if path.is_file()}
     (home / "ocitool.toml").write_text(real.spec)
 
@@ -93,4 +95,4 @@ def test_an_unedited_program_is_built_for_four_platforms_and_answers(run, home, 
     for platform in PLATFORMS:
         root = home / platform.replace("/", "-")
         assert 0 == run("export", f"oci:{home}/img:1", "--platform", platform, "-o", root).exit_code
-        assert real.answer == say(root, platform, *real.argv, stdin=real.stdin)
+        assert answer == say(root, platform, *real.argv, stdin=real.stdin)

@@ -76,6 +76,55 @@ def test_only_what_changed_is_copied_again_and_what_a_build_made_stays(source, t
     assert "written by the build" == (copy / "sub" / "run.sh").read_text()
 
 
+def test_folders_that_become_links_and_links_that_become_folders_lose_and_overwrite_nothing(source, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("mine")
+    (source / "was").mkdir()
+    (source / "was" / "file").write_text("text")
+    (source / "out").symlink_to(elsewhere)
+    prepare(job(tmp_path), Scope(), lambda event: None)
+    (source / "was").rename(source / "real")
+    (source / "was").symlink_to("real")
+    (source / "out").unlink()
+    (source / "out").mkdir()
+    (source / "out" / "file").write_text("ours")
+
+    prepare(job(tmp_path), Scope(), lambda event: None)
+
+    copy = tmp_path / "tree" / "src"
+    assert ("mine", "ours") == ((elsewhere / "file").read_text(), (copy / "out" / "file").read_text())
+    assert ("text", "text") == ((copy / "real" / "file").read_text(), (copy / "was" / "file").read_text())
+
+
+def test_what_a_build_put_in_the_place_of_a_folder_gives_way_to_it(source, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    prepare(job(tmp_path), Scope(), lambda event: None)
+    copy = tmp_path / "tree" / "src"
+    (copy / "sub" / "run.sh").rename(elsewhere / "run.sh")
+    (copy / "sub").rmdir()
+    (copy / "sub").symlink_to(elsewhere)
+    (source / "sub" / "run.sh").write_text("#!/bin/sh\n: new\n")
+
+    prepare(job(tmp_path), Scope(), lambda event: None)
+
+    assert ("#!/bin/sh\n", False) == ((elsewhere / "run.sh").read_text(), (copy / "sub").is_symlink())
+    assert "#!/bin/sh\n: new\n" == (copy / "sub" / "run.sh").read_text()
+
+
+def test_empty_folders_are_copied_and_links_out_of_the_sources_still_lead_there(source, tmp_path):
+    (source / "obj").mkdir()
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "a.h").write_text("int a;")
+    (source / "sub" / "common").symlink_to("../../common")
+
+    prepare(job(tmp_path), Scope(), lambda event: None)
+
+    copy = tmp_path / "tree" / "src"
+    assert (True, "int a;") == ((copy / "obj").is_dir(), (copy / "sub" / "common" / "a.h").read_text())
+
+
 def test_the_tree_begins_anew_where_it_is_set_up_otherwise(source, tmp_path):
     prepare(job(tmp_path), Scope(), lambda event: None)
     (tmp_path / "tree" / "src" / "made.o").write_text("object")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.errors import BuildError, NetworkError, Unsupported, UsageError
+from ocitool.errors import BuildError, MalformedDocument, NetworkError, Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.debian import debian_architecture, unpack_packages, unpacked_versions
 from ocitool.toolchains.options import CompilerOptions, SysrootOptions
-from ocitool.toolchains.sysroot import Sysroot, inside, libc_of, tame
+from ocitool.toolchains.sysroot import Sysroot, inside, libc_of, merge, stray_links, tame
 from tests.fakes.compilers import put_zig
 
 ARM64 = Platform.parse("linux/arm64")
@@ -46,6 +46,34 @@ def test_links_that_lead_out_are_gone(tmp_path, target):
     assert not (tmp_path / "root/usr/link").is_symlink()
 
 
+def test_links_that_climb_from_the_end_of_another_link_stay_inside(tmp_path):
+    """Each alone looks harmless: `sub/l/..` is `sub` as text, and above the root where `l` leads to the root."""
+    put(tmp_path, "secret", "outside")
+    put(tmp_path / "root", "secret", "inside")
+    (tmp_path / "root/sub").mkdir()
+    (tmp_path / "root/sub/l").symlink_to("..")
+    (tmp_path / "root/lead").symlink_to("sub/l/../secret")
+    (tmp_path / "root/none").symlink_to("sub/l/../../gone")
+
+    tame(tmp_path / "root")
+
+    assert "inside" == (tmp_path / "root/lead").read_text()
+    assert not (tmp_path / "root/none").is_symlink()
+
+
+def test_links_that_keep_a_machine_busy_are_refused(tmp_path):
+    folder = tmp_path.joinpath(*(f"{n:0>200}" for n in range(10)))
+    folder.mkdir(parents=True)
+    for number in range(40):
+        text = f"../{folder.name}/" * 19
+        (folder / f"l{number}").symlink_to(f"{text}l{number + 1}" if number < 39 else "/")
+    for number in range(3000):
+        (tmp_path / f"start{number}").symlink_to(f"/{folder.relative_to(tmp_path)}/l0")
+
+    with pytest.raises(MalformedDocument, match="takes more steps than any image needs"):
+        tame(tmp_path)
+
+
 def test_special_bits_and_special_files_are_not_kept(tmp_path):
     put(tmp_path, "bin/su").chmod(0o4755)
     put(tmp_path, "bin/secret").chmod(0o000)
@@ -66,6 +94,55 @@ def test_paths_are_followed_inside_alone(tmp_path):
     assert tmp_path / "usr/lib/libz.so.1" == inside(tmp_path, "/lib/libz.so.1")
     assert tmp_path / "usr/lib/libz.so.1" == inside(tmp_path, "up/lib/libz.so.1")
     assert [None, None] == [inside(tmp_path, name) for name in ("round", "lib/gone")]
+
+
+def test_packages_are_merged_through_links_that_stay_inside(tmp_path):
+    outside = put(tmp_path, "outside/profile", "mine").parent
+    root, part = tmp_path / "root", tmp_path / "part"
+    for name in ("usr/lib", "doc"):
+        (root / name).mkdir(parents=True)
+    (root / "lib").symlink_to("usr/lib")
+    (root / "evil").symlink_to(outside)
+    (root / "climbs").symlink_to("../outside")
+    for name in ("lib/libz.so.1", "evil/profile", "climbs/profile"):
+        put(part, name, "theirs")
+    (part / "doc").symlink_to("usr")
+
+    merge(part, root)
+
+    assert ["mine"] == [path.read_text() for path in outside.iterdir()]
+    assert ["theirs"] * 3 == [
+        (root / name).read_text() for name in ("usr/lib/libz.so.1", "evil/profile", "climbs/profile")
+    ]
+    assert [True, False] == [(root / name).is_symlink() for name in ("lib", "doc")]
+
+
+def test_a_folder_of_ones_own_has_links_that_mean_files_inside_it(tmp_path):
+    root, triplet = tmp_path / "root", "aarch64-linux-gnu"
+    real = put(root, f"lib/{triplet}/libz.so.1")
+    put(root, f"usr/lib/{triplet}/libm.so.6")
+    place = root / "usr/lib" / triplet
+    (place / "libz.so").symlink_to(f"/lib/{triplet}/libz.so.1")
+    (place / "libm.so").symlink_to("libm.so.6")
+    (place / "libgone.so").symlink_to("/nowhere/libgone.so.1")
+    (root / "lib64").symlink_to("/usr/lib")
+
+    links = stray_links(root, triplet)
+
+    assert {"libz.so": real} == links
+    flags = Sysroot(root, links=tmp_path / "links").link_flags(triplet)
+    assert f"-L{tmp_path}/links" == flags[0]
+    assert {f"-L{root}/usr/lib/{triplet}", f"-L{root}/lib/{triplet}"} < set(flags)
+
+
+def test_folders_of_a_sysroot_are_never_those_of_this_machine(tmp_path):
+    put(tmp_path, "usr/include/zlib.h")
+    (tmp_path / "lib").symlink_to("/usr/lib")  # there is none inside
+
+    sysroot = Sysroot(tmp_path)
+
+    assert () == sysroot.link_flags("x86_64-linux-gnu")
+    assert str(tmp_path / "usr/include") == sysroot.compile_flags("x86_64-linux-gnu", whole=False)[-1]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +204,8 @@ echo "$@" >> "{folder}/apt.log"
 case "$*" in
 *" update") {update} ;;
 *" download "*) echo deb > libz1_1%3a2.0_arm64.deb ;;
-*) mkdir -p archives; echo deb > archives/libz1_1%3a2.0_arm64.deb ;;
+*) mkdir -p archives; echo deb > archives/libz1_1%3a2.0_arm64.deb
+   case "$*" in *" liba") echo deb > archives/liba_1_arm64.deb ;; esac ;;
 esac
 """
 DPKG = """#!/bin/sh
@@ -138,10 +216,10 @@ esac
 """
 
 
-def unpack(tmp_path, *packages: str, update: str = "true", dependencies: bool = True) -> Path:
+def unpack(tmp_path, *packages: str, update: str = "true", dependencies: bool = True, dpkg: str = DPKG) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir(exist_ok=True)
-    for name, text in (("apt-get", APT.format(folder=folder, update=update)), ("dpkg-deb", DPKG)):
+    for name, text in (("apt-get", APT.format(folder=folder, update=update)), ("dpkg-deb", dpkg)):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     environ = {"PATH": f"{folder}:/usr/bin:/bin", "CI_TOKEN": "t"}
@@ -166,6 +244,29 @@ def test_packages_are_unpacked_once_and_their_versions_told(tmp_path):
     log = (tmp_path / "bin/apt.log").read_text().splitlines()
     assert 2 == len(log)
     assert log[1].endswith("install -y --download-only libz1")
+
+
+HOSTILE = """#!/bin/sh
+case $1 in
+-x) case $2 in
+    *liba*) ln -s {outside} "$3/usr"; ln -s {outside} "$3/var" ;;
+    *) mkdir -p "$3/usr/lib/dpkg" "$3/var"; echo theirs > "$3/usr/profile"; echo theirs > "$3/usr/lib/libz.so" ;;
+    esac ;;
+-e) mkdir -p "$3"; ln -s {outside}/profile "$3/md5sums" ;;
+esac
+"""
+
+
+def test_a_package_with_links_out_writes_and_reads_nothing_there(tmp_path):
+    outside = put(tmp_path, "outside/profile", "mine").parent
+
+    folder = unpack(tmp_path, "liba", dpkg=HOSTILE.format(outside=outside))
+
+    assert [("profile", "mine")] == [(path.name, path.read_text()) for path in outside.iterdir()]
+    assert "theirs\n" == (folder / "usr/lib/libz.so").read_text()
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+    assert {"liba": "1", "libz1": "1:2.0"} == unpacked_versions(folder)
+    assert ["packages.ocitool"] == [path.name for path in (folder / "var/lib/dpkg").rglob("*") if path.is_file()]
 
 
 def test_packages_come_alone_without_dependencies(tmp_path):
