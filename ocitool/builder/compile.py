@@ -148,7 +148,14 @@ def _command(program: ProgramSpec, wanted: _Wanted) -> Toolchain:
 
 
 def _rust(wanted: _Wanted) -> Toolchain:
-    from ocitool.toolchains.rust import RustToolchain, find_cargo, find_std, rust_environ, rust_triple
+    from ocitool.toolchains.rust import (
+        RustToolchain,
+        find_build_compiler,
+        find_cargo,
+        find_std,
+        rust_environ,
+        rust_triple,
+    )
 
     part, project = wanted.part, wanted.project
     cargo, compiler = find_cargo(project.environ), wanted.compiler
@@ -157,7 +164,14 @@ def _rust(wanted: _Wanted) -> Toolchain:
     above = (project.source, *project.source.absolute().parents)  # a workspace has one lock for its packages
     has_lock = any((folder / "Cargo.lock").is_file() for folder in above)
     return RustToolchain(
-        cargo, compiler, part.rust, tuple(environ.items()), project.compiler_cache, has_lock=has_lock, std=std
+        cargo,
+        compiler,
+        part.rust,
+        tuple(environ.items()),
+        project.compiler_cache,
+        has_lock=has_lock,
+        std=std,
+        for_build=find_build_compiler(environ),
     )
 
 

@@ -16,7 +16,7 @@ from ocitool.toolchains.base import BuildTree, CompileJob, JobStep, Target, find
 from ocitool.toolchains.c import first_uses
 from ocitool.toolchains.compilers import Compiler
 from ocitool.toolchains.options import BuildSystemOptions
-from ocitool.toolchains.wrappers import cmake_file, meson_file, variables, wrappers
+from ocitool.toolchains.wrappers import build_variables, cmake_file, meson_file, variables, wrappers
 
 _DESTDIR: Final = "{destdir}"
 _WIDTHS: Final = ("MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL")
@@ -49,7 +49,9 @@ class BuildSystemToolchain:
         files = list(wrappers(self.compiler, wrapper_folder, tree_folder, environ))
         env = {**environ, "HOME": str(tree_folder / "home"), "MAKEFLAGS": f"-j{self.width}"}
         env["CMAKE_BUILD_PARALLEL_LEVEL"] = str(self.width)
-        if self.name in {"make", "autotools"}:
+        if self.name == "meson":
+            env = {**build_variables(wrapper_folder), **env}
+        elif self.name != "cmake":
             # A Makefile that says CC = gcc finds the wrapper of that name, without being edited.
             env["PATH"] = f"{wrapper_folder}:{env.get('PATH', '')}".rstrip(":")
             env = {**variables(wrapper_folder), **env}

@@ -4,17 +4,19 @@ For musl rustc links by itself (rust-lld and its own C library); for glibc the C
 crates is compiled through the same wrapper.
 """
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ocitool.errors import Unsupported, UsageError, local_io
+from ocitool.errors import OcitoolError, Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
 from ocitool.model.toml import TomlError, parse_toml
 from ocitool.toolchains.base import CompileJob, Project, Target, find_program
 from ocitool.toolchains.c import compiler_environ, first_uses
-from ocitool.toolchains.compilers import Compiler
+from ocitool.toolchains.compilers import Compiler, find_compiler
 from ocitool.toolchains.debian import unpacked_versions
 from ocitool.toolchains.options import CompilerOptions, Program, RustOptions
 from ocitool.toolchains.processes import capture
@@ -47,7 +49,8 @@ _LIMIT: Final = 1024 * 1024
 class RustToolchain:
     """Cargo as a toolchain. `environ` is what `rust_environ` gives, `has_lock` says that there is a Cargo.lock.
 
-    `std` is the folder of the target's standard library where rustc has none of its own (`find_std`).
+    `std` is the folder of the target's standard library where rustc has none of its own (`find_std`). `for_build`
+    links what runs during the build, such as a build.rs, where this machine has no linker of its own.
     """
 
     cargo: Path
@@ -57,6 +60,7 @@ class RustToolchain:
     cache: Path
     has_lock: bool = False
     std: Path | None = None
+    for_build: Compiler | None = None
 
     @property
     def name(self) -> str:
@@ -84,6 +88,13 @@ class RustToolchain:
             flags += [f"-Ctarget-feature={'+' if compiler.is_static else '-'}crt-static"]
         if compiler.has_debug and compiler.libc == "musl":  # the wrapper of the C compiler says it by itself
             flags += ["-Clink-arg=--build-id=sha1"]
+        files = wrappers(compiler, wrapper_folder, work, environ)
+        own: dict[str, str] = {}
+        if self.for_build is not None:
+            folder = work / "wrappers-for-build"
+            host = rust_triple(self.for_build.platform, self.for_build.libc)
+            own = {f"CARGO_TARGET_{host.replace('-', '_').upper()}_LINKER": str(folder / "cc")}
+            files += wrappers(self.for_build, folder, work, environ)
         linker = "rust-lld" if compiler.libc == "musl" else str(wrapper_folder / "cc")
         variable = triple.replace("-", "_")
         env = {
@@ -92,6 +103,9 @@ class RustToolchain:
             "CARGO_TARGET_DIR": str(built),
             "CARGO_INCREMENTAL": "0",
             "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
+            "HOST_CC": str(wrapper_folder / "cc-for-build"),
+            "HOST_CXX": str(wrapper_folder / "c++-for-build"),
+            **own,
             f"CARGO_TARGET_{variable.upper()}_LINKER": linker,
             f"CC_{variable}": str(wrapper_folder / "cc"),
             f"CXX_{variable}": str(wrapper_folder / "c++"),
@@ -110,7 +124,7 @@ class RustToolchain:
             target.source,
             (built / triple / "release" / target.program.name,),
             is_fresh=False,
-            files=wrappers(compiler, wrapper_folder, work, environ),
+            files=files,
             first_uses=first_uses(compiler, self.cache, is_cpp=False),
         )
 
@@ -142,6 +156,20 @@ def find_cargo(environ: Mapping[str, str]) -> Path:
     if found is None:
         raise Unsupported("no cargo on PATH", ability="cargo", hint="install Rust by rustup, or Debian's cargo-web")
     return found
+
+
+def find_build_compiler(environ: Mapping[str, str]) -> Compiler | None:
+    """Zig for this machine where rustc finds no `cc` to link with; None where it does, or where zig cannot.
+
+    rustc of a Linux with glibc, as Debian and rustup have it there, starts programs for glibc.
+    """
+    if find_program("cc", environ) is not None or sys.platform != "linux":
+        return None
+    try:
+        platform = Platform.parse(f"linux/{os.uname().machine}").normalised()
+        return find_compiler(CompilerOptions(libc="glibc"), platform, environ)
+    except OcitoolError:
+        return None
 
 
 def find_std(triple: str, environ: Mapping[str, str], source: Path, sysroot: Sysroot | None = None) -> Path | None:

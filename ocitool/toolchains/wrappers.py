@@ -3,7 +3,9 @@
 The same folder serves make, configure scripts, CMake, meson, cargo and cgo. What it holds is text; a job writes it.
 """
 
+import os
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -78,9 +80,15 @@ export PKG_CONFIG_LIBDIR={folders} PKG_CONFIG_SYSROOT_DIR={sysroot}
 exec {program} "$@"
 """
 _NO_PKG_CONFIG: Final = """#!/bin/sh
-echo 'pkg-config is not installed on this machine' >&2
+echo 'pkg-config is not installed on this machine; on Debian: apt-get install pkg-config' >&2
 exit 1
 """
+_NO_COMPILER: Final = """#!/bin/sh
+echo 'no compiler for programs that run during the build; on Debian: apt-get install gcc g++' >&2
+exit 1
+"""
+_FOR_BUILD: Final = {"cc-for-build": ("cc", "gcc", "clang"), "c++-for-build": ("c++", "g++", "clang++")}
+"""Compilers of programs that a build starts itself, by the names that this machine's own have."""
 
 
 def wrappers(compiler: Compiler, folder: Path, tree: Path, environ: Mapping[str, str]) -> tuple[JobFile, ...]:
@@ -101,13 +109,24 @@ def wrappers(compiler: Compiler, folder: Path, tree: Path, environ: Mapping[str,
         texts[name] = _TOOL.format(command=shlex.join(compiler.tools[name]))
     texts["strip"] = _STRIP
     texts["pkg-config"] = _pkg_config(compiler, environ)
-    return tuple(JobFile(folder / alias, texts[name]) for name, aliases in _NAMES.items() for alias in aliases)
+    files = [JobFile(folder / alias, texts[name]) for name, aliases in _NAMES.items() for alias in aliases]
+    return (*files, *(JobFile(folder / name, _for_build(name, compiler, environ)) for name in _FOR_BUILD))
 
 
 def variables(folder: Path) -> dict[str, str]:
     """The variables that Makefiles and configure scripts read."""
     names = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib", "LD": "ld", "STRIP": "strip"}
-    return {key: str(folder / name) for key, name in names.items()} | {"PKG_CONFIG": str(folder / "pkg-config")}
+    names |= {"BUILD_CC": "cc-for-build", "HOSTCC": "cc-for-build", "HOSTCXX": "c++-for-build"}
+    return {
+        **{key: str(folder / name) for key, name in names.items()},
+        **build_variables(folder),
+        "PKG_CONFIG": str(folder / "pkg-config"),
+    }
+
+
+def build_variables(folder: Path) -> dict[str, str]:
+    """The variables that name compilers of programs which run during the build, to meson too."""
+    return {"CC_FOR_BUILD": str(folder / "cc-for-build"), "CXX_FOR_BUILD": str(folder / "c++-for-build")}
 
 
 def cmake_file(compiler: Compiler, folder: Path, path: Path) -> JobFile:
@@ -161,6 +180,19 @@ def processor(compiler: Compiler) -> str:
     """What `uname -m` says on the platform."""
     architecture = compiler.platform.architecture
     return _PROCESSORS.get(architecture, architecture)
+
+
+def _for_build(name: str, compiler: Compiler, environ: Mapping[str, str]) -> str:
+    """This machine's own compiler, for it finds this machine's libraries; zig where there is none."""
+    found = (find_program(one, environ) for one in _FOR_BUILD[name])
+    own = next((program for program in found if program is not None), None)
+    if own is not None:
+        return _TOOL.format(command=shlex.quote(str(own)))
+    if compiler.kind != "zig":
+        return _NO_COMPILER
+    words = compiler.tools[name.removesuffix("-for-build")]
+    words += ("-target", f"{os.uname().machine}-linux-musl") if sys.platform == "linux" else ()
+    return _TOOL.format(command=shlex.join(words))
 
 
 def _pkg_config(compiler: Compiler, environ: Mapping[str, str]) -> str:

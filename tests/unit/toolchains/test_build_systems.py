@@ -1,5 +1,6 @@
 """Build systems: what each is asked for in its copy of the sources, and the wrappers that it finds."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -190,6 +191,31 @@ def test_the_wrapper_translates_what_rustc_says_to_other_compilers(tmp_path):
 
 def test_the_wrapper_lets_the_linker_tell_its_name(tmp_path):
     assert ["ld.lld", "--version"] == driver(tmp_path, "-Wl,--version")
+
+
+@pytest.mark.parametrize("name", ["make", "autotools", "meson"])
+def test_what_runs_during_the_build_is_compiled_by_this_machines_own_compiler(tmp_path, name):
+    for word in ("cc", "c++"):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / word).write_text("#!/bin/sh\n")
+        (tmp_path / "bin" / word).chmod(0o755)
+    put_zig(tmp_path / "bin")
+
+    job = planned(tmp_path, name)
+
+    texts = {str(file.path): file.text for file in job.files}
+    assert f"exec {tmp_path}/bin/cc " in texts[job.env["CC_FOR_BUILD"]]
+    assert f"exec {tmp_path}/bin/c++ " in texts[job.env["CXX_FOR_BUILD"]]
+    if name != "meson":
+        assert [job.env["CC_FOR_BUILD"]] * 2 == [job.env["HOSTCC"], job.env["BUILD_CC"]]
+
+
+def test_without_a_compiler_of_this_machine_zig_makes_what_runs_during_the_build(tmp_path):
+    driver(tmp_path, "a.c")
+
+    subprocess.run([tmp_path / "wrappers" / "c++-for-build", "a.cc"], check=True)
+
+    assert f"c++ -target {os.uname().machine}-linux-musl a.cc" == starts(tmp_path / "bin")[-1]
 
 
 def test_strip_copies_what_has_to_go_elsewhere(tmp_path):

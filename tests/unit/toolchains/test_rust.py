@@ -10,7 +10,15 @@ from ocitool.toolchains.base import CompileJob, Project, Target
 from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.debian import LIST
 from ocitool.toolchains.options import CompilerOptions, Program, RustOptions
-from ocitool.toolchains.rust import RustToolchain, find_bins, find_cargo, find_std, rust_environ, rust_triple
+from ocitool.toolchains.rust import (
+    RustToolchain,
+    find_bins,
+    find_build_compiler,
+    find_cargo,
+    find_std,
+    rust_environ,
+    rust_triple,
+)
 from ocitool.toolchains.sysroot import Sysroot
 from tests.fakes.compilers import put_zig
 
@@ -18,7 +26,7 @@ DEFAULTS = RustOptions()
 
 
 def planned(
-    tmp_path: Path, platform="linux/arm64", libc="", *, options=DEFAULTS, has_lock=True, std=None
+    tmp_path: Path, platform="linux/arm64", libc="", *, options=DEFAULTS, has_lock=True, std=None, for_build=None
 ) -> CompileJob:
     put_zig(tmp_path / "bin")
     wanted, environ = Platform.parse(platform), {"PATH": str(tmp_path / "bin"), "CARGO_HOME": "/crates"}
@@ -31,6 +39,7 @@ def planned(
         tmp_path / "cache",
         has_lock=has_lock,
         std=std,
+        for_build=for_build,
     )
     return toolchain.plan(Target(Program("app"), wanted, tmp_path / "src", tmp_path / "out" / "app"))
 
@@ -67,6 +76,22 @@ def test_glibc_is_linked_by_the_c_compiler(tmp_path):
 
     assert "armv7-unknown-linux-gnueabihf" in job.argv
     assert str(tmp_path / "out/wrappers/cc") == job.env["CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER"]
+
+
+def test_zig_links_what_runs_during_the_build_where_this_machine_has_no_cc(tmp_path):
+    put_zig(tmp_path / "bin")
+    environ = {"PATH": str(tmp_path / "bin")}
+
+    found = find_build_compiler(environ)
+    assert found is not None
+    job = planned(tmp_path, "linux/s390x", for_build=found)
+
+    triple = rust_triple(found.platform, "glibc").replace("-", "_").upper()
+    linker = job.env[f"CARGO_TARGET_{triple}_LINKER"]
+    text = next(file.text for file in job.files if str(file.path) == linker)
+    assert f"{tmp_path}/bin/zig cc -target {found.triple} " in text
+    (tmp_path / "bin" / "cc").symlink_to("zig")
+    assert find_build_compiler(environ) is None
 
 
 def test_settings_are_arguments_and_without_a_lock_cargo_may_make_one(tmp_path):
