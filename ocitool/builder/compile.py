@@ -176,12 +176,19 @@ def _rust(wanted: _Wanted) -> Toolchain:
 
 
 def _build_system(name: str, wanted: _Wanted) -> Toolchain:
-    from ocitool.toolchains.build_systems import BuildSystemToolchain, check_options, find_configure, find_tools
+    from ocitool.toolchains.build_systems import (
+        BuildSystemToolchain,
+        check_install,
+        check_options,
+        find_configure,
+        find_tools,
+    )
     from ocitool.toolchains.c import compiler_environ
 
     part, project = wanted.part, wanted.project
     options = part.systems.get(name, BuildSystemOptions())
     check_options(options, project.source)
+    check_install(name, options, project.source / options.directory)
     configure = find_configure(project.source / options.directory) if name == "autotools" else None
     return BuildSystemToolchain(
         name=name,
@@ -240,7 +247,11 @@ def compiled_entries(planned: Planned) -> tuple[Entry, ...]:
     if planned.job.tree is None:
         output = FileContent(planned.job.outputs[0])
         return (Entry(planned.place.lstrip("/"), FileKind.FILE, 0o755, content=output),)
-    entries = scan(planned.job.tree.installed, planned.place.strip("/"))
+    installed = f"{planned.job.tree.installed}/"
+    entries = tuple(
+        replace(entry, link=f"/{entry.link.removeprefix(installed)}") if entry.link.startswith(installed) else entry
+        for entry in scan(planned.job.tree.installed, planned.place.strip("/"))
+    )  # `ln -s $(PREFIX)/bin/a b` with a prefix below DESTDIR means the file in the image
     if not planned.files:
         return entries
     kept = [

@@ -17,8 +17,8 @@ from ocitool.builder.programs import (
     Holding,
     check_start,
     lacking,
-    only_program,
     refuse_foreign,
+    startable,
     survey,
 )
 from ocitool.builder.request import BuildPlan, ImageContent
@@ -224,7 +224,7 @@ class _Gatherer:
             placed[2] = place((*compiled, *libraries), below)
             over = Layered(placed[2], below)
         _tell_lacking(platform, lacking(found, over, env), listener)
-        options = _with_entrypoint(planned, platform, options, found)
+        options = _with_entrypoint(planned, platform, options, found, listener)
         base = planned.bases.get(platform)
         inherited = dict(base.config.settings) if base is not None else {}
         settings = dict(inherited)
@@ -315,13 +315,23 @@ def _environment(base: BaseImage | None, options: ImageOptions) -> dict[str, str
 
 
 def _with_entrypoint(
-    planned: BuildPlan, platform: Platform, options: ImageOptions, found: Sequence[Found]
+    planned: BuildPlan, platform: Platform, options: ImageOptions, found: Sequence[Found], listener: Listener
 ) -> ImageOptions:
-    """The options, with the only program as the entry point unless something else was said."""
+    """The options, with the only program as the entry point unless something else was said.
+
+    Where a build system installed several, it is told that none starts.
+    """
     if options.entrypoint is not None or (options.cmd is not None and platform in planned.bases):
         return options
     compiled = [job.place for job in planned.jobs if job.platform == platform and job.job.tree is None]
     if len(compiled) == 1:
         return replace(options, entrypoint=(compiled[0],))
-    program = only_program(found) if not compiled else None
-    return replace(options, entrypoint=(f"/{program}",)) if program else options
+    programs = startable(found) if not compiled else ()
+    if len(programs) == 1:
+        return replace(options, entrypoint=(f"/{programs[0]}",))
+    is_installed = any(job.job.tree is not None for job in planned.jobs)
+    if programs and is_installed and options.cmd is None and platform not in planned.bases:
+        few = f"/{', /'.join(programs[:_TOLD])}{' …' if len(programs) > _TOLD else ''}"
+        text = f"{platform}: the image starts none of its programs {few}: entrypoint in ocitool.toml names one"
+        listener(Noted(text, "notice"))
+    return options

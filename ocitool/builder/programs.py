@@ -138,13 +138,12 @@ def refuse_foreign(
     raise error
 
 
-def only_program(found: Sequence[Found]) -> str | None:
-    """The path of the one executable program or script, or None if there are none or several.
+def startable(found: Sequence[Found]) -> tuple[str, ...]:
+    """The paths of executable programs and scripts.
 
     A file that is both a library and executable, as many shared libraries are, is no program.
     """
-    programs = [one.path for one in found if one.is_executable and one.binary.kind is BinaryKind.PROGRAM]
-    return programs[0] if len(programs) == 1 else None
+    return tuple(one.path for one in found if one.is_executable and one.binary.kind is BinaryKind.PROGRAM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ Each works in a copy of the sources for each platform, with a folder of wrappers
 
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,11 @@ _DESTDIR: Final = "{destdir}"
 _WIDTHS: Final = ("MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL")
 """Variables that change how fast a build is and nothing that it makes."""
 _HEAD: Final = 512 * 1024
+_RULES_LIMIT: Final = 1000
+_MAKEFILE: Final = re.compile(r"(?:GNU)?[Mm]akefile(?:\.(?:in|am))?|.*\.(?:mk|mak|make)|config\.mk\.in")
+_INSTALL_RULE: Final = re.compile(rb"^[\w ./-]*\binstall\b[\w ./-]*:(?!=)", re.MULTILINE)
+_ROOT_NAMES: Final = (b"INSTALL_ROOT", b"INSTALL_TOP", b"INSTALL_PREFIX", b"PREFIX", b"prefix")
+_ROOTS: Final = re.compile(rb"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[?:]*=", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +199,43 @@ def find_tools(
             raise Unsupported(f"no {word} on PATH, which this project is built with", ability=word, hint=hint)
         found[word] = str(program)
     return found
+
+
+def check_install(name: str, options: BuildSystemOptions, folder: Path) -> None:
+    """Raise UsageError where `make install` would write into this machine's /usr, as its rules know no DESTDIR.
+
+    A configure script by hand or automake may write other rules than those that are there, so only rules that are
+    seen count. Raises LocalIOError.
+    """
+    if name not in {"make", "autotools"} or options.install is not None or options.programs:
+        return
+    rules: list[bytes] = []
+    try:
+        for path in islice(_makefiles(folder), _RULES_LIMIT):
+            with path.open("rb") as file:
+                rules.append(file.read(_HEAD))
+            if b"DESTDIR" in rules[-1] or path.name == "Makefile.am":
+                return
+    except OSError as error:
+        raise local_io(error, f"read the Makefiles of {folder}") from error
+    if not any(_INSTALL_RULE.search(text) for text in rules):
+        return
+    found = {match[1] for text in rules for match in _ROOTS.finditer(text)}
+    root = next((word.decode() for word in _ROOT_NAMES if word in found), "")
+    hint = f'install = ["install", "{root}={{destdir}}/usr"]' if root else 'programs = ["NAME"]'
+    raise UsageError(
+        f"`make install` of {folder} would write into this machine: its rules know no DESTDIR",
+        hint=f"say in [{name}] of ocitool.toml how it installs: {hint}",
+    )
+
+
+def _makefiles(folder: Path) -> Iterator[Path]:
+    for here, folders, files in os.walk(folder):
+        folders.sort()
+        for one in sorted(files):
+            path = Path(here, one)
+            if _MAKEFILE.fullmatch(one) and path.is_file():
+                yield path
 
 
 def check_options(options: BuildSystemOptions, source: Path) -> None:

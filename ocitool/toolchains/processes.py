@@ -35,6 +35,10 @@ _FETCHING: Final = {
 _UNREACHABLE: Final = re.compile(
     r"resolve host|name resolution|dial tcp|no such host|network is unreachable|connect to server", re.IGNORECASE
 )
+_FOREIGN: Final = re.compile(
+    r"Exec format error|cannot execute binary file|Invalid ELF image for this architecture"
+)
+"""What shells and emulators say of a program of another platform."""
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
 _STEP_S: Final = 0.01
@@ -302,8 +306,17 @@ def _failure(job: CompileJob, step: JobStep, returncode: int, said: str) -> Ocit
         argv=step.argv,
         returncode=returncode,
         stderr=said,
-        hint=NOT_INSTALLED if job.tree is not None and "'install'" in said[-_LAST:] else "",
+        hint=_hint(job, said),
     )
+
+
+def _hint(job: CompileJob, said: str) -> str:
+    if _FOREIGN.search(said):
+        return (
+            f"the build started a program that it had compiled for {job.target.platform}: leave that out, "
+            "such as by targets, or let cc-for-build compile what runs here"
+        )
+    return NOT_INSTALLED if job.tree is not None and "'install'" in said[-_LAST:] else ""
 
 
 def _signal_name(number: int) -> str:

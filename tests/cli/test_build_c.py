@@ -85,6 +85,49 @@ def test_the_install_tree_of_a_makefile_is_packed_with_the_only_program_as_entry
     assert ["Makefile", "main.c"] == sorted(path.name for path in project.iterdir())
 
 
+def test_several_installed_programs_start_nothing_and_links_lead_into_the_image(project, home, run):
+    (project / "Makefile").write_text(
+        "all:\n\tgcc -o app main.c\ninstall:\n\tinstall -D app $(PREFIX)/bin/one\n\tcp $(PREFIX)/bin/one $(PREFIX)/bin/two\n"
+        "\tln -s $(PREFIX)/bin/one $(PREFIX)/bin/three\n"
+    )
+    (project / "ocitool.toml").write_text('[make]\ninstall = ["install", "PREFIX={destdir}/usr"]\n')
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert 0 == done.exit_code, done.stderr
+    assert "linux/amd64: the image starts none of its programs /usr/bin/one, /usr/bin/two" in done.stderr
+    listed = run("files", "oci:img:1", "-l").stdout
+    assert "usr/bin/three -> /usr/bin/one\n" in listed
+
+    named = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1", "--entrypoint", "/usr/bin/two")
+    assert (0, False) == (named.exit_code, "starts none" in named.stderr)
+
+
+def test_an_install_rule_without_destdir_is_refused_and_its_hint_works(project, home, run):
+    (project / "Makefile").write_text(
+        f"PREFIX={home}/usr\nall:\n\tgcc -o app main.c\ninstall:\n\tinstall -D app $(PREFIX)/bin/app\n"
+    )
+    words = ("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    refused = run(*words)
+    line = refused.stderr.partition("installs: ")[2].strip()
+    (project / "ocitool.toml").write_text(f"[make]\n{line}\n")
+    done = run(*words)
+
+    assert (2, 0) == (refused.exit_code, done.exit_code), done.stderr
+    assert 1 == len(starts(home / "bin"))
+    assert '"/usr/bin/app"' in run("inspect", "oci:img:1", "--config", "--json").stdout
+
+
+def test_a_program_of_another_platform_that_the_build_starts_is_explained(project, home, run):
+    (project / "Makefile").write_text("all:\n\t@echo 'sh: 1: ./app: Exec format error'; exit 126\n")
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert 7 == done.exit_code
+    assert "hint: the build started a program that it had compiled for linux/amd64" in done.stderr
+
+
 def test_links_of_a_sysroot_folder_mean_files_in_it(project, home, run):
     libraries = home / "system/usr/lib/x86_64-linux-gnu"
     for folder in (libraries, home / "system/lib/x86_64-linux-gnu"):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ocitool.builder.programs import Holding, only_program, refuse_foreign, survey
+from ocitool.builder.programs import Holding, refuse_foreign, startable, survey
 from ocitool.errors import LocalIOError, WrongPlatform
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
@@ -65,13 +65,13 @@ def test_k010_scripts_and_data_do_not_trip_it():
     assert heard[0].text.startswith("/lib/exe is for windows/amd64")
 
 
-def test_the_only_program_starts_the_image():
+def test_programs_that_can_be_started():
     program, library = Elf(183).build(), Elf(183, kind=3).build()
 
-    assert "bin/app" == only_program(files(bin_app=(True, program), lib_so=(True, library), data=(True, b"x")))
-    assert "bin/run" == only_program(files(bin_run=(True, b"#!/bin/sh\n"), bin_app=(False, program)))
-    assert only_program(files(bin_a=(True, program), bin_b=(True, program))) is None
-    assert only_program(()) is None
+    assert ("bin/app",) == startable(files(bin_app=(True, program), lib_so=(True, library), data=(True, b"x")))
+    assert ("bin/run",) == startable(files(bin_run=(True, b"#!/bin/sh\n"), bin_app=(False, program)))
+    assert ("bin/a", "bin/b") == startable(files(bin_a=(True, program), bin_b=(True, program)))
+    assert () == startable(())
 
 
 def test_files_on_disk_are_read_where_they_are(tmp_path):

@@ -12,6 +12,7 @@ from ocitool.toolchains.base import CompileJob, Target
 from ocitool.toolchains.build_systems import (
     BuildSystemToolchain,
     ConfigureScript,
+    check_install,
     check_options,
     find_configure,
     find_tools,
@@ -244,6 +245,44 @@ def test_a_build_system_that_is_not_here_is_named_with_its_install_line(name, wo
         find_tools(name, BuildSystemOptions(), None, {"PATH": "/nowhere"})
 
     assert word in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("rules", "hint"),
+    [
+        ("PREFIX=/usr/local\ninstall: app\n\tcp app $(PREFIX)/bin\n", 'install = ["install", "PREFIX={destdir}/usr"]'),
+        ("INSTALL_TOP?= /opt\nPREFIX=x\ninstall:\n\tcp app $(INSTALL_TOP)\n", '"INSTALL_TOP={destdir}/usr"'),
+        ("all install: app\n\tcp app /usr/local/bin\n", 'programs = ["NAME"]'),
+    ],
+)  # fmt: skip
+def test_an_install_rule_that_would_write_into_this_machine_is_not_started(tmp_path, rules, hint):
+    (tmp_path / "Makefile").write_text(rules)
+
+    with pytest.raises(UsageError, match="would write into this machine") as refused:
+        check_install("make", BuildSystemOptions(), tmp_path)
+
+    assert hint in refused.value.hint
+    check_install("make", BuildSystemOptions(install=("install",)), tmp_path)
+    check_install("make", BuildSystemOptions(programs=("app",)), tmp_path)
+    check_install("cmake", BuildSystemOptions(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Makefile": "install:\n\tmake -C sub install\n", "sub/rules.mk": "cp a $(DESTDIR)/usr"},
+        {"configure": "# Autoconf", "Makefile.am": "bin_PROGRAMS = a\n"},
+        {"Makefile": "INSTALL := install\nall:\n\tcp a b\n"},
+        {"Makefile.in": "install:\n\tcp a ${DESTDIR}${bindir}\n"},
+        {},
+    ],
+)
+def test_rules_that_know_destdir_or_are_not_there_yet_are_taken(tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    check_install("autotools", BuildSystemOptions(), tmp_path)
 
 
 @pytest.mark.parametrize("options", [{"directory": "../up"}, {"programs": ("/bin/sh",)}, {"directory": "gone"}])
