@@ -267,6 +267,8 @@ def python_reference() -> str:
     lines += _class("ocitool.client", "Client", "##", ("ocitool.read_only_client", "ReadOnlyClient"))
     for name, home in homes.items():
         lines += _class(home, name, "##")
+    lines += ["", "## `ocitool.artifact.oras`", "", _paragraphs(_docstring("ocitool.artifact.oras"))]
+    lines += _class("ocitool.artifact.oras", "Registry", "###")
     lines += ["", "## `Event`", "", "What a listener is called with; one of these."]
     for name in ("Started", "Advanced", "Done", "Noted"):
         lines += _class(events, name, "###")
@@ -285,6 +287,9 @@ GIVEN = {
     "Kept": "ocitool.report.images",
     "Checked": "ocitool.check.runner",
     "IndexEditor": "ocitool.index.editor",
+    "Artifact": "ocitool.artifact.artifact",
+    "ArtifactListing": "ocitool.artifact.pull",
+    "Pulled": "ocitool.artifact.pull",
     "Repair": "ocitool.repair.plan",
     "SeveralErrors": "ocitool.errors",
 }
@@ -306,6 +311,10 @@ def _class(home: str, name: str, heading: str, *bases: tuple[str, str]) -> list[
 def _node(home: str, name: str) -> ast.ClassDef:
     tree = ast.parse((REPOSITORY / f"{home.replace('.', '/')}.py").read_text())
     return next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == name)
+
+
+def _docstring(module: str) -> str:
+    return ast.get_docstring(ast.parse((REPOSITORY / f"{module.replace('.', '/')}.py").read_text())) or ""
 
 
 def _signature(node: ast.FunctionDef, owner: str) -> str:

@@ -1,8 +1,8 @@
 """Multi-arch container images without Docker, as a library: `Client` does what the command line does.
 
 Public are the names in `__all__`, what their docstrings say, and the attributes of the values that the methods of
-Client give. Everything else in the package may change in any release. The names are loaded on first use, so that
-importing the package costs nothing.
+Client give; and the module `ocitool.artifact.oras`, for programs that were written for oras-py. Everything else in
+the package may change in any release. The names are loaded on first use, so importing the package costs nothing.
 """
 
 from ocitool.version import __version__

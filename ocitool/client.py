@@ -18,6 +18,7 @@ from ocitool.store.locate import Locator, Opener
 from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
+    from ocitool.artifact.artifact import Artifact
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport
     from ocitool.builder.request import BuildPlan, BuildRequest
@@ -58,6 +59,13 @@ class Client(ReadOnlyClient):
         from ocitool.index.draft_editor import DraftEditor
 
         return DraftEditor(self.workspace, text_of(name))
+
+    @as_one()
+    def artifact(self, reference: str | Reference) -> "Artifact":
+        """The files under a name, by the conventions of ORAS: pushed by a plan for `apply`, listed, pulled."""
+        from ocitool.artifact.artifact import Artifact
+
+        return Artifact(self.workspace, text_of(reference), self.environ)
 
     @as_one()
     def apply(self, plan: "Plan | Repair") -> "ChangeReport":

@@ -59,6 +59,9 @@ COMMANDS: Final = (
     Command("verify", "Tell whether an image is signed with a key", "verify", "Trust"),
     Command("key generate", "Make a key that signs, encrypted as cosign does", "key_generate", "Trust"),
     Command("key public", "Print the public half of a key", "key_public", "Trust"),
+    Command("artifact push", "Push files as an artifact, by the conventions of ORAS", "artifact_push", "Artifact"),
+    Command("artifact pull", "Pull the files of an artifact into a folder", "artifact_pull", "Artifact"),
+    Command("artifact list", "List the files of an artifact", "artifact_list", "Artifact"),
     Command("repair", "Mend what check finds, by a plan that is shown first", "repair", "Index"),
     Command("copy", "Copy images from one place to another, bytes unchanged", "copy", "Look"),
     Command("tag", "Let further tags hold what a name holds", "tag", "Index"),
@@ -71,6 +74,7 @@ GROUPS: Final = {
     "manifest": "What `docker manifest` does, word for word",
     "cache": "This machine's store",
     "key": "Keys that sign and verify",
+    "artifact": "Files in registries, as ORAS has them",
 }
 """Summaries of the words that hold several commands."""
 

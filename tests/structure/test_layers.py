@@ -15,11 +15,12 @@ LEVELS = (
     ("store.base", "store.verify", "registry"),
     ("store", "graph", "pack", "rootfs"),
     ("workspace", "change", "image", "toolchains", "executor"),
-    ("index", "project", "check", "sign"),
+    ("index", "project", "check", "sign", "artifact"),
     ("dockerfile", "repair", "report"),
     ("builder",),
     ("read_only_client",),
     ("client",),
+    ("artifact.oras",),  # public too, and made of a client
     ("cli",),
 )
 BESIDE = {
@@ -35,7 +36,8 @@ HOMES = {
     "httpx": {"registry.http"},
     "httpcore": {"registry.socks"},  # what httpx is made of
     "cryptography": {"sign.keys"},
-    "oras": {"artifact.oras"},
+    "oras": {"artifact"},
+    "requests": {"artifact"},  # oras-py answers with its responses
     "deflate": {"codec.codecs"},
     "isal": {"codec.codecs"},
     "zstandard": {"codec.codecs"},
@@ -89,7 +91,7 @@ def unit(module: str) -> str:
     inner = module.removeprefix("ocitool").removeprefix(".")
     if inner in {"", "__main__"}:
         return "cli"
-    if inner in {"store.base", "store.verify"}:
+    if inner in {"store.base", "store.verify", "artifact.oras"}:
         return inner
     return inner.split(".")[0]
 

@@ -62,7 +62,7 @@ def layout(tmp_path) -> str:
 def test_inspecting_a_layout_loads_no_http_client(layout):
     modules = loaded("inspect", layout)
 
-    assert set() == modules & {"httpx", "httpcore", "ssl", "asyncio", "rich", "requests", "cryptography"}
+    assert set() == modules & {"httpx", "httpcore", "ssl", "asyncio", "rich", "requests", "oras", "cryptography"}
     assert set() == modules & {"socket", "subprocess", "shutil", "tempfile", "html", "tomllib", "difflib"}
     assert set() == {"pack", "toolchains", "change", "project"} & {
         name.split(".")[1] for name in modules if "ocitool." in name
@@ -99,6 +99,17 @@ def test_a_build_loads_no_toolchain_and_no_dockerfile_before_it_knows_what_it_bu
 
     assert [] == [name for name in modules if name.startswith(rooms)]
     assert set() == modules & compilers
+
+
+@pytest.mark.parametrize("command", [["artifact", "pull", "--help"], ["push", "--help"], ["verify", "--help"]])
+def test_oras_is_loaded_where_artifacts_are_alone(command):
+    assert set() == loaded(*command) & {"oras", "requests", "jsonschema", "ocitool.artifact.pull"}
+
+
+def test_listing_an_artifact_loads_no_requests_and_no_http_client(layout):
+    command = ["artifact", "push", layout.removesuffix("v1") + "a", __file__, "--dry-run"]
+
+    assert set() == loaded(*command) & {"requests", "httpx", "cryptography", "ocitool.artifact.oras"}
 
 
 @pytest.mark.parametrize("command", ["build", "copy", "inspect", "push"])
