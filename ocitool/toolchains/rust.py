@@ -125,7 +125,8 @@ class RustToolchain:
             (built / triple / "release" / target.program.name,),
             is_fresh=False,
             files=files,
-            first_uses=first_uses(compiler, self.cache, is_cpp=False),
+            # rust-lld brings musl itself; zig only compiles what is C, and that needs no library.
+            first_uses=first_uses(compiler, self.cache, is_cpp=False) if compiler.libc != "musl" else (),
         )
 
 

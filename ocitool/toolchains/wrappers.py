@@ -6,7 +6,7 @@ The same folder serves make, configure scripts, CMake, meson, cargo and cgo. Wha
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -87,30 +87,35 @@ _NO_COMPILER: Final = """#!/bin/sh
 echo 'no compiler for programs that run during the build; on Debian: apt-get install gcc g++' >&2
 exit 1
 """
-_FOR_BUILD: Final = {"cc-for-build": ("cc", "gcc", "clang"), "c++-for-build": ("c++", "g++", "clang++")}
-"""Compilers of programs that a build starts itself, by the names that this machine's own have."""
+_FOR_BUILD: Final = {
+    "cc-for-build": ("cc", "gcc", "clang"),
+    "c++-for-build": ("c++", "g++", "clang++"),
+    "ar-for-build": ("ar",),
+}
+"""What makes programs that a build starts itself, by the names that this machine's own have."""
 
 
 def wrappers(compiler: Compiler, folder: Path, tree: Path, environ: Mapping[str, str]) -> tuple[JobFile, ...]:
     """The programs of the folder. `tree` is the build tree, whose path stays out of what is compiled."""
     flags = (*compiler.flags, f"-ffile-prefix-map={tree}=.")
-    texts = {
-        name: _DRIVER.format(
-            identity=compiler.identity,
-            command=shlex.join(compiler.tools[name]),
-            flags=shlex.join(flags),
-            link=shlex.join(compiler.link_flags),
-            linker=shlex.join(compiler.tools["ld"]),
-            quirks=_ZIG_QUIRKS if compiler.kind == "zig" else "",
-        )
-        for name in ("cc", "c++")
-    }
+    texts = {name: _driver(name, compiler, flags, compiler.link_flags) for name in ("cc", "c++")}
     for name in ("ar", "ranlib", "ld", "objcopy"):
         texts[name] = _TOOL.format(command=shlex.join(compiler.tools[name]))
     texts["strip"] = _STRIP
     texts["pkg-config"] = _pkg_config(compiler, environ)
     files = [JobFile(folder / alias, texts[name]) for name, aliases in _NAMES.items() for alias in aliases]
     return (*files, *(JobFile(folder / name, _for_build(name, compiler, environ)) for name in _FOR_BUILD))
+
+
+def _driver(name: str, compiler: Compiler, flags: Sequence[str], link_flags: Sequence[str]) -> str:
+    return _DRIVER.format(
+        identity=compiler.identity,
+        command=shlex.join(compiler.tools[name]),
+        flags=shlex.join(flags),
+        link=shlex.join(link_flags),
+        linker=shlex.join(compiler.tools["ld"]),
+        quirks=_ZIG_QUIRKS if compiler.kind == "zig" else "",
+    )
 
 
 def variables(folder: Path) -> dict[str, str]:
@@ -126,7 +131,8 @@ def variables(folder: Path) -> dict[str, str]:
 
 def build_variables(folder: Path) -> dict[str, str]:
     """The variables that name compilers of programs which run during the build, to meson too."""
-    return {"CC_FOR_BUILD": str(folder / "cc-for-build"), "CXX_FOR_BUILD": str(folder / "c++-for-build")}
+    names = {"CC_FOR_BUILD": "cc-for-build", "CXX_FOR_BUILD": "c++-for-build", "AR_FOR_BUILD": "ar-for-build"}
+    return {key: str(folder / name) for key, name in names.items()}
 
 
 def cmake_file(compiler: Compiler, folder: Path, path: Path) -> JobFile:
@@ -188,11 +194,12 @@ def _for_build(name: str, compiler: Compiler, environ: Mapping[str, str]) -> str
     own = next((program for program in found if program is not None), None)
     if own is not None:
         return _TOOL.format(command=shlex.quote(str(own)))
+    if name == "ar-for-build":
+        return _TOOL.format(command=shlex.join(compiler.tools["ar"]))
     if compiler.kind != "zig":
         return _NO_COMPILER
-    words = compiler.tools[name.removesuffix("-for-build")]
-    words += ("-target", f"{os.uname().machine}-linux-musl") if sys.platform == "linux" else ()
-    return _TOOL.format(command=shlex.join(words))
+    target = ("-target", f"{os.uname().machine}-linux-musl") if sys.platform == "linux" else ()
+    return _driver(name.removesuffix("-for-build"), compiler, (*target, "-fno-sanitize=undefined"), ("-s",))
 
 
 def _pkg_config(compiler: Compiler, environ: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import Project
+from ocitool.toolchains.base import Project, find_program
 from ocitool.toolchains.compilers import find_zig
 from ocitool.toolchains.options import CompilerOptions
 from ocitool.toolchains.rust import find_cargo, find_std, rust_environ, rust_triple
@@ -91,6 +91,44 @@ def test_a_crate_with_c_in_it_is_built_from_two_folders_to_one_digest_and_answer
         assert 0 == run("export", f"oci:{home}/img-0:1", "--platform", platform, "-o", root).exit_code
         said = say(root, platform, "/bin/answers").split()
         assert ("zlib", "on", machine) == (said[0], said[2], said[3])
+
+
+WORKSPACE = {
+    "Cargo.toml": '[workspace]\nmembers = ["app", "words"]\nresolver = "2"\n',
+    "app/Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n'
+    '[dependencies]\nwords = { path = "../words" }\n',
+    "app/build.rs": 'fn main() { println!("cargo:rustc-env=BUILT_FOR={}", std::env::var("TARGET").unwrap()); }\n',
+    "app/src/main.rs": 'words::answer!();\nfn main() { println!("{} {}", env!("BUILT_FOR"), answer()); }\n',
+    "words/Cargo.toml": '[package]\nname = "words"\nversion = "0.1.0"\nedition = "2021"\n[lib]\nproc-macro = true\n',
+    "words/src/lib.rs": "#[proc_macro]\npub fn answer(_: proc_macro::TokenStream) -> proc_macro::TokenStream {\n"
+    '    "fn answer() -> u8 { 42 }".parse().unwrap()\n}\n',
+}  # fmt: skip
+
+
+def test_build_scripts_and_macros_of_a_workspace_need_no_compiler_of_this_machine(rust, run, home, monkeypatch):
+    wanted = platforms(home)
+    if not wanted:
+        pytest.skip("rustup has no standard library for musl here: rustup target add x86_64-unknown-linux-musl")
+    zig = find_zig(os.environ)
+    for name in ("cargo", "rustc"):
+        (home / "only").mkdir(exist_ok=True)
+        (home / "only" / name).symlink_to(find_program(name, os.environ))
+    (home / "only/zig").symlink_to(zig)
+    monkeypatch.setenv("PATH", f"{home}/only")
+    for name, text in WORKSPACE.items():
+        (home / "answers" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "answers" / name).write_text(text)
+
+    done = run("build", home / "answers", "--platform", ",".join(wanted), "-o", f"oci:{home}/img:1", "--index")
+
+    monkeypatch.undo()
+    assert 0 == done.exit_code, done.stderr
+    assert "building musl" not in done.stderr
+    for platform in wanted:
+        root = home / platform.replace("/", "-")
+        assert 0 == run("export", f"oci:{home}/img:1", "--platform", platform, "-o", root).exit_code
+        triple = rust_triple(Platform.parse(platform), "musl")
+        assert f"{triple} 42\n" == say(root, platform, "/bin/app")
 
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -216,7 +216,10 @@ def test_without_a_compiler_of_this_machine_zig_makes_what_runs_during_the_build
 
     subprocess.run([tmp_path / "wrappers" / "c++-for-build", "a.cc"], check=True)
 
-    assert f"c++ -target {os.uname().machine}-linux-musl a.cc" == starts(tmp_path / "bin")[-1]
+    target = f"{os.uname().machine}-linux-musl"
+    assert f"c++ -target {target} -fno-sanitize=undefined -O2 a.cc -s" == starts(tmp_path / "bin")[-1]
+    subprocess.run([tmp_path / "wrappers" / "cc-for-build", "-Wl,--version"], check=True)
+    assert "ld.lld --version" == starts(tmp_path / "bin")[-1]  # meson wants to read a name that it knows
 
 
 def test_strip_copies_what_has_to_go_elsewhere(tmp_path):
