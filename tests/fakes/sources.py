@@ -43,6 +43,14 @@ def debian_source(package: str, folder: Path) -> DebianSource:
     return DebianSource(folder, re.sub(r"[+~](?:dfsg|ds)\d*$", "", version))
 
 
+def shared_sysroots(home: Path) -> None:
+    """Have the sysroots of Debian's packages of a home kept in the peers' cache: fetched once, and not in every test."""
+    (home / ".cache/ocitool").mkdir(parents=True)
+    place = peers.cache_root() / "sysroots"
+    place.mkdir(parents=True, exist_ok=True)
+    (home / ".cache/ocitool/sysroots").symlink_to(place)
+
+
 def _tars(place: Path, package: str) -> list[Path]:
     return [path for path in sorted(place.glob(f"{package}_*.orig.tar.*")) if path.suffix != ".asc"]
 

@@ -10,6 +10,7 @@ from ocitool.errors import Unsupported
 from ocitool.toolchains.base import find_program
 from ocitool.toolchains.compilers import find_zig
 from tests.fakes.emulated import say
+from tests.fakes.sources import shared_sysroots
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 C = '#include <stdio.h>\nint main(void) { printf("hello\\n"); return 0; }\n'
@@ -23,10 +24,22 @@ PROJECTS = {
         "install(TARGETS app)\n",
     },
     "meson": {"main.c": C, "meson.build": "project('app', 'c')\nexecutable('app', 'main.c', install: true)\n"},
+    "autotools": {
+        "main.c": C,
+        "configure.ac": "AC_INIT([app], [1.0])\nAC_PROG_CC\nAC_CONFIG_FILES([Makefile])\nAC_OUTPUT\n",
+        "Makefile.in": "app: main.c\n\t@CC@ @CFLAGS@ -o app main.c\n"
+        "install: app\n\tinstall -D -s --strip-program=$(STRIP) app $(DESTDIR)@prefix@/bin/app\n",
+    },
     "go": {
         "go.mod": "module example.com/app\n\ngo 1.22\n",
         "main.go": 'package main\n\nimport "os"\n\nfunc main() { os.Stdout.WriteString("hello\\n") }\n',
         "ocitool.toml": '[go]\nldflags = "-s -w"\n',
+    },
+    "cgo": {
+        "go.mod": "module example.com/app\n\ngo 1.22\n",
+        "main.go": 'package main\n\n// #include <stdio.h>\n// static void hello(void) { puts("hello"); fflush(stdout); }\n'
+        'import "C"\n\nfunc main() { C.hello() }\n',
+        "ocitool.toml": '[go]\ncgo = true\nldflags = "-s -w"\n',
     },
     "cargo": {
         "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n',
@@ -34,6 +47,9 @@ PROJECTS = {
         "ocitool.toml": GLIBC,
     },
 }  # fmt: skip
+
+
+PROGRAMS = {"c": (), "autotools": ("make", "autoreconf"), "cgo": ("go",)}
 
 
 def readelf(*words) -> str:
@@ -45,11 +61,12 @@ def test_the_program_of_the_image_is_found_by_its_build_id(run, home, monkeypatc
     platform = "linux/amd64" if kind == "cargo" else "linux/arm64"
     if kind == "cargo":
         monkeypatch.setenv("PATH", "/usr/bin:/bin")
+        shared_sysroots(home)
     try:
         find_zig(os.environ)
     except Unsupported as missing:
         pytest.skip(str(missing))
-    for needed in ("readelf", *(() if kind == "c" else (kind,))):
+    for needed in ("readelf", *PROGRAMS.get(kind, (kind,))):
         if find_program(needed, os.environ) is None:
             pytest.skip(f"{needed} is not installed")
     for name, text in PROJECTS[kind].items():

@@ -114,6 +114,7 @@ def test_build_scripts_and_macros_of_a_workspace_need_no_compiler_of_this_machin
         (home / "only").mkdir(exist_ok=True)
         (home / "only" / name).symlink_to(find_program(name, os.environ))
     (home / "only/zig").symlink_to(zig)
+    before = os.environ["PATH"]
     monkeypatch.setenv("PATH", f"{home}/only")
     for name, text in WORKSPACE.items():
         (home / "answers" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +122,7 @@ def test_build_scripts_and_macros_of_a_workspace_need_no_compiler_of_this_machin
 
     done = run("build", home / "answers", "--platform", ",".join(wanted), "-o", f"oci:{home}/img:1", "--index")
 
-    monkeypatch.undo()
+    monkeypatch.setenv("PATH", before)
     assert 0 == done.exit_code, done.stderr
     assert "building musl" not in done.stderr
     for platform in wanted:
