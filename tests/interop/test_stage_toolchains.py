@@ -2,12 +2,16 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from ocitool.errors import Unsupported
-from ocitool.toolchains.base import find_program
+from ocitool.toolchains.base import Project, find_program
 from ocitool.toolchains.compilers import find_zig
+from ocitool.toolchains.options import CompilerOptions
+from ocitool.toolchains.rust import find_cargo, find_std, rust_environ
+from tests import peers
 from tests.fakes.emulated import say
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
@@ -33,17 +37,53 @@ CASES = {
         "FROM debian AS build\nWORKDIR /src\nCOPY . .\nRUN mkdir b && cd b && cmake -DLOUD=ON .. && make\n",
         "/src/b/app", "loud\n",
     ),
+    "cmake, installed": (
+        {
+            "app.c": C,
+            "CMakeLists.txt": "cmake_minimum_required(VERSION 3.10)\nproject(app C)\nadd_executable(app app.c)\n"
+            "install(TARGETS app)\n",
+        },
+        ("FROM debian AS build\nRUN apt-get install -y cmake gcc\nCOPY . /src\n"
+        "RUN cmake -S /src -B /build -DCMAKE_BUILD_TYPE=Release && cmake --build /build -j && "
+        "cmake --install /build --prefix /out\n"),
+        "/out/bin/app", "plain\n",
+    ),
+    "rust": (
+        {
+            "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n',
+            "src/main.rs": 'fn main() { println!("said by {}", std::env::consts::ARCH); }\n',
+        },
+        ("FROM --platform=$BUILDPLATFORM rust AS build\nARG TARGETARCH\nWORKDIR /src\n"
+        "RUN rustup target add aarch64-unknown-linux-musl x86_64-unknown-linux-musl\nCOPY . .\n"
+        "RUN case $TARGETARCH in arm64) t=aarch64-unknown-linux-musl ;; *) t=x86_64-unknown-linux-musl ;; esac && "
+        "cargo build --release --target $t && cp target/$t/release/app /app\n"),
+        "/app", "said by aarch64\n",
+    ),
 }  # fmt: skip
 
 
+def rust_for_musl(home: Path, monkeypatch) -> None:
+    """The real home's rustup; or a skip where it cannot compile for arm64."""
+    monkeypatch.setenv("RUSTUP_HOME", os.environ.get("RUSTUP_HOME") or str(peers.real_home() / ".rustup"))
+    try:
+        find_cargo(os.environ)
+        environ = rust_environ(Project(home, home, os.environ, home), CompilerOptions())
+        find_std("aarch64-unknown-linux-musl", environ, home)
+    except Unsupported as missing:
+        pytest.skip(f"{missing}: {missing.hint}")
+
+
 @pytest.mark.parametrize("kind", CASES)
-def test_the_drafted_table_builds_the_stage(run, home, kind):
+def test_the_drafted_table_builds_the_stage(run, home, monkeypatch, kind):
+    toolchain = kind.partition(",")[0]
     try:
         find_zig(os.environ)
     except Unsupported as missing:
         pytest.skip(str(missing))
-    if kind != "c" and find_program(kind, os.environ) is None:
-        pytest.skip(f"{kind} is not installed")
+    if toolchain == "rust":
+        rust_for_musl(home, monkeypatch)
+    elif toolchain != "c" and find_program(toolchain, os.environ) is None:
+        pytest.skip(f"{toolchain} is not installed")
     files, build, copied, answer = CASES[kind]
     for name, text in {**files, "Dockerfile": build + LAST.format(copied)}.items():
         (home / "app" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +96,6 @@ def test_the_drafted_table_builds_the_stage(run, home, kind):
     done = run(*words)
 
     assert (9, 0) == (refused.exit_code, done.exit_code), done.stderr
-    assert f'toolchain = "{kind}"' in table
+    assert f'toolchain = "{toolchain}"' in table
     assert 0 == run("export", f"oci:{home}/img:1", "-o", home / "root").exit_code
     assert answer == say(home / "root", "linux/arm64", "/bin/app")
