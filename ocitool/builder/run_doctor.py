@@ -8,7 +8,7 @@ from ocitool.executor.runtime import RuntimeExecutor
 from ocitool.model.platform import Platform
 from ocitool.workspace import Workspace
 
-LIMITS = "watched: what passes --run-memory, --run-pids or --run-disk is ended a moment later"
+LIMITS = "watched, no cgroup is used: what passes --run-memory, --run-pids or --run-disk is ended a moment later"
 
 
 @dataclass(frozen=True, slots=True)

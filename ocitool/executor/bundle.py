@@ -4,7 +4,7 @@ Spec: runtime-spec config.md and config-linux.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ocitool.executor.accounts import Account
@@ -59,7 +59,7 @@ class Bundle:
     """All that a config.json is made of.
 
     `network` is "" for the host's, "new" for one with a loopback alone, else the path of a network namespace.
-    `cgroup` is a path below the hierarchy, "" for none. `rlimits` are (name, soft, hard).
+    `rlimits` are (name, soft, hard).
     """
 
     root: str
@@ -74,8 +74,6 @@ class Bundle:
     shm_size: int
     shown: tuple[Shown, ...] = ()
     rlimits: tuple[tuple[str, int, int], ...] = ()
-    cgroup: str = ""
-    resources: dict[str, Any] = field(default_factory=dict)
 
 
 def config(bundle: Bundle) -> dict[str, Any]:
@@ -94,8 +92,6 @@ def config(bundle: Bundle) -> dict[str, Any]:
     if bundle.network:
         at = {} if bundle.network == "new" else {"path": bundle.network}
         linux["namespaces"].append({"type": "network", **at})
-    if bundle.cgroup:
-        linux |= {"cgroupsPath": bundle.cgroup, "resources": bundle.resources}
     return {
         "ociVersion": "1.0.2",
         "process": {

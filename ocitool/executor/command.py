@@ -80,12 +80,12 @@ def carry_out(
         machine=os.uname().machine,
         hostname=job["hostname"],
         network=network,
-        shm_size=job["shm_size"],
+        shm_size=min(job["shm_size"], limits["memory"] or job["shm_size"]),
         shown=tuple(real),
         rlimits=_rlimits(job["ulimits"], limits),
     )
     os.close(root)
-    watch = Watch(**limits, folders=(f"{upper}/files", *at.written))
+    watch = Watch(**limits, folders=(f"{upper}/files", *at.written), kept=at.kept)
     code, passed = _run(job["runtime"], place, bundle, output, (control, watch))
     os.close(output)
     if passed:

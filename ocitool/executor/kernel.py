@@ -9,6 +9,7 @@ import stat
 from typing import Final
 
 NEW_MOUNTS: Final = 0x0002_0000
+NEW_IPC: Final = 0x0800_0000
 NEW_USERS: Final = 0x1000_0000
 NEW_PROCESSES: Final = 0x2000_0000
 NEW_NETWORK: Final = 0x4000_0000
@@ -38,6 +39,12 @@ def unshare(namespaces: int) -> None:
     """Leave these namespaces for new ones."""
     if _libc.unshare(namespaces):
         raise _error("unshare")
+
+
+def enter(namespace: int, kind: int) -> None:
+    """Take the namespace of a descriptor (setns(2)) in the place of this process's own of that kind."""
+    if _libc.setns(namespace, kind):
+        raise _error("setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:

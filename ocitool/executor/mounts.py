@@ -26,11 +26,15 @@ _MAX_RESOLVER: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """`memory` is a tmpfs, `disk` a folder of this machine's store; both are gone after the command."""
+    """`memory` is a tmpfs, `disk` a folder of this machine's store; both are gone after the command.
+
+    What is put into `written` is new, and into `kept` stays.
+    """
 
     memory: str
     disk: str
     written: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     locks: list[int] = field(default_factory=list)
 
 
@@ -55,6 +59,7 @@ def prepare(mount: dict[str, Any], stacks: Stacks, places: Places, number: int) 
         folder = cache_folder(
             mount, stacks, places.locks, lambda: _source(mount, stacks, places, number, is_kept=False)
         )
+        places.kept.append(folder)
         return Shown(folder, target, read_only)
     return Shown(_source(mount, stacks, places, number, is_kept=True), target, read_only)
 

@@ -146,6 +146,37 @@ ATTACKS: dict[str, Attack] = {
         "20m",
         code=7,
     ),
+    "a disk filler whose files wait in a socket": _perl(
+        "use Socket; socketpair(my $one, my $two, AF_UNIX, SOCK_STREAM, 0) or die; sub at { unpack('Q', pack('P', $_[0])) }\n"
+        "for my $n (1..150) { open(my $file, '>', \"/f$n\") or last; unlink \"/f$n\"; for (1..15) { syswrite($file, 'x' x (1 << 20)) or last }\n"
+        "  my $byte = 'x'; my $vector = pack('QQ', at($byte), 1); my $rights = pack('Qlllx4', 20, 1, 1, fileno $file);\n"
+        "  my $message = pack('QLx4QQQQLx4', 0, 0, at($vector), 1, at($rights), 24, 0); syscall(46, fileno $one, $message, 0) == 1 or last; close $file }\n"
+        'sleep 10; print "ESCAPED disk\\n";',
+        "--run-disk",
+        "20m",
+        code=7,
+    ),
+    "a disk filler whose files are mapped alone": _perl(
+        "for my $n (1..150) { open(my $file, '+>', \"/f$n\") or last; unlink \"/f$n\"; for (1..15) { syswrite($file, 'x' x (1 << 20)) or last }\n"
+        "  syscall(9, 0, 4096, 1, 1, fileno $file, 0) > 0 or last; close $file }\n"
+        'sleep 10; print "ESCAPED disk\\n";',
+        "--run-disk",
+        "20m",
+        code=7,
+    ),
+    "a disk filler in a cache": _sh(
+        "for n in $(seq 100); do dd if=/dev/zero of=/k/$n bs=1M count=15 2>/dev/null; done; sleep 20; echo ESCAPED disk",
+        "--run-disk",
+        "20m",
+        code=7,
+        flags="--mount=type=cache,target=/k ",
+    ),
+    "many small files": _sh(
+        "mkdir /m; for n in $(seq 60000); do : >/m/$n; done; sleep 20; echo ESCAPED inodes",
+        "--run-disk",
+        "20m",
+        code=7,
+    ),
     "memory of a tmpfs": _sh(
         "dd if=/dev/zero of=/t/f bs=1M count=1500 2>/dev/null && sleep 5 && echo ESCAPED memory; exit 3",
         "--run-memory",
@@ -155,6 +186,32 @@ ATTACKS: dict[str, Attack] = {
     ),
     "memory without a process": _perl(
         "my $file = syscall(319, \"m\\0\", 0); open(my $out, '>&=', $file) or die; for (1..1500) { syswrite($out, 'x' x (1 << 20)) or exit 3 }\n"
+        'sleep 5; print "ESCAPED memory\\n";',
+        "--run-memory",
+        "100m",
+        code=7,
+    ),
+    "memory that is shared": _perl(
+        "my $at = syscall(9, 0, 1500 << 20, 3, 0x21, -1, 0); $at > 0 or exit 3; pipe(my $out, my $in) or die;\n"
+        "for my $n (0..1499) { syswrite($in, 'x' x 4096); for (0..255) { syscall(0, fileno $out, $at + ($n << 20) + ($_ << 12), 1) if $_ % 1 == 0; syswrite($in, 'x') } sysread($out, my $rest, 65536) }\n"
+        'sleep 5; print "ESCAPED memory\\n";',
+        "--run-memory",
+        "100m",
+        code=7,
+    ),
+    "memory in segments": _perl(
+        "use IPC::SysV qw(IPC_PRIVATE IPC_CREAT); for my $n (1..60) { my $id = shmget(IPC_PRIVATE, 25 << 20, IPC_CREAT | 0600); defined $id or exit 4;\n"
+        "  shmwrite($id, 'x' x (25 << 20), 0, 25 << 20) or exit 4; select undef, undef, undef, 0.02 }\n"
+        'sleep 5; print "ESCAPED memory\\n";',
+        "--run-memory",
+        "100m",
+        code=7,
+    ),
+    "memory files that wait in a socket": _perl(
+        "use Socket; socketpair(my $one, my $two, AF_UNIX, SOCK_STREAM, 0) or die; sub at { unpack('Q', pack('P', $_[0])) }\n"
+        "for my $n (1..60) { my $number = syscall(319, \"m\\0\", 0); open(my $file, '>&=', $number) or die; for (1..25) { syswrite($file, 'x' x (1 << 20)) or exit 3 }\n"
+        "  my $byte = 'x'; my $vector = pack('QQ', at($byte), 1); my $rights = pack('Qlllx4', 20, 1, 1, $number);\n"
+        "  my $message = pack('QLx4QQQQLx4', 0, 0, at($vector), 1, at($rights), 24, 0); syscall(46, fileno $one, $message, 0) == 1 or last; close $file }\n"
         'sleep 5; print "ESCAPED memory\\n";',
         "--run-memory",
         "100m",
