@@ -105,7 +105,8 @@ def config(bundle: Bundle) -> dict[str, Any]:
                 {"type": f"RLIMIT_{name.upper()}", "soft": _unsigned(soft), "hard": _unsigned(hard)}
                 for name, soft, hard in bundle.rlimits
             ],
-            "noNewPrivileges": True,
+            # As with BuildKit: sudo and su work, and what they gain is root inside, within the sets and the filter.
+            "noNewPrivileges": False,
         },
         "root": {"path": bundle.root, "readonly": False},
         "hostname": bundle.hostname,

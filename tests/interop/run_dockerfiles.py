@@ -69,13 +69,16 @@ CASES: dict[str, Case] = {
         differs="Layers without a file",
     ),
     "privileges": Case(
-        _BOX + "RUN grep -E '^(Cap|Seccomp:|Groups|Umask)' /proc/self/status >/status\n"
-        "USER www\nRUN grep -E '^(Cap|Seccomp:|Groups)' /proc/self/status >/tmp/status\n"
+        _BOX + "RUN grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups|Umask)' /proc/self/status >/status\n"
+        "USER www\nRUN grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups)' /proc/self/status >/tmp/status\n"
     ),
     "programs that are root's": Case(
         "FROM deb\nRUN cp /usr/bin/id /usr/bin/id0 && chmod 4755 /usr/bin/id0\nUSER nobody\n"
-        "RUN id0 -u >/tmp/effective; id0 -ru >/tmp/real\n",
-        differs="Rights that a program would gain",
+        "RUN id0 -u >/tmp/effective; id0 -ru >/tmp/real\n"
+    ),
+    "other users by a program": Case(
+        "FROM deb\nRUN cp /usr/bin/perl /usr/bin/as-root && chmod 4755 /usr/bin/as-root && setpriv --reuid=33 --regid=33 --clear-groups id >/as-www\n"
+        'USER nobody\nRUN as-root -e \'$ENV{PATH} = "/usr/bin"; $< = $>; $( = $); system "id >/as-root; chmod 600 /as-root"\'\n'
     ),
     "devices and mounts": Case(
         _BOX

@@ -13,6 +13,9 @@ import pytest
 
 from ocitool.store.layout import LayoutStore
 from tests import peers
+from tests.conftest import REPOSITORY
+from tests.interop.dockerfiles import CASES as COMMON_CASES
+from tests.interop.dockerfiles import NEITHER as COMMON_NEITHER
 from tests.interop.run_dockerfiles import CASES, NEITHER
 from tests.interop.run_world import executor_or_skip
 from tests.interop.sidebyside import EPOCH, Case, File, Seen, difference, make_context, make_folders, seen_in
@@ -43,7 +46,6 @@ FORGIVEN: dict[str, Callable[[Seen], Seen]] = {
     "Extended attributes": _without_attributes,
     "Owners of devices": without("owner.of.a.device"),
     "Places of mounts": without("dev", "proc", "sys"),
-    "Rights that a program would gain": without("tmp/effective"),
     "No agent": without("agent"),
     "Scripts behind tabs": _without_script,
 }
@@ -58,16 +60,6 @@ class World:
     folders: dict[str, Path]
     bases: dict[str, tuple[Path, str]]
     daemon: BuildKit
-
-    def write(self, case: Case) -> None:
-        """The Dockerfile, its ignore file and secrets, in place of those of another test."""
-        for name, text in {"Dockerfile": case.text, ".dockerignore": case.ignore}.items():
-            with suppress(FileNotFoundError):
-                (self.context / name).unlink()
-            if text:
-                (self.context / name).write_text(text)
-        for name, text in case.secrets.items():
-            (self.root / name).write_text(text)
 
     def theirs(self, case: Case, to: Path) -> LayoutStore:
         """What BuildKit makes of it. Raises Refused."""
@@ -108,6 +100,17 @@ class World:
         return run("build", *words, *more)
 
 
+def write(root: Path, context: Path, case: Case) -> None:
+    """The Dockerfile and its ignore file in a context, and secrets in `root`, in place of those of another test."""
+    for name, text in {"Dockerfile": case.text, ".dockerignore": case.ignore}.items():
+        with suppress(FileNotFoundError):
+            (context / name).unlink()
+        if text:
+            (context / name).write_text(text)
+    for name, text in case.secrets.items():
+        (root / name).write_text(text)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Iterator[World]:
     executor_or_skip()
@@ -135,7 +138,7 @@ def _epoch(monkeypatch, home):
 @pytest.mark.parametrize("name", CASES)
 def test_the_image_is_what_buildkit_makes(name, world, run, tmp_path):
     case = CASES[name]
-    world.write(case)
+    write(world.root, world.context, case)
 
     theirs = seen_in(world.theirs(case, tmp_path / "theirs"), AMD64)
     outcome = world.ours(case, tmp_path / "ours", run)
@@ -155,7 +158,7 @@ def test_the_image_is_what_buildkit_makes(name, world, run, tmp_path):
 
 @pytest.mark.parametrize("name", NEITHER)
 def test_what_buildkit_refuses_is_refused(name, world, run, tmp_path):
-    world.write(NEITHER[name])
+    write(world.root, world.context, NEITHER[name])
 
     with pytest.raises(Refused):
         world.theirs(NEITHER[name], tmp_path / "theirs")
@@ -163,3 +166,12 @@ def test_what_buildkit_refuses_is_refused(name, world, run, tmp_path):
 
     assert outcome.exit_code in {2, 3, 7, 9}, outcome.stderr
     assert "Dockerfile" in outcome.stderr
+
+
+def test_the_page_of_differences_counts_the_dockerfiles():
+    both, neither = len(COMMON_CASES) + len(CASES), len(COMMON_NEITHER) + len(NEITHER)
+    text = (REPOSITORY / "docs/reference/buildkit-differences.md").read_text()
+
+    assert f"the same {both} Dockerfiles" in text
+    assert f"{len(CASES)} of them with RUN" in text
+    assert f"refuse the same {neither}." in text
