@@ -10,6 +10,7 @@ import secrets
 import select
 import signal
 import socket
+import stat
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
@@ -30,6 +31,7 @@ from ocitool.executor.wire import Message
 _POLL_MS: Final = 50
 _LONGEST: Final = 64 * 1024 * 1024 * 1024
 _MAX_LOG: Final = 1 << 20
+_HYBRID: Final = "/sys/fs/cgroup/unified"
 _NOT_FOUND, _NOT_STARTED = 127, 126
 
 
@@ -54,6 +56,7 @@ def carry_out(
     mount_tree(lowers, f"{place}/below", place)
     mount_tree(lowers, f"{place}/root", place, upper)
     root = os.open(f"{place}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    _check_accounts(root)
     who = account(job["user"], *(kernel.read_in_root(root, f"etc/{name}", MAX_FILE) or b"" for name in _ACCOUNTS))
     workdir, made = kernel.make_in_root(root, os.path.normpath(f"/{job['workdir']}"), is_folder=True)
     if workdir.partition("/")[0] == "proc":
@@ -138,6 +141,9 @@ def _run(
         json.dump(config(bundle), file)
     options = ("--root", f"{place}/state", "--log", f"{place}/log", "--log-format", "json")
     is_runc = os.path.basename(runtime).startswith("runc")
+    if not is_runc and os.path.isdir(_HYBRID):
+        # crun looks at cgroups also where it is to use none, and ends at this mixture of two kinds of them.
+        kernel.mount("tmpfs", os.path.dirname(_HYBRID), "tmpfs", kernel.READ_ONLY, "mode=0755,size=4k")
     rootless = ("--rootless=true",) if is_runc else ("--cgroup-manager=disabled",)
     name = secrets.token_hex(8)
     argv = (runtime, *options, *rootless, "run", "--bundle", f"{place}/bundle", name)
@@ -207,6 +213,19 @@ def _errors(place: str) -> str:
             if isinstance(entry, dict) and entry.get("level") in {"error", "fatal"}:
                 found.append(str(entry.get("msg", "")))
     return "; ".join(found)[:2000]
+
+
+def _check_accounts(root: int) -> None:
+    """Raise BuildError for what is no file: a runtime reads it as well, and waits for a pipe without end."""
+    for name in _ACCOUNTS:
+        with suppress(OSError):
+            found = kernel.open_in_root(root, f"etc/{name}")
+            try:
+                mode = os.fstat(found).st_mode
+            finally:
+                os.close(found)
+            if not stat.S_ISREG(mode):
+                raise BuildError(f"/etc/{name} of the image is no file")
 
 
 def _give(root: int, made: list[str], who: Account, stacks: Stacks) -> None:

@@ -101,11 +101,14 @@ def read_in_root(root: int, path: str, limit: int) -> bytes | None:
         file = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
         return None
-    with open(file, "rb") as opened:
+    try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
             return None
-        return opened.read(limit)
+        with open(file, "rb", closefd=False) as opened:
+            return opened.read(limit)
+    finally:
+        os.close(file)
 
 
 def make_in_root(root: int, path: str, *, is_folder: bool) -> tuple[str, list[str]]:
@@ -116,23 +119,30 @@ def make_in_root(root: int, path: str, *, is_folder: bool) -> tuple[str, list[st
     the way.
     """
     made: list[str] = []
-    todo = [part for part in reversed(path.split("/")) if part not in ("", ".", "..")]
+    todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
     here = ""
     while todo:
         name = todo.pop()
+        if name == "..":
+            # `here` has no link in it.
+            here = here.rpartition("/")[0]
+            continue
         at = f"{here}/{name}" if here else name
         try:
             found = open_in_root(root, at)
         except FileNotFoundError:
-            at = _make(root, here, name, is_folder=is_folder or bool(todo))
-            made.append(at)
+            at, new = _make(root, here, name, is_folder=is_folder or bool(todo))
+            made += new
             found = open_in_root(root, at, os.O_PATH | os.O_NOFOLLOW)
         here = _real(root, found)
     return here, made
 
 
-def _make(root: int, folder: str, name: str, *, is_folder: bool) -> str:
-    """Make a folder or file, its name perhaps that of a link to what is not there; its folder's times stay."""
+def _make(root: int, folder: str, name: str, *, is_folder: bool) -> tuple[str, list[str]]:
+    """Make a folder or file, its name perhaps that of a link to what is not there; its folder's times stay.
+
+    Gives what `make_in_root` gives.
+    """
     parent = open_in_root(root, folder or ".", os.O_PATH | os.O_DIRECTORY)
     try:
         try:
@@ -141,8 +151,7 @@ def _make(root: int, folder: str, name: str, *, is_folder: bool) -> str:
             target = ""
         if target:
             where = target if target.startswith("/") else f"{folder}/{target}"
-            real, _ = make_in_root(root, where, is_folder=is_folder)
-            return real
+            return make_in_root(root, where, is_folder=is_folder)
         before = os.stat(f"/proc/self/fd/{parent}")
         if is_folder:
             os.mkdir(name, 0o755, dir_fd=parent)
@@ -151,7 +160,8 @@ def _make(root: int, folder: str, name: str, *, is_folder: bool) -> str:
         os.utime(f"/proc/self/fd/{parent}", ns=(before.st_atime_ns, before.st_mtime_ns))
     finally:
         os.close(parent)
-    return f"{folder}/{name}" if folder else name
+    at = f"{folder}/{name}" if folder else name
+    return at, [at]
 
 
 def _real(root: int, found: int) -> str:

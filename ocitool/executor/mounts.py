@@ -123,7 +123,9 @@ def show(root: int, shown: list[Shown]) -> tuple[list[Shown], list[str]]:
     """
     real, made = [], []
     for path in _OWN:
-        _, new = kernel.make_in_root(root, path, is_folder=True)
+        at, new = kernel.make_in_root(root, path, is_folder=True)
+        if f"/{at}" != path:
+            raise BuildError(f"{path} of the image is a link, where a folder has to be")
         made += new
     for one in shown:
         target = os.path.normpath(f"/{one.target}".replace("//", "/"))
