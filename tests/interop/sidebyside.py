@@ -13,7 +13,7 @@ import lzma
 import os
 import socket
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -231,8 +231,8 @@ def make_bases(root: Path) -> dict[str, tuple[Path, str]]:
     return found
 
 
-def seen_in(store: LayoutStore, platform: str) -> Seen:
-    """The image for a platform in a layout that holds one image or index."""
+def seen_in(store: LayoutStore, platform: str, told: Callable[[bytes], str] | None = None) -> Seen:
+    """The image for a platform in a layout that holds one image or index; `told` is what is said of a file's bytes."""
     found = view(store.get_manifest(""))
     if isinstance(found, Index):
         entry = choose(Platform.parse(platform), found.platforms, lambda entry: entry.platform)
@@ -240,13 +240,13 @@ def seen_in(store: LayoutStore, platform: str) -> Seen:
         found = view(store.get_manifest(str(entry.digest)))
     assert isinstance(found, Manifest)
     config = json.loads(read_blob(store, found.config, 1 << 20))
-    layers = tuple(_layer(read_blob(store, layer, 1 << 26)) for layer in found.layers)
+    layers = tuple(_layer(read_blob(store, layer, 1 << 26), told or _told) for layer in found.layers)
     assert len(config["rootfs"].get("diff_ids") or ()) == len(layers)
     config["rootfs"]["diff_ids"] = len(layers)
     return Seen(config, layers, _merged(layers))
 
 
-def _layer(blob: bytes) -> dict[str, File]:
+def _layer(blob: bytes, told: Callable[[bytes], str]) -> dict[str, File]:
     data = gzip.decompress(blob) if blob[:2] == b"\x1f\x8b" else blob
     found: dict[str, File] = {}
     with tarfile.open(fileobj=io.BytesIO(data), errors="surrogateescape") as archive:
@@ -277,7 +277,7 @@ def _layer(blob: bytes) -> dict[str, File]:
                 f"{info.uid}:{info.gid}",
                 int(info.mtime),
                 info.linkname if kind == "l" else "",
-                _told(read.read()) if kind == "f" and read else "",
+                told(read.read()) if kind == "f" and read else "",
                 (name,) if kind == "f" else (),
                 tuple(sorted((key, text) for key, text in info.pax_headers.items() if key.startswith(XATTR))),
             )

@@ -5,6 +5,7 @@ what the scripts would have made (accounts, alternatives, dpkg's own files) is w
 cache of the peers, so that a machine fetches once.
 """
 
+import fcntl
 import gzip
 import hashlib
 import io
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -135,6 +137,13 @@ def fetch(architecture: str, *packages: str) -> tuple[Path, ...]:
     key = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:12]
     place = _cache() / f"archives-{architecture}-{key}"
     if not (place / "complete").exists():
+        with _alone():
+            _fetch(architecture, packages, place)
+    return tuple(sorted(place.glob("*.deb"), key=lambda path: (not path.name.startswith("base-files_"), path.name)))
+
+
+def _fetch(architecture: str, packages: Sequence[str], place: Path) -> None:
+    if not (place / "complete").exists():
         state = _cache() / f"apt-{architecture}"
         for folder in (state / "lists" / "partial", place / "partial"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -142,7 +151,15 @@ def fetch(architecture: str, *packages: str) -> tuple[Path, ...]:
         _apt(architecture, state, place, "update")
         _apt(architecture, state, place, "install", "-y", "--download-only", *packages)
         (place / "complete").touch()
-    return tuple(sorted(place.glob("*.deb"), key=lambda path: (not path.name.startswith("base-files_"), path.name)))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other processes of tests from fetching at the same time: apt would end with an error."""
+    _cache().mkdir(parents=True, exist_ok=True)
+    with (_cache() / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _cache() -> Path:
