@@ -76,7 +76,8 @@ def plan_copy(
 def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: Scope) -> Plan:
     """The plan that copies every tag of a repository or layout under its own name.
 
-    What several tags reach is brought once. Raises NotFound where there is no tag.
+    What several tags reach is brought once, and images go before the indexes that list them, which would wait for
+    the same blobs side by side. Raises NotFound where there is no tag.
     """
     names = [tag for tag in source.tags() if tag]
     if not names:
@@ -94,9 +95,13 @@ def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: S
                 else step
             )
             steps.setdefault((type(step), key), step)
-    ordered = sorted(steps.values(), key=lambda step: isinstance(step, Tag))
+    ordered = sorted(steps.values(), key=lambda step: (isinstance(step, Tag), _is_of_index(step)))
     notes = tuple(note for task in tasks for note in task.result.notes)
     return Plan(target.label, tuple(ordered), notes=notes, must_keep=False)
+
+
+def _is_of_index(step: PlanStep) -> bool:
+    return isinstance(step, CopyFrom) and mediatype.is_index(step.descriptor.media_type)
 
 
 def _chosen(

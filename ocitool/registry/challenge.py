@@ -9,9 +9,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PARAMETER: Final = re.compile(rf'\s*({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}(?:[/:=]*{_WORD})*))')
-_SCHEME: Final = re.compile(rf"\s*({_WORD})(?=\s|,|$)")
+# Possessive all through: nothing here is shorter for what follows it, and a header of one long word is read once.
+_OF_WORDS: Final = r"!#$%&'*+.^_`|~0-9A-Za-z-"
+_WORD: Final = rf"[{_OF_WORDS}]++"
+_PARAMETER: Final = re.compile(rf'({_WORD})\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|({_WORD}(?:[/:=]++{_WORD})*))')
+_SCHEME: Final = re.compile(rf"({_WORD})(?=\s|,|$)")
+_BETWEEN: Final = re.compile(r"[\s,]++")
+_UNREAD: Final = re.compile(rf"{_WORD}|[^{_OF_WORDS}\s,]++")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,9 @@ def _parse(header: str) -> list[Challenge]:
     found: list[tuple[str, dict[str, str]]] = []
     at = 0
     while at < len(header):
-        if header[at] in ", \t":
-            at += 1
+        between = _BETWEEN.match(header, at)
+        if between is not None:
+            at = between.end()
             continue
         parameter = _PARAMETER.match(header, at) if found else None
         if parameter is not None:
@@ -47,7 +52,8 @@ def _parse(header: str) -> list[Challenge]:
             continue
         scheme = _SCHEME.match(header, at)
         if scheme is None:
-            at += 1
+            unread = _UNREAD.match(header, at)
+            at = unread.end() if unread is not None else len(header)
             continue
         found.append((scheme.group(1).lower(), {}))
         at = scheme.end()

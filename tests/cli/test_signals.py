@@ -82,8 +82,12 @@ def computes(process: subprocess.Popen) -> bool:
 
 def left(home: Path) -> list[str]:
     """What half-made files are called, wherever they are."""
-    ours = [path for path in home.rglob("*") if is_temporary(path.name)]
-    return [str(path) for path in [*ours, *home.rglob(".probe-*"), *home.rglob(".config.json-*")]]
+    return [
+        os.path.join(top, name)
+        for top, folders, files in os.walk(home)  # which minds no folder that is removed meanwhile
+        for name in (*folders, *files)
+        if is_temporary(name) or name.startswith((".probe-", ".config.json-"))
+    ]
 
 
 def assert_ends(process: subprocess.Popen, number: int, home: Path) -> None:

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ocitool.errors import OcitoolError
@@ -77,6 +77,20 @@ def files(changes: Changes) -> dict[str, tarfile.TarInfo]:
     """What a command changed, by name."""
     with tarfile.open(changes.tar) as archive:
         return {member.name: member for member in archive}
+
+
+def contents(place: Path) -> Iterator[bytes]:
+    """The bytes of each file below a folder; what an executor removes meanwhile may be gone already."""
+
+    def passed_over(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    for top, _, names in os.walk(place, onerror=passed_over):
+        for path in (Path(top, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and not path.is_symlink():
+                    yield path.read_bytes()
 
 
 def start_as_nobody(store: Path, *argv: str, prefix: tuple[str, ...] = ()) -> "subprocess.Popen[str]":

@@ -1,7 +1,7 @@
 """Every reader of what comes from outside, fed with mutated inputs: an answer or an error of ours, and soon.
 
 Fifteen readers; `make long` gives them two hundred thousand inputs. The seed is fixed, so a failure comes again.
-Work is told by processor time of this thread, which a busy neighbour does not change.
+Work is told by processor time of this thread, which a busy neighbour hardly changes.
 """
 
 import gzip
@@ -225,10 +225,18 @@ def test_mutated_input_gives_an_answer_or_an_error_of_ours(name, tmp_path):
     refused = 0
     for number in range(INPUTS):
         data = mutated(dice, dice.choice(seeds))
-        began = time.thread_time()
-        try:
-            read(data, tmp_path)
-        except* OcitoolError:  # several problems of one file come as a group
-            refused += 1
-        assert time.thread_time() - began < CPU_S, f"{number}: {data[:200]!r}"
+        is_refused, cpu_s = read_once(read, data, tmp_path)
+        refused += is_refused
+        # What is slow is slow again; what else happens in a thread is not.
+        assert cpu_s < CPU_S or read_once(read, data, tmp_path)[1] < CPU_S, f"{number}: {data[:200]!r}"
     assert refused < INPUTS
+
+
+def read_once(read, data: bytes, folder: Path) -> tuple[bool, float]:
+    """Whether an input was refused, and the seconds of processor time that it took."""
+    began, is_refused = time.thread_time(), False
+    try:
+        read(data, folder)
+    except* OcitoolError:  # several problems of one file come as a group
+        is_refused = True
+    return is_refused, time.thread_time() - began

@@ -1,6 +1,7 @@
 import pytest
 
 from ocitool.registry.challenge import parse_challenges, preferred
+from tests.fakes.effort import effort
 
 BEARER = 'Bearer realm="https://auth.test/t",service="r",scope="repository:app:pull,push"'
 
@@ -49,3 +50,21 @@ def test_bearer_goes_before_basic_wherever_it_stands():
 )
 def test_hostile_headers_end(header):
     assert isinstance(parse_challenges([header]), tuple)
+
+
+@pytest.mark.parametrize(
+    ("before", "unit", "after"),
+    [
+        ("Bearer service", "9", '"x"'),
+        ('"', "9", '"'),
+        ("Bearer a", "=", ""),
+        ("Bearer ", "\x0b", '"'),
+        ("Bearer a", " ", "b"),
+        ("Bearer a=b", ":", "!"),
+    ],
+)
+def test_a_long_run_is_read_at_one_go(before, unit, after):
+    """From each place of it anew, a header of 8 KiB took a second, and a refusal may bear many."""
+    short, long = (before + unit * number + after for number in (10, 8000))
+
+    assert effort(parse_challenges, [long]) == effort(parse_challenges, [short])
