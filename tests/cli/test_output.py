@@ -4,7 +4,6 @@ A command runs in a forked process whose first three files are what the test mak
 """
 
 import json
-import multiprocessing
 import os
 import pty
 import secrets
@@ -18,10 +17,8 @@ from ocitool.model.platform import Platform
 from ocitool.store.layout import LayoutStore
 from tests.conftest import process_environment
 from tests.fakes.images import put_image, tar
+from tests.fakes.killed import begin_on
 from tests.fakes.registry import fake_registry
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["ocitool.__main__", *(f"ocitool.cli.cmd.{row.module}" for row in COMMANDS)])
 
 WORDS = {
     "build": "build app --platform linux/amd64 -o oci:out:1",
@@ -73,29 +70,6 @@ WORDS = {
 }
 
 
-def _alone(argv, home, variables, output):
-    """In the child: files 0 to 2, then the process as Python starts it."""
-    os.chdir(home)
-    os.environ.update(variables)
-    os.dup2(os.open("stdin", os.O_RDONLY), 0)
-    sys.stdin = None  # multiprocessing has put another one there
-    os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-    if output == "closed":
-        os.close(1)
-        sys.stdout = None
-    elif output == "pipe":
-        reading, writing = os.pipe()
-        os.close(reading)
-        os.dup2(writing, 1)
-        os.close(writing)
-    else:
-        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
-    from ocitool.__main__ import main
-
-    sys.argv = ["ocitool", *argv]
-    main()
-
-
 @pytest.fixture
 def seeded(home):
     """A folder with a layout, sources, and a registry that has an image; files of standard input and error."""
@@ -114,8 +88,7 @@ def call(seeded, argv, output):
     """Exit code and what stderr got."""
     home, _ = seeded
     argv = [word.replace("FRESH", secrets.token_hex(4)) for word in argv]  # no key is written over
-    process = PROCESSES.Process(target=_alone, args=(argv, home, {**os.environ}, output))
-    process.start()
+    process = begin_on(output, home, *argv)
     process.join(60)
     return process.exitcode, (home / "stderr").read_text()
 
