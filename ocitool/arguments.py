@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
@@ -27,18 +27,18 @@ def maybe_text(value: object, what: str) -> str | None:
 
 def words_of(values: object, what: str = "a list of words") -> tuple[str, ...]:
     """One word or several, as several. Raises UsageError."""
-    return tuple(text_of(value, what) for value in _several(values, what))
+    return tuple(text_of(value, what) for value in several_of(values, what))
 
 
 def platforms_of(values: object) -> tuple[str | Platform, ...]:
     """One platform or several, as several. Raises UsageError."""
-    found = _several(values, "a platform")
+    found = several_of(values, "a platform")
     return tuple(one if isinstance(one, Platform) else text_of(one, "a platform") for one in found)
 
 
 def paths_of(values: object, what: str) -> tuple[Path, ...]:
     """One path or several, as several. Raises UsageError."""
-    return tuple(path_of(value, what) for value in _several(values, what))
+    return tuple(path_of(value, what) for value in several_of(values, what))
 
 
 def path_of(value: object, what: str = "a path") -> Path:
@@ -62,7 +62,8 @@ def mapping_of(values: object, what: str) -> Mapping[object, object]:
     raise UsageError(f"{what} are given as {_shown(values)}, and not as a mapping of words to words")
 
 
-def _several(values: object, what: str) -> tuple[object, ...]:
+def several_of(values: object, what: str) -> tuple[Any, ...]:
+    """One value or several, as several, of whatever kind. Raises UsageError."""
     if isinstance(values, (*_WORDS, Path)):
         return (values,)
     if isinstance(values, Iterable) and not isinstance(values, (bytes, bytearray)):

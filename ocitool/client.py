@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocitool.arguments import maybe_text, pairs_of, path_of, text_of, words_of
+from ocitool.arguments import maybe_text, pairs_of, path_of, several_of, text_of, words_of
 from ocitool.errors import NotFound, UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
 from ocitool.read_only_client import ReadOnlyClient
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ocitool.index.editor import IndexEditor
     from ocitool.repair.plan import Repair
     from ocitool.sign.keys import Password
-    from ocitool.sign.run import SignKey
+    from ocitool.sign.run import SignKey, VerifyKey
 
 
 class Client(ReadOnlyClient):
@@ -122,28 +122,38 @@ class Client(ReadOnlyClient):
         referrers: bool = False,
         replace: bool = False,
         trust: bool = False,
+        verify_keys: "Iterable[VerifyKey]" = (),
+        verify_identity: Iterable[str] | str = (),
+        policy: str | Path | None = None,
     ) -> "Plan":
         """The plan that lets the destination hold what the source holds, with the same digest.
 
         With `platforms` only these, as a smaller index; `sparse` keeps the index as it is while the others stay
         behind. `all_tags` takes every tag under its own name, `referrers` signatures and SBOMs too. Without
         `replace` a tag that holds something else raises Conflict. `trust` believes that a destination with a
-        manifest has everything below it.
+        manifest has everything below it. With `verify_keys` the source has to be signed with one of them, for its
+        own repository or one of `verify_identity`; `policy` is a file with rules [default: that of ocitool.toml].
+        The digest that was verified is what is copied; else NotVerified is raised.
         """
         from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
         from ocitool.store.locate import names_of
 
         if sparse and not platforms:
             raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
+        admit = self._admission(verify_keys, verify_identity, policy)
         origin, name = self.open(source)
-        store, tag = self.open(destination, write=True)
+        at = Locator.parse(text_of(source))
         wanted = self.workspace.platforms(platforms)
         options = CopyOptions(wanted, sparse, replace, referrers, trust)
         if all_tags:
-            plan = plan_copy_tags(origin, store, options, scope=self.workspace.scope)
+            each = None if admit is None else lambda tag: admit(at, origin, tag)
+            store, _ = self.open(destination, write=True)
+            plan = plan_copy_tags(origin, store, options, scope=self.workspace.scope, admit=each)
         else:
-            plan = plan_copy(origin, name, store, [tag], options, scope=self.workspace.scope)
-        full = names_of(origin, name, Locator.parse(text_of(source)).reference, every=all_tags)
+            used = name if admit is None else admit(at, origin, name)
+            store, tag = self.open(destination, write=True)
+            plan = plan_copy(origin, used, store, [tag], options, scope=self.workspace.scope)
+        full = names_of(origin, name, at.reference, every=all_tags)
         return dataclasses.replace(plan, full_names=full)
 
     @as_one()
@@ -152,7 +162,7 @@ class Client(ReadOnlyClient):
         source: str | Reference,
         destination: str | Reference,
         platforms: PlatformWords = (),
-        **options: bool,
+        **options: Any,  # noqa: ANN401 - those of plan_copy
     ) -> "ChangeReport":
         """Carry out what `plan_copy` plans, with its options: children before parents, the tag last."""
         return self.apply(self.plan_copy(source, destination, platforms, **options))
@@ -271,6 +281,9 @@ class Client(ReadOnlyClient):
         drop_attestations: bool = False,
         attestations_to_referrers: bool = False,
         without_proof: bool = False,
+        verify_keys: "Iterable[VerifyKey]" = (),
+        verify_identity: Iterable[str] | str = (),
+        policy: str | Path | None = None,
     ) -> "Repair":
         """What would mend a name, for `apply`, and what is left for a human; nothing is guessed or written.
 
@@ -279,6 +292,7 @@ class Client(ReadOnlyClient):
         manifests are gone, `keep` are digests to keep of several images of a platform, `drop_misfits` drops images
         whose programs are for another platform, `drop_attestations` those of images that change;
         `attestations_to_referrers` makes them referrers. `without_proof` believes configs where no program decides.
+        Every source has to be signed with one of `verify_keys` and to fulfil `policy`, as for `plan_copy`.
         """
         from ocitool.change.journal import Journal
         from ocitool.change.undo import undo_hint
@@ -287,6 +301,7 @@ class Client(ReadOnlyClient):
         from ocitool.repair.work import RepairOptions
 
         work = self.workspace
+        trusted = dataclasses.replace(work, admit=self._admission(verify_keys, verify_identity, policy))
         reference = text_of(reference)
         is_archive = Locator.parse(reference).is_archive  # read, and the plan shown; never written (K222)
         opened = work.opener.open if is_archive else work.opener.open_edited
@@ -297,7 +312,7 @@ class Client(ReadOnlyClient):
             drop_attestations=drop_attestations,
             attestations_to_referrers=attestations_to_referrers,
             without_proof=without_proof,
-            sources=open_sources(work.opener, words_of(sources, "a source")),
+            sources=open_sources(trusted, words_of(sources, "a source")),
             substitute=substitute,
             keep=frozenset(parse_digests(keep)),
         )
@@ -338,16 +353,21 @@ class Client(ReadOnlyClient):
         allow_foreign: bool = False,
         use_cache: bool = True,
         run: "RunOptions | bool" = True,
+        verify_keys: "Iterable[VerifyKey]" = (),
+        verify_identity: Iterable[str] | str = (),
+        policy: str | Path | None = None,
     ) -> "Built":
         """Compile and pack what is in a folder for every platform, for `push`; nothing is published.
 
         The words are those of `ocitool build`: `copy` has SRC:DEST[:MODE], `extras` are the words of --with,
         `family` is docker, oci or auto. `tags` name the image in archives. `run` says how RUN is carried out, as
-        `run_options` makes it of flags; with False it is refused. Where this machine's store cannot be written,
-        another is used until the client is closed.
+        `run_options` makes it of flags; with False it is refused. Every image that is built upon has to be signed
+        with one of `verify_keys` and to fulfil `policy` [default: that of the spec file], as for `plan_copy`. Where
+        this machine's store cannot be written, another is used until the client is closed.
         """
         from ocitool.builder.pipeline import build
         from ocitool.builder.request import BuildRequest
+        from ocitool.builder.trust import TrustOptions
         from ocitool.dockerfile.request import DockerfileOptions
         from ocitool.dockerfile.run.options import RunOptions
         from ocitool.image.annotations import plain
@@ -397,6 +417,11 @@ class Client(ReadOnlyClient):
                 run=dataclasses.replace(options, use_cache=use_cache and options.use_cache),
             ),
             environ=self.environ,
+            trust=TrustOptions(
+                several_of(verify_keys, "verify_keys"),
+                words_of(verify_identity, "verify_identity"),
+                None if policy is None else path_of(policy, "policy"),
+            ),
         )
         return build(self.plan_build(request), self.workspace)
 

@@ -6,15 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ocitool.arguments import mapping_of, pairs_of, path_of, paths_of, text_of, words_of
-from ocitool.errors import Cancelled, NotFound, as_one
+from ocitool.arguments import mapping_of, pairs_of, path_of, paths_of, several_of, text_of, words_of
+from ocitool.errors import Cancelled, NotFound, UsageError, as_one
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference, parse_registry
 from ocitool.registry.hosts import CONNECTIONS, MIB, Access
-from ocitool.store.base import Store
-from ocitool.store.locate import Opener
+from ocitool.store.base import Store, called
+from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Retry, Scope
 from ocitool.workspace import PlatformWords, Workspace, host_platform
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ocitool.report.survey import Survey
     from ocitool.rootfs.export import Exported
     from ocitool.rootfs.merged import MergedFiles
+    from ocitool.sign.policy import Admission
     from ocitool.sign.run import VerifyKey
     from ocitool.sign.verification import Verification
 
@@ -287,16 +288,26 @@ class ReadOnlyClient:
         recursive: bool = False,
         identity: Iterable[str] | str = (),
         annotations: Mapping[str, str] | None = None,
+        policy: str | Path | None = None,
     ) -> "Verification":
         """What holds of the signatures of a name; its `digest` is what was verified, and what is to be used.
 
         One of the keys (PEM files of public keys) has to have signed, with `every_key` each of them; with
         `recursive` every child of an index too. `identity` are repositories that it may have been signed for
-        [default: that of the name], `annotations` what it has to say. Raises NotVerified, which has what was found,
-        and Unsupported for what is only signed without a key.
+        [default: that of the name], `annotations` what it has to say. It also has to fulfil `policy`, a file with
+        rules [default: that of ocitool.toml]. Raises NotVerified, which has what was found, and Unsupported for
+        what is only signed without a key.
         """
-        from ocitool.sign.run import demand_of, verify
+        from ocitool.sign.run import demand_of, verify_document
 
+        keys = tuple(keys)
+        admit = self._admission((), (), policy)
+        at = Locator.parse(text_of(reference))
+        if admit is not None and not keys:
+            if every_key or recursive or identity or annotations:
+                raise UsageError("the policy says what is asked", hint="add --key FILE to ask for more")
+            store, name = self.open(reference)
+            return admit.verified(at, store, name, store.get_manifest(name))
         demand = demand_of(
             text_of(reference),
             keys,
@@ -304,7 +315,13 @@ class ReadOnlyClient:
             identities=words_of(identity, "identity"),
             annotations=dict(pairs_of(annotations, "annotations")),
         )
-        return verify(self.workspace, text_of(reference), demand, recursive=recursive).required()
+        store, name = self.open(reference)
+        document = store.get_manifest(name)
+        place = called(store, name)
+        found = verify_document(self.workspace, store, place, document, demand, recursive=recursive).required()
+        if admit is not None:
+            admit.verified(at, store, name, document)
+        return found
 
     @as_one()
     def check(
@@ -316,25 +333,46 @@ class ReadOnlyClient:
         select: Iterable[str] | str = (),
         ignore: Iterable[str] | str = (),
         config: str | Path | None = None,
+        policy: str | Path | None = None,
     ) -> "Checked":
         """What is wrong with what places hold, and with everything below; writes nothing.
 
         Iterate for the findings: the loop raises, after the last one, what kept us from seeing the rest. `deep`
         reads every layer; without `blobs` it is not asked whether layers are there. `all_tags` looks at every tag
         of the repositories. `select` and `ignore` are ids of rules or patterns; `config` is a file with `[check]`
-        [default: ocitool.toml of the current folder, if there is one].
+        [default: ocitool.toml of the current folder, if there is one]. What `policy` refuses is a finding too
+        [default: what the table `[trust]` of that file names].
         """
         from ocitool.check.config import idle_notes, read_selection
         from ocitool.check.runner import CheckOptions, check, open_places
 
         work, path = self.workspace, None if config is None else path_of(config, "config")
         chosen, rules = read_selection(path, select=words_of(select, "select"), ignore=words_of(ignore, "ignore"))
-        options = CheckOptions(chosen, rules, deep, blobs, self._jobs, work.listener)
+        admit = self._admission((), (), policy, path)
+        options = CheckOptions(chosen, rules, deep, blobs, self._jobs, work.listener, admit)
         opened = open_places(work.opener, words_of(places, "a place"), all_tags=all_tags)
         checked = check(opened, options, scope=work.scope, all_tags=all_tags)
         for note in idle_notes(chosen, rules, checked, deep=deep, all_tags=all_tags):
             work.listener(Noted(note))
         return checked
+
+    def _admission(
+        self,
+        keys: "Iterable[VerifyKey]",
+        identity: Iterable[str] | str,
+        policy: str | Path | None,
+        config: Path | None = None,
+    ) -> "Admission | None":
+        """What lets images be used: None where no key is given and no policy, nor one in ocitool.toml."""
+        from ocitool.project.trust import named_policy
+
+        keys, identities = several_of(keys, "verify_keys"), words_of(identity, "verify_identity")
+        file = named_policy(config) if policy is None else path_of(policy, "policy")
+        if not (keys or identities or file):
+            return None
+        from ocitool.sign.policy import admission
+
+        return admission(self.workspace, keys, identities, file)
 
 
 def _variables(credentials: Mapping[str, tuple[str, str] | str] | None) -> dict[str, str]:

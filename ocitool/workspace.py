@@ -11,15 +11,20 @@ from ocitool.arguments import platforms_of, text_of
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.platform import Platform, other_names, parse_platforms
-from ocitool.store.locate import Opener
+from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocitool.pack.own_files import OwnFiles
+    from ocitool.store.base import Reader, Store
 
 PlatformWords: TypeAlias = Iterable[str | Platform] | str | Platform
 """One platform or several, as words or parsed."""
+Admit: TypeAlias = "Callable[[Locator, Reader, str], str]"
+"""What lets an image be used: from a place, its store and the name in it to the digest to be used from then on."""
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _CPUINFO_LIMIT: Final = 256 * 1024
 
@@ -29,7 +34,7 @@ class Workspace:
     """Where a build happens: this machine's store, the way to other stores, its scope and how wide it may go.
 
     `width` bounds compilers and compression, `transfers` requests. `own` is what this program writes, which is no
-    input of it.
+    input of it. `admit` looks at every image that is used, and raises for one that must not be.
     """
 
     machine: MachineStore
@@ -40,6 +45,16 @@ class Workspace:
     transfers: int = 16
     listener: Listener = silent
     own: "OwnFiles | None" = field(default=None, compare=False)
+    admit: "Admit | None" = field(default=None, compare=False)
+
+    def open_image(self, place: str) -> tuple["Store", str]:
+        """The store of an image that is used, and the name in it: the digest that was admitted, if one has to be.
+
+        Raises what opening, reading and `admit` raise.
+        """
+        at = Locator.parse(place)
+        store, name = self.opener.open(at)
+        return store, self.admit(at, store, name) if self.admit is not None else name
 
     def platforms(self, words: PlatformWords) -> tuple[Platform, ...]:
         """The platforms that are meant; another name of an architecture is told. Raises UsageError."""

@@ -55,7 +55,7 @@ class ProjectFrontend:
 
         def base(name: str) -> FoundBase | None:
             if name not in opened:
-                opened[name] = open_base(*workspace.opener.open(name))
+                opened[name] = open_base(*workspace.open_image(name))
             return opened[name]
 
         common = base(request.base or spec.common.base)

@@ -12,6 +12,7 @@ from ocitool.builder.frontends import frontend_of
 from ocitool.builder.git import read_checkout
 from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
+from ocitool.builder.trust import trusting
 from ocitool.codec.codecs import parse_codec
 from ocitool.errors import UsageError
 from ocitool.events import Done, Started
@@ -67,7 +68,7 @@ class Built:
 def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     """Decide what a build will do. Reads the spec, the base's manifests and configs; writes nothing.
 
-    Raises UsageError, NotFound, WrongPlatform and what reading a base raises.
+    Raises UsageError, NotFound, WrongPlatform, NotVerified for a base that is not trusted, and what reading raises.
     """
     memo, listener = workspace.machine.memo, workspace.listener
     written = (workspace.machine.root, *request.outputs.paths)
@@ -75,6 +76,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     own = OwnFiles(written, earlier_outputs(memo), listener)
     workspace = replace(workspace, own=own)
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
+    workspace = trusting(request.trust, spec, workspace)
     place_of_work = workplace(workspace.machine.root, request.source)
     frontend = frontend_of(request, spec, workspace, place_of_work.folder)
     platforms, bases = frontend.platforms, frontend.bases

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ocitool.builder.outputs import BuildOutputs
+from ocitool.builder.trust import TrustOptions
 from ocitool.codec.codecs import Codec
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.executor.base import Executor
@@ -60,6 +61,7 @@ class BuildRequest:
     environ: Mapping[str, str] = field(default_factory=dict, hash=False)
     executor: Executor | None = field(default=None, compare=False, repr=False)
     outputs: BuildOutputs = field(default_factory=BuildOutputs)
+    trust: TrustOptions = field(default_factory=TrustOptions)
 
 
 @dataclass(frozen=True, slots=True)

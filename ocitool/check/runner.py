@@ -3,17 +3,27 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ocitool.check.caching_reader import CachingReader
 from ocitool.check.engine import ALL, RULES, Selection, exit_code, findings
-from ocitool.check.finding import Finding
+from ocitool.check.finding import Finding, Location
 from ocitool.check.inspection import look
 from ocitool.check.layers import ReadLayers
+from ocitool.check.rules.policy import REFUSED
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import STALE, TYPE, WRONG, Holds, Tagged, subject_of
 from ocitool.check.rules.tag import findings as tag_findings
-from ocitool.errors import Cancelled, NetworkError, NotFound, OcitoolError, SeveralErrors, UsageError
+from ocitool.errors import (
+    Cancelled,
+    NetworkError,
+    NotFound,
+    NotVerified,
+    OcitoolError,
+    SeveralErrors,
+    Unsupported,
+    UsageError,
+)
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import ListedReferrer, examine_referrer, read_fallback
 from ocitool.model.digest import Digest
@@ -22,6 +32,9 @@ from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader, called
 from ocitool.store.locate import Locator, Opener
 from ocitool.tasks import Scope, ordered_map
+
+if TYPE_CHECKING:
+    from ocitool.workspace import Admit
 
 _AT_ONCE: Final = 16
 """Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
@@ -78,7 +91,7 @@ class CheckOptions:
     """How to look.
 
     `deep` reads every layer, `blobs` asks for each blob that is not read. `at_once` is how many things are asked
-    for at once, 0 for as many as a store likes.
+    for at once, 0 for as many as a store likes. `admit` raises NotVerified for what a policy refuses.
     """
 
     selection: Selection = ALL
@@ -87,6 +100,7 @@ class CheckOptions:
     blobs: bool = True
     at_once: int = 0
     listener: Listener = silent
+    admit: "Admit | None" = None
 
 
 PLAIN: Final = CheckOptions()
@@ -154,7 +168,8 @@ def check_names(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *,
         except OcitoolError as error:
             return Checked(failed=((label, error),))
         found = tuple(replace(f, where=label) for f in findings(one, options.selection, options.rules))
-        return Checked(found, one.unanswered, (label,))
+        refused, unseen = _refused(options, label, store, one.snapshot.root.digest)
+        return Checked((*found, *(replace(f, where=label) for f in refused)), (*one.unanswered, *unseen), (label,))
 
     return _together(ordered_map(scope, see, wanted, width))
 
@@ -177,6 +192,25 @@ def check_tags(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, 
 
     checked = _together(map(see, places))
     return replace(checked, tags=checked.tags or 0)
+
+
+def _refused(
+    options: CheckOptions, place: str, store: Reader, digest: Digest
+) -> tuple[tuple[Finding, ...], tuple[OcitoolError, ...]]:
+    """A finding where the policy refuses what was looked at, and what kept us from knowing."""
+    if options.admit is None or not options.selection.takes(REFUSED.id):
+        return (), ()
+    try:
+        options.admit(Locator.parse(place), store, str(digest))
+    except Cancelled:
+        raise
+    except (NotVerified, Unsupported) as error:
+        notes = "; ".join(getattr(error, "__notes__", ()))
+        said = f"{error.what}: {notes}" if notes else error.what
+        return (options.selection.apply(Finding(REFUSED.id, REFUSED.severity, said, Location(digest))),), ()
+    except OcitoolError as error:
+        return (), (error,)
+    return (), ()
 
 
 def _together(parts: Iterable[Checked]) -> Checked:
@@ -211,6 +245,7 @@ class _Tags:
     def __init__(self, store: CachingReader, scope: Scope, options: CheckOptions) -> None:
         self._store, self._scope, self._options = store, scope, options
         self._now = datetime.now(UTC)
+        self._place = ""
         self._width = 1
         self._layers = ReadLayers()
         self._tags: dict[str, Descriptor] = {}
@@ -222,6 +257,7 @@ class _Tags:
 
     def check(self, place: str) -> Checked:
         options, label = self._options, self._store.label
+        self._place = place
         try:
             names = list(dict.fromkeys(self._store.tags()))
         except Cancelled:
@@ -288,7 +324,10 @@ class _Tags:
         )
         where = called(self._store, name)
         found = tuple(replace(f, where=where) for f in findings(one, self._options.selection, self._options.rules))
-        return _Seen(name, head, _holds(one.views.get(one.snapshot.root.digest)), found, one.unanswered)
+        refused, unseen = _refused(self._options, self._place, self._store, one.snapshot.root.digest)
+        found += tuple(replace(f, where=where) for f in refused)
+        holds = _holds(one.views.get(one.snapshot.root.digest))
+        return _Seen(name, head, holds, found, (*one.unanswered, *unseen))
 
     def _take(self, seen: _Seen) -> None:
         self._failed += seen.failed

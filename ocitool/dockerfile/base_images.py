@@ -61,7 +61,7 @@ class BaseImages:
                     ability="FROM folder",
                     hint="write FROM scratch and COPY --from it",
                 )
-            store, found = self._workspace.opener.open(locator)
+            store, found = self._workspace.open_image(locator)
             self._found[stage_base.name] = open_base(store, found)
         return self._found[stage_base.name]
 

@@ -1,8 +1,9 @@
 """Plans that copy: all of what a name holds, or the chosen platforms as a smaller index (K040, K041)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from ocitool.change.followers import left_behind
 from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.referrers import cosign_tags
@@ -26,7 +27,8 @@ class CopyOptions:
 
     `platforms` takes only these, as an index of just those entries; with `sparse` the index stays as it is
     and only its other children stay behind. `replaces` allows a tag that holds something else. `trust`
-    believes that a target with a manifest has everything below it.
+    believes that a target with a manifest has everything below it. Without `referrers` it is asked what refers to
+    the source and stays behind, if the copy `tells` that.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -34,6 +36,7 @@ class CopyOptions:
     replaces: bool = False
     referrers: bool = False
     trust: bool = False
+    tells: bool = True
 
 
 def plan_copy(
@@ -62,6 +65,8 @@ def plan_copy(
             f"only {', '.join(map(str, wish.platforms))}: the index becomes {chosen.digest.short}, "
             f"it was {document.digest.short}"
         )
+    if not wish.referrers and wish.tells:
+        notes += filter(None, (left_behind(source, document, scope=scope),))
     for tag in tags:
         if as_digest(tag) is None:
             steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish)))
@@ -73,17 +78,31 @@ def plan_copy(
     return Plan(target.label, tuple(steps), notes=tuple(notes), names=tuple(tags), must_keep=False)
 
 
-def plan_copy_tags(source: Reader, target: Store, wish: CopyOptions, *, scope: Scope) -> Plan:
+def plan_copy_tags(
+    source: Reader,
+    target: Store,
+    wish: CopyOptions,
+    *,
+    scope: Scope,
+    admit: Callable[[str], str] | None = None,
+) -> Plan:
     """The plan that copies every tag of a repository or layout under its own name.
 
     What several tags reach is brought once, and images go before the indexes that list them, which would wait for
-    the same blobs side by side. Raises NotFound where there is no tag.
+    the same blobs side by side. `admit` gives the digest that is to be used for a tag. Raises NotFound where there is
+    no tag, and what `admit` raises.
     """
     names = [tag for tag in source.tags() if tag]
     if not names:
         raise NotFound(f"{source.label} has no tags", where=source.label)
+
+    wish = replace(wish, tells=False)  # cosign's tags and those that list referrers are among them
+
+    def plan(tag: str) -> Plan:
+        return plan_copy(source, admit(tag) if admit else tag, target, [tag], wish, scope=scope)
+
     with TaskGroup(scope, source.traits.concurrency) as group:
-        tasks = [group.spawn(plan_copy, source, tag, target, [tag], wish, scope=scope) for tag in names]
+        tasks = [group.spawn(plan, tag) for tag in names]
     steps: dict[object, PlanStep] = {}
     for task in tasks:
         for step in task.result.steps:

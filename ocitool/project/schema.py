@@ -224,6 +224,11 @@ _CHECK: Final = _table(
         },
     },
 )
+_TRUST: Final = _table(
+    "What images have to fulfil before they are used.",
+    {"policy": _text("The policy file, beside this one: see the guide on trust.", minLength=1)},
+    required=("policy",),
+)
 _COMMON: Final = {
     "base": _text("The image to build on, a reference or `oci:DIR`; `scratch`, the default, is an empty one."),
     "files": _texts("Files to copy, `SRC:DEST[:MODE]`, with `{os}`, `{arch}` and `{variant}` in SRC.", minLength=1),
@@ -261,6 +266,7 @@ SCHEMA: Final[dict[str, Any]] = {
                 "description": "The programs, where there are several or one with settings of its own.",
             },
             "check": _CHECK,
+            "trust": _TRUST,
             "stage": {
                 "type": "object",
                 "additionalProperties": _STAGE,

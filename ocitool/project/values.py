@@ -12,6 +12,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.project.schema import SCHEMA, problems
 from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
+from ocitool.project.trust import policy_of
 from ocitool.toolchains.options import (
     SYSTEMS,
     BuildSystemOptions,
@@ -128,6 +129,7 @@ class BuildSpec:
     common: PlatformSpec = field(default_factory=PlatformSpec)
     differences: tuple[tuple[Platform, PlatformSpec], ...] = ()
     stages: tuple[StageSpec, ...] = ()
+    policy: Path | None = None
 
     @property
     def has_files(self) -> bool:
@@ -217,6 +219,7 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
         common=_at(file, ("sysroot",), _part, tree),
         differences=tuple(differences),
         stages=tuple(_stage(file, name, own) for name, own in tree.get("stage", {}).items()),
+        policy=policy_of(file, tree["trust"]) if "trust" in tree else None,
     )
 
 

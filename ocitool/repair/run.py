@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ocitool.change.followers import with_followers
 from ocitool.check.inspection import Inspection, look, look_at
 from ocitool.errors import AuthError
 from ocitool.events import Listener, silent
 from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import Repair, doubtful, plan_repair
-from ocitool.repair.referrers import with_followers
 from ocitool.repair.work import RepairOptions
 from ocitool.store.base import Reader
-from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
+from ocitool.workspace import Workspace
 
 _DEFAULT = RepairOptions()
 
@@ -49,9 +49,9 @@ def prepare_repair(
     return replace(repair, plan=replace(plan, names=(name,)))
 
 
-def open_sources(opener: Opener, texts: Sequence[str]) -> tuple[FallbackSource, ...]:
-    """The places where lost content may still be, opened."""
-    return tuple(FallbackSource(*opener.open(text), text) for text in texts)
+def open_sources(work: Workspace, texts: Sequence[str]) -> tuple[FallbackSource, ...]:
+    """The places where lost content may still be, opened. Raises NotVerified for one that is not trusted."""
+    return tuple(FallbackSource(*work.open_image(text), text) for text in texts)
 
 
 def _all_of(seen: Inspection, fallback: FallbackReader) -> Inspection:

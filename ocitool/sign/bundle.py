@@ -113,17 +113,19 @@ def read_bundle(data: bytes) -> SigstoreBundle:
     )
 
 
-def read_statement(data: bytes, about: Digest) -> Claim:
+def read_statement(data: bytes, about: Digest, predicate: str = PREDICATE) -> Claim:
     """What a signed statement claims about a digest. Raises MalformedDocument for what is no signature of it.
 
+    With another `predicate`, for what does not state that of it.
     Of several subjects the one with the digest counts.
     """
     tree = parse(data)
     kind = tree.get("_type") if isinstance(tree, Mapping) else None
     if kind not in _STATEMENTS:
         raise MalformedDocument(f"its statement is {str(kind)[:80]!r}")
-    if tree.get("predicateType") != PREDICATE:
-        raise MalformedDocument(f"it states {str(tree.get('predicateType'))[:80]!r}, and is no signature")
+    if tree.get("predicateType") != predicate:
+        what = "is no signature" if predicate == PREDICATE else f"not {predicate}"
+        raise MalformedDocument(f"it states {str(tree.get('predicateType'))[:80]!r}, and {what}")
     subjects = tree.get("subject")
     if not isinstance(subjects, list) or not all(isinstance(one, Mapping) for one in subjects):
         raise MalformedDocument("its statement is about nothing")

@@ -11,10 +11,11 @@ from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan
 from ocitool.errors import Conflict, LocalIOError, MalformedDocument, UsageError, local_io
 from ocitool.model.document import Document
+from ocitool.sign.attached import lacking
 from ocitool.sign.keys import KEY_LIMIT, Password, PrivateKey, PublicKey, read_private, read_public
 from ocitool.sign.signing import MadeElsewhere, Signer, SignOptions, plan_sign, subjects_of, to_be_signed
-from ocitool.sign.verification import Demand, Verification, verify_manifests
-from ocitool.store.base import Store, called
+from ocitool.sign.verification import Demand, Verification, VerifiedManifest, verify_manifests
+from ocitool.store.base import Reader
 from ocitool.store.locate import Locator
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
@@ -128,7 +129,8 @@ def demand_of(
     public = tuple(dict.fromkeys(map(load_public, keys)))
     if not public:
         raise UsageError(
-            "which key is trusted?", hint="add --key FILE; signatures without a key (keyless) are not checked here"
+            "which key is trusted?",
+            hint="add --key FILE or --policy FILE; signatures without a key (keyless) are not checked here",
         )
     named = tuple(identities)
     found = Locator.parse(reference).reference
@@ -136,18 +138,14 @@ def demand_of(
     return Demand(public, every_key, named or own, bool(named), dict(annotations))
 
 
-def verify(work: Workspace, reference: str, demand: Demand, *, recursive: bool = False) -> Verification:
-    """What is found beside what a name holds now, whether or not it is what was asked for."""
-    store, name = work.opener.open(reference)
-    document = store.get_manifest(name)
-    return verify_document(work, store, called(store, name), document, demand, recursive=recursive)
-
-
 def verify_document(
-    work: Workspace, store: Store, label: str, document: Document, demand: Demand, *, recursive: bool = False
+    work: Workspace, store: Reader, label: str, document: Document, demand: Demand, *, recursive: bool = False
 ) -> Verification:
-    """The same for a manifest that was read already."""
-    subjects = subjects_of(store, document, recursive=recursive, scope=work.scope)
+    """What is found beside a manifest, whether or not it is what was asked for."""
     width = min(work.transfers, store.traits.concurrency)
-    found = verify_manifests(store, subjects, demand, scope=work.scope, width=width)
-    return Verification(label, document.digest, found, demand)
+    found: tuple[VerifiedManifest, ...] = ()
+    if demand.wants_signature:
+        subjects = subjects_of(store, document, recursive=recursive, scope=work.scope)
+        found = verify_manifests(store, subjects, demand, scope=work.scope, width=width)
+    missing = lacking(store, document, demand, scope=work.scope, width=width)
+    return Verification(label, document.digest, found, demand, missing)

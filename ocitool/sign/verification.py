@@ -32,7 +32,8 @@ class Demand:
 
     A signature counts that one of `keys` made; with `every_key` each key has to have made one. `identities` are
     repositories, one of which it has to be meant for, none where that is not compared. With `is_strict` it must
-    name one; else a bundle, which in cosign's form names none, may leave it out.
+    name one; else a bundle, which in cosign's form names none, may leave it out. `attached` are artifact types of
+    which something has to refer to the image, `attested` are predicates that one of the keys has to have stated.
     """
 
     keys: tuple[PublicKey, ...]
@@ -40,6 +41,13 @@ class Demand:
     identities: tuple[str, ...] = ()
     is_strict: bool = False
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    attached: tuple[str, ...] = ()
+    attested: tuple[str, ...] = ()
+
+    @property
+    def wants_signature(self) -> bool:
+        """Whether it has to be signed: also where no key is named, and then nothing is enough."""
+        return bool(self.keys) or not (self.attached or self.attested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +111,21 @@ class VerifiedManifest:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What verifying a name found; `digest` is what the name held, and what is to be used from now on."""
+    """What verifying a name found; `digest` is what the name held, and what is to be used from now on.
+
+    `lacking` are the types of what should be attached and is not.
+    """
 
     reference: str
     digest: Digest
     manifests: tuple[VerifiedManifest, ...]
     demand: Demand
+    lacking: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether every manifest that was to be signed is."""
-        return all(one.holds for one in self.manifests)
+        """Whether every manifest that was to be signed is, and everything is attached."""
+        return all(one.holds for one in self.manifests) and not self.lacking
 
     def to_tree(self) -> dict[str, Any]:
         """All of it for JSON output."""
@@ -126,18 +138,25 @@ class Verification:
                 "everyKey": self.demand.every_key,
                 "identities": list(self.demand.identities),
                 "annotations": dict(self.demand.annotations),
+                "attached": list(self.demand.attached),
+                "attested": list(self.demand.attested),
             },
+            "lacking": list(self.lacking),
             "manifests": [one.to_tree() for one in self.manifests],
         }
 
     def required(self) -> "Verification":
         """This, if it holds. Raises NotVerified, or Unsupported where what fails is signed without a key."""
-        failed = [one for one in self.manifests if not one.holds]
-        if not failed:
+        if self.holds:
             return self
-        if all(one.is_keyless for one in failed):
+        failed = [one for one in self.manifests if not one.holds]
+        if failed and all(one.is_keyless for one in failed):
             raise keyless(self.reference)
-        error = NotVerified(f"{self.reference} is not verified: {_why(failed[0])}", verification=self)
+        why = _why(failed[0]) if failed else f"it has no {', '.join(self.lacking)}"
+        error = NotVerified(f"{self.reference} is not verified: {why}", verification=self)
+        for kind in self.lacking:
+            signed = " that one of the keys signed" if kind in self.demand.attested else ""
+            error.add_note(f"nothing of {kind} is attached to it, or to each image of it,{signed}".rstrip(","))
         for manifest in failed:
             for line in dict.fromkeys(_lines(manifest)):
                 error.add_note(line)
@@ -196,35 +215,37 @@ def _bundles(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSig
         return
     number = 0
     for entry in listed:
-        if not _may_be_bundle(entry):
+        if not may_be_bundle(entry):
             continue
         number += 1
         if number > LOOKED_AT:
             yield FoundSignature("bundle", None, f"more than {LOOKED_AT} bundles; the others were not looked at")
             return
         try:
-            data = _bundle_of(store, entry, digest)
+            data = bundle_of(store, entry, digest)
             if data is not None:
                 yield _judged(FoundSignature("bundle", entry.digest), _read_bundle(data, digest, demand), demand)
         except (DigestMismatch, MalformedDocument, NotFound) as error:
             yield FoundSignature("bundle", entry.digest, str(error))
 
 
-def _may_be_bundle(entry: Descriptor) -> bool:
+def may_be_bundle(entry: Descriptor, predicate: str = bundles.PREDICATE) -> bool:
     """What a list says of an entry; one that says nothing, as fallback lists of others may, is looked at."""
-    if entry.annotations.get(bundles.PREDICATE_TYPE, bundles.PREDICATE) != bundles.PREDICATE:
+    if entry.annotations.get(bundles.PREDICATE_TYPE, predicate) != predicate:
         return False
     kind = entry.artifact_type
     return kind.startswith(bundles.FAMILY) or kind in {"", mediatype.OCI_EMPTY}
 
 
-def _bundle_of(store: Reader, entry: Descriptor, subject: Digest) -> bytes | None:
+def bundle_of(
+    store: Reader, entry: Descriptor, subject: Digest, predicate: str = bundles.PREDICATE
+) -> bytes | None:
     """The bytes of the bundle in a manifest, None for what is none. Raises what reading raises."""
     seen = view(store.get_manifest(str(entry.digest)))
     layers = seen.layers if isinstance(seen, Manifest) else ()
     if not isinstance(seen, Manifest) or not any(one.media_type.startswith(bundles.FAMILY) for one in layers):
         return None
-    if seen.annotations.get(bundles.PREDICATE_TYPE, bundles.PREDICATE) != bundles.PREDICATE:
+    if seen.annotations.get(bundles.PREDICATE_TYPE, predicate) != predicate:
         return None
     if seen.subject is None or seen.subject.digest != subject:
         raise MalformedDocument("its manifest refers to another image")
@@ -245,7 +266,7 @@ class _Read:
 
 def _read_bundle(data: bytes, digest: Digest, demand: Demand) -> _Read:
     read = bundles.read_bundle(data)
-    key = _maker(read.signature, bundles.pae(read.statement), demand)
+    key = maker(read.signature, bundles.pae(read.statement), demand)
     if key is None:
         return _Read(None, read.is_keyless, None)
     claim = bundles.read_statement(read.statement, digest)
@@ -281,12 +302,12 @@ def _listed(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSign
 
 
 def _read_layer(layer: Descriptor, payload: bytes, demand: Demand) -> _Read:
-    key = _maker(simple_signing.signature_in(layer), payload, demand)
+    key = maker(simple_signing.signature_in(layer), payload, demand)
     is_keyless = simple_signing.CERTIFICATE in layer.annotations
     return _Read(key, is_keyless, simple_signing.read_payload(payload) if key is not None else None)
 
 
-def _maker(signature: bytes, data: bytes, demand: Demand) -> PublicKey | None:
+def maker(signature: bytes, data: bytes, demand: Demand) -> PublicKey | None:
     """The key that made a signature, None for none of those that are asked for."""
     return next((key for key in demand.keys if key.verifies(signature, data)), None)
 

@@ -34,3 +34,20 @@ def test_many_referrers_of_one_image_are_all_listed(run, tmp_path):
         assert made == {one.digest for one in store.referrers(Digest(image["digest"]))}
         tag = referrers_tag(Digest(image["digest"]))
         assert 12 == len(old.asked("PUT", f"/v2/app/manifests/{tag}"))  # none was written over and written again
+
+
+def test_what_stays_behind_is_told(run, registry, app, name, tmp_path):
+    app.index(app.image("linux/arm64"), app.image())
+    assert 0 == run("key", "generate", "-o", tmp_path / "a", "--unencrypted").exit_code
+    silent = run("copy", name, f"oci:{tmp_path}/one:1")
+    assert 0 == run("sign", name, "--key", tmp_path / "a.key", "--form", "both").exit_code
+    registry.log.clear()
+
+    told = run("copy", name, f"oci:{tmp_path}/two:1")
+    asked = [request.path for request in registry.log if "sha256-" in request.path or "/referrers/" in request.path]
+    brought = run("copy", name, f"oci:{tmp_path}/three:1", "--referrers")
+
+    assert "behind" not in silent.stderr + brought.stderr
+    assert "2 that refer to" in told.stderr
+    assert "--referrers brings all of them" in told.stderr
+    assert 6 == len(asked)  # the referrers, the list that is there, and two by HEAD and GET that are not

@@ -28,6 +28,7 @@ BESIDE = {
     "store.verify": {"store.base"},
     "check": {"project"},  # rules are chosen in ocitool.toml
     "rootfs": {"pack"},  # an exported tree is a tar of entries
+    "sign": {"project"},  # a policy is a TOML file
     "executor": {"toolchains", "workspace"},  # one place starts processes, and one knows this machine
 }
 
@@ -60,6 +61,7 @@ LAZY = {
     "ocitool.client",
     "ocitool.builder.compile",  # the fourth: toolchain → what compiles
     "ocitool.builder.frontends",  # the fifth: what a folder is built by, a Dockerfile or sources, and with which sysroots
+    "ocitool.builder.trust.trusting",  # cryptography, where something has to be signed
     "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from
     "ocitool.builder.project._has_c",  # what C sources are, where no build file says how to build
     "ocitool.cli.buildx.command.carry_out",  # a Dockerfile looked at instead of built

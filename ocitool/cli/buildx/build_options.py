@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ocitool.cli import options
+from ocitool.cli import options, trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,6 +111,12 @@ def contents(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def trusted(function: F) -> F:
+    """Add the options that say what a build may stand on."""
+    decorated: F = trust.verifying("Every image that is built upon")(function)
+    return decorated
 
 
 def settings(function: F) -> F:

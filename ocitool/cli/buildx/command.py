@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ocitool.builder.preview import preview, preview_text
 from ocitool.builder.project import DOCKERFILE
 from ocitool.builder.request import BuildRequest
+from ocitool.builder.trust import TrustOptions
 from ocitool.cli.buildx import ignored_flags
 from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
@@ -177,7 +178,13 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         use_cache=not words.is_set("no_cache") and not words.many("fresh"),
         dockerfile=dockerfile,
         environ=app.client.environ,
+        trust=_trust(words),
     )
+
+
+def _trust(words: Words) -> TrustOptions:
+    """What the flags say about keys and rules; `buildx build` has none of them."""
+    return TrustOptions(words.many("verify_keys"), words.many("verify_identity"), words.path("policy"))
 
 
 def _names(words: Words, wanted: Destinations) -> tuple[Reference, ...]:

@@ -16,6 +16,7 @@ from ocitool.cli.outcome import Outcome
 @build_options.contents
 @build_options.settings
 @build_options.documents
+@build_options.trusted
 @run_options.flags
 @options.common
 @ignored_flags.flags

@@ -6,7 +6,9 @@ import click
 
 from ocitool.check.engine import installed_rules
 from ocitool.check.formats import advice, as_github, as_sarif, as_text
+from ocitool.check.rules.policy import RULES as POLICY_RULES
 from ocitool.check.rules.tag import RULES as TAG_RULES
+from ocitool.cli import trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.version import __version__
@@ -28,6 +30,7 @@ from ocitool.version import __version__
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The file with [check]  [default: ocitool.toml, if there is one]",
 )
+@trust.policy
 @common
 def command(
     app: App,
@@ -40,6 +43,7 @@ def command(
     ignore: tuple[str, ...],
     form: str,
     config: Path | None,
+    policy: Path | None,
 ) -> Outcome:
     """Look at LOC and everything below it, and tell what is wrong; writes nothing.
 
@@ -56,9 +60,10 @@ def command(
         select=select,
         ignore=ignore,
         config=config,
+        policy=policy,
     )
     texts = {
-        "sarif": lambda: as_sarif(checked, (*installed_rules(), *TAG_RULES), __version__),
+        "sarif": lambda: as_sarif(checked, (*installed_rules(), *TAG_RULES, *POLICY_RULES), __version__),
         "github": lambda: as_github(checked),
     }
     text = texts.get(form, lambda: as_text(checked))()

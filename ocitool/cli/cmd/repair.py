@@ -1,10 +1,11 @@
 """`ocitool repair`: what check finds, mended by a plan."""
 
+from pathlib import Path
 from shlex import quote
 
 import click
 
-from ocitool.cli import plans
+from ocitool.cli import plans, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import Unsupported
@@ -39,6 +40,7 @@ from ocitool.store.locate import Locator
     help="Make attestations referrers of their images, outside the index.",
 )
 @click.option("--without-proof", is_flag=True, help="Believe the config where no program in the image decides.")
+@trust.verifying("A --source")
 @common
 def command(
     app: App,
@@ -54,6 +56,9 @@ def command(
     drop_attestations: bool,
     attestations_to_referrers: bool,
     without_proof: bool,
+    verify_keys: tuple[str, ...],
+    verify_identity: tuple[str, ...],
+    policy: Path | None,
 ) -> Outcome:
     """Show how REF can be mended; with --apply, mend it.
 
@@ -78,6 +83,9 @@ def command(
         drop_attestations=drop_attestations,
         attestations_to_referrers=attestations_to_referrers,
         without_proof=without_proof,
+        verify_keys=verify_keys,
+        verify_identity=verify_identity,
+        policy=policy,
     )
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))

@@ -1,10 +1,11 @@
 """`ocitool verify`: whether what a name holds is signed with a key."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
-from ocitool.cli import plans
+from ocitool.cli import plans, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import NotVerified
@@ -27,6 +28,7 @@ from ocitool.sign.verification import Verification
 @click.option(
     "-a", "--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Has to be signed too; repeats."
 )
+@trust.policy
 @common
 def command(
     app: App,
@@ -37,11 +39,13 @@ def command(
     recursive: bool,
     identities: tuple[str, ...],
     annotations: tuple[str, ...],
+    policy: Path | None,
 ) -> Outcome:
     """Check the signatures of what LOC holds, and print the digest that was verified: use that from then on.
 
     Exit code 1 where it is not signed as asked, with the reason for each signature that was found. What is signed
-    with a certificate only (keyless) is 9, since there is no trust root here to check it with.
+    with a certificate only (keyless) is 9, since there is no trust root here to check it with. Without --key a
+    policy says what is asked: that of --policy, else that of ocitool.toml.
     """
     try:
         found = app.client.verify(
@@ -51,6 +55,7 @@ def command(
             recursive=recursive,
             identity=identities,
             annotations=plans.pairs(annotations),
+            policy=policy,
         )
     except NotVerified as error:
         refused = error.verification
@@ -62,11 +67,18 @@ def command(
 def _told(found: Verification) -> Iterator[str]:
     """What was checked, a line each."""
     count = len(found.manifests)
+    if not (count or found.demand.attached or found.demand.attested):
+        yield f"{shown(found.reference)} is accepted: the policy asks for nothing"
+        return
     of = f", and each of the {count - 1} below it," if count > 1 else ""
     yield f"{shown(found.reference)}{of} is verified:"
     for key in dict.fromkeys(one.key for manifest in found.manifests for one in manifest.found if one.holds):
         if key is not None:
             yield f"  signed with {key.name} ({key.kind}, {key.fingerprint})"
+    for kind in (*found.demand.attached, *found.demand.attested):
+        yield f"  with {shown(kind)} attached"
+    if not count:
+        return
     if found.demand.identities:
         named = {one.claim.identity for m in found.manifests for one in m.found if one.holds and one.claim}
         if named == {""}:

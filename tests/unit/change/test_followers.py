@@ -1,13 +1,13 @@
-"""Notes of signatures and the like that a repair leaves behind with the old digest."""
+"""Notes of signatures and the like that an edit leaves behind with the old digest, and a copy at its source."""
 
 import pytest
 
+from ocitool.change.followers import left_behind, with_followers
 from ocitool.change.plan import Plan, refill, replace
 from ocitool.errors import NetworkError
 from ocitool.graph.referrers import put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.repair.referrers import with_followers
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
 from tests.fakes.sick import Ward
@@ -83,3 +83,16 @@ def test_a_store_that_does_not_answer_stops_no_repair(images):
     assert (
         f"whether anything refers to {images[0].digest.short} could not be seen: reg.test: cannot connect" == note
     )
+
+
+def test_what_a_copy_leaves_behind_is_counted(ward, images):
+    old, _ = images
+    none = left_behind(ward.store, old, scope=Scope())
+    for text in ("a", "b"):
+        refer(ward, old, "application/spdx+json", text)
+    ward.store.put_manifest(images[1], f"sha256-{old.digest.hex}.sig")
+
+    said = left_behind(ward.store, old, scope=Scope())
+
+    assert ("", True) == (none, said.startswith(f"3 that refer to {old.digest.short} stay behind: "))
+    assert f"application/spdx+json (2), sha256-{old.digest.hex}.sig; --referrers brings all of them" in said

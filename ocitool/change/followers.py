@@ -1,0 +1,83 @@
+"""What refers to a manifest and does not come along: to another place, or to what an edit puts in its place.
+
+A signature or an SBOM is of the old bytes and is never pointed at new ones; who asks for one before a pull gets
+none until the new digest is signed. Spec: distribution-spec, "Listing Referrers"; cosign, "Tag discovery".
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ocitool.change.plan import Plan
+from ocitool.errors import Cancelled, OcitoolError
+from ocitool.graph.referrers import cosign_tags
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.store.base import Reader
+from ocitool.tasks import Scope, TaskGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """What refers to a manifest: how many of each artifact type, and cosign's tags; or why that was not seen."""
+
+    digest: Digest
+    kinds: tuple[tuple[str, int], ...] = ()
+    tags: tuple[str, ...] = ()
+    unseen: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many there are, a list of cosign's being one."""
+        return sum(number for _, number in self.kinds) + len(self.tags)
+
+    @property
+    def named(self) -> str:
+        """All of them in words."""
+        kinds = (f"{kind} ({number})" if number > 1 else kind for kind, number in self.kinds)
+        return ", ".join((*kinds, *self.tags))
+
+
+def followers_of(store: Reader, digests: Iterable[Digest], *, scope: Scope) -> tuple[Followers, ...]:
+    """What refers to each manifest, by four questions a manifest: its referrers, and cosign's three tags."""
+    wanted = tuple(digests)
+    with TaskGroup(scope, store.traits.concurrency) as group:
+        tasks = [group.spawn(_followers, store, digest) for digest in wanted]
+    return tuple(task.result for task in tasks)
+
+
+def with_followers(plan: Plan, store: Reader, *, scope: Scope) -> Plan:
+    """The plan with a note for each manifest that it replaces and others refer to; asks only where it does."""
+    bases = [tag.base for tag in plan.tags if tag.base is not None and not tag.is_kept]
+    replaced = {document.digest: document for document in (*bases, *(plan.replaced if bases else ()))}
+    notes = tuple(filter(None, map(_note, followers_of(store, replaced, scope=scope))))
+    return replace(plan, notes=(*plan.notes, *notes)) if notes else plan
+
+
+def left_behind(store: Reader, document: Document, *, scope: Scope) -> str:
+    """What a copy of a manifest alone leaves behind, as a note; empty for nothing, also where it was not seen."""
+    [found] = followers_of(store, (document.digest,), scope=scope)
+    if not found.count:
+        return ""
+    what = f"{found.count} that refer{'s' if found.count == 1 else ''} to {document.digest.short}"
+    return f"{what} stay{'s' if found.count == 1 else ''} behind: {found.named}; --referrers brings all of them"
+
+
+def _note(found: Followers) -> str:
+    if found.unseen:
+        return f"whether anything refers to {found.digest.short} could not be seen: {found.unseen}"
+    if not found.count:
+        return ""
+    place = f"what takes the place of {found.digest.short}"
+    return f"{found.named} will not be of {place}: sign and attest that anew"
+
+
+def _followers(store: Reader, digest: Digest) -> Followers:
+    try:
+        kinds = Counter(one.artifact_type or one.media_type for one in store.referrers(digest))
+        tags = tuple(tag for tag in cosign_tags(digest) if store.head(tag) is not None)
+    except Cancelled:
+        raise
+    except OcitoolError as error:  # nothing depends on it
+        return Followers(digest, unseen=str(error))
+    return Followers(digest, tuple(sorted(kinds.items())), tags)
