@@ -1,6 +1,6 @@
-"""What a build trusts, and with which keys it signs: the images that it stands on, and what it publishes."""
+"""Trust in a build: the keys and the policy that the images fulfil which it stands on."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,23 +8,19 @@ from ocitool.project.values import BuildSpec
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ocitool.sign.keys import Password
-    from ocitool.sign.run import SignKey, VerifyKey
+    from ocitool.sign.run import VerifyKey
 
 
 @dataclass(frozen=True, slots=True)
 class TrustOptions:
     """Keys, one of which has to have signed every image that a build stands on, and a policy that they fulfil.
 
-    `identities` are the repositories that they may be signed for, where that is not their own. `sign_keys` sign the
-    result before a tag is written; `password` opens them.
+    `identities` are the repositories that they may be signed for, where that is not their own.
     """
 
     verify_keys: "tuple[VerifyKey, ...]" = ()
     identities: tuple[str, ...] = ()
     policy: Path | None = None
-    sign_keys: "tuple[SignKey, ...]" = ()
-    password: "Password | None" = field(default=None, repr=False, compare=False)
 
 
 def trusting(options: TrustOptions, spec: BuildSpec, workspace: Workspace) -> Workspace:

@@ -1,4 +1,4 @@
-"""What refers to a manifest and does not come along: to another place, or to what an edit puts in its place.
+"""Referrers that do not come along: with a copy to another place, or to the bytes that an edit puts in place.
 
 A signature or an SBOM is of the old bytes and is never pointed at new ones; who asks for one before a pull gets
 none until the new digest is signed. Spec: distribution-spec, "Listing Referrers"; cosign, "Tag discovery".

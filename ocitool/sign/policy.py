@@ -1,4 +1,4 @@
-"""What has to hold of an image before it is used: rules by repository, of a policy file or for keys that are given.
+"""Policies: rules by repository that an image has to fulfil before it is used, from a file or for keys given.
 
 The first rule for a repository decides. What is not understood is refused and never skipped: a requirement that is
 passed over is one that nobody checks.
