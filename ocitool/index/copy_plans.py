@@ -89,8 +89,8 @@ def plan_copy_tags(
     """The plan that copies every tag of a repository or layout under its own name.
 
     What several tags reach is brought once, and images go before the indexes that list them, which would wait for
-    the same blobs side by side. `admit` gives the digest that is to be used for a tag. Raises NotFound where there is
-    no tag, and what `admit` raises.
+    the same blobs side by side. `admit` gives the digest that is to be used for a tag. Raises NotFound where there
+    is no tag, and what `admit` raises.
     """
     names = [tag for tag in source.tags() if tag]
     if not names:
