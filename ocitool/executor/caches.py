@@ -45,6 +45,12 @@ def cache_folder(mount: dict[str, Any], stacks: Stacks, locks: list[int], source
     raise AssertionError
 
 
+def release(locks: list[int]) -> None:
+    """Let others have the caches, also where a process that is ending still has the files of the locks."""
+    for lock in locks:
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+
 def _make(folder: str, mount: dict[str, Any], stacks: Stacks, source: str) -> None:
     """Make a new folder whole, or not at all; somebody else may be as fast.
 
