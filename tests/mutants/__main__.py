@@ -13,11 +13,12 @@ import threading
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from tests import peers
 from tests.mutants.edits import Mutant, sample
-from tests.mutants.suite import Suite, Verdict, copy_tree, judge, record
+from tests.mutants.suite import Bench, Suite, Verdict, catch_up, record
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
@@ -54,10 +55,12 @@ def main() -> int:
     folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     results, same = Results(folder / "results.jsonl"), equivalent()
-    if options.record or not (folder / "outcomes").exists():
+    if options.record or not (folder / "tree.outcomes").exists():
         record(CHECKOUT, folder, options.jobs)
-    # From the copy that was recorded: the checkout may have moved on.
-    every = sample(folder / "tree", options.sample, options.seed)
+    if not options.report:
+        catch_up(CHECKOUT, folder, options.jobs)
+    # From the copy: the checkout may move on.
+    every = sample(folder / "now", options.sample, options.seed)
     chosen = [one for one in every if options.only in one.path]
     waiting = [one for one in chosen if one.name not in same and _wanted(results.get(one), options)]
     if waiting and not options.report:
@@ -74,12 +77,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="those whose path has this in it")
     parser.add_argument("--again", action="store_true", help="those alive are tried again, with the tests of now")
     parser.add_argument("--fresh", action="store_true", help="all are tried again")
-    parser.add_argument("--record", action="store_true", help="learn again which tests pass which lines")
+    parser.add_argument("--record", action="store_true", help="learn again from all tests which lines they pass")
     parser.add_argument("--report", action="store_true", help="run nothing, print what is known")
     parser.add_argument("--folder", type=Path, default=peers.cache_root() / "mutants", help="copies and results")
-    options = parser.parse_args()
-    options.record |= (options.again or options.fresh) and not options.report
-    return options
+    return parser.parse_args()
 
 
 def _wanted(known: Verdict | None, options: argparse.Namespace) -> bool:
@@ -95,15 +96,15 @@ def _run(waiting: Iterable[Mutant], folder: Path, jobs: int, results: Results) -
         todo.put(mutant)
 
     def work(tree: Path) -> None:
-        copy_tree(folder / "tree", tree)
-        while True:
-            try:
-                mutant = todo.get_nowait()
-            except queue.Empty:
-                return
-            verdict = judge(mutant, tree, suite)
-            results.put(mutant, verdict)
-            print(f"{verdict.outcome:9} {mutant.name}  {verdict.by}", flush=True)
+        with closing(Bench(suite, tree)) as bench:
+            while True:
+                try:
+                    mutant = todo.get_nowait()
+                except queue.Empty:
+                    return
+                verdict = bench.judge(mutant)
+                results.put(mutant, verdict)
+                print(f"{verdict.outcome:9} {mutant.name}  {verdict.by}", flush=True)
 
     workers = [threading.Thread(target=work, args=(folder / f"copy-{n}" / "tree",)) for n in range(jobs)]
     for worker in workers:

@@ -28,7 +28,8 @@ SILENT_KEYWORDS = {"frozen", "slots", "kw_only", "repr", "strict", "show_default
 class Mutant:
     """`text[start:end]` of the file at `path` becomes `after`; `lines` are where a run of it passes.
 
-    `scope` is the function or class, empty for the module; `source` a hash of that scope's text.
+    `scope` is the function or class, empty for the module; `source` a hash of that scope's text. `function` is the
+    qualified name and the first line of the outermost function around it, None where it runs as its module is loaded.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Mutant:
     end: int
     after: str
     source: str
+    function: tuple[str, int] | None = None
 
     def apply(self, text: str) -> str:
         """The file's text with the change."""
@@ -69,8 +71,9 @@ def mutants(root: Path, path: Path) -> Iterator[Mutant]:
             body = scope[-1] if scope else None
             source = hashlib.sha256((file.text_of(body) if body else told).encode()).hexdigest()[:12]
             first = statement.lineno if statement else node.lineno
-            lines = (first, node.lineno) if _inside_function(scope) else ()
-            yield Mutant(name, where, told, lines, start, end, after, source)
+            function = _outermost(scope)
+            lines = (first, node.lineno) if function else ()
+            yield Mutant(name, where, told, lines, start, end, after, source, function)
 
 
 class _File:
@@ -108,8 +111,12 @@ def _names(scope: tuple[ast.AST, ...]) -> list[str]:
     return [getattr(node, "name", "lambda") for node in scope]
 
 
-def _inside_function(scope: tuple[ast.AST, ...]) -> bool:
-    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in scope)
+def _outermost(scope: tuple[ast.AST, ...]) -> tuple[str, int] | None:
+    for depth, node in enumerate(scope, 1):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min(one.lineno for one in (node, *node.decorator_list))
+            return ".".join(_names(scope[:depth])), first
+    return None
 
 
 def _places(

@@ -1,4 +1,4 @@
-"""A plugin of pytest for `make mutants`: run these tests in this order, and write down how each went."""
+"""A plugin of pytest for `make mutants`: run these tests in this order, here or in forks, and write down how each went."""
 
 import json
 import resource
@@ -6,10 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants import forks
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only-tests", type=Path, help="a file with the ids of the tests to run, in their order")
     parser.addoption("--outcomes", type=Path, help="a file to add a line to for every test: id, outcome, seconds")
+    parser.addoption("--serve", help="two file descriptors: run tests in forks, as asked for on the first one")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Answer requests instead of running everything."""
+    if not (pair := session.config.getoption("--serve")):
+        return None
+    forks.serve(session, *map(int, pair.split(",")))
+    return True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -24,7 +36,7 @@ TEST_CPU_S = 60
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let the process end where this test takes too long, when it is one of a chosen few."""
-    if item.config.getoption("--only-tests"):
+    if item.config.getoption("--only-tests") or item.config.getoption("--serve"):
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, most = resource.getrlimit(resource.RLIMIT_CPU)
         bound = int(used.ru_utime + used.ru_stime) + TEST_CPU_S

@@ -1,7 +1,12 @@
 """Copies of the tree to be wrong in, the tests that pass a line, and one mutant put to them.
 
-The checkout is read once and never written. A recording run of the whole fast suite in a copy tells, for each line,
-which tests pass it (coverage's contexts), how long each takes, and which fail anyway and so prove nothing.
+The checkout is read once for a run and never written. A recording run of the whole fast suite in a copy tells, for
+each line, which tests pass it (coverage's contexts), how long each takes, and which fail anyway and so prove nothing.
+Later runs record only the files of tests that have changed, and find a line where it has moved to.
+
+tree, tree.outcomes     the copy that everything was recorded in
+now, now.outcomes       a copy of the checkout as it is, and what was recorded in it
+copy-N/tree             where one worker is wrong
 """
 
 import ast
@@ -12,19 +17,22 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from coverage import CoverageData
 
 from tests.mutants.edits import Mutant
+from tests.mutants.forks import CANNOT, ENDLESS, Forks, Limits
 
 # No program of the network and nothing slow: a mutant is put to the tests of what it is in.
 FAST = "not slow and not long and not registry and not interop and not bench"
 FOLDERS = ("tests/unit", "tests/property", "tests/cli", "tests/fault", "tests/contract")
 # More tests than these find nothing that the first ones do not; a mutant they leave alive counts as survived.
-MOST_TESTS = 800
+MOST_TESTS = 400
 MEMORY = 6 << 30
 
 
@@ -56,53 +64,97 @@ def copy_tree(checkout: Path, into: Path) -> None:
 
 
 class Suite:
-    """What a recording run knows: the tests of each line, their seconds, and those that passed."""
+    """What the recording runs know: the tests of each line, their seconds, and those that passed."""
 
     def __init__(self, folder: Path):
-        self._lines = CoverageData(str(folder / "tree" / ".coverage"))
-        self._lines.read()
+        self.root = folder / "now"
+        self._records = [_Record(folder / "tree", self.root), _Record(self.root, self.root)]
         self._seconds: dict[str, float] = {}
+        changed = {path.relative_to(self.root).as_posix() for path in changed_tests(folder)}
         failed = set()
-        for row in (folder / "outcomes").read_text().splitlines():
-            test, outcome, seconds = json.loads(row)
-            self._seconds[test] = seconds
-            if outcome == "failed":
-                failed.add(test)
+        for one in self._records:
+            for test, outcome, seconds in one.outcomes():
+                if one is self._records[0] and test.partition("::")[0] in changed:
+                    continue
+                self._seconds[test] = seconds
+                if outcome == "failed":
+                    failed.add(test)
         for test in failed:
             self._seconds.pop(test)
         self.failed = sorted(failed)
-        self._paths = {path.partition("/ocitool/")[2]: path for path in self._lines.measured_files()}
-        self._root = folder / "tree"
+        self.known = self._seconds.keys()
 
     def tests(self, mutant: Mutant) -> list[str]:
         """The tests that a mutant is put to: those of its own file first, then of its room, then the quickest."""
         inner = Path(mutant.path).relative_to("ocitool")
+        room = inner.parts[0].removesuffix(".py")
         # Commands have tests of their own kind; what runs in another process is in no line's list.
-        rooms = ("tests/unit/cli/", "tests/cli/") if inner.parts[0] == "cli" else (f"tests/unit/{inner.parts[0]}/",)
+        rooms = ("tests/unit/cli/", "tests/cli/") if room == "cli" else (f"tests/unit/{room}/",)
         folders = (f"tests/unit/{inner.parent}/".replace("/./", "/"), *rooms)
         mirrored = tuple(f"{folder}test_{inner.stem}{end}" for folder in folders for end in (".py", "_"))
         own = {test for test in self._seconds if test.startswith(mirrored)}
+        rooms = (*rooms, f"tests/cli/test_{room}.py")
+        passing = {test for one in self._records for test in one.passing(mutant)}
         # A function that no test passes may be one that decorates, which runs when its module is loaded.
-        passing = (self._passing(mutant, str(inner)) if mutant.lines else set()) or self._importing(mutant)
+        passing = passing or self._importing(mutant)
+        passing |= {test for test in self._seconds if room == "executor" and test.startswith(rooms)}
         chosen = own | (passing & self._seconds.keys())
         return sorted(chosen, key=lambda t: (t not in own, not t.startswith(rooms), self._seconds[t]))[:MOST_TESTS]
+
+    def is_loading(self, mutant: Mutant) -> bool:
+        """Whether the changed line is passed while modules are loaded, before any test."""
+        return any(one.is_loading(mutant) for one in self._records)
 
     def seconds(self, tests: Sequence[str]) -> float:
         """How long they took in the recording run."""
         return sum(self._seconds[test] for test in tests)
 
-    def _passing(self, mutant: Mutant, inner: str) -> set[str]:
-        contexts = self._lines.contexts_by_lineno(self._paths.get(inner, ""))
-        found = {context for line in mutant.lines for context in contexts.get(line, ())}
-        return {context.partition("|")[0] for context in found if context}
-
     def _importing(self, mutant: Mutant) -> set[str]:
         """What runs when a module is loaded belongs to no test: those that import it, the pure ones, commands."""
         module = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         files = {test.partition("::")[0] for test in self._seconds}
-        near = {file for file in files if module in _imports(self._root / file)}
+        near = {file for file in files if module in _imports(self.root / file)}
         pure = ("tests/unit/", "tests/cli/") if module.startswith("ocitool.cli") else ("tests/unit/",)
         return {test for test in self._seconds if test.startswith(pure) or test.partition("::")[0] in near}
+
+
+class _Record:
+    """A recording run in `tree`: which tests passed a line, told for the lines of `now`."""
+
+    def __init__(self, tree: Path, now: Path):
+        self._tree, self._now = tree, now
+        self._data = CoverageData(str(tree / ".coverage"))
+        self._data.read()
+        self._paths = {path.partition("/ocitool/")[2]: path for path in self._data.measured_files()}
+
+    def outcomes(self) -> Iterator[tuple[str, str, float]]:
+        """(Test, outcome, seconds) of each."""
+        path = self._tree.with_name(f"{self._tree.name}.outcomes")
+        for row in path.read_text().splitlines() if path.exists() else ():
+            yield tuple(json.loads(row))
+
+    def passing(self, mutant: Mutant) -> set[str]:
+        """The tests that pass the mutant's lines; for what runs as a module is loaded, those that pass any of it."""
+        contexts = self._contexts(mutant)
+        lines = self._lines(mutant) if mutant.lines else contexts
+        found = {context for line in lines for context in contexts.get(line, ())}
+        return {context.partition("|")[0] for context in found if context}
+
+    def is_loading(self, mutant: Mutant) -> bool:
+        """Whether one of the lines is passed before any test."""
+        contexts = self._contexts(mutant)
+        return any("" in contexts.get(line, ()) for line in self._lines(mutant))
+
+    def _contexts(self, mutant: Mutant) -> dict[int, list[str]]:
+        return self._data.contexts_by_lineno(self._paths.get(mutant.path.removeprefix("ocitool/"), ""))
+
+    def _lines(self, mutant: Mutant) -> list[int]:
+        """The mutant's lines as they were numbered then; those that are new have no number."""
+        then = self._tree / mutant.path
+        texts = [path.read_text().splitlines() if path.exists() else [] for path in (then, self._now / mutant.path)]
+        blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+        moved = {b + n + 1: a + n + 1 for a, b, size in blocks for n in range(size)}
+        return [moved[line] for line in mutant.lines if line in moved]
 
 
 def _imports(path: Path) -> set[str]:
@@ -117,27 +169,104 @@ def _imports(path: Path) -> set[str]:
 
 def record(checkout: Path, folder: Path, jobs: int) -> None:
     """Run the fast suite once in a copy, with coverage that knows the tests. Says nothing about their results."""
-    tree = folder / "tree"
-    copy_tree(checkout, tree)
-    outcomes = folder / "outcomes"
+    copy_tree(checkout, folder / "tree")
+    _record(folder, "tree", jobs, FOLDERS)
+
+
+def catch_up(checkout: Path, folder: Path, jobs: int) -> None:
+    """Take over the checkout as it is now, and record the files of tests that have changed since all were."""
+    copy_tree(checkout, folder / "now")
+    (folder / "now.outcomes").unlink(missing_ok=True)
+    changed = [str(path.relative_to(folder / "now")) for path in changed_tests(folder)]
+    if changed:
+        _record(folder, "now", jobs, changed)
+
+
+def changed_tests(folder: Path) -> list[Path]:
+    """The test files of `now` that are not as they were recorded."""
+    found = []
+    for place in FOLDERS:
+        for path in sorted((folder / "now" / place).rglob("test_*.py")):
+            then = folder / "tree" / path.relative_to(folder / "now")
+            if not then.exists() or then.read_text() != path.read_text():
+                found.append(path)
+    return found
+
+
+def _record(folder: Path, name: str, jobs: int, places: Sequence[str]) -> None:
+    outcomes = folder / f"{name}.outcomes"
     outcomes.unlink(missing_ok=True)
     options = ["-n", str(jobs), "--cov=ocitool", "--cov-context=test", "--cov-report=", f"--outcomes={outcomes}"]
-    argv = [*_pytest(), *options, "-m", FAST, *FOLDERS]
-    subprocess.run(argv, cwd=tree, env=_environment(folder), check=False)
+    argv = [*_pytest(), *options, "-m", FAST, *places]
+    subprocess.run(argv, cwd=folder / name, env=_environment(folder), check=False)
 
 
-def judge(mutant: Mutant, tree: Path, suite: Suite) -> Verdict:
-    """Make the change in `tree`, run its tests until one fails, and take the change back."""
-    tests = suite.tests(mutant)
-    if not tests:
-        return Verdict("unreached")
-    path = tree / mutant.path
-    text = path.read_text()
-    try:
-        _write(path, mutant.apply(text))
-        return _run(tree, tests, suite.seconds(tests))
-    finally:
-        _write(path, text)
+class Bench:
+    """A copy of the tree in which one mutant after another is put to its tests. Close it at the end."""
+
+    def __init__(self, suite: Suite, tree: Path):
+        copy_tree(suite.root, tree)
+        self._suite = suite
+        self._tree = tree
+        self._outcomes, said = (tree.parent / f"{tree.name}.{name}" for name in ("outcomes", "forks"))
+        argv = [*_pytest(), f"--outcomes={self._outcomes}", "-m", FAST, *FOLDERS]
+        with said.open("wb") as out:
+            self._forks = Forks(argv, tree, _environment(tree.parent), out)
+        self._trusted: set[str] = set()
+        self._doubtful: set[str] = set()
+
+    def close(self) -> None:
+        """End what waits for mutants."""
+        self._forks.close()
+
+    def judge(self, mutant: Mutant) -> Verdict:
+        """Make the change, run its tests until one fails, and take the change back.
+
+        A change inside a function is put to forks; one that has its effect as modules are loaded to a new process.
+        """
+        every = self._suite.tests(mutant)
+        tests = [test for test in every if test not in self._doubtful]
+        if not every:
+            return Verdict("unreached")
+        verdict = self._forked(mutant, tests) if mutant.function else None
+        while verdict and (guilty := verdict.by) in self._suite.known and not self._is_trusted(guilty):
+            # It fails in a fork of the unchanged tree too, and proves nothing.
+            tests.remove(guilty)
+            verdict = self._forked(mutant, tests)
+        if verdict and (verdict.outcome == "killed" or not self._suite.is_loading(mutant)):
+            return verdict
+        with self._changed(mutant):
+            return _run(self._tree, every, self._suite.seconds(every))
+
+    def _forked(self, mutant: Mutant, tests: Sequence[str]) -> Verdict | None:
+        """None where the function cannot be changed in a process that has loaded it."""
+        self._outcomes.write_text("")
+        with self._changed(mutant):
+            code = self._forks.run(tests, limits(self._suite.seconds(tests)), mutant)
+        if code == CANNOT:
+            return None
+        return _verdict(code, self._outcomes, "in a fork")
+
+    def _is_trusted(self, test: str) -> bool:
+        if test not in self._trusted | self._doubtful:
+            passes = self._forks.run([test], limits(self._suite.seconds([test]))) == 0
+            (self._trusted if passes else self._doubtful).add(test)
+        return test in self._trusted
+
+    @contextmanager
+    def _changed(self, mutant: Mutant) -> Iterator[None]:
+        path = self._tree / mutant.path
+        text = path.read_text()
+        try:
+            _write(path, mutant.apply(text))
+            yield
+        finally:
+            _write(path, text)
+
+
+def limits(seconds: float) -> Limits:
+    """What tests that took `seconds` may use, on a machine that is busy too."""
+    return Limits(int(10 + 4 * seconds), 120 + 20 * seconds, MEMORY)
 
 
 def _write(path: Path, text: str) -> None:
@@ -163,30 +292,30 @@ def _run(tree: Path, tests: Sequence[str], seconds: float) -> Verdict:
             stderr=out,
             start_new_session=True,
         )
-        _limit(process, int(30 + 8 * seconds))
+        bounds = limits(seconds)
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (bounds.cpu_s, bounds.cpu_s + 5))
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (bounds.memory, bounds.memory))
         try:
-            code = process.wait(180 + 20 * seconds)
+            code = process.wait(bounds.wall_s)
         except subprocess.TimeoutExpired:
-            code = None
+            code = ENDLESS
         finally:
             _end(process)
+    return _verdict(code, outcomes, said.read_text(errors="replace").strip()[-200:])
+
+
+def _verdict(code: int, outcomes: Path, said: str) -> Verdict:
     rows = [json.loads(row) for row in outcomes.read_text().splitlines()]
     failed = next((test for test, outcome, _ in rows if outcome == "failed"), "")
     if code == 0:
         return Verdict("survived")
-    if code is None:
+    if code == ENDLESS:
         return Verdict("killed", "no end")
     if failed or code == 1:
         return Verdict("killed", failed)
     if code == 5:
         return Verdict("unreached")
-    return Verdict("killed", f"pytest ended with {code}: {said.read_text(errors='replace').strip()[-200:]}")
-
-
-def _limit(process: "subprocess.Popen[bytes]", cpu_seconds: int) -> None:
-    """Bound processor time and memory, whatever a mutant loops over."""
-    resource.prlimit(process.pid, resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
-    resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+    return Verdict("killed", f"ended with {code}: {said}")
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.dockerfile.sources import is_git, is_web, name_of
+from ocitool.dockerfile.sources import is_git, is_git_context, is_web, name_of
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,21 @@ def test_files_of_the_web(source):
 @pytest.mark.parametrize("source", ["a.git", "./https://h", "github.com/a/b", "a:b", "@a:b", "ftp://h.test/a", ""])
 def test_paths(source):
     assert (False, False) == (is_git(source), is_web(source))
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("github.com/a/b", True),
+        ("github.com/a/b#main", True),
+        ("h.test/a.git#main:sub", True),
+        ("https://h.test/a.git#main", True),
+        ("app#x.git", False),
+        ("./github.com/a", False),
+    ],
+)
+def test_contexts_that_buildx_would_clone(place, expected):
+    assert expected == is_git_context(place)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import os
+import struct
 import subprocess
 
 import pytest
@@ -22,6 +23,17 @@ def test_the_shortest_program_of_this_machine_runs(tmp_path):
     path.chmod(0o755)
 
     assert subprocess.run([path], check=False).returncode == 0
+
+
+def test_programs_have_the_headers_that_elf_says_and_begin_at_their_code():
+    for machine in MACHINES.values():
+        data, order = program(machine), machine.order
+        place, word, sizes = (52, "Q", (64, 56, 1)) if machine.bits == 64 else (40, "I", (52, 32, 1))
+        (entry,) = struct.unpack_from(f"{order}{word}", data, 24)
+        (first,) = struct.unpack_from(f"{order}{word}", data, sizes[0] + (16 if word == "Q" else 8))
+
+        assert sizes == struct.unpack_from(f"{order}HHH", data, place)
+        assert bytes.fromhex(machine.code) == data[entry - first :]
 
 
 def test_emulators_are_found_in_path_by_qemus_names(folder):

@@ -9,7 +9,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, effective_type, view
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, effective_type, settle, view
 
 D = "sha256:" + "a" * 64
 LAYER = {"mediaType": mediatype.OCI_LAYER_GZIP, "digest": D, "size": 3}
@@ -227,3 +227,43 @@ def test_malformed_configs_name_the_place(tree, pointer):
         ImageConfig.of(doc(tree))
 
     assert pointer == caught.value.pointer
+
+
+NAMELESS = {**ENTRY, "platform": {"os": "unknown", "architecture": "unknown"}}
+
+
+def entry(tree):
+    (found,) = view(doc({"schemaVersion": 2, "manifests": [tree]})).entries
+    return found
+
+
+def image_config(**fields):
+    return ImageConfig.of(doc({"rootfs": {"type": "layers", "diff_ids": []}, **fields}))
+
+
+def test_a_nameless_image_runs_on_what_its_config_says():
+    """K218."""
+    own = image_config(os="linux", architecture="arm64")
+
+    found = settle(entry(NAMELESS), view(doc(IMAGE)), own)
+
+    assert (False, Platform("linux", "arm64")) == (found.is_attestation, found.own_platform)
+    assert not settle(entry(NAMELESS), view(doc(IMAGE))).is_attestation
+
+
+@pytest.mark.parametrize("fields", [{}, {"os": "linux"}, {"os": "unknown", "architecture": "unknown"}])
+def test_a_config_that_names_no_platform_either_leaves_an_attestation(fields):
+    """K218."""
+    found = settle(entry(NAMELESS), view(doc(IMAGE)), image_config(**fields))
+
+    assert entry(NAMELESS) == found
+    assert found.is_attestation
+
+
+def test_an_entry_with_a_platform_or_without_a_manifest_stays_as_it_is():
+    named = entry({**ENTRY, "platform": {"os": "linux", "architecture": "amd64"}})
+    own = image_config(os="linux", architecture="arm64")
+
+    assert named == settle(named, view(doc(IMAGE)), own)
+    assert entry(NAMELESS) == settle(entry(NAMELESS), None, own)
+    assert entry(NAMELESS) == settle(entry(NAMELESS), view(doc(INDEX)), own)

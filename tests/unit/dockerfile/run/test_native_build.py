@@ -25,6 +25,10 @@ def read(*runs, variables=(), workdir="/src"):
         (["mkdir build && cd build && cmake .. && make -j4"], "cmake", "/src", "/src/build"),
         (["cmake -S/code -B/out"], "cmake", "/code", "/out"),
         (["cmake ."], "cmake", "/src", "/src"),
+        (["cmake -Sc -Bb"], "cmake", "/src/c", "/src/b"),
+        (["cd build && cmake -DA=1 --fresh .."], "cmake", "/src", "/src/build"),
+        (["meson setup --strip out code"], "meson", "/src/code", "/src/out"),
+        (["make -Cc"], "make", "/src/c", "/src/c"),
         (["meson setup out && ninja -C out"], "meson", "/src", "/src/out"),
         (["./configure --prefix=/usr && make"], "autotools", "/src", "/src"),
         (["make"], "make", "/src", "/src"),
@@ -65,6 +69,7 @@ def test_targets_and_variables_of_make_and_the_install_is_none():
     found = read("make CC=musl-gcc LTO=1 all && make install DESTDIR=/out")
 
     assert (("all",), (("LTO", "1"),)) == (found.system.targets, found.system.variables)
+    assert ("lib", "bin") == read("make -k -C sub lib -j 4 bin").system.targets
 
 
 def test_sources_and_flags_of_a_compiler():

@@ -81,13 +81,28 @@ def test_no_hosts(text):
         options.parse_host(text)
 
 
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [("--run-network", "isolated"), ("--run-network", "none"), ("--network", "host"), ("--network", "default")],
+)
+def test_networks(flag, word):
+    assert word == options.check_network(flag, word)
+
+
+@pytest.mark.parametrize(("flag", "word"), [("--run-network", "bridge"), ("--network", "isolated")])
+def test_no_networks(flag, word):
+    with pytest.raises(UsageError, match=f"{flag} {word}"):
+        options.check_network(flag, word)
+
+
 def test_limits():
     assert Ulimit("nofile", 10, 20) == options.parse_ulimit("nofile=10:20")
     assert Ulimit("core", -1, -1) == options.parse_ulimit("core=-1")
     assert Limits(2 << 20, 5, 0) == options.parse_limits("2m", "5", "")
 
 
-@pytest.mark.parametrize("text", ["nofile", "nofile=x", "files=1", "nofile=2:1", "nofile=-1:5"])
+@pytest.mark.parametrize("text", ["nofile", "nofile=x", "files=1", "nofile=2:1", "nofile=-1:5",
+                                  "nofile=9999999999999999999", "nofile=1:9999999999999999999"])  # fmt: skip
 def test_no_limits(text):
     with pytest.raises(UsageError):
         options.parse_ulimit(text)
