@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocitool.builder.compile import plan_native
 from ocitool.builder.contents import look_at
 from ocitool.builder.executors import executor_of
 from ocitool.builder.project import refuse_windows
 from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
-from ocitool.builder.sysroots import find_sysroots
 from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.evaluate import Written
 from ocitool.dockerfile.frontend import (
@@ -27,15 +27,17 @@ from ocitool.dockerfile.frontend import (
 from ocitool.dockerfile.image import image_of
 from ocitool.dockerfile.reached import Reached
 from ocitool.dockerfile.request import DockerfileRequest
-from ocitool.dockerfile.run.native_build import NATIVE
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
-from ocitool.toolchains.sysroot import Sysroot
+from ocitool.toolchains.options import NATIVE
 from ocitool.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ocitool.toolchains.sysroot import Sysroot
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,12 @@ class DockerfileFrontend:
 
 def _sysroots(
     recipe: Recipe, request: BuildRequest, spec: BuildSpec, workspace: Workspace
-) -> Mapping[Platform, Sysroot]:
+) -> "Mapping[Platform, Sysroot]":
     """The sysroots of stages whose C is compiled here."""
     if not any(one.toolchain in NATIVE for one in spec.stages):
         return {}
+    from ocitool.builder.sysroots import find_sysroots
+
     return find_sysroots(spec, tuple(recipe.graphs), request, workspace)
 
 

@@ -6,15 +6,14 @@ are all known starts nothing.
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ocitool.dockerfile.run.options import RunOptions
 from ocitool.errors import NotFound, Unsupported, local_io
 from ocitool.executor.base import Changes, Execution, Executor
-from ocitool.executor.id_maps import IdMaps, of_this_user
-from ocitool.executor.runtime import RuntimeExecutor
 from ocitool.image.base import open_base
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
@@ -23,6 +22,10 @@ from ocitool.store.base import Memo
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
 
+if TYPE_CHECKING:
+    from ocitool.executor.id_maps import IdMaps
+    from ocitool.executor.runtime import RuntimeExecutor
+
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _FOLDERS: Final = ("usr/bin", "usr/local/bin", "bin")
 _EMULATOR_LIMIT: Final = 64 * 1024 * 1024
@@ -30,15 +33,30 @@ _EMULATOR_LIMIT: Final = 64 * 1024 * 1024
 
 
 class RememberedExecutor:
-    """An executor whose checks that succeeded are remembered in `memo` under `identity`."""
+    """An executor that `make` gives when it is needed, and whose checks that succeeded are remembered in `memo`.
+
+    `identity` is what decides whether commands run here.
+    """
 
     def __init__(
-        self, inner: RuntimeExecutor, memo: Memo, identity: str, environ: Mapping[str, str] | None = None
+        self,
+        make: "Callable[[], RuntimeExecutor]",
+        memo: Memo,
+        identity: str,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._inner = inner
+        self._make = make
+        self._made: RuntimeExecutor | None = None
+        self._lock = threading.Lock()
         self._memo = memo
         self._identity = identity
         self._environ = environ or {}
+
+    @property
+    def _inner(self) -> "RuntimeExecutor":
+        with self._lock:
+            self._made = self._made or self._make()
+            return self._made
 
     @property
     def owners(self) -> str:
@@ -49,6 +67,8 @@ class RememberedExecutor:
         try:
             maps = self._inner.maps
         except Unsupported:  # what is in a cache is found without trying
+            from ocitool.executor.id_maps import of_this_user
+
             return _word(of_this_user(self._environ))
         self._memo.remember(f"run-owners:{self._identity}", {"owners": _word(maps)})
         return _word(maps)
@@ -75,10 +95,11 @@ class RememberedExecutor:
 
     def close(self) -> None:
         """End every process."""
-        self._inner.close()
+        if self._made is not None:
+            self._made.close()
 
 
-def _word(maps: IdMaps) -> str:
+def _word(maps: "IdMaps") -> str:
     return "one" if maps.is_single else "range"
 
 
@@ -88,8 +109,13 @@ def executor_of(options: RunOptions, workspace: Workspace, environ: Mapping[str,
     Nothing is started yet.
     """
     named = tuple(path for place in options.emulators for path in find_emulators(place, workspace))
-    inner = RuntimeExecutor(workspace.machine, named=named, environ=environ)
-    return RememberedExecutor(inner, workspace.machine.memo, _identity(environ, named), environ)
+
+    def make() -> "RuntimeExecutor":
+        from ocitool.executor.runtime import RuntimeExecutor
+
+        return RuntimeExecutor(workspace.machine, named=named, environ=environ)
+
+    return RememberedExecutor(make, workspace.machine.memo, _identity(environ, named), environ)
 
 
 def _identity(environ: Mapping[str, str], named: Sequence[Path]) -> str:

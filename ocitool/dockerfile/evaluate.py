@@ -15,7 +15,6 @@ from typing import Any, Final
 from ocitool.dockerfile.context import Alone, Context
 from ocitool.dockerfile.copy import CopyAttributes, LayerBuilder, Order, copy, not_found
 from ocitool.dockerfile.resources import Mounted, Process, Resources, Root
-from ocitool.dockerfile.run.refuse import refuse
 from ocitool.dockerfile.sources import check_sources, is_web
 from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, Step
 from ocitool.dockerfile.state import HistoryLine, StageState
@@ -176,6 +175,8 @@ class _Evaluator:
         )
         ran = self._resources.ran(process)
         if ran is None:
+            from ocitool.dockerfile.run.refuse import refuse
+
             refuse([(needed, step, run)])
             return
         if ran.was_run:

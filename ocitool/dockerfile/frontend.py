@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Final
 from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.evaluate import Written, evaluate
 from ocitool.dockerfile.lint.engine import Report, lint, refuse_warnings
-from ocitool.dockerfile.lint.tracked import tracked_files
-from ocitool.dockerfile.outline import Outline, outline
 from ocitool.dockerfile.reached import Reached, main_context
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES
 from ocitool.dockerfile.request import DockerfileOptions, DockerfileRequest
-from ocitool.dockerfile.run.executed import RunExecutions
-from ocitool.dockerfile.run.execution import line_key
-from ocitool.dockerfile.run.override_jobs import PlanNative
 from ocitool.dockerfile.run.overrides import Replacements
-from ocitool.dockerfile.run.refuse import refuse
-from ocitool.dockerfile.run.suggest import draft
 from ocitool.dockerfile.stages import (
     ImageStart,
     OriginKind,
@@ -48,6 +41,8 @@ from ocitool.tasks import TaskGroup
 from ocitool.toolchains.base import Project
 
 if TYPE_CHECKING:
+    from ocitool.dockerfile.outline import Outline
+    from ocitool.dockerfile.run.override_jobs import PlanNative
     from ocitool.workspace import Workspace
 
 _LOOKS_LIKE_ONE: Final = re.compile(r"(?i)(?:docker|container)file(?:\.(?!dockerignore$).*)?|.*\.dockerfile")
@@ -108,13 +103,19 @@ def _accepted(recipe: Recipe) -> Recipe:
     graphs, replacements = tuple(recipe.graphs.values()), recipe.replacements
     for graph in graphs:
         graph.checked()
-    if left := replacements.left():
-        problem = _cannot_run(recipe)
-        if problem is not None and not _may_be_known(recipe):
-            tables = draft(graphs[0], recipe.request.source, {run.line.number for *_, run in left})
-            refuse(left, tables, replacements.clones(), problem if recipe.request.executor is not None else None)
-    refuse((), clones=replacements.clones())
-    report = lint(graphs, recipe.ignore, needed_only=True)
+    left, clones = replacements.left(), replacements.clones()
+    problem = _cannot_run(recipe) if left else None
+    if problem is not None and not _may_be_known(recipe):
+        from ocitool.dockerfile.run.refuse import refuse
+        from ocitool.dockerfile.run.suggest import draft
+
+        tables = draft(graphs[0], recipe.request.source, {run.line.number for *_, run in left})
+        refuse(left, tables, clones, problem if recipe.request.executor is not None else None)
+    if clones:
+        from ocitool.dockerfile.run.refuse import refuse
+
+        refuse((), clones=clones)
+    report = lint(graphs, recipe.ignore, for_build=True)
     refuse_warnings(report)
     return replace(recipe, warnings=len(report.of(Severity.WARNING)))
 
@@ -141,6 +142,8 @@ def _may_be_known(recipe: Recipe) -> bool:
         return False
     if options.cache_from:
         return True
+    from ocitool.dockerfile.run.execution import line_key
+
     lines = ((platform, run.words) for platform, _, _, run in _native_lines(recipe))
     return asked.memo is not None and all(asked.memo.recall(line_key(*one)) is not None for one in lines)
 
@@ -196,6 +199,8 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     triggers, and left open where that fails. Raises NotFound without a Dockerfile or target, UsageError with file
     and line for what cannot be parsed.
     """
+    from ocitool.dockerfile.lint.tracked import tracked_files
+
     data, path = _read(asked.source, asked.options)
     file, ignore = _parsed(data, path, asked.options), _ignore(asked.source, path, asked.options)
     graphs, replacements = _looked_into(file, asked, _graphs(file, asked), _if_there(images))
@@ -215,11 +220,13 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     return report, data.decode()
 
 
-def outline_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Dockerfile, Outline, bytes]:
+def outline_recipe(asked: DockerfileRequest, images: BaseImages) -> "tuple[Dockerfile, Outline, bytes]":
     """The Dockerfile that is asked for, what its target takes, and its bytes; images are asked for their triggers.
 
     Raises NotFound without a Dockerfile or target, UsageError with file and line for what cannot be parsed.
     """
+    from ocitool.dockerfile.outline import outline
+
     data, path = _read(asked.source, asked.options)
     file = _parsed(data, path, asked.options)
     graphs, _ = _looked_into(file, asked, _graphs(file, asked), _if_there(images))
@@ -254,7 +261,7 @@ def _parsed(data: bytes, path: Path | None, options: DockerfileOptions) -> Docke
     return parse(data, str(path) if path is not None else sent)
 
 
-def with_stand_ins(recipe: Recipe, project: Project, plan_native: PlanNative) -> Recipe:
+def with_stand_ins(recipe: Recipe, project: Project, plan_native: "PlanNative") -> Recipe:
     """The recipe with the compiles of its replaced stages planned; their programs will stand in the project's work.
 
     Raises as `stand_in` does.
@@ -350,6 +357,8 @@ def resources_of(
     )
     executor = recipe.request.executor
     if executor is not None and recipe.replacements.left():
+        from ocitool.dockerfile.run.executed import RunExecutions
+
         reached.runs = RunExecutions(
             executor,
             options.run,
@@ -460,6 +469,8 @@ def about_emulation(recipe: Recipe, host: Platform) -> Iterator[str]:
     if not slow:
         return
     yield f"note: RUN is emulated for {', '.join(map(str, slow))}: this machine is {host}"
+    from ocitool.dockerfile.run.suggest import draft
+
     graph = recipe.graphs[next(iter(recipe.graphs))]
     lines = {run.line.number for *_, run in recipe.replacements.left()}
     tables = draft(graph, recipe.request.source, lines)

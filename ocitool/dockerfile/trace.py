@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ocitool.dockerfile.run.go_build import GOPATH
 from ocitool.dockerfile.stages import ImageStart, OriginKind, ResolvedStage, StageGraph, Step
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.expand import Expanded, WorkBudget, expand, expand_words
@@ -20,6 +19,8 @@ from ocitool.image.options import PATH, EnvList, ports_of, signal_of, workdir_of
 
 T = TypeVar("T")
 
+GOPATH: Final = "/go"
+"""Where the images of Go keep what `go install` makes."""
 _EACH: Final = 16
 """What a variable counts that is handed on to another stage, in characters."""
 _PORT: Final = 256

@@ -7,6 +7,8 @@ from typing import Final
 from ocitool.errors import UsageError
 
 SYSTEMS: Final = ("make", "cmake", "autotools", "meson")
+NATIVE: Final = ("rust", "c", *SYSTEMS)
+"""The toolchains of programs in C, C++ and Rust."""
 KINDS: Final = ("zig", "gnu", "clang")
 _PROGRAM_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}")
 

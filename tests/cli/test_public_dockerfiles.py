@@ -11,12 +11,12 @@ import tarfile
 import pytest
 
 from ocitool.binaries.identify import inspect_stream
-from ocitool.dockerfile.run.native_build import NATIVE
 from ocitool.dockerfile.stages import OriginKind, StageGraph, StageRequest
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.model.platform import Platform
 from ocitool.project.values import Stamp, load_spec
 from ocitool.store.layout import LayoutStore
+from ocitool.toolchains.options import NATIVE
 from tests.cli.test_build_dockerfile import Built
 from tests.conftest import REPOSITORY
 from tests.fakes.busybox import put_busybox

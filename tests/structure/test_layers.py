@@ -61,6 +61,12 @@ LAZY = {
     "ocitool.client",
     "ocitool.builder.compile",  # the fourth: toolchain → what compiles
     "ocitool.builder.frontends",  # the fifth: what a folder is built by, a Dockerfile or sources, and with which sysroots
+    "ocitool.builder.dockerfile_frontend._sysroots",  # the same, for its stages
+    "ocitool.builder.executors",  # what starts processes, where a RUN line has to be carried out
+    "ocitool.dockerfile.frontend",  # what RUN lines and --check need
+    "ocitool.dockerfile.evaluate._run",
+    "ocitool.dockerfile.lint.source_rules._process",
+    "ocitool.dockerfile.run.overrides",  # what RUN lines do, and what compiles in their place
     "ocitool.builder.trust.trusting",  # cryptography, where something has to be signed
     "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from
     "ocitool.builder.project._has_c",  # what C sources are, where no build file says how to build

@@ -58,22 +58,24 @@ def lint(
     ignore: IgnoreRules,
     context: Files | None = None,
     *,
-    needed_only: bool = False,
+    for_build: bool = False,
     tracked: frozenset[str] = frozenset(),
 ) -> Report:
     """Every check for every platform; what several platforms have in common is told once.
 
-    With `context` the files of the build are looked at, `tracked` are those that git has. `needed_only` leaves
-    out what happens in stages that the target does not need; without it a target does the same. Raises UsageError
-    for switches that are none.
+    With `context` the files of the build are looked at, `tracked` are those that git has. `for_build`
+    leaves only warnings, and those of stages that the target needs; where there is a target, no other stage is
+    looked at either. Raises UsageError for switches that are none.
     """
     file = graphs[0].file
     switches = switches_of(file, graphs[0].wanted.arguments)
-    rules = [rule for rule in RULES if switches.takes(rule)]
+    rules = [
+        rule for rule in RULES if switches.takes(rule) and (not for_build or rule.severity is Severity.WARNING)
+    ]
     found: dict[tuple[int, int, str], LintWarning] = {}
     problem = None
     for one in graphs:
-        only = needed_only or bool(one.wanted.target)
+        only = for_build or bool(one.wanted.target)
         scene = look(one, ignore, context, needed_only=only, tracked=tracked)
         problem = problem or scene.problem
         for order, rule in enumerate(rules):

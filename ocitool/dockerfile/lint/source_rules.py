@@ -8,8 +8,6 @@ from typing import Final
 from ocitool.dockerfile.copy import matches
 from ocitool.dockerfile.lint.context import LintContext, LintStep
 from ocitool.dockerfile.lint.rule import LineRange, LintHit, LintRule
-from ocitool.dockerfile.run.refuse import cloning, refusal
-from ocitool.dockerfile.run.suggest import NOTHING, draft
 from ocitool.dockerfile.sources import cloned_by
 from ocitool.dockerfile.syntax import instructions
 from ocitool.dockerfile.syntax.instructions import Copy, Stage
@@ -113,6 +111,9 @@ def _modes(context: Files, source: str, most: int) -> Iterator[tuple[str, int]]:
 
 
 def _process(scene: LintContext) -> Iterator[LintHit]:
+    from ocitool.dockerfile.run.refuse import cloning, refusal
+    from ocitool.dockerfile.run.suggest import NOTHING, draft
+
     tables = NOTHING if scene.problem else draft(scene.graph)
     for stage, steps in scene.stages():
         for step in steps:

@@ -13,11 +13,10 @@ from typing import Final
 from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_computed, plain
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Run
+from ocitool.dockerfile.trace import GOPATH
 from ocitool.errors import UsageError
 from ocitool.toolchains.go import PASSED
 
-GOPATH: Final = "/go"
-"""Where the images of Go keep what `go install` makes."""
 _OURS: Final = frozenset({"-a", "-v", "-x", "-i", "-work", "-trimpath", "-buildvcs", "-installsuffix", "-p"})
 """Flags that say nothing about the program, or what our own command says."""
 _WITH_VALUE: Final = frozenset(

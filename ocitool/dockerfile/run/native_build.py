@@ -14,10 +14,8 @@ from ocitool.dockerfile.run.run_lines import RunLine
 from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_computed, plain
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.errors import UsageError
-from ocitool.toolchains.options import SYSTEMS, BuildSystemOptions, CProgram, RustOptions
+from ocitool.toolchains.options import BuildSystemOptions, CProgram, RustOptions
 
-NATIVE: Final = ("rust", "c", *SYSTEMS)
-"""The toolchains that stand in for such lines."""
 _ORDER: Final = ("rust", "cmake", "meson", "autotools", "make", "c")
 """Of several in one stage the first is what builds: make runs what CMake wrote, gcc a probe."""
 _DRIVERS: Final = re.compile(r"(?:[\w.]+-)*(?:cc|gcc|clang|c\+\+|g\+\+|clang\+\+)(?:-\d+)?")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from ocitool.dockerfile.run.go_build import GoBuild, foreign_flags, go_builds
-from ocitool.dockerfile.run.native_build import NATIVE, NativeBuild, native_build
+from ocitool.dockerfile.run.native_build import NativeBuild, native_build
 from ocitool.dockerfile.run.run_lines import RunLine, is_in, joined, run_lines
 from ocitool.dockerfile.stages import ResolvedStage, StageGraph
 from ocitool.dockerfile.syntax.instructions import Stage
@@ -24,7 +24,7 @@ from ocitool.project.values import StageSpec
 from ocitool.toolchains.base import CompileJob, Planned, Project, Target, folder_name
 from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
 from ocitool.toolchains.go import GoToolchain, find_go, go_environ, program_name, programs_below
-from ocitool.toolchains.options import GoOptions, Program
+from ocitool.toolchains.options import NATIVE, GoOptions, Program
 
 _KEYS: Final = ("package", "output", "ldflags", "tags", "flags")
 """What ocitool.toml can say of a go build, in the order in which a table is written."""

@@ -7,11 +7,9 @@ lines are not; `standin` says what it gets in their place.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ocitool.dockerfile.resources import Process, Ran
-from ocitool.dockerfile.run.effects import MAKES_A_USER, EffectKind, effects
-from ocitool.dockerfile.run.override_jobs import PlanNative, Replacing, StandIn, stand_in
 from ocitool.dockerfile.sources import cloned_by
 from ocitool.dockerfile.stages import (
     OriginKind,
@@ -31,6 +29,9 @@ from ocitool.pack.entries import Entry
 from ocitool.project.values import StageSpec
 from ocitool.rootfs.files import Files, Layered
 from ocitool.toolchains.base import Planned, Project
+
+if TYPE_CHECKING:
+    from ocitool.dockerfile.run.override_jobs import PlanNative, StandIn
 
 _SHARED: Final = frozenset(
     [
@@ -65,7 +66,11 @@ class Roles:
         """
         if stage.number in self.apart:
             return True
-        return stage.number in self.replaced and all(effect.builds for effect in effects(run))
+        if stage.number not in self.replaced:
+            return False
+        from ocitool.dockerfile.run.effects import effects
+
+        return all(effect.builds for effect in effects(run))
 
 
 def replaced_stages(file: Dockerfile, specs: Iterable[StageSpec]) -> dict[int, StageSpec]:
@@ -114,7 +119,12 @@ def roles(graph: StageGraph, replaced: Mapping[int, StageSpec]) -> Roles:
 
 def _only_prepares(one: ResolvedStage) -> bool:
     """Whether the stage has RUN lines, and they leave nothing that an image needs."""
-    kinds = {effect.kind for *_, run in runs((one,)) for effect in effects(run)}
+    lines = tuple(run for *_, run in runs((one,)))
+    if not lines:
+        return False
+    from ocitool.dockerfile.run.effects import EffectKind, effects
+
+    kinds = {effect.kind for run in lines for effect in effects(run)}
     return kinds == {EffectKind.PREPARE}
 
 
@@ -187,7 +197,7 @@ class Replacements:
     source: Path
     graphs: Mapping[Platform, StageGraph] = field(hash=False)
     roles: Mapping[Platform, Roles] = field(hash=False)
-    stand_ins: Mapping[Platform, Mapping[int, StandIn]] = field(default_factory=dict, hash=False)
+    stand_ins: "Mapping[Platform, Mapping[int, StandIn]]" = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(
@@ -225,11 +235,16 @@ class Replacements:
         )
         return tuple(sorted(found, key=lambda step: step.instruction.line.number))
 
-    def planned(self, project: Project, plan_native: PlanNative) -> "Replacements":
+    def planned(self, project: Project, plan_native: "PlanNative") -> "Replacements":
         """The same with the compiles decided, whose programs will stand in the project's work.
 
         Raises as `stand_in` does.
         """
+        found: dict[Platform, dict[int, StandIn]] = {platform: {} for platform in self.graphs}
+        if not any(one.replaced for one in self.roles.values()):
+            return replace(self, stand_ins=found)
+        from ocitool.dockerfile.run.override_jobs import Replacing, stand_in
+
         found = {
             platform: {
                 number: stand_in(Replacing(graph, graph.stages[number], spec, project, plan_native))
@@ -297,6 +312,8 @@ class Replacements:
                 raise
 
         def refused(path: str) -> None:
+            from ocitool.dockerfile.run.effects import MAKES_A_USER, effects
+
             for _, step, run in runs(chain):
                 if any(effect is MAKES_A_USER for effect in effects(run)):
                     raise Unsupported(

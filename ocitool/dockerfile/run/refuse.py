@@ -9,12 +9,12 @@ from typing import Final
 
 from ocitool.dockerfile.run.advice import way_out
 from ocitool.dockerfile.run.effects import MAKES_A_USER, Effect, EffectKind, acts
-from ocitool.dockerfile.run.native_build import NATIVE
 from ocitool.dockerfile.run.suggest import NOTHING, SuggestedTables, Table
 from ocitool.dockerfile.sources import INSTEAD_OF_GIT, cloned_by
 from ocitool.dockerfile.stages import ResolvedStage, Step
 from ocitool.dockerfile.syntax.instructions import Run, Stage
 from ocitool.errors import Unsupported
+from ocitool.toolchains.options import NATIVE
 
 _COMPILES: Final = "in ocitool.toml compiles the program for every platform in its place"
 

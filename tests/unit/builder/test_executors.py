@@ -34,8 +34,8 @@ def work(tmp_path):
 
 
 def test_what_works_is_asked_once(inner, work):
-    RememberedExecutor(inner, work.machine.memo, "here").check((AMD64, ARM64))
-    again = RememberedExecutor(inner, work.machine.memo, "here")
+    RememberedExecutor(lambda: inner, work.machine.memo, "here").check((AMD64, ARM64))
+    again = RememberedExecutor(lambda: inner, work.machine.memo, "here")
     again.check((AMD64,))
 
     assert [AMD64, ARM64] == inner.checked
@@ -44,8 +44,8 @@ def test_what_works_is_asked_once(inner, work):
 
 
 def test_another_machine_is_asked_again(inner, work):
-    RememberedExecutor(inner, work.machine.memo, "here").check((AMD64,))
-    RememberedExecutor(inner, work.machine.memo, "there").check((AMD64,))
+    RememberedExecutor(lambda: inner, work.machine.memo, "here").check((AMD64,))
+    RememberedExecutor(lambda: inner, work.machine.memo, "there").check((AMD64,))
 
     assert [AMD64, AMD64] == inner.checked
 
@@ -54,7 +54,7 @@ def test_what_does_not_work_is_tried_every_time(inner, work):
     inner.refused = "no runtime"
     for _ in range(2):
         with pytest.raises(Unsupported, match="no runtime"):
-            RememberedExecutor(inner, work.machine.memo, "here").check((AMD64,))
+            RememberedExecutor(lambda: inner, work.machine.memo, "here").check((AMD64,))
 
     assert 2 == len(inner.checked)
 

@@ -38,9 +38,7 @@ def copying_from_each_other(number: int):
 def test_many_stages(make):
     assert growth(lambda file: StageGraph.of(file, WANTED).needed, make, 100) < 2.5
     assert growth(lambda file: replaceable(StageGraph.of(file, WANTED)), make, 100) < 2.5
-    assert (
-        growth(lambda file: lint((StageGraph.of(file, WANTED),), IgnoreRules(), needed_only=True), make, 100) < 2.5
-    )
+    assert growth(lambda file: lint((StageGraph.of(file, WANTED),), IgnoreRules(), for_build=True), make, 100) < 2.5
 
 
 def layers(number: int) -> list[list[Entry]]:

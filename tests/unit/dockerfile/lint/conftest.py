@@ -27,13 +27,13 @@ TRACKED = frozenset({"public.txt", "group.txt", "docs/a.md"})
 
 
 def report(
-    text, *, ignore="secret.txt\n", context=FILES, platforms=(AMD64,), needed_only=False, tracked=TRACKED, **wanted
+    text, *, ignore="secret.txt\n", context=FILES, platforms=(AMD64,), for_build=False, tracked=TRACKED, **wanted
 ):
     """The report on a Dockerfile for these platforms."""
     asked = [StageRequest(platform, AMD64, **wanted) for platform in platforms]
     file = parse(text.encode(), "D")
     graphs = [StageGraph.of(file, one) for one in asked]
-    return lint(graphs, IgnoreRules.parse(ignore), context, needed_only=needed_only, tracked=tracked)
+    return lint(graphs, IgnoreRules.parse(ignore), context, for_build=for_build, tracked=tracked)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_stages_that_are_not_needed_are_left_out_on_demand(found):
     text = "FROM scratch AS a\nENV a b\nFROM scratch AS b\nENV a b\n"
 
     assert [2, 4] == [line for _, line in found(text, only="LegacyKeyValueFormat")]
-    assert [4] == [line for _, line in found(text, only="LegacyKeyValueFormat", needed_only=True)]
+    assert [4] == [line for _, line in found(text, only="LegacyKeyValueFormat", for_build=True)]
     assert [2] == [line for _, line in found(text, only="LegacyKeyValueFormat", target="a")]
 
 
