@@ -5,7 +5,7 @@ runs functions on threads inside a scope and outlives them all; the first error 
 comes out of the `with` block. Threads are daemons, so a server that never answers cannot hold the process.
 """
 
-import random
+import os
 import sys
 import threading
 import time
@@ -392,6 +392,10 @@ class Retry:
         if retry_after_s is not None and (retry_after_s > 0 or attempt == 1):
             wait = retry_after_s
         else:
-            # Full jitter spreads clients that failed together; no secret depends on it.
-            wait = random.uniform(0, min(self.cap_s, self.base_s * 2 ** (attempt - 1)))  # noqa: S311
+            wait = any_wait_s(min(self.cap_s, self.base_s * 2 ** (attempt - 1)))
         return wait if elapsed_s + wait <= self.total_s else None
+
+
+def any_wait_s(most_s: float) -> float:
+    """Some time up to the longest that may be waited: it spreads those who failed together."""
+    return most_s * int.from_bytes(os.urandom(4)) / 0xFFFFFFFF

@@ -12,7 +12,6 @@ and then refuses to take it back. A change is noted before it is made, so that n
 import hashlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from ocitool.errors import MalformedDocument, OcitoolError, local_io
 from ocitool.events import Listener, Noted
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree, parse
+from ocitool.model.files import temporary_in
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Reader, called
 from ocitool.store.layout import LayoutStore
@@ -149,7 +149,7 @@ class Journal:
             folder = self._folder(target, tag)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / f".{secrets.token_hex(6)}"
+                probe = temporary_in(folder)
                 probe.write_bytes(bytes(4096))  # about what a note takes on a disk
                 probe.unlink()
             except OSError as error:
@@ -178,7 +178,7 @@ class Journal:
                 )
                 path = folder / f"{number + 1:08}{_PENDING}"
                 record = Record(target, tag, before, after, int(time.time()), path, undoes, *more)
-                temporary = folder / f".{secrets.token_hex(6)}"
+                temporary = temporary_in(folder)
                 temporary.write_text(json.dumps(record.to_tree()))
                 try:
                     os.link(temporary, path)  # fails if another process took the number

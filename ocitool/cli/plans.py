@@ -1,6 +1,5 @@
 """Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
-import random
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from ocitool.cli.outcome import Outcome
 from ocitool.errors import Conflict, UsageError
 from ocitool.events import Noted
 from ocitool.model.digest import Digest, as_digest
+from ocitool.tasks import any_wait_s
 
 ATTEMPTS: Final = 10
 """How often an addition is made again after another writer came between: one of ten gets through each time."""
@@ -94,7 +94,7 @@ def carry_out_again(app: App, make: Callable[[], Plan], *, retry: bool | None, d
             if attempt == ATTEMPTS or not (_is_apart(app, plan, error) if retry is None else retry):
                 raise
             app.listener(Noted(f"{error.what}; trying again on top of that", "notice"))
-        app.scope.sleep(random.uniform(0, _PAUSE_S * attempt))  # noqa: S311 - so that two who lost part
+        app.scope.sleep(any_wait_s(_PAUSE_S * attempt))
         attempt += 1
 
 

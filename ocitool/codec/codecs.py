@@ -5,7 +5,7 @@ of threads and on any machine; decompressing takes whatever registries hold, in 
 """
 
 import hashlib
-import secrets
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -275,7 +275,7 @@ def _unzstd(stream: Iterable[bytes]) -> Iterator[bytes]:
     # The reader does not tell the end of its input from the end of a frame. So a frame of our own follows: what
     # it holds comes out last only if the frame before it was whole. It repeats itself so that the frame's bytes,
     # taken for the rest of a cut-off frame, cannot look like it.
-    mark = secrets.token_bytes(16) * 64
+    mark = os.urandom(16) * 64
     source: Any = _Readable(chain(stream, (zstandard.compress(mark),)))
     reader = machine.stream_reader(source, read_across_frames=True, read_size=PIECE)
     held = b""

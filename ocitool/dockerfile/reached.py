@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ocitool.dockerfile.base_images import BaseImages, locator_of
 from ocitool.dockerfile.context import Alone, Context
-from ocitool.dockerfile.downloads import Downloads, certain
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.dockerfile.resources import Process, Ran
 from ocitool.dockerfile.run.overrides import Replacements
@@ -24,6 +23,7 @@ from ocitool.rootfs.files import Files, Imaged, Layered
 from ocitool.rootfs.tree import Node, read_tree
 
 if TYPE_CHECKING:
+    from ocitool.dockerfile.downloads import Downloads
     from ocitool.dockerfile.run.executed import RunExecutions
     from ocitool.workspace import Workspace
 
@@ -65,8 +65,8 @@ class Reached:
         self._files: dict[str, Files] = {}
         self._contexts: dict[str, Files] = {"": main}
         self.spool = Spool(spool, workspace.scope, allow_sparse=allow_sparse)
-        each = map(certain, replacements.graphs.values())
-        self._downloads = Downloads(workspace, dict.fromkeys(chain.from_iterable(each)), use_cache=use_cache)
+        self._use_cache = use_cache
+        self._downloads: Downloads | None = None
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
         self.runs: RunExecutions | None = None
 
@@ -105,6 +105,12 @@ class Reached:
 
     def download(self, url: str, checksum: Digest | None) -> Entry:
         """The file at a URL, downloaded once for all platforms."""
+        if self._downloads is None:
+            from ocitool.dockerfile.downloads import Downloads, certain
+
+            each = map(certain, self._replacements.graphs.values())
+            ahead = dict.fromkeys(chain.from_iterable(each))
+            self._downloads = Downloads(self._workspace, ahead, use_cache=self._use_cache)
         return self._downloads.entry(url, checksum)
 
     def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

@@ -7,7 +7,6 @@ in silence as it used to be (K016). The published bytes are laid out as docker's
 
 import hashlib
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from ocitool.index.members import elsewhere
 from ocitool.index.sources import Member, MemberSource, resolve_each
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Style, parse, write
+from ocitool.model.files import temporary_in
 from ocitool.model.platform import Platform
 from ocitool.store.base import Store
 from ocitool.store.verify import find_manifest
@@ -93,7 +93,7 @@ class Drafts:
         """Keep a draft, over an older one of its name. Raises LocalIOError."""
         tree = {"name": draft.name, "members": [_member_tree(member) for member in draft.members]}
         path = self._path(draft.name)
-        temporary = path.with_name(f".{secrets.token_hex(6)}")
+        temporary = temporary_in(path.parent)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             temporary.write_text(json.dumps(tree))

@@ -7,7 +7,6 @@ as UTF-8, and what is none carries surrogate escapes.
 
 import os
 import re
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -79,7 +78,12 @@ def to_system(path: str) -> str:
 
 def temporary_beside(path: Path) -> Path:
     """A new name in the same folder for what becomes `path` when it is whole; `is_temporary` knows it again."""
-    return path.with_name(f".{path.name}.ocitool-{secrets.token_hex(4)}")
+    return path.with_name(f".{path.name}.ocitool-{os.urandom(4).hex()}")
+
+
+def temporary_in(folder: Path) -> Path:
+    """A new name in a folder of ours, for what gets another one when it is whole."""
+    return folder / f".{os.urandom(6).hex()}"
 
 
 def is_temporary(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -165,6 +164,8 @@ def home_folder(environ: Mapping[str, str]) -> Path | None:
     """The home folder: HOME, else what the system's list of users says; None where neither does (K244)."""
     if environ.get("HOME"):
         return Path(environ["HOME"])
+    import pwd
+
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:

@@ -1,7 +1,6 @@
 """Signing and verifying from words: keys read from files, places opened, the repository that is meant."""
 
 import base64
-import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -17,7 +16,7 @@ from ocitool.sign.signing import MadeElsewhere, Signer, SignOptions, plan_sign, 
 from ocitool.sign.verification import Demand, Verification, VerifiedManifest, verify_manifests
 from ocitool.store.base import Reader
 from ocitool.store.locate import Locator
-from ocitool.tasks import Scope
+from ocitool.tasks import Scope, any_wait_s
 from ocitool.workspace import Workspace
 
 SignKey: TypeAlias = PrivateKey | str | Path
@@ -52,7 +51,7 @@ def patiently(sign: Callable[[], ChangeReport], scope: Scope) -> ChangeReport:
         try:
             return sign()
         except Conflict:
-            scope.sleep(random.uniform(0, _PAUSE_S * attempt))  # noqa: S311 - so that two who lost part
+            scope.sleep(any_wait_s(_PAUSE_S * attempt))
     return sign()
 
 

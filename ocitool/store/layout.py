@@ -8,7 +8,6 @@ ours is kept byte for byte. Spec: image-spec image-layout.md.
 
 import fcntl
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -428,7 +427,7 @@ class LayoutIngest:
     def __init__(self, store: LayoutStore, algorithm: str = "sha256") -> None:
         self._store = store
         self._tap = Tap(algorithm)
-        self._path = store.path / f".ingest-{secrets.token_hex(8)}"
+        self._path = store.path / f".ingest-{os.urandom(8).hex()}"
         try:
             self._file = self._path.open("xb", buffering=0)
         except OSError as error:

@@ -17,7 +17,6 @@ Everything is written to a temporary name and renamed, so several processes can 
 import fcntl
 import json
 import os
-import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ocitool.errors import LocalIOError, NotFound, local_io
 from ocitool.events import Listener, Noted
 from ocitool.model.digest import Digest
+from ocitool.model.files import temporary_in
 from ocitool.model.views import Index, Manifest, Opaque, view
 from ocitool.registry.hosts import home_folder
 from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
@@ -153,7 +153,7 @@ class MachineStore:
         """Raise LocalIOError now, before long work, if the root cannot be written."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".probe-{secrets.token_hex(4)}"
+            probe = temporary_in(self.root)
             probe.touch()
             probe.unlink()
             tag = self.root / CACHE_TAG
@@ -281,7 +281,7 @@ class DiskMemo:
     def remember(self, key: str, value: dict[str, Any]) -> None:
         """Keep `value` under `key`; what cannot be written, as in a read-only home, is asked again next time."""
         path = self._path(key)
-        temporary = path.with_name(f".{secrets.token_hex(6)}")
+        temporary = temporary_in(path.parent)
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -65,6 +65,8 @@ LAZY = {
     "ocitool.builder.executors",  # what starts processes, where a RUN line has to be carried out
     "ocitool.dockerfile.frontend",  # what RUN lines and --check need
     "ocitool.dockerfile.evaluate._run",
+    "ocitool.dockerfile.reached.download",  # HTTP, where an ADD names a URL
+    "ocitool.cli.buildx.command._received",  # or the context is one
     "ocitool.dockerfile.lint.source_rules._process",
     "ocitool.dockerfile.run.overrides",  # what RUN lines do, and what compiles in their place
     "ocitool.builder.trust.trusting",  # cryptography, where something has to be signed
@@ -90,6 +92,7 @@ LAZY = {
     "ocitool.index.editor.create",  # TOML, when a spec is read
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
+    "ocitool.registry.hosts.home_folder",  # the list of users, where HOME is not set
     "ocitool.registry.numbers._moment",  # seventeen modules of email, for the one function that reads dates
 }
 

@@ -38,7 +38,6 @@ from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.own_files import remember_outputs
 from ocitool.pack.tar import parse_epoch
-from ocitool.registry.downloads import download
 from ocitool.store.locate import Locator
 from ocitool.toolchains.workdir import temporary_folder
 
@@ -317,6 +316,8 @@ def _received(app: App, path: str, receive: Callable[[Iterable[bytes], str], Sen
     if path == "-":
         pieces = iter(lambda: sys.stdin.buffer.read(_PIECE), b"")
         return receive(pieces, "standard input")
+    from ocitool.registry.downloads import download
+
     piped = "fetch it with what may, and pipe it: `curl … | ocitool buildx build -`"
     if "@" in urlsplit(path).netloc:
         raise UsageError(f"{shown(path)} is given with a user or password, and none is sent", hint=piped)

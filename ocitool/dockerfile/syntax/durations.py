@@ -1,7 +1,6 @@
 """Go's durations, which HEALTHCHECK is written in, and signals, which STOPSIGNAL names."""
 
 import re
-from fractions import Fraction
 from typing import Final
 
 _UNITS: Final = {
@@ -14,6 +13,7 @@ _UNITS: Final = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
+_PLACES: Final = 18
 _PART: Final = re.compile(r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(ns|us|µs|μs|ms|s|m|h)")
 
 
@@ -24,8 +24,14 @@ def parse_duration(text: str) -> int | None:
         return 0
     if not text or _PART.sub("", text):
         return None
-    total = sum(Fraction(number.rstrip(".")) * _UNITS[unit] for number, unit in _PART.findall(text))
-    return int(total) if total < 2**63 else None
+    total = sum(_exact(number) * _UNITS[unit] for number, unit in _PART.findall(text)) // 10**_PLACES
+    return total if total < 2**63 else None
+
+
+def _exact(number: str) -> int:
+    """A decimal number times 10 to the power of its most places."""
+    whole, _, places = number.partition(".")
+    return int(whole + places.ljust(_PLACES, "0"))
 
 
 def format_duration(nanoseconds: int) -> str:
