@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ocitool.errors import UsageError
+from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
@@ -34,6 +34,14 @@ def platforms_of(values: object) -> tuple[str | Platform, ...]:
     """One platform or several, as several. Raises UsageError."""
     found = several_of(values, "a platform")
     return tuple(one if isinstance(one, Platform) else text_of(one, "a platform") for one in found)
+
+
+def digests_of(values: object) -> tuple[Digest, ...]:
+    """One digest or several, as several. Raises UsageError."""
+    try:
+        return tuple(map(Digest, words_of(values, "a digest")))
+    except MalformedDocument as error:
+        raise UsageError(error.what, hint=error.hint) from None
 
 
 def paths_of(values: object, what: str) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocitool.arguments import maybe_text, pairs_of, path_of, several_of, text_of, words_of
+from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, several_of, text_of, words_of
 from ocitool.errors import NotFound, UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
 from ocitool.read_only_client import ReadOnlyClient
@@ -235,7 +235,6 @@ class Client(ReadOnlyClient):
         """
         from ocitool.change.journal import Journal
         from ocitool.change.undo import plan_return, plan_undo
-        from ocitool.index.editor import parse_digests
 
         store, name = self.workspace.opener.open_edited(text_of(reference))
         journal = Journal(self.workspace.machine.backup)
@@ -251,7 +250,7 @@ class Client(ReadOnlyClient):
             )
         if drop_referrers:
             raise UsageError("--to names what REF is to hold, --drop-referrers what a change of ours attached")
-        return plan_return(store, name, parse_digests(text_of(to, "to"))[0], journal, sources=opened)
+        return plan_return(store, name, digests_of(text_of(to, "to"))[0], journal, sources=opened)
 
     @as_one()
     def undo(
@@ -296,7 +295,6 @@ class Client(ReadOnlyClient):
         """
         from ocitool.change.journal import Journal
         from ocitool.change.undo import undo_hint
-        from ocitool.index.editor import parse_digests
         from ocitool.repair.run import open_sources, prepare_repair
         from ocitool.repair.work import RepairOptions
 
@@ -314,7 +312,7 @@ class Client(ReadOnlyClient):
             without_proof=without_proof,
             sources=open_sources(trusted, words_of(sources, "a source")),
             substitute=substitute,
-            keep=frozenset(parse_digests(keep)),
+            keep=frozenset(digests_of(keep)),
         )
         try:
             return prepare_repair(store, name, scope=work.scope, options=options, deep=deep)
@@ -470,11 +468,10 @@ class Client(ReadOnlyClient):
 
         Without a place `image` is a name under which a build was left in this machine's store, and its place too.
         """
-        from ocitool.builder.pipeline import Built
-        from ocitool.builder.publish import push, push_kept
+        if isinstance(image, (str, Reference)):
+            from ocitool.builder.push import push_kept
 
-        if not isinstance(image, Built):
-            name = text_of(image, "what is pushed")
+            name = str(image)
             if Locator.parse(name).reference is None:
                 raise UsageError(
                     f"{name} is a place, and push takes a name under which a build was left on this machine",
@@ -483,6 +480,11 @@ class Client(ReadOnlyClient):
             if place:
                 raise UsageError("what is kept here is pushed under its own name", hint="copy takes it elsewhere")
             return push_kept(Reference.parse(name), self.workspace)
+        from ocitool.builder.pipeline import Built
+        from ocitool.builder.publish import push
+
+        if not isinstance(image, Built):
+            raise UsageError(f"what is pushed is a build or the name of one, and not of {type(image).__name__}")
         if not place:
             raise UsageError("where should the build go?", hint="name a reference, oci:DIR or an archive")
         return push(image, text_of(place), self.workspace)

@@ -1,7 +1,6 @@
 """From the first bytes of a file to what it is: the one way in to this package."""
 
 import re
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Final
@@ -44,6 +43,8 @@ def inspect_stream(pieces: Iterable[bytes]) -> Binary | None:
         for _ in stream:
             pass
         return None
+    import tempfile
+
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_MEMORY) as spool:
         spool.write(head)
         for piece in stream:

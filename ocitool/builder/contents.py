@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from ocitool.binaries.needs import Missing
 from ocitool.builder.compile import compiled_entries, names_of
-from ocitool.builder.debug_files import without_debug
 from ocitool.builder.layer_groups import WORDS, Group, Placed, are_alike, split
 from ocitool.builder.programs import (
     DOCKERFILE,
@@ -205,6 +204,8 @@ class _Gatherer:
         files = self._files(platform, tree)
         compiled = [entry for job in planned.jobs if job.platform == platform for entry in compiled_entries(job)]
         if planned.request.debug_files is not None:
+            from ocitool.builder.debug_files import without_debug
+
             kept, work = planned.request.debug_files, planned.workplace.folder
             compiled = list(without_debug(compiled, platform, kept, work, self._workspace.listener))
         options = planned.options(platform)

@@ -121,7 +121,7 @@ def executor_of(options: RunOptions, workspace: Workspace, environ: Mapping[str,
 def _identity(environ: Mapping[str, str], named: Sequence[Path]) -> str:
     """A digest of what decides whether commands run here, as far as that is seen without trying."""
     try:
-        boot = _BOOT.read_text("ascii").strip()
+        boot = _BOOT.read_text("utf-8").strip()
     except OSError:
         boot = ""
     programs = []

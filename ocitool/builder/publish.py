@@ -5,31 +5,27 @@ a tag that others read, so it is written at once and without a backup.
 """
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ocitool.builder.export import check_free, export_files
 from ocitool.builder.outputs import BuildOutputs, FilesOutput, StoreOutput
 from ocitool.builder.pipeline import Built, build
+from ocitool.builder.push import push_over
 from ocitool.builder.request import BuildPlan
-from ocitool.change.apply import ChangeReport, apply
-from ocitool.change.journal import Journal, WarnOnce
+from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan, PutSnapshot, Tag
-from ocitool.change.push import plan_push
 from ocitool.errors import Unsupported
-from ocitool.events import Listener, Noted
 from ocitool.graph.copy import CopyReport, put_snapshot
-from ocitool.image.base import open_base
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
-from ocitool.model.platform import Platform
-from ocitool.model.reference import Reference
-from ocitool.model.views import Index, view
 from ocitool.pack.own_files import remember_outputs
 from ocitool.store.base import Store
 from ocitool.store.locate import Locator
 from ocitool.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ocitool.model.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +83,8 @@ def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> 
     """
     outputs = planned.request.outputs
     for output in outputs.files:
+        from ocitool.builder.export import check_free
+
         check_free(output.place, planned.platforms, is_tar=output.is_tar, split=output.split)
     targets = []
     for place in outputs.places:
@@ -125,6 +123,8 @@ def deliver(built: Built, target: OpenTarget, workspace: Workspace) -> Delivery:
 
 
 def _export(built: Built, output: FilesOutput, workspace: Workspace) -> Delivery:
+    from ocitool.builder.export import export_files
+
     began = time.monotonic()
     report = export_files(built, output.place, workspace, is_tar=output.is_tar, split=output.split)
     return Delivery(str(output.place), (), report, time.monotonic() - began)
@@ -142,7 +142,7 @@ def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeRep
     content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
     plan = Plan(store.label, (content, *(Tag(tag, built.root, replaces=True) for tag in target.tags)))
     platforms = [image.platform for image in built.images] if target.is_registry else None
-    return _push(plan, store, platforms, workspace)
+    return push_over(plan, store, platforms, workspace)
 
 
 def push(built: Built, place: str, workspace: Workspace) -> ChangeReport:
@@ -155,35 +155,6 @@ def push(built: Built, place: str, workspace: Workspace) -> ChangeReport:
         report = publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), workspace)
     remember_outputs(workspace.machine.memo, BuildOutputs((output,)).paths)
     return report
-
-
-def push_kept(reference: Reference, workspace: Workspace) -> ChangeReport:
-    """Publish what `keep` left in this machine's store, under the same name. As `publish`, and NotFound."""
-    name, content = str(reference), workspace.machine.content
-    workspace.machine.image(name)
-    store, tag = workspace.opener.open(name, write=True)
-    root = content.get_manifest(name)
-    plan = plan_push(content, root, store, [tag], scope=workspace.scope, width=workspace.transfers)
-    return _push(plan, store, open_base(content, name).platforms(), workspace)
-
-
-def _push(plan: Plan, store: Store, platforms: Collection[Platform] | None, workspace: Workspace) -> ChangeReport:
-    """Carry out a plan that writes over what tags hold; with `platforms`, what they offer besides is told."""
-
-    def replacing(tag: str, before: Document) -> None:
-        if platforms is not None:
-            tell_gone(f"{store.label}:{tag}", before, platforms, workspace.listener)
-
-    return apply(
-        plan,
-        store,
-        Journal.of(workspace.machine),
-        workspace.scope,
-        workspace.listener,
-        width=workspace.transfers,
-        unkept=WarnOnce(store, workspace.listener),
-        replacing=replacing,
-    )
 
 
 def keep(built: Built, workspace: Workspace) -> Delivery:
@@ -201,12 +172,3 @@ def keep(built: Built, workspace: Workspace) -> Delivery:
     )
     store.put_manifest(built.root, *(names or ("",)))
     return Delivery(store.label, names, report, time.monotonic() - began)
-
-
-def tell_gone(place: str, before: Document, platforms: Iterable[Platform], listener: Listener) -> None:
-    """Warn of the platforms that a tag offers and that are none of these (K038)."""
-    offered = view(before)
-    gone = offered.without(platforms) if isinstance(offered, Index) else ()
-    if gone:
-        what = f"{place} holds {', '.join(map(str, gone))} now and will not any more"
-        listener(Noted(f"{what}; ocitool index add puts an image beside others"))

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ocitool.change.attachment import attached_by, siblings_of
+from ocitool.change.content import ContentWriter
 from ocitool.change.difference import is_carried
 from ocitool.change.journal import Journal, Record
 from ocitool.change.plan import ContentStep, CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag
@@ -29,9 +29,9 @@ from ocitool.errors import (
     RegistryError,
     Unsupported,
 )
-from ocitool.events import Done, Listener, Noted, Started, silent
-from ocitool.graph.copy import CopyReport, copy, kept_elsewhere, put_snapshot
-from ocitool.graph.referrers import drop_referrer, is_found, put_referrer
+from ocitool.events import Done, Listener, Noted, silent
+from ocitool.graph.copy import CopyReport, kept_elsewhere
+from ocitool.graph.referrers import drop_referrer, put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
@@ -44,7 +44,6 @@ SETTLE_S: Final = 0.05
 """Shortest wait before the second look, in seconds; a guess at how far two writers' clocks of events differ."""
 ATTEMPTS: Final = 5
 """How often a push writes a tag again that a store found changed; a guess."""
-_LATE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,21 +185,16 @@ class _Work:
         self._journal = journal if store.traits.edits else None
         self._scope = scope
         self._listener = listener
-        self._width = width
         self._unkept = unkept
         self._replacing = replacing
         self._clock = clock
-        self._pushed: set[Digest] = set()
-        self._outcomes: list[Put] = []
-        self._copies: list[CopyReport] = []
+        tagged = {tag.document.digest for tag in plan.tags if not tag.is_kept}
+        self._content = ContentWriter(store, scope, listener, width=width, tagged=tagged)
         self._tags: list[tuple[str, Digest | None, Digest | None]] = []
         self._kept: list[Digest] = []
-        self._referrers: list[Digest] = []
         self._refill: Record | None = None
         self._attachment: Record | None = None
         self._seen: dict[str, tuple[Digest | None, Document | None]] = {}
-        self._lacking: set[Digest] = set()
-        self._tagged = {tag.document.digest for tag in plan.tags if not tag.is_kept}
 
     def look(self, tag: Tag) -> bool:
         """Whether the tag is still to be written; False if it holds the new bytes. Raises Conflict."""
@@ -250,6 +244,8 @@ class _Work:
         """Note that what is brought back belongs below the one tag of the plan, which keeps what it holds."""
         match self._plan.tags:
             case (tag, *others) if self._plan.attaches and self._plan.undoes is None:
+                from ocitool.change.attachment import attached_by, siblings_of
+
                 beside = {"siblings": siblings_of(others), "attached": attached_by(content)}
                 self._attachment = self._announce(tag.name, tag.document.digest, tag.document.digest, **beside)
             case (tag,) if tag.is_kept:
@@ -264,105 +260,12 @@ class _Work:
     def _put_and_look(self, content: Sequence[ContentStep]) -> None:
         over = [tag.name for tag in self._plan.tags if tag.replaces and tag.name]
         if not over:
-            self._put_all(content, self._scope)
+            self._content.put(content, self._scope)
             return
         with TaskGroup(self._scope, len(over) + 1) as group:
             looks = {name: group.spawn(self._read, name) for name in over}
-            group.spawn(self._put_all, content, group.scope)
+            group.spawn(self._content.put, content, group.scope)
         self._seen = {name: task.result for name, task in looks.items()}
-
-    def _put_all(self, content: Sequence[ContentStep], scope: Scope) -> None:
-        """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one."""
-        manifests = [step for step in content if isinstance(step, PutManifest)]
-        alone = [step for step in manifests if view(step.document).subject is not None]  # may share a fallback tag
-        alone += [step for step in manifests if step not in alone and mediatype.is_index(step.document.media_type)]
-        self._side_by_side((step for step in content if not isinstance(step, PutManifest)), scope)
-        self._side_by_side((step for step in manifests if step not in alone), scope)
-        self._one_by_one(alone, scope, self._width)
-
-    def _side_by_side(self, steps: Iterable[ContentStep], scope: Scope) -> None:
-        lanes: dict[object, list[ContentStep]] = {}
-        for number, step in enumerate(steps):
-            subject = step.subject if isinstance(step, CopyFrom) else None
-            lanes.setdefault(subject or number, []).append(step)
-        if len(lanes) == 1:
-            self._one_by_one(next(iter(lanes.values())), scope, self._width)
-            return
-        abreast = min(self._width, self._store.traits.concurrency, max(1, len(lanes)))
-        inside = max(1, self._width // abreast)  # so that lanes and what they do inside are the width
-        with TaskGroup(scope, abreast) as group:
-            for lane in lanes.values():
-                group.spawn(self._one_by_one, lane, group.scope, inside)
-
-    def _one_by_one(self, steps: Iterable[ContentStep], scope: Scope, width: int) -> None:
-        for step in steps:
-            self._outcomes.append(self._put_one(step, scope, width))
-
-    def _put_one(self, step: ContentStep, scope: Scope, width: int) -> Put:
-        match step:
-            case PutBlob(descriptor, source, label):
-                self._listener(Started(str(descriptor.digest), label, descriptor.size))
-                outcome = self._store.put_blob(descriptor, source)
-                self._listener(Done(str(descriptor.digest), outcome.value, descriptor.size))
-            case PutManifest(document, label):
-                key = str(document.digest)
-                self._listener(Started(key, label or f"manifest {document.digest.short}", document.size))
-                outcome = Put.EXISTED if self._store.head(key) else Put.STORED
-                # A run that was killed may have stored a referrer that the fallback tag does not list yet.
-                if outcome is Put.STORED or not is_found(self._store, document):
-                    self._patiently(lambda: put_referrer(self._store, document, scope=self._scope))
-                    self._pushed.add(document.digest)
-                if outcome is Put.STORED and view(document).subject is not None:
-                    self._referrers.append(document.digest)
-                self._listener(Done(key, outcome.value, document.size))
-            case CopyFrom(origin, descriptor, trust=trust, anew=anew):
-                report = copy(
-                    origin,
-                    str(descriptor.digest),
-                    self._store,
-                    scope=scope,
-                    width=width,
-                    trust=trust,
-                    anew=anew,
-                    tagged=descriptor.digest in self._tagged,
-                    listener=self._listener,
-                )
-                if anew:
-                    self._check_healed(descriptor.digest)
-                outcome = self._copied(report)
-            case PutSnapshot(snapshot, source_of, done=done):
-                report = put_snapshot(
-                    snapshot,
-                    self._store,
-                    source_of=source_of,
-                    scope=scope,
-                    width=width,
-                    tagged=snapshot.root.digest in self._tagged,
-                    listener=self._listener,
-                    done=done,
-                )
-                outcome = self._copied(report)
-        return outcome
-
-    def _copied(self, report: CopyReport) -> Put:
-        self._copies.append(report)
-        self._pushed.add(report.root.digest)
-        if report.lacks_root:
-            self._lacking.add(report.root.digest)
-        sent = report.manifests_sent + sum(n for put, n in report.puts.items() if put is not Put.EXISTED)
-        return Put.STORED if sent else Put.EXISTED
-
-    def _check_healed(self, digest: Digest) -> None:
-        """Raise DigestMismatch if other bytes are still served under a digest whose own were put there again."""
-        try:
-            self._store.get_manifest(str(digest))
-        except DigestMismatch as error:
-            error.add_note(f"{self._store.label} took the right bytes and kept the others, as most registries do")
-            error.hint = (
-                "delete the manifest and let the registry collect its garbage, then repair again; "
-                f"or drop the entry: ocitool index remove REF --digest {digest}"
-            )
-            raise
 
     def tag(self, tags: Sequence[Tag]) -> None:
         """Write the tags: one after the other, or all in one write where the store can."""
@@ -378,7 +281,8 @@ class _Work:
         due = [(tag, before) for tag in tags for before in self._due(tag)]
         noted = [] if self._plan.attaches else due  # that has one note, under the tag it is made for
         records = [
-            self._announce(tag.name, before, tag.document.digest, stored=self._referrers) for tag, before in noted
+            self._announce(tag.name, before, tag.document.digest, stored=self._content.referrers)
+            for tag, before in noted
         ] or [None] * len(due)
         try:
             with batched(self._store):
@@ -410,7 +314,7 @@ class _Work:
         if before != tag.document.digest if tag.replaces else self.look(tag):
             yield before
             return
-        if tag.document.digest in self._lacking:  # under the tag, and yet not there by its digest
+        if tag.document.digest in self._content.lacking:  # under the tag, and yet not there by its digest
             put_referrer(self._store, tag.document, scope=self._scope)
         self._tags.append((tag.name, tag.document.digest, tag.document.digest))
         self._settle_refill()
@@ -450,11 +354,11 @@ class _Work:
 
     def _write(self, tag: Tag, before: Digest | None) -> None:
         expect = Expect(before) if tag.name else None
-        with kept_elsewhere([layer for report in self._copies for layer in report.skipped]):
-            self._patiently(
+        with kept_elsewhere([layer for report in self._content.copies for layer in report.skipped]):
+            self._content.patiently(
                 lambda: put_referrer(self._store, tag.document, tag.name, scope=self._scope, expect=expect)
             )
-        self._lacking.discard(tag.document.digest)
+        self._content.lacking.discard(tag.document.digest)
 
     def _verified(self, tag: Tag, record: Record | None) -> Digest:
         """What the tag holds: what was written, or an index of another writer who kept that. Raises Conflict."""
@@ -490,7 +394,7 @@ class _Work:
     def _settle_refill(self) -> None:
         if self._refill is None:
             return
-        if Put.STORED in self._outcomes:
+        if Put.STORED in self._content.outcomes:
             self._settled(self._refill)
         elif self._journal is not None:  # all of it was there
             self._journal.discard(self._refill)
@@ -536,41 +440,27 @@ class _Work:
 
     def report(self) -> ChangeReport:
         self._settled(self._attachment)
-        existed = self._outcomes.count(Put.EXISTED)
+        existed = self._content.outcomes.count(Put.EXISTED)
         return ChangeReport(
             self._plan.target,
             tuple(self._tags),
-            len(self._outcomes) - existed,
+            len(self._content.outcomes) - existed,
             existed,
             tuple(dict.fromkeys(self._kept)),
-            tuple(self._copies),
+            tuple(self._content.copies),
             _held(self._plan, self._store, {tag: after for tag, _, after in self._tags if self._is_asked(tag)}),
         )
 
     def _is_asked(self, tag: str) -> bool:
         return not self._plan.attaches or tag in self._plan.names
 
-    def _patiently(self, write: Callable[[], object]) -> None:
-        """Do a write, and again when a registry does not know yet what it took a moment ago (K115)."""
-        for wait_s in (0.5, 1.5, None):
-            try:
-                write()
-            except RegistryError as error:
-                if wait_s is None or not self._is_late(error):
-                    raise
-                self._scope.sleep(wait_s)
-            else:
-                return
-
-    def _is_late(self, error: RegistryError) -> bool:
-        said = " ".join(f"{message} {detail}" for _, message, detail in error.diagnostics)
-        return error.has(*_LATE) and any(digest in said for digest in self._pushed)
-
     def _explain(self, error: Conflict) -> None:
         if written := [name for name, before, after in self._tags if before != after]:
             error.add_note(f"written before that: {', '.join(written)}")
-        if self._pushed:
-            error.add_note(f"{len(self._pushed)} manifests of ours stay in {self._store.label} without a tag")
+        if self._content.pushed:
+            error.add_note(
+                f"{len(self._content.pushed)} manifests of ours stay in {self._store.label} without a tag"
+            )
 
 
 def batched(store: Store) -> AbstractContextManager[None]:

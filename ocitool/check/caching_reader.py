@@ -1,7 +1,6 @@
 """A store that asks for small things once: manifests and configs, whoever wants them and however many do."""
 
 import os
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -163,6 +162,8 @@ class _Shelf:
             return
         try:
             if self._file is None:
+                import tempfile
+
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
             written = os.pwrite(self._file.fileno(), raw, self._end)
         except OSError:

@@ -1,11 +1,10 @@
 """Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ocitool.change.apply import ChangeReport
 from ocitool.change.difference import is_apart
 from ocitool.change.plan import Plan
 from ocitool.cli.options import App
@@ -14,6 +13,9 @@ from ocitool.errors import Conflict, UsageError
 from ocitool.events import Noted
 from ocitool.model.digest import Digest, as_digest
 from ocitool.tasks import any_wait_s
+
+if TYPE_CHECKING:
+    from ocitool.change.apply import ChangeReport
 
 ATTEMPTS: Final = 10
 """How often an addition is made again after another writer came between: one of ten gets through each time."""
@@ -106,7 +108,7 @@ def _is_apart(app: App, plan: Plan, error: Conflict) -> bool:
     return is_apart(tag.base, tag.document, app.client.manifest(f"{plan.target}@{error.found}"))
 
 
-def _unchanged(report: ChangeReport) -> str:
+def _unchanged(report: "ChangeReport") -> str:
     """What to say where every tag holds what it held."""
     if not report.stored:
         return "nothing to change"

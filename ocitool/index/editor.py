@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from ocitool.arguments import mapping_of, maybe_text, pairs_of, path_of, words_of
+from ocitool.arguments import digests_of, mapping_of, maybe_text, pairs_of, path_of, words_of
 from ocitool.change.plan import Plan
-from ocitool.errors import MalformedDocument, UsageError, as_one
+from ocitool.errors import UsageError, as_one
 from ocitool.graph.convert import Losses
 from ocitool.image.annotations import AnnotationLevel, Annotations, parse_annotation
 from ocitool.index import edit
@@ -23,7 +23,7 @@ from ocitool.index.plans import (
     plan_tag,
 )
 from ocitool.index.sources import MemberSource, SourceName
-from ocitool.model.digest import Digest, as_digest
+from ocitool.model.digest import as_digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
@@ -250,21 +250,13 @@ class IndexEditor:
         return tuple(open_member(self.work.opener, name.locator, name.platform) for name in names)
 
     def _chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
-        return Selector(self.work.platforms(platforms), parse_digests(digests))
+        return Selector(self.work.platforms(platforms), digests_of(digests))
 
 
 def open_member(opener: Opener, locator: str, platform: Platform | None = None) -> MemberSource:
     """An opened source that errors call as the user did."""
     store, name = opener.open(locator)
     return MemberSource(store, name, platform, locator)
-
-
-def parse_digests(texts: Texts) -> tuple[Digest, ...]:
-    """Digests that a user typed. Raises UsageError."""
-    try:
-        return tuple(map(Digest, words_of(texts, "a digest")))
-    except MalformedDocument as error:
-        raise UsageError(error.what, hint=error.hint) from None
 
 
 def _family(text: str) -> Family:

@@ -70,7 +70,11 @@ LAZY = {
     "ocitool.dockerfile.lint.source_rules._process",
     "ocitool.dockerfile.run.overrides",  # what RUN lines do, and what compiles in their place
     "ocitool.builder.trust.trusting",  # cryptography, where something has to be signed
-    "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from
+    "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from, and debug information
+    "ocitool.change.apply.note_refill",  # signatures, where a change attaches some
+    "ocitool.builder.publish",  # files, where they are what is wanted
+    "ocitool.binaries.identify.inspect_stream",  # tempfile, for a stream that has to be read twice
+    "ocitool.check.caching_reader",
     "ocitool.builder.project._has_c",  # what C sources are, where no build file says how to build
     "ocitool.cli.buildx.command.carry_out",  # a Dockerfile looked at instead of built
     "ocitool.cli.table",  # the first table: command → module

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ocitool.builder.preview import preview, preview_text
 from ocitool.builder.project import DOCKERFILE
 from ocitool.builder.request import BuildRequest
 from ocitool.builder.trust import TrustOptions
@@ -114,6 +113,8 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     beside = (*filter(None, (metadata_file, iidfile)), *(Path(text) for text in variables if text))
     planned = app.client.plan_build(replace(asked, outputs=replace(wanted.outputs, beside=beside)))
     if words.is_set("dry_run"):
+        from ocitool.builder.preview import preview, preview_text
+
         tree = preview(planned)
         return Outcome(tree, preview_text(tree))
     if wanted.loads:

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from errno import EISDIR
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ocitool.builder.pipeline import Built
-from ocitool.builder.publish import BuildReport
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -22,11 +20,15 @@ from ocitool.errors import local_io
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Put
 
+if TYPE_CHECKING:
+    from ocitool.builder.pipeline import Built
+    from ocitool.builder.publish import BuildReport
+
 PIPELINE_FILES: Final = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "OCITOOL_DOTENV")
 """Variables that name files for the next step of a pipeline."""
 
 
-def metadata(built: Built, names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
+def metadata(built: "Built", names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata file: buildx's keys, and everything of ours under `ocitool`."""
     root = Descriptor.of(built.root) if _is_index(built) else built.images[0].descriptor
     tree: dict[str, Any] = {"containerimage.digest": str(root.digest), "containerimage.descriptor": root.to_tree()}
@@ -37,12 +39,12 @@ def metadata(built: Built, names: Sequence[str], data: Mapping[str, Any]) -> dic
     return {**tree, "ocitool": dict(data)}
 
 
-def image_id(built: Built) -> str:
+def image_id(built: "Built") -> str:
     """What --iidfile holds: the config's digest of one image, the digest of an index."""
     return str(built.root.digest if _is_index(built) else built.images[0].config.digest)
 
 
-def _is_index(built: Built) -> bool:
+def _is_index(built: "Built") -> bool:
     return built.root.digest != built.images[0].manifest.digest
 
 
@@ -73,7 +75,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def hand_over(
-    built: Built,
+    built: "Built",
     names: Sequence[str],
     data: Mapping[str, Any],
     *,
@@ -101,7 +103,7 @@ def hand_over(
         _append(Path(environ["OCITOOL_DOTENV"]), "".join(lines))
 
 
-def summary(built: Built, names: Sequence[str]) -> str:
+def summary(built: "Built", names: Sequence[str]) -> str:
     """The build as Markdown, for a CI service's page."""
     lines = [f"### {', '.join(names) or 'image'}", "", f"`{built.root.digest}`", ""]
     lines += ["| platform | digest | size | layers |", "|--|--|--:|--:|"]
@@ -122,7 +124,7 @@ def _append(path: Path, text: str) -> None:
 
 def outcome(
     app: App,
-    report: BuildReport,
+    report: "BuildReport",
     *,
     pushed: bool,
     streamed: bool,
