@@ -7,10 +7,9 @@ A plan knows what every tag held when it was made; `change.apply` writes only wh
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ocitool.change.difference import Change, difference
-from ocitool.change.journal import Record
 from ocitool.change.reason import ChangeReason, explained
 from ocitool.errors import UsageError
 from ocitool.graph.walk import Snapshot
@@ -19,6 +18,9 @@ from ocitool.model.document import Document
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.store.base import FullNames, Put, Reader, Source, no_names
+
+if TYPE_CHECKING:
+    from ocitool.change.journal import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Plan:
     steps: tuple[PlanStep, ...] = ()
     replaced: tuple[Document, ...] = ()
     notes: tuple[str, ...] = ()
-    undoes: Record | None = None
+    undoes: "Record | None" = None
     reasons: tuple[ChangeReason, ...] = ()
     names: tuple[str, ...] = ()
     must_keep: bool = True

@@ -112,6 +112,46 @@ def test_listing_an_artifact_loads_no_requests_and_no_http_client(layout):
     assert set() == loaded(*command) & {"requests", "httpx", "cryptography", "ocitool.artifact.oras"}
 
 
+@pytest.fixture
+def copied(tmp_path) -> str:
+    (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY Dockerfile /\nCMD ["/a"]\n')
+    return str(tmp_path)
+
+
+def test_a_dockerfile_that_only_copies_loads_nothing_about_processes_downloads_and_compilers(copied):
+    modules = loaded("build", copied, "-o", f"oci:{copied}/out:1", "--cache-dir", f"{copied}/cache")
+    rooms = ("ocitool.executor.", "ocitool.dockerfile.run.")
+    kept = {"ocitool.executor.base", "ocitool.dockerfile.run.options", "ocitool.dockerfile.run.overrides"}
+
+    assert kept == {name for name in modules if name.startswith(rooms)}
+    assert set() == modules & {f"ocitool.toolchains.{name}" for name in ("compilers", "go", "command", "sysroot")}
+    assert set() == modules & {"ocitool.registry.downloads", "email.utils", "decimal", "ocitool.dockerfile.outline"}
+    assert set() == modules & {"ocitool.builder.export", "ocitool.builder.debug_files", "ocitool.builder.preview"}
+
+
+def test_a_look_at_a_dockerfile_loads_nothing_that_writes(copied):
+    modules = loaded("build", copied, "--check")
+
+    assert set() == modules & {"ocitool.change.apply", "ocitool.change.journal", "ocitool.builder.publish"}
+    assert set() == modules & {"ocitool.builder.pipeline", "ocitool.builder.programs", "ocitool.graph.copy"}
+
+
+def test_a_change_of_tags_loads_no_random_numbers_signatures_or_temporary_files(layout):
+    modules = loaded("tag", layout, "v2")
+
+    assert set() == modules & {"random", "secrets", "tempfile", "pwd", "ocitool.graph.signature_list"}
+
+
+def test_a_push_of_what_is_kept_loads_no_builder(copied):
+    with fake_registry() as registry:
+        common = ("-t", f"{registry.host}/app:1", "--cache-dir", f"{copied}/cache")
+        loaded("build", copied, *common)
+        modules = loaded("push", common[1], *common[2:])
+
+    assert {"ocitool.builder", "ocitool.builder.push"} == {n for n in modules if n.startswith("ocitool.builder")}
+    assert [] == [name for name in modules if name.startswith(("ocitool.dockerfile", "ocitool.toolchains"))]
+
+
 @pytest.mark.parametrize("command", ["build", "copy", "inspect", "push"])
 def test_help_of_a_command_loads_no_http_client(command):
     assert set() == loaded(command, "--help") & {"httpx", "httpcore", "ssl", "asyncio", "rich", "requests"}
