@@ -293,8 +293,6 @@ class Client(ReadOnlyClient):
         `attestations_to_referrers` makes them referrers. `without_proof` believes configs where no program decides.
         Every source has to be signed with one of `verify_keys` and to fulfil `policy`, as for `plan_copy`.
         """
-        from ocitool.change.journal import Journal
-        from ocitool.change.undo import undo_hint
         from ocitool.repair.run import open_sources, prepare_repair
         from ocitool.repair.work import RepairOptions
 
@@ -318,6 +316,9 @@ class Client(ReadOnlyClient):
             return prepare_repair(store, name, scope=work.scope, options=options, deep=deep)
         except NotFound as error:
             if error.name == name:
+                from ocitool.change.journal import Journal
+                from ocitool.change.undo import undo_hint
+
                 hints = (error.hint, undo_hint(store, name, Journal(work.machine.backup)))
                 error.hint = "; ".join(filter(None, hints))
             raise

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rules
 from ocitool.check.rules.rule import Rule
@@ -11,9 +11,11 @@ from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.runner import Checked
 from ocitool.errors import UsageError
 from ocitool.findings import Severity
-from ocitool.project.schema import FILE_NAME, SCHEMA, problems
-from ocitool.project.toml import KeyPath, TomlFile, read_toml
 
+if TYPE_CHECKING:
+    from ocitool.project.toml import KeyPath, TomlFile
+
+_FILE: Final = "ocitool.toml"
 _TABLE: Final = "check"
 _HINT: Final = "docs/reference/rules.md lists the rules"
 
@@ -59,9 +61,12 @@ def idle_notes(
 
 
 def _table(config: Path | None, known: Sequence[str]) -> dict[str, Any]:
-    path = config or Path(FILE_NAME)
+    path = config or Path(_FILE)
     if config is None and not path.is_file():
         return {}
+    from ocitool.project.schema import SCHEMA, problems
+    from ocitool.project.toml import read_toml
+
     file = read_toml(path)
     table = file.tree.get(_TABLE, {})
     schema = problems(table, SCHEMA["properties"][_TABLE], (_TABLE,))
@@ -74,7 +79,7 @@ def _table(config: Path | None, known: Sequence[str]) -> dict[str, Any]:
     return dict(table)
 
 
-def _unknown(file: TomlFile, table: dict[str, Any], known: Iterable[str]) -> Iterator[UsageError]:
+def _unknown(file: "TomlFile", table: dict[str, Any], known: Iterable[str]) -> Iterator[UsageError]:
     """Patterns that no rule matches, and reasons that are none."""
     named: list[tuple[KeyPath, str]] = [
         ((_TABLE, key, number), pattern)

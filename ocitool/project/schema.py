@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from ocitool.errors import closest
 
-FILE_NAME: Final = "ocitool.toml"
 _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$"
 _ENV_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _EXTRAS: Final = ["ca-certificates", "zoneinfo", "passwd", "tmp"]
