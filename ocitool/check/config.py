@@ -11,11 +11,11 @@ from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.runner import Checked
 from ocitool.errors import UsageError
 from ocitool.findings import Severity
+from ocitool.project.build_files import FILE_NAME
 
 if TYPE_CHECKING:
     from ocitool.project.toml import KeyPath, TomlFile
 
-_FILE: Final = "ocitool.toml"
 _TABLE: Final = "check"
 _HINT: Final = "docs/reference/rules.md lists the rules"
 
@@ -61,7 +61,7 @@ def idle_notes(
 
 
 def _table(config: Path | None, known: Sequence[str]) -> dict[str, Any]:
-    path = config or Path(_FILE)
+    path = config or Path(FILE_NAME)
     if config is None and not path.is_file():
         return {}
     from ocitool.project.schema import SCHEMA, problems

@@ -2,9 +2,12 @@
 
 import posixpath
 from pathlib import Path
+from typing import Final
 
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import LinkLoop, resolve
+
+FILE_NAME: Final = "ocitool.toml"
 
 
 def followed(path: Path, root: Path) -> Path:

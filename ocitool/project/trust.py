@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, Final
 
-from ocitool.project.schema import FILE_NAME, SCHEMA, problems
+from ocitool.project.build_files import FILE_NAME
+from ocitool.project.schema import SCHEMA, problems
 from ocitool.project.toml import TomlFile, read_toml
 
 _TABLE: Final = "trust"
