@@ -26,6 +26,15 @@ from tests.peers.registries import Registry
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/arm/v7")
 
 
+TUN = "mount -t tmpfs none /dev/net; mknod -m 666 /dev/net/tun c 10 200"
+"""What gives a command a device for networks of its own; this machine's may be root's alone."""
+
+
+def private(script: str) -> list[str]:
+    """Words of root's that start a command after a script, in a mount namespace that ends with it."""
+    return [str(peers.find("unshare")), "-m", "--propagation", "private", "sh", "-ec", f'{script}; exec "$@"', "sh"]
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """A user without rights, and a registry that it takes for Docker Hub."""
