@@ -221,6 +221,32 @@ def test_limits_end_a_command_and_say_which(carry_out):
         )
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exec 3>/f; dd if=/dev/zero bs=1M count=15 >&3; exec 4>/g; dd if=/dev/zero bs=1M count=15 >&4; rm /f /g",
+        "n=$(printf %0200d 0); for i in $(seq 25); do mkdir $n; cd $n; done;"
+        "for i in 1 2 3; do dd if=/dev/zero of=f$i bs=1M count=10; done",
+        "for i in 1 2 3; do dd if=/dev/zero of=/k/$i bs=1M count=10; done",
+    ],
+    ids=["deleted", "deep", "in a cache"],
+)
+def test_a_limit_of_the_disk_counts_what_is_out_of_sight(carry_out, script):
+    with pytest.raises(BuildError, match=r"it wrote \d+ bytes, and may write 20000000"):
+        carry_out(
+            f"{script}; sleep 20",
+            limits=Limits(disk=20_000_000),
+            mounts=(Mount(MountKind.CACHE, "/k", cache="filled"),),
+        )
+
+
+def test_what_a_cache_held_before_is_not_counted(carry_out):
+    mounts = (Mount(MountKind.CACHE, "/k", cache="held"),)
+    carry_out("dd if=/dev/zero of=/k/f bs=1M count=30 2>/dev/null", mounts=mounts)
+
+    assert carry_out("ls /k; sleep 0.3", mounts=mounts, limits=Limits(disk=20_000_000))[1] == "f\n"
+
+
 def test_a_fork_bomb_is_contained(carry_out):
     _, said = carry_out("b() { b | b & }; b 2>/dev/null; sleep 1; echo alive", limits=Limits(pids=30))
 
