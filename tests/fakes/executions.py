@@ -27,9 +27,7 @@ BUSYBOX = Path("/bin/busybox")
 WHEN = 1_600_000_000
 PASSWD = b"root:x:0:0:root:/root:/bin/sh\nwww:x:82:83:www:/home/www:/bin/sh\n"
 GROUP = b"root:x:0:\nweb:x:33:www\nwww:x:83:\n"
-APPLETS = (
-    "sh ls cat id chmod chown mkdir rm mv ln touch env mount stat true sleep nc dd pwd ps kill unshare wget seq printf".split()
-)
+APPLETS = "sh ls cat id chmod chown mkdir rm mv ln touch env mount stat true sleep nc dd pwd ps kill unshare wget seq printf".split()
 
 
 def layer(*members: tuple[str, Mapping[str, object], bytes]) -> RootLayer:
