@@ -225,8 +225,7 @@ def test_limits_end_a_command_and_say_which(carry_out):
     "script",
     [
         "exec 3>/f; dd if=/dev/zero bs=1M count=15 >&3; exec 4>/g; dd if=/dev/zero bs=1M count=15 >&4; rm /f /g",
-        "n=$(printf %0200d 0); for i in $(seq 25); do mkdir $n; cd $n; done;"
-        "for i in 1 2 3; do dd if=/dev/zero of=f$i bs=1M count=10; done",
+        "n=$(printf %0200d 0); for i in $(seq 25); do mkdir $n; cd $n; done; for i in 1 2 3; do dd if=/dev/zero of=f$i bs=1M count=10; done",
         "for i in 1 2 3; do dd if=/dev/zero of=/k/$i bs=1M count=10; done",
     ],
     ids=["deleted", "deep", "in a cache"],
