@@ -1,6 +1,7 @@
 """`ocitool build --dry-run`: the plan, and nothing but the plan."""
 
 import json
+import shlex
 
 import pytest
 
@@ -53,6 +54,14 @@ def test_json_says_the_same(project, run):
     assert [{"source": "conf", "destination": "/etc/app", "files": 2, "size": 6}] == data["pack"][0]["copy"]
     assert ({"user": "7"}, ["/bin/app"]) == (data["pack"][0]["settings"], data["pack"][0]["programs"])
     assert (["oci:out:1", "reg.test/app:1"], False) == (data["send"], data["index"])
+
+
+def test_debug_files_ask_the_compiler_for_what_they_hold(project, run):
+    said = [shlex.split(run(*FLAGS, *more).stdout) for more in ((), ("--debug-files", "debug"))]
+
+    assert ["-ldflags=-buildid=", "-ldflags=-B gobuildid"] == [
+        word for words in said for word in words if word.startswith("-ldflags")
+    ]
 
 
 def test_nothing_is_started_written_or_told_of_the_environment(project, run):

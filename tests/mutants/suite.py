@@ -45,22 +45,33 @@ class Verdict:
 
 
 def copy_tree(checkout: Path, into: Path) -> None:
-    """What git tracks or would track in the checkout, as it stands, in a fresh folder."""
-    shutil.rmtree(into, ignore_errors=True)
+    """What git tracks or would track in the checkout, as it stands; what is there and the same stays, compiled too."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=checkout,
         check=True,
         capture_output=True,
     )
-    for name in filter(None, listed.stdout.decode().split("\0")):
+    names = {name for name in listed.stdout.decode().split("\0") if name and os.path.lexists(checkout / name)}
+    for old in into.rglob("*"):
+        name = old.relative_to(into)
+        is_kept = name.as_posix() in names or name.parts[0] == ".git" or "__pycache__" in name.parts
+        if not is_kept and (old.is_symlink() or not old.is_dir()):
+            old.unlink()
+    for name in names:
         source, target = checkout / name, into / name
-        if not os.path.lexists(source):
+        if os.path.lexists(target) and _stamp(source) == _stamp(target):
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
         shutil.copy2(source, target, follow_symlinks=False)
     # Some tests ask git what is tracked.
     subprocess.run(["git", "init", "-q", into], check=True)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.lstat()
+    return status.st_mode, status.st_size, status.st_mtime_ns
 
 
 class Suite:

@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.change.apply import SETTLE_S, apply
 from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, Tag, replace
-from ocitool.errors import Conflict, RegistryError, Unsupported
+from ocitool.errors import Conflict, DigestMismatch, RegistryError, Unsupported
 from ocitool.events import Started
 from ocitool.model import compose
 from ocitool.model.digest import Digest
@@ -274,6 +274,30 @@ def test_child_from_elsewhere_is_brought_with_what_it_needs(registry, make_note,
 
     assert registry.has_blob(config)
     assert ((1, 0), (0, 1)) == ((report.stored, report.existed), (again.stored, again.existed))
+
+
+def test_bytes_that_a_registry_keeps_although_the_right_ones_were_sent_are_told(make_note, journal, scope, clock):
+    child, other = make_note("child"), MemoryStore("reg.test/other")
+    other.put_manifest(child)
+
+    class Keeping(MemoryStore):
+        traits = Traits(compares_tags=False)
+
+        def get_manifest(self, name, **more):
+            if name == str(child.digest):
+                raise DigestMismatch("other bytes")
+            return super().get_manifest(name, **more)
+
+    store = Keeping("reg.test/app")
+    brought = [CopyFrom(other, Descriptor.of(child), anew=True)]
+    plan = replace("reg.test/app", ["v1"], None, make_note("new"), content=brought)
+
+    with pytest.raises(DigestMismatch) as caught:
+        apply(plan, store, journal, scope, clock=clock)
+
+    assert "reg.test/app took the right bytes and kept the others, as most registries do" in caught.value.__notes__
+    assert f"ocitool index remove REF --digest {child.digest}" in caught.value.hint
+    assert store.head("v1") is None
 
 
 def test_store_that_refuses_by_itself_is_explained(make_note, journal, scope, clock):

@@ -51,6 +51,17 @@ def test_a_long_compile_is_heard_of_with_its_last_line(tmp_path):
     assert [Working("compile app for linux/amd64", "three")] == [e for e in events if isinstance(e, Working)][:1]
 
 
+def test_a_talkative_compile_is_heard_of_no_more_than_once_a_second(tmp_path):
+    events = []
+    script = 'for n in $(seq 200); do echo $n; sleep 0.002; done; echo x >"$OUT"'
+    began = time.monotonic()
+
+    run([job(tmp_path, script)], Scope(), 1, events.append)
+
+    # However busy the machine is: by the clock that it goes by itself.
+    assert len([event for event in events if isinstance(event, Working)]) <= time.monotonic() - began
+
+
 def test_only_the_planned_environment_is_seen(tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "x")
 
