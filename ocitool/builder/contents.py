@@ -51,6 +51,11 @@ if TYPE_CHECKING:
 
 _ACCOUNTS_LIMIT: Final = 1024 * 1024
 _TOLD: Final = 5
+_WAYS: Final = {
+    True: "copy-libraries = true in [sysroot] brings what they lack, and so does a base that has it",
+    False: 'a base that has what they lack starts them; libc = "musl" in [compiler] needs none',
+}
+"""Ways out for compiled programs that lack their loader, by whether there is a sysroot."""
 """Most programs of an image that are told of one by one."""
 
 
@@ -224,7 +229,14 @@ class _Gatherer:
             libraries = missing_libraries(found, over, env, self._sysroots[platform], platform)
             placed[2] = place((*compiled, *libraries), below)
             over = Layered(placed[2], below)
-        _tell_lacking(platform, lacking(found, over, env), listener)
+        lacks = lacking(found, over, env)
+        _tell_lacking(platform, lacks, listener)
+        if (
+            planned.jobs
+            and planned.toolchain != "command"
+            and any(one.loader and not one.is_script for one in lacks)
+        ):
+            listener(Noted(f"{platform}: {_WAYS[platform in self._sysroots]}", "notice"))
         options = _with_entrypoint(planned, platform, options, found, listener)
         base = planned.bases.get(platform)
         inherited = dict(base.config.settings) if base is not None else {}

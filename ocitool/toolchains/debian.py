@@ -156,4 +156,12 @@ def _failure(what: str, argv: tuple[str, ...], returncode: int, said: str, platf
     lines = [line for line in said.splitlines() if line.startswith("E: ")] or said.splitlines()[-1:]
     if any("Failed to fetch" in line or "resolving" in line or "connect" in line for line in lines):
         return NetworkError(f"{what}: {lines[0]}", hint="packages come from this machine's apt sources")
-    return BuildError(what, target=str(platform), argv=argv, returncode=returncode, stderr="\n".join(lines))
+    hint = ""
+    if any(
+        "Unable to locate" in line or "not found" in line or "no installation candidate" in line for line in lines
+    ):
+        hint = "names and versions are those of this machine's apt sources: apt-cache policy NAME tells them"
+    if any("unmet dep" in line.lower() or "broken packages" in line for line in lines):
+        hint = "dependencies = false in [sysroot] brings the named packages alone"
+    said = "\n".join(lines)
+    return BuildError(what, target=str(platform), argv=argv, returncode=returncode, stderr=said, hint=hint)

@@ -20,7 +20,7 @@ from typing import IO, Final
 from ocitool.errors import BuildError, NetworkError, OcitoolError, Unsupported, local_io
 from ocitool.events import Done, Listener, Started, Working, silent
 from ocitool.tasks import Scope, TaskGroup
-from ocitool.toolchains.base import CompileJob, JobStep
+from ocitool.toolchains.base import CompileJob, Inputs, JobStep
 from ocitool.toolchains.build_tree import NOT_INSTALLED, conclude, is_done, note_done, prepare
 
 TAIL: Final = 16 * 1024
@@ -39,6 +39,13 @@ _FOREIGN: Final = re.compile(
     r"Exec format error|cannot execute binary file|Invalid ELF image for this architecture"
 )
 """What shells and emulators say of a program of another platform."""
+_LACKING: Final = re.compile(
+    r"unable to find dynamic system library|cannot find -l\w|file not found\s|\.h: No such file|No package '"
+    r"|Could NOT find |Dependency .* not found|find a package configuration file"
+    r"|configure: error: .*(?:library|lib\w|\.h)"
+)
+"""What compilers and build systems say of a library or header that is not there."""
+_END: Final = 2048
 _TERM_S: Final = 0.5
 _POLL_S: Final = 0.2
 _STEP_S: Final = 0.01
@@ -316,6 +323,8 @@ def _hint(job: CompileJob, said: str) -> str:
             f"the build started a program that it had compiled for {job.target.platform}: leave that out, "
             "such as by targets, or let cc-for-build compile what runs here"
         )
+    if _LACKING.search(said[-_END:]) and job.inputs is not Inputs.GO_MODULE:
+        return 'libraries of the target come from its sysroot: [sysroot] packages = ["NAME-dev"] in ocitool.toml'
     return NOT_INSTALLED if job.tree is not None and "'install'" in said[-_LAST:] else ""
 
 

@@ -44,6 +44,26 @@ def test_a_compile_error_of_one_platform_stops_the_others_and_nothing_is_publish
     assert not (home / "img").exists()
 
 
+def test_a_program_that_lacks_its_loader_is_told_a_way_out_and_it_works(project, home, run):
+    loader = "/lib64/ld-linux-x86-64.so.2"
+    (home / "ready").write_bytes(Elf(62, segments=[(3, 4, loader.encode() + b"\0")]).build())
+    (home / "system/lib64").mkdir(parents=True)
+    (home / "system" / loader.lstrip("/")).write_bytes(Elf(62).build())
+    words = ("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    alone = run(*words)
+    (project / "ocitool.toml").write_text('[c]\n[sysroot]\npath = "../system"\n')
+    there = run(*words)
+    (project / "ocitool.toml").write_text('[c]\n[sysroot]\npath = "../system"\ncopy-libraries = true\n')
+    brought = run(*words)
+
+    assert [0, 0, 0] == [done.exit_code for done in (alone, there, brought)], brought.stderr
+    assert 'libc = "musl" in [compiler]' in alone.stderr
+    assert "copy-libraries = true in [sysroot]" in there.stderr
+    assert "will not start" not in brought.stderr
+    assert "copy-libraries" not in brought.stderr
+
+
 def test_without_zig_it_is_one_line_with_the_install_line(project, run, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr("sys.path", [])

@@ -97,6 +97,27 @@ def test_what_cannot_be_fetched_is_an_error_of_the_network(tmp_path, program, sa
         run([job(tmp_path, f"echo '{said}'; exit 1")], Scope(), 1)
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("error: unable to find dynamic system library 'z' using strategy paths_first", "[sysroot] packages"),
+        ("main.c:1:10: fatal error: 'zlib.h' file not found", "[sysroot] packages"),
+        ("main.c:1:10: fatal error: zlib.h: No such file or directory", "[sysroot] packages"),
+        ("ld: cannot find -lz: No such file or directory", "[sysroot] packages"),
+        ("configure: error: ncurses library not found", "[sysroot] packages"),
+        ("CMake Error: Could NOT find ZLIB (missing: ZLIB_LIBRARY)", "[sysroot] packages"),
+        ("meson.build:3: ERROR: Dependency 'zlib' not found, tried pkgconfig", "[sysroot] packages"),
+        ("/bin/sh: 1: ./gen: Exec format error", "cc-for-build"),
+        ("main.c:1: error: expected ';'", ""),
+    ],
+)
+def test_what_a_failed_compile_says_has_a_way_out(tmp_path, said, hint):
+    with pytest.raises(BuildError) as failed:
+        run([job(tmp_path, f'echo "{said}"; exit 1')], Scope(), 1)
+
+    assert (hint in failed.value.hint, bool(hint)) == (True, bool(failed.value.hint))
+
+
 def test_of_a_long_output_the_end_is_kept(tmp_path):
     with pytest.raises(BuildError) as failed:
         run([job(tmp_path, "seq 100000; exit 1")], Scope(), 1)

@@ -304,6 +304,21 @@ def test_what_apt_says_is_told_and_nothing_is_left(tmp_path, update, error, code
     assert [] == list((tmp_path / "cache/sysroots").glob("debian-*[0-9a-f]"))
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("E: Unable to locate package liba", "apt-cache policy NAME"),
+        ("E: Version '9' for 'liba' was not found", "apt-cache policy NAME"),
+        ("E: Unable to correct problems, you have held broken packages.", "dependencies = false"),
+    ],
+)
+def test_what_apt_does_not_have_is_a_hint(tmp_path, said, hint):
+    with pytest.raises(BuildError) as failed:
+        unpack(tmp_path, "liba", update=f'echo "{said}"; exit 100')
+
+    assert hint in failed.value.hint
+
+
 @pytest.mark.parametrize("name", ["-o", "a b", "a;b", "$(x)"])
 def test_words_that_are_no_package(tmp_path, name):
     with pytest.raises(UsageError, match="not a package"):
