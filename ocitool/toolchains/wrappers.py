@@ -36,22 +36,24 @@ _FAMILIES: Final = {
 """Meson's names of CPU families, where they are not Go's."""
 
 # Only what links is told how to link: a shared library is not static, and -c links nothing. zig makes its own
-# libraries once for each kind of optimisation, so that a link without one takes that of all our other links. Its
-# linker is asked itself for its version: meson wants to read a name that it knows.
+# libraries once for each kind of optimisation, so that a link of objects, to which that says nothing, takes the
+# same kind as all our other links. Its linker is asked itself for its version: meson wants to read a name that it
+# knows.
 _DRIVER: Final = """#!/bin/sh
 # {identity}
-link=1 level=
+link=1 level= source=
 for word; do
     shift
     case $word in
     -c | -S | -E | -M | -MM | -r | -shared | -fsyntax-only) link= ;;
     -O*) level=1 ;;
+    -x | -flto* | *.[cCsSm] | *.cc | *.cpp | *.cxx | *.c++ | *.mm) source=1 ;;
     -Wl,--version) exec {linker} --version ;;{quirks}
     esac
     set -- "$@" "$word"
 done
 [ -z "$link" ] || set -- "$@" {link}
-[ -z "$link" ] || [ -n "$level" ] || set -- -O2 "$@"
+[ -z "$link" ] || [ "$level$source" = 11 ] || set -- "$@" -O2
 exec {command} {flags} "$@"
 """
 # rustc and the crate that compiles C for it speak to zig as to clang or gcc: other triples, gcc's own library.

@@ -47,7 +47,7 @@ def test_sqlite_answers_on_every_platform(run, home):
     (source / "main.go").write_text(MAIN)
     (source / "go.mod").write_text("module example.com/answers\n\ngo 1.22\n")
     (source / "ocitool.toml").write_text(
-        '[go]\ncgo = true\ntags = ["netgo", "osusergo", "sqlite_omit_load_extension"]\n'
+        '[go]\ncgo = true\nenv = { CGO_CFLAGS = "-O0" }\ntags = ["netgo", "osusergo", "sqlite_omit_load_extension"]\n'
     )
     fetched = subprocess.run(
         [go, "get", "github.com/mattn/go-sqlite3@v1.14.32"], cwd=source, capture_output=True, text=True, check=False

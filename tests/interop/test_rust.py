@@ -72,6 +72,7 @@ def test_a_crate_with_c_in_it_is_built_from_two_folders_to_one_digest_and_answer
         source = home / folder / "answers"
         (source / "src").mkdir(parents=True)
         (source / "Cargo.toml").write_text(MANIFEST)
+        (source / "ocitool.toml").write_text('[rust]\nenv = { CARGO_PROFILE_RELEASE_OPT_LEVEL = "0" }\n')
         (source / "src" / "main.rs").write_text(MAIN)
         if digests:
             shutil.copy(home / "one" / "answers" / "Cargo.lock", source)

@@ -8,6 +8,7 @@ import pytest
 from ocitool.errors import Unsupported
 from ocitool.toolchains.compilers import find_zig
 from tests.fakes.emulated import say
+from tests.fakes.sources import shared_sysroots
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 MAIN = """#include <openssl/crypto.h>
@@ -64,6 +65,7 @@ def test_debians_clang_links_against_the_packages_of_the_target(source, run, hom
         pytest.skip("clang, lld and llvm are not installed")
     (source / "main.c").write_text("#include <stdio.h>\nint main(void) { puts(__VERSION__); return 0; }\n")
     (source / "ocitool.toml").write_text(CLANG)
+    shared_sysroots(home)
 
     done = run("build", source, "--platform", "linux/arm64", "-o", f"oci:{home}/img:1")
 

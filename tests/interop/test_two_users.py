@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,34 @@ PROJECTS = {
 PLATFORMS = {"rust": "linux/amd64"}  # the standard library of others is seldom there
 
 
+@pytest.fixture(scope="module")
+def zig_of_other(tmp_path_factory):
+    """What zig made of its own libraries takes minutes and no input of ours, so the other user gets a copy."""
+    source = Path(os.environ["ZIG_GLOBAL_CACHE_DIR"])
+    source.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ocitool-zig-") as place:
+        os.chmod(place, 0o755)
+
+        def copied() -> Path:
+            shutil.copytree(
+                source,
+                Path(place, "zig"),
+                ignore=shutil.ignore_patterns("tmp"),
+                dirs_exist_ok=True,
+                copy_function=_newer,
+            )
+            for path in (Path(place, "zig"), *Path(place, "zig").rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+            return Path(place, "zig")
+
+        yield copied
+
+
+def _newer(source: str, target: str) -> str:
+    """Copy what is not there yet: the second test and later ones find nearly all of it."""
+    return target if os.path.exists(target) else shutil.copy2(source, target)
+
+
 @pytest.fixture
 def other():
     """A user without rights, or a skip that says why there is none."""
@@ -62,7 +91,7 @@ def put(folder: Path, files: dict[str, str], *, backwards: bool = False) -> Path
 
 
 @pytest.mark.parametrize("kind", PROJECTS)
-def test_two_users_in_two_folders_make_one_digest(other, ocitool, home, kind):
+def test_two_users_in_two_folders_make_one_digest(other, zig_of_other, ocitool, home, kind):
     paths = "/usr/bin:/bin" if kind == "rust" else os.environ["PATH"]  # a rustup in a closed home is another rustc
     needs = {"cgo": "go", "rust": "cargo"}.get(kind)
     try:
@@ -76,15 +105,8 @@ def test_two_users_in_two_folders_make_one_digest(other, ocitool, home, kind):
     theirs = put(other.app / "app", PROJECTS[kind], backwards=True)
 
     first = ocitool("build", mine, *words, f"oci:{home}/img", env={"PATH": paths}, timeout=900)
-    # What zig makes of its own libraries takes minutes and no input of ours, so the other user gets a copy.
-    zig = other.home / "zig"
-    shutil.copytree(os.environ["ZIG_GLOBAL_CACHE_DIR"], zig, ignore=shutil.ignore_patterns("tmp"))
-    for path in (zig, *zig.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    second = other(
-        "build", theirs, *words, f"oci:{other.home}/img", env={"PATH": paths, "ZIG_GLOBAL_CACHE_DIR": str(zig)},
-        timeout=600,
-    )  # fmt: skip
+    env = {"PATH": paths, "ZIG_GLOBAL_CACHE_DIR": str(zig_of_other())}
+    second = other("build", theirs, *words, f"oci:{other.home}/img", env=env, timeout=600)
 
     assert (0, 0) == (first.exit_code, second.exit_code), first.stderr + second.stderr
     digests = [done.stdout.split("@", 1)[1].split()[0] for done in (first, second)]

@@ -179,15 +179,25 @@ def test_the_wrapper_tells_only_links_how_to_link(tmp_path):
     prefix = [*COMPILING, f"-ffile-prefix-map={tmp_path}/tree=."]
 
     assert [*prefix, "-c", "a.c"] == driver(tmp_path, "-c", "a.c")
-    assert [*prefix, "-O2", "a.o", "-o", "a", "-s"] == driver(tmp_path, "a.o", "-o", "a")
-    assert [*prefix, "-Os", "a.o", "-s"] == driver(tmp_path, "-Os", "a.o")
+    assert [*prefix, "a.o", "-o", "a", "-s", "-O2"] == driver(tmp_path, "a.o", "-o", "a")
     assert [*prefix, "-shared", "a.o"] == driver(tmp_path, "-shared", "a.o")
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        (["-Os", "a.o"], "-O2"), (["-O0", "-g", "a.o", "lib.a", "-o", "a"], "-O2"), (["a.c", "-o", "a"], "-O2"),
+        (["-Os", "a.c", "-o", "a"], "-s"), (["-O3", "-flto", "a.o"], "-s"), (["-x", "c", "-Os", "-", "-o", "a"], "-s"),
+    ],
+)  # fmt: skip
+def test_links_of_objects_share_the_libraries_of_one_kind_of_optimisation(tmp_path, words, last):
+    assert last == driver(tmp_path, *words)[-1]
 
 
 def test_the_wrapper_translates_what_rustc_says_to_other_compilers(tmp_path):
     words = ("--target=aarch64-unknown-linux-musl", "-march=armv7-a", "-lgcc", "-lgcc_s", "a.o", "-o", "a b")
 
-    assert ["-O2", "-lunwind", "a.o", "-o", "a", "b", "-s"] == driver(tmp_path, *words)[5:]
+    assert ["-lunwind", "a.o", "-o", "a", "b", "-s", "-O2"] == driver(tmp_path, *words)[5:]
 
 
 def test_the_wrapper_lets_the_linker_tell_its_name(tmp_path):
@@ -217,7 +227,7 @@ def test_without_a_compiler_of_this_machine_zig_makes_what_runs_during_the_build
     subprocess.run([tmp_path / "wrappers" / "c++-for-build", "a.cc"], check=True)
 
     target = f"{os.uname().machine}-linux-musl"
-    assert f"c++ -target {target} -fno-sanitize=undefined -O2 a.cc -s" == starts(tmp_path / "bin")[-1]
+    assert f"c++ -target {target} -fno-sanitize=undefined a.cc -s -O2" == starts(tmp_path / "bin")[-1]
     subprocess.run([tmp_path / "wrappers" / "cc-for-build", "-Wl,--version"], check=True)
     assert "ld.lld --version" == starts(tmp_path / "bin")[-1]  # meson wants to read a name that it knows
 
