@@ -345,6 +345,6 @@ def _with_entrypoint(
     is_installed = any(job.job.tree is not None for job in planned.jobs)
     if programs and is_installed and options.cmd is None and platform not in planned.bases:
         few = f"/{', /'.join(programs[:_TOLD])}{' …' if len(programs) > _TOLD else ''}"
-        text = f"{platform}: the image starts none of its programs {few}: entrypoint in ocitool.toml names one"
+        text = f"{platform}: the image starts none of its programs {few}: entrypoint in [image] names one"
         listener(Noted(text, "notice"))
     return options

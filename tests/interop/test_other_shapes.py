@@ -42,7 +42,7 @@ def test_a_makefile_with_its_own_compiler_and_tests_needs_what_the_hints_say(run
     spec.write_text(f"[make]\n{line}\n")
     started = run(*words)
     spec.write_text(
-        f'entrypoint = ["/usr/bin/bzip2"]\n[make]\ntargets = ["bzip2"]\n{line}\nfiles = ["usr/bin/bz*"]\n'
+        f'[image]\nentrypoint = ["/usr/bin/bzip2"]\n[make]\ntargets = ["bzip2"]\n{line}\nfiles = ["usr/bin/bz*"]\n'
     )
     done = run(*words)
 
