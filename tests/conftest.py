@@ -90,12 +90,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(home: Path) -> Callable[..., Outcome]:
+def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """`run("inspect", "oci:out")`: the command line in this process, with a home of its own.
 
-    `stdin` are bytes. Whatever escapes from `main` but SystemExit fails the test.
+    `stdin` are bytes. Whatever escapes from `main` but SystemExit fails the test. Waits between tries are drawn by
+    lot, and here the lot is always the shortest one.
     """
     from ocitool.cli import main
+
+    monkeypatch.setattr("random.uniform", lambda low, high: low)
 
     def call(*argv: object, stdin: bytes = b"") -> Outcome:
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
