@@ -43,8 +43,8 @@ test: $(STAMP)  ## everything that needs Python, Go from PyPI and two Debian pac
 	@tests/peers/apt.sh $(APT_TEST)
 	$(PYTEST) $(BESIDE) tests -m 'not interop and not bench and not long'
 
-unit: $(STAMP)  ## the pure tests only, a quarter of a minute
-	$(PYTEST) $(BESIDE) tests/unit tests/structure
+unit: $(STAMP)  ## the pure tests only, without those that take seconds each
+	$(PYTEST) $(BESIDE) tests/unit tests/structure -m 'not slow'
 
 long: $(STAMP) peers  ## what takes minutes or gibibytes: 50 kills, broken inputs by the hundred thousand
 	OCITOOL_LONG=1 $(PYTEST) $(BESIDE) tests -m '(long or slow or property) and not bench'
@@ -56,7 +56,7 @@ mutants: $(STAMP)  ## small wrong changes, one at a time: does a test notice? (A
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 interop: $(STAMP) peers  ## other people's tools read what we write, and the reverse
-	$(PYTEST) tests -m 'interop and not bench and not long'
+	$(PYTEST) -n $(JOBS) --dist loadgroup tests -m 'interop and not bench and not long'
 
 peers: $(STAMP)  ## install the peers: Debian packages, and Go tools built into the cache
 	@tests/peers/apt.sh $(APT_INTEROP)
