@@ -15,6 +15,7 @@ from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 from tests import peers
+from tests.amounts import amount
 from tests.conftest import process_environment
 from tests.fakes.faults import Fault
 from tests.fakes.images import put_image
@@ -78,7 +79,7 @@ def heads(registry, kind):
     return sum(one.method == "HEAD" and f"/{kind}/" in one.path for one in registry.log)
 
 
-@pytest.mark.parametrize(("tags", "shared"), [(1000, True), (120, False)], ids=["shared", "distinct"])
+@pytest.mark.parametrize(("tags", "shared"), [(amount(300, 1000), True), (120, False)], ids=["shared", "distinct"])
 def test_each_distinct_child_is_fetched_once(registry, check, tags, shared):
     repository = many(tags, shared=shared)
     repository.into(registry, "app")

@@ -25,7 +25,7 @@ def large_file(path, size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.registry
-@pytest.mark.parametrize("mib", [512, *(pytest.param(mib, marks=pytest.mark.long) for mib in (2048, 4096))])
+@pytest.mark.parametrize("mib", [256, *(pytest.param(mib, marks=pytest.mark.long) for mib in (2048, 4096))])
 def test_a_large_file_is_packed_and_pushed_in_128_mib(docker_registry, tmp_path, mib):
     large_file(tmp_path / "large", mib * MIB)
     reference = f"{docker_registry.repository('large')}:1"

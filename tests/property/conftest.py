@@ -5,6 +5,6 @@ from hypothesis import HealthCheck, settings
 from tests.amounts import amount
 
 settings.register_profile(
-    "here", deadline=None, max_examples=amount(100, 5_000), suppress_health_check=[HealthCheck.too_slow]
+    "here", deadline=None, max_examples=amount(50, 5_000), suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("here")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.errors import UsageError
+from tests.amounts import amount
 from tests.fakes.effort import effort
 
 pytestmark = pytest.mark.property
@@ -59,7 +60,7 @@ def replaced(value, pattern, word, *, is_all):
     return "".join(out)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=amount(200, 6_000), deadline=None)
 @given(_VALUES, _PATTERNS, st.sampled_from(["#", "##", "%", "%%"]))
 def test_trimming_is_what_the_model_says(value, pattern, mark):
     if pattern.startswith(mark[0]):
@@ -68,7 +69,7 @@ def test_trimming_is_what_the_model_says(value, pattern, mark):
     assert trimmed(value, pattern, mark) == expand(f"${{v{mark}{pattern}}}", {"v": value}).text
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=amount(200, 6_000), deadline=None)
 @given(_VALUES, _PATTERNS, st.booleans())
 def test_replacing_is_what_the_model_says(value, pattern, is_all):
     if not pattern and not is_all:
@@ -78,7 +79,7 @@ def test_replacing_is_what_the_model_says(value, pattern, is_all):
     assert replaced(value, pattern, "c", is_all=is_all) == expand(word, {"v": value}).text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=amount(100, 2_000), deadline=None)
 @given(
     st.lists(st.sampled_from(["a", "b", "*", "?", "ab"]), min_size=1, max_size=12).map("".join),
     st.integers(1, 400),
@@ -95,7 +96,7 @@ def test_work_does_not_grow_faster_than_the_value(pattern, size, mark):
         assert effort(call, variables) < 3000 + 400 * len(word) + 250 * len(variables["v"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=amount(100, 2_000), deadline=None)
 @given(st.lists(st.sampled_from(["$A", "${A}", '"$A"', "x", "${A:-$A}", "${A//a/$A}"]), min_size=1, max_size=20))
 def test_what_comes_out_is_bounded_by_what_is_said(parts):
     """K206: each line's value is the next one's; at some line it is too much, and never more than that."""

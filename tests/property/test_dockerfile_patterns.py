@@ -121,14 +121,14 @@ def answer(function, *arguments):
         return "malformed"
 
 
-@settings(max_examples=amount(200, 10_000))
+@settings(max_examples=amount(100, 10_000))
 @given(_PATTERNS, _PATHS)
 def test_globs_match_as_the_model_does(pattern, path):
     assert model(pattern, path) is glob(pattern)(path)
     assert model(pattern, path, deep=True) is deep_glob(pattern)(path)
 
 
-@settings(max_examples=amount(200, 10_000))
+@settings(max_examples=amount(100, 10_000))
 @given(
     st.lists(_ATOMS, min_size=1, max_size=40).map("".join), st.text("ab/", min_size=1, max_size=200), st.booleans()
 )
@@ -141,7 +141,7 @@ def test_k204_each_character_is_one_step_whatever_the_pattern_is(pattern, path, 
     assert effort(matches_it, path) < 150 + 150 * len(path)
 
 
-@settings(max_examples=amount(200, 10_000))
+@settings(max_examples=amount(100, 10_000))
 @given(st.text("ab*?[]^-\\/", max_size=8), _PATHS)
 def test_what_is_malformed_is_malformed_for_both(pattern, path):
     assert answer(lambda: model(pattern, path)) == answer(lambda: glob(pattern)(path))
@@ -193,7 +193,7 @@ def ignored_by(text, path):
     return ignored
 
 
-@settings(max_examples=amount(200, 10_000))
+@settings(max_examples=amount(100, 10_000))
 @given(_LINES, _TREE, st.booleans())
 def test_the_last_line_that_matches_a_path_or_a_parent_decides(lines, tree, has_bom):
     text = ("\ufeff" if has_bom else "") + "\n".join(lines)
@@ -241,7 +241,7 @@ def walked(files, folder):
 # COPY: a pattern over a tree.
 
 
-@settings(max_examples=amount(200, 10_000))
+@settings(max_examples=amount(100, 10_000))
 @given(
     st.lists(st.one_of(_NAME, _PATTERNS.filter(lambda text: "/" not in text)), min_size=1, max_size=3),
     st.sampled_from(["", "/", "./", "../"]),

@@ -49,8 +49,8 @@ NAMES = [
 ]
 NO_MANIFEST = Document(b"{}", OCI_MANIFEST)
 NO_CONFIG = Descriptor(OCI_CONFIG, Digest.of(b"{}"), 2)
-IMAGES = amount(1_000, 20_000)
-TARS = amount(3_000, 50_000)
+IMAGES = amount(400, 20_000)
+TARS = amount(1_000, 50_000)
 LAYERS = amount(500, 10_000)
 
 

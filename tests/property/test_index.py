@@ -132,7 +132,7 @@ def test_marks_change_only_what_is_selected(index, platform, variant):
             assert (old == new) or chosen.matches(IndexEntry.of(old))
 
 
-@settings(max_examples=amount(200, 10_000))
+@settings(max_examples=amount(100, 10_000))
 @given(st.text(alphabet='{}[].\\ntaplfrmsd"0', max_size=30))
 def test_any_template_is_an_answer_or_a_usage_error(template):
     answer = {"a": 1, "platforms": [{"p": "x", "l": [1, 2]}, {"p": "y"}], "d": {"a.b": "c"}}
@@ -161,7 +161,7 @@ def test_any_spec_is_a_spec_or_a_usage_error(tree):
         assert parse_spec(tree).sources
 
 
-@settings(max_examples=amount(200, 10_000))
+@settings(max_examples=amount(100, 10_000))
 @given(st.text(alphabet="abc:-[]{}&*!|>\n \"'#,0", max_size=40))
 def test_any_yaml_is_texts_or_a_usage_error(text):
     with suppress(OcitoolError):

@@ -15,7 +15,7 @@ from tests.amounts import amount
 from tests.fakes.layers import tar
 
 pytestmark = pytest.mark.property
-ROUNDS = amount(1_500, 50_000)
+ROUNDS = amount(600, 50_000)
 LINKS = ["a", "b/c", "/a", "../b", ".", "nowhere", "/c/d", "a/../b"]
 
 

@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY, process_environment
 pytestmark = [pytest.mark.registry, pytest.mark.slow]
 
 MIB = 1024 * 1024
-SIZE = amount(256, 2048) * MIB
+SIZE = amount(128, 2048) * MIB
 
 
 @pytest.fixture(scope="module")

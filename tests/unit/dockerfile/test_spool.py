@@ -123,6 +123,7 @@ def deep(count: int) -> bytes:
     return tar(*((f"{number}{'/d' * 2000}/f", "") for number in range(count)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["add", "context"])
 def test_k259_deep_paths_are_refused_before_they_fill_memory(tmp_path, way):
     archive = gzip.compress(deep(400))

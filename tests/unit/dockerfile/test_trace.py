@@ -97,9 +97,10 @@ def test_k268_many_variables_of_a_base():
         ("ARG A=xxxxxxxxxx\n" + "ARG A=$A$A$A$A$A$A$A$A$A$A\n" * 9 + "FROM scratch\n", "D:7:"),
         ("FROM scratch\nENV A=" + "x" * 60_000 + "\n" + "ENV B=$A$A$A$A$A$A$A$A$A$A\n" * 400, "D:"),
         ("FROM scratch AS s\n" + "EXPOSE 0-65535\n" * 99, "D:"),
-        (
+        pytest.param(
             "FROM scratch AS s0\n" + "".join(f"FROM s{n} AS s{n + 1}\nARG A{n}\nENV B{n}=1\n" for n in range(4000)),
             "D:",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -207,6 +207,7 @@ def test_holes_are_written_as_holes(both, tmp_path):
     assert (tmp_path / "tar").stat().st_blocks * 512 < 2_000_000
 
 
+@pytest.mark.slow
 def test_folders_nested_deeper_than_calls_are_read(both):
     here = both[0]
     for _ in range(1500):

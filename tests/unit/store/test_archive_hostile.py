@@ -87,6 +87,7 @@ def test_k260_extended_headers_are_bounded(tmp_path):
         opened(tmp_path, member(b"p", b"x" * 700_000 + b"\0", b"L") * 2, INDEX)
 
 
+@pytest.mark.slow
 def test_the_number_of_files_is_bounded_from_both_sides(tmp_path):
     """K254"""
     empty = member(b"f", b"")
