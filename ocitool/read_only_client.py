@@ -20,6 +20,7 @@ from ocitool.tasks import Retry, Scope
 from ocitool.workspace import PlatformWords, Workspace, host_platform
 
 if TYPE_CHECKING:
+    from ocitool.attest.sbom import Sbom
     from ocitool.builder.doctor import Diagnosis
     from ocitool.check.runner import Checked
     from ocitool.model.document import Document
@@ -217,6 +218,16 @@ class ReadOnlyClient:
 
         folder = path_of(destination, "a destination")
         return export(self.files(place, platform), folder)
+
+    @as_one()
+    def sbom(self, place: str | Reference, platforms: PlatformWords = ()) -> "tuple[Sbom, ...]":
+        """What is in the images of a place, a bill of materials for each; with `platforms` only of these.
+
+        `document` of a bill gives SPDX 2.3 or CycloneDX 1.6 as JSON, `inventory` the packages.
+        """
+        from ocitool.attest.sbom import bills_of
+
+        return bills_of(self.workspace, text_of(place), self.workspace.platforms(platforms), self.environ)
 
     @as_one()
     def tags(self, repository: str | Reference) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ class GoBuildInfo:
     """The build information that the Go linker leaves in every program.
 
     `settings` are the `build` lines, such as ("GOARM", "6"); `module` is the main module's path and
-    `module_version` its version ("(devel)" when built from a folder).
+    `module_version` its version ("(devel)" when built from a folder). `dependencies` are path, version and checksum
+    of the other modules; of one that was replaced those of its replacement.
     """
 
     version: str = ""
@@ -37,6 +38,7 @@ class GoBuildInfo:
     module: str = ""
     module_version: str = ""
     settings: tuple[tuple[str, str], ...] = ()
+    dependencies: tuple[tuple[str, str, str], ...] = ()
 
     def get(self, key: str) -> str:
         """The setting's value, or an empty string."""
@@ -51,7 +53,7 @@ class Binary:
     a .NET assembly) or no image architecture exists for it; then `machine` says what it is. An absent variant
     means that the file does not record one, not that it is the default one. `os_is_guess` marks an os that
     nothing in the file speaks for. `loader` is the dynamic loader's path or the script's interpreter, `needed` are
-    the libraries, or what a script's env looks for.
+    the libraries, or what a script's env looks for. `crates` are name and version of what cargo-auditable noted.
     """
 
     format: Format
@@ -69,6 +71,7 @@ class Binary:
     float_abi: str = ""
     isa: str = ""
     go: GoBuildInfo | None = field(default=None)
+    crates: tuple[tuple[str, str], ...] = ()
 
     @property
     def platform(self) -> Platform | None:

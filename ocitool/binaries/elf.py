@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ocitool.binaries.attributes import arm_attributes, riscv_isa
+from ocitool.binaries.auditable import read_audit_data
 from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import arm_variant, read_go_build
 from ocitool.binaries.window import Window
@@ -117,6 +118,7 @@ def read_elf(window: Window) -> Binary | None:
         float_abi=float_abi,
         isa=isa,
         go=go,
+        crates=_crates(window, header),
     )
 
 
@@ -305,6 +307,13 @@ def _file_offset(header: _Header, address: int) -> int | None:
         if segment.type == _PT_LOAD and segment.address <= address < segment.address + segment.size:
             return segment.offset + address - segment.address
     return None
+
+
+def _crates(window: Window, header: _Header) -> tuple[tuple[str, str], ...]:
+    for section in header.sections:
+        if section.size and header.names and window.at(header.names + section.name, 8) == b".dep-v0\0":
+            return read_audit_data(window, section.offset, section.size)
+    return ()
 
 
 def _go_build(window: Window, header: _Header) -> GoBuildInfo | None:

@@ -59,6 +59,7 @@ def _string(blob: bytes, at: int) -> tuple[bytes, int]:
 def _parse(version: str, text: str) -> GoBuildInfo:
     path = module = module_version = ""
     settings: list[tuple[str, str]] = []
+    dependencies: list[tuple[str, str, str]] = []
     for line in text.splitlines():
         key, _, rest = line.partition("\t")
         if key == "path":
@@ -66,7 +67,16 @@ def _parse(version: str, text: str) -> GoBuildInfo:
         elif key == "mod":
             module, _, tail = rest.partition("\t")
             module_version = tail.partition("\t")[0]
+        elif key == "dep":
+            dependencies.append(_module(rest))
+        elif key == "=>" and dependencies:  # what the module before was replaced with
+            dependencies[-1] = _module(rest)
         elif key == "build":
             name, _, value = rest.partition("=")
             settings.append((name, value))
-    return GoBuildInfo(version, path, module, module_version, tuple(settings))
+    return GoBuildInfo(version, path, module, module_version, tuple(settings), tuple(dependencies))
+
+
+def _module(text: str) -> tuple[str, str, str]:
+    path, version, checksum, *_ = (*text.split("\t"), "", "")
+    return path, version, checksum

@@ -57,6 +57,7 @@ COMMANDS: Final = (
     Command("check", "Tell what is broken in a published image or index", "check", "Look"),
     Command("sign", "Sign an image or index with a key", "sign", "Trust"),
     Command("verify", "Tell whether an image is signed with a key", "verify", "Trust"),
+    Command("sbom", "List what is in an image, as a bill of materials", "sbom", "Trust"),
     Command("key generate", "Make a key that signs, encrypted as cosign does", "key_generate", "Trust"),
     Command("key public", "Print the public half of a key", "key_public", "Trust"),
     Command("artifact push", "Push files as an artifact, by the conventions of ORAS", "artifact_push", "Artifact"),

@@ -56,6 +56,7 @@ GO_PEERS = {
         GoPeer("buildx", "github.com/docker/buildx/cmd/buildx", "v0.30.1", "github.com/docker/buildx"),
         GoPeer("ko", "github.com/google/ko", "v0.18.0", "github.com/google/ko"),
         GoPeer("cosign", "github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.3", "github.com/sigstore/cosign/v3"),
+        GoPeer("syft", "github.com/anchore/syft/cmd/syft", "v1.57.1"),
         GoPeer("buildctl", "github.com/moby/buildkit/cmd/buildctl", "v0.26.3", "github.com/moby/buildkit"),
     )
 }

@@ -15,7 +15,7 @@ LEVELS = (
     ("store.base", "store.verify", "registry"),
     ("store", "graph", "pack", "rootfs"),
     ("workspace", "change", "image", "toolchains", "executor"),
-    ("index", "project", "check", "sign", "artifact"),
+    ("index", "project", "check", "sign", "artifact", "attest"),
     ("dockerfile", "repair", "report"),
     ("builder",),
     ("read_only_client",),
@@ -47,6 +47,7 @@ HOMES = {
     "click": {"cli"},
     "rich": {"cli.console"},
     "yaml": {"index.yaml"},
+    "sqlite3": {"attest.distributions"},
     "subprocess": {"toolchains.processes", "registry.credential_helpers"},
 }
 

@@ -101,9 +101,9 @@ def test_a_build_loads_no_toolchain_and_no_dockerfile_before_it_knows_what_it_bu
     assert set() == modules & compilers
 
 
-@pytest.mark.parametrize("command", [["artifact", "pull", "--help"], ["push", "--help"], ["verify", "--help"]])
+@pytest.mark.parametrize("command", [["artifact", "pull", "--help"], ["push", "--help"], ["sbom", "--help"]])
 def test_oras_is_loaded_where_artifacts_are_alone(command):
-    assert set() == loaded(*command) & {"oras", "requests", "jsonschema", "ocitool.artifact.pull"}
+    assert set() == loaded(*command) & {"oras", "requests", "jsonschema", "ocitool.artifact.pull", "sqlite3"}
 
 
 def test_listing_an_artifact_loads_no_requests_and_no_http_client(layout):
