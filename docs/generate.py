@@ -289,6 +289,7 @@ GIVEN = {
     "IndexEditor": "ocitool.index.editor",
     "Sbom": "ocitool.attest.sbom",
     "Inventory": "ocitool.attest.inventory",
+    "Statement": "ocitool.attest.statement",
     "FoundPackage": "ocitool.attest.package",
     "Artifact": "ocitool.artifact.artifact",
     "ArtifactListing": "ocitool.artifact.pull",

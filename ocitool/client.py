@@ -355,15 +355,21 @@ class Client(ReadOnlyClient):
         verify_keys: "Iterable[VerifyKey]" = (),
         verify_identity: Iterable[str] | str = (),
         policy: str | Path | None = None,
+        sbom: str = "",
+        provenance: bool = False,
+        attest_form: str = "index",
     ) -> "Built":
         """Compile and pack what is in a folder for every platform, for `push`; nothing is published.
 
         The words are those of `ocitool build`: `copy` has SRC:DEST[:MODE], `extras` are the words of --with,
         `family` is docker, oci or auto. `tags` name the image in archives. `run` says how RUN is carried out, as
         `run_options` makes it of flags; with False it is refused. Every image that is built upon has to be signed
-        with one of `verify_keys` and to fulfil `policy` [default: that of the spec file], as for `plan_copy`. Where
-        this machine's store cannot be written, another is used until the client is closed.
+        with one of `verify_keys` and to fulfil `policy` [default: that of the spec file], as for `plan_copy`.
+        `sbom` (spdx or cyclonedx) and `provenance` are attested of each image, in the index or, with the form
+        referrers, from beside it. Where this machine's store cannot be written, another is used until the client
+        is closed.
         """
+        from ocitool.attest.options import AttestOptions
         from ocitool.builder.pipeline import build
         from ocitool.builder.request import BuildRequest
         from ocitool.builder.trust import TrustOptions
@@ -421,6 +427,7 @@ class Client(ReadOnlyClient):
                 words_of(verify_identity, "verify_identity"),
                 None if policy is None else path_of(policy, "policy"),
             ),
+            attest=AttestOptions(text_of(sbom, "sbom"), provenance, text_of(attest_form, "attest_form")),
         )
         return build(self.plan_build(request), self.workspace)
 

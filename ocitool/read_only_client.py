@@ -21,6 +21,7 @@ from ocitool.workspace import PlatformWords, Workspace, host_platform
 
 if TYPE_CHECKING:
     from ocitool.attest.sbom import Sbom
+    from ocitool.attest.statement import Statement
     from ocitool.builder.doctor import Diagnosis
     from ocitool.check.runner import Checked
     from ocitool.model.document import Document
@@ -228,6 +229,20 @@ class ReadOnlyClient:
         from ocitool.attest.sbom import bills_of
 
         return bills_of(self.workspace, text_of(place), self.workspace.platforms(platforms), self.environ)
+
+    @as_one()
+    def statements(
+        self, place: str | Reference, kind: str, platform: str | Platform | None = None
+    ) -> "tuple[Statement, ...]":
+        """What stands beside an image about it: its `sbom` or its `provenance`, of the index or of referrers.
+
+        Nothing is verified: a statement `is_signed` where it stands in an envelope with a signature.
+        """
+        from ocitool.attest.find import find_statements
+
+        store, name = self.open(place)
+        wanted = None if platform is None else self.workspace.platform(platform)
+        return find_statements(store, name, text_of(kind, "a kind"), wanted)
 
     @as_one()
     def tags(self, repository: str | Reference) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from ocitool.model.toml import TomlError, parse_toml
 PYTHON: Final = re.compile(r"(?:^|/)[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
 NPM: Final = re.compile(r"(?:^|/)node_modules/(?:@[^/]+/)?[^/@][^/]*/package\.json$")
 CARGO: Final = re.compile(r"(?:^|/)Cargo\.lock$")
-_CRATES: Final = ("registry", "https://github.com/rust-lang/crates.io-index")
+_CRATES: Final = re.compile(r"^registry\+.*/crates\.io-index$")
+"""What the index that everybody uses ends with, wherever it is."""
 
 
 def go_modules(binary: Binary, found_in: str) -> Iterator[FoundPackage]:
@@ -59,7 +60,7 @@ def read_cargo_lock(text: str, found_in: str) -> Iterator[FoundPackage]:
     rows = tree.get("package")
     for row in rows if isinstance(rows, list) else ():
         source = _text(row, "source")
-        url = "" if not source or source.endswith(_CRATES) else source
+        url = "" if not source or _CRATES.match(source) else source
         package = FoundPackage.told(
             "cargo",
             _text(row, "name"),

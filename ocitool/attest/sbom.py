@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ocitool.attest.cyclonedx import compose_cyclonedx
+from ocitool.attest import cyclonedx, spdx
 from ocitool.attest.inventory import Inventory, take_inventory
-from ocitool.attest.spdx import compose_spdx
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.events import Noted
 from ocitool.graph.select import select
@@ -20,7 +19,9 @@ from ocitool.store.base import Store, called
 from ocitool.store.locate import Locator
 from ocitool.workspace import Workspace
 
-FORMATS: Final = {"spdx": compose_spdx, "cyclonedx": compose_cyclonedx}
+PREDICATES: Final = {"spdx": spdx.PREDICATE, "cyclonedx": cyclonedx.PREDICATE}
+"""The predicate type of a statement that carries a document of each format."""
+FORMATS: Final = {"spdx": spdx.compose_spdx, "cyclonedx": cyclonedx.compose_cyclonedx}
 """What writes each format: SPDX 2.3 and CycloneDX 1.6, both as JSON."""
 
 

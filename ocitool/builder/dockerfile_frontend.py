@@ -49,6 +49,7 @@ class DockerfileFrontend:
     reached: Reached
     bases: Mapping[Platform, BaseImage] = field(hash=False)
     labels_checkout: bool = False
+    _opened: BaseImages | None = field(default=None, hash=False, compare=False, repr=False)
     _written: dict[Platform, Written] = field(default_factory=dict, hash=False, compare=False, repr=False)
 
     @classmethod
@@ -77,7 +78,11 @@ class DockerfileFrontend:
             epoch=request.epoch if request.has_epoch else None,
             environ=request.environ,
         )
-        return cls(toolchain, recipe, reached, bases_of(recipe, images))
+        return cls(toolchain, recipe, reached, bases_of(recipe, images), _opened=images)
+
+    def read_for(self, platform: Platform) -> tuple[BaseImage, ...]:  # noqa: ARG002 - stages are shared
+        """Those of FROM and --from, whatever platform they are for."""
+        return self._opened.read if self._opened is not None else ()
 
     @property
     def platforms(self) -> tuple[Platform, ...]:

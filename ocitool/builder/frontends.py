@@ -70,6 +70,10 @@ class ProjectFrontend:
         }
         return cls(toolchain, spec, platforms, bases, _sysroots(spec, platforms, request, workspace))
 
+    def read_for(self, platform: Platform) -> tuple[BaseImage, ...]:
+        """Its base."""
+        return (self.bases[platform],) if platform in self.bases else ()
+
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compiles of every program and platform."""
         return plan_compile(self.toolchain, self.spec, self.platforms, project, self.sysroots)

@@ -7,6 +7,7 @@ plan() decides everything and changes nothing; build() compiles, checks and pack
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ocitool.builder.frontends import frontend_of
 from ocitool.builder.git import read_checkout
@@ -39,6 +40,9 @@ from ocitool.toolchains.up_to_date import outdated, remember
 from ocitool.toolchains.workdir import workplace
 from ocitool.workspace import Workspace
 
+if TYPE_CHECKING:
+    from ocitool.attest.attachment import Attached
+
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
@@ -50,7 +54,10 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A build's result in this machine's store: the root, the images below it, what made them."""
+    """A build's result in this machine's store: the root, the images below it, what made them.
+
+    `referrers` attest the images from beside them.
+    """
 
     plan: BuildPlan
     root: Document
@@ -59,6 +66,7 @@ class Built:
     snapshot: Snapshot
     sources: Mapping[Digest, Source] = field(hash=False)
     ahead: "Ahead | None" = None
+    referrers: "tuple[Attached, ...]" = ()
 
     def source_of(self, descriptor: Descriptor) -> Source:
         """Where a blob's bytes come from."""
@@ -86,6 +94,13 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     annotations = _annotations(spec, platforms) + request.annotations
     families = {image.family for image in bases.values()}
     asked = request.format or spec.format or "auto"
+    if request.attest.is_in_index:
+        if asked == "docker":
+            raise UsageError(
+                "attestations have no place in Docker's manifest lists, asked for with --format docker",
+                hint="add --attest-form referrers, or leave --format out",
+            )
+        asked = "oci"
     family = choose_family(
         asked,
         Family.OCI if len(families) > 1 else next(iter(families), None),
@@ -105,7 +120,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     wants_git = next(said, frontend.labels_checkout)
     checkout = read_checkout(request.source, request.environ) if wants_git else None
     index = request.index if request.index is not None else spec.index
-    is_index = len(platforms) > 1 or bool(index)
+    is_index = len(platforms) > 1 or bool(index) or request.attest.is_in_index
     annotations.check(platforms, is_index=is_index)
     return BuildPlan(
         request=request,
@@ -172,17 +187,34 @@ def build(planned: BuildPlan, workspace: Workspace, ahead: Store | None = None) 
         contents = planned.frontend.contents(planned, workspace)
         packed, puts = _pack(contents, planned, workspace, ahead)
     images = tuple(planned.frontend.image(content, planned, packed[content.platform]) for content in contents)
-    root = bind(images, planned.family, planned.annotations, index=planned.is_index)
     layers = {step.layer.digest: step.layer for steps in packed.values() for step in steps}
+    sources = _sources(images, layers, workspace.machine.content)
+    attached = _attached(images, planned, sources, workspace)
+    sources |= {blob.digest: BytesSource(data) for one in attached for blob, data in one.blobs}
+    listed = [one.entry for one in attached if one.entry is not None]
+    root = bind(images, planned.family, planned.annotations, index=planned.is_index, attestations=listed)
+    inside = [one.manifest for one in attached if one.entry is not None]
     return Built(
         plan=planned,
         root=root,
         images=images,
         layers=tuple(layers.values()),
-        snapshot=snapshot_of(root, [image.manifest for image in images]),
-        sources=_sources(images, layers, workspace.machine.content),
+        snapshot=snapshot_of(root, [*(image.manifest for image in images), *inside]),
+        sources=sources,
         ahead=Ahead(ahead, puts) if ahead is not None else None,
+        referrers=tuple(one for one in attached if one.entry is None),
     )
+
+
+def _attached(
+    images: Sequence[Image], planned: BuildPlan, sources: Mapping[Digest, Source], workspace: Workspace
+) -> "tuple[Attached, ...]":
+    """What is attested of the images; loads what makes it where something is to be made."""
+    if not planned.request.attest:
+        return ()
+    from ocitool.builder.attestations import attest
+
+    return attest(images, planned, sources, workspace)
 
 
 def _compile(planned: BuildPlan, workspace: Workspace) -> None:

@@ -5,7 +5,7 @@ a tag that others read, so it is written at once and without a backup.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ from ocitool.builder.pipeline import Built, build
 from ocitool.builder.push import push_over
 from ocitool.builder.request import BuildPlan
 from ocitool.change.apply import ChangeReport
-from ocitool.change.plan import Plan, PutSnapshot, Tag
-from ocitool.errors import Unsupported
+from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
+from ocitool.errors import Unsupported, UsageError
 from ocitool.graph.copy import CopyReport, put_snapshot
 from ocitool.model.digest import Digest
 from ocitool.pack.own_files import remember_outputs
-from ocitool.store.base import Store
+from ocitool.store.base import BytesSource, Store
 from ocitool.store.locate import Locator
 from ocitool.workspace import Workspace
 
@@ -63,6 +63,7 @@ def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
     Layers go to a registry while others are packed. Raises what `build`, `publish` and opening a place raise.
     """
     outputs = planned.request.outputs
+    _check_referrers(planned)
     with ExitStack() as stack:
         targets = open_targets(planned, workspace, stack)
         built = build(planned, workspace, ahead_of(targets))
@@ -72,6 +73,16 @@ def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
             done.append(keep(built, workspace))
     remember_outputs(workspace.machine.memo, outputs.paths)
     return BuildReport(built, tuple(done))
+
+
+def _check_referrers(planned: BuildPlan) -> None:
+    """Refuse, before anything is compiled, what refers to an image that is not published."""
+    outputs, options = planned.request.outputs, planned.request.attest
+    if options and not options.is_in_index and (outputs.keeps or outputs.files or not outputs.leaves_nothing):
+        raise UsageError(
+            "attestations that refer to an image are published with it, and this one is kept or unpacked here",
+            hint="add --push or -o oci:DIR alone, or --attest-form index",
+        )
 
 
 def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> tuple[OpenTarget, ...]:
@@ -140,9 +151,17 @@ def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeRep
     store = target.store
     ahead = built.ahead.puts if built.ahead is not None and built.ahead.store is store else {}
     content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
-    plan = Plan(store.label, (content, *(Tag(tag, built.root, replaces=True) for tag in target.tags)))
+    tags = [Tag(tag, built.root, replaces=True) for tag in target.tags]
+    plan = Plan(store.label, tuple(in_order((*_referring(built), content, *tags))))
     platforms = [image.platform for image in built.images] if target.is_registry else None
     return push_over(plan, store, platforms, workspace)
+
+
+def _referring(built: Built) -> Iterator[PlanStep]:
+    """What puts the manifests that attest the images beside them."""
+    for one in built.referrers:
+        yield from (PutBlob(blob, BytesSource(data), "attestation") for blob, data in one.blobs)
+        yield PutManifest(one.manifest, "attestation")
 
 
 def push(built: Built, place: str, workspace: Workspace) -> ChangeReport:

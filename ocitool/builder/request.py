@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from ocitool.attest.options import AttestOptions
 from ocitool.builder.outputs import BuildOutputs
 from ocitool.builder.trust import TrustOptions
 from ocitool.codec.codecs import Codec
@@ -62,6 +63,7 @@ class BuildRequest:
     executor: Executor | None = field(default=None, compare=False, repr=False)
     outputs: BuildOutputs = field(default_factory=BuildOutputs)
     trust: TrustOptions = field(default_factory=TrustOptions)
+    attest: AttestOptions = field(default_factory=AttestOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,9 @@ class Frontend(Protocol):
     @property
     def runs(self) -> tuple[tuple[Platform, str, str], ...]:
         """The RUN lines that are carried out: the platform of their programs, the place, the words."""
+
+    def read_for(self, platform: Platform) -> tuple[BaseImage, ...]:
+        """The images that were read for a platform's, once that is made."""
 
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compilers' command lines, platform by platform. Raises Unsupported for one that is not there."""

@@ -50,6 +50,11 @@ class BaseImages:
         self._found: dict[str, FoundBase] = {}
         self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
 
+    @property
+    def read(self) -> "tuple[BaseImage, ...]":
+        """The images that were looked into so far."""
+        return tuple(self._images.values())
+
     def base(self, stage_base: StageBase) -> FoundBase:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
         if stage_base.name not in self._found:

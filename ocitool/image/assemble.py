@@ -195,12 +195,22 @@ def spoken(options: ImageOptions) -> list[str]:
     return lines
 
 
-def bind(images: Sequence[Image], family: Family, annotations: Annotations, *, index: bool) -> Document:
-    """The root of a build: the index of `images`, or the one image itself. Raises UsageError."""
+def bind(
+    images: Sequence[Image],
+    family: Family,
+    annotations: Annotations,
+    *,
+    index: bool,
+    attestations: Sequence[Descriptor] = (),
+) -> Document:
+    """The root of a build: the index of `images`, or the one image itself. Raises UsageError.
+
+    Entries of `attestations` stand behind all images, as BuildKit has them.
+    """
     if not index and len(images) == 1:
         return images[0].manifest
     entries = (
         replace(image.descriptor, annotations=MappingProxyType(annotations.on_entry(image.platform)))
         for image in images
     )
-    return compose.index(family, entries, annotations.on_index())
+    return compose.index(family, (*entries, *attestations), annotations.on_index())

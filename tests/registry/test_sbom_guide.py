@@ -14,7 +14,7 @@ from tests.fakes.programs import Elf, go_build
 from tests.fakes.sick import Ward, member, tar
 
 GUIDE = (REPOSITORY / "docs" / "guides" / "sbom.md").read_text()
-(CONSOLE,) = re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
+CONSOLE, BUILT = re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
 (PROGRAM,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 NAME = "localhost:5000/demo/app"
 
@@ -48,3 +48,19 @@ def test_the_guide_from_its_beginning_to_its_end(name, run, capsys):
     assert printed == written.stdout.splitlines()
     exec(compile(PROGRAM.replace(NAME, name), "sbom.md", "exec"), {})
     assert "linux/amd64 pkg:golang/example.com/app@v1.2.3" in capsys.readouterr().out
+
+
+def test_attested_as_it_is_built(name, run, tmp_path):
+    """The guide's build, of programs that are ready."""
+    for arch, machine in (("amd64", 62), ("arm64", 183)):
+        (tmp_path / f"app-{arch}").write_bytes(Elf(machine=machine).build())
+        (tmp_path / f"app-{arch}").chmod(0o755)
+    (tmp_path / "ocitool.toml").write_text('toolchain = "prebuilt"\nfiles = ["app-{arch}:/app"]\n')
+    build, printed, *inspects = BUILT.replace("localhost:5000/demo/made", name).splitlines()
+
+    done = run(*shlex.split(build.removeprefix("$ "))[1:])
+
+    assert 0 == done.exit_code, done.stderr
+    assert re.fullmatch(re.escape(printed).replace("…", "[0-9a-f]{64}"), done.stdout.strip())
+    documents = [run(*shlex.split(line.removeprefix("$ ").partition(" > ")[0])[1:]) for line in inspects]
+    assert ["buildDefinition", "spdxVersion"] == [next(iter(json.loads(one.stdout))) for one in documents]

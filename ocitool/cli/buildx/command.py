@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ocitool.builder.project import DOCKERFILE
 from ocitool.builder.request import BuildRequest
 from ocitool.builder.trust import TrustOptions
-from ocitool.cli.buildx import ignored_flags
+from ocitool.cli.buildx import attestations, ignored_flags
 from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
 from ocitool.cli.buildx.run_options import options_of
@@ -179,6 +179,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         dockerfile=dockerfile,
         environ=app.client.environ,
         trust=_trust(words),
+        attest=attestations.options_of(words.flags),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
+from ocitool.cli.buildx.attestations import BARE, OFF, ON
 from ocitool.cli.console import Console
 from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Noted
@@ -33,7 +34,6 @@ NOT_SQUASHED: Final = IgnoredReason("Layers stay apart.", "layers stay apart, as
 RAW_LINES: Final = "progress is told in lines; --json gives the result as JSON"
 
 SECTION: Final = "Taken because scripts for docker buildx say it"
-_OFF: Final = frozenset({"false", "0", "f", "F", "FALSE", "False"})
 
 
 class Word(NamedTuple):
@@ -71,11 +71,6 @@ WORDS: Final = (
 )
 _SILENT: Final = frozenset({"pull", "rm", "force_rm"})
 """What asks for nothing else than what happens anyway."""
-REFUSED: Final = {
-    "provenance": "leave it out, or write --provenance=false",
-    "sbom": "leave it out, or write --sbom=false; a scanner can read the image that was built",
-}
-"""Attestations that would be part of the image, and the way out."""
 PROGRESS: Final = ("auto", "none", "plain", "quiet", "rawjson", "tty")
 CALLS: Final = ("build", "check", "lint", "outline", "targets")
 """What --call can ask for; lint is docker's other word for check."""
@@ -111,17 +106,19 @@ class SectionedCommand(click.Command):
 
 
 def _without_values(args: Sequence[str], switches: set[str]) -> Iterator[str]:
-    """The words with `=true` of switches taken off, and without those that say `=false`."""
+    """The words without `=true` of switches and without those that say `=false`; `--sbom` alone gets a value."""
     for number, word in enumerate(args):
         if word == "--":
             yield from args[number:]
             return
         name, equals, value = word.partition("=")
-        if not equals or name not in switches:
+        if name in BARE and not equals:
+            yield f"{word}=true"
+        elif not equals or name not in switches:
             yield word
-        elif value in {"true", "1", "t", "T", "TRUE", "True"}:
+        elif value in ON:
             yield name
-        elif value not in _OFF:
+        elif value not in OFF:
             raise UsageError(f"{name}={value} is neither true nor false")
 
 
@@ -148,9 +145,6 @@ def _options() -> Iterator[Callable[[F], F]]:
         metavar="METHOD",
         help="build, check[,format=text|json|sarif|github], outline or targets[,format=json].",
     )
-    for key in REFUSED:
-        yield click.option(f"--{key}", cls=Flag, metavar="VALUE", help="Only false: none is made.")
-    yield click.option("--attest", cls=Flag, multiple=True, metavar="SPEC", help="Only with disabled=true.")
     for word in WORDS:
         takes = {"multiple": True, "metavar": word.metavar} if word.metavar else {"is_flag": True}
         yield click.option(*word.names, cls=Flag, help=word.reason.brief, hidden=word.is_hidden, **takes)
@@ -161,7 +155,7 @@ def heed(values: Mapping[str, Any], console: Console) -> None:
 
     Raises Unsupported, UsageError.
     """
-    refuse(values)
+    call(values)
     show(values, console)
     for reason, names in given(values).items():
         console.hear(Noted(f"note: {', '.join(names)}: {reason}", "notice"))
@@ -188,17 +182,6 @@ def show(values: Mapping[str, Any], console: Console) -> None:
     console.verbose = console.verbose or bool(values.get("debug"))
 
 
-def refuse(values: Mapping[str, Any]) -> None:
-    """Raise Unsupported for attestations that are asked for, and for other methods than to build."""
-    for kind in wanted_attestations(values):
-        raise Unsupported(
-            f"a build here makes no {kind} attestation",
-            ability=kind,
-            hint=REFUSED.get(kind, "leave --attest out"),
-        )
-    call(values)
-
-
 def call(values: Mapping[str, Any]) -> tuple[str, str]:
     """What is to be done with the Dockerfile, and in which form it is told.
 
@@ -215,17 +198,3 @@ def call(values: Mapping[str, Any]) -> tuple[str, str]:
         if key != "format" or form not in (FORMS if method == "check" else FORMS[:2]):
             raise UsageError(f"--call {method} has no option {option!r}", hint="format=json is one")
     return method, form
-
-
-def wanted_attestations(values: Mapping[str, Any]) -> Iterator[str]:
-    """The kinds of attestations asked for and not disabled. Raises UsageError for an --attest without a type."""
-    for kind in REFUSED:
-        said = values.get(kind)
-        if said is not None and said not in _OFF and "disabled=true" not in said.split(","):
-            yield kind
-    for spec in values.get("attest") or ():
-        words = dict(word.partition("=")[::2] for word in spec.split(","))
-        if "type" not in words:
-            raise UsageError(f"--attest {spec!r} names no type", hint="as in type=provenance,disabled=true")
-        if words.get("disabled") != "true":
-            yield words["type"]

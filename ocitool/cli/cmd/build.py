@@ -3,7 +3,7 @@
 import click
 
 from ocitool.cli import options
-from ocitool.cli.buildx import build_options, ignored_flags, run_options
+from ocitool.cli.buildx import attestations, build_options, ignored_flags, run_options
 from ocitool.cli.buildx.command import OURS, carry_out
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -17,6 +17,7 @@ from ocitool.cli.outcome import Outcome
 @build_options.settings
 @build_options.documents
 @build_options.trusted
+@attestations.flags
 @run_options.flags
 @options.common
 @ignored_flags.flags

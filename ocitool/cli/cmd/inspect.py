@@ -18,6 +18,8 @@ from ocitool.report.template import render
 @click.option("--config", "configs", is_flag=True, help="Each image's config.")
 @click.option("--tree", "as_tree", is_flag=True, help="What hangs below what.")
 @click.option("--referrers", is_flag=True, help="Also what refers to it: signatures, SBOMs.")
+@click.option("--sbom", is_flag=True, help="What stands beside the image as its SBOM.")
+@click.option("--provenance", is_flag=True, help="What stands beside the image about how it was made.")
 @click.option("--raw", is_flag=True, help="The exact bytes of the manifest.")
 @click.option("--template", metavar="TEXT", help="Fields of the JSON data: '{platforms[].digest}'.")
 @click.option(
@@ -38,14 +40,20 @@ def command(
     configs: bool,
     as_tree: bool,
     referrers: bool,
+    sbom: bool,
+    provenance: bool,
     raw: bool,
 ) -> Outcome:
     """Show an image or index: platforms, digests, compressed sizes, creation times, layers.
 
     LOC is a reference, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:TAG]`.
     """
-    if sum((raw, configs, as_tree, template is not None)) > 1:
-        raise UsageError("--raw, --config, --tree and --template are four ways to print; choose one")
+    if sum((raw, configs, as_tree, template is not None, sbom, provenance)) > 1:
+        raise UsageError(
+            "--raw, --config, --tree, --template, --sbom and --provenance are six ways to print; choose one"
+        )
+    if sbom or provenance:
+        return _statement(app, location, "sbom" if sbom else "provenance", platforms)
     if raw:
         return _raw(app, location, platforms)
     found = app.client.inspect(location, platforms, referrers=referrers)
@@ -65,6 +73,24 @@ def command(
         return Outcome(data=data, text=text.configs(found))
     draw = text.tree if as_tree else text.table
     return Outcome(data=data, text=draw(found, layers=layers))
+
+
+def _statement(app: App, location: str, kind: str, platforms: tuple[str, ...]) -> Outcome:
+    """The predicate of the first statement of a kind; with --json of all of them."""
+    wanted = app.work.platforms(platforms)
+    if len(wanted) > 1:
+        raise UsageError(f"--{kind} prints what is said of one image; name one platform")
+    found = app.client.statements(location, kind, *wanted)
+    data = {
+        "statements": [
+            {"predicateType": one.predicate_type, "signed": one.is_signed, "predicate": one.predicate}
+            for one in found
+        ]
+    }
+    first, *others = found
+    said = f"{first.predicate_type}; {'its signature was not verified' if first.is_signed else 'it is not signed'}"
+    more = f"; {len(others)} more with --json" if others else ""
+    return Outcome(data, text=first.text(), summary=said + more)
 
 
 def _raw(app: App, location: str, platforms: tuple[str, ...]) -> Outcome:

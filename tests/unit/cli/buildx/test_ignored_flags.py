@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ocitool.cli.buildx.ignored_flags import WORDS, call, given, refuse
+from ocitool.cli.buildx.ignored_flags import WORDS, call, given
 from ocitool.cli.cmd.build import command as build
 from ocitool.cli.cmd.buildx_build import command as buildx_build
 from ocitool.errors import Unsupported, UsageError
@@ -33,40 +33,12 @@ def test_flags_that_do_nothing_are_told_with_one_reason_each():
     assert all(re.search("there is no builder|the limits of RUN are", reason) for reason in told)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"provenance": "false", "sbom": "0"},
-        {"provenance": "mode=max,disabled=true"},
-        {"attest": ("type=provenance,disabled=true",)},
-        {"call": "build"},
-        {"call": None, "attest": (), "provenance": None},
-    ],
-)
-def test_what_asks_for_nothing_is_taken(values):
-    assert refuse(values) is None
-
-
-@pytest.mark.parametrize(
-    ("values", "what"),
-    [
-        ({"provenance": "true"}, "provenance"),
-        ({"provenance": "mode=max"}, "provenance"),
-        ({"sbom": "generator=x"}, "sbom"),
-        ({"attest": ("type=sbom",)}, "sbom"),
-        ({"call": "frobnicate"}, "frobnicate"),
-    ],
-)
-def test_what_would_be_missed_is_refused(values, what):
-    with pytest.raises(Unsupported, match=what) as caught:
-        refuse(values)
+def test_another_method_is_refused():
+    with pytest.raises(Unsupported, match="frobnicate") as caught:
+        call({"call": "frobnicate"})
 
     assert caught.value.hint
-
-
-def test_an_attestation_without_a_type_is_a_usage_error():
-    with pytest.raises(UsageError, match="names no type"):
-        refuse({"attest": ("mode=max",)})
+    assert ("build", "text") == call({"call": None})
 
 
 def test_every_reason_is_told_in_the_help():

@@ -1,0 +1,116 @@
+"""What a build attests of its images before any tag is written: what is in them, and how they were made."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ocitool.attest.attachment import Attached, as_referrer, in_index
+from ocitool.attest.inventory import take_inventory
+from ocitool.attest.provenance import (
+    PREDICATE,
+    Material,
+    compose_provenance,
+    git_material,
+    image_material,
+    names_of,
+)
+from ocitool.attest.sbom import PREDICATES, Sbom, moment
+from ocitool.attest.statement import compose_statement
+from ocitool.builder.git import read_checkout
+from ocitool.builder.request import BuildPlan
+from ocitool.errors import MalformedDocument
+from ocitool.image.assemble import Image
+from ocitool.model.digest import Digest
+from ocitool.model.document import parse
+from ocitool.model.views import Descriptor, Manifest, view
+from ocitool.store.base import BlobStream, Source, Store
+from ocitool.store.forwarding import ForwardingReader
+from ocitool.workspace import Workspace
+
+
+class _Sources(ForwardingReader):
+    """The blobs of a build, each from where it is: this machine's store, memory, or the base."""
+
+    def __init__(self, store: Store, sources: Mapping[Digest, Source]) -> None:
+        super().__init__(store)
+        self._sources = sources
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
+        """The blob's bytes from `offset`."""
+        return self._sources[descriptor.digest].open(offset)
+
+
+def attest(
+    images: Sequence[Image], planned: BuildPlan, sources: Mapping[Digest, Source], workspace: Workspace
+) -> tuple[Attached, ...]:
+    """The manifests that attest the images, in their order. Layers are read for a bill, those of a base too.
+
+    Raises what reading them raises.
+    """
+    options = planned.request.attest
+    made = []
+    for image in images:
+        names = names_of(planned.tags, image.platform)
+        digest = image.manifest.digest
+        predicates = list(_predicates(image, planned, sources, workspace))
+        statements = [(kind, compose_statement(digest, names, kind, predicate)) for kind, predicate in predicates]
+        if options.is_in_index:
+            made.append(in_index(image.descriptor, statements))
+        else:
+            made += [as_referrer(image.descriptor, kind, statement) for kind, statement in statements]
+    return tuple(made)
+
+
+def _predicates(
+    image: Image, planned: BuildPlan, sources: Mapping[Digest, Source], workspace: Workspace
+) -> Sequence[tuple[str, Any]]:
+    options, found = planned.request.attest, list[tuple[str, Any]]()
+    if options.sbom:
+        document = _bill(image, planned, sources, workspace).document(options.sbom)
+        found.append((PREDICATES[options.sbom], parse(document)))
+    if options.provenance:
+        found.append((PREDICATE, provenance(image, planned, workspace)))
+    return found
+
+
+def _bill(image: Image, planned: BuildPlan, sources: Mapping[Digest, Source], workspace: Workspace) -> Sbom:
+    reader = _Sources(workspace.machine.content, sources)
+    manifest = view(image.manifest)
+    if not isinstance(manifest, Manifest):
+        raise MalformedDocument(f"{image.manifest.digest} is no manifest")
+    inventory = take_inventory(
+        reader,
+        manifest,
+        image.platform,
+        workspace.machine.memo,
+        scope=workspace.scope,
+        width=workspace.width,
+    )
+    name = planned.tags[0].repository_name if planned.tags else "image"
+    return Sbom(name, inventory, moment(inventory.created, planned.request.environ))
+
+
+def provenance(image: Image, planned: BuildPlan, workspace: Workspace) -> dict[str, Any]:
+    """How one image was made. What may be a secret is named without its value."""
+    request = planned.request
+    materials = list[Material]()
+    for base in planned.frontend.read_for(image.platform):
+        materials.append(image_material(base.label, base.manifest.document.digest, base.config.platform))
+    checkout = read_checkout(request.source, request.environ)
+    if checkout is not None:
+        materials.append(git_material(checkout.source, checkout.revision))
+    settings = planned.options(image.platform)
+    parameters = {
+        "frontend": planned.toolchain,
+        "platform": str(image.platform),
+        "format": planned.family.value,
+        "compression": planned.codec.id.to_tree(),
+        "copy": [f"{rule.source}:{rule.destination}" for rule in planned.rules(image.platform)],
+        "with": list(planned.extras),
+        "target": request.dockerfile.target,
+        "buildArgs": sorted(name for name, _ in request.dockerfile.arguments),
+        "buildContexts": sorted(name for name, _ in request.dockerfile.contexts),
+        "env": sorted(name for name, _ in settings.env),
+        "sourceDateEpoch": request.epoch if request.has_epoch else None,
+    }
+    materials = list(dict.fromkeys(materials))  # one image for several stages
+    return compose_provenance(parameters, materials, host=workspace.host, builder=request.attest.builder)
