@@ -1,4 +1,4 @@
-"""What a build is to attest, and where that stands: values that flags are read into."""
+"""Options of attestations: which a build makes, and where they stand."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a build attests of its images before any tag is written: what is in them, and how they were made."""
+"""Attestations of a build, made before any tag is written: what is in its images, and how they came to be."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
