@@ -29,22 +29,31 @@ Context is added with `add_note`, one line each, and printed below the message.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Final, Self
+
+_SHOWN: Final = 2000
+_END: Final = 200
+
+
+def bounded(text: str) -> str:
+    """The text, the middle of a longer one left out than anybody reads: most repeat what somebody wrote."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - _END]} … {text[-_END:]}"
 
 
 class OcitoolError(Exception):
     """Base of all errors the library raises on purpose.
 
-    `what` says what went wrong and where, `hint` (may be empty) what the user can do.
+    `what` says what went wrong and where, `hint` (may be empty) what the user can do; both are `bounded`.
     """
 
     code: str = "internal"
     exit_code: int = 70
 
     def __init__(self, what: str, *, hint: str = "") -> None:
+        what = bounded(what)
         super().__init__(what)
         self.what = what
-        self.hint = hint
+        self.hint = bounded(hint)
 
     def __str__(self) -> str:
         return self.what

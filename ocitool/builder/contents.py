@@ -37,6 +37,7 @@ from ocitool.image.essentials import (
     with_user,
 )
 from ocitool.image.options import ImageOptions, env_of
+from ocitool.model.numbers import is_digits
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, expand
 from ocitool.pack.placing import place, with_parents
@@ -280,7 +281,7 @@ class _Gatherer:
 
         # A copied etc/passwd is the user's own word on accounts.
         words = tuple(word for word in self._planned.extras if word != "passwd" or PASSWD not in copied)
-        names = [name for name in user.split(":") if name and not name.isdigit()]
+        names = [name for name in user.split(":") if name and not is_digits(name)]
         accounts = self._accounts(tree, copied) if names or "passwd" in words else None
         check_user(user, with_user(accounts or STANDARD, user)[0] if "passwd" in words else accounts)
         key = (words, accounts, user, *(exists(path) for path in (CA_BUNDLE, ZONEINFO, "tmp")))

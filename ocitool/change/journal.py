@@ -23,6 +23,7 @@ from ocitool.events import Listener, Noted
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree, parse
 from ocitool.model.files import temporary_in
+from ocitool.model.numbers import is_digits
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Reader, called
 from ocitool.store.layout import LayoutStore
@@ -174,7 +175,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
                 number = max(
-                    (int(path.name[:8]) for path in folder.iterdir() if path.name[:8].isdigit()), default=0
+                    (int(path.name[:8]) for path in folder.iterdir() if is_digits(path.name[:8])), default=0
                 )
                 path = folder / f"{number + 1:08}{_PENDING}"
                 record = Record(target, tag, before, after, int(time.time()), path, undoes, *more)

@@ -174,7 +174,8 @@ def _layers(inspection: Inspection) -> dict[tuple[str, str], str]:
 def _numbered(at: Location, layers: Mapping[tuple[str, str], str]) -> Location:
     """The place with the layer that it is in, if it is in one."""
     part = "/".join(at.pointer.split("/")[:3])
-    name = layers.get((at.digest, part)) or (layers.get((at.label, at.digest)) if at.path else None)
+    digest = at.digest or ""
+    name = layers.get((digest, part)) or (layers.get((at.label, digest)) if at.path else None)
     return replace(at, layer=name) if name is not None else at
 
 

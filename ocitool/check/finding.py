@@ -18,10 +18,11 @@ class Location:
     """A place: the document or blob, the JSON pointer in it, or the path of a file in a layer.
 
     `label` names the platform or entry for people; empty for the root itself. `layer` says for people in which
-    layer of its image it is: "layer 2 of 5, sha256:0123…"; the engine fills it in.
+    layer of its image it is: "layer 2 of 5, sha256:0123…"; the engine fills it in. `digest` is None where nothing
+    is known to be there.
     """
 
-    digest: Digest
+    digest: Digest | None
     pointer: str = ""
     path: str = ""
     label: str = ""
@@ -29,7 +30,7 @@ class Location:
 
     def to_tree(self) -> dict[str, Any]:
         """The place for JSON output; what does not apply is left out."""
-        tree = {"digest": str(self.digest), "pointer": self.pointer, "path": self.path, "label": self.label}
+        tree = {"digest": str(self.digest or ""), "pointer": self.pointer, "path": self.path, "label": self.label}
         return {key: unicode(value) for key, value in tree.items() if value}
 
 

@@ -102,7 +102,8 @@ def _unseen(checked: Checked) -> list[str]:
 
 
 def _uri(one: Finding) -> str:
-    return f"{one.at.digest.algorithm}/{one.at.digest.hex}"
+    digest = one.at.digest
+    return f"{digest.algorithm}/{digest.hex}" if digest is not None else f"tags/{one.at.label}"
 
 
 def _sentence(one: Finding) -> str:

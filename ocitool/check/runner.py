@@ -40,7 +40,6 @@ _AT_ONCE: Final = 16
 """Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
 _MOST_LISTED: Final = 1000
 """Entries of one list of referrers that are looked at; a guess far above what anybody publishes."""
-_MOST_NAMED: Final = 10
 _GIVE_UP: Final = 24
 """Tags in a row that the network did not let us look at; a guess. After so many the host is not there."""
 
@@ -178,7 +177,7 @@ def check_tags(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, 
     """Look at every tag of each place, several side by side; findings in the order of the tags.
 
     Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be
-    read, or that is listed and leads nowhere, is among `unanswered`, and the others are looked at all the same.
+    read is among `unanswered`, and the others are looked at all the same.
     Memory is that of sixteen tags (with `deep` of one) and of a bounded memory of manifests, configs and looks at
     layers. A place without tags, or whose tags cannot be listed, is among `failed`.
     """
@@ -283,7 +282,7 @@ class _Tags:
                 break
         else:
             self._found += self._of_tags(width)
-        self._tell_of_gone()
+        self._found += self._taken(tag_findings(label, {}, self._still_listed()))
         self._options.listener(Done(label, "looked at"))
         return Checked(tuple(self._found), tuple(self._failed), (label,), len(names))
 
@@ -304,10 +303,9 @@ class _Tags:
             return self._look_at(name, head)
         except NotFound:
             again = self._store.head(name)
-            if again is not None and again.digest == head.digest:
-                raise
-            # Deleted, or moved and its old manifest deleted.
-            return self._look_at(name, again) if again is not None else _Seen(name)
+            if again is None or again.digest == head.digest:  # deleted, or only its manifest is lost
+                return _Seen(name)
+            return self._look_at(name, again)
 
     def _look_at(self, name: str, head: Descriptor) -> _Seen:
         one = look(
@@ -340,22 +338,18 @@ class _Tags:
             self._holds[seen.head.digest] = seen.holds
             self._found += self._news(seen.found)
 
-    def _tell_of_gone(self) -> None:
-        """An error for tags that lead nowhere and are listed still: nobody deleted them meanwhile."""
+    def _still_listed(self) -> tuple[str, ...]:
+        """The tags that lead nowhere and are listed still: nobody deleted them meanwhile."""
         if not self._gone:
-            return
+            return ()
         try:
             listed = set(self._store.tags())
         except Cancelled:
             raise
         except OcitoolError as error:
             self._failed.append(error)
-            return
-        broken = [name for name in self._gone if name in listed]
-        if broken:
-            names = ", ".join(broken[:_MOST_NAMED]) + (", …" if len(broken) > _MOST_NAMED else "")
-            what = f"{len(broken)} tags of {self._store.label} lead to manifests that are not there: {names}"
-            self._failed.append(NotFound(what, name=broken[0], where=self._store.label))
+            return ()
+        return tuple(name for name in self._gone if name in listed)
 
     def _news(self, found: Iterable[Finding]) -> Iterator[Finding]:
         """Without what the registry does to every tag, or to a child of several: that is told of the first."""
@@ -387,9 +381,12 @@ class _Tags:
             )
             for name, head in self._tags.items()
         }
-        for one in tag_findings(self._store.label, tags):
-            if self._options.selection.takes(one.rule):
-                yield self._options.selection.apply(one)
+        yield from self._taken(tag_findings(self._store.label, tags))
+
+    def _taken(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Those that were asked for, as they count."""
+        selection = self._options.selection
+        return (selection.apply(one) for one in found if selection.takes(one.rule))
 
     def _listed(self, subject: Digest) -> tuple[ListedReferrer, ...]:
         """What the fallback list of a subject names, each looked at; what could not be read is in `unanswered`."""

@@ -19,10 +19,22 @@ from ocitool.cli.signals import Signals
 from ocitool.client import Client
 from ocitool.errors import Cancelled, OutputClosed
 from ocitool.events import Event, Listener
+from ocitool.model.numbers import is_digits
+from ocitool.model.printable import shown
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WholeNumber(click.IntRange):
+    """A number within bounds, of ASCII digits alone."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
+        """As click's. Fails for digits of other scripts, underscores and signs."""
+        if isinstance(value, str) and not is_digits(value):
+            self.fail(f"{shown(value)[:40]!r} is no whole number", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @dataclass
@@ -120,14 +132,14 @@ def _options(*, docker: bool) -> list[Callable[[Any], Any]]:
         click.option(
             "--part-mib",
             metavar="N",
-            type=click.IntRange(1, 1024),
+            type=WholeNumber(1, 1024),
             envvar="OCITOOL_PART_MIB",
             help="Upload in parts of this size.",
         ),
         click.option(
             "--jobs",
             metavar="N",
-            type=click.IntRange(1, 64),
+            type=WholeNumber(1, 64),
             envvar="OCITOOL_JOBS",
             help="How many requests and compilers at once  [default: 16, and one for each processor]",
         ),

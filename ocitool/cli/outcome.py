@@ -19,6 +19,7 @@ from ocitool.errors import (
     RegistryError,
     Unsupported,
     UsageError,
+    bounded,
     local_io,
 )
 from ocitool.model.printable import ascii_json, shown, shown_json
@@ -110,7 +111,7 @@ def exit_code(error: BaseException) -> int:
 def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]:
     """The lines that tell one error: what, notes, the compiler's or registry's words, then what to do."""
     if isinstance(error, click.ClickException):
-        message = error.format_message()
+        message = bounded(error.format_message())
         yield f"error: {message[:1].lower()}{message[1:].rstrip('.')}"
         ctx = getattr(error, "ctx", None)
         if ctx is not None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from ocitool.errors import AuthError, UsageError, local_io
+from ocitool.model.numbers import is_digits
 
 _LIMIT: Final = 64 * 1024
 
@@ -71,7 +72,7 @@ def read(source: str) -> bytes:
         return os.fsencode(value)
     if kind == "file" and name:
         place: str | int = name
-    elif kind == "fd" and name.isdecimal() and len(name) < 10:
+    elif kind == "fd" and is_digits(name) and len(name) < 10:
         place = int(name)
     else:
         # What was written may be the password itself, and is not repeated.

@@ -97,7 +97,7 @@ def _help_width() -> int:
     """The width of help, as click counts it; click would load shutil, and with that four compressors."""
     columns = os.environ.get("COLUMNS", "")
     try:
-        found = int(columns) if columns.isdecimal() else os.get_terminal_size(1).columns
+        found = int(columns) if columns.isascii() and columns.isdecimal() else os.get_terminal_size(1).columns
     except OSError:
         found = 0
     return max(min(found or 80, 80) - 2, 50)

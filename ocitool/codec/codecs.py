@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from ocitool.codec.members import table_bytes
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
+from ocitool.model.numbers import is_digits
 from ocitool.tasks import Scope, ordered_map
 
 BLOCK: Final = 1024 * 1024
@@ -77,7 +78,7 @@ def parse_codec(text: str) -> Codec:
         )
     called = f"{name},{option}" if option else name
     lowest, highest, usual = _LEVELS[called]
-    number = int(level) if level.isascii() and level.isdigit() and len(level) < 3 else usual if not level else -1
+    number = int(level) if is_digits(level) and len(level) < 3 else usual if not level else -1
     if not lowest <= number <= highest:
         levels = f"{called} takes levels {lowest} to {highest}" if highest else f"{called} has no levels"
         raise UsageError(f"not a level of {called}: {level!r}", hint=levels)

@@ -29,6 +29,7 @@ from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
 from ocitool.model.files import FileKind, TreeBudget, clean
+from ocitool.model.numbers import is_digits
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.layer import StoredTar
@@ -232,7 +233,7 @@ class _Evaluator:
         attributes = CopyAttributes(
             self._owner(state, chown) if chown else None,
             mode_of(chmod) if chmod else None,
-            int(chmod, 8) & 0o777 if chmod.isdigit() else 0o755,
+            int(chmod, 8) & 0o777 if is_digits(chmod) else 0o755,
         )
         layer = LayerBuilder(
             None if one.link and not chmod else state.files
@@ -313,7 +314,7 @@ class _Evaluator:
         state.tell(line, entries)
 
     def _owner(self, state: StageState, text: str) -> tuple[int, int]:
-        if all(part.isdigit() for part in text.split(":") if part):
+        if all(is_digits(part) for part in text.split(":") if part):
             return owner_of(text, "", "")
         files = self._resources.whole(state.stage, self._platform, state.files)
         return owner_of(text, _read(files, "etc/passwd"), _read(files, "etc/group"))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import UsageError
+from ocitool.model.numbers import whole
 
 MAX_FILE: Final = 10 * 1024 * 1024
 """Bytes of /etc/passwd and /etc/group that are read; BuildKit's bound."""
@@ -68,4 +69,4 @@ def _lines(text: bytes, fields: int) -> list[list[str]]:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= _LAST_ID else None
+    return whole(text, _LAST_ID)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ocitool.model.numbers import is_digits
+
 HIGH: Final = 0x7000_0000
 COUNT: Final = 65536
 EVERYBODY: Final = "0 0 4294967295"
@@ -112,7 +114,7 @@ def _largest(text: str, names: tuple[str, ...]) -> Range | None:
         if (
             owner in names
             and len(numbers) == 2
-            and all(number.isdigit() and len(number) < 11 for number in numbers)
+            and all(is_digits(number) and len(number) < 11 for number in numbers)
         ):
             start, count = map(int, numbers)
             if start > 0 and count > 0 and start + count < 2**32:

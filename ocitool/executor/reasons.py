@@ -8,6 +8,7 @@ from typing import Final
 
 from ocitool.errors import Unsupported
 from ocitool.executor.wire import Message
+from ocitool.model.numbers import whole
 
 WAYS_OUT: Final = "use --no-run with a [stage.NAME] of ocitool.toml, or compile with a toolchain"
 _BINFMT_SINCE: Final = (6, 7)
@@ -118,4 +119,4 @@ def _apparmor_hint(setting_of: Callable[[str], str]) -> str:
 def _version(release: str) -> tuple[int, int]:
     major, _, rest = release.partition(".")
     minor = rest.partition(".")[0].partition("-")[0]
-    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
+    return (whole(major) or 0, whole(minor) or 0)

@@ -13,6 +13,7 @@ from typing import Final
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import is_digits, whole
 from ocitool.pack.entries import BytesContent, Entry, FileContent
 
 EXTRAS: Final = ("ca-certificates", "zoneinfo", "passwd", "tmp")
@@ -96,7 +97,7 @@ def check_user(user: str, accounts: Accounts | None) -> None:
     name, _, group = user.partition(":")
     has = accounts or Accounts()
     for kind, word, is_there in (("user", name, has.has_user), ("group", group, has.has_group)):
-        if word and not word.isdigit() and not is_there(word):
+        if word and not is_digits(word) and not is_there(word):
             raise UsageError(
                 f"the image has no {kind} {word!r}",
                 hint="give a number, such as 65532, or add the account with --with passwd",
@@ -110,15 +111,15 @@ def with_user(accounts: Accounts, user: str) -> tuple[Accounts, str]:
     """
     name, _, group = user.partition(":")
     for word in (name, group):
-        if word and not word.isdigit() and not _USER_NAME.fullmatch(word):
+        if word and not is_digits(word) and not _USER_NAME.fullmatch(word):
             raise UsageError(f"not a user or group name: {word!r}", hint="use small letters, digits, - and _")
     passwd, groups, home = accounts.passwd, accounts.group, ""
-    new_user = bool(name) and not name.isdigit() and not accounts.has_user(name)
+    new_user = bool(name) and not is_digits(name) and not accounts.has_user(name)
     own = group or (name if new_user else "")
-    if own and not own.isdigit() and not accounts.has_group(own):
+    if own and not is_digits(own) and not accounts.has_group(own):
         groups += f"{_break(groups)}{own}:x:{_free(groups, passwd)}:\n"
     if new_user:
-        main = own if own.isdigit() else str(_names(groups)[own])
+        main = own if is_digits(own) else str(_names(groups)[own])
         home = f"/home/{name}"
         number = _free(passwd) if group else int(main)
         passwd += f"{_break(passwd)}{name}:x:{number}:{main}:{name}:{home}:{_NO_SHELL}\n"
@@ -148,7 +149,8 @@ def _line(text: str, name: str) -> list[str]:
 def _names(text: str) -> dict[str, int]:
     """Names and their numbers (the third field of both files)."""
     rows = (line.split(":") for line in text.splitlines())
-    return {row[0]: int(row[2]) for row in rows if len(row) > 2 and row[0] and row[2].isdigit()}
+    named = ((row[0], whole(row[2])) for row in rows if len(row) > 2 and row[0])
+    return {name: number for name, number in named if number is not None}
 
 
 def _free(*texts: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ocitool.binaries.needs import PROGRAM_PATH
 from ocitool.errors import MalformedDocument
 from ocitool.model.files import MAX_PATH, FileAttributes, FileKind, PathLookup
+from ocitool.model.numbers import is_digits
 from ocitool.model.platform import Platform
 
 _MOUNTED: Final = ("proc", "sys", "dev", "run/secrets")
@@ -182,4 +183,4 @@ def _numbers(user: object) -> tuple[int, int | None] | None:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 11
+    return is_digits(text) and len(text) < 11

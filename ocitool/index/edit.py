@@ -16,7 +16,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
-from ocitool.model.platform import Platform
+from ocitool.model.platform import Platform, version_numbers
 from ocitool.model.views import Index, effective_type, view
 
 NONE: Final = Annotations()
@@ -323,8 +323,7 @@ def _name_rank(platform: Platform | None) -> tuple[object, ...]:
         return (2, "", 0, "", "", ())
     p = platform.normalised()
     first = {"amd64": 0, "arm64": 1}.get(p.architecture, 2)
-    version = tuple(int(part) if part.isdigit() else 0 for part in p.os_version.split("."))
-    return (p.os != "linux", p.os, first, p.architecture, p.variant, version)
+    return (p.os != "linux", p.os, first, p.architecture, p.variant, version_numbers(p.os_version))
 
 
 def _digest_or_own(entry: IndexEntry) -> Digest:

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model import platform_names
+from ocitool.model.numbers import whole
 from ocitool.model.platform_names import ALIASES, ARCHITECTURES, LEVELS, OSES, PAIRS
 
 T = TypeVar("T")
@@ -283,7 +284,7 @@ def choose(wanted: Platform, entries: Sequence[T], platform_of: Callable[[T], Pl
             and _version_fits(asked, has)
         ]
         if same and asked.os == "windows":
-            return max(same, key=lambda pair: _numbers(pair[1].os_version))[0]
+            return max(same, key=lambda pair: version_numbers(pair[1].os_version))[0]
         if same:
             return same[0][0]
     return None
@@ -301,7 +302,7 @@ def _version_fits(asked: Platform, has: Platform) -> bool:
     """Windows runs builds of its own version; from Server 2022 on also older ones down to the last LTSC."""
     if asked.os != "windows" or not asked.os_version or not has.os_version:
         return True
-    host, image = _numbers(asked.os_version), _numbers(has.os_version)
+    host, image = version_numbers(asked.os_version), version_numbers(has.os_version)
     if host[:2] != image[:2]:
         return False
     if len(host) < 3 or len(image) < 3:
@@ -312,5 +313,6 @@ def _version_fits(asked: Platform, has: Platform) -> bool:
     return floor <= image[2] <= host[2]
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in version.split(".")) if version else ()
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The parts of a version as numbers; 0 for one that is none."""
+    return tuple(whole(part) or 0 for part in version.split(".")) if version else ()

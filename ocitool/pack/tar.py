@@ -9,6 +9,7 @@ from typing import Final
 
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind, name_bytes
+from ocitool.model.numbers import is_digits, whole
 from ocitool.pack.entries import Entry
 
 BLOCK: Final = 512
@@ -24,12 +25,13 @@ def parse_epoch(text: str) -> int:
     The rule here: files of a context carry the epoch; a file of another layer keeps its time, but
     not beyond the epoch.
     """
-    if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > _LAST_SECOND:
+    seconds = whole(text, _LAST_SECOND) if is_digits(text) else None
+    if seconds is None:
         raise UsageError(
             f"SOURCE_DATE_EPOCH is not a number of seconds: {text[:40]!r}",
             hint="give whole seconds since 1970, such as the output of git log -1 --format=%ct",
         )
-    return int(text)
+    return seconds
 
 
 def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from ocitool.errors import UsageError
-from ocitool.registry.numbers import whole
+from ocitool.model.numbers import is_digits, whole
 from ocitool.tasks import Retry
 
 MIB: Final = 1024 * 1024
@@ -235,7 +235,7 @@ def _no_proxy(host: str, port: int, environ: Mapping[str, str]) -> bool:
         name, ruled_port = rule, None
         head, colon, number = rule.rpartition(":")
         # An address of version 6 has a port only behind brackets.
-        if colon and number.isdigit() and (":" not in head or (head.startswith("[") and head.endswith("]"))):
+        if colon and is_digits(number) and (":" not in head or (head.startswith("[") and head.endswith("]"))):
             name, ruled_port = head, whole(number, 65_535) or -1
         name = name.removeprefix("*").strip("[]")
         if ruled_port not in {None, port}:

@@ -22,6 +22,7 @@ from ocitool.errors import (
     UsageError,
     local_io,
 )
+from ocitool.model.numbers import is_digits
 from ocitool.registry.error_response import PROXY_LOGIN
 from ocitool.registry.hosts import Access, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
@@ -301,7 +302,7 @@ def _network_error(error: httpx.HTTPError, host: str, outgoing: Outgoing, proxy:
             return _tls_error(cause, reason, host, outgoing.doing)
     status = str(error)[:3] if isinstance(error, httpx.ProxyError) else ""
     by_proxy = f"the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else ""
-    if status.isdigit() and int(status) not in _PASSING:
+    if is_digits(status) and int(status) not in _PASSING:
         return NetworkError(
             f"{by_proxy} answered {error}, cannot {outgoing.doing}",
             host=host,

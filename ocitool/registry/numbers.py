@@ -9,18 +9,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-SIZE_LIMIT: Final = 1 << 53
-"""Bytes: more than any content has, and exact in every reader of JSON."""
+from ocitool.model.numbers import whole
+
 SECONDS_LIMIT: Final = 10 * 365 * 24 * 3600
 """Seconds that are told apart: ten years, longer than anybody waits and any token lives."""
-_DIGITS: Final = re.compile(r"0*([0-9]{1,20})")
-
-
-def whole(text: str, limit: int = SIZE_LIMIT) -> int | None:
-    """A number of ASCII digits up to `limit`."""
-    match = _DIGITS.fullmatch(text.strip()[:64])
-    number = int(match[1]) if match else limit + 1
-    return number if number <= limit else None
 
 
 def size(headers: Mapping[str, str]) -> int | None:

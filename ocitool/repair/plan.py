@@ -247,6 +247,8 @@ class _Mender:
 
     def has_told(self, one: Finding) -> bool:
         """Whether a finding needs no word of its own: of a child that is dropped, or that was dealt with."""
+        if one.at.digest is None:
+            return False
         about = {one.at.digest}
         about |= {
             edge.descriptor.digest

@@ -16,7 +16,7 @@ from typing import Any, Final
 from ocitool.errors import UsageError
 
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|([{}])")
-_STEP: Final = re.compile(r"\.?([^.\[\]\"]+)|\[(\d*)\]|\[\"([^\"]*)\"\]")
+_STEP: Final = re.compile(r"\.?([^.\[\]\"]+)|\[([0-9]*)\]|\[\"([^\"]*)\"\]")
 _SOMETIMES: Final = frozenset(
     [
         "annotations",

@@ -73,3 +73,11 @@ def test_as_many_at_once_as_are_asked_for(run, registry, filled, command, jobs):
     assert done.exit_code in {0, 1}, done.stderr
     assert least <= gate.most
     assert registry.busiest <= most
+
+
+@pytest.mark.parametrize("word", ["１", "1_0", "²", "", "x" * 100_000])
+def test_a_number_is_of_ascii_digits(run, word):
+    done = run("images", "--jobs", word)
+
+    assert 2 == done.exit_code
+    assert len(done.stderr) < 2500

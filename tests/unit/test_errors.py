@@ -115,3 +115,11 @@ def test_a_full_output_is_not_mended_by_another_store(number):
     error = output_error(OSError(number, "full"))
 
     assert "what standard output goes to is full: free some space there, or send it elsewhere" == error.hint
+
+
+def test_what_somebody_wrote_is_repeated_within_bounds():
+    text = f"not a platform: {'x' * 1_000_000} end"
+    error = errors.UsageError(text, hint=text)
+
+    assert {len(error.what), len(error.hint), len(str(error))} == {2003}
+    assert (error.what[:18], error.what[-5:]) == ("not a platform: xx", "x end")

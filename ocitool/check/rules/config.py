@@ -12,6 +12,7 @@ from ocitool.check.rules.rule import Hit, Rule
 from ocitool.findings import Severity
 from ocitool.image.starting import StartFault
 from ocitool.model import mediatype
+from ocitool.model.numbers import is_digits
 from ocitool.model.views import ImageConfig
 from ocitool.rootfs.tree import Node
 
@@ -179,7 +180,9 @@ def unknown_user(inspection: Inspection) -> Iterator[Hit]:
     for image, config in _configs(inspection):
         user = config.setting("User")
         words = user.split(":") if isinstance(user, str) and not image.is_windows else []
-        named = [(word, *file) for word, file in zip(words, _ACCOUNTS, strict=False) if word and not word.isdigit()]
+        named = [
+            (word, *file) for word, file in zip(words, _ACCOUNTS, strict=False) if word and not is_digits(word)
+        ]
         tree = inspection.tree(image.manifest) if named else None
         if tree is None:
             continue

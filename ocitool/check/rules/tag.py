@@ -1,7 +1,7 @@
 """Rules about the tags of a repository beside each other: check --all-tags."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -123,12 +123,18 @@ TYPE: Final = TagRule(
     "listed as application/spdx+json, and the manifest's artifactType is application/vnd.cyclonedx+json",
     Severity.WARNING,
 )  # fmt: skip
-RULES: Final = (SINGLE, STALE, WRONG, TYPE)
+GONE: Final = TagRule(
+    "tag/gone", "A tag that is listed and leads nowhere",
+    "The registry has lost the manifest and lists the tag still; whoever pulls it is told that there is none.",
+    "1.2 is in the list of tags, and its manifest is not there", Severity.ERROR,
+)  # fmt: skip
+RULES: Final = (SINGLE, STALE, WRONG, TYPE, GONE)
 
 
-def findings(where: str, tags: Mapping[str, Tagged]) -> Iterator[Finding]:
-    """What the rules over tags have to say."""
+def findings(where: str, tags: Mapping[str, Tagged], gone: Iterable[str] = ()) -> Iterator[Finding]:
+    """What the rules over tags have to say; `gone` are those that lead nowhere."""
     found = (
+        (GONE, ((Location(None, label=name), "leads to a manifest that is not there") for name in gone)),
         (SINGLE, single_image(tags)),
         (STALE, stale_fallback(tags)),
         (WRONG, wrong_referrer(tags)),

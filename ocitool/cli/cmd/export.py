@@ -6,7 +6,7 @@ import click
 
 from ocitool.cli.console import human
 from ocitool.cli.files import warn_of
-from ocitool.cli.options import App, common
+from ocitool.cli.options import App, WholeNumber, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.model.printable import shown
@@ -24,7 +24,7 @@ _GIB = 1024 * 1024 * 1024
     "--limit",
     "limit_gib",
     metavar="GIB",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=64,
     show_default=True,
     help="Most GiB of files; more is taken for a bomb.",

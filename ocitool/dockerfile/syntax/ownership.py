@@ -6,6 +6,7 @@ from typing import Final
 
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import is_digits, whole
 from ocitool.pack.entries import Entry
 
 _CLAUSE: Final = re.compile(r"([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)")
@@ -26,14 +27,14 @@ def owner_of(text: str, passwd: str, group: str) -> tuple[int, int]:
     user, colon, wanted = text.partition(":")
     uid, gid = _user(user, passwd)
     if colon:
-        gid = _number(wanted or "0", "group") if wanted.isdigit() or not wanted else _group(wanted, group)
+        gid = _number(wanted or "0", "group") if is_digits(wanted) or not wanted else _group(wanted, group)
     return uid, gid
 
 
 def _user(user: str, passwd: str) -> tuple[int, int]:
     if not user:
         return 0, 0
-    if user.isdigit():
+    if is_digits(user):
         number = _number(user, "user")
         return number, number
     fields = _line_of(user, passwd)
@@ -61,15 +62,16 @@ def _line_of(name: str, text: str) -> list[str]:
 
 
 def _numbers(fields: list[str], count: int, name: str, file: str) -> list[str]:
-    if len(fields) < count or not all(map(str.isdigit, fields)):
+    if len(fields) < count or not all(map(is_digits, fields)):
         raise UsageError(f"the line of {name!r} in the image's etc/{file} has no number", hint="say a number")
     return fields
 
 
 def _number(text: str, kind: str) -> int:
-    if not text.isascii() or len(text) > 10 or int(text) > _LARGEST:
+    number = whole(text, _LARGEST)
+    if number is None:
         raise UsageError(f"not the number of a {kind}: {text[:40]!r}", hint=f"it is at most {_LARGEST}")
-    return int(text)
+    return number
 
 
 def mode_of(text: str) -> Callable[[Entry], int]:

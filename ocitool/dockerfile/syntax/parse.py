@@ -15,6 +15,7 @@ from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, From, Instru
 from ocitool.dockerfile.syntax.lines import Line, heredoc_name, problem, read_text, split_flags, split_words
 from ocitool.dockerfile.syntax.run_flags import RunFlags
 from ocitool.errors import UsageError, closest
+from ocitool.model.numbers import is_digits
 
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*")
 _FLAGS: Final[Mapping[str, Mapping[str, type]]] = {
@@ -300,7 +301,7 @@ class Parser:
             return value
 
         retries = str(flags.get("retries", "0")).removeprefix("+")
-        if not (retries.isascii() and retries.isdigit() and len(retries) < 10):
+        if not (is_digits(retries) and len(retries) < 10):
             raise self._error(line, f"--retries={retries} is no number", "write a number from 0 on")
         return instructions.Healthcheck(
             line,

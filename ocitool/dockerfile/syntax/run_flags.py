@@ -11,6 +11,7 @@ from typing import Final
 
 from ocitool.dockerfile.syntax.sizes import parse_size
 from ocitool.errors import Unsupported, UsageError
+from ocitool.model.numbers import whole
 
 TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
 NETWORKS: Final = ("default", "none", "host")
@@ -199,6 +200,7 @@ def _is_true(name: str, word: str | None) -> bool:
 
 
 def _number(name: str, word: str) -> int:
-    if not (word.isascii() and word.isdigit() and len(word) < 11 and int(word) < 2**32):
+    number = whole(word, 2**32 - 1)
+    if number is None:
         raise UsageError(f"{name}={word} is no number of an owner", hint="write a number, names are not looked up")
-    return int(word)
+    return number

@@ -230,6 +230,13 @@ def fallback(ward: Ward, ill: bool) -> None:
     ward.index(tag=subject.replace(":", "-"), subject=None)
 
 
+def lost(ward: Ward, ill: bool) -> None:
+    """A tag that leads to its image, or that is listed and leads nowhere."""
+    ward.image(tag="1")
+    if ill:
+        ward.store._tags["2"] = GONE
+
+
 def listed(ward: Ward, ill: bool, **entry: str) -> None:
     """The fallback list of an image with an SBOM of it; the entry says another type, or the SBOM has no subject."""
     image = ward.image(tag="1")
@@ -429,6 +436,7 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "registry/no-length": lambda w, ill: served(w, ill, length=""),
     "tag/single-image": tags,
     "tag/stale-fallback": fallback,
+    "tag/gone": lost,
     "tag/wrong-referrer": listed,
     "tag/referrer-type": lambda w, ill: listed(w, ill, artifactType="application/vnd.cyclonedx+json"),
 }  # fmt: skip
