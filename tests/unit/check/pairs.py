@@ -436,9 +436,9 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
     "registry/no-length": lambda w, ill: served(w, ill, length=""),
     "tag/single-image": tags,
     "tag/stale-fallback": fallback,
-    "tag/gone": lost,
     "tag/wrong-referrer": listed,
     "tag/referrer-type": lambda w, ill: listed(w, ill, artifactType="application/vnd.cyclonedx+json"),
+    "tag/gone": lost,
 }  # fmt: skip
 """For each rule the maker of the two stores."""
 
