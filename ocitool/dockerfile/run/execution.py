@@ -18,7 +18,7 @@ from ocitool.executor.base import SHM_SIZE, Execution, Mount, MountKind
 from ocitool.image.options import PATH
 from ocitool.model.platform import Platform
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Part of every key; another number when what an execution leaves behind would be another for the same words."""
 PIPES: Final = "/dev/pipes"
 """Where a heredoc that names its own interpreter stands, as in BuildKit."""
