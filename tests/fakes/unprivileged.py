@@ -54,7 +54,7 @@ class Unprivileged:
         env: Mapping[str, str] | None = None,
         around: Sequence[str] = (),
         stdin: bytes = b"",
-        timeout: float = 120,
+        timeout: float = 600,
     ) -> Outcome:
         """Run ocitool in `app` as this user; `around` are words of root's that start it in another surrounding."""
         done = subprocess.run(
@@ -70,7 +70,7 @@ class Unprivileged:
             done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
         )
 
-    def shell(self, script: str, *, timeout: float = 300) -> Outcome:
+    def shell(self, script: str, *, timeout: float = 600) -> Outcome:
         """Run a script in `app` as this user, where `ocitool` is a command."""
         done = subprocess.run(
             ["sh", "-euc", script],

@@ -4,6 +4,7 @@ One build makes both platforms, so what the two have in common is the test's exp
 """
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,4 +116,4 @@ def test_what_is_emulated_is_what_is_native(name, place, run, tmp_path, monkeypa
     # The base is the test's own, and of each platform's packages.
     for number in range(1, len(native.layers)):
         assert {} == difference(layer(native, number), layer(emulated, number)), number
-    assert {} == difference(native.config, emulated.config | {"architecture": "amd64"})
+    assert {} == difference(native.config, json.loads(one_name(json.dumps(emulated.config))))
