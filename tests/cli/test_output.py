@@ -65,6 +65,9 @@ WORDS = {
     "undo": "undo oci:img:1 --dry-run",
     "sign": "sign oci:img:a --key k.key --dry-run",
     "verify": "verify oci:img:b --key k.pub --identity example.com/img",
+    "artifact push": "artifact push HOST/files:1 app/data",
+    "artifact pull": "artifact pull HOST/files:1 -o pulled",
+    "artifact list": "artifact list HOST/files:1",
     "key generate": "key generate --unencrypted -o FRESH",
     "key public": "key public k.key",
 }
@@ -104,6 +107,7 @@ def prepare(seeded, run, monkeypatch):
     assert 0 == run("manifest", "create", f"{registry.host}/list:1", f"{registry.host}/app:a").exit_code
     assert 0 == run("login", registry.host, "-u", "me", "--password-stdin", "--no-check", stdin=b"p\n").exit_code
     assert 0 == run("key", "generate", "--unencrypted", "-o", "k").exit_code
+    assert 0 == run("artifact", "push", f"{registry.host}/files:1", "app/data").exit_code
     signed = run("sign", "oci:img:b", "--key", "k.key", "--identity", "example.com/img")
     assert 0 == signed.exit_code, signed.output
 
