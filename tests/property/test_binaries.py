@@ -51,7 +51,7 @@ def damaged(draw) -> bytes:
 
 
 @given(damaged())
-@settings(max_examples=amount(500, 20_000))
+@settings(max_examples=amount(200, 20_000))
 def test_damaged_programs_are_judged_and_never_raise(data):
     found = inspect_binary(lambda: io.BytesIO(data))
 

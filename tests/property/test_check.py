@@ -77,7 +77,7 @@ def put_in_place(held: Any, old: Digest, new: Digest, size: int) -> None:
             put_in_place(held, digest, above.digest, above.size)
 
 
-@settings(max_examples=amount(80, 10_000))
+@settings(max_examples=amount(50, 10_000))
 @given(
     st.sampled_from([rule for rule in PAIRS if rule != "index/too-large"]),
     st.booleans(),

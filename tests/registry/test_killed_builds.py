@@ -15,6 +15,7 @@ from tests.conftest import homes
 from tests.fakes.killed import begin
 
 MOMENTS = amount(6, 50)
+SIZE = amount(2_000_000, 5_000_000)
 ARCHES = ("amd64", "arm64", "arm")
 
 
@@ -27,10 +28,10 @@ def command(project, reference, cache) -> list[str]:
 
 
 def fill(project, number: int) -> None:
-    """Other content for every build: incompressible, 5 MB for each platform."""
+    """Other content for every build: incompressible, megabytes for each platform."""
     project.mkdir(exist_ok=True)
     for arch in ARCHES:
-        (project / arch).write_bytes(random.Random(f"{number} {arch}").randbytes(5_000_000))
+        (project / arch).write_bytes(random.Random(f"{number} {arch}").randbytes(SIZE))
 
 
 def whole(reference: str) -> str:
