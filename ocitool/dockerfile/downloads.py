@@ -20,7 +20,7 @@ from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
 from ocitool.model.mediatype import OCTETS
 from ocitool.model.views import Descriptor
-from ocitool.pack.entries import Entry
+from ocitool.pack.entries import Entry, NoFile
 from ocitool.registry.downloads import Download, Edition, download
 from ocitool.registry.error_response import redact
 from ocitool.store.layout import LayoutStore
@@ -37,7 +37,7 @@ _WIDTH: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class BlobContent:
+class BlobContent(NoFile):
     """A blob of a layout as the content of a file; verified when it is read."""
 
     store: LayoutStore
@@ -52,11 +52,6 @@ class BlobContent:
     def size(self) -> int:
         """The number of bytes."""
         return self.blob.size
-
-    @property
-    def stamp(self) -> None:
-        """No file of the user's, no stamp."""
-        return
 
     @property
     def identity(self) -> str:

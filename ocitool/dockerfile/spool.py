@@ -17,7 +17,7 @@ from ocitool.codec.tar_reader import TarLimits, TarMember, read_members
 from ocitool.errors import EscapingPath, MalformedDocument, UsageError, local_io
 from ocitool.model.files import FileKind
 from ocitool.model.views import Descriptor
-from ocitool.pack.entries import Content, Entry, FileContent, refuse_holes
+from ocitool.pack.entries import Content, Entry, FileContent, NoFile, refuse_holes
 from ocitool.rootfs.tree import bounded_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
@@ -29,7 +29,7 @@ _MOST_FILES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class LayerContent:
+class LayerContent(NoFile):
     """A file of a layer: the member whose first header block stands at `offset` of the uncompressed tar."""
 
     spool: "Spool"
@@ -42,11 +42,6 @@ class LayerContent:
     def path(self) -> Path:
         """Where the spool keeps it."""
         return self.spool.folder / self.layer.digest.hex[:32] / str(self.offset)
-
-    @property
-    def stamp(self) -> None:
-        """No file of the user's, no stamp."""
-        return
 
     @property
     def identity(self) -> str:

@@ -29,9 +29,7 @@ def index(family: Family, entries: Iterable[Descriptor], annotations: Mapping[st
         "mediaType": family.index,
         "manifests": [entry.to_tree() for entry in entries],
     }
-    if annotations:
-        tree["annotations"] = dict(sorted(annotations.items()))
-    return write(tree, family.index)
+    return _annotated(tree, annotations, family.index)
 
 
 def manifest(
@@ -57,9 +55,7 @@ def manifest(
         "config": config.to_tree(),
         "layers": [layer.to_tree() for layer in layers],
     }
-    if annotations:
-        tree["annotations"] = dict(sorted(annotations.items()))
-    return write(tree, family.manifest)
+    return _annotated(tree, annotations, family.manifest)
 
 
 def image_config(
@@ -100,3 +96,9 @@ def history_tree(step: History) -> dict[str, Any]:
     tree: dict[str, Any] = {"created": step.created, "author": step.author, "created_by": step.created_by}
     tree |= {"comment": step.comment, "empty_layer": step.empty_layer}
     return {key: value for key, value in tree.items() if value}
+
+
+def _annotated(tree: dict[str, Any], annotations: Mapping[str, str] | None, media_type: str) -> Document:
+    if annotations:
+        tree["annotations"] = dict(sorted(annotations.items()))
+    return write(tree, media_type)

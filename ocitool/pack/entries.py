@@ -70,8 +70,19 @@ class OnDisk(Protocol):
         """The file."""
 
 
+class NoFile:
+    """What all content has in common that is no file of the user's."""
+
+    __slots__ = ()
+
+    @property
+    def stamp(self) -> None:
+        """No file, no stamp."""
+        return
+
+
 @dataclass(frozen=True, slots=True)
-class BytesContent:
+class BytesContent(NoFile):
     """Content in memory."""
 
     data: bytes
@@ -80,11 +91,6 @@ class BytesContent:
     def size(self) -> int:
         """The number of bytes."""
         return len(self.data)
-
-    @property
-    def stamp(self) -> None:
-        """No file, no stamp."""
-        return
 
     @property
     def identity(self) -> str:

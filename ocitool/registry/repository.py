@@ -286,10 +286,6 @@ class Repository:
                 )
             yield _dropped(pieces, offset - begins)
 
-    def delete_blob(self, digest: Digest) -> None:
-        """Remove a blob from the repository. end-10."""
-        self._delete(f"blobs/{digest}", f"delete the blob {digest.short} of {self.label}")
-
     # Uploads
 
     def start_upload(self, algorithm: str = "sha256") -> Response:
@@ -297,21 +293,6 @@ class Repository:
         query = "" if algorithm == "sha256" else f"?digest-algorithm={quote(algorithm)}"
         doing = f"start an upload to {self.label}"
         return self.session.send(self._request("POST", f"blobs/uploads/{query}", doing, ok=(201, 202)))
-
-    def post_blob(self, digest: Digest, body: Body, size: int) -> Response:
-        """Send a whole blob at once: 201 stored; 202 with a Location where the server wants a PUT. end-4b."""
-        return self.session.send(
-            self._request(
-                "POST",
-                f"blobs/uploads/?{urlencode([('digest', str(digest))], safe=':')}",
-                f"upload {digest.short} to {self.label}",
-                ok=(201, 202),
-                headers={"content-type": mediatype.OCTETS},
-                body=body,
-                size=size,
-                repeatable=False,
-            )
-        )
 
     def mount(self, digest: Digest, source: str) -> Response:
         """Mount a blob of the repository `source`: 201, else 202 with a Location, or a refusal. end-11."""

@@ -143,26 +143,6 @@ def test_extensions_are_named_and_may_be_missing(registry, opened):
     assert () == Registry(session, registry.host).extensions()
 
 
-def test_a_blob_is_deleted(registry, opened):
-    store = opened(registry)
-    put(store, b"x")
-
-    store.repository.delete_blob(named(b"x").digest)
-
-    assert {} == registry.blobs
-
-
-def test_a_blob_goes_in_one_post_where_that_is_taken(registry, opened):
-    """end-4b: 201, or 202 from registries that want a PUT."""
-    repository = opened(registry).repository
-    source = BytesSource(b"x")
-    registry.faults = [Fault("POST *", status=201)]
-
-    assert 201 == repository.post_blob(named(b"x").digest, source.open, 1).status
-    assert 202 == repository.post_blob(named(b"x").digest, source.open, 1).status
-    assert [1, 1] == [request.size for request in registry.asked("POST")]
-
-
 def test_tags_go_along_with_a_digest(registry, opened):
     """end-7b"""
     store = opened(registry)

@@ -336,14 +336,7 @@ class RunExecutions:
     ) -> tuple[Mount | None, Mapping[str, Any]]:
         name = said.id or posixpath.basename(said.target)
         place = said.target or posixpath.join("/run/secrets", posixpath.basename(name))
-        mount = Mount(
-            MountKind.SECRET,
-            _target(process, place),
-            read_only=True,
-            mode=0o400 if said.mode is None else said.mode,
-            uid=said.uid,
-            gid=said.gid,
-        )
+        mount = replace(_owned(MountKind.SECRET, process, place, said, 0o400), read_only=True)
         key = mount_key(mount, name, said.env)
         secret = self._options.secrets.get(name)
         if secret is None:
@@ -365,17 +358,16 @@ class RunExecutions:
         name = said.id or "default"
         place = said.target or "/run/buildkit/ssh_agent.0"
         path = self._options.ssh.get(name)
-        mount = Mount(
-            MountKind.SSH,
-            _target(process, place),
-            socket=path,
-            mode=0o600 if said.mode is None else said.mode,
-            uid=said.uid,
-            gid=said.gid,
-        )
+        mount = replace(_owned(MountKind.SSH, process, place, said, 0o600), socket=path)
         if path is None and said.required:
             raise NotFound(f"ssh {name} is required, and no agent is given", name=name, hint=f"add --ssh {name}")
         return (mount if path is not None else None), mount_key(mount, name)
+
+
+def _owned(kind: MountKind, process: Process, place: str, said: RunMount, mode: int) -> Mount:
+    """A mount with the owner that is said, and the mode if one is."""
+    mode = mode if said.mode is None else said.mode
+    return Mount(kind, _target(process, place), mode=mode, uid=said.uid, gid=said.gid)
 
 
 def _target(process: Process, target: str) -> str:

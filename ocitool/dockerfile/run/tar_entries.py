@@ -10,25 +10,20 @@ from ocitool.codec.tar_reader import TarFile, read_members
 from ocitool.errors import LocalIOError, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.files import WHITEOUT, FileKind
-from ocitool.pack.entries import Entry
+from ocitool.pack.entries import Entry, NoFile
 from ocitool.pack.layer import StoredTar
 
 _PIECE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class TarSlice:
+class TarSlice(NoFile):
     """A file of a tar that is kept uncompressed: `size` bytes from `start` on."""
 
     tar: Digest
     path: Path
     start: int
     size: int
-
-    @property
-    def stamp(self) -> None:
-        """No file of the user's, no stamp."""
-        return
 
     @property
     def identity(self) -> str:
