@@ -86,6 +86,8 @@ def _pairs(data: bytes, is_text: Callable[[int], bool]) -> Iterator[tuple[int, i
                 return
             yield tag, data[at:end].decode("ascii", "backslashreplace")
             at = end + 1
+        elif at == len(data):
+            return
         else:
             value, at = _uleb(data, at)
             yield tag, value
