@@ -148,6 +148,33 @@ def test_a_program_of_another_platform_that_the_build_starts_is_explained(projec
     assert "hint: the build started a program that it had compiled for linux/amd64" in done.stderr
 
 
+def test_an_image_as_sysroot_is_unpacked_without_what_is_dangerous_in_it(project, home, run):
+    (home / "secret").write_text("outside")
+    system = home / "system"
+    (system / "usr/lib/sub").mkdir(parents=True)
+    (system / "usr/lib/libz.so.1").write_text("ours")
+    (system / "usr/lib/libz.so").symlink_to("/usr/lib/libz.so.1")
+    (system / "usr/lib/sub/top").symlink_to("../../..")
+    (system / "usr/lib/out.h").symlink_to(f"sub/top/..{'/..' * 20}{home}/secret")
+    (system / "usr/lib/su").write_text("program")
+    (system / "usr/lib/su").chmod(0o4755)
+    packed = run(
+        "build", home, "--toolchain", "prebuilt", "--copy", "system:/", "--platform", "linux/amd64", "-o", "oci:sys:1"
+    )  # fmt: skip
+    (project / "ocitool.toml").write_text('[c]\n[sysroot]\nimage = "oci:sys:1"\n')
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert (0, 0) == (packed.exit_code, done.exit_code), packed.stderr + done.stderr
+    (folder,) = (home / ".cache/ocitool/sysroots").glob("image-*")
+    assert ("ours", 0o755) == (
+        (folder / "usr/lib/libz.so").read_text(),
+        (folder / "usr/lib/su").stat().st_mode & 0o7777,
+    )
+    assert not (folder / "usr/lib/out.h").is_symlink()
+    assert all(path.resolve().is_relative_to(folder) for path in folder.rglob("*"))
+
+
 def test_links_of_a_sysroot_folder_mean_files_in_it(project, home, run):
     libraries = home / "system/usr/lib/x86_64-linux-gnu"
     for folder in (libraries, home / "system/lib/x86_64-linux-gnu"):

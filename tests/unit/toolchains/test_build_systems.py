@@ -8,7 +8,7 @@ import pytest
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import CompileJob, Target
+from ocitool.toolchains.base import CompileJob, Target, find_program
 from ocitool.toolchains.build_systems import (
     BuildSystemToolchain,
     ConfigureScript,
@@ -19,6 +19,7 @@ from ocitool.toolchains.build_systems import (
 )
 from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.options import BuildSystemOptions, CompilerOptions, Program
+from ocitool.toolchains.sysroot import Sysroot
 from ocitool.toolchains.wrappers import wrappers
 from tests.fakes.compilers import put_zig, starts
 
@@ -230,6 +231,40 @@ def test_without_a_compiler_of_this_machine_zig_makes_what_runs_during_the_build
     assert f"c++ -target {target} -fno-sanitize=undefined a.cc -s -O2" == starts(tmp_path / "bin")[-1]
     subprocess.run([tmp_path / "wrappers" / "cc-for-build", "-Wl,--version"], check=True)
     assert "ld.lld --version" == starts(tmp_path / "bin")[-1]  # meson wants to read a name that it knows
+
+
+def test_pkg_config_tells_folders_of_the_sysroot_alone(tmp_path, monkeypatch):
+    if find_program("pkg-config", os.environ) is None:
+        pytest.skip("pkg-config is not installed")
+    put_zig(tmp_path / "bin")
+    place = tmp_path / "system/usr/lib/aarch64-linux-gnu/pkgconfig"
+    place.mkdir(parents=True)
+    told = "Cflags: -I/usr/include/hostile -I/var/hostile -isystem /etc\nLibs: -L/lib/hostile -L/usr/lib -lz\n"
+    (place / "hostile.pc").write_text(f"Name: hostile\nDescription: x\nVersion: 1\n{told}")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/mine.pc").write_text("Name: mine\nDescription: x\nVersion: 1\n")
+    environ = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    wanted, sysroot = Platform.parse("linux/arm64"), Sysroot(tmp_path / "system")
+    compiler = find_compiler(CompilerOptions(), wanted, environ, sysroot, packages=())
+    files = wrappers(compiler, tmp_path / "wrappers", tmp_path / "tree", environ)
+    text = next(file.text for file in files if file.path.name == "pkg-config")
+    (tmp_path / "pkg-config").write_text(text)
+    (tmp_path / "pkg-config").chmod(0o755)
+    env = {**environ, "PKG_CONFIG_PATH": str(tmp_path / "own")}
+
+    said = subprocess.run(
+        [tmp_path / "pkg-config", "--cflags", "--libs", "hostile"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    other = subprocess.run([tmp_path / "pkg-config", "--exists", "mine"], env=env, check=False)
+
+    folders = [word[2:] for word in said if word[:2] in {"-I", "-L"}]
+    assert [] == [one for one in folders if not one.startswith(f"{tmp_path}/system/")]
+    assert f"{tmp_path}/system/var/hostile" in folders
+    assert 0 != other.returncode
 
 
 def test_strip_copies_what_has_to_go_elsewhere(tmp_path):
