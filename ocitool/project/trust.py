@@ -1,11 +1,12 @@
 """The policy that ocitool.toml names, for the commands that build nothing: of the current folder."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.project.build_files import FILE_NAME
-from ocitool.project.schema import SCHEMA, problems
-from ocitool.project.toml import TomlFile, read_toml
+
+if TYPE_CHECKING:
+    from ocitool.project.toml import TomlFile
 
 _TABLE: Final = "trust"
 
@@ -19,6 +20,9 @@ def named_policy(config: Path | None = None) -> Path | None:
     path = config or Path(FILE_NAME)
     if config is None and not path.is_file():
         return None
+    from ocitool.project.schema import SCHEMA, problems
+    from ocitool.project.toml import read_toml
+
     file = read_toml(path)
     table = file.tree.get(_TABLE)
     if table is None:
@@ -28,6 +32,6 @@ def named_policy(config: Path | None = None) -> Path | None:
     return policy_of(file, table)
 
 
-def policy_of(file: TomlFile, table: dict[str, Any]) -> Path:
+def policy_of(file: "TomlFile", table: dict[str, Any]) -> Path:
     """The file that a table `[trust]` names."""
     return file.path.parent / str(table["policy"])

@@ -76,6 +76,7 @@ LAZY = {
     "ocitool.builder.publish",  # files, where they are what is wanted
     "ocitool.binaries.identify.inspect_stream",  # tempfile, for a stream that has to be read twice
     "ocitool.check.caching_reader",
+    "ocitool.project.trust.named_policy",  # the same
     "ocitool.check.config._table",  # TOML, where there is an ocitool.toml
     "ocitool.builder.pipeline._attached",  # what attests, where something is to be attested
     "ocitool.builder.project._has_c",  # what C sources are, where no build file says how to build

@@ -139,6 +139,7 @@ def test_a_look_at_a_dockerfile_loads_nothing_that_writes(copied):
 def test_a_change_of_tags_loads_no_random_numbers_signatures_or_temporary_files(layout):
     modules = loaded("tag", layout, "v2")
 
+    assert set() == modules & {"tomllib", "ocitool.project.schema"}
     assert set() == modules & {"random", "secrets", "tempfile", "pwd", "ocitool.graph.signature_list"}
 
 
