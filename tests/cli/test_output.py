@@ -65,6 +65,7 @@ WORDS = {
     "undo": "undo oci:img:1 --dry-run",
     "sign": "sign oci:img:a --key k.key --dry-run",
     "verify": "verify oci:img:b --key k.pub --identity example.com/img",
+    "sbom": "sbom oci:img:a",
     "artifact push": "artifact push HOST/files:1 app/data",
     "artifact pull": "artifact pull HOST/files:1 -o pulled",
     "artifact list": "artifact list HOST/files:1",

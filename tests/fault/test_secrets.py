@@ -65,6 +65,10 @@ manifest annotate {}:list {}:v1 --os linux
 manifest inspect {}:v1
 manifest push {}:list
 manifest rm {}:list
+sbom {}:v1
+artifact push {}:files prog
+artifact list {}:files
+artifact pull {}:files -o pulled
 key generate -o new --password-from env:KEY_PASSWORD
 key public new.key --password-from env:KEY_PASSWORD
 sign {}:v1 --key new.key --password-from env:KEY_PASSWORD --form both
