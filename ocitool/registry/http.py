@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from ocitool.errors import (
@@ -26,7 +26,6 @@ from ocitool.model.numbers import is_digits
 from ocitool.registry.error_response import PROXY_LOGIN
 from ocitool.registry.hosts import Access, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
-from ocitool.registry.socks import SocksBackend, SocksError
 from ocitool.tasks import Scope
 from ocitool.version import __version__
 
@@ -260,6 +259,8 @@ class _BySocks(httpx.HTTPTransport):
     def __init__(self, proxy: str, limits: httpx.Limits, verify: ssl.SSLContext | bool) -> None:  # noqa: FBT001 - as httpx has it
         super().__init__(verify=verify, trust_env=False, limits=limits)
         # httpx has a door for its own SOCKS alone, which waits for the proxy's answers without an end.
+        from ocitool.registry.socks import SocksBackend
+
         self._pool._network_backend = SocksBackend(proxy)  # noqa: SLF001
 
 
@@ -309,12 +310,13 @@ def _network_error(error: httpx.HTTPError, host: str, outgoing: Outgoing, proxy:
             phase="proxy",
             hint=PROXY_LOGIN if status == "407" else f"does it let us through to {host}?",
         )
-    if isinstance(error.__cause__, SocksError) and error.__cause__.lasts:
+    refusal: Any = error.__cause__
+    if getattr(refusal, "lasts", False):  # a SocksError, whose module is loaded where one can come
         return NetworkError(
             f"{host}: {by_proxy} refuses: {error}, cannot {outgoing.doing}",
             host=host,
             phase="proxy",
-            hint=PROXY_LOGIN if error.__cause__.login else f"is {by_proxy} right? NO_PROXY={host} goes past it",
+            hint=PROXY_LOGIN if refusal.login else f"is {by_proxy} right? NO_PROXY={host} goes past it",
         )
     phase, words = "read", "the connection broke"
     if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol):

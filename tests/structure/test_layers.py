@@ -100,6 +100,7 @@ LAZY = {
     "ocitool.index.editor.create",  # TOML, when a spec is read
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
+    "ocitool.registry.http.__init__",  # SOCKS, where a proxy speaks it
     "ocitool.registry.hosts.home_folder",  # the list of users, where HOME is not set
     "ocitool.registry.numbers._moment",  # seventeen modules of email, for the one function that reads dates
 }
