@@ -81,3 +81,19 @@ def test_a_path_for_a_place_is_told_how_it_is_written(client):
         client.tags(Path("images"))
 
     assert "write 'oci:images' or 'oci-archive:images'" == caught.value.hint
+
+
+def test_push_takes_a_name_or_a_build_and_says_what_takes_places(client):
+    with pytest.raises(ocitool.OcitoolError, match="oci:images:app is a place, and push takes a name") as place:
+        client.push("oci:images:app", "reg.test/app:1")
+    with pytest.raises(ocitool.OcitoolError, match="pushed under its own name"):
+        client.push("reg.test/app:1", "reg.test/other:1")
+
+    assert "ocitool copy oci:images:app reg.test/app:1" in place.value.hint
+
+
+def test_a_family_that_is_none_is_refused_with_those_that_are(client):
+    with pytest.raises(ocitool.OcitoolError, match="no family is called 'rocket'") as refused:
+        client.index("oci:images:app").convert("rocket")
+
+    assert ("usage", "docker or oci") == (refused.value.code, refused.value.hint)
