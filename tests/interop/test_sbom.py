@@ -91,6 +91,7 @@ def test_the_go_modules_are_those_of_go_version(run, programs, peer, form):
     assert sorted(wanted) == sorted(set(purls(run, programs, "golang", form)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "which"), [("deb", "base"), ("golang", "programs")])
 def test_syft_finds_the_same(run, request, peer, tmp_path, kind, which):
     """But for the Go release, which Syft lists as the module `stdlib`, and `go version -m` does not.
