@@ -218,6 +218,36 @@ class Client(ReadOnlyClient):
         )
 
     @as_one()
+    def plan_resign(
+        self,
+        plan: "Plan | Repair",
+        *keys: "SignKey",
+        password: "Password | None" = None,
+        form: str = "",
+    ) -> "Plan | Repair":
+        """The plan that also signs what it writes before a tag holds it: an index edited, an image mended.
+
+        Keys and `password` are as for `plan_sign`; without a `form` it is that in which the old bytes are signed.
+        """
+        from ocitool.change.plan import Plan
+        from ocitool.repair.plan import Repair
+        from ocitool.sign.run import prepare_resign
+
+        if not isinstance(plan, (Plan, Repair)):
+            raise UsageError("what is signed is a plan, such as the methods of index and repair give")
+        inner = plan if isinstance(plan, Plan) else plan.plan
+        signed = prepare_resign(self.workspace, inner, keys, password=password, form=text_of(form, "form"))
+        return signed if isinstance(plan, Plan) else dataclasses.replace(plan, plan=signed)
+
+    @as_one()
+    def plan_detach(self, reference: str | Reference, *digests: str) -> "Plan":
+        """The plan that deletes manifests that refer to what a name holds, or to an image below it."""
+        from ocitool.change.attachment import plan_detach
+
+        store, name = self.workspace.opener.open_edited(text_of(reference))
+        return plan_detach(store, name, digests_of(digests), scope=self.workspace.scope)
+
+    @as_one()
     def plan_undo(
         self,
         reference: str | Reference,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ocitool.registry.examine import Examined
     from ocitool.report.compare import Comparison
     from ocitool.report.images import Kept
+    from ocitool.report.referrer_tree import ReferrerTree
     from ocitool.report.survey import Survey
     from ocitool.rootfs.export import Exported
     from ocitool.rootfs.merged import MergedFiles
@@ -164,6 +165,14 @@ class ReadOnlyClient:
         for note in notes:
             self.workspace.listener(Noted(note))
         return with_referrers(found, store, scope=scope) if referrers else found
+
+    @as_one()
+    def referrers(self, place: str | Reference) -> "ReferrerTree":
+        """What refers to what a place holds and to each image below: signatures, SBOMs, attached files."""
+        from ocitool.report.referrer_tree import referrer_tree
+
+        store, name = self.open(place)
+        return referrer_tree(store, name, scope=self.workspace.scope)
 
     @as_one()
     def diff(

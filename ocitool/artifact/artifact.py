@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ocitool.arguments import pairs_of, path_of, text_of, words_of
+from ocitool.artifact.attach import plan_attach
 from ocitool.artifact.pull import ArtifactListing, Pulled, list_artifact, pull_artifact
 from ocitool.artifact.push import ArtifactOptions, plan_artifact
 from ocitool.change.plan import Plan
@@ -42,6 +43,31 @@ class Artifact:
         )
         store, name = self._work.opener.open(self._name, write=True)
         return plan_artifact(self._work, store, name, words, options, environ=self._environ)
+
+    @as_one()
+    def attach(
+        self,
+        *files: str | Path,
+        artifact_type: str,
+        each_platform: bool = False,
+        annotations: Mapping[str, str] | None = None,
+        annotation_file: str | Path | None = None,
+    ) -> Plan:
+        """The plan for `apply` that lets these files refer to what the name holds, which stays as it is.
+
+        With `each_platform` to each image of the index there instead. Files and annotations are as for `push`;
+        `undo` of the name takes them back.
+        """
+        words = tuple(str(path_of(file, "a file")) for file in files)
+        options = ArtifactOptions(
+            text_of(artifact_type, "artifact_type"),
+            annotations=dict(pairs_of(annotations, "annotations")),
+            annotation_file=None if annotation_file is None else path_of(annotation_file, "annotation_file"),
+        )
+        store, name = self._work.opener.open_edited(self._name)
+        return plan_attach(
+            self._work, store, name, words, options, each_platform=each_platform, environ=self._environ
+        )
 
     @as_one()
     def listing(self) -> ArtifactListing:

@@ -68,28 +68,34 @@ def plan_artifact(
         raise UsageError("an artifact is pushed under a tag", hint="its digest is printed when it is there")
     annotations = AnnotationFile(options.annotation_file)
     named = name_files(files, annotations)
-    _check_sections(annotations, files)
+    check_sections(annotations, files)
     epoch = parse_epoch(environ.get("SOURCE_DATE_EPOCH") or "0")
     blobs = collect(work.scope, lambda file: blob_of(file, work, epoch=epoch), named, min(work.width, 4))
     config = _config(options.config, annotations, work)
     if not blobs:
-        blobs = [_empty()]
+        blobs = [empty_blob()]
     said = {**annotations.of(OF_MANIFEST), **options.annotations}
     document = compose_artifact(config.descriptor, [blob.descriptor for blob in blobs], options.artifact_type, said)
     puts = {blob.descriptor.digest: blob for blob in (config, *blobs)}
-    steps = [PutBlob(one.descriptor, one.source, _label(one.descriptor)) for one in puts.values()]
+    steps = [PutBlob(one.descriptor, one.source, label_of(one.descriptor)) for one in puts.values()]
     return Plan(store.label, (*steps, Tag(name, document, replaces=True)), must_keep=False)
 
 
 def compose_artifact(
-    config: Descriptor, layers: list[Descriptor], artifact_type: str, annotations: Mapping[str, str]
+    config: Descriptor,
+    layers: list[Descriptor],
+    artifact_type: str,
+    annotations: Mapping[str, str],
+    subject: Descriptor | None = None,
 ) -> Document:
-    """The manifest. One whose config is empty has a type of its own, as image-spec wants it."""
+    """The manifest, which refers to `subject` if there is one. One whose config is empty has a type of its own."""
     kind = artifact_type or (ARTIFACT_TYPE if config.media_type == mediatype.OCI_EMPTY else "")
     tree: dict[str, Any] = {"schemaVersion": 2, "mediaType": mediatype.OCI_MANIFEST}
     if kind:
         tree["artifactType"] = kind
     tree |= {"config": config.to_tree(), "layers": [layer.to_tree() for layer in layers]}
+    if subject is not None:
+        tree["subject"] = Descriptor(subject.media_type, subject.digest, subject.size).to_tree()
     if annotations:
         tree["annotations"] = dict(sorted(annotations.items()))
     return write(tree, mediatype.OCI_MANIFEST)
@@ -98,7 +104,7 @@ def compose_artifact(
 def _config(word: str, annotations: AnnotationFile, work: Workspace) -> ArtifactBlob:
     said = annotations.of(OF_CONFIG)
     if not word:
-        empty = _empty()
+        empty = empty_blob()
         listed = Descriptor(mediatype.OCI_EMPTY, empty.descriptor.digest, len(EMPTY), annotations=said)
         return ArtifactBlob(listed, empty.source)
     text, media_type = split_type(word)
@@ -107,11 +113,12 @@ def _config(word: str, annotations: AnnotationFile, work: Workspace) -> Artifact
     return ArtifactBlob(listed, DiskSource(Path(text)))
 
 
-def _empty() -> ArtifactBlob:
+def empty_blob() -> ArtifactBlob:
+    """The blob of the empty descriptor."""
     return ArtifactBlob(Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY)), BytesSource(EMPTY))
 
 
-def _check_sections(annotations: AnnotationFile, files: tuple[str, ...]) -> None:
+def check_sections(annotations: AnnotationFile, files: tuple[str, ...]) -> None:
     """Refuse annotations that no file would get: a name was misspelt."""
     used = {OF_MANIFEST, OF_CONFIG}
     for word in files:
@@ -125,5 +132,6 @@ def _check_sections(annotations: AnnotationFile, files: tuple[str, ...]) -> None
         )
 
 
-def _label(descriptor: Descriptor) -> str:
+def label_of(descriptor: Descriptor) -> str:
+    """What people call a blob: its title, if it has one."""
     return descriptor.annotations.get("org.opencontainers.image.title", "")

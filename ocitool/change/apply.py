@@ -27,14 +27,13 @@ from ocitool.errors import (
     NotFound,
     OcitoolError,
     RegistryError,
-    Unsupported,
 )
 from ocitool.events import Done, Listener, Noted, silent
 from ocitool.graph.copy import CopyReport, kept_elsewhere
 from ocitool.graph.referrers import drop_referrer, put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, view
 from ocitool.store.base import Batching, Expect, Put, Store
 from ocitool.store.verify import check_expected
@@ -124,7 +123,7 @@ def apply(
     """
     if plan.is_empty:
         return ChangeReport(plan.target, names=_held(plan, store, {}))
-    _check_sizes(plan)
+    plan.check_sizes()
     work = _Work(
         plan,
         store,
@@ -143,25 +142,12 @@ def apply(
             if not tag.replaces:
                 work.look(tag)
     work.back_up(deletes)
-    if content:
-        work.note_refill(content)
+    work.note_refill(content)
     work.put(content)
     work.tag(plan.tags)
     for step in deletes:
         work.delete(step)
     return work.report()
-
-
-def _check_sizes(plan: Plan) -> None:
-    """Raise Unsupported for a manifest that no registry takes, before what is below it is sent (K237)."""
-    written = [step.document for step in plan.steps if isinstance(step, PutManifest)]
-    for document in (*written, *(tag.document for tag in plan.tags)):
-        if document.size > MANIFEST_LIMIT:
-            raise Unsupported(
-                f"a manifest of {document.size} bytes is more than registries take ({MANIFEST_LIMIT})",
-                ability="large manifests",
-                hint="leave entries or annotations out, or make several of it",
-            )
 
 
 class _Work:
@@ -245,14 +231,13 @@ class _Work:
             self._kept += distinct
 
     def note_refill(self, content: Iterable[ContentStep]) -> None:
-        """Note that what is brought back belongs below the one tag of the plan, which keeps what it holds."""
+        """Note what is put back or attached below the first tag of the plan, where that keeps what it holds."""
         match self._plan.tags:
             case (tag, *others) if self._plan.attaches and self._plan.undoes is None:
-                from ocitool.change.attachment import attached_by, siblings_of
-
-                beside = {"siblings": siblings_of(others), "attached": attached_by(content)}
-                self._attachment = self._announce(tag.name, tag.document.digest, tag.document.digest, **beside)
-            case (tag,) if tag.is_kept:
+                if tag.is_kept:
+                    held = tag.document.digest
+                    self._attachment = self._announce(tag.name, held, held, **self._beside(others))
+            case (tag,) if tag.is_kept and content:
                 stored = [_digest(step) for step in content if not isinstance(step, PutBlob)]
                 self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored=stored)
 
@@ -272,7 +257,12 @@ class _Work:
         self._seen = {name: task.result for name, task in looks.items()}
 
     def tag(self, tags: Sequence[Tag]) -> None:
-        """Write the tags: one after the other, or all in one write where the store can."""
+        """Write the tags: one after the other, or all in one write where the store can.
+
+        What stands beside a tag that is written goes before it, so that nobody finds the tag without.
+        """
+        if self._plan.attaches and self._plan.undoes is None and not tags[0].is_kept:
+            tags = sorted(tags, key=lambda tag: self._is_asked(tag.name))
         if isinstance(self._store, Batching):
             self._tag_together(tags)
         else:
@@ -283,11 +273,7 @@ class _Work:
         """Look, keep, note, write, settle, look. Raises Conflict if anybody came between."""
         began = self._clock()
         due = [(tag, before) for tag in tags for before in self._due(tag)]
-        noted = [] if self._plan.attaches else due  # that has one note, under the tag it is made for
-        records = [
-            self._announce(tag.name, before, tag.document.digest, stored=self._content.referrers)
-            for tag, before in noted
-        ] or [None] * len(due)
+        records = [self._note(tag, before) for tag, before in due]
         try:
             with batched(self._store):
                 for tag, before in due:
@@ -311,6 +297,24 @@ class _Work:
             if tag.replaces:
                 self._listener(Done(str(tag.document.digest), "tagged", tag.document.size))
             self._tags.append((tag.name, before, after))
+
+    def _note(self, tag: Tag, before: Digest | None) -> Record | None:
+        """Note that a tag is about to be written, with what is beside it; what is beside has no note of its own."""
+        after, more = tag.document.digest, {}
+        if self._plan.attaches:
+            asked = [one for one in self._plan.tags if self._is_asked(one.name)]
+            if tag not in asked or tag.is_kept or self._plan.undoes is not None:
+                return None
+            if len(asked) == 1:  # else what is beside belongs to several, and stays when one of them is taken back
+                more = self._beside([one for one in self._plan.tags if one not in asked])
+        stored = [digest for digest in self._content.referrers if digest not in more.get("attached", ())]
+        return self._announce(tag.name, before, after, stored=stored, **more)
+
+    def _beside(self, others: Iterable[Tag]) -> dict[str, Any]:
+        """What is noted of tags and referrers that stand beside the tag."""
+        from ocitool.change.attachment import beside
+
+        return beside(self._plan, others)
 
     def _due(self, tag: Tag) -> Iterator[Digest | None]:
         """What the tag holds, if it is to be written; nothing for one that holds the new bytes. Raises Conflict."""

@@ -65,8 +65,8 @@ class Record:
 
     `undoes` is the number of the change that this one takes back, 0 for an ordinary one. `stored` are manifests
     that were put there beside the tag: all of a refill, which leaves the tag as it is, else what refers to others.
-    An attachment leaves the tag as it is too: it was made of `siblings`, and of `attached`, which refer to what the
-    tag or a child of it holds.
+    An attachment may leave the tag as it is too: it was made of `siblings`, of `attached`, which refer to what the
+    tag or a child of it holds, and of `detached`, which did so before.
     """
 
     target: str
@@ -79,11 +79,17 @@ class Record:
     stored: tuple[Digest, ...] = ()
     siblings: tuple[Sibling, ...] = ()
     attached: tuple[Digest, ...] = ()
+    detached: tuple[Digest, ...] = ()
 
     @property
     def is_attachment(self) -> bool:
-        """Whether it was made beside a tag that keeps what it holds, as signing is."""
-        return bool(self.siblings or self.attached)
+        """Whether something beside the tag was changed, as by signing."""
+        return bool(self.siblings or self.attached or self.detached)
+
+    @property
+    def keeps_tag(self) -> bool:
+        """Whether the tag itself was left as it was."""
+        return self.before == self.after
 
     @property
     def is_refill(self) -> bool:
@@ -116,6 +122,7 @@ class Record:
         return tree | {
             "siblings": [sibling.to_tree() for sibling in self.siblings],
             "attached": list(self.attached),
+            "detached": list(self.detached),
         }
 
 
@@ -167,10 +174,11 @@ class Journal:
         stored: Iterable[Digest] = (),
         siblings: Iterable[Sibling] = (),
         attached: Iterable[Digest] = (),
+        detached: Iterable[Digest] = (),
     ) -> Record:
         """Note a change that is about to be made. Raises LocalIOError."""
         folder = self._folder(target, tag)
-        more = tuple(stored), tuple(siblings), tuple(attached)
+        more = tuple(stored), tuple(siblings), tuple(attached), tuple(detached)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
@@ -251,6 +259,7 @@ def _read(path: Path) -> Record:
             stored=tuple(map(Digest, tree.get("stored", ()))),
             siblings=tuple(map(Sibling.from_tree, tree.get("siblings", ()))),
             attached=tuple(map(Digest, tree.get("attached", ()))),
+            detached=tuple(map(Digest, tree.get("detached", ()))),
         )
     except (KeyError, TypeError, ValueError, MalformedDocument):
         raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None

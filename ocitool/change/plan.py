@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ocitool.change.difference import Change, difference
 from ocitool.change.reason import ChangeReason, explained
-from ocitool.errors import UsageError
+from ocitool.errors import Unsupported, UsageError
 from ocitool.graph.walk import Snapshot
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.store.base import FullNames, Put, Reader, Source, no_names
@@ -198,6 +198,17 @@ class Plan:
     def result(self) -> Document | None:
         """What the first tag will hold."""
         return self.tags[0].document if self.tags else None
+
+    def check_sizes(self) -> None:
+        """Raise Unsupported for a manifest that no registry takes, before what is below it is sent (K237)."""
+        written = [step.document for step in self.steps if isinstance(step, PutManifest)]
+        for document in (*written, *(tag.document for tag in self.tags)):
+            if document.size > MANIFEST_LIMIT:
+                raise Unsupported(
+                    f"a manifest of {document.size} bytes is more than registries take ({MANIFEST_LIMIT})",
+                    ability="large manifests",
+                    hint="leave entries or annotations out, or make several of it",
+                )
 
     def changes(self) -> tuple[Change, ...]:
         """How the first tag's document differs from what it held, and why."""

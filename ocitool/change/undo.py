@@ -54,8 +54,9 @@ def plan_undo(
             hint="undo works where the change was made, from the backups kept there; with --to DIGEST it works "
             "anywhere while the registry still has that digest",
         )
-    if record.is_attachment and now is not None:
-        story = ChangeReason(f"takes back the signatures of {_moment(record)}, beside {tag}")
+    if record.is_attachment and record.keeps_tag and now is not None:
+        did = "puts back what was detached" if record.detached else "takes back what was attached"
+        story = ChangeReason(f"{did}, the change of {_moment(record)} beside {tag}")
         steps = taken_back(record, store, journal)
         return Plan(target, steps, undoes=record, reasons=(story,), names=(tag,), returns=True, attaches=True)
     if now is not None and now != record.after and not replaces:
@@ -83,11 +84,11 @@ def plan_undo(
         old = _old(record.before, store, journal)
         steps = (*_children(old, store, journal, sources), Tag(tag, old, current))
         steps += _referrers(record, store) if drop_referrers else ()
-    if record.is_attachment:  # the tag is lost, and what stood beside it may not be
+    if record.is_attachment:  # the tag is lost or changes back, and what stands beside it goes with the change
         steps = tuple(in_order((*steps, *taken_back(record, store, journal))))
     reason = ChangeReason(_story(record, journal, now))
-    beside = record.is_attachment
-    return Plan(target, steps, undoes=record, reasons=(reason,), returns=True, attaches=beside)
+    names, beside = ((tag,), True) if record.is_attachment else ((), False)
+    return Plan(target, steps, undoes=record, reasons=(reason,), names=names, returns=True, attaches=beside)
 
 
 def plan_return(

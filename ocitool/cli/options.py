@@ -41,14 +41,15 @@ class WholeNumber(click.IntRange):
 class App:
     """One run of one command: its client, its scope, and whom to tell.
 
-    `settings` are what the flags say about the client, which is made when it is first used. Closed by the wrapper
-    of `common`.
+    `settings` are what the flags say about the client, which is made when it is first used. `finish` is what a plan
+    is given before it is shown or carried out, as signatures. Closed by the wrapper of `common`.
     """
 
     command: str
     console: Console
     settings: dict[str, Any]
     scope: Scope = field(default_factory=Scope)
+    finish: Callable[[Any], Any] = lambda plan: plan
     stack: ExitStack = field(default_factory=ExitStack)
 
     @property

@@ -17,7 +17,7 @@ def option(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option that says where passwords come from."""
     return click.option(
         "--password-from",
-        "sources",
+        "password_sources",
         metavar="FROM",
         multiple=True,
         help="file:PATH, env:NAME or fd:NUMBER; repeats, one for each key  [default: asked for]",

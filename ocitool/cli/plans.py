@@ -65,6 +65,7 @@ def carry_out(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) ->
 
     With `says_undo` the summary tells what each tag held, and how that comes back.
     """
+    plan = app.finish(plan)
     if dry_run:
         return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
     for note in plan.notes:
@@ -75,8 +76,9 @@ def carry_out(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) ->
     lines = "\n".join(place(report.target, tag, digest) for tag, digest in report.names)
     is_silent = report.changed or (plan.attaches and not plan.is_empty)
     summary = "" if is_silent else f"{report.target}: {_unchanged(report)}"
-    if says_undo and report.replaced and not plan.attaches:
-        summary = "\n".join(replaced_line(named(report.target, tag), digest) for tag, digest in report.replaced)
+    replaced = [one for one in report.replaced if not plan.attaches or one[0] in plan.names]
+    if says_undo and replaced:
+        summary = "\n".join(replaced_line(named(report.target, tag), digest) for tag, digest in replaced)
     if report.target.endswith("-archive:-"):  # stdout carries the archive
         lines, summary = "", lines
     return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)

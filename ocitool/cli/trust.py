@@ -1,10 +1,16 @@
 """Options about trust: which keys and rules what is used has to fulfil, and which keys sign what is made."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from ocitool.cli import passwords
+from ocitool.cli.options import App
+from ocitool.cli.outcome import Outcome
+from ocitool.errors import UsageError
 
 
 def verifying(what: str) -> Callable[[Any], Any]:
@@ -32,6 +38,27 @@ def verifying(what: str) -> Callable[[Any], Any]:
         return function
 
     return add
+
+
+def resigning(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that sign what a change of a tag writes; stands next to the function, which does not see them."""
+
+    @functools.wraps(function)
+    def wrapper(app: App, *, resign: tuple[str, ...], password_sources: tuple[str, ...], **values: Any) -> Outcome:  # noqa: ANN401 - click's
+        if password_sources and not resign:
+            raise UsageError("--password-from opens a key, and none is given", hint="add --resign FILE")
+        if resign:
+            password = passwords.Passwords(password_sources)
+            app.finish = lambda plan: app.client.plan_resign(plan, *resign, password=password)
+        outcome: Outcome = function(app, **values)
+        return outcome
+
+    return click.option(
+        "--resign",
+        metavar="FILE",
+        multiple=True,
+        help="Sign the result with this private key before the tag is written; repeats.",
+    )(passwords.option(wrapper))
 
 
 def policy(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ocitool.arguments import digests_of, mapping_of, maybe_text, pairs_of, path_of, words_of
+from ocitool.change.followers import with_followers
 from ocitool.change.plan import Plan
 from ocitool.errors import UsageError, as_one
 from ocitool.graph.convert import Losses
@@ -89,7 +90,8 @@ class IndexEditor:
             skip_missing=skip_missing,
             losses=Losses(annotations=drop_annotations, attestations=not attestations),
         )
-        return replace(plan_create(store, wanted, request, scope=self.work.scope), names=wanted)
+        plan = replace(plan_create(store, wanted, request, scope=self.work.scope), names=wanted)
+        return with_followers(plan, store, scope=self.work.scope) if append else plan
 
     @as_one()
     def add(
@@ -115,7 +117,7 @@ class IndexEditor:
             skip_missing=skip_missing,
             losses=Losses(annotations=drop_annotations, attestations=not attestations),
         )
-        return _named(plan_add(store, name, request, tags=written, scope=self.work.scope), name, written)
+        return self._told(store, plan_add(store, name, request, tags=written, scope=self.work.scope), name, written)
 
     @as_one()
     def remove(
@@ -193,13 +195,13 @@ class IndexEditor:
         store, name, written = self._open(tags)
         losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
         plan = plan_convert(store, name, _family(family), losses=losses, tags=written, scope=self.work.scope)
-        return _named(plan, name, written)
+        return self._told(store, plan, name, written)
 
     @as_one()
     def flatten(self, *, tags: Texts = ()) -> Plan:
         """Indexes inside the index replaced by their entries: many clients look one level down only."""
         store, name, written = self._open(tags)
-        return _named(plan_flatten(store, name, tags=written, scope=self.work.scope), name, written)
+        return self._told(store, plan_flatten(store, name, tags=written, scope=self.work.scope), name, written)
 
     @as_one()
     def order(self, platforms: PlatformWords = (), *, tags: Texts = ()) -> Plan:
@@ -216,7 +218,12 @@ class IndexEditor:
 
     def _edit(self, change: Callable[[Index], Document], tags: Texts) -> Plan:
         store, name, written = self._open(tags)
-        return _named(plan_edit(store, name, change, tags=written), name, written)
+        return self._told(store, plan_edit(store, name, change, tags=written), name, written)
+
+    def _told(self, store: Store, plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
+        """The plan with the tags that were asked for, and notes of what refers to bytes that are replaced."""
+        plan = replace(plan, names=written or (name,))
+        return plan if written else with_followers(plan, store, scope=self.work.scope)
 
     def _open(self, tags: Texts) -> tuple[Store, str, tuple[str, ...]]:
         """The store that holds what is edited, the name in it, and the tags to write instead of it."""
@@ -264,11 +271,6 @@ def _family(text: str) -> Family:
         return Family(text)
     except ValueError:
         raise UsageError(f"no family is called {text!r}", hint="docker or oci") from None
-
-
-def _named(plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
-    """The plan with the tags that were asked for, also those that hold it already."""
-    return replace(plan, names=written or (name,))
 
 
 def _placed(pairs: Iterable[tuple[str, str]], default: AnnotationLevel) -> Annotations:

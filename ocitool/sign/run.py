@@ -12,7 +12,15 @@ from ocitool.errors import Conflict, LocalIOError, MalformedDocument, UsageError
 from ocitool.model.document import Document
 from ocitool.sign.attached import lacking
 from ocitool.sign.keys import KEY_LIMIT, Password, PrivateKey, PublicKey, read_private, read_public
-from ocitool.sign.signing import MadeElsewhere, Signer, SignOptions, plan_sign, subjects_of, to_be_signed
+from ocitool.sign.signing import (
+    MadeElsewhere,
+    Signer,
+    SignOptions,
+    plan_sign,
+    subjects_of,
+    to_be_signed,
+    with_signatures,
+)
 from ocitool.sign.verification import Demand, Verification, VerifiedManifest, verify_manifests
 from ocitool.store.base import Reader
 from ocitool.store.locate import Locator
@@ -43,6 +51,20 @@ def prepare_sign(
     store, name = work.opener.open_edited(reference)
     named = meant(reference, options)
     return plan_sign(store, name, store.get_manifest(name), signers, named, scope=work.scope)
+
+
+def prepare_resign(
+    work: Workspace, plan: Plan, keys: Iterable[SignKey], *, password: Password | None = None, form: str = ""
+) -> Plan:
+    """The plan that also signs what it writes, for the repository it writes to, before a tag holds it.
+
+    Raises what reading keys and looking at signatures raises.
+    """
+    if not plan.tags:
+        return plan
+    signers = signers_of(keys, password=password, signature=None)
+    store, _ = work.opener.open(plan.target, write=True)
+    return with_signatures(plan, store, signers, meant(plan.target, SignOptions(form)), scope=work.scope)
 
 
 def patiently(sign: Callable[[], ChangeReport], scope: Scope) -> ChangeReport:

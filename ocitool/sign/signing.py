@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, Tag, in_order
+from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.graph.signature_list import appended, entries, signature_tag
 from ocitool.model import mediatype
@@ -52,8 +52,8 @@ Signer: TypeAlias = PrivateKey | MadeElsewhere
 class SignOptions:
     """What signatures say and where they go; `recursive` signs the children of an index too.
 
-    `identity` is the repository they are meant for, empty for none. Raises UsageError for another form, or for
-    annotations that signatures cannot carry.
+    `identity` is the repository they are meant for, empty for none. An empty `form` is decided where something is
+    replaced. Raises UsageError for another form, or for annotations that signatures cannot carry.
     """
 
     form: str = FORMS[0]
@@ -62,7 +62,7 @@ class SignOptions:
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
+        if self.form not in {*FORMS, ""}:
             raise UsageError(f"no form of signatures: {self.form!r}", hint=f"one of {', '.join(FORMS)}")
 
     @property
@@ -121,23 +121,69 @@ def plan_sign(
     if options.recursive and any(isinstance(one, MadeElsewhere) for one in signers):
         raise UsageError("a signature that was made elsewhere is of one manifest", hint="leave --recursive out")
     subjects = subjects_of(store, document, recursive=options.recursive, scope=scope)
-    width = store.traits.concurrency
-    signed = collect(scope, lambda one: _signed(store, one, signers, options), subjects, width)
-    steps = [step for one in signed for step in _steps(one)]
-    if any(one.bundles for one in signed):
-        steps.append(PutBlob(bundles.empty(), BytesSource(bundles.EMPTY), "empty config"))
+    steps, what = _signing(store, subjects, signers, options, scope)
     if not steps:
         return Plan(store.label, names=(name,), attaches=True)
     kept = Tag(name or str(document.digest), document, document)
-    what = [f"signs {one.subject.named}: {_forms(one)}" for one in signed if one.layers or one.bundles]
     return Plan(
         store.label,
         tuple(in_order((kept, *steps))),
-        notes=tuple(what),
+        notes=what,
         names=(kept.name,),
         must_keep=False,
         attaches=True,
     )
+
+
+def with_signatures(
+    plan: Plan, store: Store, signers: Sequence[Signer], options: SignOptions, *, scope: Scope
+) -> Plan:
+    """The plan that also signs what it lets tags hold, and manifests that it puts below, before a tag is written.
+
+    With `recursive` also what a snapshot has below. Where the options say no form, it is that of what is replaced.
+    """
+    written = [tag for tag in plan.tags if not tag.is_kept]
+    if not written or not signers:
+        return plan
+    base = next((tag.base for tag in written if tag.base is not None), None)
+    if not options.form:
+        options = dataclasses.replace(options, form=_form_of(store, base))
+    puts = [step.document for step in plan.steps if isinstance(step, PutManifest)]
+    documents = [tag.document for tag in written] + [one for one in puts if view(one).subject is None]
+    for step in plan.steps if options.recursive else ():
+        documents += step.snapshot.documents.values() if isinstance(step, PutSnapshot) else ()
+    subjects = {
+        one.digest: dataclasses.replace(Descriptor.of(one), media_type=effective_type(one)) for one in documents
+    }
+    steps, notes = _signing(store, tuple(subjects.values()), signers, options, scope)
+    return dataclasses.replace(
+        plan,
+        steps=tuple(in_order((*plan.steps, *steps))),
+        notes=(*plan.notes, *notes),
+        names=plan.names or tuple(tag.name for tag in plan.tags),
+        attaches=True,
+    )
+
+
+def _form_of(store: Store, document: Document | None) -> str:
+    """The form in which a manifest is signed: both where it is in both, tag where it is in none."""
+    if document is None:
+        return FORMS[0]
+    listed = store.referrers(document.digest)
+    in_bundle = any(one.annotations.get(bundles.PREDICATE_TYPE) == bundles.PREDICATE for one in listed)
+    in_list = in_bundle and store.head(signature_tag(document.digest)) is not None
+    return FORMS[in_bundle + in_list]
+
+
+def _signing(
+    store: Store, subjects: Sequence[Descriptor], signers: Sequence[Signer], options: SignOptions, scope: Scope
+) -> tuple[list[PlanStep], tuple[str, ...]]:
+    """The steps that sign each of the manifests, none for what is signed so, and a line about each."""
+    signed = collect(scope, lambda one: _signed(store, one, signers, options), subjects, store.traits.concurrency)
+    steps = [step for one in signed for step in _steps(one)]
+    if any(one.bundles for one in signed):
+        steps.append(PutBlob(bundles.empty(), BytesSource(bundles.EMPTY), "empty config"))
+    return steps, tuple(f"signs {one.subject.named}: {_forms(one)}" for one in signed if one.layers or one.bundles)
 
 
 def _signed(store: Store, subject: Descriptor, signers: Iterable[Signer], options: SignOptions) -> _Signed:

@@ -72,7 +72,7 @@ LAZY = {
     "ocitool.dockerfile.run.overrides",  # what RUN lines do, and what compiles in their place
     "ocitool.builder.trust.trusting",  # cryptography, where something has to be signed
     "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from, and debug information
-    "ocitool.change.apply.note_refill",  # signatures, where a change attaches some
+    "ocitool.change.apply._beside",  # signatures, where a change attaches some
     "ocitool.builder.publish",  # files, where they are what is wanted
     "ocitool.binaries.identify.inspect_stream",  # tempfile, for a stream that has to be read twice
     "ocitool.check.caching_reader",

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from ocitool.cli import plans
+from ocitool.cli import plans, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 
@@ -25,6 +25,7 @@ from ocitool.cli.outcome import Outcome
 @plans.elsewhere
 @plans.dry_run
 @common
+@trust.resigning
 def command(
     app: App,
     *,

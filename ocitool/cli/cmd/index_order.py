@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import plans
+from ocitool.cli import plans, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 
@@ -13,6 +13,7 @@ from ocitool.cli.outcome import Outcome
 @plans.elsewhere
 @plans.dry_run
 @common
+@trust.resigning
 def command(
     app: App, *, reference: str, platforms: tuple[str, ...], tags: tuple[str, ...], dry_run: bool
 ) -> Outcome:

@@ -25,18 +25,18 @@ from ocitool.sign.keys import KINDS, generate
 @click.option("--unencrypted", is_flag=True, help="PKCS#8 without a password, for machines that keep secrets.")
 @passwords.option
 @common
-def command(_app: App, *, kind: str, output: str, unencrypted: bool, sources: tuple[str, ...]) -> Outcome:
+def command(_app: App, *, kind: str, output: str, unencrypted: bool, password_sources: tuple[str, ...]) -> Outcome:
     """Make a key pair: PREFIX.key is encrypted as cosign does it and readable by you alone, PREFIX.pub is public.
 
     cosign signs and verifies with the same files. Files that are there are never written over.
     """
     private, public = Path(f"{output}.key"), Path(f"{output}.pub")
-    if unencrypted and sources:
+    if unencrypted and password_sources:
         raise UsageError("--unencrypted needs no password")
     for file in (private, public):
         if file.is_symlink() or file.exists():
             raise UsageError(f"{file} is there already", hint="name another place with -o PREFIX")
-    password = b"" if unencrypted else passwords.Passwords(sources, twice=True)(str(private))
+    password = b"" if unencrypted else passwords.Passwords(password_sources, twice=True)(str(private))
     key = generate(kind)
     _write(private, key.plain() if unencrypted else key.encrypted(password), 0o600)
     _write(public, key.public.pem, 0o644)

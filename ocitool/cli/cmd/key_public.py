@@ -13,12 +13,12 @@ from ocitool.sign.run import read_small
 @click.argument("file", metavar="KEY")
 @passwords.option
 @common
-def command(_app: App, *, file: str, sources: tuple[str, ...]) -> Outcome:
+def command(_app: App, *, file: str, password_sources: tuple[str, ...]) -> Outcome:
     """Print the public half of the key in a file, as the PEM text that `verify --key` and cosign take."""
     data = read_small(file, KEY_LIMIT)
     if b"BEGIN PUBLIC KEY" in data:
         key = read_public(data, file)
     else:
-        key = read_private(data, passwords.Passwords(sources), file).public
+        key = read_private(data, passwords.Passwords(password_sources), file).public
     tree = {"key": file, "type": key.kind, "fingerprint": key.fingerprint, "pem": key.pem.decode()}
     return Outcome(tree, key.pem.decode(), summary=f"{key.kind} {key.fingerprint}")

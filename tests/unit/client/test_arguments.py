@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 import ocitool
+from ocitool.change.plan import Plan
 from ocitool.index.editor import IndexEditor
 
 GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:images:app", "reference": "oci:images:app",
         "source": "oci:images:app", "repository": "oci:images", "path": "hello", "destination": "oci:new:1", "registry": "localhost:1",
         "username": "me", "password": "secret", "image": "app:1", "name": "localhost:1/app:1", "family": "oci",
-        "kind": "sbom"}  # fmt: skip
+        "kind": "sbom", "plan": Plan("oci:images")}  # fmt: skip
 SKIPPED = {"self", "request", "planned", "password"}  # values of ours that the command line makes; a function
 
 
