@@ -69,6 +69,9 @@ WORDS = {
     "artifact push": "artifact push HOST/files:1 app/data",
     "artifact pull": "artifact pull HOST/files:1 -o pulled",
     "artifact list": "artifact list HOST/files:1",
+    "referrers": "referrers oci:img:b",
+    "attach": "attach oci:img:a k.pub --artifact-type text/x-key --dry-run",
+    "detach": "detach oci:img:c ATTACHED --dry-run",
     "key generate": "key generate --unencrypted -o FRESH",
     "key public": "key public k.key",
 }
@@ -92,6 +95,7 @@ def call(seeded, argv, output):
     """Exit code and what stderr got."""
     home, _ = seeded
     argv = [word.replace("FRESH", secrets.token_hex(4)) for word in argv]  # no key is written over
+    argv = [(home / "attached").read_text() if word == "ATTACHED" else word for word in argv]
     process = begin_on(output, home, *argv)
     process.join(60)
     return process.exitcode, (home / "stderr").read_text()
@@ -109,6 +113,9 @@ def prepare(seeded, run, monkeypatch):
     assert 0 == run("login", registry.host, "-u", "me", "--password-stdin", "--no-check", stdin=b"p\n").exit_code
     assert 0 == run("key", "generate", "--unencrypted", "-o", "k").exit_code
     assert 0 == run("artifact", "push", f"{registry.host}/files:1", "app/data").exit_code
+    assert 0 == run("attach", "oci:img:c", "k.pub", "--artifact-type", "text/x-key").exit_code
+    img = LayoutStore(home / "img")
+    (home / "attached").write_text(str(img.referrers(img.head("c").digest)[0].digest))
     signed = run("sign", "oci:img:b", "--key", "k.key", "--identity", "example.com/img")
     assert 0 == signed.exit_code, signed.output
 

@@ -73,6 +73,11 @@ key generate -o new --password-from env:KEY_PASSWORD
 key public new.key --password-from env:KEY_PASSWORD
 sign {}:v1 --key new.key --password-from env:KEY_PASSWORD --form both
 verify {}:v1 --key new.pub
+attach {}:v1 prog --artifact-type text/x-report
+referrers {}:v1
+detach {}:v1 sha256:0000000000000000000000000000000000000000000000000000000000000000
+index annotate {}:all --annotation c=d --resign new.key --password-from env:KEY_PASSWORD
+copy {}:v1 {}:v5 --verify-key new.pub
 undo {}:all
 doctor --registry {}
 doctor --registry {host}
@@ -161,7 +166,7 @@ def test_no_private_key_is_left_anywhere_but_in_its_file(run, home, monkeypatch,
     how = ("--password-from", "env:KEY_PASSWORD") if is_encrypted else ()
     words = how or ("--unencrypted",)
     with fake_registry() as registry:
-        name = f"{registry.host}/app:v1"
+        name, index = f"{registry.host}/app:v1", f"{registry.host}/app:all"
         with Opener(Access(), Scope()) as opener:
             put_image(opener.open(name, write=True)[0], "v1", "linux/amd64", layers=[b""])
         said = [run("key", "generate", "-o", "new", *words, "--verbose")]
@@ -173,6 +178,21 @@ def test_no_private_key_is_left_anywhere_but_in_its_file(run, home, monkeypatch,
             ("sign", name, "--key", "new.key", "--password-from", PASSWORD),
             ("verify", name, "--key", "new.pub", "--json"),
             ("verify", name, "--key", "new.key"),
+            ("copy", name, "oci:out:1", "--verify-key", "new.pub"),
+            ("copy", name, "oci:out:2", "--verify-key", "new.key"),
+            ("index", "create", index, name),
+            ("index", "annotate", index, "--annotation", "a=b", "--resign", "new.key", *how, "--json"),
+            (
+                "index",
+                "annotate",
+                index,
+                "--annotation",
+                "a=c",
+                "--resign",
+                "new.key",
+                "--password-from",
+                "env:HOME",
+            ),
             ("undo", name),
         ):
             said.append(run(*command, "--verbose"))

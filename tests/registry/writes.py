@@ -168,6 +168,14 @@ WRITES = (
     ),
     Write("sign", command(*_SIGN, "$DIR/ours.key"), _keys, attaches=True),
     Write("sign --form bundle", command(*_SIGN, "$DIR/ours.key", "--form", "bundle"), _keys, attaches=True),
+    Write(
+        "attach", command("attach", "$REF", "$DIR/ours.pub", "--artifact-type", "text/x-key"), _keys, attaches=True
+    ),
+    Write(
+        "index remove --resign",
+        command("index", "remove", "$REF", "--platform", "linux/arm64", "--resign", "$DIR/ours.key"),
+        _keys,
+    ),
     Write("repair", command("repair", "$REF", "--apply"), _sick),
     Write("Client.push", client(_client_push), _files),
     Write("Client.push of what is kept", client(lambda c, stage: c.push(stage.reference)), _kept),
