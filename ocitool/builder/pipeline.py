@@ -13,7 +13,7 @@ from ocitool.builder.frontends import frontend_of
 from ocitool.builder.git import read_checkout
 from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
-from ocitool.builder.trust import trusting
+from ocitool.builder.trust import trusting, with_keys
 from ocitool.codec.codecs import parse_codec
 from ocitool.errors import UsageError
 from ocitool.events import Done, Started
@@ -83,6 +83,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     written += (request.debug_files,) if request.debug_files is not None else ()
     own = OwnFiles(written, earlier_outputs(memo), listener)
     workspace = replace(workspace, own=own)
+    request = replace(request, trust=with_keys(request.trust, request.outputs))
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     workspace = trusting(request.trust, spec, workspace)
     place_of_work = workplace(workspace.machine.root, request.source)

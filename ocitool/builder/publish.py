@@ -14,6 +14,7 @@ from ocitool.builder.outputs import BuildOutputs, FilesOutput, StoreOutput
 from ocitool.builder.pipeline import Built, build
 from ocitool.builder.push import push_over
 from ocitool.builder.request import BuildPlan
+from ocitool.builder.trust import signed
 from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
 from ocitool.errors import Unsupported, UsageError
@@ -129,7 +130,9 @@ def deliver(built: Built, target: OpenTarget, workspace: Workspace) -> Delivery:
     began = time.monotonic()
     report = publish(built, target, workspace)
     names = [f"{name}@{built.root.digest}" for name in target.names] if target.is_registry else target.names
-    replaced = tuple((f"{target.store.label}:{tag}", digest) for tag, digest in report.replaced)
+    replaced = tuple(
+        (f"{target.store.label}:{tag}", digest) for tag, digest in report.replaced if tag in target.tags
+    )
     return Delivery(target.store.label, tuple(names), report.copies[0], time.monotonic() - began, replaced)
 
 
@@ -152,7 +155,8 @@ def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeRep
     ahead = built.ahead.puts if built.ahead is not None and built.ahead.store is store else {}
     content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
     tags = [Tag(tag, built.root, replaces=True) for tag in target.tags]
-    plan = Plan(store.label, tuple(in_order((*_referring(built), content, *tags))))
+    plan = Plan(store.label, tuple(in_order((*_referring(built), content, *tags))), names=target.tags)
+    plan = signed(plan, store, built.plan.request.trust, workspace)
     platforms = [image.platform for image in built.images] if target.is_registry else None
     return push_over(plan, store, platforms, workspace)
 

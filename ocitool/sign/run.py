@@ -22,7 +22,7 @@ from ocitool.sign.signing import (
     with_signatures,
 )
 from ocitool.sign.verification import Demand, Verification, VerifiedManifest, verify_manifests
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, Store
 from ocitool.store.locate import Locator
 from ocitool.tasks import Scope, any_wait_s
 from ocitool.workspace import Workspace
@@ -65,6 +65,12 @@ def prepare_resign(
     signers = signers_of(keys, password=password, signature=None)
     store, _ = work.opener.open(plan.target, write=True)
     return with_signatures(plan, store, signers, meant(plan.target, SignOptions(form)), scope=work.scope)
+
+
+def sign_new(work: Workspace, plan: Plan, store: Store, keys: Iterable[SignKey]) -> Plan:
+    """The plan that also signs what it puts into an open store, and all that comes with it; keys are read."""
+    options = meant(store.label, SignOptions(recursive=True))
+    return with_signatures(plan, store, signers_of(keys, password=None, signature=None), options, scope=work.scope)
 
 
 def patiently(sign: Callable[[], ChangeReport], scope: Scope) -> ChangeReport:

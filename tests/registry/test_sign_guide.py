@@ -18,7 +18,7 @@ CONSOLES = [
     (block.partition("\n")[0].removeprefix("$ "), block.partition("\n")[2].splitlines())
     for block in re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
 ]
-(DEVICE,) = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
+_BUILD, DEVICE = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
 (PROGRAM,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 NAME = "localhost:5000/demo/app"
 

@@ -70,7 +70,7 @@ LAZY = {
     "ocitool.cli.buildx.command._received",  # or the context is one
     "ocitool.dockerfile.lint.source_rules._process",
     "ocitool.dockerfile.run.overrides",  # what RUN lines do, and what compiles in their place
-    "ocitool.builder.trust.trusting",  # cryptography, where something has to be signed
+    "ocitool.builder.trust",  # cryptography, where something has to be signed or is
     "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from, and debug information
     "ocitool.change.apply._beside",  # signatures, where a change attaches some
     "ocitool.builder.publish",  # files, where they are what is wanted

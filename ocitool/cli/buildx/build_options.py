@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ocitool.cli import options, trust
+from ocitool.cli import options, passwords, trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -114,7 +114,15 @@ def contents(function: F) -> F:
 
 
 def trusted(function: F) -> F:
-    """Add the options that say what a build may stand on."""
+    """Add the options that say what a build may stand on, and who signs it."""
+    function = passwords.option(function)
+    function = click.option(
+        "--sign-key",
+        "sign_keys",
+        metavar="FILE",
+        multiple=True,
+        help="Sign the result and each image with this private key before a tag is written; repeats.",
+    )(function)
     decorated: F = trust.verifying("Every image that is built upon")(function)
     return decorated
 
