@@ -63,9 +63,11 @@ def with_keys(options: TrustOptions, outputs: "BuildOutputs") -> TrustOptions:
         )
     if not (outputs.push or outputs.places):
         raise UsageError("--sign-key signs what is published", hint="add --push, or -o oci:DIR:TAG")
+    from ocitool.sign.keys import PrivateKey
     from ocitool.sign.run import signers_of
 
-    return replace(options, sign_keys=signers_of(options.sign_keys, password=options.password, signature=None))
+    signers = signers_of(options.sign_keys, password=options.password, signature=None)
+    return replace(options, sign_keys=tuple(one for one in signers if isinstance(one, PrivateKey)))
 
 
 def signed(plan: "Plan", store: "Store", options: TrustOptions, workspace: Workspace) -> "Plan":

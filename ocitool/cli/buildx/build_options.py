@@ -115,15 +115,14 @@ def contents(function: F) -> F:
 
 def trusted(function: F) -> F:
     """Add the options that say what a build may stand on, and who signs it."""
-    function = passwords.option(function)
-    function = click.option(
+    signing = click.option(
         "--sign-key",
         "sign_keys",
         metavar="FILE",
         multiple=True,
         help="Sign the result and each image with this private key before a tag is written; repeats.",
-    )(function)
-    decorated: F = trust.verifying("Every image that is built upon")(function)
+    )
+    decorated: F = trust.verifying("Every image that is built upon")(signing(passwords.option(function)))
     return decorated
 
 
