@@ -29,19 +29,19 @@ def test_the_guide_from_its_beginning_to_its_end(docker_registry, tmp_path, monk
     with Opener(Access(), Scope()) as opener:
         ward = Ward(opener.open(name, write=True)[0])
         ward.index(ward.image("linux/arm64"), ward.image())
-    assert 0 == run("key", "generate", "--unencrypted", "--type", "ed25519").exit_code
+        assert 0 == run("key", "generate", "--unencrypted", "--type", "ed25519").exit_code
 
-    assert ["attach", "referrers", "index"] == [shlex.split(line)[1] for line, _ in CONSOLES]
-    for number, (line, printed) in enumerate(CONSOLES):
-        done = run(*shlex.split(line.replace(NAME, name))[1:])
+        assert ["attach", "referrers", "index"] == [shlex.split(line)[1] for line, _ in CONSOLES]
+        for number, (line, printed) in enumerate(CONSOLES):
+            done = run(*shlex.split(line.replace(NAME, name))[1:])
 
-        assert 0 == done.exit_code, done.stderr
-        pattern = re.escape("\n".join(printed).replace(NAME, name)).replace("…", "[0-9a-f]{64}")
-        assert re.fullmatch(pattern, done.stdout.strip())
-        if number == 1:
-            [entry] = ward.store.referrers(ward.store.head("1").digest)
-            for words in map(shlex.split, TAKEN.replace(NAME, name).splitlines()):
-                taken = run(*(str(entry.digest) if word.startswith("sha256:") else word for word in words[1:]))
-                assert 0 == taken.exit_code, taken.stderr
-            assert [entry.digest] == [one.digest for one in ward.store.referrers(ward.store.head("1").digest)]
-    assert 0 == run("verify", f"{name}:1", "--key", "cosign.pub").exit_code
+            assert 0 == done.exit_code, done.stderr
+            pattern = re.escape("\n".join(printed).replace(NAME, name)).replace("…", "[0-9a-f]{64}")
+            assert re.fullmatch(pattern, done.stdout.strip())
+            if number == 1:
+                [entry] = ward.store.referrers(ward.store.head("1").digest)
+                for words in map(shlex.split, TAKEN.replace(NAME, name).splitlines()):
+                    taken = run(*(str(entry.digest) if word.startswith("sha256:") else word for word in words[1:]))
+                    assert 0 == taken.exit_code, taken.stderr
+                assert [entry.digest] == [one.digest for one in ward.store.referrers(ward.store.head("1").digest)]
+        assert 0 == run("verify", f"{name}:1", "--key", "cosign.pub").exit_code
