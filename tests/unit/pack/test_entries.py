@@ -180,3 +180,17 @@ def test_a_file_that_is_replaced_by_a_link_is_not_followed(tmp_path):
 
     with pytest.raises(LocalIOError):
         list(content.pieces())
+
+
+def test_a_file_that_stays_as_it_is_is_read_whole_and_one_that_changes_meanwhile_is_told(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 600_000)
+    content = FileContent(path)
+
+    assert b"x" * 600_000 == b"".join(content.pieces())
+    pieces = content.pieces()
+    next(pieces)
+    with path.open("ab") as file:
+        file.write(b"y")
+    with pytest.raises(LocalIOError, match="changed while it was being packed"):
+        list(pieces)
