@@ -21,6 +21,7 @@ from tests.peers import debian
 pytestmark = pytest.mark.interop
 PLATFORMS = ("linux/amd64", "linux/arm64")
 WORDS = {"aarch64": "x86_64", "arm64": "amd64"}
+NOTES = ("var/lib/dpkg/", "var/lib/apt/", "etc/ld.so.cache")
 BRIEF = (
     "heredoc of a script",
     "environment of a user",
@@ -59,9 +60,9 @@ def one_name(text: str) -> str:
 
 
 def layer(seen: Seen, number: int) -> dict[str, File]:
-    """The files of a layer; what dpkg notes of its packages is of each platform's own."""
+    """The files of a layer; what dpkg, apt and ldconfig note of packages is of each platform's own."""
     return {
-        one_name(path): replace(file, digest="", names=()) if path.startswith("var/lib/dpkg/") else file
+        one_name(path): replace(file, digest="", names=()) if path.startswith(NOTES) else file
         for path, file in seen.layers[number].items()
     }
 
