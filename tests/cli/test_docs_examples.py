@@ -31,13 +31,14 @@ COMMAND_LINES = sorted(
 )
 OF_AN_INDEX = "docs/guides/index.md"  # its spec files have another schema
 OF_A_PACKAGE = "# pyproject.toml\n"
+OF_A_POLICY = "# policy.toml\n"  # tests/registry/test_trust_guide.py obeys it
 SPECS = [
     (page, text)
     for page, language, text in BLOCKS
     if language == "toml"
     and page.startswith("docs/guides/")
     and page != OF_AN_INDEX
-    and not text.startswith(OF_A_PACKAGE)
+    and not text.startswith((OF_A_PACKAGE, OF_A_POLICY))
 ]
 
 
@@ -73,7 +74,7 @@ def test_there_are_examples():
     assert len(SPECS) > 3
 
 
-RULE = re.compile(r"`((?:index|config|layer|binary|tag|registry)/[a-z0-9-]+)`")
+RULE = re.compile(r"`((?:index|config|layer|binary|tag|registry|policy)/[a-z0-9-]+)`")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
