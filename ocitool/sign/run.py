@@ -60,9 +60,9 @@ def prepare_resign(
 
     Raises what reading keys and looking at signatures raises.
     """
+    signers = signers_of(keys, password=password, signature=None)
     if not plan.tags:
         return plan
-    signers = signers_of(keys, password=password, signature=None)
     store, _ = work.opener.open(plan.target, write=True)
     return with_signatures(plan, store, signers, meant(plan.target, SignOptions(form)), scope=work.scope)
 
