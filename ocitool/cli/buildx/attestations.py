@@ -16,6 +16,13 @@ BARE: Final = frozenset({"--sbom", "--provenance"})
 """Flags that mean `=true` where nothing stands behind them."""
 
 
+def is_value(word: str) -> bool:
+    """Whether a word behind `--sbom` or `--provenance` is their value, and not what is built."""
+    return word.lower() in {"true", "false", *SBOM_FORMATS} or (
+        not word.startswith(("-", ".", "/")) and "=" in word
+    )
+
+
 def flags(function: F) -> F:
     """Add the options that say what is attested."""
     for option in reversed(

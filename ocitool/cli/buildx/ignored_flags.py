@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
-from ocitool.cli.buildx.attestations import BARE, OFF, ON
+from ocitool.cli.buildx.attestations import BARE, OFF, ON, is_value
 from ocitool.cli.console import Console
 from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Noted
@@ -106,14 +106,22 @@ class SectionedCommand(click.Command):
 
 
 def _without_values(args: Sequence[str], switches: set[str]) -> Iterator[str]:
-    """The words without `=true` of switches and without those that say `=false`; `--sbom` alone gets a value."""
-    for number, word in enumerate(args):
+    """The words without `=true` of switches and without those that say `=false`.
+
+    `--sbom` alone gets a value, or takes the next word, as with buildx, if that can only be one.
+    """
+    words = iter(range(len(args)))
+    for number in words:
+        word = args[number]
         if word == "--":
             yield from args[number:]
             return
         name, equals, value = word.partition("=")
         if name in BARE and not equals:
-            yield f"{word}=true"
+            following = args[number + 1] if number + 1 < len(args) else ""
+            if is_value(following):
+                next(words)
+            yield f"{word}={following if is_value(following) else 'true'}"
         elif not equals or name not in switches:
             yield word
         elif value in ON:

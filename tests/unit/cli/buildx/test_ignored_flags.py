@@ -67,3 +67,22 @@ def test_an_option_of_call_that_is_none_is_refused(text):
 
     with pytest.raises(UsageError, match=f"--call {method} has no option '{option}'"):
         call({"call": text})
+
+
+@pytest.mark.parametrize("command", [build, buildx_build])
+@pytest.mark.parametrize(
+    ("words", "sbom", "provenance", "path"),
+    [
+        (["--sbom", "--provenance", "app"], "true", "true", "app"),
+        (["--provenance", "false", "app"], None, "false", "app"),
+        (["--provenance", "mode=max", "--sbom", "spdx", "app"], "spdx", "mode=max", "app"),
+        (["app", "--sbom=cyclonedx", "--provenance"], "cyclonedx", "true", "app"),
+        (["--sbom", "./a=b"], "true", None, "./a=b"),
+        (["--sbom", "--", "false"], "true", None, "false"),
+    ],
+)
+def test_a_kind_alone_and_with_a_value(command, words, sbom, provenance, path):
+    """buildx takes the next word whatever it is; here it is what is built unless it can only be a value."""
+    params = command.make_context("build", list(words)).params
+
+    assert (sbom, provenance, path) == (params["sbom"], params["provenance"], str(params["path"]))
