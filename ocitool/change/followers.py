@@ -5,8 +5,9 @@ none until the new digest is signed. Spec: distribution-spec, "Listing Referrers
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ocitool.change.plan import Plan
 from ocitool.errors import Cancelled, OcitoolError
@@ -15,6 +16,8 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope, TaskGroup
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,26 @@ class Followers:
 
 
 def followers_of(store: Reader, digests: Iterable[Digest], *, scope: Scope) -> tuple[Followers, ...]:
-    """What refers to each manifest, by four questions a manifest: its referrers, and cosign's three tags."""
+    """What refers to each manifest, by four questions side by side: its referrers, cosign's three tags."""
     wanted = tuple(digests)
     with TaskGroup(scope, store.traits.concurrency) as group:
-        tasks = [group.spawn(_followers, store, digest) for digest in wanted]
-    return tuple(task.result for task in tasks)
+        asked = [
+            (
+                digest,
+                group.spawn(_seen, lambda digest=digest: _kinds(store, digest), ()),
+                [(tag, group.spawn(_seen, lambda tag=tag: store.head(tag), None)) for tag in cosign_tags(digest)],
+            )
+            for digest in wanted
+        ]
+    return tuple(
+        Followers(
+            digest,
+            kinds.result[0],
+            tuple(tag for tag, task in tags if task.result[0] is not None),
+            next(filter(None, (kinds.result[1], *(task.result[1] for _, task in tags))), ""),
+        )
+        for digest, kinds, tags in asked
+    )
 
 
 def with_followers(plan: Plan, store: Reader, *, scope: Scope) -> Plan:
@@ -72,12 +90,15 @@ def _note(found: Followers) -> str:
     return f"{found.named} will not be of {place}: sign and attest that anew"
 
 
-def _followers(store: Reader, digest: Digest) -> Followers:
+def _kinds(store: Reader, digest: Digest) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(Counter(one.artifact_type or one.media_type for one in store.referrers(digest)).items()))
+
+
+def _seen(ask: Callable[[], T], nothing: T) -> tuple[T, str]:
+    """An answer, or `nothing` and why; nothing depends on it."""
     try:
-        kinds = Counter(one.artifact_type or one.media_type for one in store.referrers(digest))
-        tags = tuple(tag for tag in cosign_tags(digest) if store.head(tag) is not None)
+        return ask(), ""
     except Cancelled:
         raise
-    except OcitoolError as error:  # nothing depends on it
-        return Followers(digest, unseen=str(error))
-    return Followers(digest, tuple(sorted(kinds.items())), tags)
+    except OcitoolError as error:
+        return nothing, str(error)
