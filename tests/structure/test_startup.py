@@ -140,7 +140,7 @@ def test_a_change_of_tags_loads_no_random_numbers_signatures_or_temporary_files(
     modules = loaded("tag", layout, "v2")
 
     assert set() == modules & {"tomllib", "ocitool.project.schema"}
-    assert set() == modules & {"random", "secrets", "tempfile", "pwd", "ocitool.graph.signature_list"}
+    assert set() == modules & {"random", "secrets", "tempfile", "ocitool.graph.signature_list"}
 
 
 def test_a_push_of_what_is_kept_loads_no_builder(copied):
