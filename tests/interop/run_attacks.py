@@ -185,7 +185,7 @@ ATTACKS: dict[str, Attack] = {
         flags="--mount=type=tmpfs,target=/t ",
     ),
     "memory without a process": _perl(
-        "my $file = syscall(319, \"m\\0\", 0); open(my $out, '>&=', $file) or die; for (1..1500) { syswrite($out, 'x' x (1 << 20)) or exit 3 }\n"
+        "my $name = \"m\\0\"; my $file = syscall(319, $name, 0); open(my $out, '>&=', $file) or die; for (1..1500) { syswrite($out, 'x' x (1 << 20)) or exit 3 }\n"
         'sleep 5; print "ESCAPED memory\\n";',
         "--run-memory",
         "100m",
@@ -209,7 +209,7 @@ ATTACKS: dict[str, Attack] = {
     ),
     "memory files that wait in a socket": _perl(
         "use Socket; socketpair(my $one, my $two, AF_UNIX, SOCK_STREAM, 0) or die; sub at { unpack('Q', pack('P', $_[0])) }\n"
-        "for my $n (1..60) { my $number = syscall(319, \"m\\0\", 0); open(my $file, '>&=', $number) or die; for (1..25) { syswrite($file, 'x' x (1 << 20)) or exit 3 }\n"
+        "my $name = \"m\\0\"; for my $n (1..60) { my $number = syscall(319, $name, 0); open(my $file, '>&=', $number) or die; for (1..25) { syswrite($file, 'x' x (1 << 20)) or exit 3 }\n"
         "  my $byte = 'x'; my $vector = pack('QQ', at($byte), 1); my $rights = pack('Qlllx4', 20, 1, 1, $number);\n"
         "  my $message = pack('QLx4QQQQLx4', 0, 0, at($vector), 1, at($rights), 24, 0); syscall(46, fileno $one, $message, 0) == 1 or last; close $file }\n"
         'sleep 5; print "ESCAPED memory\\n";',

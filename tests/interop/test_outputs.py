@@ -10,7 +10,7 @@ from ocitool.graph.walk import walk
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
-from tests.peers.engines import containerd, podman, sh, tree
+from tests.peers.engines import containerd, podman, run_root, sh, tree
 
 pytestmark = [pytest.mark.interop, pytest.mark.registry]
 REGISTRIES = ["docker_registry", "distribution_v3"]
@@ -71,7 +71,7 @@ def test_every_codec_is_taken(run, peer, project, reference, tmp_path, home, com
 
 def test_buildah_builds_upon_it(run, peer, project, reference, tmp_path, home):
     build(run, project, "-t", reference, "--push")
-    storage = ["--storage-driver", "vfs", "--root", tmp_path / "root", "--runroot", tmp_path / "run"]
+    storage = ["--storage-driver", "vfs", "--root", tmp_path / "root", "--runroot", run_root()]
 
     name = sh(peer("buildah"), *storage, "from", "--tls-verify=false", reference).strip().splitlines()[-1]
     place = Path(sh(peer("buildah"), *storage, "mount", name).strip())

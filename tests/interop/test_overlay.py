@@ -1,14 +1,13 @@
 """Layers that an engine unpacks apart and mounts over each other: what a layer does not name is 0755 of root there."""
 
 import stat
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from ocitool.store.layout import LayoutStore
 from tests.fakes.busybox import put_busybox
-from tests.peers.engines import sh
+from tests.peers.engines import run_root, sh
 
 pytestmark = pytest.mark.interop
 
@@ -16,8 +15,7 @@ pytestmark = pytest.mark.interop
 @pytest.fixture
 def mounted(peer, tmp_path):
     """`mounted("oci:dir:tag")`: the files of an image as podman's overlay driver shows them."""
-    runroot = tempfile.mkdtemp(prefix="ocitool-", dir="/tmp")  # podman takes no more than 50 characters
-    podman = [peer("podman"), "--storage-driver", "overlay", "--root", tmp_path / "podman", "--runroot", runroot]
+    podman = [peer("podman"), "--storage-driver", "overlay", "--root", tmp_path / "podman", "--runroot", run_root()]
     seen = []
 
     def call(reference: str) -> Path:

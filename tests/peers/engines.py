@@ -106,10 +106,15 @@ def sh(*argv: object, env: dict[str, str] | None = None, cwd: Path | None = None
     return done.stdout
 
 
+def run_root() -> str:
+    """A folder for what podman and buildah keep of what runs; they take no more than 50 characters."""
+    return tempfile.mkdtemp(prefix="ocitool-", dir="/tmp")
+
+
 def podman(program: Path, place: Path) -> Callable[..., str]:
     """`podman("pull", …)` with storage of its own; `run` gets what a container needs inside another one."""
-    runroot = tempfile.mkdtemp(prefix="ocitool-", dir="/tmp")  # podman takes no more than 50 characters
-    base = [program, "--storage-driver", "vfs", "--root", place / "root", "--runroot", runroot, "--runtime", "runc"]
+    storage = ["--storage-driver", "vfs", "--root", place / "root", "--runroot", run_root()]
+    base = [program, *storage, "--runtime", "runc"]
     inside = ["--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network=host"]
 
     def call(verb: str, *argv: object) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests import peers
 from tests.conftest import REPOSITORY
 from tests.peers.buildkit import BuildKit, buildkit
-from tests.peers.engines import sh
+from tests.peers.engines import run_root, sh
 from tests.peers.registries import Registry
 
 ARCHES = ("amd64", "arm64")
@@ -53,6 +53,7 @@ class Maker:
     def __init__(self, root: Path, registry: Registry, ocitool: Callable[..., object]) -> None:
         self.root, self.registry, self.ocitool = root, registry, ocitool
         self.running = ExitStack()
+        self._run_root = run_root()
         self._made: dict[str, str] = {}
         self._daemon: BuildKit | None = None
         self._context: Path | None = None
@@ -107,7 +108,7 @@ class Maker:
 
     def engine(self, program: str, *words: object) -> str:
         """What podman or buildah printed, with storage of their own."""
-        place = ["--storage-driver", "vfs", "--root", self.root / "storage", "--runroot", self.root / "run"]
+        place = ["--storage-driver", "vfs", "--root", self.root / "storage", "--runroot", self._run_root]
         return self.call(program, *place, *words)
 
 
