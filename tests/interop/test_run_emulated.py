@@ -62,7 +62,9 @@ def one_name(text: str) -> str:
 def layer(seen: Seen, number: int) -> dict[str, File]:
     """The files of a layer; what dpkg, apt and ldconfig note of packages is of each platform's own."""
     return {
-        one_name(path): replace(file, digest="", names=()) if path.startswith(NOTES) else file
+        one_name(path): replace(file, digest="", names=())
+        if path.startswith(NOTES)
+        else replace(file, names=tuple(map(one_name, file.names)))
         for path, file in seen.layers[number].items()
     }
 
