@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ocitool.errors import MalformedDocument, UsageError
+from ocitool.errors import LocalIOError, MalformedDocument, UsageError, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
@@ -82,3 +82,17 @@ def several_of(values: object, what: str) -> tuple[Any, ...]:
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}…"  # a guess at what is read
+
+
+def read_small(file: str | Path, limit: int) -> bytes:
+    """The bytes of a small file, a pipe too. Raises LocalIOError, MalformedDocument for more than `limit`."""
+    try:
+        with path_of(file, "the name of a file").open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise local_io(error, f"read {file}") from error
+    except ValueError:
+        raise LocalIOError(f"cannot read {str(file)!r}: not the name of a file") from None
+    if len(data) > limit:
+        raise MalformedDocument(f"{file} has more than {limit} bytes", where=str(file))
+    return data

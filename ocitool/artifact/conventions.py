@@ -13,7 +13,8 @@ from oras import defaults
 from oras.oci import Annotations
 from oras.utils.fileio import split_path_and_content
 
-from ocitool.errors import MalformedDocument, UsageError, local_io
+from ocitool.arguments import read_small
+from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.document import parse
 
 TITLE: Final[str] = defaults.annotation_title
@@ -71,13 +72,7 @@ class AnnotationFile:
 
 
 def _sections(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_ANNOTATIONS_LIMIT + 1)
-    except OSError as error:
-        raise local_io(error, f"read {path}") from error
-    if len(data) > _ANNOTATIONS_LIMIT:
-        raise MalformedDocument(f"{path} has more than {_ANNOTATIONS_LIMIT} bytes", where=str(path))
+    data = read_small(path, _ANNOTATIONS_LIMIT)
     try:
         tree = parse(data)
     except MalformedDocument as error:

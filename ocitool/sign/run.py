@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from ocitool.arguments import path_of
+from ocitool.arguments import read_small
 from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan
-from ocitool.errors import Conflict, LocalIOError, MalformedDocument, UsageError, local_io
+from ocitool.errors import Conflict, UsageError
 from ocitool.model.document import Document
 from ocitool.sign.attached import lacking
 from ocitool.sign.keys import KEY_LIMIT, Password, PrivateKey, PublicKey, read_private, read_public
@@ -125,20 +125,6 @@ def read_signature(file: Path) -> bytes:
         return base64.b64decode(data.strip(), validate=True) or data
     except ValueError:
         return data
-
-
-def read_small(file: str | Path, limit: int) -> bytes:
-    """The bytes of a small file, a pipe too. Raises LocalIOError, MalformedDocument for more than `limit`."""
-    try:
-        with path_of(file, "the name of a file").open("rb") as stream:
-            data = stream.read(limit + 1)
-    except OSError as error:
-        raise local_io(error, f"read {file}") from error
-    except ValueError:
-        raise LocalIOError(f"cannot read {str(file)!r}: not the name of a file") from None
-    if len(data) > limit:
-        raise MalformedDocument(f"{file} has more than {limit} bytes", where=str(file))
-    return data
 
 
 def demand_of(

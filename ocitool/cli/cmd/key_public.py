@@ -2,11 +2,11 @@
 
 import click
 
+from ocitool.arguments import read_small
 from ocitool.cli import passwords
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.sign.keys import KEY_LIMIT, read_private, read_public
-from ocitool.sign.run import read_small
 
 
 @click.command()
