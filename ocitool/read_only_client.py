@@ -323,15 +323,17 @@ class ReadOnlyClient:
         recursive: bool = False,
         identity: Iterable[str] | str = (),
         annotations: Mapping[str, str] | None = None,
+        attested: Iterable[str] | str = (),
         policy: str | Path | None = None,
     ) -> "Verification":
         """What holds of the signatures of a name; its `digest` is what was verified, and what is to be used.
 
         One of the keys (PEM files of public keys) has to have signed, with `every_key` each of them; with
         `recursive` every child of an index too. `identity` are repositories that it may have been signed for
-        [default: that of the name], `annotations` what it has to say. It also has to fulfil `policy`, a file with
-        rules [default: that of ocitool.toml]. Raises NotVerified, which has what was found, and Unsupported for
-        what is only signed without a key.
+        [default: that of the name], `annotations` what it has to say. `attested` are kinds (`sbom`, `provenance`)
+        or predicate types, of each of which one of the keys has to vouch for a statement about it. It also has to
+        fulfil `policy`, a file with rules [default: that of ocitool.toml]. Raises NotVerified, which has what was
+        found, and Unsupported for what is only signed without a key.
         """
         from ocitool.sign.run import demand_of, verify_document
 
@@ -339,7 +341,7 @@ class ReadOnlyClient:
         admit = self._admission((), (), policy)
         at = Locator.parse(text_of(reference))
         if admit is not None and not keys:
-            if every_key or recursive or identity or annotations:
+            if every_key or recursive or identity or annotations or attested:
                 raise UsageError("the policy says what is asked", hint="add --key FILE to ask for more")
             store, name = self.open(reference)
             return admit.verified(at, store, name, store.get_manifest(name))
@@ -349,6 +351,7 @@ class ReadOnlyClient:
             every_key=every_key,
             identities=words_of(identity, "identity"),
             annotations=dict(pairs_of(annotations, "annotations")),
+            attested=words_of(attested, "attested"),
         )
         store, name = self.open(reference)
         document = store.get_manifest(name)

@@ -2,9 +2,11 @@
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final
 
 from ocitool.attest.attachment import PREDICATE_TYPE
-from ocitool.attest.statement import Statement, kind_of, read_statement
+from ocitool.attest.statement import Place, Statement, is_of, read_statement
 from ocitool.errors import MalformedDocument, NotFound
 from ocitool.graph.select import select
 from ocitool.model.digest import Digest
@@ -15,26 +17,28 @@ from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, called
 from ocitool.store.verify import find_manifest, read_blob
 
-STATEMENT_LIMIT = 64 * 1024 * 1024
+STATEMENT_LIMIT: Final = 64 * 1024 * 1024
 """Most bytes of a statement that are read: the SBOM of a large image has some 10 MiB."""
-_BUNDLE = "application/vnd.dev.sigstore.bundle"
-_BUNDLE_PREDICATE = "dev.sigstore.bundle.predicateType"
-_MOST = 100
-"""Manifests beside one image that are looked at."""
+_ALL_LIMIT: Final = 256 * 1024 * 1024
+"""Most bytes of all statements beside one image; a guess at many times what there is."""
+_MOST: Final = 100
+"""Manifests beside one image, and statements in one of them, that are looked at."""
+_BUNDLE: Final = "application/vnd.dev.sigstore.bundle"
+_BUNDLE_PREDICATE: Final = "dev.sigstore.bundle.predicateType"
 
 
 def find_statements(store: Reader, name: str, kind: str, platform: Platform | None) -> tuple[Statement, ...]:
     """Every statement of a kind (`sbom`, `provenance`) about the image of a platform, those of the index first.
 
     Signatures are not looked at. Raises NotFound where there is none, what `select` raises, and MalformedDocument
-    for a statement that is about something else.
+    for a statement that is about something else, and for more than is read.
     """
     image = select(store, name, platform).manifest.document.digest
     root, label = store.get_manifest(name), called(store, name)
-    seen = view(root)
-    found = list(_in_index(store, seen, image, kind)) if isinstance(seen, Index) else []
+    seen, beside = view(root), Statements(store)
+    found = list(beside.in_index(seen, image, kind)) if isinstance(seen, Index) else []
     for subject in dict.fromkeys((image, root.digest)):
-        found += _referring(store, store.referrers(subject), subject, kind)
+        found += beside.referring(subject, kind)
     if not found:
         raise NotFound(
             f"no {kind} beside {label}" + (f" for {platform}" if platform else ""),
@@ -46,41 +50,56 @@ def find_statements(store: Reader, name: str, kind: str, platform: Platform | No
     return tuple(found)
 
 
-def _in_index(store: Reader, index: Index, image: Digest, kind: str) -> Iterator[Statement]:
-    for entry in index.entries:
-        if entry.attested == image:
-            child = find_manifest(store, str(entry.digest))
+class Statements:
+    """Reads the statements beside an image, within a bound of bytes that is for all of them together.
+
+    `wanted` is a kind or a predicate type. All raise MalformedDocument for a statement that is about something else
+    and for more bytes than are read, and what reading raises.
+    """
+
+    def __init__(self, store: Reader) -> None:
+        self._store = store
+        self._left = _ALL_LIMIT
+
+    def in_index(self, index: Index, image: Digest, wanted: str) -> Iterator[Statement]:
+        """Those that BuildKit's manifests in the index hold."""
+        entries = (entry for entry in index.entries if entry.attested == image)
+        for entry in islice(entries, _MOST):
+            child = find_manifest(self._store, str(entry.digest))
             seen = view(child) if child is not None else None
             if isinstance(seen, Manifest):
-                yield from _statements(store, seen.layers, image, kind)
+                yield from self._statements(seen.layers, image, wanted, "index")
 
+    def referring(self, subject: Digest, wanted: str) -> Iterator[Statement]:
+        """Those in manifests that refer to the image, as they are or in bundles."""
+        for entry in self._store.referrers(subject)[:_MOST]:
+            if entry.artifact_type != IN_TOTO and not entry.artifact_type.startswith(_BUNDLE):
+                continue
+            said = entry.annotations.get(_BUNDLE_PREDICATE) or entry.annotations.get(PREDICATE_TYPE, "")
+            if said and not is_of(said, wanted):
+                continue
+            child = find_manifest(self._store, str(entry.digest))
+            seen = view(child) if child is not None else None
+            if isinstance(seen, Manifest) and seen.subject is not None and seen.subject.digest == subject:
+                yield from self._statements(seen.layers, subject, wanted, "referrer")
 
-def _referring(store: Reader, listed: Iterable[Descriptor], subject: Digest, kind: str) -> Iterator[Statement]:
-    for entry in list(listed)[:_MOST]:
-        if entry.artifact_type != IN_TOTO and not entry.artifact_type.startswith(_BUNDLE):
-            continue
-        said = entry.annotations.get(_BUNDLE_PREDICATE) or entry.annotations.get(PREDICATE_TYPE, "")
-        if said and kind_of(said) != kind:
-            continue
-        child = find_manifest(store, str(entry.digest))
-        seen = view(child) if child is not None else None
-        if isinstance(seen, Manifest) and seen.subject is not None and seen.subject.digest == subject:
-            yield from _statements(store, seen.layers, subject, kind)
-
-
-def _statements(store: Reader, layers: Iterable[Descriptor], about: Digest, kind: str) -> Iterator[Statement]:
-    for layer in layers:
-        is_bundle = layer.media_type.startswith(_BUNDLE)
-        if not is_bundle and layer.media_type != IN_TOTO:
-            continue
-        said = layer.annotations.get(PREDICATE_TYPE, "")
-        if said and kind_of(said) != kind:
-            continue
-        where = f"{layer.digest.short} in {store.label}"
-        data = read_blob(store, layer, STATEMENT_LIMIT)
-        statement = read_statement(_payload(data, where) if is_bundle else data, about, where, is_signed=is_bundle)
-        if statement.kind == kind:
-            yield statement
+    def _statements(
+        self, layers: Iterable[Descriptor], about: Digest, wanted: str, place: Place
+    ) -> Iterator[Statement]:
+        for layer in {layer.digest: layer for layer in islice(layers, _MOST)}.values():
+            is_bundle = layer.media_type.startswith(_BUNDLE)
+            if not is_bundle and layer.media_type != IN_TOTO:
+                continue
+            said = layer.annotations.get(PREDICATE_TYPE, "")
+            if said and not is_of(said, wanted):
+                continue
+            where = f"{layer.digest.short} in {self._store.label}"
+            data = read_blob(self._store, layer, min(STATEMENT_LIMIT, self._left))
+            self._left -= len(data)
+            payload = _payload(data, where) if is_bundle else data
+            statement = read_statement(payload, about, where, "bundle" if is_bundle else place)
+            if is_of(statement.predicate_type, wanted):
+                yield statement
 
 
 def _payload(data: bytes, where: str) -> bytes:

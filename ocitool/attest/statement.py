@@ -6,7 +6,7 @@ Spec: in-toto attestation `spec/v1/statement.md`; BuildKit's attestation-storage
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from ocitool.errors import MalformedDocument
 from ocitool.model.digest import Digest
@@ -20,19 +20,28 @@ KINDS: Final = {
     "provenance": ("https://slsa.dev/provenance/",),
 }
 """What predicate types of each kind begin with."""
+KNOWN: Final = f"one of {', '.join(KINDS)}, or the URI of a predicate, such as {KINDS['sbom'][0]}"
+"""What may be asked for, for hints."""
+Place: TypeAlias = Literal["index", "referrer", "bundle"]
+"""Where a statement stands: in BuildKit's manifest in the index, in a manifest of its own, signed in a bundle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement about an image: its predicate, and what that is. `where` says what holds it.
 
-    `is_signed` says that it stands in a signed envelope, whose signature nobody has looked at here.
+    In a bundle it is signed, in an index that may be; nobody has looked at a signature here.
     """
 
     predicate_type: str
     predicate: Mapping[str, Any]
     where: str = ""
-    is_signed: bool = False
+    place: Place = "referrer"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it stands in a signed envelope."""
+        return self.place == "bundle"
 
     @property
     def kind(self) -> str:
@@ -49,6 +58,16 @@ def kind_of(predicate_type: str) -> str:
     return next((kind for kind, types in KINDS.items() if predicate_type.startswith(types)), "")
 
 
+def is_of(predicate_type: str, wanted: str) -> bool:
+    """Whether a predicate is what is wanted: a kind, or exactly that type."""
+    return wanted in {predicate_type, kind_of(predicate_type)}
+
+
+def is_known(wanted: str) -> bool:
+    """Whether a word is a kind, or looks like the URI of a type."""
+    return wanted in KINDS or (":" in wanted and wanted.isprintable() and " " not in wanted)
+
+
 def compose_statement(digest: Digest, names: Sequence[str], predicate_type: str, predicate: Any) -> bytes:  # noqa: ANN401 - JSON
     """The statement that a predicate is about a digest; `names` are the image's, as package URLs."""
     subjects = [{"name": name, "digest": {digest.algorithm: digest.hex}} for name in (*names,) or ("_",)]
@@ -56,7 +75,7 @@ def compose_statement(digest: Digest, names: Sequence[str], predicate_type: str,
     return write(tree, IN_TOTO, COMPACT).raw
 
 
-def read_statement(data: bytes, about: Digest, where: str = "", *, is_signed: bool = False) -> Statement:
+def read_statement(data: bytes, about: Digest, where: str = "", place: Place = "referrer") -> Statement:
     """A statement about a digest. Raises MalformedDocument for what is none, or is about something else."""
     tree = parse(data)
     if not isinstance(tree, Mapping) or tree.get("_type") not in TYPES:
@@ -75,4 +94,4 @@ def read_statement(data: bytes, about: Digest, where: str = "", *, is_signed: bo
     kind, predicate = tree.get("predicateType"), tree.get("predicate")
     if not isinstance(kind, str) or not isinstance(predicate, Mapping | None):
         raise MalformedDocument(f"{where} states nothing that can be read", where=where)
-    return Statement(kind, predicate or {}, where, is_signed)
+    return Statement(kind, predicate or {}, where, place)

@@ -17,6 +17,7 @@ from ocitool.attest.sbom import PREDICATES, Sbom, moment
 from ocitool.attest.statement import compose_statement
 from ocitool.builder.git import read_checkout
 from ocitool.builder.request import BuildPlan
+from ocitool.builder.trust import signed_statement
 from ocitool.errors import MalformedDocument
 from ocitool.image.assemble import Image
 from ocitool.model.digest import Digest
@@ -44,10 +45,12 @@ def attest(
 ) -> tuple[Attached, ...]:
     """The manifests that attest the images, in their order. Layers are read for a bill, those of a base too.
 
+    Those that refer to an image are signed where a key is given; in the index its signature covers them.
+
     Raises what reading them raises.
     """
-    options = planned.request.attest
-    made = []
+    options, trust = planned.request.attest, planned.request.trust
+    made = list[Attached]()
     for image in images:
         names = names_of(planned.tags, image.platform)
         digest = image.manifest.digest
@@ -55,6 +58,9 @@ def attest(
         statements = [(kind, compose_statement(digest, names, kind, predicate)) for kind, predicate in predicates]
         if options.is_in_index:
             made.append(in_index(image.descriptor, statements))
+        elif trust.sign_keys:
+            for kind, statement in statements:
+                made += signed_statement(image.descriptor, kind, statement, trust)
         else:
             made += [as_referrer(image.descriptor, kind, statement) for kind, statement in statements]
     return tuple(made)

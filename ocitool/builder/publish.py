@@ -156,7 +156,7 @@ def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeRep
     content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
     tags = [Tag(tag, built.root, replaces=True) for tag in target.tags]
     plan = Plan(store.label, tuple(in_order((*_referring(built), content, *tags))), names=target.tags)
-    plan = signed(plan, store, built.plan.request.trust, workspace)
+    plan = signed(plan, store, built.plan.request.trust, workspace, beside_bundles=bool(built.referrers))
     platforms = [image.platform for image in built.images] if target.is_registry else None
     return push_over(plan, store, platforms, workspace)
 

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocitool.errors import Unsupported, UsageError
+from ocitool.model.digest import Digest
+from ocitool.model.views import Descriptor
 from ocitool.project.values import BuildSpec
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
+    from ocitool.attest.attachment import Attached
     from ocitool.builder.outputs import BuildOutputs
     from ocitool.change.plan import Plan
     from ocitool.sign.keys import Password
@@ -70,10 +73,32 @@ def with_keys(options: TrustOptions, outputs: "BuildOutputs") -> TrustOptions:
     return replace(options, sign_keys=tuple(one for one in signers if isinstance(one, PrivateKey)))
 
 
-def signed(plan: "Plan", store: "Store", options: TrustOptions, workspace: Workspace) -> "Plan":
-    """The plan that also signs what it publishes, and each image. Raises what looking at signatures raises."""
+def signed(
+    plan: "Plan", store: "Store", options: TrustOptions, workspace: Workspace, *, beside_bundles: bool = False
+) -> "Plan":
+    """The plan that also signs what it publishes, and each image. Raises what looking at signatures raises.
+
+    Beside attestations in bundles signatures stand in both forms: where cosign 3 sees a bundle, it reads no list.
+    """
     if not options.sign_keys:
         return plan
     from ocitool.sign.run import sign_new
 
-    return sign_new(workspace, plan, store, options.sign_keys)
+    return sign_new(workspace, plan, store, options.sign_keys, "both" if beside_bundles else "tag")
+
+
+def signed_statement(
+    image: Descriptor, predicate: str, statement: bytes, options: TrustOptions
+) -> "tuple[Attached, ...]":
+    """The bundles in which each key that signs vouches for a statement about an image; the keys are read."""
+    from ocitool.attest.attachment import Attached
+    from ocitool.sign import bundle
+    from ocitool.sign.run import signers_of
+    from ocitool.sign.signing import bundle_by
+
+    made = []
+    for signer in signers_of(options.sign_keys, password=None, signature=None):
+        manifest, data = bundle_by(signer, image, statement, predicate)
+        blob = Descriptor(bundle.BUNDLE, Digest.of(data), len(data))
+        made.append(Attached(manifest, ((bundle.empty(), bundle.EMPTY), (blob, data))))
+    return tuple(made)

@@ -25,7 +25,7 @@ PREDICATE: Final = "https://sigstore.dev/cosign/sign/v1"
 PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"
 """The annotation that tells a bundle's predicate before it is read."""
 BUNDLE_LIMIT: Final = 4 * 1024 * 1024
-"""Most bytes of a bundle that are read."""
+"""Most bytes of a bundle that are read where it is a signature of an image."""
 EMPTY: Final = b"{}"
 
 _CONTENT: Final = "dev.sigstore.bundle.content"
@@ -72,8 +72,8 @@ def compose_bundle(statement: bytes, signature: bytes, hint: str) -> bytes:
     )
 
 
-def compose_manifest(subject: Descriptor, bundle: bytes) -> Document:
-    """The manifest that refers to `subject` and carries the bundle."""
+def compose_manifest(subject: Descriptor, bundle: bytes, predicate: str = PREDICATE) -> Document:
+    """The manifest that refers to `subject` and carries the bundle, whose statement has that predicate."""
     named = Descriptor(subject.media_type, subject.digest, subject.size)
     config = replace(empty(), artifact_type=BUNDLE)
     tree = {
@@ -83,7 +83,7 @@ def compose_manifest(subject: Descriptor, bundle: bytes) -> Document:
         "config": config.to_tree(),
         "layers": [Descriptor(BUNDLE, Digest.of(bundle), len(bundle)).to_tree()],
         "subject": named.to_tree(),
-        "annotations": {_CONTENT: "dsse-envelope", PREDICATE_TYPE: PREDICATE},
+        "annotations": {_CONTENT: "dsse-envelope", PREDICATE_TYPE: predicate},
     }
     return write(tree, mediatype.OCI_MANIFEST, COMPACT)
 
@@ -113,19 +113,17 @@ def read_bundle(data: bytes) -> SigstoreBundle:
     )
 
 
-def read_statement(data: bytes, about: Digest, predicate: str = PREDICATE) -> Claim:
+def read_statement(data: bytes, about: Digest) -> Claim:
     """What a signed statement claims about a digest. Raises MalformedDocument for what is no signature of it.
 
-    With another `predicate`, for what does not state that of it.
     Of several subjects the one with the digest counts.
     """
     tree = parse(data)
     kind = tree.get("_type") if isinstance(tree, Mapping) else None
     if kind not in _STATEMENTS:
         raise MalformedDocument(f"its statement is {str(kind)[:80]!r}")
-    if tree.get("predicateType") != predicate:
-        what = "is no signature" if predicate == PREDICATE else f"not {predicate}"
-        raise MalformedDocument(f"it states {str(tree.get('predicateType'))[:80]!r}, and {what}")
+    if tree.get("predicateType") != PREDICATE:
+        raise MalformedDocument(f"it states {str(tree.get('predicateType'))[:80]!r}, and is no signature")
     subjects = tree.get("subject")
     if not isinstance(subjects, list) or not all(isinstance(one, Mapping) for one in subjects):
         raise MalformedDocument("its statement is about nothing")

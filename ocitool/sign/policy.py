@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from ocitool.attest.statement import KNOWN, is_known
 from ocitool.errors import NotVerified, Unsupported, UsageError
 from ocitool.model.document import Document
 from ocitool.project.toml import KeyPath, TomlFile, read_toml
@@ -35,7 +36,7 @@ class PolicyRule:
     """What is asked of images whose repository is like one of `repositories`, `*` being any characters.
 
     `accepts` asks for nothing. `attached` are artifact types of which something has to refer to the image,
-    `attested` are predicate types of which one of the keys has to have signed a statement about it.
+    `attested` are predicate types or kinds of which one of the keys has to have signed a statement about it.
     """
 
     repositories: tuple[str, ...]
@@ -138,6 +139,9 @@ def _rule(file: TomlFile, at: KeyPath, row: object) -> PolicyRule:
         raise _refused(file, at, "accepts everything, and asks for something too")
     if not (rule.accepts or rule.keys or rule.attached):
         raise _refused(file, at, "asks for nothing", hint="name keys, or write accept = true")
+    for kind in rule.attested:
+        if not is_known(kind):
+            raise _refused(file, (*at, "attested"), f"asks for {kind[:80]!r}", hint=KNOWN)
     needy = [key for key in ("every-key", "recursive", "identity", "annotations", "attested") if row.get(key)]
     if needy and not rule.keys:
         raise _refused(file, (*at, needy[0]), "is about signatures, and the rule names no keys")

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from ocitool.arguments import read_small
+from ocitool.attest.statement import KNOWN, is_known
 from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan
 from ocitool.errors import Conflict, UsageError
 from ocitool.model.document import Document
-from ocitool.sign.attached import lacking
+from ocitool.sign.attached import look_beside
 from ocitool.sign.keys import KEY_LIMIT, Password, PrivateKey, PublicKey, read_private, read_public
 from ocitool.sign.signing import (
     MadeElsewhere,
@@ -67,9 +68,9 @@ def prepare_resign(
     return with_signatures(plan, store, signers, meant(plan.target, SignOptions(form)), scope=work.scope)
 
 
-def sign_new(work: Workspace, plan: Plan, store: Store, keys: Iterable[SignKey]) -> Plan:
+def sign_new(work: Workspace, plan: Plan, store: Store, keys: Iterable[SignKey], form: str) -> Plan:
     """The plan that also signs what it puts into an open store, and all that comes with it; keys are read."""
-    options = meant(store.label, SignOptions(recursive=True))
+    options = meant(store.label, SignOptions(form, recursive=True))
     return with_signatures(plan, store, signers_of(keys, password=None, signature=None), options, scope=work.scope)
 
 
@@ -134,10 +135,12 @@ def demand_of(
     every_key: bool,
     identities: Iterable[str],
     annotations: Mapping[str, str],
+    attested: Iterable[str] = (),
 ) -> Demand:
     """What is asked of signatures of a name: made for its repository, unless others are named.
 
-    A layout has no name, so that nothing is compared there. Raises UsageError without a key.
+    A layout has no name, so that nothing is compared there. Raises UsageError without a key, and for what is no
+    kind of attestation.
     """
     public = tuple(dict.fromkeys(map(load_public, keys)))
     if not public:
@@ -148,7 +151,11 @@ def demand_of(
     named = tuple(identities)
     found = Locator.parse(reference).reference
     own = (found.repository_name,) if found is not None and not named else ()
-    return Demand(public, every_key, named or own, bool(named), dict(annotations))
+    kinds = tuple(dict.fromkeys(attested))
+    for kind in kinds:
+        if not is_known(kind):
+            raise UsageError(f"no attestation is called {kind!r}", hint=KNOWN)
+    return Demand(public, every_key, named or own, bool(named), dict(annotations), attested=kinds)
 
 
 def verify_document(
@@ -160,5 +167,6 @@ def verify_document(
     if demand.wants_signature:
         subjects = subjects_of(store, document, recursive=recursive, scope=work.scope)
         found = verify_manifests(store, subjects, demand, scope=work.scope, width=width)
-    missing = lacking(store, document, demand, scope=work.scope, width=width)
-    return Verification(label, document.digest, found, demand, missing)
+    voucher = next((one.key for one in found[0].found if one.holds), None) if found and found[0].holds else None
+    beside = look_beside(store, document, demand, voucher, scope=work.scope, width=width)
+    return Verification(label, document.digest, found, demand, beside.lacking, beside.attestations)

@@ -198,7 +198,7 @@ def _signed(store: Store, subject: Descriptor, signers: Iterable[Signer], option
         signature_tag(subject.digest)  # the digest is one that signatures are of
         listed = {one.digest for one in store.referrers(subject.digest)}
         statement = bundles.compose_statement(claim)
-        made = [_bundle(subject, statement, signer) for signer in signers]
+        made = [bundle_by(signer, subject, statement) for signer in signers]
         found = dataclasses.replace(found, bundles=tuple(one for one in made if one[0].digest not in listed))
     return found
 
@@ -223,10 +223,13 @@ def _is_by(key: PublicKey, layer: Descriptor, payload: bytes) -> bool:
         return False
 
 
-def _bundle(subject: Descriptor, statement: bytes, signer: Signer) -> tuple[Document, bytes]:
+def bundle_by(
+    signer: Signer, subject: Descriptor, statement: bytes, predicate: str = bundles.PREDICATE
+) -> tuple[Document, bytes]:
+    """The manifest that refers to `subject`, and the bundle in it around a statement with that predicate."""
     signature = signer.sign(bundles.pae(statement))
     data = bundles.compose_bundle(statement, signature, signer.public.hint)
-    return bundles.compose_manifest(subject, data), data
+    return bundles.compose_manifest(subject, data, predicate), data
 
 
 def _steps(signed: _Signed) -> Iterable[PlanStep]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from ocitool.attest.statement import is_of
 from ocitool.errors import DigestMismatch, MalformedDocument, NotFound, NotVerified, Unsupported
 from ocitool.graph.signature_list import entries, signature_tag
 from ocitool.model import mediatype
@@ -33,7 +34,8 @@ class Demand:
     A signature counts that one of `keys` made; with `every_key` each key has to have made one. `identities` are
     repositories, one of which it has to be meant for, none where that is not compared. With `is_strict` it must
     name one; else a bundle, which in cosign's form names none, may leave it out. `attached` are artifact types of
-    which something has to refer to the image, `attested` are predicates that one of the keys has to have stated.
+    which something has to refer to the image, `attested` are predicate types or kinds (`sbom`, `provenance`) of
+    which one of the keys has to have signed a statement.
     """
 
     keys: tuple[PublicKey, ...]
@@ -110,10 +112,39 @@ class VerifiedManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundAttestation:
+    """A statement that was asked for, is about the image, and is vouched for by a key; `wanted` is what asked.
+
+    `form` is where it stands: `bundle` beside the image, `tag` in cosign's list, or `index`, whose signature is
+    then what vouches. `digest` is that of what carries it, `about` that of the image.
+    """
+
+    wanted: str
+    predicate_type: str
+    about: Digest
+    label: str
+    form: str
+    digest: Digest
+    key: PublicKey
+
+    def to_tree(self) -> dict[str, Any]:
+        """The attestation for JSON output."""
+        return {
+            "predicateType": self.predicate_type,
+            "about": self.about,
+            "label": self.label,
+            "form": self.form,
+            "digest": self.digest,
+            "key": {"file": self.key.name, "fingerprint": self.key.fingerprint},
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What verifying a name found; `digest` is what the name held, and what is to be used from now on.
 
-    `lacking` are the types of what should be attached and is not.
+    `lacking` are the types of what should be attached or attested and is not, `attestations` those statements that
+    are.
     """
 
     reference: str
@@ -121,6 +152,7 @@ class Verification:
     manifests: tuple[VerifiedManifest, ...]
     demand: Demand
     lacking: tuple[str, ...] = ()
+    attestations: tuple[FoundAttestation, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -142,6 +174,7 @@ class Verification:
                 "attested": list(self.demand.attested),
             },
             "lacking": list(self.lacking),
+            "attestations": [one.to_tree() for one in self.attestations],
             "manifests": [one.to_tree() for one in self.manifests],
         }
 
@@ -229,29 +262,33 @@ def _bundles(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSig
             yield FoundSignature("bundle", entry.digest, str(error))
 
 
-def may_be_bundle(entry: Descriptor, predicate: str = bundles.PREDICATE) -> bool:
+def may_be_bundle(entry: Descriptor, wanted: str = bundles.PREDICATE) -> bool:
     """What a list says of an entry; one that says nothing, as fallback lists of others may, is looked at."""
-    if entry.annotations.get(bundles.PREDICATE_TYPE, predicate) != predicate:
+    if not is_of(entry.annotations.get(bundles.PREDICATE_TYPE, wanted), wanted):
         return False
     kind = entry.artifact_type
     return kind.startswith(bundles.FAMILY) or kind in {"", mediatype.OCI_EMPTY}
 
 
 def bundle_of(
-    store: Reader, entry: Descriptor, subject: Digest, predicate: str = bundles.PREDICATE
+    store: Reader,
+    entry: Descriptor,
+    subject: Digest,
+    wanted: str = bundles.PREDICATE,
+    limit: int = bundles.BUNDLE_LIMIT,
 ) -> bytes | None:
-    """The bytes of the bundle in a manifest, None for what is none. Raises what reading raises."""
+    """The bytes of the bundle in a manifest, None for none of the wanted predicate. Raises what reading raises."""
     seen = view(store.get_manifest(str(entry.digest)))
     layers = seen.layers if isinstance(seen, Manifest) else ()
     if not isinstance(seen, Manifest) or not any(one.media_type.startswith(bundles.FAMILY) for one in layers):
         return None
-    if seen.annotations.get(bundles.PREDICATE_TYPE, predicate) != predicate:
+    if not is_of(seen.annotations.get(bundles.PREDICATE_TYPE, wanted), wanted):
         return None
     if seen.subject is None or seen.subject.digest != subject:
         raise MalformedDocument("its manifest refers to another image")
     if len(layers) != 1:
         raise MalformedDocument(f"its manifest has {len(layers)} layers, where one bundle belongs")
-    return read_blob(store, layers[0], bundles.BUNDLE_LIMIT)
+    return read_blob(store, layers[0], limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,90 @@ def test_what_is_not_published_is_not_signed(build, home, key, flags, code, said
     assert not (home / "a.tar").exists()
 
 
+class TestAttestations:
+    """`--sbom --provenance` beside `--sign-key`: the key vouches for what is attested too."""
+
+    ATTEST = ("--sbom", "--provenance")
+    ASKED = ("--attestation", "sbom", "--attestation", "provenance")
+
+    def test_as_referrers_they_are_signed_before_the_tag(self, run, build, registry, app, name, key):
+        done = build(
+            *("-t", name, "--push", "--sign-key", f"{key}.key", "--attest-form", "referrers"),
+            *self.ATTEST,
+        )
+
+        assert 0 == done.exit_code, done.stderr
+        puts = [request.path.rpartition("/")[2] for request in registry.asked("PUT", "*/manifests/*")]
+        for entry in view(app.store.get_manifest("1")).entries:
+            listed = app.store.referrers(entry.digest)
+            assert {
+                "https://spdx.dev/Document",
+                "https://slsa.dev/provenance/v1",
+                "https://sigstore.dev/cosign/sign/v1",
+            } == {one.annotations["dev.sigstore.bundle.predicateType"] for one in listed}
+            assert max(puts.index(str(one.digest)) for one in listed) < puts.index("1")
+            assert {"application/vnd.dev.sigstore.bundle.v0.3+json"} == {one.artifact_type for one in listed}
+        said = run("verify", name, "--key", f"{key}.pub", "--recursive", *self.ASKED)
+        assert 0 == said.exit_code, said.stderr
+        assert f"https://spdx.dev/Document of linux/arm64, signed with {key}.pub" in said.stderr
+        assert f"https://slsa.dev/provenance/v1 of linux/amd64, signed with {key}.pub" in said.stderr
+
+    def test_where_cosign_sees_bundles_the_images_are_signed_in_one_too(self, run, build, app, name, key):
+        words = ("-t", name, "--push", "--sign-key", f"{key}.key", "--attest-form", "referrers")
+        assert 0 == build(*words, *self.ATTEST).exit_code
+        digest = app.store.head("1").digest
+
+        app.store.delete(signature_tag(digest))
+
+        assert 0 == run("verify", f"{name.rpartition(':')[0]}@{digest}", "--key", f"{key}.pub").exit_code
+
+    def test_in_the_index_its_signature_covers_them(self, run, build, name, key):
+        assert 0 == build("-t", name, "--push", "--sign-key", f"{key}.key", *self.ATTEST).exit_code
+
+        said = run("verify", name, "--key", f"{key}.pub", *self.ASKED)
+        shown = run("inspect", name, "--sbom", "--platform", "linux/arm64")
+
+        assert 0 == said.exit_code, said.stderr
+        assert f"provenance/v1 of linux/arm64, in the index, signed with {key}.pub" in said.stderr
+        assert "a signature of the index covers it" in shown.stderr
+
+    @pytest.mark.parametrize("form", ["index", "referrers"])
+    def test_what_is_not_signed_is_not_attested(self, run, build, name, key, form):
+        assert 0 == build("-t", name, "--push", "--attest-form", form, *self.ATTEST).exit_code
+        assert 0 == run("sign", name, "--key", f"{key}.key", "--recursive").exit_code
+
+        said = run("verify", name, "--key", f"{key}.pub", *self.ASKED)
+
+        # Whoever signs an index vouches for what stands in it, and for nothing that refers to it.
+        assert (0 if form == "index" else 1) == said.exit_code
+        assert (form == "referrers") == ("nothing of sbom is attached to it" in said.stderr)
+
+    def test_a_policy_asks_for_them(self, run, build, name, key, tmp_path):
+        policy = tmp_path / "policy.toml"
+        policy.write_text(f'version = 1\n[[rule]]\nrepository = "*"\nkeys = "{key}.pub"\nattested = "sbom"\n')
+        words = ("-t", name, "--push", "--sign-key", f"{key}.key", "--attest-form", "referrers")
+        assert 0 == build(*words, "--provenance").exit_code
+        refused = run("verify", name, "--policy", policy)
+        assert 0 == build(*words, "--sbom").exit_code
+        done = run("verify", name, "--policy", policy)
+
+        assert (1, 0) == (refused.exit_code, done.exit_code), done.stderr
+        assert "it has no sbom" in refused.stderr
+
+    def test_again_nothing_is_attested_twice(self, build, registry, name, key):
+        words = ("-t", name, "--push", "--sign-key", f"{key}.key", "--attest-form", "referrers")
+        for _ in range(2):
+            registry.log.clear()
+            assert 0 == build(*words, *self.ATTEST).exit_code
+
+        assert [] == registry.asked("POST", "*/blobs/uploads/*")
+
+    def test_what_is_no_attestation_is_told(self, run, name, key):
+        done = run("verify", name, "--key", f"{key}.pub", "--attestation", "sbon")
+
+        assert (2, True) == (done.exit_code, "sbom, provenance" in done.stderr)
+
+
 def test_a_key_that_does_not_open_is_told_before_anything_is_sent(
     run, build, registry, name, tmp_path, monkeypatch
 ):

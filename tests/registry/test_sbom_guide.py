@@ -14,7 +14,7 @@ from tests.fakes.programs import Elf, go_build
 from tests.fakes.sick import Ward, member, tar
 
 GUIDE = (REPOSITORY / "docs" / "guides" / "sbom.md").read_text()
-CONSOLE, BUILT = re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
+CONSOLE, BUILT, SIGNED = re.findall(r"```console\n(.*?)```", GUIDE, re.DOTALL)
 (PROGRAM,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 NAME = "localhost:5000/demo/app"
 
@@ -50,12 +50,16 @@ def test_the_guide_from_its_beginning_to_its_end(name, run, capsys):
     assert "linux/amd64 pkg:golang/example.com/app@v1.2.3" in capsys.readouterr().out
 
 
-def test_attested_as_it_is_built(name, run, tmp_path):
-    """The guide's build, of programs that are ready."""
+@pytest.fixture
+def programs(tmp_path):
+    """What the guide builds: programs that are ready."""
     for arch, machine in (("amd64", 62), ("arm64", 183)):
         (tmp_path / f"app-{arch}").write_bytes(Elf(machine=machine).build())
         (tmp_path / f"app-{arch}").chmod(0o755)
     (tmp_path / "ocitool.toml").write_text('toolchain = "prebuilt"\nfiles = ["app-{arch}:/app"]\n')
+
+
+def test_attested_as_it_is_built(name, run, programs):
     build, printed, *inspects = BUILT.replace("localhost:5000/demo/made", name).splitlines()
 
     done = run(*shlex.split(build.removeprefix("$ "))[1:])
@@ -64,3 +68,19 @@ def test_attested_as_it_is_built(name, run, tmp_path):
     assert re.fullmatch(re.escape(printed).replace("…", "[0-9a-f]{64}"), done.stdout.strip())
     documents = [run(*shlex.split(line.removeprefix("$ ").partition(" > ")[0])[1:]) for line in inspects]
     assert ["buildDefinition", "spdxVersion"] == [next(iter(json.loads(one.stdout))) for one in documents]
+
+
+@pytest.mark.parametrize("flags", [(), ("--attest-form", "referrers")])
+def test_signed_as_it_is_built(name, run, programs, flags):
+    lines = SIGNED.replace("localhost:5000/demo/made", name).splitlines()
+
+    for number, line in enumerate(lines):
+        if not line.startswith("$ "):
+            continue
+        words = shlex.split(line.removeprefix("$ "))[1:]
+        done = run(*words, *(flags if words[0] == "build" else ()))
+
+        assert 0 == done.exit_code, done.stderr
+        printed = re.escape(lines[number + 1]).replace("…", "[0-9a-f]{64}")
+        assert re.match(printed, done.stdout)
+    assert f"https://spdx.dev/Document of linux/arm64, {'' if flags else 'in the index, '}signed" in done.stderr

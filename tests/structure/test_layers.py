@@ -28,7 +28,7 @@ BESIDE = {
     "store.verify": {"store.base"},
     "check": {"project"},  # rules are chosen in ocitool.toml
     "rootfs": {"pack"},  # an exported tree is a tar of entries
-    "sign": {"project"},  # a policy is a TOML file
+    "sign": {"project", "attest"},  # a policy is a TOML file, and what is attested is signed
     "executor": {"toolchains", "workspace"},  # one place starts processes, and one knows this machine
 }
 

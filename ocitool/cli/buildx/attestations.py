@@ -63,10 +63,9 @@ def _asked(values: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
         said = values.get(kind)
         if said is None or said in OFF:
             continue
+        is_format = kind == "sbom" and "=" not in said
         words = (
-            {}
-            if said in ON or not said
-            else _words(f"format={said}" if said in SBOM_FORMATS else said, f"--{kind} {said}")
+            {} if said in ON or not said else _words(f"format={said}" if is_format else said, f"--{kind} {said}")
         )
         if words.get("disabled") != "true":
             yield kind, words

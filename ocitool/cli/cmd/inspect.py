@@ -1,12 +1,16 @@
 """`ocitool inspect`: what a name holds."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
+from ocitool.attest.statement import Place
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError, local_io
+from ocitool.model.printable import shown
 from ocitool.report import text
 from ocitool.report.template import render
 
@@ -83,14 +87,26 @@ def _statement(app: App, location: str, kind: str, platforms: tuple[str, ...]) -
     found = app.client.statements(location, kind, *wanted)
     data = {
         "statements": [
-            {"predicateType": one.predicate_type, "signed": one.is_signed, "predicate": one.predicate}
+            {
+                "predicateType": one.predicate_type,
+                "signed": one.is_signed,
+                "place": one.place,
+                "predicate": one.predicate,
+            }
             for one in found
         ]
     }
     first, *others = found
-    said = f"{first.predicate_type}; {'its signature was not verified' if first.is_signed else 'it is not signed'}"
+    said = f"{shown(first.predicate_type)}; {_SIGNED[first.place]}"
     more = f"; {len(others)} more with --json" if others else ""
     return Outcome(data, text=first.text(), summary=said + more)
+
+
+_SIGNED: Final[Mapping[Place, str]] = {
+    "index": "a signature of the index covers it, and none was verified",
+    "bundle": "it is signed, and the signature was not verified",
+    "referrer": "it is not signed",
+}
 
 
 def _raw(app: App, location: str, platforms: tuple[str, ...]) -> Outcome:

@@ -10,7 +10,7 @@ from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import NotVerified
 from ocitool.model.printable import shown
-from ocitool.sign.verification import Verification
+from ocitool.sign.verification import FoundAttestation, Verification
 
 
 @click.command()
@@ -28,6 +28,13 @@ from ocitool.sign.verification import Verification
 @click.option(
     "-a", "--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Has to be signed too; repeats."
 )
+@click.option(
+    "--attestation",
+    "attested",
+    metavar="TYPE",
+    multiple=True,
+    help="One of the keys has to vouch for such a statement: sbom, provenance or the URI of a predicate; repeats.",
+)
 @trust.policy
 @common
 def command(
@@ -39,6 +46,7 @@ def command(
     recursive: bool,
     identities: tuple[str, ...],
     annotations: tuple[str, ...],
+    attested: tuple[str, ...],
     policy: Path | None,
 ) -> Outcome:
     """Check the signatures of what LOC holds, and print the digest that was verified: use that from then on.
@@ -55,6 +63,7 @@ def command(
             recursive=recursive,
             identity=identities,
             annotations=plans.pairs(annotations),
+            attested=attested,
             policy=policy,
         )
     except NotVerified as error:
@@ -75,8 +84,9 @@ def _told(found: Verification) -> Iterator[str]:
     for key in dict.fromkeys(one.key for manifest in found.manifests for one in manifest.found if one.holds):
         if key is not None:
             yield f"  signed with {key.name} ({key.kind}, {key.fingerprint})"
-    for kind in (*found.demand.attached, *found.demand.attested):
+    for kind in found.demand.attached:
         yield f"  with {shown(kind)} attached"
+    yield from dict.fromkeys(map(_attestation, found.attestations))
     if not count:
         return
     if found.demand.identities:
@@ -89,3 +99,9 @@ def _told(found: Verification) -> Iterator[str]:
         yield "  its repository was not compared: LOC has none; --identity names one"
     for name, value in found.demand.annotations.items():
         yield f"  with {shown(name)}={shown(value)}"
+
+
+def _attestation(found: FoundAttestation) -> str:
+    """One that was asked for: what it states, of which image, and who vouches for it."""
+    by = "in the index, signed with" if found.form == "index" else "signed with"
+    return f"  {shown(found.predicate_type)} of {shown(found.label)}, {by} {found.key.name}"

@@ -66,5 +66,13 @@ def test_what_means_nothing_or_is_not_done_is_told_with_a_way_out(values, error)
     assert caught.value.hint or "URI" in caught.value.what
 
 
+@pytest.mark.parametrize("sbom", ["foo", "SPDX", "format=foo"])
+def test_another_format_is_refused_with_those_there_are(sbom):
+    with pytest.raises(UsageError) as caught:
+        options_of({"sbom": sbom})
+
+    assert "spdx, cyclonedx" in f"{caught.value.hint}"
+
+
 def test_nobody_vouches_for_a_local_build():
     assert "urn:ocitool:builder:local" == BUILDER == options_of({"provenance": "true"}).builder
