@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ocitool.index.draft_editor import DraftEditor
     from ocitool.index.editor import IndexEditor
     from ocitool.repair.plan import Repair
+    from ocitool.repository.editor import RepositoryEditor
     from ocitool.sign.keys import Password
     from ocitool.sign.run import SignKey, VerifyKey
 
@@ -59,6 +60,13 @@ class Client(ReadOnlyClient):
         from ocitool.index.draft_editor import DraftEditor
 
         return DraftEditor(self.workspace, text_of(name))
+
+    @as_one()
+    def repository(self, place: str | Reference) -> "RepositoryEditor":
+        """A repository or layout: manifests and blobs put there, each method as a plan for `apply`."""
+        from ocitool.repository.editor import RepositoryEditor
+
+        return RepositoryEditor(self.workspace, text_of(place))
 
     @as_one()
     def artifact(self, reference: str | Reference) -> "Artifact":

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Self
 from ocitool.arguments import mapping_of, pairs_of, path_of, paths_of, several_of, text_of, words_of
 from ocitool.errors import Cancelled, NotFound, UsageError, as_one
 from ocitool.events import Listener, Noted, silent
-from ocitool.model.digest import Digest
+from ocitool.model.digest import Digest, as_digest
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference, parse_registry
+from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import CONNECTIONS, MIB, Access
-from ocitool.store.base import Store, called
+from ocitool.store.base import BlobStream, Store, called
 from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore, default_root
 from ocitool.tasks import Retry, Scope
@@ -144,6 +145,32 @@ class ReadOnlyClient:
         if platform is not None:
             name = str(self.inspect(place, platform).images[0].descriptor.digest)
         return store.get_manifest(name)
+
+    @as_one()
+    def blob(self, place: str | Reference) -> "BlobStream":
+        """The bytes of a blob, `REPO@DIGEST`: `with client.blob(place) as pieces`; what does not have it raises.
+
+        They are compared with the digest as they pass: believe none before the last. Raises NotFound.
+        """
+        descriptor, store = self._blob(place)
+        return store.open_blob(descriptor)
+
+    @as_one()
+    def blob_size(self, place: str | Reference) -> int:
+        """The bytes of a blob, `REPO@DIGEST`, by a HEAD request. Raises NotFound."""
+        return self._blob(place)[0].size
+
+    def _blob(self, place: str | Reference) -> "tuple[Descriptor, Store]":
+        from ocitool.model.mediatype import OCTETS
+
+        store, name = self.open(place)
+        digest = as_digest(name)
+        if digest is None:
+            raise UsageError(f"{place} names no blob", hint="a blob has no tag: write REPO@sha256:…")
+        size = store.blob_size(digest)
+        if size is None:
+            raise NotFound(f"no blob {digest} in {store.label}", name=str(digest), where=store.label)
+        return Descriptor(OCTETS, digest, size), store
 
     @as_one()
     def inspect(

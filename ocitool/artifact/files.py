@@ -2,8 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -19,26 +18,13 @@ from ocitool.artifact.conventions import (
 )
 from ocitool.codec.codecs import parse_codec
 from ocitool.errors import NotFound, UsageError, local_io
-from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import clean, from_system
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry, scan
 from ocitool.pack.layer import pack_layer
-from ocitool.store.base import Pieces, Reader, Source, StoreSource, read_file
-from ocitool.tasks import Scope
+from ocitool.store.base import DiskSource, Source, StoreSource
+from ocitool.store.verify import hash_file
 from ocitool.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class DiskSource:
-    """A file of this machine, read anew for every attempt and never held whole."""
-
-    path: Path
-    origin: Reader | None = None
-
-    def open(self, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
-        """The bytes from `offset`, in pieces of at most 256 KiB. Raises LocalIOError."""
-        return Pieces(lambda: read_file(self.path, offset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +112,3 @@ def _directory(file: NamedFile, work: Workspace, epoch: int) -> ArtifactBlob:
     said = {TITLE: file.title, CONTENT_DIGEST: str(layer.diff_id), UNPACK: "true", **file.annotations}
     descriptor = Descriptor(file.media_type or DIRECTORY_TYPE, layer.digest, layer.size, annotations=said)
     return ArtifactBlob(descriptor, StoreSource(descriptor, store))
-
-
-def hash_file(path: Path, scope: Scope) -> tuple[Digest, int]:
-    """Digest and size of a file, read in pieces. Raises LocalIOError."""
-    tap = Tap()
-    for piece in scope.pieces(read_file(path)):
-        tap.update(piece)
-    return tap.digest, tap.size

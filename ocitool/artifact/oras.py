@@ -25,7 +25,6 @@ import oras.provider
 import requests
 
 from ocitool.artifact.conventions import TITLE, is_packed_directory
-from ocitool.artifact.files import DiskSource
 from ocitool.artifact.folder import PullFolder, inside
 from ocitool.artifact.pull import ArtifactFile, write_file
 from ocitool.artifact.responses import StreamedBody, respond, respond_in_pieces, whole
@@ -40,7 +39,7 @@ from ocitool.model.views import Descriptor, view
 from ocitool.registry.auth import scopes_for
 from ocitool.registry.request import Request, at_hand
 from ocitool.registry.retry import RETRIED
-from ocitool.store.base import PIECE, Put
+from ocitool.store.base import PIECE, DiskSource, Put
 from ocitool.store.remote import RemoteStore
 from ocitool.store.verify import check_bytes, find_manifest
 

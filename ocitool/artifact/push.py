@@ -14,7 +14,7 @@ from ocitool.artifact.conventions import (
     AnnotationFile,
     split_type,
 )
-from ocitool.artifact.files import ArtifactBlob, DiskSource, blob_of, hash_file, name_files
+from ocitool.artifact.files import ArtifactBlob, blob_of, name_files
 from ocitool.change.plan import Plan, PutBlob, Tag
 from ocitool.errors import UsageError
 from ocitool.model import mediatype
@@ -22,7 +22,8 @@ from ocitool.model.digest import Digest, is_digest
 from ocitool.model.document import Document, write
 from ocitool.model.views import Descriptor
 from ocitool.pack.tar import parse_epoch
-from ocitool.store.base import BytesSource, Store
+from ocitool.store.base import BytesSource, DiskSource, Store
+from ocitool.store.verify import hash_file
 from ocitool.tasks import collect
 from ocitool.workspace import Workspace
 

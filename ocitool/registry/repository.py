@@ -247,6 +247,19 @@ class Repository:
             return True
         return status == 200
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """A blob's size in bytes, None if it is not there; counted where the server does not say. end-2."""
+        doing = f"look for the blob {digest.short} of {self.label}"
+        answer = self.session.send(self._request("HEAD", f"blobs/{digest}", doing, ok=(200, 404, *_NO_HEAD)))
+        size = numbers.size(answer.headers) if answer.status == 200 else None
+        if size is not None:
+            return size
+        try:
+            with self.open_blob(digest) as pieces:
+                return sum(map(len, pieces))
+        except NotFound:
+            return None
+
     def _opens(self, digest: Digest) -> bool:
         try:
             with self.open_blob(digest):

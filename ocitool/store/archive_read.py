@@ -109,6 +109,11 @@ class ArchiveReader:
         member = self._blobs.get(descriptor.digest)
         return member is not None and member.size == descriptor.size
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """The blob's size in bytes, None if the archive lacks it."""
+        member = self._blobs.get(digest)
+        return member.size if member is not None else None
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Pieces:
         """The blob's bytes, verified when read from the start."""
         member = self._blobs.get(descriptor.digest)

@@ -82,9 +82,16 @@ class ArchiveWriter:
         """Whether the blob was written."""
         return descriptor.digest in self._blobs
 
+    def blob_size(self, digest: Digest) -> int | None:  # noqa: ARG002 - refused
+        """Raise Unsupported: an archive in the making is not read."""
+        raise self._unreadable()
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Pieces:  # noqa: ARG002 - refused
         """Raise Unsupported: an archive in the making is not read."""
-        raise Unsupported(f"{self.label} cannot be read while it is written", ability="read")
+        raise self._unreadable()
+
+    def _unreadable(self) -> Unsupported:
+        return Unsupported(f"{self.label} cannot be read while it is written", ability="read")
 
     def tags(self) -> Iterator[str]:
         """The names so far."""

@@ -131,6 +131,9 @@ class Reader(Protocol):
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Whether the blob is there."""
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """The size of a blob in bytes, None if it is not there."""
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
         """The blob's bytes from `offset`. Raises NotFound, at the latest when the stream is entered."""
 
@@ -225,6 +228,18 @@ class BytesSource:
     def open(self, offset: int = 0) -> "Pieces":
         """The bytes from `offset`."""
         return Pieces(lambda: (self.data[at : at + PIECE] for at in range(offset, len(self.data), PIECE)))
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSource:
+    """A file of this machine, read anew for every attempt and never held whole."""
+
+    path: Path
+    origin: "Reader | None" = None
+
+    def open(self, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
+        """The bytes from `offset`, in pieces of at most 256 KiB. Raises LocalIOError."""
+        return Pieces(lambda: read_file(self.path, offset))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ class ForwardingReader:
         """Whether the store behind has it."""
         return self._store.has_blob(descriptor)
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """What the store behind says."""
+        return self._store.blob_size(digest)
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> BlobStream:
         """The blob of the store behind."""
         return self._store.open_blob(descriptor, offset)

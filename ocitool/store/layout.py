@@ -134,6 +134,10 @@ class LayoutStore:
         """Whether a file of that digest and size is there; a torn file of another size is not."""
         return self._size(descriptor.digest) == descriptor.size
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """The size of the blob's file in bytes, None if there is none."""
+        return self._size(digest)
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Pieces:
         """The blob's bytes, verified when read from the start."""
         path = self.blob_path(descriptor.digest)

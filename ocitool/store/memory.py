@@ -42,6 +42,11 @@ class MemoryStore:
         """Whether the blob is there."""
         return descriptor.digest in self._blobs
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """The blob's size in bytes, None if it is not there."""
+        data = self._blobs.get(digest)
+        return len(data) if data is not None else None
+
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Pieces:
         """The blob's bytes from `offset`."""
         data = self._blobs.get(descriptor.digest)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ocitool.errors import Cancelled, NotFound, OcitoolError
+from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor
 from ocitool.registry.repository import Repository
@@ -52,6 +53,11 @@ class MirroredStore(RemoteStore):
         name = str(descriptor.digest)
         found = self._from_first(name, lambda store: _present(store.has_blob(descriptor) or None, name))
         return bool(found) or super().has_blob(descriptor)
+
+    def blob_size(self, digest: Digest) -> int | None:
+        """The size from the first place that has the blob."""
+        found = self._from_first(str(digest), lambda store: _present(store.blob_size(digest), str(digest)))
+        return found if found is not None else super().blob_size(digest)
 
     @contextmanager
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[Iterator[bytes]]:

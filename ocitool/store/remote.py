@@ -47,6 +47,10 @@ class RemoteStore:
         """Whether the blob is there."""
         return self.repository.has_blob(descriptor.digest)
 
+    def blob_size(self, digest: Digest) -> int | None:
+        """The blob's size in bytes, None if it is not there."""
+        return self.repository.blob_size(digest)
+
     @contextmanager
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[Iterator[bytes]]:
         """The blob's bytes, verified when read from the start."""

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from ocitool.errors import Conflict, DigestMismatch, MalformedDocument, NotFound, SizeMismatch
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, ImageConfig
-from ocitool.store.base import Expect, Reader
+from ocitool.store.base import Expect, Reader, read_file
+from ocitool.tasks import Scope
 
 CONFIG_LIMIT: Final = 8 * 1024 * 1024
 """Most bytes of an image config that are read; a guess far above what anybody publishes."""
@@ -45,6 +47,14 @@ def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Ite
             where=where,
             hint="the content is damaged there; push it again from a good copy",
         )
+
+
+def hash_file(path: Path, scope: Scope) -> tuple[Digest, int]:
+    """Digest and size of a file, read in pieces. Raises LocalIOError."""
+    tap = Tap()
+    for piece in scope.pieces(read_file(path)):
+        tap.update(piece)
+    return tap.digest, tap.size
 
 
 def check_bytes(data: bytes, digest: Digest, where: str) -> None:

@@ -91,6 +91,7 @@ def test_an_empty_blob_is_a_blob(store):
     store.put_blob(descriptor, source)
 
     assert store.has_blob(descriptor)
+    assert 0 == store.blob_size(descriptor.digest)
 
 
 def test_a_blob_is_read_from_an_offset(store):
@@ -105,6 +106,7 @@ def test_absent_content_is_told_apart_from_failures(store):
     descriptor, _ = blob(b"never put")
 
     assert not store.has_blob(descriptor)
+    assert store.blob_size(descriptor.digest) is None
     assert store.head("no-such-tag") is None
     assert store.head(str(Digest.of(b"nothing"))) is None
     with pytest.raises(NotFound):

@@ -103,6 +103,11 @@ def _layout(ward: Ward, stage: Stage) -> None:
     Ward(LayoutStore(stage.folder / "layout", create=True)).image("linux/s390x", layers=[b"other"], tag="1")
 
 
+def _manifest(ward: Ward, stage: Stage) -> None:
+    """The bytes of a manifest as a file."""
+    (stage.folder / "manifest.json").write_bytes(ward.store.get_manifest("extra").raw)
+
+
 def _nested(ward: Ward, stage: Stage) -> None:
     """An index of an index."""
     ward.index(ward.index(ward.image(), tag="inner"), ward.image("linux/arm64"))
@@ -166,6 +171,7 @@ WRITES = (
         command("manifest", "push", "$REF"),
         lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
     ),
+    Write("manifest put", command("manifest", "put", "$REF", "$DIR/manifest.json"), _manifest),
     Write("sign", command(*_SIGN, "$DIR/ours.key"), _keys, attaches=True),
     Write("sign --form bundle", command(*_SIGN, "$DIR/ours.key", "--form", "bundle"), _keys, attaches=True),
     Write(

@@ -15,7 +15,7 @@ LEVELS = (
     ("store.base", "store.verify", "registry"),
     ("store", "graph", "pack", "rootfs"),
     ("workspace", "change", "image", "toolchains", "executor"),
-    ("index", "project", "check", "sign", "artifact", "attest"),
+    ("index", "project", "check", "sign", "artifact", "attest", "repository"),
     ("dockerfile", "repair", "report"),
     ("builder",),
     ("read_only_client",),
