@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -24,7 +24,12 @@ from ocitool.model.printable import shown
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
 
+if TYPE_CHECKING:
+    from ocitool.change.plan import Plan
+    from ocitool.repair.plan import Repair
+
 F = TypeVar("F", bound=Callable[..., Any])
+P = TypeVar("P", "Plan", "Repair")
 
 
 class WholeNumber(click.IntRange):
@@ -41,15 +46,16 @@ class WholeNumber(click.IntRange):
 class App:
     """One run of one command: its client, its scope, and whom to tell.
 
-    `settings` are what the flags say about the client, which is made when it is first used. `finish` is what a plan
-    is given before it is shown or carried out, as signatures. Closed by the wrapper of `common`.
+    `settings` are what the flags say about the client, which is made when it is first used. `sign_keys` sign what
+    plans write, and `password` opens them. Closed by the wrapper of `common`.
     """
 
     command: str
     console: Console
     settings: dict[str, Any]
     scope: Scope = field(default_factory=Scope)
-    finish: Callable[[Any], Any] = lambda plan: plan
+    sign_keys: tuple[str, ...] = ()
+    password: Callable[[str], bytes] | None = None
     stack: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -72,6 +78,16 @@ class App:
         key = "plain_http" if plain_http else "insecure"
         self.settings[key] = (*self.settings[key], *sorted(set(hosts)))
         self.__dict__.pop("client", None)
+
+    def sign_plans(self, keys: Iterable[str], password: Callable[[str], bytes]) -> None:
+        """Let `signed` sign with these keys."""
+        self.sign_keys, self.password = tuple(keys), password
+
+    def signed(self, plan: P) -> P:
+        """The plan that also signs what it writes, where keys were given for that."""
+        if not self.sign_keys:
+            return plan
+        return cast("P", self.client.plan_resign(plan, *self.sign_keys, password=self.password))
 
     def _hear(self, event: Event) -> None:
         self.console.hear(event)

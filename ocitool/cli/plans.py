@@ -1,6 +1,7 @@
 """Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -44,6 +45,29 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
     return platform(digest(function))
 
 
+def annotating(of: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that put annotations on the manifest of files, and `of` more by a file."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        file = click.option(
+            "--annotation-file",
+            metavar="FILE",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help=f"Annotations of {of}, as JSON.",
+        )
+        pair = click.option(
+            "-a",
+            "--annotation",
+            "annotations",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Of the manifest; repeats.",
+        )
+        return pair(file(function))
+
+    return add
+
+
 def pairs(texts: Iterable[str]) -> dict[str, str]:
     """`KEY=VALUE` words as a map. Raises UsageError for one without a sign or key."""
     found: dict[str, str] = {}
@@ -65,7 +89,11 @@ def carry_out(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) ->
 
     With `says_undo` the summary tells what each tag held, and how that comes back.
     """
-    plan = app.finish(plan)
+    return carry_out_as_it_is(app, app.signed(plan), dry_run=dry_run, says_undo=says_undo)
+
+
+def carry_out_as_it_is(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) -> Outcome:
+    """As `carry_out`, for a plan that is signed already where that is wanted."""
     if dry_run:
         return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
     for note in plan.notes:

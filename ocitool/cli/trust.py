@@ -48,8 +48,7 @@ def resigning(function: Callable[..., Any]) -> Callable[..., Any]:
         if password_sources and not resign:
             raise UsageError("--password-from opens a key, and none is given", hint="add --resign FILE")
         if resign:
-            password = passwords.Passwords(password_sources)
-            app.finish = lambda plan: app.client.plan_resign(plan, *resign, password=password)
+            app.sign_plans(resign, passwords.Passwords(password_sources))
         outcome: Outcome = function(app, **values)
         return outcome
 

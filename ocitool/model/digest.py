@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ocitool.errors import MalformedDocument
+from ocitool.errors import DigestMismatch, MalformedDocument
 
 _GRAMMAR: Final = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+")
 _HEX: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -114,6 +114,16 @@ class Tap:
         for piece in stream:
             self.update(piece)
             yield piece
+
+    def expecting(self, wanted: Digest, stream: Iterable[bytes], what: str, hint: str = "") -> Iterator[bytes]:
+        """The same stream, hashed and counted. Raises DigestMismatch in the place of its end if it is not `wanted`.
+
+        `what` says what was read; it begins the message.
+        """
+        yield from self(stream)
+        if self.digest != wanted:
+            what = f"{what} hashes to {self.digest}, not to {wanted}"
+            raise DigestMismatch(what, expected=str(wanted), got=str(self.digest), hint=hint)
 
     def update(self, piece: bytes) -> None:
         """Take one piece into account."""

@@ -14,15 +14,7 @@ from ocitool.cli.outcome import Outcome
 @click.argument("files", nargs=-1, metavar="FILE[:TYPE]...")
 @click.option("--type", "artifact_type", metavar="TYPE", default="", help="What kind of artifact it is.")
 @click.option("--config", metavar="FILE[:TYPE]", default="", help="A file in the place of an image's config.")
-@click.option(
-    "-a", "--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Of the manifest; repeats."
-)
-@click.option(
-    "--annotation-file",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Annotations of each file, of $manifest and of $config, as JSON.",
-)
+@plans.annotating("each file, of $manifest and of $config")
 @plans.dry_run
 @common
 def command(

@@ -14,15 +14,7 @@ from ocitool.cli.outcome import Outcome
 @click.argument("files", nargs=-1, required=True, metavar="FILE[:TYPE]...")
 @click.option("--artifact-type", metavar="TYPE", required=True, help="What the files are, such as text/x-report.")
 @click.option("--each-platform", is_flag=True, help="To each image of the index REF, instead of to the index.")
-@click.option(
-    "-a", "--annotation", "annotations", metavar="KEY=VALUE", multiple=True, help="Say this too; repeats."
-)
-@click.option(
-    "--annotation-file",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Annotations of each file and of $manifest, as JSON.",
-)
+@plans.annotating("each file and of $manifest")
 @plans.dry_run
 @common
 def command(

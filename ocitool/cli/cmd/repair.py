@@ -88,13 +88,12 @@ def command(
         verify_identity=verify_identity,
         policy=policy,
     )
-    repair = app.finish(repair)
+    repair = app.signed(repair)
     if not is_applied or repair.is_blocked:
         code = int(not repair.plan.is_empty or bool(repair.left))
         data = repair.plan.to_tree() | {"left": list(repair.left), "applied": False}
         return Outcome(data=data, text=repair.text(), exit_code=code, summary=_unwritten(repair, ways_out))
-    app.finish = lambda plan: plan
-    outcome = plans.carry_out(app, repair.agreed(), dry_run=False, says_undo=False)
+    outcome = plans.carry_out_as_it_is(app, repair.agreed(), dry_run=False, says_undo=False)
     backup = app.work.machine.backup if outcome.data.get("changed") else None
     # A registry refuses the old index while it lacks one of its children.
     gave_up = (drop_missing or substitute) and any("index/dangling" in one.why for one in repair.plan.reasons)

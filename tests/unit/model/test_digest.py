@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from ocitool.errors import MalformedDocument
+from ocitool.errors import DigestMismatch, MalformedDocument
 from ocitool.model.digest import Digest, Tap, new_hash
 
 ABC = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -90,6 +90,17 @@ def test_tap_is_lazy():
     next(stream)
 
     assert 1 == tap.size
+
+
+def test_a_stream_that_is_another_one_ends_with_an_error():
+    wanted, got = Digest.of(b"ab", "sha512"), []
+
+    with pytest.raises(DigestMismatch, match=r"the answer hashes to sha512:.*, not to") as caught:
+        got.extend(Tap("sha512").expecting(wanted, [b"a", b"c"], "the answer", "ask again"))
+
+    assert [b"a", b"b"] == list(Tap("sha512").expecting(wanted, [b"a", b"b"], "the answer"))
+    assert ([], "ask again") == (got[2:], caught.value.hint)
+    assert (str(wanted), str(Digest.of(b"ac", "sha512"))) == (caught.value.expected, caught.value.got)
 
 
 def test_hash_of_an_unknown_algorithm_is_refused():
