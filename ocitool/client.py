@@ -393,6 +393,8 @@ class Client(ReadOnlyClient):
         verify_keys: "Iterable[VerifyKey]" = (),
         verify_identity: Iterable[str] | str = (),
         policy: str | Path | None = None,
+        sign_keys: "Iterable[SignKey]" = (),
+        password: "Password | None" = None,
         sbom: str = "",
         provenance: bool = False,
         attest_form: str = "index",
@@ -403,6 +405,7 @@ class Client(ReadOnlyClient):
         `family` is docker, oci or auto. `tags` name the image in archives. `run` says how RUN is carried out, as
         `run_options` makes it of flags; with False it is refused. Every image that is built upon has to be signed
         with one of `verify_keys` and to fulfil `policy` [default: that of the spec file], as for `plan_copy`.
+        `sign_keys` sign the result and each image where it is published; `password` opens them, as for `plan_sign`.
         `sbom` (spdx or cyclonedx) and `provenance` are attested of each image, in the index or, with the form
         referrers, from beside it. Where this machine's store cannot be written, another is used until the client
         is closed.
@@ -464,6 +467,8 @@ class Client(ReadOnlyClient):
                 several_of(verify_keys, "verify_keys"),
                 words_of(verify_identity, "verify_identity"),
                 None if policy is None else path_of(policy, "policy"),
+                several_of(sign_keys, "sign_keys"),
+                password,
             ),
             attest=AttestOptions(text_of(sbom, "sbom"), provenance, text_of(attest_form, "attest_form")),
         )
@@ -509,11 +514,22 @@ class Client(ReadOnlyClient):
         return outline_dockerfile(request, self.workspace)
 
     @as_one()
-    def push(self, image: "Built | str | Reference", place: str | Reference = "") -> "ChangeReport":
+    def push(
+        self,
+        image: "Built | str | Reference",
+        place: str | Reference = "",
+        *,
+        sign_keys: "Iterable[SignKey]" = (),
+        password: "Password | None" = None,
+    ) -> "ChangeReport":
         """Publish a build under a reference or into a layout or archive; whatever the name held gives way.
 
         Without a place `image` is a name under which a build was left in this machine's store, and its place too.
+        `sign_keys` sign it and each image before a tag is written, as those of `build` do; `password` opens them.
         """
+        from ocitool.builder.trust import read_keys
+
+        keys = read_keys(several_of(sign_keys, "sign_keys"), password)
         if isinstance(image, (str, Reference)):
             from ocitool.builder.push import push_kept
 
@@ -525,7 +541,7 @@ class Client(ReadOnlyClient):
                 )
             if place:
                 raise UsageError("what is kept here is pushed under its own name", hint="copy takes it elsewhere")
-            return push_kept(Reference.parse(name), self.workspace)
+            return push_kept(Reference.parse(name), self.workspace, keys)
         from ocitool.builder.pipeline import Built
         from ocitool.builder.publish import push
 
@@ -533,7 +549,7 @@ class Client(ReadOnlyClient):
             raise UsageError(f"what is pushed is a build or the name of one, and not of {type(image).__name__}")
         if not place:
             raise UsageError("where should the build go?", hint="name a reference, oci:DIR or an archive")
-        return push(image, text_of(place), self.workspace)
+        return push(image, text_of(place), self.workspace, keys)
 
     def borrow_store(self) -> None:
         """Before anything is opened: use another store where this machine's cannot be written.

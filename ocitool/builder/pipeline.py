@@ -83,7 +83,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     written += (request.debug_files,) if request.debug_files is not None else ()
     own = OwnFiles(written, earlier_outputs(memo), listener)
     workspace = replace(workspace, own=own)
-    request = replace(request, trust=with_keys(request.trust, request.outputs))
+    request = replace(request, trust=with_keys(request.trust))
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
     workspace = trusting(request.trust, spec, workspace)
     place_of_work = workplace(workspace.machine.root, request.source)

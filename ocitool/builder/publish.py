@@ -19,6 +19,7 @@ from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
 from ocitool.errors import Unsupported, UsageError
 from ocitool.graph.copy import CopyReport, put_snapshot
+from ocitool.graph.referrers import check_stands_beside
 from ocitool.model.digest import Digest
 from ocitool.pack.own_files import remember_outputs
 from ocitool.store.base import BytesSource, Store
@@ -27,6 +28,7 @@ from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
     from ocitool.model.reference import Reference
+    from ocitool.sign.run import SignKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
     Layers go to a registry while others are packed. Raises what `build`, `publish` and opening a place raise.
     """
     outputs = planned.request.outputs
-    _check_referrers(planned)
+    _check_published(planned)
     with ExitStack() as stack:
         targets = open_targets(planned, workspace, stack)
         built = build(planned, workspace, ahead_of(targets))
@@ -76,14 +78,29 @@ def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
     return BuildReport(built, tuple(done))
 
 
-def _check_referrers(planned: BuildPlan) -> None:
-    """Refuse, before anything is compiled, what refers to an image that is not published."""
-    outputs, options = planned.request.outputs, planned.request.attest
-    if options and not options.is_in_index and (outputs.keeps or outputs.files or not outputs.leaves_nothing):
+def _check_published(planned: BuildPlan) -> None:
+    """Refuse, before anything is compiled, what stands beside an image that is not published."""
+    outputs, request = planned.request.outputs, planned.request
+    if request.trust.sign_keys and not (outputs.push or outputs.places):
+        raise UsageError(
+            "--sign-key signs what is published",
+            hint="add --push, or -o oci:DIR:TAG; ocitool push --sign-key signs what is kept here",
+        )
+    is_beside = request.attest and not request.attest.is_in_index
+    if is_beside and (outputs.keeps or outputs.files or not outputs.leaves_nothing):
         raise UsageError(
             "attestations that refer to an image are published with it, and this one is kept or unpacked here",
             hint="add --push or -o oci:DIR alone, or --attest-form index",
         )
+
+
+def _check_place(store: Store, planned: BuildPlan) -> None:
+    """Refuse a place in which what belongs beside the image cannot stand."""
+    request = planned.request
+    if request.trust.sign_keys:
+        check_stands_beside(store, "signatures")
+    if request.attest and not request.attest.is_in_index:
+        check_stands_beside(store, "attestations")
 
 
 def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> tuple[OpenTarget, ...]:
@@ -108,6 +125,7 @@ def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> 
             )
         store, _ = workspace.opener.open(place.locator, write=True, full_names=place.full_names(planned.tags))
         stack.enter_context(store)
+        _check_place(store, planned)
         targets.append(OpenTarget(store, place.names(planned.tags), (str(place),)))
     repositories: dict[str, list[Reference]] = {}
     for reference in planned.tags if outputs.push else ():
@@ -144,8 +162,8 @@ def _export(built: Built, output: FilesOutput, workspace: Workspace) -> Delivery
     return Delivery(str(output.place), (), report, time.monotonic() - began)
 
 
-def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeReport:
-    """Let the tags of an open store hold a build, or only its digest be there.
+def publish(built: Built, target: OpenTarget, workspace: Workspace, keys: "Iterable[SignKey]" = ()) -> ChangeReport:
+    """Let the tags of an open store hold a build, or only its digest be there; `keys` sign it beside its own.
 
     Whatever a tag held is kept for `undo`; where nothing can be kept, the listener hears a warning and the build
     is published all the same. In a registry a tag that offers other platforms as well is not taken over without a
@@ -156,7 +174,10 @@ def publish(built: Built, target: OpenTarget, workspace: Workspace) -> ChangeRep
     content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
     tags = [Tag(tag, built.root, replaces=True) for tag in target.tags]
     plan = Plan(store.label, tuple(in_order((*_referring(built), content, *tags))), names=target.tags)
-    plan = signed(plan, store, built.plan.request.trust, workspace, beside_bundles=bool(built.referrers))
+    repositories = {tag.repository_name for tag in built.plan.tags}
+    name = repositories.pop() if len(repositories) == 1 and not target.is_registry else ""
+    form = "both" if built.referrers else "tag"  # where cosign 3 sees a bundle, it reads no list
+    plan = signed(plan, store, (*built.plan.request.trust.sign_keys, *keys), workspace, form=form, name=name)
     platforms = [image.platform for image in built.images] if target.is_registry else None
     return push_over(plan, store, platforms, workspace)
 
@@ -168,14 +189,15 @@ def _referring(built: Built) -> Iterator[PlanStep]:
         yield PutManifest(one.manifest, "attestation")
 
 
-def push(built: Built, place: str, workspace: Workspace) -> ChangeReport:
+def push(built: Built, place: str, workspace: Workspace, keys: "Iterable[SignKey]" = ()) -> ChangeReport:
     """Publish a build under a reference, or into a layout or an archive, which is whole then. As `publish`."""
     output = StoreOutput(Locator.parse(place))
     is_registry = output.locator.reference is not None
     store, tag = workspace.opener.open(output.locator, write=True)
     tags = (tag,) if is_registry else output.names(built.plan.tags)
     with store:
-        report = publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), workspace)
+        _check_place(store, built.plan)
+        report = publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), workspace, keys)
     remember_outputs(workspace.machine.memo, BuildOutputs((output,)).paths)
     return report
 

@@ -1,7 +1,9 @@
 """Pushes: plans that write over whatever tags hold, and what a build left in this machine's store sent by one."""
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
+from ocitool.builder.trust import signed
 from ocitool.change.apply import ChangeReport, apply
 from ocitool.change.journal import Journal, WarnOnce
 from ocitool.change.plan import Plan, PutSnapshot, Tag
@@ -15,14 +17,17 @@ from ocitool.model.views import Index, view
 from ocitool.store.base import Reader, Store, StoreSource
 from ocitool.workspace import Workspace
 
+if TYPE_CHECKING:
+    from ocitool.sign.run import SignKey
 
-def push_kept(reference: Reference, workspace: Workspace) -> ChangeReport:
+
+def push_kept(reference: Reference, workspace: Workspace, keys: "Iterable[SignKey]" = ()) -> ChangeReport:
     """Publish what `keep` left in this machine's store, under the same name. As `publish`, and NotFound."""
     name, content = str(reference), workspace.machine.content
     workspace.machine.image(name)
     store, tag = workspace.opener.open(name, write=True)
     root = content.get_manifest(name)
-    plan = _plan(content, root, store, [tag], workspace)
+    plan = signed(_plan(content, root, store, [tag], workspace), store, keys, workspace)
     return push_over(plan, store, open_base(content, name).platforms(), workspace)
 
 

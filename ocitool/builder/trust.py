@@ -4,17 +4,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocitool.errors import Unsupported, UsageError
+from ocitool.graph.referrers import check_stands_beside
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
-from ocitool.project.values import BuildSpec
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ocitool.attest.attachment import Attached
-    from ocitool.builder.outputs import BuildOutputs
     from ocitool.change.plan import Plan
-    from ocitool.sign.keys import Password
+    from ocitool.project.values import BuildSpec
+    from ocitool.sign.keys import Password, PrivateKey
     from ocitool.sign.run import SignKey, VerifyKey
     from ocitool.store.base import Store
 
@@ -34,7 +35,7 @@ class TrustOptions:
     password: "Password | None" = field(default=None, repr=False, compare=False)
 
 
-def trusting(options: TrustOptions, spec: BuildSpec, workspace: Workspace) -> Workspace:
+def trusting(options: TrustOptions, spec: "BuildSpec", workspace: Workspace) -> Workspace:
     """The workspace that opens only images that fulfil the options, and the policy of the spec file.
 
     Raises what reading keys and policies raises.
@@ -48,43 +49,43 @@ def trusting(options: TrustOptions, spec: BuildSpec, workspace: Workspace) -> Wo
     return replace(workspace, admit=admit)
 
 
-def with_keys(options: TrustOptions, outputs: "BuildOutputs") -> TrustOptions:
-    """The options with the keys that sign read, before anything is compiled.
+def with_keys(options: TrustOptions) -> TrustOptions:
+    """The options with the keys that sign read, before anything is compiled. Raises what reading them raises."""
+    return replace(options, sign_keys=read_keys(options.sign_keys, options.password))
 
-    Raises what reading them raises, UsageError where nothing is published that could be signed, and Unsupported for
-    what signatures cannot stand beside.
-    """
-    if not options.sign_keys:
-        return options
-    archive = next((place for place in outputs.places if place.locator.is_archive), None)
-    if archive is not None or outputs.by_digest:
-        where = f"in {archive}" if archive is not None else "of what is pushed by its digest alone"
-        raise Unsupported(
-            f"a build makes no signatures {where}",
-            ability="sign",
-            hint="ocitool sign does, where REF@DIGEST or oci:DIR names what was built",
-        )
-    if not (outputs.push or outputs.places):
-        raise UsageError("--sign-key signs what is published", hint="add --push, or -o oci:DIR:TAG")
-    from ocitool.sign.keys import PrivateKey
-    from ocitool.sign.run import signers_of
 
-    signers = signers_of(options.sign_keys, password=options.password, signature=None)
-    return replace(options, sign_keys=tuple(one for one in signers if isinstance(one, PrivateKey)))
+def read_keys(keys: "Iterable[SignKey]", password: "Password | None") -> "tuple[PrivateKey, ...]":
+    """The keys that sign, read; nothing is loaded where there are none. Raises what reading them raises."""
+    keys = tuple(keys)
+    if not keys:
+        return ()
+    from ocitool.sign.run import load_private
+
+    return tuple(load_private(key, password) for key in keys)
 
 
 def signed(
-    plan: "Plan", store: "Store", options: TrustOptions, workspace: Workspace, *, beside_bundles: bool = False
+    plan: "Plan",
+    store: "Store",
+    keys: "Iterable[SignKey]",
+    workspace: Workspace,
+    *,
+    form: str = "tag",
+    name: str = "",
 ) -> "Plan":
-    """The plan that also signs what it publishes, and each image. Raises what looking at signatures raises.
+    """The plan that also signs what it publishes, and each image.
 
-    Beside attestations in bundles signatures stand in both forms: where cosign 3 sees a bundle, it reads no list.
+    `name` is the repository that it is signed for, where the store has none. Raises what looking at signatures
+    raises, and Unsupported for a store in which nothing stands beside an image.
     """
-    if not options.sign_keys:
+    keys = tuple(keys)
+    if not keys:
         return plan
+    check_stands_beside(store, "signatures")
     from ocitool.sign.run import sign_new
+    from ocitool.sign.signing import SignOptions
 
-    return sign_new(workspace, plan, store, options.sign_keys, "both" if beside_bundles else "tag")
+    return sign_new(workspace, plan, store, keys, SignOptions(form, recursive=True, identity=name))
 
 
 def signed_statement(

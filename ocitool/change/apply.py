@@ -261,7 +261,7 @@ class _Work:
 
         What stands beside a tag that is written goes before it, so that nobody finds the tag without.
         """
-        if self._plan.attaches and self._plan.undoes is None and not tags[0].is_kept:
+        if tags and self._plan.attaches and self._plan.undoes is None and not tags[0].is_kept:
             tags = sorted(tags, key=lambda tag: self._is_asked(tag.name))
         if isinstance(self._store, Batching):
             self._tag_together(tags)

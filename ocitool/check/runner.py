@@ -12,7 +12,7 @@ from ocitool.check.inspection import look
 from ocitool.check.layers import ReadLayers
 from ocitool.check.rules.policy import REFUSED
 from ocitool.check.rules.rule import Rule
-from ocitool.check.rules.tag import STALE, TYPE, WRONG, Holds, Tagged, subject_of
+from ocitool.check.rules.tag import STALE, TYPE, WRONG, Holds, Tagged
 from ocitool.check.rules.tag import findings as tag_findings
 from ocitool.errors import (
     Cancelled,
@@ -27,7 +27,7 @@ from ocitool.errors import (
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import ListedReferrer, examine_referrer, read_fallback
 from ocitool.model.digest import Digest
-from ocitool.model.reference import Reference, referrers_tag
+from ocitool.model.reference import Reference, referrers_tag, subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader, called
 from ocitool.store.locate import Locator, Opener

@@ -60,6 +60,24 @@ def resigning(function: Callable[..., Any]) -> Callable[..., Any]:
     )(passwords.option(wrapper))
 
 
+def signing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name keys which sign what is published, and their passwords."""
+    return click.option(
+        "--sign-key",
+        "sign_keys",
+        metavar="FILE",
+        multiple=True,
+        help="Sign the result and each image with this private key before a tag is written; repeats.",
+    )(passwords.option(function))
+
+
+def passwords_of(sign_keys: tuple[str, ...], sources: tuple[str, ...]) -> passwords.Passwords:
+    """The passwords of keys that sign. Raises UsageError where there are none."""
+    if sources and not sign_keys:
+        raise UsageError("--password-from opens a key, and none is given", hint="add --sign-key FILE")
+    return passwords.Passwords(sources)
+
+
 def policy(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option that names a policy file."""
     return click.option(

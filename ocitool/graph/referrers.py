@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ocitool.errors import Conflict, MalformedDocument
+from ocitool.errors import Conflict, MalformedDocument, Unsupported
 from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree
@@ -37,6 +37,16 @@ def read_fallback(store: Reader, subject: Digest) -> tuple[Descriptor, ...]:
 def cosign_tags(digest: Digest) -> tuple[str, ...]:
     """The tags under which cosign keeps what it makes about a manifest."""
     return tuple(f"{digest.algorithm}-{digest.hex}{end}" for end in _COSIGN)
+
+
+def check_stands_beside(store: Store, what: str) -> None:
+    """Raise Unsupported for a store in which nothing can stand beside an image."""
+    if store.traits.referrers == "none":
+        raise Unsupported(
+            f"{store.label} has no place for {what} beside an image",
+            ability="referrers",
+            hint="oci-archive:FILE and oci:DIR have",
+        )
 
 
 def referrer_entry(document: Document) -> Descriptor:

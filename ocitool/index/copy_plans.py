@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ocitool.change.followers import left_behind
 from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
-from ocitool.graph.referrers import cosign_tags
+from ocitool.graph.referrers import check_stands_beside, cosign_tags
 from ocitool.graph.walk import Role, children, settle_entries, walk
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, Selector, entries_of
@@ -57,6 +57,7 @@ def plan_copy(
             CopyFrom(source, child, str(child.platform or child.digest.short), wish.trust) for child in children
         )
     if wish.referrers:
+        check_stands_beside(target, "what refers to it")
         kept = None if children is None else {child.digest for child in children}
         steps += _referring(source, name, target, kept, scope=scope)
     notes = [f"{one.label} is gone from {source.label} and left out" for one in lost]

@@ -25,6 +25,8 @@ _HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::([
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_ACCESSORY: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?")
+"""Tags of what belongs to a manifest: the fallback list of its referrers, and cosign's .sig, .att and .sbom."""
 _IMAGE_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -116,6 +118,12 @@ def referrers_tag(subject: Digest) -> str:
     Spec: distribution-spec, "Referrers Tag Schema".
     """
     return re.sub(r"[^A-Za-z0-9._-]", "-", f"{subject.algorithm[:32]}-{subject.hex[:64]}")
+
+
+def subject_of(tag: str) -> Digest | None:
+    """The manifest that a tag's name says it belongs to, as cosign's do; None for a tag of its own."""
+    match = _ACCESSORY.fullmatch(tag)
+    return Digest(f"sha256:{match[1]}") if match is not None else None
 
 
 def normalise_host(host: str) -> str:

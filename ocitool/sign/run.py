@@ -68,10 +68,13 @@ def prepare_resign(
     return with_signatures(plan, store, signers, meant(plan.target, SignOptions(form)), scope=work.scope)
 
 
-def sign_new(work: Workspace, plan: Plan, store: Store, keys: Iterable[SignKey], form: str) -> Plan:
-    """The plan that also signs what it puts into an open store, and all that comes with it; keys are read."""
-    options = meant(store.label, SignOptions(form, recursive=True))
-    return with_signatures(plan, store, signers_of(keys, password=None, signature=None), options, scope=work.scope)
+def sign_new(work: Workspace, plan: Plan, store: Store, keys: Iterable[SignKey], options: SignOptions) -> Plan:
+    """The plan that also signs what it puts into an open store; keys are read.
+
+    Where the options name no repository, it is signed for the one that the store is.
+    """
+    signers = signers_of(keys, password=None, signature=None)
+    return with_signatures(plan, store, signers, meant(store.label, options), scope=work.scope)
 
 
 def patiently(sign: Callable[[], ChangeReport], scope: Scope) -> ChangeReport:
@@ -102,15 +105,17 @@ def signers_of(
 ) -> tuple[Signer, ...]:
     """The keys read, each once. Raises what reading them raises."""
     if signature is None:
-        return tuple(key if isinstance(key, PrivateKey) else load_private(key, password) for key in keys)
+        return tuple(load_private(key, password) for key in keys)
     files = tuple(keys)
     if len(files) != 1 or isinstance(files[0], PrivateKey):
         raise UsageError("--signature goes with one --key: the file of the public key that it is by")
     return (MadeElsewhere(load_public(files[0]), read_signature(Path(signature))),)
 
 
-def load_private(file: str | Path, password: Password | None) -> PrivateKey:
-    """The private key in a file. Raises LocalIOError and what `read_private` raises."""
+def load_private(file: SignKey, password: Password | None) -> PrivateKey:
+    """A private key, read if it is a file. Raises LocalIOError and what `read_private` raises."""
+    if isinstance(file, PrivateKey):
+        return file
     return read_private(read_small(file, KEY_LIMIT), password, str(file))
 
 

@@ -140,10 +140,11 @@ def with_signatures(
 ) -> Plan:
     """The plan that also signs what it lets tags hold, and manifests that it puts below, before a tag is written.
 
-    With `recursive` also what a snapshot has below. Where the options say no form, it is that of what is replaced.
+    With `recursive` also what a snapshot has below, which then may be put there by its digest alone. Where the
+    options say no form, it is that of what is replaced.
     """
     written = [tag for tag in plan.tags if not tag.is_kept]
-    if not written or not signers:
+    if not signers or (plan.tags and not written):
         return plan
     base = next((tag.base for tag in written if tag.base is not None), None)
     if not options.form:
@@ -152,6 +153,8 @@ def with_signatures(
     documents = [tag.document for tag in written] + [one for one in puts if view(one).subject is None]
     for step in plan.steps if options.recursive else ():
         documents += step.snapshot.documents.values() if isinstance(step, PutSnapshot) else ()
+    if not documents:
+        return plan
     subjects = {
         one.digest: dataclasses.replace(Descriptor.of(one), media_type=effective_type(one)) for one in documents
     }

@@ -23,7 +23,18 @@ from ocitool.model.document import MANIFEST_LIMIT, Document, parse
 from ocitool.model.files import FileKind, TreeBudget, clean, resolve
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor, Index, effective_type, view
-from ocitool.store.base import FULL_NAME, Expect, Ingest, Pieces, Put, Source, Stored, Traits, referrers_among
+from ocitool.store.base import (
+    FULL_NAME,
+    Expect,
+    Ingest,
+    Pieces,
+    Put,
+    Source,
+    Stored,
+    Traits,
+    images_among,
+    referrers_among,
+)
 from ocitool.store.layout_index import REF_NAME
 from ocitool.store.verify import check_bytes, verified
 
@@ -80,10 +91,10 @@ class ArchiveReader:
             if name and name in {known, str(descriptor.digest), known.rpartition(":")[2]}:
                 return descriptor
         if not name:
-            distinct = {descriptor.digest for _, descriptor in self._named}
-            if len(distinct) > 1:
-                raise UsageError(f"{self.label} holds {len(distinct)} images", hint=self._offer())
-            return self._named[0][1] if self._named else None
+            images = self._images()
+            if len(images) > 1:
+                raise UsageError(f"{self.label} holds {len(images)} images", hint=self._offer())
+            return images[0] if images else None
         if is_digest(name) and (Digest(name) in self._manifests or Digest(name) in self._blobs):
             return Descriptor.of(self.get_manifest(name))
         return None
@@ -242,8 +253,13 @@ class ArchiveReader:
             at += len(piece)
             yield piece
 
+    def _images(self) -> list[Descriptor]:
+        """The entries that are images of their own."""
+        return images_among(self._named, lambda entry: self.get_manifest(str(entry.digest)))
+
     def _offer(self) -> str:
-        names = [name or str(d.digest) for name, d in self._named]
+        images = {image.digest for image in self._images()}
+        names = [name or str(d.digest) for name, d in self._named if d.digest in images]
         return f"it holds {', '.join(names[:10])}" if names else "it is empty"
 
 

@@ -53,10 +53,10 @@ class ArchiveWriter:
     beside it after one.
     """
 
-    traits = Traits(deletes=False, referrers="none", concurrency=1, compares_tags=True, edits=False)
-
     def __init__(self, path: str, *, docker: bool, full_names: FullNames = no_names) -> None:
         self.label = f"{'docker' if docker else 'oci'}-archive:{path}"
+        referrers = "none" if docker else "scan"
+        self.traits = Traits(deletes=False, referrers=referrers, concurrency=1, compares_tags=True, edits=False)
         self._path, self._docker = path, docker
         self._full_names = _familiar if docker else full_names
         self._lock = threading.Lock()
@@ -164,14 +164,19 @@ class ArchiveWriter:
     # Inside
 
     def _finish(self) -> None:
+        named: set[Digest] = set()
         index: dict[str, Any] = {"schemaVersion": 2, "mediaType": mediatype.OCI_INDEX, "manifests": []}
         for document, name in self._named:
+            named.add(document.digest)
             tag = name.rpartition(":")[2] if self._docker else name
             for full in self._full_names(name) or ("",):
                 entry = Descriptor.of(document).to_tree()
                 if notes := {key: value for key, value in ((REF_NAME, tag), (FULL_NAME, full)) if value}:
                     entry["annotations"] = notes
                 index["manifests"].append(entry)
+        referring = (one for one in self._documents.values() if view(one).subject is not None)
+        unlisted = [one for one in referring if one.digest not in named and not self._docker]
+        index["manifests"] += [Descriptor.of(one).to_tree() for one in unlisted]  # so that a reader finds them
         self._text("index.json", write(index, mediatype.OCI_INDEX, PRETTY).raw)
         self._text("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
         if self._docker:

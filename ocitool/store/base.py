@@ -15,9 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
-from ocitool.errors import local_io
+from ocitool.errors import DigestMismatch, MalformedDocument, NotFound, local_io
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.reference import subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, effective_type, view
 
 PIECE: Final = 256 * 1024
@@ -322,3 +323,29 @@ def referrers_among(documents: Iterable[Document], digest: Digest) -> list[Descr
             )
         )
     return found
+
+
+def images_among(
+    listed: Iterable[tuple[str, Descriptor]], read: Callable[[Descriptor], Document]
+) -> list[Descriptor]:
+    """The entries of a list that stand for themselves, each once: nothing that belongs to another, as signatures.
+
+    What cannot be read stands for itself, and all do where nothing else is listed.
+    """
+    entries: dict[Digest, Descriptor] = {}
+    standing: set[Digest] = set()
+    for name, entry in listed:
+        entries.setdefault(entry.digest, entry)
+        if subject_of(name) is None:
+            standing.add(entry.digest)
+    if len(entries) < 2:
+        return list(entries.values())
+    own = [entry for entry in entries.values() if entry.digest in standing and not _refers(entry, read)]
+    return own or list(entries.values())
+
+
+def _refers(entry: Descriptor, read: Callable[[Descriptor], Document]) -> bool:
+    try:
+        return view(read(entry)).subject is not None
+    except (DigestMismatch, MalformedDocument, NotFound):
+        return False

@@ -30,6 +30,7 @@ from ocitool.store.base import (
     Source,
     Stored,
     Traits,
+    images_among,
     no_names,
     read_file,
     referrers_among,
@@ -306,10 +307,10 @@ class LayoutStore:
     def _entry(self, name: str) -> Descriptor | None:
         index = self._index()
         if not name:
-            distinct = {entry.digest for entry in index.entries}
-            if len(distinct) > 1:
-                raise UsageError(f"{self.label} holds {len(distinct)} images", hint=self._offer())
-            return index.entries[0] if index.entries else None
+            images = self._images(index)
+            if len(images) > 1:
+                raise UsageError(f"{self.label} holds {len(images)} images", hint=self._offer())
+            return images[0] if images else None
         found = index.find(name)
         if len({entry.digest for entry in found}) > 1:
             raise MalformedDocument(
@@ -317,8 +318,13 @@ class LayoutStore:
             )
         return found[0] if found else None
 
+    def _images(self, index: LayoutIndex) -> list[Descriptor]:
+        """The entries that are images of their own."""
+        named = ((entry.annotations.get(REF_NAME, ""), entry) for entry in index.entries)
+        return images_among(named, lambda entry: self._document(entry.digest, entry.media_type, MANIFEST_LIMIT))
+
     def _offer(self) -> str:
-        names = [e.annotations.get(REF_NAME) or str(e.digest) for e in self._index().entries]
+        names = [e.annotations.get(REF_NAME) or str(e.digest) for e in self._images(self._index())]
         return f"it holds {', '.join(names[:10])}{' …' if len(names) > 10 else ''}" if names else "it is empty"
 
     def _document(self, digest: Digest, media_type: str, limit: int) -> Document:

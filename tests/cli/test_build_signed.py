@@ -1,10 +1,12 @@
 """`build --sign-key`: what is published is signed before a tag is written, the index and each image."""
 
+import json
+
 import pytest
 
+from ocitool import Client
 from ocitool.graph.signature_list import signature_tag
 from ocitool.model.views import view
-from ocitool.store.layout import LayoutStore
 from tests.fakes.registry import Fault
 
 
@@ -21,8 +23,8 @@ def build(run, home, monkeypatch):
     (home / "data").mkdir()
     (home / "data" / "hello").write_text("hello")
 
-    def call(*flags):
-        words = ("--toolchain", "prebuilt", "--copy", "hello:/", "--platform", "linux/amd64,linux/arm64")
+    def call(*flags, platform="linux/amd64,linux/arm64"):
+        words = ("--toolchain", "prebuilt", "--copy", "hello:/", "--platform", platform)
         return run("build", "data", *words, *flags)
 
     return call
@@ -61,12 +63,101 @@ def test_again_nothing_is_signed_twice(run, build, registry, app, name, key):
     assert [] == registry.asked("PUT", "*/manifests/*.sig")
 
 
-def test_a_layout_is_signed(run, build, key, home):
-    done = build("-o", "oci:out:1", "--sign-key", f"{key}.key")
+DOORS = ["build", "buildx build", "push", "Client.build", "Client.push", "Client.push of a name"]
+
+
+@pytest.fixture(params=DOORS)
+def publish(request, run, build, name, key, home):
+    """`publish()`: the same two images, signed, by each door."""
+    file, words = f"{key}.key", ("-t", name)
+    (home / "data" / "Dockerfile").write_text("FROM scratch\nCOPY hello /\n")
+
+    def by_client(*, early=(), late=()):
+        with Client() as client:
+            built = client.build(
+                home / "data",
+                toolchain="prebuilt",
+                copy="hello:/",
+                platforms="linux/amd64,linux/arm64",
+                sign_keys=early,
+            )
+            client.push(built, name, sign_keys=late)
+
+    def push_a_name():
+        assert 0 == build(*words).exit_code
+        with Client() as client:
+            client.push(name, sign_keys=file)
+
+    def push():
+        assert 0 == build(*words).exit_code
+        assert 0 == run("push", name, "--sign-key", file).exit_code
+
+    def buildx():
+        words = ("--platform", "linux/amd64,linux/arm64", "-t", name, "--push", "--sign-key", file)
+        done = run("buildx", "build", "data", *words)
+        assert 0 == done.exit_code, done.stderr
+
+    return {
+        "build": lambda: build(*words, "--push", "--sign-key", file),
+        "buildx build": buildx,
+        "push": push,
+        "Client.build": lambda: by_client(early=file),
+        "Client.push": lambda: by_client(late=[file]),
+        "Client.push of a name": push_a_name,
+    }[request.param]
+
+
+def test_every_door_signs_before_the_tag_and_is_undone(run, publish, registry, app, name, key):
+    publish()
+
+    puts = [request.path.rpartition("/")[2] for request in registry.asked("PUT", "*/manifests/*")]
+    index = app.store.get_manifest("1")
+    lists = {signature_tag(one) for one in (index.digest, *(entry.digest for entry in view(index).entries))}
+    assert "1" == puts[-1]
+    assert lists == {put for put in puts if put.endswith(".sig")}
+    assert 0 == run("verify", name, "--key", f"{key}.pub", "--recursive").exit_code
+    app.image(tag="1")
+    assert 0 == run("undo", name, "--to", index.digest).exit_code
+
+
+def test_two_keys_of_two_doors_both_sign(run, build, name, key, home, tmp_path):
+    assert 0 == run("key", "generate", "-o", tmp_path / "b", "--unencrypted").exit_code
+    with Client() as client:
+        built = client.build(home / "data", toolchain="prebuilt", copy="hello:/", sign_keys=f"{key}.key")
+        client.push(built, name, sign_keys=[tmp_path / "b.key", f"{key}.key"])
+
+    done = run("verify", name, "--key", f"{key}.pub", "--key", tmp_path / "b.pub", "--every-key", "--json")
 
     assert 0 == done.exit_code, done.stderr
-    assert LayoutStore(home / "out").head("1") is not None
-    assert 0 == run("verify", "oci:out:1", "--key", f"{key}.pub", "--recursive").exit_code
+    [manifest] = json.loads(done.stdout)["data"]["manifests"]
+    assert 2 == len(manifest["signatures"])
+
+
+@pytest.mark.parametrize("door", ["build", "buildx build"])
+def test_what_is_pushed_by_its_digest_is_signed(run, build, app, registry, key, home, door):
+    output = f"type=image,name={registry.host}/app,push-by-digest=true,push=true"
+    (home / "data" / "Dockerfile").write_text("FROM scratch\nCOPY hello /\n")
+    words = ("-o", output, "--sign-key", f"{key}.key", "--json")
+
+    done = build(*words) if door == "build" else run("buildx", "build", "data", *words)
+
+    assert 0 == done.exit_code, done.stderr
+    place = f"{registry.host}/app@{json.loads(done.stdout)['data']['digest']}"
+    assert [] == [tag for tag in app.store.tags() if not tag.endswith(".sig")]
+    assert 0 == run("verify", place, "--key", f"{key}.pub", "--recursive").exit_code
+    again = build(*words) if door == "build" else run("buildx", "build", "data", *words)
+    assert 0 == again.exit_code, again.stderr
+
+
+@pytest.mark.parametrize("place", ["oci:out", "oci-archive:out.tar"])
+def test_a_layout_or_archive_is_signed_for_the_name_that_it_gets(run, build, name, key, home, place):
+    done = build("-o", f"{place}:1", "-t", name, "--sign-key", f"{key}.key")
+
+    assert 0 == done.exit_code, done.stderr
+    verified = run("verify", f"{place}:1", "--key", f"{key}.pub", "--recursive", "--identity", name)
+    assert 0 == verified.exit_code, verified.stderr
+    assert 0 == run("copy", f"{place}:1", name, "--referrers").exit_code
+    assert 0 == run("verify", name, "--key", f"{key}.pub", "--recursive").exit_code
 
 
 def test_where_it_cannot_be_signed_no_tag_is_written(build, registry, app, name, key):
@@ -82,11 +173,11 @@ def test_where_it_cannot_be_signed_no_tag_is_written(build, registry, app, name,
     ("flags", "code", "said"),
     [
         (("-t", "app:1"), 2, "add --push"),
-        (("-o", "oci-archive:a.tar"), 9, "no signatures in oci-archive:a.tar"),
+        (("-o", "docker-archive:a.tar"), 9, "no place for signatures"),
     ],
 )
 def test_what_is_not_published_is_not_signed(build, home, key, flags, code, said):
-    done = build(*flags, "--sign-key", f"{key}.key")
+    done = build(*flags, "--sign-key", f"{key}.key", platform="linux/amd64")
 
     assert (code, True) == (done.exit_code, said in done.stderr), done.stderr
     assert not (home / "a.tar").exists()
@@ -186,3 +277,12 @@ def test_a_key_that_does_not_open_is_told_before_anything_is_sent(
     done = build("-t", name, "--push", "--sign-key", tmp_path / "b.key", "--password-from", "env:WRONG")
 
     assert (4, []) == (done.exit_code, registry.asked("POST"))
+
+
+@pytest.mark.parametrize("place", ["oci:out", "oci-archive:out.tar"])
+def test_what_is_signed_without_a_name_is_still_the_only_image(run, build, key, place):
+    assert 0 == build("-o", place, "--sign-key", f"{key}.key").exit_code
+
+    done = run("verify", place, "--key", f"{key}.pub", "--recursive")
+
+    assert 0 == done.exit_code, done.stderr

@@ -51,3 +51,29 @@ def test_what_stays_behind_is_told(run, registry, app, name, tmp_path):
     assert "2 that refer to" in told.stderr
     assert "--referrers brings all of them" in told.stderr
     assert 6 == len(asked)  # the referrers, the list that is there, and two by HEAD and GET that are not
+
+
+def test_an_archive_lists_what_refers_to_its_image(run, app, name, tmp_path):
+    """Signatures of both forms come through it to another place."""
+    app.image(tag="1")
+    place = f"oci-archive:{tmp_path}/a.tar:1"
+    assert 0 == run("key", "generate", "-o", tmp_path / "a", "--unencrypted").exit_code
+    assert 0 == run("sign", name, "--key", tmp_path / "a.key", "--form", "bundle").exit_code
+
+    done = run("copy", name, place, "--referrers")
+    brought = run("copy", place, f"oci:{tmp_path}/b:1", "--referrers")
+
+    assert (0, 0) == (done.exit_code, brought.exit_code), done.stderr + brought.stderr
+    for where in (place, f"oci:{tmp_path}/b:1"):
+        assert 0 == run("verify", where, "--key", tmp_path / "a.pub").exit_code
+    plain = run("copy", f"oci-archive:{tmp_path}/a.tar", f"oci:{tmp_path}/c:1")  # one image is listed under a name
+    assert 0 == plain.exit_code, plain.stderr
+
+
+def test_what_docker_loads_has_no_place_for_referrers(run, app, name, tmp_path):
+    app.image(tag="1")
+
+    done = run("copy", name, f"docker-archive:{tmp_path}/a.tar:x:1", "--referrers")
+
+    assert (9, False) == (done.exit_code, (tmp_path / "a.tar").exists())
+    assert "oci-archive:FILE" in done.stderr

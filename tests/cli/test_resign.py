@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from ocitool.check.rules.tag import subject_of
 from ocitool.graph.signature_list import signature_tag
+from ocitool.model.reference import subject_of
 from ocitool.model.views import view
 from tests.fakes.registry import Fault, fake_registry
 

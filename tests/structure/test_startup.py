@@ -149,7 +149,9 @@ def test_a_push_of_what_is_kept_loads_no_builder(copied):
         loaded("build", copied, *common)
         modules = loaded("push", common[1], *common[2:])
 
-    assert {"ocitool.builder", "ocitool.builder.push"} == {n for n in modules if n.startswith("ocitool.builder")}
+    assert {"ocitool.builder", "ocitool.builder.push", "ocitool.builder.trust"} == {
+        n for n in modules if n.startswith("ocitool.builder")
+    }
     assert [] == [name for name in modules if name.startswith(("ocitool.dockerfile", "ocitool.toolchains"))]
 
 

@@ -10,9 +10,7 @@ from ocitool.check.finding import Finding, Location
 from ocitool.findings import Severity
 from ocitool.graph.referrers import ListedReferrer
 from ocitool.model.digest import Digest
-
-_ACCESSORY: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?")
-"""Tags of what belongs to a manifest: the fallback list of its referrers, and cosign's .sig, .att and .sbom."""
+from ocitool.model.reference import subject_of
 
 _ONE_PLATFORM: Final = re.compile(
     r"(?:^|[-_.])(?:amd64|x86[-_]64|x64|x86|i?[36]86|arm(?:32|64|hf|el)?(?:v?[5-9])?|aarch64|ppc64le|s390x|riscv64"
@@ -42,12 +40,6 @@ class Tagged:
     holds: Holds
     subject_is_gone: bool = False
     referrers: tuple[ListedReferrer, ...] = ()
-
-
-def subject_of(tag: str) -> Digest | None:
-    """The manifest that a tag's name says it belongs to; None for a tag of its own."""
-    match = _ACCESSORY.fullmatch(tag)
-    return Digest(f"sha256:{match[1]}") if match is not None else None
 
 
 def single_image(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ocitool.cli import options, passwords, trust
+from ocitool.cli import options, trust
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -115,14 +115,7 @@ def contents(function: F) -> F:
 
 def trusted(function: F) -> F:
     """Add the options that say what a build may stand on, and who signs it."""
-    signing = click.option(
-        "--sign-key",
-        "sign_keys",
-        metavar="FILE",
-        multiple=True,
-        help="Sign the result and each image with this private key before a tag is written; repeats.",
-    )
-    decorated: F = trust.verifying("Every image that is built upon")(signing(passwords.option(function)))
+    decorated: F = trust.verifying("Every image that is built upon")(trust.signing(function))
     return decorated
 
 

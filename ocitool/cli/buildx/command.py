@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from ocitool.builder.project import DOCKERFILE
 from ocitool.builder.request import BuildRequest
 from ocitool.builder.trust import TrustOptions
+from ocitool.cli import trust
 from ocitool.cli.buildx import attestations, ignored_flags
 from ocitool.cli.buildx.destinations import Destinations, destinations
 from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
 from ocitool.cli.buildx.run_options import options_of
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.cli.passwords import Passwords
 from ocitool.cli.values import Words
 from ocitool.dockerfile.base_images import locator_of
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, Sent, receive
@@ -185,16 +185,14 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
 
 
 def _trust(words: Words) -> TrustOptions:
-    """What the flags say about keys and rules; `buildx build` has none of them."""
-    sources, sign_keys = words.many("password_sources"), words.many("sign_keys")
-    if sources and not sign_keys:
-        raise UsageError("--password-from opens a key, and none is given", hint="add --sign-key FILE")
+    """What the flags say about keys and rules."""
+    sign_keys = words.many("sign_keys")
     return TrustOptions(
         words.many("verify_keys"),
         words.many("verify_identity"),
         words.path("policy"),
         sign_keys,
-        Passwords(sources),
+        trust.passwords_of(sign_keys, words.many("password_sources")),
     )
 
 

@@ -14,6 +14,7 @@ from ocitool.cli.outcome import Outcome
 @build_options.spec
 @build_options.result
 @build_options.documents
+@build_options.trusted
 @attestations.flags
 @run_options.flags
 @options.common

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import options
+from ocitool.cli import options, trust
 from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -14,8 +14,11 @@ from ocitool.store.locate import Locator
 
 @click.command()
 @click.argument("refs", nargs=-1, required=True, metavar="REF...")
+@trust.signing
 @options.common
-def command(app: App, refs: tuple[str, ...]) -> Outcome:
+def command(
+    app: App, *, refs: tuple[str, ...], sign_keys: tuple[str, ...], password_sources: tuple[str, ...]
+) -> Outcome:
     """Publish images that `build -t` left in this machine's store, under the same names.
 
     What a name held before is kept on this machine and printed; ocitool undo brings it back.
@@ -25,7 +28,8 @@ def command(app: App, refs: tuple[str, ...]) -> Outcome:
             f"push takes names under which builds were left on this machine, and {refs[0]} is a place",
             hint=f"ocitool copy {refs[0]} {refs[1]}",
         )
-    reports = [app.client.push(ref) for ref in refs]
+    password = trust.passwords_of(sign_keys, password_sources)
+    reports = [app.client.push(ref, sign_keys=sign_keys, password=password) for ref in refs]
     references = [Reference.parse(ref) for ref in refs]
     requests = app.work.opener.traffic.requests
     data = []
