@@ -22,7 +22,7 @@ class App:
         self.client = SimpleNamespace(apply=self.apply)
         self.scope = SimpleNamespace(sleep=lambda seconds: None)
 
-    def finish(self, plan):
+    def signed(self, plan):
         return plan
 
     def listener(self, event):
