@@ -36,6 +36,13 @@ def platforms_of(values: object) -> tuple[str | Platform, ...]:
     return tuple(one if isinstance(one, Platform) else text_of(one, "a platform") for one in found)
 
 
+def count_of(value: object, what: str) -> int:
+    """A number of things, 0 or more. Raises UsageError."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise UsageError(f"{what} is given as {_shown(value)}, and not as a number")
+
+
 def digests_of(values: object) -> tuple[Digest, ...]:
     """One digest or several, as several. Raises UsageError."""
     try:

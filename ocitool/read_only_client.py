@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from ocitool.arguments import mapping_of, pairs_of, path_of, paths_of, several_of, text_of, words_of
+from ocitool.arguments import count_of, mapping_of, pairs_of, path_of, paths_of, several_of, text_of, words_of
 from ocitool.errors import Cancelled, NotFound, UsageError, as_one
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.digest import Digest, as_digest
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ocitool.report.images import Kept
     from ocitool.report.referrer_tree import ReferrerTree
     from ocitool.report.survey import Survey
+    from ocitool.repository.tags import TagInfo, TagQuery
     from ocitool.rootfs.export import Exported
     from ocitool.rootfs.merged import MergedFiles
     from ocitool.sign.policy import Admission
@@ -281,9 +282,52 @@ class ReadOnlyClient:
         return find_statements(store, name, text_of(kind, "a kind"), wanted)
 
     @as_one()
-    def tags(self, repository: str | Reference) -> tuple[str, ...]:
-        """Every tag of a repository or layout."""
-        return tuple(self.open(repository)[0].tags())
+    def tags(
+        self,
+        repository: str | Reference,
+        patterns: Iterable[str] | str = (),
+        **choice: Any,  # noqa: ANN401 - that of tag_details
+    ) -> tuple[str, ...]:
+        """The tags of a repository or layout, chosen and in order as for `tag_details`."""
+        from ocitool.repository.tags import find_tags
+
+        work, query = self.workspace, _tag_query(patterns, **choice)
+        return find_tags(self.open(repository)[0], query, scope=work.scope, listener=work.listener)
+
+    @as_one()
+    def tag_details(
+        self,
+        repository: str | Reference,
+        patterns: Iterable[str] | str = (),
+        *,
+        exclude: Iterable[str] | str = (),
+        versions: str = "",
+        order: str = "listed",
+        reverse: bool = False,
+        limit: int = 0,
+    ) -> "tuple[TagInfo, ...]":
+        """The tags of a repository or layout with what they hold, by one request each.
+
+        With `patterns`, as a shell has them, only tags that one fits; without those that one of `exclude` fits;
+        with `versions`, a range such as `>=1.2 <2`, only versions in it. `order` is listed (as the registry has
+        them), name, version or date, which reads the images too. At most `limit` of them, 0 for all.
+        """
+        from ocitool.repository.tags import describe_tags
+
+        query = _tag_query(patterns, exclude=exclude, versions=versions, order=order, reverse=reverse, limit=limit)
+        work = self.workspace
+        return describe_tags(self.open(repository)[0], query, scope=work.scope, listener=work.listener)
+
+    @as_one()
+    def catalog(self, registry: str, patterns: Iterable[str] | str = (), *, limit: int = 0) -> tuple[str, ...]:
+        """The repositories of a registry, `HOST`, that one of the patterns fits; at most `limit`, 0 for all.
+
+        Raises Unsupported where the registry does not list them, as most public ones do not.
+        """
+        from ocitool.repository.catalog import list_repositories
+
+        host, most = parse_registry(text_of(registry, "a registry")), count_of(limit, "limit")
+        return list_repositories(self.workspace.opener.session, host, words_of(patterns, "patterns"), most)
 
     @as_one()
     def images(self) -> "tuple[Kept, ...]":
@@ -438,6 +482,31 @@ class ReadOnlyClient:
         from ocitool.sign.policy import admission
 
         return admission(self.workspace, keys, identities, file)
+
+
+def _tag_query(
+    patterns: Iterable[str] | str,
+    *,
+    exclude: Iterable[str] | str = (),
+    versions: str = "",
+    order: str = "listed",
+    reverse: bool = False,
+    limit: int = 0,
+) -> "TagQuery":
+    """Words about tags as what is asked. Raises UsageError."""
+    from ocitool.model.tag_filter import TagFilter
+    from ocitool.model.versions import VersionRange
+    from ocitool.repository.tags import TagOrder, TagQuery
+
+    known = [one.value for one in TagOrder]
+    if order not in known:
+        raise UsageError(f"order is given as {order!r}", hint=f"it is one of {', '.join(known)}")
+    wanted = TagFilter(
+        words_of(patterns, "patterns"),
+        words_of(exclude, "exclude"),
+        VersionRange.parse(text_of(versions, "versions")) if versions else None,
+    )
+    return TagQuery(wanted, TagOrder(order), reverse, count_of(limit, "limit"))
 
 
 def _variables(credentials: Mapping[str, tuple[str, str] | str] | None) -> dict[str, str]:

@@ -31,6 +31,7 @@ COMMANDS: Final = (
     Command("export", "Write the merged root filesystem to a directory or a tar", "export", "Look"),
     Command("digest", "Print the digest that a name means", "digest", "Look"),
     Command("tags", "List the tags of a repository", "tags", "Look"),
+    Command("catalog", "List the repositories of a registry", "catalog", "Look"),
     Command("run", "Answer `docker run`: nothing is run, and no emulator needed", "run", "Build"),
     Command("buildx build", "Build a Dockerfile, by buildx's words and defaults", "buildx_build", "Build"),
     Command("buildx create", "Print the name of a builder that need not be", "buildx_create", "Build"),

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocitool.dockerfile.evaluate import Written
-from ocitool.image.assemble import Image, apply_options, continued_history, in_family, rfc3339, spoken
+from ocitool.image.assemble import Image, apply_options, continued_history, in_family, spoken
 from ocitool.image.options import ImageOptions
 from ocitool.model import compose
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
+from ocitool.model.moments import rfc3339
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, History
 from ocitool.pack.layer import Layer

@@ -6,7 +6,6 @@ Over a base, its config is edited: what it holds and we do not know stays, its h
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
+from ocitool.model.moments import rfc3339
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, History, ImageConfig
 from ocitool.pack.layer import Layer
@@ -53,11 +53,6 @@ class Image:
     def size(self) -> int:
         """Compressed bytes of config and layers, as registries show them."""
         return self.config.size + sum({layer.digest: layer.size for layer in self.layers}.values())
-
-
-def rfc3339(epoch: int) -> str:
-    """Seconds since 1970 as config and history write them."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def choose_family(asked: str, base: Family | None, *, annotated: bool, kind: str) -> Family:

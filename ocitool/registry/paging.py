@@ -15,22 +15,24 @@ from ocitool.registry.request import Request, Response
 from ocitool.registry.session import Session
 
 LIST_LIMIT: Final = 32 * 1024 * 1024
+TOTAL_LIMIT: Final = 8 * LIST_LIMIT
+"""Bytes of all pages of one list; a million tags of any length."""
 PAGES: Final = 10_000
 """Pages of one list that are read: ten times what the largest repositories have with a hundred names a page."""
 SAME: Final = 20
 """Pages in a row that hold the same again: a list that has no end."""
 
 
-def pages(session: Session, first: Request) -> Iterator[tuple[Response, dict[str, Any]]]:
+def pages(session: Session, first: Request, most: int = TOTAL_LIMIT) -> Iterator[tuple[Response, dict[str, Any]]]:
     """Each page's answer and its JSON object, in order; of an answer that is no page an empty one.
 
     A page on another host is read without credentials.
 
     Raises NetworkError for pages that lead back to one that was read, RegistryError for a list that does not end
-    (K236), MalformedDocument for no JSON object.
+    (K236) or has more than `most` bytes, MalformedDocument for no JSON object.
     """
     seen: set[str] = set()
-    url, last, same = first.url, b"", 0
+    url, last, same, size = first.url, b"", 0, 0
     while url:
         if url in seen:
             raise NetworkError(
@@ -42,7 +44,8 @@ def pages(session: Session, first: Request) -> Iterator[tuple[Response, dict[str
         url = next_page(answer)
         same = same + 1 if answer.body == last else 0
         last = answer.body
-        if url and (len(seen) >= PAGES or same >= SAME):
+        size += len(last)
+        if url and (len(seen) >= PAGES or same >= SAME or size > most):
             raise RegistryError(
                 f"{first.home} names another page after {len(seen)} of them, cannot {first.doing}",
                 url=redact(url),

@@ -310,6 +310,8 @@ class Handler(BaseHTTPRequestHandler):
             if match:
                 with registry.lock:
                     return answer(*match.groups())
+        if path == "/v2/_catalog":
+            return self._page(path, "repositories", sorted({name for name, _ in registry.manifests}))
         return (200, {}, b"{}") if path == "/v2/" else _error(404, "NAME_UNKNOWN")
 
     def _refused(self, path: str) -> Response | None:
@@ -423,14 +425,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _tags(self, name: str) -> Response:
         tags = sorted(tag for where, tag in self.registry.tags if where == name)
+        return self._page(f"/v2/{name}/tags/list", "tags", tags)
+
+    def _page(self, path: str, key: str, names: list[str]) -> Response:
         start, count = self.query.get("last", ""), int(self.query.get("n") or self.registry.page)
-        page = [tag for tag in tags if tag > start][:count]
-        more = (
-            {"Link": f'</v2/{name}/tags/list?n={count}&last={page[-1]}>; rel="next"'}
-            if page and page[-1] != tags[-1]
-            else {}
-        )
-        return 200, more, json.dumps({"name": name, "tags": page or None}).encode()
+        page = [name for name in names if name > start][:count]
+        is_last = not page or page[-1] == names[-1]
+        more = {} if is_last else {"Link": f'<{path}?n={count}&last={page[-1]}>; rel="next"'}
+        return 200, more, json.dumps({key: page or None}).encode()
 
     def _referrers(self, name: str, digest: str) -> Response:
         found = []

@@ -21,7 +21,7 @@ def parameters(owner):
         if name.startswith("_") or not inspect.isfunction(method):
             continue
         for one in inspect.signature(method).parameters.values():
-            if one.name not in SKIPPED and "bool" not in str(one.annotation):
+            if one.name not in SKIPPED and one.annotation not in {bool, int} and "bool" not in str(one.annotation):
                 yield name, one
 
 
@@ -59,6 +59,15 @@ def test_what_is_no_word_is_refused_in_words(layout, owner, name, argument, valu
             call(method, one, value)
 
     assert "usage" == caught.value.code, caught.value
+
+
+@pytest.mark.parametrize("limit", ["1", -1, True, None, object()])
+def test_what_is_no_number_is_refused(client, layout, limit):
+    for call in (client.tags, client.tag_details, client.catalog):
+        with pytest.raises(ocitool.OcitoolError) as caught:
+            call("oci:images" if call != client.catalog else "localhost:1", limit=limit)
+
+        assert "usage" == caught.value.code
 
 
 @pytest.mark.parametrize(

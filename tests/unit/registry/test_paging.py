@@ -47,6 +47,13 @@ def test_k130_a_circle_is_refused():
     assert 4 == len(session.asked)
 
 
+def test_a_list_of_too_many_bytes_is_refused():
+    session = Answers(lambda n: (f"?n={n}", {"tags": [f"{n:090}"]}))
+
+    with pytest.raises(RegistryError, match="names another page after 11 of them"):
+        list(pages(session, FIRST, most=1000))
+
+
 @pytest.mark.parametrize(
     ("body", "read"), [(lambda _: {"tags": []}, SAME + 1), (lambda n: {"tags": [n]}, PAGES)], ids=["same", "other"]
 )
