@@ -80,11 +80,11 @@ def _paragraphs(text: str) -> Iterator[dict[str, str]]:
 
 
 def read_apk(text: str, found_in: str, of: Distribution) -> Iterator[FoundPackage]:
-    """The packages of an apk database, all of which are installed. Its keys are single letters."""
+    """The packages of an apk database, all of which are installed."""
     fields: dict[str, str] = {}
     for line in (*text.split("\n"), ""):
         key, sign, value = line.partition(":")
-        if sign and len(key) == 1:
+        if sign:
             fields.setdefault(key, value.strip())
         elif not line.strip() and fields:
             origin = fields.get("o", "")

@@ -5,7 +5,7 @@ Spec: in-toto attestation `spec/v1/statement.md`; BuildKit's attestation-storage
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ocitool.errors import MalformedDocument
@@ -34,7 +34,7 @@ class Statement:
     """
 
     predicate_type: str
-    predicate: Mapping[str, Any]
+    predicate: Mapping[str, Any] = field(hash=False)
     where: str = ""
     place: Place = "referrer"
 

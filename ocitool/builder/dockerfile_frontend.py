@@ -49,8 +49,8 @@ class DockerfileFrontend:
     reached: Reached
     bases: Mapping[Platform, BaseImage] = field(hash=False)
     labels_checkout: bool = False
-    _opened: BaseImages | None = field(default=None, hash=False, compare=False, repr=False)
-    _written: dict[Platform, Written] = field(default_factory=dict, hash=False, compare=False, repr=False)
+    _opened: BaseImages | None = field(default=None, compare=False, repr=False)
+    _written: dict[Platform, Written] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(

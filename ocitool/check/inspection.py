@@ -94,8 +94,8 @@ class Inspection:
 
     where: str
     snapshot: Snapshot
-    views: Mapping[Digest, View]
-    configs: Mapping[Digest, ImageConfig]
+    views: Mapping[Digest, View] = field(hash=False)
+    configs: Mapping[Digest, ImageConfig] = field(hash=False)
     now: datetime
     absent: frozenset[Digest] = frozenset()
     broken: Mapping[Digest, OcitoolError] = field(default_factory=lambda: MappingProxyType({}), hash=False)

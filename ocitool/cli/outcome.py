@@ -40,7 +40,7 @@ class Outcome:
     are of the parts of the work that could not be done, told as errors are.
     """
 
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict, hash=False)
     text: str = ""
     exit_code: int = 0
     summary: str = ""

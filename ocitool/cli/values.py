@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ocitool.model.printable import shown
 class Words:
     """click's values by name, in the types they are meant as; a command without an option has its empty value."""
 
-    flags: Mapping[str, Any]
+    flags: Mapping[str, Any] = field(hash=False)
 
     def text(self, name: str) -> str:
         """A word, empty if not given."""

@@ -51,7 +51,7 @@ class Written:
     told: tuple[HistoryLine, ...]
     settings: Mapping[str, Any] = field(hash=False)
     author: str
-    files: Files | None = field(default=None, hash=False, compare=False, repr=False)
+    files: Files | None = field(default=None, compare=False, repr=False)
     tars: Mapping[int, StoredTar] = field(default_factory=dict, hash=False)
 
 

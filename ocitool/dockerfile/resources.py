@@ -89,8 +89,8 @@ class Process:
     args: tuple[str, ...] = ()
     shell: tuple[str, ...] = ("/bin/sh", "-c")
     root: Root = Root()
-    files: Files | None = field(default=None, hash=False, compare=False, repr=False)
-    mounts: Callable[[], tuple[Mounted, ...]] = field(default=tuple, hash=False, compare=False, repr=False)
+    files: Files | None = field(default=None, compare=False, repr=False)
+    mounts: Callable[[], tuple[Mounted, ...]] = field(default=tuple, compare=False, repr=False)
     label: str = ""
 
 

@@ -5,7 +5,7 @@ is not looked into, what it might set is left open. Spec: BuildKit's Dockerfile 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from ocitool.dockerfile.stages import ImageStart, OriginKind, ResolvedStage, StageGraph, Step
@@ -145,7 +145,7 @@ class TracedStep:
     """
 
     step: Step
-    texts: Mapping[str, str]
+    texts: Mapping[str, str] = field(hash=False)
     missing: tuple[str, ...] = ()
     uncertain: frozenset[str] = frozenset()
     declared: tuple[tuple[str, str | None], ...] = ()

@@ -14,7 +14,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.errors import LocalIOError, OcitoolError, local_io
@@ -57,7 +57,7 @@ class _Opened:
     """What was opened as the user of the host: this machine's store, emulators, and what connects to sockets."""
 
     store: int
-    emulators: dict[str, int]
+    emulators: dict[str, int] = field(hash=False)
     connector: socket.socket
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -79,7 +79,7 @@ class Setup:
 
     folder: Path
     runtimes: tuple[str, ...]
-    emulators: Mapping[str, str]
+    emulators: Mapping[str, str] = field(hash=False)
 
 
 class Namespace:

@@ -17,7 +17,7 @@ class IndexEntry:
     """One entry: `tree` is written as it stands, with keys that we do not know (K019)."""
 
     descriptor: Descriptor
-    tree: Mapping[str, JsonTree] = field(hash=False, compare=False)
+    tree: Mapping[str, JsonTree] = field(compare=False)
 
     @classmethod
     def of(cls, descriptor: Descriptor) -> "IndexEntry":

@@ -7,7 +7,7 @@ of the grammar for that: headers, keys before `=`, strings and brackets that run
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -31,8 +31,8 @@ class TomlFile:
     """A parsed file. `lines` gives the line (from 1) of each table and key by its path from the root."""
 
     path: Path
-    tree: dict[str, Any]
-    lines: dict[KeyPath, int]
+    tree: dict[str, Any] = field(hash=False)
+    lines: dict[KeyPath, int] = field(hash=False)
 
     def line(self, path: KeyPath) -> int:
         """The line of the key at `path`, or of the nearest thing around it; 1 where nothing is."""

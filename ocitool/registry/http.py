@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -72,7 +72,7 @@ class Outgoing:
     method: str
     url: str
     doing: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(hash=False)
     body: Body | None = None
     size: int = 0
     stall_s: float = 0.0

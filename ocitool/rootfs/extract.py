@@ -6,7 +6,7 @@ the tar never writes through one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +36,7 @@ class Contents:
     """
 
     directories: tuple[str, ...]
-    files: Mapping[int, Mapping[int, tuple[str, ...]]]
+    files: Mapping[int, Mapping[int, tuple[str, ...]]] = field(hash=False)
     pipes: tuple[str, ...]
     links: tuple[str, ...]
     left_out: tuple[str, ...]

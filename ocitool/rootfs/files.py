@@ -1,7 +1,7 @@
 """Trees of files that can be packed: entries, layers over layers, an image's merged tree."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -47,7 +47,7 @@ class EntryLevel(FileTree[Entry]):
     paths that the tree below has and that were taken away.
     """
 
-    entries: dict[str, Entry]
+    entries: dict[str, Entry] = field(hash=False)
     closed: frozenset[str]
     below: Files | None
     gone: frozenset[str] = frozenset()

@@ -107,7 +107,7 @@ class CompileJob:
 
     target: Target
     argv: tuple[str, ...]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(hash=False)
     cwd: Path
     outputs: tuple[Path, ...]
     is_fresh: bool = True

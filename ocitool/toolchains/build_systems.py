@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -44,7 +44,7 @@ class BuildSystemToolchain:
     options: BuildSystemOptions
     environ: tuple[tuple[str, str], ...]
     cache: Path
-    tools: Mapping[str, str]
+    tools: Mapping[str, str] = field(hash=False)
     width: int = 1
     configure: "ConfigureScript | None" = None
 

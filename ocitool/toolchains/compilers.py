@@ -7,7 +7,7 @@ ocitool.toml asks for them. Nothing here is started.
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +82,7 @@ class Compiler:
     triple: str
     libc: str
     is_static: bool
-    tools: Mapping[str, tuple[str, ...]]
+    tools: Mapping[str, tuple[str, ...]] = field(hash=False)
     flags: tuple[str, ...]
     link_flags: tuple[str, ...]
     identity: str
@@ -146,7 +146,7 @@ class _Own:
     """What a kind of compiler says by itself."""
 
     triple: str
-    tools: Mapping[str, tuple[str, ...]]
+    tools: Mapping[str, tuple[str, ...]] = field(hash=False)
     flags: tuple[str, ...]
     link_flags: tuple[str, ...] = ()
 

@@ -1,5 +1,9 @@
 """Run a seeded sample of mutants, a few at a time, and print what was killed, what survived and what is equivalent.
 
+A mutant is put to the tests of its own file, of its room and the quickest ones that pass its line; what these leave
+open, to the slower ones, real registries and RUN beside other people's tools among them. Those alive after both are
+listed with the sentence that `survivors.toml` has for each.
+
 Results are kept beside the copies of the tree, so a run that was cut goes on where it was. A killed mutant stays
 killed as long as its function's text is the same; those alive are tried again with `--again`, and with `--fresh` all.
 """
@@ -12,16 +16,15 @@ import sys
 import threading
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from tests import peers
-from tests.mutants.edits import Mutant, sample
+from tests.mutants.edits import Mutant, package, sample
 from tests.mutants.suite import Bench, Suite, Verdict, catch_up, record
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 
 
 class Results:
@@ -44,9 +47,10 @@ class Results:
             out.write(json.dumps([mutant.name, mutant.source, verdict.outcome, verdict.by]) + "\n")
 
 
-def equivalent() -> dict[str, str]:
-    """The mutants that no test can tell from the code, each with the reason."""
-    return {row["mutant"]: row["why"] for row in tomllib.loads(EQUIVALENT.read_text()).get("equivalent", [])}
+def sentences(kind: str) -> dict[str, str]:
+    """The mutants of `equivalent.toml` or `survivors.toml`, each with its reason."""
+    rows = tomllib.loads(Path(__file__).with_name(f"{kind}.toml").read_text()).get("mutants", [])
+    return {row["mutant"]: row["why"] for row in rows}
 
 
 def main() -> int:
@@ -54,19 +58,24 @@ def main() -> int:
     options = _options()
     folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    results, same = Results(folder / "results.jsonl"), equivalent()
+    results, same, why = Results(folder / "results.jsonl"), sentences("equivalent"), sentences("survivors")
     if options.record or not (folder / "tree.outcomes").exists():
         record(CHECKOUT, folder, options.jobs)
     if not options.report:
         catch_up(CHECKOUT, folder, options.jobs)
     # From the copy: the checkout may move on.
-    every = sample(folder / "now", options.sample, options.seed)
-    chosen = [one for one in every if options.only in one.path]
-    waiting = [one for one in chosen if one.name not in same and _wanted(results.get(one), options)]
-    if waiting and not options.report:
+    every = package(folder / "now")
+    for name in sorted((same.keys() | why.keys()) - {one.name for one in every}):
+        print(f"no mutant any more: {name}")
+    chosen = [one for one in sample(every, options.sample, options.seed) if options.only in one.path]
+    judged = [one for one in chosen if one.name not in same]
+    waiting = [one for one in judged if _wanted(results.get(one), options)]
+    if not options.report:
         print(f"{len(chosen)} mutants, {len(waiting)} to run, results in {folder}", flush=True)
-        _run(waiting, folder, options.jobs, results)
-    return _report(chosen, results, same)
+        _run(waiting, folder, options.jobs, results, is_wide=False)
+        left = [one for one in judged if (known := results.get(one)) and known.outcome == "open"]
+        _run(left, folder, options.jobs, results, is_wide=True)
+    return _report(chosen, results, same, why)
 
 
 def _options() -> argparse.Namespace:
@@ -87,7 +96,9 @@ def _wanted(known: Verdict | None, options: argparse.Namespace) -> bool:
     return known is None or options.fresh or (options.again and known.outcome != "killed")
 
 
-def _run(waiting: Iterable[Mutant], folder: Path, jobs: int, results: Results) -> None:
+def _run(waiting: Sequence[Mutant], folder: Path, jobs: int, results: Results, *, is_wide: bool) -> None:
+    if not waiting:
+        return
     suite = Suite(folder)
     for test in suite.failed:
         print(f"fails without a mutant, and is left out: {test}", flush=True)
@@ -102,7 +113,7 @@ def _run(waiting: Iterable[Mutant], folder: Path, jobs: int, results: Results) -
                     mutant = todo.get_nowait()
                 except queue.Empty:
                     return
-                verdict = bench.judge(mutant)
+                verdict = bench.judge(mutant, is_wide=is_wide)
                 results.put(mutant, verdict)
                 print(f"{verdict.outcome:9} {mutant.name}  {verdict.by}", flush=True)
 
@@ -113,15 +124,15 @@ def _run(waiting: Iterable[Mutant], folder: Path, jobs: int, results: Results) -
         worker.join()
 
 
-def _report(chosen: Iterable[Mutant], results: Results, same: dict[str, str]) -> int:
+def _report(chosen: Iterable[Mutant], results: Results, same: dict[str, str], why: dict[str, str]) -> int:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     alive = []
     for mutant in chosen:
         known = results.get(mutant)
         outcome = "equivalent" if mutant.name in same else known.outcome if known else "not run"
-        counts[mutant.path][outcome] += 1
-        if outcome in {"survived", "unreached"}:
-            alive.append(f"{outcome:9} {mutant.name}")
+        counts[mutant.path][outcome.replace("open", "not run")] += 1
+        if outcome in {"survived", "unreached", "open"}:
+            alive += [f"{outcome:9} {mutant.name}", f"          {why.get(mutant.name, 'no sentence')}"]
     columns = ("killed", "survived", "unreached", "equivalent", "not run")
     print(f"{'file':48}" + "".join(f"{name:>12}" for name in columns))
     for path, row in sorted(counts.items()):

@@ -9,7 +9,7 @@ import ast
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -47,11 +47,15 @@ class Mutant:
         return text[: self.start] + self.after + text[self.end :]
 
 
-def sample(root: Path, size: int, seed: int) -> list[Mutant]:
-    """`size` mutants of the package below `root`, the same for the same code and seed, in the order of their files."""
-    every = [one for path in sorted((root / "ocitool").rglob("*.py")) for one in mutants(root, path)]
-    every.sort(key=lambda one: hashlib.sha256(f"{seed} {one.name}".encode()).digest())
-    return sorted(every[:size], key=lambda one: (one.path, one.start))
+def package(root: Path) -> list[Mutant]:
+    """Every mutant of the package below `root`, in the order of its files."""
+    return [one for path in sorted((root / "ocitool").rglob("*.py")) for one in mutants(root, path)]
+
+
+def sample(every: Iterable[Mutant], size: int, seed: int) -> list[Mutant]:
+    """`size` of them, the same for the same code and seed, in the order of their files."""
+    drawn = sorted(every, key=lambda one: hashlib.sha256(f"{seed} {one.name}".encode()).digest())
+    return sorted(drawn[:size], key=lambda one: (one.path, one.start))
 
 
 def mutants(root: Path, path: Path) -> Iterator[Mutant]:

@@ -1,6 +1,8 @@
 """A plugin of pytest for `make mutants`: run these tests in this order, here or in forks, and write down how each went."""
 
+import base64
 import json
+import os
 import resource
 from pathlib import Path
 
@@ -30,12 +32,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = sorted((item for item in items if item.nodeid in order), key=lambda item: order[item.nodeid])
 
 
-TEST_CPU_S = 60
-"""More than any test of the fast suite takes; what takes more has no end."""
+TEST_CPU_S = 90
+"""More than any of the tests takes; what takes more has no end."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let the process end where this test takes too long, when it is one of a chosen few."""
+    """Let the process end where this test takes too long, when it is one of a chosen few.
+
+    When coverage is measured, let it know for which test other processes are started.
+    """
+    if settings := os.environ.get("COVERAGE_PROCESS_CONFIG"):
+        told = json.loads(base64.b64decode(settings)) | {"context": item.nodeid}
+        os.environ["COVERAGE_PROCESS_CONFIG"] = base64.b64encode(json.dumps(told).encode()).decode()
     if item.config.getoption("--only-tests") or item.config.getoption("--serve"):
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, most = resource.getrlimit(resource.RLIMIT_CPU)

@@ -28,17 +28,24 @@ from coverage import CoverageData
 from tests.mutants.edits import Mutant
 from tests.mutants.forks import CANNOT, ENDLESS, Forks, Limits
 
-# No program of the network and nothing slow: a mutant is put to the tests of what it is in.
-FAST = "not slow and not long and not registry and not interop and not bench"
-FOLDERS = ("tests/unit", "tests/property", "tests/cli", "tests/fault", "tests/contract")
-# More tests than these find nothing that the first ones do not; a mutant they leave alive counts as survived.
-MOST_TESTS = 400
+# What `make coverage` runs, but for the tests of the code's own shape.
+PLACES = (
+    *("tests/unit", "tests/property", "tests/cli", "tests/fault", "tests/contract", "tests/registry"),
+    *("tests/interop/test_run*.py", "tests/interop/test_overlay.py", "tests/interop/test_sign.py"),
+)
+MARKS = "not long and not bench and not (interop and slow)"
+# A mutant is put to these many tests first; if they leave it alive, to as many others as take these seconds.
+FIRST_TESTS = 300
+WIDE_S = 300.0
 MEMORY = 6 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`outcome` is killed, survived or unreached (no test passes the line); `by` the test that failed, or why."""
+    """`outcome` is killed, open (alive after its first tests), survived (after all) or unreached (no test passes it).
+
+    `by` is the test that failed, or why the run ended.
+    """
 
     outcome: str
     by: str = ""
@@ -95,8 +102,8 @@ class Suite:
         self.failed = sorted(failed)
         self.known = self._seconds.keys()
 
-    def tests(self, mutant: Mutant) -> list[str]:
-        """The tests that a mutant is put to: those of its own file first, then of its room, then the quickest."""
+    def tests(self, mutant: Mutant) -> tuple[list[str], list[str]]:
+        """The tests that a mutant is put to first, and those after: of its own file, of its room, then the quickest."""
         inner = Path(mutant.path).relative_to("ocitool")
         room = inner.parts[0].removesuffix(".py")
         # Commands have tests of their own kind; what runs in another process is in no line's list.
@@ -107,10 +114,19 @@ class Suite:
         rooms = (*rooms, f"tests/cli/test_{room}.py")
         passing = {test for one in self._records for test in one.passing(mutant)}
         # A function that no test passes may be one that decorates, which runs when its module is loaded.
-        passing = passing or self._importing(mutant)
-        passing |= {test for test in self._seconds if room == "executor" and test.startswith(rooms)}
+        if not passing or self.is_loading(mutant):
+            passing |= self._importing(mutant)
+        # What runs in namespaces is in no line's list.
+        helped = (*rooms, "tests/interop/test_run", "tests/interop/test_overlay") if room == "executor" else ()
+        passing |= {test for test in self._seconds if test.startswith(helped)}
         chosen = own | (passing & self._seconds.keys())
-        return sorted(chosen, key=lambda t: (t not in own, not t.startswith(rooms), self._seconds[t]))[:MOST_TESTS]
+        order = sorted(chosen, key=lambda t: (t not in own, not t.startswith(rooms), self._seconds[t]))
+        rest, used_s = [], 0.0
+        for test in order[FIRST_TESTS:]:
+            used_s += self._seconds[test]
+            if used_s <= WIDE_S:
+                rest.append(test)
+        return order[:FIRST_TESTS], rest
 
     def is_loading(self, mutant: Mutant) -> bool:
         """Whether the changed line is passed while modules are loaded, before any test."""
@@ -179,9 +195,9 @@ def _imports(path: Path) -> set[str]:
 
 
 def record(checkout: Path, folder: Path, jobs: int) -> None:
-    """Run the fast suite once in a copy, with coverage that knows the tests. Says nothing about their results."""
+    """Run the suite once in a copy, with coverage that knows the tests. Says nothing about their results."""
     copy_tree(checkout, folder / "tree")
-    _record(folder, "tree", jobs, FOLDERS)
+    _record(folder, "tree", jobs, _files(folder / "tree"))
 
 
 def catch_up(checkout: Path, folder: Path, jobs: int) -> None:
@@ -196,20 +212,28 @@ def catch_up(checkout: Path, folder: Path, jobs: int) -> None:
 def changed_tests(folder: Path) -> list[Path]:
     """The test files of `now` that are not as they were recorded."""
     found = []
-    for place in FOLDERS:
-        for path in sorted((folder / "now" / place).rglob("test_*.py")):
-            then = folder / "tree" / path.relative_to(folder / "now")
-            if not then.exists() or then.read_text() != path.read_text():
-                found.append(path)
+    for name in _files(folder / "now"):
+        then, now = folder / "tree" / name, folder / "now" / name
+        if not then.exists() or then.read_text() != now.read_text():
+            found.append(now)
     return found
+
+
+def _files(tree: Path) -> list[str]:
+    places = [path for place in PLACES for path in sorted(tree.glob(place))]
+    files = [file for path in places for file in (sorted(path.rglob("test_*.py")) if path.is_dir() else [path])]
+    return [str(file.relative_to(tree)) for file in files]
 
 
 def _record(folder: Path, name: str, jobs: int, places: Sequence[str]) -> None:
     outcomes = folder / f"{name}.outcomes"
     outcomes.unlink(missing_ok=True)
     options = ["-n", str(jobs), "--cov=ocitool", "--cov-context=test", "--cov-report=", f"--outcomes={outcomes}"]
-    argv = [*_pytest(), *options, "-m", FAST, *places]
-    subprocess.run(argv, cwd=folder / name, env=_environment(folder), check=False)
+    tree, environment = folder / name, _environment(folder)
+    subprocess.run([*_pytest(), *options, *places], cwd=tree, env=environment, check=False)
+    if any(tree.glob(".coverage.*")):
+        combine = [sys.executable, "-m", "coverage", "combine", "-q", "--append"]
+        subprocess.run(combine, cwd=tree, env=environment, check=False)
 
 
 class Bench:
@@ -220,7 +244,7 @@ class Bench:
         self._suite = suite
         self._tree = tree
         self._outcomes, said = (tree.parent / f"{tree.name}.{name}" for name in ("outcomes", "forks"))
-        argv = [*_pytest(), f"--outcomes={self._outcomes}", "-m", FAST, *FOLDERS]
+        argv = [*_pytest(), f"--outcomes={self._outcomes}", *_files(tree)]
         with said.open("wb") as out:
             self._forks = Forks(argv, tree, _environment(tree.parent), out)
         self._trusted: set[str] = set()
@@ -230,15 +254,17 @@ class Bench:
         """End what waits for mutants."""
         self._forks.close()
 
-    def judge(self, mutant: Mutant) -> Verdict:
-        """Make the change, run its tests until one fails, and take the change back.
-
-        A change inside a function is put to forks; one that has its effect as modules are loaded to a new process.
-        """
-        every = self._suite.tests(mutant)
-        tests = [test for test in every if test not in self._doubtful]
-        if not every:
+    def judge(self, mutant: Mutant, *, is_wide: bool) -> Verdict:
+        """Make the change, run its first tests or the others until one fails, and take the change back."""
+        first, rest = self._suite.tests(mutant)
+        if not first:
             return Verdict("unreached")
+        verdict = self._put(mutant, rest if is_wide else first) if rest or not is_wide else Verdict("survived")
+        return Verdict("open") if verdict.outcome == "survived" and not is_wide else verdict
+
+    def _put(self, mutant: Mutant, every: Sequence[str]) -> Verdict:
+        """A change inside a function is put to forks; one that has its effect as modules are loaded to a new process."""
+        tests = [test for test in every if test not in self._doubtful]
         verdict = self._forked(mutant, tests) if mutant.function else None
         while verdict and (guilty := verdict.by) in self._suite.known and not self._is_trusted(guilty):
             # It fails in a fork of the unchanged tree too, and proves nothing.
@@ -339,7 +365,8 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _pytest() -> list[str]:
-    return [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutants.plugin", "-p", "no:cacheprovider"]
+    plugins = ["-p", "tests.mutants.plugin", "-p", "no:cacheprovider"]
+    return [sys.executable, "-m", "pytest", "-q", *plugins, "-m", MARKS]
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -65,7 +65,7 @@ class LintContext:
     ignore: IgnoreRules
     context: Files | None = field(default=None, hash=False)
     tracked: frozenset[str] = field(default=frozenset(), repr=False)
-    problem: OcitoolError | None = field(default=None, hash=False, compare=False)
+    problem: OcitoolError | None = field(default=None, compare=False)
 
     @property
     def file(self) -> Dockerfile:

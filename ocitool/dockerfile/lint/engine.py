@@ -32,7 +32,7 @@ class Report:
     file: Dockerfile
     findings: tuple[LintWarning, ...]
     is_error: bool = False
-    problem: OcitoolError | None = field(default=None, hash=False, compare=False)
+    problem: OcitoolError | None = field(default=None, compare=False)
 
     def of(self, *severities: Severity) -> tuple[LintWarning, ...]:
         """The findings of these severities."""

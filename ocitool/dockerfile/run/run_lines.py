@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocitool.dockerfile.sources import is_web
@@ -22,7 +22,7 @@ class RunLine:
 
     run: Run
     workdir: str
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(hash=False)
     brought: tuple[tuple[str, str], ...]
     folders: frozenset[str]
 

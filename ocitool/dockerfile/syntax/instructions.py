@@ -231,7 +231,7 @@ class Dockerfile:
     """The value of the `check` directive."""
     syntax: str = ""
     """The value of the `syntax` directive."""
-    by_name: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False, hash=False)
+    by_name: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """List the stages by name."""

@@ -112,20 +112,22 @@ def test_an_annotation_file_speaks_of_paths_manifest_and_config(push, folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "error"),
+    ("text", "error", "said"),
     [
-        ('{"b.txt": {"k": "v"}}', UsageError),
-        ('{"a.txt": {"k": 1}}', MalformedDocument),
-        ('["a.txt"]', MalformedDocument),
-        ("{", MalformedDocument),
-        (" " * (1024 * 1024 + 1), MalformedDocument),
+        ('{"b.txt": {"k": "v"}}', UsageError, "b.txt"),
+        ('{"a.txt": {"k": 1}}', MalformedDocument, "notes.json"),
+        ('["a.txt"]', MalformedDocument, "notes.json"),
+        ("{", MalformedDocument, "in the annotation file notes.json"),
+        (" " * (1024 * 1024 + 1), MalformedDocument, "notes.json"),
     ],
 )
-def test_annotations_that_nobody_gets_are_refused(push, folder, text, error):
+def test_annotations_that_nobody_gets_are_refused(push, folder, text, error, said):
     (folder / "notes.json").write_text(text)
 
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         push("a.txt", annotation_file="notes.json")
+
+    assert said in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
 
 
 def test_the_plan_is_carried_out_listed_and_taken_back(client, folder):

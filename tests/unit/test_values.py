@@ -1,0 +1,37 @@
+"""What all frozen values of the package keep, whatever they hold."""
+
+import dataclasses
+import importlib
+import pkgutil
+
+import ocitool
+
+MODULES = [importlib.import_module(one.name) for one in pkgutil.walk_packages(ocitool.__path__, "ocitool.")]
+VALUES = [
+    one
+    for module in MODULES
+    for one in vars(module).values()
+    if isinstance(one, type)
+    and dataclasses.is_dataclass(one)
+    and one.__module__ == module.__name__
+    and one.__hash__
+]
+
+
+def is_hashable(value: type) -> bool:
+    """Whether a value of this class can be hashed where its mappings are dicts."""
+    made = object.__new__(value)
+    for field in dataclasses.fields(value):
+        is_mapping = str(field.type).startswith(("collections.abc.Mapping", "dict"))
+        object.__setattr__(made, field.name, {} if is_mapping else None)
+    try:
+        hash(made)
+    except TypeError:
+        return False
+    return True
+
+
+def test_values_that_hold_mappings_can_be_hashed():
+    assert len(VALUES) > 300
+
+    assert [] == [value for value in VALUES if not is_hashable(value)]
