@@ -96,16 +96,12 @@ def distinct(errors: Sequence[BaseException]) -> list[BaseException]:
 
 def exit_code(error: BaseException) -> int:
     """The exit code of an error; a group has that of its first real failure."""
-    errors = list(flatten(error))
-    for one in sorted(errors, key=lambda e: isinstance(e, (Cancelled, KeyboardInterrupt))):
-        if isinstance(one, OcitoolError):
-            return one.exit_code
-        if isinstance(one, (KeyboardInterrupt, click.Abort)):
-            return 130
-        if isinstance(one, click.ClickException):
-            return 2
-        return 70
-    return 70
+    one = min(flatten(error), key=lambda e: isinstance(e, (Cancelled, KeyboardInterrupt)))
+    if isinstance(one, OcitoolError):
+        return one.exit_code
+    if isinstance(one, (KeyboardInterrupt, click.Abort)):
+        return 130
+    return 2 if isinstance(one, click.ClickException) else 70
 
 
 def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]:

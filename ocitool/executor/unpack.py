@@ -254,14 +254,12 @@ class _Unpacker:
 
     def _write(self, path: str, member: TarMember) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(name_bytes(path), flags, 0o600), "wb", buffering=0) as file:
+        with open(os.open(name_bytes(path), flags, 0o600), "wb") as file:
             at = 0
             for start, piece in member.chunks():
                 if start != at:
                     file.seek(start)
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[file.write(rest) :]
+                file.write(piece)
                 at = start + len(piece)
             if at != member.size:
                 file.truncate(member.size)

@@ -28,10 +28,18 @@ from coverage import CoverageData
 from tests.mutants.edits import Mutant
 from tests.mutants.forks import CANNOT, ENDLESS, Forks, Limits
 
-# What `make coverage` runs, but for the tests of the code's own shape.
+# What `make coverage` runs.
 PLACES = (
-    *("tests/unit", "tests/property", "tests/cli", "tests/fault", "tests/contract", "tests/registry"),
-    *("tests/interop/test_run*.py", "tests/interop/test_overlay.py", "tests/interop/test_sign.py"),
+    "tests/unit",
+    "tests/property",
+    "tests/cli",
+    "tests/fault",
+    "tests/contract",
+    "tests/registry",
+    "tests/structure",
+    "tests/interop/test_run*.py",
+    "tests/interop/test_overlay.py",
+    "tests/interop/test_sign.py",
 )
 MARKS = "not long and not bench and not (interop and slow)"
 # A mutant is put to these many tests first; if they leave it alive, to as many others as take these seconds.
