@@ -1,7 +1,7 @@
 """Attestations of a build, made before any tag is written: what is in its images, and how they came to be."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ocitool.attest.attachment import Attached, as_referrer, in_index
 from ocitool.attest.inventory import take_inventory
@@ -18,7 +18,6 @@ from ocitool.attest.statement import compose_statement
 from ocitool.builder.git import read_checkout
 from ocitool.builder.request import BuildPlan
 from ocitool.builder.trust import signed_statement
-from ocitool.errors import MalformedDocument
 from ocitool.image.assemble import Image
 from ocitool.model.digest import Digest
 from ocitool.model.document import parse
@@ -80,12 +79,9 @@ def _predicates(
 
 def _bill(image: Image, planned: BuildPlan, sources: Mapping[Digest, Source], workspace: Workspace) -> Sbom:
     reader = _Sources(workspace.machine.content, sources)
-    manifest = view(image.manifest)
-    if not isinstance(manifest, Manifest):
-        raise MalformedDocument(f"{image.manifest.digest} is no manifest")
     inventory = take_inventory(
         reader,
-        manifest,
+        cast("Manifest", view(image.manifest)),
         image.platform,
         workspace.machine.memo,
         scope=workspace.scope,

@@ -80,7 +80,8 @@ def test_content_of_another_digest_leaves_the_file_as_it_was(put, pull, ward, tm
     assert ["x"] == [name for name in os.listdir(tmp_path) if name != "cache"]
 
 
-def test_a_packed_directory_is_unpacked(put, packed, pull, tmp_path):
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_packed_directory_is_unpacked(put, packed, pull, tmp_path, times):
     put(
         packed(
             "d",
@@ -92,7 +93,8 @@ def test_a_packed_directory_is_unpacked(put, packed, pull, tmp_path):
         )
     )
 
-    pull(tmp_path / "out")
+    for _ in range(times):
+        pull(tmp_path / "out")
 
     found = below(tmp_path / "out")
     assert {
