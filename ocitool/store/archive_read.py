@@ -39,8 +39,7 @@ from ocitool.store.layout_index import REF_NAME
 from ocitool.store.verify import check_bytes, verified
 
 PIECE: Final = 256 * 1024
-MAX_MEMBERS: Final = 200_000
-_LIMITS: Final = TarLimits(MAX_MEMBERS, names=64 * 1024 * 1024, size=2**63)
+LIMITS: Final = TarLimits(members=200_000, names=64 * 1024 * 1024, size=2**63)
 """Files and bytes of names; an archive of any size that is there is read."""
 STREAM: Final = "-"
 _KINDS: Final = {"gzip": mediatype.DOCKER_LAYER_GZIP, "zstd": mediatype.DOCKER_LAYER_ZSTD}
@@ -310,7 +309,7 @@ def _list(file: IO[bytes], label: str) -> tuple[dict[str, _Member], dict[str, st
     members: dict[str, _Member] = {}
     links: dict[str, str] = {}
     try:
-        for one in read_members(TarFile(file), limits=_LIMITS, drain=False):
+        for one in read_members(TarFile(file), limits=LIMITS, drain=False):
             if one.kind is FileKind.FILE and one.extents is None:
                 members[one.path] = _Member(one.start, one.size)
             elif one.kind is FileKind.SYMLINK:

@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from ocitool.model.files import temporary_beside
+from tests.conftest import Outcome
 
 
 @pytest.fixture
@@ -20,22 +19,22 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def call(tmp_path, project):
+def call(run, project, monkeypatch):
     """`call(*words, **environ)`: a command in the project's folder; gives what it did."""
 
-    def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        kept = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
-        return subprocess.run(
-            [sys.executable, "-m", "ocitool", *words], env=kept | environ, cwd=project, capture_output=True,
-            check=False, text=True,
-        )  # fmt: skip
+    def begin(*words: str, **environ: str) -> Outcome:
+        with monkeypatch.context() as here:
+            here.chdir(project)
+            for name, value in environ.items():
+                here.setenv(name, value)
+            return run(*words)
 
-    return run
+    return begin
 
 
 def names(call, place: str) -> list[str]:
     done = call("files", place)
-    assert 0 == done.returncode, done.stderr
+    assert 0 == done.exit_code, done.stderr
     return done.stdout.split()
 
 
@@ -66,7 +65,7 @@ def test_k210_outputs_are_no_input(call, project, tmp_path, front_end, output):
     digests = []
     for _ in range(2):
         done = call(*words, OCITOOL_DOTENV="ci.env")
-        assert 0 == done.returncode, done.stderr
+        assert 0 == done.exit_code, done.stderr
         digests.append(json.loads(done.stdout)["data"]["digest"])
         if output == "folder":
             (project / "out").rename(tmp_path / f"out-{len(digests)}")
@@ -91,7 +90,7 @@ def test_k210_a_store_inside_the_project(call, project, front_end):
             "-o",
             f"oci-archive:../{number}.tar",
         )
-        assert 0 == call(*words, OCITOOL_CACHE_DIR=cache).returncode
+        assert 0 == call(*words, OCITOOL_CACHE_DIR=cache).exit_code
 
         found = set(names(call, f"oci-archive:../{number}.tar"))
         assert {"app", "cache"} == found - {"Dockerfile"}
@@ -103,24 +102,24 @@ def test_k210_what_a_killed_run_left(call, project):
     (project / ".ingest-0123456789abcdef").write_text("half")
     (project / ".i.tar-notes").write_text("the user's")
 
-    assert 0 == call("build", ".", "-o", "oci-archive:../i.tar").returncode
+    assert 0 == call("build", ".", "-o", "oci-archive:../i.tar").exit_code
     assert {".i.tar-notes", "app", "Dockerfile"} == set(names(call, "oci-archive:../i.tar"))
 
 
 def test_k210_an_earlier_output_is_taken_only_where_it_is_named(call, project):
     for number, place in enumerate(("a.tar", "b.tar", "c.tar")):
         done = call("build", ".", "-o", f"oci-archive:{place}")
-        assert 0 == done.returncode
+        assert 0 == done.exit_code
         assert number == done.stderr.count("is left out of the image")
     assert {"app", "Dockerfile"} == set(names(call, "oci-archive:c.tar"))
 
     (project / "Dockerfile").write_text("FROM scratch\nCOPY a.tar /inner.tar\nCOPY *.tar app /all/\n")
-    assert 0 == call("build", ".", "-o", "oci-archive:d.tar").returncode
+    assert 0 == call("build", ".", "-o", "oci-archive:d.tar").exit_code
     assert {"inner.tar", "all", "all/app"} == set(names(call, "oci-archive:d.tar"))
 
     (project / "a.tar").write_text("the user's own by now")
     (project / "Dockerfile").write_text("FROM scratch\nCOPY *.tar /\n")
-    assert 0 == call("build", ".", "-o", "oci-archive:e.tar").returncode
+    assert 0 == call("build", ".", "-o", "oci-archive:e.tar").exit_code
     assert {"a.tar"} == set(names(call, "oci-archive:e.tar"))
 
 
@@ -133,7 +132,7 @@ def test_k210_an_output_that_is_named_as_input_is_told(call, project, dockerfile
     (project / "Dockerfile").write_text(dockerfile) if dockerfile else (project / "Dockerfile").unlink()
     done = call("build", ".", *flags, "-o", "oci-archive:i.tar")
 
-    assert done.returncode in {2, 3}
+    assert done.exit_code in {2, 3}
     assert "ocitool writes it" in done.stderr.replace("what ocitool writes", "ocitool writes it")
 
 
@@ -148,17 +147,17 @@ def test_k210_it_is_told_once(call, project):
 def test_k210_a_dry_run_counts_as_the_build_does(call, project):
     (project / "Dockerfile").unlink()
     words = ("build", ".", "--toolchain", "prebuilt", "--copy", ".:/", "-o", "oci-archive:i.tar")
-    assert 0 == call(*words).returncode
+    assert 0 == call(*words).exit_code
     tree = json.loads(call(*words, "--dry-run", "--json").stdout)["data"]
 
     assert 1 == tree["pack"][0]["copy"][0]["files"]
 
 
 def test_k210_a_folder_that_an_earlier_run_exported(call, project):
-    assert 0 == call("build", ".", "-o", "type=local,dest=one").returncode
-    assert 0 == call("build", ".", "-o", "type=local,dest=two").returncode
+    assert 0 == call("build", ".", "-o", "type=local,dest=one").exit_code
+    assert 0 == call("build", ".", "-o", "type=local,dest=two").exit_code
 
     assert {"app", "Dockerfile"} == set(os.listdir(project / "two"))
     (project / "Dockerfile").write_text("FROM scratch\nCOPY one /named/\n")
-    assert 0 == call("build", ".", "-o", "type=local,dest=three").returncode
+    assert 0 == call("build", ".", "-o", "type=local,dest=three").exit_code
     assert {"app", "Dockerfile"} == set(os.listdir(project / "three" / "named"))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def waits_for_a_writer(process: subprocess.Popen) -> bool:
 def computes(process: subprocess.Popen) -> bool:
     """Whether it has burnt more seconds than any start of the command line takes."""
     ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11]
-    return int(ticks) / os.sysconf("SC_CLK_TCK") > 3
+    return int(ticks) / os.sysconf("SC_CLK_TCK") > 1
 
 
 def left(home: Path) -> list[str]:
@@ -169,18 +170,21 @@ def test_while_a_registry_is_silent(home, number):
     ids=" ".join,
 )
 def test_while_a_layer_is_read_that_is_huge(home, number, words):
-    """K239: 30 MB that unpack to 40 GiB."""
-    name, layer = tarfile.TarInfo("big"), bytearray()
-    name.size = 40 * 1024**3
-    for piece in [name.tobuf(tarfile.PAX_FORMAT), *[bytes(MIB * 64)] * 2]:
-        layer += gzip.compress(piece, mtime=0)
-    layer += gzip.compress(bytes(MIB * 64), mtime=0) * 640
-    put_layer(LayoutStore(home / "img", create=True), bytes(layer))
+    """K239: 40 MB that unpack to 40 GiB."""
+    put_layer(LayoutStore(home / "img", create=True), huge_layer())
     process = begin(home, words[0], "oci:img:a", *words[1:], *(["big"] if words == ["cat"] else []))
     until(lambda: process.poll() is not None or computes(process), "the layer")
 
     assert_ends(process, number, home)
     assert not (home / "out.tar").exists()
+
+
+@cache
+def huge_layer() -> bytes:
+    """One file of 40 GiB, packed."""
+    name = tarfile.TarInfo("big")
+    name.size = 40 * 1024**3
+    return gzip.compress(name.tobuf(tarfile.PAX_FORMAT), mtime=0) + gzip.compress(bytes(MIB * 64), mtime=0) * 642
 
 
 def put_layer(store, layer: bytes) -> None:

@@ -55,9 +55,14 @@ def _types(tree: ast.Module) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             found.append(node.name)
-        elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation).rpartition(".")[2] == "TypeAlias":
+        elif isinstance(node, ast.AnnAssign) and _last_name(node.annotation) == "TypeAlias":
             found.append(ast.unparse(node.target))
     return found
+
+
+def _last_name(node: ast.expr) -> str:
+    """`TypeAlias` of `typing.TypeAlias` and of itself."""
+    return getattr(node, "attr", getattr(node, "id", ""))
 
 
 @pytest.mark.parametrize("word", ["What"])

@@ -50,6 +50,7 @@ def test_no_file_is_larger_than_a_megabyte():
     assert [] == [name for name, text in tracked().items() if len(text) > 1_000_000]
 
 
+@pytest.mark.slow
 def test_generated_pages_are_current():
     spec = importlib.util.spec_from_file_location("generate", REPOSITORY / "docs" / "generate.py")
     generate = importlib.util.module_from_spec(spec)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import untraced
 
+pytestmark = pytest.mark.slow
+
 BEGIN = """
 import ctypes, os, signal, sys, threading, time
 from pathlib import Path

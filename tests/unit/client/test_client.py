@@ -185,6 +185,7 @@ def test_a_store_that_was_opened_before_refuses_too(registry):
         store.get_manifest("1")
 
 
+@pytest.mark.slow
 def test_eight_threads_share_one_client(layout, registry):
     remote = [f"{registry.host}/app:{number}" for number in range(8)]
     begin = threading.Barrier(8)

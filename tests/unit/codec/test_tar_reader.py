@@ -348,6 +348,7 @@ def test_a_file_is_passed_over_by_seeking(tmp_path, start):
     assert [("a", b"", 512), ("b", b"ab", 1536)] == found
 
 
+@pytest.mark.slow
 def test_k259_few_members_have_few_bytes_of_names():
     """Packed, 32 MiB of names are a few kilobytes."""
     names = [f"{number:08}{'/d' * 2000}" for number in range(9000)]

@@ -124,6 +124,7 @@ def deep(count: int) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["add", "context"])
 def test_k259_deep_paths_are_refused_before_they_fill_memory(tmp_path, way):
     archive = gzip.compress(deep(400))

@@ -210,14 +210,14 @@ def test_holes_are_written_as_holes(both, tmp_path):
 @pytest.mark.slow
 def test_folders_nested_deeper_than_calls_are_read(both):
     here = both[0]
-    for _ in range(1500):
+    for _ in range(1050):
         here = here / "d"
         os.mkdir(here)
 
     found = names(both)
     remove_tree(str(both[0]))  # pytest's own way of removing it is one call a folder
 
-    assert len(found) == 1500
+    assert len(found) == 1050
 
 
 def test_the_folder_left_behind_is_what_the_tar_unpacks_to(both, tmp_path):

@@ -268,6 +268,7 @@ def test_without_root_no_bits_of_another_owner_are_set(tmp_path):
 
 
 @pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1000, 1900])
 def test_k241_a_deep_image_that_fails_leaves_nothing(tmp_path, is_new, depth):
     """K241."""

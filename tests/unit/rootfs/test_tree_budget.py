@@ -34,6 +34,7 @@ def chain(links: int = 39, times: int = 800) -> list:
     return [("x/", ""), ("x/f", "f"), *((f"l{n}", f"-> {'x/../' * times}{text}") for n, text in enumerate(texts))]
 
 
+@pytest.mark.slow
 def test_k238_endless_links_are_refused():
     looks = []
 
@@ -108,6 +109,7 @@ def test_k238_placing_over_such_a_base_is_refused():
         place(entries, base)
 
 
+@pytest.mark.slow
 def test_k238_a_look_that_costs_too_much_finds_nothing():
     found = tree(*chain())
 
