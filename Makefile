@@ -8,6 +8,8 @@ PYTEST := $(BIN)/python -m pytest -q
 # Tests run side by side, and whoever is done takes over from the others.
 JOBS   ?= $(shell nproc)
 BESIDE := -n $(JOBS) --dist worksteal
+# Half as many again where tests wait for processes and registries.
+MORE   := $(shell echo $$(($(JOBS) * 3 / 2)))
 ARGS   ?=
 DEMO   := demo-out
 TARGETS := linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6,linux/riscv64,linux/s390x
@@ -41,7 +43,7 @@ demo-self: $(STAMP)  ## the project's own image, built by itself for several pla
 
 test: $(STAMP)  ## everything that needs Python, Go from PyPI and two Debian packages
 	@tests/peers/apt.sh $(APT_TEST)
-	$(PYTEST) $(BESIDE) tests -m 'not interop and not bench and not long'
+	$(PYTEST) -n $(MORE) --dist worksteal tests -m 'not interop and not bench and not long'
 
 unit: $(STAMP)  ## the pure tests only, without those that take seconds each
 	$(PYTEST) $(BESIDE) tests/unit tests/structure -m 'not slow'
@@ -56,7 +58,7 @@ mutants: $(STAMP)  ## small wrong changes, one at a time: does a test notice? (A
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 interop: $(STAMP) peers  ## other people's tools read what we write, and the reverse
-	$(PYTEST) -n $(JOBS) --dist loadgroup tests -m 'interop and not bench and not long'
+	$(PYTEST) -n $(MORE) --dist loadgroup tests -m 'interop and not bench and not long'
 
 peers: $(STAMP)  ## install the peers: Debian packages, and Go tools built into the cache
 	@tests/peers/apt.sh $(APT_INTEROP)

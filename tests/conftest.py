@@ -40,7 +40,8 @@ _session_home = tempfile.TemporaryDirectory(prefix="ocitool-home-")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the whole session a home of its own."""
+    """Give the whole session a home of its own, and wait for no disk: what tests write need not outlast the power."""
+    os.fsync = lambda _descriptor: None
     os.environ[peers.ROOT] = str(peers.cache_root())  # a worker of xdist is started when HOME has moved
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     os.environ.clear()
