@@ -264,7 +264,7 @@ def python_reference() -> str:
     lines += ["`PlatformWords` is a platform or several, as words or as Platform."]
     homes = {name: home for name, home in vars(module)["_HOMES"].items() if name != "Client"}
     events = homes.pop("Event")
-    lines += _class("ocitool.client", "Client", "##", ("ocitool.read_only_client", "ReadOnlyClient"))
+    lines += _class("ocitool.client", "Client", "##", *OF_CLIENT)
     for name, home in homes.items():
         lines += _class(home, name, "##")
     lines += ["", "## `ocitool.artifact.oras`", "", _paragraphs(_docstring("ocitool.artifact.oras"))]
@@ -278,6 +278,7 @@ def python_reference() -> str:
     return "\n".join(lines) + "\n"
 
 
+OF_CLIENT = (("ocitool.change_client", "ChangeClient"), ("ocitool.read_only_client", "ReadOnlyClient"))
 GIVEN = {
     "Survey": "ocitool.report.survey",
     "SurveyedImage": "ocitool.report.survey",
@@ -295,6 +296,9 @@ GIVEN = {
     "ArtifactListing": "ocitool.artifact.pull",
     "Pulled": "ocitool.artifact.pull",
     "Repair": "ocitool.repair.plan",
+    "RepositoryEditor": "ocitool.repository.editor",
+    "Deletion": "ocitool.repository.delete",
+    "TagInfo": "ocitool.repository.tags",
     "SeveralErrors": "ocitool.errors",
 }
 """The classes of values that methods of Client give, and where they are."""

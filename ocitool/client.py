@@ -6,14 +6,13 @@ and no HTTP client before one is asked. Methods delegate, and nothing is decided
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, several_of, text_of, words_of
+from ocitool.change_client import ChangeClient
 from ocitool.errors import NotFound, UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
-from ocitool.read_only_client import ReadOnlyClient
 from ocitool.store.locate import Locator, Opener
 from ocitool.workspace import PlatformWords
 
@@ -32,12 +31,11 @@ if TYPE_CHECKING:
     from ocitool.index.draft_editor import DraftEditor
     from ocitool.index.editor import IndexEditor
     from ocitool.repair.plan import Repair
-    from ocitool.repository.editor import RepositoryEditor
     from ocitool.sign.keys import Password
     from ocitool.sign.run import SignKey, VerifyKey
 
 
-class Client(ReadOnlyClient):
+class Client(ChangeClient):
     """Everything the command line does, as methods; safe from several threads.
 
     Places are written as on the command line: `[registry/]repository[:tag][@digest]`, `oci:DIR[:TAG]`,
@@ -62,56 +60,11 @@ class Client(ReadOnlyClient):
         return DraftEditor(self.workspace, text_of(name))
 
     @as_one()
-    def repository(self, place: str | Reference) -> "RepositoryEditor":
-        """A repository or layout: manifests and blobs put there, each method as a plan for `apply`."""
-        from ocitool.repository.editor import RepositoryEditor
-
-        return RepositoryEditor(self.workspace, text_of(place))
-
-    @as_one()
     def artifact(self, reference: str | Reference) -> "Artifact":
         """The files under a name, by the conventions of ORAS: pushed by a plan for `apply`, listed, pulled."""
         from ocitool.artifact.artifact import Artifact
 
         return Artifact(self.workspace, text_of(reference), self.environ)
-
-    @as_one()
-    def apply(self, plan: "Plan | Repair") -> "ChangeReport":
-        """Carry a plan out, or raise Conflict if a tag no longer holds what it held when the plan was made.
-
-        Old bytes are kept on this machine first, and `undo` brings them back. An archive is whole when this
-        returns.
-        """
-        from ocitool.change.apply import apply, refuse
-        from ocitool.change.journal import Journal, WarnOnce
-        from ocitool.change.plan import Plan
-
-        work = self.workspace
-        if not isinstance(plan, Plan):
-            from ocitool.repair.plan import Repair
-
-            if not isinstance(plan, Repair):
-                raise UsageError("what is carried out is a plan, such as index, plan_copy and repair give")
-            plan = plan.agreed()
-        store, _ = work.opener.open(plan.target, write=True, full_names=plan.full_names)
-        if plan.steps and plan.must_keep:  # what is changed is backed up: told before anything is sent
-            work.machine.check_writable()
-        journal = Journal(work.machine.backup)
-        workspace: AbstractContextManager[None] = nullcontext()
-        if plan.returns:
-            from ocitool.change.undo import taking_back
-
-            workspace = taking_back(plan, store, journal)
-        with store, workspace:
-            return apply(
-                plan,
-                store,
-                journal,
-                work.scope,
-                work.listener,
-                width=work.transfers,
-                unkept=refuse if plan.must_keep else WarnOnce(store, work.listener),
-            )
 
     @as_one()
     def tag(self, reference: str | Reference, *names: str) -> "ChangeReport":
@@ -246,63 +199,6 @@ class Client(ReadOnlyClient):
         inner = plan if isinstance(plan, Plan) else plan.plan
         signed = prepare_resign(self.workspace, inner, keys, password=password, form=text_of(form, "form"))
         return signed if isinstance(plan, Plan) else dataclasses.replace(plan, plan=signed)
-
-    @as_one()
-    def plan_detach(self, reference: str | Reference, *digests: str) -> "Plan":
-        """The plan that deletes manifests that refer to what a name holds, or to an image below it."""
-        from ocitool.change.attachment import plan_detach
-
-        store, name = self.workspace.opener.open_edited(text_of(reference))
-        return plan_detach(store, name, digests_of(digests), scope=self.workspace.scope)
-
-    @as_one()
-    def plan_undo(
-        self,
-        reference: str | Reference,
-        *,
-        to: str = "",
-        replace: bool = False,
-        sources: Iterable[str] | str = (),
-        drop_referrers: bool = False,
-    ) -> "Plan":
-        """The plan that lets a name hold again what it held before the last change made on this machine.
-
-        `to` is a digest that it is to hold instead, which needs no record of a change. `replace` writes over what
-        somebody else wrote since, which raises Conflict else. Lost children may be in `sources`; `drop_referrers`
-        deletes what the change attached to images.
-        """
-        from ocitool.change.journal import Journal
-        from ocitool.change.undo import plan_return, plan_undo
-
-        store, name = self.workspace.opener.open_edited(text_of(reference))
-        journal = Journal(self.workspace.machine.backup)
-        opened = [self.open(source)[0] for source in words_of(sources, "a source")]
-        if not to:
-            return plan_undo(
-                store,
-                name,
-                journal,
-                sources=opened,
-                drop_referrers=drop_referrers,
-                replaces=replace,
-            )
-        if drop_referrers:
-            raise UsageError("--to names what REF is to hold, --drop-referrers what a change of ours attached")
-        return plan_return(store, name, digests_of(text_of(to, "to"))[0], journal, sources=opened)
-
-    @as_one()
-    def undo(
-        self,
-        reference: str | Reference,
-        *,
-        to: str = "",
-        replace: bool = False,
-        sources: Iterable[str] | str = (),
-        drop_referrers: bool = False,
-    ) -> "ChangeReport":
-        """Carry out what `plan_undo` plans; once more takes back the change before that."""
-        plan = self.plan_undo(reference, to=to, replace=replace, sources=sources, drop_referrers=drop_referrers)
-        return self.apply(plan)
 
     @as_one()
     def repair(

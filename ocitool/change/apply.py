@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from ocitool.change.content import ContentWriter
 from ocitool.change.difference import is_carried
-from ocitool.change.journal import Journal, Record
+from ocitool.change.journal import REPOSITORY, Journal, Record
 from ocitool.change.plan import ContentStep, CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag
+from ocitool.change.removal import Remover
 from ocitool.errors import (
     AuthError,
     Conflict,
@@ -30,11 +31,11 @@ from ocitool.errors import (
 )
 from ocitool.events import Done, Listener, Noted, silent
 from ocitool.graph.copy import CopyReport, kept_elsewhere
-from ocitool.graph.referrers import drop_referrer, put_referrer
+from ocitool.graph.referrers import put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.views import Descriptor, view
+from ocitool.model.views import Descriptor
 from ocitool.store.base import Batching, Expect, Put, Store
 from ocitool.store.verify import check_expected
 from ocitool.tasks import Scope, TaskGroup
@@ -142,11 +143,11 @@ def apply(
             if not tag.replaces:
                 work.look(tag)
     work.back_up(deletes)
+    work.check_unmoved()
     work.note_refill(content)
     work.put(content)
     work.tag(plan.tags)
-    for step in deletes:
-        work.delete(step)
+    work.delete()
     return work.report()
 
 
@@ -181,6 +182,7 @@ class _Work:
         self._refill: Record | None = None
         self._attachment: Record | None = None
         self._seen: dict[str, tuple[Digest | None, Document | None]] = {}
+        self._remover = Remover(plan, store, scope, width=width, note=self._note_removal)
 
     def look(self, tag: Tag) -> bool:
         """Whether the tag is still to be written; False if it holds the new bytes. Raises Conflict."""
@@ -201,7 +203,8 @@ class _Work:
     def back_up(self, deletes: Sequence[Delete]) -> None:
         """Keep every document that a tag is known to lose, once the change itself can be noted."""
         planned = [tag for tag in self._plan.tags if not tag.replaces]
-        written = [tag.name for tag in planned if not tag.is_kept] + [s.name for s in deletes if _is_tag(s)]
+        written = [tag.name for tag in planned if not tag.is_kept]
+        written += [name for step in deletes for name in ((step.name,) if step.is_tag else step.tags)]
         documents = [tag.base for tag in planned if tag.base] + [step.base for step in deletes]
         first = next((tag for tag in planned if tag.base and not tag.is_kept), None)
         self._keep(
@@ -407,19 +410,46 @@ class _Work:
         elif self._journal is not None:  # all of it was there
             self._journal.discard(self._refill)
 
-    def delete(self, step: Delete) -> None:
-        """Remove a name that still holds what it held, a referrer also from its list. Raises Conflict."""
-        found = self._store.head(step.name)
-        if found is None:
+    def check_unmoved(self) -> None:
+        """Raise Conflict where the repository is not what it was when the plan was made, if that matters to it."""
+        self._remover.check_unmoved()
+
+    def delete(self) -> None:
+        """Remove what the plan deletes, and note all of it as one change if the plan says so."""
+        whole = self._plan.removal
+        if whole is None:
+            self._remove()
             return
-        check_expected(step.name, Expect(step.base.digest), found.digest, self._store.label)
-        record = self._announce(step.name, step.base.digest, None) if _is_tag(step) else None
-        self._store.delete(step.name)
-        subject = view(step.base).subject
-        if not _is_tag(step) and subject is not None:
-            drop_referrer(self._store, subject.digest, step.base.digest, scope=self._scope)
-        self._settled(record)
-        self._tags.append((step.name, step.base.digest, None))
+        record = self._announce(REPOSITORY, None, None, removed=whole.manifests, untagged=whole.tags)
+        try:
+            self._remove()
+        except OcitoolError:
+            if record is not None and self._journal is not None and not self._remover.removed:
+                self._journal.discard(record)
+            raise
+        if self._journal is not None:
+            for one in list(self._journal.changes(self._plan.target, REPOSITORY)):
+                if one.is_pending:  # ours, and those of runs that died, whose rest went with ours
+                    self._journal.settle(one)
+
+    def _remove(self) -> None:
+        try:
+            self._remover.remove()
+        except Conflict as error:
+            self._explain(error)
+            raise
+        finally:
+            self._tags += [(name, before, None) for name, before in self._remover.removed]
+
+    def _note_removal(self, name: str, before: Digest, step: Delete) -> Callable[[], object]:
+        record = self._announce(
+            name,
+            before,
+            None,
+            removed=step.along.manifests,
+            untagged=step.along.tags if step.is_tag or name != step.name else _with_tags(step),
+        )
+        return lambda: self._settled(record)
 
     def _announce(
         self,
@@ -431,7 +461,8 @@ class _Work:
         """Note the change before it is made: whoever dies over it can still take it back."""
         if self._journal is None or not tag:
             return None
-        undoes = self._plan.undoes.number if self._plan.undoes else 0
+        undone = self._plan.undoes
+        undoes = undone.number if undone is not None and undone.tag == tag else 0
         try:
             return self._journal.announce(self._plan.target, tag, before, after, undoes=undoes, **beside)
         except LocalIOError as error:
@@ -480,8 +511,9 @@ def _digest(step: CopyFrom | PutSnapshot | PutManifest) -> Digest:
     return step.document.digest if isinstance(step, PutManifest) else step.descriptor.digest
 
 
-def _is_tag(step: Delete) -> bool:
-    return step.name != str(step.base.digest)
+def _with_tags(step: Delete) -> tuple[tuple[str, Digest], ...]:
+    """What comes back with a manifest: tags that went along with it, and those that were on it."""
+    return (*((tag, step.base.digest) for tag in step.tags), *step.along.tags)
 
 
 def _expect(tag: Tag) -> Expect:

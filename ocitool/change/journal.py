@@ -29,6 +29,8 @@ from ocitool.store.base import Reader, called
 from ocitool.store.layout import LayoutStore
 from ocitool.store.machine import MachineStore
 
+REPOSITORY: Final = "*"
+"""Stands for a tag in the record of what was taken away from a repository as a whole; no tag is called so."""
 _MADE: Final = ".json"
 _PENDING: Final = ".pending"
 _UNDONE: Final = ".undone"
@@ -66,7 +68,8 @@ class Record:
     `undoes` is the number of the change that this one takes back, 0 for an ordinary one. `stored` are manifests
     that were put there beside the tag: all of a refill, which leaves the tag as it is, else what refers to others.
     An attachment may leave the tag as it is too: it was made of `siblings`, of `attached`, which refer to what the
-    tag or a child of it holds, and of `detached`, which did so before.
+    tag or a child of it holds, and of `detached`, which did so before. What was deleted took along manifests, which
+    are `removed`, and tags, which are `untagged` with what they held.
     """
 
     target: str
@@ -80,6 +83,8 @@ class Record:
     siblings: tuple[Sibling, ...] = ()
     attached: tuple[Digest, ...] = ()
     detached: tuple[Digest, ...] = ()
+    removed: tuple[Digest, ...] = ()
+    untagged: tuple[tuple[str, Digest], ...] = ()
 
     @property
     def is_attachment(self) -> bool:
@@ -108,7 +113,7 @@ class Record:
 
     def to_tree(self) -> dict[str, Any]:
         """The record as it is stored."""
-        tree = {
+        tree: dict[str, Any] = {
             "target": self.target,
             "tag": self.tag,
             "before": self.before,
@@ -117,6 +122,8 @@ class Record:
             "undoes": self.undoes,
             "stored": list(self.stored),
         }
+        if self.removed or self.untagged:
+            tree |= {"removed": list(self.removed), "untagged": dict(self.untagged)}
         if not self.is_attachment:
             return tree
         return tree | {
@@ -146,10 +153,14 @@ class Journal:
 
     def document(self, digest: Digest) -> Document | None:
         """A document that was kept, None if it was not or is gone."""
+        return self.documents([digest]).get(digest)
+
+    def documents(self, digests: Iterable[Digest]) -> dict[Digest, Document]:
+        """Those of some documents that were kept and are not gone."""
         if not (self.root / "oci-layout").is_file():
-            return None
+            return {}
         store = LayoutStore(self.root)
-        return store.get_manifest(str(digest)) if store.head(str(digest)) else None
+        return {one: store.get_manifest(str(one)) for one in digests if store.head(str(one)) is not None}
 
     def check_writable(self, target: str, tags: Iterable[str]) -> None:
         """Raise LocalIOError now, before anything is sent, if changes of these tags could not be noted."""
@@ -175,10 +186,19 @@ class Journal:
         siblings: Iterable[Sibling] = (),
         attached: Iterable[Digest] = (),
         detached: Iterable[Digest] = (),
+        removed: Iterable[Digest] = (),
+        untagged: Iterable[tuple[str, Digest]] = (),
     ) -> Record:
         """Note a change that is about to be made. Raises LocalIOError."""
         folder = self._folder(target, tag)
-        more = tuple(stored), tuple(siblings), tuple(attached), tuple(detached)
+        more = (
+            tuple(stored),
+            tuple(siblings),
+            tuple(attached),
+            tuple(detached),
+            tuple(removed),
+            tuple(untagged),
+        )
         try:
             folder.mkdir(parents=True, exist_ok=True)
             while True:
@@ -260,6 +280,8 @@ def _read(path: Path) -> Record:
             siblings=tuple(map(Sibling.from_tree, tree.get("siblings", ()))),
             attached=tuple(map(Digest, tree.get("attached", ()))),
             detached=tuple(map(Digest, tree.get("detached", ()))),
+            removed=tuple(map(Digest, tree.get("removed", ()))),
+            untagged=tuple((str(name), Digest(held)) for name, held in dict(tree.get("untagged", {})).items()),
         )
     except (KeyError, TypeError, ValueError, MalformedDocument):
         raise MalformedDocument(f"{path} is not a record of a change", where=str(path)) from None

@@ -126,15 +126,34 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """What goes along with a name, in steps of their own, and comes back with it: manifests, and tags."""
+
+    manifests: tuple[Digest, ...] = ()
+    tags: tuple[tuple[str, Digest], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove a tag, or a manifest by its digest; `base` is what it held."""
+    """Remove a tag and nothing else, or a manifest by its digest with the `tags` on it; `base` is what is removed.
+
+    `along` is what `undo` of one of these names brings back too.
+    """
 
     name: str
     base: Document
+    tags: tuple[str, ...] = ()
+    along: Removal = Removal()
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether a tag is removed, and what it holds stays."""
+        return self.name != str(self.base.digest)
 
     def to_tree(self) -> dict[str, Any]:
         """The step for JSON output."""
-        return {"step": "delete", "name": self.name, "before": str(self.base.digest)}
+        tree = {"step": "delete", "name": self.name, "before": str(self.base.digest)}
+        return tree | ({"tags": list(self.tags)} if self.tags else {})
 
 
 ContentStep: TypeAlias = PutBlob | CopyFrom | PutSnapshot | PutManifest
@@ -152,7 +171,9 @@ class Plan:
     held; `undoes` is the change that is taken back, if that is known. `names` are the tags that were asked for,
     also those that hold it already. A plan that `attaches` is made for its first tag, which stays as it is; it
     writes tags beside that one and manifests that refer to it. A plan that `must_keep` old bytes is refused where
-    that cannot be done; another warns and goes on. Raises UsageError if a tag would be written before its content.
+    that cannot be done; another warns and goes on. `unmoved` are all tags of the repository, and what each has to
+    hold still (None for nothing) when the first thing is deleted; `removal` is all that a plan takes away which can
+    be taken back as a whole. Raises UsageError if a tag would be written before its content.
     """
 
     target: str
@@ -165,6 +186,8 @@ class Plan:
     must_keep: bool = True
     returns: bool = False
     attaches: bool = False
+    unmoved: Mapping[str, Digest | None] | None = field(default=None, hash=False, repr=False)
+    removal: Removal | None = None
     full_names: FullNames = field(default=no_names, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -300,4 +323,5 @@ def _line(step: PlanStep) -> str:
             before = "whatever it holds" if step.replaces else base.digest.short if base else "nothing"
             return f"tag {name}: {before} → {document.digest.short}"
         case Delete(name, base):
-            return f"delete {name} ({base.digest.short})" if name != str(base.digest) else f"delete {name}"
+            under = f" with {', '.join(step.tags)}" if step.tags else ""
+            return f"delete {name} ({base.digest.short})" if step.is_tag else f"delete {name}{under}"

@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.change.attachment import taken_back
-from ocitool.change.journal import Journal, Record
+from ocitool.change.journal import REPOSITORY, Journal, Record
 from ocitool.change.plan import CopyFrom, Delete, Plan, PlanStep, PutManifest, Tag, in_order
 from ocitool.change.reason import ChangeReason
+from ocitool.change.restore import restored
 from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported, UsageError
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
-from ocitool.model.views import Index, view
+from ocitool.model.views import Index, Manifest, view
 from ocitool.store.base import Reader, Store, called
+from ocitool.store.placeholder import SIZE_LIMIT, stands_for
+from ocitool.store.verify import find_manifest
+from ocitool.tasks import Scope
 
 _GONE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 
@@ -32,18 +36,20 @@ def plan_undo(
     sources: Sequence[Reader] = (),
     drop_referrers: bool = False,
     replaces: bool = False,
+    scope: Scope | None = None,
 ) -> Plan:
     """The plan that lets `tag` hold again what it held before our last change, which `undoes` names.
 
-    A refill left the tag as it was, so the plan for it is empty. A tag that was lost since is restored (K215).
-    Raises NotFound if we never changed it (UsageError for a digest), it was lost and held nothing before, or the
-    old bytes are nowhere, Conflict if it holds something else than we wrote, unless that is `replaces`-d. Children
+    A refill left the tag as it was, so the plan for it is empty. A tag that was lost since is restored (K215), and
+    what was deleted comes back with all that went along. Raises NotFound if we never changed it (UsageError for a
+    digest), it was lost and held nothing before, or the old bytes are nowhere, Conflict if it holds something else
+    than we wrote, unless that is `replaces`-d, Unsupported where blobs of what was deleted are gone. Children
     that are gone come from the backup or from `sources`. With `drop_referrers` what the change attached is
     deleted. Apply the plan inside `taking_back`.
     """
     steps: tuple[PlanStep, ...]
-    target, place, found = store.label, called(store, tag), store.head(tag)
-    now = found.digest if found else None
+    target, place = store.label, called(store, tag)
+    now, left_over = _held(store, tag)
     record = _last(target, tag, now, journal)
     if record is None:
         _check_tag(store, tag)
@@ -75,8 +81,10 @@ def plan_undo(
             where=store.label,
             hint=f"ocitool undo {place} --to {record.after} brings back what we left there",
         )
-    current = store.get_manifest(tag) if now else None
-    if record.is_refill and now == record.after:
+    current = left_over or (store.get_manifest(tag) if now else None)
+    if record.removed or record.untagged or (record.before is not None and as_digest(tag) is not None):
+        steps = restored(record, store, journal, sources, current, scope=scope or Scope())
+    elif record.is_refill and now == record.after:
         steps = ()
     elif record.before is None:
         steps = (Delete(tag, current),) if current is not None else ()
@@ -89,6 +97,30 @@ def plan_undo(
     reason = ChangeReason(_story(record, journal, now))
     names, beside = ((tag,), True) if record.is_attachment else ((), False)
     return Plan(target, steps, undoes=record, reasons=(reason,), names=names, returns=True, attaches=beside)
+
+
+def plan_undo_removal(
+    store: Store, journal: Journal, *, sources: Sequence[Reader] = (), scope: Scope | None = None
+) -> Plan:
+    """The plan that brings back all that the last prune took away, from this machine's backup.
+
+    A tag that holds something again is left alone, and told. Raises NotFound where no prune is known, Unsupported
+    where blobs of what was deleted are gone. Apply the plan inside `taking_back`.
+    """
+    record = next(journal.changes(store.label, REPOSITORY), None)
+    if record is None:
+        raise NotFound(
+            f"no prune of {store.label} is known on this machine",
+            name=store.label,
+            where=str(journal.root),
+            hint="undo works where the change was made, from the backups kept there",
+        )
+    steps = restored(record, store, journal, sources, scope=scope or Scope())
+    back = {step.name for step in steps if isinstance(step, Tag)}
+    taken = [name for name, digest in record.untagged if name not in back and _held(store, name)[0] != digest]
+    notes = tuple(f"{name} holds something else by now and is left as it is" for name in taken)
+    story = ChangeReason(f"brings back what the prune of {_moment(record)} took away")
+    return Plan(store.label, steps, notes=notes, undoes=record, reasons=(story,), returns=True)
 
 
 def plan_return(
@@ -197,6 +229,18 @@ def _last(target: str, tag: str, now: Digest | None, journal: Journal) -> Record
     return None
 
 
+def _held(store: Store, tag: str) -> tuple[Digest | None, Document | None]:
+    """What a name holds, and the placeholder of a deletion that died, which stands for nothing."""
+    found = store.head(tag)
+    if found is None:
+        return None, None
+    if found.size <= SIZE_LIMIT and as_digest(tag) is None:
+        document = find_manifest(store, tag)
+        if document is not None and stands_for(document) is not None:
+            return None, document
+    return found.digest, None
+
+
 def _old(digest: Digest, store: Store, journal: Journal) -> Document:
     kept = journal.document(digest)
     if kept is not None:
@@ -215,7 +259,9 @@ def cannot_return(old: Document | None, store: Store, error: RegistryError, back
         return None
     seen = view(old)
     entries = seen.entries if isinstance(seen, Index) else ()
+    blobs = (seen.config, *seen.layers) if isinstance(seen, Manifest) else ()
     gone = [str(entry.digest) for entry in entries if store.head(str(entry.digest)) is None]
+    gone += [str(blob.digest) for blob in blobs if not store.has_blob(blob)]
     if not gone:
         return None
     return Unsupported(

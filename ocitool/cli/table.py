@@ -75,6 +75,7 @@ COMMANDS: Final = (
     Command("repair", "Mend what check finds, by a plan that is shown first", "repair", "Index"),
     Command("copy", "Copy images from one place to another, bytes unchanged", "copy", "Look"),
     Command("tag", "Let further tags hold what a name holds", "tag", "Index"),
+    Command("delete", "Delete a tag, or a manifest by its digest", "delete", "Content"),
     Command("undo", "Take the last change of a tag back", "undo", "Index"),
 )
 
@@ -100,7 +101,8 @@ ELSEWHERE: Final = {
     "list-tags": "ocitool tags lists the tags of a repository",
     "config": "ocitool inspect --config shows each image's config",
     "validate": "ocitool check tells what is broken",
-    "delete": "no tag is deleted here; ocitool index remove takes a platform out",
+    "rm": "ocitool delete removes a tag; ocitool index remove takes a platform out",
+    "rmi": "ocitool delete removes a tag",
     "index rm": "ocitool index remove takes entries out",
     "index delete": "ocitool index remove takes entries out",
     "buildx imagetools": "ocitool index create makes an index of images, and ocitool inspect shows one",

@@ -1,17 +1,13 @@
 """A registry's abilities, found by asking: for `doctor`. Nothing is changed; no secret is in the answer."""
 
 from dataclasses import dataclass, replace
-from typing import Final
 
-from ocitool.errors import AuthError, NetworkError, NotFound, OcitoolError, RegistryError
-from ocitool.model.digest import Digest
+from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.model.views import Manifest, view
-from ocitool.registry.repository import Registry, Repository
+from ocitool.registry.repository import NOTHING, Registry, Repository
 from ocitool.registry.request import Request
 from ocitool.registry.session import Session
-
-_NOTHING: Final = Digest.of(b"a manifest that no registry has")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,7 @@ def _with_repository(session: Session, examined: Examined, repository: str, *, a
     if repository:
         try:
             found = Repository(session, examined.host, repository)
-            listed = found.referrers(_NOTHING)
+            listed = found.referrers(NOTHING)
             accepted = True
             examined = replace(
                 examined,
@@ -106,14 +102,11 @@ def _with_repository(session: Session, examined: Examined, repository: str, *, a
 def _deletes(repository: Repository) -> str:
     """Whether manifests can be deleted, asked with a digest that nothing has."""
     try:
-        repository.delete_manifest(str(_NOTHING))
-    except NotFound:
-        return "yes"
+        return "yes" if repository.deletes_manifests() else "no"
     except AuthError:
         return "not allowed"
     except RegistryError as error:
-        return "no" if error.status in {400, 405, 501} else f"unknown ({error.status})"
-    return "yes"
+        return f"unknown ({error.status})"
 
 
 def _mounts(repository: Repository) -> str:

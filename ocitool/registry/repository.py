@@ -27,6 +27,7 @@ from ocitool.registry.session import Session
 
 # One header, the types we read first: some servers read only the first line, or only what stands first (K119).
 _ACCEPT: Final = ", ".join((*mediatype.ACCEPT, "*/*;q=0.1"))
+NOTHING: Final = Digest.of(b"a manifest that no registry has")
 _NO_HEAD: Final = (405, 501)
 _COMMIT_STALL: Final = 5
 """A commit may take this many times as long as anything else: registries move or hash the whole blob then."""
@@ -225,6 +226,18 @@ class Repository:
         doing = f"delete the manifest {name} of {self.label}"
         self._delete(f"manifests/{_name(name)}", doing)
         self.session.remembered.set_named(self.place, name, present=False)
+
+    def deletes_manifests(self) -> bool:
+        """Whether manifests can be deleted here, asked with a digest that nothing has. Raises AuthError."""
+        try:
+            self.delete_manifest(str(NOTHING))
+        except NotFound:
+            return True
+        except RegistryError as error:
+            if error.status not in {400, 405, 501}:
+                raise
+            return False
+        return True
 
     # Blobs
 

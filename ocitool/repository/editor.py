@@ -11,6 +11,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.views import Descriptor
 from ocitool.repository.content import file_blob, plan_put_blob, plan_put_manifest
+from ocitool.repository.delete import Deletion, plan_delete
 from ocitool.store.base import BytesSource, Source, StoreSource
 from ocitool.store.locate import Locator
 from ocitool.workspace import Workspace
@@ -51,6 +52,15 @@ class RepositoryEditor:
         """
         store, name = self.work.opener.open_edited(self.place)
         return plan_put_blob(store, *self._blob(content), digest=as_digest(name))
+
+    @as_one()
+    def delete(self) -> Deletion:
+        """What the place names deleted: its `plan`, and what else goes with a manifest that is named by digest.
+
+        A tag goes alone, and what else it held keeps its tags.
+        """
+        store, name = self.work.opener.open_edited(self.place)
+        return plan_delete(store, name, scope=self.work.scope, listener=self.work.listener)
 
     def _blob(self, content: bytes | str | Path | Iterable[bytes]) -> tuple[Descriptor, Source]:
         if isinstance(content, bytes):

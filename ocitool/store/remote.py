@@ -12,7 +12,8 @@ from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, effective_type, view
 from ocitool.registry.repository import Repository
-from ocitool.store.base import Expect, Ingest, Put, Reader, Source, Stored, Traits
+from ocitool.store.base import BytesSource, Expect, Ingest, Put, Reader, Source, Stored, Traits
+from ocitool.store.placeholder import CONFIG, placeholder
 from ocitool.store.verify import verified
 from ocitool.tasks import Retry
 
@@ -187,16 +188,32 @@ class RemoteStore:
         raise Unsupported(f"{self.label} takes no blob of unknown digest", ability="ingest")
 
     def delete(self, name: str) -> None:
-        """Remove a tag, or a manifest with all its tags. Raises Unsupported where the registry does not."""
+        """Remove a tag and nothing else, or a manifest with all its tags. Raises Unsupported where that cannot be.
+
+        Where a registry deletes manifests only, a placeholder takes the tag over and is deleted with it.
+        """
         try:
             self.repository.delete_manifest(name)
         except RegistryError as error:
-            if error.status in {400, 405}:
+            if error.status not in {400, 405}:
+                raise
+            if ":" in name or not self.repository.deletes_manifests():
                 raise Unsupported(
                     f"{self.label} does not delete {'tags' if ':' not in name else 'manifests'}: {error.what}",
                     ability="delete",
-                    hint="deleting may be switched off there, or take digests only",
+                    hint="deleting may be switched off there, or be left to another interface of the registry",
                 ) from error
+            self._delete_by_placeholder(name)
+
+    def _delete_by_placeholder(self, tag: str) -> None:
+        held = self.get_manifest(tag)
+        document, config = placeholder(tag, held.digest)
+        self.put_blob(config, BytesSource(CONFIG))
+        self.put_manifest(document, tag, expect=Expect(held.digest))
+        try:
+            self.repository.delete_manifest(str(document.digest))
+        except OcitoolError:
+            self.put_manifest(held, tag, expect=Expect(document.digest))
             raise
 
     def __enter__(self) -> "RemoteStore":

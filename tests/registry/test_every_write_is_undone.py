@@ -12,12 +12,15 @@ from ocitool.graph.signature_list import signature_tag
 from ocitool.graph.walk import walk
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
+from ocitool.store.placeholder import stands_for
 from ocitool.tasks import Scope
 from tests.conftest import homes
 from tests.fakes.killed import begin_call
 from tests.fakes.proxy import proxy
 from tests.fakes.sick import Ward
 from tests.registry.writes import WRITES, Stage, act
+
+PLACEHOLDER = "a placeholder"
 
 pytestmark = pytest.mark.registry
 
@@ -51,6 +54,8 @@ def held(write, ward):
 
     def look(name):
         found = ward.store.head(name)
+        if found is not None and stands_for(ward.store.get_manifest(name)) is not None:
+            return PLACEHOLDER
         if found is not None:
             snapshot = walk(ward.store, name, scope=Scope())
             assert [] == [blob.digest for blob in snapshot.blobs if not ward.store.has_blob(blob)]
@@ -70,7 +75,7 @@ def held(write, ward):
 def lose(docker_registry, repository):
     """The registry loses the tag; what it named stays."""
     place = docker_registry.root / "docker/registry/v2/repositories" / repository.partition("/")[2]
-    return lambda: shutil.rmtree(place / "_manifests/tags/1")
+    return lambda: shutil.rmtree(place / "_manifests/tags/1", ignore_errors=True)
 
 
 @pytest.fixture(params=WRITES, ids=str)
@@ -90,8 +95,8 @@ def test_undo_brings_the_first_digest_back(write, stage, held, run):
 
 
 def test_undo_to_brings_it_back_from_another_machine(write, stage, held, run, tmp_path):
-    if write.attaches:
-        pytest.skip("the tag holds what it held")
+    if write.attaches or write.removes:
+        pytest.skip("the tag holds what it held, or the registry has lost that")
     first = held()
     write.act(stage)
 
@@ -115,7 +120,7 @@ def test_nothing_is_written_twice(write, stage, held, run):
     first = held()
     write.act(stage)
     # These find nothing to do, and may say so.
-    if write.name not in {"index filter", "index remove", "index remove --resign", "repair", "Client.repair"}:
+    if not write.name.startswith(("index filter", "index remove", "repair", "delete", "Client.delete")):
         second = held()
         write.act(stage)
         assert held() == second
@@ -173,6 +178,7 @@ def test_killed_at_any_step_it_leaves_the_old_tag_or_the_new_one(write, stage, h
         if outcomes[-1] != first:
             undone = run("undo", reference)
             assert (0, first) == (undone.exit_code, held()), undone.stderr
-    assert {first, new} == set(outcomes)
+    # A registry that deletes manifests only needs two writes to delete a tag.
+    assert {first, new} == set(outcomes) - ({PLACEHOLDER} if new is None else set())
     assert first == outcomes[0]
     assert outcomes.count(new) > 1, "no kill came between the write and the end"

@@ -43,13 +43,14 @@ class Stage:
 class Write:
     """One way to write the tag: `act` does it, `prepare` makes what it needs and may let `1` hold something else.
 
-    One that `attaches` leaves the tag as it is and writes beside it.
+    One that `attaches` leaves the tag as it is and writes beside it; one that `removes` leaves nothing of it.
     """
 
     name: str
     act: Callable[[Stage], None]
     prepare: Callable[[Ward, Stage], object] = lambda ward, stage: None
     attaches: bool = False
+    removes: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -144,6 +145,12 @@ def _client_push(opened: Client, stage: Stage) -> None:
     opened.push(built, stage.reference)
 
 
+def _delete_manifest(stage: Stage) -> None:
+    with Opener(Access(), Scope()) as opener:
+        digest = opener.open(stage.reference)[0].head("1").digest
+    command("delete", f"{stage.name}@{digest}", "--yes")(stage)
+
+
 def _undo_to(stage: Stage) -> None:
     with Opener(Access(), Scope()) as opener:
         digest = opener.open(stage.reference)[0].head("extra").digest
@@ -172,6 +179,8 @@ WRITES = (
         lambda ward, stage: command("manifest", "create", "$REF", "$NAME:extra")(stage),
     ),
     Write("manifest put", command("manifest", "put", "$REF", "$DIR/manifest.json"), _manifest),
+    Write("delete", command("delete", "$REF")),
+    Write("delete by digest", _delete_manifest, removes=True),
     Write("sign", command(*_SIGN, "$DIR/ours.key"), _keys, attaches=True),
     Write("sign --form bundle", command(*_SIGN, "$DIR/ours.key", "--form", "bundle"), _keys, attaches=True),
     Write(
@@ -187,6 +196,7 @@ WRITES = (
     Write("Client.push of what is kept", client(lambda c, stage: c.push(stage.reference)), _kept),
     Write("Client.copy", client(lambda c, stage: c.copy(f"{stage.name}:extra", stage.reference, replace=True))),
     Write("Client.sign", client(_client_sign), _keys, attaches=True),
+    Write("Client.delete", client(lambda c, stage: c.delete(stage.reference))),
     Write("Client.tag", client(lambda c, stage: c.tag(f"{stage.name}:extra", "1"))),
     Write("Client.undo to", client(lambda c, s: c.undo(s.reference, to=str(c.digest(f"{s.name}:extra"))))),
     Write("Client.apply of an index", client(lambda c, s: c.apply(c.index(s.reference).add(f"{s.name}:extra")))),

@@ -19,6 +19,7 @@ LEVELS = (
     ("dockerfile", "repair", "report"),
     ("builder",),
     ("read_only_client",),
+    ("change_client",),
     ("client",),
     ("artifact.oras",),  # public too, and made of a client
     ("cli",),
@@ -59,6 +60,7 @@ LAZY = {
     "ocitool.store.remote._upload",  # uploads and their journal, when a blob is sent
     "ocitool.store.locate",  # the second table: what users type → adapter
     "ocitool.read_only_client",  # the third: a method of Client → what it does (ADR 0077)
+    "ocitool.change_client",
     "ocitool.client",
     "ocitool.builder.compile",  # the fourth: toolchain → what compiles
     "ocitool.builder.frontends",  # the fifth: what a folder is built by, a Dockerfile or sources, and with which sysroots

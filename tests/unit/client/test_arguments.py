@@ -42,7 +42,7 @@ def call(method, one, value):
 
 METHODS = [
     (owner, name, one.name)
-    for owner in (*ocitool.Client.__mro__[:2], IndexEditor)
+    for owner in (*ocitool.Client.__mro__[:3], IndexEditor)
     for name, one in parameters(owner)
     if one.kind is not one.VAR_KEYWORD
 ]
