@@ -23,6 +23,9 @@ KINDS: Final = ("ecdsa-p256", "ed25519", "rsa-3072", "rsa-4096")
 KEY_LIMIT: Final = 64 * 1024
 """Most bytes of a key file that are read."""
 
+ED25519_SIZE: Final = 64
+"""Bytes of every signature of Ed25519."""
+
 _RSA_BITS: Final = (2048, 16384)
 _SEALED: Final = "ENCRYPTED SIGSTORE PRIVATE KEY"
 _OLD_SEALED: Final = "ENCRYPTED COSIGN PRIVATE KEY"

@@ -18,7 +18,7 @@ from ocitool.model.views import Descriptor, Manifest, view
 from ocitool.sign import bundle as bundles
 from ocitool.sign import simple_signing
 from ocitool.sign.claim import Claim, repository_of
-from ocitool.sign.keys import PublicKey
+from ocitool.sign.keys import ED25519_SIZE, PublicKey
 from ocitool.store.base import Reader
 from ocitool.store.verify import find_manifest, read_blob
 from ocitool.tasks import Scope, collect
@@ -293,19 +293,20 @@ def bundle_of(
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A signature before it is judged: what made it, if known, and what it then says."""
+    """A signature before it is judged: what made it, if known, and what it then says; else why it is not known."""
 
     key: PublicKey | None
     is_keyless: bool
     claim: Claim | None
     names_repository: bool = True
+    unknown: str = ""
 
 
 def _read_bundle(data: bytes, digest: Digest, demand: Demand) -> _Read:
     read = bundles.read_bundle(data)
     key = maker(read.signature, bundles.pae(read.statement), demand)
     if key is None:
-        return _Read(None, read.is_keyless, None)
+        return _Read(None, read.is_keyless, None, unknown=_unknown(read.signature, demand))
     claim = bundles.read_statement(read.statement, digest)
     return _Read(key, read.is_keyless, claim, names_repository=demand.is_strict or bool(claim.identity))
 
@@ -339,9 +340,11 @@ def _listed(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSign
 
 
 def _read_layer(layer: Descriptor, payload: bytes, demand: Demand) -> _Read:
-    key = maker(simple_signing.signature_in(layer), payload, demand)
-    is_keyless = simple_signing.CERTIFICATE in layer.annotations
-    return _Read(key, is_keyless, simple_signing.read_payload(payload) if key is not None else None)
+    signature, is_keyless = simple_signing.signature_in(layer), simple_signing.CERTIFICATE in layer.annotations
+    key = maker(signature, payload, demand)
+    if key is None:
+        return _Read(None, is_keyless, None, unknown=_unknown(signature, demand))
+    return _Read(key, is_keyless, simple_signing.read_payload(payload))
 
 
 def maker(signature: bytes, data: bytes, demand: Demand) -> PublicKey | None:
@@ -349,11 +352,21 @@ def maker(signature: bytes, data: bytes, demand: Demand) -> PublicKey | None:
     return next((key for key in demand.keys if key.verifies(signature, data)), None)
 
 
+def _unknown(signature: bytes, demand: Demand) -> str:
+    """What there is to say of a signature that none of the keys made, as far as can be seen."""
+    if len(signature) == ED25519_SIZE and any(key.kind == "ed25519" for key in demand.keys):
+        return (
+            "no given key made it, unless cosign did: with an Ed25519 key it signs in the pre-hashed way "
+            "(Ed25519ph), which neither this nor cosign verify checks; ocitool sign writes what both check"
+        )
+    return "no given key made it"
+
+
 def _judged(found: FoundSignature, read: _Read, demand: Demand, digest: Digest | None = None) -> FoundSignature:
     """The signature with the reason why it does not count, if there is one."""
     found = replace(found, key=read.key, claim=read.claim, is_keyless=read.is_keyless and read.key is None)
     if read.claim is None:
-        what = "it was made with a certificate, not with a key" if read.is_keyless else "no given key made it"
+        what = "it was made with a certificate, not with a key" if read.is_keyless else read.unknown
         return replace(found, reason=what)
     if digest is not None and read.claim.digest != digest:
         return replace(found, reason=f"it signs another image, {read.claim.digest}")

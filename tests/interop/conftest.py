@@ -1,9 +1,30 @@
-"""Which tests may run beside each other: those of two files, unless both use an engine that keeps state of this machine."""
+"""Which tests may run beside each other, and registries, cosign and keys for what is signed.
+
+Those of two files may, unless both use an engine that keeps state of this machine.
+"""
+
+import os
+import subprocess
 
 import pytest
 
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
+from tests import peers
+from tests.fakes.sick import Ward
+from tests.peers.registries import olareg
+
+PASSWORD = "open sesame"
+FORMS = pytest.mark.parametrize("form", ["tag", "bundle"])
+
 # Whatever root they are given, podman and buildah number their locks in one piece of shared memory.
 ENGINES = {"test_engines", "test_layer_tars", "test_outputs", "test_overlay"}
+
+
+def bundled(form):
+    """cosign's flag for a form."""
+    return f"--new-bundle-format={'true' if form == 'bundle' else 'false'}"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -12,3 +33,71 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("interop") is not None:
             item.add_marker(pytest.mark.xdist_group("engines" if item.path.stem in ENGINES else item.path.stem))
+
+
+@pytest.fixture(params=["docker_registry", "olareg"])
+def repository(request, tmp_path):
+    """One registry without the referrers API, and one that has it."""
+    if request.param != "olareg":
+        yield request.getfixturevalue(request.param).repository()
+        return
+    try:
+        with olareg(peers.find("olareg"), tmp_path / "olareg") as running:
+            yield running.repository()
+    except peers.Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def digests(repository):
+    """An index under the tag `1`: its digest, and those of its two images."""
+    with Opener(Access(), Scope()) as opener:
+        ward = Ward(opener.open(repository, write=True)[0])
+        images = [ward.image("linux/arm64"), ward.image()]
+        ward.index(*images)
+        return [str(ward.store.head("1").digest), *(image["digest"] for image in images)]
+
+
+@pytest.fixture
+def cosign(peer, tmp_path, home):
+    """`cosign("sign", …)`: its exit code and what it said, offline."""
+
+    def call(verb, *words, env=None):
+        registry = ("--allow-http-registry",) if verb in {"sign", "verify"} else ()
+        log = {
+            "sign": ("--tlog-upload=false", "--use-signing-config=false", "-y"),
+            "verify": ("--insecure-ignore-tlog=true",),
+        }
+        argv = [peer("cosign"), verb, *log.get(verb, ()), *registry, *words]
+        done = subprocess.run(
+            list(map(str, argv)),
+            env={**os.environ, "COSIGN_PASSWORD": PASSWORD} | (env or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            cwd=tmp_path,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    return call
+
+
+@pytest.fixture
+def password(monkeypatch):
+    monkeypatch.setenv("KEY_PASSWORD", PASSWORD)
+    return ("--password-from", "env:KEY_PASSWORD")
+
+
+@pytest.fixture
+def ours(run, tmp_path, password):
+    """A key that we made."""
+    assert 0 == run("key", "generate", "-o", tmp_path / "ours", *password).exit_code
+    return tmp_path / "ours"
+
+
+@pytest.fixture
+def theirs(cosign, tmp_path):
+    """A key that cosign made."""
+    assert (0, "") == ((answer := cosign("generate-key-pair"))[0], "" if answer[0] == 0 else answer[1])
+    return tmp_path / "cosign"

@@ -1,5 +1,6 @@
 """Artifacts and the ORAS command line: what one pushes the other pulls, directories included."""
 
+import json
 import subprocess
 
 import pytest
@@ -103,3 +104,45 @@ def test_annotations_and_a_config_arrive(docker_registry, run, oras, folder, tmp
     for text in ('"f":"3"', '"c":"2"', '"m":"1"', '"mediaType":"x/config"'):
         assert text in ours.replace(" ", "").replace("\n", "")
         assert text in theirs.replace(" ", "").replace("\n", "")
+
+
+class TestAttached:
+    """What `attach` writes, where the registry lists referrers and where a tag does."""
+
+    @pytest.mark.parametrize("of", ["index", "each platform"])
+    def test_oras_discovers_and_pulls_it(self, repository, digests, run, oras, folder, tmp_path, of):
+        name = f"{repository}:1"
+        words = ("--each-platform",) if of == "each platform" else ()
+        note = ("--artifact-type", "application/vnd.example.v1", "-a", "of=<us>")
+
+        done = run("attach", name, "a.txt:text/plain", "sub", *note, *words)
+
+        assert 0 == done.exit_code, done.stderr
+        for number, digest in enumerate(digests[1:] if words else digests[:1]):
+            seen = oras("discover", f"{repository}@{digest}", "--format", "json", cwd=folder)
+            [found] = json.loads(seen)["referrers"]
+            out = tmp_path / f"out{number}"
+            out.mkdir()
+            oras("pull", f"{repository}@{found['digest']}", cwd=out)
+            assert ("application/vnd.example.v1", "<us>") == (found["artifactType"], found["annotations"]["of"])
+            assert below(folder) == below(out)
+            assert (out / "sub" / "run").stat().st_mode & 0o111
+
+    def test_oras_sees_what_is_beside_it_and_what_is_detached(self, repository, digests, run, oras, folder):
+        """And what oras attaches stands in our tree."""
+        name = f"{repository}:1"
+        oras("attach", name, "--artifact-type", "x/theirs", "a.txt", cwd=folder)
+        assert 0 == run("attach", name, "a.txt", "--artifact-type", "x/ours").exit_code
+
+        def kinds():
+            found = json.loads(oras("discover", name, "--format", "json", cwd=folder))["referrers"]
+            return {one["artifactType"]: one["digest"] for one in found}
+
+        both, tree = kinds(), run("referrers", name).stdout
+        done = run("detach", name, both["x/ours"])
+
+        assert {"x/ours", "x/theirs"} == set(both)
+        assert "x/ours" in tree
+        assert "x/theirs" in tree
+        assert 0 == done.exit_code, done.stderr
+        assert {"x/theirs"} == set(kinds())
