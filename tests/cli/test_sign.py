@@ -290,7 +290,7 @@ class TestVerify:
             signature["key"]["file"],
         )
         assert (1, False) == (bad["exit_code"], bad["data"]["verified"])
-        assert "no given key made it" == bad["data"]["manifests"][0]["signatures"][0]["reason"]
+        assert "no given key made it" in bad["data"]["manifests"][0]["signatures"][0]["reason"]
         assert "not-verified" == bad["errors"][0]["code"]
 
     def test_says_what_was_checked(self, run, place, key):

@@ -84,7 +84,7 @@ def test_a_signature_holds_with_its_key(sign, look, keys, form):
 def test_another_key_did_not_make_it(sign, look, keys, form):
     sign(keys[0], form=form)
 
-    assert "no given key made it" == reason(look(keys[1]))
+    assert reason(look(keys[1])).startswith("no given key made it")
 
 
 def test_nothing_is_found_where_nothing_is_signed(look, keys):
@@ -172,7 +172,7 @@ class TestTampering:
         for at in range(0, len(payload), 7):
             listed(payload[:at] + bytes([payload[at] ^ 1]) + payload[at + 1 :], signature)
 
-            assert "no given key made it" == reason(look(keys[1]))
+            assert reason(look(keys[1])).startswith("no given key made it")
 
     def test_every_byte_of_a_signature(self, keys, digest, look, listed):
         payload = compose_payload(Claim(digest, "registry.test/app"))
@@ -182,7 +182,7 @@ class TestTampering:
         for at in range(len(signature)):
             listed(payload, signature[:at] + bytes([signature[at] ^ 1]) + signature[at + 1 :])
 
-            assert "no given key made it" == reason(look(keys[1]))
+            assert reason(look(keys[1])).startswith("no given key made it")
 
     @pytest.mark.parametrize("text", ["", "!", "AAA", "é"])
     def test_a_signature_that_is_none(self, keys, digest, look, listed, text):
