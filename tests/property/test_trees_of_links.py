@@ -16,12 +16,13 @@ from ocitool.pack.entries import BytesContent
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.files import Imaged
 from ocitool.rootfs.tree import Listed, Tree
+from tests.amounts import amount
 from tests.fakes.layers import tar
 
 pytestmark = [pytest.mark.property]
 
 NAMES = ["a", "b", "c", "d"]
-TREES = 800
+TREES = amount(300, 8000)
 
 
 def listing(*files) -> list[Listed]:
