@@ -47,13 +47,14 @@ class Workspace:
     own: "OwnFiles | None" = field(default=None, compare=False)
     admit: "Admit | None" = field(default=None, compare=False)
 
-    def open_image(self, place: str) -> tuple["Store", str]:
+    def open_image(self, place: str, tag: str = "") -> tuple["Store", str]:
         """The store of an image that is used, and the name in it: the digest that was admitted, if one has to be.
 
-        Raises what opening, reading and `admit` raise.
+        `tag` is for a place that names none. Raises what opening, reading and `admit` raise.
         """
         at = Locator.parse(place)
         store, name = self.opener.open(at)
+        name = tag or name
         return store, self.admit(at, store, name) if self.admit is not None else name
 
     def platforms(self, words: PlatformWords) -> tuple[Platform, ...]:

@@ -22,7 +22,7 @@ BUILD_TYPE: Final = "urn:ocitool:build:v1"
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Something that went into a build: where it is from, and its digests by algorithm."""
+    """Something that went into a build: where it is from, empty for a file, and its digests by algorithm."""
 
     uri: str
     digest: Mapping[str, str] = field(hash=False)
@@ -30,21 +30,25 @@ class Material:
 
     def to_tree(self) -> dict[str, Any]:
         """The material as a ResourceDescriptor."""
-        tree: dict[str, Any] = {"name": self.name} if self.name else {}
-        return tree | {"uri": self.uri, "digest": dict(self.digest)}
+        said = {"name": self.name, "uri": self.uri}
+        return {key: value for key, value in said.items() if value} | {"digest": dict(self.digest)}
 
 
-def image_material(label: str, digest: Digest, platform: Platform) -> Material:
-    """An image that was built upon; `label` is what people call it."""
-    return Material(image_purl(label, platform), {digest.algorithm: digest.hex}, "base")
+def image_material(label: str, digest: Digest, platform: Platform, name: str = "base") -> Material:
+    """An image that was built upon; `label` is what people call it, `name` what it was for."""
+    return Material(image_purl(label, platform), {digest.algorithm: digest.hex}, name)
 
 
-def git_material(source: str, revision: str) -> Material:
-    """The commit of the sources, where its origin is known; changes on top of it are told in its name."""
+def file_material(name: str, digest: Digest, uri: str = "") -> Material:
+    """A file by its digest, and the URL that it is from."""
+    return Material(uri, {digest.algorithm: digest.hex}, name)
+
+
+def git_material(source: str, revision: str, name: str = "sources") -> Material:
+    """The commit of a checkout, where its origin is known; changes on top of it are told in its name."""
     commit, _, dirty = revision.partition("-")
-    algorithm = "gitCommit"
     return Material(
-        f"git+{source}" if source else "git:", {algorithm: commit}, "sources, changed" if dirty else "sources"
+        f"git+{source}" if source else "git:", {"gitCommit": commit}, f"{name}, changed" if dirty else name
     )
 
 

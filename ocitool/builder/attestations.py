@@ -1,6 +1,7 @@
 """Attestations of a build, made before any tag is written: what is in its images, and how they came to be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from ocitool.attest.attachment import Attached, as_referrer, in_index
@@ -10,14 +11,14 @@ from ocitool.attest.provenance import (
     Material,
     compose_provenance,
     git_material,
-    image_material,
     names_of,
 )
 from ocitool.attest.sbom import PREDICATES, Sbom, moment
 from ocitool.attest.statement import compose_statement
 from ocitool.builder.git import read_checkout
-from ocitool.builder.request import BuildPlan
+from ocitool.builder.request import BuildPlan, BuildRequest
 from ocitool.builder.trust import signed_statement
+from ocitool.dockerfile.base_images import locator_of
 from ocitool.image.assemble import Image
 from ocitool.model.digest import Digest
 from ocitool.model.document import parse
@@ -49,11 +50,17 @@ def attest(
     Raises what reading them raises.
     """
     options, trust = planned.request.attest, planned.request.trust
+    checkouts = tuple(_checkouts(planned.request)) if options.provenance else ()
     made = list[Attached]()
     for image in images:
         names = names_of(planned.tags, image.platform)
         digest = image.manifest.digest
-        predicates = list(_predicates(image, planned, sources, workspace))
+        predicates = list[tuple[str, Any]]()
+        if options.sbom:
+            document = _bill(image, planned, sources, workspace).document(options.sbom)
+            predicates.append((PREDICATES[options.sbom], parse(document)))
+        if options.provenance:
+            predicates.append((PREDICATE, provenance(image, planned, workspace, checkouts)))
         statements = [(kind, compose_statement(digest, names, kind, predicate)) for kind, predicate in predicates]
         if options.is_in_index:
             made.append(in_index(image.descriptor, statements))
@@ -63,18 +70,6 @@ def attest(
         else:
             made += [as_referrer(image.descriptor, kind, statement) for kind, statement in statements]
     return tuple(made)
-
-
-def _predicates(
-    image: Image, planned: BuildPlan, sources: Mapping[Digest, Source], workspace: Workspace
-) -> Sequence[tuple[str, Any]]:
-    options, found = planned.request.attest, list[tuple[str, Any]]()
-    if options.sbom:
-        document = _bill(image, planned, sources, workspace).document(options.sbom)
-        found.append((PREDICATES[options.sbom], parse(document)))
-    if options.provenance:
-        found.append((PREDICATE, provenance(image, planned, workspace)))
-    return found
 
 
 def _bill(image: Image, planned: BuildPlan, sources: Mapping[Digest, Source], workspace: Workspace) -> Sbom:
@@ -91,15 +86,20 @@ def _bill(image: Image, planned: BuildPlan, sources: Mapping[Digest, Source], wo
     return Sbom(name, inventory, moment(inventory.created, planned.request.environ))
 
 
-def provenance(image: Image, planned: BuildPlan, workspace: Workspace) -> dict[str, Any]:
+def _checkouts(request: BuildRequest) -> Iterator[Material]:
+    """The commits of the folders that are built, that of the context and those of named contexts."""
+    folders = {name: Path(place) for name, place in request.dockerfile.contexts if not locator_of(place)}
+    for name, folder in {"": request.source, **folders}.items():
+        checkout = read_checkout(folder, request.environ) if folder.is_dir() else None
+        if checkout is not None:
+            yield git_material(checkout.source, checkout.revision, f"context {name}" if name else "sources")
+
+
+def provenance(
+    image: Image, planned: BuildPlan, workspace: Workspace, checkouts: Sequence[Material] = ()
+) -> dict[str, Any]:
     """How one image was made. What may be a secret is named without its value."""
     request = planned.request
-    materials = list[Material]()
-    for base in planned.frontend.read_for(image.platform):
-        materials.append(image_material(base.label, base.manifest.document.digest, base.config.platform))
-    checkout = read_checkout(request.source, request.environ)
-    if checkout is not None:
-        materials.append(git_material(checkout.source, checkout.revision))
     settings = planned.options(image.platform)
     parameters = {
         "frontend": planned.toolchain,
@@ -114,5 +114,5 @@ def provenance(image: Image, planned: BuildPlan, workspace: Workspace) -> dict[s
         "env": sorted(name for name, _ in settings.env),
         "sourceDateEpoch": request.epoch if request.has_epoch else None,
     }
-    materials = list(dict.fromkeys(materials))  # one image for several stages
-    return compose_provenance(parameters, materials, host=workspace.host, builder=request.attest.builder)
+    materials = dict.fromkeys((*planned.frontend.materials(image.platform), *checkouts))  # an image may serve twice
+    return compose_provenance(parameters, tuple(materials), host=workspace.host, builder=request.attest.builder)

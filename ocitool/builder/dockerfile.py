@@ -6,6 +6,7 @@ from dataclasses import replace
 from ocitool.builder.executors import executor_of
 from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildRequest
+from ocitool.builder.trust import trusting
 from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.frontend import check_recipe, outline_recipe
 from ocitool.dockerfile.lint.engine import Report
@@ -21,6 +22,7 @@ from ocitool.workspace import Workspace
 def check_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Report, str]:
     """What the checks find for the platforms that would be built, and the text. Raises as `check_recipe` does."""
     spec = _spec(request)
+    workspace = trusting(request.trust, spec, workspace)
     platforms = request.platforms or spec.platforms or (workspace.host,)
     return check_recipe(_asked(request, platforms, spec, workspace), _images(request, workspace))
 
@@ -28,6 +30,7 @@ def check_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Repor
 def outline_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Dockerfile, Outline, bytes]:
     """The Dockerfile, what its target takes, and its bytes. Raises as `outline_recipe` does."""
     spec = _spec(request)
+    workspace = trusting(request.trust, spec, workspace)
     platform = (*request.platforms, *spec.platforms, workspace.host)[0]
     return outline_recipe(_asked(request, (platform,), spec, workspace), _images(request, workspace))
 

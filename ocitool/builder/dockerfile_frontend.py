@@ -1,14 +1,15 @@
 """The frontend of a build that is made from a Dockerfile; loaded where there is one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocitool.attest.provenance import Material, file_material, image_material
 from ocitool.builder.compile import plan_native
 from ocitool.builder.contents import look_at
-from ocitool.builder.executors import executor_of
+from ocitool.builder.executors import RememberedExecutor, digest_of, executor_of
 from ocitool.builder.project import refuse_windows
 from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
 from ocitool.dockerfile.base_images import BaseImages
@@ -16,6 +17,7 @@ from ocitool.dockerfile.evaluate import Written
 from ocitool.dockerfile.frontend import (
     Recipe,
     bases_of,
+    native_platforms,
     only_platform,
     read_recipe,
     resources_of,
@@ -32,6 +34,7 @@ from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
+from ocitool.registry.error_response import redact
 from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.options import NATIVE
 from ocitool.workspace import Workspace
@@ -80,9 +83,35 @@ class DockerfileFrontend:
         )
         return cls(toolchain, recipe, reached, bases_of(recipe, images), _opened=images)
 
-    def read_for(self, platform: Platform) -> tuple[BaseImage, ...]:  # noqa: ARG002 - stages are shared
-        """Those of FROM and --from, whatever platform they are for."""
-        return self._opened.read if self._opened is not None else ()
+    def materials(self, platform: Platform) -> tuple[Material, ...]:
+        """The file, images of FROM and --from and files of ADD for all platforms, and this one's emulators."""
+        opened = self._opened.read if self._opened is not None else ()
+        found = [image_material(one.label, one.manifest.document.digest, one.config.platform) for one in opened]
+        if self.recipe.digest is not None:
+            found.append(file_material("Dockerfile", self.recipe.digest))
+        for (url, written), digest in sorted(self.reached.downloaded.items()):
+            found.append(file_material("download", digest, self._told(url, written)))
+        return (*found, *self._emulators(platform))
+
+    def _told(self, url: str, written: str) -> str:
+        """A URL without secrets: as it is written, where a build argument's value may be in it."""
+        is_secret = "$" in written and self.recipe.request.options.arguments
+        return redact(written if is_secret else url)
+
+    def _emulators(self, platform: Platform) -> Iterator[Material]:
+        """The programs that emulate others for an image, and the images that the user took them out of."""
+        executor = self.recipe.request.executor
+        if executor is None:
+            return
+        named = executor.named if isinstance(executor, RememberedExecutor) else {}
+        for place in map(executor.emulator, native_platforms(self.recipe, platform)):
+            if not place:
+                continue
+            yield file_material(f"emulator {Path(place).name}", digest_of(Path(place)))
+            image = named.get(Path(place))
+            if image is not None:
+                label, digest = image.label, image.manifest.document.digest
+                yield image_material(label, digest, image.config.platform, "emulator")
 
     @property
     def platforms(self) -> tuple[Platform, ...]:

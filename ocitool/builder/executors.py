@@ -7,14 +7,16 @@ are all known starts nothing.
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocitool.dockerfile.run.options import RunOptions
 from ocitool.errors import NotFound, Unsupported, local_io
-from ocitool.executor.base import Changes, Execution, Executor
-from ocitool.image.base import open_base
+from ocitool.executor.base import Changes, Execution
+from ocitool.image.base import BaseImage, open_base
+from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.rootfs.tree import read_file, read_tree
@@ -30,12 +32,14 @@ _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _FOLDERS: Final = ("usr/bin", "usr/local/bin", "bin")
 _EMULATOR_LIMIT: Final = 64 * 1024 * 1024
 """Most bytes of an emulator; a guess, they have 5 to 15 MB."""
+_PIECE: Final = 256 * 1024
 
 
 class RememberedExecutor:
     """An executor that `make` gives when it is needed, and whose checks that succeeded are remembered in `memo`.
 
-    `identity` is what decides whether commands run here.
+    `identity` is what decides whether commands run here. `named` are the emulators that the user named, each with
+    the image that it is out of.
     """
 
     def __init__(
@@ -44,7 +48,9 @@ class RememberedExecutor:
         memo: Memo,
         identity: str,
         environ: Mapping[str, str] | None = None,
+        named: Mapping[Path, BaseImage | None] | None = None,
     ) -> None:
+        self.named = named or {}
         self._make = make
         self._made: RuntimeExecutor | None = None
         self._lock = threading.Lock()
@@ -81,13 +87,18 @@ class RememberedExecutor:
         try:
             self._inner.check(todo)
             _ = self.owners
+            found = {one: self._inner.emulator(one) for one in todo}
         finally:
             self._inner.close()
-        for one in todo:
-            self._memo.remember(self._key(one), {"works": True})
+        for one, path in found.items():
+            self._memo.remember(self._key(one), {"emulator": path})
+
+    def emulator(self, platform: Platform) -> str:
+        """What was found to emulate a platform; "" for nothing, also where it was not checked."""
+        return str((self._memo.recall(self._key(platform)) or {}).get("emulator", ""))
 
     def _key(self, platform: Platform) -> str:
-        return f"run-works:{self._identity}:{platform.normalised()}"
+        return f"run-works-by:{self._identity}:{platform.normalised()}"
 
     def run(self, execution: Execution, *, scope: Scope, output: Callable[[bytes], None]) -> Changes:
         """Carry a command out; see `Executor.run`."""
@@ -103,22 +114,24 @@ def _word(maps: "IdMaps") -> str:
     return "one" if maps.is_single else "range"
 
 
-def executor_of(options: RunOptions, workspace: Workspace, environ: Mapping[str, str]) -> Executor:
+def executor_of(options: RunOptions, workspace: Workspace, environ: Mapping[str, str]) -> RememberedExecutor:
     """What carries the RUN lines of a build out. Raises NotFound for an emulator that is not there, and as reading.
 
     Nothing is started yet.
     """
-    named = tuple(path for place in options.emulators for path in find_emulators(place, workspace))
+    named = dict[Path, BaseImage | None]()
+    for place in options.emulators:
+        named |= find_emulators(place, workspace)
 
     def make() -> "RuntimeExecutor":
         from ocitool.executor.runtime import RuntimeExecutor
 
-        return RuntimeExecutor(workspace.machine, named=named, environ=environ)
+        return RuntimeExecutor(workspace.machine, named=tuple(named), environ=environ)
 
-    return RememberedExecutor(make, workspace.machine.memo, _identity(environ, named), environ)
+    return RememberedExecutor(make, workspace.machine.memo, _identity(environ, named), environ, named)
 
 
-def _identity(environ: Mapping[str, str], named: Sequence[Path]) -> str:
+def _identity(environ: Mapping[str, str], named: Iterable[Path]) -> str:
     """A digest of what decides whether commands run here, as far as that is seen without trying."""
     try:
         boot = _BOOT.read_text("utf-8").strip()
@@ -137,32 +150,49 @@ def _identity(environ: Mapping[str, str], named: Sequence[Path]) -> str:
     return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def find_emulators(place: str, workspace: Workspace) -> tuple[Path, ...]:
-    """The emulators that --emulator names: a file, the files qemu-… of a folder, or those of an image.
+def find_emulators(place: str, workspace: Workspace) -> dict[Path, BaseImage | None]:
+    """The emulators that --emulator names: a file, files qemu-… of a folder, or those of an image, with that image.
 
-    Files of an image are kept in this machine's store. Raises NotFound where there is none, UsageError, and what
-    reading the image raises.
+    Files of an image are kept in this machine's store. Raises NotFound where there is none, UsageError, NotVerified
+    for an image that is not trusted, and what reading it raises.
     """
-    path = Path(place)
+    path, image = Path(place), None
     try:
         if path.is_dir():
-            found = tuple(sorted(one.absolute() for one in path.iterdir() if one.name.startswith("qemu-")))
+            found = sorted(one.absolute() for one in path.iterdir() if one.name.startswith("qemu-"))
         elif path.is_file():
-            found = (path.absolute(),)
+            found = [path.absolute()]
         else:
-            found = tuple(_out_of_image(place, workspace))
+            image = _image_of_emulators(place, workspace)
+            found = list(_out_of_image(image, workspace))
     except OSError as error:
         raise local_io(error, f"read {place}") from error
     if not found:
         raise NotFound(
             f"no emulator in {place}", name=place, hint="its files are called qemu-aarch64, qemu-arm and the like"
         )
-    return found
+    return dict.fromkeys(found, image)
 
 
-def _out_of_image(place: str, workspace: Workspace) -> Iterator[Path]:
-    store, name = workspace.opener.open(place)
-    image = open_base(store, name).image(workspace.host, workspace.listener, role="image of emulators")
+def digest_of(emulator: Path) -> Digest:
+    """The digest of an emulator. Raises LocalIOError."""
+    tap = Tap()
+    try:
+        with emulator.open("rb") as file:
+            for _ in tap(iter(partial(file.read, _PIECE), b"")):
+                pass
+    except OSError as error:
+        raise local_io(error, f"read {emulator}") from error
+    return tap.digest
+
+
+def _image_of_emulators(place: str, workspace: Workspace) -> BaseImage:
+    store, name = workspace.open_image(place)
+    return open_base(store, name).image(workspace.host, workspace.listener, role="image of emulators")
+
+
+def _out_of_image(image: BaseImage, workspace: Workspace) -> Iterator[Path]:
+    store = image.store
     folder = workspace.machine.root / "emulators" / image.manifest.document.digest.hex
     if folder.is_dir():
         yield from sorted(folder.iterdir())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ocitool.attest.provenance import Material, image_material
 from ocitool.builder.compile import plan_compile
 from ocitool.builder.contents import gather
 from ocitool.builder.project import DOCKERFILE, choose_toolchain, refuse_windows
@@ -70,9 +71,14 @@ class ProjectFrontend:
         }
         return cls(toolchain, spec, platforms, bases, _sysroots(spec, platforms, request, workspace))
 
-    def read_for(self, platform: Platform) -> tuple[BaseImage, ...]:
+    def materials(self, platform: Platform) -> tuple[Material, ...]:
         """Its base."""
-        return (self.bases[platform],) if platform in self.bases else ()
+        base = self.bases.get(platform)
+        return (
+            (image_material(base.label, base.manifest.document.digest, base.config.platform),)
+            if base is not None
+            else ()
+        )
 
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compiles of every program and platform."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ocitool.attest.options import AttestOptions
+from ocitool.attest.provenance import Material
 from ocitool.builder.outputs import BuildOutputs
 from ocitool.builder.trust import TrustOptions
 from ocitool.codec.codecs import Codec
@@ -107,8 +108,8 @@ class Frontend(Protocol):
     def runs(self) -> tuple[tuple[Platform, str, str], ...]:
         """The RUN lines that are carried out: the platform of their programs, the place, the words."""
 
-    def read_for(self, platform: Platform) -> tuple[BaseImage, ...]:
-        """The images that were read for a platform's, once that is made."""
+    def materials(self, platform: Platform) -> tuple[Material, ...]:
+        """What went into a platform's image, once that is made: images, files and programs by their digests."""
 
     def jobs(self, project: Project) -> tuple[Planned, ...]:
         """The compilers' command lines, platform by platform. Raises Unsupported for one that is not there."""

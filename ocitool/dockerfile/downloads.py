@@ -65,7 +65,7 @@ class BlobContent(NoFile):
 
 
 class Downloads:
-    """The files that one build downloads."""
+    """The files that one build downloads; `digests` are those that each of them has."""
 
     def __init__(
         self, workspace: "Workspace", ahead: Iterable[DownloadKey] = (), *, use_cache: bool = True
@@ -74,6 +74,7 @@ class Downloads:
         self._ahead = tuple(ahead)
         self._use_cache = use_cache
         self._entries: dict[DownloadKey, Entry] = {}
+        self.digests: dict[DownloadKey, Digest] = {}
         self._failed: dict[DownloadKey, OcitoolError] = {}
 
     def entry(self, url: str, checksum: Digest | None) -> Entry:
@@ -122,6 +123,7 @@ class Downloads:
                 found = self._kept(step, got, checksum) if got is not None else known or {}
             memo.remember(question, dict(found))
         self._workspace.listener(Done(step, "unchanged" if found is known else "downloaded", found["size"]))
+        self.digests[url, checksum] = Digest(found["digest"])
         content = BlobContent(self._workspace.machine.content, _blob(found))
         return Entry(name_of(url), FileKind.FILE, _MODE, mtime=found["modified_s"], content=content)
 

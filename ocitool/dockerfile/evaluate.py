@@ -225,7 +225,9 @@ class _Evaluator:
 
     def _copy(self, state: StageState, needed: ResolvedStage, one: Copy) -> None:
         """COPY and ADD: the sources of each kind in turn into one layer."""
-        files = [state.text(word) for word in one.sources if heredoc_name(word) is None]
+        words = [word for word in one.sources if heredoc_name(word) is None]
+        files = list(map(state.text, words))
+        as_written = dict(zip(files, words, strict=True))
         checksum = check_sources(one, files, state.text(one.checksum))
         written = state.text(one.destination)
         destination = posixpath.join(state.scope.workdir, "./" if written in {"", "."} else written)
@@ -252,7 +254,7 @@ class _Evaluator:
         for are_urls, group in groupby(files, is_web):
             if are_urls:
                 for url in group:
-                    entry = self._resources.download(url, checksum)
+                    entry = self._resources.download(url, checksum, as_written[url])
                     order = Order((literal(entry.path),), destination, attributes)
                     copy(order, Layered((entry,)), layer, _lost, unpack if one.unpack else None)
                 continue
@@ -265,8 +267,8 @@ class _Evaluator:
             copy(order, Layered(here.values()), layer, _lost)
         flags = [f"--{flag}={text}" for flag, text in (("chown", chown), ("chmod", chmod)) if text]
         flags = [*(["--parents"] if one.parents else []), *flags]
-        words = [*files, *(f"<<{heredoc.name}" for heredoc in one.heredocs), written]
-        self._layer(state, f"{one.line.name} {' '.join((*flags, *words))} # buildkit", layer)
+        told = [*flags, *files, *(f"<<{heredoc.name}" for heredoc in one.heredocs), written]
+        self._layer(state, f"{one.line.name} {' '.join(told)} # buildkit", layer)
 
     def _source(self, needed: ResolvedStage, one: Copy) -> tuple[Files, str, Any]:
         """The tree that files are taken from, what to call it, and what to say of a path it lacks."""

@@ -33,6 +33,7 @@ from ocitool.errors import Cancelled, LocalIOError, NotFound, OcitoolError, Unsu
 from ocitool.events import Noted
 from ocitool.findings import Severity
 from ocitool.image.base import BaseImage
+from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.views import Index
 from ocitool.pack.entries import Content
@@ -52,7 +53,7 @@ _LOOKS_LIKE_ONE: Final = re.compile(r"(?i)(?:docker|container)file(?:\.(?!docker
 class Recipe:
     """A Dockerfile with its graph for each platform; whatever in it needs a process can be carried out.
 
-    `warnings` is the number of findings that a build lets pass.
+    `digest` is that of its bytes, `warnings` the number of findings that a build lets pass.
     """
 
     file: Dockerfile
@@ -60,6 +61,7 @@ class Recipe:
     ignore: IgnoreRules
     graphs: Mapping[Platform, StageGraph] = field(hash=False)
     replacements: Replacements
+    digest: Digest | None = None
     warnings: int = 0
 
     def line_of(self, needed: ResolvedStage) -> str:
@@ -77,7 +79,7 @@ def read_recipe(asked: DockerfileRequest) -> Recipe:
     file, ignore = _parsed(data, path, asked.options), _ignore(asked.source, path, asked.options)
     graphs = _graphs(file, asked)
     replacements = Replacements.of(file, asked.source, graphs, asked.stages)
-    return _accepted(Recipe(file, asked, ignore, graphs, replacements))
+    return _accepted(Recipe(file, asked, ignore, graphs, replacements, Digest.of(data)))
 
 
 def with_images(recipe: Recipe, images: BaseImages) -> Recipe:
@@ -148,11 +150,11 @@ def _may_be_known(recipe: Recipe) -> bool:
     return asked.memo is not None and all(asked.memo.recall(line_key(*one)) is not None for one in lines)
 
 
-def _native_lines(recipe: Recipe) -> Iterator[tuple[Platform, ResolvedStage, Step, Run]]:
-    """The RUN lines that are left, with the platform whose programs they start."""
+def _native_lines(recipe: Recipe) -> Iterator[tuple[Platform, Platform, Step, Run]]:
+    """The RUN lines that are left, with the platform whose programs they start, and the one that they are for."""
     for platform, one, step, run in recipe.replacements.left_of_each():
         *_, bottom = recipe.graphs[platform].below(one)
-        yield bottom.stage_base.platform or platform, one, step, run
+        yield bottom.stage_base.platform or platform, platform, step, run
 
 
 def run_lines_of(recipe: Recipe) -> tuple[tuple[Platform, str, str], ...]:
@@ -163,9 +165,10 @@ def run_lines_of(recipe: Recipe) -> tuple[tuple[Platform, str, str], ...]:
     return tuple(found)
 
 
-def native_platforms(recipe: Recipe) -> tuple[Platform, ...]:
-    """The platforms whose programs the RUN lines that are left would start, each once."""
-    return tuple(dict.fromkeys(platform for platform, _, _ in run_lines_of(recipe)))
+def native_platforms(recipe: Recipe, target: Platform | None = None) -> tuple[Platform, ...]:
+    """The platforms whose programs the RUN lines that are left would start, each once; for one `target` alone."""
+    lines = _native_lines(recipe)
+    return tuple(dict.fromkeys(native for native, platform, *_ in lines if target in {None, platform}))
 
 
 def _looked_into(

@@ -43,7 +43,10 @@ def main_context(
 
 
 class Reached:
-    """Everything outside the Dockerfile that one build looks into, each thing opened once."""
+    """Everything outside the Dockerfile that one build looks into, each thing opened once.
+
+    `downloaded` are the digests of what ADD fetched, by the URL and how it is written.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Reached:
         self._downloads: Downloads | None = None
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
         self.runs: RunExecutions | None = None
+        self.downloaded: dict[tuple[str, str], Digest] = {}
 
     def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
         """The image of a base for its platform."""
@@ -103,7 +107,7 @@ class Reached:
             self._contexts[name] = Context(Path(place), allow_sparse=self._allow_sparse, own=self._workspace.own)
         return self._contexts[name]
 
-    def download(self, url: str, checksum: Digest | None) -> Entry:
+    def download(self, url: str, checksum: Digest | None, written: str) -> Entry:
         """The file at a URL, downloaded once for all platforms."""
         if self._downloads is None:
             from ocitool.dockerfile.downloads import Downloads, certain
@@ -111,7 +115,9 @@ class Reached:
             each = map(certain, self._replacements.graphs.values())
             ahead = dict.fromkeys(chain.from_iterable(each))
             self._downloads = Downloads(self._workspace, ahead, use_cache=self._use_cache)
-        return self._downloads.entry(url, checksum)
+        entry = self._downloads.entry(url, checksum)
+        self.downloaded.setdefault((url, written), self._downloads.digests[url, checksum])
+        return entry
 
     def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """The entries, or the equal ones of another platform."""

@@ -27,8 +27,11 @@ class Resources(Protocol):
     def context(self, name: str, platform: Platform | None = None) -> Files:
         """The files of a named context, of the build's own for an empty name; an image is that of the platform."""
 
-    def download(self, url: str, checksum: Digest | None) -> Entry:
-        """The file at a URL under its own name. Raises DigestMismatch, and what asking for it raises."""
+    def download(self, url: str, checksum: Digest | None, written: str) -> Entry:
+        """The file at a URL under its own name; `written` is the URL with its variables.
+
+        Raises DigestMismatch, and what asking for it raises.
+        """
 
     def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """The entries, or the equal ones of another platform, so that they are in memory once."""

@@ -155,5 +155,8 @@ class Executor(Protocol):
         nothing of it is left.
         """
 
+    def emulator(self, platform: Platform) -> str:
+        """The path of what emulates a platform that was checked; "" where its programs run by themselves."""
+
     def close(self) -> None:
         """End every process; to be called once, also after an error."""

@@ -1,16 +1,20 @@
 """`build --sbom --provenance`: attached before the tag is written, found again, and without secrets."""
 
 import json
+import subprocess
 
 import pytest
 
+from ocitool.model.digest import Digest
 from ocitool.model.views import view
 from ocitool.store.layout import LayoutStore
 from tests.fakes.programs import Elf, go_build
 from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward, member, tar
+from tests.fakes.web import serve_files
 
 SECRET = "hunter2-very-secret"
+ORIGIN = "https://user:hunter2@git.example/more.git"
 MODULES = "path\texample.com/app\nmod\texample.com/app\tv1.2.3\t\ndep\texample.com/b\tv2.0.0\th1:x\n"
 
 
@@ -113,6 +117,56 @@ def test_a_dockerfiles_images_are_its_materials(run, folder):
     materials = statement(run, "oci:out:1", "provenance", "linux/amd64")["buildDefinition"]["resolvedDependencies"]
     base = view(LayoutStore(folder / "base").get_manifest("1")).entries[0].digest
     assert [base.hex] == [one["digest"]["sha256"] for one in materials if one["name"] == "base"]
+
+
+def test_a_dockerfile_and_what_it_downloads_are_materials(run, folder):
+    with serve_files() as web:
+        known, other = web.put("/known.txt", b"1"), web.put("/other.txt", b"2")
+        (folder / "Dockerfile").write_text(
+            f"FROM scratch\nARG NAME=known\nADD {web.url}/${{NAME}}.txt /\nADD {other}?key=abc /\n"
+        )
+        words = ("--platform", "linux/amd64,linux/arm64", "--provenance")
+
+        plain = run("build", ".", *words, "-o", "oci:out:1")
+        told = materials(run, "oci:out:1")
+        web.put(f"/{SECRET}.txt", b"3")
+        secret = run("build", ".", *words, "-o", "oci:out:2", "--build-arg", f"NAME={SECRET}")
+        hidden = materials(run, "oci:out:2")
+
+    assert (0, 0) == (plain.exit_code, secret.exit_code), secret.stderr
+    text = (folder / "Dockerfile").read_bytes()
+    assert {"name": "Dockerfile", "digest": {"sha256": Digest.of(text).hex}} in told
+    assert {"name": "download", "uri": known, "digest": {"sha256": Digest.of(b"1").hex}} in told
+    assert Digest.of(b"2").hex in [one["digest"]["sha256"] for one in told]
+    assert "abc" not in json.dumps(told)
+    assert f"{web.url}/${{NAME}}.txt" in [one.get("uri") for one in hidden]
+    assert Digest.of(b"3").hex in [one["digest"]["sha256"] for one in hidden]
+    assert SECRET not in json.dumps(hidden)
+
+
+def materials(run, place, platform="linux/arm64"):
+    return statement(run, place, "provenance", platform)["buildDefinition"]["resolvedDependencies"]
+
+
+def test_checkouts_that_are_named_are_materials(run, folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "file").write_text("1")
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.test", "-C", other)
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "1"), ("remote", "add", "origin", ORIGIN)):
+        subprocess.run((*git, *words), check=True)
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY --from=more file /\n")
+
+    words = ("--platform", "linux/amd64", "-o", "oci:out:1", "--provenance", "--build-context", f"more={other}")
+    done = run("build", ".", *words)
+
+    assert 0 == done.exit_code, done.stderr
+    commit = subprocess.run((*git, "rev-parse", "HEAD"), check=True, capture_output=True, text=True).stdout.strip()
+    assert {
+        "name": "context more",
+        "uri": "git+https://git.example/more",
+        "digest": {"gitCommit": commit},
+    } in materials(run, "oci:out:1", "linux/amd64")
 
 
 @pytest.mark.parametrize("referrers", [True, False], ids=["referrers API", "fallback tag"])

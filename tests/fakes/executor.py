@@ -42,6 +42,7 @@ class FakeExecutor:
     layers: dict[str, bytes] = field(default_factory=dict)
     checked: list[Platform] = field(default_factory=list)
     is_closed: bool = False
+    emulators: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, platforms: Iterable[Platform]) -> None:
         """Refuse if the fake was told to."""
@@ -73,6 +74,10 @@ class FakeExecutor:
         key = str(Digest.of(data))
         self.layers[key] = data
         return Changes(path, key, len(data), is_empty=not files, warnings=self.warnings)
+
+    def emulator(self, platform: Platform) -> str:
+        """The emulator that the fake was given for an architecture."""
+        return self.emulators.get(platform.architecture, "")
 
     def close(self) -> None:
         """Remember that it was closed."""

@@ -141,8 +141,8 @@ class RunCache:
         """What a place has under a key; one that does not answer is not asked again, and what does not fit told."""
         listener = self._workspace.listener
         try:
-            store, _ = self._workspace.opener.open(place.locator)
-            outcome = self._taken(key, store, scope)
+            store, name = self._workspace.open_image(place.locator, _tag(key))
+            outcome = self._taken(key, store, name, scope)
         except NotFound:
             return None
         except Cancelled:
@@ -158,12 +158,12 @@ class RunCache:
         self.keep(key, outcome)
         return outcome
 
-    def _taken(self, key: str, store: Reader, scope: Scope) -> RunOutcome:
-        """An artifact's outcome, its tar brought here.
+    def _taken(self, key: str, store: Reader, name: str, scope: Scope) -> RunOutcome:
+        """The outcome in an artifact, its tar brought here.
 
         Raises NotFound, MalformedDocument, DigestMismatch, and what reading raises.
         """
-        manifest = view(store.get_manifest(_tag(key)))
+        manifest = view(store.get_manifest(name))
         if not isinstance(manifest, Manifest) or manifest.config.media_type != CONFIG_TYPE:
             raise MalformedDocument("it is no artifact of a RUN")
         try:

@@ -1,9 +1,12 @@
 """The executor of a build: what is remembered of it, and where its emulators come from."""
 
+from dataclasses import replace
+
 import pytest
 
-from ocitool.builder.executors import RememberedExecutor, find_emulators
-from ocitool.errors import NotFound, Unsupported
+from ocitool.builder.executors import RememberedExecutor, digest_of, find_emulators
+from ocitool.errors import NotFound, NotVerified, Unsupported
+from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
@@ -43,6 +46,15 @@ def test_what_works_is_asked_once(inner, work):
     assert inner.is_closed
 
 
+def test_what_emulates_is_remembered(inner, work):
+    inner.emulators = {"arm64": "/usr/bin/qemu-aarch64"}
+    RememberedExecutor(lambda: inner, work.machine.memo, "here").check((AMD64, ARM64))
+    again = RememberedExecutor(lambda: inner, work.machine.memo, "here")
+
+    assert ("", "/usr/bin/qemu-aarch64") == (again.emulator(AMD64), again.emulator(ARM64))
+    assert "" == RememberedExecutor(lambda: inner, work.machine.memo, "there").emulator(ARM64)
+
+
 def test_another_machine_is_asked_again(inner, work):
     RememberedExecutor(lambda: inner, work.machine.memo, "here").check((AMD64,))
     RememberedExecutor(lambda: inner, work.machine.memo, "there").check((AMD64,))
@@ -76,7 +88,25 @@ def test_emulators_come_out_of_an_image(tmp_path, work):
 
     assert [("qemu-aarch64", b"2"), ("qemu-arm", b"1")] == [(path.name, path.read_bytes()) for path in found]
     assert all(path.stat().st_mode & 0o111 for path in found)
-    assert found == find_emulators(place, work)
+    assert {LayoutStore(tmp_path / "img").head("1").digest} == {
+        image.manifest.document.digest for image in found.values()
+    }
+    assert list(found) == list(find_emulators(place, work))
+    assert digest_of(next(iter(found))) == Digest.of(b"2")
+
+
+def test_an_image_of_emulators_has_to_be_admitted(tmp_path, work):
+    put_image(
+        LayoutStore(tmp_path / "img", create=True), "1", "linux/amd64", layers=[tar(**{"bin/qemu-arm": b"1"})]
+    )
+    place = f"oci:{tmp_path}/img:1"
+
+    def admit(at, _store, _name):
+        raise NotVerified(f"{at} is not verified")
+
+    with pytest.raises(NotVerified):
+        find_emulators(place, replace(work, admit=admit))
+    assert not (work.machine.root / "emulators").exists()
 
 
 def test_an_image_without_emulators_is_told(tmp_path, work):

@@ -35,8 +35,9 @@ def there(bench, tmp_path):
     return place
 
 
-def again(bench, place):
-    return bench.build(TEXT, secrets=SECRET, environ={"T": "another"}, cache_from=(f"type=local,src={place}",))
+def again(bench, place, policy=None):
+    words = (f"type=local,src={place}",)
+    return bench.build(TEXT, secrets=SECRET, environ={"T": "another"}, cache_from=words, policy=policy)
 
 
 def notes(bench):
@@ -48,6 +49,22 @@ def test_another_machine_starts_nothing(bench, there):
 
     assert [] == bench.executor.executions
     assert {"out": b"made" * 1000} == bench.files(built)
+
+
+def test_a_policy_decides_about_what_is_taken(bench, there, tmp_path):
+    """What nobody signed is left out, and the commands are carried out."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text("version = 1\n")
+    again(bench, there, policy)
+    left_out, refused = len(bench.executor.executions), notes(bench)
+    bench.executor.executions.clear()
+    bench.machine = MachineStore(tmp_path / "third")
+    policy.write_text(f'version = 1\n[[rule]]\nrepository = "oci:{there}"\naccept = true\n')
+
+    again(bench, there, policy)
+
+    assert (2, 0) == (left_out, len(bench.executor.executions))
+    assert [line for line in refused if "is left out" in line and "no rule of" in line]
 
 
 def test_no_secret_is_left(bench, there):

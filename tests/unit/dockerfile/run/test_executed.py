@@ -7,6 +7,7 @@ import pytest
 
 from ocitool.builder.pipeline import build, plan
 from ocitool.builder.request import BuildRequest
+from ocitool.builder.trust import TrustOptions
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.dockerfile.run.options import RunOptions, Secret
 from ocitool.errors import BuildError, Unsupported
@@ -46,6 +47,7 @@ class Bench:
         environ=None,
         epoch=None,
         allow_foreign=False,
+        policy=None,
         **options,
     ):
         (self.source / "Dockerfile").write_text(text)
@@ -62,6 +64,7 @@ class Bench:
             use_cache=use_cache,
             epoch=epoch or 0,
             has_epoch=epoch is not None,
+            trust=TrustOptions(policy=policy),
         )
         work = Workspace(self.machine, self.opener, Scope(), AMD64, width=2, listener=self.events.append)
         return build(plan(request, work), work)
