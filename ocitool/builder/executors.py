@@ -194,6 +194,7 @@ def _image_of_emulators(place: str, workspace: Workspace) -> BaseImage:
 def _out_of_image(image: BaseImage, workspace: Workspace) -> Iterator[Path]:
     store = image.store
     folder = workspace.machine.root / "emulators" / image.manifest.document.digest.hex
+    workspace.machine.hold()
     if folder.is_dir():
         yield from sorted(folder.iterdir())
         return

@@ -7,6 +7,7 @@
     <root>/zig       what zig keeps, for all projects; zig-made tells what it has made of its own libraries
     <root>/sysroots  libraries and headers of other platforms, unpacked
     <root>/unpacked  layers as folders, caches of mounts, and what running commands write, some of it other users'
+    <root>/emulators programs out of images that --emulator named, a folder for each image
     <root>/changes   what commands changed, until a layer is made of it
     <root>/backup    the old bytes of everything that was changed in place
     <root>/lock      held shared by whoever uses the store, alone by whoever prunes it

@@ -11,7 +11,7 @@ from ocitool.model.platform import Platform
 from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
-from ocitool.store.machine import MachineStore
+from ocitool.store.machine import MachineStore, Pruned
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
 from tests.fakes.executor import FakeExecutor
@@ -93,6 +93,29 @@ def test_emulators_come_out_of_an_image(tmp_path, work):
     }
     assert list(found) == list(find_emulators(place, work))
     assert digest_of(next(iter(found))) == Digest.of(b"2")
+
+
+def test_emulators_are_pruned_and_spared_while_a_build_uses_them(tmp_path, work, monkeypatch):
+    """Also by a build that finds them there, and has written nothing yet."""
+    monkeypatch.setattr("ocitool.store.machine._PATIENCE_S", 0.0)
+    put_image(
+        LayoutStore(tmp_path / "img", create=True), "1", "linux/amd64", layers=[tar(**{"bin/qemu-arm": b"1"})]
+    )
+    root, place = work.machine.root, f"oci:{tmp_path}/img:1"
+    assert find_emulators(place, work)
+    work.machine.let_go()
+    building = replace(work, machine=MachineStore(root))
+    [path] = find_emulators(place, building)
+
+    spared = MachineStore(root).prune()
+    kept = path.is_file()
+    building.machine.let_go()
+    pruned = MachineStore(root).prune()
+
+    assert (Pruned(is_in_use=True), True) == (spared, kept)
+    assert pruned.freed > 0
+    assert not (root / "emulators").exists()
+    assert [b"1"] == [one.read_bytes() for one in find_emulators(place, building)]
 
 
 def test_an_image_of_emulators_has_to_be_admitted(tmp_path, work):
