@@ -71,8 +71,10 @@ def _file(file: InventoryFile) -> dict[str, Any]:
         "name": f"/{unicode(file.path)}",
         "hashes": [{"alg": "SHA-1", "content": file.sha1}, {"alg": "SHA-256", "content": file.sha256}],
     }
-    if file.step:
-        tree["properties"] = [{"name": "ocitool:step", "value": file.step}]
+    said = {"ocitool:step": file.step, "ocitool:source": file.source}
+    properties = [{"name": name, "value": unicode(value)} for name, value in said.items() if value]
+    if properties:
+        tree["properties"] = properties
     return tree
 
 

@@ -6,7 +6,7 @@ that counts is looked at as it passes. What a package's files are is not told: d
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.model.views import ImageConfig, Manifest
+from ocitool.pack.entries import Origin
 from ocitool.rootfs.extract import contents, members
 from ocitool.rootfs.tree import Tree, read_tree
 from ocitool.store.base import Memo, Reader
@@ -43,8 +44,12 @@ _RELEASES: Final = ("etc/os-release", "usr/lib/os-release")
 _DPKG: Final = "var/lib/dpkg/status"
 _DPKG_FOLDER: Final = "var/lib/dpkg/status.d/"
 _APK: Final = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
-_DATABASE_LIMIT: Final = 256 * 1024 * 1024
+_DATABASES_LIMIT: Final = 256 * 1024 * 1024
 """Largest text database that is read; Debian's with every package installed would have some 100 MiB."""
+_TEXTS_LIMIT: Final = 2 * _DATABASES_LIMIT
+"""Most bytes of all files of metadata together; a guess at many times what a large image of Node.js has."""
+_FILES: Final = 50_000
+"""Most files that are listed by themselves besides programs; a guess at what readers of documents take."""
 _RPM_LIMIT: Final = 2 * 1024**3
 _SMALL_LIMIT: Final = 4 * 1024 * 1024
 _METADATA_LIMIT: Final = 256 * 1024
@@ -56,8 +61,8 @@ _PROGRAM_LIMIT: Final = 1024**3
 class InventoryFile:
     """A file that is listed by itself: a program with what is in it, or one of ours.
 
-    `step` is what the history says of its layer, which is where it came from; empty for files that others put
-    there.
+    `step` is what put it there, by the history of its layer or the line of a Dockerfile; empty for files of others.
+    `source` is what it was taken out of, where that is known.
     """
 
     path: str
@@ -66,6 +71,7 @@ class InventoryFile:
     sha256: str
     kind: str = ""
     step: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +99,22 @@ class Inventory:
 
 
 def take_inventory(
-    store: Reader, manifest: Manifest, platform: Platform | None, memo: Memo | None, *, scope: Scope, width: int = 4
+    store: Reader,
+    manifest: Manifest,
+    platform: Platform | None,
+    memo: Memo | None,
+    *,
+    scope: Scope,
+    width: int = 4,
+    origins: Sequence[Mapping[str, Origin]] = (),
 ) -> Inventory:
-    """Read an image and tell what is in it. Raises what reading layers raises, and MalformedDocument for a bomb."""
+    """Read an image and tell what is in it; `origins` are what is known of the files of each layer.
+
+    Raises what reading layers raises, and MalformedDocument for a bomb.
+    """
     tree = read_tree(store, manifest, memo, scope=scope, width=width)
     config = read_config(store, manifest.config)
-    taker = _Taker(tree, _our_steps(config, len(manifest.layers)), scope)
+    taker = _Taker(tree, _our_steps(config, len(manifest.layers)), origins, scope)
     with taker:
         for names, member in members(store, manifest, contents(tree), scope=scope):
             taker.look(names, member)
@@ -116,8 +132,10 @@ def _our_steps(config: ImageConfig, layers: int) -> dict[int, str]:
 class _Taker:
     """The inventory of one image in the making. Databases are kept in files until the distribution is known."""
 
-    def __init__(self, tree: Tree, ours: Mapping[int, str], scope: Scope) -> None:
-        self._tree, self._ours, self._scope = tree, ours, scope
+    def __init__(
+        self, tree: Tree, ours: Mapping[int, str], origins: Sequence[Mapping[str, Origin]], scope: Scope
+    ) -> None:
+        self._tree, self._ours, self._origins, self._scope = tree, ours, origins, scope
         self._stack = ExitStack()
         self._folder = Path()
         self._texts: dict[str, str] = {}
@@ -125,6 +143,7 @@ class _Taker:
         self._packages: set[FoundPackage] = set()
         self._files: set[InventoryFile] = set()
         self._unread: list[str] = []
+        self._left = _TEXTS_LIMIT
         self._release = next((real for path in _RELEASES if (real := self._real(path))), "")
         self._rpm = {real: path for path in RPM_DATABASES if (real := self._real(path))}
         self._logs = {f"{real}-wal": f"{real}" for real in self._rpm}
@@ -151,21 +170,59 @@ class _Taker:
 
     def look(self, names: tuple[str, ...], member: TarMember) -> None:
         """Look at a file as it passes; `names` are all of its paths."""
-        path = names[0]
+        owned = self._owned(names)
+        content = _Content(member, self._scope, is_hashed=bool(owned))
+        binary = None
+        try:
+            if not self._metadata(names[0], content) and (owned or 0 < member.size <= _PROGRAM_LIMIT):
+                binary = inspect_stream(content.pieces)
+        except MalformedDocument as error:
+            self._unread.append(f"/{names[0]}: {error.what}")
+        found = [*go_modules(binary, names[0]), *rust_crates(binary, names[0])] if binary is not None else []
+        self._add(found)
+        if not owned and not found:
+            return
+        sha1, sha256 = content.finish()
+        kind = f"{binary.format.value} {binary.kind.value}" if binary is not None else ""
+        for path in names:
+            self._files.add(InventoryFile(path, member.size, sha1, sha256, kind, *owned.get(path, ())))
+
+    def _owned(self, names: tuple[str, ...]) -> dict[str, tuple[str, str]]:
+        """The step and source of each name of a file, empty for a file of others."""
+        node = self._tree.get(names[0])
+        layer = node.layer if node is not None else -1
+        origins = self._origins[layer] if 0 <= layer < len(self._origins) else {}
+        found = {path: (one.step, one.label) for path in names if (one := origins.get(path)) is not None}
+        step = self._ours.get(layer, "")
+        return dict.fromkeys(names, (step, "")) if step and not found else found
+
+    def _metadata(self, path: str, content: "_Content") -> bool:
+        """Whether a file tells of packages, which are added. Raises MalformedDocument."""
         if path == self._release:
-            self._distribution = read_distribution(self._text(member, _SMALL_LIMIT))
+            self._distribution = read_distribution(content.text(_SMALL_LIMIT))
         elif path in self._rpm or path in self._logs:
-            self._keep(path, member)
+            self._keep(path, content)
         elif path == _DPKG or path in _APK or _is_status(path):
-            self._texts[path] = self._text(member, _DATABASE_LIMIT)
+            self._texts[path] = content.text(self._spend(content.size, _DATABASES_LIMIT))
         elif PYTHON.search(path):
-            self._told(path, lambda: read_python(self._text(member, _METADATA_LIMIT, cut=True), path))
+            self._spend(min(content.size, _METADATA_LIMIT), _SMALL_LIMIT)
+            self._add(read_python(content.text(_METADATA_LIMIT, cut=True), path))
         elif NPM.search(path):
-            self._told(path, lambda: read_npm(self._bytes(member, _SMALL_LIMIT), path))
+            self._add(read_npm(content.read(self._spend(content.size, _SMALL_LIMIT)), path))
         elif CARGO.search(path):
-            self._told(path, lambda: read_cargo_lock(self._text(member, _SMALL_LIMIT), path))
+            self._add(read_cargo_lock(content.text(self._spend(content.size, _SMALL_LIMIT)), path))
         else:
-            self._program(names, member)
+            return False
+        return True
+
+    def _spend(self, size: int, limit: int) -> int:
+        """How many bytes of a file of metadata may be read; all of them together have a bound too."""
+        if size > limit:
+            return limit
+        self._left -= size
+        if self._left < 0:
+            raise MalformedDocument(f"it is beyond the {_TEXTS_LIMIT} bytes of such files that are read")
+        return limit
 
     def inventory(self, digest: Digest, platform: Platform | None, created: str) -> Inventory:
         """All that was found."""
@@ -173,8 +230,14 @@ class _Taker:
             read = read_apk if path in _APK else read_dpkg
             self._add(read(text, path, self._distribution))
         for path, copy in self._databases.items():
-            self._told(path, lambda path=path, copy=copy: read_rpm(copy, path, self._distribution))  # type: ignore[misc]
+            try:
+                self._add(read_rpm(copy, path, self._distribution))
+            except MalformedDocument as error:
+                self._unread.append(f"/{path}: {error.what}")
         self._unread += [f"{what}, /{path}" for path, what in UNREAD.items() if self._real(path)]
+        if len(self._files) > _FILES:
+            self._unread.append(f"{len(self._files)} files of this build, of which only programs are listed")
+            self._files = {one for one in self._files if one.kind}
         packages = tuple(sorted(self._packages, key=lambda one: (one.purl, one.found_in)))
         return Inventory(
             digest,
@@ -187,85 +250,74 @@ class _Taker:
         )
 
     def _add(self, found: Iterable[FoundPackage]) -> None:
+        """Add packages; those beyond the bound are left out, which is told."""
         for package in found:
             self._scope.check()
-            self._packages.add(package)
-            if len(self._packages) > MOST:
-                raise MalformedDocument(f"an image of more than {MOST} packages")
-
-    def _told(self, path: str, read: Callable[[], Iterable[FoundPackage]]) -> None:
-        """Add what a file tells; one that is damaged is named, and the others count."""
-        try:
-            self._add(list(read()))
-        except MalformedDocument as error:
-            self._unread.append(f"/{path}: {error.what}")
-
-    def _program(self, names: tuple[str, ...], member: TarMember) -> None:
-        node = self._tree.get(names[0])
-        step = self._ours.get(node.layer, "") if node is not None else ""
-        if not step and not 0 < member.size <= _PROGRAM_LIMIT:
-            return
-        sha1, sha256 = hashlib.sha1(usedforsecurity=False), hashlib.sha256()
-
-        def update(piece: bytes) -> None:
-            sha1.update(piece)
-            sha256.update(piece)
-
-        binary = inspect_stream(_hashed(member.pieces(), update, always=bool(step)))
-        kind = f"{binary.format.value} {binary.kind.value}" if binary is not None else ""
-        if binary is not None:
-            found = [*go_modules(binary, names[0]), *rust_crates(binary, names[0])]
-            self._add(found)
-            if not found and not step:
+            if len(self._packages) >= MOST and package not in self._packages:
+                self._unread.append(f"more than {MOST} packages")
                 return
-        if step or binary is not None:
-            for path in names:
-                self._files.add(InventoryFile(path, member.size, sha1.hexdigest(), sha256.hexdigest(), kind, step))
+            self._packages.add(package)
 
-    def _keep(self, path: str, member: TarMember) -> None:
-        if member.size > _RPM_LIMIT:
-            self._unread.append(f"/{path} has {member.size} bytes, more than is read")
-            return
-        owner = self._logs.get(path, path)
-        number = list(self._rpm).index(owner)
+    def _keep(self, path: str, content: "_Content") -> None:
+        """A database in a file of our own."""
+        if content.size > _RPM_LIMIT:
+            raise MalformedDocument(f"it has {content.size} bytes, more than is read")
+        number = list(self._rpm).index(self._logs.get(path, path))
         copy = self._folder / f"{number}.sqlite{'-wal' if path in self._logs else ''}"
         try:
             with copy.open("wb") as file:
-                for piece in self._scope.pieces(member.pieces()):
+                for piece in content.pieces:
                     file.write(piece)
         except OSError as error:
             raise local_io(error, f"write {copy}") from error
         if path in self._rpm:
             self._databases[path] = copy
 
-    def _text(self, member: TarMember, limit: int, *, cut: bool = False) -> str:
-        return self._bytes(member, limit, cut=cut).decode("utf-8", "replace")
 
-    def _bytes(self, member: TarMember, limit: int, *, cut: bool = False) -> bytes:
-        """The content of a file; with `cut` no more than `limit` bytes of it. Raises MalformedDocument."""
-        if member.size > limit and not cut:
-            raise MalformedDocument(f"/{member.path} has {member.size} bytes, {limit} are read")
+class _Content:
+    """The content of a file that is read once, and hashed where that is wanted or it may be a program."""
+
+    def __init__(self, member: TarMember, scope: Scope, *, is_hashed: bool) -> None:
+        self.size = member.size
+        self._sha1, self._sha256 = hashlib.sha1(usedforsecurity=False), hashlib.sha256()
+        self.pieces = scope.pieces(self._hashed(member.pieces(), is_hashed=is_hashed))
+
+    def text(self, limit: int, *, cut: bool = False) -> str:
+        """As `read`, as text."""
+        return self.read(limit, cut=cut).decode("utf-8", "replace")
+
+    def read(self, limit: int, *, cut: bool = False) -> bytes:
+        """The content of the file; with `cut` no more than `limit` bytes of it. Raises MalformedDocument."""
+        if self.size > limit and not cut:
+            raise MalformedDocument(f"it has {self.size} bytes, {limit} are read")
         data = bytearray()
-        for piece in self._scope.pieces(member.pieces()):
+        for piece in self.pieces:
             data += piece
             if len(data) >= limit:
                 break
         return bytes(data[:limit])
 
+    def finish(self) -> tuple[str, str]:
+        """SHA-1 and SHA-256 of the whole, in hex."""
+        for _ in self.pieces:
+            pass
+        return self._sha1.hexdigest(), self._sha256.hexdigest()
+
+    def _hashed(self, pieces: Iterable[bytes], *, is_hashed: bool) -> Iterator[bytes]:
+        head = b""
+        for piece in pieces:
+            if not is_hashed and len(head) < 4:
+                head += piece
+                is_hashed = len(head) >= 4 and is_promising(head)
+                self._update(head if is_hashed else b"")
+            elif is_hashed:
+                self._update(piece)
+            yield piece
+
+    def _update(self, piece: bytes) -> None:
+        self._sha1.update(piece)
+        self._sha256.update(piece)
+
 
 def _is_status(path: str) -> bool:
     return path.startswith(_DPKG_FOLDER) and not path.endswith(".md5sums")
-
-
-def _hashed(pieces: Iterable[bytes], update: Callable[[bytes], None], *, always: bool) -> Iterator[bytes]:
-    """The same pieces, hashed as well if they may be a program's, or `always`."""
-    head, is_wanted = b"", always
-    for piece in pieces:
-        if is_wanted:
-            update(piece)
-        elif len(head) < 4:
-            head += piece
-            is_wanted = len(head) >= 4 and is_promising(head)
-            if is_wanted:
-                update(head)
-        yield piece

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from ocitool.model.printable import unicode
 
-MOST: Final = 1_000_000
-"""Most packages of an image; a guess far above what any distribution has."""
+MOST: Final = 100_000
+"""Most packages of an image; a guess far above what any image has."""
 _FIELD: Final = 4096
 """Longest name or version in characters; a guess."""
 

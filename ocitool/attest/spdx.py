@@ -132,5 +132,5 @@ def _file(key: str, file: InventoryFile) -> dict[str, Any]:
     if file.kind and file.kind != "script program":
         tree["fileTypes"] = ["BINARY"]
     if file.step:
-        tree["comment"] = f"packed by ocitool: {file.step}"
+        tree["comment"] = unicode(f"packed by ocitool: {file.step}{f'; from {file.source}' if file.source else ''}")
     return tree

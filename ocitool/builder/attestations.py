@@ -81,6 +81,7 @@ def _bill(image: Image, planned: BuildPlan, sources: Mapping[Digest, Source], wo
         workspace.machine.memo,
         scope=workspace.scope,
         width=workspace.width,
+        origins=planned.frontend.origins(image.platform),
     )
     name = planned.tags[0].repository_name if planned.tags else "image"
     return Sbom(name, inventory, moment(inventory.created, planned.request.environ))

@@ -33,8 +33,8 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
 from ocitool.model.platform import Platform
+from ocitool.pack.entries import Origin
 from ocitool.project.values import BuildSpec
-from ocitool.registry.error_response import redact
 from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.options import NATIVE
 from ocitool.workspace import Workspace
@@ -89,14 +89,16 @@ class DockerfileFrontend:
         found = [image_material(one.label, one.manifest.document.digest, one.config.platform) for one in opened]
         if self.recipe.digest is not None:
             found.append(file_material("Dockerfile", self.recipe.digest))
-        for (url, written), digest in sorted(self.reached.downloaded.items()):
-            found.append(file_material("download", digest, self._told(url, written)))
+        for url, digest in sorted(self.reached.downloaded):
+            found.append(file_material("download", digest, url))
         return (*found, *self._emulators(platform))
 
-    def _told(self, url: str, written: str) -> str:
-        """A URL without secrets: as it is written, where a build argument's value may be in it."""
-        is_secret = "$" in written and self.recipe.request.options.arguments
-        return redact(written if is_secret else url)
+    def origins(self, platform: Platform) -> tuple[Mapping[str, Origin], ...]:
+        """Those of the files that COPY and ADD put into each layer."""
+        written = self._written[platform]
+        below = len(written.base.manifest.layers) if written.base is not None else 0
+        own = ({one.path: one.origin for one in layer if one.origin is not None} for layer in written.layers)
+        return (*({},) * below, *own)
 
     def _emulators(self, platform: Platform) -> Iterator[Material]:
         """The programs that emulate others for an image, and the images that the user took them out of."""

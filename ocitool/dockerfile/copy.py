@@ -14,7 +14,7 @@ from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern, may_match_below
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import FileKind, TreeBudget, name_bytes, resolve
-from ocitool.pack.entries import Content, Entry
+from ocitool.pack.entries import Content, Entry, Origin
 from ocitool.pack.placing import GrowingLayer, linked, with_parents
 from ocitool.rootfs.files import Files
 
@@ -43,13 +43,17 @@ class CopyAttributes:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One COPY, decided: sources as patterns, an absolute destination whose last slash counts."""
+    """One COPY, decided: sources as patterns, an absolute destination whose last slash counts.
+
+    `origin` says where a file of the source is from, by its path there.
+    """
 
     sources: tuple[str, ...]
     destination: str
     attributes: CopyAttributes = field(default_factory=CopyAttributes)
     exclude: IgnoreRules = field(default_factory=IgnoreRules)
     parents: bool = False
+    origin: Callable[[str], Origin | None] = field(default=lambda _path: None, compare=False)
 
     @property
     def into(self) -> bool:
@@ -173,7 +177,7 @@ def copy(
         if order.into and path not in archives:
             job.folder(destination)  # where an archive comes first, its attributes are the usual ones
         if path in archives:
-            job.unpacked(archives[path], destination)
+            job.unpacked(path, archives[path], destination)
         elif source.kind_at(path) is FileKind.DIRECTORY:
             job.contents(path, job.folder(destination))
         elif order.into or onto.kind_at(destination) is FileKind.DIRECTORY:
@@ -227,15 +231,18 @@ class _Copying:
         entry = self.source.get(path)
         if entry is not None:
             real = self.folder(folder)
-            self.onto.put(self.order.attributes.on(replace(entry, path=f"{real}/{name}".lstrip("/"))))
+            origin = self.order.origin(entry.path)
+            placed = replace(entry, path=f"{real}/{name}".lstrip("/"), origin=origin)
+            self.onto.put(self.order.attributes.on(placed))
 
-    def unpacked(self, entries: tuple[Entry, ...], folder: str) -> None:
+    def unpacked(self, archive: str, entries: tuple[Entry, ...], folder: str) -> None:
         """What an archive holds, with its owners and modes, below a directory that is made if it is missing.
 
         That directory is the root of the archive's links, so that nothing of it lands elsewhere in the image.
         """
         onto, attributes = self.onto, replace(self.order.attributes, mode=None)
         real, budget = onto.directory(folder, self.order.attributes.owner), TreeBudget()
+        origin = self.order.origin(archive)
 
         def link_at(path: str) -> str | None:
             return onto.link_at(f"{real}/{path}".lstrip("/"))
@@ -249,7 +256,7 @@ class _Copying:
                 led_to = f"{real}/{resolve(entry.path, link_at, budget=budget)}".lstrip("/")
                 if onto.kind_at(led_to) is FileKind.DIRECTORY:
                     continue  # the link of a base stays: without its /bin nothing in it would run
-            onto.put_over(attributes.on(replace(entry, path=target)))
+            onto.put_over(attributes.on(replace(entry, path=target, origin=origin)))
 
     def contents(self, path: str, target: str, chosen: Chosen = Chosen()) -> int:
         """What stands in a directory of the source, merged into a real one; how much that is.
@@ -266,7 +273,9 @@ class _Copying:
                     continue
                 below = f"{folder.relative}/{name}".lstrip("/")
                 verdict, is_chosen = exclude.judge(below, folder.verdict), folder.chosen.has(below)
-                placed = self.order.attributes.on(replace(entry, path=f"{folder.target}/{name}".lstrip("/")))
+                origin = self.order.origin(entry.path)
+                moved = replace(entry, path=f"{folder.target}/{name}".lstrip("/"), origin=origin)
+                placed = self.order.attributes.on(moved)
                 waiting = (*folder.waiting, placed)
                 if is_chosen and not verdict.ignored:
                     for one in waiting:

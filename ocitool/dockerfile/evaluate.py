@@ -15,7 +15,7 @@ from typing import Any, Final
 from ocitool.dockerfile.context import Alone, Context
 from ocitool.dockerfile.copy import CopyAttributes, LayerBuilder, Order, copy, not_found
 from ocitool.dockerfile.resources import Mounted, Process, Resources, Root
-from ocitool.dockerfile.sources import check_sources, is_web
+from ocitool.dockerfile.sources import check_sources, is_web, public_url, shown
 from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, Step
 from ocitool.dockerfile.state import HistoryLine, StageState
 from ocitool.dockerfile.syntax import instructions
@@ -31,7 +31,7 @@ from ocitool.image.base import BaseImage
 from ocitool.model.files import FileKind, TreeBudget, clean
 from ocitool.model.numbers import is_digits
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import BytesContent, Entry
+from ocitool.pack.entries import BytesContent, Entry, Origin
 from ocitool.pack.layer import StoredTar
 from ocitool.rootfs.files import Files, Layered
 
@@ -228,6 +228,7 @@ class _Evaluator:
         words = [word for word in one.sources if heredoc_name(word) is None]
         files = list(map(state.text, words))
         as_written = dict(zip(files, words, strict=True))
+        step = shown(f"{one.line.name} {one.line.rest}".partition("\n")[0])
         checksum = check_sources(one, files, state.text(one.checksum))
         written = state.text(one.destination)
         destination = posixpath.join(state.scope.workdir, "./" if written in {"", "."} else written)
@@ -254,16 +255,21 @@ class _Evaluator:
         for are_urls, group in groupby(files, is_web):
             if are_urls:
                 for url in group:
-                    entry = self._resources.download(url, checksum, as_written[url])
-                    order = Order((literal(entry.path),), destination, attributes)
+                    place = public_url(url, as_written[url], self._graph.wanted.arguments)
+                    entry = self._resources.download(url, checksum, place)
+                    order = Order(
+                        (literal(entry.path),), destination, attributes, origin=partial(_whole, Origin(step, place))
+                    )
                     copy(order, Layered((entry,)), layer, _lost, unpack if one.unpack else None)
                 continue
             source, where, hint = self._source(needed, one)
-            order = Order(tuple(group), destination, attributes, exclude, parents=one.parents)
+            origin = partial(Origin, step, where.removeprefix("the "))
+            order = Order(tuple(group), destination, attributes, exclude, parents=one.parents, origin=origin)
             missing = partial(_missing, where=where, hint=hint)
             copy(order, source, layer, missing, unpack if one.unpack is not False else None)
         if here:
-            order = Order(tuple(map(literal, here)), destination, attributes)
+            origin = partial(_whole, Origin(step, "Dockerfile"))
+            order = Order(tuple(map(literal, here)), destination, attributes, origin=origin)
             copy(order, Layered(here.values()), layer, _lost)
         flags = [f"--{flag}={text}" for flag, text in (("chown", chown), ("chmod", chmod)) if text]
         flags = [*(["--parents"] if one.parents else []), *flags]
@@ -339,6 +345,11 @@ def _read(files: Files | None, path: str) -> str:
 
 def _missing(path: str, where: str, hint: Callable[[str], str]) -> NotFound:
     return not_found(path, where, hint(path))
+
+
+def _whole(origin: Origin, _path: str) -> Origin:
+    """The origin of what is no part of a tree."""
+    return origin
 
 
 def _lost(path: str) -> NotFound:

@@ -45,7 +45,7 @@ def main_context(
 class Reached:
     """Everything outside the Dockerfile that one build looks into, each thing opened once.
 
-    `downloaded` are the digests of what ADD fetched, by the URL and how it is written.
+    `downloaded` is what ADD fetched: URLs without secrets, and digests.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Reached:
         self._downloads: Downloads | None = None
         self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
         self.runs: RunExecutions | None = None
-        self.downloaded: dict[tuple[str, str], Digest] = {}
+        self.downloaded: set[tuple[str, Digest]] = set()
 
     def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
         """The image of a base for its platform."""
@@ -107,7 +107,7 @@ class Reached:
             self._contexts[name] = Context(Path(place), allow_sparse=self._allow_sparse, own=self._workspace.own)
         return self._contexts[name]
 
-    def download(self, url: str, checksum: Digest | None, written: str) -> Entry:
+    def download(self, url: str, checksum: Digest | None, told: str) -> Entry:
         """The file at a URL, downloaded once for all platforms."""
         if self._downloads is None:
             from ocitool.dockerfile.downloads import Downloads, certain
@@ -116,7 +116,7 @@ class Reached:
             ahead = dict.fromkeys(chain.from_iterable(each))
             self._downloads = Downloads(self._workspace, ahead, use_cache=self._use_cache)
         entry = self._downloads.entry(url, checksum)
-        self.downloaded.setdefault((url, written), self._downloads.digests[url, checksum])
+        self.downloaded.add((told, self._downloads.digests[url, checksum]))
         return entry
 
     def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

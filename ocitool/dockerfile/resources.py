@@ -27,8 +27,8 @@ class Resources(Protocol):
     def context(self, name: str, platform: Platform | None = None) -> Files:
         """The files of a named context, of the build's own for an empty name; an image is that of the platform."""
 
-    def download(self, url: str, checksum: Digest | None, written: str) -> Entry:
-        """The file at a URL under its own name; `written` is the URL with its variables.
+    def download(self, url: str, checksum: Digest | None, told: str) -> Entry:
+        """The file at a URL under its own name; `told` is the URL without secrets.
 
         Raises DigestMismatch, and what asking for it raises.
         """

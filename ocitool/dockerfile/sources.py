@@ -6,13 +6,14 @@ Spec: BuildKit's Dockerfile reference, "ADD".
 import posixpath
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ocitool.dockerfile.syntax.instructions import Copy, Instruction
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.digest import Digest, is_digest
+from ocitool.registry.error_response import redact
 
 _SCP_LIKE: Final = re.compile(r"[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:.*", re.DOTALL)
 _OTHER_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -96,6 +97,11 @@ def check_sources(copy: Copy, sources: Sequence[str], checksum: str) -> Digest |
     if not is_digest(checksum) or not Digest(checksum).is_verifiable:
         raise UsageError(f"not a checksum: {checksum[:150]!r}", hint="write --checksum=sha256: and 64 hex digits")
     return Digest(checksum)
+
+
+def public_url(url: str, written: str, arguments: Mapping[str, str]) -> str:
+    """A URL without secrets: as it is `written`, where the value of a build argument may be in it."""
+    return redact(written if "$" in written and arguments else url)
 
 
 def shown(source: str) -> str:

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol, runtime_checkable
 
@@ -166,13 +166,27 @@ def _changed(path: str) -> LocalIOError:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a file of a build is from: the step that put it there, what it was taken out of, its path in that."""
+
+    step: str
+    place: str
+    path: str = ""
+
+    @property
+    def label(self) -> str:
+        """The place and the path in it, such as `stage build:usr/bin/app`."""
+        return f"{self.place}:{self.path}" if self.path else self.place
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One file of a layer. `path` has the form of `model.files`; "" is refused, the root is never an entry.
 
     `mode` holds the twelve permission bits. `mtime` is in seconds, None for the layer's epoch. A FILE
     without content is empty. `link` is a symbolic link's text, or the path of a hard link's target, which
     must stand earlier in the same layer. A name that begins with `.wh.` would be read as a deletion: it is
-    only taken for an entry that `whiteout` made (K152).
+    only taken for an entry that `whiteout` made (K152). `origin` is told and no part of what the entry is.
     """
 
     path: str
@@ -185,6 +199,7 @@ class Entry:
     link: str = ""
     xattrs: tuple[tuple[str, bytes], ...] = ()
     device: tuple[int, int] = (0, 0)
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse with UsageError what no layer can carry."""

@@ -80,6 +80,47 @@ def test_files_of_ours_are_listed_with_their_step(run, build):
     assert "packed by ocitool: " in files[0]["comment"]
 
 
+@pytest.mark.parametrize("form", ["spdx", "cyclonedx"])
+def test_files_of_a_dockerfile_are_listed_with_their_sources(run, folder, form):
+    (folder / "src/deep").mkdir(parents=True)
+    (folder / "src/deep/a").write_text("a")
+    (folder / "src/Cargo.lock").write_text("version = 3\n")
+    (folder / "more").mkdir()
+    (folder / "more/b").write_text("b")
+    (folder / "arch.tar").write_bytes(tar(member("in/side", b"c")))
+    with serve_files() as web:
+        url = web.put("/file.txt", b"u")
+        (folder / "Dockerfile").write_text(
+            "FROM bb AS one\nCOPY src /made\nFROM bb\nARG T\n"
+            "COPY src /app/\nCOPY --from=one /made/deep/a /var/lib/dpkg/status /staged/\nCOPY --from=more b /\n"
+            f"ADD {url} /web/\nADD arch.tar /\nCOPY <<E /here/\ntext\nE\nCOPY src/deep/a /app/deep/\n"
+        )
+        contexts = ("--build-context", "bb=oci-layout://base:1", "--build-context", "more=more")
+
+        done = run("build", ".", "--platform", "linux/amd64", "-o", "oci:out:1", f"--sbom={form}", *contexts)
+
+    assert 0 == done.exit_code, done.stderr
+    tree = statement(run, "oci:out:1", "sbom", "linux/amd64")
+    if form == "spdx":
+        told = {one["fileName"][2:]: one["comment"].partition("; from ")[::2] for one in tree["files"]}
+    else:
+        files = [one for one in tree["components"] if one["type"] == "file"]
+        told = {one["name"][1:]: [each["value"] for each in one["properties"]] for one in files}
+    steps, sources = ({path: pair[number] for path, pair in told.items()} for number in (0, 1))
+    assert {
+        "app/deep/a": "context:src/deep/a",
+        "app/Cargo.lock": "context:src/Cargo.lock",
+        "staged/a": "stage one:made/deep/a",
+        "staged/status": "stage one:var/lib/dpkg/status",
+        "b": "context more:b",
+        "web/file.txt": url,
+        "in/side": "context:arch.tar",
+        "here/E": "Dockerfile",
+    } == sources
+    assert steps["b"].endswith("COPY --from=more b /")
+    assert steps["app/deep/a"].endswith("COPY src/deep/a /app/deep/")
+
+
 def test_provenance_names_the_base_by_digest_and_no_secret(run, build, folder):
     done = build("oci:out:1", "--env", f"TOKEN={SECRET}", "--label", "a=b", "--json")
 
