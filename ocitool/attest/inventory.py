@@ -31,7 +31,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.model.views import ImageConfig, Manifest
-from ocitool.pack.entries import Origin
+from ocitool.pack.entries import FileOrigin
 from ocitool.rootfs.extract import contents, members
 from ocitool.rootfs.tree import Tree, read_tree
 from ocitool.store.base import Memo, Reader
@@ -106,7 +106,7 @@ def take_inventory(
     *,
     scope: Scope,
     width: int = 4,
-    origins: Sequence[Mapping[str, Origin]] = (),
+    origins: Sequence[Mapping[str, FileOrigin]] = (),
 ) -> Inventory:
     """Read an image and tell what is in it; `origins` are what is known of the files of each layer.
 
@@ -133,7 +133,7 @@ class _Taker:
     """The inventory of one image in the making. Databases are kept in files until the distribution is known."""
 
     def __init__(
-        self, tree: Tree, ours: Mapping[int, str], origins: Sequence[Mapping[str, Origin]], scope: Scope
+        self, tree: Tree, ours: Mapping[int, str], origins: Sequence[Mapping[str, FileOrigin]], scope: Scope
     ) -> None:
         self._tree, self._ours, self._origins, self._scope = tree, ours, origins, scope
         self._stack = ExitStack()

@@ -33,7 +33,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import Origin
+from ocitool.pack.entries import FileOrigin
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.options import NATIVE
@@ -93,7 +93,7 @@ class DockerfileFrontend:
             found.append(file_material("download", digest, url))
         return (*found, *self._emulators(platform))
 
-    def origins(self, platform: Platform) -> tuple[Mapping[str, Origin], ...]:
+    def origins(self, platform: Platform) -> tuple[Mapping[str, FileOrigin], ...]:
         """Those of the files that COPY and ADD put into each layer."""
         written = self._written[platform]
         below = len(written.base.manifest.layers) if written.base is not None else 0

@@ -14,7 +14,7 @@ from ocitool.errors import UsageError
 from ocitool.image.assemble import Image, LayerStep, assemble
 from ocitool.image.base import BaseImage, FoundBase, open_base
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import Origin
+from ocitool.pack.entries import FileOrigin
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
 from ocitool.workspace import Workspace
@@ -81,7 +81,7 @@ class ProjectFrontend:
             else ()
         )
 
-    def origins(self, platform: Platform) -> tuple[Mapping[str, Origin], ...]:  # noqa: ARG002 - history tells
+    def origins(self, platform: Platform) -> tuple[Mapping[str, FileOrigin], ...]:  # noqa: ARG002 - history tells
         """None: the step of a layer says what its files are."""
         return ()
 

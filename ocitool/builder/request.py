@@ -19,7 +19,7 @@ from ocitool.image.options import ImageOptions, merge
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
-from ocitool.pack.entries import CopyRule, Entry, Origin, parse_copy
+from ocitool.pack.entries import CopyRule, Entry, FileOrigin, parse_copy
 from ocitool.pack.layer import StoredTar
 from ocitool.pack.own_files import OwnFiles
 from ocitool.project.values import BuildSpec
@@ -111,7 +111,7 @@ class Frontend(Protocol):
     def materials(self, platform: Platform) -> tuple[Material, ...]:
         """What went into a platform's image, once that is made: images, files and programs by their digests."""
 
-    def origins(self, platform: Platform) -> tuple[Mapping[str, Origin], ...]:
+    def origins(self, platform: Platform) -> tuple[Mapping[str, FileOrigin], ...]:
         """Where single files of a platform's image are from, by their paths; a mapping for each layer, or none."""
 
     def jobs(self, project: Project) -> tuple[Planned, ...]:

@@ -14,7 +14,7 @@ from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern, may_match_below
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import FileKind, TreeBudget, name_bytes, resolve
-from ocitool.pack.entries import Content, Entry, Origin
+from ocitool.pack.entries import Content, Entry, FileOrigin
 from ocitool.pack.placing import GrowingLayer, linked, with_parents
 from ocitool.rootfs.files import Files
 
@@ -53,7 +53,7 @@ class Order:
     attributes: CopyAttributes = field(default_factory=CopyAttributes)
     exclude: IgnoreRules = field(default_factory=IgnoreRules)
     parents: bool = False
-    origin: Callable[[str], Origin | None] = field(default=lambda _path: None, compare=False)
+    origin: Callable[[str], FileOrigin | None] = field(default=lambda _path: None, compare=False)
 
     @property
     def into(self) -> bool:

@@ -31,7 +31,7 @@ from ocitool.image.base import BaseImage
 from ocitool.model.files import FileKind, TreeBudget, clean
 from ocitool.model.numbers import is_digits
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import BytesContent, Entry, Origin
+from ocitool.pack.entries import BytesContent, Entry, FileOrigin
 from ocitool.pack.layer import StoredTar
 from ocitool.rootfs.files import Files, Layered
 
@@ -258,17 +258,20 @@ class _Evaluator:
                     place = public_url(url, as_written[url], self._graph.wanted.arguments)
                     entry = self._resources.download(url, checksum, place)
                     order = Order(
-                        (literal(entry.path),), destination, attributes, origin=partial(_whole, Origin(step, place))
+                        (literal(entry.path),),
+                        destination,
+                        attributes,
+                        origin=partial(_whole, FileOrigin(step, place)),
                     )
                     copy(order, Layered((entry,)), layer, _lost, unpack if one.unpack else None)
                 continue
             source, where, hint = self._source(needed, one)
-            origin = partial(Origin, step, where.removeprefix("the "))
+            origin = partial(FileOrigin, step, where.removeprefix("the "))
             order = Order(tuple(group), destination, attributes, exclude, parents=one.parents, origin=origin)
             missing = partial(_missing, where=where, hint=hint)
             copy(order, source, layer, missing, unpack if one.unpack is not False else None)
         if here:
-            origin = partial(_whole, Origin(step, "Dockerfile"))
+            origin = partial(_whole, FileOrigin(step, "Dockerfile"))
             order = Order(tuple(map(literal, here)), destination, attributes, origin=origin)
             copy(order, Layered(here.values()), layer, _lost)
         flags = [f"--{flag}={text}" for flag, text in (("chown", chown), ("chmod", chmod)) if text]
@@ -347,7 +350,7 @@ def _missing(path: str, where: str, hint: Callable[[str], str]) -> NotFound:
     return not_found(path, where, hint(path))
 
 
-def _whole(origin: Origin, _path: str) -> Origin:
+def _whole(origin: FileOrigin, _path: str) -> FileOrigin:
     """The origin of what is no part of a tree."""
     return origin
 

@@ -166,7 +166,7 @@ def _changed(path: str) -> LocalIOError:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FileOrigin:
     """Where a file of a build is from: the step that put it there, what it was taken out of, its path in that."""
 
     step: str
@@ -199,7 +199,7 @@ class Entry:
     link: str = ""
     xattrs: tuple[tuple[str, bytes], ...] = ()
     device: tuple[int, int] = (0, 0)
-    origin: Origin | None = field(default=None, compare=False, repr=False)
+    origin: FileOrigin | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse with UsageError what no layer can carry."""
