@@ -81,7 +81,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     memo, listener = workspace.machine.memo, workspace.listener
     written = (workspace.machine.root, *request.outputs.paths)
     written += (request.debug_files,) if request.debug_files is not None else ()
-    own = OwnFiles(written, earlier_outputs(memo), listener)
+    own = OwnFiles(written, earlier_outputs(memo), listener, secrets=request.trust.secret_files)
     workspace = replace(workspace, own=own)
     request = replace(request, trust=with_keys(request.trust))
     spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)

@@ -60,7 +60,7 @@ class BuildRequest:
     use_cache: bool = True
     debug_files: Path | None = None
     dockerfile: DockerfileOptions = field(default_factory=DockerfileOptions)
-    environ: Mapping[str, str] = field(default_factory=dict, hash=False)
+    environ: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     executor: Executor | None = field(default=None, compare=False, repr=False)
     outputs: BuildOutputs = field(default_factory=BuildOutputs)
     trust: TrustOptions = field(default_factory=TrustOptions)

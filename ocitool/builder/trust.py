@@ -25,7 +25,7 @@ class TrustOptions:
     """Keys, one of which has to have signed every image that a build stands on, and a policy that they fulfil.
 
     `identities` are the repositories that they may be signed for, where that is not their own. `sign_keys` sign the
-    result, and each image of it, before a tag is written; `password` opens them.
+    result, and each image of it, before a tag is written; `password` opens them, perhaps out of `password_files`.
     """
 
     verify_keys: "tuple[VerifyKey, ...]" = ()
@@ -33,6 +33,12 @@ class TrustOptions:
     policy: Path | None = None
     sign_keys: "tuple[SignKey, ...]" = ()
     password: "Password | None" = field(default=None, repr=False, compare=False)
+    password_files: tuple[Path, ...] = ()
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """Files of keys that sign and of their passwords: no input of a build."""
+        return (*(Path(key) for key in self.sign_keys if isinstance(key, (str, Path))), *self.password_files)
 
 
 def trusting(options: TrustOptions, spec: "BuildSpec", workspace: Workspace) -> Workspace:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -44,6 +45,11 @@ class Passwords:
             self._asked += 1
             self._known[name] = read(self._sources[number]) if self._sources else self._prompt(name)
         return self._known[name]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that passwords are read from."""
+        return tuple(Path(source.removeprefix("file:")) for source in self._sources if source.startswith("file:"))
 
     def _prompt(self, name: str) -> bytes:
         if not sys.stdin.isatty():

@@ -1,8 +1,9 @@
-"""Files that this program writes itself, which no build takes as its input (K210).
+"""Files that this program writes itself, and keys that it signs with: no build takes them as its input (K210).
 
 Three things are known by where they are or what they are called: the outputs of this run, stores like this
 machine's (by their CACHEDIR.TAG), and temporary files of any run, which a killed one leaves. What an earlier run
-wrote under another name is not taken with the folder it is in either, but only where it is named itself.
+wrote under another name is not taken with the folder it is in either, but only where it is named itself. A key that
+signs the image, and the file with its password, are never in it.
 """
 
 import os
@@ -42,12 +43,21 @@ class Inside:
 
 
 class OwnFiles:
-    """The outputs of this run and of earlier ones, and whom to tell of those that are met; each is told once."""
+    """The outputs of this run and of earlier ones, and whom to tell of those that are met; each is told once.
+
+    `secrets` are files of keys and passwords.
+    """
 
     def __init__(
-        self, outputs: Iterable[Path] = (), earlier: Iterable[Path] = (), listener: Listener = silent
+        self,
+        outputs: Iterable[Path] = (),
+        earlier: Iterable[Path] = (),
+        listener: Listener = silent,
+        *,
+        secrets: Iterable[Path] = (),
     ) -> None:
         self._outputs = tuple(outputs)
+        self._secrets = tuple(secrets)
         self._earlier = tuple(earlier)
         self._listener = listener
         self._told: set[str] = set()
@@ -55,11 +65,16 @@ class OwnFiles:
     def inside(self, folder: Path) -> Inside:
         """What of ours is below a folder."""
         root = os.path.realpath(folder)
-        return Inside(_below(root, self._outputs), _below(root, self._earlier))
+        return Inside(_below(root, (*self._outputs, *self._secrets)), _below(root, self._earlier))
 
     def check(self, source: Path, root: Path) -> None:
         """Raise UsageError for a source that is ours, or in something of ours that does not hold the root too."""
         real, home = os.path.realpath(source), os.path.realpath(root)
+        if any(os.path.realpath(secret) == real for secret in self._secrets):
+            raise UsageError(
+                f"{source} is what the image is signed with, and no input",
+                hint="keep keys and passwords elsewhere, or copy another file",
+            )
         ours = {os.path.realpath(output) for output in self._outputs} - {home, *map(str, Path(home).parents)}
         if not ours.isdisjoint((real, *map(str, Path(real).parents))) or is_temporary(Path(real).name):
             raise UsageError(
@@ -72,7 +87,11 @@ class OwnFiles:
         is_ours = is_temporary(name) and any(name.startswith(f".{one.name}.") for one in self._outputs)
         if path not in self._told and not is_ours:
             self._told.add(path)
-            if len(self._told) <= _TOLD:
+            if any(name == secret.name for secret in self._secrets):
+                self._listener(
+                    Noted(f"note: {path} is left out of the image, for it is signed with that", "notice")
+                )
+            elif len(self._told) <= _TOLD:
                 self._listener(Noted(f"note: {path} is left out of the image, for ocitool wrote it", "notice"))
             elif len(self._told) == _TOLD + 1:
                 self._listener(Noted("note: more files that ocitool wrote are left out of the image", "notice"))

@@ -187,7 +187,7 @@ class Project:
 
     source: Path
     work: Path
-    environ: Mapping[str, str] = field(hash=False)
+    environ: Mapping[str, str] = field(hash=False, repr=False)
     cache: Path | None = None
     width: int = 1
     with_debug: bool = False

@@ -161,3 +161,38 @@ def test_k210_a_folder_that_an_earlier_run_exported(call, project):
     (project / "Dockerfile").write_text("FROM scratch\nCOPY one /named/\n")
     assert 0 == call("build", ".", "-o", "type=local,dest=three").exit_code
     assert {"app", "Dockerfile"} == set(os.listdir(project / "three" / "named"))
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+@pytest.mark.parametrize("link", [False, True], ids=["itself", "through a link"])
+def test_the_key_that_signs_is_no_input(call, project, tmp_path, front_end, link):
+    """Nor is the file with its password, whatever names lead there."""
+    (project / "secret").write_text("open sesame\n")
+    assert 0 == call("key", "generate", "-o", "sub-key", "--password-from", "file:secret").exit_code
+    key, secret = "sub-key.key", "file:secret"
+    if link:
+        (tmp_path / "key").symlink_to(project / "sub-key.key")
+        (tmp_path / "secret").symlink_to(project / "secret")
+        key, secret = f"{tmp_path}/key", f"file:{tmp_path}/secret"
+    words = ("--platform", "linux/amd64", *FRONT_ENDS[front_end], "-o", f"oci:{tmp_path}/out:1")
+
+    done = call("build", ".", *words, "--sign-key", key, "--password-from", secret)
+
+    assert 0 == done.exit_code, done.stderr
+    assert {"app", "sub-key.pub"} == {name.strip("/") for name in names(call, f"oci:{tmp_path}/out:1")} - {
+        "Dockerfile"
+    }
+    assert 2 == done.stderr.count("is left out of the image")
+
+
+@pytest.mark.parametrize("text", ["FROM scratch\nCOPY key.key /\n", "FROM scratch\nADD key.key app /to/\n"])
+def test_a_key_that_is_copied_by_name_is_refused(call, project, tmp_path, text):
+    (project / "Dockerfile").write_text(text)
+    assert 0 == call("key", "generate", "-o", "key", "--unencrypted").exit_code
+    words = ("--platform", "linux/amd64", "-o", f"oci:{tmp_path}/out:1", "--sign-key", "key.key")
+
+    done = call("build", ".", *words)
+
+    assert 3 == done.exit_code
+    assert 0 != call("inspect", f"oci:{tmp_path}/out:1").exit_code
+    assert "key.key" in done.stderr

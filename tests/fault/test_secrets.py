@@ -1,12 +1,17 @@
 """No secret leaves by any door: output, errors, files, process lists, requests to other hosts."""
 
 import base64
+import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from ocitool import Client
 from ocitool.cli.table import COMMANDS as TABLE
+from ocitool.model import compose
+from ocitool.model.mediatype import Family
 from ocitool.registry.hosts import Access
 from ocitool.sign.keys import read_private
 from ocitool.store.locate import Opener
@@ -65,6 +70,13 @@ manifest annotate {}:list {}:v1 --os linux
 manifest inspect {}:v1
 manifest push {}:list
 manifest rm {}:list
+manifest get {}:v1
+manifest put {}:put list.json
+blob put {} prog
+blob head {}@sha256:a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf
+blob get {}@sha256:a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf
+catalog {host}
+delete {}:put
 sbom {}:v1
 artifact push {}:files prog
 artifact list {}:files
@@ -78,6 +90,8 @@ referrers {}:v1
 detach {}:v1 sha256:0000000000000000000000000000000000000000000000000000000000000000
 index annotate {}:all --annotation c=d --resign new.key --password-from env:KEY_PASSWORD
 copy {}:v1 {}:v5 --verify-key new.pub
+buildx build -f Dockerfile -t {}:e --push context --sign-key new.key --password-from env:KEY_PASSWORD
+push {}:c --sign-key new.key --password-from env:KEY_PASSWORD
 undo {}:all
 doctor --registry {}
 doctor --registry {host}
@@ -138,6 +152,7 @@ def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
     monkeypatch.chdir(home)
     monkeypatch.setenv("KEY_PASSWORD", PASSWORD)
     (home / "prog").write_bytes(b"#!/bin/sh\n")
+    (home / "list.json").write_bytes(compose.index(Family.OCI, ()).raw)
     (home / "context").mkdir()
     (home / "Dockerfile").write_text(f"FROM {registry.host}/app:v1\nLABEL a=b\n")
     said, worked = [], 0
@@ -158,6 +173,36 @@ def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
     assert (
         trouble != "none" or worked >= len(commands(registry)) - 6
     )  # absent names and digests, and edits that cannot be
+
+
+class Held:
+    """What of a private key and its password may be nowhere but in its file: the file's lines, the number itself."""
+
+    def __init__(self, file: Path) -> None:
+        key = read_private(file.read_bytes(), PASSWORD, "new.key").key
+        number = key.private_numbers().private_value
+        raw = number.to_bytes(32, "big")
+        self.words = [raw, base64.b64encode(raw), raw.hex().encode(), str(number).encode(), PASSWORD.encode()]
+        self.words += file.read_bytes().splitlines()[1:-1]
+
+    def found(self, places: Mapping[str, bytes]) -> list[str]:
+        """The places that have it, as they are or in a compressed layer."""
+        return [
+            place for place, data in places.items() if any(one in data or one in plain(data) for one in self.words)
+        ]
+
+
+def plain(data: bytes) -> bytes:
+    """What a compressed layer holds; nothing for anything else."""
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else b""
+
+
+def left(home: Path, registry, said) -> dict[str, bytes]:
+    """Everything that commands left behind but the key's own file: files, output, what was sent."""
+    places = {str(path): path.read_bytes() for path in files(home) if path.name not in {"new.key", "password"}}
+    places |= {f"output {n}": (one.stdout + one.stderr).encode() for n, one in enumerate(said)}
+    bodies = [body for _, body in registry.manifests.values()] + list(registry.blobs.values())
+    return places | {f"upload {n}": body for n, body in enumerate(bodies)}
 
 
 @pytest.mark.parametrize("is_encrypted", [True, False])
@@ -198,19 +243,118 @@ def test_no_private_key_is_left_anywhere_but_in_its_file(run, home, monkeypatch,
             ("undo", name),
         ):
             said.append(run(*command, "--verbose"))
-        bodies = [body for _, body in registry.manifests.values()] + list(registry.blobs.values())
+        places = left(home, registry, said)
 
-    key = read_private((home / "new.key").read_bytes(), PASSWORD, "new.key").key
-    number = key.private_numbers().private_value
-    raw = number.to_bytes(32, "big")
-    held = [raw, base64.b64encode(raw), raw.hex().encode(), str(number).encode(), PASSWORD.encode()]
-    held += (home / "new.key").read_bytes().splitlines()[1:-1]
-    places = {str(path): path.read_bytes() for path in files(home) if path.name != "new.key"}
-    places |= {f"output {n}": (one.stdout + one.stderr).encode() for n, one in enumerate(said)}
-    places |= {f"upload {n}": body for n, body in enumerate(bodies)}
     assert 0o600 == (home / "new.key").stat().st_mode & 0o777
     assert [0] * 4 == [one.exit_code for one in said[:4]], [one.stderr for one in said]
-    assert [] == [place for place, data in places.items() if any(secret in data for secret in held)]
+    assert [] == Held(home / "new.key").found(places)
+
+
+@pytest.mark.parametrize("is_encrypted", [True, False])
+def test_no_private_key_is_in_what_is_built_and_signed(run, home, monkeypatch, is_encrypted):
+    """Where everything in the folder is copied, and the key and its password are in that."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("KEY_PASSWORD", PASSWORD)
+    how = ("--password-from", "file:context/password") if is_encrypted else ()
+    (home / "context").mkdir()
+    (home / "context" / "password").write_text(PASSWORD)
+    if not is_encrypted:
+        (home / "context" / "password").unlink()
+    (home / "context" / "hello").write_text("hello")
+    (home / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    key, words = "context/new.key", ("--platform", "linux/amd64")
+    sign, beside = ("--sign-key", key, *how), ("--sbom", "--provenance", "--attest-form", "referrers")
+    with fake_registry() as registry:
+        name = f"{registry.host}/app"
+        by_digest = f"type=image,name={name},push-by-digest=true,push=true"
+        copied = ("--toolchain", "prebuilt", "--copy", ".:/", *words)
+        said = [run("key", "generate", "-o", "context/new", *(how or ("--unencrypted",)), "--verbose")]
+        for command in (
+            ("build", "context", "-f", "Dockerfile", *words, "-t", f"{name}:1", "--push", *beside, *sign, "--json"),
+            ("build", "context", *copied, "-t", f"{name}:2", "--push", "--sbom", "--provenance", *sign),
+            ("buildx", "build", "context", "-f", "Dockerfile", *words, "-o", by_digest, *sign),
+            (
+                "build",
+                "context",
+                *copied,
+                "-o",
+                "oci:out:1",
+                "-o",
+                "oci-archive:a.tar",
+                *sign,
+                "--compression",
+                "none",
+            ),
+            ("build", "context", *copied, "-t", f"{name}:3", *sign, "--push", "--dry-run"),
+            (
+                "build",
+                "context",
+                *copied,
+                "-t",
+                f"{name}:4",
+                "--push",
+                "--sign-key",
+                key,
+                "--password-from",
+                "env:HOME",
+            ),
+            ("build", "context", *copied, "--copy", "new.key:/", "-t", f"{name}:4", "--push", *sign),
+        ):
+            said.append(run(*command, "--verbose"))
+        (home / "context" / "password").unlink(missing_ok=True)  # a program says its password, and no file of it
+        with Client() as client:
+            built = client.build("context", toolchain="prebuilt", copy=".:/", sign_keys=key, password=PASSWORD)
+            client.push(built, f"{name}:5")
+            shown = [repr(built), repr(built.plan), repr(built.plan.request.trust)]
+        places = left(home, registry, said) | {f"shown {n}": text.encode() for n, text in enumerate(shown)}
+
+    layers = b"".join(map(plain, places.values()))
+    assert [0] * 6 == [one.exit_code for one in said[:6]], [one.stderr for one in said]
+    assert ([4, 2] if is_encrypted else [0, 2]) == [one.exit_code for one in said[6:]]
+    assert "new.key is left out of the image, for it is signed with that" in said[1].stderr
+    assert b"hello" in layers
+    assert [] == Held(home / "context" / "new.key").found(places)
+
+
+def test_what_a_build_starts_sees_no_password(ocitool, home):
+    """Not in its environment, not among its open files, and not in the words of the process that started it."""
+    (home / "make").write_text(
+        "#!/bin/sh\n"
+        'seen() { tr "\\0" "\\n" <"/proc/$1/$2" >>seen; }\n'
+        "seen self environ; seen $PPID cmdline; seen self cmdline\n"
+        "for fd in /proc/self/fd/*; do readlink $fd >>seen; done\n"
+        'cp seen "$OCITOOL_OUTPUT"\n'
+    )
+    (home / "make").chmod(0o755)
+    (home / "password").write_text(PASSWORD)
+    env = {"KEY_PASSWORD": PASSWORD, "COSIGN_PASSWORD": PASSWORD}
+    assert (
+        0
+        == ocitool(
+            "key", "generate", "-o", "new", "--password-from", "env:KEY_PASSWORD", env=env, cwd=home
+        ).exit_code
+    )
+    (home / "ocitool.toml").write_text('name = "app"\n[command]\nrun = ["./make"]\n')
+
+    for source in ("env:KEY_PASSWORD", "file:password"):
+        words = (
+            "--toolchain",
+            "command",
+            "--platform",
+            "linux/amd64",
+            "-o",
+            "oci:out:1",
+            "--sign-key",
+            "new.key",
+            "--no-cache",
+        )
+        ocitool("build", ".", *words, "--password-from", source, env=env, cwd=home)
+
+    seen = (home / "seen").read_bytes()
+    assert b"OCITOOL_" in seen
+    assert b"new.key" in seen  # the words of the build
+    assert [] == Held(home / "new.key").found({"seen": seen})
+    assert b"/password" not in seen
 
 
 def files(home: Path) -> list[Path]:

@@ -187,12 +187,14 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
 def _trust(words: Words) -> TrustOptions:
     """What the flags say about keys and rules."""
     sign_keys = words.many("sign_keys")
+    password = trust.passwords_of(sign_keys, words.many("password_sources"))
     return TrustOptions(
         words.many("verify_keys"),
         words.many("verify_identity"),
         words.path("policy"),
         sign_keys,
-        trust.passwords_of(sign_keys, words.many("password_sources")),
+        password,
+        password.files,
     )
 
 
