@@ -298,6 +298,8 @@ GIVEN = {
     "Repair": "ocitool.repair.plan",
     "RepositoryEditor": "ocitool.repository.editor",
     "Deletion": "ocitool.repository.delete",
+    "Prune": "ocitool.repository.prune",
+    "Decision": "ocitool.repository.policy",
     "TagInfo": "ocitool.repository.tags",
     "SeveralErrors": "ocitool.errors",
 }

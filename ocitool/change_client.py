@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ocitool.arguments import digests_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
@@ -66,19 +66,25 @@ class ChangeClient(ReadOnlyClient):
         replace: bool = False,
         sources: Iterable[str] | str = (),
         drop_referrers: bool = False,
+        prune: bool = False,
     ) -> "Plan":
         """The plan that lets a name hold again what it held before the last change made on this machine.
 
         `to` is a digest that it is to hold instead, which needs no record of a change. `replace` writes over what
         somebody else wrote since, which raises Conflict else. Lost children may be in `sources`; `drop_referrers`
-        deletes what the change attached to images.
+        deletes what the change attached to images. With `prune` it is the last prune of the whole repository
+        that is taken back, whatever the tag.
         """
         from ocitool.change.journal import Journal
-        from ocitool.change.undo import plan_return, plan_undo
+        from ocitool.change.undo import plan_return, plan_undo, plan_undo_removal
 
         store, name = self.workspace.opener.open_edited(text_of(reference))
         journal = Journal(self.workspace.machine.backup)
         opened = [self.open(source)[0] for source in words_of(sources, "a source")]
+        if prune:
+            if to or replace or drop_referrers:
+                raise UsageError("--prune takes back a whole prune, and goes with --source alone")
+            return plan_undo_removal(store, journal, sources=opened, scope=self.workspace.scope)
         if not to:
             return plan_undo(
                 store,
@@ -102,10 +108,14 @@ class ChangeClient(ReadOnlyClient):
         replace: bool = False,
         sources: Iterable[str] | str = (),
         drop_referrers: bool = False,
+        prune: bool = False,
     ) -> "ChangeReport":
         """Carry out what `plan_undo` plans; once more takes back the change before that."""
-        plan = self.plan_undo(reference, to=to, replace=replace, sources=sources, drop_referrers=drop_referrers)
-        return self.apply(plan)
+        return self.apply(
+            self.plan_undo(
+                reference, to=to, replace=replace, sources=sources, drop_referrers=drop_referrers, prune=prune
+            )
+        )
 
     @as_one()
     def plan_detach(self, reference: str | Reference, *digests: str) -> "Plan":
@@ -117,7 +127,7 @@ class ChangeClient(ReadOnlyClient):
 
     @as_one()
     def repository(self, place: str | Reference) -> "RepositoryEditor":
-        """A repository or layout: manifests and blobs put there, each method as a plan for `apply`."""
+        """A repository or layout: manifests and blobs put, names deleted, tags pruned, as plans for `apply`."""
         from ocitool.repository.editor import RepositoryEditor
 
         return RepositoryEditor(self.workspace, text_of(place))
@@ -129,3 +139,15 @@ class ChangeClient(ReadOnlyClient):
         What else goes with a manifest is told by `repository(reference).delete()`, whose `plan` this carries out.
         """
         return self.apply(self.repository(reference).delete().plan)
+
+    @as_one()
+    def prune(
+        self,
+        repository: str | Reference,
+        **rules: Any,  # noqa: ANN401 - those of RepositoryEditor.prune
+    ) -> "ChangeReport":
+        """Delete the tags that no rule keeps, and what only they reach; `undo` with `prune` brings all of it back.
+
+        The rules are those of `repository(repository).prune`, which tells what would go, and why.
+        """
+        return self.apply(self.repository(repository).prune(**rules).plan)

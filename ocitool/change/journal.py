@@ -262,6 +262,12 @@ class Journal:
         return self.root / "records" / hashlib.sha256(key).hexdigest()[:32]
 
 
+def unfinished(journal: Journal, target: str) -> tuple[Digest, ...]:
+    """The manifests that runs meant to take away from a repository as a whole, and died over."""
+    pending = (record for record in journal.changes(target, REPOSITORY) if record.is_pending)
+    return tuple(dict.fromkeys(digest for record in pending for digest in record.removed))
+
+
 def _read(path: Path) -> Record:
     try:
         tree = parse(path.read_bytes())

@@ -82,8 +82,10 @@ def plan_undo(
             hint=f"ocitool undo {place} --to {record.after} brings back what we left there",
         )
     current = left_over or (store.get_manifest(tag) if now else None)
-    if record.removed or record.untagged or (record.before is not None and as_digest(tag) is not None):
-        steps = restored(record, store, journal, sources, current, scope=scope or Scope())
+    if record.before is not None and record.after is None:
+        back = restored(record, store, journal, sources, current, scope=scope or Scope())
+        lost = () if record.removed else _children(_old(record.before, store, journal), store, journal, sources)
+        steps = tuple(in_order((*lost, *back)))
     elif record.is_refill and now == record.after:
         steps = ()
     elif record.before is None:

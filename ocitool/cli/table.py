@@ -76,6 +76,7 @@ COMMANDS: Final = (
     Command("copy", "Copy images from one place to another, bytes unchanged", "copy", "Look"),
     Command("tag", "Let further tags hold what a name holds", "tag", "Index"),
     Command("delete", "Delete a tag, or a manifest by its digest", "delete", "Content"),
+    Command("prune", "Delete tags that no rule keeps, and what only they reach", "prune", "Content"),
     Command("undo", "Take the last change of a tag back", "undo", "Index"),
 )
 

@@ -15,13 +15,13 @@ from ocitool.errors import DigestMismatch, MalformedDocument, NotFound, Unsuppor
 from ocitool.events import Advanced, Done, Listener, Noted, Started, silent
 from ocitool.graph.referrers import cosign_tags
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import Document, parse
 from ocitool.model.moments import moment_of
 from ocitool.model.printable import shown
 from ocitool.model.reference import is_tag, referrers_tag
-from ocitool.model.views import Descriptor, Index, Manifest, View, view
+from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
 from ocitool.store.base import Reader
-from ocitool.store.verify import find_manifest, read_config
+from ocitool.store.verify import CONFIG_LIMIT, find_manifest, read_blob
 from ocitool.tasks import Scope, ordered_map
 
 MAX_TAGS: Final = 200_000
@@ -40,14 +40,14 @@ class ManifestNode:
     """A manifest of a repository: what it lists, and what it refers to.
 
     `created` is the date that an image's config or an artifact's annotation says, None where nobody looked or it
-    says none; `is_dated` is whether it should say one, as images do and indexes and attestations do not. `problem`
-    is why it cannot be read.
+    says none. An attestation is neither an image nor an artifact with a date. `problem` is why it cannot be read.
     """
 
     document: Document
     children: tuple[Digest, ...] = ()
     subject: Digest | None = None
-    is_dated: bool = False
+    is_image: bool = False
+    is_artifact: bool = False
     created: float | None = None
     problem: str = ""
 
@@ -99,9 +99,18 @@ class RepositoryGraph:
         return reached([digest], lambda one: self.nodes[one].children if one in self.nodes else ())
 
     def dates(self, digest: Digest) -> tuple[float | None, ...]:
-        """The dates of a manifest and of all images below it; None for each that says none or is not here."""
-        nodes = (self.nodes.get(one) for one in self.below(digest))
-        return tuple(node.created if node else None for node in nodes if node is None or node.is_dated)
+        """The dates of all images below a manifest, or of artifacts where there is no image.
+
+        None for each that says none, or is not here.
+        """
+        nodes = [self.nodes.get(one) for one in self.below(digest)]
+        images = tuple(node.created if node else None for node in nodes if node is None or node.is_image)
+        return images or tuple(node.created for node in nodes if node and node.is_artifact)
+
+    @cached_property
+    def referrer_lists(self) -> frozenset[Digest]:
+        """The manifests under fallback tags, which list what refers to one here."""
+        return frozenset(self.tags[tag] for tag, digest in self.beside.items() if tag == referrers_tag(digest))
 
 
 def tags_beside(digest: Digest) -> tuple[str, ...]:
@@ -128,10 +137,10 @@ def read_graph(
 ) -> RepositoryGraph:
     """All that the tags of a repository lead to, or some of its tags, and what `also` names if it is there.
 
-    One request for each tag and, if it is to be `deep`, each manifest below; with `referrers` one or two more for
-    each manifest, with `dates` one for each image. Raises what reading raises but NotFound. What cannot be read
-    may list anything, so MalformedDocument and DigestMismatch are raised as well, unless it is `tolerant`.
-    Unsupported for more than can be held.
+    One request for each tag and, if it is to be `deep`, each manifest below; with `referrers`, and what is
+    referred to, one or two more for each manifest, with `dates` one for each image. Raises what reading raises but
+    NotFound: what cannot be read may list anything, so MalformedDocument and DigestMismatch too, unless it is
+    `tolerant`. Unsupported for more than can be held.
     """
     reader = _GraphReader(store, scope, listener, referrers=referrers, tolerant=tolerant)
     tags, unheld = reader.read_tags(_listed(store) if names is None else names)
@@ -194,6 +203,7 @@ class _GraphReader:
             if self._referrers:
                 for _, referring in self._side_by_side(here, self._store.referrers):
                     found += (one.digest for one in referring)
+                found += (node.subject for one in here if (node := self.nodes[one]).subject is not None)
             level = [one for one in dict.fromkeys(found) if one not in self.nodes and one not in self._absent]
 
     def _read(self, names: Iterable[str]) -> Iterator[tuple[str, Document | None]]:
@@ -233,13 +243,21 @@ class _GraphReader:
             error.add_note(f"it is {held}; what it lists is not known, and so not what must be kept")
             raise
         children = tuple(entry.digest for entry in seen.entries) if isinstance(seen, Index) else ()
-        is_dated = not isinstance(seen, Index) and not (isinstance(seen, Manifest) and seen.is_statement)
-        return ManifestNode(document, children, seen.subject.digest if seen.subject is not None else None, is_dated)
+        is_image = isinstance(seen, Opaque) or (
+            isinstance(seen, Manifest) and seen.is_image and not seen.is_statement
+        )
+        return ManifestNode(
+            document,
+            children,
+            seen.subject.digest if seen.subject is not None else None,
+            is_image=is_image,
+            is_artifact=isinstance(seen, Manifest) and not seen.is_image and not seen.is_statement,
+        )
 
 
 def _dated(store: Reader, nodes: Mapping[Digest, ManifestNode], scope: Scope) -> dict[Digest, ManifestNode]:
     """The nodes with the dates of images and artifacts; each config is read once."""
-    seen = {digest: view(node.document) for digest, node in nodes.items() if node.is_dated and not node.problem}
+    seen = {digest: view(node.document) for digest, node in nodes.items() if node.is_image or node.is_artifact}
     configs = {one.config.digest: one.config for one in seen.values() if isinstance(one, Manifest) and one.is_image}
     said = dict(
         ordered_map(
@@ -253,11 +271,13 @@ def _dated(store: Reader, nodes: Mapping[Digest, ManifestNode], scope: Scope) ->
 
 
 def _said(store: Reader, config: Descriptor) -> str:
-    """The date in a config, as it stands there; nothing of what is not there or is none."""
+    """The date in a config, as it stands there, whatever else is in it; nothing of what is not there."""
     try:
-        return read_config(store, config).created
+        tree = parse(read_blob(store, config, CONFIG_LIMIT))
     except (NotFound, DigestMismatch, MalformedDocument):
         return ""
+    created = tree.get("created") if isinstance(tree, Mapping) else None
+    return created if isinstance(created, str) else ""
 
 
 def _created(seen: View, said: Mapping[Digest, str]) -> float | None:

@@ -181,6 +181,7 @@ WRITES = (
     Write("manifest put", command("manifest", "put", "$REF", "$DIR/manifest.json"), _manifest),
     Write("delete", command("delete", "$REF")),
     Write("delete by digest", _delete_manifest, removes=True),
+    Write("prune", command("prune", "$NAME", "--keep", "extra", "--apply"), removes=True),
     Write("sign", command(*_SIGN, "$DIR/ours.key"), _keys, attaches=True),
     Write("sign --form bundle", command(*_SIGN, "$DIR/ours.key", "--form", "bundle"), _keys, attaches=True),
     Write(
@@ -197,6 +198,7 @@ WRITES = (
     Write("Client.copy", client(lambda c, stage: c.copy(f"{stage.name}:extra", stage.reference, replace=True))),
     Write("Client.sign", client(_client_sign), _keys, attaches=True),
     Write("Client.delete", client(lambda c, stage: c.delete(stage.reference))),
+    Write("Client.prune", client(lambda c, stage: c.prune(stage.name, keep="extra")), removes=True),
     Write("Client.tag", client(lambda c, stage: c.tag(f"{stage.name}:extra", "1"))),
     Write("Client.undo to", client(lambda c, s: c.undo(s.reference, to=str(c.digest(f"{s.name}:extra"))))),
     Write("Client.apply of an index", client(lambda c, s: c.apply(c.index(s.reference).add(f"{s.name}:extra")))),

@@ -18,6 +18,7 @@ from ocitool.cli.outcome import Outcome
 @click.option("--replace", "replaces", is_flag=True, help="Write over what somebody else wrote since.")
 @click.option("--source", "sources", metavar="LOC", multiple=True, help="Where lost children may be; repeats.")
 @click.option("--drop-referrers", is_flag=True, help="Delete what the change attached to images.")
+@click.option("--prune", is_flag=True, help="Bring back all that the last prune of the repository REF deleted.")
 @plans.dry_run
 @common
 def command(
@@ -28,6 +29,7 @@ def command(
     replaces: bool,
     sources: tuple[str, ...],
     drop_referrers: bool,
+    prune: bool,
     dry_run: bool,
 ) -> Outcome:
     """Let REF hold again what it held before the last change made on this machine.
@@ -39,7 +41,9 @@ def command(
     With --to, which commands print where they replace something, it works from any machine while the registry or
     the backup here has that digest.
     """
-    plan = app.client.plan_undo(reference, to=to, replace=replaces, sources=sources, drop_referrers=drop_referrers)
+    plan = app.client.plan_undo(
+        reference, to=to, replace=replaces, sources=sources, drop_referrers=drop_referrers, prune=prune
+    )
     outcome = plans.carry_out(app, plan, dry_run=dry_run, says_undo=bool(to))
     if plan.undoes is None:
         return outcome
