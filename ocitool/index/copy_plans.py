@@ -15,6 +15,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
+from ocitool.model.reference import subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, Store, called
 from ocitool.store.verify import find_manifest
@@ -90,14 +91,18 @@ def plan_copy_tags(
     """The plan that copies every tag of a repository or layout under its own name.
 
     What several tags reach is brought once, and images go before the indexes that list them, which would wait for
-    the same blobs side by side. `admit` gives the digest that is to be used for a tag. Raises NotFound where there
-    is no tag, and what `admit` raises.
+    the same blobs side by side. `admit` gives the digest that is to be used for a tag; signatures and other
+    referrers then come along with what they belong to, and not by tags of theirs. Raises NotFound where there is no
+    tag, and what `admit` raises.
     """
     names = [tag for tag in source.tags() if tag]
+    beside = {tag for tag in names if admit is not None and subject_of(tag) is not None}
+    names = [tag for tag in names if tag not in beside]
     if not names:
         raise NotFound(f"{source.label} has no tags", where=source.label)
 
-    wish = replace(wish, tells=False)  # cosign's tags and those that list referrers are among them
+    # Without `admit` cosign's tags and those that list referrers are among the names.
+    wish = replace(wish, tells=False, referrers=wish.referrers or bool(beside))
 
     def plan(tag: str) -> Plan:
         return plan_copy(source, admit(tag) if admit else tag, target, [tag], wish, scope=scope)
@@ -116,8 +121,12 @@ def plan_copy_tags(
             )
             steps.setdefault((type(step), key), step)
     ordered = sorted(steps.values(), key=lambda step: (isinstance(step, Tag), _is_of_index(step)))
-    notes = tuple(note for task in tasks for note in task.result.notes)
-    return Plan(target.label, tuple(ordered), notes=notes, must_keep=False)
+    notes = [note for task in tasks for note in task.result.notes]
+    come = {step.name for step in ordered if isinstance(step, Tag)}
+    come |= {step.subject for step in ordered if isinstance(step, CopyFrom) and step.subject is not None}
+    if left := sorted(tag for tag in beside if come.isdisjoint((tag, subject_of(tag)))):
+        notes.append(f"tags of what belongs to other images stay behind ({len(left)}): {', '.join(left[:3])}")
+    return Plan(target.label, tuple(ordered), notes=tuple(notes), must_keep=False)
 
 
 def _is_of_index(step: PlanStep) -> bool:

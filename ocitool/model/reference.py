@@ -27,6 +27,7 @@ _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ACCESSORY: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?")
 """Tags of what belongs to a manifest: the fallback list of its referrers, and cosign's .sig, .att and .sbom."""
+_HTTPS_PORT: Final = 443
 _IMAGE_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -129,6 +130,16 @@ def subject_of(tag: str) -> Digest | None:
 def normalise_host(host: str) -> str:
     """The one name of a registry: Docker Hub's three become docker.io, everything else is kept."""
     return HUB if host.lower() in _HUB_NAMES else host
+
+
+def comparable_host(host: str) -> str:
+    """A registry's host in the form that compares: lower case, and without the port that HTTPS has anyway."""
+    match = _HOST.fullmatch(host)
+    if match is None or match.group(1) is None:
+        return normalise_host(host.lower())
+    port = int(match.group(1))
+    name = host[: match.start(1) - 1].lower()
+    return normalise_host(name) if port == _HTTPS_PORT else f"{name}:{port}"
 
 
 def parse_registry(text: str) -> str:

@@ -421,8 +421,10 @@ class Repository:
                     known.set_lacks_referrers(self.place)
                 if answer.status != 200 or kind != mediatype.OCI_INDEX:
                     return None  # a page of HTML with 200 is no list of referrers either
-                entries = tree.get("manifests")
-                found += [Descriptor.from_tree(e, f"/manifests/{n}") for n, e in enumerate(entries or ())]
+                entries = tree.get("manifests") or []
+                if not isinstance(entries, list):
+                    return None
+                found += [Descriptor.from_tree(e, f"/manifests/{n}") for n, e in enumerate(entries)]
         except MalformedDocument:
             return None
         return [d for d in found if artifact_type in {"", d.artifact_type}]

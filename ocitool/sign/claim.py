@@ -7,7 +7,7 @@ from typing import Any
 
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
-from ocitool.model.reference import Reference
+from ocitool.model.reference import Reference, comparable_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,11 @@ class Claim:
 
 
 def repository_of(identity: str) -> str:
-    """The full name of a repository, without tag and digest; what is no reference stays as it is."""
+    """The full name of a repository as it compares, without tag and digest; what is no reference stays as it is."""
     if not identity:
         return ""
     try:
-        return Reference.parse(identity, default_tag="").repository_name
+        found = Reference.parse(identity, default_tag="")
     except UsageError:
         return identity
+    return f"{comparable_host(found.registry)}/{found.repository}"

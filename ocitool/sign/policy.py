@@ -7,6 +7,7 @@ passed over is one that nobody checks.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from os.path import normpath
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,13 +15,14 @@ from typing import Any, Final
 from ocitool.attest.statement import KNOWN, is_known
 from ocitool.errors import NotVerified, Unsupported, UsageError
 from ocitool.model.document import Document
+from ocitool.model.reference import Reference, comparable_host
 from ocitool.project.toml import KeyPath, TomlFile, read_toml
 from ocitool.sign.claim import repository_of
 from ocitool.sign.keys import PublicKey
 from ocitool.sign.run import VerifyKey, load_public, verify_document
 from ocitool.sign.verification import Demand, Verification
 from ocitool.store.base import Reader, called
-from ocitool.store.locate import Locator
+from ocitool.store.locate import SCHEMES, Locator
 from ocitool.workspace import Workspace
 
 VERSION: Final = 1
@@ -50,7 +52,7 @@ class PolicyRule:
     attested: tuple[str, ...] = ()
 
     def is_for(self, repository: str) -> bool:
-        """Whether it is about a repository, or about a layout or archive as `SCHEME:PATH`."""
+        """Whether it is about a repository as `repository_of` gives it, or a layout or archive as `SCHEME:PATH`."""
         return any(fnmatchcase(repository, _literal(pattern)) for pattern in self.repositories)
 
     def demand(self, repository: str) -> Demand:
@@ -75,9 +77,9 @@ class Policy:
     name: str = ""
     accepts: bool = False
 
-    def rule(self, repository: str) -> PolicyRule | None:
-        """The first rule for a repository."""
-        return next((rule for rule in self.rules if rule.is_for(repository)), None)
+    def rule(self, *names: str) -> PolicyRule | None:
+        """The first rule for a repository, or for what has one of several names."""
+        return next((rule for rule in self.rules if any(map(rule.is_for, names))), None)
 
 
 def of_keys(keys: Iterable[VerifyKey], identities: Iterable[str] = ()) -> Policy:
@@ -123,7 +125,7 @@ def _rule(file: TomlFile, at: KeyPath, row: object) -> PolicyRule:
         return value
 
     rule = PolicyRule(
-        tuple(name if "*" in name or ":" in name else repository_of(name) for name in texts("repository")),
+        tuple(_pattern(file, (*at, "repository"), name) for name in texts("repository")),
         flag("accept"),
         tuple(dict.fromkeys(load_public(file.path.parent / name) for name in texts("keys"))),
         flag("every-key"),
@@ -146,6 +148,33 @@ def _rule(file: TomlFile, at: KeyPath, row: object) -> PolicyRule:
     if needy and not rule.keys:
         raise _refused(file, (*at, needy[0]), "is about signatures, and the rule names no keys")
     return rule
+
+
+def _pattern(file: TomlFile, at: KeyPath, name: str) -> str:
+    """The pattern of a rule as names compare. Raises Unsupported for one that no name is like."""
+    scheme, colon, path = name.partition(":")
+    if colon and scheme in SCHEMES:
+        return f"{scheme}:{normpath(path)}"
+    first, slash, rest = name.partition("/")
+    if "*" not in name:
+        try:
+            Reference.parse(name)
+        except UsageError as error:
+            raise _refused(file, at, f"is no repository: {error.what}", hint=error.hint) from None
+        return repository_of(name)
+    if rest != rest.lower():
+        raise _refused(file, at, f"is {name!r}, and no repository has upper-case letters")
+    if "*" in first:
+        return f"{first.lower().removesuffix(':443')}{slash}{rest}"
+    if not (first == "localhost" or "." in first or ":" in first):
+        raise _refused(file, at, f"is {name!r}, which names no registry", hint=f"write docker.io/{name}")
+    return f"{comparable_host(first)}{slash}{rest}"
+
+
+def _place(at: Locator) -> tuple[str, ...]:
+    """What a layout or archive is called in a policy: its path as it was written, and from the root."""
+    path = at.path or Path()
+    return f"{at.scheme}:{normpath(path)}", f"{at.scheme}:{normpath(path.absolute())}"
 
 
 def _literal(pattern: str) -> str:
@@ -195,9 +224,10 @@ class Admission:
         """What was found by the last policy that asks for something. Raises as above."""
         place = called(store, name)
         found = Verification(place, document.digest, (), Demand(()))
-        repository = at.reference.repository_name if at.reference is not None else ""
+        repository = repository_of(at.reference.repository_name) if at.reference is not None else ""
+        names = (repository,) if repository else _place(at)
         for policy in self._policies:
-            rule = policy.rule(repository or f"{at.scheme}:{at.path}")
+            rule = policy.rule(*names)
             if rule is None and not policy.accepts:
                 raise NotVerified(
                     f"{place} is not verified: no rule of {policy.name} is for it",

@@ -25,6 +25,10 @@ from ocitool.tasks import Scope, collect
 
 LOOKED_AT: Final = 100
 """Most signatures of one form that are looked at beside one manifest; a guess far above what is signed."""
+READ_LIMIT: Final = 16 * 1024 * 1024
+"""Most bytes of signatures of one form that are read beside one manifest; a guess, they have some thousand each."""
+_MANIFEST_LIMIT: Final = 256 * 1024
+"""Most bytes of a manifest around a bundle; a guess, it has one layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,7 @@ def _bundles(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSig
     except MalformedDocument as error:
         yield FoundSignature("bundle", None, f"the list of referrers: {error}")
         return
-    number = 0
+    number, left = 0, READ_LIMIT
     for entry in listed:
         if not may_be_bundle(entry):
             continue
@@ -255,8 +259,9 @@ def _bundles(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSig
             yield FoundSignature("bundle", None, f"more than {LOOKED_AT} bundles; the others were not looked at")
             return
         try:
-            data = bundle_of(store, entry, digest)
+            data = bundle_of(store, entry, digest, limit=min(left, bundles.BUNDLE_LIMIT))
             if data is not None:
+                left -= len(data)
                 yield _judged(FoundSignature("bundle", entry.digest), _read_bundle(data, digest, demand), demand)
         except (DigestMismatch, MalformedDocument, NotFound) as error:
             yield FoundSignature("bundle", entry.digest, str(error))
@@ -278,7 +283,7 @@ def bundle_of(
     limit: int = bundles.BUNDLE_LIMIT,
 ) -> bytes | None:
     """The bytes of the bundle in a manifest, None for none of the wanted predicate. Raises what reading raises."""
-    seen = view(store.get_manifest(str(entry.digest)))
+    seen = view(store.get_manifest(str(entry.digest), limit=_MANIFEST_LIMIT))
     layers = seen.layers if isinstance(seen, Manifest) else ()
     if not isinstance(seen, Manifest) or not any(one.media_type.startswith(bundles.FAMILY) for one in layers):
         return None
@@ -323,6 +328,7 @@ def _listed(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSign
     if held is not None and not layers:
         yield FoundSignature("tag", held.digest, f"{tag} lists no signature")
     payloads: dict[Digest, bytes] = {}
+    left = READ_LIMIT
     for number, layer in enumerate(layers):
         if number == LOOKED_AT:
             yield FoundSignature("tag", None, f"{tag} has {len(layers)} entries; the first {number} were looked at")
@@ -332,7 +338,9 @@ def _listed(store: Reader, digest: Digest, demand: Demand) -> Iterator[FoundSign
             continue
         try:
             if layer.digest not in payloads:
-                payloads[layer.digest] = read_blob(store, layer, simple_signing.PAYLOAD_LIMIT)
+                payload = read_blob(store, layer, min(left, simple_signing.PAYLOAD_LIMIT))
+                payloads[layer.digest] = payload
+                left -= len(payload)
             read = _read_layer(layer, payloads[layer.digest], demand)
             yield _judged(FoundSignature("tag", layer.digest), read, demand, digest)
         except (DigestMismatch, MalformedDocument, NotFound) as error:

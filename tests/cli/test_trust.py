@@ -4,8 +4,12 @@ import json
 
 import pytest
 
+from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
 from tests.fakes.busybox import put_busybox
+from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward
 
 
@@ -71,6 +75,34 @@ class TestCopy:
         assert 1 == done.exit_code
         assert "no given key made it" in done.stderr
         assert not (tmp_path / "to").exists()
+
+    @pytest.mark.parametrize("referrers", [True, False], ids=["referrers API", "fallback tag"])
+    def test_all_tags_come_with_their_signatures(self, run, a, tmp_path, referrers):
+        """Tags of signatures are no images that somebody has to have signed; those of other images stay."""
+        with fake_registry(referrers=referrers) as registry, Opener(Access(), Scope()) as opener:
+            ward = Ward(opener.open(f"{registry.host}/app", write=True)[0])
+            ward.index(ward.image("linux/arm64"), ward.image())
+            ward.image(layers=[b"two"], tag="2")
+            for tag in ("1", "2"):
+                signed = run(
+                    "sign", f"{registry.host}/app:{tag}", "--key", f"{a}.key", "--form", "both", "--recursive"
+                )
+                assert 0 == signed.exit_code, signed.stderr
+            orphan = f"sha256-{'0' * 64}"
+            ward.image(layers=[b"other"], tag=f"{orphan}.sig")
+            ward.image(layers=[b"none"], tag=orphan)
+            words = ("copy", "--all-tags", f"{registry.host}/app", f"oci:{tmp_path}/to", "--verify-key", f"{a}.pub")
+
+            done = run(*words)
+
+        assert 0 == done.exit_code, done.stderr
+        assert f"stay behind (2): {orphan}, {orphan}.sig" in done.stderr
+        copied = LayoutStore(tmp_path / "to")
+        assert {"1", "2"} == {tag for tag in copied.tags() if not tag.startswith("sha256-")}
+        assert copied.head(orphan) is None
+        for tag in ("1", "2"):
+            checked = run("verify", f"oci:{tmp_path}/to:{tag}", "--key", f"{a}.pub", "--recursive")
+            assert 0 == checked.exit_code, checked.stderr
 
     def test_one_of_several_keys_is_enough(self, run, place, key, a, tmp_path):
         b = key("b")
@@ -194,6 +226,43 @@ class TestPolicy:
         assert f"signed with {tmp_path / 'a.pub'}" in signed.stderr
         assert "asks for nothing" in free.stderr
 
+    @pytest.mark.parametrize(
+        "pattern", ["localhost:{port}/*", "LocalHost:{port}/*", "localhost:{port}/app", "*:{port}/app"]
+    )
+    @pytest.mark.parametrize("name", ["localhost:{port}/app:1", "LOCALHOST:{port}/app:1"])
+    def test_a_name_has_many_spellings_and_one_rule(self, run, app, registry, a, policy, pattern, name):
+        """Hosts have no case, and a rule cannot be got round by one."""
+        app.image(tag="1")
+        port = registry.host.partition(":")[2]
+        rule = f'[[rule]]\nrepository = "{pattern.replace("{port}", port)}"\nkeys = ["a.pub"]\n'
+        place = name.replace("{port}", port)
+        file = policy(f'default = "accept"\n{rule}')
+
+        refused = run("verify", place, "--policy", file)
+        assert 0 == run("sign", f"localhost:{port}/app:1", "--key", f"{a}.key").exit_code
+        done = run("verify", place, "--policy", file)
+
+        assert (1, 0) == (refused.exit_code, done.exit_code), refused.stderr + done.stderr
+        assert "it has no signature" in refused.stderr
+
+    @pytest.mark.parametrize("way", ["good/../layout", "./good/.././layout", "{tmp}/good/../layout"])
+    def test_a_path_that_leads_elsewhere_is_no_way_round(self, run, place, policy, tmp_path, monkeypatch, way):
+        (tmp_path / "good").mkdir()
+        monkeypatch.chdir(tmp_path)
+        path = way.replace("{tmp}", str(tmp_path))
+        rules = f'[[rule]]\nrepository = ["oci:good/*", "oci:{tmp_path}/good/*"]\naccept = true\n'
+
+        done = run("verify", f"oci:{path}:1", "--policy", policy(rules))
+
+        assert (1, True) == (done.exit_code, "no rule of" in done.stderr), done.stderr
+
+    def test_a_rule_for_a_folder_is_for_every_way_into_it(self, run, place, a, policy, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        file = policy(f'default = "accept"\n[[rule]]\nrepository = "oci:{tmp_path}/*"\nkeys = ["a.pub"]\n')
+
+        for path in ("layout", "./layout", f"../{tmp_path.name}/layout", f"{tmp_path}/./layout"):
+            assert 1 == run("verify", f"oci:{path}:1", "--policy", file).exit_code
+
     def test_what_no_rule_is_for_is_refused(self, run, place, policy):
         refused = run("verify", place, "--policy", policy('[[rule]]\nrepository = "x.test/*"\naccept = true\n'))
         accepted = run("verify", place, "--policy", policy('default = "accept"\n'))
@@ -215,6 +284,10 @@ class TestPolicy:
             ('[[rule]]\nrepository = "*"\nkeys = "a.pub"\nattested = ["sbon"]\n', "asks for 'sbon'"),
             ('[[rule]]\nrepository = "*"\nattached = ["x"]\nidentity = "y"\n', "names no keys"),
             ('[[rule]]\nrepository = "*"\nkeys = "a.pub"\nannotations = "x"\n', "no table"),
+            ('[[rule]]\nrepository = "team/*"\nkeys = ["a.pub"]\n', "names no registry"),
+            ('[[rule]]\nrepository = "x.test/App/*"\nkeys = ["a.pub"]\n', "upper-case letters"),
+            ('[[rule]]\nrepository = "x.test/App"\nkeys = ["a.pub"]\n', "is no repository"),
+            ('[[rule]]\nrepository = "https://x.test/app"\nkeys = ["a.pub"]\n', "is no repository"),
             ('default = "warn"\n', "default is 'warn'"),
             ("rule = 1\n", "no list of tables"),
             ("rule = [1]\n", "is no table"),

@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
-from ocitool.model.reference import Reference, is_tag, normalise_host, parse_registry
+from ocitool.model.reference import Reference, comparable_host, is_tag, normalise_host, parse_registry
 
 D = "sha256:" + "a" * 64
 
@@ -147,3 +147,22 @@ def test_a_name_is_as_long_as_registries_take_and_an_error_shows_its_beginning()
     with pytest.raises(UsageError) as caught:
         Reference.parse(f"reg.test/{name}")
     assert f"(256 characters): {name[:60]!r}…" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("host", "compares"),
+    [
+        ("Registry.Example", "registry.example"),
+        ("registry.example:443", "registry.example"),
+        ("registry.example:0443", "registry.example"),
+        ("registry.example:80", "registry.example:80"),
+        ("LocalHost:05000", "localhost:5000"),
+        ("[::A]:443", "[::a]"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("INDEX.docker.io", "docker.io"),
+        ("registry-1.docker.io:443", "docker.io"),
+        ("docker.io", "docker.io"),
+    ],
+)
+def test_hosts_compare_in_one_form(host, compares):
+    assert compares == comparable_host(host)

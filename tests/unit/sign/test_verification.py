@@ -12,7 +12,7 @@ from ocitool.model.views import view
 from ocitool.sign import bundle as bundles
 from ocitool.sign.claim import Claim
 from ocitool.sign.simple_signing import CERTIFICATE, PAYLOAD, SIGNATURE, compose_payload
-from ocitool.sign.verification import Demand, Verification, verify_manifests
+from ocitool.sign.verification import READ_LIMIT, Demand, Verification, verify_manifests
 from ocitool.tasks import Scope
 
 CRITICAL = {
@@ -428,6 +428,33 @@ def test_a_long_list_is_not_read_to_its_end(keys, look, ward, tag, store):
     found = look(keys[0])
 
     assert (101, "the first 100 were looked at") == (len(found.found), found.found[-1].reason.partition("; ")[2])
+
+
+@pytest.mark.parametrize("form", ["tag", "bundle"])
+def test_large_signatures_are_not_all_read(keys, look, ward, tag, store, monkeypatch, form):
+    """What is read beside one image has a bound, however much each of them may have."""
+    size, opened = 1024 * 1024, []
+    config = ward.blob(b"{}", "application/vnd.oci.empty.v1+json")
+    layers = [
+        ward.blob(bytes([n]) * size, PAYLOAD if form == "tag" else bundles.BUNDLE)
+        | {"annotations": {SIGNATURE: "AAAA"}}
+        for n in range(20)
+    ]
+    if form == "tag":
+        ward.manifest({"schemaVersion": 2, "config": config, "layers": layers}, tag=tag)
+    else:
+        subject = store.head("1").to_tree()
+        for layer in layers:
+            tree = {"artifactType": bundles.BUNDLE, "config": config, "layers": [layer], "subject": subject}
+            ward.manifest({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"} | tree)
+    read = store.open_blob
+    monkeypatch.setattr(store, "open_blob", lambda one, offset=0: opened.append(one.size) or read(one, offset))
+
+    found = look(keys[0])
+
+    assert (20, READ_LIMIT) == (len(found.found), sum(opened))
+    assert not found.holds
+    assert "we read 0" in found.found[-1].reason
 
 
 def test_children_are_looked_at_each(sign, store, keys):
