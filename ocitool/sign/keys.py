@@ -29,7 +29,9 @@ ED25519_SIZE: Final = 64
 _RSA_BITS: Final = (2048, 16384)
 _SEALED: Final = "ENCRYPTED SIGSTORE PRIVATE KEY"
 _OLD_SEALED: Final = "ENCRYPTED COSIGN PRIVATE KEY"
-_PEM: Final = re.compile(rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,40})-----\s(?P<body>[^-]*)-----END (?P=label)-----")
+_PEM: Final = re.compile(
+    rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,40})-----\s(?P<body>(?:[^-]|-(?!----))*)-----END (?P=label)-----"
+)
 _HASHES: Final = {
     "secp256r1": hashes.SHA256(),
     "secp384r1": hashes.SHA384(),
@@ -153,22 +155,25 @@ def read_private(data: bytes, password: Password | None, name: str) -> PrivateKe
         )
     if label in {"PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"}:
         return PrivateKey(_private(lambda: serialization.load_der_private_key(body, None), name), name)
-    what = "a public key; a signature needs the private one" if label == "PUBLIC KEY" else f"a {label.lower()}"
+    is_public = label.endswith("PUBLIC KEY")
+    what = (
+        "a public key; a signature needs the private one" if is_public else f"no private key that is read: {label}"
+    )
     raise MalformedDocument(f"{name} holds {what}", where=name)
 
 
 def read_public(data: bytes, name: str) -> PublicKey:
-    """The public key in a PEM file, also of an unencrypted private key.
+    """The public key in a PEM file (SPKI or PKCS#1), also of an unencrypted private key.
 
     Raises MalformedDocument, or Unsupported for a kind of key that signs no images.
     """
     label, body = _unarmoured(data, name)
-    if label == "PUBLIC KEY":
+    if label in {"PUBLIC KEY", "RSA PUBLIC KEY"}:
         return _as_public(_public(body, name), name)
     if label in {"PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"}:
         return read_private(data, None, name).public
     hint = f"ocitool key public {name} prints its public half" if "PRIVATE KEY" in label else ""
-    raise MalformedDocument(f"{name} holds a {label.lower()}, no public key", where=name, hint=hint)
+    raise MalformedDocument(f"{name} holds no public key: {label}", where=name, hint=hint)
 
 
 def _secret(password: Password | None, name: str) -> bytes:

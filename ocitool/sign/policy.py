@@ -107,6 +107,12 @@ def read_policy(path: Path) -> Policy:
     if not isinstance(rows, list):
         raise _refused(file, ("rule",), "is no list of tables [[rule]]")
     rules = tuple(_rule(file, ("rule", number), row) for number, row in enumerate(rows))
+    for number, rule in enumerate(rules):
+        # What matches a pattern as if its stars were letters matches all that the pattern matches.
+        if all(any(before.is_for(pattern) for before in rules[:number]) for pattern in rule.repositories):
+            raise _refused(
+                file, ("rule", number), "is never reached: rules before it are for all of its repositories"
+            )
     return Policy(rules, str(path), default == "accept")
 
 

@@ -45,9 +45,7 @@ def make_context(root, files: int, size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.registry
-@pytest.mark.parametrize(
-    ("files", "size_mib"), [(5_000, 100), pytest.param(50_000, 2048, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("files", "size_mib"), [(5_000, 100), pytest.param(50_000, 2048, marks=pytest.mark.long)])
 def test_a_large_context(docker_registry, tmp_path, files, size_mib):
     root = tmp_path / "context"
     make_context(root, files, size_mib * MIB)

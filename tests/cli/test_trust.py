@@ -288,6 +288,13 @@ class TestPolicy:
             ('[[rule]]\nrepository = "x.test/App/*"\nkeys = ["a.pub"]\n', "upper-case letters"),
             ('[[rule]]\nrepository = "x.test/App"\nkeys = ["a.pub"]\n', "is no repository"),
             ('[[rule]]\nrepository = "https://x.test/app"\nkeys = ["a.pub"]\n', "is no repository"),
+            (
+                (
+                    '[[rule]]\nrepository = "x.test/*"\naccept = true\n'
+                    '[[rule]]\nrepository = ["x.test/a/*", "X.test:443/b"]\nkeys = ["a.pub"]\n'
+                ),
+                "line 5: rule[1] is never reached",
+            ),
             ('default = "warn"\n', "default is 'warn'"),
             ("rule = 1\n", "no list of tables"),
             ("rule = [1]\n", "is no table"),

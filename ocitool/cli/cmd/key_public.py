@@ -16,7 +16,7 @@ from ocitool.sign.keys import KEY_LIMIT, read_private, read_public
 def command(_app: App, *, file: str, password_sources: tuple[str, ...]) -> Outcome:
     """Print the public half of the key in a file, as the PEM text that `verify --key` and cosign take."""
     data = read_small(file, KEY_LIMIT)
-    if b"BEGIN PUBLIC KEY" in data:
+    if b" PUBLIC KEY-----" in data:
         key = read_public(data, file)
     else:
         key = read_private(data, passwords.Passwords(password_sources), file).public

@@ -108,6 +108,25 @@ def test_pkcs1_is_read():
     assert "rsa-2048" == read_private(raw, None, "k").public.kind
 
 
+def test_a_public_key_of_pkcs1_is_the_same_key():
+    key = rsa.generate_private_key(65537, 2048)
+    raw = key.public_key().public_bytes(PEM, serialization.PublicFormat.PKCS1)
+
+    assert read_private(key.private_bytes(PEM, PKCS8, PLAIN), None, "k").public == read_public(raw, "k")
+    with pytest.raises(MalformedDocument, match="a signature needs the private one"):
+        read_private(raw, None, "k")
+
+
+def test_what_openssl_encrypted_before_pkcs8_is_told_with_the_way_out():
+    key = ec.generate_private_key(ec.SECP256R1())
+    raw = key.private_bytes(PEM, OLD, serialization.BestAvailableEncryption(b"secret"))
+
+    for read in (lambda: read_private(raw, b"secret", "k"), lambda: read_public(raw, "k")):
+        with pytest.raises(Unsupported, match="before PKCS#8") as caught:
+            read()
+        assert caught.value.hint == "openssl pkcs8 -topk8 -in k writes it anew"
+
+
 def test_p384_takes_sha256_as_well():
     """Verifiers of cosign's tag form take SHA-256 for every curve unless told otherwise."""
     from cryptography.hazmat.primitives.hashes import SHA256
