@@ -77,6 +77,7 @@ blob head {}@sha256:a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e330
 blob get {}@sha256:a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf
 catalog {host}
 delete {}:put
+prune {} --keep v1 --keep-last 2
 sbom {}:v1
 artifact push {}:files prog
 artifact list {}:files
