@@ -3,10 +3,13 @@
 Spec: deb822(5) and dpkg's status; apk-tools' installed database; rpm's header format and its sqlite database.
 """
 
+import re
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +32,18 @@ STEPS: Final = 200_000_000
 _TURN: Final = 10_000
 _HEADER: Final = 64 * 1024 * 1024
 """Most bytes of one rpm header; rpm's own limit is 256 MiB, real ones have some 100 KiB."""
+_HEADERS: Final = 1024**3
+"""Most bytes of all of them: a guess at twice what thousands of packages take."""
+_ROWS: Final = 1_000_000
+_HEADER_TAGS: Final = 0xFFFF
+"""Most tags of one; rpm's own limit."""
+_PLAIN: Final = re.compile(r"CREATE (?:TABLE|INDEX|UNIQUE INDEX)\b(?!.*\bAS\b)", re.IGNORECASE | re.DOTALL)
+"""What makes a table or index without columns that are computed, of which each has the word AS."""
+_DPKG_FIELDS: Final = {name.encode(): name for name in ("package", "status", "version", "architecture", "source")}
+_APK_FIELDS: Final = {name.encode(): name for name in "PVALo"}
+_LONGEST: Final = 32
+_VALUE: Final = 16 * 1024
+"""Most bytes of a field that are kept; a name beyond 4096 characters is none."""
 _TAGS: Final = {
     1000: "name",
     1001: "version",
@@ -40,13 +55,13 @@ _TAGS: Final = {
 }
 
 
-def read_dpkg(text: str, found_in: str, of: Distribution) -> Iterator[FoundPackage]:
+def read_dpkg(data: bytes, found_in: str, of: Distribution) -> Iterator[FoundPackage]:
     """The packages of a dpkg status file that are in the state "installed".
 
     A file of `status.d`, as distroless images have it, tells no state: what stands there is installed.
     """
     is_status = not found_in.startswith("var/lib/dpkg/status.d/")
-    for paragraph in _paragraphs(text):
+    for paragraph in _paragraphs(data, _DPKG_FIELDS, folds=True):
         state = paragraph.get("status", "").split()
         if is_status and state[2:] != ["installed"]:
             continue
@@ -65,46 +80,41 @@ def read_dpkg(text: str, found_in: str, of: Distribution) -> Iterator[FoundPacka
             yield package
 
 
-def _paragraphs(text: str) -> Iterator[dict[str, str]]:
-    """The paragraphs of a control file, keys in lower case; of what goes on over several lines the first."""
+def read_apk(data: bytes, found_in: str, of: Distribution) -> Iterator[FoundPackage]:
+    """The packages of an apk database, all of which are installed. Its keys are single letters."""
+    for fields in _paragraphs(data, _APK_FIELDS):
+        origin = fields.get("o", "")
+        said = (
+            ("arch", fields.get("A", "")),
+            ("distro", of.label),
+            ("upstream", origin if origin != fields.get("P") else ""),
+        )
+        package = FoundPackage.told(
+            "apk",
+            fields.get("P", ""),
+            fields.get("V", ""),
+            namespace=of.id or "alpine",
+            qualifiers=said,
+            found_in=found_in,
+            license=fields.get("L", ""),
+        )
+        if package is not None:
+            yield package
+
+
+def _paragraphs(data: bytes, known: Mapping[bytes, str], *, folds: bool = False) -> Iterator[dict[str, str]]:
+    """The known fields of each paragraph, of several lines the first; with `folds` in letters of any case."""
     fields: dict[str, str] = {}
-    for line in (*text.split("\n"), ""):
+    for line in chain(BytesIO(data), (b"",)):
         if not line.strip():
             if fields:
                 yield fields
             fields = {}
-        elif not line[0].isspace():
-            key, sign, value = line.partition(":")
-            if sign:
-                fields[key.lower()] = value.strip()
-
-
-def read_apk(text: str, found_in: str, of: Distribution) -> Iterator[FoundPackage]:
-    """The packages of an apk database, all of which are installed."""
-    fields: dict[str, str] = {}
-    for line in (*text.split("\n"), ""):
-        key, sign, value = line.partition(":")
-        if sign:
-            fields.setdefault(key, value.strip())
-        elif not line.strip() and fields:
-            origin = fields.get("o", "")
-            said = (
-                ("arch", fields.get("A", "")),
-                ("distro", of.label),
-                ("upstream", origin if origin != fields.get("P") else ""),
-            )
-            package = FoundPackage.told(
-                "apk",
-                fields.get("P", ""),
-                fields.get("V", ""),
-                namespace=of.id or "alpine",
-                qualifiers=said,
-                found_in=found_in,
-                license=fields.get("L", ""),
-            )
-            if package is not None:
-                yield package
-            fields = {}
+            continue
+        key, sign, value = line.partition(b":")
+        name = known.get(key.lower() if folds else key) if len(key) < _LONGEST else None
+        if sign and name is not None:
+            fields.setdefault(name, value.strip()[:_VALUE].decode("utf-8", "replace"))
 
 
 def read_rpm(database: Path, found_in: str, of: Distribution, *, steps: int = STEPS) -> Iterator[FoundPackage]:
@@ -126,13 +136,30 @@ def read_rpm(database: Path, found_in: str, of: Distribution, *, steps: int = ST
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.set_progress_handler(is_over, _TURN)
-            for (blob,) in connection.execute("SELECT blob FROM Packages"):
-                tags = read_rpm_header(blob) if isinstance(blob, bytes) else {}
-                package = _rpm(tags, found_in, of)
+            _check_plain(connection, found_in)
+            size = 0
+            for (blob,) in islice(connection.execute("SELECT blob FROM Packages"), _ROWS):
+                data = blob if isinstance(blob, bytes) else b""
+                size += len(data)
+                if size > _HEADERS:
+                    raise MalformedDocument(
+                        f"/{found_in} has more than {_HEADERS} bytes of headers", where=found_in
+                    )
+                package = _rpm(read_rpm_header(data), found_in, of)
                 if package is not None:
                     yield package
     except sqlite3.Error as error:
         raise MalformedDocument(f"/{found_in} cannot be read: {error}", where=found_in) from None
+
+
+def _check_plain(connection: sqlite3.Connection, found_in: str) -> None:
+    """Raise MalformedDocument where reading a row would compute something: a view, a column that is generated.
+
+    One call of a function may take for ever, and counts as one step.
+    """
+    for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"):
+        if not isinstance(sql, str) or not _PLAIN.match(sql):
+            raise MalformedDocument(f"/{found_in} is no database of rpm's: {str(sql)[:60]!r}", where=found_in)
 
 
 def _rpm(tags: dict[str, str], found_in: str, of: Distribution) -> FoundPackage | None:
@@ -163,17 +190,16 @@ def read_rpm_header(blob: bytes) -> dict[str, str]:
         return {}
     count, size = struct.unpack_from(">II", blob)
     start = 8 + 16 * count
-    if start + size > len(blob):
+    if count > _HEADER_TAGS or start + size > len(blob):
         return {}
     found: dict[str, str] = {}
-    for at in range(8, start, 16):
-        tag, kind, offset, _ = struct.unpack_from(">IIII", blob, at)
+    for tag, kind, offset, _ in struct.iter_unpack(">IIII", blob[8:start]):
         name = _TAGS.get(tag)
-        if name is None or offset >= size:
+        if name is None or name in found or offset >= size:
             continue
         if kind == 4 and start + offset + 4 <= len(blob):  # INT32
             found[name] = str(*struct.unpack_from(">I", blob, start + offset))
         elif kind in {6, 8, 9}:  # STRING, STRING_ARRAY, I18NSTRING: the first one
-            text, _, _ = blob[start + offset : start + size].partition(b"\0")
+            text, _, _ = blob[start + offset : start + min(size, offset + _VALUE)].partition(b"\0")
             found[name] = text.decode("utf-8", "replace")
     return found

@@ -30,6 +30,7 @@ from ocitool.errors import MalformedDocument, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
+from ocitool.model.printable import unicode
 from ocitool.model.views import ImageConfig, Manifest
 from ocitool.pack.entries import FileOrigin
 from ocitool.rootfs.extract import contents, members
@@ -44,10 +45,13 @@ _RELEASES: Final = ("etc/os-release", "usr/lib/os-release")
 _DPKG: Final = "var/lib/dpkg/status"
 _DPKG_FOLDER: Final = "var/lib/dpkg/status.d/"
 _APK: Final = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
-_DATABASES_LIMIT: Final = 256 * 1024 * 1024
-"""Largest text database that is read; Debian's with every package installed would have some 100 MiB."""
-_TEXTS_LIMIT: Final = 2 * _DATABASES_LIMIT
-"""Most bytes of all files of metadata together; a guess at many times what a large image of Node.js has."""
+_DATABASE_LIMIT: Final = 64 * 1024 * 1024
+"""Largest text database that is read; Debian's has a KiB for each package."""
+_TEXTS_LIMIT: Final = 256 * 1024 * 1024
+"""Most bytes of all files of metadata together; a large image of Node.js has some 100 MiB."""
+_LINES: Final = 100
+"""Most lines about what was not read."""
+_LINE: Final = 1000
 _FILES: Final = 50_000
 """Most files that are listed by themselves besides programs; a guess at what readers of documents take."""
 _RPM_LIMIT: Final = 2 * 1024**3
@@ -138,11 +142,11 @@ class _Taker:
         self._tree, self._ours, self._origins, self._scope = tree, ours, origins, scope
         self._stack = ExitStack()
         self._folder = Path()
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, bytes] = {}
         self._databases: dict[str, Path] = {}
         self._packages: set[FoundPackage] = set()
         self._files: set[InventoryFile] = set()
-        self._unread: list[str] = []
+        self._unread: dict[str, None] = {}
         self._left = _TEXTS_LIMIT
         self._release = next((real for path in _RELEASES if (real := self._real(path))), "")
         self._rpm = {real: path for path in RPM_DATABASES if (real := self._real(path))}
@@ -177,7 +181,7 @@ class _Taker:
             if not self._metadata(names[0], content) and (owned or 0 < member.size <= _PROGRAM_LIMIT):
                 binary = inspect_stream(content.pieces)
         except MalformedDocument as error:
-            self._unread.append(f"/{names[0]}: {error.what}")
+            self._note(f"/{names[0]}: {error.what}")
         found = [*go_modules(binary, names[0]), *rust_crates(binary, names[0])] if binary is not None else []
         self._add(found)
         if not owned and not found:
@@ -203,7 +207,7 @@ class _Taker:
         elif path in self._rpm or path in self._logs:
             self._keep(path, content)
         elif path == _DPKG or path in _APK or _is_status(path):
-            self._texts[path] = content.text(self._spend(content.size, _DATABASES_LIMIT))
+            self._texts[path] = content.read(self._spend(content.size, _DATABASE_LIMIT))
         elif PYTHON.search(path):
             self._spend(min(content.size, _METADATA_LIMIT), _SMALL_LIMIT)
             self._add(read_python(content.text(_METADATA_LIMIT, cut=True), path))
@@ -233,10 +237,12 @@ class _Taker:
             try:
                 self._add(read_rpm(copy, path, self._distribution))
             except MalformedDocument as error:
-                self._unread.append(f"/{path}: {error.what}")
-        self._unread += [f"{what}, /{path}" for path, what in UNREAD.items() if self._real(path)]
+                self._note(f"/{path}: {error.what}")
+        for path, what in UNREAD.items():
+            if self._real(path):
+                self._note(f"{what}, /{path}")
         if len(self._files) > _FILES:
-            self._unread.append(f"{len(self._files)} files of this build, of which only programs are listed")
+            self._note(f"{len(self._files)} files of this build, of which only programs are listed")
             self._files = {one for one in self._files if one.kind}
         packages = tuple(sorted(self._packages, key=lambda one: (one.purl, one.found_in)))
         return Inventory(
@@ -245,16 +251,23 @@ class _Taker:
             self._distribution,
             packages,
             tuple(sorted(self._files)),
-            tuple(dict.fromkeys(self._unread)),
+            tuple(self._unread),
             created,
         )
+
+    def _note(self, line: str) -> None:
+        """Tell what was not read, so many times and no more."""
+        if len(self._unread) < _LINES:
+            self._unread[unicode(line[:_LINE])] = None
+        else:
+            self._unread["and more than that"] = None
 
     def _add(self, found: Iterable[FoundPackage]) -> None:
         """Add packages; those beyond the bound are left out, which is told."""
         for package in found:
             self._scope.check()
             if len(self._packages) >= MOST and package not in self._packages:
-                self._unread.append(f"more than {MOST} packages")
+                self._note(f"more than {MOST} packages")
                 return
             self._packages.add(package)
 

@@ -35,14 +35,26 @@ class FoundPackage:
 
     @classmethod
     def told(
-        cls, kind: str, name: str, version: str = "", **more: str | tuple[tuple[str, str], ...]
+        cls,
+        kind: str,
+        name: str,
+        version: str = "",
+        *,
+        namespace: str = "",
+        qualifiers: tuple[tuple[str, str], ...] = (),
+        found_in: str = "",
+        license: str = "",  # noqa: A002 - the field's name
+        checksum: str = "",
     ) -> "FoundPackage | None":
-        """A package as a file of somebody else's tells it; None without a name, or with one that nothing has."""
-        texts = [name, version, *(value for value in more.values() if isinstance(value, str))]
-        if not name.strip() or any(len(text) > _FIELD for text in texts):
+        """A package as a file of somebody else's tells it; None without a name, or with one that nothing has.
+
+        What else is longer than anything is left out.
+        """
+        if not name.strip() or any(len(text) > _FIELD for text in (name, version, namespace)):
             return None
-        clean = {key: _clean(value) if isinstance(value, str) else value for key, value in more.items()}
-        return cls(kind, _clean(name), _clean(version), **clean)  # type: ignore[arg-type]
+        said = tuple((key, _clean(value)) for key, value in qualifiers if len(value) <= _FIELD)
+        rest = (_clean(text) if len(text) <= _FIELD else "" for text in (found_in, license, checksum))
+        return cls(kind, _clean(name), _clean(version), _clean(namespace), said, *rest)
 
     @property
     def purl(self) -> str:

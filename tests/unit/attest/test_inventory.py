@@ -4,12 +4,15 @@ import json
 import sqlite3
 import struct
 import tarfile
+import tracemalloc
 import zlib
 
 import pytest
 
-from ocitool.attest.distributions import read_rpm, read_rpm_header
+from ocitool.attest.cyclonedx import compose_cyclonedx
+from ocitool.attest.distributions import read_dpkg, read_rpm, read_rpm_header
 from ocitool.attest.package import Distribution, FoundPackage
+from ocitool.attest.spdx import compose_spdx
 from ocitool.errors import MalformedDocument
 from tests.fakes.programs import Elf, go_build
 from tests.fakes.sick import member
@@ -139,15 +142,50 @@ class TestRpm:
         assert ["/var/lib/rpm/rpmdb.sqlite" in line for line in found.unread] == [True]
 
     def test_a_query_that_never_ends_is_ended(self, tmp_path):
-        """A table that is a view in truth, over rows without end."""
-        connection = sqlite3.connect(tmp_path / "db")
-        connection.execute(
-            "CREATE VIEW Packages AS WITH RECURSIVE n(blob) AS (SELECT 1 UNION ALL SELECT blob+1 FROM n) SELECT blob FROM n"
-        )
-        connection.close()
+        rpm_database(tmp_path / "db", *([self.PACKAGES[0]] * 50_000)).close()
 
         with pytest.raises(MalformedDocument, match="interrupted"):
-            list(read_rpm(tmp_path / "db", "var/lib/rpm/rpmdb.sqlite", Distribution(), steps=1_000_000))
+            list(read_rpm(tmp_path / "db", "var/lib/rpm/rpmdb.sqlite", Distribution(), steps=50_000))
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            "CREATE VIEW Packages AS WITH RECURSIVE n(blob) AS (SELECT 1 UNION ALL SELECT blob+1 FROM n) SELECT blob FROM n",
+            "CREATE TABLE Packages (hnum INTEGER, blob BLOB AS (zeroblob(hnum)))",
+            "CREATE TABLE Packages (hnum INTEGER, blob BLOB GENERATED ALWAYS AS ('a' LIKE '%a') STORED)",
+            "CREATE TABLE Packages (blob BLOB); CREATE TRIGGER t AFTER INSERT ON Packages BEGIN SELECT 1; END",
+        ],
+    )
+    def test_what_would_compute_something_is_not_read(self, tmp_path, schema):
+        connection = sqlite3.connect(tmp_path / "db")
+        connection.executescript(schema)
+        connection.close()
+
+        with pytest.raises(MalformedDocument, match="no database of rpm's: 'CREATE"):
+            list(read_rpm(tmp_path / "db", "var/lib/rpm/rpmdb.sqlite", Distribution()))
+
+    def test_tables_beside_it_are_as_rpm_makes_them(self, tmp_path):
+        connection = sqlite3.connect(tmp_path / "db")
+        connection.executescript(
+            "CREATE TABLE IF NOT EXISTS 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT,blob BLOB NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS 'Name' (key 'TEXT' NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL, "
+            "FOREIGN KEY (hnum) REFERENCES 'Packages'(hnum)); CREATE INDEX IF NOT EXISTS 'Name_key_idx' ON 'Name'(key ASC)"
+        )
+        connection.execute("INSERT INTO Packages (blob) VALUES (?)", (self.PACKAGES[0],))
+        connection.commit()
+        connection.close()
+
+        assert ["bash"] == [one.name for one in read_rpm(tmp_path / "db", "x", Distribution())]
+
+    def test_of_a_text_without_an_end_so_much_is_read_and_once(self):
+        def header(count):
+            tags = struct.pack(">IIII", 1000, 6, 0, 1) + struct.pack(">IIII", 1000, 6, 9, 1) * (count - 1)
+            return struct.pack(">II", count, 100_000) + tags + b"first" + b"x" * 99_995
+
+        found = read_rpm_header(header(100))
+
+        assert (True, 16 * 1024) == (found["name"].startswith("first"), len(found["name"]))
+        assert {} == read_rpm_header(header(70_000))
 
     @pytest.mark.parametrize(
         "blob",
@@ -277,6 +315,48 @@ def test_files_that_ocitool_packed_are_listed_with_what_packed_them(inventory):
     ]
     assert "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1" == found.files[0].sha256
     assert "372ea08cab33e71c02c651dbc83a474d32c676ea" == found.files[0].sha1
+
+
+class TestHostile:
+    def test_fields_that_nobody_knows_are_not_kept(self):
+        """A paragraph of a million fields, and one of a line without an end, take no more memory than they have."""
+        text = b"".join(b"K%d: v\n" % number for number in range(200_000)) + b"Package: " + b"x" * 1_000_000
+
+        tracemalloc.start()
+        found = list(read_dpkg(text, "var/lib/dpkg/status.d/x", Distribution()))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert [] == found
+        assert peak < 8_000_000
+
+    def test_lines_are_not_all_in_memory(self):
+        tracemalloc.start()
+        found = list(read_dpkg(b"\n" * 5_000_000, "var/lib/dpkg/status", Distribution()))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert [] == found
+        assert peak < 8_000_000
+
+    def test_a_word_without_an_end_is_left_out_and_the_package_counts(self, purls):
+        text = b"Package: a\nVersion: 1\nArchitecture: " + b"x" * 5000 + b"\nSource: s\x1b[2J\n"
+
+        assert ["pkg:deb/debian/a@1?upstream=s%5B2J"] == purls({"var/lib/dpkg/status.d/a": text})
+
+    def test_many_that_cannot_be_read_are_told_in_so_many_lines(self, inventory):
+        files = {f"app/node_modules/p{number}/package.json": b"{" for number in range(300)}
+
+        found = inventory(files)
+
+        assert 101 == len(found.unread)
+        assert "and more than that" == found.unread[-1]
+
+    def test_a_name_that_is_no_text_is_told_in_a_document(self, inventory):
+        found = inventory({"app/node_modules/\udcff\x1b[2J/package.json": b"{", "a\udcfe": TestPrograms.program()})
+
+        for form in (compose_spdx, compose_cyclonedx):
+            assert b"node_modules" in form(found, "name", "2024-01-01T00:00:00Z")
 
 
 def test_a_file_beyond_all_measure_is_told_and_not_read(inventory):
