@@ -49,6 +49,8 @@ _DATABASE_LIMIT: Final = 64 * 1024 * 1024
 """Largest text database that is read; Debian's has a KiB for each package."""
 _TEXTS_LIMIT: Final = 256 * 1024 * 1024
 """Most bytes of all files of metadata together; a large image of Node.js has some 100 MiB."""
+_TOML: Final = 16
+"""How much more work a byte of TOML is than one of the others: some 5 s a MiB."""
 _LINES: Final = 100
 """Most lines about what was not read."""
 _LINE: Final = 1000
@@ -214,16 +216,17 @@ class _Taker:
         elif NPM.search(path):
             self._add(read_npm(content.read(self._spend(content.size, _SMALL_LIMIT)), path))
         elif CARGO.search(path):
-            self._add(read_cargo_lock(content.text(self._spend(content.size, _SMALL_LIMIT)), path))
+            limit = self._spend(content.size, _SMALL_LIMIT, weight=_TOML)
+            self._add(read_cargo_lock(content.text(limit), path))
         else:
             return False
         return True
 
-    def _spend(self, size: int, limit: int) -> int:
-        """How many bytes of a file of metadata may be read; all of them together have a bound too."""
+    def _spend(self, size: int, limit: int, *, weight: int = 1) -> int:
+        """How many bytes of a file of metadata may be read; all together have a bound too, by their weight."""
         if size > limit:
             return limit
-        self._left -= size
+        self._left -= size * weight
         if self._left < 0:
             raise MalformedDocument(f"it is beyond the {_TEXTS_LIMIT} bytes of such files that are read")
         return limit

@@ -25,6 +25,8 @@ MANIFEST_LIMIT: Final = 4 * 1024 * 1024
 """Registries need not take, and we do not read, manifests larger than this (distribution-spec)."""
 
 _DEPTH: Final = 64
+_VALUES: Final = 2_000_000
+"""Most values of a text: a GiB of memory, and more than a large image's SBOM has."""
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 # Possessive, and content with the end of the text instead of a closing quote: linear whatever it is fed.
 _STRING: Final = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
@@ -91,7 +93,7 @@ class Document:
 
 
 def parse(data: bytes) -> JsonTree:
-    """The JSON text in `data`: UTF-8, one value, no duplicate keys, no NaN, at most 64 levels deep.
+    """The JSON text in `data`: UTF-8, one value, no duplicate keys, no NaN, 64 levels, 2 million values.
 
     Raises MalformedDocument with the byte offset where one is known. Spec: I-JSON (RFC 7493).
     """
@@ -99,6 +101,8 @@ def parse(data: bytes) -> JsonTree:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedDocument("not valid UTF-8", offset=error.start) from None
+    if sum(map(text.count, ",[{")) > _VALUES:  # commas of texts are counted too
+        raise MalformedDocument(f"JSON of more than {_VALUES} values")
     if _too_deep(text):
         raise MalformedDocument(f"JSON nested deeper than {_DEPTH} levels")
     try:

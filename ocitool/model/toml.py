@@ -4,6 +4,8 @@ import tomllib
 from typing import Any
 
 _LARGEST = 2**63 - 1
+_DOTS = 200
+"""Most dots in a line: a key of so many parts costs the square of them, and no text of a file has so many."""
 
 
 class TomlError(ValueError):
@@ -12,6 +14,8 @@ class TomlError(ValueError):
 
 def parse_toml(text: str) -> dict[str, Any]:
     """The table that a text is. Raises TomlError, for nesting too deep and numbers over 64 bits too."""
+    if any(line.count(".") > _DOTS for line in text.splitlines()):
+        raise TomlError(f"a line has more than {_DOTS} dots")
     try:
         tree = tomllib.loads(text.removeprefix("\ufeff"))  # Windows editors begin with a mark
     except tomllib.TOMLDecodeError as error:

@@ -352,6 +352,13 @@ class TestHostile:
         assert 101 == len(found.unread)
         assert "and more than that" == found.unread[-1]
 
+    def test_all_lock_files_together_have_a_bound(self, inventory):
+        text = b"version = 3\n" + b"#" * 4_000_000
+
+        found = inventory({f"{name}/Cargo.lock": text for name in "abcde"})
+
+        assert ["/e/Cargo.lock: it is beyond the 268435456 bytes of such files that are read"] == list(found.unread)
+
     def test_a_name_that_is_no_text_is_told_in_a_document(self, inventory):
         found = inventory({"app/node_modules/\udcff\x1b[2J/package.json": b"{", "a\udcfe": TestPrograms.program()})
 

@@ -173,6 +173,12 @@ def test_the_offset_counts_bytes_not_letters():
     assert 6 == caught.value.offset
 
 
+@pytest.mark.parametrize("item", [b"1", b"[]", b'{"a":1}'])
+def test_more_values_than_memory_should_hold_are_refused(item):
+    with pytest.raises(MalformedDocument, match="more than 2000000 values"):
+        parse(b"[" + (item + b",") * 2_000_000 + b"0]")
+
+
 def test_64_levels_and_brackets_in_strings_are_fine():
     assert parse(b"[" * 64 + b"]" * 64)
     assert ["[" * 100] == parse(b'["' + b"[" * 100 + b'"]')

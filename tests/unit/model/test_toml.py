@@ -23,6 +23,7 @@ def test_a_byte_order_mark_is_no_part_of_it():
         ("a = 0x" + "f" * 9000, "a number has more than 64 bits"),
         ("a = [{b = 9223372036854775808}]", "a number has more than 64 bits"),
         ("a = -9223372036854775809", "a number has more than 64 bits"),
+        ("a" + ".a" * 1_000_000 + " = 1", "a line has more than 200 dots"),  # a key costs the square of its parts
     ],
 )
 def test_k232_what_is_wrong_is_one_kind_of_error(text, why):
