@@ -148,7 +148,7 @@ def read_rpm(database: Path, found_in: str, of: Distribution, *, steps: int = ST
                 package = _rpm(read_rpm_header(data), found_in, of)
                 if package is not None:
                     yield package
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # of the database's own words in a message
         raise MalformedDocument(f"/{found_in} cannot be read: {error}", where=found_in) from None
 
 

@@ -164,6 +164,16 @@ class TestRpm:
         with pytest.raises(MalformedDocument, match="no database of rpm's: 'CREATE"):
             list(read_rpm(tmp_path / "db", "var/lib/rpm/rpmdb.sqlite", Distribution()))
 
+    @pytest.mark.parametrize("name", [b"tablePackages", b"CREATE"])
+    def test_words_that_are_no_text_are_told(self, tmp_path, name):
+        """They stand in SQLite's own message."""
+        rpm_database(tmp_path / "db").close()
+        data = (tmp_path / "db").read_bytes()
+        (tmp_path / "db").write_bytes(data.replace(name, name[:-2] + b"\xff\xfe"))
+
+        with pytest.raises(MalformedDocument, match="cannot be read"):
+            list(read_rpm(tmp_path / "db", "x", Distribution()))
+
     def test_tables_beside_it_are_as_rpm_makes_them(self, tmp_path):
         connection = sqlite3.connect(tmp_path / "db")
         connection.executescript(
