@@ -19,6 +19,6 @@ def is_digits(text: str) -> bool:
 
 def whole(text: str, limit: int = SIZE_LIMIT) -> int | None:
     """A number of ASCII digits up to `limit`, whatever space is around it; None for anything else."""
-    match = _DIGITS.fullmatch(text.strip()[:64])
+    match = _DIGITS.fullmatch(text.strip())
     number = int(match[1]) if match else limit + 1
     return number if number <= limit else None

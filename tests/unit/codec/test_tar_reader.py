@@ -247,6 +247,35 @@ def test_a_sum_of_signed_bytes_is_right_too():
     assert ["é" * 5] == [member.path for member in read(bytes(head))]
 
 
+def base_256(number: int, width: int) -> bytes:
+    return (number | 0x80 << 8 * (width - 1)).to_bytes(width, "big")
+
+
+def octal(number: int, width: int) -> bytes:
+    return b"%0*o" % (width, number)
+
+
+@pytest.mark.parametrize("written", [octal, base_256])
+@pytest.mark.parametrize(("kind", "size", "device"), [(b"0", 3, (0, 0)), (b"3", 0, (5, 6))])
+def test_numbers_fill_their_fields_from_the_first_byte_to_the_last(written, kind, size, device):
+    head = bytearray(archive(info("a"), form=tarfile.GNU_FORMAT)[:512])
+    head[156:157] = kind
+    for at, width, number in (
+        *((100, 8, 0o711), (108, 8, 1), (116, 8, 2), (124, 12, 3), (136, 12, 4)),
+        *((329, 8, 5), (337, 8, 6)),
+    ):
+        head[at : at + width] = written(number, width)
+    head[345:346] = b"7"  # what stands behind the last one
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+
+    (found,) = read(bytes(head) + (b"abc" + bytes(509) if size else b""))
+
+    assert (0o711, 1, 2, size, 4, device) == (
+        *(found.mode, found.uid, found.gid, found.size, found.mtime, found.device),
+    )
+
+
 ATTRIBUTES = {"SCHILY.xattr.user.a": "v" * 90}
 
 

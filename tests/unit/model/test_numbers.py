@@ -19,6 +19,11 @@ def test_thousands_of_digits_are_no_number_and_no_error():
     assert whole("9" * 10_000) is None
 
 
+@pytest.mark.parametrize(("text", "number"), [(f"{'0' * 100}7", 7), (f"{'0' * 100}x", None), (f" {'0' * 100} ", 0)])
+def test_zeros_in_front_are_no_end(text, number):
+    assert number == whole(text)
+
+
 @pytest.mark.parametrize("part", ["\u00b2", "9" * 10_000, "\uff11"])
 def test_a_version_with_a_part_that_is_no_number_is_read(part):
     assert (10, 0, 1) == version_numbers(f"10.{part}.1")
