@@ -21,7 +21,7 @@ def build(home, run, monkeypatch):
     source = home / "source"
     source.mkdir()
     (source / "make.sh").write_text(
-        'printf \'#!/bin/sh\\n%s\\n%s\\n\' "$XDG_CACHE_HOME" "$GOMODCACHE" > "$OCITOOL_OUTPUT"\n'
+        f': > {home}/compiled; printf \'#!/bin/sh\\n%s\\n%s\\n\' "$XDG_CACHE_HOME" "$GOMODCACHE" > "$OCITOOL_OUTPUT"\n'
     )
     (source / "ocitool.toml").write_text(
         'toolchain = "command"\n[command]\nrun = ["sh", "make.sh"]\npass = ["GOMODCACHE"]\n'
@@ -38,6 +38,7 @@ def test_compilers_keep_their_caches_in_the_store_of_the_run(home, build):
 
     assert 0 == done.exit_code, done.stderr
     assert 1 == done.stderr.count(NOTE)
+    assert (home / "compiled").exists()
     store = LayoutStore(home / "out")
     manifest = view(store.get_manifest("1"))
     tree = read_tree(store, manifest, None, scope=Scope())
@@ -57,6 +58,7 @@ def test_a_result_that_would_stay_there_or_a_store_that_was_chosen_is_an_error(h
         assert (10, 0) == (done.exit_code, done.stderr.count(NOTE)), flags
         assert "hint: choose another folder with --cache-dir" in done.stderr
     assert not (home / "out").exists()
+    assert not (home / "compiled").exists()  # told before long work
 
 
 def test_json_holds_no_note(home, build):
