@@ -156,6 +156,20 @@ def test_formats_agree_on_the_exit_code(check, form):
     assert 1 == check('[check.severity]\n"layer/*" = "warning"\n', "--format", form).exit_code
 
 
+@pytest.mark.parametrize(
+    ("flags", "hints"),
+    [((), 1), (("--format", "text"), 1), (("--format", "github"), 0), (("--format", "sarif"), 0), (("--json",), 0)],
+)
+def test_what_to_do_next_is_told_beside_a_text_alone(home, run, flags, hints):
+    with LayoutStore(home / "img", create=True) as store:
+        ward = Ward(store)
+        ward.index(ward.image() | {"size": 9})
+
+    done = run("check", f"oci:{home}/img:1", *flags)
+
+    assert (1, hints) == (done.exit_code, done.stderr.count("hint: ocitool repair"))
+
+
 @pytest.fixture
 def installed(home, ocitool):
     """`installed(attribute, *flags)`: check in a process where a package with that entry point is installed."""
