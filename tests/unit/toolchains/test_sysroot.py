@@ -310,6 +310,7 @@ def test_what_apt_says_is_told_and_nothing_is_left(tmp_path, update, error, code
         ("E: Unable to locate package liba", "apt-cache policy NAME"),
         ("E: Version '9' for 'liba' was not found", "apt-cache policy NAME"),
         ("E: Unable to correct problems, you have held broken packages.", "dependencies = false"),
+        ("The following packages have unmet dependencies:", "dependencies = false"),
     ],
 )
 def test_what_apt_does_not_have_is_a_hint(tmp_path, said, hint):
