@@ -1,8 +1,5 @@
 """A reader that answers nothing itself."""
 
-import pytest
-
-from ocitool.errors import MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
 from ocitool.store.forwarding import ForwardingReader
@@ -29,5 +26,3 @@ def test_every_question_is_answered_by_the_store_behind():
     assert ["1", "beside"] == list(reader.tags())
     assert behind.referrers(manifest.digest) == reader.referrers(manifest.digest)
     assert 1 == len(reader.referrers(manifest.digest))
-    with pytest.raises(MalformedDocument):
-        reader.get_manifest("1", limit=manifest.size - 1)
