@@ -56,7 +56,7 @@ def sentences(kind: str) -> dict[str, str]:
 def main() -> int:
     """Exit 0 if at least 93 of a hundred that are not equivalent are killed."""
     options = _options()
-    folder = options.folder
+    folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     results, same, why = Results(folder / "results.jsonl"), sentences("equivalent"), sentences("survivors")
     if options.record or not (folder / "tree.outcomes").exists():

@@ -237,7 +237,8 @@ def _record(folder: Path, name: str, jobs: int, places: Sequence[str]) -> None:
     outcomes = folder / f"{name}.outcomes"
     outcomes.unlink(missing_ok=True)
     options = ["-n", str(jobs), "--cov=ocitool", "--cov-context=test", "--cov-report=", f"--outcomes={outcomes}"]
-    tree, environment = folder / name, _environment(folder)
+    tree = folder / name
+    environment = _environment(tree)
     subprocess.run([*_pytest(), *options, *places], cwd=tree, env=environment, check=False)
     if any(tree.glob(".coverage.*")):
         combine = [sys.executable, "-m", "coverage", "combine", "-q", "--append"]
@@ -254,7 +255,7 @@ class Bench:
         self._outcomes, said = (tree.parent / f"{tree.name}.{name}" for name in ("outcomes", "forks"))
         argv = [*_pytest(), f"--outcomes={self._outcomes}", *_files(tree)]
         with said.open("wb") as out:
-            self._forks = Forks(argv, tree, _environment(tree.parent), out)
+            self._forks = Forks(argv, tree, _environment(tree), out)
         self._trusted: set[str] = set()
         self._doubtful: set[str] = set()
 
@@ -331,7 +332,7 @@ def _run(tree: Path, tests: Sequence[str], seconds: float) -> Verdict:
         process = subprocess.Popen(
             argv,
             cwd=tree,
-            env=_environment(tree.parent),
+            env=_environment(tree),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
@@ -377,9 +378,9 @@ def _pytest() -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", *plugins, "-m", MARKS]
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """Compiled modules are kept in the copies and temporary files beside them."""
-    scratch = folder / "tmp"
+def _environment(tree: Path) -> dict[str, str]:
+    """What tests start is of this copy too, whatever is installed; temporary files are beside it."""
+    scratch = tree.parent / "tmp"
     scratch.mkdir(parents=True, exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"TMPDIR": str(scratch)}
+    return kept | {"TMPDIR": str(scratch), "PYTHONPATH": str(tree)}

@@ -1,11 +1,14 @@
-"""System calls that fail are errors with a number, and with a name where there is one."""
+"""System calls: what fails is an error with a number, and what is asked of the kernel is so."""
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
 from ocitool.executor import kernel
+from tests.conftest import process_environment
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,18 @@ def test_a_call_that_fails_is_an_error(call, number):
         call(file.fileno())
 
     assert number == caught.value.errno
+
+
+def test_the_memory_of_a_process_is_hidden_and_shown_again():
+    """As PR_GET_DUMPABLE (3) of prctl(2) says."""
+    said = (
+        "import ctypes; from ocitool.executor.kernel import hide_memory as hide\n"
+        "def say(): print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"
+        "say(); hide(); say(); hide(is_hidden=False); say()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", said], env=process_environment(), capture_output=True, text=True, check=True
+    )
+
+    assert "1 0 1" == " ".join(done.stdout.split())
