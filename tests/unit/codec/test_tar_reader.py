@@ -55,9 +55,11 @@ def test_members_of_every_format_are_read(form, cut):
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_long_names_and_large_numbers_are_read(form):
     name = "d/" * 100 + "f" * 90
-    (member,) = read(archive(info(name, uid=3_000_000, linkname="", mtime=2**34), form=form))
+    link = info("l", type=tarfile.SYMTYPE, linkname=name)
+    member, linked = read(archive(info(name, uid=3_000_000, linkname="", mtime=2**34), link, form=form))
 
     assert (name, 3_000_000, 2**34) == (member.path, member.uid, member.mtime)
+    assert name == linked.link
 
 
 @pytest.mark.parametrize("name", ["./a", "/a", "a/", "a//", "././a", ".//a/."])

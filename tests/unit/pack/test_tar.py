@@ -66,6 +66,22 @@ def test_large_owners_are_kept():
     assert ("", "") == (member.uname, member.gname)
 
 
+@pytest.mark.parametrize(
+    ("field", "number", "is_extended"),
+    [
+        ("uid", 0o7777777, False), ("uid", 0o10000000, True), ("gid", 0o7777777, False), ("gid", 0o10000000, True),
+        ("mtime", 0o77777777777, False), ("mtime", 0o100000000000, True), ("mtime", 0, False), ("mtime", -1, True),
+    ],
+)  # fmt: skip
+def test_numbers_that_fill_their_field_stay_in_it(field, number, is_extended):
+    ids = {} if field == "mtime" else {field: number}
+    data = packed(Entry("f", FileKind.DIRECTORY, 0o755, **ids), epoch=number if field == "mtime" else 0)
+
+    (member,) = members(data)
+
+    assert (number, is_extended) == (getattr(member, field), field in member.pax_headers)
+
+
 @pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o1777, 0o644, 0])
 def test_special_mode_bits_are_kept(mode):
     """K157"""
