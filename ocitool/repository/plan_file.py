@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ class PlannedPrune:
 
     repository: str
     decisions: tuple[Decision, ...]
-    others: Mapping[str, Digest]
+    others: Mapping[str, Digest] = field(hash=False)
 
     def check(self, graph: RepositoryGraph) -> None:
         """Raise UsageError for another repository, Conflict where a tag of this one is not what the file says."""

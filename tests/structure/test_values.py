@@ -1,4 +1,4 @@
-"""What all frozen values of the package keep, whatever they hold."""
+"""What all frozen values of the package have in common: they can be hashed, whatever they hold."""
 
 import dataclasses
 import importlib
