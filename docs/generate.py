@@ -288,6 +288,7 @@ GIVEN = {
     "Kept": "ocitool.report.images",
     "Checked": "ocitool.check.runner",
     "IndexEditor": "ocitool.index.editor",
+    "ImageEditor": "ocitool.index.image_editor",
     "Sbom": "ocitool.attest.sbom",
     "Inventory": "ocitool.attest.inventory",
     "Statement": "ocitool.attest.statement",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ocitool.dockerfile.syntax.instructions import Dockerfile
     from ocitool.index.draft_editor import DraftEditor
     from ocitool.index.editor import IndexEditor
+    from ocitool.index.image_editor import ImageEditor
     from ocitool.repair.plan import Repair
     from ocitool.sign.keys import Password
     from ocitool.sign.run import SignKey, VerifyKey
@@ -51,6 +52,13 @@ class Client(ChangeClient):
         from ocitool.index.editor import IndexEditor
 
         return IndexEditor(self.workspace, text_of(reference))
+
+    @as_one()
+    def image(self, reference: str | Reference) -> "ImageEditor":
+        """Edits of the images under a name, every platform of an index at once: each gives a plan for `apply`."""
+        from ocitool.index.image_editor import ImageEditor
+
+        return ImageEditor(self.workspace, text_of(reference))
 
     @as_one()
     def draft(self, name: str) -> "DraftEditor":

@@ -50,6 +50,7 @@ COMMANDS: Final = (
     Command("index convert", "Docker to OCI and back, children included", "index_convert", "Index"),
     Command("index flatten", "Leave one level of an index of indexes", "index_flatten", "Index"),
     Command("index order", "Sort the entries of a published index", "index_order", "Index"),
+    Command("config edit", "Change what the configs of a published image say", "config_edit", "Index"),
     Command("manifest create", "Create a local list of images", "manifest_create", "Index"),
     Command("manifest annotate", "Set what an image of a local list is for", "manifest_annotate", "Index"),
     Command("manifest inspect", "Print a list or an image manifest", "manifest_inspect", "Index"),
@@ -82,6 +83,7 @@ COMMANDS: Final = (
 
 GROUPS: Final = {
     "index": "Create and edit multi-arch indexes",
+    "config": "What images say of themselves",
     "buildx": "What `docker buildx` does to build, without a builder",
     "manifest": "What `docker manifest` does, word for word; and single manifests",
     "blob": "Single blobs of a repository or layout",
@@ -100,7 +102,9 @@ ELSEWHERE: Final = {
     "sync": "ocitool copy --all-tags takes a whole repository",
     "ls": "ocitool tags lists the tags of a repository",
     "list-tags": "ocitool tags lists the tags of a repository",
-    "config": "ocitool inspect --config shows each image's config",
+    "config get": "ocitool inspect --config shows each image's config",
+    "config show": "ocitool inspect --config shows each image's config",
+    "mutate": "ocitool config edit changes labels, variables and the like of a published image",
     "validate": "ocitool check tells what is broken",
     "rm": "ocitool delete removes a tag; ocitool index remove takes a platform out",
     "rmi": "ocitool delete removes a tag",

@@ -6,8 +6,8 @@ The lines are BuildKit's, letter for letter where it is known. Spec: Docker imag
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ocitool.dockerfile.syntax.durations import format_duration
 from ocitool.dockerfile.syntax.instructions import Healthcheck
+from ocitool.model.durations import format_duration
 
 SHELL: Final = ("/bin/sh", "-c")
 _ESCAPES: Final = {

@@ -182,6 +182,17 @@ class _Converter:
         return [f"{len(stale)} attestations are left behind: they describe the old digests"] if stale else []
 
 
+def name_type(tree: JsonTree, media_type: str) -> None:
+    """Let the document say its schemaVersion and its type, in front as everybody writes them."""
+    wanted = {"schemaVersion": 2, "mediaType": media_type}
+    missing = {key: value for key, value in wanted.items() if value and not tree.get(key)}
+    if missing:
+        version = {"schemaVersion": tree.get("schemaVersion", 2)}
+        rest = {key: value for key, value in tree.items() if key not in {"schemaVersion", *missing}}
+        tree.clear()
+        tree.update(version | missing | rest)
+
+
 def _check_docker(manifest: Manifest, *, drop_annotations: bool) -> None:
     digest = manifest.document.digest
     if not manifest.is_image or manifest.artifact_type:

@@ -11,7 +11,7 @@ The grammar is that of `docker buildx build --annotation`.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -116,6 +116,11 @@ def parse_annotation(text: str, default: AnnotationLevel) -> Annotations:
     if not places:
         return Annotations((Annotation(default, key, value),))
     return Annotations(tuple(_placed(place, key, value) for place in places.split(",")))
+
+
+def annotations_of(pairs: Mapping[str, str], default: AnnotationLevel) -> Annotations:
+    """Annotations whose keys may name their place; without one they are of level `default`. Raises as above."""
+    return sum((parse_annotation(f"{key}={value}", default) for key, value in pairs.items()), Annotations())
 
 
 def _placed(place: str, key: str, value: str) -> Annotation:

@@ -132,7 +132,7 @@ def annotate_index(index: Index, annotations: Mapping[str, str | None]) -> Docum
             "a Docker manifest list cannot carry annotations",
             hint="ocitool index convert REF --format oci comes first",
         )
-    return index.document.edit(lambda tree: _set_annotations(tree, annotations))
+    return index.document.edit(lambda tree: set_annotations(tree, annotations))
 
 
 def annotate_placed(
@@ -155,7 +155,7 @@ def annotate_placed(
         if one.level is AnnotationLevel.MANIFEST:
             raise UsageError(
                 f"annotation {one.key} is for the manifests, which would get other digests",
-                hint=f"manifest-descriptor:{one.key} annotates their entries, and a build annotates manifests",
+                hint=f"manifest-descriptor:{one.key} annotates their entries, and ocitool config edit manifests",
             )
         if one.platform is not None:
             Selector((one.platform,)).check(old, "the index")
@@ -169,10 +169,10 @@ def annotate_placed(
 
     def change(tree: JsonTree) -> None:
         own = {one.key: value for one, value in both if one.level is not AnnotationLevel.ENTRY}
-        _set_annotations(tree, own) if own else None
+        set_annotations(tree, own) if own else None
         for entry, entry_tree in zip(old, tree["manifests"], strict=True):
             said = {one.key: value for one, value in both if on(entry, one)}
-            _set_annotations(entry_tree, said) if said else None
+            set_annotations(entry_tree, said) if said else None
 
     return index.document.edit(change)
 
@@ -298,14 +298,15 @@ def marked(entry: IndexEntry, marks: EntryChanges) -> IndexEntry:
         kept = {k: v for k, v in old.items() if k in known or k not in _PLATFORM_KEYS}
         tree["platform"] = kept | known
     if marks.annotations:
-        _set_annotations(tree, marks.annotations)
+        set_annotations(tree, marks.annotations)
     return IndexEntry(replace(entry.descriptor, platform=platform), tree)
 
 
 _PLATFORM_KEYS = frozenset({"architecture", "os", "os.version", "os.features", "variant", "features"})
 
 
-def _set_annotations(tree: JsonTree, annotations: Mapping[str, str | None]) -> None:
+def set_annotations(tree: JsonTree, annotations: Mapping[str, str | None]) -> None:
+    """Set the annotations of a parsed document or entry, or take those away whose value is None."""
     has = dict(tree.get("annotations") or {})
     for key, value in annotations.items():
         if value is None:

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
-from ocitool.arguments import digests_of, mapping_of, maybe_text, pairs_of, path_of, words_of
+from ocitool.arguments import mapping_of, maybe_text, pairs_of, path_of, words_of
 from ocitool.change.followers import with_followers
 from ocitool.change.plan import Plan
 from ocitool.errors import UsageError, as_one
 from ocitool.graph.convert import Losses
-from ocitool.image.annotations import AnnotationLevel, Annotations, parse_annotation
+from ocitool.image.annotations import AnnotationLevel, annotations_of
 from ocitool.index import edit
 from ocitool.index.edit import EntryChanges
 from ocitool.index.entries import Selector
+from ocitool.index.name_editor import NameEditor, Texts
 from ocitool.index.plans import (
     IndexRequest,
     plan_add,
@@ -24,7 +24,6 @@ from ocitool.index.plans import (
     plan_tag,
 )
 from ocitool.index.sources import MemberSource, SourceName
-from ocitool.model.digest import as_digest
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
@@ -32,13 +31,11 @@ from ocitool.model.reference import is_tag
 from ocitool.model.views import Index
 from ocitool.store.base import Store
 from ocitool.store.locate import Opener
-from ocitool.workspace import PlatformWords, Workspace
-
-Texts: TypeAlias = Iterable[str] | str
+from ocitool.workspace import PlatformWords
 
 
 @dataclass(frozen=True, slots=True)
-class IndexEditor:
+class IndexEditor(NameEditor):
     """Edits of the index under a name, each as a plan that `Client.apply` carries out.
 
     `tags` are full references in the same repository: the result is written there, and the name keeps what it
@@ -46,9 +43,6 @@ class IndexEditor:
     UsageError for what cannot be meant, NotFound for a name, platform or source that is not there, and what the
     registry answers.
     """
-
-    work: Workspace
-    reference: str
 
     @as_one()
     def create(
@@ -77,13 +71,13 @@ class IndexEditor:
         if not target:
             raise UsageError("where should the index go?", hint="ocitool index create REF SRC...")
         store, name = self.work.opener.open(target, write=True)
-        wanted = tuple(dict.fromkeys((name, *self._tags(store, tags), *read.tags)))
+        wanted = tuple(dict.fromkeys((name, *self.tags_of(store, tags), *read.tags)))
         listed = (open_member(self.work.opener, one.image, one.platform) for one in read.sources)
         request = IndexRequest(
             sources=(*self._sources(sources), *listed),
             family=read.family if family == "auto" else _family(family),
             annotations=read.annotations,
-            placed=_placed(pairs_of(annotations, "annotations"), AnnotationLevel.INDEX),
+            placed=annotations_of(dict(pairs_of(annotations, "annotations")), AnnotationLevel.INDEX),
             append=append,
             allow_duplicates=allow_duplicates,
             attestations=attestations,
@@ -108,7 +102,7 @@ class IndexEditor:
 
         A source is as for `create`. `convert` takes images of the other family; their digests change.
         """
-        store, name, written = self._open(tags)
+        store, name, written = self.open(tags)
         request = IndexRequest(
             sources=self._sources(sources),
             family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own
@@ -117,14 +111,14 @@ class IndexEditor:
             skip_missing=skip_missing,
             losses=Losses(annotations=drop_annotations, attestations=not attestations),
         )
-        return self._told(store, plan_add(store, name, request, tags=written, scope=self.work.scope), name, written)
+        return self.told(store, plan_add(store, name, request, tags=written, scope=self.work.scope), name, written)
 
     @as_one()
     def remove(
         self, platforms: PlatformWords = (), *, digests: Texts = (), attestations: bool = False, tags: Texts = ()
     ) -> Plan:
         """Entries taken out, by platform or digest, or every attestation; an image's attestations leave with it."""
-        chosen = self._chosen(platforms, digests)
+        chosen = self.chosen(platforms, digests)
         if chosen == Selector() and not attestations:
             raise UsageError("what should be removed?", hint="say --platform, --digest or --attestations")
         return self._edit(lambda index: edit.remove(index, chosen, attestations=attestations), tags)
@@ -134,7 +128,7 @@ class IndexEditor:
         self, platforms: PlatformWords = (), *, digests: Texts = (), attestations: bool = True, tags: Texts = ()
     ) -> Plan:
         """Only the named entries kept, with their attestations unless told otherwise."""
-        chosen = self._chosen(platforms, digests)
+        chosen = self.chosen(platforms, digests)
         if chosen == Selector():
             raise UsageError("what should stay?", hint="say --platform or --digest")
         return self._edit(lambda index: edit.keep(index, chosen, attestations=attestations), tags)
@@ -169,10 +163,10 @@ class IndexEditor:
             maybe_text(os_version, "os_version"),
             features,
         )
-        chosen = self._chosen(platforms, digests)
+        chosen = self.chosen(platforms, digests)
         default = AnnotationLevel.INDEX if chosen == Selector() else AnnotationLevel.ENTRY
-        added = _placed(pairs_of(kept, "annotations"), default)
-        removed = _placed(pairs_of(gone, "annotations"), default)
+        added = annotations_of(dict(pairs_of(kept, "annotations")), default)
+        removed = annotations_of(dict(pairs_of(gone, "annotations")), default)
         if chosen == Selector() and changes != EntryChanges():
             raise UsageError("which entries are meant?", hint="say --platform or --digest")
         if changes == EntryChanges() and not added and not removed:
@@ -192,16 +186,16 @@ class IndexEditor:
         self, family: str, *, drop_annotations: bool = False, drop_attestations: bool = False, tags: Texts = ()
     ) -> Plan:
         """The index or image in the other family, docker or oci, its children first; manifests get new digests."""
-        store, name, written = self._open(tags)
+        store, name, written = self.open(tags)
         losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
         plan = plan_convert(store, name, _family(family), losses=losses, tags=written, scope=self.work.scope)
-        return self._told(store, plan, name, written)
+        return self.told(store, plan, name, written)
 
     @as_one()
     def flatten(self, *, tags: Texts = ()) -> Plan:
         """Indexes inside the index replaced by their entries: many clients look one level down only."""
-        store, name, written = self._open(tags)
-        return self._told(store, plan_flatten(store, name, tags=written, scope=self.work.scope), name, written)
+        store, name, written = self.open(tags)
+        return self.told(store, plan_flatten(store, name, tags=written, scope=self.work.scope), name, written)
 
     @as_one()
     def order(self, platforms: PlatformWords = (), *, tags: Texts = ()) -> Plan:
@@ -212,52 +206,25 @@ class IndexEditor:
     @as_one()
     def tag(self, *names: str) -> Plan:
         """Further tags for what the name holds, index or image: tags, or full references in the same repository."""
-        store, name, _ = self._open(())
+        store, name, _ = self.open(())
         tags = tuple(self._tag(store, word) for word in words_of(names, "a tag"))
         return replace(plan_tag(store, name, tags), names=tags)
 
     def _edit(self, change: Callable[[Index], Document], tags: Texts) -> Plan:
-        store, name, written = self._open(tags)
-        return self._told(store, plan_edit(store, name, change, tags=written), name, written)
-
-    def _told(self, store: Store, plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
-        """The plan with the tags that were asked for, and notes of what refers to bytes that are replaced."""
-        plan = replace(plan, names=written or (name,))
-        return plan if written else with_followers(plan, store, scope=self.work.scope)
-
-    def _open(self, tags: Texts) -> tuple[Store, str, tuple[str, ...]]:
-        """The store that holds what is edited, the name in it, and the tags to write instead of it."""
-        store, name = self.work.opener.open_edited(self.reference)
-        return store, name, self._tags(store, tags)
-
-    def _tags(self, store: Store, references: Texts) -> tuple[str, ...]:
-        """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
-        tags: list[str] = []
-        for reference in words_of(references, "a tag"):
-            other, name = self.work.opener.open(reference, write=True)
-            if other.label != store.label:
-                raise UsageError(
-                    f"{reference} is not in {store.label}", hint="ocitool copy takes images to another repository"
-                )
-            if as_digest(name):
-                raise UsageError(f"{reference} is a digest, not a tag to write to")
-            tags.append(name)
-        return tuple(tags)
+        store, name, written = self.open(tags)
+        return self.told(store, plan_edit(store, name, change, tags=written), name, written)
 
     def _tag(self, store: Store, word: str) -> str:
         if is_tag(word):
             return word
         if "/" not in word and ":" not in word:
             raise UsageError(f"not a tag: {word!r}", hint="letters, digits, _ . and -")
-        return self._tags(store, word)[0]
+        return self.tags_of(store, word)[0]
 
     def _sources(self, texts: Iterable[str]) -> tuple[MemberSource, ...]:
         """The opened sources that `SRC` and `SRC=PLATFORM` words name."""
         names = map(SourceName.parse, words_of(texts, "a source"))
         return tuple(open_member(self.work.opener, name.locator, name.platform) for name in names)
-
-    def _chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
-        return Selector(self.work.platforms(platforms), digests_of(digests))
 
 
 def open_member(opener: Opener, locator: str, platform: Platform | None = None) -> MemberSource:
@@ -271,8 +238,3 @@ def _family(text: str) -> Family:
         return Family(text)
     except ValueError:
         raise UsageError(f"no family is called {text!r}", hint="docker or oci") from None
-
-
-def _placed(pairs: Iterable[tuple[str, str]], default: AnnotationLevel) -> Annotations:
-    """Annotations whose keys may name their place; without one they are of level `default`."""
-    return sum((parse_annotation(f"{key}={value}", default) for key, value in pairs), Annotations())

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from ocitool.change import plan as plans
-from ocitool.change.plan import CopyFrom, Plan, PutManifest, Tag
+from ocitool.change.plan import ContentStep, Plan, PutManifest, Tag
+from ocitool.change.reason import ChangeReason
 from ocitool.errors import UsageError
 from ocitool.graph.convert import KEEP_ALL, Losses, convert
 from ocitool.graph.walk import settle_entries
@@ -115,13 +116,13 @@ def plan_add(target: Store, name: str, request: IndexRequest, *, tags: Sequence[
     else:
         fitted = fit(members, target, edit.family_of(index), request.losses)
     after = edit.upsert(index, [m.entry for m in fitted.members], keep_both=request.allow_duplicates)
-    return _replace(target, name, before, after, tags, content=fitted.content, notes=[*notes, *fitted.notes])
+    return write_back(target, name, before, after, tags, content=fitted.content, notes=[*notes, *fitted.notes])
 
 
 def plan_edit(target: Store, name: str, change: Callable[[Index], Document], *, tags: Sequence[str] = ()) -> Plan:
     """The plan of a pure edit of the index under `name`, written back there or under `tags` instead."""
     before = target.get_manifest(name)
-    return _replace(target, name, before, change(settle_entries(target, edit.as_index(before, name))), tags)
+    return write_back(target, name, before, change(settle_entries(target, edit.as_index(before, name))), tags)
 
 
 def plan_flatten(target: Store, name: str, *, tags: Sequence[str] = (), scope: Scope) -> Plan:
@@ -129,7 +130,7 @@ def plan_flatten(target: Store, name: str, *, tags: Sequence[str] = (), scope: S
     before = target.get_manifest(name)
     index = settle_entries(target, edit.as_index(before, name))
     after = edit.flatten(index, inner_indexes(target, index, scope=scope))
-    return _replace(target, name, before, after, tags)
+    return write_back(target, name, before, after, tags)
 
 
 def plan_convert(
@@ -148,7 +149,7 @@ def plan_convert(
     if done.document is not before:
         notes.append("digests change: signatures and whatever else names the old ones no longer fit")
     content = [PutManifest(child) for child in done.children.values()]
-    return _replace(
+    return write_back(
         target, name, before, done.document, tags, content=content, replaced=done.originals, notes=notes
     )
 
@@ -160,16 +161,17 @@ def plan_tag(store: Store, name: str, tags: Sequence[str]) -> Plan:
     return Plan(store.label, tuple(steps))
 
 
-def _replace(
+def write_back(
     target: Store,
     name: str,
     before: Document,
     after: Document,
     tags: Sequence[str],
     *,
-    content: Iterable[CopyFrom | PutManifest] = (),
+    content: Iterable[ContentStep] = (),
     replaced: Iterable[Document] = (),
     notes: Iterable[str] = (),
+    reasons: Iterable[ChangeReason] = (),
 ) -> Plan:
     """Write `after` back under `name`, or under `tags` if there are any, whatever they hold now."""
     if not tags:
@@ -180,17 +182,21 @@ def _replace(
             )
         if before.raw == after.raw:
             return Plan(target.label, notes=tuple(notes))
-        return plans.replace(target.label, [name], before, after, content=content, replaced=replaced, notes=notes)
+        return plans.replace(
+            target.label, [name], before, after, content=content, replaced=replaced, notes=notes, reasons=reasons
+        )
     written = [Tag(tag, after, held) for tag in tags if (held := find_manifest(target, tag)) != after]
     return (
-        Plan(target.label, (*_sorted(content), *written), tuple(replaced), tuple(notes))
+        Plan(
+            target.label,
+            (*plans.in_order(content), *written),
+            tuple(replaced),
+            tuple(notes),
+            reasons=tuple(reasons),
+        )
         if written
         else Plan(target.label, notes=tuple(notes))
     )
-
-
-def _sorted(content: Iterable[CopyFrom | PutManifest]) -> list[CopyFrom | PutManifest]:
-    return sorted(content, key=lambda step: isinstance(step, PutManifest))
 
 
 def _start(store: Reader, held: Document | None, tag: str) -> Index | None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from ocitool.change.plan import PutBlob
 from ocitool.change.reason import ChangeReason
 from ocitool.check.inspection import InspectedImage, Inspection
+from ocitool.graph.convert import name_type
+from ocitool.image.config_edit import with_config
 from ocitool.model import mediatype
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest, effective_type
 from ocitool.repair.platforms import RIGHT, PlatformEvidence
-from ocitool.repair.work import CHILD, lacks, name_type
+from ocitool.repair.work import CHILD, lacks
 from ocitool.store.base import BytesSource
 
 
@@ -68,12 +70,7 @@ class _Work:
         label = f"config of {self._entry.label}" if self._entry is not None else "config"
         self.content.append(PutBlob(config, BytesSource(after.raw), label))
         self._because(rule, f"the config{self._of} says {platform} now", "config")
-
-        def change(tree: JsonTree) -> None:
-            tree["config"]["digest"], tree["config"]["size"] = str(config.digest), config.size
-            tree["config"].pop("data", None)
-
-        self.document = self.document.edit(change)
+        self.document = with_config(self._manifest, after)
 
     def set_config_size(self, size: int) -> None:
         if size != self._manifest.config.size:

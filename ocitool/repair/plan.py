@@ -15,6 +15,7 @@ from ocitool.check.finding import Finding
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.errors import DigestMismatch, UsageError
 from ocitool.findings import Severity
+from ocitool.graph.convert import name_type
 from ocitool.index import edit
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
@@ -26,7 +27,7 @@ from ocitool.repair import attestations, duplicates
 from ocitool.repair.fallback import FallbackReader, FallbackSource, stand_in
 from ocitool.repair.images import Mended, mend_image
 from ocitool.repair.platforms import RIGHT, PlatformEvidence, verdict
-from ocitool.repair.work import CHILD, Mending, RepairOptions, lacks, name_type
+from ocitool.repair.work import CHILD, Mending, RepairOptions, lacks
 from ocitool.store.base import StoreSource
 
 _UNKNOWN = {"architecture": "unknown", "os": "unknown"}

@@ -92,17 +92,6 @@ class Mending:
         )
 
 
-def name_type(tree: "dict[str, object]", media_type: str) -> None:
-    """Let the document say its schemaVersion and its type, in front as everybody writes them."""
-    wanted = {"schemaVersion": 2, "mediaType": media_type}
-    missing = {key: value for key, value in wanted.items() if value and not tree.get(key)}
-    if missing:
-        version = {"schemaVersion": tree.get("schemaVersion", 2)}
-        rest = {key: value for key, value in tree.items() if key not in {"schemaVersion", *missing}}
-        tree.clear()
-        tree.update(version | missing | rest)
-
-
 def lacks(tree: "dict[str, object]") -> tuple[tuple[str, str], ...]:
     """The rules that speak of what `name_type` adds, each with the key."""
     keys = (("index/no-version", "schemaVersion"), ("index/no-media-type", "mediaType"))

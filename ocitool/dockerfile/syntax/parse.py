@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from ocitool.dockerfile.syntax import instructions
-from ocitool.dockerfile.syntax.durations import parse_duration
 from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, From, Instruction, Pairs, Stage
 from ocitool.dockerfile.syntax.lines import Line, heredoc_name, problem, read_text, split_flags, split_words
 from ocitool.dockerfile.syntax.run_flags import RunFlags
 from ocitool.errors import UsageError, closest
+from ocitool.model.durations import parse_duration
 from ocitool.model.numbers import is_digits
 
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.dockerfile.syntax.durations import format_duration, parse_duration
+from ocitool.model.durations import format_duration, parse_duration
 from ocitool.image.options import is_signal
 
 

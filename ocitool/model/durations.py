@@ -1,4 +1,4 @@
-"""Go's durations, which HEALTHCHECK is written in, and signals, which STOPSIGNAL names."""
+"""Go's durations, which health checks are written in."""
 
 import re
 from typing import Final

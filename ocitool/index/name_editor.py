@@ -1,0 +1,52 @@
+"""What edits of one name share: how it is opened, where the result goes, which entries are meant, what is told."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from ocitool.arguments import digests_of, words_of
+from ocitool.change.followers import with_followers
+from ocitool.change.plan import Plan
+from ocitool.errors import UsageError
+from ocitool.index.entries import Selector
+from ocitool.model.digest import as_digest
+from ocitool.store.base import Store
+from ocitool.workspace import PlatformWords, Workspace
+
+Texts: TypeAlias = Iterable[str] | str
+
+
+@dataclass(frozen=True, slots=True)
+class NameEditor:
+    """A name whose content is edited."""
+
+    work: Workspace
+    reference: str
+
+    def told(self, store: Store, plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
+        """The plan with the tags that were asked for, and notes of what refers to bytes that are replaced."""
+        plan = replace(plan, names=written or (name,))
+        return plan if written else with_followers(plan, store, scope=self.work.scope)
+
+    def open(self, tags: Texts) -> tuple[Store, str, tuple[str, ...]]:
+        """The store that holds what is edited, the name in it, and the tags to write instead of it."""
+        store, name = self.work.opener.open_edited(self.reference)
+        return store, name, self.tags_of(store, tags)
+
+    def tags_of(self, store: Store, references: Texts) -> tuple[str, ...]:
+        """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
+        tags: list[str] = []
+        for reference in words_of(references, "a tag"):
+            other, name = self.work.opener.open(reference, write=True)
+            if other.label != store.label:
+                raise UsageError(
+                    f"{reference} is not in {store.label}", hint="ocitool copy takes images to another repository"
+                )
+            if as_digest(name):
+                raise UsageError(f"{reference} is a digest, not a tag to write to")
+            tags.append(name)
+        return tuple(tags)
+
+    def chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
+        """The entries that are meant."""
+        return Selector(self.work.platforms(platforms), digests_of(digests))
