@@ -109,7 +109,7 @@ class ImageEditor(NameEditor):
             maybe_text(os_version, "os_version"),
             None if os_features is None else words_of(os_features, "os_features"),
         )
-        named = mapping_of(annotations, "annotations")
+        named = _values(annotations, "annotations")
         added = annotations_of({k: v for k, v in named.items() if v is not None}, AnnotationLevel.MANIFEST)
         removed = annotations_of({k: "" for k, v in named.items() if v is None}, AnnotationLevel.MANIFEST)
         if (changes, marks) == (ConfigChanges(), EntryChanges()) and not added and not removed:

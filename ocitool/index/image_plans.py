@@ -18,7 +18,7 @@ from ocitool.graph.referrers import check_stands_beside
 from ocitool.graph.walk import MAX_DEPTH, settle_entries
 from ocitool.index import edit
 from ocitool.index.edit import EntryChanges, marked
-from ocitool.index.entries import IndexEntry, Selector, check_duplicates, entries_of
+from ocitool.index.entries import IndexEntry, Selector, entries_of
 from ocitool.index.plans import write_back
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -157,7 +157,7 @@ class _Images:
         done = [task.result for task in tasks]
         after = [_entry(entry, one) for entry, one in zip(entries, done, strict=True)]
         if [entry.platform for entry in after] != [entry.platform for entry in entries]:
-            _check_clashes(after)
+            _check_clashes(entries, after)
         held = {entry.digest for entry in after}
         changed = {
             str(entry.digest): one.replaced[-1]
@@ -263,11 +263,20 @@ def _entry(entry: IndexEntry, done: _Done) -> IndexEntry:
     return marked(entry, done.entry)
 
 
-def _check_clashes(entries: Iterable[IndexEntry]) -> None:
-    try:
-        check_duplicates(entries)
-    except UsageError as error:
-        raise UsageError(error.what, hint="choose one image with --platform or --digest") from None
+def _check_clashes(before: Sequence[IndexEntry], after: Sequence[IndexEntry]) -> None:
+    """Raise UsageError for two images that become images for one platform, be they one and the same then."""
+    seen: dict[Platform, int] = {}
+    for number, entry in enumerate(after):
+        if entry.platform is None:
+            continue
+        other = seen.setdefault(entry.platform.normalised(), number)
+        was = before[other].platform, before[number].platform
+        if other != number and not (was[0] and was[1] and was[0].same(was[1])):
+            raise UsageError(
+                f"{before[other].descriptor.named} and {before[number].descriptor.named} would both be for "
+                f"{entry.platform}",
+                hint="choose one image with --platform or --digest",
+            )
 
 
 def _reasons(told: Iterable[tuple[str, IndexEntry, Document]]) -> tuple[ChangeReason, ...]:

@@ -53,6 +53,7 @@ WORDS = {
     "index convert": "index convert oci:img:1 --format docker --drop-annotations",
     "index flatten": "index flatten oci:img:1",
     "index order": "index order oci:img:1",
+    "config edit": "config edit oci:img:1 --label a=b",
     "manifest create": "manifest create --amend HOST/other:1 HOST/app:a",
     "manifest annotate": "manifest annotate HOST/list:1 HOST/app:a --arch amd64",
     "manifest inspect": "manifest inspect HOST/app:1",

@@ -59,6 +59,7 @@ push {}:c
 images
 index create {}:all {}:v1
 index annotate {}:all --annotation a=b
+config edit {}:all --label a=b
 index add {}:all {}:b
 index order {}:all
 index filter {}:all --platform linux/amd64
@@ -90,6 +91,7 @@ attach {}:v1 prog --artifact-type text/x-report
 referrers {}:v1
 detach {}:v1 sha256:0000000000000000000000000000000000000000000000000000000000000000
 index annotate {}:all --annotation c=d --resign new.key --password-from env:KEY_PASSWORD
+config edit {}:all --label c=d --resign new.key --password-from env:KEY_PASSWORD
 copy {}:v1 {}:v5 --verify-key new.pub
 buildx build -f Dockerfile -t {}:e --push context --sign-key new.key --password-from env:KEY_PASSWORD
 push {}:c --sign-key new.key --password-from env:KEY_PASSWORD

@@ -114,6 +114,12 @@ def _nested(ward: Ward, stage: Stage) -> None:
     ward.index(ward.index(ward.image(), tag="inner"), ward.image("linux/arm64"))
 
 
+def _attested(ward: Ward, stage: Stage) -> None:
+    """An index with an attestation of BuildKit's."""
+    image = ward.image()
+    ward.index(image, ward.provenance(image["digest"]))
+
+
 def _sick(ward: Ward, stage: Stage) -> None:
     """An image whose config does not say what it is for."""
     ward.index(ward.image(), ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
@@ -173,6 +179,17 @@ WRITES = (
     Write("index order", command("index", "order", "$REF")),
     Write("index convert", command("index", "convert", "$REF", "--format", "docker")),
     Write("index flatten", command("index", "flatten", "$REF"), _nested),
+    Write("config edit", command("config", "edit", "$REF", "--label", "a=b")),
+    Write(
+        "config edit --resign",
+        command("config", "edit", "$REF", "--label", "a=b", "--resign", "$DIR/ours.key"),
+        _keys,
+    ),
+    Write(
+        "config edit --attestations-to-referrers",
+        command("config", "edit", "$REF", "--label", "a=b", "--attestations-to-referrers"),
+        _attested,
+    ),
     Write(
         "manifest push",
         command("manifest", "push", "$REF"),
@@ -202,6 +219,10 @@ WRITES = (
     Write("Client.tag", client(lambda c, stage: c.tag(f"{stage.name}:extra", "1"))),
     Write("Client.undo to", client(lambda c, s: c.undo(s.reference, to=str(c.digest(f"{s.name}:extra"))))),
     Write("Client.apply of an index", client(lambda c, s: c.apply(c.index(s.reference).add(f"{s.name}:extra")))),
+    Write(
+        "Client.apply of configs",
+        client(lambda c, s: c.apply(c.image(s.reference).edit_config(labels={"a": "b"}, env={"B": "c"}))),
+    ),
     Write("Client.apply of a repair", client(lambda c, stage: c.apply(c.repair(stage.reference))), _sick),
 )
 
