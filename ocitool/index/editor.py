@@ -71,7 +71,7 @@ class IndexEditor(NameEditor):
         if not target:
             raise UsageError("where should the index go?", hint="ocitool index create REF SRC...")
         store, name = self.work.opener.open(target, write=True)
-        wanted = tuple(dict.fromkeys((name, *self.tags_of(store, tags), *read.tags)))
+        wanted = tuple(dict.fromkeys((name, *self._tags(store, tags), *read.tags)))
         listed = (open_member(self.work.opener, one.image, one.platform) for one in read.sources)
         request = IndexRequest(
             sources=(*self._sources(sources), *listed),
@@ -102,7 +102,7 @@ class IndexEditor(NameEditor):
 
         A source is as for `create`. `convert` takes images of the other family; their digests change.
         """
-        store, name, written = self.open(tags)
+        store, name, written = self._open(tags)
         request = IndexRequest(
             sources=self._sources(sources),
             family=Family.OCI if convert else None,  # any family: plan_add converts to the index's own
@@ -111,14 +111,14 @@ class IndexEditor(NameEditor):
             skip_missing=skip_missing,
             losses=Losses(annotations=drop_annotations, attestations=not attestations),
         )
-        return self.told(store, plan_add(store, name, request, tags=written, scope=self.work.scope), name, written)
+        return self._told(store, plan_add(store, name, request, tags=written, scope=self.work.scope), name, written)
 
     @as_one()
     def remove(
         self, platforms: PlatformWords = (), *, digests: Texts = (), attestations: bool = False, tags: Texts = ()
     ) -> Plan:
         """Entries taken out, by platform or digest, or every attestation; an image's attestations leave with it."""
-        chosen = self.chosen(platforms, digests)
+        chosen = self._chosen(platforms, digests)
         if chosen == Selector() and not attestations:
             raise UsageError("what should be removed?", hint="say --platform, --digest or --attestations")
         return self._edit(lambda index: edit.remove(index, chosen, attestations=attestations), tags)
@@ -128,7 +128,7 @@ class IndexEditor(NameEditor):
         self, platforms: PlatformWords = (), *, digests: Texts = (), attestations: bool = True, tags: Texts = ()
     ) -> Plan:
         """Only the named entries kept, with their attestations unless told otherwise."""
-        chosen = self.chosen(platforms, digests)
+        chosen = self._chosen(platforms, digests)
         if chosen == Selector():
             raise UsageError("what should stay?", hint="say --platform or --digest")
         return self._edit(lambda index: edit.keep(index, chosen, attestations=attestations), tags)
@@ -163,7 +163,7 @@ class IndexEditor(NameEditor):
             maybe_text(os_version, "os_version"),
             features,
         )
-        chosen = self.chosen(platforms, digests)
+        chosen = self._chosen(platforms, digests)
         default = AnnotationLevel.INDEX if chosen == Selector() else AnnotationLevel.ENTRY
         added = annotations_of(dict(pairs_of(kept, "annotations")), default)
         removed = annotations_of(dict(pairs_of(gone, "annotations")), default)
@@ -186,16 +186,16 @@ class IndexEditor(NameEditor):
         self, family: str, *, drop_annotations: bool = False, drop_attestations: bool = False, tags: Texts = ()
     ) -> Plan:
         """The index or image in the other family, docker or oci, its children first; manifests get new digests."""
-        store, name, written = self.open(tags)
+        store, name, written = self._open(tags)
         losses = Losses(annotations=drop_annotations, attestations=drop_attestations)
         plan = plan_convert(store, name, _family(family), losses=losses, tags=written, scope=self.work.scope)
-        return self.told(store, plan, name, written)
+        return self._told(store, plan, name, written)
 
     @as_one()
     def flatten(self, *, tags: Texts = ()) -> Plan:
         """Indexes inside the index replaced by their entries: many clients look one level down only."""
-        store, name, written = self.open(tags)
-        return self.told(store, plan_flatten(store, name, tags=written, scope=self.work.scope), name, written)
+        store, name, written = self._open(tags)
+        return self._told(store, plan_flatten(store, name, tags=written, scope=self.work.scope), name, written)
 
     @as_one()
     def order(self, platforms: PlatformWords = (), *, tags: Texts = ()) -> Plan:
@@ -206,20 +206,20 @@ class IndexEditor(NameEditor):
     @as_one()
     def tag(self, *names: str) -> Plan:
         """Further tags for what the name holds, index or image: tags, or full references in the same repository."""
-        store, name, _ = self.open(())
+        store, name, _ = self._open(())
         tags = tuple(self._tag(store, word) for word in words_of(names, "a tag"))
         return replace(plan_tag(store, name, tags), names=tags)
 
     def _edit(self, change: Callable[[Index], Document], tags: Texts) -> Plan:
-        store, name, written = self.open(tags)
-        return self.told(store, plan_edit(store, name, change, tags=written), name, written)
+        store, name, written = self._open(tags)
+        return self._told(store, plan_edit(store, name, change, tags=written), name, written)
 
     def _tag(self, store: Store, word: str) -> str:
         if is_tag(word):
             return word
         if "/" not in word and ":" not in word:
             raise UsageError(f"not a tag: {word!r}", hint="letters, digits, _ . and -")
-        return self.tags_of(store, word)[0]
+        return self._tags(store, word)[0]
 
     def _sources(self, texts: Iterable[str]) -> tuple[MemberSource, ...]:
         """The opened sources that `SRC` and `SRC=PLATFORM` words name."""

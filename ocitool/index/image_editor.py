@@ -114,8 +114,8 @@ class ImageEditor(NameEditor):
         removed = annotations_of({k: "" for k, v in named.items() if v is None}, AnnotationLevel.MANIFEST)
         if (changes, marks) == (ConfigChanges(), EntryChanges()) and not added and not removed:
             raise UsageError("what should be set?", hint="say --label, --env, --annotation and the like")
-        chosen = self.chosen(platforms, digests)
-        store, name, written = self.open(tags)
+        chosen = self._chosen(platforms, digests)
+        store, name, written = self._open(tags)
         on_manifests = _values_by_platform(added, removed)
 
         def on_index(index: Index) -> Document:
@@ -133,7 +133,7 @@ class ImageEditor(NameEditor):
             tags=written,
             scope=self.work.scope,
         )
-        return self.told(store, plan, name, written)
+        return self._told(store, plan, name, written)
 
 
 _Said: TypeAlias = tuple[Platform | None, str, str | None]

@@ -23,17 +23,17 @@ class NameEditor:
     work: Workspace
     reference: str
 
-    def told(self, store: Store, plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
+    def _told(self, store: Store, plan: Plan, name: str, written: tuple[str, ...]) -> Plan:
         """The plan with the tags that were asked for, and notes of what refers to bytes that are replaced."""
         plan = replace(plan, names=written or (name,))
         return plan if written else with_followers(plan, store, scope=self.work.scope)
 
-    def open(self, tags: Texts) -> tuple[Store, str, tuple[str, ...]]:
+    def _open(self, tags: Texts) -> tuple[Store, str, tuple[str, ...]]:
         """The store that holds what is edited, the name in it, and the tags to write instead of it."""
         store, name = self.work.opener.open_edited(self.reference)
-        return store, name, self.tags_of(store, tags)
+        return store, name, self._tags(store, tags)
 
-    def tags_of(self, store: Store, references: Texts) -> tuple[str, ...]:
+    def _tags(self, store: Store, references: Texts) -> tuple[str, ...]:
         """The tags that full references name in `store`. Raises UsageError for another place, or a digest."""
         tags: list[str] = []
         for reference in words_of(references, "a tag"):
@@ -47,6 +47,6 @@ class NameEditor:
             tags.append(name)
         return tuple(tags)
 
-    def chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
+    def _chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
         """The entries that are meant."""
         return Selector(self.work.platforms(platforms), digests_of(digests))

@@ -16,6 +16,7 @@ EDITS = {
     "filter": ("index", "filter", "{}", "--platform", "linux/amd64"),
     "convert": ("index", "convert", "{}", "--format", "docker"),
     "add": ("index", "add", "{}", "{}-new"),
+    "config": ("config", "edit", "{}", "--label", "a=b"),
 }
 
 

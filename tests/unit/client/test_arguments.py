@@ -8,6 +8,7 @@ import pytest
 import ocitool
 from ocitool.change.plan import Plan
 from ocitool.index.editor import IndexEditor
+from ocitool.index.image_editor import ImageEditor
 
 GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:images:app", "reference": "oci:images:app",
         "source": "oci:images:app", "repository": "oci:images", "path": "hello", "destination": "oci:new:1", "registry": "localhost:1",
@@ -40,9 +41,10 @@ def call(method, one, value):
     return method(**words)
 
 
+EDITORS = {IndexEditor: ocitool.Client.index, ImageEditor: ocitool.Client.image}
 METHODS = [
     (owner, name, one.name)
-    for owner in (*ocitool.Client.__mro__[:3], IndexEditor)
+    for owner in (*ocitool.Client.__mro__[:3], *EDITORS)
     for name, one in parameters(owner)
     if one.kind is not one.VAR_KEYWORD
 ]
@@ -53,7 +55,7 @@ METHODS = [
 def test_what_is_no_word_is_refused_in_words(layout, owner, name, argument, value):
     """`client.push(1)` was an AttributeError, and `client.tags(Path("images"))` a question to docker.io."""
     with ocitool.Client(retry_s=0) as client:
-        method = getattr(client.index("oci:images:app") if owner is IndexEditor else client, name)
+        method = getattr(EDITORS[owner](client, "oci:images:app") if owner in EDITORS else client, name)
         one = inspect.signature(method).parameters[argument]
         with pytest.raises(ocitool.OcitoolError) as caught:
             call(method, one, value)

@@ -128,6 +128,7 @@ def calls(place, other):
         "remove": lambda c: c.index(place).remove("linux/amd64"),
         "filter": lambda c: c.index(place).filter("linux/amd64"),
         "annotate": lambda c: c.index(place).annotate({"a": "b"}),
+        "edit configs": lambda c: c.image(place).edit_config(labels={"a": "b"}),
         "convert": lambda c: c.index(place).convert("docker"),
         "flatten": lambda c: c.index(place).flatten(),
         "order": lambda c: c.index(place).order(),
