@@ -1,4 +1,4 @@
-"""What edits of one name share: how it is opened, where the result goes, which entries are meant, what is told."""
+"""The part that edits of one name share: how it is opened, where the result goes, what is meant, what is told."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ocitool.model.durations import format_duration, parse_duration
 from ocitool.image.options import is_signal
+from ocitool.model.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
