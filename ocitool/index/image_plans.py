@@ -186,6 +186,8 @@ class _Images:
         is_meant = self.chosen.matches(entry) or (self.chosen == _EVERY and not entry.is_attestation)
         if not is_meant and not (mediatype.is_index(descriptor.media_type) and not entry.is_attestation):
             return _Done(leaves=() if entry.is_attestation else (entry,))
+        if entry.is_attestation:
+            raise Unsupported(f"{descriptor.named} is an attestation, and no image", ability="images")
         child = self.store.get_manifest(str(entry.digest))
         child = replace(
             child, media_type=child.media_type or descriptor.media_type, algorithm=entry.digest.algorithm

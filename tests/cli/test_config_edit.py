@@ -316,7 +316,7 @@ def test_annotations_have_their_places(run, app, five):
     assert {"n": "5"} == dict(images(app)["linux/amd64"].annotations)
 
 
-def test_an_annotation_of_the_index_alone_reads_and_changes_no_image(run, registry, app, five):
+def test_an_annotation_of_the_index_alone_changes_no_image(run, app, five):
     before = entries(app)
 
     edit(run, five, "--annotation", "index:i=1")
@@ -477,6 +477,15 @@ def test_a_platform_that_is_not_there(run, app, five):
 
     assert 3 == done.exit_code
     assert "there is linux/amd64, linux/arm64" in done.stderr
+
+
+def test_an_attestation_is_no_image(run, app, five):
+    statement = next(one for one in entries(app) if one.is_attestation)
+
+    done = run("config", "edit", five, "--digest", statement.digest, "--label", "a=b")
+
+    assert 9 == done.exit_code
+    assert "is an attestation" in done.stderr
 
 
 def test_an_artifact_is_no_image(run, registry, tmp_path):

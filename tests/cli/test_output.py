@@ -59,6 +59,14 @@ WORDS = {
     "manifest inspect": "manifest inspect HOST/app:1",
     "manifest push": "manifest push HOST/list:1",
     "manifest rm": "manifest rm HOST/list:1",
+    "manifest get": "manifest get oci:img:a",
+    "manifest put": "manifest put oci:img:put manifest.json",
+    "blob get": "blob get BLOB",
+    "blob put": "blob put oci:img app/data",
+    "blob head": "blob head BLOB",
+    "catalog": "catalog HOST",
+    "delete": "delete oci:img:c --dry-run",
+    "prune": "prune HOST/app --keep-last 9",
     "check": "check oci:img:1",
     "repair": "repair oci:img:1",
     "copy": "copy oci:img:1 oci:copied:1",
@@ -96,7 +104,7 @@ def call(seeded, argv, output):
     """Exit code and what stderr got."""
     home, _ = seeded
     argv = [word.replace("FRESH", secrets.token_hex(4)) for word in argv]  # no key is written over
-    argv = [(home / "attached").read_text() if word == "ATTACHED" else word for word in argv]
+    argv = [(home / word.lower()).read_text() if word in {"ATTACHED", "BLOB"} else word for word in argv]
     process = begin_on(output, home, *argv)
     process.join(60)
     return process.exitcode, (home / "stderr").read_text()
@@ -117,6 +125,8 @@ def prepare(seeded, run, monkeypatch):
     assert 0 == run("attach", "oci:img:c", "k.pub", "--artifact-type", "text/x-key").exit_code
     img = LayoutStore(home / "img")
     (home / "attached").write_text(str(img.referrers(img.head("c").digest)[0].digest))
+    (home / "manifest.json").write_bytes(img.get_manifest("a").raw)
+    (home / "blob").write_text(f"oci:img@{img.get_manifest('a').tree()['config']['digest']}")
     signed = run("sign", "oci:img:b", "--key", "k.key", "--identity", "example.com/img")
     assert 0 == signed.exit_code, signed.output
 
