@@ -12,9 +12,10 @@ from ocitool.graph.copy import CopyReport, put_snapshot
 from ocitool.image.assemble import Image
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest
-from ocitool.rootfs.extract import ExportPart, contents, export_together, write_tar
+from ocitool.rootfs.extract import ExportPart, contents, export_together
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.tree import read_tree
+from ocitool.store.base import write_whole
 from ocitool.workspace import Workspace
 
 
@@ -112,7 +113,7 @@ def _write_tar(images: Sequence[Image], target: Path, workspace: Workspace) -> N
         sys.stdout.buffer.flush()
     else:
         _make(target.parent)
-        write_tar(tar, target)
+        write_whole(tar, target)
 
 
 def _make(folder: Path) -> None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocitool.model.digest import Digest
-from ocitool.rootfs.extract import Contents, contents, export_tar, write_tar
+from ocitool.rootfs.extract import Contents, contents, export_tar
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.merged import MergedFiles
+from ocitool.store.base import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def export(files: MergedFiles, place: Path, what: Contents | None = None) -> Exp
     what = what or contents(files.tree)
     without: tuple[str, ...] = ()
     if place.name.endswith(".tar") and not place.is_dir():
-        write_tar(tar_of(files, what), place)
+        write_whole(tar_of(files, what), place)
     else:
         without = export_folder(
             files.store, files.manifest, files.tree, what, place, scope=files.scope

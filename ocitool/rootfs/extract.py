@@ -7,18 +7,17 @@ the tar never writes through one.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL, TarMember
-from ocitool.errors import MalformedDocument, local_io
-from ocitool.model.files import WHITEOUT, FileKind, temporary_beside
+from ocitool.errors import MalformedDocument
+from ocitool.model.files import WHITEOUT, FileKind
 from ocitool.model.views import Manifest
 from ocitool.pack.entries import Entry
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.tree import Node, Tree, bounded_members
-from ocitool.store.base import Reader, renamed_to
+from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 
 OWNERS_ONLY: Final = 0o300
@@ -131,28 +130,6 @@ def _below(store: Reader, part: ExportPart, scope: Scope) -> Iterator[Entry]:
     for entry in entries:
         link = f"{part.folder}/{entry.link}" if entry.kind is FileKind.HARDLINK else entry.link
         yield replace(entry, path=f"{part.folder}/{entry.path}", link=link)
-
-
-def write_tar(tar: Iterable[bytes], path: Path) -> None:
-    """Write the tar to a file that gets its name when it is complete, or straight into a pipe or device.
-
-    Raises LocalIOError.
-    """
-    target = renamed_to(path)
-    try:
-        if target is None:
-            with path.open("wb") as file:
-                file.writelines(tar)
-            return
-        temporary = temporary_beside(target)
-        try:
-            with temporary.open("xb") as file:
-                file.writelines(tar)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise local_io(error, f"write {path}") from error
 
 
 def kept_xattrs(node: Node) -> tuple[tuple[str, bytes], ...]:

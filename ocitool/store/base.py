@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 from ocitool.errors import DigestMismatch, MalformedDocument, NotFound, local_io
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.files import temporary_beside
 from ocitool.model.reference import subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, effective_type, view
 
@@ -202,6 +203,28 @@ def renamed_to(path: Path) -> Path | None:
     except OSError:  # nothing there yet, or a link that leads to nothing yet
         is_file = True
     return Path(os.path.realpath(path)) if is_file or path.is_dir() else None
+
+
+def write_whole(pieces: Iterable[bytes], path: Path) -> None:
+    """Write a file that gets its name when the last piece is there, or straight into a pipe or device.
+
+    Raises LocalIOError.
+    """
+    try:
+        target = renamed_to(path)
+        if target is None:
+            with path.open("wb") as straight:
+                straight.writelines(pieces)
+            return
+        temporary = temporary_beside(target)
+        try:
+            with temporary.open("xb") as file:
+                file.writelines(pieces)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise local_io(error, f"write {path}") from error
 
 
 def no_names(_tag: str) -> tuple[str, ...]:

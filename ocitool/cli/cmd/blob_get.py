@@ -1,6 +1,7 @@
 """`ocitool blob get`: the bytes of a blob."""
 
 import base64
+from pathlib import Path
 
 import click
 
@@ -8,6 +9,7 @@ from ocitool.cli import content
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
+from ocitool.store.base import write_whole
 
 _JSON_LIMIT = 4 * 1024 * 1024
 """Most bytes of a blob in a JSON envelope."""
@@ -29,7 +31,7 @@ def command(app: App, *, location: str, output: str) -> Outcome:
         raise UsageError(f"the blob has {size} bytes, and JSON takes {_JSON_LIMIT}", hint="add -o FILE")
     with app.client.blob(location) as pieces:
         if output:
-            content.save(output, app.scope.pieces(pieces))
+            write_whole(app.scope.pieces(pieces), Path(output))
             return Outcome(data | {"output": output}, summary=f"{size} bytes are in {output}")
         if app.console.as_json:
             return Outcome(data | {"base64": base64.b64encode(b"".join(pieces)).decode()})

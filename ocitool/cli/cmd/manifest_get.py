@@ -1,10 +1,13 @@
 """`ocitool manifest get`: the exact bytes of a manifest."""
 
+from pathlib import Path
+
 import click
 
 from ocitool.cli import content, manifest
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.store.base import write_whole
 
 
 @click.command()
@@ -22,6 +25,6 @@ def command(app: App, *, location: str, platform: str | None, output: str, insec
     document = app.client.manifest(location, platform)
     data = {"name": location, "digest": document.digest, "mediaType": document.media_type, "size": document.size}
     if output:
-        content.save(output, [document.raw])
+        write_whole([document.raw], Path(output))
         return Outcome(data | {"output": output}, summary=f"{document.digest} is in {output}")
     return Outcome(data | {"manifest": document.tree()}, raw=document.raw)

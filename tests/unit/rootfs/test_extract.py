@@ -6,8 +6,9 @@ import tarfile
 import pytest
 
 from ocitool.errors import MalformedDocument
-from ocitool.rootfs.extract import ExportPart, contents, export_tar, export_together, write_tar
+from ocitool.rootfs.extract import ExportPart, contents, export_tar, export_together
 from ocitool.rootfs.tree import read_tree
+from ocitool.store.base import write_whole
 from ocitool.tasks import Scope
 from tests.fakes.layers import stored, tar
 
@@ -131,7 +132,7 @@ def test_a_tar_that_breaks_off_leaves_no_file(tmp_path):
         raise MalformedDocument("damaged")
 
     with pytest.raises(MalformedDocument):
-        write_tar(pieces(), tmp_path / "out.tar")
+        write_whole(pieces(), tmp_path / "out.tar")
 
     assert [] == list(tmp_path.iterdir())
 
