@@ -73,6 +73,21 @@ def test_an_entry_that_came_as_a_whole_has_the_reasons_of_its_fields(whys):
     assert [("wrong",), ("wrong",)] == list(told.values())
 
 
+def test_an_entry_that_moves_alone_does_so_since_others_come_and_go(whys):
+    came = ChangeReason("x", ("index add",), frozenset({NEW}))
+    others = (
+        ChangeReason("x", ("sizes",), frozenset({NEW}), frozenset({"size"})),
+        ChangeReason("x", ("of all",), keys=frozenset({"annotations"})),
+    )
+
+    told = whys(
+        index(entry(A), entry(B, "arm64")), index(entry(B, "arm64"), entry(NEW, "s390x"), entry(A)), came, *others
+    )
+
+    assert ["↕", "+", "↕"] == [line[0] for line in told]
+    assert [("index add",)] * 3 == list(told.values())
+
+
 def test_the_document_itself(whys):
     told = whys(index(), index(mediaType=INDEX), ChangeReason("x", ("no-type",), keys=frozenset({"mediaType"})))
 

@@ -130,6 +130,19 @@ def test_a_misspelt_attribute_is_told_the_right_one():
     assert "did you mean push?" == caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("said", "compression"),
+    [
+        ("", ""),
+        (",compression-level=9", "gzip:9"),
+        (",compression=zstd", "zstd"),
+        (",compression=uncompressed,compression-level=9", "none"),
+    ],
+)
+def test_a_compression_and_its_level(said, compression):
+    assert compression == destinations([f"type=image{said}"]).compression
+
+
 def test_a_compression_that_is_not_written_is_named():
     with pytest.raises(Unsupported, match="estargz"):
         destinations(["type=image,compression=estargz"])

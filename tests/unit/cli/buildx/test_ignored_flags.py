@@ -86,3 +86,14 @@ def test_a_kind_alone_and_with_a_value(command, words, sbom, provenance, path):
     params = command.make_context("build", list(words)).params
 
     assert (sbom, provenance, path) == (params["sbom"], params["provenance"], str(params["path"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"), [("--push", True), ("--push=true", True), ("--push=0", False), ("--push=no", None)]
+)
+def test_a_switch_says_yes_or_no(word, expected):
+    if expected is None:
+        with pytest.raises(UsageError, match="--push=no is neither true nor false"):
+            buildx_build.make_context("build", [word, "app"])
+    else:
+        assert expected == buildx_build.make_context("build", [word, "app"]).params["push"]
