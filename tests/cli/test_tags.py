@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from ocitool.client import Client
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
@@ -158,6 +159,8 @@ def hosting(registry):
 def test_two_thousand_repositories_in_pages(registry, hosting, run):
     assert hosting == lines(run("catalog", registry.host))
     assert -(-len(hosting) // 97) == len(registry.asked("GET", "/v2/_catalog*"))
+    with Client() as client:
+        assert tuple(hosting) == client.catalog(registry.host)
 
 
 def test_repositories_by_pattern_and_limit(registry, hosting, run):

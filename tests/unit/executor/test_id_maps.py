@@ -1,3 +1,5 @@
+import pytest
+
 from ocitool.executor.id_maps import COUNT, HIGH, Range, choose, single
 
 FILES = ("root:100000:65536\nann:200000:65536\nann:300000:131072\n", "ann:400000:65536\nroot:100000:65536\n")
@@ -38,6 +40,22 @@ def test_root_without_a_range_has_a_high_one():
     maps = choose(0, 0, ("", ""), ("root",), has_tools=True)
 
     assert (Range(0, HIGH, COUNT),) == maps.users == maps.groups
+
+
+@pytest.mark.parametrize(("count", "start"), [(65535, HIGH), (65536, 100000)])
+def test_root_takes_a_range_that_has_an_id_for_everybody(count, start):
+    text = f"root:100000:{count}\n"
+
+    maps = choose(0, 0, (text, text), ("root",), has_tools=True)
+
+    assert (Range(0, start, 65536),) == maps.users == maps.groups
+
+
+@pytest.mark.parametrize(("count", "is_single"), [(65534, True), (65535, False)])
+def test_root_of_a_namespace_may_lack_one_id(count, is_single):
+    own = f"0 1000 1\n1 100000 {count}\n"
+
+    assert is_single == choose(0, 0, ("", ""), ("root",), has_tools=True, own=(own, own)).is_single
 
 
 def test_root_of_a_rootless_container_has_its_ids_but_for_its_own():
