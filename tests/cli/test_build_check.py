@@ -209,6 +209,14 @@ def test_a_build_ends_at_a_warning_where_the_file_wants_it(home, check, run):
     assert not (home / "img").exists()
 
 
+def test_warnings_of_what_is_not_built_end_no_build(home, check, run):
+    check("# check=error=true\nFROM scratch AS unused\nENV a b\nFROM scratch\nENV a=b\n")
+
+    outcome = run("build", "--platform", "linux/amd64", "-o", "oci:img")
+
+    assert (0, False) == (outcome.exit_code, "warning" in outcome.stderr), outcome.stderr
+
+
 def test_k203_modes_that_no_checkout_keeps_are_a_note(home, check):
     """Of a file that git tracks; what a compiler has left beside it has no other mode in a checkout."""
     subprocess.run(["git", "init", "-q"], cwd=home, check=True)

@@ -72,6 +72,8 @@ def test_what_is_above_a_path(path, above):
     ("path", "expected"),
     [
         ("a/../b", "b"),
+        ("a/b/c/../d", "a/b/d"),
+        ("real/in/side", "real/f"),
         ("../../b/c", "b/c"),
         ("a/..", ""),
         ("d/f", "real/f"),
@@ -83,7 +85,16 @@ def test_what_is_above_a_path(path, above):
     ],
 )
 def test_links_are_followed_inside_the_root(path, expected):
-    tree = Tree(real=None, real_f=b"1", d="real", up="real/../..", real_abs="/real", last="d/f")
+    tree = Tree(
+        real=None,
+        real_f=b"1",
+        d="real",
+        up="real/../..",
+        real_abs="/real",
+        real_in=None,
+        real_in_side="../f",
+        last="d/f",
+    )
 
     assert expected == tree.resolve(path)
 

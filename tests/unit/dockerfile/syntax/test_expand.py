@@ -66,6 +66,8 @@ def test_every_form(word, expected):
         ("${a:x}", "':x' is no modifier"),
         ("${a:#x}", "':#' is no modifier"),
         ("${a!x}", "'!' is no modifier"),
+        ("${a#\\x}", "not a pattern: '\\\\x': a backslash before 'x'"),
+        ('${a#"b\\\\"}', "not a pattern: 'b\\\\': a backslash at its end"),
         ("'a", "single quote"),
         ('"a', "double quote"),
         ("${empty:?must be there}", "empty: must be there"),
