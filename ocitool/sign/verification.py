@@ -229,8 +229,7 @@ def _verify(store: Reader, subject: Descriptor, demand: Demand) -> VerifiedManif
         found.append(one)
         if one.holds and one.key is not None:
             missing.discard(one.key)
-            if not demand.every_key or not missing:
-                missing.clear()
+            if not (demand.every_key and missing):
                 break
     if not demand.every_key and any(one.holds for one in found):
         missing.clear()

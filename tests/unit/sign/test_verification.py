@@ -108,6 +108,7 @@ def test_any_key_is_enough_unless_every_key_is_wanted(sign, look, keys, form):
     assert (False, (keys[1].public,)) == (refused.holds, refused.missing)
     sign(keys[1], form=form)
     assert look(keys[1], keys[0], every_key=True).holds
+    assert 1 == len(look(keys[1], keys[0]).found)  # nothing is read after what is enough
 
 
 def test_every_key_may_have_signed_in_a_form_of_its_own(sign, look, keys):
