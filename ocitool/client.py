@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, several_of, text_of, words_of
+from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, paths_of, several_of, text_of, words_of
 from ocitool.change_client import ChangeClient
 from ocitool.errors import NotFound, UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
@@ -59,6 +59,48 @@ class Client(ChangeClient):
         from ocitool.index.image_editor import ImageEditor
 
         return ImageEditor(self.workspace, text_of(reference))
+
+    @as_one()
+    def plan_append(
+        self,
+        reference: str | Reference,
+        *,
+        copy: Iterable[str] | str = (),
+        tars: Iterable[str | Path] | str = (),
+        source: str | Path = ".",
+        platforms: PlatformWords = (),
+        digests: Iterable[str] | str = (),
+        compression: str = "",
+        allow_foreign: bool = False,
+        allow_sparse: bool = False,
+        attestations: str = "",
+        tags: Iterable[str] | str = (),
+    ) -> "Plan":
+        """The plan that puts files on top of what a name holds, in every image of an index or in chosen ones.
+
+        `copy` has SRC:DEST[:MODE] as for `build`, all of it one layer; each of `tars` is a layer after it. Names
+        may hold {os}, {arch} and {variant}; relative ones stand below `source`. The layers are packed when the plan
+        is made. `attestations` and `tags` are those of `image(reference).edit_config`.
+        """
+        from ocitool.builder.append import AppendRequest, ImageAppender
+        from ocitool.index.entries import Selector
+        from ocitool.index.image_plans import AttestationChoice
+        from ocitool.model.files import from_system
+        from ocitool.pack.entries import parse_copy
+        from ocitool.pack.tar import parse_epoch
+
+        request = AppendRequest(
+            tuple(parse_copy(from_system(text)) for text in words_of(copy, "copy")),
+            tuple(str(path) for path in paths_of(tars, "tars")),
+            path_of(source, "source"),
+            text_of(compression, "compression"),
+            parse_epoch(self.environ.get("SOURCE_DATE_EPOCH") or "0"),
+            allow_foreign,
+            allow_sparse,
+        )
+        chosen = Selector(self.workspace.platforms(platforms), digests_of(digests))
+        choice = AttestationChoice.named(attestations)
+        return ImageAppender(self.workspace, text_of(reference)).plan(request, chosen, choice, tags)
 
     @as_one()
     def draft(self, name: str) -> "DraftEditor":

@@ -70,7 +70,7 @@ def gather(
     their loader or libraries are told as warnings (K173).
     """
     with TaskGroup(workspace.scope, 4) as group:
-        trees = {p: group.spawn(_tree, b, workspace, group.scope) for p, b in planned.bases.items()}
+        trees = {p: group.spawn(base_tree, b, workspace, group.scope) for p, b in planned.bases.items()}
     contents = _Gatherer(planned, workspace, sysroots).contents(
         {platform: task.result for platform, task in trees.items()}
     )
@@ -141,7 +141,8 @@ def _over(entries: tuple[Entry, ...], below: Files | None) -> Files | None:
     return Layered(entries, below) if entries else below
 
 
-def _tree(base: BaseImage, workspace: Workspace, scope: Scope) -> Files:
+def base_tree(base: BaseImage, workspace: Workspace, scope: Scope) -> Files:
+    """The merged files of a base, whose contents are read from its layers when they are asked for."""
     tree = read_tree(base.store, base.manifest, workspace.machine.memo, scope=scope)
 
     def content_of(path: str, node: Node) -> Content:

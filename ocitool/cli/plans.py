@@ -45,6 +45,17 @@ def selecting(function: Callable[..., Any]) -> Callable[..., Any]:
     return platform(digest(function))
 
 
+def attested(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what becomes of attestations in an index whose images change."""
+    for flag, value, text in (
+        ("--keep-attestations", "keep", "Keep them in the index, stale."),
+        ("--attestations-to-referrers", "referrers", "Let them refer to the old images instead."),
+        ("--drop-attestations", "drop", "Leave behind attestations of images that change."),
+    ):
+        function = click.option(flag, "attestations", flag_value=value, help=text)(function)
+    return function
+
+
 def annotating(of: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options that put annotations on the manifest of files, and `of` more by a file."""
 

@@ -51,6 +51,7 @@ COMMANDS: Final = (
     Command("index flatten", "Leave one level of an index of indexes", "index_flatten", "Index"),
     Command("index order", "Sort the entries of a published index", "index_order", "Index"),
     Command("config edit", "Change what the configs of a published image say", "config_edit", "Index"),
+    Command("append", "Put files on top of a published image, every platform at once", "append", "Index"),
     Command("manifest create", "Create a local list of images", "manifest_create", "Index"),
     Command("manifest annotate", "Set what an image of a local list is for", "manifest_annotate", "Index"),
     Command("manifest inspect", "Print a list or an image manifest", "manifest_inspect", "Index"),

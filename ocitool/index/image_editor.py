@@ -21,6 +21,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest
 from ocitool.store.base import BytesSource, Store
 from ocitool.store.verify import read_config
+from ocitool.tasks import Scope
 from ocitool.workspace import PlatformWords
 
 Values: TypeAlias = Mapping[str, str | None]
@@ -129,7 +130,7 @@ class ImageEditor(NameEditor):
             chosen=chosen,
             named=Selector(tuple(platform for platform, _, _ in on_manifests if platform is not None)),
             on_index=on_index if _beside(added) or _beside(removed) else None,
-            attestations=_choice(attestations),
+            attestations=AttestationChoice.named(attestations),
             tags=written,
             scope=self.work.scope,
         )
@@ -149,7 +150,8 @@ class _ConfigEdit:
     marks: EntryChanges
     annotations: tuple[_Said, ...]
 
-    def __call__(self, manifest: Manifest, platform: Platform | None) -> EditedImage:
+    def __call__(self, manifest: Manifest, platform: Platform | None, scope: Scope) -> EditedImage:
+        scope.check()
         done = self._configured(manifest, platform)
         values = {
             key: value
@@ -209,10 +211,3 @@ def _beside(annotations: Annotations) -> Annotations:
 
 def _values(given: Values | None, what: str) -> dict[str, str | None]:
     return {text_of(key, what): maybe_text(value, what) for key, value in mapping_of(given, what).items()}
-
-
-def _choice(text: str) -> AttestationChoice:
-    try:
-        return AttestationChoice(text)
-    except ValueError:
-        raise UsageError(f"attestations are given as {text!r}", hint="keep, drop or referrers") from None

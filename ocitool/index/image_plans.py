@@ -45,6 +45,14 @@ class AttestationChoice(StrEnum):
     DROP = "drop"
     REFERRERS = "referrers"
 
+    @classmethod
+    def named(cls, word: str) -> "AttestationChoice":
+        """The choice that a word means, empty for none. Raises UsageError."""
+        try:
+            return cls(word)
+        except ValueError:
+            raise UsageError(f"attestations are given as {word!r}", hint="keep, drop or referrers") from None
+
 
 @dataclass(frozen=True, slots=True)
 class EditedImage:
@@ -59,7 +67,7 @@ class EditedImage:
     entry: EntryChanges = _AS_IT_WAS
 
 
-ImageEdit: TypeAlias = Callable[[Manifest, Platform | None], EditedImage]
+ImageEdit: TypeAlias = Callable[[Manifest, Platform | None, Scope], EditedImage]
 """What is done to an image, given what it runs on by its index or, without one, by its config."""
 IndexEdit: TypeAlias = Callable[[Index], Document]
 
@@ -135,7 +143,7 @@ class _Images:
             index = settle_entries(self.store, seen)
             if on_index is not None:
                 index = edit.with_document(index, on_index(index))
-            return self._index(index, 1)
+            return self._index(index, 1, self.scope)
         if on_index is not None:
             raise UsageError(
                 f"{self.label} is one image, and an index or its entries are to be annotated",
@@ -146,14 +154,14 @@ class _Images:
         entry = IndexEntry.of(Descriptor.of(document, platform))
         if self.chosen != _EVERY and not self.chosen.matches(entry):
             return _Done(leaves=(entry,))
-        return self._edited(manifest, entry, platform)
+        return self._edited(manifest, entry, platform, self.scope)
 
-    def _index(self, index: Index, depth: int) -> _Done:
+    def _index(self, index: Index, depth: int, scope: Scope) -> _Done:
         if depth > MAX_DEPTH:
             raise MalformedDocument(f"indexes nested deeper than {MAX_DEPTH} levels in {self.label}")
         entries = entries_of(index)
-        with TaskGroup(self.scope, self.store.traits.concurrency) as group:
-            tasks = [group.spawn(self._child, entry, depth) for entry in entries]
+        with TaskGroup(scope, self.store.traits.concurrency) as group:
+            tasks = [group.spawn(self._child, entry, depth, group.scope) for entry in entries]
         done = [task.result for task in tasks]
         after = [_entry(entry, one) for entry, one in zip(entries, done, strict=True)]
         if [entry.platform for entry in after] != [entry.platform for entry in entries]:
@@ -180,7 +188,7 @@ class _Images:
             tuple(note for one in done for note in one.notes),
         )
 
-    def _child(self, entry: IndexEntry, depth: int) -> _Done:
+    def _child(self, entry: IndexEntry, depth: int, scope: Scope) -> _Done:
         """What becomes of an entry; nothing of one that is not meant, and then it is not read."""
         descriptor = entry.descriptor
         is_meant = self.chosen.matches(entry) or (self.chosen == _EVERY and not entry.is_attestation)
@@ -194,19 +202,19 @@ class _Images:
         )
         seen = view(child)
         if isinstance(seen, Index):
-            done = self._index(settle_entries(self.store, seen), depth + 1)
+            done = self._index(settle_entries(self.store, seen), depth + 1, scope)
         elif self.chosen == _EVERY and not (isinstance(seen, Manifest) and seen.is_image):
             return _Done(notes=(f"{descriptor.named} is no image, and stays as it is",))
         else:
-            done = self._edited(self._image(seen, descriptor.named), entry, entry.platform)
+            done = self._edited(self._image(seen, descriptor.named), entry, entry.platform, scope)
         if done.document is None or done.document.raw == child.raw:
             return replace(done, document=None)
         put = PutManifest(done.document, entry.label)
         return replace(done, steps=(*done.steps, put), replaced=(*done.replaced, child))
 
-    def _edited(self, manifest: Manifest, entry: IndexEntry, platform: Platform | None) -> _Done:
+    def _edited(self, manifest: Manifest, entry: IndexEntry, platform: Platform | None, scope: Scope) -> _Done:
         try:
-            edited = self.change(manifest, platform)
+            edited = self.change(manifest, platform, scope)
         except (UsageError, MalformedDocument, Unsupported) as error:
             error.add_note(f"it is {entry.descriptor.named} in {self.label}")
             raise

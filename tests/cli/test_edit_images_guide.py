@@ -18,20 +18,21 @@ GUIDE = "edit-images.md"
 
 def test_the_guide_from_its_beginning_to_its_end(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "motd").write_text("hello\n")
     with fake_registry() as registry, Opener(Access(), Scope()) as opener:
         name = f"{registry.host}/demo/app"
         ward = Ward(opener.open(name, write=True)[0])
         ward.index(ward.image("linux/arm64"), ward.image())
 
         lines = consoles(GUIDE)
-        assert ["config", "config", "config", "config", "undo"] == [line.split()[1] for line, _ in lines]
+        assert ["config", "config", "config", "config", "append", "undo"] == [line.split()[1] for line, _ in lines]
         held = []
         for line, printed in lines:
             follow(run, line, printed, name, meanings={})
             held.append(registry.tags["demo/app", "1"])
         assert held[0] == held[1]
-        assert held[2] == held[4]
-        assert 3 == len(set(held))
+        assert held[3] == held[5]
+        assert 4 == len(set(held))
 
         [code] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "guides" / GUIDE).read_text(), re.DOTALL)
         exec(code.replace(NAME, name), {"Client": Client})

@@ -54,6 +54,7 @@ WORDS = {
     "index flatten": "index flatten oci:img:1",
     "index order": "index order oci:img:1",
     "config edit": "config edit oci:img:1 --label a=b",
+    "append": "append oci:img:1 --copy app/data:/srv/",
     "manifest create": "manifest create --amend HOST/other:1 HOST/app:a",
     "manifest annotate": "manifest annotate HOST/list:1 HOST/app:a --arch amd64",
     "manifest inspect": "manifest inspect HOST/app:1",

@@ -60,6 +60,7 @@ images
 index create {}:all {}:v1
 index annotate {}:all --annotation a=b
 config edit {}:all --label a=b
+append {}:all --copy prog:/srv/ --allow-foreign-arch
 index add {}:all {}:b
 index order {}:all
 index filter {}:all --platform linux/amd64

@@ -190,6 +190,7 @@ WRITES = (
         command("config", "edit", "$REF", "--label", "a=b", "--attestations-to-referrers"),
         _attested,
     ),
+    Write("append", command("append", "$REF", "--copy", "$DIR/amd64:/srv/"), _files),
     Write(
         "manifest push",
         command("manifest", "push", "$REF"),

@@ -53,19 +53,7 @@ def _removing(name: str, metavar: str, of: str) -> Callable[[Any], Any]:
     help="Annotation, OCI only; PLACE is manifest, manifest[PLATFORM], index or manifest-descriptor.",
 )
 @_removing("annotation", "[PLACE:]KEY", "an annotation")
-@click.option(
-    "--drop-attestations",
-    "attestations",
-    flag_value="drop",
-    help="Leave behind attestations of images that change.",
-)
-@click.option(
-    "--attestations-to-referrers",
-    "attestations",
-    flag_value="referrers",
-    help="Let them refer to the old images instead.",
-)
-@click.option("--keep-attestations", "attestations", flag_value="keep", help="Keep them in the index, stale.")
+@plans.attested
 @plans.elsewhere
 @plans.dry_run
 @common

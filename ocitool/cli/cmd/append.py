@@ -1,0 +1,61 @@
+"""`ocitool append`: files and tars as new layers of a published image, every platform at once."""
+
+import click
+
+from ocitool.cli import plans, trust
+from ocitool.cli.options import App, common
+from ocitool.cli.outcome import Outcome
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@plans.selecting
+@click.option(
+    "--copy",
+    "copies",
+    multiple=True,
+    metavar="SRC:DEST[:MODE]",
+    help="A file or folder; {os} {arch} {variant} in SRC; repeats.",
+)
+@click.option("--tar", "tars", multiple=True, metavar="FILE", help="A tar as a layer of its own; repeats.")
+@click.option("--compression", default="", metavar="NAME", help="gzip[:LEVEL][,single], isal, zstd, none.")
+@click.option("--allow-foreign-arch", is_flag=True, help="Warn instead of refusing programs of other platforms.")
+@click.option("--allow-sparse", is_flag=True, help="Pack files that are mostly holes, in full.")
+@plans.attested
+@plans.elsewhere
+@plans.dry_run
+@common
+@trust.resigning
+def command(
+    app: App,
+    *,
+    reference: str,
+    platforms: tuple[str, ...],
+    digests: tuple[str, ...],
+    copies: tuple[str, ...],
+    tars: tuple[str, ...],
+    compression: str,
+    allow_foreign_arch: bool,
+    allow_sparse: bool,
+    attestations: str | None,
+    tags: tuple[str, ...],
+    dry_run: bool,
+) -> Outcome:
+    """Put files on top of REF, in every image of an index at once, or in those of --platform.
+
+    Files of --copy are one layer, placed through the links of each image; each --tar is one more. The layers that
+    are there keep their bytes.
+    """
+    plan = app.client.plan_append(
+        reference,
+        copy=copies,
+        tars=tars,
+        platforms=platforms,
+        digests=digests,
+        compression=compression,
+        allow_foreign=allow_foreign_arch,
+        allow_sparse=allow_sparse,
+        attestations=attestations or "",
+        tags=tags,
+    )
+    return plans.carry_out(app, plan, dry_run=dry_run)
