@@ -28,6 +28,7 @@ from ocitool.errors import (
     NotFound,
     OcitoolError,
     RegistryError,
+    Unsupported,
 )
 from ocitool.events import Done, Listener, Noted, silent
 from ocitool.graph.copy import CopyReport, kept_elsewhere
@@ -423,9 +424,9 @@ class _Work:
         record = self._announce(REPOSITORY, None, None, removed=whole.manifests, untagged=whole.tags)
         try:
             self._remove()
-        except OcitoolError:
+        except (AuthError, Conflict, Unsupported):
             if record is not None and self._journal is not None and not self._remover.removed:
-                self._journal.discard(record)
+                self._journal.discard(record)  # refused at once
             raise
         if self._journal is not None:
             for one in list(self._journal.changes(self._plan.target, REPOSITORY)):

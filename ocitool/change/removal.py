@@ -40,10 +40,9 @@ class Remover:
         expected = self._plan.unmoved
         if expected is None:
             return
-        now = dict.fromkeys(self._store.tags())
-        names = [name for name, digest in expected.items() if digest is not None or name in now]
-        heads = dict(zip(names, collect(self._scope, self._store.head, names, self._width), strict=True))
-        held = {name: found.digest if found is not None else None for name, found in heads.items()}
+        held = self._held(name for name, digest in expected.items() if digest is not None)
+        now = dict.fromkeys(self._store.tags())  # read last: what is new by then is seen
+        held |= self._held(name for name in now if name in expected and name not in held)
         moved = sorted({name for name in now if name not in expected} | {n for n in held if held[n] != expected[n]})
         if moved:
             more = f" and {len(moved) - 5} more" if len(moved) > 5 else ""
@@ -54,6 +53,12 @@ class Remover:
                 found=str(held.get(moved[0]) or ""),
                 hint="nothing was deleted; make the plan anew",
             )
+
+    def _held(self, names: Iterable[str]) -> dict[str, Digest | None]:
+        """What tags hold, looked at side by side."""
+        wanted = list(names)
+        found = collect(self._scope, self._store.head, wanted, self._width)
+        return {name: one.digest if one is not None else None for name, one in zip(wanted, found, strict=True)}
 
     def remove(self) -> None:
         """Delete everything, side by side where nothing depends on the order. Raises Conflict, Unsupported."""
@@ -70,8 +75,7 @@ class Remover:
             return
         check_expected(step.name, Expect(step.base.digest), found.digest, self._store.label)
         settle = self._note(step.name, step.base.digest, step)
-        with suppress(NotFound):
-            self._store.delete(step.name)
+        self._untag(step.name, step.base.digest)
         settle()
         self.removed.append((step.name, step.base.digest))
 
@@ -113,7 +117,18 @@ class Remover:
         for tag in tags:
             found = self._store.head(tag)
             if found is not None and found.digest == digest:
-                self._store.delete(tag)
+                self._untag(tag, found.digest)
+
+    def _untag(self, tag: str, digest: Digest) -> None:
+        """Delete a tag, and see that it is gone. Raises RegistryError where it is not."""
+        with suppress(NotFound):
+            self._store.delete(tag)
+        found = self._store.head(tag)
+        if found is not None and found.digest == digest:
+            raise RegistryError(
+                f"{self._store.label} says that {tag} is deleted, and still has it",
+                hint="the registry, or a proxy before it, may show it for a while; look again",
+            )
 
     def _is_listed_on(self, step: Delete) -> bool:
         """Whether a manifest refers to one that stays, which may have a list of what refers to it."""

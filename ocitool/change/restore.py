@@ -68,7 +68,7 @@ def _content(
         seen = view(document)
         if isinstance(seen, Manifest):
             blobs |= {blob.digest: (blob, digest) for blob in (seen.config, *seen.layers) if not blob.urls}
-    there = collect(scope, lambda one: store.has_blob(one[0]), blobs.values(), store.traits.concurrency)
+    there = collect(scope, lambda one: _has(store, one[0]), blobs.values(), store.traits.concurrency)
     gone = [one for one, is_there in zip(blobs.values(), there, strict=True) if not is_there]
     origins: dict[Digest, Reader] = {}
     lost = []
@@ -91,6 +91,11 @@ def _content(
         else PutManifest(documents[digest])
         for digest in children_first(documents)
     ]
+
+
+def _has(store: Store, blob: Descriptor) -> bool:
+    """Whether a blob is there; asked twice, since a registry may lie to a HEAD (K217)."""
+    return store.has_blob(blob) or store.blob_size(blob.digest) == blob.size
 
 
 def children_first(documents: Mapping[Digest, Document]) -> list[Digest]:

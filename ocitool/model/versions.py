@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from ocitool.errors import UsageError
 
-_VERSION: Final = re.compile(r"v?([0-9]{1,18}(?:\.[0-9]{1,18}){0,3})(?:[-_+](.+))?")
+_VERSION: Final = re.compile(r"v?([0-9]{1,6}|[0-9]{1,18}(?:\.[0-9]{1,18}){1,3})(?:[-_+](.+))?")
 _COMPARATOR: Final = re.compile(r"(>=|<=|>|<|=|\^|~)?\s*(v?[0-9][^\s,|<>=^~]*|[*x])")
 _LENGTH: Final = 4
 """Most numbers of a version."""
@@ -23,7 +23,10 @@ _Part: TypeAlias = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What a tag says: one to four numbers, and a suffix or none."""
+    """What a tag says: one to four numbers, and a suffix or none.
+
+    One number of seven digits or more is a date, a build or the beginning of a commit.
+    """
 
     numbers: Numbers
     suffix: str = ""

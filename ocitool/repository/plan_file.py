@@ -1,6 +1,7 @@
 """The file that a prune is written into, for people to look at before it is carried out."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +86,7 @@ def read_plan(path: Path) -> PlannedPrune:
     except (KeyError, TypeError, AttributeError) as error:
         raise MalformedDocument(f"{path} is no plan of a prune: {error}", where=str(path)) from None
     names = [one.tag for one in decisions] + list(others)
-    twice = next((name for name in names if names.count(name) > 1), "") if len(set(names)) < len(names) else ""
+    twice = next((name for name, count in Counter(names).items() if count > 1), "")
     wrong = next((one.tag for one in decisions if is_beside(one.tag)), "")
     if twice or wrong:
         why = "stands there twice" if twice else "belongs to a manifest, and goes and stays with it"

@@ -6,9 +6,10 @@ of these: lists of referrers, cosign's signatures. A manifest goes only if nothi
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ocitool.change.plan import Delete, Plan, Removal
+from ocitool.errors import Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.printable import shown
 from ocitool.model.reference import referrers_tag
@@ -16,7 +17,9 @@ from ocitool.model.views import Manifest, view
 from ocitool.repository.graph import RepositoryGraph, is_beside, reached
 from ocitool.repository.policy import Decision
 
-UNDO = (
+MOST_NOTED: Final = 2_000_000
+"""Manifests that are noted beside all tags that go: what a hundred thousand indexes of twenty images have."""
+UNDO: Final = (
     "ocitool undo {target}:TAG brings one tag back and ocitool undo {target} --prune all of it, until the registry "
     "itself has collected its garbage"
 )
@@ -72,7 +75,8 @@ class Prune:
 def plan_prune(graph: RepositoryGraph, decisions: Iterable[Decision], leftovers: Iterable[Digest] = ()) -> Prune:
     """The plan that deletes the tags that go, and every manifest that nothing reaches which stays.
 
-    `leftovers` are manifests that an earlier prune meant to delete and did not come to. Pure.
+    `leftovers` are manifests that an earlier prune meant to delete and did not come to. Pure. Raises Unsupported
+    for more than can be noted.
     """
     judged = tuple(decisions)
     tags = {one.tag for one in judged if one.goes}
@@ -88,7 +92,7 @@ def plan_prune(graph: RepositoryGraph, decisions: Iterable[Decision], leftovers:
         for tag in sorted(gone)
         if (digest := graph.tags[tag]) not in going
     ]
-    steps = (*lone, *(_delete(graph, digest, going) for digest in sorted(going)))
+    steps = (*lone, *_deletes(graph, going))
     lists = {referrers_tag(digest) for digest in going}  # made anew where what they list comes back
     removal = Removal(tuple(sorted(going)), tuple((tag, graph.tags[tag]) for tag in sorted(gone - lists)))
     unmoved: dict[str, Digest | None] = {**graph.tags, **dict.fromkeys(graph.unheld)}
@@ -100,6 +104,20 @@ def plan_prune(graph: RepositoryGraph, decisions: Iterable[Decision], leftovers:
         removal=removal if steps else None,
     )
     return Prune(graph.label, judged, beside, len(going), _freed(graph, going), plan)
+
+
+def _deletes(graph: RepositoryGraph, going: frozenset[Digest]) -> Iterator[Delete]:
+    noted = 0
+    for digest in sorted(going):
+        step = _delete(graph, digest, going)
+        noted += len(step.along.manifests)
+        if noted > MOST_NOTED:
+            raise Unsupported(
+                f"what goes from {graph.label} shares too much to be noted for each tag",
+                ability="a prune of that size",
+                hint="take it in several parts, with --only PATTERN",
+            )
+        yield step
 
 
 def _delete(graph: RepositoryGraph, digest: Digest, going: frozenset[Digest]) -> Delete:

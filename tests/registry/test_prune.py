@@ -22,7 +22,7 @@ from tests.fakes.sick import Ward
 pytestmark = pytest.mark.registry
 
 SEEDS = range(amount(3, 60))
-KILLS = amount(4, 50)
+KILLS = amount(3, 50)
 REGISTRIES = ("docker_registry", "distribution_v3")
 SHAPE = Sketch(
     (

@@ -25,13 +25,13 @@ def command(app: App, *, references: tuple[str, ...], yes: bool, dry_run: bool) 
     takes the tag over and is deleted with it; where it deletes nothing the exit code is 9.
 
     A manifest takes all its tags along, and an index that lists it is broken: this is said, and asked about.
-    Without a terminal --yes is needed, else the exit code is 2. `ocitool undo REF` brings back what was deleted,
-    until the registry has collected its garbage.
+    A no is exit code 1; without a terminal --yes is needed, else it is 2. `ocitool undo REF` brings back what was
+    deleted, until the registry has collected its garbage.
     """
     found = [app.client.repository(reference).delete() for reference in references]
-    for one in found:
-        if one.is_of_manifest and not dry_run:
-            _ask(app, one, yes=yes)
+    asked = (one for one in found if one.is_of_manifest and not dry_run)
+    if not all(_is_wanted(app, one, yes=yes) for one in asked):
+        return Outcome({"deletions": []}, exit_code=1, summary="nothing was deleted")
     outcomes = [plans.carry_out(app, one.plan, dry_run=dry_run) for one in found]
     pairs = list(zip(found, outcomes, strict=True))
     told = [line for one, outcome in pairs for line in (outcome.text, *(_told(one) if dry_run else ()))]
@@ -49,14 +49,14 @@ def _told(deletion: Deletion) -> list[str]:
     return [f"  {shown(line)}" for line in deletion.told]
 
 
-def _ask(app: App, deletion: Deletion, *, yes: bool) -> None:
-    """Say what else goes, and go on only if that is wanted. Raises UsageError."""
+def _is_wanted(app: App, deletion: Deletion, *, yes: bool) -> bool:
+    """Say what else goes, and ask whether that is wanted. Raises UsageError where nobody can be asked."""
     place = f"{deletion.plan.target}@{deletion.name}"
     told = [shown(line) for line in deletion.told]
     if yes:
         for line in told:
             app.console.talk(f"{place}: {line}")
-        return
+        return True
     if app.console.as_json or not sys.stdin.isatty():
         error = UsageError(f"{place} is a manifest, and nobody is asked here", hint="--yes deletes it all the same")
         for line in told:
@@ -64,5 +64,4 @@ def _ask(app: App, deletion: Deletion, *, yes: bool) -> None:
         raise error
     for line in told:
         app.console.error(line)
-    if not click.confirm(f"delete {place}?", err=True):
-        raise UsageError(f"{place} was not deleted")
+    return click.confirm(f"delete {place}?", err=True)

@@ -9,7 +9,22 @@ from ocitool.model.versions import Version, VersionRange, version_key
 
 
 @pytest.mark.parametrize(
-    "tag", ["latest", "", "v", "1.", ".1", "1..2", "1.2.3.4.5", "1.2rc1", "sha256-00", "a1", "1" * 19]
+    "tag",
+    [
+        "latest",
+        "",
+        "v",
+        "1.",
+        ".1",
+        "1..2",
+        "1.2.3.4.5",
+        "1.2rc1",
+        "sha256-00",
+        "a1",
+        "1" * 19,
+        "20240601",
+        "1234567-x",
+    ],
 )
 def test_what_is_no_version(tag):
     assert Version.of(tag) is None
