@@ -4,7 +4,7 @@ import json
 import os
 import random
 import subprocess
-import time
+import threading
 
 import pytest
 
@@ -16,6 +16,7 @@ from ocitool.tasks import Scope
 from tests.amounts import amount
 from tests.conftest import homes
 from tests.fakes.killed import begin
+from tests.fakes.proxy import proxy
 from tests.fakes.repositories import Part, Sketch, blobs_of, build, has_to_stay, sketch, tags_of
 from tests.fakes.sick import Ward
 
@@ -261,31 +262,48 @@ def test_a_layout_is_not_pruned(run, tmp_path):
 
 @pytest.mark.slow
 def test_kills_leave_what_stays_whole_and_the_next_run_finishes(docker_registry, home, run):
-    """kill -9 at some moments (`make long`: fifty); what was deleted comes back all the same."""
-    chance, took = random.Random(11), 20.0
-    ended = set()
-    for number in range(KILLS):
-        repository = docker_registry.repository()
-        with Opener(Access(), Scope()) as opener:
-            store = opener.open(repository, write=True)[0]
-            made = build(store, SHAPE, salt=f"kill {number}.")
-            documents, tags = held_by(store, made), tags_of(store)
-            staying = {digest: documents[digest] for digest in has_to_stay(documents, tags, ["new"])}
-            began = time.monotonic()
-            process = begin("prune", repository, "--keep", "new", "--apply", variables=homes(home))
-            process.join(chance.uniform(0, took) if number else took)
-            took = took if number else time.monotonic() - began
-            process.kill()
-            process.join()
+    """kill -9 before requests from the first to the last (`make long`: fifty); what was deleted comes back all the same."""
+    ended, total = set(), 0
+    with proxy(docker_registry.host) as between:
+        for kill in range(KILLS + 1):
+            name = docker_registry.repository().partition("/")[2]
+            repository = f"{between.host}/{name}"
+            with Opener(Access(), Scope()) as opener:
+                store = opener.open(f"{docker_registry.host}/{name}", write=True)[0]
+                made = build(store, SHAPE, salt=f"kill {kill}.")
+                documents, tags = held_by(store, made), tags_of(store)
+                staying = {digest: documents[digest] for digest in has_to_stay(documents, tags, ["new"])}
+                # The first run counts its requests; the last third of them deletes.
+                number = 2 * total // 3 + (kill * (total // 3)) // KILLS if total else 10**9
+                between.seen.clear()
+                killed_at(between, number, "prune", repository, "--keep", "new", "--apply", home=home)
+                total = total or len(between.seen)
 
-            check_whole(store, staying)
-            ended.add(len(tags_of(store)))
-            finished = run("prune", repository, "--keep", "new", "--apply")
-            assert 0 == finished.exit_code, finished.stderr
-            check_whole(store, staying)
-            assert set(staying) == {digest for digest in documents if store.head(str(digest)) is not None}
-            for tag in ("old", "nested", "oldest"):
+                check_whole(store, staying)
+                ended.add(frozenset(n for n, one in enumerate(made) if store.head(str(one.digest)) is not None))
+                finished = run("prune", repository, "--keep", "new", "--apply")
+                assert 0 == finished.exit_code, finished.stderr
+                check_whole(store, staying)
+                assert set(staying) == {digest for digest in documents if store.head(str(digest)) is not None}
+                tag = ("nested", "oldest", "old")[kill % 3]
                 undone = run("undo", f"{repository}:{tag}")
                 assert (0, tags[tag]) == (undone.exit_code, store.head(tag).digest), undone.stderr
                 assert all(store.has_blob(blob) for blob in walk(store, tag, scope=Scope()).blobs)
-    assert KILLS < 20 or len(ended) > 2, "every kill came before the first deletion or after the last"
+    assert len(ended) > (1 if KILLS < 20 else 3), f"kills came before the first deletion or after the last: {ended}"
+
+
+def killed_at(between, number, *argv, home):
+    """A run of the command line as a process, which is killed before its request of that number."""
+    steps, running = iter(range(1, 10**9)), threading.Event()
+
+    def step(_method, _path):
+        running.wait(60)
+        if next(steps) == number:
+            process.kill()
+            raise ConnectionAbortedError
+
+    between.before = step
+    process = begin(*argv, variables=homes(home))
+    running.set()
+    process.join(60)
+    between.before = lambda method, path: None
