@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -22,7 +23,7 @@ from ocitool.model.reference import is_tag, referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
 from ocitool.store.base import Reader
 from ocitool.store.verify import CONFIG_LIMIT, find_manifest, read_blob
-from ocitool.tasks import Scope, ordered_map
+from ocitool.tasks import Scope, collect
 
 MAX_TAGS: Final = 200_000
 """Tags of one repository that are looked at; a guess far above what is kept."""
@@ -219,8 +220,7 @@ class _GraphReader:
             return None
 
     def _side_by_side(self, keys: Iterable[K], ask: Callable[[K], V]) -> Iterator[tuple[K, V]]:
-        width = self._store.traits.concurrency
-        return ordered_map(self._scope, lambda key: (key, ask(key)), keys, width)
+        return _side_by_side(self._scope, self._store.traits.concurrency, keys, ask)
 
     def _keep(self, document: Document) -> None:
         if document.digest in self._documents:
@@ -260,14 +260,19 @@ def _dated(store: Reader, nodes: Mapping[Digest, ManifestNode], scope: Scope) ->
     seen = {digest: view(node.document) for digest, node in nodes.items() if node.is_image or node.is_artifact}
     configs = {one.config.digest: one.config for one in seen.values() if isinstance(one, Manifest) and one.is_image}
     said = dict(
-        ordered_map(
-            scope, lambda config: (config.digest, _said(store, config)), configs.values(), store.traits.concurrency
-        )
+        _side_by_side(scope, store.traits.concurrency, configs, lambda digest: _said(store, configs[digest]))
     )
     return {
         digest: replace(node, created=_created(seen[digest], said)) if digest in seen else node
         for digest, node in nodes.items()
     }
+
+
+def _side_by_side(scope: Scope, width: int, keys: Iterable[K], ask: Callable[[K], V]) -> Iterator[tuple[K, V]]:
+    """Each key with its answer, a few rounds at a time: an error ends all that is under way."""
+    left = iter(keys)
+    while some := list(islice(left, 4 * width)):
+        yield from zip(some, collect(scope, ask, some, width), strict=True)
 
 
 def _said(store: Reader, config: Descriptor) -> str:

@@ -84,9 +84,11 @@ def proxy(upstream: str) -> Iterator[Proxy]:
             return b"".join(parts)
 
         def finish(self) -> None:
-            super().finish()
-            if hasattr(self, "upstream"):
-                self.upstream.close()
+            try:
+                super().finish()
+            finally:  # whatever a client did that is gone
+                if hasattr(self, "upstream"):
+                    self.upstream.close()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
