@@ -97,6 +97,8 @@ class _Append:
         with self.lock:
             scope.check()
             added = self._layers(manifest, config, platform, scope)
+        if config.diff_ids[-len(added) :] == tuple(layer.diff_id for layer, _ in added):
+            return EditedImage(manifest.document)  # the same on top of itself would change no file
         layers = [(layer.descriptor(family), layer, line) for layer, line in added]
         told = [
             History(created=rfc3339(self.request.epoch), created_by=line, comment="ocitool")

@@ -162,6 +162,18 @@ def test_attestations_need_a_word(run, app, five):
     assert 1 == len(app.store.referrers(Digest(one["digest"])))
 
 
+def test_what_is_on_top_already_is_not_put_there_again(run, app, five, tmp_path):
+    (tmp_path / "a.tar").write_bytes(tar(member("srv/a", b"a")))
+    words = ("--copy", "motd:/etc/", "--tar", "a.tar")
+    append(run, five, *words)
+    held = app.store.head("1").digest
+
+    again = append(run, five, *words)
+
+    assert held == app.store.head("1").digest
+    assert "nothing to change" in again.stderr
+
+
 def test_an_image_whose_layers_are_not_told_is_refused(run, app, five):
     app.image(config=lambda tree: tree["rootfs"].update(diff_ids=[]), tag="1")
 
