@@ -110,7 +110,7 @@ def test_docker_images_stay_so(run, app, name, tmp_path):
     app.image(layers=[FILES], media_type=mediatype.DOCKER_MANIFEST, tag="1")
 
     append(run, name, "--copy", f"{tmp_path}/y:/")
-    refused = run("append", name, "--copy", f"{tmp_path}/y:/", "--compression", "zstd")
+    refused = run("append", name, "--copy", f"{tmp_path}/y:/z", "--compression", "zstd")
 
     found = view(app.store.get_manifest("1"))
     assert [mediatype.DOCKER_LAYER_GZIP] * 2 == [one.media_type for one in found.layers]
