@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tarfile
 
 import pytest
 
@@ -113,3 +114,15 @@ def test_containerd_pulls_each_platform(run, ward, tmp_path):
         pytest.skip(str(missing))
 
     assert set(PLATFORMS) == set(digests)
+
+
+def test_what_is_appended_is_in_the_files_that_crane_exports(run, tool, ward, tmp_path):
+    name = f"{ward.store.label}:1"
+    (tmp_path / "motd").write_text("hello")
+    ours(run, "append", name, "--copy", f"{tmp_path}/motd:/etc/", "--drop-attestations")
+
+    tool("crane", "export", "--insecure", "--platform", "linux/s390x", name, str(tmp_path / "out.tar"))
+
+    with tarfile.open(tmp_path / "out.tar") as archive:
+        assert {"app", "etc", "etc/motd"} == set(archive.getnames())
+    assert "PASS" in tool("crane", "validate", "--insecure", "--remote", name)
