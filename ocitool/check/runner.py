@@ -31,7 +31,7 @@ from ocitool.model.reference import Reference, referrers_tag, subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader, called
 from ocitool.store.locate import Locator, Opener
-from ocitool.tasks import Scope, ordered_map
+from ocitool.tasks import Scope, collect, ordered_map
 
 if TYPE_CHECKING:
     from ocitool.workspace import Admit
@@ -363,14 +363,14 @@ class _Tags:
         """What the rules over tags find, their subjects looked for only if somebody wants to know."""
         wants_subjects = any(self._options.selection.takes(rule.id) for rule in (STALE, WRONG, TYPE))
         subjects = {name: subject for name in self._tags if wants_subjects and (subject := subject_of(name))}
-        there = dict(zip(subjects, ordered_map(self._scope, self._is_there, subjects.values(), width), strict=True))
+        there = dict(zip(subjects, collect(self._scope, self._is_there, subjects.values(), width), strict=True))
         wants_lists = self._options.selection.takes(WRONG.id) or self._options.selection.takes(TYPE.id)
         lists = {
             name: subject
             for name, subject in subjects.items()
             if wants_lists and there.get(name) and name == referrers_tag(subject)
         }
-        listed = dict(zip(lists, ordered_map(self._scope, self._listed, lists.values(), width), strict=True))
+        listed = dict(zip(lists, collect(self._scope, self._listed, lists.values(), width), strict=True))
         tags = {
             name: Tagged(
                 name,
