@@ -90,6 +90,7 @@ class TestRegistry:
         assert [0, 0] == [one.exit_code for one in first], [one.stderr for one in first]
         assert [f"{name}@{digest}"] * 2 == [one.stdout.strip() for one in first]
         assert (0, digest) == (both.exit_code, both.stdout.strip()), both.stderr
+        assert both.stderr.startswith(f"{name}, and each of the 2 below it, is verified:\n")
         assert 0 == undone.exit_code, undone.stderr
         left = [run("verify", name, "--recursive", "--key", f"{one}.pub").exit_code for one in (a, b)]
         assert [0, 1] == left
