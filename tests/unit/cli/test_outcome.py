@@ -37,3 +37,7 @@ def test_json_carries_what_utf_8_cannot():
     text = envelope("repair", {"label": "v\ud800 ü"}, 1, (), ())
 
     assert "v\\ud800 ü" == json.loads(text.encode())["data"]["label"]
+
+
+def test_an_error_that_was_never_raised_is_told_too():
+    assert "error: internal error in ?: RuntimeError: a bug" == next(error_lines(RuntimeError("a  bug")))
