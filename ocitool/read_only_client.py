@@ -10,10 +10,11 @@ from ocitool.arguments import count_of, mapping_of, pairs_of, path_of, paths_of,
 from ocitool.errors import Cancelled, NotFound, UsageError, as_one
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.digest import Digest, as_digest
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference, parse_registry
 from ocitool.model.views import Descriptor
-from ocitool.registry.hosts import CONNECTIONS, MIB, Access
+from ocitool.registry.hosts import CONNECTIONS, Access
 from ocitool.store.base import BlobStream, Store, called
 from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore, default_root

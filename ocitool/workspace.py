@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ocitool.arguments import platforms_of, text_of
 from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted, silent
+from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform, other_names, parse_platforms
 from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore
@@ -26,7 +27,7 @@ PlatformWords: TypeAlias = Iterable[str | Platform] | str | Platform
 Admit: TypeAlias = "Callable[[Locator, Reader, str], str]"
 """What lets an image be used: from a place, its store and the name in it to the digest to be used from then on."""
 _CPUINFO: Final = Path("/proc/cpuinfo")
-_CPUINFO_LIMIT: Final = 256 * 1024
+_CPUINFO_LIMIT: Final = 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)

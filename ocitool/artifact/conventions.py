@@ -16,6 +16,7 @@ from oras.utils.fileio import split_path_and_content
 from ocitool.arguments import read_small
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.document import parse
+from ocitool.model.numbers import MIB
 
 TITLE: Final[str] = defaults.annotation_title
 """The annotation with the path of a file in the folder that it is pulled into."""
@@ -34,7 +35,7 @@ OF_MANIFEST: Final = "$manifest"
 OF_CONFIG: Final = "$config"
 """The keys of an annotation file that are no paths."""
 
-_ANNOTATIONS_LIMIT: Final = 1024 * 1024
+_ANNOTATIONS_LIMIT: Final = MIB
 _ARCHIVES: Final = (".tar.gz", ".tgz", ".gz", ".tar")
 
 

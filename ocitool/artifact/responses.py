@@ -7,8 +7,9 @@ from typing import Final
 import requests
 
 from ocitool.errors import MalformedDocument
+from ocitool.model.numbers import MIB
 
-WHOLE_LIMIT: Final = 256 * 1024 * 1024
+WHOLE_LIMIT: Final = 256 * MIB
 """Most bytes of an answer that is read at once; a guess at what nobody wants in memory."""
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}

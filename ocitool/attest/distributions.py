@@ -15,6 +15,7 @@ from typing import Final
 
 from ocitool.attest.package import Distribution, FoundPackage
 from ocitool.errors import MalformedDocument
+from ocitool.model.numbers import GIB, KIB, MIB
 
 RPM_DATABASES: Final = ("var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite")
 UNREAD: Final = {
@@ -30,9 +31,9 @@ UNREAD: Final = {
 STEPS: Final = 200_000_000
 """Most steps of SQLite's machine for one database: 20 s or so; a guess at many times what a real one takes."""
 _TURN: Final = 10_000
-_HEADER: Final = 64 * 1024 * 1024
+_HEADER: Final = 64 * MIB
 """Most bytes of one rpm header; rpm's own limit is 256 MiB, real ones have some 100 KiB."""
-_HEADERS: Final = 1024**3
+_HEADERS: Final = GIB
 """Most bytes of all of them: a guess at twice what thousands of packages take."""
 _ROWS: Final = 1_000_000
 _HEADER_TAGS: Final = 0xFFFF
@@ -42,7 +43,7 @@ _PLAIN: Final = re.compile(r"CREATE (?:TABLE|INDEX|UNIQUE INDEX)\b(?!.*\bAS\b)",
 _DPKG_FIELDS: Final = {name.encode(): name for name in ("package", "status", "version", "architecture", "source")}
 _APK_FIELDS: Final = {name.encode(): name for name in "PVALo"}
 _LONGEST: Final = 32
-_VALUE: Final = 16 * 1024
+_VALUE: Final = 16 * KIB
 """Most bytes of a field that are kept; a name beyond 4096 characters is none."""
 _TAGS: Final = {
     1000: "name",

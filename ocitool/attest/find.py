@@ -12,14 +12,15 @@ from ocitool.graph.select import select
 from ocitool.model.digest import Digest
 from ocitool.model.document import parse
 from ocitool.model.mediatype import IN_TOTO
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, called
 from ocitool.store.verify import find_manifest, read_blob
 
-STATEMENT_LIMIT: Final = 64 * 1024 * 1024
+STATEMENT_LIMIT: Final = 64 * MIB
 """Most bytes of a statement that are read: the SBOM of a large image has some 10 MiB."""
-_ALL_LIMIT: Final = 256 * 1024 * 1024
+_ALL_LIMIT: Final = 256 * MIB
 """Most bytes of all statements beside one image; a guess at many times what there is."""
 _MOST: Final = 100
 """Manifests beside one image, and statements in one of them, that are looked at."""

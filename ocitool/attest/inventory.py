@@ -29,6 +29,7 @@ from ocitool.codec.tar_reader import TarMember
 from ocitool.errors import MalformedDocument, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import GIB, KIB, MIB
 from ocitool.model.platform import Platform
 from ocitool.model.printable import unicode
 from ocitool.model.views import ImageConfig, Manifest
@@ -45,9 +46,9 @@ _RELEASES: Final = ("etc/os-release", "usr/lib/os-release")
 _DPKG: Final = "var/lib/dpkg/status"
 _DPKG_FOLDER: Final = "var/lib/dpkg/status.d/"
 _APK: Final = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
-_DATABASE_LIMIT: Final = 64 * 1024 * 1024
+_DATABASE_LIMIT: Final = 64 * MIB
 """Largest text database that is read; Debian's has a KiB for each package."""
-_TEXTS_LIMIT: Final = 256 * 1024 * 1024
+_TEXTS_LIMIT: Final = 256 * MIB
 """Most bytes of all files of metadata together; a large image of Node.js has some 100 MiB."""
 _TOML: Final = 16
 """How much more work a byte of TOML is than one of the others: some 5 s a MiB."""
@@ -56,11 +57,11 @@ _LINES: Final = 100
 _LINE: Final = 1000
 _FILES: Final = 50_000
 """Most files that are listed by themselves besides programs; a guess at what readers of documents take."""
-_RPM_LIMIT: Final = 2 * 1024**3
-_SMALL_LIMIT: Final = 4 * 1024 * 1024
-_METADATA_LIMIT: Final = 256 * 1024
+_RPM_LIMIT: Final = 2 * GIB
+_SMALL_LIMIT: Final = 4 * MIB
+_METADATA_LIMIT: Final = 256 * KIB
 """Bytes of a METADATA file that are read: what counts stands at its beginning, and its description is long."""
-_PROGRAM_LIMIT: Final = 1024**3
+_PROGRAM_LIMIT: Final = GIB
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,8 +8,9 @@ import zlib
 from typing import Final
 
 from ocitool.binaries.window import READ_LIMIT, Window
+from ocitool.model.numbers import MIB
 
-_LIMIT: Final = 8 * 1024 * 1024
+_LIMIT: Final = 8 * MIB
 """Most bytes of the JSON, which the specification bounds so too."""
 
 

@@ -10,12 +10,13 @@ from typing import BinaryIO, Final
 
 from ocitool.binaries.elf import file_header
 from ocitool.binaries.window import Window
+from ocitool.model.numbers import KIB
 
 _SYMTAB, _RELA, _NOTE, _NOBITS, _REL, _ATTRIBUTES = 2, 4, 7, 8, 9, 0x70000003
 _ALLOC, _INFO_LINK = 0x2, 0x40
 _SECTIONS_LIMIT: Final = 65_000
-_PIECE: Final = 256 * 1024
-_NOTE_LIMIT: Final = 64 * 1024
+_PIECE: Final = 256 * KIB
+_NOTE_LIMIT: Final = 64 * KIB
 _GNU_BUILD_ID: Final = 3
 
 

@@ -13,6 +13,7 @@ from ocitool.binaries.auditable import read_audit_data
 from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import arm_variant, read_go_build
 from ocitool.binaries.window import Window
+from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import ARCHITECTURES
 
@@ -42,8 +43,8 @@ _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_RPATH, _DT_RUNPATH, _DT_FLAGS_1 = 1, 5, 1
 _DF_1_PIE: Final = 0x08000000
 _X86_ISA_NEEDED: Final = 0xC0008002
 
-_HEADERS_LIMIT: Final = 512 * 1024
-_PART_LIMIT: Final = 64 * 1024
+_HEADERS_LIMIT: Final = 512 * KIB
+_PART_LIMIT: Final = 64 * KIB
 _NEEDED_LIMIT: Final = 512
 
 _Table: TypeAlias = tuple[int, int, int]  # offset, bytes from one header to the next, how many

@@ -8,13 +8,14 @@ from typing import Final
 
 from ocitool.binaries.binary import GoBuildInfo
 from ocitool.binaries.window import READ_LIMIT, Window
+from ocitool.model.numbers import KIB
 
 _MAGIC: Final = b"\xff Go buildinf:"
 _ALIGN: Final = 16
 _HEADER: Final = 32
 _FRAME: Final = 16
 _INLINE: Final = 0x2
-_MODULE_LIMIT: Final = 256 * 1024
+_MODULE_LIMIT: Final = 256 * KIB
 
 
 def read_go_build(window: Window, offset: int, size: int) -> GoBuildInfo | None:

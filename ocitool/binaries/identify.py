@@ -12,9 +12,10 @@ from ocitool.binaries.macho import MAGICS as MACHO_MAGICS
 from ocitool.binaries.macho import read_macho
 from ocitool.binaries.pe import read_pe
 from ocitool.binaries.window import Window
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 
-_SPOOL_MEMORY: Final = 4 * 1024 * 1024
+_SPOOL_MEMORY: Final = 4 * MIB
 _WASM_MAGIC: Final = b"\0asm"
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import read_go_build
 from ocitool.binaries.window import Window
+from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 
 _THIN: Final = {
@@ -24,7 +25,7 @@ _CPUS: Final = {0x01000007: "amd64", 0x0100000C: "arm64", 7: "386", 12: "arm", 1
 _NAMES: Final = {0x01000007: "x86-64", 0x0100000C: "AArch64", 7: "x86", 12: "ARM", 18: "PowerPC"}
 _KINDS: Final = {2: BinaryKind.PROGRAM, 6: BinaryKind.LIBRARY, 8: BinaryKind.LIBRARY, 9: BinaryKind.LIBRARY}
 _FAT_LIMIT: Final = 16
-_COMMANDS_LIMIT: Final = 256 * 1024
+_COMMANDS_LIMIT: Final = 256 * KIB
 _SEGMENT, _SEGMENT_64, _LOAD_DYLIB, _LOAD_DYLINKER = 1, 0x19, 0xC, 0xE
 
 

@@ -2,7 +2,9 @@
 
 from typing import Final, Protocol
 
-READ_LIMIT: Final = 1024 * 1024
+from ocitool.model.numbers import MIB
+
+READ_LIMIT: Final = MIB
 """Most bytes that one read gives, whatever a header asks for."""
 
 

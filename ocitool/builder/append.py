@@ -26,6 +26,7 @@ from ocitool.index.name_editor import NameEditor, Texts
 from ocitool.model.document import JsonTree
 from ocitool.model.mediatype import Family, family_of
 from ocitool.model.moments import rfc3339
+from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, History, ImageConfig, Manifest
 from ocitool.pack.entries import CopyRule, Entry, expand
@@ -36,7 +37,7 @@ from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
 
-_PIECE: Final = 256 * 1024
+_PIECE: Final = 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from ocitool.image.essentials import (
     with_user,
 )
 from ocitool.image.options import ImageOptions, env_of
-from ocitool.model.numbers import is_digits
+from ocitool.model.numbers import MIB, is_digits
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, expand
 from ocitool.pack.placing import place, with_parents
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ocitool.dockerfile.evaluate import Written
     from ocitool.toolchains.sysroot import Sysroot
 
-_ACCOUNTS_LIMIT: Final = 1024 * 1024
+_ACCOUNTS_LIMIT: Final = MIB
 _TOLD: Final = 5
 _WAYS: Final = {
     True: "copy-libraries = true in [sysroot] brings what they lack, and so does a base that has it",

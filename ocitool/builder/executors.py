@@ -18,6 +18,7 @@ from ocitool.executor.base import Changes, Execution
 from ocitool.image.base import BaseImage, open_base
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import KIB, MIB
 from ocitool.model.platform import Platform
 from ocitool.rootfs.tree import read_file, read_tree
 from ocitool.store.base import Memo
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _FOLDERS: Final = ("usr/bin", "usr/local/bin", "bin")
-_EMULATOR_LIMIT: Final = 64 * 1024 * 1024
+_EMULATOR_LIMIT: Final = 64 * MIB
 """Most bytes of an emulator; a guess, they have 5 to 15 MB."""
-_PIECE: Final = 256 * 1024
+_PIECE: Final = 256 * KIB
 
 
 class RememberedExecutor:

@@ -20,13 +20,14 @@ from ocitool.errors import UsageError, WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
 from ocitool.image.starting import StartFault, first_word, start_problem, starts_files
 from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup
+from ocitool.model.numbers import KIB, MIB
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.store.base import Memo
 
-_HELD_FILE: Final = 64 * 1024
-_HELD_TOTAL: Final = 16 * 1024 * 1024
+_HELD_FILE: Final = 64 * KIB
+_HELD_TOTAL: Final = 16 * MIB
 
 
 class Holding:

@@ -11,6 +11,7 @@ from typing import IO, Final, TypeAlias
 from ocitool.errors import Cancelled, OcitoolError
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document, Served
+from ocitool.model.numbers import GIB, MIB
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BlobStream, BytesSource, Reader
 from ocitool.store.forwarding import ForwardingReader
@@ -20,9 +21,9 @@ from ocitool.tasks import Scope
 CachedManifest: TypeAlias = tuple[bytes, str, Served | None]
 """What a Document is made of: the bytes, the media type, and what was said beside them."""
 
-_IN_MEMORY: Final = 32 * 1024 * 1024
+_IN_MEMORY: Final = 32 * MIB
 """Most bytes kept in memory; a guess that holds some five thousand manifests and configs."""
-_ON_DISK: Final = 1024 * 1024 * 1024
+_ON_DISK: Final = GIB
 """Most bytes kept in the temporary file; a guess. What finds no place any more is asked for again."""
 _TURN_S: Final = 0.5
 

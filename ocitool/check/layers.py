@@ -16,6 +16,7 @@ from ocitool.codec.tar_reader import TarMember
 from ocitool.errors import DigestMismatch, MalformedDocument, OcitoolError, Unsupported
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import GIB, MIB
 from ocitool.model.views import Descriptor
 from ocitool.rootfs.tree import Listed, bounded_members
 from ocitool.store.base import Reader
@@ -25,10 +26,10 @@ from ocitool.tasks import Scope
 _PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
 _HEAD: Final = 4
 """Bytes that tell whether a file may be a program."""
-_PASSWD_LIMIT: Final = 1024 * 1024
-_PROGRAM_LIMIT: Final = 1024 * 1024 * 1024
+_PASSWD_LIMIT: Final = MIB
+_PROGRAM_LIMIT: Final = GIB
 """Largest file that is looked into for a program, in bytes; a guess. Sparse files can be of any size (K158)."""
-_LARGEST: Final = 64 * 1024**3
+_LARGEST: Final = 64 * GIB
 """Most bytes that are read of a layer whose size is wrong, a guess: what a registry sends must end."""
 
 

@@ -23,6 +23,7 @@ from ocitool.errors import MalformedDocument
 from ocitool.image.starting import StartFault, StartProblem, first_word, start_problem, starts_files
 from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.rootfs.tree import Tree
 
@@ -32,7 +33,7 @@ _MOST: Final = 256
 """Folders of a variable, and words of a command, that are looked up; a guess. Each goes with each of the others."""
 _LONGEST: Final = 4096
 """Characters of a path that Linux does not open any more (PATH_MAX)."""
-_VARIABLE: Final = 128 * 1024
+_VARIABLE: Final = 128 * KIB
 """Characters of a variable with which Linux starts no program any more (MAX_ARG_STRLEN)."""
 _COMMON: Final = frozenset(
     [

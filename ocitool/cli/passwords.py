@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 
 from ocitool.errors import AuthError, UsageError, local_io
-from ocitool.model.numbers import is_digits
+from ocitool.model.numbers import KIB, is_digits
 
-_LIMIT: Final = 64 * 1024
+_LIMIT: Final = 64 * KIB
 
 
 def option(function: Callable[..., Any]) -> Callable[..., Any]:

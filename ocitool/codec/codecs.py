@@ -15,14 +15,14 @@ from typing import Any, Final, TypeAlias, cast
 
 from ocitool.codec.members import table_bytes
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
-from ocitool.model.numbers import is_digits
+from ocitool.model.numbers import KIB, MIB, is_digits
 from ocitool.tasks import Scope, ordered_map
 
-BLOCK: Final = 1024 * 1024
+BLOCK: Final = MIB
 """Uncompressed bytes in one gzip member."""
-ZSTD_BLOCK: Final = 4 * 1024 * 1024
+ZSTD_BLOCK: Final = 4 * MIB
 """Uncompressed bytes in one zstd frame."""
-PIECE: Final = 256 * 1024
+PIECE: Final = 256 * KIB
 """Largest piece that streams of this package carry."""
 
 
@@ -272,7 +272,7 @@ def _unzstd(stream: Iterable[bytes]) -> Iterator[bytes]:
     except ImportError:
         raise Unsupported("reading zstd layers needs the zstandard package", hint="pip install zstandard") from None
     # A window of 128 MiB is what zstd itself calls "long"; a frame that asks for more is refused.
-    machine = zstandard.ZstdDecompressor(max_window_size=128 * 1024 * 1024)
+    machine = zstandard.ZstdDecompressor(max_window_size=128 * MIB)
     # The reader does not tell the end of its input from the end of a frame. So a frame of our own follows: what
     # it holds comes out last only if the frame before it was whole. It repeats itself so that the frame's bytes,
     # taken for the rest of a cut-off frame, cannot look like it.

@@ -16,17 +16,18 @@ from urllib.parse import unquote_to_bytes
 
 from ocitool.errors import EscapingPath, MalformedDocument
 from ocitool.model.files import MAX_PATH, FileKind, clean
+from ocitool.model.numbers import GIB, KIB, MIB
 
 BLOCK: Final = 512
-PIECE: Final = 256 * 1024
-_FILE_PIECE: Final = 16 * 1024
-MAX_HEADER: Final = 1024 * 1024
+PIECE: Final = 256 * KIB
+_FILE_PIECE: Final = 16 * KIB
+MAX_HEADER: Final = MIB
 """Most bytes in the extended headers and long names of one member; Go allows as much in each."""
 MAX_EXTENTS: Final = 100_000
 """Most data areas of one sparse file."""
 MAX_MEMBERS: Final = 2_000_000
 """Most members of one tar, and most files of an image; a guess well above the largest images met."""
-_NAMES_SPARE: Final = 16 * 1024 * 1024
+_NAMES_SPARE: Final = 16 * MIB
 _NAMES_EACH: Final = 2048
 """Bytes of names, links and attributes that a tar may have, and more for each member: real ones take some 100."""
 _LARGEST: Final = 2**63 - 1
@@ -48,8 +49,8 @@ class TarLimits:
     """
 
     members: int = MAX_MEMBERS
-    names: int = 256 * 1024 * 1024
-    size: int = 64 * 1024 * 1024 * 1024
+    names: int = 256 * MIB
+    size: int = 64 * GIB
 
     def of_packed(self, size: int) -> "TarLimits":
         """The limits for what `size` bytes unpack to."""

@@ -29,13 +29,13 @@ from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
 from ocitool.model.files import FileKind, TreeBudget, clean
-from ocitool.model.numbers import is_digits
+from ocitool.model.numbers import MIB, is_digits
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry, FileOrigin
 from ocitool.pack.layer import StoredTar
 from ocitool.rootfs.files import Files, Layered
 
-_ACCOUNTS_LIMIT: Final = 1024 * 1024
+_ACCOUNTS_LIMIT: Final = MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ocitool.codec.codecs import decompress, sniff
 from ocitool.codec.tar_reader import TarLimits, TarMember, read_members
 from ocitool.errors import EscapingPath, MalformedDocument, UsageError, local_io
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import KIB
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Content, Entry, FileContent, NoFile, refuse_holes
 from ocitool.rootfs.tree import bounded_members
@@ -23,7 +24,7 @@ from ocitool.store.base import Reader
 from ocitool.tasks import Scope
 
 _BLOCK: Final = 512
-_PIECE: Final = 256 * 1024
+_PIECE: Final = 256 * KIB
 _MOST_FILES: Final = 1_000_000
 """Most files of an archive, a guess at what nobody sends."""
 

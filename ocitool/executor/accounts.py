@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import UsageError
-from ocitool.model.numbers import whole
+from ocitool.model.numbers import MIB, whole
 
-MAX_FILE: Final = 10 * 1024 * 1024
+MAX_FILE: Final = 10 * MIB
 """Bytes of /etc/passwd and /etc/group that are read; BuildKit's bound."""
 _LAST_ID: Final = 2**32 - 2
 

@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import Final
 
 from ocitool.executor import kernel
+from ocitool.model.numbers import KIB
 
-_PIECE: Final = 64 * 1024
+_PIECE: Final = 64 * KIB
 _WAITING: Final = 16
 _CONNECTIONS: Final = 64
 """At most so many at once; a guess."""

@@ -9,10 +9,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 
-SHM_SIZE: Final = 64 * 1024 * 1024
+SHM_SIZE: Final = 64 * MIB
 """Bytes of /dev/shm where nothing else is asked for, as in BuildKit."""
 
 

@@ -18,10 +18,11 @@ from typing import IO, Final
 from ocitool.errors import BuildError
 from ocitool.executor.unpack import CAPABILITY, OPAQUE_ATTRIBUTE, OVERLAY
 from ocitool.model.files import FileKind, name_bytes, name_text
+from ocitool.model.numbers import KIB
 from ocitool.pack.entries import Entry, whiteout
 from ocitool.pack.tar import BLOCK, entry_header
 
-PIECE: Final = 256 * 1024
+PIECE: Final = 256 * KIB
 _FOREVER: Final = 2**62
 _KINDS: Final = {
     stat.S_IFREG: FileKind.FILE,

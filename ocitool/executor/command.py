@@ -28,10 +28,11 @@ from ocitool.executor.network import attach
 from ocitool.executor.stack import Lower, Stacks, make_upper, mount_tree, owner_of
 from ocitool.executor.unpack import Unpacked
 from ocitool.executor.wire import Message
+from ocitool.model.numbers import GIB, MIB
 
 _POLL_MS: Final = 50
-_LONGEST: Final = 64 * 1024 * 1024 * 1024
-_MAX_LOG: Final = 1 << 20
+_LONGEST: Final = 64 * GIB
+_MAX_LOG: Final = MIB
 _HYBRID: Final = "/sys/fs/cgroup/unified"
 _NOT_FOUND, _NOT_STARTED = 127, 126
 

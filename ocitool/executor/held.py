@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.executor import kernel
+from ocitool.model.numbers import KIB
 
 _BLOCK: Final = 512
-_KIB: Final = 1024
 _RSS: Final = -2
 """The column of /proc/sysvipc/shm with resident bytes, from the end."""
 
@@ -129,8 +129,8 @@ def resident() -> tuple[int, int, int]:
         with suppress(OSError, IndexError, ValueError), open(f"{process}/status", "rb") as file:
             lines = dict(line.split(b":", 1) for line in file.read().splitlines())
             count += 1
-            own += int(lines.get(b"RssAnon", b"0").split()[0]) * _KIB
-            shared += int(lines.get(b"RssShmem", b"0").split()[0]) * _KIB
+            own += int(lines.get(b"RssAnon", b"0").split()[0]) * KIB
+            shared += int(lines.get(b"RssShmem", b"0").split()[0]) * KIB
     return count, own, shared
 
 
@@ -141,7 +141,7 @@ def shared_in_parts() -> int:
         with suppress(OSError, IndexError, ValueError), open(f"{process}/smaps_rollup", "rb") as file:
             for line in file.read().splitlines():
                 if line.startswith(b"Pss_Shmem:"):
-                    size += int(line.split()[1]) * _KIB
+                    size += int(line.split()[1]) * KIB
     return size
 
 
@@ -174,5 +174,5 @@ def all_shared_memory() -> int:
     with suppress(OSError, IndexError, ValueError), open("/proc/meminfo", "rb") as file:
         for line in file.read().splitlines():
             if line.startswith(b"Shmem:"):
-                return int(line.split()[1]) * _KIB
+                return int(line.split()[1]) * KIB
     return 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ocitool.model.numbers import is_digits
+from ocitool.model.numbers import MIB, is_digits
 
 HIGH: Final = 0x7000_0000
 COUNT: Final = 65536
@@ -146,6 +146,6 @@ def tool(environ: Mapping[str, str], name: str) -> str | None:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text("utf-8", "replace")[: 1 << 20]
+        return Path(path).read_text("utf-8", "replace")[:MIB]
     except OSError:
         return ""

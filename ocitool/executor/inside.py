@@ -24,6 +24,7 @@ from ocitool.executor.command import carry_out, try_runtime
 from ocitool.executor.removal import remove_tree
 from ocitool.executor.stack import Stacks
 from ocitool.executor.wire import Message, error_message, receive, send
+from ocitool.model.numbers import KIB
 
 PLACES: Final = ("/mnt", "/media", "/srv", "/var/tmp", "/tmp")  # noqa: S108 - only mounted over, in a namespace
 """Folders that something is mounted over, in the helper's own mount namespace; the first that is there."""
@@ -239,7 +240,7 @@ def _work(control: socket.socket, job: Message, descriptors: list[int], stacks: 
 def _unpack(control: socket.socket, job: Message, descriptors: list[int], stacks: Stacks, _place: str) -> Message:
     def pieces() -> Iterator[bytes]:
         send(control, {"needs": True})
-        return iter(lambda: os.read(descriptors[0], 256 * 1024), b"")
+        return iter(lambda: os.read(descriptors[0], 256 * KIB), b"")
 
     stacks.add(job["keys"], pieces)
     return {"done": True}

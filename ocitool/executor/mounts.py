@@ -15,13 +15,14 @@ from ocitool.executor import agent, kernel
 from ocitool.executor.bundle import Shown
 from ocitool.executor.caches import cache_folder
 from ocitool.executor.stack import Stacks, make_upper, mount_tree
+from ocitool.model.numbers import MIB
 
 _OWN: Final = ("/dev", "/proc", "/sys")
 _PUBLIC: Final = (
     "nameserver 8.8.8.8\nnameserver 8.8.4.4\nnameserver 2001:4860:4860::8888\nnameserver 2001:4860:4860::8844\n"
 )
 _APT: Final = "etc/apt/apt.conf.d"
-_MAX_RESOLVER: Final = 1 << 20
+_MAX_RESOLVER: Final = MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from ocitool.executor.id_maps import IdMaps, is_host, of_this_user, single, tool
 from ocitool.executor.namespace import CannotMap, Job, Namespace, Setup, enter
 from ocitool.executor.reasons import no_emulation, no_runtime
 from ocitool.executor.wire import Message
+from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
@@ -27,8 +28,8 @@ FOLDER: Final = "unpacked"
 _CHANGES: Final = "changes"
 _RUNTIMES: Final = ("runc", "crun")
 _WAYS_OUT: Final = ("slirp4netns", "pasta")
-_TAIL: Final = 16 * 1024
-_PIECE: Final = 64 * 1024
+_TAIL: Final = 16 * KIB
+_PIECE: Final = 64 * KIB
 _TURN_MS: Final = 200
 
 

@@ -20,6 +20,7 @@ from ocitool.codec.tar_reader import TarMember, read_members
 from ocitool.errors import MalformedDocument, OcitoolError, Unsupported
 from ocitool.executor.kernel import open_in_root
 from ocitool.model.files import MAX_LINKS, OPAQUE, WHITEOUT, FileKind, name_bytes, name_text, parent
+from ocitool.model.numbers import KIB
 
 OPAQUE_ATTRIBUTE: Final = "user.overlay.opaque"
 OVERLAY: Final = "user.overlay."
@@ -223,7 +224,7 @@ class _Unpacker:
             self._clear(source)
             status = os.fstat(found)
             with open(name_bytes(source), "xb") as copy:
-                shutil.copyfileobj(lower, copy, 256 * 1024)
+                shutil.copyfileobj(lower, copy, 256 * KIB)
             if not self._is_single:
                 os.chown(name_bytes(source), status.st_uid, status.st_gid)
             os.chmod(name_bytes(source), stat.S_IMODE(status.st_mode))

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from ocitool import errors
 from ocitool.errors import OcitoolError
+from ocitool.model.numbers import MIB
 
 _LENGTH: Final = struct.Struct("!I")
-MAX_MESSAGE: Final = 256 * 1024 * 1024
+MAX_MESSAGE: Final = 256 * MIB
 """Longest message: secrets and the contents of scripts travel in it."""
 
 Message = dict[str, Any]
@@ -50,7 +51,7 @@ def raise_error(message: Message) -> None:
 def _exactly(channel: socket.socket, size: int) -> bytes | None:
     parts = bytearray()
     while len(parts) < size:
-        part = channel.recv(min(size - len(parts), 1 << 20))
+        part = channel.recv(min(size - len(parts), MIB))
         if not part:
             return None
         parts += part

@@ -16,6 +16,7 @@ from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
+from ocitool.model.numbers import MIB
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, settled, view
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_config
@@ -27,7 +28,7 @@ MAX_DEPTH: Final = 4
 """Indexes of indexes deeper than this are refused: a hostile chain has to end (K020)."""
 MAX_MANIFESTS: Final = 20_000
 """Manifests in one snapshot; a guess far above what anybody publishes."""
-MAX_SIZE: Final = 128 * 1024 * 1024
+MAX_SIZE: Final = 128 * MIB
 """Bytes of all manifests in one snapshot, which are held in memory; a guess far above what anybody publishes."""
 
 

@@ -9,12 +9,13 @@ from ocitool.events import Listener, Noted
 from ocitool.graph.walk import MAX_DEPTH, settle_entries
 from ocitool.model import mediatype
 from ocitool.model.mediatype import Family
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, view
 from ocitool.store.base import Reader, called
 from ocitool.store.verify import read_config
 
-CONFIG_LIMIT: Final = 8 * 1024 * 1024
+CONFIG_LIMIT: Final = 8 * MIB
 """Most bytes of an image config that are read."""
 
 

@@ -22,10 +22,11 @@ from typing import Any, Final
 
 from ocitool.errors import UsageError, local_io
 from ocitool.model.mediatype import Family
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.model.toml import TomlError, parse_toml
 
-LIMIT: Final = 1024 * 1024
+LIMIT: Final = MIB
 """Largest spec file in bytes; a guess far above what anybody writes."""
 _TOP: Final = frozenset({"image", "tags", "format", "annotations", "manifests"})
 _ENTRY: Final = frozenset({"image", "platform", "platforms"})

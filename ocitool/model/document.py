@@ -17,11 +17,12 @@ from typing import Any, Final, TypeAlias
 
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.digest import Digest
+from ocitool.model.numbers import MIB
 
 JsonTree: TypeAlias = Any
 """Parsed JSON: dict, list, str, int, float, bool, None."""
 
-MANIFEST_LIMIT: Final = 4 * 1024 * 1024
+MANIFEST_LIMIT: Final = 4 * MIB
 """Registries need not take, and we do not read, manifests larger than this (distribution-spec)."""
 
 _DEPTH: Final = 64

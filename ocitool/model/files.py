@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
 from ocitool.errors import MalformedDocument
+from ocitool.model.numbers import MIB
 
 WHITEOUT: Final = ".wh."
 """What the name of a file that deletes another begins with (image-spec layer.md, "Whiteouts")."""
@@ -115,7 +116,7 @@ class TreeBudget:
     as many as ordinary ones do, each file have a long path, and a whole tree has some more of both to spare.
     """
 
-    def __init__(self, steps: int = 1_000_000, paths: int = 16 * 1024 * 1024) -> None:
+    def __init__(self, steps: int = 1_000_000, paths: int = 16 * MIB) -> None:
         self._steps = steps
         self._paths = paths
 

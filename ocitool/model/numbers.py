@@ -7,6 +7,9 @@ to what that reader then refuses, such as a superscript.
 import re
 from typing import Final
 
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
 SIZE_LIMIT: Final = 1 << 53
 """Bytes: more than any content has, and exact in every reader of JSON."""
 _DIGITS: Final = re.compile(r"0*([0-9]{1,20})")

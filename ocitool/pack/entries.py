@@ -27,13 +27,14 @@ from ocitool.model.files import (
     parent,
     to_system,
 )
+from ocitool.model.numbers import GIB, KIB
 from ocitool.model.platform import Platform
 from ocitool.pack.file_identity import stamp_of
 from ocitool.pack.own_files import OwnFiles
 
-PIECE: Final = 256 * 1024
+PIECE: Final = 256 * KIB
 _CAPABILITY: Final = "security.capability"
-_SPARSE_EXCESS: Final = 1 << 30
+_SPARSE_EXCESS: Final = GIB
 _SPARSE_RATIO: Final = 8
 
 

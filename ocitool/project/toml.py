@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ocitool.errors import UsageError, local_io
+from ocitool.model.numbers import MIB
 from ocitool.model.toml import TomlError, parse_toml
 
-SIZE_LIMIT: Final = 1024 * 1024
+SIZE_LIMIT: Final = MIB
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 _BARE_OR_QUOTED: Final = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""

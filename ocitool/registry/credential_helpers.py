@@ -16,11 +16,12 @@ from subprocess import DEVNULL, PIPE
 from typing import Final
 
 from ocitool.errors import AuthError
+from ocitool.model.numbers import MIB
 from ocitool.registry.credentials import Credentials
 
 HELPER_S: Final = 15.0
 """How long a helper program may take."""
-_ANSWER_LIMIT: Final = 1024 * 1024
+_ANSWER_LIMIT: Final = MIB
 """Bytes of a helper's answer that are read: no user name and password are longer."""
 _NOT_FOUND: Final = "credentials not found in native keychain"
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocitool.errors import AuthError, closest
+from ocitool.model.numbers import MIB
 from ocitool.model.reference import normalise_host
 from ocitool.registry.hosts import home_folder, split_port
 
 HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
-FILE_LIMIT: Final = 4 * 1024 * 1024
+FILE_LIMIT: Final = 4 * MIB
 _KEYS: Final = ("auths", "credsStore", "credHelpers")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from ocitool.errors import AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, UsageError
+from ocitool.model.numbers import GIB
 from ocitool.registry import numbers
 from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import resolved
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 OpenAt = Callable[[int], AbstractContextManager[Iterator[bytes]]]
 """Asks for the content from an offset on; entering sends the request."""
-LIMIT: Final = 16 * 1024**3
+LIMIT: Final = 16 * GIB
 """Bytes of a file that are taken: a guess at what nobody puts into an image, against bodies without an end."""
 _OLD_S: Final = 60
 """How long before the answer a file must have changed last, so that its time tells it from a newer one."""

@@ -7,9 +7,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ocitool.errors import AuthError, NotFound, OcitoolError, RegistryError
+from ocitool.model.numbers import KIB
 from ocitool.registry.numbers import retry_after_s
 
-BODY_LIMIT: Final = 64 * 1024
+BODY_LIMIT: Final = 64 * KIB
 """Bytes of an error body that are read."""
 TO_BE_CREATED: Final = "some registries need the repository to be created first"
 PROXY_LOGIN: Final = "HTTPS_PROXY and HTTP_PROXY take http://user:password@host:port"

@@ -10,10 +10,9 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from ocitool.errors import UsageError
-from ocitool.model.numbers import is_digits, whole
+from ocitool.model.numbers import KIB, MIB, is_digits, whole
 from ocitool.tasks import Retry
 
-MIB: Final = 1024 * 1024
 CONNECTIONS: Final = 16
 """Requests to one host at once, unless somebody says another number."""
 _PROXIES: Final = ("http", "https", "socks5", "socks5h")
@@ -110,7 +109,7 @@ class UploadLimits:
 PART: Final = 8 * MIB
 FLOOR: Final = 5 * MIB
 """The one floor that is known: parts of ECR but the last."""
-SMALLEST: Final = 256 * 1024
+SMALLEST: Final = 256 * KIB
 _PARTS: Final = (8 * MIB, 5 * MIB, 4 * MIB, 2 * MIB, MIB, SMALLEST)
 _KNOWN: Final = (
     # Observed by other clients' users, not promised by the hosts; each is only where to begin.

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, UsageError, local_io
+from ocitool.model.numbers import MIB
 from ocitool.model.reference import HUB, normalise_host
 from ocitool.registry.hosts import home_folder
 
-_LIMIT: Final = 1024 * 1024
+_LIMIT: Final = MIB
 _HUB_HOSTS: Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
 
 

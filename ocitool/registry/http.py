@@ -22,7 +22,7 @@ from ocitool.errors import (
     UsageError,
     local_io,
 )
-from ocitool.model.numbers import is_digits
+from ocitool.model.numbers import KIB, is_digits
 from ocitool.registry.error_response import PROXY_LOGIN
 from ocitool.registry.hosts import Access, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
@@ -40,7 +40,7 @@ finally:
     if _shut:
         del sys.modules["httpx._main"]
 
-PIECE: Final = 256 * 1024
+PIECE: Final = 256 * KIB
 CONNECT_S: Final = 30.0
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _OLD_TLS: Final = frozenset(

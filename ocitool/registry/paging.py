@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, NetworkError, RegistryError
+from ocitool.model.numbers import MIB
 from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import resolved
 from ocitool.registry.request import Request, Response
 from ocitool.registry.session import Session
 
-LIST_LIMIT: Final = 32 * 1024 * 1024
+LIST_LIMIT: Final = 32 * MIB
 TOTAL_LIMIT: Final = 8 * LIST_LIMIT
 """Bytes of all pages of one list; a million tags of any length."""
 PAGES: Final = 10_000

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.model.digest import Digest
+from ocitool.model.numbers import KIB
 from ocitool.registry.hosts import resolved
 
 KEPT_S: Final = 7 * 24 * 3600
 """Registries purge sessions after a week at the latest (distribution's default)."""
-_LIMIT: Final = 64 * 1024
+_LIMIT: Final = 64 * KIB
 
 
 @dataclass(frozen=True, slots=True)

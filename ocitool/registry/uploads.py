@@ -13,9 +13,10 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
+from ocitool.model.numbers import MIB
 from ocitool.model.views import Descriptor
 from ocitool.registry.error_response import TO_BE_CREATED
-from ocitool.registry.hosts import MIB, UploadLimits
+from ocitool.registry.hosts import UploadLimits
 from ocitool.registry.numbers import acknowledged
 from ocitool.registry.repository import Repository
 from ocitool.registry.request import Response

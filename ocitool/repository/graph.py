@@ -18,6 +18,7 @@ from ocitool.graph.referrers import cosign_tags
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, parse
 from ocitool.model.moments import moment_of
+from ocitool.model.numbers import MIB
 from ocitool.model.printable import shown
 from ocitool.model.reference import is_tag, referrers_tag
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
@@ -28,7 +29,7 @@ from ocitool.tasks import Scope, collect
 MAX_TAGS: Final = 200_000
 """Tags of one repository that are looked at; a guess far above what is kept."""
 MAX_MANIFESTS: Final = 500_000
-MAX_BYTES: Final = 512 * 1024 * 1024
+MAX_BYTES: Final = 512 * MIB
 """Bytes of all manifests of one repository, which are held in memory."""
 CREATED: Final = "org.opencontainers.image.created"
 _OF_A_DIGEST: Final = re.compile(r"(?:sha256|sha384|sha512|blake3)-[0-9a-f]{64,128}(?:\..*)?")

@@ -13,12 +13,13 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import parse
 from ocitool.model.files import temporary_beside
 from ocitool.model.moments import moment_of
+from ocitool.model.numbers import MIB
 from ocitool.repository.graph import RepositoryGraph, is_beside
 from ocitool.repository.policy import Decision
 from ocitool.repository.prune import Prune
 
 FORM: Final = "ocitool-prune-1"
-LIMIT: Final = 256 * 1024 * 1024
+LIMIT: Final = 256 * MIB
 """Bytes of such a file: what the most tags take that are looked at."""
 
 

@@ -13,6 +13,7 @@ from ocitool.errors import MalformedDocument
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import COMPACT, Document, parse, write
+from ocitool.model.numbers import MIB
 from ocitool.model.views import Descriptor
 from ocitool.sign.claim import Claim
 from ocitool.sign.simple_signing import compact, member, unbase64
@@ -24,7 +25,7 @@ PREDICATE: Final = "https://sigstore.dev/cosign/sign/v1"
 """The predicate of a statement that is a signature of an image, and no attestation."""
 PREDICATE_TYPE: Final = "dev.sigstore.bundle.predicateType"
 """The annotation that tells a bundle's predicate before it is read."""
-BUNDLE_LIMIT: Final = 4 * 1024 * 1024
+BUNDLE_LIMIT: Final = 4 * MIB
 """Most bytes of a bundle that are read where it is a signature of an image."""
 EMPTY: Final = b"{}"
 

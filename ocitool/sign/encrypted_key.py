@@ -16,14 +16,15 @@ from typing import Any, Final
 
 from ocitool.errors import AuthError, MalformedDocument, Unsupported
 from ocitool.model.document import parse
+from ocitool.model.numbers import KIB, MIB
 
 COSTS: Final = (32768, 65536, 131072)
 """Every N of scrypt that cosign has written; another would be cheap to guess or dear to compute."""
-SEALED_LIMIT: Final = 64 * 1024
+SEALED_LIMIT: Final = 64 * KIB
 """Most bytes of a sealed key; RSA of 16384 bits has 10 kB."""
 
 _SALT, _NONCE, _KEY, _TAG = 32, 24, 32, 16
-_MEMORY: Final = 256 * 1024 * 1024  # scrypt takes 128 * N * r bytes
+_MEMORY: Final = 256 * MIB  # scrypt takes 128 * N * r bytes
 _CONSTANTS: Final = struct.unpack("<4I", b"expand 32-byte k")
 _QUARTERS: Final = (
     *((0, 4, 8, 12), (5, 9, 13, 1), (10, 14, 2, 6), (15, 3, 7, 11)),

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from ocitool.errors import AuthError, MalformedDocument, Unsupported, UsageError
+from ocitool.model.numbers import KIB
 from ocitool.sign.encrypted_key import seal, unseal
 
 KINDS: Final = ("ecdsa-p256", "ed25519", "rsa-3072", "rsa-4096")
 """What can be made; the first is what every verifier of images understands."""
-KEY_LIMIT: Final = 64 * 1024
+KEY_LIMIT: Final = 64 * KIB
 """Most bytes of a key file that are read."""
 
 ED25519_SIZE: Final = 64

@@ -11,6 +11,7 @@ from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan
 from ocitool.errors import Conflict, UsageError
 from ocitool.model.document import Document
+from ocitool.model.numbers import KIB
 from ocitool.sign.attached import look_beside
 from ocitool.sign.keys import KEY_LIMIT, Password, PrivateKey, PublicKey, read_private, read_public
 from ocitool.sign.signing import (
@@ -35,7 +36,7 @@ VerifyKey: TypeAlias = PublicKey | str | Path
 ATTEMPTS: Final = 10
 """How often a list is read and written again after another signer came between."""
 _PAUSE_S: Final = 0.1
-_SIGNATURE_LIMIT: Final = 16 * 1024
+_SIGNATURE_LIMIT: Final = 16 * KIB
 
 
 def prepare_sign(

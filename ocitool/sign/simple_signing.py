@@ -11,13 +11,14 @@ from typing import Any, Final
 from ocitool.errors import MalformedDocument
 from ocitool.model.digest import Digest
 from ocitool.model.document import parse
+from ocitool.model.numbers import MIB
 from ocitool.model.views import Descriptor
 from ocitool.sign.claim import Claim
 
 PAYLOAD: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE: Final = "dev.cosignproject.cosign/signature"
 CERTIFICATE: Final = "dev.sigstore.cosign/certificate"
-PAYLOAD_LIMIT: Final = 1024 * 1024
+PAYLOAD_LIMIT: Final = MIB
 """Most bytes of a payload that are read; what signers write has some hundred."""
 
 _TYPE: Final = "cosign container image signature"

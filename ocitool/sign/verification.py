@@ -14,6 +14,7 @@ from ocitool.errors import DigestMismatch, MalformedDocument, NotFound, NotVerif
 from ocitool.graph.signature_list import entries, signature_tag
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
+from ocitool.model.numbers import KIB, MIB
 from ocitool.model.views import Descriptor, Manifest, view
 from ocitool.sign import bundle as bundles
 from ocitool.sign import simple_signing
@@ -25,9 +26,9 @@ from ocitool.tasks import Scope, collect
 
 LOOKED_AT: Final = 100
 """Most signatures of one form that are looked at beside one manifest; a guess far above what is signed."""
-READ_LIMIT: Final = 16 * 1024 * 1024
+READ_LIMIT: Final = 16 * MIB
 """Most bytes of signatures of one form that are read beside one manifest; a guess, they have some thousand each."""
-_MANIFEST_LIMIT: Final = 256 * 1024
+_MANIFEST_LIMIT: Final = 256 * KIB
 """Most bytes of a manifest around a bundle; a guess, it has one layer."""
 
 

@@ -22,6 +22,7 @@ from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document, parse
 from ocitool.model.files import FileKind, TreeBudget, clean, resolve
 from ocitool.model.mediatype import Family
+from ocitool.model.numbers import KIB, MIB
 from ocitool.model.views import Descriptor, Index, effective_type, view
 from ocitool.store.base import (
     FULL_NAME,
@@ -38,8 +39,8 @@ from ocitool.store.base import (
 from ocitool.store.layout_index import REF_NAME
 from ocitool.store.verify import check_bytes, verified
 
-PIECE: Final = 256 * 1024
-LIMITS: Final = TarLimits(members=200_000, names=64 * 1024 * 1024, size=2**63)
+PIECE: Final = 256 * KIB
+LIMITS: Final = TarLimits(members=200_000, names=64 * MIB, size=2**63)
 """Files and bytes of names; an archive of any size that is there is read."""
 STREAM: Final = "-"
 _KINDS: Final = {"gzip": mediatype.DOCKER_LAYER_GZIP, "zstd": mediatype.DOCKER_LAYER_ZSTD}

@@ -19,10 +19,11 @@ from ocitool.errors import DigestMismatch, MalformedDocument, NotFound, local_io
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.files import temporary_beside
+from ocitool.model.numbers import KIB
 from ocitool.model.reference import subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, effective_type, view
 
-PIECE: Final = 256 * 1024
+PIECE: Final = 256 * KIB
 """Largest piece of a blob stream, in bytes."""
 
 FULL_NAME: Final = "io.containerd.image.name"

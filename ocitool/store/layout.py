@@ -21,6 +21,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, PRETTY, Document, write
 from ocitool.model.files import is_temporary, temporary_beside
+from ocitool.model.numbers import MIB
 from ocitool.model.views import Descriptor, effective_type, view
 from ocitool.store.base import (
     Expect,
@@ -48,7 +49,7 @@ from ocitool.store.verify import check_bytes, verified
 
 LAYOUT_FILES: Final = ("oci-layout", "index.json", "blobs")
 """What a layout has at its top (image-spec image-layout.md)."""
-INDEX_LIMIT: Final = 64 * 1024 * 1024
+INDEX_LIMIT: Final = 64 * MIB
 """Largest index.json that is read, in bytes: a layout may hold more images than any manifest has entries."""
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 

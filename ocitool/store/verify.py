@@ -8,14 +8,15 @@ from typing import Final
 from ocitool.errors import Conflict, DigestMismatch, MalformedDocument, NotFound, SizeMismatch
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.document import Document
+from ocitool.model.numbers import GIB, MIB
 from ocitool.model.views import Descriptor, ImageConfig
 from ocitool.store.base import Expect, Reader, read_file
 from ocitool.tasks import Scope
 
-CONFIG_LIMIT: Final = 8 * 1024 * 1024
+CONFIG_LIMIT: Final = 8 * MIB
 """Most bytes of an image config that are read; a guess far above what anybody publishes."""
 
-OWN_SIZE_LIMIT: Final = 1024**3
+OWN_SIZE_LIMIT: Final = GIB
 
 
 def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError, local_io
+from ocitool.model.numbers import KIB
 from ocitool.toolchains.base import BuildTree, CompileJob, JobStep, Target, find_program
 from ocitool.toolchains.c import first_uses
 from ocitool.toolchains.compilers import Compiler
@@ -23,7 +24,7 @@ from ocitool.toolchains.wrappers import build_variables, cmake_file, meson_file,
 _DESTDIR: Final = "{destdir}"
 _WIDTHS: Final = ("MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL")
 """Variables that change how fast a build is and nothing that it makes."""
-_HEAD: Final = 512 * 1024
+_HEAD: Final = 512 * KIB
 _RULES_LIMIT: Final = 1000
 _MAKEFILE: Final = re.compile(r"(?:GNU)?[Mm]akefile(?:\.(?:in|am))?|.*\.(?:mk|mak|make)|config\.mk\.in")
 _INSTALL_RULE: Final = re.compile(rb"^[\w ./-]*\binstall\b[\w ./-]*:(?!=)", re.MULTILINE)

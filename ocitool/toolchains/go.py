@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.errors import LocalIOError, Unsupported, UsageError, local_io
+from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import LEVELS
 from ocitool.toolchains.base import CompileJob, Inputs, Target, find_program, passed
@@ -67,7 +68,7 @@ _LEVELS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "ppc64le": ("GOPPC64", "power8", _same("ppc64le")),
     "riscv64": ("GORISCV64", "rva20u64", _same("riscv64")),
 }
-_READ_LIMIT: Final = 64 * 1024
+_READ_LIMIT: Final = 64 * KIB
 _MAJOR: Final = re.compile(r"v[0-9]+")
 
 

@@ -19,13 +19,14 @@ from typing import IO, Final
 
 from ocitool.errors import BuildError, NetworkError, OcitoolError, Unsupported, local_io
 from ocitool.events import Done, Listener, Started, Working, silent
+from ocitool.model.numbers import KIB
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.toolchains.base import CompileJob, Inputs, JobStep
 from ocitool.toolchains.build_tree import NOT_INSTALLED, conclude, is_done, note_done, prepare
 
-TAIL: Final = 16 * 1024
+TAIL: Final = 16 * KIB
 """Bytes of a compiler's output that are kept; the last ones, where the reason stands."""
-_CAPTURE: Final = 64 * 1024
+_CAPTURE: Final = 64 * KIB
 _LAST: Final = 200
 _FETCHING: Final = {
     "cargo": 'cargo vendor keeps crates beside the sources, and flags = ["--offline"] in [rust] asks for no others',

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocitool.errors import OcitoolError, Unsupported, UsageError, local_io
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.model.toml import TomlError, parse_toml
 from ocitool.toolchains.base import CompileJob, Project, Target, find_program
@@ -42,7 +43,7 @@ _CPUS: Final = {
 }
 _DEBIAN: Final = ("libstd-rust-dev", "libstd-rust-web-dev", "libstd-rust-mozilla-dev")
 """Debian's packages of the standard library, each for the rustc of the same name and version."""
-_LIMIT: Final = 1024 * 1024
+_LIMIT: Final = MIB
 
 
 @dataclass(frozen=True, slots=True)

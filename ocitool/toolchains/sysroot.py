@@ -13,9 +13,10 @@ from typing import Final
 
 from ocitool.errors import local_io
 from ocitool.model.files import LinkLoop, TreeBudget, resolve
+from ocitool.model.numbers import MIB
 
 _VERSION: Final = re.compile(rb"GNU C Library \([^)\n]*\) (?:stable|development) release version (\d+\.\d+)")
-_LIBC_LIMIT: Final = 16 * 1024 * 1024
+_LIBC_LIMIT: Final = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)

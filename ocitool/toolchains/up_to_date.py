@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ocitool.model.numbers import MIB
 from ocitool.pack.file_identity import foreign_devices, is_settled
 from ocitool.pack.own_files import is_store
 from ocitool.store.base import Memo
@@ -25,7 +26,7 @@ _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
 _C_TEXT: Final = frozenset(
     [".c", ".h", ".cc", ".cpp", ".cxx", ".c++", ".hh", ".hpp", ".hxx", ".h++", ".inc", ".inl", ".ipp", ".tpp", ".s"]
 )
-_TEXT_LIMIT: Final = 4 * 1024 * 1024
+_TEXT_LIMIT: Final = 4 * MIB
 _INCLUDE: Final = re.compile(rb"^[ \t]*(?:#|%:)[^\n]*?\b(?:include(?:_next)?|import|embed)\b([^\n]*)", re.MULTILINE)
 _ELSEWHERE: Final = re.compile(rb"\.incbin\b|\b__has_(?:include|embed)\w*\s*\([^)\n]*(?:\.\.|[\"<]/)")
 

@@ -34,6 +34,7 @@ from ocitool.image.annotations import AnnotationLevel, parse_annotation
 from ocitool.image.essentials import parse_extras
 from ocitool.image.options import ImageOptions
 from ocitool.model.files import from_system
+from ocitool.model.numbers import KIB
 from ocitool.model.reference import Reference
 from ocitool.pack.entries import parse_copy
 from ocitool.pack.own_files import remember_outputs
@@ -55,7 +56,7 @@ _IN_DOCUMENTS: Final = (
     "workdir",
 )
 """The flags whose words go into the documents of an image."""
-_PIECE: Final = 256 * 1024
+_PIECE: Final = 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)

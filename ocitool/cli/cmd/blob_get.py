@@ -9,9 +9,10 @@ from ocitool.cli import content
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
+from ocitool.model.numbers import MIB
 from ocitool.store.base import write_whole
 
-_JSON_LIMIT = 4 * 1024 * 1024
+_JSON_LIMIT = 4 * MIB
 """Most bytes of a blob in a JSON envelope."""
 
 

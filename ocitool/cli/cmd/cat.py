@@ -7,9 +7,10 @@ import click
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.model.files import from_system
+from ocitool.model.numbers import MIB
 from ocitool.model.printable import shown
 
-_JSON_LIMIT = 4 * 1024 * 1024
+_JSON_LIMIT = 4 * MIB
 """Most bytes of a file in a JSON envelope."""
 
 

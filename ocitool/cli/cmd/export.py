@@ -9,11 +9,10 @@ from ocitool.cli.files import warn_of
 from ocitool.cli.options import App, WholeNumber, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
+from ocitool.model.numbers import GIB
 from ocitool.model.printable import shown
 from ocitool.rootfs.export import export, tar_of
 from ocitool.rootfs.extract import contents
-
-_GIB = 1024 * 1024 * 1024
 
 
 @click.command()
@@ -39,7 +38,7 @@ def command(app: App, *, location: str, output: str, platform: str | None, limit
     if output == "-" and app.console.as_json:
         raise UsageError("--json and a tar on stdout do not go together", hint="name a file with -o")
     found = app.client.files(location, platform)
-    what = contents(found.tree, limit_gib * _GIB)
+    what = contents(found.tree, limit_gib * GIB)
     warn_of(app, "devices and links to nothing are left out", what.left_out)
     if output == "-":
         app.console.stream(tar_of(found, what))

@@ -9,9 +9,10 @@ from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.events import Noted
+from ocitool.model.numbers import MIB
 from ocitool.model.reference import parse_registry
 
-_LINE_LIMIT = 1024 * 1024
+_LINE_LIMIT = MIB
 
 
 @click.command()

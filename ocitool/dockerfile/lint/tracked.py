@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_LIMIT: Final = 64 << 20
+from ocitool.model.numbers import MIB
+
+_LIMIT: Final = 64 * MIB
 """Bytes of an index that are read: some 600,000 files."""
 _LINK_LIMIT: Final = 1 << 14
 _NAME_LIMIT: Final = 4096

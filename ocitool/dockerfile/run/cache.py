@@ -26,6 +26,7 @@ from ocitool.graph.copy import put_watched
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree, write
 from ocitool.model.mediatype import OCI_EMPTY, Family
+from ocitool.model.numbers import KIB
 from ocitool.model.views import Descriptor, Manifest, view
 from ocitool.pack.layer import StoredTar, pack_tar
 from ocitool.store.base import BytesSource, Expect, Reader, StoreSource
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 CONFIG_TYPE: Final = "application/vnd.ocitool.run.config.v1+json"
 """The type of the config, and so of the artifact."""
-_CONFIG_LIMIT: Final = 64 * 1024
+_CONFIG_LIMIT: Final = 64 * KIB
 _TYPES: Final = ("registry", "local")
 
 

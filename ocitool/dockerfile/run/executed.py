@@ -40,6 +40,7 @@ from ocitool.events import Done, Noted, Started
 from ocitool.executor.base import Changes, Execution, Executor, Mount, MountKind, RootLayer, Sharing
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import KIB
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
 from ocitool.pack.layer import StoredTar, tar_digest
@@ -50,7 +51,7 @@ from ocitool.store.base import Reader
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace
 
-_PIECE: Final = 256 * 1024
+_PIECE: Final = 256 * KIB
 _WAIT_S: Final = 0.1
 
 

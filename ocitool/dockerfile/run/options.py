@@ -11,8 +11,9 @@ from typing import Final
 from ocitool.dockerfile.syntax.sizes import parse_size
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.executor.base import SHM_SIZE, Limits, Network, Ulimit
+from ocitool.model.numbers import KIB
 
-SECRET_LIMIT: Final = 500 * 1024
+SECRET_LIMIT: Final = 500 * KIB
 """Most bytes of a secret, as in BuildKit."""
 NETWORKS: Final = ("default", "none", "isolated", "host")
 _ENTITLED: Final = "network.host"

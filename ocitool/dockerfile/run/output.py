@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ocitool.events import Listener, Printed
+from ocitool.model.numbers import KIB
 
-_LONGEST: Final = 16 * 1024
+_LONGEST: Final = 16 * KIB
 """Characters of a line after which it is told although it has not ended."""
 _SHORTEST: Final = 4
 """Characters of a secret's line below which it is no secret: it would be hidden everywhere."""

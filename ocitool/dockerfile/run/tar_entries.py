@@ -10,10 +10,11 @@ from ocitool.codec.tar_reader import TarFile, read_members
 from ocitool.errors import LocalIOError, local_io
 from ocitool.model.digest import Digest
 from ocitool.model.files import WHITEOUT, FileKind
+from ocitool.model.numbers import KIB
 from ocitool.pack.entries import Entry, NoFile
 from ocitool.pack.layer import StoredTar
 
-_PIECE: Final = 256 * 1024
+_PIECE: Final = 256 * KIB
 
 
 @dataclass(frozen=True, slots=True)

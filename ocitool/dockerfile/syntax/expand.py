@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ocitool.errors import UsageError
+from ocitool.model.numbers import MIB
 
 _NAME: Final = re.compile(r"\d+|[@*#?\-$!]|[^\W\d]\w*")
 _PLAIN: Final = re.compile(r"[^$'\"\\`}/]+")
 """Characters that mean nothing anywhere; heredocs of megabytes are full of them."""
 _MAX_DEPTH: Final = 64
 """How deep `${a:-${b:-…}}` may go: a guess at what nobody writes, below what Python's stack holds."""
-_MAX_VALUES: Final = 1024 * 1024
+_MAX_VALUES: Final = MIB
 """Characters that variables bring into one word: more than any program can be started with."""
-_MAX_BODY_VALUES: Final = 16 * 1024 * 1024
+_MAX_BODY_VALUES: Final = 16 * MIB
 """The same for the body of a heredoc: twice the largest Dockerfile."""
-_MAX_IN_ALL: Final = 64 * 1024 * 1024
+_MAX_IN_ALL: Final = 64 * MIB
 """The same for all words of a stage and of those below it: a guess at what nobody means."""
 _PIECE = tuple[str, bool]
 _ESCAPED: Final = "*?\\/}"

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.errors import Cancelled, NotFound, OcitoolError, UsageError
+from ocitool.model.numbers import KIB
 
-MAX_LINE: Final = 64 * 1024
+MAX_LINE: Final = 64 * KIB
 """Longest physical line in characters; BuildKit's scanner takes no longer one."""
 
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
