@@ -149,8 +149,8 @@ def _bug(error: BaseException) -> Iterator[str]:
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
-    code = frame.tb_frame.f_code if frame is not None else None
-    where = f"{code.co_filename.rpartition('ocitool/')[2]}:{frame.tb_lineno}" if code and frame else "?"
+    file = frame.tb_frame.f_code.co_filename.rpartition("ocitool/")[2] if frame is not None else ""
+    where = f"{file}:{frame.tb_lineno}" if frame is not None else "?"
     what = " ".join(str(error).split())[:300]
     yield f"error: internal error in {where}: {type(error).__name__}{f': {clean(what)}' if what else ''}"
     yield "hint: this is a bug in ocitool; please report it with the command line and this message"
