@@ -8,7 +8,7 @@ from ocitool.model.mediatype import OCI_LAYER, Family
 from ocitool.model.platform import Platform
 from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Descriptor
-from ocitool.registry.repository import Registry
+from ocitool.registry.repository import NOTHING, Registry
 from ocitool.store.base import BytesSource, Put
 from tests.fakes.images import put_image
 from tests.fakes.registry import Fault, fake_registry
@@ -70,7 +70,7 @@ def test_a_fallback_tag_that_answers_with_the_subject_lists_nothing(opened):
 
 @pytest.mark.parametrize("status", [400, 405])
 def test_deleting_that_is_switched_off_is_not_supported(registry, opened, status):
-    """K129: and not tried again."""
+    """K129: and not tried again; a tag might be deleted with a placeholder, so a digest of nothing is asked about."""
     store = opened(registry)
     put_image(store, "v1", "linux/amd64")
     body = b'{"errors":[{"code":"UNSUPPORTED"}]}'
@@ -78,7 +78,20 @@ def test_deleting_that_is_switched_off_is_not_supported(registry, opened, status
 
     with pytest.raises(Unsupported, match="UNSUPPORTED"):
         store.delete("v1")
-    assert 1 == len(registry.asked("DELETE"))
+    assert ["v1", str(NOTHING)] == [request.path.rpartition("/")[2] for request in registry.asked("DELETE")]
+
+
+@pytest.mark.parametrize("status", [400, 405])
+def test_a_manifest_that_is_not_deleted_is_asked_for_once(registry, opened, status):
+    """K129"""
+    store = opened(registry)
+    put_image(store, "v1", "linux/amd64")
+    digest = str(store.head("v1").digest)
+    registry.faults = [Fault("DELETE *", status=status, times=-1)]
+
+    with pytest.raises(Unsupported, match="does not delete manifests"):
+        store.delete(digest)
+    assert [digest] == [request.path.rpartition("/")[2] for request in registry.asked("DELETE")]
 
 
 def test_only_manifests_are_asked_with_accept(registry, opened):
