@@ -41,13 +41,14 @@ def test_a_single_image_needs_no_platform(run, place):
 
 def test_several_platforms_are_files_in_a_folder(run, place, tmp_path):
     asked = run("sbom", place)
-    done = run("sbom", place, "-o", tmp_path / "out", "--format", "cyclonedx")
+    for _ in range(2):  # into a new folder, and into one that is there
+        done = run("sbom", place, "-o", tmp_path / "new/out", "--format", "cyclonedx")
 
     assert 2 == asked.exit_code
     assert "linux/amd64, linux/arm64" in asked.stderr
     assert 0 == done.exit_code, done.stderr
     assert ["linux-amd64.cdx.json", "linux-arm64.cdx.json"] == sorted(
-        path.name for path in (tmp_path / "out").iterdir()
+        path.name for path in (tmp_path / "new/out").iterdir()
     )
 
 
