@@ -62,6 +62,7 @@ interop: $(STAMP) peers  ## other people's tools read what we write, and the rev
 
 peers: $(STAMP)  ## install the peers: Debian packages, and Go tools built into the cache
 	@tests/peers/apt.sh $(APT_INTEROP)
+	@tests/peers/rust.sh x86_64-unknown-linux-musl aarch64-unknown-linux-musl
 	@$(BIN)/python -m tests.peers
 
 check: $(STAMP)  ## format, lint, types, generated pages, and the wheel as the sdist gives it
