@@ -53,7 +53,7 @@ def begin(home: Path, *words: object, env: dict[str, str] | None = None) -> subp
     process = subprocess.Popen(
         [sys.executable, "-m", "ocitool", *map(str, words)],
         cwd=home,
-        env=process_environment(env),
+        env=untraced(process_environment(env)),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL if "cat" in words else subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -214,7 +214,7 @@ def test_while_nothing_looks_for_signals(home, number):
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=home,
-        env=process_environment(),
+        env=untraced(process_environment()),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -239,7 +239,7 @@ def test_threads_that_compute_end_and_clean_up(home):
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=home,
-        env=process_environment(),
+        env=untraced(process_environment()),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

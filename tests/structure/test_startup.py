@@ -4,6 +4,7 @@ Each case is a fresh interpreter that reports what it has loaded at the end.
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 
 from ocitool.model.digest import Digest
 from ocitool.store.layout import LayoutStore
+from tests.conftest import untraced
 from tests.fakes.images import put_image
 from tests.fakes.registry import fake_registry
 from tests.structure.source import REPOSITORY
@@ -28,6 +30,7 @@ def loaded(*argv: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", REPORT.format(argv=list(argv))],
         cwd=REPOSITORY,
+        env=untraced(os.environ),
         capture_output=True,
         text=True,
         check=True,
