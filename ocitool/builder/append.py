@@ -4,9 +4,8 @@ Layers that are there keep their bytes; files are placed through the links of th
 platform are refused, as in a build.
 """
 
-import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -29,10 +28,10 @@ from ocitool.model.moments import rfc3339
 from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, History, ImageConfig, Manifest
-from ocitool.pack.entries import CopyRule, Entry, expand
+from ocitool.pack.entries import CopyRule, Entry, expand, named_for
 from ocitool.pack.layer import Layer, StoredTar, pack_layer, pack_tar
 from ocitool.pack.placing import place
-from ocitool.store.base import BytesSource, Store, StoreSource
+from ocitool.store.base import BytesSource, Store, StoreSource, ingested
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
@@ -145,7 +144,7 @@ class _Append:
             )
             layers.append((layer, "; ".join(f"COPY {rule.source} {rule.destination}" for rule in request.copies)))
         for text in request.tars:
-            tar = self._stored(request.source / _named(text, platform), scope)
+            tar = self._stored(request.source / named_for(platform, text), scope)
             self._look_at(tar_entries(content.blob_path(tar.diff_id), tar), platform)
             layer = pack_tar(
                 tar,
@@ -182,20 +181,9 @@ class _Append:
 
     def _stored(self, path: Path, scope: Scope) -> StoredTar:
         """The tar in a file, unpacked by the codec that its first bytes name, in this machine's store."""
-        ingest = self.work.machine.content.ingest()
         try:
             with path.open("rb", buffering=0) as file:
-                for piece in scope.pieces(decompress(iter(lambda: file.read(_PIECE), b""))):
-                    ingest.write(piece)
-            return StoredTar(*ingest.commit())
+                pieces = scope.pieces(decompress(iter(lambda: file.read(_PIECE), b"")))
+                return StoredTar(*ingested(self.work.machine.content.ingest(), pieces))
         except OSError as error:
-            ingest.abort()
             raise local_io(error, f"read {path}") from error
-        except BaseException:
-            ingest.abort()
-            raise
-
-
-def _named(text: str, platform: Platform) -> str:
-    values: Mapping[str, str] = {"os": platform.os, "arch": platform.architecture, "variant": platform.variant}
-    return re.sub(r"\{(os|arch|variant)\}", lambda found: values[found[1]], text)

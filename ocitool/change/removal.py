@@ -12,7 +12,7 @@ from ocitool.change.plan import Delete, Plan
 from ocitool.errors import Conflict, NotFound, RegistryError, Unsupported
 from ocitool.graph.referrers import drop_referrer
 from ocitool.model.digest import Digest
-from ocitool.model.views import Index, view
+from ocitool.model.views import listed, view
 from ocitool.store.base import Expect, Store
 from ocitool.store.placeholder import stands_for
 from ocitool.store.verify import check_expected
@@ -139,17 +139,12 @@ class Remover:
 def in_waves(steps: Iterable[Delete]) -> Iterator[list[Delete]]:
     """Deletes of manifests in groups: an index comes before what it lists."""
     left = {step.base.digest: step for step in steps}
-    below = {digest: _children(step) for digest, step in left.items()}
+    below = {digest: listed(view(step.base)) for digest, step in left.items()}
     while left:
-        listed = {child for digest in left for child in below[digest]}
-        wave = [step for digest, step in left.items() if digest not in listed]
+        above = {child for digest in left for child in below[digest]}
+        wave = [step for digest, step in left.items() if digest not in above]
         yield wave or list(left.values())  # no manifest lists itself, whatever a registry says
-        left = {digest: step for digest, step in left.items() if wave and digest in listed}
-
-
-def _children(step: Delete) -> tuple[Digest, ...]:
-    seen = view(step.base)
-    return tuple(entry.digest for entry in seen.entries) if isinstance(seen, Index) else ()
+        left = {digest: step for digest, step in left.items() if wave and digest in above}
 
 
 def _deletes(plan: Plan) -> list[Delete]:

@@ -7,7 +7,7 @@ from ocitool.change.plan import CopyFrom, PlanStep, PutManifest, Tag, in_order
 from ocitool.errors import NotFound, Unsupported
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
-from ocitool.model.views import Descriptor, Index, Manifest, view
+from ocitool.model.views import Descriptor, Manifest, listed, view
 from ocitool.store.base import Reader, Store
 from ocitool.store.placeholder import stands_for
 from ocitool.store.verify import find_manifest
@@ -110,13 +110,8 @@ def children_first(documents: Mapping[Digest, Document]) -> list[Digest]:
             ordered[digest] = None
             continue
         waiting.append((digest, True))
-        waiting += ((child, False) for child in _children(documents[digest]))
+        waiting += ((child, False) for child in listed(view(documents[digest])))
     return list(ordered)
-
-
-def _children(document: Document) -> Iterable[Digest]:
-    seen = view(document)
-    return (entry.digest for entry in seen.entries) if isinstance(seen, Index) else ()
 
 
 def _left_over(store: Store, name: str) -> Document | None:

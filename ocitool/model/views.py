@@ -215,6 +215,11 @@ class Opaque:
 View: TypeAlias = Index | Manifest | Opaque
 
 
+def listed(seen: View) -> tuple[Digest, ...]:
+    """The digests of the manifests that an index lists; none for anything else."""
+    return tuple(entry.digest for entry in seen.entries) if isinstance(seen, Index) else ()
+
+
 def view(document: Document) -> View:
     """What the document is. Raises Ambiguous, or MalformedDocument if it breaks the form it claims."""
     tree = document.tree()

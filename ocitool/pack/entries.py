@@ -259,6 +259,12 @@ def parse_copy(text: str) -> CopyRule:
     return CopyRule(source, rest[0], mode)
 
 
+def named_for(platform: Platform, text: str) -> str:
+    """The text with {os}, {arch} and {variant} filled in."""
+    values = {"os": platform.os, "arch": platform.architecture, "variant": platform.variant}
+    return re.sub(r"\{(os|arch|variant)\}", lambda found: values[found[1]], text)
+
+
 def expand(
     rule: CopyRule,
     platform: Platform,
@@ -274,8 +280,7 @@ def expand(
     `tree` is one even without the slash. Raises NotFound for a missing source, LocalIOError, and UsageError for one
     that is `own` and as `scan` does.
     """
-    values = {"os": platform.os, "arch": platform.architecture, "variant": platform.variant}
-    text = re.sub(r"\{(os|arch|variant)\}", lambda found: values[found[1]], rule.source)
+    text = named_for(platform, rule.source)
     source = _inside(root, text)
     own = own or OwnFiles()
     own.check(source, root)

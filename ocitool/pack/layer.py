@@ -24,7 +24,7 @@ from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.pack.tar import entry_header, tar_stream
-from ocitool.store.base import Memo, Store
+from ocitool.store.base import Memo, Store, ingested
 from ocitool.tasks import Scope
 
 _FORMAT: Final = b"ocitool layer 1\n"
@@ -93,7 +93,7 @@ def pack_tar(
                 yield piece
 
         with store.open_blob(tar.descriptor) as opened:
-            digest, size = _written(store, codec.compress(pieces(opened), scope, width))
+            digest, size = ingested(store.ingest(), codec.compress(pieces(opened), scope, width))
         layer, outcome = Layer(digest, size, tar.diff_id, codec.id, codec.kind), "packed"
         if memo is not None:
             memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
@@ -116,18 +116,6 @@ def tar_digest(entries: Sequence[Entry], *, epoch: int, scope: Scope, memo: Memo
     if memo is not None:
         stamps.keep(memo, tap.digest)
     return tap.digest
-
-
-def _written(store: Store, pieces: Iterable[bytes]) -> tuple[Digest, int]:
-    """Digest and size of what was stored; nothing is left of it after an error."""
-    ingest = store.ingest()
-    try:
-        for piece in pieces:
-            ingest.write(piece)
-        return ingest.commit()
-    except BaseException:
-        ingest.abort()
-        raise
 
 
 def pack_layer(
@@ -171,7 +159,7 @@ def pack_layer(
             listener(Done(step, "cached", layer.size))
             return layer
     diff = Tap()
-    digest, size = _written(store, codec.compress(tar(diff), scope, width))
+    digest, size = ingested(store.ingest(), codec.compress(tar(diff), scope, width))
     layer = Layer(digest, size, diff.digest, codec.id, codec.kind)
     if memo is not None:
         memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})

@@ -21,7 +21,7 @@ from ocitool.repository.graph import RepositoryGraph, read_graph
 from ocitool.repository.plan_file import read_plan, write_plan
 from ocitool.repository.policy import PrunePolicy, decide
 from ocitool.repository.prune import Prune, plan_prune
-from ocitool.store.base import BytesSource, Source, Store, StoreSource
+from ocitool.store.base import BytesSource, Source, Store, StoreSource, ingested
 from ocitool.store.locate import Locator
 from ocitool.workspace import Workspace
 
@@ -151,12 +151,5 @@ class RepositoryEditor:
         if isinstance(content, (str, Path)):
             return file_blob(Path(content), self.work.scope)
         kept = self.work.machine.content
-        ingest = kept.ingest()
-        try:
-            for piece in self.work.scope.pieces(content):
-                ingest.write(piece)
-            digest, size = ingest.commit()
-        finally:
-            ingest.abort()
-        descriptor = Descriptor(mediatype.OCTETS, digest, size)
+        descriptor = Descriptor(mediatype.OCTETS, *ingested(kept.ingest(), self.work.scope.pieces(content)))
         return descriptor, StoreSource(descriptor, kept)

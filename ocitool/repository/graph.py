@@ -21,7 +21,7 @@ from ocitool.model.moments import moment_of
 from ocitool.model.numbers import MIB
 from ocitool.model.printable import shown
 from ocitool.model.reference import is_tag, referrers_tag
-from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
+from ocitool.model.views import Descriptor, Manifest, Opaque, View, listed, view
 from ocitool.store.base import Reader
 from ocitool.store.verify import CONFIG_LIMIT, find_manifest, read_blob
 from ocitool.tasks import Scope, collect
@@ -243,13 +243,12 @@ class _GraphReader:
             held = f"{document.digest} in {self._store.label}"
             error.add_note(f"it is {held}; what it lists is not known, and so not what must be kept")
             raise
-        children = tuple(entry.digest for entry in seen.entries) if isinstance(seen, Index) else ()
         is_image = isinstance(seen, Opaque) or (
             isinstance(seen, Manifest) and seen.is_image and not seen.is_statement
         )
         return ManifestNode(
             document,
-            children,
+            listed(seen),
             seen.subject.digest if seen.subject is not None else None,
             is_image=is_image,
             is_artifact=isinstance(seen, Manifest) and not seen.is_image and not seen.is_statement,

@@ -11,7 +11,7 @@ from typing import Any
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.moments import day, rfc3339, why_unknown
-from ocitool.model.tag_filter import TagFilter
+from ocitool.model.tag_filter import TagFilter, fits
 from ocitool.model.versions import Version, VersionRange
 from ocitool.repository.graph import RepositoryGraph, is_beside
 from ocitool.store.placeholder import stands_for
@@ -100,7 +100,7 @@ class _Judge:
         if not policy.only.holds(tag):
             yield "--only does not mean it"
             return
-        yield from (f"--keep {pattern}" for pattern in policy.keep if TagFilter((pattern,)).holds(tag))
+        yield from (f"--keep {pattern}" for pattern in policy.keep if fits(tag, (pattern,)))
         if policy.versions is not None and policy.versions.holds(tag):
             yield f"--keep-semver {policy.versions.text}"
         version = Version.of(tag)

@@ -113,6 +113,17 @@ class Ingest(Protocol):
         """Leave nothing behind; harmless after `commit`."""
 
 
+def ingested(ingest: Ingest, pieces: Iterable[bytes]) -> tuple[Digest, int]:
+    """Digest and size in bytes of what was stored; nothing is left of it after an error, which is raised again."""
+    try:
+        for piece in pieces:
+            ingest.write(piece)
+        return ingest.commit()
+    except BaseException:
+        ingest.abort()
+        raise
+
+
 @runtime_checkable
 class Reader(Protocol):
     """The reading half. A `name` is a tag or a digest."""

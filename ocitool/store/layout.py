@@ -32,6 +32,7 @@ from ocitool.store.base import (
     Stored,
     Traits,
     images_among,
+    ingested,
     no_names,
     read_file,
     referrers_among,
@@ -368,14 +369,7 @@ class LayoutStore:
 
     def _write(self, digest: Digest, pieces: Iterator[bytes]) -> None:
         self._prepare()
-        ingest = LayoutIngest(self, digest.algorithm)
-        try:
-            for piece in pieces:
-                ingest.write(piece)
-            ingest.commit()
-        except BaseException:
-            ingest.abort()
-            raise
+        ingested(LayoutIngest(self, digest.algorithm), pieces)
 
     def _edit_index(self, change: Callable[[LayoutEntries], None]) -> None:
         with self._lock:

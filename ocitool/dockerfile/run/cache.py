@@ -29,7 +29,7 @@ from ocitool.model.mediatype import OCI_EMPTY, Family
 from ocitool.model.numbers import KIB
 from ocitool.model.views import Descriptor, Manifest, view
 from ocitool.pack.layer import StoredTar, pack_tar
-from ocitool.store.base import BytesSource, Expect, Reader, StoreSource
+from ocitool.store.base import BytesSource, Expect, Reader, StoreSource, ingested
 from ocitool.store.verify import read_blob, verified
 from ocitool.tasks import Scope
 
@@ -184,15 +184,9 @@ class RunCache:
     def _bring(self, store: Reader, layer: Descriptor, tar: StoredTar, scope: Scope) -> None:
         """Unpack a layer into this machine's store. Raises DigestMismatch for another one than was said."""
         content = self._machine.content
-        ingest = content.ingest()
-        try:
-            with store.open_blob(layer) as pieces:
-                for piece in verified(decompress(scope.pieces(pieces)), tar.descriptor, "its layer"):
-                    ingest.write(piece)
-            digest, _ = ingest.commit()
-        except BaseException:
-            ingest.abort()
-            raise
+        with store.open_blob(layer) as pieces:
+            unpacked = verified(decompress(scope.pieces(pieces)), tar.descriptor, "its layer")
+            digest, _ = ingested(content.ingest(), unpacked)
         path = content.blob_path(digest)
         try:
             tar_entries(path, tar)

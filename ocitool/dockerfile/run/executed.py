@@ -46,7 +46,7 @@ from ocitool.pack.entries import Entry
 from ocitool.pack.layer import StoredTar, tar_digest
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.files import Files
-from ocitool.store.base import Reader
+from ocitool.store.base import Reader, ingested
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace
@@ -223,18 +223,12 @@ class RunExecutions:
 
     def _kept(self, changes: Changes) -> StoredTar:
         """The tar of changes in this machine's store."""
-        ingest = self._machine.content.ingest()
         try:
             with changes.tar.open("rb", buffering=0) as file:
-                for piece in self.scope.pieces(iter(lambda: file.read(_PIECE), b"")):
-                    ingest.write(piece)
-            digest, size = ingest.commit()
+                pieces = self.scope.pieces(iter(lambda: file.read(_PIECE), b""))
+                digest, size = ingested(self._machine.content.ingest(), pieces)
         except OSError as error:
-            ingest.abort()
             raise local_io(error, f"read {changes.tar}") from error
-        except BaseException:
-            ingest.abort()
-            raise
         if str(digest) != changes.key:
             raise DigestMismatch(f"{changes.tar} is not what was written", expected=changes.key, got=str(digest))
         return StoredTar(digest, size)
