@@ -233,7 +233,7 @@ def view(document: Document) -> View:
         raise Ambiguous(
             f"served as {served} but says it is {own}",
             pointer="/mediaType",
-            hint="one digest must mean one thing; ocitool manifest get --raw still shows the bytes",
+            hint="one digest must mean one thing; ocitool manifest get LOC still shows the bytes",
         )
     if _is_schema_1(document, tree):
         return Opaque(document, "schema 1 manifest, obsolete since 2017")
