@@ -35,6 +35,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("engines" if item.path.stem in ENGINES else item.path.stem))
 
 
+@pytest.fixture
+def tool(peer, home):
+    """`tool("crane", …)`: a peer's answer, or a failure with its words."""
+
+    def call(program, *words):
+        argv = [str(word) for word in (peer(program), *words)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"{program} {' '.join(argv[1:])}: {done.stderr[-800:]}"
+        return done.stdout
+
+    return call
+
+
 @pytest.fixture(params=["docker_registry", "olareg"])
 def repository(request, tmp_path):
     """One registry without the referrers API, and one that has it."""

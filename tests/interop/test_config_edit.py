@@ -1,7 +1,6 @@
 """Five platforms with attestations and signatures, edited on two registries; other people's tools read the result."""
 
 import json
-import subprocess
 import tarfile
 
 import pytest
@@ -36,18 +35,6 @@ def ward(request):
         ward.index(*entries, *(ward.provenance(one["digest"]) for one in entries))
         ward.image("linux/amd64", layers=layers, config=says, media_type=mediatype.DOCKER_MANIFEST, tag="docker")
         yield ward
-
-
-@pytest.fixture
-def tool(peer, home):
-    """`tool("crane", …)`: a peer's answer, or a failure with its words."""
-
-    def call(name, *words):
-        done = subprocess.run([peer(name), *words], capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, f"{name} {' '.join(words)}: {done.stderr[-800:]}"
-        return done.stdout
-
-    return call
 
 
 def ours(run, *words):

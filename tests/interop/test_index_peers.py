@@ -1,7 +1,5 @@
 """Indexes that we publish, in the hands of docker, crane, skopeo and containerd, on two registries."""
 
-import subprocess
-
 import pytest
 
 from ocitool.model.mediatype import Family
@@ -20,18 +18,6 @@ PLATFORMS = {"amd64": "linux/amd64", "arm32v7": "linux/arm/v7", "arm64v8": "linu
 def repository(request):
     """A repository of its own on docker-registry 2.8, then on Distribution 3."""
     return request.getfixturevalue(request.param).repository("multiarch-example")
-
-
-@pytest.fixture
-def tool(peer, home):
-    """`tool("crane", …)`: a peer's answer, or a failure with its words."""
-
-    def call(name, *words):
-        done = subprocess.run([peer(name), *words], capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, f"{name} {' '.join(words)}: {done.stderr[-800:]}"
-        return done.stdout
-
-    return call
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Ten breakages on two live registries: named, mended, and read alike by docker, skopeo, crane and containerd."""
 
 import json
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -29,20 +28,6 @@ def ward(request):
 @pytest.fixture
 def name(ward):
     return f"{ward.store.label}:1"
-
-
-@pytest.fixture
-def tool(peer, home):
-    """`tool("crane", …)`: a peer's answer, or a failure with its words."""
-
-    def call(program, *words):
-        done = subprocess.run(
-            [peer(program), *map(str, words)], capture_output=True, text=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, f"{program} {' '.join(map(str, words))}: {done.stderr[-800:]}"
-        return done.stdout
-
-    return call
 
 
 @pytest.fixture(scope="module")
