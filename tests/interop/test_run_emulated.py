@@ -40,8 +40,6 @@ BRIEF = (
     "dpkg",
 )
 """What is tried each time; `make long` tries all."""
-NUMBERS = "processes left behind"
-"""It writes down the number of a process, and an emulator starts others."""
 
 
 def common(content: bytes) -> str:
@@ -109,7 +107,7 @@ def built(place: Path, case: Case, run, to: Path) -> list[Seen]:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in BRIEF else pytest.param(name, marks=pytest.mark.long) for name in CASES if name != NUMBERS],
+    [name if name in BRIEF else pytest.param(name, marks=pytest.mark.long) for name in CASES],
 )
 def test_what_is_emulated_is_what_is_native(name, place, run, tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(EPOCH))
