@@ -7,6 +7,8 @@ import pytest
 
 from tests.structure.source import Import, imports, modules
 
+pytestmark = pytest.mark.slow  # every file is parsed
+
 # Import strictly downward. On one level only the edges written in BESIDE.
 LEVELS = (
     ("errors", "events", "findings", "tasks", "version"),

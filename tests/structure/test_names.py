@@ -36,6 +36,7 @@ def test_no_folder_is_called_build():
     assert [] == found
 
 
+@pytest.mark.slow
 def test_no_public_class_name_stands_twice():
     """One meaning, one name, aliases of types included."""
     names = Counter(

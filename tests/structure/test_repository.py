@@ -35,6 +35,7 @@ def tracked() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("pattern", [MACHINE_PATHS, PACKAGE_HOSTS], ids=["machine paths", "package hosts"])
+@pytest.mark.slow
 def test_no_file_speaks_of_one_machine(pattern):
     found = [
         f"{name}:{number}: {line.strip()[:80]}"

@@ -17,6 +17,8 @@ from tests.fakes.images import put_image
 from tests.fakes.registry import fake_registry
 from tests.structure.source import REPOSITORY
 
+pytestmark = pytest.mark.slow  # each starts an interpreter
+
 REPORT = (
     "import sys, io, json; from ocitool.cli import main\n"
     "out, sys.stdout = sys.stdout, io.StringIO()\n"

@@ -4,6 +4,8 @@ import dataclasses
 import importlib
 import pkgutil
 
+import pytest
+
 import ocitool
 
 MODULES = [importlib.import_module(one.name) for one in pkgutil.walk_packages(ocitool.__path__, "ocitool.")]
@@ -31,6 +33,7 @@ def is_hashable(value: type) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_values_that_hold_mappings_can_be_hashed():
     assert len(VALUES) > 300
 

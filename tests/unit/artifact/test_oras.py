@@ -73,6 +73,7 @@ def test_a_tag_that_is_written_is_taken_back(registry, fake, folder, run):
     assert (0, before) == (done.exit_code, fake.tags["app", "1"]), done.stderr
 
 
+@pytest.mark.slow
 def test_an_upload_is_read_in_pieces(registry, fake, folder, monkeypatch):
     """oras-py reads a blob whole (`data=fd.read()`); here nothing asks for more than a piece."""
     asked = []

@@ -141,6 +141,7 @@ class TestRpm:
         assert 2 == len(found.packages)
         assert ["/var/lib/rpm/rpmdb.sqlite" in line for line in found.unread] == [True]
 
+    @pytest.mark.slow
     def test_a_query_that_never_ends_is_ended(self, tmp_path):
         rpm_database(tmp_path / "db", *([self.PACKAGES[0]] * 50_000)).close()
 
@@ -328,6 +329,7 @@ def test_files_that_ocitool_packed_are_listed_with_what_packed_them(inventory):
 
 
 class TestHostile:
+    @pytest.mark.slow
     def test_fields_that_nobody_knows_are_not_kept(self):
         """A paragraph of a million fields, and one of a line without an end, take no more memory than they have."""
         text = b"".join(b"K%d: v\n" % number for number in range(200_000)) + b"Package: " + b"x" * 1_000_000
@@ -340,6 +342,7 @@ class TestHostile:
         assert [] == found
         assert peak < 8_000_000
 
+    @pytest.mark.slow
     def test_lines_are_not_all_in_memory(self):
         tracemalloc.start()
         found = list(read_dpkg(b"\n" * 5_000_000, "var/lib/dpkg/status", Distribution()))
@@ -362,6 +365,7 @@ class TestHostile:
         assert 101 == len(found.unread)
         assert "and more than that" == found.unread[-1]
 
+    @pytest.mark.slow
     def test_all_lock_files_together_have_a_bound(self, inventory):
         text = b"version = 3\n" + b"#" * 4_000_000
 

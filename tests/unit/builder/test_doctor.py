@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ocitool.builder.doctor import Ability, FoundCompiler, find_compilers, general_abilities, project_abilities
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, PlatformSpec
@@ -18,12 +20,14 @@ def fake_go(folder: Path, says: str) -> dict[str, str]:
     return {"PATH": f"{folder}:/bin"}
 
 
+@pytest.mark.slow
 def test_the_compiler_its_origin_and_version(tmp_path):
     environ = fake_go(tmp_path, 'test "$*" = "env GOVERSION" && echo go1.27.3')
 
     assert FoundCompiler("go", str(tmp_path / "go"), "PATH", "go1.27.3") == find_compilers(environ)[0]
 
 
+@pytest.mark.slow
 def test_zig_and_build_systems_tell_their_versions(tmp_path):
     for name, words in (
         ("zig", "0.17.1"),
@@ -38,6 +42,7 @@ def test_zig_and_build_systems_tell_their_versions(tmp_path):
     assert ("0.17.1", "1.95.0", "3.25.1") == (found["zig"], found["cargo"], found["cmake"])
 
 
+@pytest.mark.slow
 def test_a_compiler_that_does_not_answer(tmp_path):
     assert "it does not answer" == find_compilers(fake_go(tmp_path, "exit 1"))[0].problem
 

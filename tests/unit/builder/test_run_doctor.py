@@ -25,6 +25,7 @@ def test_what_refuses_is_told(tmp_path):
     assert "OCITOOL_NO_RUN is set" == diagnosis(tmp_path, OCITOOL_NO_RUN="1").problem
 
 
+@pytest.mark.slow
 def test_a_platform_without_an_emulator_is_told_with_a_way_out(tmp_path):
     if why := why_nothing_runs(tmp_path):
         pytest.skip(why)

@@ -113,6 +113,7 @@ def test_at_any_step(stage, tmp_path, scope, clock, make):
     assert {old.digest, new.digest} == set(seen)
 
 
+@pytest.mark.slow
 def test_an_undo_at_any_step_of_its_own(stage, tmp_path, scope, clock):
     """Done again it ends where it would have ended."""
     _, old, new, child = stage

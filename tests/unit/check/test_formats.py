@@ -149,6 +149,7 @@ def test_json_is_unicode():
     assert json.loads(json.dumps(tree, ensure_ascii=False).encode()) == tree
 
 
+@pytest.mark.slow
 def test_sarif_of_every_rule_is_valid():
     """The log of what is found in all golden images fits OASIS's schema."""
     rules = list(GOLDEN_RULES)

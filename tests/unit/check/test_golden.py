@@ -105,6 +105,7 @@ def test_every_changed_line_says_which_finding_it_mends(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
+@pytest.mark.slow
 def test_the_healthy_neighbour_needs_no_repair(rule):
     repair = planned(bundle.load(read(rule, "healthy.json")))
 

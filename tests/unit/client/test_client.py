@@ -274,6 +274,7 @@ def test_a_push_without_a_name_is_refused_by_the_plan(client, project):
         client.plan_build(request)
 
 
+@pytest.mark.slow
 def test_a_draft_is_kept_until_it_is_pushed(client, layout, registry):
     for arch in ("amd64", "arm64"):
         client.copy(f"{layout}:{arch}", f"{registry.host}/app:{arch}")
@@ -306,6 +307,7 @@ def test_a_login_is_kept_where_it_says_and_forgotten(layout, registry_with_auth,
     assert here.host not in (tmp_path / ".docker" / "config.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_registry_and_this_machine_are_examined(client, registry, project):
     assert client.examine(registry.host).speaks_v2
     assert "prebuilt" == client.diagnose(project, "linux/amd64", toolchain="prebuilt").toolchain

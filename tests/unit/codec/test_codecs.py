@@ -143,6 +143,7 @@ def test_several_zstd_frames_are_one_stream():
 
 
 @pytest.mark.parametrize("make", [lambda d: gzip.compress(d, 9), zstandard.compress], ids=["gzip", "zstd"])
+@pytest.mark.slow
 def test_a_bomb_passes_in_small_pieces(make):
     bomb = make(bytes(50_000_000))
     tracemalloc.start()

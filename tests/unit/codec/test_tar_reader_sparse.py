@@ -155,6 +155,7 @@ def test_a_map_of_records_that_is_no_map_is_refused(words):
         read(pax({"GNU.sparse.size": "5", "GNU.sparse.map": words}, b"a"))
 
 
+@pytest.mark.slow
 def test_more_areas_than_anybody_needs_are_refused():
     areas = [(n, 0) for n in range(MAX_EXTENTS + 100)]
 

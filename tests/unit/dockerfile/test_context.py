@@ -85,6 +85,7 @@ def test_kinds_and_names_beyond_utf_8(tmp_path):
     assert [None, None] == [source.kind_at(path) for path in ("link/x", "pipe/x")]
 
 
+@pytest.mark.slow
 def test_directories_that_are_ignored_are_searched_for_what_is_kept(tmp_path, shallow):
     """At any depth, and each of them once."""
     deep = "/".join(["d"] * 300)

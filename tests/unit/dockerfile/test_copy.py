@@ -326,6 +326,7 @@ def test_parents_look_into_no_directory_that_cannot_matter():
     assert ["", "a", "a/b"] == looked
 
 
+@pytest.mark.slow
 def test_directories_may_be_as_deep_as_a_path_is_long():
     names = ["/".join(["d"] * depth) for depth in range(1, 2001)]
     deep = Layered([*(directory(name) for name in names), file(f"{names[-1]}/f")])

@@ -35,6 +35,7 @@ def copying_from_each_other(number: int):
 
 
 @pytest.mark.parametrize("make", [upon_each_other, copying_from_each_other])
+@pytest.mark.slow
 def test_many_stages(make):
     assert growth(lambda file: StageGraph.of(file, WANTED).needed, make, 100) < 2.5
     assert growth(lambda file: replaceable(StageGraph.of(file, WANTED)), make, 100) < 2.5
@@ -54,6 +55,7 @@ def look_at_each(given: list[list[Entry]]) -> Layered:
     return files
 
 
+@pytest.mark.slow
 def test_many_layers_over_each_other():
     assert growth(look_at_each, layers, 200) < 2.8
 

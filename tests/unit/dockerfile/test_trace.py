@@ -70,6 +70,7 @@ def triggers(number):
 
 
 @pytest.mark.parametrize("make", [lines, triggers])
+@pytest.mark.slow
 def test_k268_many_lines_take_work_in_proportion(make):
     """K268: a Dockerfile of 50,000 ENV lines took 20 s."""
     small, large = make(200), make(400)
@@ -79,6 +80,7 @@ def test_k268_many_lines_take_work_in_proportion(make):
     assert 400 <= len([one for one in evaluate(large, Nothing()).settings["Env"] if one.startswith("A")])
 
 
+@pytest.mark.slow
 def test_k268_many_variables_of_a_base():
     env = tuple(f"A{n}=x" for n in range(50_000))
     text = "FROM x\n" + "ENV A7=y\n" * 300
@@ -104,6 +106,7 @@ def test_k268_many_variables_of_a_base():
         ),
     ],
 )
+@pytest.mark.slow
 def test_k206_what_grows_is_refused_with_its_line(text, place):
     """K206: by evaluation and by the trace alike, before it has taken much."""
 

@@ -196,6 +196,7 @@ def test_more_bytes_than_may_be_written_are_an_error(both):
         changes(both, limit=1_000_000)
 
 
+@pytest.mark.slow
 def test_holes_are_written_as_holes(both, tmp_path):
     with (both[0] / "hole").open("wb") as file:
         file.truncate(50_000_000)

@@ -429,6 +429,7 @@ class TestFlatten:
         assert index.document is edit.flatten(index, {})
 
 
+@pytest.mark.slow
 def test_thousand_members_are_edited_in_one_pass(make):
     """Every untouched entry stays byte-equal also in a long index."""
     entries = [make.entry(str(n), f"windows(10.0.{n}.1)/amd64") for n in range(1000)]

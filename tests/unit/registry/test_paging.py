@@ -57,6 +57,7 @@ def test_a_list_of_too_many_bytes_is_refused():
 @pytest.mark.parametrize(
     ("body", "read"), [(lambda _: {"tags": []}, SAME + 1), (lambda n: {"tags": [n]}, PAGES)], ids=["same", "other"]
 )
+@pytest.mark.slow
 def test_k236_a_list_without_an_end_is_refused(body, read):
     """K236."""
     session = Answers(lambda n: (f"?n={n}", body(n)))

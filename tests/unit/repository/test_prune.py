@@ -191,6 +191,7 @@ def test_a_name_that_is_no_tag_keeps_the_whole_from_being_judged(store):
         prune_of(store, "old")
 
 
+@pytest.mark.slow
 def test_more_tags_than_are_looked_at_are_refused():
     class Endless(Listing):
         traits = Traits(concurrency=1)

@@ -68,6 +68,7 @@ def test_k238_links_to_deeper_and_deeper(extra):
         assert tree((f"{DEEP}/", ""), *links, (extra, "")).kind_at(DEEP) is FileKind.DIRECTORY
 
 
+@pytest.mark.slow
 def test_k238_paths_may_be_as_long_as_files_justify():
     tops = [f"{number}/{'/'.join(['d'] * 2000)}/" for number in range(40)]
 
@@ -101,6 +102,7 @@ def test_ordinary_links_cost_nothing_that_counts():
     assert budget.steps > 0
 
 
+@pytest.mark.slow
 def test_k238_placing_over_such_a_base_is_refused():
     base = Imaged(tree(*chain(times=200)), lambda path, node: BytesContent(b""))
     entries = [Entry(f"l0/{number}/f", FileKind.FILE, content=BytesContent(b"")) for number in range(1000)]

@@ -32,16 +32,19 @@ def sealed(cost=32768, ciphertext=VECTORS[32768], **changes):
 
 
 @pytest.mark.parametrize(("cost", "ciphertext"), VECTORS.items())
+@pytest.mark.slow
 def test_what_another_implementation_sealed_is_opened(cost, ciphertext):
     assert PLAIN == unseal(sealed(cost, ciphertext), b"pw", "a key")
 
 
+@pytest.mark.slow
 def test_sealing_gives_the_same_bytes_as_another_implementation():
     tree = json.loads(seal(PLAIN, b"pw", salt=SALT, nonce=NONCE))
 
     assert json.loads(sealed(65536, VECTORS[65536])) == tree
 
 
+@pytest.mark.slow
 def test_no_two_seals_are_alike():
     assert seal(PLAIN, b"pw") != seal(PLAIN, b"pw")
 

@@ -25,6 +25,7 @@ def small():
     return generate("ed25519")
 
 
+@pytest.mark.slow
 def test_what_a_key_signs_its_public_half_verifies_and_nothing_else(key):
     signature = key.sign(b"data")
 
@@ -39,12 +40,14 @@ def test_signing_again_gives_the_same_bytes(key):
     assert key.sign(b"data") == key.sign(b"data")
 
 
+@pytest.mark.slow
 def test_an_encrypted_key_is_read_with_its_password(key):
     again = read_private(key.encrypted(b"secret"), b"secret", "cosign.key")
 
     assert key.public == again.public
 
 
+@pytest.mark.slow
 def test_the_password_is_asked_for_with_the_name_of_the_file(small):
     asked = []
 
@@ -58,16 +61,19 @@ def test_a_plain_key_asks_for_no_password(small):
 
 
 @pytest.mark.parametrize("password", [b"wrong", ""])
+@pytest.mark.slow
 def test_a_wrong_password_is_refused(small, password):
     with pytest.raises(AuthError, match="does not open"):
         read_private(small.encrypted(b"secret"), password, "cosign.key")
 
 
+@pytest.mark.slow
 def test_a_missing_password_is_refused(small):
     with pytest.raises(AuthError, match="no password"):
         read_private(small.encrypted(b"secret"), None, "cosign.key")
 
 
+@pytest.mark.slow
 def test_the_old_label_of_cosign_is_read(small):
     old = small.encrypted(b"x").replace(b"SIGSTORE", b"COSIGN")
 
@@ -108,6 +114,7 @@ def test_pkcs1_is_read():
     assert "rsa-2048" == read_private(raw, None, "k").public.kind
 
 
+@pytest.mark.slow
 def test_a_public_key_of_pkcs1_is_the_same_key():
     key = rsa.generate_private_key(65537, 2048)
     raw = key.public_key().public_bytes(PEM, serialization.PublicFormat.PKCS1)
@@ -137,6 +144,7 @@ def test_p384_takes_sha256_as_well():
     assert public.verifies(key.sign(b"data", ec.ECDSA(SHA256())), b"data")
 
 
+@pytest.mark.slow
 def test_a_public_file_gives_the_key_back(key):
     assert (key.public, "cosign.pub") == ((found := read_public(key.public.pem, "cosign.pub")), found.name)
     assert key.public == read_public(key.plain(), "k")
@@ -195,6 +203,7 @@ def test_two_keys_in_a_file_are_refused(small):
         read_public(small.public.pem * 2, "k")
 
 
+@pytest.mark.slow
 def test_the_files_are_told_apart(small):
     with pytest.raises(MalformedDocument, match="needs the private one"):
         read_private(small.public.pem, None, "k")

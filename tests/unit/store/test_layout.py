@@ -247,6 +247,7 @@ def test_a_file_in_the_way_is_an_error_of_this_machine(store):
         store.put_blob(BLOB, BytesSource(DATA))
 
 
+@pytest.mark.slow
 def test_many_writers_lose_no_tag(store):
     meeting = threading.Barrier(8)
 

@@ -42,6 +42,7 @@ def layout(tmp_path):
     return tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_reading_many_names_reads_the_file_once(layout):
     store = LayoutStore(layout)
     for number in range(50):

@@ -51,6 +51,7 @@ def test_a_long_compile_is_heard_of_with_its_last_line(tmp_path):
     assert [Working("compile app for linux/amd64", "three")] == [e for e in events if isinstance(e, Working)][:1]
 
 
+@pytest.mark.slow
 def test_a_talkative_compile_is_heard_of_no_more_than_once_a_second(tmp_path):
     events = []
     script = 'for n in $(seq 200); do echo $n; sleep 0.002; done; echo x >"$OUT"'

@@ -61,6 +61,7 @@ def test_links_that_climb_from_the_end_of_another_link_stay_inside(tmp_path):
     assert not (tmp_path / "root/none").is_symlink()
 
 
+@pytest.mark.slow
 def test_links_that_keep_a_machine_busy_are_refused(tmp_path):
     folder = tmp_path.joinpath(*(f"{n:0>200}" for n in range(10)))
     folder.mkdir(parents=True)

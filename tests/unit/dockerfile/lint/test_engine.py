@@ -104,6 +104,7 @@ def test_warnings_end_a_build_only_where_the_file_wants_it():
     assert raised.value.__notes__[0].startswith("D:3: LegacyKeyValueFormat: a blank parts ENV a")
 
 
+@pytest.mark.slow
 def test_thousands_of_lines_take_no_square_of_time():
     text = "FROM scratch\n" + "".join(f"ENV V{n}=$V{n - 1}\nWORKDIR /d\n" for n in range(1, 4000))
 
