@@ -8,6 +8,7 @@ from ocitool.arguments import digests_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
 from ocitool.model.reference import Reference
 from ocitool.read_only_client import ReadOnlyClient
+from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
     from ocitool.change.apply import ChangeReport
@@ -124,6 +125,34 @@ class ChangeClient(ReadOnlyClient):
 
         store, name = self.workspace.opener.open_edited(text_of(reference))
         return plan_detach(store, name, digests_of(digests), scope=self.workspace.scope)
+
+    @as_one()
+    def plan_recompress(
+        self,
+        reference: str | Reference,
+        compression: str,
+        *,
+        force: bool = False,
+        platforms: PlatformWords = (),
+        digests: Iterable[str] | str = (),
+        attestations: str = "",
+        tags: Iterable[str] | str = (),
+    ) -> "Plan":
+        """The plan that compresses the layers below a name otherwise, in every image of an index or in chosen ones.
+
+        `compression` is as for `build`; configs keep their bytes. Layers in that form are left alone unless
+        `force`. They are packed when the plan is made. `attestations` and `tags` are those of
+        `image(reference).edit_config`.
+        """
+        from ocitool.builder.recompress import ImageRecompressor
+        from ocitool.codec.codecs import parse_codec
+        from ocitool.index.entries import Selector
+        from ocitool.index.image_plans import AttestationChoice
+
+        codec = parse_codec(text_of(compression, "compression"))
+        chosen = Selector(self.workspace.platforms(platforms), digests_of(digests))
+        choice = AttestationChoice.named(attestations)
+        return ImageRecompressor(self.workspace, text_of(reference)).plan(codec, chosen, choice, tags, force=force)
 
     @as_one()
     def repository(self, place: str | Reference) -> "RepositoryEditor":

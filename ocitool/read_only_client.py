@@ -149,6 +149,20 @@ class ReadOnlyClient:
         return store.get_manifest(name)
 
     @as_one()
+    def config(self, place: str | Reference, platform: str | Platform | None = None) -> "Document":
+        """The exact bytes of the config of an image; of an index of several, that of a platform."""
+        from ocitool.graph.select import select
+        from ocitool.model.document import Document
+        from ocitool.store.verify import CONFIG_LIMIT, read_blob
+
+        store, name = self.open(place)
+        found = select(store, name, None if platform is None else self.workspace.platform(platform))
+        if found.note:
+            self.workspace.listener(Noted(found.note))
+        held = found.manifest.config
+        return Document(read_blob(store, held, CONFIG_LIMIT), held.media_type)
+
+    @as_one()
     def blob(self, place: str | Reference) -> "BlobStream":
         """The bytes of a blob, `REPO@DIGEST`: `with client.blob(place) as pieces`; what does not have it raises.
 

@@ -11,28 +11,25 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocitool.builder.contents import base_tree
+from ocitool.builder.layer_edits import LayeredImage, LayerEditor, ListedLayer
 from ocitool.builder.programs import refuse_foreign, survey
-from ocitool.change.plan import Plan, PutBlob
+from ocitool.change.plan import Plan
 from ocitool.codec.codecs import Codec, decompress, parse_codec
 from ocitool.dockerfile.run.tar_entries import tar_entries
-from ocitool.errors import MalformedDocument, Unsupported, UsageError, local_io
+from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.image.assemble import continued_history
 from ocitool.image.base import BaseImage
-from ocitool.image.config_edit import with_config
 from ocitool.index.entries import Selector
-from ocitool.index.image_plans import AttestationChoice, EditedImage, plan_images
-from ocitool.index.name_editor import NameEditor, Texts
-from ocitool.model.document import JsonTree
-from ocitool.model.mediatype import Family, family_of
+from ocitool.index.image_plans import AttestationChoice, EditedImage
+from ocitool.index.name_editor import Texts
 from ocitool.model.moments import rfc3339
 from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, History, ImageConfig, Manifest
+from ocitool.model.views import History, Manifest
 from ocitool.pack.entries import CopyRule, Entry, expand, named_for
 from ocitool.pack.layer import Layer, StoredTar, pack_layer, pack_tar
 from ocitool.pack.placing import place
-from ocitool.store.base import BytesSource, Store, StoreSource, ingested
-from ocitool.store.verify import read_config
+from ocitool.store.base import Store, ingested
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
 
@@ -56,7 +53,7 @@ class AppendRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageAppender(NameEditor):
+class ImageAppender(LayerEditor):
     """What is put on top of the images below a name."""
 
     def plan(self, request: AppendRequest, chosen: Selector, attestations: AttestationChoice, tags: Texts) -> Plan:
@@ -67,12 +64,8 @@ class ImageAppender(NameEditor):
         """
         if not request.copies and not request.tars:
             raise UsageError("what should be appended?", hint="say --copy SRC:DEST or --tar FILE")
-        store, name, written = self._open(tags)
-        work = _Append(self.work, store, request, parse_codec(request.compression or "gzip"))
-        plan = plan_images(
-            store, name, work, chosen=chosen, attestations=attestations, tags=written, scope=self.work.scope
-        )
-        return self._told(store, plan, name, written)
+        codec = parse_codec(request.compression or "gzip")
+        return self._plan(lambda store: _Append(self.work, store, request, codec), chosen, attestations, tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,50 +79,30 @@ class _Append:
     lock: Any = field(default_factory=threading.Lock, compare=False)
 
     def __call__(self, manifest: Manifest, platform: Platform | None, scope: Scope) -> EditedImage:
-        config = read_config(self.store, manifest.config)
-        if len(config.diff_ids) != len(manifest.layers):
-            raise MalformedDocument(
-                f"the image lists {len(manifest.layers)} layers and {len(config.diff_ids)} diff_ids",
-                hint="ocitool check tells more",
-            )
-        platform = platform or config.platform
-        family = family_of(manifest.effective_type) or Family.OCI
+        image = LayeredImage.read(self.store, manifest, platform)
         with self.lock:
             scope.check()
-            added = self._layers(manifest, config, platform, scope)
-        if config.diff_ids[-len(added) :] == tuple(layer.diff_id for layer, _ in added):
+            added = self._layers(image, scope)
+        if image.config.diff_ids[-len(added) :] == tuple(layer.diff_id for layer, _ in added):
             return EditedImage(manifest.document)  # the same on top of itself would change no file
-        layers = [(layer.descriptor(family), layer, line) for layer, line in added]
-        told = [
-            History(created=rfc3339(self.request.epoch), created_by=line, comment="ocitool")
-            for _, _, line in layers
-        ]
-
-        def change(tree: JsonTree) -> None:
-            ids = [str(one) for one in (*config.diff_ids, *(layer.diff_id for _, layer, _ in layers))]
-            tree["rootfs"] = {**tree["rootfs"], "diff_ids": ids}
-            tree["history"] = continued_history(tree, config, told)
-
-        after = config.document.edit(change)
-        document = with_config(manifest, after).edit(
-            lambda tree: tree.update(layers=[*(tree["layers"] or ()), *(one.to_tree() for one, _, _ in layers)])
+        new = [ListedLayer.of(layer, image.family) for layer, _ in added]
+        created = rfc3339(self.request.epoch)
+        told = [History(created=created, created_by=line, comment="ocitool") for _, line in added]
+        return image.with_layers(
+            (*image.layers, *new),
+            self.work.machine.content,
+            told=[f"+ layer {layer.digest.short} ({layer.size} bytes)  {line}" for layer, line in added],
+            history=continued_history(image.config.document.tree(), image.config, told),
         )
-        held = Descriptor(manifest.config.media_type, after.digest, after.size)
-        blobs = [
-            PutBlob(one, StoreSource(one, self.work.machine.content), f"layer of {platform}")
-            for one, _, _ in layers
-        ]
-        blobs.append(PutBlob(held, BytesSource(after.raw), f"config of {platform}"))
-        lines = tuple(f"+ layer {one.digest.short} ({one.size} bytes)  {line}" for one, _, line in layers)
-        return EditedImage(document, tuple(blobs), lines)
 
-    def _layers(
-        self, manifest: Manifest, config: ImageConfig, platform: Platform, scope: Scope
-    ) -> list[tuple[Layer, str]]:
+    def _layers(self, image: LayeredImage, scope: Scope) -> list[tuple[Layer, str]]:
         layers = []
+        platform = image.platform
         request, content = self.request, self.work.machine.content
         if request.copies:
-            entries = self._copied(BaseImage(self.store, self.store.label, manifest, config), platform, scope)
+            entries = self._copied(
+                BaseImage(self.store, self.store.label, image.manifest, image.config), platform, scope
+            )
             self._look_at(entries, platform)
             layer = pack_layer(
                 entries,

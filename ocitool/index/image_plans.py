@@ -58,13 +58,14 @@ class AttestationChoice(StrEnum):
 class EditedImage:
     """An image after an edit: its manifest, the same bytes if nothing changed; new blobs; a line for each change.
 
-    `entry` is what the index says of it from now on.
+    `entry` is what the index says of it from now on, `notes` what a human should know also where nothing changed.
     """
 
     manifest: Document
     blobs: tuple[PutBlob, ...] = ()
     told: tuple[str, ...] = ()
     entry: EntryChanges = _AS_IT_WAS
+    notes: tuple[str, ...] = ()
 
 
 ImageEdit: TypeAlias = Callable[[Manifest, Platform | None, Scope], EditedImage]
@@ -219,7 +220,7 @@ class _Images:
             error.add_note(f"it is {entry.descriptor.named} in {self.label}")
             raise
         told = tuple((line, entry, edited.manifest) for line in edited.told)
-        return _Done(edited.manifest, edited.blobs, (), (entry,), told, (), edited.entry)
+        return _Done(edited.manifest, edited.blobs, (), (entry,), told, edited.notes, edited.entry)
 
     def _image(self, seen: View, what: str) -> Manifest:
         if isinstance(seen, Manifest) and seen.is_image:

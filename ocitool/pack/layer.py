@@ -81,23 +81,59 @@ def pack_tar(
     label: str = "layer",
 ) -> Layer:
     """The layer of a tar that is in the store, its bytes as they are; see `pack_layer`."""
-    step = f"pack:{label}:{tar.diff_id.hex[:12]}"
-    listener(Started(step, label, tar.size))
     layer = _recalled(memo, store, tar.diff_id, codec) if memo is not None else None
-    outcome = "cached"
-    if layer is None:
+    if layer is not None:
+        step = f"pack:{label}:{tar.diff_id.hex[:12]}"
+        listener(Started(step, label, tar.size))
+        listener(Done(step, "cached", layer.size))
+        return layer
+    with store.open_blob(tar.descriptor) as opened:
+        return pack_stream(
+            opened,
+            store,
+            codec,
+            key=tar.diff_id.hex[:12],
+            total=tar.size,
+            scope=scope,
+            width=width,
+            memo=memo,
+            listener=listener,
+            label=label,
+        )
 
-        def pieces(opened: Iterable[bytes]) -> Iterator[bytes]:
-            for piece in scope.pieces(opened):
-                listener(Advanced(step, len(piece)))
-                yield piece
 
-        with store.open_blob(tar.descriptor) as opened:
-            digest, size = ingested(store.ingest(), codec.compress(pieces(opened), scope, width))
-        layer, outcome = Layer(digest, size, tar.diff_id, codec.id, codec.kind), "packed"
-        if memo is not None:
-            memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
-    listener(Done(step, outcome, layer.size))
+def pack_stream(
+    tar: Iterable[bytes],
+    store: Store,
+    codec: Codec,
+    *,
+    key: str,
+    total: int = 0,
+    scope: Scope,
+    width: int = 1,
+    memo: Memo | None = None,
+    listener: Listener = silent,
+    label: str = "layer",
+) -> Layer:
+    """The layer of a tar that passes once, its bytes as they are; `key` tells it from others for the listener.
+
+    `total` is about how many bytes it has, 0 where nobody knows. Raises what reading the tar raises; nothing of the
+    layer is left in the store then.
+    """
+    step = f"pack:{label}:{key}"
+    listener(Started(step, label, total))
+    diff = Tap()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in scope.pieces(diff(tar)):
+            listener(Advanced(step, len(piece)))
+            yield piece
+
+    digest, size = ingested(store.ingest(), codec.compress(pieces(), scope, width))
+    layer = Layer(digest, size, diff.digest, codec.id, codec.kind)
+    if memo is not None:
+        memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
+    listener(Done(step, "packed", size))
     return layer
 
 

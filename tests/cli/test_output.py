@@ -54,6 +54,8 @@ WORDS = {
     "index flatten": "index flatten oci:img:1",
     "index order": "index order oci:img:1",
     "config edit": "config edit oci:img:1 --label a=b",
+    "config get": "config get oci:img:a",
+    "recompress": "recompress oci:img:1 --compression none",
     "append": "append oci:img:1 --copy app/data:/srv/",
     "manifest create": "manifest create --amend HOST/other:1 HOST/app:a",
     "manifest annotate": "manifest annotate HOST/list:1 HOST/app:a --arch amd64",

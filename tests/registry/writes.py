@@ -191,6 +191,7 @@ WRITES = (
         _attested,
     ),
     Write("append", command("append", "$REF", "--copy", "$DIR/amd64:/srv/"), _files),
+    Write("recompress", command("recompress", "$REF", "--compression", "zstd")),
     Write(
         "manifest push",
         command("manifest", "push", "$REF"),

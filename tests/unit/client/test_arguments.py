@@ -13,7 +13,7 @@ from ocitool.index.image_editor import ImageEditor
 GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:images:app", "reference": "oci:images:app",
         "source": "oci:images:app", "repository": "oci:images", "path": "hello", "destination": "oci:new:1", "registry": "localhost:1",
         "username": "me", "password": "secret", "image": "app:1", "name": "localhost:1/app:1", "family": "oci",
-        "kind": "sbom", "plan": Plan("oci:images")}  # fmt: skip
+        "kind": "sbom", "compression": "zstd", "plan": Plan("oci:images")}  # fmt: skip
 SKIPPED = {"self", "request", "planned", "password"}  # values of ours that the command line makes; a function
 
 

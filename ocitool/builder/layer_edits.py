@@ -1,0 +1,214 @@
+"""The layers of a published image while they are edited: other ones packed for it, and the image with them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ocitool.change.plan import Plan, PutBlob
+from ocitool.codec.codecs import Codec, decompress
+from ocitool.codec.tar_reader import USUAL, bounded
+from ocitool.errors import MalformedDocument, Unsupported
+from ocitool.image.config_edit import with_config
+from ocitool.index.entries import Selector
+from ocitool.index.image_plans import AttestationChoice, EditedImage, ImageEdit, plan_images
+from ocitool.index.name_editor import NameEditor, Texts
+from ocitool.model.digest import Digest, Tap
+from ocitool.model.document import JsonTree
+from ocitool.model.mediatype import Family, family_of, is_foreign, layer_type
+from ocitool.model.platform import Platform
+from ocitool.model.views import Descriptor, ImageConfig, Manifest
+from ocitool.pack.layer import Layer, pack_stream
+from ocitool.store.base import BytesSource, Reader, Store, StoreSource
+from ocitool.store.verify import read_config
+from ocitool.tasks import Scope
+from ocitool.workspace import Workspace
+
+_OF_BYTES: Final = (
+    "containerd.io/snapshot/stargz/",
+    "io.containers.estargz.",
+    "io.github.containers.zstd-chunked.",
+)
+"""Annotations of a layer that say where what is in its bytes: of other bytes they would lie."""
+_READ: Final = frozenset(layer_type(family, kind) for family in Family for kind in ("gzip", "zstd", "none"))
+_ALSO_READ: Final = frozenset({"application/vnd.docker.image.rootfs.diff.tar.zstd"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLayer:
+    """A layer as its image lists it: `tree` is the manifest's entry, `diff_id` the config's.
+
+    `made` is the layer in this machine's store where an edit made it.
+    """
+
+    tree: JsonTree
+    descriptor: Descriptor
+    diff_id: Digest
+    made: Layer | None = None
+
+    @classmethod
+    def of(cls, made: Layer, family: Family) -> "ListedLayer":
+        """A layer that was packed for an image of `family`. Raises Unsupported for zstd in Docker's (K055)."""
+        held = described(made, family)
+        return cls(held.to_tree(), held, made.diff_id, made)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is a tar in a registry, in a compression that is known, as far as its type says."""
+        kind = self.descriptor.media_type
+        return kind in _READ | _ALSO_READ and not is_foreign(kind)
+
+    def become(self, made: Layer, family: Family) -> "ListedLayer":
+        """Another layer in its place, under the annotations that still hold; itself where it is the same bytes."""
+        if made.digest == self.descriptor.digest:
+            return self
+        held = described(made, family)
+        tree = {key: value for key, value in self.tree.items() if key not in {"data", "urls"}}
+        tree |= {"mediaType": held.media_type, "digest": str(held.digest), "size": held.size}
+        if isinstance(annotations := tree.pop("annotations", None), dict):
+            kept = {key: value for key, value in annotations.items() if not key.startswith(_OF_BYTES)}
+            tree |= {"annotations": kept} if kept else {}
+        # A tar that is the same keeps the digest that the config has for it, whatever its algorithm.
+        is_same = made.diff_id == self.diff_id or self.diff_id.algorithm != made.diff_id.algorithm
+        return ListedLayer(tree, held, self.diff_id if is_same else made.diff_id, made)
+
+
+def described(layer: Layer, family: Family) -> Descriptor:
+    """A layer as an image lists it that is published. Raises Unsupported for zstd in Docker's family (K055)."""
+    if layer_type(family, layer.kind) is None:
+        raise unspeakable(layer.kind)
+    return layer.descriptor(family)
+
+
+def unspeakable(kind: str) -> Unsupported:
+    """The error of a compression that Docker's manifests have no name for."""
+    return Unsupported(
+        f"{kind} layers have no agreed type in Docker's manifests",
+        ability=kind,
+        hint="ocitool index convert REF --format oci comes first, or choose --compression gzip",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LayeredImage:
+    """A published image and its layers, bottom first."""
+
+    manifest: Manifest
+    config: ImageConfig
+    platform: Platform
+    layers: tuple[ListedLayer, ...]
+
+    @classmethod
+    def read(cls, store: Reader, manifest: Manifest, platform: Platform | None) -> "LayeredImage":
+        """The image of a manifest. Raises MalformedDocument where layers and diff_ids do not go together."""
+        config = read_config(store, manifest.config)
+        if len(config.diff_ids) != len(manifest.layers):
+            raise MalformedDocument(
+                f"the image lists {len(manifest.layers)} layers and {len(config.diff_ids)} diff_ids",
+                hint="ocitool check tells more",
+            )
+        trees = manifest.document.tree()["layers"] or ()
+        layers = map(ListedLayer, trees, manifest.layers, config.diff_ids)
+        return cls(manifest, config, platform or config.platform, tuple(layers))
+
+    @property
+    def family(self) -> Family:
+        """The family of its manifest."""
+        return family_of(self.manifest.effective_type) or Family.OCI
+
+    def with_layers(
+        self,
+        layers: Sequence[ListedLayer],
+        content: Reader,
+        *,
+        told: Iterable[str] = (),
+        notes: Iterable[str] = (),
+        history: Sequence[JsonTree] | None = None,
+    ) -> EditedImage:
+        """The image of these layers, those that were made out of `content`; all else it says stays.
+
+        The config keeps its bytes where the tars are the same and no other `history` is given.
+        """
+        if tuple(layers) == self.layers:
+            return EditedImage(self.manifest.document, notes=tuple(notes))
+
+        def change(tree: JsonTree) -> None:
+            tree["rootfs"] = {**tree["rootfs"], "diff_ids": [str(layer.diff_id) for layer in layers]}
+            if history is not None:
+                tree["history"] = list(history)
+
+        is_same = history is None and [layer.diff_id for layer in layers] == list(self.config.diff_ids)
+        config = self.config.document if is_same else self.config.document.edit(change)
+        document = with_config(self.manifest, config).edit(
+            lambda tree: tree.update(layers=[layer.tree for layer in layers])
+        )
+        made = {layer.descriptor.digest: layer.descriptor for layer in layers if layer.made is not None}
+        blobs = [PutBlob(one, StoreSource(one, content), f"layer of {self.platform}") for one in made.values()]
+        if not is_same:
+            held = Descriptor(self.manifest.config.media_type, config.digest, config.size)
+            blobs.append(PutBlob(held, BytesSource(config.raw), f"config of {self.platform}"))
+        return EditedImage(document, tuple(blobs), tuple(told), notes=tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPacker:
+    """Layers read from where images are and packed into this machine's store, one at a time."""
+
+    work: Workspace
+    store: Reader
+
+    def read(self, layer: ListedLayer, scope: Scope) -> Iterator[bytes]:
+        """The tar of a layer in pieces of at most 256 KiB, compared with its diff_id when it ends.
+
+        Raises Unsupported for what is no tar in a registry, DigestMismatch, and MalformedDocument for more bytes
+        than any layer unpacks to.
+        """
+        held = layer.descriptor
+        if not layer.is_readable:
+            raise Unsupported(f"layer {held.digest} is {held.media_type}, and cannot be read", ability="layers")
+        with self.store.open_blob(held) as opened:
+            tar = bounded(decompress(scope.pieces(opened)), USUAL.of_packed(held.size))
+            yield from Tap(layer.diff_id.algorithm).expecting(
+                layer.diff_id, tar, f"the tar of layer {held.digest}", "ocitool check --deep tells more"
+            )
+
+    def pack(
+        self, tar: Iterable[bytes], codec: Codec, platform: Platform, scope: Scope, *, key: str, total: int = 0
+    ) -> Layer:
+        """The layer of a tar, stored on this machine; see `pack_stream`."""
+        return pack_stream(
+            tar,
+            self.work.machine.content,
+            codec,
+            key=key,
+            total=total,
+            scope=scope,
+            width=self.work.width,
+            memo=self.work.machine.memo,
+            listener=self.work.listener,
+            label=f"layer for {platform}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEditor(NameEditor):
+    """The images below a name, whose layers are edited."""
+
+    def _plan(
+        self,
+        change: Callable[[Store], ImageEdit],
+        chosen: Selector,
+        attestations: AttestationChoice,
+        tags: Texts,
+    ) -> Plan:
+        """The plan of what `change` does to each image of the store; raises as `plan_images` does."""
+        store, name, written = self._open(tags)
+        plan = plan_images(
+            store,
+            name,
+            change(store),
+            chosen=chosen,
+            attestations=attestations,
+            tags=written,
+            scope=self.work.scope,
+        )
+        return self._told(store, plan, name, written)

@@ -1,0 +1,45 @@
+"""docs/guides/layers.md: its commands run one after the other and print what it says; so does its Python."""
+
+import re
+
+from ocitool import Client
+from ocitool.model import mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.views import view
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
+from tests.cli.guides import NAME, consoles, follow
+from tests.conftest import REPOSITORY
+from tests.fakes.registry import fake_registry
+from tests.fakes.sick import Ward
+
+GUIDE = "layers.md"
+
+
+def manifests(ward):
+    return [view(ward.store.get_manifest(str(one.digest))) for one in view(ward.store.get_manifest("1")).entries]
+
+
+def test_the_guide_from_its_beginning_to_its_end(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with fake_registry() as registry, Opener(Access(), Scope()) as opener:
+        name = f"{registry.host}/demo/app"
+        ward = Ward(opener.open(name, write=True)[0])
+        ward.index(ward.image("linux/arm64"), ward.image())
+        configs = [one.config.digest for one in manifests(ward)]
+
+        held = [registry.tags["demo/app", "1"]]
+        lines = consoles(GUIDE)
+        assert ["recompress", "config", "undo"] == [line.split()[1] for line, _ in lines]
+        for line, printed in lines:
+            follow(run, line, printed, name, meanings={})
+            held.append(registry.tags["demo/app", "1"])
+        assert held[0] != held[1] == held[2]
+        assert held[0] == held[3]
+        assert configs[0] == Digest.of((tmp_path / "config.json").read_bytes())
+
+        [code] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "guides" / GUIDE).read_text(), re.DOTALL)
+        exec(code.replace(NAME, name), {"Client": Client})
+        kinds = [one.layers[0].media_type for one in manifests(ward)]
+        assert [mediatype.OCI_LAYER_ZSTD, mediatype.OCI_LAYER_GZIP] == kinds
