@@ -242,7 +242,14 @@ class ReadOnlyClient:
 
     @as_one()
     def files(self, place: str | Reference, platform: str | Platform | None = None) -> "MergedFiles":
-        """The files of an image as a container would see them; the listing is kept on this machine."""
+        """The files of an image as a container would see them; the listing is kept on this machine.
+
+        Of layers with a table of contents (eStargz, zstd:chunked) only that is read, and of their files what is
+        opened.
+        """
+        return self._merged(place, platform, in_parts=True)
+
+    def _merged(self, place: str | Reference, platform: str | Platform | None, *, in_parts: bool) -> "MergedFiles":
         from ocitool.graph.select import select
         from ocitool.rootfs.merged import MergedFiles
         from ocitool.rootfs.tree import read_tree
@@ -252,7 +259,8 @@ class ReadOnlyClient:
         found = select(store, name, None if platform is None else self.workspace.platform(platform))
         if found.note:
             work.listener(Noted(found.note))
-        tree = read_tree(store, found.manifest, work.machine.memo, scope=work.scope, width=work.width)
+        memo = work.machine.memo
+        tree = read_tree(store, found.manifest, memo, scope=work.scope, width=work.width, in_parts=in_parts)
         return MergedFiles(store, found.manifest, tree, work.scope)
 
     @as_one()
@@ -270,7 +278,7 @@ class ReadOnlyClient:
         from ocitool.rootfs.export import export
 
         folder = path_of(destination, "a destination")
-        return export(self.files(place, platform), folder)
+        return export(self._merged(place, platform, in_parts=False), folder)
 
     @as_one()
     def sbom(self, place: str | Reference, platforms: PlatformWords = ()) -> "tuple[Sbom, ...]":

@@ -42,7 +42,7 @@ from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, expand
 from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.files import Files, Imaged, Layered
-from ocitool.rootfs.tree import Node, read_file, read_tree
+from ocitool.rootfs.tree import Node, identity_of, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.workspace import Workspace
 
@@ -143,11 +143,11 @@ def _over(entries: tuple[Entry, ...], below: Files | None) -> Files | None:
 
 def base_tree(base: BaseImage, workspace: Workspace, scope: Scope) -> Files:
     """The merged files of a base, whose contents are read from its layers when they are asked for."""
-    tree = read_tree(base.store, base.manifest, workspace.machine.memo, scope=scope)
+    tree = read_tree(base.store, base.manifest, workspace.machine.memo, scope=scope, in_parts=True)
 
     def content_of(path: str, node: Node) -> Content:
         read = partial(read_file, base.store, base.manifest, tree, path, scope=workspace.scope)
-        return _BaseContent(read, node.size, f"{base.manifest.layers[node.layer].digest}:{node.offset}")
+        return _BaseContent(read, node.size, identity_of(base.manifest, tree, node))
 
     return Imaged(tree, content_of)
 

@@ -199,7 +199,7 @@ def _out_of_image(image: BaseImage, workspace: Workspace) -> Iterator[Path]:
     if folder.is_dir():
         yield from sorted(folder.iterdir())
         return
-    tree = read_tree(store, image.manifest, workspace.machine.memo, scope=workspace.scope)
+    tree = read_tree(store, image.manifest, workspace.machine.memo, scope=workspace.scope, in_parts=True)
     workspace.machine.check_writable()
     temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
     temporary.mkdir(parents=True, exist_ok=True)

@@ -27,8 +27,10 @@ ReadAt: TypeAlias = Callable[[int, int], bytes]
 
 TOC_LIMIT: Final = 32 * MIB
 """Most bytes of a table that are read: some 100,000 files. A layer with a larger one is read whole."""
-_MOST_BEFORE: Final = 64 * MIB
+MOST_BEFORE: Final = 64 * MIB
 """Most bytes that are unpacked before a chunk of the same gzip member; a guess above what writers put there."""
+_Parts: TypeAlias = list[tuple[int, int, int, int, Digest]]
+"""Start, size, offset, skip and digest of the chunks of a file, before it is known where they end."""
 _LARGEST: Final = 2**63 - 1
 _NAMES_SPARE: Final = 16 * MIB
 _NAMES_EACH: Final = 2 * KIB
@@ -63,7 +65,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class TocEntry:
-    """One file of a table, as `tar_reader.TarMember` has it; `chunks` are its content in order."""
+    """One file of a table, as `tar_reader.TarMember` has it; `chunks` are its content in order.
+
+    `offset` tells it from the others as that of a member does: -1 for the first entry, -2 for the next.
+    """
 
     path: str
     kind: FileKind
@@ -76,6 +81,7 @@ class TocEntry:
     xattrs: tuple[tuple[str, bytes], ...] = ()
     device: tuple[int, int] = (0, 0)
     chunks: tuple[Chunk, ...] = ()
+    offset: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ class FoundToc:
 
     def entries(self, limits: TarLimits = USUAL) -> tuple[TocEntry, ...]:
         """All files of the layer, in its order. Raises as `parse_toc` does."""
-        return parse_toc(self.raw, self.data_end, limits, self.own)
+        return parse_toc(self.raw, self.data_end, limits, self.own, 0 if self.kind == "zstd" else MOST_BEFORE)
 
 
 def check_toc(raw: bytes, digest: Digest, what: str = "the layer's table of contents") -> None:
@@ -108,9 +114,15 @@ def check_toc(raw: bytes, digest: Digest, what: str = "the layer's table of cont
 
 
 def parse_toc(
-    raw: bytes, data_end: int, limits: TarLimits = USUAL, own: TocEntry | None = None
+    raw: bytes,
+    data_end: int,
+    limits: TarLimits = USUAL,
+    own: TocEntry | None = None,
+    most_before: int = MOST_BEFORE,
 ) -> tuple[TocEntry, ...]:
     """The files of a table in its order, and its `own` last; chunks stand in the blob before `data_end`.
+
+    At most `most_before` bytes of a gzip member come before a chunk of it.
 
     Raises MalformedDocument for what does not hold together: contents outside of the blob, over each other, or not
     all of a file, names that come twice, links in a circle; EscapingPath for a name that leads out of the image;
@@ -125,7 +137,7 @@ def parse_toc(
     if _number(tree, "version") != 1:
         raise Unsupported(f"a table of contents of version {str(tree.get('version'))[:40]}", ability="toc")
     found: list[TocEntry] = []
-    parts: list[list[tuple[int, int, int, int, Digest]]] = []
+    parts: list[_Parts] = []
     weight = 0
     for first, more in _grouped(items):
         entry = _entry(first)
@@ -134,13 +146,14 @@ def parse_toc(
         if len(found) >= limits.members or weight > most:
             _refuse(f"more than {len(found)} files, or {weight - 1} bytes of names in them")
         found.append(entry)
-        parts.append(_parts(entry, [first, *more], data_end) if entry.size else [])
+        parts.append(_parts(entry, [first, *more], data_end, most_before) if entry.size else [])
     if sum(entry.size for entry in found) > limits.size:
         _refuse(f"its files have more than {limits.size} bytes")
     _check_names([*found, *((own,) if own else ())])
     ends = _ends([part for some in parts for part in some], data_end)
-    files = tuple(_with_chunks(entry, some, ends) for entry, some in zip(found, parts, strict=True))
-    return files if own is None else (*files, own)
+    files = [replace(entry, chunks=_chunks(some, ends)) for entry, some in zip(found, parts, strict=True)]
+    files += [own] if own is not None else []
+    return tuple(replace(entry, offset=-1 - number) for number, entry in enumerate(files))
 
 
 def _refuse(what: str, path: str = "") -> NoReturn:
@@ -258,14 +271,14 @@ def _xattrs(item: Mapping[str, Any]) -> tuple[tuple[str, bytes], ...]:
         _refuse("xattrs are not base64", str(item.get("name")))
 
 
-def _parts(entry: TocEntry, items: list[dict[str, Any]], data_end: int) -> list[tuple[int, int, int, int, Digest]]:
+def _parts(entry: TocEntry, items: list[dict[str, Any]], data_end: int, most_before: int) -> _Parts:
     """Start, size, offset, skip and digest of each chunk: in order, and all of the file."""
     found = []
     at = 0
     for number, item in enumerate(items):
         is_last = number + 1 == len(items)
         size = _number(item, "chunkSize") or (entry.size - at if is_last else 0)
-        offset, skip = _number(item, "offset"), _number(item, "innerOffset", _MOST_BEFORE)
+        offset, skip = _number(item, "offset"), _number(item, "innerOffset", most_before)
         if _number(item, "chunkOffset") != at or not 0 < size <= entry.size - at:
             _refuse("its chunks are not one after the other", entry.path)
         if offset >= data_end:
@@ -291,7 +304,7 @@ def _verifiable(text: str, path: str) -> Digest:
     return digest
 
 
-def _ends(parts: list[tuple[int, int, int, int, Digest]], data_end: int) -> dict[int, int]:
+def _ends(parts: _Parts, data_end: int) -> dict[int, int]:
     """Where the member at each offset ends at the latest. Refuses contents that overlap."""
     places = sorted((offset, skip, size) for _, size, offset, skip, _ in parts)
     for (offset, skip, size), (next_offset, next_skip, _) in pairwise(places):
@@ -301,13 +314,8 @@ def _ends(parts: list[tuple[int, int, int, int, Digest]], data_end: int) -> dict
     return dict(pairwise(offsets))
 
 
-def _with_chunks(
-    entry: TocEntry, parts: list[tuple[int, int, int, int, Digest]], ends: Mapping[int, int]
-) -> TocEntry:
-    if not parts:
-        return entry
-    chunks = tuple(Chunk(start, size, at, ends[at], skip, digest) for start, size, at, skip, digest in parts)
-    return replace(entry, chunks=chunks)
+def _chunks(parts: _Parts, ends: Mapping[int, int]) -> tuple[Chunk, ...]:
+    return tuple(Chunk(start, size, at, ends[at], skip, digest) for start, size, at, skip, digest in parts)
 
 
 def _check_names(entries: Iterable[TocEntry]) -> None:

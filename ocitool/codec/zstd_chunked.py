@@ -21,12 +21,14 @@ _CRFS: Final = 1
 _FRAME_HEAD: Final = 8
 _PREFIXES: Final = ("io.github.containers.zstd-chunked.", "io.containers.zstd-chunked.")
 """Of the annotations; the second is what was written until 2023, by Debian 12's tools among others."""
+DIGESTS: Final = tuple(f"{prefix}manifest-checksum" for prefix in _PREFIXES)
+"""The annotations that hold the digest of the table."""
 
 
 def position_and_digest(annotations: Mapping[str, str]) -> tuple[str, Digest] | None:
     """What a descriptor says of its table; None for another layer. Raises MalformedDocument."""
-    for prefix in _PREFIXES:
-        where, digest = annotations.get(f"{prefix}manifest-position"), annotations.get(f"{prefix}manifest-checksum")
+    for prefix, key in zip(_PREFIXES, DIGESTS, strict=True):
+        where, digest = annotations.get(f"{prefix}manifest-position"), annotations.get(key)
         if where is not None and digest is not None:
             return where, Digest(digest)
     return None

@@ -19,7 +19,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry
 from ocitool.pack.own_files import OwnFiles
-from ocitool.rootfs.files import Files, Imaged, Layered
+from ocitool.rootfs.files import Files, Imaged, Later, Layered
 from ocitool.rootfs.tree import Node, read_tree
 
 if TYPE_CHECKING:
@@ -79,17 +79,21 @@ class Reached:
         return self._images.image(stage_base, is_copied=is_copied)
 
     def image_files(self, image: BaseImage) -> Files:
-        """The merged tree of an image."""
+        """The merged tree of an image, read when something looks into it."""
         digest = str(image.manifest.document.digest)
         if digest not in self._files:
-            tree = read_tree(image.store, image.manifest, self._workspace.machine.memo, scope=self._workspace.scope)
-
-            def content_of(_path: str, node: Node) -> Content:
-                layer = image.manifest.layers[node.layer]
-                return LayerContent(self.spool, image.store, layer, node.offset, node.size)
-
-            self._files[digest] = Imaged(tree, content_of)
+            self._files[digest] = Later(lambda: self._read(image))
         return self._files[digest]
+
+    def _read(self, image: BaseImage) -> Files:
+        memo, scope = self._workspace.machine.memo, self._workspace.scope
+        tree = read_tree(image.store, image.manifest, memo, scope=scope, in_parts=True)
+
+        def content_of(_path: str, node: Node) -> Content:
+            layer, parts = image.manifest.layers[node.layer], tree.parts.get(node.layer)
+            return LayerContent(self.spool, image.store, layer, node.offset, node.size, parts)
+
+        return Imaged(tree, content_of)
 
     def context(self, name: str, platform: Platform | None = None) -> Files:
         """The files of a context; the ignore rules are for the main one. An image is that of the platform."""

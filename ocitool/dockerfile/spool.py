@@ -6,19 +6,22 @@ A layer is read once for all files that are wanted of it, and one whose files ar
 import bz2
 import lzma
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain, count, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from ocitool.codec.codecs import decompress, sniff
 from ocitool.codec.tar_reader import TarLimits, TarMember, read_members
 from ocitool.errors import EscapingPath, MalformedDocument, UsageError, local_io
+from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
 from ocitool.model.numbers import KIB
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Content, Entry, FileContent, NoFile, refuse_holes
+from ocitool.rootfs.parts import LayerParts
 from ocitool.rootfs.tree import bounded_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
@@ -31,23 +34,28 @@ _MOST_FILES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class LayerContent(NoFile):
-    """A file of a layer: the member whose first header block stands at `offset` of the uncompressed tar."""
+    """A file of a layer: the member whose first header block stands at `offset` of the uncompressed tar.
+
+    Of a layer that is read in `parts` it is the entry of its table that has this offset.
+    """
 
     spool: "Spool"
     store: Reader
     layer: Descriptor
     offset: int
     size: int
+    parts: LayerParts | None = None
 
     @property
     def path(self) -> Path:
         """Where the spool keeps it."""
-        return self.spool.folder / self.layer.digest.hex[:32] / str(self.offset)
+        name = self.layer.digest if self.parts is None else Digest.of(self.parts.identity.encode())
+        return self.spool.folder / name.hex[:32] / str(self.offset)
 
     @property
     def identity(self) -> str:
         """The layer's digest and the place in it."""
-        return f"{self.layer.digest}@{self.offset}"
+        return f"{self.layer.digest if self.parts is None else self.parts.identity}@{self.offset}"
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes, fetched now if `Spool.fill` has not done it. Raises what reading the layer raises."""
@@ -71,15 +79,21 @@ class Spool:
         self._unpacked: dict[int, tuple[Content, tuple[Entry, ...] | None]] = {}
 
     def fill(self, contents: Iterable[Content | None]) -> None:
-        """Write every file of a layer that is not there yet, reading each layer once.
+        """Write every file of a layer that is not there yet, reading each layer once, or the parts of it.
 
-        Raises NotFound for a missing layer, MalformedDocument for a damaged one, LocalIOError.
+        Raises NotFound for a missing layer, MalformedDocument and DigestMismatch for a damaged one, LocalIOError.
         """
         wanted: dict[Descriptor, dict[int, LayerContent]] = {}
+        in_parts: dict[str, dict[int, LayerContent]] = {}
         for content in contents:
             if isinstance(content, LayerContent) and not content.path.exists():
-                wanted.setdefault(content.layer, {})[content.offset] = content
+                if content.parts is not None:
+                    in_parts.setdefault(content.parts.identity, {})[content.offset] = content
+                else:
+                    wanted.setdefault(content.layer, {})[content.offset] = content
         self._clean()
+        for some in in_parts.values():
+            self._fill_in_parts(some)
         for layer, files in wanted.items():
             store = next(iter(files.values())).store
             with store.open_blob(layer) as pieces:
@@ -89,6 +103,15 @@ class Spool:
                         self._write(content.path, member)
             if files:
                 raise MalformedDocument(f"layer {layer.digest} does not hold what was listed of it")
+
+    def _fill_in_parts(self, files: Mapping[int, LayerContent]) -> None:
+        """Write files of one layer."""
+        parts = next(iter(files.values())).parts
+        if parts is None:
+            return
+        read = parts.read(((offset, parts.entry(offset)) for offset in files), self._scope)
+        for offset, group in groupby(read, key=itemgetter(0)):
+            _write_file(files[offset].path, _writer_of(piece for _, piece in group))
 
     def unpack(self, content: Content) -> tuple[Entry, ...] | None:
         """The entries of a tar archive, plain or compressed; None if the file is none. Each is unpacked once.
@@ -172,20 +195,33 @@ class Spool:
         if not self._allow_sparse:
             refuse_holes(f"/{member.path}", member.size, member.stored)
             refuse_holes("what is unpacked", self._size, self._stored)
-        temporary = path.with_name(f".{path.name}")
+
+        def fill(file: IO[bytes]) -> None:
+            for at, piece in member.chunks():
+                file.seek(at)
+                file.write(piece)
+            file.truncate(member.size)
+
+        _write_file(path, fill)
+
+
+def _writer_of(pieces: Iterable[bytes]) -> Callable[[IO[bytes]], None]:
+    return lambda file: file.writelines(pieces)
+
+
+def _write_file(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
+    """A whole file or none. Raises LocalIOError."""
+    temporary = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with temporary.open("wb") as file:
-                    for at, piece in member.chunks():
-                        file.seek(at)
-                        file.write(piece)
-                    file.truncate(member.size)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise local_io(error, f"write {path}") from error
+            with temporary.open("wb") as file:
+                fill(file)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise local_io(error, f"write {path}") from error
 
 
 def is_archive(head: bytes) -> bool:

@@ -10,7 +10,15 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from ocitool.errors import DigestMismatch, HeaderMismatch, MalformedDocument, NetworkError, NotFound, RegistryError
+from ocitool.errors import (
+    DigestMismatch,
+    HeaderMismatch,
+    MalformedDocument,
+    NetworkError,
+    NotFound,
+    RegistryError,
+    Unsupported,
+)
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document, Served
@@ -293,15 +301,28 @@ class Repository:
             yield resuming(first, open_at, offset, Patience(session.access.retry), session.scope)
 
     @contextmanager
-    def _open_blob_at(self, digest: Digest, offset: int) -> Iterator[Iterator[bytes]]:
+    def open_range(self, digest: Digest, offset: int, size: int) -> Iterator[Iterator[bytes]]:
+        """`size` bytes of the blob from `offset` on, as `open_blob` gives them; fewer where the blob ends. end-2.
+
+        Raises Unsupported where the server ignores Range: all of the blob would be on its way then.
+        """
+        open_at: Callable[[int], Any] = partial(self._open_blob_at, digest, end=offset + size)
+        session = self.session
+        with open_at(offset) as first:
+            yield resuming(first, open_at, offset, Patience(session.access.retry), session.scope)
+
+    @contextmanager
+    def _open_blob_at(self, digest: Digest, offset: int, end: int = 0) -> Iterator[Iterator[bytes]]:
         request = self._request(
             "GET",
             f"blobs/{digest}",
             f"read the blob {digest.short} of {self.label}",
             ok=(200, 206),
-            headers={"range": f"bytes={offset}-"} if offset else {},
+            headers={"range": f"bytes={offset}-{end - 1 if end else ''}"} if offset or end else {},
         )
         with self.session.stream(request) as (answer, pieces):
+            if end and answer.status == 200:
+                raise Unsupported(f"{self.host} sends blobs as a whole only", ability="range")
             begins = numbers.first_byte(answer.headers) if answer.status == 206 else 0
             if begins is None or begins > offset:
                 where = "nobody knows where" if begins is None else begins

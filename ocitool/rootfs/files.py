@@ -173,3 +173,31 @@ class Imaged(FileTree[Entry]):
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory."""
         return self._tree.names(path)
+
+
+class Later(FileTree[Entry]):
+    """A tree that is read when somebody looks into it, and raises then what reading it raises."""
+
+    def __init__(self, read: Callable[[], Files]) -> None:
+        self._read = read
+
+    @cached_property
+    def tree(self) -> Files:
+        """The tree, read now if nobody has looked yet."""
+        return self._read()
+
+    def get(self, path: str) -> Entry | None:
+        """What stands at a path whose own parents are no links."""
+        return self.tree.get(path)
+
+    def kind_at(self, path: str) -> FileKind | None:
+        """The kind of what stands there; the root is a directory, whatever the image."""
+        return self.tree.kind_at(path) if path else FileKind.DIRECTORY
+
+    def link_at(self, path: str) -> str | None:
+        """The target of the symbolic link there."""
+        return self.tree.link_at(path) if path else None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a directory."""
+        return self.tree.names(path)

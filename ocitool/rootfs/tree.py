@@ -1,20 +1,24 @@
 """The merged tree of an image: its layers' listings laid over each other, as a container would see it.
 
 Only names and attributes are held; contents are read from the layers when asked for. A layer's listing is
-memoised by the layer's digest, so a base is downloaded for its listing once on a machine.
+memoised by the layer's digest, so a base is downloaded for its listing once on a machine; of one that is read
+in parts only the table of contents is.
 Spec: image-spec layer.md, "Applying Changesets", "Whiteouts".
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL, TarLimits, TarMember, read_members
+from ocitool.codec.toc import TocEntry
 from ocitool.errors import MalformedDocument, NotFound
 from ocitool.model.files import MAX_PATH, OPAQUE, WHITEOUT, FileKind, FileTree, LinkLoop, name_bytes
 from ocitool.model.views import Descriptor, Manifest
+from ocitool.rootfs.parts import LayerParts, open_parts
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope, TaskGroup
 
@@ -24,7 +28,8 @@ class Node:
     """One file of the tree.
 
     `layer` is the number of the layer (bottom is 0) that holds its data, and `offset` where in that layer's
-    tar the member with the data starts (another member for a hard link).
+    tar the member with the data starts (another member for a hard link). In a layer that is read in parts it is
+    negative: -1 for the first entry of the table of contents.
     """
 
     kind: FileKind
@@ -48,21 +53,21 @@ class Listed:
     node: Node
 
     @classmethod
-    def of(cls, member: TarMember) -> "Listed":
-        """The row of a member."""
+    def of(cls, file: TarMember | TocEntry) -> "Listed":
+        """The row of a member of a tar, or of an entry of a table of contents."""
         return cls(
-            member.path,
+            file.path,
             Node(
-                member.kind,
-                member.mode,
-                member.uid,
-                member.gid,
-                member.mtime,
-                member.size,
-                member.link,
-                member.xattrs,
-                offset=member.offset,
-                device=member.device,
+                file.kind,
+                file.mode,
+                file.uid,
+                file.gid,
+                file.mtime,
+                file.size,
+                file.link,
+                file.xattrs,
+                offset=file.offset,
+                device=file.device,
             ),
         )
 
@@ -104,7 +109,8 @@ class Tree(FileTree[Node]):
 
     Made of the listings of the layers, bottom first, and not changed after that. As in engines, an entry goes
     through links that stand on its way. `dangling` are the layer, path and target of each hard link to nothing that
-    stands before it (K208). Raises MalformedDocument for too many files, and for what exceeds a `TreeBudget`.
+    stands before it (K208), `parts` the layers that are read in parts, by number. Raises MalformedDocument for too
+    many files, and for what exceeds a `TreeBudget`.
     """
 
     def __init__(self, listings: Iterable[Iterable[Listed]] = (), limits: TarLimits = USUAL) -> None:
@@ -114,6 +120,7 @@ class Tree(FileTree[Node]):
         self._names: dict[tuple[int, int], list[_Place]] = {}
         self._last: tuple[str, _Place | None] = ("", self._root)
         self.dangling: list[tuple[int, str, str]] = []
+        self.parts: Mapping[int, LayerParts] = {}
         for number, listing in enumerate(listings):
             self._add_layer(listing, number)
 
@@ -287,14 +294,29 @@ def _dressed(file: Node, link: Node) -> Node:
     return replace(file, mode=link.mode, uid=link.uid, gid=link.gid, mtime=link.mtime, xattrs=xattrs)
 
 
-def read_tree(store: Reader, manifest: Manifest, memo: Memo | None, *, scope: Scope, width: int = 4) -> Tree:
+def read_tree(
+    store: Reader, manifest: Manifest, memo: Memo | None, *, scope: Scope, width: int = 4, in_parts: bool = False
+) -> Tree:
     """The merged tree of an image. Layers whose listing is in `memo` are not read.
 
-    Raises NotFound for a missing layer, MalformedDocument for a damaged one.
+    With `in_parts` only the table of contents is read of layers that have one, and `read_file` then reads by Range;
+    without it the offsets of all nodes are those of the tars.
+    Raises NotFound for a missing layer, MalformedDocument for a damaged one, DigestMismatch.
     """
     with TaskGroup(scope, width) as group:
-        tasks = [group.spawn(list_layer, store, layer, memo, scope=group.scope) for layer in manifest.layers]
-    return Tree(task.result for task in tasks)
+        read = partial(_list_or_open, store, memo=memo, scope=group.scope, in_parts=in_parts)
+        tasks = [group.spawn(read, layer) for layer in manifest.layers]
+    listed = [task.result for task in tasks]
+    tree = Tree(map(Listed.of, one.entries) if isinstance(one, LayerParts) else one for one in listed)
+    tree.parts = {number: one for number, one in enumerate(listed) if isinstance(one, LayerParts)}
+    return tree
+
+
+def _list_or_open(
+    store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope, in_parts: bool
+) -> tuple[Listed, ...] | LayerParts:
+    parts = open_parts(store, layer, memo, scope=scope) if in_parts else None
+    return parts if parts is not None else list_layer(store, layer, memo, scope=scope)
 
 
 def list_layer(
@@ -324,12 +346,19 @@ def bounded_members(tar: Iterable[bytes], layer: Descriptor, limits: TarLimits =
         raise
 
 
+def identity_of(manifest: Manifest, tree: Tree, node: Node) -> str:
+    """What names the content of a file of the tree, wherever it is met."""
+    parts = tree.parts.get(node.layer)
+    return f"{parts.identity if parts is not None else manifest.layers[node.layer].digest}:{node.offset}"
+
+
 def read_file(
     store: Reader, manifest: Manifest, tree: Tree, path: str, *, scope: Scope, limit: int | None = None
 ) -> Iterator[bytes]:
     """The bytes of a file in pieces of at most 256 KiB, links followed; verified when the iteration ends.
 
-    Raises NotFound where there is no regular file, MalformedDocument for one larger than `limit` bytes.
+    Of a layer that is read in parts nothing else is read. Raises NotFound where there is no regular file,
+    MalformedDocument for one larger than `limit` bytes.
     """
     node = tree.lookup(path)
     if node is None or node.kind is not FileKind.FILE or not 0 <= node.layer < len(manifest.layers):
@@ -337,6 +366,10 @@ def read_file(
         raise NotFound(f"no file /{path.lstrip('/')} in the image", name=path, where=store.label, hint=what)
     if limit is not None and node.size > limit:
         raise MalformedDocument(f"/{path} has {node.size} bytes, more than {limit}")
+    parts = tree.parts.get(node.layer)
+    if parts is not None:
+        yield from (piece for _, piece in parts.read([(None, parts.entry(node.offset))], scope))
+        return
     found = False
     with store.open_blob(manifest.layers[node.layer]) as pieces:
         for member in bounded_members(decompress(scope.pieces(pieces)), manifest.layers[node.layer]):

@@ -8,7 +8,7 @@ threads, and is a context manager: what it defers to the end is committed on a c
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -197,6 +197,36 @@ class Batching(Protocol):
 
     def batch(self) -> AbstractContextManager[None]:
         """All changes of names inside are made at the end, together, or not at all after an error."""
+
+
+@runtime_checkable
+class Ranging(Protocol):
+    """A store for which it matters where reading a part of a blob ends: the rest would be sent in vain."""
+
+    def open_range(self, descriptor: Descriptor, offset: int, size: int) -> BlobStream:
+        """`size` bytes of the blob from `offset` on, not compared with anything; fewer where it ends.
+
+        Raises NotFound; Unsupported where only whole blobs are sent.
+        """
+
+
+@contextmanager
+def opened_range(store: Reader, descriptor: Descriptor, offset: int, size: int) -> Iterator[Iterator[bytes]]:
+    """`size` bytes of a blob from `offset` on, as `Ranging` gives them, and never more; of any store."""
+    if isinstance(store, Ranging):
+        opened = store.open_range(descriptor, offset, size)
+    else:
+        opened = store.open_blob(descriptor, offset)
+    with opened as pieces:
+        yield _first(pieces, size)
+
+
+def _first(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece[:size]
+        size -= len(piece)
+        if size <= 0:
+            return
 
 
 FullNames: TypeAlias = Callable[[str], tuple[str, ...]]

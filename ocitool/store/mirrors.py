@@ -69,6 +69,18 @@ class MirroredStore(RemoteStore):
                 pieces = opened.enter_context(super().open_blob(descriptor, offset))
             yield pieces
 
+    @contextmanager
+    def open_range(self, descriptor: Descriptor, offset: int, size: int) -> Iterator[Iterator[bytes]]:
+        """A part of the blob from the first place that answers."""
+        with ExitStack() as opened:
+            name = str(descriptor.digest)
+            pieces = self._from_first(
+                name, lambda store: opened.enter_context(store.open_range(descriptor, offset, size))
+            )
+            if pieces is None:
+                pieces = opened.enter_context(super().open_range(descriptor, offset, size))
+            yield pieces
+
     def _from_first(self, name: str, ask: Callable[[RemoteStore], T]) -> T | None:
         """What the first mirror that can answers; None where none can."""
         for mirror in self._mirrors:

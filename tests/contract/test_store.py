@@ -17,7 +17,7 @@ from ocitool.model.mediatype import OCI_INDEX, OCI_MANIFEST, OCTETS, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import Access
-from ocitool.store.base import BytesSource, Put, Store
+from ocitool.store.base import BytesSource, Put, Store, opened_range
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
 from ocitool.store.memory import MemoryStore
@@ -100,6 +100,20 @@ def test_a_blob_is_read_from_an_offset(store):
 
     with store.open_blob(descriptor, 4) as pieces:
         assert b"456789" == b"".join(pieces)
+
+
+@pytest.mark.parametrize(("offset", "size", "expected"), [(0, 3, b"012"), (4, 2, b"45"), (7, 100, b"789")])
+def test_a_part_of_a_blob_is_read(store, offset, size, expected):
+    descriptor, source = blob(b"0123456789")
+    store.put_blob(descriptor, source)
+
+    with opened_range(store, descriptor, offset, size) as pieces:
+        assert expected == b"".join(pieces)
+
+
+def test_a_part_of_an_absent_blob_is_not_found(store):
+    with pytest.raises(NotFound), opened_range(store, blob(b"never put")[0], 1, 2) as pieces:
+        list(pieces)
 
 
 def test_absent_content_is_told_apart_from_failures(store):

@@ -377,12 +377,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "DELETE":
             del self.registry.blobs[name, digest]
             return 202, {}, b""
-        window = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        window = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if window:
-            start = int(window[1])
-            if start >= len(data):
+            start, end = int(window[1]), min(int(window[2] or len(data)), len(data) - 1)
+            if start > end:
                 return _error(416, "RANGE_INVALID")
-            return 206, {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}, data[start:]
+            return 206, {"Content-Range": f"bytes {start}-{end}/{len(data)}"}, data[start : end + 1]
         return 200, {"Docker-Content-Digest": digest}, data
 
     def _manifest(self, name: str, reference: str) -> Response:

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from ocitool.errors import AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound
+from ocitool.errors import AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, Unsupported
 from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import ACCEPT, DOCKER_LIST, OCI_INDEX, OCTETS, SCHEMA1_SIGNED
 from ocitool.model.views import Descriptor, Opaque, view
 from ocitool.registry.hosts import Access
-from ocitool.store.base import BytesSource, Put
+from ocitool.store.base import BytesSource, Put, opened_range
 from ocitool.store.locate import Opener
 from ocitool.tasks import Retry, Scope
 from tests.fakes.images import put_image
@@ -58,6 +58,35 @@ def read(store) -> bytes:
 
 
 # Reads
+
+
+def part(store, offset: int, size: int) -> bytes:
+    with opened_range(store, NAMED, offset, size) as pieces:
+        return b"".join(pieces)
+
+
+def test_a_part_asks_for_no_more_than_itself(registry, store):
+    store.put_blob(NAMED, BytesSource(BLOB))
+
+    assert BLOB[7:27] == part(store, 7, 20)
+    assert ["bytes=7-26"] == [r.headers["range"] for r in registry.asked("GET", "*/blobs/*")]
+
+
+def test_a_server_that_sends_whole_blobs_only_is_told(registry, store):
+    store.put_blob(NAMED, BytesSource(BLOB))
+    registry.faults = [Fault("GET */blobs/*", status=200, body=BLOB)]
+
+    with pytest.raises(Unsupported, match="sends blobs as a whole only"):
+        part(store, 100, 200)
+
+
+def test_more_than_was_asked_for_is_left_alone(registry, store):
+    store.put_blob(NAMED, BytesSource(BLOB))
+    registry.faults = [
+        Fault("GET */blobs/*", status=206, body=BLOB, headers={"Content-Range": f"bytes 0-{len(BLOB) - 1}/*"})
+    ]
+
+    assert BLOB[3:10] == part(store, 3, 7)
 
 
 def test_the_whole_accept_list_is_sent_on_head_and_get(registry, store):

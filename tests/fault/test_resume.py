@@ -6,7 +6,7 @@ import pytest
 
 from ocitool.errors import DigestMismatch, NetworkError, NotFound, OcitoolError
 from ocitool.registry.hosts import MIB
-from ocitool.store.base import PIECE, BytesSource, Pieces, Put
+from ocitool.store.base import PIECE, BytesSource, Pieces, Put, opened_range
 from tests.fakes.registry import Fault, fake_registry
 from tests.fault.conftest import content, named, put, read
 
@@ -221,6 +221,20 @@ def test_a_download_goes_on_where_it_broke(registry, opened):
     assert None is ranges[0]
     assert all(0 < int(text.removeprefix("bytes=").rstrip("-")) <= 6 * MIB for text in ranges[1:])
     assert 3 == len(ranges)
+
+
+def test_a_part_of_a_blob_goes_on_where_it_broke(registry, opened):
+    store = opened(registry)
+    put(store, BLOB)
+    registry.faults = [Fault("GET *", truncate=4 * MIB)]
+
+    with opened_range(store, named(BLOB), 100, 6 * MIB) as pieces:
+        assert BLOB[100 : 100 + 6 * MIB] == b"".join(pieces)
+
+    end = 100 + 6 * MIB - 1
+    first, second = (request.headers["range"] for request in registry.asked("GET"))
+    assert f"bytes=100-{end}" == first
+    assert 100 < int(second.removeprefix("bytes=").removesuffix(f"-{end}")) <= 100 + 2 * MIB
 
 
 def test_a_download_without_ranges_is_read_again(registry, opened):
