@@ -76,9 +76,14 @@ def is_digest(text: str) -> bool:
     return True
 
 
+def is_computed(algorithm: str) -> bool:
+    """Whether we can compute digests of this algorithm."""
+    return algorithm in _HEX
+
+
 def as_digest(name: str) -> Digest | None:
     """The digest that a name in a store is, of an algorithm we can compute; None for a tag or another name."""
-    if name.partition(":")[0] not in _HEX:
+    if not is_computed(name.partition(":")[0]):
         return None
     try:
         return Digest(name)

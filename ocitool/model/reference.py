@@ -53,7 +53,7 @@ class Reference:
         if not text or text != text.strip():
             raise UsageError(f"not an image reference: {text!r}", hint="write [registry/]repository[:tag][@digest]")
         rest, at, digest_text = text.partition("@")
-        digest = _digest(digest_text, text) if at else None
+        digest = digest_in(text, digest_text) if at else None
         host, path = _split_host(rest, text)
         path, colon, tag = path.partition(":")
         if colon and not _TAG.fullmatch(tag):
@@ -175,7 +175,8 @@ def _host_hint(host: str) -> str:
     return "a host looks like registry.example, localhost:5000 or [::1]:5000"
 
 
-def _digest(digest_text: str, text: str) -> Digest:
+def digest_in(text: str, digest_text: str) -> Digest:
+    """The digest at the end of what a user typed. Raises UsageError, which shows both."""
     try:
         return Digest(digest_text)
     except MalformedDocument as error:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from ocitool.errors import Unsupported, UsageError
 from ocitool.events import Listener, silent
-from ocitool.model.digest import is_digest
-from ocitool.model.reference import Reference
+from ocitool.model.digest import is_computed, is_digest
+from ocitool.model.reference import Reference, digest_in
 from ocitool.registry.hosts import Access, Traffic
 from ocitool.store.base import FULL_NAME, FullNames, Reader, Store, no_names
 from ocitool.tasks import Scope
@@ -61,10 +61,9 @@ class Locator:
             reference = Reference.parse(text)
             return cls("", None, reference.name, reference)
         path, at, name = rest.rpartition("@")
-        if at and is_digest(
-            name
-        ):  # also behind a tag, as commands print what they wrote: the digest is what counts
-            path = path.partition(":")[0]
+        if at and (is_digest(name) or is_computed(name.partition(":")[0])):
+            name = digest_in(text, name)
+            path = path.partition(":")[0]  # a tag as well, as commands print what they wrote: the digest counts
         else:
             path, _, name = rest.partition(":")
         if not path or "\0" in path:

@@ -28,6 +28,17 @@ def test_a_path_ends_at_its_first_colon():
     assert Locator("oci", Path("out/a"), "v1") == Locator.parse("oci:out/a:v1")
 
 
+@pytest.mark.parametrize(
+    "typed", ["oci:out@sha256:00", "oci:out:v1@sha512:ab", "oci-archive:a.tar@sha256:" + "G" * 64]
+)
+def test_what_begins_as_a_digest_and_is_none_is_refused(typed):
+    with pytest.raises(UsageError) as caught:
+        Locator.parse(typed)
+
+    algorithm, typed_digest = typed.partition("@")[2].partition(":")[0], typed.partition("@")[2]
+    assert f"not a {algorithm} digest: {typed_digest!r} in {typed!r}" == caught.value.what
+
+
 @pytest.fixture
 def opener():
     with Opener(Access(), Scope()) as opened:
