@@ -18,6 +18,7 @@ from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
     from ocitool.artifact.artifact import Artifact
+    from ocitool.builder.outputs import Engine
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport
     from ocitool.builder.request import BuildPlan, BuildRequest
@@ -496,6 +497,12 @@ class Client(ChangeClient):
         if not place:
             raise UsageError("where should the build go?", hint="name a reference, oci:DIR or an archive")
         return push(image, text_of(place), self.workspace, keys)
+
+    def find_engine(self, name: str = "", *, context: str = "") -> "Engine | None":
+        """The engine that a build can be loaded into: of that name, else the first that answers, if one does."""
+        from ocitool.builder.engines import find_engine
+
+        return find_engine(self.environ, self.workspace.host, name, context=context)
 
     def borrow_store(self) -> None:
         """Before anything is opened: use another store where this machine's cannot be written.

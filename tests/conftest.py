@@ -1,6 +1,6 @@
 """What every test may use: an isolated home, the command line in and out of process, real registries, peers.
 
-No test sees the home, the credentials or the settings of whoever runs it: the environment is rebuilt
+No test sees the home, the credentials, the settings or the engines of whoever runs it: the environment is rebuilt
 before the first test, and each CLI helper gives its program a home of its own.
 """
 
@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the whole session a home of its own, and wait for no disk: what tests write need not outlast the power."""
     os.fsync = lambda _descriptor: None
     os.environ[peers.ROOT] = str(peers.cache_root())  # a worker of xdist is started when HOME has moved
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"OCITOOL_ENGINE": "none"}
     os.environ.clear()
     os.environ.update(kept | peers.go_environment() | peers.zig_environment() | homes(Path(_session_home.name)))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.store.base import FullNames
 from ocitool.store.layout import LAYOUT_FILES
@@ -63,17 +64,34 @@ class StoreOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that answered: `argv` is what starts its client, `platform` is what it runs.
+
+    `whole` says that it takes an index as it is; another one takes one image, named by a docker-archive.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    platform: Platform
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
 class BuildOutputs:
     """Everywhere a build goes; with nothing said, or where it `keeps`, that is this machine's store.
 
-    With `push` it goes under its tags into their registries, `by_digest` without a tag. `beside` are further files
-    that are written about it: they are no input of it.
+    With `push` it goes under its tags into their registries, `by_digest` without a tag; with an `engine` into that.
+    `beside` are further files that are written about it: they are no input of it.
     """
 
     places: tuple[StoreOutput, ...] = ()
     files: tuple[FilesOutput, ...] = ()
     push: bool = False
     by_digest: bool = False
+    engine: Engine | None = None
     keeps: bool = False
     beside: tuple[Path, ...] = ()
 
@@ -95,4 +113,4 @@ class BuildOutputs:
     @property
     def leaves_nothing(self) -> bool:
         """Whether the result goes elsewhere, and nothing of it has to stay in this machine's store."""
-        return bool(self.places or self.files or self.push) and not self.keeps
+        return bool(self.places or self.files or self.push or self.engine) and not self.keeps

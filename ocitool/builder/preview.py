@@ -74,7 +74,8 @@ def _job(planned: Planned, environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _destinations(planned: BuildPlan) -> list[str]:
     tags, outputs = list(map(str, planned.tags)), planned.request.outputs
-    sent = [*map(str, outputs.places), *map(str, outputs.files), *(tags if outputs.push else [])]
+    engine = [str(outputs.engine)] if outputs.engine is not None else []
+    sent = [*map(str, outputs.places), *map(str, outputs.files), *(tags if outputs.push else []), *engine]
     return sent or [f"this machine's store as {tag}" for tag in tags] or ["this machine's store"]
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocitool.builder.outputs import BuildOutputs, FilesOutput, StoreOutput
+from ocitool.builder.outputs import BuildOutputs, Engine, FilesOutput, StoreOutput
 from ocitool.builder.pipeline import Built, build
 from ocitool.builder.push import push_over
 from ocitool.builder.request import BuildPlan
@@ -21,6 +21,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.graph.copy import CopyReport, put_snapshot
 from ocitool.graph.referrers import check_stands_beside
 from ocitool.model.digest import Digest
+from ocitool.model.platform import Platform
 from ocitool.pack.own_files import remember_outputs
 from ocitool.store.base import BytesSource, Store
 from ocitool.store.locate import Locator
@@ -43,13 +44,17 @@ class OpenTarget:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One place a build went to: what was sent, the names it now has there, and what tags held before."""
+    """One place a build went to: what was sent, the names it now has there, and what tags held before.
+
+    `loaded` are the platforms that an engine got.
+    """
 
     where: str
     names: tuple[str, ...]
     report: CopyReport
     seconds: float
     replaced: tuple[tuple[str, Digest], ...] = ()
+    loaded: tuple[Platform, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
         built = build(planned, workspace, ahead_of(targets))
         done = [deliver(built, target, workspace) for target in targets]
         done += [_export(built, output, workspace) for output in outputs.files]
+        if outputs.engine is not None:
+            done.append(load(built, outputs.engine, workspace))
         if outputs.keeps or not done:
             done.append(keep(built, workspace))
     remember_outputs(workspace.machine.memo, outputs.paths)
@@ -87,7 +94,7 @@ def _check_published(planned: BuildPlan) -> None:
             hint="add --push, or -o oci:DIR:TAG; ocitool push --sign-key signs what is kept here",
         )
     is_beside = request.attest and not request.attest.is_in_index
-    if is_beside and (outputs.keeps or outputs.files or not outputs.leaves_nothing):
+    if is_beside and (outputs.keeps or outputs.files or outputs.engine or not outputs.leaves_nothing):
         raise UsageError(
             "attestations that refer to an image are published with it, and this one is kept or unpacked here",
             hint="add --push or -o oci:DIR alone, or --attest-form index",
@@ -108,9 +115,13 @@ def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> 
 
     Archives are complete when the stack is closed, and discarded if something fails before. Raises, before anything
     is compiled or sent, UsageError where files would go to a place that is taken, and Unsupported for several
-    platforms in a place for one.
+    platforms in a place for one, or none for an engine.
     """
     outputs = planned.request.outputs
+    if outputs.engine is not None:
+        from ocitool.builder.engines import platforms_for
+
+        platforms_for(outputs.engine, planned)
     for output in outputs.files:
         from ocitool.builder.export import check_free
 
@@ -206,6 +217,29 @@ def keep(built: Built, workspace: Workspace) -> Delivery:
     """Leave a build in this machine's store under its full references, for `ocitool push`."""
     began = time.monotonic()
     store, names = workspace.machine.content, tuple(str(tag) for tag in built.plan.tags)
+    report = _put(built, store, names or ("",), workspace)
+    return Delivery(store.label, names, report, time.monotonic() - began)
+
+
+def load(built: Built, engine: Engine, workspace: Workspace) -> Delivery:
+    """Stream a build, or the image of the platform that an engine runs, into it. Raises as `feed_engine`."""
+    from ocitool.builder.engines import feed_engine, part_for
+
+    began = time.monotonic()
+    part = part_for(engine, built)
+    reports: list[CopyReport] = []
+    feed_engine(
+        engine,
+        built,
+        workspace.scope,
+        lambda store, names: reports.append(_put(part, store, names, workspace)),
+    )
+    names, platforms = map(str, built.plan.tags), (image.platform for image in part.images)
+    report = reports[0] if reports else CopyReport(built.snapshot.root)  # it ended before it had read everything
+    return Delivery(engine.name, tuple(names), report, time.monotonic() - began, loaded=tuple(platforms))
+
+
+def _put(built: Built, store: Store, names: tuple[str, ...], workspace: Workspace) -> CopyReport:
     report = put_snapshot(
         built.snapshot,
         store,
@@ -215,5 +249,5 @@ def keep(built: Built, workspace: Workspace) -> Delivery:
         tagged=True,
         listener=workspace.listener,
     )
-    store.put_manifest(built.root, *(names or ("",)))
-    return Delivery(store.label, names, report, time.monotonic() - began)
+    store.put_manifest(built.root, *names)
+    return report

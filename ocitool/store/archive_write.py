@@ -45,7 +45,7 @@ STREAM: Final = "-"
 
 
 class ArchiveWriter:
-    """An archive being written to a file, or to standard output for `-`.
+    """An archive being written to a file, to standard output for `-`, or to the `stream` that its path only names.
 
     `docker` adds manifest.json, so that `docker load` and `podman load` take it; names are then repository
     tags, and it holds one image. `full_names` are the references that a name stands for: each is an entry of its
@@ -53,7 +53,9 @@ class ArchiveWriter:
     beside it after one.
     """
 
-    def __init__(self, path: str, *, docker: bool, full_names: FullNames = no_names) -> None:
+    def __init__(
+        self, path: str, *, docker: bool, full_names: FullNames = no_names, stream: IO[bytes] | None = None
+    ) -> None:
         self.label = f"{'docker' if docker else 'oci'}-archive:{path}"
         referrers = "none" if docker else "scan"
         self.traits = Traits(deletes=False, referrers=referrers, concurrency=1, compares_tags=True, edits=False)
@@ -65,7 +67,8 @@ class ArchiveWriter:
         self._named: list[tuple[Document, str]] = []
         self._temporary: Path | None = None
         self._target: Path | None = None
-        self._file: IO[bytes] | None = None
+        self._file = sys.stdout.buffer if path == STREAM else stream
+        self._is_ours = self._file is None
 
     def head(self, name: str) -> Descriptor | None:
         """The descriptor of what was written so far, by digest."""
@@ -154,7 +157,7 @@ class ArchiveWriter:
             if error is None:
                 self._finish()
         finally:
-            if self._file is not None and self._path != STREAM:
+            if self._file is not None and self._is_ours:
                 with suppress(OSError):
                     self._file.close()
             if self._temporary is not None:
@@ -227,9 +230,6 @@ class ArchiveWriter:
 
     def _output(self) -> IO[bytes]:
         if self._file is None:
-            if self._path == STREAM:
-                self._file = sys.stdout.buffer
-                return self._file
             self._target = renamed_to(Path(self._path))
             temporary = temporary_beside(self._target) if self._target is not None else None
             try:

@@ -1,4 +1,4 @@
-"""Starts compilers: side by side, each in a process group of its own that ends with us.
+"""Starts compilers and what is given a stream to read: each in a process group of its own that ends with us.
 
 With registry/credentials.py the only importer of subprocess.
 """
@@ -8,6 +8,7 @@ import re
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -173,7 +174,71 @@ def call(argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope) -
     try:
         return _run(argv, cwd, env, scope)
     except (OSError, ValueError) as error:
-        raise Unsupported(f"cannot start {argv[0]}: {error}", ability=argv[0], hint="install it") from error
+        raise _missing(argv, error) from error
+
+
+def feed(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], scope: Scope, write: Callable[[IO[bytes]], None]
+) -> tuple[int, str]:
+    """(exit code, tail of stdout and stderr together) of a program that reads what `write` writes.
+
+    Where it ends before it has read everything, writing ends too, and its exit code says what that means. After an
+    error of `write`, which is raised again, it is ended before it can take what it read for the whole. Raises
+    Unsupported if it cannot be started, Cancelled.
+    """
+    scope.check()
+    try:
+        process = _start(argv, cwd, env, subprocess.PIPE)
+    except (OSError, ValueError) as error:
+        raise _missing(argv, error) from error
+    group = _Group(process)
+    stream = _Fed(process.stdin)  # type: ignore[arg-type]
+    with process, scope.on_cancel(group.stop):
+        try:
+            with TaskGroup(scope, 1) as listening:
+                said = listening.spawn(_listen, process, group, lambda _line: None)
+                try:
+                    with suppress(_HasEnded):
+                        write(stream)  # type: ignore[arg-type]
+                except BaseException:
+                    group.stop()
+                    while not group.has_exited():
+                        time.sleep(_STEP_S)
+                    raise
+                finally:
+                    if sys.exc_info()[0] is not None:
+                        group.end()  # what is stuck in a write comes back, and the pipe can be closed
+                    stream.close()
+        finally:
+            returncode = group.end()
+    return returncode, said.result
+
+
+class _HasEnded(Exception):  # noqa: N818 - a fact
+    """Nobody reads any more."""
+
+
+class _Fed:
+    """The standard input of a program, whose end is none of our errors."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self._pipe = pipe
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._pipe.write(data)
+        except BrokenPipeError:
+            raise _HasEnded from None
+
+    def flush(self) -> None:
+        try:
+            self._pipe.flush()
+        except BrokenPipeError:
+            raise _HasEnded from None
+
+    def close(self) -> None:
+        with suppress(BrokenPipeError):
+            self._pipe.close()
 
 
 def _run(
@@ -188,15 +253,7 @@ def _run(
     `working` is called every second with the last line so far.
     """
     scope.check()
-    process = subprocess.Popen(
-        argv,
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    process = _start(argv, cwd, env, subprocess.DEVNULL)
     group = _Group(process)
     with process, scope.on_cancel(group.stop):
         try:
@@ -204,6 +261,23 @@ def _run(
         finally:
             returncode = group.end()
     return returncode, said
+
+
+def _start(argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int) -> "subprocess.Popen[bytes]":
+    """A process in a group of its own, its words in one pipe. Raises OSError, ValueError."""
+    return subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=dict(env),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _missing(argv: Sequence[str], error: Exception) -> Unsupported:
+    return Unsupported(f"cannot start {argv[0]}: {error}", ability=argv[0], hint="install it")
 
 
 class _Group:
@@ -217,7 +291,7 @@ class _Group:
 
     def stop(self) -> None:
         """Ask the group to end, from any thread; `has_exited` insists half a second later."""
-        self._asked_at = time.monotonic()
+        self._asked_at = self._asked_at or time.monotonic()
         self._signal(signal.SIGTERM)
 
     def has_exited(self) -> bool:
@@ -227,13 +301,16 @@ class _Group:
         """
         if self._asked_at is not None and time.monotonic() - self._asked_at > _TERM_S:
             self._signal(signal.SIGKILL)
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        with self._lock:
+            look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return self._has_ended or os.waitid(os.P_PID, self._process.pid, look) is not None
 
     def end(self) -> int:
         """Kill what is left of the group and give the leader's exit code."""
         with self._lock:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            if not self._has_ended:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             self._has_ended = True
             return self._process.wait()
 

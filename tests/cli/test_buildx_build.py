@@ -153,11 +153,10 @@ def test_an_empty_name_of_a_file_writes_none(home, buildx):
     assert 10 == buildx("--iidfile", ".").exit_code
 
 
-def test_what_docker_would_load_stays_in_this_machines_store(buildx, run):
+def test_what_docker_would_load_stays_in_this_machines_store_where_no_engine_is_wanted(buildx, run):
     done = buildx("--load", "-t", "reg.test/app:1")
 
-    assert 0 == done.exit_code
-    assert 1 == done.stderr.count("note: there is no daemon to load into")
+    assert (0, False) == (done.exit_code, "note:" in done.stderr)
     assert "reg.test/app:1" in run("images").stdout
 
 

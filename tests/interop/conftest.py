@@ -19,7 +19,7 @@ PASSWORD = "open sesame"
 FORMS = pytest.mark.parametrize("form", ["tag", "bundle"])
 
 # Whatever root they are given, podman and buildah number their locks in one piece of shared memory.
-ENGINES = {"test_engines", "test_layer_tars", "test_outputs", "test_overlay"}
+ENGINES = {"test_engines", "test_layer_tars", "test_load", "test_outputs", "test_overlay"}
 
 
 def bundled(form):

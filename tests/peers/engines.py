@@ -42,6 +42,10 @@ class Containerd:
         """The digests of everything the daemon holds in this namespace."""
         return set(self._call("content", "ls", "-q").split())
 
+    def images(self) -> set[str]:
+        """The names of the images in this namespace."""
+        return set(self._call("images", "ls", "-q").split())
+
     def _call(self, *words: str) -> str:
         done = subprocess.run(
             [self.ctr, "-a", self.socket, "-n", self.namespace, *words],
@@ -111,9 +115,9 @@ def run_root() -> str:
     return tempfile.mkdtemp(prefix="ocitool-", dir="/tmp")
 
 
-def podman(program: Path, place: Path) -> Callable[..., str]:
-    """`podman("pull", …)` with storage of its own; `run` gets what a container needs inside another one."""
-    storage = ["--storage-driver", "vfs", "--root", place / "root", "--runroot", run_root()]
+def podman(program: Path, place: Path, runs_in: str = "") -> Callable[..., str]:
+    """`podman("pull", …)` with storage of its own, where others may say what `runs_in` it; `run` gets what a container needs inside another one."""
+    storage = ["--storage-driver", "vfs", "--root", place / "root", "--runroot", runs_in or run_root()]
     base = [program, *storage, "--runtime", "runc"]
     inside = ["--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--network=host"]
 

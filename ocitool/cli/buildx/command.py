@@ -99,6 +99,8 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     if wanted.outputs.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
     method, form = ignored_flags.call(flags)
+    if wanted.loads and method == "build":
+        wanted = _with_engine(app, wanted)
     if wanted.insecure:
         app.trust(tag.api_host for tag in _names(words, wanted))
     if wanted.outputs.leaves_nothing and method == "build" and not words.is_set("dry_run"):
@@ -119,10 +121,7 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
 
         tree = preview(planned)
         return Outcome(tree, preview_text(tree))
-    if wanted.loads:
-        note = "note: there is no daemon to load into: the image is kept in this machine's store"
-        app.listener(Noted(note, "notice"))
-    elif planned.tags and not (wanted.outputs.leaves_nothing or wanted.outputs.keeps):
+    if planned.tags and not wanted.loads and not (wanted.outputs.leaves_nothing or wanted.outputs.keeps):
         note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
         app.listener(Noted(note, "notice"))
     report = app.client.run_build(planned)
@@ -145,6 +144,19 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     )
     remember_outputs(app.work.machine.memo, beside)
     return told
+
+
+def _with_engine(app: App, wanted: Destinations) -> Destinations:
+    """With the engine that the build is loaded into, or kept here where none is, and told which."""
+    name = wanted.engine or os.environ.get("OCITOOL_ENGINE", "")
+    engine = app.client.find_engine(name, context=wanted.context)
+    if engine is not None:
+        app.listener(Noted(f"note: the image is loaded into {engine}", "notice"))
+        return replace(wanted, outputs=replace(wanted.outputs, engine=engine))
+    if name != "none":
+        note = "note: no docker, podman or containerd answers here: the image is kept in this machine's store"
+        app.listener(Noted(note, "notice"))
+    return replace(wanted, outputs=replace(wanted.outputs, keeps=True))
 
 
 def request(app: App, path: str, words: Words, wanted: Destinations, ways: BuildWords) -> BuildRequest:

@@ -16,12 +16,14 @@ from ocitool.store.locate import SCHEMES, Locator
 class Destinations:
     """Everywhere a build goes, and what the outputs say about the image itself.
 
-    `loads` says that a daemon was meant. `names` are those of an output (-t goes before); `insecure` says that the
-    registry may be without a good certificate.
+    `loads` says that an engine is meant, `engine` which one, `context` which of docker's. `names` are those of an
+    output (-t goes before); `insecure` says that the registry may be without a good certificate.
     """
 
     outputs: BuildOutputs = BuildOutputs()  # noqa: RUF009 - a frozen value
     loads: bool = False
+    engine: str = ""
+    context: str = ""
     insecure: bool = False
     names: tuple[str, ...] = ()
     format: str = ""
@@ -57,26 +59,32 @@ def destinations(
         if (one.kind == "registry" and one.says("push") is not False) or (one.kind == "image" and one.says("push"))
     ]
     archived = [one for one in outputs if one.kind == "oci" or (one.kind == "docker" and one.place)]
-    loads = load or any(one.kind == "docker" and not one.place for one in outputs)
+    loaded = [one for one in outputs if one.kind == "docker" and not one.place]
     goes = BuildOutputs(
         places=(*places, *(_place(one) for one in archived)),
         files=tuple(_files(one) for one in outputs if one.kind in {"local", "tar"}),
         push=push or bool(pushing),
         by_digest=any(one.says("push-by-digest") for one in outputs),
-        keeps=loads
-        or any(one.kind in {"image", "registry", "cacheonly"} and one not in pushing for one in outputs),
+        keeps=any(one.kind in {"image", "registry", "cacheonly"} and one not in pushing for one in outputs),
     )
     if goes.streams > 1:
         raise UsageError("only one -o can be written to standard output")
     return Destinations(
         goes,
-        loads=loads,
+        loads=load or bool(loaded),
+        engine=_said(loaded, "engine"),
+        context=_said(loaded, "context"),
         insecure=any(one.says("registry.insecure") for one in outputs),
         names=tuple(name for one in outputs if one.kind in {"image", "registry", "docker"} for name in one.names),
         format="oci" if any(one.kind == "oci" or one.says("oci-mediatypes") for one in outputs) else "",
         compression=next((one.compression for one in outputs if one.compression), ""),
         annotations=sum((one.annotations for one in outputs), Annotations()),
     )
+
+
+def _said(outputs: Iterable[Output], key: str) -> str:
+    """The first value that outputs say for a key, empty if none does."""
+    return next((one.attributes[key] for one in outputs if one.attributes.get(key)), "")
 
 
 def _place(output: Output) -> StoreOutput:

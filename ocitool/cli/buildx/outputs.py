@@ -14,11 +14,11 @@ _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 _HONOURED: Final = frozenset(
     {"name", "dest", "tar", "push", "push-by-digest", "registry.insecure", "oci-mediatypes", "compression"}
-    | {"compression-level", "platform-split"}
+    | {"compression-level", "platform-split", "engine", "context"}
 )
 _SO_ANYWAY: Final = frozenset(
     {"name-canonical", "force-compression", "rewrite-timestamp", "unpack", "store", "dangling-name-prefix"}
-    | {"prefer-nondist-layers", "context", "attestation-prefix", "buildinfo", "buildinfo-attrs"}
+    | {"prefer-nondist-layers", "attestation-prefix", "buildinfo", "buildinfo-attrs"}
 )
 """What needs nothing: layers are always compressed anew and without times, and no containerd gets them."""
 _ANNOTATED: Final = {

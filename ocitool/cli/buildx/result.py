@@ -159,12 +159,15 @@ def outcome(
     names = [name for delivery in deliveries for name in delivery.names]
     lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]
     replaced = [one for delivery in deliveries for one in delivery.replaced]
-    summary = "\n".join([summary, *(replaced_line(name, before) for name, before in replaced)])
+    loaded = [one for one in deliveries if one.loaded]
+    told = [f"loaded into {one.where}: {', '.join(map(str, one.loaded))}" for one in loaded]
+    summary = "\n".join([summary, *told, *(replaced_line(name, before) for name, before in replaced)])
     data = {
         "digest": str(digest),
         "media_type": built.root.media_type,
         "size": built.root.size,
         "names": names,
+        "loaded": [{"engine": one.where, "platforms": list(map(str, one.loaded))} for one in loaded],
         "replaced": [{"name": name, "digest": str(before)} for name, before in replaced],
         "platforms": [
             {
