@@ -3,12 +3,11 @@
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import process_environment
+from tests.fakes.processes import runs, wait_for
 
 SPEC = """
 name = "app"
@@ -17,23 +16,6 @@ platforms = ["linux/amd64", "linux/arm64"]
 run = ["sh", "-c", "trap '' TERM INT; sleep 100 & echo $$ $! >>pids; wait; wait"]
 parallel = true
 """
-
-
-def wait_for(look, what: str):
-    for _ in range(6000):
-        found = look()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"waited a minute for {what}")
-
-
-def runs(pid: str) -> bool:
-    """Whether a process runs; a zombie that nobody reaped yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 @pytest.mark.parametrize(("code", "number"), [(130, signal.SIGINT), (143, signal.SIGTERM)])

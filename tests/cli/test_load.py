@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
-from pathlib import Path
 
 import pytest
 
 from ocitool.model.digest import Digest
 from tests.cli.guides import NAME, consoles, follow
 from tests.conftest import process_environment
+from tests.fakes.processes import runs, wait_for
 
 ANSWERS = {
     "docker": ("version", "linux/amd64"),
@@ -71,11 +70,8 @@ def begun(place, *words):
     process = subprocess.Popen(
         [sys.executable, "-m", "ocitool", *words], cwd=place, env=process_environment(), stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
-    while not (place / "pid").exists() or not (place / "pid").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return process, (place / "pid").read_text().strip()
+    pid = place / "pid"
+    return process, wait_for(lambda: pid.exists() and pid.read_text().strip(), "an engine's client")
 
 
 def loaded(place, name):
@@ -267,7 +263,7 @@ def test_a_signal_ends_an_engine_that_ignores_it_and_reads_nothing(place, engine
     process.send_signal(signal.SIGTERM)
 
     assert 143 == process.wait(20)
-    assert not Path(f"/proc/{number}").exists()
+    assert not runs(number)
 
 
 def test_the_guide_from_its_beginning_to_its_end(place, engine, run, monkeypatch):
@@ -293,4 +289,4 @@ def test_a_signal_ends_the_wait_for_an_engine_that_is_silent(place, engine):
     process.send_signal(signal.SIGTERM)
 
     assert 143 == process.wait(3)
-    assert not Path(f"/proc/{number}").exists()
+    assert not runs(number)
