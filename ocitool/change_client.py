@@ -2,23 +2,30 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocitool.arguments import digests_of, text_of, words_of
+from ocitool.arguments import digests_of, several_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
 from ocitool.model.reference import Reference
-from ocitool.read_only_client import ReadOnlyClient
+from ocitool.model.tag_filter import TagFilter
+from ocitool.read_only_client import ReadOnlyClient, tag_filter
+from ocitool.store.locate import Locator
 from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
     from ocitool.change.apply import ChangeReport
+    from ocitool.change.lacking import Lacking
     from ocitool.change.plan import Plan
+    from ocitool.model.digest import Digest
     from ocitool.repair.plan import Repair
     from ocitool.repository.editor import RepositoryEditor
+    from ocitool.sign.run import VerifyKey
+    from ocitool.store.base import Reader
 
 
 class ChangeClient(ReadOnlyClient):
-    """What a client changes in registries whatever a plan is about: tags, manifests, blobs."""
+    """What a client changes in registries whatever a plan is about: tags, manifests, blobs; and copies."""
 
     @as_one()
     def apply(self, plan: "Plan | Repair") -> "ChangeReport":
@@ -57,6 +64,109 @@ class ChangeClient(ReadOnlyClient):
                 width=work.transfers,
                 unkept=refuse if plan.must_keep else WarnOnce(store, work.listener),
             )
+
+    @as_one()
+    def plan_copy(
+        self,
+        source: str | Reference,
+        destination: str | Reference,
+        platforms: PlatformWords = (),
+        **options: Any,  # noqa: ANN401 - those of plan_copies
+    ) -> "Plan":
+        """The plan that lets one destination hold what one source holds: see `plan_copies`."""
+        plans = self.plan_copies(source, destination, platforms, **options)
+        if len(plans) != 1:
+            raise UsageError(f"{destination} would be {len(plans)} repositories", hint="plan_copies takes several")
+        return plans[0]
+
+    @as_one()
+    def plan_copies(
+        self,
+        sources: Iterable[str | Reference] | str | Reference,
+        destinations: Iterable[str | Reference] | str | Reference,
+        platforms: PlatformWords = (),
+        *,
+        sparse: bool = False,
+        all_tags: bool = False,
+        include: Iterable[str] | str = (),
+        exclude: Iterable[str] | str = (),
+        versions: str = "",
+        referrers: bool = False,
+        replace: bool = False,
+        trust: bool = False,
+        verify_keys: "Iterable[VerifyKey]" = (),
+        verify_identity: Iterable[str] | str = (),
+        policy: str | Path | None = None,
+    ) -> "tuple[Plan, ...]":
+        """The plans that let destinations hold what sources hold, with the same digests; for `apply_all`.
+
+        With `platforms`, also patterns such as `linux/*`, only these, as a smaller index; `sparse` keeps the index
+        as it is while the others stay behind. `all_tags` takes every tag under its own name; `include`, `exclude`
+        and `versions` choose tags as for `tags`. `referrers` takes signatures and SBOMs too, children's as well. A
+        destination that ends with `/` takes each source below it under its own repository, a layout or archive
+        takes several under their full names. Without `replace` a tag that holds something else raises Conflict.
+        `trust` believes that a destination with a manifest has everything below it. With `verify_keys` the sources
+        have to be signed with one of them, for their own repository or one of `verify_identity`; `policy` is a file
+        with rules [default: that of ocitool.toml]. The digest that was verified is what is copied; else NotVerified
+        is raised.
+        """
+        from ocitool.index.copies import CopyRequest, plan_copies
+        from ocitool.index.copy_plans import CopyOptions
+
+        if sparse and not platforms:
+            raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
+        wanted = tag_filter(include, exclude, versions)
+        wish = CopyOptions(self.workspace.platform_choices(platforms), sparse, replace, referrers, trust)
+        request = CopyRequest(
+            words_of(sources, "a source"),
+            words_of(destinations, "a destination"),
+            wish,
+            all_tags or wanted != TagFilter(),
+            wanted,
+        )
+        return plan_copies(self.workspace, request, self._admission(verify_keys, verify_identity, policy))
+
+    @as_one()
+    def copy(
+        self,
+        source: str | Reference,
+        destination: str | Reference,
+        platforms: PlatformWords = (),
+        **options: Any,  # noqa: ANN401 - those of plan_copies
+    ) -> "ChangeReport":
+        """Carry out what `plan_copy` plans, with its options: children before parents, the tag last."""
+        return self.apply(self.plan_copy(source, destination, platforms, **options))
+
+    @as_one()
+    def apply_all(self, plans: "Iterable[Plan]") -> "tuple[ChangeReport, ...]":
+        """Carry plans out in their order; what one has brought, those after it take from there and not again.
+
+        The first that fails is the last; those before it are done.
+        """
+        from ocitool.change.plan import Plan
+        from ocitool.index.copies import brought, taken_from
+
+        near: dict[Digest, Reader] = {}
+        reports = []
+        for plan in several_of(plans, "plans"):
+            if not isinstance(plan, Plan):
+                raise UsageError("what is carried out are plans, such as plan_copies gives")
+            reports.append(self.apply(taken_from(plan, near)))
+            if not Locator.parse(plan.target).is_archive:
+                store, _ = self.open(plan.target)
+                near = {**dict.fromkeys(brought(plan), store), **near}
+        return tuple(reports)
+
+    @as_one()
+    def lacking(self, plan: "Plan") -> "Lacking":
+        """What a plan would bring to its target because that is not there yet; asks for each blob."""
+        from ocitool.change.lacking import lacking
+        from ocitool.change.plan import Plan
+
+        if not isinstance(plan, Plan):
+            raise UsageError("what brings something is a plan, such as plan_copy gives")
+        store, _ = self.open(plan.target, write=True)
+        return lacking(plan, store, scope=self.workspace.scope, width=self.workspace.transfers)
 
     @as_one()
     def plan_undo(

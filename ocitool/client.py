@@ -99,7 +99,7 @@ class Client(ChangeClient):
             allow_foreign,
             allow_sparse,
         )
-        chosen = Selector(self.workspace.platforms(platforms), digests_of(digests))
+        chosen = Selector(self.workspace.platform_choices(platforms), digests_of(digests))
         choice = AttestationChoice.named(attestations)
         return ImageAppender(self.workspace, text_of(reference)).plan(request, chosen, choice, tags)
 
@@ -121,63 +121,6 @@ class Client(ChangeClient):
     def tag(self, reference: str | Reference, *names: str) -> "ChangeReport":
         """Let further tags of the same repository hold what a name holds."""
         return self.apply(self.index(reference).tag(*names))
-
-    @as_one()
-    def plan_copy(
-        self,
-        source: str | Reference,
-        destination: str | Reference,
-        platforms: PlatformWords = (),
-        *,
-        sparse: bool = False,
-        all_tags: bool = False,
-        referrers: bool = False,
-        replace: bool = False,
-        trust: bool = False,
-        verify_keys: "Iterable[VerifyKey]" = (),
-        verify_identity: Iterable[str] | str = (),
-        policy: str | Path | None = None,
-    ) -> "Plan":
-        """The plan that lets the destination hold what the source holds, with the same digest.
-
-        With `platforms` only these, as a smaller index; `sparse` keeps the index as it is while the others stay
-        behind. `all_tags` takes every tag under its own name, `referrers` signatures and SBOMs too. Without
-        `replace` a tag that holds something else raises Conflict. `trust` believes that a destination with a
-        manifest has everything below it. With `verify_keys` the source has to be signed with one of them, for its
-        own repository or one of `verify_identity`; `policy` is a file with rules [default: that of ocitool.toml].
-        The digest that was verified is what is copied; else NotVerified is raised.
-        """
-        from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
-        from ocitool.store.locate import names_of
-
-        if sparse and not platforms:
-            raise UsageError("--sparse goes with --platform: it keeps the index while some children stay behind")
-        admit = self._admission(verify_keys, verify_identity, policy)
-        origin, name = self.open(source)
-        at = Locator.parse(text_of(source))
-        wanted = self.workspace.platforms(platforms)
-        options = CopyOptions(wanted, sparse, replace, referrers, trust)
-        if all_tags:
-            each = None if admit is None else lambda tag: admit(at, origin, tag)
-            store, _ = self.open(destination, write=True)
-            plan = plan_copy_tags(origin, store, options, scope=self.workspace.scope, admit=each)
-        else:
-            used = name if admit is None else admit(at, origin, name)
-            store, tag = self.open(destination, write=True)
-            plan = plan_copy(origin, used, store, [tag], options, scope=self.workspace.scope)
-        full = names_of(origin, name, at.reference, every=all_tags)
-        return dataclasses.replace(plan, full_names=full)
-
-    @as_one()
-    def copy(
-        self,
-        source: str | Reference,
-        destination: str | Reference,
-        platforms: PlatformWords = (),
-        **options: Any,  # noqa: ANN401 - those of plan_copy
-    ) -> "ChangeReport":
-        """Carry out what `plan_copy` plans, with its options: children before parents, the tag last."""
-        return self.apply(self.plan_copy(source, destination, platforms, **options))
 
     @as_one()
     def plan_sign(

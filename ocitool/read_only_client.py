@@ -13,8 +13,11 @@ from ocitool.model.digest import Digest, as_digest
 from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference, parse_registry
+from ocitool.model.tag_filter import TagFilter
+from ocitool.model.versions import VersionRange
 from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import CONNECTIONS, Access
+from ocitool.registry.throttle import Rate
 from ocitool.store.base import BlobStream, Store, called
 from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore, default_root
@@ -54,6 +57,7 @@ class ReadOnlyClient:
         part_mib: int = 0,
         retry_s: float = 300.0,
         jobs: int = 0,
+        rates: Iterable[str] | str = (),
         cache_dir: str | Path | None = None,
         environ: Mapping[str, str] | None = None,
         listener: Listener = silent,
@@ -62,12 +66,13 @@ class ReadOnlyClient:
         """A client that has opened nothing yet.
 
         `plain_http`, `insecure` (no check of certificates) and `anonymous` (no credentials) name hosts as
-        HOST[:PORT]; `credentials` has a (user, password) or a token for a host, and goes before what `docker
-        login` kept. `ca_files` are trusted beside the system's. Uploads go in parts of `part_mib` MiB, 0 lets the
-        size be learned. A request that gets no answer is tried again for at most `retry_s` seconds. `jobs` is how
-        many things are done at once, 0 as many as sensible. `cache_dir` is this machine's store, where `undo`
-        finds old bytes [default: ~/.cache/ocitool]. `environ` stands in for this process's environment.
-        `listener` is called with each Event, from any thread. Cancel `scope` to end whatever is under way.
+        HOST[:PORT]; `credentials` has a (user, password) or a token for a host, and goes before what `docker login`
+        kept. `ca_files` are trusted beside the system's. Uploads go in parts of `part_mib` MiB, 0 lets the size be
+        learned. A request that gets no answer is tried again for at most `retry_s` seconds. `jobs` is how many
+        things are done at once, 0 as many as sensible; `rates` is what a host gets in a span of time, such as
+        `10/s` (requests), `5MiB/s` (bytes), or of one host `docker.io=100/6h`. `cache_dir` is this machine's store,
+        where `undo` finds old bytes [default: ~/.cache/ocitool]. `environ` stands in for the environment of this
+        process. `listener` is called with each Event, from any thread. Cancel `scope` to end whatever is under way.
         """
         self.environ = dict(os.environ if environ is None else environ)
         self._has_chosen_store = cache_dir is not None
@@ -80,6 +85,7 @@ class ReadOnlyClient:
             ca_files=paths_of(ca_files, "ca_files"),
             anonymous=words_of(anonymous, "anonymous"),
             connections=jobs or CONNECTIONS,
+            rates=tuple(map(Rate.parse, words_of(rates, "rates"))),
             part_bytes=part_mib * MIB,
             retry=Retry(total_s=retry_s),
             journal=machine.journal,
@@ -517,19 +523,22 @@ def _tag_query(
     limit: int = 0,
 ) -> "TagQuery":
     """Words about tags as what is asked. Raises UsageError."""
-    from ocitool.model.tag_filter import TagFilter
-    from ocitool.model.versions import VersionRange
     from ocitool.repository.tags import TagOrder, TagQuery
 
     known = [one.value for one in TagOrder]
     if order not in known:
         raise UsageError(f"order is given as {order!r}", hint=f"it is one of {', '.join(known)}")
-    wanted = TagFilter(
+    wanted = tag_filter(patterns, exclude, versions)
+    return TagQuery(wanted, TagOrder(order), reverse, count_of(limit, "limit"))
+
+
+def tag_filter(patterns: Iterable[str] | str, exclude: Iterable[str] | str, versions: str) -> TagFilter:
+    """Words that choose tags as what they mean. Raises UsageError."""
+    return TagFilter(
         words_of(patterns, "patterns"),
         words_of(exclude, "exclude"),
         VersionRange.parse(text_of(versions, "versions")) if versions else None,
     )
-    return TagQuery(wanted, TagOrder(order), reverse, count_of(limit, "limit"))
 
 
 def _variables(credentials: Mapping[str, tuple[str, str] | str] | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform, other_names, parse_platforms
+from ocitool.model.platform_pattern import PlatformChoice, is_pattern, parse_choices
 from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
@@ -63,6 +64,14 @@ class Workspace:
         listed = platforms_of(words)
         found = parse_platforms(listed, self.host)
         self._tell_names(listed)
+        return found
+
+    def platform_choices(self, words: PlatformWords) -> tuple[PlatformChoice, ...]:
+        """As `platforms`, and patterns such as `linux/*`."""
+        listed = platforms_of(words)
+        found = parse_choices(listed, self.host)
+        plain = (word for given in listed if isinstance(given, str) for word in given.split(","))
+        self._tell_names(word for word in plain if not is_pattern(word))
         return found
 
     def platform(self, word: str | Platform) -> Platform:

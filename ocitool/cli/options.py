@@ -161,6 +161,14 @@ def _options(*, docker: bool) -> list[Callable[[Any], Any]]:
             help="How many requests and compilers at once  [default: 16, and one for each processor]",
         ),
         click.option(
+            "--rate",
+            "rates",
+            metavar="RATE",
+            multiple=True,
+            envvar="OCITOOL_RATE",
+            help="At most so much of a host: 10/s requests, 5MiB/s, HOST=100/6h; repeats.",
+        ),
+        click.option(
             "--cache-dir",
             metavar="DIR",
             envvar="OCITOOL_CACHE_DIR",
@@ -199,6 +207,7 @@ def _app(values: dict[str, Any], *, docker: bool) -> App:
         "anonymous": values.pop("anonymous_hosts"),
         "part_mib": values.pop("part_mib") or 0,
         "jobs": values.pop("jobs") or 0,
+        "rates": values.pop("rates"),
         "cache_dir": values.pop("cache_dir"),
     }
     return App(ctx.command_path.removeprefix("ocitool").strip(), console, settings)

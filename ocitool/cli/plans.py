@@ -1,6 +1,6 @@
 """Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,6 +8,7 @@ import click
 
 from ocitool.change.difference import is_apart
 from ocitool.change.plan import Plan
+from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import Conflict, UsageError
@@ -107,11 +108,43 @@ def carry_out_as_it_is(app: App, plan: Plan, *, dry_run: bool, says_undo: bool =
     """As `carry_out`, for a plan that is signed already where that is wanted."""
     if dry_run:
         return Outcome(data=plan.to_tree() | {"dryRun": True}, text=plan.text())
+    _tell(app, plan)
+    return _outcome(plan, app.client.apply(plan), says_undo=says_undo)
+
+
+def carry_out_copies(app: App, made: Sequence[Plan], *, dry_run: bool) -> Outcome:
+    """As `carry_out`, for plans of one copy; shown, they tell how much they would move."""
+    if dry_run:
+        done = [_weighed(app, plan) for plan in made]
+    else:
+        for plan in made:
+            _tell(app, plan)
+        reports = app.client.apply_all(made)
+        done = [_outcome(plan, report, says_undo=True) for plan, report in zip(made, reports, strict=True)]
+    if len(done) == 1:
+        return done[0]
+    text, summary = (
+        "\n".join(filter(None, lines)) for lines in zip(*((d.text, d.summary) for d in done), strict=True)
+    )
+    return Outcome(data={"copies": [one.data for one in done]}, text=text, summary=summary)
+
+
+def _weighed(app: App, plan: Plan) -> Outcome:
+    moved = app.client.lacking(plan)
+    line = f"to move: {human(moved.size)} in {moved.blobs} blobs and {moved.manifests} manifests"
+    return Outcome(
+        data=plan.to_tree() | {"dryRun": True, "toMove": moved.to_tree()}, text=f"{plan.text()}\n  {line}"
+    )
+
+
+def _tell(app: App, plan: Plan) -> None:
     for note in plan.notes:
         app.listener(Noted(note))
     for line in (*(reason.line() for reason in plan.reasons), *(plan.told() if plan.base else ())):
         app.listener(Noted(line, "notice"))
-    report = app.client.apply(plan)
+
+
+def _outcome(plan: Plan, report: "ChangeReport", *, says_undo: bool) -> Outcome:
     lines = "\n".join(place(report.target, tag, digest) for tag, digest in report.names)
     is_silent = report.changed or (plan.attaches and not plan.is_empty)
     summary = "" if is_silent else f"{report.target}: {_unchanged(report)}"

@@ -1,25 +1,28 @@
-"""Plans that copy: all of what a name holds, or the chosen platforms as a smaller index (K040, K041)."""
+"""Plans that copy: all of what names hold, or the chosen platforms as smaller indexes (K040, K041)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ocitool.change.followers import left_behind
 from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.referrers import check_stands_beside, cosign_tags
-from ocitool.graph.walk import Role, children, settle_entries, walk
+from ocitool.graph.walk import MAX_DEPTH, Role, children, settle_entries, walk
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, Selector, entries_of
 from ocitool.index.sources import platform_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
-from ocitool.model.platform import Platform
+from ocitool.model.platform_pattern import PlatformChoice
 from ocitool.model.reference import subject_of
+from ocitool.model.tag_filter import TagFilter
 from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, Store, called
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup, collect
+
+EVERY: TagFilter = TagFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,28 @@ class CopyOptions:
     the source and stays behind, if the copy `tells` that.
     """
 
-    platforms: tuple[Platform, ...] = ()
+    platforms: tuple[PlatformChoice, ...] = ()
     sparse: bool = False
     replaces: bool = False
     referrers: bool = False
     trust: bool = False
     tells: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a name holds, read once and wherever it is to go.
+
+    `document` is what a tag of it will hold, `is_changed` where that is not what the source has. `beside` are the
+    documents that cosign keeps under tags of its own.
+    """
+
+    name: str
+    document: Document
+    is_changed: bool
+    steps: tuple[CopyFrom, ...]
+    beside: tuple[tuple[str, Document], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def plan_copy(
@@ -48,36 +67,51 @@ def plan_copy(
     Everything below is brought first, each blob asked for. Raises NotFound for a name or platform that is
     not there, Conflict for a tag that holds something else, unless the wish allows it.
     """
+    return plan_copied(read_copied(source, name, wish, scope=scope), target, tags, wish)
+
+
+def read_copied(source: Reader, name: str, wish: CopyOptions, *, scope: Scope) -> Copied:
+    """What is to be copied of a name. Raises NotFound for a name or platform that is not there."""
     document = source.get_manifest(name)
-    chosen, children, lost = _chosen(source, name, document, wish, scope)
-    steps: list[PlanStep] = []
-    if children is None:
-        steps.append(CopyFrom(source, Descriptor.of(document), name, wish.trust))
+    chosen, below, lost = _chosen(source, name, document, wish, scope)
+    if below is None:
+        steps = [CopyFrom(source, Descriptor.of(document), name, wish.trust)]
     else:
-        steps += (
-            CopyFrom(source, child, str(child.platform or child.digest.short), wish.trust) for child in children
-        )
-    if wish.referrers:
-        check_stands_beside(target, "what refers to it")
-        kept = None if children is None else {child.digest for child in children}
-        steps += _referring(source, name, target, kept, scope=scope)
+        steps = [CopyFrom(source, child, str(child.platform or child.digest.short), wish.trust) for child in below]
+    beside: list[tuple[str, Document]] = []
     notes = [f"{one.label} is gone from {source.label} and left out" for one in lost]
     if chosen is not document:
         notes.append(
             f"only {', '.join(map(str, wish.platforms))}: the index becomes {chosen.digest.short}, "
             f"it was {document.digest.short}"
         )
-    if not wish.referrers and wish.tells:
+    if wish.referrers:
+        kept = None if below is None else {child.digest for child in below}
+        referring, beside = _referring(source, name, kept, scope=scope)
+        steps += referring
+        steps += (CopyFrom(source, Descriptor.of(held), tag) for tag, held in beside)
+    elif wish.tells:
         notes += filter(None, (left_behind(source, document, scope=scope),))
+    return Copied(name, chosen, chosen is not document, tuple(steps), tuple(beside), tuple(notes))
+
+
+def plan_copied(found: Copied, target: Store, tags: Sequence[str], wish: CopyOptions) -> Plan:
+    """The plan that lets each tag in `target` hold it. Raises Conflict as `plan_copy`."""
+    if wish.referrers:
+        check_stands_beside(target, "what refers to it")
+    chosen, steps = found.document, list[PlanStep](found.steps)
     for tag in tags:
         if as_digest(tag) is None:
             steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish)))
         elif tag != chosen.digest:
-            raise UsageError(f"{name} is {chosen.digest}, which is not {tag}", hint="name a tag to copy to")  # K062
-        elif chosen is not document:
+            raise UsageError(
+                f"{found.name} is {chosen.digest}, which is not {tag}", hint="name a tag to copy to"
+            )  # K062
+        elif found.is_changed:
             steps.append(PutManifest(chosen))
+    steps += (Tag(tag, held, _held(target, tag, held, replace(wish, replaces=True))) for tag, held in found.beside)
     steps.sort(key=lambda step: (isinstance(step, Tag), isinstance(step, PutManifest)))
-    return Plan(target.label, tuple(steps), notes=tuple(notes), names=tuple(tags), must_keep=False)
+    return Plan(target.label, tuple(steps), notes=found.notes, names=tuple(tags), must_keep=False)
 
 
 def plan_copy_tags(
@@ -86,32 +120,83 @@ def plan_copy_tags(
     wish: CopyOptions,
     *,
     scope: Scope,
+    wanted: TagFilter = EVERY,
     admit: Callable[[str], str] | None = None,
 ) -> Plan:
-    """The plan that copies every tag of a repository or layout under its own name.
+    """The plan that copies tags of a repository or layout under their own names: see `read_tags`."""
+    return plan_tags(read_tags(source, wish, scope=scope, wanted=wanted, admit=admit), target, wish, scope=scope)
 
-    What several tags reach is brought once, and images go before the indexes that list them, which would wait for
-    the same blobs side by side. `admit` gives the digest that is to be used for a tag; signatures and other
-    referrers then come along with what they belong to, and not by tags of theirs. Raises NotFound where there is no
-    tag, and what `admit` raises.
+
+@dataclass(frozen=True, slots=True)
+class CopiedTags:
+    """What tags hold, by their names; `beside` are tags that belong to other images and are none of them."""
+
+    tags: tuple[tuple[str, Copied], ...]
+    beside: frozenset[str] = frozenset()
+
+
+def read_tags(
+    source: Reader,
+    wish: CopyOptions,
+    *,
+    scope: Scope,
+    wanted: TagFilter = EVERY,
+    admit: Callable[[str], str] | None = None,
+) -> CopiedTags:
+    """What all tags that are `wanted` hold.
+
+    `admit` gives the digest that is to be used for a tag. With it, and where tags are chosen, signatures and other
+    referrers come along with what they belong to, and not by tags of theirs. Raises NotFound where there is no tag,
+    and what `admit` raises.
     """
     names = [tag for tag in source.tags() if tag]
-    beside = {tag for tag in names if admit is not None and subject_of(tag) is not None}
-    names = [tag for tag in names if tag not in beside]
+    is_chosen = admit is not None or wanted != EVERY
+    beside = frozenset(tag for tag in names if is_chosen and subject_of(_tag_of(tag)) is not None)
+    names = [tag for tag in names if tag not in beside and wanted.holds(_tag_of(tag))]
     if not names:
-        raise NotFound(f"{source.label} has no tags", where=source.label)
-
+        raise NotFound(
+            f"{source.label} has no tags{' of those' if wanted != EVERY else ''}",
+            where=source.label,
+            hint=f"ocitool tags {source.label} lists them" if wanted != EVERY else "",
+        )
     # Without `admit` cosign's tags and those that list referrers are among the names.
-    wish = replace(wish, tells=False, referrers=wish.referrers or bool(beside))
+    wish = replace(wish, tells=False, referrers=wish.referrers or (admit is not None and bool(beside)))
 
-    def plan(tag: str) -> Plan:
-        return plan_copy(source, admit(tag) if admit else tag, target, [tag], wish, scope=scope)
+    def read(tag: str) -> Copied:
+        return read_copied(source, admit(tag) if admit else tag, wish, scope=scope)
 
-    with TaskGroup(scope, source.traits.concurrency) as group:
-        tasks = [group.spawn(plan, tag) for tag in names]
+    return CopiedTags(
+        tuple(zip(names, collect(scope, read, names, source.traits.concurrency), strict=True)), beside
+    )
+
+
+def plan_tags(found: CopiedTags, target: Store, wish: CopyOptions, *, scope: Scope) -> Plan:
+    """The plan that lets tags of `target` hold what was read, each under its own name; tells what stays behind."""
+    wish = replace(wish, referrers=wish.referrers or any(copied.beside for _, copied in found.tags))
+
+    def plan(one: tuple[str, Copied]) -> Plan:
+        return plan_copied(one[1], target, [one[0]], wish)
+
+    merged = merge(target.label, collect(scope, plan, found.tags, target.traits.concurrency))
+    come = {tag.name for tag in merged.tags}
+    come |= {step.subject for step in merged.steps if isinstance(step, CopyFrom) and step.subject is not None}
+    if left := sorted(tag for tag in found.beside if come.isdisjoint((tag, subject_of(_tag_of(tag))))):
+        note = f"tags of what belongs to other images stay behind ({len(left)}): {', '.join(left[:3])}"
+        return replace(merged, notes=(*merged.notes, note))
+    return merged
+
+
+def merge(target: str, plans: Iterable[Plan]) -> Plan:
+    """One plan of several that copy to one place.
+
+    What several of them bring is brought once, and images go before the indexes that list them, which would wait
+    for the same blobs side by side.
+    """
     steps: dict[object, PlanStep] = {}
-    for task in tasks:
-        for step in task.result.steps:
+    notes: list[str] = []
+    for one in plans:
+        notes += one.notes
+        for step in one.steps:
             key = (
                 step.name
                 if isinstance(step, Tag)
@@ -121,12 +206,12 @@ def plan_copy_tags(
             )
             steps.setdefault((type(step), key), step)
     ordered = sorted(steps.values(), key=lambda step: (isinstance(step, Tag), _is_of_index(step)))
-    notes = [note for task in tasks for note in task.result.notes]
-    come = {step.name for step in ordered if isinstance(step, Tag)}
-    come |= {step.subject for step in ordered if isinstance(step, CopyFrom) and step.subject is not None}
-    if left := sorted(tag for tag in beside if come.isdisjoint((tag, subject_of(tag)))):
-        notes.append(f"tags of what belongs to other images stay behind ({len(left)}): {', '.join(left[:3])}")
-    return Plan(target.label, tuple(ordered), notes=tuple(notes), must_keep=False)
+    return Plan(target, tuple(ordered), notes=tuple(notes), must_keep=False)
+
+
+def _tag_of(name: str) -> str:
+    """The tag of a name, which in a layout or archive may be a full reference."""
+    return name.rpartition(":")[2]
 
 
 def _is_of_index(step: PlanStep) -> bool:
@@ -194,21 +279,31 @@ def _held(target: Store, tag: str, document: Document, wish: CopyOptions) -> Doc
 
 
 def _referring(
-    source: Reader, name: str, target: Store, kept: set[Digest] | None, *, scope: Scope
-) -> list[PlanStep]:
-    """Steps for what refers to the manifests that are copied, and for cosign's tags about them."""
-    snapshot = walk(source, name, scope=scope, width=source.traits.concurrency, tolerant=True)
+    source: Reader, name: str, kept: set[Digest] | None, *, scope: Scope
+) -> tuple[list[CopyFrom], list[tuple[str, Document]]]:
+    """Steps for what refers to the manifests that are copied, and to that again; and cosign's tags about them."""
+    width = source.traits.concurrency
+    snapshot = walk(source, name, scope=scope, width=width, tolerant=True)
     digests = [d for d in snapshot.documents if kept is None or d in kept or d == snapshot.root.digest]
-    with TaskGroup(scope, source.traits.concurrency) as group:
-        listed = {digest: group.spawn(source.referrers, digest) for digest in digests}
-        tagged = {tag: group.spawn(find_manifest, source, tag) for digest in digests for tag in cosign_tags(digest)}
-    steps: list[PlanStep] = []
-    found = {one.digest: (one, subject) for subject, task in listed.items() for one in task.result}
-    steps += (CopyFrom(source, one, one.artifact_type, subject=subject) for one, subject in found.values())
-    for tag, task in tagged.items():
-        if task.result is not None:
-            steps += (
-                CopyFrom(source, Descriptor.of(task.result), tag),
-                Tag(tag, task.result, _held(target, tag, task.result, CopyOptions(replaces=True))),
-            )
-    return steps
+    names = [tag for digest in digests for tag in cosign_tags(digest)]
+    with TaskGroup(scope, width) as group:
+        listing = group.spawn(_referrers, source, digests, group.scope, width)
+        tagged = [(tag, group.spawn(find_manifest, source, tag)) for tag in names]
+    steps = [CopyFrom(source, one, one.artifact_type, subject=subject) for one, subject in listing.result]
+    return steps, [(tag, task.result) for tag, task in tagged if task.result is not None]
+
+
+def _referrers(
+    source: Reader, digests: Sequence[Digest], scope: Scope, width: int
+) -> list[tuple[Descriptor, Digest]]:
+    """What refers to the manifests, with its subject: in rounds, each about what the one before found."""
+    found: dict[Digest, tuple[Descriptor, Digest]] = {}
+    asked, due = set[Digest](), list(digests)
+    for _ in range(MAX_DEPTH):
+        asked.update(due)
+        listed = collect(scope, source.referrers, due, width)
+        found |= {one.digest: (one, subject) for subject, ones in zip(due, listed, strict=True) for one in ones}
+        due = [digest for digest in found if digest not in asked]
+        if not due:
+            break
+    return list(found.values())

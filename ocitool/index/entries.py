@@ -9,6 +9,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
+from ocitool.model.platform_pattern import PlatformChoice, PlatformPattern
 from ocitool.model.views import Descriptor, Index
 
 
@@ -55,12 +56,12 @@ def entries_of(index: Index) -> tuple[IndexEntry, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Which entries are meant: by platform after normalising, or by digest.
+    """Which entries are meant: by platform after normalising or by a pattern of platforms, or by digest.
 
     A platform without an OS version means every version of it.
     """
 
-    platforms: tuple[Platform, ...] = ()
+    platforms: tuple[PlatformChoice, ...] = ()
     digests: tuple[Digest, ...] = ()
 
     def matches(self, entry: IndexEntry) -> bool:
@@ -137,10 +138,12 @@ def check_family(entries: Iterable[IndexEntry], family: Family) -> None:
             )
 
 
-def _meant(platform: Platform, entry: IndexEntry) -> bool:
+def _meant(platform: PlatformChoice, entry: IndexEntry) -> bool:
     has = entry.platform
     if has is None:
         return False
+    if isinstance(platform, PlatformPattern):
+        return platform.same(has)
     if not platform.os_version and not platform.os_features:
         return platform.same(has.without_version())
     return platform.same(has)

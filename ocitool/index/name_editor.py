@@ -49,4 +49,4 @@ class NameEditor:
 
     def _chosen(self, platforms: PlatformWords, digests: Texts) -> Selector:
         """The entries that are meant."""
-        return Selector(self.work.platforms(platforms), digests_of(digests))
+        return Selector(self.work.platform_choices(platforms), digests_of(digests))

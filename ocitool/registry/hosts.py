@@ -11,6 +11,8 @@ from urllib.parse import urljoin, urlsplit
 
 from ocitool.errors import UsageError
 from ocitool.model.numbers import KIB, MIB, is_digits, whole
+from ocitool.model.reference import HUB, HUB_API
+from ocitool.registry.throttle import Rate
 from ocitool.tasks import Retry
 
 CONNECTIONS: Final = 16
@@ -25,7 +27,8 @@ class Access:
 
     Hosts in `plain_http` are asked over HTTP (loopback hosts always may be), the certificates of those in
     `insecure` are not checked, `ca_files` are trusted beside the system's, those in `anonymous` are read
-    without credentials. `connections` is per host. `journal` is a folder for the upload journal, None for
+    without credentials. `connections` is per host; `rates` are what each host gets in a span of time, and those
+    that name one hold for it in place of the others. `journal` is a folder for the upload journal, None for
     no resuming over processes. `part_bytes` fixes the size of upload parts, 0 lets it be learned. A server
     that neither sends nor takes a byte for `stall_s` is given up. `environ` is this process's environment,
     for proxies, credentials and settings of hosts; None reads it.
@@ -36,11 +39,17 @@ class Access:
     ca_files: tuple[Path, ...] = ()
     anonymous: tuple[str, ...] = ()
     connections: int = CONNECTIONS
+    rates: tuple[Rate, ...] = ()
     retry: Retry = field(default_factory=Retry)
     journal: Path | None = None
     part_bytes: int = 0
     stall_s: float = 120.0
     environ: Mapping[str, str] | None = field(default=None, hash=False, repr=False)
+
+    def rates_of(self, host: str) -> tuple[Rate, ...]:
+        """The rates that hold for a host."""
+        own = tuple(rate for rate in self.rates if (HUB_API if rate.host == HUB else rate.host) == host)
+        return own or tuple(rate for rate in self.rates if not rate.host)
 
 
 @dataclass(frozen=True, slots=True)

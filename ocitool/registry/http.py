@@ -81,9 +81,11 @@ class Outgoing:
 class Reply:
     """An answer whose body has not been read yet; close it, or read it to its end."""
 
-    def __init__(self, response: httpx.Response, wire: "Wire", doing: str, leave: Callable[[], None]) -> None:
+    def __init__(
+        self, response: httpx.Response, moved: Callable[[int], None], doing: str, leave: Callable[[], None]
+    ) -> None:
         self._response = response
-        self._wire = wire
+        self._moved = moved
         self._doing = doing
         self._leave: Callable[[], None] | None = leave
         self.status = response.status_code
@@ -99,8 +101,7 @@ class Reply:
         host = urlsplit(self.url).netloc
         try:
             for piece in self._response.iter_raw(PIECE):
-                self._wire.scope.check()
-                self._wire.count(received=len(piece))
+                self._moved(len(piece))
                 yield piece
         except httpx.HTTPError as error:
             raise NetworkError(
@@ -150,14 +151,24 @@ class Wire:
             self._sent += sent
             self._received += received
 
-    def send(self, outgoing: Outgoing, trust: Trust, leave: Callable[[], None]) -> Reply:
+    def send(
+        self, outgoing: Outgoing, trust: Trust, leave: Callable[[], None], moved: Callable[[int], None]
+    ) -> Reply:
         """The reply's head. `leave` is called when the reply is closed, or before an error is raised.
+
+        `moved` is called with the size of each piece of a body, either way, and may wait.
 
         Raises NetworkError with the phase that failed, DigestMismatch when the body is not of its size, and what
         the body's source raises.
         """
+
+        def received(size: int) -> None:
+            self.scope.check()
+            self.count(received=size)
+            moved(size)
+
         try:
-            return Reply(self._send(outgoing, trust), self, outgoing.doing, leave)
+            return Reply(self._send(outgoing, trust, moved), received, outgoing.doing, leave)
         except BaseException:
             leave()
             raise
@@ -169,7 +180,7 @@ class Wire:
         for client in clients:
             client.close()
 
-    def _send(self, outgoing: Outgoing, trust: Trust) -> httpx.Response:
+    def _send(self, outgoing: Outgoing, trust: Trust, moved: Callable[[int], None]) -> httpx.Response:
         host = urlsplit(outgoing.url).netloc
         headers = {"user-agent": f"ocitool/{__version__}", "accept-encoding": "identity", **outgoing.headers}
         self.scope.check()
@@ -182,7 +193,7 @@ class Wire:
                 return client.send(self._request(client, outgoing, headers, None), stream=True)
             headers["content-length"] = str(outgoing.size)
             with outgoing.body() as pieces:
-                content = self._counted(pieces, outgoing)
+                content = self._counted(pieces, outgoing, moved)
                 return client.send(self._request(client, outgoing, headers, content), stream=True)
         except httpx.HTTPError as error:
             raise _network_error(error, host, outgoing, proxy_for(outgoing.url, self._environ)) from error
@@ -201,7 +212,9 @@ class Wire:
             outgoing.method, outgoing.url, headers=headers, content=content, timeout=timeout
         )
 
-    def _counted(self, pieces: Iterator[bytes], outgoing: Outgoing) -> Iterator[bytes]:
+    def _counted(
+        self, pieces: Iterator[bytes], outgoing: Outgoing, moved: Callable[[int], None]
+    ) -> Iterator[bytes]:
         total = 0
         for piece in pieces:
             total += len(piece)
@@ -209,6 +222,7 @@ class Wire:
                 break
             self.scope.check()
             self.count(sent=len(piece))
+            moved(len(piece))
             yield piece
         if total != outgoing.size:
             raise DigestMismatch(

@@ -338,7 +338,9 @@ class Session:
         pace = self._pace(netloc)
         ticket = pace.enter(self.scope)
         trust = self._public_trust(netloc) if request.is_public else self._trust(url, request.home)
-        reply = self._wire.send(outgoing, trust, lambda: pace.leave(ticket))
+        reply = self._wire.send(
+            outgoing, trust, lambda: pace.leave(ticket), lambda size: pace.moved(size, self.scope)
+        )
         if reply.status in {429, 503}:
             pace.refused(min(retry_after_s(reply.headers) or 0.0, self.access.retry.cap_s))
         else:
@@ -420,7 +422,7 @@ class Session:
         with self._lock:
             known = self._paces.get(netloc)
             if known is None:
-                known = self._paces[netloc] = Pace(self.access.connections)
+                known = self._paces[netloc] = Pace(self.access.connections, rates=self.access.rates_of(netloc))
         return known
 
     def _heed_warnings(self, reply: Reply) -> None:

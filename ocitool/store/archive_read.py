@@ -87,9 +87,16 @@ class ArchiveReader:
 
     def head(self, name: str) -> Descriptor | None:
         """The descriptor under a name or digest, or of the only image for ""."""
-        for known, descriptor in (*self._named, *self._full):
-            if name and name in {known, str(descriptor.digest), known.rpartition(":")[2]}:
+        listed = (*self._named, *self._full)
+        for known, descriptor in listed:
+            if name and name in {known, str(descriptor.digest)}:
                 return descriptor
+        ending = [(known, descriptor) for known, descriptor in listed if name and known.rpartition(":")[2] == name]
+        if len({descriptor.digest for _, descriptor in ending}) > 1:
+            names = ", ".join(dict.fromkeys(known for known, _ in ending[:10]))
+            raise UsageError(f"{self.label} holds several {name}", hint=f"it holds {names}")
+        if ending:
+            return ending[0][1]
         if not name:
             images = self._images()
             if len(images) > 1:

@@ -169,6 +169,7 @@ WRITES = (
     Write("push", command("push", "$REF"), _kept),
     Write("copy", command("copy", "$NAME:extra", "$REF", "--replace")),
     Write("copy --all-tags", command("copy", "oci:$DIR/layout", "$NAME", "--all-tags", "--replace"), _layout),
+    Write("copy --to", command("copy", "$NAME:extra", "--to", "$REF", "--replace")),
     Write("tag", command("tag", "$NAME:extra", "1")),
     Write("undo --to", _undo_to),
     Write("index create", command("index", "create", "$REF", "$NAME:extra")),

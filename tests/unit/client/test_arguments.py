@@ -13,7 +13,8 @@ from ocitool.index.image_editor import ImageEditor
 GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:images:app", "reference": "oci:images:app",
         "source": "oci:images:app", "repository": "oci:images", "path": "hello", "destination": "oci:new:1", "registry": "localhost:1",
         "username": "me", "password": "secret", "image": "app:1", "name": "localhost:1/app:1", "family": "oci",
-        "kind": "sbom", "compression": "zstd", "plan": Plan("oci:images")}  # fmt: skip
+        "kind": "sbom", "compression": "zstd", "plan": Plan("oci:images"),
+        "sources": "oci:images:app", "destinations": "oci:new:1"}  # fmt: skip
 SKIPPED = {"self", "request", "planned", "password"}  # values of ours that the command line makes; a function
 
 
@@ -73,7 +74,7 @@ def test_what_is_no_number_is_refused(client, layout, limit):
 
 
 @pytest.mark.parametrize(
-    "argument", ["plain_http", "insecure", "anonymous", "ca_files", "credentials", "cache_dir"]
+    "argument", ["plain_http", "insecure", "anonymous", "ca_files", "credentials", "rates", "cache_dir"]
 )
 def test_the_constructor_too(home, argument):
     with pytest.raises(ocitool.OcitoolError) as caught:
