@@ -445,7 +445,9 @@ class Client(ChangeClient):
         """The engine that a build can be loaded into: of that name, else the first that answers, if one does."""
         from ocitool.builder.engines import find_engine
 
-        return find_engine(self.environ, self.workspace.host, name, context=context)
+        return find_engine(
+            self.environ, self.workspace.host, text_of(name, "an engine"), context=text_of(context, "a context")
+        )
 
     def borrow_store(self) -> None:
         """Before anything is opened: use another store where this machine's cannot be written.
