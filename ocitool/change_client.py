@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocitool.arguments import digests_of, several_of, text_of, words_of
+from ocitool.arguments import count_of, digests_of, several_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
 from ocitool.model.reference import Reference
 from ocitool.model.tag_filter import TagFilter
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ocitool.change.apply import ChangeReport
     from ocitool.change.lacking import Lacking
     from ocitool.change.plan import Plan
+    from ocitool.index.entries import Selector
+    from ocitool.index.image_plans import AttestationChoice
     from ocitool.model.digest import Digest
     from ocitool.repair.plan import Repair
     from ocitool.repository.editor import RepositoryEditor
@@ -256,13 +258,48 @@ class ChangeClient(ReadOnlyClient):
         """
         from ocitool.builder.recompress import ImageRecompressor
         from ocitool.codec.codecs import parse_codec
+
+        codec = parse_codec(text_of(compression, "compression"))
+        meant = self._meant(platforms, digests, attestations)
+        return ImageRecompressor(self.workspace, text_of(reference)).plan(codec, *meant, tags, force=force)
+
+    @as_one()
+    def plan_squash(
+        self,
+        reference: str | Reference,
+        *,
+        first: int = 1,
+        base: str | Reference = "",
+        compression: str = "",
+        platforms: PlatformWords = (),
+        digests: Iterable[str] | str = (),
+        attestations: str = "",
+        tags: Iterable[str] | str = (),
+    ) -> "Plan":
+        """The plan that makes one layer of those below a name, in every image of an index or in chosen ones.
+
+        `first` is the lowest layer that is squashed, 1 at the bottom; with `base` those above that image's are. The
+        layer is packed when the plan is made. `compression` is as for `build`, `attestations` and `tags` are those
+        of `image(reference).edit_config`.
+        """
+        from ocitool.builder.squash import ImageSquasher
+        from ocitool.codec.codecs import parse_codec
+
+        codec = parse_codec(text_of(compression, "compression") or "gzip")
+        meant = self._meant(platforms, digests, attestations)
+        return ImageSquasher(self.workspace, text_of(reference)).plan(
+            codec, *meant, tags, first=count_of(first, "first"), base=text_of(base, "base")
+        )
+
+    def _meant(
+        self, platforms: PlatformWords, digests: Iterable[str] | str, attestations: str
+    ) -> "tuple[Selector, AttestationChoice]":
+        """Which images an edit is about, and what becomes of attestations."""
         from ocitool.index.entries import Selector
         from ocitool.index.image_plans import AttestationChoice
 
-        codec = parse_codec(text_of(compression, "compression"))
-        chosen = Selector(self.workspace.platforms(platforms), digests_of(digests))
-        choice = AttestationChoice.named(attestations)
-        return ImageRecompressor(self.workspace, text_of(reference)).plan(codec, chosen, choice, tags, force=force)
+        chosen = Selector(self.workspace.platform_choices(platforms), digests_of(digests))
+        return chosen, AttestationChoice.named(attestations)
 
     @as_one()
     def repository(self, place: str | Reference) -> "RepositoryEditor":

@@ -84,8 +84,6 @@ class Client(ChangeClient):
         is made. `attestations` and `tags` are those of `image(reference).edit_config`.
         """
         from ocitool.builder.append import AppendRequest, ImageAppender
-        from ocitool.index.entries import Selector
-        from ocitool.index.image_plans import AttestationChoice
         from ocitool.model.files import from_system
         from ocitool.pack.entries import parse_copy
         from ocitool.pack.tar import parse_epoch
@@ -99,9 +97,8 @@ class Client(ChangeClient):
             allow_foreign,
             allow_sparse,
         )
-        chosen = Selector(self.workspace.platform_choices(platforms), digests_of(digests))
-        choice = AttestationChoice.named(attestations)
-        return ImageAppender(self.workspace, text_of(reference)).plan(request, chosen, choice, tags)
+        meant = self._meant(platforms, digests, attestations)
+        return ImageAppender(self.workspace, text_of(reference)).plan(request, *meant, tags)
 
     @as_one()
     def draft(self, name: str) -> "DraftEditor":

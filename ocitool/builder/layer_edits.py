@@ -57,6 +57,12 @@ class ListedLayer:
         kind = self.descriptor.media_type
         return kind in _READ | _ALSO_READ and not is_foreign(kind)
 
+    def check_readable(self) -> None:
+        """Raise Unsupported for a layer that cannot be read."""
+        if not self.is_readable:
+            held = self.descriptor
+            raise Unsupported(f"layer {held.digest} is {held.media_type}, and cannot be read", ability="layers")
+
     def become(self, made: Layer, family: Family) -> "ListedLayer":
         """Another layer in its place, under the annotations that still hold; itself where it is the same bytes."""
         if made.digest == self.descriptor.digest:
@@ -163,8 +169,7 @@ class LayerPacker:
         than any layer unpacks to.
         """
         held = layer.descriptor
-        if not layer.is_readable:
-            raise Unsupported(f"layer {held.digest} is {held.media_type}, and cannot be read", ability="layers")
+        layer.check_readable()
         with self.store.open_blob(held) as opened:
             tar = bounded(decompress(scope.pieces(opened)), USUAL.of_packed(held.size))
             yield from Tap(layer.diff_id.algorithm).expecting(

@@ -53,6 +53,7 @@ COMMANDS: Final = (
     Command("config edit", "Change what the configs of a published image say", "config_edit", "Index"),
     Command("config get", "Print the exact bytes of an image's config", "config_get", "Content"),
     Command("append", "Put files on top of a published image, every platform at once", "append", "Index"),
+    Command("squash", "Make one layer of a published image's, every platform at once", "squash", "Index"),
     Command("recompress", "Compress the layers of a published image otherwise", "recompress", "Index"),
     Command("manifest create", "Create a local list of images", "manifest_create", "Index"),
     Command("manifest annotate", "Set what an image of a local list is for", "manifest_annotate", "Index"),

@@ -1,20 +1,20 @@
-"""The merged file system of an image as one tar: what `docker export` gives, without a container.
+"""The merged file system of an image as one tar: what `docker export` gives, without a container; or as one layer.
 
-The tree decides what there is; the layers are read once each, in their order. Markers, device nodes, hard links
-to nothing and the attributes of overlay file systems stay behind. Symbolic links come last, so whoever unpacks
-the tar never writes through one.
+The tree decides what there is; the layers are read once each, in their order. Markers, hard links to nothing and
+the attributes of overlay file systems stay behind, and of what is exported device nodes too. Symbolic links come
+last, so whoever unpacks the tar never writes through one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL, TarMember
 from ocitool.errors import MalformedDocument
-from ocitool.model.files import WHITEOUT, FileKind
+from ocitool.model.files import WHITEOUT, FileKind, parent
 from ocitool.model.views import Manifest
-from ocitool.pack.entries import Entry
+from ocitool.pack.entries import Entry, whiteout
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.tree import Node, Tree, bounded_members
 from ocitool.store.base import Reader
@@ -24,6 +24,8 @@ OWNERS_ONLY: Final = 0o300
 """What a directory must let its owner do before anything can be put into it."""
 _OVERLAY: Final = ("trusted.overlay.", "user.overlay.")
 _NO_CLAMP: Final = 2**63
+_DEVICES: Final = frozenset({FileKind.CHAR, FileKind.BLOCK})
+_SPECIAL: Final = _DEVICES | {FileKind.FIFO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +33,85 @@ class Contents:
     """What of a tree is exported, in the order in which it can be written.
 
     `files` is, by layer and by where the member with the data starts, the names of that file, the first one
-    first. `left_out` are paths that are not exported; `size` is in bytes, holes of sparse files included.
+    first. `special` are pipes, and devices of a layer. `left_out` are paths that are not exported; `size` is in
+    bytes, holes of sparse files included. `whiteouts` are what a layer takes away.
     """
 
     directories: tuple[str, ...]
     files: Mapping[int, Mapping[int, tuple[str, ...]]] = field(hash=False)
-    pipes: tuple[str, ...]
+    special: tuple[str, ...]
     links: tuple[str, ...]
     left_out: tuple[str, ...]
     size: int
+    whiteouts: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
         """How many files of all kinds, every name counted."""
         names = sum(len(paths) for layer in self.files.values() for paths in layer.values())
-        return names + len(self.directories) + len(self.pipes) + len(self.links)
+        return names + len(self.directories) + len(self.special) + len(self.links)
 
 
 def contents(tree: Tree, limit: int = USUAL.size) -> Contents:
     """What to export of a tree. Raises MalformedDocument for more than `limit` bytes, before any is written."""
-    directories, pipes, links, left_out = [], [], [], []
+    found = _contents(tree, lambda _path: True, devices=False)
+    if found.size > limit:
+        raise MalformedDocument(
+            f"the files of the image have {found.size} bytes, more than {limit}",
+            hint="a larger --limit takes them, if this is no bomb",
+        )
+    return found
+
+
+def layer_contents(tree: Tree, below: Tree) -> Contents:
+    """What one layer holds that makes `tree` of what is `below` it, devices and whiteouts included.
+
+    Directories on the way to anything are named with their attributes, as `pack.placing` does. A file that has
+    another name below is another file here. Raises MalformedDocument for more bytes than any image has.
+    """
+    changed = {path for path, node in tree.walk() if node != below.get(path)}
+    gone = tuple(
+        path
+        for path, lower in below.walk()
+        if _is_lost(node := tree.get(path)) and node != lower and _can_be_deleted(path, tree)
+    )
+    needed = set(changed)
+    for path in (*changed, *gone):
+        step = parent(path)
+        while step and step not in needed:  # each of its own is on the way already
+            needed.add(step)
+            step = parent(step)
+    found = _contents(tree, lambda path: path in needed, devices=True)
+    if found.size > USUAL.size:
+        raise MalformedDocument(f"the files of the layer have {found.size} bytes, more than {USUAL.size}")
+    return replace(found, whiteouts=gone)
+
+
+def _is_lost(node: Node | None) -> bool:
+    """Whether nothing is there, or a hard link to nothing."""
+    return node is None or node.kind is FileKind.HARDLINK
+
+
+def _can_be_deleted(path: str, tree: Tree) -> bool:
+    """Whether a whiteout of the path can stand in the tree, and is needed there."""
+    return tree.kind_at(parent(path)) is FileKind.DIRECTORY and not _is_marked(path)
+
+
+def _is_marked(path: str) -> bool:
+    """Whether a name in it would be read as a deletion: a link's text can name a directory so."""
+    return f"/{path}".find(f"/{WHITEOUT}") >= 0
+
+
+def _contents(tree: Tree, is_meant: Callable[[str], bool], *, devices: bool) -> Contents:
+    """The paths that are meant, by what they are."""
+    directories, special, links, left_out = [], [], [], []
     files: dict[int, dict[int, tuple[str, ...]]] = {}
     size = 0
+    kept = _SPECIAL if devices else _SPECIAL - _DEVICES
     for path, node in tree.walk():
-        if f"/{path}".find(f"/{WHITEOUT}") >= 0:  # a link's text can name a directory so
+        if not is_meant(path):
+            continue
+        if _is_marked(path):
             left_out.append(path)
         elif node.kind is FileKind.DIRECTORY:
             directories.append(path)
@@ -64,16 +121,11 @@ def contents(tree: Tree, limit: int = USUAL.size) -> Contents:
             names[node.offset] = (*names.get(node.offset, ()), path)
         elif node.kind is FileKind.SYMLINK:
             links.append(path)
-        elif node.kind is FileKind.FIFO:
-            pipes.append(path)
+        elif node.kind in kept:
+            special.append(path)
         else:
             left_out.append(path)
-    if size > limit:
-        raise MalformedDocument(
-            f"the files of the image have {size} bytes, more than {limit}",
-            hint="a larger --limit takes them, if this is no bomb",
-        )
-    return Contents(tuple(directories), files, tuple(pipes), tuple(links), tuple(left_out), size)
+    return Contents(tuple(directories), files, tuple(special), tuple(links), tuple(left_out), size)
 
 
 def members(
@@ -160,16 +212,21 @@ class _MemberContent:
 
 
 def _entries(store: Reader, manifest: Manifest, tree: Tree, what: Contents, scope: Scope) -> Iterator[Entry]:
-    """Directories, files with their further names, pipes, links; directories closed to their owner come last."""
+    """Directories, whiteouts, files with their further names, pipes and devices, links.
+
+    Directories closed to their owner come last.
+    """
     closed = [path for path in what.directories if _node(tree, path).mode & OWNERS_ONLY != OWNERS_ONLY]
     for path in what.directories:
         if _node(tree, path).mode & OWNERS_ONLY == OWNERS_ONLY:
             yield _entry(tree, path)
+    for path in what.whiteouts:
+        yield replace(whiteout(path), mtime=0)
     for (first, *others), member in members(store, manifest, what, scope=scope):
         yield _entry(tree, first, content=_MemberContent(member))
         for other in others:
             yield _entry(tree, other, kind=FileKind.HARDLINK, link=first)
-    for path in (*what.pipes, *what.links, *closed):
+    for path in (*what.special, *what.links, *closed):
         yield _entry(tree, path)
 
 
@@ -187,6 +244,7 @@ def _entry(
         content,
         link or node.link,
         kept_xattrs(node),
+        node.device,
     )
 
 

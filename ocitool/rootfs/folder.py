@@ -51,7 +51,7 @@ def export_folder(
             writer.file(first, member, scope)
             for other in others:
                 writer.name(first, other)
-        for path in what.pipes:
+        for path in what.special:
             writer.pipe(path)
         for path in what.links:
             writer.link(path)

@@ -55,6 +55,7 @@ WORDS = {
     "index order": "index order oci:img:1",
     "config edit": "config edit oci:img:1 --label a=b",
     "config get": "config get oci:img:a",
+    "squash": "squash oci:img:1",
     "recompress": "recompress oci:img:1 --compression none",
     "append": "append oci:img:1 --copy app/data:/srv/",
     "manifest create": "manifest create --amend HOST/other:1 HOST/app:a",

@@ -61,6 +61,7 @@ index create {}:all {}:v1
 index annotate {}:all --annotation a=b
 config edit {}:all --label a=b
 config get {}:v1
+squash {}:all
 recompress {}:all --compression zstd
 append {}:all --copy prog:/srv/ --allow-foreign-arch
 index add {}:all {}:b

@@ -17,7 +17,7 @@ from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
-from tests.fakes.sick import Ward
+from tests.fakes.sick import Ward, member, tar
 
 ARCHES = ("amd64", "arm64")
 
@@ -120,6 +120,12 @@ def _attested(ward: Ward, stage: Stage) -> None:
     ward.index(image, ward.provenance(image["digest"]))
 
 
+def _layered(ward: Ward, stage: Stage) -> None:
+    """An index of images that have two layers."""
+    layers = [tar(member("a"), member("b")), tar(member("a", b"new"))]
+    ward.index(ward.image(layers=layers), ward.image("linux/arm64", layers=layers))
+
+
 def _sick(ward: Ward, stage: Stage) -> None:
     """An image whose config does not say what it is for."""
     ward.index(ward.image(), ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
@@ -192,6 +198,7 @@ WRITES = (
         _attested,
     ),
     Write("append", command("append", "$REF", "--copy", "$DIR/amd64:/srv/"), _files),
+    Write("squash", command("squash", "$REF"), _layered),
     Write("recompress", command("recompress", "$REF", "--compression", "zstd")),
     Write(
         "manifest push",

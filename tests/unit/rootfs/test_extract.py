@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from ocitool.errors import MalformedDocument
-from ocitool.rootfs.extract import ExportPart, contents, export_tar, export_together
+from ocitool.rootfs.extract import ExportPart, contents, export_tar, export_together, layer_contents
 from ocitool.rootfs.tree import read_tree
 from ocitool.store.base import write_whole
 from ocitool.tasks import Scope
@@ -79,7 +79,7 @@ def test_devices_and_links_to_nothing_are_left_out_and_named():
     what = contents(read_tree(store, manifest, None, scope=Scope()))
 
     assert ("dev/null", "h") == what.left_out
-    assert (("p",), 2) == (what.pipes, what.count)
+    assert (("p",), 2) == (what.special, what.count)
 
 
 def test_attributes_of_overlay_file_systems_stay_behind():
@@ -150,3 +150,48 @@ def test_several_images_in_one_tar_stay_in_their_folders():
         *[("x", ""), ("x/d", ""), ("x/d/a", ""), ("x/d/b", "x/d/a"), ("x/l", "/d/a")],
         *[("y", ""), ("y/d", ""), ("y/d/a", ""), ("y/d/b", "y/d/a"), ("y/l", "/d/a")],
     ] == found
+
+
+def layered(*layers: bytes, below: int = 0) -> list[tarfile.TarInfo]:
+    """The members of the one layer that makes the image of what is below."""
+    store, manifest = stored(*layers)
+    tree = read_tree(store, manifest, None, scope=Scope())
+    lower = read_tree(*stored(*layers[:below]), None, scope=Scope())
+    data = b"".join(export_tar(store, manifest, tree, layer_contents(tree, lower), scope=Scope()))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return archive.getmembers()
+
+
+def test_a_layer_of_everything_has_devices_attributes_and_no_whiteouts():
+    found = layered(
+        tar(("dev/", ""), ("dev/null", "c 1 3", {"mode": 0o666, "uid": 7}), ("gone", "x"), ("é" * 60, "name")),
+        tar((".wh.gone", ""), ("f", "x", {"pax_headers": {"SCHILY.xattr.user.a": "b"}}), ("g", "= f")),
+    )
+
+    assert ["dev", "é" * 60, "f", "g", "dev/null"] == [one.name for one in found]
+    assert {"b"} == {one.pax_headers["SCHILY.xattr.user.a"] for one in found if one.name in "fg"}
+    assert (True, 0o666, 7, 1, 3) == (
+        found[4].ischr(),
+        found[4].mode,
+        found[4].uid,
+        found[4].devmajor,
+        found[4].devminor,
+    )
+    assert (True, "f") == (found[3].islnk(), found[3].linkname)
+
+
+def test_a_layer_over_others_takes_away_what_they_have_and_the_image_has_not():
+    base = tar(("d/", "700"), ("d/a", "a"), ("d/b", "b"), ("e/", ""), ("e/x", "x"), ("k", "kept"))
+
+    found = layered(
+        base, tar(("d/.wh.a", "")), tar(("e/.wh..wh..opq", ""), ("e/y", "y"), (".wh.k", ""), ("k", "k")), below=1
+    )
+
+    assert [("d", 0o700), ("e", 0o755)] == [(one.name, one.mode) for one in found if one.isdir()]
+    assert ["d/.wh.a", "e/.wh.x", "e/y", "k"] == [one.name for one in found if not one.isdir()]
+
+
+def test_a_file_that_has_another_name_below_is_a_file_of_its_own():
+    found = layered(tar(("a", "data")), tar(("b", "= a")), tar(("c", "= b")), below=1)
+
+    assert [("b", True, 4), ("c", False, 0)] == [(one.name, one.isreg(), one.size) for one in found]
