@@ -155,7 +155,7 @@ def _paths(listing: ArtifactListing) -> dict[str, ArtifactFile]:
 
 def _tell_nameless(listing: ArtifactListing, listener: Listener) -> None:
     count = len(listing.files) - len(listing.named)
-    if count and listing.files:
+    if count:
         listener(Noted(f"{count} of {len(listing.files)} blobs have no title and were left out", "notice"))
 
 

@@ -1,6 +1,8 @@
 """`ocitool.artifact.oras`: programs written for oras-py, over our connections."""
 
 import base64
+import io
+import json
 import os
 from itertools import repeat
 from pathlib import Path
@@ -13,7 +15,16 @@ from ocitool.artifact import oras as ours
 from ocitool.artifact.oras import OrasClient, Registry
 from ocitool.artifact.responses import StreamedBody, whole
 from ocitool.client import Client
-from ocitool.errors import AuthError, DigestMismatch, EscapingPath, MalformedDocument, RegistryError
+from ocitool.errors import (
+    AuthError,
+    DigestMismatch,
+    EscapingPath,
+    MalformedDocument,
+    RegistryError,
+    Unsupported,
+    UsageError,
+)
+from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.store.base import PIECE
 from tests.fakes.faults import Fault
@@ -222,6 +233,64 @@ def test_pages_of_tags_are_followed(registry, fake, folder):
     assert list("ab") == registry.get_tags(f"{fake.host}/app", N=2)
 
 
+def test_old_files_are_kept_where_that_is_asked(registry, fake, folder, tmp_path):
+    name = f"{fake.host}/app:1"
+    registry.push(name, files=["a.txt", "sub/b.bin"], disable_path_validation=True)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.txt").write_text("old")
+
+    pulled = registry.pull(name, outdir=str(tmp_path / "out"), overwrite=False)
+
+    assert [str(tmp_path / "out" / "b.bin")] == pulled
+    assert "old" == (tmp_path / "out" / "a.txt").read_text()
+
+
+def test_a_manifest_under_a_digest_has_to_be_that_one(registry, fake):
+    manifest = {"schemaVersion": 2, "mediaType": mediatype.OCI_MANIFEST, "layers": []}
+    manifest["config"] = {"mediaType": "x/y", "digest": str(Digest.of(b"{}")), "size": 2}
+    fake.blobs["app", str(Digest.of(b"{}"))] = b"{}"
+    right = Digest.of(json.dumps(manifest).encode())
+
+    answer = registry.upload_manifest(manifest, registry.get_container(f"{fake.host}/app@{right}"))
+    with pytest.raises(DigestMismatch, match="this manifest"):
+        registry.upload_manifest(manifest, registry.get_container(f"{fake.host}/app@{Digest.of(b'')}"))
+
+    assert str(right) == answer.headers["Docker-Content-Digest"]
+    assert [("app", str(right))] == list(fake.manifests)
+
+
+@pytest.mark.parametrize(
+    ("words", "body", "kind"),
+    [
+        ({"json": {"a": 1}}, b'{"a": 1}', "application/json"),
+        ({"data": {"a": ["1", "2"]}}, b"a=1&a=2", "application/x-www-form-urlencoded"),
+        ({"data": "text"}, b"text", "application/octet-stream"),
+        ({"data": bytearray(b"raw")}, b"raw", "application/octet-stream"),
+    ],
+)
+def test_what_a_program_sends_has_its_type_and_size(words, body, kind):
+    opened, size, media_type = ours._body(words.get("data"), words.get("json"))
+
+    with opened() as pieces:
+        assert body == b"".join(pieces)
+    assert (len(body), kind) == (size, media_type)
+
+
+def test_an_open_file_is_sent_from_its_beginning_and_again_and_stays_open():
+    file = io.BytesIO(b"content")
+    opened, size, _ = ours._body(file, None)
+
+    for _ in range(2):
+        with opened() as pieces:
+            assert b"content" == b"".join(pieces)
+    assert (7, False) == (size, file.closed)
+
+
+def test_a_body_that_cannot_be_sent_again_is_refused():
+    with pytest.raises(Unsupported, match="a body of generator cannot be sent again"):
+        ours._body((piece for piece in [b"x"]), None)
+
+
 class TestLogin:
     @pytest.fixture
     def guarded(self, fake):
@@ -244,6 +313,22 @@ class TestLogin:
     def test_a_wrong_one_is_told(self, registry, guarded):
         with pytest.raises(AuthError):
             registry.login("me", "wrong", hostname=guarded.host)
+
+    def test_the_password_is_read_from_standard_input(self, registry, guarded, monkeypatch):
+        monkeypatch.setattr("sys.stdin", io.StringIO("secret\n"))
+
+        told = registry.login("me", "", password_stdin=True, hostname=guarded.host)
+
+        assert {"Status": "Login Succeeded"} == told
+
+    @pytest.mark.parametrize(("user", "password", "host"), [("", "x", "r.test"), ("me", "", "r.test"), ("me", "x", "")])
+    def test_a_login_has_a_host_a_user_and_a_password(self, registry, user, password, host):
+        with pytest.raises(UsageError, match="a login is for a host, with a user name and a password"):
+            registry.login(user, password, hostname=host)
+
+    def test_a_config_file_of_another_name_is_refused(self, registry, guarded):
+        with pytest.raises(Unsupported, match="a file called config.json, and not from /etc/auth.json"):
+            registry.pull(f"{guarded.host}/app:1", config_path="/etc/auth.json")
 
     def test_set_basic_auth_is_heeded(self, guarded, folder, home):
         with Registry(hostname=guarded.host) as registry:

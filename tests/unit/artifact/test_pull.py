@@ -6,9 +6,12 @@ import tarfile
 import pytest
 
 from ocitool.artifact.conventions import DIRECTORY_TYPE, TITLE
-from ocitool.artifact.pull import list_artifact
+from ocitool.artifact.pull import list_artifact, pull_artifact
+from ocitool.client import Client
 from ocitool.errors import DigestMismatch, EscapingPath, LocalIOError, MalformedDocument, NotFound, Unsupported
+from ocitool.events import Noted
 from ocitool.model.digest import Digest
+from ocitool.model.document import Document
 from tests.fakes.sick import member
 
 
@@ -222,11 +225,16 @@ def test_a_directory_in_the_place_of_a_file_stays(put, pull, tmp_path):
     assert [] == [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
-def test_a_blob_without_a_title_is_left_out_and_told(put, ward, client, tmp_path):
+def test_a_blob_without_a_title_is_left_out_and_told(put, ward, tmp_path):
+    told = []
     put(("a", b"1"), ward.blob(b"2", "x/y"))
     listing = list_artifact(ward.store, "1")
 
-    assert (["a"], 2) == ([file.title for file in listing.named], len(listing.files))
+    with Client(cache_dir=tmp_path / "cache", listener=told.append, environ={"PATH": ""}) as client:
+        pull_artifact(client.workspace, ward.store, listing, tmp_path / "out")
+
+    assert {"a": b"1"} == below(tmp_path / "out")
+    assert Noted("1 of 2 blobs have no title and were left out", "notice") in told
 
 
 @pytest.mark.parametrize(("tag", "what"), [("index", "is an index"), ("image", "is an image")])
@@ -235,3 +243,10 @@ def test_an_image_and_an_index_are_no_artifacts(ward, tag, what):
 
     with pytest.raises(Unsupported, match=what):
         list_artifact(ward.store, tag)
+
+
+def test_what_is_no_manifest_is_no_artifact(ward):
+    ward.store.plant(Document(b'{"a": 1}', "x/y"), "1")
+
+    with pytest.raises(Unsupported, match="is no artifact"):
+        list_artifact(ward.store, "1")
