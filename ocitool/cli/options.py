@@ -93,13 +93,11 @@ class App:
         self.console.hear(event)
 
 
-def common(function: F | None = None, *, docker: bool = False) -> Any:  # noqa: ANN401 - a decorator of two forms
+def common(function: F, *, docker: bool = False) -> Any:  # noqa: ANN401 - click's
     """Add the shared options; the function gets an App first and returns an Outcome.
 
     With `docker`, `--insecure` is docker's plain flag and the function's own business.
     """
-    if function is None:
-        return lambda inner: common(inner, docker=docker)
 
     @functools.wraps(function)
     def wrapper(**values: Any) -> int:  # noqa: ANN401 - click's

@@ -321,13 +321,15 @@ class TestLogin:
 
         assert {"Status": "Login Succeeded"} == told
 
-    @pytest.mark.parametrize(("user", "password", "host"), [("", "x", "r.test"), ("me", "", "r.test"), ("me", "x", "")])
+    @pytest.mark.parametrize(
+        ("user", "password", "host"), [("", "x", "r.test"), ("me", "", "r.test"), ("me", "x", "")]
+    )
     def test_a_login_has_a_host_a_user_and_a_password(self, registry, user, password, host):
         with pytest.raises(UsageError, match="a login is for a host, with a user name and a password"):
             registry.login(user, password, hostname=host)
 
     def test_a_config_file_of_another_name_is_refused(self, registry, guarded):
-        with pytest.raises(Unsupported, match="a file called config.json, and not from /etc/auth.json"):
+        with pytest.raises(Unsupported, match=r"a file called config\.json, and not from /etc/auth\.json"):
             registry.pull(f"{guarded.host}/app:1", config_path="/etc/auth.json")
 
     def test_set_basic_auth_is_heeded(self, guarded, folder, home):

@@ -16,6 +16,14 @@ class Clock:
         return self.now
 
 
+def terminal_of(monkeypatch):
+    drawn = io.StringIO()
+    drawn.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", drawn)
+    monkeypatch.setenv("COLUMNS", "160")
+    return drawn
+
+
 def upload(console: Console, clock: Clock, minutes: int) -> None:
     """A blob of 60 MB a minute, a piece each second."""
     console.hear(Started("b", "blob sha256:abc", minutes * 60_000_000))
@@ -85,10 +93,7 @@ def test_a_long_compile_says_every_30_seconds_its_last_line(capsys, text, shown)
 
 
 def test_the_row_of_a_compile_shows_its_last_line_as_it_is(monkeypatch):
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr("sys.stderr", terminal)
-    monkeypatch.setenv("COLUMNS", "160")
+    terminal = terminal_of(monkeypatch)
     clock = Clock()
     console = Console(clock=clock)
 
@@ -110,9 +115,7 @@ def test_a_quiet_console_says_nothing_of_steps(capsys):
 
 
 def test_a_terminal_has_a_display_unless_it_shall_be_quiet(monkeypatch):
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr("sys.stderr", terminal)
+    terminal = terminal_of(monkeypatch)
     clock = Clock()
 
     upload(Console(quiet=True, clock=clock), clock, 5)
@@ -140,6 +143,37 @@ def test_a_warning_is_told_once_and_kept_for_json(capsys):
 
     assert "warning: the base is old\n" == capsys.readouterr().err
     assert ["the base is old"] == console.warnings
+
+
+def test_what_is_only_good_to_know_is_told_with_verbose_alone(capsys):
+    for console in (Console(), Console(verbose=True)):
+        console.hear(Noted("the base is cached", "info"))
+
+    assert "the base is cached\n" == capsys.readouterr().err
+
+
+def test_what_is_told_before_the_first_step_is_a_plain_line_on_a_terminal(monkeypatch):
+    terminal = terminal_of(monkeypatch)
+    Console().talk("[b]words[/b] of " + 200 * "x")
+
+    assert "[b]words[/b] of " + 200 * "x" + "\n" == terminal.getvalue()
+
+
+def test_steps_that_nobody_saw_begin_and_steps_after_the_end_draw_nothing(monkeypatch):
+    terminal = terminal_of(monkeypatch)
+    console = Console()
+    for event in (Advanced("b", 1), Working("b", "at it")):
+        console.hear(event)
+    assert "" == terminal.getvalue()
+
+    console.hear(Started("b", "blob", 10))
+    console.finish()
+    drawn = len(terminal.getvalue())
+    for event in (Advanced("b", 1), Working("b", "at it")):
+        console.hear(event)
+    console.finish()
+
+    assert 0 < drawn == len(terminal.getvalue())
 
 
 def test_text_of_others_cannot_move_the_cursor(capsys):

@@ -54,6 +54,7 @@ def test_what_is_asked_for(values, options):
         ({"sbom": "swid"}, UsageError),
         ({"sbom": "format=swid"}, UsageError),
         ({"sbom": "colour=red"}, UsageError),
+        ({"attest": ("type=sbom,spdx",)}, UsageError),
         ({"provenance": "mode=all"}, UsageError),
         ({"provenance": "builder-id=me"}, UsageError),
         ({"provenance": "builder-id=a: b"}, UsageError),

@@ -1,12 +1,15 @@
 """buildx's flags: what is taken with a reason, what is refused, what a switch may say."""
 
+import io
 import re
 
+import click
 import pytest
 
-from ocitool.cli.buildx.ignored_flags import WORDS, call, given
+from ocitool.cli.buildx.ignored_flags import WORDS, call, given, show
 from ocitool.cli.cmd.build import command as build
 from ocitool.cli.cmd.buildx_build import command as buildx_build
+from ocitool.cli.console import Console
 from ocitool.errors import Unsupported, UsageError
 
 # Of `docker buildx build --help` and of what it hides, in version 0.30.
@@ -97,3 +100,39 @@ def test_a_switch_says_yes_or_no(word, expected):
             buildx_build.make_context("build", [word, "app"])
     else:
         assert expected == buildx_build.make_context("build", [word, "app"]).params["push"]
+
+
+@pytest.mark.parametrize("command", [build, buildx_build])
+def test_the_help_has_what_does_nothing_at_its_end_and_hides_what_buildx_hides(command):
+    text = command.get_help(click.Context(command, info_name="build", terminal_width=100))
+
+    options, theirs = text.split("Taken because scripts for docker buildx say it:")
+    assert "--platform" in options
+    assert "--progress" in theirs
+    assert [] == [name for name in ("--platform", "--isolation", "--squash") if name in theirs]
+    assert "--builder" not in options
+
+
+@pytest.mark.parametrize(
+    ("values", "quiet", "draws", "verbose", "told"),
+    [
+        ({}, False, True, False, ""),
+        ({"progress": "tty"}, False, True, False, ""),
+        ({"progress": "none"}, True, True, False, ""),
+        ({"progress": "quiet"}, True, True, False, ""),
+        ({"progress": "plain"}, False, False, False, ""),
+        ({"progress": "rawjson"}, False, False, False, "note: --progress rawjson: progress is told in lines"),
+        ({"debug": True}, False, True, True, ""),
+    ],
+)
+def test_how_a_build_is_told(monkeypatch, values, quiet, draws, verbose, told):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    console = Console()
+
+    show(values, console)
+
+    assert (quiet, draws, verbose) == (console.quiet, console._drawn is not None, console.verbose)
+    assert terminal.getvalue().startswith(told)
+    assert bool(told) == bool(terminal.getvalue())
