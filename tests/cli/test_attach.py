@@ -191,3 +191,14 @@ def test_one_image_has_no_platforms_to_attach_to(run, app, name, report):
     done = run("attach", name, report, "--artifact-type", KIND, "--each-platform")
 
     assert (2, True) == (done.exit_code, "leave --each-platform out" in done.stderr)
+
+
+def test_an_attachment_that_somebody_else_deleted_is_told_when_it_is_taken_back(run, app, name, report):
+    app.image(tag="1")
+    assert 0 == run("attach", name, report, "--artifact-type", KIND).exit_code
+    [entry] = attached(app.store)
+    app.store.delete(str(entry.digest))
+
+    done = run("undo", name)
+
+    assert (0, True) == (done.exit_code, "nothing of it is there any more" in done.stderr), done.stderr

@@ -10,6 +10,7 @@ import tarfile
 import pytest
 import zstandard
 
+from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT
 from tests.fakes.built import built
 
 DOCKERFILE = b"FROM scratch\nCOPY . /all/\nCOPY d/f /f\n"
@@ -54,6 +55,21 @@ def send(home, run, monkeypatch):
         return run("buildx", "build", *words, path, stdin=data)
 
     return call
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (CONTEXT, "standard input is an archive, and -f - says that it is the Dockerfile"),
+        (b"FROM scratch\n" + b"#\n" * (DOCKERFILE_LIMIT // 2), "has more than"),
+    ],
+    ids=["archive", "long"],
+)
+def test_a_dockerfile_on_standard_input_is_a_short_text(send, home, data, said):
+    done = send(data, "-f", "-", path=".")
+
+    assert (2, True) == (done.exit_code, said in done.stderr), done.stderr
+    assert not (home / "img").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
+from ocitool.model.document import MANIFEST_LIMIT
+from ocitool.model.numbers import MIB
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
@@ -179,3 +181,22 @@ def test_a_size_that_head_does_not_say_is_counted(registry, run):
 def test_archives_are_not_put_into(run, tmp_path):
     assert 9 == run("blob", "put", f"oci-archive:{tmp_path}/a.tar", "-", stdin=DATA).exit_code
     assert 9 == run("manifest", "put", f"oci-archive:{tmp_path}/a.tar:1", "-", stdin=b"{}").exit_code
+
+
+def test_json_takes_no_large_blob(run, tmp_path):
+    """It says where the bytes can go instead."""
+    name = f"oci:{tmp_path / 'layout'}"
+    assert 0 == run("blob", "put", name, "-", stdin=b"x" * (4 * MIB + 1)).exit_code
+    digest = Digest.of(b"x" * (4 * MIB + 1))
+
+    done = run("blob", "get", f"{name}@{digest}", "--json")
+
+    assert (2, True) == (done.exit_code, "and JSON takes 4194304" in done.stderr)
+    assert "add -o FILE" in done.stderr
+
+
+def test_a_manifest_on_standard_input_has_a_bound(run, tmp_path):
+    done = run("manifest", "put", f"oci:{tmp_path / 'layout'}:1", "-", stdin=b" " * (MANIFEST_LIMIT + 1))
+
+    assert (6, True) == (done.exit_code, f"standard input has more than {MANIFEST_LIMIT} bytes" in done.stderr)
+    assert not (tmp_path / "layout").exists()

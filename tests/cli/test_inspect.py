@@ -137,3 +137,15 @@ class TestDiff:
             layout.blob_path(layer.digest).unlink()
 
         assert "+ /other" in run("diff", "oci:app:amd64", "oci:app:new", "--files").stdout
+
+
+def test_what_docker_knows_no_type_of_is_shown_whole(run, registry, app, name):
+    """`manifest inspect --verbose`: of another kind, without a platform."""
+    app.store.put_manifest(Document(b'{"schemaVersion": 2, "a": 1}', "application/vnd.example+json"), "1")
+
+    done = run("manifest", "inspect", name, "--verbose")
+
+    assert 0 == done.exit_code, done.stderr
+    shown = json.loads(done.stdout)
+    assert {"schemaVersion": 2, "a": 1} == shown["SchemaV2Manifest"]
+    assert "platform" not in shown["Descriptor"]

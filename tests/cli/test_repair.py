@@ -358,3 +358,15 @@ class TestPlan:
 
         assert (10, first) == (done.exit_code, tagged(registry))
         assert sent == len(registry.asked("POST")) + len(registry.asked("PUT"))
+
+    def test_an_archive_is_not_edited_and_the_way_out_is_told(self, kept, run, tmp_path):
+        kept.index(kept.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
+        archive = f"oci-archive:{tmp_path}/kept.tar:1"
+        assert 0 == run("copy", f"oci:{tmp_path}/kept:1", archive).exit_code
+        before = (tmp_path / "kept.tar").read_bytes()
+
+        done = run("repair", archive, "--apply")
+
+        assert (9, True) == (done.exit_code, "is an archive, which is written in one piece" in done.stderr)
+        assert f"ocitool copy {archive} oci:DIR:TAG takes what is there" in done.stderr
+        assert before == (tmp_path / "kept.tar").read_bytes()

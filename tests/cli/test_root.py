@@ -1,6 +1,12 @@
-"""The command line before any command is found."""
+"""The command line before any command is found, and words that do not go together."""
+
+import io
+import re
 
 import pytest
+
+from ocitool.cli import main
+from ocitool.version import __version__
 
 
 @pytest.mark.parametrize("words", [(), ("index",), ("cache",), ("buildx",)], ids=str)
@@ -26,3 +32,48 @@ def test_what_a_command_cannot_do_without_is_asked_for(run, words, missing):
 
     assert (2, True) == (done.exit_code, f"missing {'option' if missing[0] == '-' else 'argument'}" in done.stderr)
     assert missing in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("export oci:x:1 -o - --json", "--json and a tar on stdout"),
+        ("buildx build . -o - --json", "--json and an archive on standard output"),
+        ("inspect oci:x:1 --raw --platform linux/amd64 --platform linux/arm64", "name one platform"),
+        ("key generate -o k --unencrypted --password-from env:HOME", "--unencrypted needs no password"),
+        ("manifest inspect a b c", "at most a list and an image"),
+        ("sign oci:x:1 --payload-only f --key k", "--payload-only signs nothing"),
+        ("push r.test/app:1 --password-from env:HOME", "opens a key, and none is given"),
+        ("login r.test -u me", "no terminal to ask for a password"),
+        ("login r.test -u me --password-stdin", "the password is empty"),
+    ],
+)  # fmt: skip
+def test_words_that_do_not_go_together_are_refused(run, home, monkeypatch, words, said):
+    monkeypatch.chdir(home)
+
+    done = run(*words.split())
+
+    assert (2, True) == (done.exit_code, said in done.stderr), done.stderr
+    assert [] == [path.name for path in home.iterdir() if path.name in {"k.key", "x", ".docker"}]
+
+
+@pytest.mark.parametrize("words", ["--version", "-V", "--version --help"])
+def test_the_version_is_told_whatever_else_is_asked(run, words):
+    done = run(*words.split())
+
+    assert (0, f"ocitool {__version__}\n", "") == (done.exit_code, done.stdout, done.stderr)
+
+
+def test_a_terminal_is_asked_who_logs_in(home, monkeypatch, capsys):
+    """Nothing of the password is shown, and it is kept for this name."""
+    terminal = io.StringIO("me\n")
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda _text: "secret")
+
+    code = main(["login", "r.test", "--no-check"])
+
+    said = capsys.readouterr()
+    assert (0, True) == (code, bool(re.search("logged in to r.test, kept in .*config.json", said.err))), said.err
+    assert "secret" not in said.out + said.err
+    assert '"r.test"' in (home / ".docker" / "config.json").read_text()

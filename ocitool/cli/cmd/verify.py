@@ -81,9 +81,9 @@ def _told(found: Verification) -> Iterator[str]:
         return
     of = f", and each of the {count - 1} below it," if count > 1 else ""
     yield f"{shown(found.reference)}{of} is verified:"
-    for key in dict.fromkeys(one.key for manifest in found.manifests for one in manifest.found if one.holds):
-        if key is not None:
-            yield f"  signed with {key.name} ({key.kind}, {key.fingerprint})"
+    good = [one.key for manifest in found.manifests for one in manifest.found if one.holds and one.key]
+    for key in dict.fromkeys(good):
+        yield f"  signed with {key.name} ({key.kind}, {key.fingerprint})"
     for kind in found.demand.attached:
         yield f"  with {shown(kind)} attached"
     yield from dict.fromkeys(map(_attestation, found.attestations))
