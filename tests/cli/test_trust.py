@@ -358,6 +358,17 @@ class TestPolicy:
         assert [1] * 4 == [one.exit_code for one in refused], [one.stderr for one in refused]
         assert 0 == elsewhere.exit_code, elsewhere.stderr
 
+    def test_a_policy_that_asks_for_an_attachment_alone_asks_for_no_signature(self, run, place, policy, home):
+        (home / "report.txt").write_text("well")
+        file = policy('[[rule]]\nrepository = "oci:*"\nattached = ["text/x-report"]\n')
+
+        lacks = run("verify", place, "--policy", file)
+        assert 0 == run("attach", place, home / "report.txt", "--artifact-type", "text/x-report").exit_code
+        done = run("verify", place, "--policy", file)
+
+        assert (1, True) == (lacks.exit_code, "text/x-report" in lacks.stderr), lacks.stderr
+        assert (0, f"{place} is verified:\n  with text/x-report attached\n") == (done.exit_code, done.stderr)
+
     def test_a_table_that_names_none_is_refused(self, run, place, home, monkeypatch):
         monkeypatch.chdir(home)
         (home / "ocitool.toml").write_text("[trust]\nrules = 1\n")
