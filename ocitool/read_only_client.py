@@ -6,7 +6,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ocitool.arguments import count_of, mapping_of, pairs_of, path_of, paths_of, several_of, text_of, words_of
+from ocitool.arguments import (
+    count_of,
+    mapping_of,
+    pairs_of,
+    path_of,
+    paths_of,
+    platforms_of,
+    several_of,
+    text_of,
+    words_of,
+)
 from ocitool.errors import Cancelled, NotFound, UsageError, as_one
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.digest import Digest, as_digest
@@ -470,6 +480,8 @@ class ReadOnlyClient:
         blobs: bool = True,
         select: Iterable[str] | str = (),
         ignore: Iterable[str] | str = (),
+        expect: PlatformWords = (),
+        expect_at_least: PlatformWords = (),
         config: str | Path | None = None,
         policy: str | Path | None = None,
     ) -> "Checked":
@@ -477,20 +489,29 @@ class ReadOnlyClient:
 
         Iterate for the findings: the loop raises, after the last one, what kept us from seeing the rest. `deep`
         reads every layer; without `blobs` it is not asked whether layers are there. `all_tags` looks at every tag
-        of the repositories. `select` and `ignore` are ids of rules or patterns; `config` is a file with `[check]`
-        [default: ocitool.toml of the current folder, if there is one]. What `policy` refuses is a finding too
-        [default: what the table `[trust]` of that file names].
+        of the repositories. `select` and `ignore` are ids of rules or patterns; `expect` are platforms that have to
+        be there and no others, `expect_at_least` those beside which there may be more. `config` is a file with
+        `[check]` [default: ocitool.toml of the current folder, if there is one]. What `policy` refuses is a finding
+        too [default: what the table `[trust]` of that file names].
         """
-        from ocitool.check.config import idle_notes, read_selection
+        from ocitool.check.config import idle_notes, read_wanted
         from ocitool.check.runner import CheckOptions, check, open_places
 
         work, path = self.workspace, None if config is None else path_of(config, "config")
-        chosen, rules = read_selection(path, select=words_of(select, "select"), ignore=words_of(ignore, "ignore"))
+        wanted = read_wanted(
+            path,
+            select=words_of(select, "select"),
+            ignore=words_of(ignore, "ignore"),
+            expect=platforms_of(expect),
+            expect_at_least=platforms_of(expect_at_least),
+        )
         admit = self._admission((), (), policy, path)
-        options = CheckOptions(chosen, rules, deep, blobs, self._jobs, work.listener, admit)
+        options = CheckOptions(
+            wanted.selection, wanted.rules, deep, blobs, self._jobs, work.listener, admit, wanted.expects
+        )
         opened = open_places(work.opener, words_of(places, "a place"), all_tags=all_tags)
         checked = check(opened, options, scope=work.scope, all_tags=all_tags)
-        for note in idle_notes(chosen, rules, checked, deep=deep, all_tags=all_tags):
+        for note in idle_notes(wanted, checked, deep=deep, all_tags=all_tags):
             work.listener(Noted(note))
         return checked
 

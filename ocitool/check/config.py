@@ -1,34 +1,57 @@
 """Which rules count: the `[check]` table of ocitool.toml, and what a caller says on top of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rules
+from ocitool.check.rules.expected import RULES as EXPECTED_RULES
+from ocitool.check.rules.expected import Expectation
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.runner import Checked
 from ocitool.errors import UsageError
 from ocitool.findings import Severity
+from ocitool.model.platform import Platform, parse_platforms
 from ocitool.project.build_files import FILE_NAME
 
 if TYPE_CHECKING:
     from ocitool.project.toml import KeyPath, TomlFile
 
 _TABLE: Final = "check"
+_EXPECT: Final = ("expect", "expect-at-least")
+_ONE_OF: Final = "either exactly these platforms are expected, or at least these"
 _HINT: Final = "docs/reference/rules.md lists the rules"
 
 
-def read_selection(
-    config: Path | None = None, *, select: Sequence[str] = (), ignore: Sequence[str] = ()
-) -> tuple[Selection, tuple[Rule, ...]]:
-    """What counts, and the rules there are: ours and those of installed packages.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a check is asked for: which findings count, the rules there are, and the platforms that are expected."""
+
+    selection: Selection
+    rules: tuple[Rule, ...]
+    expects: Expectation | None
+
+
+def read_wanted(
+    config: Path | None = None,
+    *,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    expect: Sequence[str | Platform] = (),
+    expect_at_least: Sequence[str | Platform] = (),
+) -> Wanted:
+    """What is asked for, by rules of ours and those of installed packages.
 
     `select` and `ignore` are ids or patterns, several in a text if commas part them; they come on top of the file's
-    `[check]`. Without `config`, the ocitool.toml of the current folder is read if there is one. Raises UsageError
-    with the line of the file, an ExceptionGroup of them if there are several.
+    `[check]`. Only one of `expect` and `expect_at_least`, platforms, may be given, and goes before what the file
+    expects. Without `config`, the ocitool.toml of the current folder is read if there is one. Raises
+    UsageError with the line of the file, an ExceptionGroup of them if there are several.
     """
+    if expect and expect_at_least:
+        raise UsageError(_ONE_OF, hint="--expect is the whole list")
     rules = installed_rules()
     known = tuple(dict.fromkeys((*(rule.id for rule in rules), *(rule.id for rule in DOCUMENTED))))
     table = _table(config, known)
@@ -43,14 +66,17 @@ def read_selection(
         allow=tuple(Allowance(**row) for row in table.get("allow", ())),
         severity=tuple((rule, Severity(word)) for rule, word in table.get("severity", {}).items()),
     )
-    return chosen, rules
+    said = (expect, expect_at_least) if expect or expect_at_least else tuple(table.get(key, ()) for key in _EXPECT)
+    expects = Expectation(parse_platforms(said[0] or said[1]), is_exact=bool(said[0])) if any(said) else None
+    return Wanted(chosen, rules, expects)
 
 
-def idle_notes(
-    chosen: Selection, rules: Sequence[Rule], checked: Checked, *, deep: bool, all_tags: bool
-) -> tuple[str, ...]:
+def idle_notes(wanted: Wanted, checked: Checked, *, deep: bool, all_tags: bool) -> tuple[str, ...]:
     """What has no effect: rules that were chosen and cannot see anything, allowances that nothing needs."""
-    ran = [rule.id for rule in (*rules, *(TAG_RULES if all_tags else ())) if deep or not rule.needs_deep]
+    chosen, more = wanted.selection, EXPECTED_RULES if wanted.expects is not None else ()
+    ran = [
+        rule.id for rule in (*wanted.rules, *(TAG_RULES if all_tags else ()), *more) if deep or not rule.needs_deep
+    ]
     notes: list[str] = []
     for pattern in chosen.select:
         if not any(fnmatchcase(rule, pattern) for rule in ran):
@@ -92,6 +118,14 @@ def _unknown(file: "TomlFile", table: dict[str, Any], known: Iterable[str]) -> I
     for place, pattern in named:
         if not any(fnmatchcase(rule, pattern) for rule in known):
             yield file.error(place, f"names {pattern!r}, and no rule is called so", hint=_HINT)
+    if all(table.get(key) for key in _EXPECT):
+        yield file.error((_TABLE, _EXPECT[1]), _ONE_OF)
+    for key in _EXPECT:
+        for number, word in enumerate(table.get(key, ())):
+            try:
+                parse_platforms(word)
+            except UsageError as error:
+                yield file.error((_TABLE, key, number), error.what, error.hint)
     for number, row in rows:
         if not row["reason"].strip():
             yield file.error((_TABLE, "allow", number, "reason"), "is empty", hint="say why it is right")

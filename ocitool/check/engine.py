@@ -10,6 +10,7 @@ from typing import Final
 from ocitool.check.finding import Finding, Location
 from ocitool.check.inspection import Inspection
 from ocitool.check.rules import binary, child, config, index, layer, registry
+from ocitool.check.rules.expected import RULES as EXPECTED_RULES
 from ocitool.check.rules.policy import RULES as POLICY_RULES
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
@@ -27,7 +28,9 @@ RULES: Final[tuple[Rule, ...]] = (
     *registry.RULES,
 )
 """Our own rules over one name."""
-DOCUMENTED: Final[tuple[Rule | TagRule, ...]] = (*RULES, *TAG_RULES, *POLICY_RULES)
+ASKED: Final = (*EXPECTED_RULES, *POLICY_RULES)
+"""Rules about what a caller asks for: platforms, a policy."""
+DOCUMENTED: Final[tuple[Rule | TagRule, ...]] = (*RULES, *TAG_RULES, *ASKED)
 """Every rule there is a page entry for."""
 GROUP: Final = "ocitool.rules"
 """The entry point group by which a package adds rules: each names a Rule or a sequence of them."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from ocitool.check.caching_reader import CachingReader
 from ocitool.check.engine import ALL, RULES, Selection, exit_code, findings
 from ocitool.check.finding import Finding, Location
-from ocitool.check.inspection import look
+from ocitool.check.inspection import Inspection, look
 from ocitool.check.layers import ReadLayers
+from ocitool.check.rules.expected import Expectation
 from ocitool.check.rules.policy import REFUSED
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import STALE, TYPE, WRONG, Holds, Tagged
@@ -90,7 +91,8 @@ class CheckOptions:
     """How to look.
 
     `deep` reads every layer, `blobs` asks for each blob that is not read. `at_once` is how many things are asked
-    for at once, 0 for as many as a store likes. `admit` raises NotVerified for what a policy refuses.
+    for at once, 0 for as many as a store likes. `admit` raises NotVerified for what a policy refuses, `expects` is
+    what platforms each name has to be for.
     """
 
     selection: Selection = ALL
@@ -100,6 +102,7 @@ class CheckOptions:
     at_once: int = 0
     listener: Listener = silent
     admit: "Admit | None" = None
+    expects: Expectation | None = None
 
 
 PLAIN: Final = CheckOptions()
@@ -167,8 +170,8 @@ def check_names(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *,
         except OcitoolError as error:
             return Checked(failed=((label, error),))
         found = tuple(replace(f, where=label) for f in findings(one, options.selection, options.rules))
-        refused, unseen = _refused(options, label, store, one.snapshot.root.digest)
-        return Checked((*found, *(replace(f, where=label) for f in refused)), (*one.unanswered, *unseen), (label,))
+        asked, unseen = _asked(options, label, store, one)
+        return Checked((*found, *(replace(f, where=label) for f in asked)), (*one.unanswered, *unseen), (label,))
 
     return _together(ordered_map(scope, see, wanted, width))
 
@@ -191,6 +194,19 @@ def check_tags(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, 
 
     checked = _together(map(see, places))
     return replace(checked, tags=checked.tags or 0)
+
+
+def _asked(
+    options: CheckOptions, place: str, store: Reader, one: Inspection
+) -> tuple[tuple[Finding, ...], tuple[OcitoolError, ...]]:
+    """Findings about what the caller asks for, and what kept us from knowing."""
+    choice = options.selection
+    hits = options.expects.find(one) if options.expects is not None else ()
+    found = tuple(
+        choice.apply(Finding(rule.id, rule.severity, said, at)) for rule, at, said in hits if choice.takes(rule.id)
+    )
+    refused, unseen = _refused(options, place, store, one.snapshot.root.digest)
+    return (*found, *refused), unseen
 
 
 def _refused(
@@ -322,8 +338,8 @@ class _Tags:
         )
         where = called(self._store, name)
         found = tuple(replace(f, where=where) for f in findings(one, self._options.selection, self._options.rules))
-        refused, unseen = _refused(self._options, self._place, self._store, one.snapshot.root.digest)
-        found += tuple(replace(f, where=where) for f in refused)
+        asked, unseen = _asked(self._options, self._place, self._store, one)
+        found += tuple(replace(f, where=where) for f in asked)
         holds = _holds(one.views.get(one.snapshot.root.digest))
         return _Seen(name, head, holds, found, (*one.unanswered, *unseen))
 

@@ -203,6 +203,8 @@ _CHECK: Final = _table(
     {
         "select": _texts("Only these rules; ids, or patterns such as `index/*`.", minLength=1),
         "ignore": _texts("Not these rules.", minLength=1),
+        "expect": _texts("The platforms that have to be there, and no others.", minLength=1),
+        "expect-at-least": _texts("The platforms that have to be there, whatever else is.", minLength=1),
         "severity": {
             "type": "object",
             "additionalProperties": _text("How grave.", enum=["error", "warning", "note"]),

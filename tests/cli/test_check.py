@@ -127,6 +127,22 @@ def test_rules_that_cannot_see_anything_are_told(home, run, chosen, told):
     assert told == run("check", f"oci:{home}/img:1", "--select", chosen).stderr
 
 
+def test_platforms_that_are_promised(check):
+    """By the file, whose word a flag goes before; the image is for arm64 and amd64."""
+    promised = '[check]\nexpect = ["linux/amd64", "linux/arm64", "linux/s390x"]\n'
+
+    broken, kept = check(promised), check(promised, "--expect-at-least", "linux/amd64")
+    exact = check("", "--expect", "linux/amd64", "--format", "sarif")
+
+    assert (1, 0) == (broken.exit_code, kept.exit_code)
+    assert "error   linux/s390x: there is no linux/s390x, which is expected  [expected/missing]" in broken.stdout
+    results = json.loads(exact.stdout)["runs"][0]["results"]
+    assert "linux/arm64 is not among what is expected" in {
+        one["message"]["text"].rpartition(": ")[2] for one in results
+    }
+    assert 2 == check("", "--expect", "linux/amd46").exit_code
+
+
 def test_severities_of_the_project(check):
     done = check('[check.severity]\n"layer/setuid" = "error"\n')
 

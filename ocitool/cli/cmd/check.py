@@ -4,9 +4,8 @@ from pathlib import Path
 
 import click
 
-from ocitool.check.engine import installed_rules
+from ocitool.check.engine import ASKED, installed_rules
 from ocitool.check.formats import advice, as_github, as_sarif, as_text
-from ocitool.check.rules.policy import RULES as POLICY_RULES
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.cli import trust
 from ocitool.cli.options import App, common
@@ -19,6 +18,13 @@ from ocitool.version import __version__
 @click.option("--deep", is_flag=True, help="Read every layer: blobs, files, programs.")
 @click.option("--no-blobs", is_flag=True, help="Do not ask whether layers are there; faster.")
 @click.option("--all-tags", is_flag=True, help="Look at every tag of the repositories LOC.")
+@click.option(
+    "--expect",
+    metavar="PLATFORMS",
+    multiple=True,
+    help="Exactly these have to be there; repeats  [default: `expect` of [check]]",
+)
+@click.option("--expect-at-least", metavar="PLATFORMS", multiple=True, help="These have to be there; repeats.")
 @click.option("--select", metavar="RULES", multiple=True, help="Only these rules, `index/*` or ids; repeats.")
 @click.option("--ignore", metavar="RULES", multiple=True, help="Not these rules; repeats.")
 @click.option(
@@ -39,6 +45,8 @@ def command(
     deep: bool,
     no_blobs: bool,
     all_tags: bool,
+    expect: tuple[str, ...],
+    expect_at_least: tuple[str, ...],
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     form: str,
@@ -57,13 +65,15 @@ def command(
         deep=deep,
         all_tags=all_tags,
         blobs=not no_blobs,
+        expect=expect,
+        expect_at_least=expect_at_least,
         select=select,
         ignore=ignore,
         config=config,
         policy=policy,
     )
     texts = {
-        "sarif": lambda: as_sarif(checked, (*installed_rules(), *TAG_RULES, *POLICY_RULES), __version__),
+        "sarif": lambda: as_sarif(checked, (*installed_rules(), *TAG_RULES, *ASKED), __version__),
         "github": lambda: as_github(checked),
     }
     text = texts.get(form, lambda: as_text(checked))()

@@ -1,7 +1,7 @@
 """Golden images of every rule: real bytes, the findings as JSON, and the bytes that repair leaves.
 
-What ought to be found was judged by eye; see the README beside the files. What a policy refuses is found by what is
-beside an image and by keys: tests/cli/test_trust.py has both sides of that.
+What ought to be found was judged by eye; see the README beside the files. Rules about what a caller asks for have both
+sides elsewhere: what a policy refuses in tests/cli/test_trust.py, platforms in test_expected.py.
 """
 
 import json
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.check.engine import DOCUMENTED
-from ocitool.check.rules.policy import RULES as POLICY_RULES
+from ocitool.check.engine import ASKED, DOCUMENTED
 from ocitool.errors import NotFound
 from ocitool.model.digest import Digest
 from tests.fakes import bundle
@@ -18,7 +17,7 @@ from tests.unit.check.golden import REFILLED, findings_of, planned, repaired
 from tests.unit.check.pairs import PAIRS, store
 
 GOLDEN = Path(__file__).parents[3] / "testdata" / "golden" / "check"
-RULES = {rule.id: rule for rule in DOCUMENTED if rule not in POLICY_RULES}
+RULES = {rule.id: rule for rule in DOCUMENTED if rule not in ASKED}
 
 
 def read(rule, name):
