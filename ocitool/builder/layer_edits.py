@@ -70,9 +70,10 @@ class ListedLayer:
         held = described(made, family)
         tree = {key: value for key, value in self.tree.items() if key not in {"data", "urls"}}
         tree |= {"mediaType": held.media_type, "digest": str(held.digest), "size": held.size}
-        if isinstance(annotations := tree.pop("annotations", None), dict):
-            kept = {key: value for key, value in annotations.items() if not key.startswith(_OF_BYTES)}
-            tree |= {"annotations": kept} if kept else {}
+        annotations = tree.pop("annotations", None)
+        said = annotations if isinstance(annotations, dict) else {}
+        kept = {key: value for key, value in said.items() if not key.startswith(_OF_BYTES)} | dict(made.annotations)
+        tree |= {"annotations": kept} if kept else {}
         # A tar that is the same keeps the digest that the config has for it, whatever its algorithm.
         is_same = made.diff_id == self.diff_id or self.diff_id.algorithm != made.diff_id.algorithm
         return ListedLayer(tree, held, self.diff_id if is_same else made.diff_id, made)

@@ -1,6 +1,6 @@
 """Layers compressed otherwise, every platform of an index at once, as a plan: the same tars in other bytes.
 
-diff_ids are those of the tars, so configs keep their bytes; manifests get new ones.
+diff_ids are those of the tars, so configs keep their bytes; only eStargz adds files. Manifests get new ones.
 """
 
 import threading
@@ -10,13 +10,14 @@ from typing import Any
 from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer, unspeakable
 from ocitool.change.plan import Plan
 from ocitool.codec.codecs import Codec
+from ocitool.codec.estargz import ANNOTATION as TOC_DIGEST
 from ocitool.index.entries import Selector
 from ocitool.index.image_plans import AttestationChoice, EditedImage
 from ocitool.index.name_editor import Texts
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
-from ocitool.model.views import Manifest
+from ocitool.model.views import Descriptor, Manifest
 from ocitool.pack.layer import Layer
 from ocitool.tasks import Scope
 
@@ -56,12 +57,18 @@ class _Recompress:
                 after = layer
                 if not layer.is_readable:
                     notes.append(f"{layer.descriptor.digest.short} stays: it is {layer.descriptor.media_type}")
-                elif self.force or mediatype.compression(layer.descriptor.media_type) != self.codec.kind:
+                elif self.force or not self._has_it(layer.descriptor):
                     after = layer.become(self._packed(image, layer, scope), image.family)
                 layers.append(after)
                 if after is not layer:
                     told.append(f"~ layer {_sized(layer)} → {_sized(after)}  {self.codec.kind}")
         return image.with_layers(layers, self.packer.work.machine.content, told=told, notes=notes)
+
+    def _has_it(self, layer: Descriptor) -> bool:
+        """Whether a layer is in the wanted form; eStargz is gzip, and gzip is no eStargz."""
+        is_listed = self.codec.kind != "estargz" or TOC_DIGEST in layer.annotations
+        kind = "gzip" if self.codec.kind == "estargz" else self.codec.kind
+        return mediatype.compression(layer.media_type) == kind and is_listed
 
     def _packed(self, image: LayeredImage, layer: ListedLayer, scope: Scope) -> Layer:
         if mediatype.layer_type(image.family, self.codec.kind) is None:

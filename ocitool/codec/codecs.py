@@ -7,7 +7,7 @@ of threads and on any machine; decompressing takes whatever registries hold, in 
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import chain
@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from ocitool.codec.members import table_bytes
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
+from ocitool.model.digest import Digest
 from ocitool.model.numbers import KIB, MIB, is_digits
 from ocitool.tasks import Scope, ordered_map
 
@@ -46,36 +47,51 @@ class CodecId:
         return {key: value for key, value in asdict(self).items() if value not in ("", 0)}
 
 
-Compressor: TypeAlias = Callable[[Iterable[bytes], Scope, int], Iterator[bytes]]
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What only the end of a layer tells, of one that does not unpack to the tar it was made of.
+
+    `diff_id` is of the tar that it unpacks to; `annotations` are those that its descriptor needs, in order.
+    """
+
+    diff_id: Digest
+    annotations: tuple[tuple[str, str], ...]
+
+
+Compressor: TypeAlias = Callable[[Iterable[bytes], Scope, int], Generator[bytes, None, Unpacked | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One way to write layers. `kind` is what the media type says: gzip, zstd or none."""
+    """One way to write layers. `kind` is gzip, zstd, none, or estargz, which is gzip and more."""
 
     id: CodecId
     kind: str
     _compress: Compressor
 
-    def compress(self, stream: Iterable[bytes], scope: Scope, width: int = 1) -> Iterator[bytes]:
+    def compress(
+        self, stream: Iterable[bytes], scope: Scope, width: int = 1
+    ) -> Generator[bytes, None, Unpacked | None]:
         """The layer's bytes, in pieces of any size; at most about `width + 2` blocks are in memory.
 
-        The same for every `width`.
+        The same for every `width`. Returns nothing where they unpack to the stream itself.
         """
         return self._compress(stream, scope, width)
 
 
+GRAMMAR: Final = "gzip[:LEVEL][,single], isal[:LEVEL], zstd[:LEVEL], estargz[:LEVEL], none"
+"""What can be written for a compression."""
+
+
 def parse_codec(text: str) -> Codec:
-    """The codec a user named: `gzip[:LEVEL][,single]`, `isal[:LEVEL]`, `zstd[:LEVEL]` or `none`.
+    """The codec a user named: `gzip[:LEVEL][,single]`, `isal[:LEVEL]`, `zstd[:LEVEL]`, `estargz[:LEVEL]` or `none`.
 
     Raises UsageError, and Unsupported for one whose library is not installed.
     """
     words, _, option = text.partition(",")
     name, _, level = words.partition(":")
     if name not in _LEVELS or (option and (name, option) != ("gzip", "single")):
-        raise UsageError(
-            f"unknown compression {text!r}", hint="one of gzip[:LEVEL][,single], isal[:LEVEL], zstd, none"
-        )
+        raise UsageError(f"unknown compression {text!r}", hint=f"one of {GRAMMAR}")
     called = f"{name},{option}" if option else name
     lowest, highest, usual = _LEVELS[called]
     number = int(level) if is_digits(level) and len(level) < 3 else usual if not level else -1
@@ -86,6 +102,10 @@ def parse_codec(text: str) -> Codec:
         return Codec(CodecId("none"), "none", _as_it_is)
     if name == "zstd":
         return zstd(number)
+    if name == "estargz":
+        from ocitool.codec.estargz_writer import estargz
+
+        return estargz(number)
     if name == "isal":
         return isal_members(number)
     return gzip_single(number) if option else gzip_members(number)
@@ -96,9 +116,20 @@ _LEVELS: Final = {
     "gzip,single": (1, 9, 1),
     "isal": (0, 3, 2),
     "zstd": (1, 19, 3),
+    "estargz": (1, 12, 1),
     "none": (0, 0, 0),
 }
 """Lowest, highest and usual level of each codec."""
+
+
+def gzip_member(level: int) -> Callable[[bytes], bytes]:
+    """What makes one gzip member of a block, by libdeflate."""
+    import deflate
+
+    def member(block: bytes) -> bytes:
+        return cast("bytes", deflate.gzip_compress(block, level))  # a bytearray, which serves as well
+
+    return member
 
 
 @lru_cache
@@ -106,9 +137,7 @@ def gzip_members(level: int = 1) -> Codec:
     """The default: members of 1 MiB by libdeflate, the same bytes on every x86 and on aarch64."""
     import deflate
 
-    def member(block: bytes) -> bytes:
-        return cast("bytes", deflate.gzip_compress(block, level))  # a bytearray, which serves as well
-
+    member = gzip_member(level)
     codec = CodecId("gzip", "libdeflate", deflate.__version__, level, BLOCK, _probe(member))
     return Codec(codec, "gzip", _by_members(member))
 
@@ -136,7 +165,7 @@ def isal_members(level: int = 2) -> Codec:
 def gzip_single(level: int = 1) -> Codec:
     """One gzip member by zlib, for readers that stop after the first; one thread, and bytes that vary with zlib."""
 
-    def compress(stream: Iterable[bytes], scope: Scope, _width: int) -> Iterator[bytes]:
+    def compress(stream: Iterable[bytes], scope: Scope, _width: int) -> Generator[bytes, None, None]:
         machine = zlib.compressobj(level, zlib.DEFLATED, 31)
         for piece in scope.pieces(stream):
             if out := machine.compress(piece):
@@ -155,21 +184,21 @@ def zstd(level: int = 3) -> Codec:
     def frame(block: bytes) -> bytes:
         return zstandard.ZstdCompressor(level=level, write_checksum=True).compress(block)
 
-    def compress(stream: Iterable[bytes], scope: Scope, width: int) -> Iterator[bytes]:
-        return ordered_map(scope, frame, blocks(stream, ZSTD_BLOCK), width)
+    def compress(stream: Iterable[bytes], scope: Scope, width: int) -> Generator[bytes, None, None]:
+        yield from ordered_map(scope, frame, blocks(stream, ZSTD_BLOCK), width)
 
     version = ".".join(str(part) for part in zstandard.ZSTD_VERSION)
     return Codec(CodecId("zstd", "libzstd", version, level, ZSTD_BLOCK, _probe(frame)), "zstd", compress)
 
 
-def _as_it_is(stream: Iterable[bytes], _scope: Scope, _width: int) -> Iterator[bytes]:
-    return iter(stream)
+def _as_it_is(stream: Iterable[bytes], _scope: Scope, _width: int) -> Generator[bytes, None, None]:
+    yield from stream
 
 
 def _by_members(member: Callable[[bytes], bytes]) -> Compressor:
     """A row of members and the table of their sizes."""
 
-    def compress(stream: Iterable[bytes], scope: Scope, width: int) -> Iterator[bytes]:
+    def compress(stream: Iterable[bytes], scope: Scope, width: int) -> Generator[bytes, None, None]:
         sizes: list[int] = []
         for out in ordered_map(scope, member, blocks(stream, BLOCK), width):
             sizes.append(len(out))

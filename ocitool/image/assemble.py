@@ -58,7 +58,7 @@ class Image:
 def choose_family(asked: str, base: Family | None, *, annotated: bool, kind: str) -> Family:
     """The family to write: what was asked for, else the base's, else Docker's.
 
-    Raises UsageError where Docker's cannot carry what is wanted: annotations, zstd layers (K032, K055).
+    Raises UsageError where Docker's cannot carry what is wanted: annotations, zstd and eStargz layers (K032, K055).
     """
     family = Family(asked) if asked in {"docker", "oci"} else base or Family.DOCKER
     if family is Family.OCI:
@@ -69,9 +69,9 @@ def choose_family(asked: str, base: Family | None, *, annotated: bool, kind: str
         raise UsageError(
             f"annotations have no place in Docker's manifests, {how}", hint="add --format oci, or use --label"
         )
-    if kind == "zstd":
+    if kind in {"zstd", "estargz"}:
         raise UsageError(
-            f"zstd layers have no agreed type in Docker's manifests, {how}",
+            f"{kind} layers have no agreed type in Docker's manifests, {how}",
             hint="add --format oci, or choose --compression gzip",
         )
     return family

@@ -131,11 +131,15 @@ def compression(media_type: str) -> str | None:
 
 
 def layer_type(family: Family, codec: str) -> str | None:
-    """The layer type for a codec's output in a family; None for zstd in Docker's, where readers differ."""
+    """The layer type for a codec's output in a family; None for zstd in Docker's, where readers differ.
+
+    And for eStargz, which needs annotations.
+    """
     table = {
         (Family.DOCKER, "gzip"): DOCKER_LAYER_GZIP,
         (Family.DOCKER, "none"): DOCKER_LAYER,
         (Family.OCI, "gzip"): OCI_LAYER_GZIP,
+        (Family.OCI, "estargz"): OCI_LAYER_GZIP,
         (Family.OCI, "zstd"): OCI_LAYER_ZSTD,
         (Family.OCI, "none"): OCI_LAYER,
     }

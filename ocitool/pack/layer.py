@@ -12,10 +12,10 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from ocitool.codec.codecs import Codec, CodecId
+from ocitool.codec.codecs import Codec, CodecId, Unpacked
 from ocitool.errors import Unsupported
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest, Tap
@@ -35,7 +35,7 @@ _FORMAT: Final = b"ocitool layer 1\n"
 class Layer:
     """A layer in a store: digest and size of its bytes, the digest of its tar, and what made one of the other.
 
-    `kind` is gzip, zstd or none.
+    `kind` is the codec's; `annotations` are those that its descriptor needs.
     """
 
     digest: Digest
@@ -43,9 +43,10 @@ class Layer:
     diff_id: Digest
     codec: CodecId
     kind: str
+    annotations: tuple[tuple[str, str], ...] = ()
 
     def descriptor(self, family: Family) -> Descriptor:
-        """The layer as a manifest of `family` lists it. Raises Unsupported for zstd in Docker's (K055)."""
+        """The layer as a manifest of `family` lists it. Raises Unsupported for what Docker's cannot say (K055)."""
         media_type = layer_type(family, self.kind)
         if media_type is None:
             raise Unsupported(
@@ -53,7 +54,7 @@ class Layer:
                 ability=self.kind,
                 hint="add --format oci, or choose --compression gzip",
             )
-        return Descriptor(media_type, self.digest, self.size)
+        return Descriptor(media_type, self.digest, self.size, annotations=dict(self.annotations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +123,14 @@ def pack_stream(
     """
     step = f"pack:{label}:{key}"
     listener(Started(step, label, total))
-    diff = Tap()
 
     def pieces() -> Iterator[bytes]:
-        for piece in scope.pieces(diff(tar)):
+        for piece in scope.pieces(tar):
             listener(Advanced(step, len(piece)))
             yield piece
 
-    digest, size = ingested(store.ingest(), codec.compress(pieces(), scope, width))
-    layer = Layer(digest, size, diff.digest, codec.id, codec.kind)
-    if memo is not None:
-        memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
-    listener(Done(step, "packed", size))
+    layer, _ = _stored(pieces(), store, codec, scope=scope, width=width, memo=memo)
+    listener(Done(step, "packed", layer.size))
     return layer
 
 
@@ -176,8 +173,8 @@ def pack_layer(
     step = f"pack:{label}:{shape[-12:]}"
     listener(Started(step, label, sum(entry.content.size for entry in entries if entry.content)))
 
-    def tar(diff: Tap) -> Iterator[bytes]:
-        for piece in scope.pieces(diff(tar_stream(entries, epoch))):
+    def tar() -> Iterator[bytes]:
+        for piece in scope.pieces(tar_stream(entries, epoch)):
             listener(Advanced(step, len(piece)))
             yield piece
 
@@ -185,24 +182,44 @@ def pack_layer(
         layer = _unchanged(memo, store, stamps, codec)
         if layer is None and memo.recall(shape) is not None:
             diff = Tap()
-            for _ in tar(diff):
+            for _ in diff(tar()):
                 pass
             layer = _recalled(memo, store, diff.digest, codec)
             if layer is None:
                 listener(Advanced(step, -diff.size))
+            else:
+                stamps.keep(memo, diff.digest)
         if layer is not None:
-            stamps.keep(memo, layer.diff_id)
             listener(Done(step, "cached", layer.size))
             return layer
-    diff = Tap()
-    digest, size = ingested(store.ingest(), codec.compress(tar(diff), scope, width))
-    layer = Layer(digest, size, diff.digest, codec.id, codec.kind)
+    layer, tar_id = _stored(tar(), store, codec, scope=scope, width=width, memo=memo)
     if memo is not None:
-        memo.remember(_layer_key(layer.diff_id, codec.id), {"digest": str(digest), "size": size})
-        memo.remember(shape, {"diff_id": str(layer.diff_id)})
-        stamps.keep(memo, layer.diff_id)
-    listener(Done(step, "packed", size))
+        memo.remember(shape, {"diff_id": str(tar_id)})
+        stamps.keep(memo, tar_id)
+    listener(Done(step, "packed", layer.size))
     return layer
+
+
+def _stored(
+    tar: Iterable[bytes], store: Store, codec: Codec, *, scope: Scope, width: int, memo: Memo | None
+) -> tuple[Layer, Digest]:
+    """The layer of a tar that passes, and the digest of that tar, by which it is found again."""
+    diff = Tap()
+    unpacked: Unpacked | None = None
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal unpacked
+        unpacked = yield from codec.compress(diff(tar), scope, width)
+
+    digest, size = ingested(store.ingest(), pieces())
+    layer = Layer(digest, size, diff.digest, codec.id, codec.kind)
+    if unpacked is not None:
+        layer = replace(layer, diff_id=unpacked.diff_id, annotations=unpacked.annotations)
+    if memo is not None:
+        known = {"digest": str(digest), "size": size}
+        more = {"diff_id": str(layer.diff_id), "annotations": layer.annotations} if unpacked is not None else {}
+        memo.remember(_layer_key(diff.digest, codec.id), {**known, **more})
+    return layer, diff.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +268,9 @@ def _recalled(memo: Memo, store: Store, diff_id: Digest, codec: Codec) -> Layer 
     known = memo.recall(_layer_key(diff_id, codec.id))
     if known is None:
         return None
-    layer = Layer(Digest(known["digest"]), known["size"], diff_id, codec.id, codec.kind)
+    notes = tuple((key, value) for key, value in known.get("annotations", ()))
+    own = Digest(known.get("diff_id", diff_id))
+    layer = Layer(Digest(known["digest"]), known["size"], own, codec.id, codec.kind, notes)
     return layer if store.has_blob(Descriptor(OCTETS, layer.digest, layer.size)) else None
 
 

@@ -27,7 +27,7 @@ _ANNOTATED: Final = {
     "annotation-index": AnnotationLevel.INDEX,
     "annotation-manifest-descriptor": AnnotationLevel.ENTRY,
 }
-_COMPRESSIONS: Final = {"uncompressed": "none", "gzip": "gzip", "zstd": "zstd"}
+_COMPRESSIONS: Final = {"uncompressed": "none", "gzip": "gzip", "zstd": "zstd", "estargz": "estargz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Output:
             raise Unsupported(
                 f"layers of compression {said} are not written",
                 ability=said,
-                hint="one of gzip, zstd, uncompressed",
+                hint="one of gzip, zstd, estargz, uncompressed",
             )
         name = _COMPRESSIONS.get(said, "gzip" if level else "")
         return f"{name}:{level}" if level and name != "none" else name

@@ -84,6 +84,8 @@ def test_single_is_one_member():
         "zstd:20",
         "gzip:10,single",
         "gzip:²",
+        "estargz:13",
+        "estargz,single",
     ],
 )
 def test_unknown_codecs_and_levels_are_refused(text):
@@ -92,7 +94,7 @@ def test_unknown_codecs_and_levels_are_refused(text):
 
 
 def test_codec_identities_differ_where_bytes_do():
-    names = ["gzip", "gzip:6", "gzip,single", "isal", "zstd", "none"]
+    names = ["gzip", "gzip:6", "gzip,single", "isal", "zstd", "none", "estargz", "estargz:6"]
 
     assert len(names) == len({parse_codec(name).id for name in names})
 
