@@ -48,7 +48,7 @@ class CodecId:
 
 
 @dataclass(frozen=True, slots=True)
-class Unpacked:
+class LayerEnd:
     """What only the end of a layer tells, of one that does not unpack to the tar it was made of.
 
     `diff_id` is of the tar that it unpacks to; `annotations` are those that its descriptor needs, in order.
@@ -58,7 +58,7 @@ class Unpacked:
     annotations: tuple[tuple[str, str], ...]
 
 
-Compressor: TypeAlias = Callable[[Iterable[bytes], Scope, int], Generator[bytes, None, Unpacked | None]]
+Compressor: TypeAlias = Callable[[Iterable[bytes], Scope, int], Generator[bytes, None, LayerEnd | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Codec:
 
     def compress(
         self, stream: Iterable[bytes], scope: Scope, width: int = 1
-    ) -> Generator[bytes, None, Unpacked | None]:
+    ) -> Generator[bytes, None, LayerEnd | None]:
         """The layer's bytes, in pieces of any size; at most about `width + 2` blocks are in memory.
 
         The same for every `width`. Returns nothing where they unpack to the stream itself.

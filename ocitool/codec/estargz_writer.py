@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from ocitool.codec.codecs import Codec, CodecId, Unpacked, blocks, gzip_member, gzip_members
+from ocitool.codec.codecs import Codec, CodecId, LayerEnd, blocks, gzip_member, gzip_members
 from ocitool.codec.estargz import ANNOTATION, TOC_NAME, footer
 from ocitool.codec.tar_reader import BLOCK, MAX_HEADER, TarMember, read_members
 from ocitool.codec.toc import NAMES
@@ -76,7 +76,7 @@ class _Writer:
         self._names: set[str] = set()
         self._offset = 0
 
-    def compress(self, stream: Iterable[bytes], scope: Scope, width: int) -> Generator[bytes, None, Unpacked]:
+    def compress(self, stream: Iterable[bytes], scope: Scope, width: int) -> Generator[bytes, None, LayerEnd]:
         """The blob's bytes; returns what they unpack to."""
         for batch in ordered_map(scope, partial(_packed, self._member), _batches(self._parts(stream)), width):
             for part, packed, digest in batch:
@@ -87,7 +87,7 @@ class _Writer:
         table = b'{"version":1,"entries":[' + ",".join(self._listed).encode() + b"]}"
         yield self._member(self._tapped(_header(TOC_NAME, len(table)) + _padded(table) + bytes(2 * BLOCK)))
         yield footer(self._offset)
-        return Unpacked(
+        return LayerEnd(
             self._tap.digest, ((ANNOTATION, str(Digest.of(table))), (SIZE_ANNOTATION, str(self._tap.size)))
         )
 

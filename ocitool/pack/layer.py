@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ocitool.codec.codecs import Codec, CodecId, Unpacked
+from ocitool.codec.codecs import Codec, CodecId, LayerEnd
 from ocitool.errors import Unsupported
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.model.digest import Digest, Tap
@@ -205,7 +205,7 @@ def _stored(
 ) -> tuple[Layer, Digest]:
     """The layer of a tar that passes, and the digest of that tar, by which it is found again."""
     diff = Tap()
-    unpacked: Unpacked | None = None
+    unpacked: LayerEnd | None = None
 
     def pieces() -> Iterator[bytes]:
         nonlocal unpacked
