@@ -101,6 +101,39 @@ class Client(ChangeClient):
         return ImageAppender(self.workspace, text_of(reference)).plan(request, *meant, tags)
 
     @as_one()
+    def plan_rebase(
+        self,
+        reference: str | Reference,
+        *,
+        old_base: str | Reference = "",
+        new_base: str | Reference = "",
+        force: bool = False,
+        platforms: PlatformWords = (),
+        digests: Iterable[str] | str = (),
+        attestations: str = "",
+        tags: Iterable[str] | str = (),
+    ) -> "Plan":
+        """The plan that puts what a name holds onto another base, every image of an index or chosen ones.
+
+        What it was built upon is what annotations say, or `old_base`; what it is to stand on is what the name of
+        that holds now, or `new_base`. Where the result is not what a build over the new base makes, that raises
+        UsageError with all that the old base was read for, unless it is forced; the plan's notes tell it then.
+        `attestations` and `tags` are those of `image(reference).edit_config`.
+        """
+        from ocitool.builder.rebase import ImageRebaser, RebaseRequest
+        from ocitool.index.entries import Selector
+        from ocitool.index.image_plans import AttestationChoice
+
+        request = RebaseRequest(
+            text_of(old_base, "old_base") if old_base else "",
+            text_of(new_base, "new_base") if new_base else "",
+            force,
+        )
+        chosen = Selector(self.workspace.platforms(platforms), digests_of(digests))
+        choice = AttestationChoice.named(attestations)
+        return ImageRebaser(self.workspace, text_of(reference)).plan(request, chosen, choice, tags)
+
+    @as_one()
     def draft(self, name: str) -> "DraftEditor":
         """The list that `manifest create` keeps here until it is pushed, or one to be made; `index` needs none."""
         from ocitool.index.draft_editor import DraftEditor

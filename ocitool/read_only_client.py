@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ocitool.check.runner import Checked
     from ocitool.model.document import Document
     from ocitool.registry.examine import Examined
+    from ocitool.report.base_status import BaseStatus
     from ocitool.report.compare import Comparison
     from ocitool.report.images import Kept
     from ocitool.report.referrer_tree import ReferrerTree
@@ -224,6 +225,21 @@ class ReadOnlyClient:
         for note in notes:
             self.workspace.listener(Noted(note))
         return with_referrers(found, store, scope=scope) if referrers else found
+
+    @as_one()
+    def base_status(
+        self, *places: str | Reference, base: str | Reference = "", platforms: PlatformWords = ()
+    ) -> "BaseStatus":
+        """Whether the bases of images are underneath, and whether their names hold something else by now.
+
+        `base` is compared with instead of what annotations call the base.
+        """
+        from ocitool.index.bases import Bases
+        from ocitool.report.base_status import base_status
+
+        bases = Bases(self.workspace, new=text_of(base, "base") if base else "")
+        surveys = {text_of(place): self.inspect(place, platforms) for place in places}
+        return base_status(surveys, bases, scope=self.workspace.scope)
 
     @as_one()
     def referrers(self, place: str | Reference) -> "ReferrerTree":

@@ -32,6 +32,7 @@ from ocitool.dockerfile.request import DockerfileRequest
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
+from ocitool.image.base_note import same_labels
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import FileOrigin
 from ocitool.project.values import BuildSpec
@@ -140,14 +141,31 @@ class DockerfileFrontend:
 
     def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
         """The image with the config and history that the Dockerfile makes."""
+        written = self._written[content.platform]
+        reads = written.reads | same_labels(written.base, content.options)
+        if written.base is not None and self._is_read_elsewhere(content.platform, written.base):
+            reads |= {"stages"}
         return image_of(
-            self._written[content.platform],
+            written,
             content.platform,
             [step.layer for step in steps],
             content.options,
             family=planned.family,
             epoch=planned.request.epoch,
-            annotations=planned.annotations.on_manifest(content.platform, is_root=not planned.is_index),
+            annotations=planned.on_manifest(content.platform, written.base, reads),
+        )
+
+    def _is_read_elsewhere(self, platform: Platform, base: BaseImage) -> bool:
+        """Whether what the last stage stands on is the base of another stage too, or has files copied from it."""
+        graph, opened = self.recipe.graphs[platform], self._opened
+        if opened is None:
+            return False
+        needed = graph.checked().needed
+        own = {one.stage.number for one in graph.below(graph.stages[graph.target.number])}
+        others = [one.stage_base for one in needed if one.stage.number not in own]
+        taken = [found for one in needed for found in (*one.sources.values(), *one.mounted.values())]
+        return any(one.stage in own or opened.is_named(one, base) for one in taken) or any(
+            opened.is_named(one, base) for one in others
         )
 
 

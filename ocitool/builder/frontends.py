@@ -13,6 +13,7 @@ from ocitool.builder.request import BuildPlan, BuildRequest, Frontend, ImageCont
 from ocitool.errors import UsageError
 from ocitool.image.assemble import Image, LayerStep, assemble
 from ocitool.image.base import BaseImage, FoundBase, open_base
+from ocitool.image.base_note import published_name, same_labels
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import FileOrigin
 from ocitool.project.values import BuildSpec
@@ -57,7 +58,7 @@ class ProjectFrontend:
 
         def base(name: str) -> FoundBase | None:
             if name not in opened:
-                opened[name] = open_base(*workspace.open_image(name))
+                opened[name] = open_base(*workspace.open_image(name), published_name(name))
             return opened[name]
 
         common = base(request.base or spec.common.base)
@@ -95,15 +96,23 @@ class ProjectFrontend:
 
     def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
         """The image over its base."""
+        base = self.bases.get(content.platform)
         return assemble(
             content.platform,
             planned.family,
             steps,
             content.options,
-            base=self.bases.get(content.platform),
+            base=base,
             epoch=planned.request.epoch,
-            annotations=planned.annotations.on_manifest(content.platform, is_root=not planned.is_index),
+            annotations=planned.on_manifest(content.platform, base, self._reads(content, planned, base)),
         )
+
+    def _reads(self, content: ImageContent, planned: BuildPlan, base: BaseImage | None) -> set[str]:
+        """What the build asked the base for, as its annotation says it."""
+        sysroot = self.spec.part(content.platform).sysroot
+        reads = {f"with:{word}" for word in planned.extras}
+        reads |= {"libraries"} if sysroot.copy_libraries and content.platform in self.sysroots else set()
+        return reads | same_labels(base, content.options)
 
 
 def _sysroots(

@@ -120,6 +120,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     said = (one for one in (request.git_labels, spec.git_labels) if one is not None)
     wants_git = next(said, frontend.labels_checkout)
     checkout = read_checkout(request.source, request.environ) if wants_git else None
+    says_base = request.base_annotations if request.base_annotations is not None else spec.base_annotations
     index = request.index if request.index is not None else spec.index
     is_index = len(platforms) > 1 or bool(index) or request.attest.is_in_index
     annotations.check(platforms, is_index=is_index)
@@ -140,6 +141,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
         workplace=place_of_work,
         frontend=frontend,
         own=own,
+        says_base=family is Family.OCI and says_base is not False,
     )
 
 
@@ -193,7 +195,8 @@ def build(planned: BuildPlan, workspace: Workspace, ahead: Store | None = None) 
     attached = _attached(images, planned, sources, workspace)
     sources |= {blob.digest: BytesSource(data) for one in attached for blob, data in one.blobs}
     listed = [one.entry for one in attached if one.entry is not None]
-    root = bind(images, planned.family, planned.annotations, index=planned.is_index, attestations=listed)
+    annotations = planned.annotations_above(images)
+    root = bind(images, planned.family, annotations, index=planned.is_index, attestations=listed)
     inside = [one.manifest for one in attached if one.entry is not None]
     return Built(
         plan=planned,

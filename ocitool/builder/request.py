@@ -1,6 +1,6 @@
 """A build's request, the plan that comes of it, and the frontend that knows what is in the images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -12,9 +12,10 @@ from ocitool.builder.trust import TrustOptions
 from ocitool.codec.codecs import Codec
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.executor.base import Executor
-from ocitool.image.annotations import Annotations
+from ocitool.image.annotations import AnnotationLevel, Annotations, plain
 from ocitool.image.assemble import Image, LayerStep
 from ocitool.image.base import BaseImage
+from ocitool.image.base_note import common_note, note_of
 from ocitool.image.options import ImageOptions, merge
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
@@ -51,6 +52,7 @@ class BuildRequest:
     image: ImageOptions = field(default_factory=ImageOptions)
     annotations: Annotations = field(default_factory=Annotations)
     git_labels: bool | None = None
+    base_annotations: bool | None = None
     allow_foreign: bool = False
     allow_sparse: bool = False
     index: bool | None = None
@@ -133,7 +135,7 @@ class BuildPlan:
 
     `bases` has an image for each platform that does not start from scratch; `jobs` are the compilers' command
     lines, `extras` the words of `--with`. `frontend` knows what is in the images, `own` what in the sources is
-    written by this program and no input.
+    written by this program and no input. `says_base` is whether annotations tell of the base.
     """
 
     request: BuildRequest
@@ -152,11 +154,22 @@ class BuildPlan:
     workplace: OutputFolder
     frontend: Frontend = field(compare=False, repr=False)
     own: OwnFiles = field(compare=False, repr=False)
+    says_base: bool = False
 
     def rules(self, platform: Platform) -> tuple[CopyRule, ...]:
         """What is copied for a platform: the spec's files, then the flags'."""
         part = self.spec.part(platform)
         return (*(parse_copy(text) for text in part.files), *self.request.copies)
+
+    def on_manifest(self, platform: Platform, base: BaseImage | None, reads: Iterable[str]) -> dict[str, str]:
+        """The annotations of an image: what is to be said of its base, and over that what was asked for."""
+        noted = note_of(base, reads).annotations() if base is not None and self.says_base else {}
+        return {**noted, **self.annotations.on_manifest(platform, is_root=not self.is_index)}
+
+    def annotations_above(self, images: Sequence[Image]) -> Annotations:
+        """Those of the index of the images and of its entries, likewise."""
+        noted = common_note([image.base for image in images]).annotations() if self.says_base else {}
+        return plain(noted.items(), AnnotationLevel.INDEX) + self.annotations
 
     def options(self, platform: Platform) -> ImageOptions:
         """The settings for a platform: labels of the checkout, then the spec's, then the flags'."""

@@ -29,6 +29,7 @@ COMMANDS: Final = (
     Command("files", "List the files of an image as a container would see them", "files", "Look"),
     Command("cat", "Print a file of an image", "cat", "Look"),
     Command("export", "Write the merged root filesystem to a directory or a tar", "export", "Look"),
+    Command("base status", "Tell whether the bases of images moved", "base_status", "Look"),
     Command("digest", "Print the digest that a name means", "digest", "Look"),
     Command("tags", "List the tags of a repository", "tags", "Look"),
     Command("catalog", "List the repositories of a registry", "catalog", "Look"),
@@ -55,6 +56,7 @@ COMMANDS: Final = (
     Command("append", "Put files on top of a published image, every platform at once", "append", "Index"),
     Command("squash", "Make one layer of a published image's, every platform at once", "squash", "Index"),
     Command("recompress", "Compress the layers of a published image otherwise", "recompress", "Index"),
+    Command("rebase", "Put a published image onto another base, every platform at once", "rebase", "Index"),
     Command("manifest create", "Create a local list of images", "manifest_create", "Index"),
     Command("manifest annotate", "Set what an image of a local list is for", "manifest_annotate", "Index"),
     Command("manifest inspect", "Print a list or an image manifest", "manifest_inspect", "Index"),
@@ -88,6 +90,7 @@ COMMANDS: Final = (
 GROUPS: Final = {
     "index": "Create and edit multi-arch indexes",
     "config": "What images say of themselves",
+    "base": "What images are built upon",
     "buildx": "What `docker buildx` does to build, without a builder",
     "manifest": "What `docker manifest` does, word for word; and single manifests",
     "blob": "Single blobs of a repository or layout",

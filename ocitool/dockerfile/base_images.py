@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ocitool.dockerfile.stages import ImageStart, StageBase
+from ocitool.dockerfile.stages import ImageStart, OriginKind, StageBase
 from ocitool.errors import Unsupported
 from ocitool.image.base import BaseImage, FoundBase, check_fits, open_base
+from ocitool.image.base_note import published_name
 from ocitool.store.locate import SCHEMES
 
 if TYPE_CHECKING:
@@ -67,8 +68,14 @@ class BaseImages:
                     hint="write FROM scratch and COPY --from it",
                 )
             store, found = self._workspace.open_image(locator)
-            self._found[stage_base.name] = open_base(store, found)
+            self._found[stage_base.name] = open_base(store, found, published_name(locator))
         return self._found[stage_base.name]
+
+    def is_named(self, stage_base: StageBase, base: BaseImage) -> bool:
+        """Whether it names the image that was opened as `base`."""
+        found = self._found.get(stage_base.name)
+        is_image = stage_base.origin in {OriginKind.IMAGE, OriginKind.CONTEXT}
+        return is_image and found is not None and found.root.document.digest == base.root
 
     def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
         """The image of a base for its platform.

@@ -42,7 +42,8 @@ _ACCOUNTS_LIMIT: Final = MIB
 class Written:
     """What a stage comes to for one platform: layers' entries over a base, history, and the config's settings.
 
-    `tars` are the layers that are packed already, by their number.
+    `tars` are the layers that are packed already, by their number. `reads` is what the base was asked for beside
+    its files, in the words of `image.base_note`.
     """
 
     platform: Platform
@@ -53,6 +54,7 @@ class Written:
     author: str
     files: Files | None = field(default=None, compare=False, repr=False)
     tars: Mapping[int, StoredTar] = field(default_factory=dict, hash=False)
+    reads: frozenset[str] = frozenset()
 
 
 def evaluate(graph: StageGraph, resources: Resources) -> Written:
@@ -74,6 +76,7 @@ def evaluate(graph: StageGraph, resources: Resources) -> Written:
         state.author,
         state.files,
         state.tars,
+        state.reads,
     )
 
 
@@ -157,6 +160,7 @@ class _Evaluator:
     def _run(self, state: StageState, needed: ResolvedStage, step: Step, run: instructions.Run) -> None:
         """What whoever carries RUN lines out says that this one left behind."""
         user, scope = str(state.settings.get("User") or ""), state.scope
+        state.runs = True
         shell = state.settings.get("Shell")
         bottom = list(self._graph.below(needed))[-1].stage_base
         process = Process(

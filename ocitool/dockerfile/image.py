@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocitool.dockerfile.evaluate import Written
-from ocitool.image.assemble import Image, apply_options, continued_history, in_family, spoken
+from ocitool.image.assemble import (
+    BUILDKIT_COMMENT,
+    BUILDKIT_ORDER,
+    Image,
+    apply_options,
+    continued_history,
+    in_family,
+    last_time,
+    set_platform,
+    spoken,
+)
 from ocitool.image.options import ImageOptions
 from ocitool.model import compose
 from ocitool.model.document import Document
@@ -13,14 +23,6 @@ from ocitool.model.moments import rfc3339
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, History
 from ocitool.pack.layer import Layer
-
-COMMENT = "buildkit.dockerfile.v0"
-"""What BuildKit writes beside each line of history; tools that tell Dockerfile lines from others look for it."""
-_ORDER = (
-    "Hostname", "Domainname", "User", "AttachStdin", "AttachStdout", "AttachStderr", "ExposedPorts", "Tty",
-    "OpenStdin", "StdinOnce", "Env", "Cmd", "Healthcheck", "ArgsEscaped", "Image", "Volumes", "WorkingDir",
-    "Entrypoint", "NetworkDisabled", "MacAddress", "OnBuild", "Labels", "StopSignal", "StopTimeout", "Shell",
-)  # fmt: skip
 
 
 def image_of(
@@ -39,11 +41,13 @@ def image_of(
     in `family`.
     """
     created = rfc3339(epoch)
-    history = [History(created, told.created_by, COMMENT, empty_layer=told.layer is None) for told in written.told]
+    history = [
+        History(created, told.created_by, BUILDKIT_COMMENT, empty_layer=told.layer is None) for told in written.told
+    ]
     settings = dict(written.settings)
     apply_options(settings, options)
     history += [History(created, line, "ocitool", empty_layer=True) for line in spoken(options)]
-    places = {key: number for number, key in enumerate(_ORDER)}
+    places = {key: number for number, key in enumerate(BUILDKIT_ORDER)}
     settings = dict(sorted(settings.items(), key=lambda item: (places.get(item[0], len(places)), item[0])))
     diff_ids = [layer.diff_id for layer in layers]
     base = written.base
@@ -61,10 +65,10 @@ def image_of(
     else:
 
         def change(tree: Any) -> None:  # noqa: ANN401 - JSON
-            tree["created"] = created if history else _last_time(base.config.history) or created
+            tree["created"] = created if history else last_time(base.config.history) or created
             if written.author:
                 tree["author"] = written.author
-            _set_platform(tree, base.config.platform, written.platform)
+            set_platform(tree, base.config.platform, written.platform)
             kept = {key: settings[key] for key in (tree.get("config") or {}) if key in settings}
             tree["config"] = {**kept, **settings}
             all_ids = (*base.config.diff_ids, *diff_ids)
@@ -76,19 +80,3 @@ def image_of(
     descriptors = (*below, *(layer.descriptor(family) for layer in layers))
     manifest = compose.manifest(family, Descriptor.of(config), descriptors, annotations)
     return Image(platform, manifest, config, descriptors, base)
-
-
-def _last_time(history: Sequence[History]) -> str:
-    """When the newest step was made that says so: the time of an image to which nothing was added."""
-    return next((step.created for step in reversed(history) if step.created), "")
-
-
-def _set_platform(tree: Any, had: Platform, has: Platform) -> None:  # noqa: ANN401 - JSON
-    """Write a platform that FROM named into the config, where it differs from the base's."""
-    if had == has:
-        return
-    tree |= {"os": has.os, "architecture": has.architecture}
-    if has.variant:
-        tree["variant"] = has.variant
-    elif (had.os, had.architecture) != (has.os, has.architecture):
-        tree.pop("variant", None)

@@ -43,6 +43,7 @@ class StageState:
         self.tars: dict[int, StoredTar] = {}
         self.told: list[HistoryLine] = []
         self.has_cmd = False
+        self.runs = False
 
     def fork(self) -> "StageState":
         """The start of a stage that is built upon this one. Raises UsageError where stages hand on too much."""
@@ -50,6 +51,7 @@ class StageState:
         state.base, state.files, state.author = self.base, self.files, self.author
         state.settings = {key: copy(value) for key, value in self.settings.items() if key != "OnBuild"}
         state.layers, state.told, state.tars = list(self.layers), list(self.told), dict(self.tars)
+        state.runs = self.runs
         sized = (self.layers, self.told, *(one for one in self.settings.values() if isinstance(one, dict | list)))
         self.scope.spend(sum(map(len, sized)))
         return state
@@ -58,6 +60,11 @@ class StageState:
     def config(self) -> dict[str, Any]:
         """The settings with the environment."""
         return {**self.settings, "Env": list(self.scope.env.items)}
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """What the base was asked for beside its files: variables, and whatever RUN looked at."""
+        return frozenset({f"env:{name}" for name in self.scope.asked} | ({"run"} if self.runs else set()))
 
     def tell(self, line: str, entries: Sequence[Entry] = (), tar: "StoredTar | None" = None) -> None:
         """One more line of history, and the layer it made if there is anything in it; `tar` if it is packed."""

@@ -37,7 +37,7 @@ class VariableScope:
 
     `variables` are those with a value, `blank` the ARGs without one, `args` all ARGs in their order. `knows_base`
     says whether nothing but the Dockerfile can have set a variable; where it is not so, the value of one that
-    depends on others is `open`.
+    depends on others is `open`. `asked` are variables that words asked the base for, be it that it sets none.
     """
 
     def __init__(self, env: EnvList, workdir: str, graph: StageGraph, *, knows_base: bool = True) -> None:
@@ -49,6 +49,9 @@ class VariableScope:
         self.args: dict[str, None] = {}
         self.open: set[str] = set() if knows_base else set(self.variables)
         self.knows_base = knows_base
+        self.asked: set[str] = set()
+        self._own: set[str] = set()
+        self._own_env: set[str] = set()
         self._graph = graph
         self._budget = WorkBudget()
 
@@ -73,12 +76,15 @@ class VariableScope:
         scope._budget = self._budget
         scope.variables = {**self.variables, **self.env.pairs}
         scope.blank, scope.open, scope.args = set(self.blank), set(self.open), self.args.copy()
+        scope.asked, scope._own_env = set(self.asked), set(self._own_env)
+        scope._own = set(self._own_env)  # an ARG from below gives way to what the base sets
         return scope
 
     def expand(self, word: str, *, is_body: bool = False) -> Expanded:
         """The word with its variables; the body of a heredoc has rules of its own. Raises UsageError."""
         found = expand(word, self.variables, escape="\\" if is_body else self.escape, keeps_quotes=is_body)
         self.spend(found.work)
+        self.asked.update(name for name in found.names if name not in self._own)
         return found
 
     def split(self, word: str) -> tuple[str, ...]:
@@ -123,6 +129,7 @@ class VariableScope:
             else:
                 self.variables[name] = value
                 self.open.discard(name)
+                self._own.add(name)
             yield name, value
 
     def set(self, name: str, value: str) -> None:
@@ -130,6 +137,8 @@ class VariableScope:
         self.env.set(name, value)
         self.variables[name] = value
         self.open.discard(name)
+        self._own.add(name)
+        self._own_env.add(name)
 
     def enter(self, path: str) -> None:
         """Another working directory, joined to the one before."""

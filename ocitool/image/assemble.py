@@ -24,6 +24,16 @@ from ocitool.pack.layer import Layer
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What docker sets on scratch, so that programs find each other."""
+BUILDKIT_COMMENT: Final = "buildkit.dockerfile.v0"
+"""What BuildKit writes beside each line of history; tools that tell Dockerfile lines from others look for it."""
+BUILDKIT_ORDER: Final = (
+    "Hostname", "Domainname", "User", "AttachStdin", "AttachStdout", "AttachStderr", "ExposedPorts", "Tty",
+    "OpenStdin", "StdinOnce", "Env", "Cmd", "Healthcheck", "ArgsEscaped", "Image", "Volumes", "WorkingDir",
+    "Entrypoint", "NetworkDisabled", "MacAddress", "OnBuild", "Labels", "StopSignal", "StopTimeout", "Shell",
+)  # fmt: skip
+"""The order in which BuildKit writes the settings of a config."""
+LEFTOVERS: Final = ("container", "container_config", "docker_version", "id", "parent")
+"""What configs say of the container they were made of; builds of a project leave it out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +147,7 @@ def _continued(
         tree["config"] = settings
         tree["rootfs"] = {**tree["rootfs"], "diff_ids": [str(d) for d in (*base.diff_ids, *diff_ids)]}
         tree["history"] = continued_history(tree, base, told)
-        for leftover in ("container", "container_config", "docker_version", "id", "parent"):
+        for leftover in LEFTOVERS:
             tree.pop(leftover, None)
 
     return change
@@ -145,11 +155,31 @@ def _continued(
 
 def continued_history(tree: Any, base: ImageConfig, told: Sequence[History]) -> list[Any]:  # noqa: ANN401 - JSON
     """The history in the tree of a base's config, with ours after it; what it says is kept as it is."""
-    history = list(tree.get("history") or [])
+    return inherited_history(tree, base) + [compose.history_tree(step) for step in told]
+
+
+def inherited_history(tree: Any, base: ImageConfig) -> list[Any]:  # noqa: ANN401 - JSON
+    """The history in the tree of a base's config as images upon it have it: a line for each layer."""
     if sum(not step.empty_layer for step in base.history) != len(base.diff_ids):
         # A history that does not fit its layers is worse than none to some registries (K050).
-        history = [{"created_by": "unknown: the base has no history of this layer"} for _ in base.diff_ids]
-    return history + [compose.history_tree(step) for step in told]
+        return [{"created_by": "unknown: the base has no history of this layer"} for _ in base.diff_ids]
+    return list(tree.get("history") or [])
+
+
+def last_time(history: Sequence[History]) -> str:
+    """When the newest step was made that says so: the time of an image to which nothing was added."""
+    return next((step.created for step in reversed(history) if step.created), "")
+
+
+def set_platform(tree: Any, had: Platform, has: Platform) -> None:  # noqa: ANN401 - JSON
+    """Write a platform into the tree of a base's config where it differs from the base's own."""
+    if had == has:
+        return
+    tree |= {"os": has.os, "architecture": has.architecture}
+    if has.variant:
+        tree["variant"] = has.variant
+    elif (had.os, had.architecture) != (has.os, has.architecture):
+        tree.pop("variant", None)
 
 
 def apply_options(settings: dict[str, Any], options: ImageOptions) -> None:

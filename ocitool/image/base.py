@@ -8,6 +8,7 @@ from ocitool.errors import MalformedDocument, NotFound, WrongPlatform
 from ocitool.events import Listener, Noted
 from ocitool.graph.walk import MAX_DEPTH, settle_entries
 from ocitool.model import mediatype
+from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
 from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform, choose
@@ -21,12 +22,17 @@ CONFIG_LIMIT: Final = 8 * MIB
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
-    """One platform's image of a base: where it lives, its manifest and its config."""
+    """One platform's image of a base: where it lives, its manifest and its config.
+
+    `name` is what others may call the base, empty for a local one, and `root` the digest of what that holds.
+    """
 
     store: Reader
     label: str
     manifest: Manifest
     config: ImageConfig
+    name: str = ""
+    root: Digest | None = None
 
     @property
     def family(self) -> Family:
@@ -36,11 +42,15 @@ class BaseImage:
 
 @dataclass(frozen=True, slots=True)
 class FoundBase:
-    """A base as it was found: an image, or an index of images. Open `store` as long as this is used."""
+    """A base as it was found: an image, or an index of images. Open `store` as long as this is used.
+
+    `published` is what others may call it, empty for a local one.
+    """
 
     store: Reader
     name: str
     root: View
+    published: str = ""
 
     @property
     def label(self) -> str:
@@ -99,7 +109,7 @@ class FoundBase:
                 where=self.label,
                 hint="the base is broken; ocitool check tells more",
             )
-        return BaseImage(self.store, self.label, manifest, from_config)
+        return BaseImage(self.store, self.label, manifest, from_config, self.published, self.root.document.digest)
 
 
 def check_fits(
@@ -121,13 +131,13 @@ def check_fits(
     listener(Noted(what))
 
 
-def open_base(store: Reader, name: str) -> FoundBase:
-    """Read the base under `name`; what of it says unknown/unknown is looked into (K218).
+def open_base(store: Reader, name: str, published: str = "") -> FoundBase:
+    """Read the base under `name`, which others call `published`; what says unknown/unknown is looked into (K218).
 
     Raises NotFound, MalformedDocument.
     """
     root = view(store.get_manifest(name))
-    return FoundBase(store, name, settle_entries(store, root) if isinstance(root, Index) else root)
+    return FoundBase(store, name, settle_entries(store, root) if isinstance(root, Index) else root, published)
 
 
 def _pick(entries: Sequence[Descriptor], platform: Platform) -> Descriptor | None:

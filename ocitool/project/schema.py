@@ -259,6 +259,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "compression": _text("The codec of layers, such as `gzip:6` or `zstd`."),
             "index": _flag("Publish an index even for one platform."),
             "git-labels": _flag("Label the image with source and revision when this is a checkout."),
+            "base-annotations": _flag("Annotate images with the name and digest of their base, as is usual."),
             **_COMMON,
             "program": {
                 "type": "array",

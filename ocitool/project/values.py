@@ -126,6 +126,7 @@ class BuildSpec:
     compression: str = ""
     index: bool | None = None
     git_labels: bool | None = None
+    base_annotations: bool | None = None
     common: PlatformSpec = field(default_factory=PlatformSpec)
     differences: tuple[tuple[Platform, PlatformSpec], ...] = ()
     stages: tuple[StageSpec, ...] = ()
@@ -216,6 +217,7 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
         compression=tree.get("compression", ""),
         index=tree.get("index"),
         git_labels=tree.get("git-labels"),
+        base_annotations=tree.get("base-annotations"),
         common=_at(file, ("sysroot",), _part, tree),
         differences=tuple(differences),
         stages=tuple(_stage(file, name, own) for name, own in tree.get("stage", {}).items()),

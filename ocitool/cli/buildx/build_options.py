@@ -150,6 +150,9 @@ def documents(function: F) -> F:
                 help="Annotation, OCI only; PLACE is index, manifest, manifest[PLATFORM] or manifest-descriptor.",
             ),
             click.option(
+                "--no-base-annotations", is_flag=True, help="No annotations of the base's name and digest."
+            ),
+            click.option(
                 "--format",
                 "form",
                 type=click.Choice(["auto", "docker", "oci"]),

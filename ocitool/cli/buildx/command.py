@@ -183,6 +183,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         image=_settings(words),
         annotations=annotations,
         git_labels=False if words.is_set("no_git_labels") else None,
+        base_annotations=False if words.is_set("no_base_annotations") else None,
         allow_foreign=words.is_set("allow_foreign_arch"),
         allow_sparse=words.is_set("allow_sparse"),
         index=True if _is_on(arguments.get("BUILDKIT_MULTI_PLATFORM", "")) else words.tri("index"),

@@ -1,0 +1,86 @@
+"""Annotations about the base of an image: its name, its digest, and what the build read of it beside the layers.
+
+Spec: image-spec annotations.md, "org.opencontainers.image.base.*": the digest is that of what the name holds, so
+of the index where it is one.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ocitool.image.base import BaseImage
+from ocitool.image.options import ImageOptions
+from ocitool.model.digest import Digest, as_digest
+from ocitool.model.numbers import MIB
+from ocitool.store.locate import Locator
+
+NAME: Final = "org.opencontainers.image.base.name"
+DIGEST: Final = "org.opencontainers.image.base.digest"
+READS: Final = "org.ocitool.base.reads"
+"""A JSON array of words, told in docs/concepts/bases.md."""
+_LIMIT: Final = MIB
+
+
+@dataclass(frozen=True, slots=True)
+class BaseNote:
+    """What is said of a base. A local one has no name; `reads` is None where nobody noted what was read of it."""
+
+    name: str = ""
+    digest: Digest | None = None
+    reads: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, annotations: Mapping[str, str]) -> "BaseNote":
+        """What annotations say; what is no digest and no list of words says nothing."""
+        digest = as_digest(annotations.get(DIGEST, ""))
+        return cls(annotations.get(NAME, ""), digest, _words(annotations.get(READS, "")))
+
+    def __bool__(self) -> bool:
+        return bool(self.name or self.digest)
+
+    def annotations(self) -> dict[str, str]:
+        """The annotations that say it."""
+        said = {NAME: self.name, DIGEST: str(self.digest or "")}
+        if self.reads is not None:
+            said[READS] = json.dumps(sorted(self.reads), separators=(",", ":"))
+        return {key: value for key, value in said.items() if value}
+
+
+def note_of(base: BaseImage, reads: Iterable[str] | None = None) -> BaseNote:
+    """What a build says of its base."""
+    return BaseNote(base.name, base.root, None if reads is None else frozenset(reads))
+
+
+def common_note(bases: Sequence[BaseImage | None]) -> BaseNote:
+    """What an index says of the base of its images: nothing unless they have one and the same."""
+    notes = {note_of(base) if base is not None else BaseNote() for base in bases}
+    return notes.pop() if len(notes) == 1 else BaseNote()
+
+
+def published_name(place: str) -> str:
+    """What an image may say its base is called: the reference in full, empty for a path, which is this machine's.
+
+    Of a tag with a digest the tag is said, since that is what moves.
+    """
+    reference = Locator.parse(place).reference
+    if reference is None:
+        return ""
+    return str(replace(reference, digest=None) if reference.tag else reference)
+
+
+def same_labels(base: BaseImage | None, options: ImageOptions) -> set[str]:
+    """The words for labels that are set to what the base has too: nothing else tells them from inherited ones."""
+    labels = base.config.setting("Labels") if base is not None else None
+    held = labels if isinstance(labels, Mapping) else {}
+    return {f"label:{key}" for key, value in options.labels if held.get(key) == value}
+
+
+def _words(text: str) -> frozenset[str] | None:
+    try:
+        words: Any = json.loads(text) if len(text) < _LIMIT else None
+    except ValueError:
+        return None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return None
+    return frozenset(words)
