@@ -237,8 +237,8 @@ class ReadOnlyClient:
         from ocitool.index.bases import Bases
         from ocitool.report.base_status import base_status
 
-        bases = Bases(self.workspace, new=text_of(base, "base") if base else "")
-        surveys = {text_of(place): self.inspect(place, platforms) for place in places}
+        bases, wanted = Bases(self.workspace, new=text_of(base, "base") if base else ""), platforms_of(platforms)
+        surveys = {text_of(place): self.inspect(place, wanted) for place in places}
         return base_status(surveys, bases, scope=self.workspace.scope)
 
     @as_one()

@@ -60,16 +60,15 @@ class OwnHistory:
 
         `reads` are the words of the image's annotation about its base.
         """
-        told = list(image.document.tree().get("history") or [])
-        below = inherited_history(base.document.tree(), base)
-        at = len(below)
-        is_continued = told[:at] == below
-        if not is_continued:
-            filled = [number for number, step in enumerate(image.history) if not step.empty_layer]
-            at = filled[len(base.diff_ids) - 1] + 1 if 0 < len(base.diff_ids) <= len(filled) else 0
+        told, tree = list(image.document.tree().get("history") or []), base.document.tree()
+        filled = [number for number, step in enumerate(image.history) if not step.empty_layer]
+        added, fits = len(image.diff_ids) - len(base.diff_ids), False
+        at = filled[len(base.diff_ids) - 1] + 1 if 0 < len(base.diff_ids) <= len(filled) else 0
+        for below in (inherited_history(tree, base), list(tree.get("history") or [])):
+            if told[: len(below)] == below and sum(number >= len(below) for number in filled) == added:
+                at, fits = len(below), True
+                break
         steps = image.history[at:]
-        layers = sum(not step.empty_layer for step in steps)
-        fits = is_continued and layers == len(image.diff_ids) - len(base.diff_ids)
         labels = frozenset(word.removeprefix("label:") for word in reads if word.startswith("label:"))
         return cls(tuple(told[at:]), steps, fits, labels)
 

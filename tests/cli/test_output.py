@@ -57,6 +57,8 @@ WORDS = {
     "config get": "config get oci:img:a",
     "squash": "squash oci:img:1",
     "recompress": "recompress oci:img:1 --compression none",
+    "base status": "base status oci:img:1",
+    "rebase": "rebase oci:img:1 --old-base oci:img:1 --new-base oci:img:1",
     "append": "append oci:img:1 --copy app/data:/srv/",
     "manifest create": "manifest create --amend HOST/other:1 HOST/app:a",
     "manifest annotate": "manifest annotate HOST/list:1 HOST/app:a --arch amd64",

@@ -1,12 +1,13 @@
 """`rebase`: what is put onto a newer base is what a build over that makes, byte for byte, or it is said why not."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from ocitool.image.base_note import DIGEST, NAME, READS
 from ocitool.model.views import view
-from ocitool.store.verify import read_config
+from ocitool.store.layout import LayoutStore
 from tests.fakes.programs import Elf
 from tests.fakes.sick import MACHINES, member, tar
 
@@ -70,7 +71,9 @@ def base(ward, registry):
 
         entries = [
             repository.image(
-                one, layers=[tar(*members(one, version, **files)), tar(member("etc/fixed", version.encode()))], config=config
+                one,
+                layers=[tar(*members(one, version, **files)), tar(member("etc/fixed", version.encode()))],
+                config=config,
             )
             for one in PLATFORMS
         ]
@@ -92,13 +95,17 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+def held(tag):
+    return LayoutStore(Path("app")).head(tag).digest
+
+
 @pytest.fixture
 def build(run, project, registry):
     """`build(words, tag)`: build upon base:1, push and give the digest."""
 
     def call(how, tag="1", *flags):
         base = f"{registry.host}/base:1"
-        words = ["--platform", ",".join(PLATFORMS), "-t", f"{registry.host}/app:{tag}", "--push", *flags]
+        words = ["--platform", ",".join(PLATFORMS), "-o", f"oci:app:{tag}", *flags]
         if isinstance(how, str):
             (project / "Dockerfile").write_text(how.replace("BASE", base))
             words += ["-f", "Dockerfile"]
@@ -106,7 +113,7 @@ def build(run, project, registry):
             words += ["--toolchain", "prebuilt", "--base", base, *how]
         done = run("build", ".", *words)
         assert 0 == done.exit_code, done.stderr
-        return registry.tags["app", tag]
+        return held(tag)
 
     return call
 
@@ -162,22 +169,304 @@ MOVES = {
 
 CASES = [
     pytest.param(how, move, id=f"{name}-{move}")
-    for name, how in {**PROJECTS, **DOCKERFILES}.items()
+    for name, how in (*PROJECTS.items(), *((f"dockerfile {name}", how) for name, how in DOCKERFILES.items()))
     for move in MOVES
-    if move != "user" or "WORKDIR" not in how
+    if move in {"settings", "less"} or how in {PROJECTS["files"], DOCKERFILES["copy"]}
 ]
 
 
 @pytest.mark.parametrize(("how", "move"), CASES)
-def test_it_is_what_a_build_over_the_new_base_makes(run, base, build, registry, how, move):
+def test_it_is_what_a_build_over_the_new_base_makes(run, base, build, how, move):
     base("1", says={"Labels": {"release": "1", "vendor": "x"}})
     first = build(how)
     base("2", **MOVES[move])
 
-    done = run("rebase", f"{registry.host}/app:1", "--json")
+    done = run("rebase", "oci:app:1")
 
     fresh = build(how, "fresh")
     assert 0 == done.exit_code, done.stderr
     assert first != fresh
-    told = run("diff", f"{registry.host}/app:1", f"{registry.host}/app:fresh").stdout
-    assert fresh == registry.tags["app", "1"], told
+    assert fresh == held("1"), run("diff", "oci:app:1", "oci:app:fresh").stdout
+
+
+READ = {
+    "PATH": (
+        "FROM BASE\nENV PATH=/x:$PATH\nCOPY conf /c\n",
+        {"says": {"Env": ["PATH=/bin"]}},
+        "variable PATH, which was '/usr/bin:/bin' and is '/bin'",
+    ),
+    "a variable that was not set": (
+        "FROM BASE\nENV A=${NEW:+x}\nCOPY conf /c\n",
+        {"says": {"Env": ["PATH=/usr/bin:/bin", "NEW=1"]}},
+        "variable NEW, which was not set and is '1'",
+    ),
+    "accounts": (
+        "FROM BASE\nCOPY --chown=web conf /c\n",
+        {"passwd": b"web:x:8:8::/:/bin/sh\n"},
+        "account web, which was 7:7 and is 8:8",
+    ),
+    "a user that is gone": (
+        (*COPIES, "--user", "web"),
+        {"passwd": b""},
+        "account web, which was 7:7 and is not there",
+    ),
+    "a link that is gone": (
+        "FROM BASE\nCOPY conf/a /lib/\n",
+        {"lib": False},
+        "/lib was a link to usr/bin and is not there",
+    ),
+    "a link that is new": (
+        "FROM BASE\nCOPY conf /srv\n",
+        {"extra": [link("srv", "opt")]},
+        "/srv was not there and is a link to opt",
+    ),
+    "a directory's mode": (
+        (*COPIES, "--copy", "conf:/opt/conf/"),
+        {"opt": 0o700},
+        "/opt was a directory (0755 0:0) and is a directory (0700 0:0)",
+    ),
+    "a directory of WORKDIR": (
+        "FROM BASE\nWORKDIR /opt\nCOPY conf /c\n",
+        {"extra": [link("opt", "usr")]},
+        "/opt was a directory (0755 0:0) and is a link to usr",
+    ),
+    "another stage": (
+        "FROM BASE AS one\nFROM BASE\nCOPY --from=one /etc/release /r\n",
+        {},
+        "another stage stands on the same base, or files are copied from it",
+    ),
+    "triggers": (
+        "FROM BASE\nCOPY conf /c\n",
+        {"says": {"OnBuild": ["ENV A=1"]}},
+        "OnBuild of its config, which is not the same in the new one",
+    ),
+    "a working directory": (
+        "FROM BASE\nCOPY conf c\n",
+        {"says": {"WorkingDir": "/opt"}},
+        "its working directory, which was / and is /opt",
+    ),
+    "a user": ("FROM BASE\nWORKDIR /x\n", {"says": {"User": "3"}}, "its user, which was root and is 3"),
+    "a shell": (
+        "FROM BASE\nCOPY conf /c\nCMD x\n",
+        {"says": {"Shell": ["/bin/ash", "-c"]}},
+        "Shell of its config, which is not the same in the new one",
+    ),
+    "what it starts": (
+        'FROM BASE\nCOPY conf /c\nENTRYPOINT ["sh"]\n',
+        {"says": {"Env": ["PATH=/sbin"]}},
+        "the program that it starts: sh is in no folder of the PATH",
+    ),
+    "what --with looks for": (
+        (*COPIES, "--with", "tmp"),
+        {"extra": [folder("tmp", 0o1777)]},
+        "/tmp, which is there now, and --with tmp asks for it",
+    ),
+    "the accounts that --with adds to": (
+        (*COPIES, "--with", "passwd", "--user", "app"),
+        {"passwd": PASSWD + b"other:x:1000:1000::/:/\n"},
+        "its accounts, which --with passwd adds to",
+    ),
+}
+
+
+@pytest.mark.parametrize(("how", "move", "what"), READ.values(), ids=READ)
+def test_what_the_build_read_is_named_and_needs_force(run, base, build, how, move, what):
+    base("1")
+    first = build(how)
+    base("2", **move)
+
+    refused = run("rebase", "oci:app:1")
+    there = held("1")
+    forced = run("rebase", "oci:app:1", "--force")
+
+    assert (2, first) == (refused.exit_code, there)
+    assert what in refused.stderr
+    assert "\n  linux/amd64, linux/arm64: " in refused.stderr
+    assert "--force" in refused.stderr
+    assert 0 == forced.exit_code, forced.stderr
+    assert what in forced.stderr
+    assert first != held("1")
+
+
+def test_run_is_named_whoever_ran_it(run, base, ward, registry, tmp_path):
+    """Of an image of other builders history tells, which also knows layers that nothing explains."""
+    base("1")
+    lowest = view(ward(f"{registry.host}/base").store.get_manifest("1"))
+    app = ward(f"{registry.host}/app")
+    layers = [tar(*members("linux/amd64", "1")), tar(member("etc/fixed", b"1"))]
+
+    def config(tree):
+        tree["config"] = settings("1")
+        tree["history"] = [
+            {"created": "2026-01-01T00:00:00Z", "created_by": "base"},
+            {"created_by": "CMD", "empty_layer": True},
+            {"created_by": "RUN security"},
+            {"created_by": "RUN /bin/sh -c make # buildkit", "comment": "buildkit.dockerfile.v0"},
+            {"created_by": "/bin/sh -c apt-get upgrade"},
+            {"created_by": "bazel build ..."},
+        ]
+
+    def manifest(tree):
+        tree["annotations"] = {NAME: f"{registry.host}/base:1", DIGEST: str(lowest.document.digest)}
+
+    app.image(
+        "linux/amd64",
+        layers=[*layers, *(tar(member(name)) for name in "abc")],
+        config=config,
+        manifest=manifest,
+        tag="1",
+    )
+    base("2")
+
+    done = run("rebase", f"{registry.host}/app:1")
+
+    assert 2 == done.exit_code
+    for line in ("RUN /bin/sh -c make # buildkit", "RUN /bin/sh -c apt-get upgrade", "bazel build ..."):
+        assert f"linux/amd64: {line}  may have read any of its files" in done.stderr
+
+
+def annotations(tag="1"):
+    return [dict(one.annotations) for one in (view(LayoutStore(Path("app")).get_manifest(tag)), *manifests(tag))]
+
+
+def manifests(tag="1"):
+    store = LayoutStore(Path("app"))
+    return [view(store.get_manifest(str(one.digest))) for one in view(store.get_manifest(tag)).entries]
+
+
+def test_images_and_their_index_say_what_they_are_built_upon(base, build, ward, registry):
+    base("1")
+    digest = ward(f"{registry.host}/base").store.head("1").digest
+
+    build("FROM BASE\nARG A=1\nENV B=$A PATH=/x:$PATH\nCOPY conf /c\n")
+
+    said = {NAME: f"{registry.host}/base:1", DIGEST: str(digest)}
+    assert [said, *[said | {READS: '["env:PATH"]'}] * 2] == annotations()
+
+
+@pytest.mark.parametrize("how", [COPIES, DOCKERFILES["copy"]], ids=["project", "dockerfile"])
+def test_no_base_annotations_are_written_where_nobody_wants_them(base, build, how):
+    base("1")
+    build(how, "1", "--no-base-annotations")
+    build(how, "own", "--annotation", f"manifest:{NAME}=mine")
+
+    assert [{}] * 3 == annotations()
+    assert ["mine"] * 2 == [one[NAME] for one in annotations("own")[1:]]
+
+
+def test_a_base_of_this_machine_has_a_digest_and_no_name(run, base, build, project, registry):
+    base("1")
+    assert 0 == run("copy", f"{registry.host}/base:1", "oci:mine:1").exit_code
+
+    done = run("build", ".", "--toolchain", "prebuilt", "--base", "oci:mine:1", *COPIES, "-o", "oci:app:1")
+
+    assert 0 == done.exit_code, done.stderr
+    digest = LayoutStore(Path("mine")).head("1").digest
+    assert [{DIGEST: str(digest)}] * 3 == [{k: v for k, v in one.items() if k != READS} for one in annotations()]
+    assert b"mine" not in LayoutStore(Path("app")).get_manifest("1").raw
+
+
+def test_docker_manifests_say_nothing_and_are_rebased_by_words(run, base, build, registry):
+    base("1")
+    assert 0 == run("copy", f"{registry.host}/base:1", f"{registry.host}/base:old").exit_code
+    how = ("--copy", "conf:/c/", "--format", "docker")
+    build(how)
+    unnamed = run("rebase", "oci:app:1")
+    base("2")
+
+    done = run(
+        "rebase", "oci:app:1", "--old-base", f"{registry.host}/base:old", "--new-base", f"{registry.host}/base:1"
+    )
+
+    assert 2 == unnamed.exit_code
+    assert "--old-base" in unnamed.stderr
+    assert 0 == done.exit_code, done.stderr
+    assert build(how, "fresh") == held("1")
+
+
+def test_status_tells_what_moved(run, base, build, registry):
+    base("1")
+    build(COPIES)
+    before = run("base", "status", "oci:app:1")
+    base("2")
+
+    after = run("base", "status", "oci:app:1", "--json")
+    done = run("rebase", "oci:app:1")
+    again = run("rebase", "oci:app:1")
+
+    assert (0, 2) == (before.exit_code, before.stdout.count(" current\n")), before.stdout
+    assert 1 == after.exit_code
+    images = json.loads(after.stdout)["data"]["images"]
+    assert [("moved", True, f"{registry.host}/base:1")] * 2 == [
+        (one["state"], one["underneath"], one["base"]["name"]) for one in images
+    ]
+    assert 0 == done.exit_code, done.stderr
+    assert "nothing to change" in again.stderr
+    assert 0 == run("base", "status", "oci:app:1").exit_code
+
+
+def test_a_base_that_is_not_underneath_is_told_and_refused(run, base, build, ward, registry):
+    base("1")
+    first = build(COPIES)
+    ward(f"{registry.host}/other").image("linux/amd64", layers=[tar(member("a"))], tag="1")
+    other = f"{registry.host}/other:1"
+
+    status = run("base", "status", "oci:app:1", "--base", other, "--platform", "linux/amd64")
+    refused = run("rebase", "oci:app:1", "--old-base", other, "--platform", "linux/amd64")
+
+    assert (1, True) == (status.exit_code, "moved" in status.stdout)
+    assert (2, first) == (refused.exit_code, held("1"))
+    assert f"{other} is not underneath the image" in refused.stderr
+
+
+def test_status_of_images_that_name_no_base(run, base, build, registry):
+    base("1")
+    build(COPIES, "1", "--no-base-annotations")
+    said = (("no base is named", 0, ()), ("current", 0, ("--base", f"{registry.host}/base:1")))
+    for word, code, words in said:
+        done = run("base", "status", "oci:app:1", *words)
+
+        assert (code, 2) == (done.exit_code, done.stdout.count(f"{word}\n")), done.stdout
+    base("2")
+
+    moved = run("base", "status", "oci:app:1", "--base", f"{registry.host}/base:1")
+
+    assert (1, 2) == (moved.exit_code, moved.stdout.count("not underneath\n"))
+
+
+def test_some_images_move_and_the_index_speaks_for_all_no_more(run, base, build, registry):
+    base("1")
+    build(COPIES)
+    old = registry.tags["base", "1"]
+    base("2")
+
+    done = run("rebase", "oci:app:1", "--platform", "linux/arm64")
+
+    assert 0 == done.exit_code, done.stderr
+    index, *images = annotations()
+    assert {} == index
+    assert {old, registry.tags["base", "1"]} == {one[DIGEST] for one in images}
+
+
+@pytest.mark.parametrize("word", ["oci:/etc", "no reference", "../x", "http://x/y"])
+def test_what_an_annotation_calls_the_base_is_a_reference_or_refused(run, base, build, word):
+    base("1")
+    build(COPIES)
+    assert 0 == run("config", "edit", "oci:app:1", "--annotation", f"{NAME}={word}").exit_code
+
+    for command in (("rebase",), ("base", "status")):
+        done = run(*command, "oci:app:1")
+
+        assert done.exit_code in {5, 6}, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_new_base_without_a_platform_is_refused(run, base, build, ward, registry):
+    base("1")
+    first = build(COPIES)
+    ward(f"{registry.host}/base").image("linux/amd64", tag="1")
+
+    done = run("rebase", "oci:app:1")
+
+    assert (6, first) == (done.exit_code, held("1"))
+    assert "is for linux/amd64, not for linux/arm64" in done.stderr

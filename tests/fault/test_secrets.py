@@ -64,6 +64,8 @@ config get {}:v1
 squash {}:all
 recompress {}:all --compression zstd
 append {}:all --copy prog:/srv/ --allow-foreign-arch
+base status {}:v1 {}:all --base {}:v1
+rebase {}:all --old-base {}:v1 --new-base {}:v1 --force
 index add {}:all {}:b
 index order {}:all
 index filter {}:all --platform linux/amd64

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ocitool.cli import main
 from ocitool.client import Client
+from ocitool.image.base_note import DIGEST as BASE_DIGEST
+from ocitool.image.base_note import NAME as BASE_NAME
 from ocitool.registry.hosts import Access
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
@@ -131,6 +133,15 @@ def _sick(ward: Ward, stage: Stage) -> None:
     ward.index(ward.image(), ward.image("linux/arm64", config=lambda tree: tree.update(architecture="")))
 
 
+def _based(ward: Ward, stage: Stage) -> None:
+    """An image upon a base whose tag holds a newer one by now."""
+    ward.image(tag="base")
+    digest = str(ward.store.head("base").digest)
+    said = {BASE_NAME: f"{stage.name}:base", BASE_DIGEST: digest}
+    ward.image(manifest=lambda tree: tree.update(annotations=said), tag="1")
+    ward.image(config=lambda tree: tree.update(author="newer"), tag="base")
+
+
 _SIGN = ("sign", "$REF", "--identity", "registry.test/app", "--key")
 
 
@@ -200,6 +211,7 @@ WRITES = (
     Write("append", command("append", "$REF", "--copy", "$DIR/amd64:/srv/"), _files),
     Write("squash", command("squash", "$REF"), _layered),
     Write("recompress", command("recompress", "$REF", "--compression", "zstd")),
+    Write("rebase", command("rebase", "$REF"), _based),
     Write(
         "manifest push",
         command("manifest", "push", "$REF"),
