@@ -145,7 +145,7 @@ class Reads:
             yield f"its working directory, which was {shown(before)} and is {shown(after)}"
         before, after = (str(one.config.setting("User") or "root") for one in (old, new))
         if before != after and self._makes_workdir_first():
-            yield f"its user, which was {shown(before)} and is {shown(after)}: WORKDIR makes a directory of that one"
+            yield f"its user, which was {shown(before)} and is {shown(after)}: WORKDIR made a directory of that"
 
     def _of_variables(self) -> Iterator[str]:
         before, after = self.old.env(has_path=True), self.new.env(has_path=True)
