@@ -78,9 +78,8 @@ def seen(store, manifest, tree, left_out=()):
 class At:
     """A tree in which every path is one file."""
 
-    parts = {}
-
     def __init__(self, node):
+        self.parts = {}
         self._node = node
 
     def lookup(self, path):
