@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.builder.compile import plan_compile
+from ocitool.builder.compile import Planned, compiled_entries, plan_compile, plan_native
+from ocitool.dockerfile.run.native_build import NativeBuild
+from ocitool.dockerfile.run.override_jobs import NativeTarget
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec, Stamp, load_spec
-from ocitool.toolchains.base import Project
+from ocitool.toolchains.base import CompileJob, Program, Project, Target
+from ocitool.toolchains.build_tree import BuildTree
+from ocitool.toolchains.options import BuildSystemOptions, CProgram, RustOptions
 
 AMD64, ARMV6, WINDOWS = (Platform.parse(text) for text in ("linux/amd64", "linux/arm/v6", "windows/amd64"))
 
@@ -144,3 +148,93 @@ def test_what_cannot_be_compiled_is_unsupported(source, environ, monkeypatch, er
 
 def test_prebuilt_compiles_nothing(source):
     assert () == plan_compile("prebuilt", BuildSpec(), [AMD64], Project(source, Path("/work"), {}))
+
+
+@pytest.fixture
+def native(source, environ, tmp_path):
+    """`native("make", build, text)`: the job of one program of a stage, with what ocitool.toml says."""
+    for name in ("cargo", "rustc", "zig", "make", "install"):
+        path = Path(environ["PATH"]) / name
+        path.write_text(f"#!/bin/sh\necho {source}\n")
+        path.chmod(0o755)
+    for triple in ("x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"):
+        (source / "lib/rustlib" / triple / "lib").mkdir(parents=True)
+    (source / "a.c").write_text("int main(void) { return 0; }\n")
+    (source / "b.c").write_text("int b;\n")
+    (source / "Makefile").write_text("all:\n")
+    (source / "Cargo.toml").write_text('[package]\nname = "shop"\nversion = "1.0.0"\n')
+
+    def call(toolchain, build, text=""):
+        target = Target(Program("shop"), AMD64, source, tmp_path / "shop")
+        wanted = NativeTarget(toolchain, target, build, "out/shop")
+        return plan_native(wanted, spec(source, text), Project(Path("/elsewhere"), Path("/work"), environ), {})
+
+    return call
+
+
+def test_a_stages_rust_has_the_flags_of_its_run_lines_unless_the_spec_says_others(native):
+    build = NativeBuild("rust", "/src", "/src/target", rust=RustOptions(flags=("--locked", "--config=lines")))
+
+    theirs = native("rust", build)
+    ours = native("rust", build, "[rust]\nflags = ['--config=spec']\n")
+
+    assert (True, False) == ("--config=lines" in theirs.argv, "--config=lines" in ours.argv)
+    assert "--config=spec" in ours.argv
+
+
+def test_a_stages_c_has_the_sources_of_its_run_lines_unless_the_spec_says_others(native):
+    build = NativeBuild("c", "/src", "/src", c=CProgram(("a.c",), ("-DLINES",)))
+
+    theirs = native("c", build)
+    ours = native("c", build, "[c]\nsources = ['b.c']\n")
+
+    assert [["a.c"], ["b.c"]] == [
+        [name for name in ("a.c", "b.c") if any(word.endswith(name) for word in job.argv)] for job in (theirs, ours)
+    ]
+    assert ("-DLINES" in theirs.argv, "-DLINES" in ours.argv) == (True, False)
+
+
+def test_a_stages_build_system_gives_the_one_file_that_is_wanted(native):
+    build = NativeBuild("make", "/src", "/src", system=BuildSystemOptions(targets=("release",)))
+
+    theirs = native("make", build)
+    ours = native("make", build, "[make]\ntargets = ['fast']\n")
+
+    for job, target in ((theirs, "release"), (ours, "fast")):
+        *_, built, _install = job.commands
+        assert target == built.argv[-1]
+        assert ("install", "out/shop") == (Path(job.argv[0]).name, job.argv[-1])
+
+
+def test_a_build_system_has_one_program_in_the_spec(source, environ):
+    text = "[[program]]\nname = 'a'\n[[program]]\nname = 'b'\n"
+
+    with pytest.raises(UsageError, match=r"\[\[program\]\] says nothing to make") as refused:
+        plan_compile("make", spec(source, text), [AMD64], Project(source, Path("/work"), environ))
+
+    assert "[make]" in refused.value.hint
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """What a build system installed: programs and a page."""
+    tree = BuildTree(tmp_path, "", tmp_path / "installed")
+    for path in ("usr/bin/a", "usr/bin/b", "usr/share/man/a.1"):
+        (tree.installed / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree.installed / path).write_text(path)
+    job = CompileJob(Target(Program("a"), AMD64, tmp_path, tmp_path), ("make",), {}, tmp_path, (), tree=tree)
+    return lambda *files: compiled_entries(Planned(job, "/", files=files))
+
+
+def test_patterns_choose_of_what_is_installed(installed):
+    everything = {"usr", "usr/bin", "usr/bin/a", "usr/bin/b", "usr/share", "usr/share/man", "usr/share/man/a.1"}
+
+    assert everything == {entry.path for entry in installed()}
+    assert {"usr", "usr/bin", "usr/bin/a"} == {entry.path for entry in installed("usr/bin/a*")}
+
+
+def test_patterns_that_nothing_fits_are_refused_with_what_there_is(installed):
+    with pytest.raises(UsageError, match=r"none of the installed files is one of bin/\*") as refused:
+        installed("bin/*")
+
+    assert "usr/bin/a" in refused.value.hint
