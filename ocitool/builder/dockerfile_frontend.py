@@ -88,8 +88,7 @@ class DockerfileFrontend:
         """The file, images of FROM and --from and files of ADD for all platforms, and this one's emulators."""
         opened = self._opened.read if self._opened is not None else ()
         found = [image_material(one.label, one.manifest.document.digest, one.config.platform) for one in opened]
-        if self.recipe.digest is not None:
-            found.append(file_material("Dockerfile", self.recipe.digest))
+        found.append(file_material("Dockerfile", self.recipe.digest))
         for url, digest in sorted(self.reached.downloaded):
             found.append(file_material("download", digest, url))
         return (*found, *self._emulators(platform))

@@ -8,8 +8,10 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ocitool.dockerfile.run.options import RunOptions
@@ -20,7 +22,7 @@ from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
 from ocitool.model.numbers import KIB, MIB
 from ocitool.model.platform import Platform
-from ocitool.rootfs.tree import read_file, read_tree
+from ocitool.rootfs.tree import Tree, read_file, read_tree
 from ocitool.store.base import Memo
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
@@ -201,25 +203,26 @@ def _out_of_image(image: BaseImage, workspace: Workspace) -> Iterator[Path]:
         return
     tree = read_tree(store, image.manifest, workspace.machine.memo, scope=workspace.scope, in_parts=True)
     workspace.machine.check_writable()
-    temporary = folder.with_name(f".{folder.name}-{os.getpid()}")
-    temporary.mkdir(parents=True, exist_ok=True)
-    for above in _FOLDERS:
-        for one in tree.names(tree.resolve(above)):
-            path = f"{above}/{one}"
-            node = tree.lookup(path)
-            if not one.startswith("qemu-") or node is None or node.kind is not FileKind.FILE:
-                continue
-            if (temporary / one).exists():
-                continue
-            with (temporary / one).open("wb") as file:
-                for piece in read_file(
-                    store, image.manifest, tree, path, scope=workspace.scope, limit=_EMULATOR_LIMIT
-                ):
-                    file.write(piece)
-            (temporary / one).chmod(0o755)
-    try:
-        temporary.rename(folder)
-    except OSError:  # another build was first
-        if not folder.is_dir():
-            raise
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", dir=folder.parent) as temporary:
+        made = Path(temporary) / folder.name
+        made.mkdir()
+        for name, path in _emulators_in(tree).items():
+            pieces = read_file(store, image.manifest, tree, path, scope=workspace.scope, limit=_EMULATOR_LIMIT)
+            with (made / name).open("wb") as file:
+                file.writelines(pieces)
+            (made / name).chmod(0o755)
+        with suppress(OSError):  # another build was first
+            made.rename(folder)
     yield from sorted(folder.iterdir())
+
+
+def _emulators_in(tree: Tree) -> dict[str, str]:
+    """The paths of emulators in an image by their names; of two with one name that in the first folder."""
+    found: dict[str, str] = {}
+    for above in _FOLDERS:
+        for name in tree.names(tree.resolve(above)):
+            node = tree.lookup(f"{above}/{name}")
+            if name.startswith("qemu-") and node is not None and node.kind is FileKind.FILE:
+                found.setdefault(name, f"{above}/{name}")
+    return found

@@ -295,8 +295,8 @@ def _sources(images: Sequence[Image], ours: Mapping[Digest, Layer], content: Sto
     for image in images:
         sources[image.config.digest] = BytesSource(image.config.raw)
         for layer in image.layers:
-            if layer.digest in ours:
+            if layer.digest in ours or image.base is None:
                 sources[layer.digest] = StoreSource(layer, content)
-            elif image.base is not None:
+            else:
                 sources.setdefault(layer.digest, StoreSource(layer, image.base.store))
     return sources

@@ -61,7 +61,7 @@ class Recipe:
     ignore: IgnoreRules
     graphs: Mapping[Platform, StageGraph] = field(hash=False)
     replacements: Replacements
-    digest: Digest | None = None
+    digest: Digest
     warnings: int = 0
 
     def line_of(self, needed: ResolvedStage) -> str:
@@ -212,7 +212,7 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
     report = lint(tuple(graphs.values()), ignore, context, tracked=tracked)
     can_run = asked.executor is not None
     if (asked.stages or can_run) and report.problem is None:
-        recipe = Recipe(file, asked, ignore, graphs, replacements)
+        recipe = Recipe(file, asked, ignore, graphs, replacements, Digest.of(data))
         try:
             can_run = can_run and bool(replacements.left()) and _cannot_run(recipe) is None
         except LocalIOError:  # a look needs no store

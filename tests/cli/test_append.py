@@ -48,6 +48,17 @@ def append(run, name, *words):
     return done
 
 
+def test_nothing_is_put_upon_an_image_for_windows(run, app, name, tmp_path):
+    app.image("windows/amd64", tag="1")
+    before = app.store.head("1").digest
+    (tmp_path / "motd").write_text("hello")
+
+    done = run("append", name, "--copy", f"{tmp_path}/motd:/")
+
+    assert (9, True) == (done.exit_code, "layers for Windows cannot be packed" in done.stderr)
+    assert before == app.store.head("1").digest
+
+
 def test_every_platform_has_the_file_and_the_layers_of_before(run, app, five):
     before, first = images(app), app.store.head("1").digest
 

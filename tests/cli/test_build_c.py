@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,20 @@ def test_without_zig_it_is_one_line_with_the_install_line(project, run, monkeypa
 
 
 def test_unchanged_sources_start_nothing(project, home, run):
+    words = ("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+    written_ns = time.time_ns()
+    while time.time_ns() < written_ns + 200_000_000:  # younger files are not trusted yet
+        assert 0 == run(*words).exit_code
+    assert 0 == run(*words).exit_code
+    count = len(starts(home / "bin"))
+
+    done = run(*words)
+
+    assert (0, count) == (done.exit_code, len(starts(home / "bin")))
+    assert "compile app for linux/amd64: unchanged" in done.stderr
+
+
+def test_changed_sources_start_the_compiler(project, home, run):
     for path in (home / "bin" / "zig", project / "main.c", home / "bin", project):
         os.utime(path, (1000, 1000))
     first = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
@@ -88,6 +103,19 @@ def test_unchanged_sources_start_nothing(project, home, run):
 
     assert (0, 0) == (first.exit_code, changed.exit_code)
     assert count + 1 == len(starts(home / "bin"))
+
+
+def test_debug_information_is_kept_beside_the_image(project, home, run):
+    raw = Elf(62, sections=[(".debug_info", 1, b"d" * 100)]).build()
+    (home / "ready").write_bytes(raw)
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1", "--debug-files", "debug")
+
+    assert 0 == done.exit_code, done.stderr
+    assert raw == (home / "debug/linux-amd64/bin/app.debug").read_bytes()
+    assert 0 == run("export", "oci:img:1", "-o", "files").exit_code
+    packed = (home / "files/bin/app").read_bytes()
+    assert (b"\x7fELF", True) == (packed[:4], b"dddd" not in packed)
 
 
 def test_the_install_tree_of_a_makefile_is_packed_with_the_only_program_as_entrypoint(project, home, run):
@@ -230,3 +258,19 @@ def test_a_dry_run_tells_every_command_of_a_build_system(project, home, run):
         commands[1].split()[-2],
     ]
     assert [] == starts(home / "bin")
+
+
+def test_a_stage_of_a_dockerfile_is_compiled_here_with_what_its_run_line_says(project, home, run):
+    (project / "Dockerfile").write_text(
+        "FROM nowhere.invalid/gcc AS build\nWORKDIR /src\nCOPY . .\nRUN gcc -O3 -DLINE -o /out/app main.c\n"
+        "FROM scratch\nCOPY --from=build /out/app /app\n"
+    )
+    (project / "ocitool.toml").write_text('[stage.build]\ntoolchain = "c"\noutput = "/out/app"\n[sysroot]\npath = "root"\n')
+    (project / "root/usr/include").mkdir(parents=True)
+
+    done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")
+
+    assert 0 == done.exit_code, done.stderr
+    assert ["app"] == [line.split()[-1] for line in run("files", "oci:img:1").stdout.splitlines()]
+    started = starts(home / "bin")[-1]
+    assert ("-DLINE" in started, f"{project}/root/usr/include" in started) == (True, True)

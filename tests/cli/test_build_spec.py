@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from ocitool.model.files import FileKind
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Index, Manifest, view
 from ocitool.rootfs.tree import read_file, read_tree
@@ -156,6 +157,36 @@ def test_a_user_that_does_not_exist_is_refused(project, run, where):
     assert 2 == done.exit_code
     assert "the image has no user 'web'" in done.stderr
     assert "--with passwd" in done.stderr
+
+
+def test_users_of_a_copied_file_exist(project, run):
+    write(project, PREBUILT)
+    (project / "passwd").write_text("root:x:0:0::/:/bin/sh\nweb:x:7:7::/:/bin/sh\n")
+    flags = ("build", ".", "-o", "oci:img:1", "--copy", "passwd:/etc/passwd")
+
+    done, refused = run(*flags, "--user", "web"), run(*flags, "--user", "app")
+
+    assert (0, "web") == (done.exit_code, Result(project / "img").settings["User"]), done.stderr
+    assert (2, True) == (refused.exit_code, "the image has no user 'app'" in refused.stderr)
+
+
+def test_a_file_of_accounts_has_a_bound(project, run):
+    write(project, PREBUILT)
+    (project / "passwd").write_bytes(b"#" * (MIB + 1))
+
+    done = run("build", ".", "-o", "oci:img:1", "--copy", "passwd:/etc/passwd", "--user", "web")
+
+    assert (2, True) == (done.exit_code, f"a file of accounts has {MIB + 1} bytes" in done.stderr)
+    assert not (project / "img").exists()
+
+
+def test_an_image_of_nothing_is_refused(project, run):
+    write(project, 'toolchain = "prebuilt"\n')
+
+    done = run("build", ".", "-o", "oci:img:1")
+
+    assert (2, True) == (done.exit_code, "nothing to put into the image" in done.stderr), done.stderr
+    assert not (project / "img").exists()
 
 
 def base(project, passwd="", platform="linux/amd64"):

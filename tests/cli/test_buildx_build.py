@@ -9,6 +9,7 @@ import pytest
 from ocitool.store.layout import LayoutStore
 from tests.fakes.busybox import put_busybox
 from tests.fakes.registry import fake_registry
+from tests.fakes.sick import Ward, member, tar
 
 BOTH = "linux/amd64,linux/arm64"
 
@@ -87,6 +88,25 @@ def test_files_of_an_image_upon_another(home, buildx):
         assert arch == (root / "usr/bin/app").read_text()
         assert f"#!/busybox for {platform}\n" == (root / "usr/bin/sh").read_text()
         assert 0o1777 == (root / "tmp").stat().st_mode & 0o7777
+
+
+def test_files_of_two_platforms_do_not_go_into_one_folder(home, buildx):
+    done = buildx("-o", "type=local,dest=out,platform-split=false")
+
+    assert (9, True) == (done.exit_code, "the files of 2 platforms do not go into one folder out" in done.stderr)
+    assert not (home / "out").exists()
+
+
+def test_devices_of_a_base_are_left_out_of_a_folder_and_told(home, buildx):
+    layer = tar(member("dev/null", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3), member("etc/a"))
+    Ward(LayoutStore(home / "base", create=True)).image(layers=[layer], tag="1")
+    (home / "Dockerfile").write_text("FROM bb\nCOPY amd64 /b\n")
+
+    done = buildx("-o", "out", "--build-context", "bb=oci-layout://base:1", platform="linux/amd64")
+
+    assert 0 == done.exit_code, done.stderr
+    assert "1 devices or links to nothing of linux/amd64 left out" in done.stderr
+    assert (True, False) == ((home / "out/etc/a").is_file(), (home / "out/dev/null").exists())
 
 
 def test_a_folder_that_is_taken_is_refused_before_the_build(home, buildx):

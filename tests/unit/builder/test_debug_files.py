@@ -70,7 +70,10 @@ def test_what_has_nothing_to_lose_is_left_as_it_is(split, tmp_path, raw):
 
 
 def test_what_is_no_file_on_disk_is_passed_on(tmp_path):
-    entries = [Entry("bin", FileKind.DIRECTORY, 0o755), Entry("a", FileKind.FILE, 0o644, content=BytesContent(b"a"))]
+    entries = [
+        Entry("bin", FileKind.DIRECTORY, 0o755),
+        Entry("a", FileKind.FILE, 0o644, content=BytesContent(b"a")),
+    ]
 
     assert entries == list(without_debug(entries, AMD64, tmp_path / "debug", tmp_path, lambda _: None))
 

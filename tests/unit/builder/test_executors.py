@@ -1,14 +1,17 @@
 """The executor of a build: what is remembered of it, and where its emulators come from."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from ocitool.builder.executors import RememberedExecutor, digest_of, find_emulators
-from ocitool.errors import NotFound, NotVerified, Unsupported
+from ocitool.builder.executors import RememberedExecutor, _out_of_image, digest_of, find_emulators
+from ocitool.errors import NetworkError, NotFound, NotVerified, Unsupported
+from ocitool.image.base import open_base
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.registry.hosts import Access
+from ocitool.store.forwarding import ForwardingReader
 from ocitool.store.layout import LayoutStore
 from ocitool.store.locate import Opener
 from ocitool.store.machine import MachineStore, Pruned
@@ -93,6 +96,72 @@ def test_emulators_come_out_of_an_image(tmp_path, work):
     }
     assert list(found) == list(find_emulators(place, work))
     assert digest_of(next(iter(found))) == Digest.of(b"2")
+
+
+def test_of_two_emulators_with_one_name_that_in_usr_bin_is_taken(tmp_path, work):
+    layer = tar(**{"bin/qemu-arm": b"old", "usr/bin/qemu-arm": b"new", "usr/local/bin/qemu-s390x": b"3"})
+    put_image(LayoutStore(tmp_path / "img", create=True), "1", "linux/amd64", layers=[layer])
+
+    found = find_emulators(f"oci:{tmp_path}/img:1", work)
+
+    assert [("qemu-arm", b"new"), ("qemu-s390x", b"3")] == [(path.name, path.read_bytes()) for path in found]
+
+
+class Broken(ForwardingReader):
+    """A store whose connection breaks in the middle of the second blob that is read; `first` is called before."""
+
+    def __init__(self, store, first=lambda: None, *, breaks=True):
+        super().__init__(store)
+        self._first, self._breaks, self._opened = first, breaks, 0
+
+    @contextmanager
+    def open_blob(self, descriptor, offset=0):
+        self._opened += 1
+        with super().open_blob(descriptor, offset) as pieces:
+            if self._opened == 2:
+                self._first()
+            yield self._halved(pieces) if self._breaks and self._opened == 2 else pieces
+
+    @staticmethod
+    def _halved(pieces):
+        whole = b"".join(pieces)
+        yield whole[: len(whole) // 2]
+        raise NetworkError("the connection broke", host="r.test")
+
+
+def emulators(tmp_path, work, content):
+    """A call that takes the emulators out of an image with one, and may be given another store."""
+    layers = [tar(**{"bin/qemu-arm": content})]
+    put_image(LayoutStore(tmp_path / "img", create=True), "1", "linux/amd64", layers=layers)
+    image = open_base(*work.open_image(f"oci:{tmp_path}/img:1")).image(AMD64, lambda _event: None)
+    return lambda change: list(_out_of_image(replace(image, store=change(image.store)), work))
+
+
+def test_an_emulator_that_arrived_in_part_is_no_emulator(tmp_path, work):
+    """Whoever asks again in the same process gets all of it, and nothing else is left behind."""
+    take, content = emulators(tmp_path, work, b"q" * 1_000_000), b"q" * 1_000_000
+
+    with pytest.raises(NetworkError):
+        take(Broken)
+    left = list((work.machine.root / "emulators").iterdir())
+    [again] = take(lambda store: store)
+
+    assert ([], content) == (left, again.read_bytes())
+
+
+def test_another_build_that_was_first_has_made_them(tmp_path, work):
+    take = emulators(tmp_path, work, b"mine")
+    digest = LayoutStore(tmp_path / "img").head("1").digest
+    folder = work.machine.root / "emulators" / digest.hex
+
+    def other():
+        folder.mkdir(parents=True)
+        (folder / "qemu-arm").write_bytes(b"theirs")
+
+    assert [folder / "qemu-arm"] == take(lambda store: Broken(store, other, breaks=False))
+
+    assert b"theirs" == (folder / "qemu-arm").read_bytes()
+    assert [folder] == list(folder.parent.iterdir())
 
 
 def test_emulators_are_pruned_and_spared_while_a_build_uses_them(tmp_path, work, monkeypatch):

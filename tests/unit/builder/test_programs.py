@@ -4,11 +4,12 @@ import time
 
 import pytest
 
-from ocitool.builder.programs import Holding, refuse_foreign, startable, survey
+from ocitool.builder.programs import PROJECT, Holding, check_start, refuse_foreign, startable, survey
 from ocitool.errors import LocalIOError, WrongPlatform
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry, FileContent
+from ocitool.rootfs.files import Layered
 from tests.fakes.programs import Elf, pe
 
 ARM64 = Platform.parse("linux/arm64")
@@ -36,6 +37,24 @@ def test_k010_refused_with_path_and_both_architectures():
         refused.value.expected,
     )
     assert ["/lib/x is for linux/amd64: its header says x86-64"] == refused.value.__notes__
+
+
+def test_of_many_foreign_programs_the_rest_is_counted():
+    found = files(**{f"bin_{n}": (True, Elf(62).build()) for n in range(23)})
+
+    with pytest.raises(WrongPlatform) as refused:
+        refuse_foreign(found, ARM64)
+
+    assert (21, "and 2 more") == (len(refused.value.__notes__), refused.value.__notes__[-1])
+
+
+@pytest.mark.parametrize(("platform", "told"), [("windows/amd64", 0), ("wasi/wasm", 0), ("linux/amd64", 1)])
+def test_how_an_image_for_another_system_starts_is_not_judged(platform, told):
+    heard = []
+
+    check_start(Layered(()), {"Cmd": ["/app"]}, (), Platform.parse(platform), words=PROJECT, listener=heard.append)
+
+    assert told == len(heard)
 
 
 def test_k010_allowed_is_a_warning():
