@@ -273,15 +273,14 @@ class ReadOnlyClient:
         return compare(old[1], new[1], changes)
 
     @as_one()
-    def files(self, place: str | Reference, platform: str | Platform | None = None) -> "MergedFiles":
+    def files(
+        self, place: str | Reference, platform: str | Platform | None = None, *, whole: bool = False
+    ) -> "MergedFiles":
         """The files of an image as a container would see them; the listing is kept on this machine.
 
-        Of layers with a table of contents (eStargz, zstd:chunked) only that is read, and of their files what is
-        opened.
+        Of layers with a table of contents (eStargz, zstd:chunked, `gzip,toc`) only that is read, and what is opened
+        of their files; with `whole` all layers are read whole, as it is better for who wants everything of them.
         """
-        return self._merged(place, platform, in_parts=True)
-
-    def _merged(self, place: str | Reference, platform: str | Platform | None, *, in_parts: bool) -> "MergedFiles":
         from ocitool.graph.select import select
         from ocitool.rootfs.merged import MergedFiles
         from ocitool.rootfs.tree import read_tree
@@ -292,7 +291,7 @@ class ReadOnlyClient:
         if found.note:
             work.listener(Noted(found.note))
         memo = work.machine.memo
-        tree = read_tree(store, found.manifest, memo, scope=work.scope, width=work.width, in_parts=in_parts)
+        tree = read_tree(store, found.manifest, memo, scope=work.scope, width=work.width, in_parts=not whole)
         return MergedFiles(store, found.manifest, tree, work.scope)
 
     @as_one()
@@ -310,7 +309,7 @@ class ReadOnlyClient:
         from ocitool.rootfs.export import export
 
         folder = path_of(destination, "a destination")
-        return export(self._merged(place, platform, in_parts=False), folder)
+        return export(self.files(place, platform, whole=True), folder)
 
     @as_one()
     def sbom(self, place: str | Reference, platforms: PlatformWords = ()) -> "tuple[Sbom, ...]":

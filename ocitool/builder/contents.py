@@ -41,7 +41,7 @@ from ocitool.model.numbers import MIB, is_digits
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, expand
 from ocitool.pack.placing import place, with_parents
-from ocitool.rootfs.files import Files, Imaged, Layered
+from ocitool.rootfs.files import Files, Imaged, Layered, is_unread
 from ocitool.rootfs.tree import Node, identity_of, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.workspace import Workspace
@@ -86,6 +86,7 @@ def look_at(
 
     Raises WrongPlatform for a program that does not fit (K010); one that lacks its loader, libraries or
     interpreter is told as a warning (K173). Only what the Dockerfile adds is looked at, and not what RUN leaves.
+    A base that no instruction looked into is not read for the sake of a command that it brings itself.
     """
     memo, holding = workspace.machine.memo if planned.request.use_cache else None, Holding()
     contents = []
@@ -98,15 +99,18 @@ def look_at(
         if one.files is not None:
             lacks = lacking(found, one.files, env_of(one.settings))
             _tell_lacking(platform, lacks, workspace.listener)
-        check_start(
-            one.files if one.files is not None else Layered(()),
-            one.settings,
-            found,
-            one.platform,
-            words=DOCKERFILE,
-            listener=workspace.listener,
-            inherited=one.base.config.settings if one.base is not None else {},
-        )
+        inherited = one.base.config.settings if one.base is not None else {}
+        is_inherited = all(one.settings.get(key) == inherited.get(key) for key in ("Entrypoint", "Cmd"))
+        if not (is_inherited and is_unread(one.files)):
+            check_start(
+                one.files if one.files is not None else Layered(()),
+                one.settings,
+                found,
+                one.platform,
+                words=DOCKERFILE,
+                listener=workspace.listener,
+                inherited=inherited,
+            )
         groups = tuple((layer, "") for layer in one.layers)
         contents.append(ImageContent(platform, groups, planned.options(platform), one.tars))
     return tuple(contents)

@@ -7,6 +7,7 @@ from typing import Final
 from ocitool.change.plan import Plan, PutBlob
 from ocitool.codec.codecs import Codec, decompress
 from ocitool.codec.tar_reader import USUAL, bounded
+from ocitool.codec.toc import OF_BYTES
 from ocitool.errors import MalformedDocument, Unsupported
 from ocitool.image.config_edit import with_config
 from ocitool.index.entries import Selector
@@ -23,12 +24,6 @@ from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
 from ocitool.workspace import Workspace
 
-_OF_BYTES: Final = (
-    "containerd.io/snapshot/stargz/",
-    "io.containers.estargz.",
-    "io.github.containers.zstd-chunked.",
-)
-"""Annotations of a layer that say where what is in its bytes: of other bytes they would lie."""
 _READ: Final = frozenset(layer_type(family, kind) for family in Family for kind in ("gzip", "zstd", "none"))
 _ALSO_READ: Final = frozenset({"application/vnd.docker.image.rootfs.diff.tar.zstd"})
 
@@ -72,7 +67,7 @@ class ListedLayer:
         tree |= {"mediaType": held.media_type, "digest": str(held.digest), "size": held.size}
         annotations = tree.pop("annotations", None)
         said = annotations if isinstance(annotations, dict) else {}
-        kept = {key: value for key, value in said.items() if not key.startswith(_OF_BYTES)} | dict(made.annotations)
+        kept = {key: value for key, value in said.items() if not key.startswith(OF_BYTES)} | dict(made.annotations)
         tree |= {"annotations": kept} if kept else {}
         # A tar that is the same keeps the digest that the config has for it, whatever its algorithm.
         is_same = made.diff_id == self.diff_id or self.diff_id.algorithm != made.diff_id.algorithm

@@ -5,12 +5,12 @@ diff_ids are those of the tars, so configs keep their bytes; only eStargz adds f
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer, unspeakable
 from ocitool.change.plan import Plan
+from ocitool.codec import estargz, listed
 from ocitool.codec.codecs import Codec
-from ocitool.codec.estargz import ANNOTATION as TOC_DIGEST
 from ocitool.index.entries import Selector
 from ocitool.index.image_plans import AttestationChoice, EditedImage
 from ocitool.index.name_editor import Texts
@@ -20,6 +20,9 @@ from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.pack.layer import Layer
 from ocitool.tasks import Scope
+
+_NEEDED: Final = {"estargz": estargz.ANNOTATION, "gzip-toc": listed.ANNOTATION}
+"""The annotation by which gzip layers of some kinds are told from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,9 @@ class _Recompress:
 
     def _has_it(self, layer: Descriptor) -> bool:
         """Whether a layer is in the wanted form; eStargz is gzip, and gzip is no eStargz."""
-        is_listed = self.codec.kind != "estargz" or TOC_DIGEST in layer.annotations
-        kind = "gzip" if self.codec.kind == "estargz" else self.codec.kind
-        return mediatype.compression(layer.media_type) == kind and is_listed
+        needed = _NEEDED.get(self.codec.kind)
+        kind = self.codec.kind if needed is None else "gzip"
+        return mediatype.compression(layer.media_type) == kind and (needed is None or needed in layer.annotations)
 
     def _packed(self, image: LayeredImage, layer: ListedLayer, scope: Scope) -> Layer:
         if mediatype.layer_type(image.family, self.codec.kind) is None:

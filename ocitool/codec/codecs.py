@@ -49,9 +49,10 @@ class CodecId:
 
 @dataclass(frozen=True, slots=True)
 class LayerEnd:
-    """What only the end of a layer tells, of one that does not unpack to the tar it was made of.
+    """What only the end of a layer tells, of one that is more than a compressed tar.
 
-    `diff_id` is of the tar that it unpacks to; `annotations` are those that its descriptor needs, in order.
+    `diff_id` is of the tar that it unpacks to, which may be another; `annotations` are those that its descriptor
+    needs, in order.
     """
 
     diff_id: Digest
@@ -63,7 +64,7 @@ Compressor: TypeAlias = Callable[[Iterable[bytes], Scope, int], Generator[bytes,
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One way to write layers. `kind` is gzip, zstd, none, or estargz, which is gzip and more."""
+    """One way to write layers. `kind` is gzip, zstd, none; estargz or gzip-toc, which are gzip and more."""
 
     id: CodecId
     kind: str
@@ -74,23 +75,23 @@ class Codec:
     ) -> Generator[bytes, None, LayerEnd | None]:
         """The layer's bytes, in pieces of any size; at most about `width + 2` blocks are in memory.
 
-        The same for every `width`. Returns nothing where they unpack to the stream itself.
+        The same for every `width`. Returns nothing where they are the compressed stream and no more.
         """
         return self._compress(stream, scope, width)
 
 
-GRAMMAR: Final = "gzip[:LEVEL][,single], isal[:LEVEL], zstd[:LEVEL], estargz[:LEVEL], none"
+GRAMMAR: Final = "gzip[:LEVEL][,single|,toc], isal[:LEVEL], zstd[:LEVEL], estargz[:LEVEL], none"
 """What can be written for a compression."""
 
 
 def parse_codec(text: str) -> Codec:
-    """The codec a user named: `gzip[:LEVEL][,single]`, `isal[:LEVEL]`, `zstd[:LEVEL]`, `estargz[:LEVEL]` or `none`.
+    """The codec a user named, as `GRAMMAR` has it.
 
     Raises UsageError, and Unsupported for one whose library is not installed.
     """
     words, _, option = text.partition(",")
     name, _, level = words.partition(":")
-    if name not in _LEVELS or (option and (name, option) != ("gzip", "single")):
+    if name not in _LEVELS or (option and f"{name},{option}" not in _LEVELS):
         raise UsageError(f"unknown compression {text!r}", hint=f"one of {GRAMMAR}")
     called = f"{name},{option}" if option else name
     lowest, highest, usual = _LEVELS[called]
@@ -108,12 +109,17 @@ def parse_codec(text: str) -> Codec:
         return estargz(number)
     if name == "isal":
         return isal_members(number)
+    if option == "toc":
+        from ocitool.codec.listed import gzip_listed
+
+        return gzip_listed(number)
     return gzip_single(number) if option else gzip_members(number)
 
 
 _LEVELS: Final = {
     "gzip": (1, 12, 1),
     "gzip,single": (1, 9, 1),
+    "gzip,toc": (1, 12, 1),
     "isal": (0, 3, 2),
     "zstd": (1, 19, 3),
     "estargz": (1, 12, 1),

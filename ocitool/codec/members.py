@@ -19,7 +19,8 @@ _HEADER: Final = b"\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff"  # deflate, FEXTRA,
 _EMPTY: Final = b"\x03\x00" + bytes(8)  # an empty deflate stream, crc 0, length 0
 _MAGIC: Final = b"ocitool\0"
 _PER_TABLE: Final = 16_000  # sizes in one FEXTRA field, which holds at most 65,535 bytes
-_FIXED: Final = len(_HEADER) + 2 + 4 + 12 + 12 + len(_EMPTY)
+FRAME: Final = len(_HEADER) + 2 + 4 + len(_EMPTY)
+"""Bytes of an empty member beside what it carries."""
 
 TAIL: Final = 22
 """Bytes to read from the end of a blob to learn how long its table is."""
@@ -43,15 +44,27 @@ class MemberTable:
         return offset, sum(self.sizes[first : last + 1]), start - first * self.block
 
 
+def empty_member(name: bytes, payload: bytes) -> bytes:
+    """A gzip member without content that carries at most 65,531 bytes in an FEXTRA subfield of this name."""
+    field = name + struct.pack("<H", len(payload)) + payload
+    return _HEADER + struct.pack("<H", len(field)) + field + _EMPTY
+
+
+def payload_at(data: bytes, at: int, name: bytes) -> bytes | None:
+    """What the member at an offset carries in its only subfield, of this name; None for another member."""
+    length = int.from_bytes(data[at + 14 : at + 16], "little")
+    payload = data[at + 16 : at + 16 + length]
+    return payload if data[at:].startswith(empty_member(name, payload)) and len(payload) == length else None
+
+
 def table_bytes(block: int, sizes: Sequence[int]) -> bytes:
     """The empty members that list `sizes`; at least one, also for no members at all."""
     out = b""
     for first in range(0, max(len(sizes), 1), _PER_TABLE):
         part = sizes[first : first + _PER_TABLE]
-        tail = len(out) + _FIXED + 4 * len(part)
+        tail = len(out) + FRAME + 24 + 4 * len(part)
         payload = struct.pack(f"<B3xII{len(part)}II", 1, block, first, *part, tail) + _MAGIC
-        field = b"OT" + struct.pack("<H", len(payload)) + payload
-        out += _HEADER + struct.pack("<H", len(field)) + field + _EMPTY
+        out += empty_member(b"OT", payload)
     return out
 
 
@@ -68,17 +81,12 @@ def read_table(tail: bytes) -> MemberTable | None:
     sizes: list[int] = []
     block, at = 0, 0
     while at < len(tail):
-        if tail[at : at + 10] != _HEADER or tail[at + 12 : at + 14] != b"OT" or len(tail) < at + _FIXED:
+        payload = payload_at(tail, at, b"OT")
+        if payload is None or len(payload) < 24 or len(payload) % 4 or not payload.endswith(_MAGIC):
             return None
-        (length,) = struct.unpack("<H", tail[at + 14 : at + 16])
-        payload = tail[at + 16 : at + 16 + length]
-        count = (length - 24) // 4
-        if length < 24 or (length - 24) % 4 or len(payload) != length or not payload.endswith(_MAGIC):
-            return None
-        version, block, first, *rest = struct.unpack(f"<B3xII{count}II", payload[:-8])
-        at += 16 + length + len(_EMPTY)
-        is_whole = tail[at - len(_EMPTY) : at] == _EMPTY
-        if version != 1 or first != len(sizes) or rest[-1] != at or not block or not is_whole:
+        version, block, first, *rest = struct.unpack(f"<B3xII{len(payload) // 4 - 6}II", payload[:-8])
+        at += FRAME + len(payload)
+        if version != 1 or first != len(sizes) or rest[-1] != at or not block:
             return None
         sizes += rest[:-1]
     return MemberTable(block, tuple(sizes)) if block else None

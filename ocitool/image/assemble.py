@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from ocitool.codec.toc import OF_BYTES
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.image.base import BaseImage
@@ -79,7 +80,7 @@ def choose_family(asked: str, base: Family | None, *, annotated: bool, kind: str
         raise UsageError(
             f"annotations have no place in Docker's manifests, {how}", hint="add --format oci, or use --label"
         )
-    if kind in {"zstd", "estargz"}:
+    if kind in {"zstd", "estargz", "gzip-toc"}:
         raise UsageError(
             f"{kind} layers have no agreed type in Docker's manifests, {how}",
             hint="add --format oci, or choose --compression gzip",
@@ -124,7 +125,10 @@ def assemble(
 
 
 def in_family(layer: Descriptor, family: Family, label: str) -> Descriptor:
-    """A layer of base `label` as a manifest of `family` lists it. Raises Unsupported if it has no such type."""
+    """A layer of base `label` as a manifest of `family` lists it. Raises Unsupported if it has no such type.
+
+    Where its table of contents is said with it in a manifest of OCI's, so that it can be read in parts there too.
+    """
     twin = mediatype.twin(layer.media_type, family)
     if twin is None or twin == mediatype.DOCKER_LAYER_ZSTD:
         raise Unsupported(
@@ -132,7 +136,9 @@ def in_family(layer: Descriptor, family: Family, label: str) -> Descriptor:
             ability=layer.media_type,
             hint="add --format oci",
         )
-    return Descriptor(twin, layer.digest, layer.size, urls=layer.urls)
+    kept = {key: value for key, value in layer.annotations.items() if key.startswith(OF_BYTES)}
+    said = kept if family is Family.OCI else {}
+    return Descriptor(twin, layer.digest, layer.size, annotations=said, urls=layer.urls)
 
 
 def _continued(

@@ -140,6 +140,7 @@ def layer_type(family: Family, codec: str) -> str | None:
         (Family.DOCKER, "none"): DOCKER_LAYER,
         (Family.OCI, "gzip"): OCI_LAYER_GZIP,
         (Family.OCI, "estargz"): OCI_LAYER_GZIP,
+        (Family.OCI, "gzip-toc"): OCI_LAYER_GZIP,
         (Family.OCI, "zstd"): OCI_LAYER_ZSTD,
         (Family.OCI, "none"): OCI_LAYER,
     }

@@ -23,12 +23,23 @@ class Layered(FileTree[Entry]):
 
     def __init__(self, entries: Iterable[Entry], below: Files | None = None) -> None:
         self._given = tuple(entries)
-        self._below = below.level if isinstance(below, Layered) else below
+        self.below = below
 
     @cached_property
     def level(self) -> "EntryLevel":
-        """Made when somebody looks, or puts another layer over it: the last layer is often not."""
-        return EntryLevel.of(self._given, self._below)
+        """Made when somebody looks: nobody may look at the last layer, or at any over an unread image."""
+        pending = [self]
+        while isinstance(pending[-1].below, Layered) and not pending[-1].below.is_made:
+            pending.append(pending[-1].below)
+        while len(pending) > 1:  # from the bottom, so that none goes deeper than one
+            pending.pop().level  # noqa: B018 - it is kept
+        below, self.below = self.below, None
+        return EntryLevel.of(self._given, below.level if isinstance(below, Layered) else below)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether somebody has looked."""
+        return "level" in self.__dict__
 
     def get(self, path: str) -> Entry | None:
         """The newest entry of that path."""
@@ -186,6 +197,11 @@ class Later(FileTree[Entry]):
         """The tree, read now if nobody has looked yet."""
         return self._read()
 
+    @property
+    def was_read(self) -> bool:
+        """Whether somebody has looked."""
+        return "tree" in self.__dict__
+
     def get(self, path: str) -> Entry | None:
         """What stands at a path whose own parents are no links."""
         return self.tree.get(path)
@@ -201,3 +217,10 @@ class Later(FileTree[Entry]):
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory."""
         return self.tree.names(path)
+
+
+def is_unread(files: Files | None) -> bool:
+    """Whether there is an image below that nobody has looked into, so that to look means to read its layers."""
+    while isinstance(files, Layered | EntryLevel):
+        files = files.level if isinstance(files, Layered) and files.is_made else files.below
+    return isinstance(files, Later) and not files.was_read

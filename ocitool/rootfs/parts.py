@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from ocitool.codec import estargz, zstd_chunked
+from ocitool.codec import estargz, listed, zstd_chunked
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL, TarLimits
 from ocitool.codec.toc import Chunk, FoundToc, ReadAt, TocEntry
@@ -193,16 +193,17 @@ def open_parts(
     return LayerParts(store, layer, found.kind, entries, identity)
 
 
-_KEYS: Final = (estargz.ANNOTATION, *zstd_chunked.DIGESTS)
+_KEYS: Final = (estargz.ANNOTATION, *zstd_chunked.DIGESTS, listed.ANNOTATION)
 
 
 def _find(layer: Descriptor, read: ReadAt) -> FoundToc | None:
     """The table of a layer in whichever form it is."""
-    found = None
-    if estargz.ANNOTATION in layer.annotations:
-        found = estargz.find_toc(Digest(layer.annotations[estargz.ANNOTATION]), layer.size, read)
-    chunked = zstd_chunked.position_and_digest(layer.annotations) if found is None else None
-    return found if chunked is None else zstd_chunked.find_toc(*chunked, layer.size, read)
+    for key, find_toc in ((estargz.ANNOTATION, estargz.find_toc), (listed.ANNOTATION, listed.find_toc)):
+        found = find_toc(Digest(layer.annotations[key]), layer.size, read) if key in layer.annotations else None
+        if found is not None:
+            return found
+    chunked = zstd_chunked.position_and_digest(layer.annotations)
+    return zstd_chunked.find_toc(*chunked, layer.size, read) if chunked is not None else None
 
 
 class _Tail:

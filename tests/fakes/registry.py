@@ -14,6 +14,7 @@ import ssl
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class FakeRegistry:
         self.keeps_cut, self.referrers, self.page = keeps_cut, referrers, page
         self.problems: list[str] = []
         self.accepted = 0  # bytes taken into sessions
+        self.sent: Counter[str] = Counter()  # bytes of bodies that were sent, by path
         self.taken_at_most: int | None = None  # of the next body that goes to a session
         self.busy = self.busiest = 0  # requests under way, and the most at once
         self.connections = self.most_connections = 0
@@ -275,7 +277,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             step = 4096 if drip_s else len(body) or 1
-            for at in range(0, len(body) if self.command != "HEAD" else 0, step):
+            length = len(body) if self.command != "HEAD" else 0
+            with self.registry.lock:
+                self.registry.sent[urlsplit(self.path).path] += length
+            for at in range(0, length, step):
                 self.wfile.write(body[at : at + step])
                 if drip_s:
                     self.wfile.flush()

@@ -135,3 +135,17 @@ def _blob(parts, compress) -> bytes:
         if part:
             out += compress(part)
     return bytes(out)
+
+
+def listed(tar: bytes, **_: int) -> tuple[bytes, dict[str, str]]:
+    """The blob of a listed layer and its annotations, by the only program that writes them: ours."""
+    from ocitool.codec.codecs import parse_codec
+    from ocitool.tasks import Scope
+
+    compressed = parse_codec("gzip,toc").compress([tar], Scope())
+    pieces = []
+    while True:
+        try:
+            pieces.append(next(compressed))
+        except StopIteration as end:
+            return b"".join(pieces), dict(end.value.annotations) if end.value else {}

@@ -37,7 +37,7 @@ def command(app: App, *, location: str, output: str, platform: str | None, limit
     """
     if output == "-" and app.console.as_json:
         raise UsageError("--json and a tar on stdout do not go together", hint="name a file with -o")
-    found = app.client.files(location, platform)
+    found = app.client.files(location, platform, whole=True)
     what = contents(found.tree, limit_gib * GIB)
     warn_of(app, "devices and links to nothing are left out", what.left_out)
     if output == "-":
