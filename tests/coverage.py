@@ -33,13 +33,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Helpers in namespaces are started without `site` and the environment, through which others are measured."""
-    from ocitool.executor import namespace  # here, so that the package is loaded when measuring has begun
+    """Let those processes measure themselves which get nothing of the environment through which others do.
 
-    begin = f"import os; os.environ['COVERAGE_PROCESS_START'] = {config.getoption('--helpers')!r}"
+    They are helpers in namespaces, started without `site`, and the processes of users without rights.
+    """
+    from ocitool.executor import namespace  # here, so that the package is loaded when measuring has begun
+    from tests.fakes import confined
+
+    settings = Path(config.getoption("--helpers"))
+    begin = f"import os; os.environ['COVERAGE_PROCESS_START'] = {str(settings)!r}"
     begin += "; import coverage; coverage.process_startup();"
     path, serve = namespace._PROGRAM.split("from ")
     namespace._PROGRAM = f"{path}{begin}from {serve}"
+    rest = f"from ocitool.executor import namespace; namespace._PROGRAM = {namespace._PROGRAM!r}"
+    (settings.parent / "sitecustomize.py").write_text(f"{begin} {rest}\n")
+    confined.before.append(str(settings.parent))
 
 
 def main(jobs: str, *, shows_missing: bool = False) -> int:

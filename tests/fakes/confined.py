@@ -16,6 +16,8 @@ from pathlib import Path
 
 NOBODY = 65534
 REPOSITORY = Path(__file__).resolve().parents[2]
+before: list[str] = []
+"""Folders that other users' processes look for modules in before anything else: `make coverage` has one."""
 
 _NO_NEW_PRIVILEGES, _SET_SECCOMP, _FILTER = 38, 22, 2
 _REFUSE = 0x00050000 | 1
@@ -40,7 +42,7 @@ def can_confine() -> str:
 
 def interpreter() -> tuple[str, str]:
     """A Python that every user may start, and the PYTHONPATH with which it runs this checkout."""
-    path = str(REPOSITORY)
+    path = os.pathsep.join((*before, str(REPOSITORY)))
     own = os.path.realpath(sys.executable)
     shared = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     closed = any(not parent.stat().st_mode & 0o001 for parent in Path(own).parents)

@@ -125,11 +125,12 @@ class Parser:
         known = _FLAGS[line.name]
         pairs, rest = split_flags(line.rest, lambda what: self._error(line, what))
         found: dict[str, str | bool | list[str]] = {}
+        lists: dict[str, list[str]] = {}
         for name, value in pairs:
             kind = known.get(name)
             if kind is None:
                 raise self._unknown_flag(line, name, known)
-            if name in found and kind is not list:
+            if name in found:
                 raise self._error(line, f"--{name} is there twice")
             if kind is bool:
                 if value is not None and value.lower() not in {"true", "false"}:
@@ -138,12 +139,10 @@ class Parser:
             elif value is None:
                 raise self._error(line, f"--{name} has no value", f"write --{name}=VALUE")
             elif kind is list:
-                there = found.setdefault(name, [])
-                if isinstance(there, list):
-                    there.append(value)
+                lists.setdefault(name, []).append(value)
             else:
                 found[name] = value
-        return found, rest
+        return found | lists, rest
 
     def _unknown_flag(self, line: Line, name: str, known: Mapping[str, type]) -> UsageError:
         near = closest(name, known)

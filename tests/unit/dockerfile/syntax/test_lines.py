@@ -2,8 +2,8 @@
 
 import pytest
 
-from ocitool.dockerfile.syntax.lines import Heredoc, problem, read_text, split_flags, split_words
-from ocitool.errors import UsageError
+from ocitool.dockerfile.syntax.lines import Heredoc, placed, problem, read_text, split_flags, split_words
+from ocitool.errors import BuildError, Cancelled, NotFound, UsageError
 
 
 def lines(text: str) -> list[tuple[int, int, str, str]]:
@@ -110,6 +110,7 @@ def test_bodies_of_heredocs_keep_the_line_ends_of_the_file():
         ("--link --chown='a b' x --y", (("link", None), ("chown", "a b")), "x --y"),
         ("-- --x y", (), "--x y"),
         ("-x y", (), "-x y"),
+        (r"--chown=\a\ \\b c", (("chown", r"a \b"),), "c"),
     ],
 )
 def test_flags_stand_before_everything_else(rest, flags, left):
@@ -128,3 +129,20 @@ def test_flags_stand_before_everything_else(rest, flags, left):
 )
 def test_words_keep_their_quotes_for_expansion(rest, words):
     assert words == split_words(rest, "\\")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UsageError("no"), "D:2: no"),
+        (NotFound("none", name="x", where="y"), "D:2: none"),
+        (BuildError("failed"), "D:2: failed"),
+        (BuildError("D:2: failed"), "D:2: failed"),
+        (Cancelled("ended"), "ended"),
+    ],
+)
+def test_an_error_says_its_place_once(error, said):
+    with pytest.raises(type(error)) as raised, placed("D:2"):
+        raise error
+
+    assert said == raised.value.what

@@ -107,3 +107,13 @@ def test_k204_a_pattern_that_never_ended(pattern, path):
     assert effort(deep_glob(pattern), path) < 200 * len(path) + 50 * len(pattern)
     assert not deep_glob(pattern)(path)
     assert effort(glob(pattern), path) < 200 * len(path) + 50 * len(pattern)
+
+
+def test_more_characters_than_are_remembered():
+    """The moves of 512 characters are kept; those of others are worked out anew."""
+    many = "".join(map(chr, range(0x4E00, 0x4E00 + 600)))
+    fits = glob(f"*{many[-1]}[^b]")
+
+    assert fits(many + "a")
+    assert not fits(many + "b")
+    assert not fits(many)
