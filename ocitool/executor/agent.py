@@ -23,12 +23,13 @@ _CONNECTIONS: Final = 64
 def start_connector() -> socket.socket:
     """Fork the process that connects; what `connect` talks to. It ends when the socket is closed everywhere."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork() == 0:
-        with suppress(BaseException):
-            ours.close()
-            kernel.die_with_parent(signal.SIGKILL)
-            _connector(theirs)
-        os._exit(0)
+
+    def connector() -> None:
+        ours.close()
+        kernel.die_with_parent(signal.SIGKILL)
+        _connector(theirs)
+
+    kernel.fork(connector)
     theirs.close()
     return ours
 
@@ -61,11 +62,7 @@ def serve(path: str, agent: str, connector: socket.socket) -> int:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(_WAITING)
-    child = os.fork()
-    if child == 0:
-        with suppress(BaseException):
-            _pass_on(listener, agent, connector)
-        os._exit(0)
+    child = kernel.fork(lambda: _pass_on(listener, agent, connector))
     listener.close()
     return child
 

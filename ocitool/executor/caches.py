@@ -12,13 +12,10 @@ import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from ocitool.executor.removal import remove_tree
 from ocitool.executor.stack import Stacks
-
-_FIRST: Final = 0
 
 
 def cache_folder(mount: dict[str, Any], stacks: Stacks, locks: list[int], source: Callable[[], str]) -> str:
@@ -29,20 +26,21 @@ def cache_folder(mount: dict[str, Any], stacks: Stacks, locks: list[int], source
     name = hashlib.sha256(mount["cache"].encode("utf-8", "surrogateescape")).hexdigest()
     top = f"{stacks.root}/caches/{name}"
     os.makedirs(top, 0o700, exist_ok=True)
-    for number in count(_FIRST):
+    number = 0
+    while True:
         lock = os.open(f"{top}/{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         how = {"shared": fcntl.LOCK_SH, "locked": fcntl.LOCK_EX, "private": fcntl.LOCK_EX | fcntl.LOCK_NB}
         try:
             fcntl.flock(lock, how[mount["sharing"]])
         except BlockingIOError:
             os.close(lock)
+            number += 1
             continue
         locks.append(lock)
         folder = f"{top}/{number}"
         if not os.path.isdir(folder):
             _make(folder, mount, stacks, source() if mount["layers"] else "")
         return folder
-    raise AssertionError
 
 
 def release(locks: list[int]) -> None:

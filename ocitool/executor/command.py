@@ -150,9 +150,7 @@ def _run(
     rootless = ("--rootless=true",) if is_runc else ("--cgroup-manager=disabled",)
     name = secrets.token_hex(8)
     argv = (runtime, *options, *rootless, "run", "--bundle", f"{place}/bundle", name)
-    child = os.fork()
-    if child == 0:
-        _become(argv, output)
+    child = kernel.fork(lambda: _become(argv, output))
     leader = os.pidfd_open(child)
     poll = select.poll()
     poll.register(leader, select.POLLIN)
@@ -161,12 +159,11 @@ def _run(
     passed = ""
     while not passed:
         events = dict(poll.poll(_POLL_MS if watched is not None and watched[1].is_needed else None))
-        if leader in events:
+        if leader in events or watched is None:
             break
-        if watched is not None:
-            if watched[0].fileno() in events:
-                os._exit(1)
-            passed = watched[1].exceeded()
+        if watched[0].fileno() in events:
+            os._exit(1)
+        passed = watched[1].exceeded()
     if passed:
         os.kill(-1, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -284,9 +281,9 @@ def _pack(
         )
     os.chdir("/")
     keys = [*job["root"], written.key]
-    if stacks.find(keys) is None:
-        with stacks.lock(written.key), stacks.run_folder() as kept:
-            if stacks.find(keys) is None:
+    with stacks.lock(written.key):
+        if stacks.find(keys) is None:
+            with stacks.run_folder() as kept:
                 if written.is_empty:
                     os.mkdir(f"{kept}/fs", 0o755)
                 else:

@@ -85,17 +85,15 @@ def find(environ: Mapping[str, str], named: Sequence[Path] = ()) -> dict[str, st
 
     Only programs that need no others beside them: an image has none of the host's libraries.
     """
-    found: dict[str, str] = {}
+    found = {}
     folders = [*environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin", "/usr/local/bin"]
     for architecture, machine in MACHINES.items():
         names = (f"qemu-{machine.qemu}-static", f"qemu-{machine.qemu}")
         places = [str(path) for path in named if path.name in names or path.name.startswith(f"{names[1]}-")]
         places += [os.path.join(folder, name) for folder in folders for name in names if folder.startswith("/")]
         places += _registered(machine)
-        match = next((place for place in places if is_alone(place)), None)
-        if match is not None:
-            found[architecture] = match
-    return found
+        found[architecture] = next((place for place in places if is_alone(place)), "")
+    return {architecture: place for architecture, place in found.items() if place}
 
 
 def is_alone(path: str) -> bool:

@@ -85,12 +85,17 @@ def _in_flight(path: str) -> int:
 def has_deleted_mapping(beside: Collection[int]) -> bool:
     """Whether a process has a file without a name mapped that lies on other devices; its size cannot be seen."""
     numbers = {f"{os.major(device):02x}:{os.minor(device):02x}" for device in beside}
-    for process in others():
-        with suppress(OSError), open(f"{process}/maps", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.endswith(" (deleted)\n") and line.split(maxsplit=5)[3] not in numbers:
-                    return True
-    return False
+    return any(_maps_deleted(process, numbers) for process in others())
+
+
+def _maps_deleted(process: str, beside: Collection[str]) -> bool:
+    """Whether a process does so, by its folder; devices as the file `maps` there writes them."""
+    try:
+        with open(f"{process}/maps", encoding="utf-8", errors="replace") as file:
+            deleted = (line for line in file if line.endswith(" (deleted)\n"))
+            return any(line.split(maxsplit=5)[3] not in beside for line in deleted)
+    except OSError:
+        return False
 
 
 def memory_device() -> int:
@@ -171,8 +176,8 @@ def follow_ipc() -> bool:
 
 def all_shared_memory() -> int:
     """Bytes of memory files and tmpfs of this whole machine."""
+    size = 0
     with suppress(OSError, IndexError, ValueError), open("/proc/meminfo", "rb") as file:
-        for line in file.read().splitlines():
-            if line.startswith(b"Shmem:"):
-                return int(line.split()[1]) * KIB
-    return 0
+        lines = dict(line.split(b":", 1) for line in file.read().splitlines())
+        size = int(lines.get(b"Shmem", b"0").split()[0]) * KIB
+    return size

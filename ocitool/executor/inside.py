@@ -150,7 +150,7 @@ class _Server:
             os.mkdir(f"{self._place}/{name}", 0o755)
         kernel.bind(f"/proc/self/fd/{self._opened.store}", f"{self._place}/store")
         os.close(self._opened.store)
-        kernel.mount("proc", "/proc", "proc", kernel.NO_SETUID | kernel.NO_DEVICES | kernel.NO_EXEC)
+        _mount_processes()
 
     def _start(self, word: str, descriptors: list[int], stacks: Stacks) -> None:
         """Fork for a job, whose own socket is the first descriptor; "try ARCHITECTURE" is answered here."""
@@ -159,19 +159,18 @@ class _Server:
         if verb == "try":
             with suppress(OSError):
                 send(control, self._try(architecture))
-        elif os.fork() == 0:
-            code = 1
-            try:
-                self._channel.close()
-                job = receive(control)
-                if job is not None:
-                    _work(control, job, descriptors[1:], stacks, f"{self._place}/job")
-                code = 0
-            finally:
-                os._exit(code)
+        else:
+            kernel.fork(lambda: self._work(control, descriptors[1:], stacks))
         control.close()
         for descriptor in descriptors[1:]:
             os.close(descriptor)
+
+    def _work(self, control: socket.socket, descriptors: list[int], stacks: Stacks) -> None:
+        """Do the job that comes by its socket; none does where the build is gone."""
+        self._channel.close()
+        job = receive(control)
+        if job is not None:
+            _work(control, job, descriptors, stacks, f"{self._place}/job")
 
     def _try(self, architecture: str) -> Message:
         """Whether programs of an architecture run, with an emulator registered for them where they do not else."""
@@ -211,11 +210,7 @@ class _Server:
 
 
 def _runs(program: str) -> bool:
-    child = os.fork()
-    if child == 0:
-        with suppress(OSError):
-            os.execv(program, [program])
-        os._exit(127)
+    child = kernel.fork(lambda: os.execv(program, [program]))
     return os.waitpid(child, 0)[1] == 0
 
 
@@ -264,16 +259,7 @@ def _run(control: socket.socket, job: Message, descriptors: list[int], stacks: S
     """Carry a command out in a PID namespace of its own, whose first process answers; clean up behind it."""
     with stacks.run_folder() as folder:
         kernel.unshare(kernel.NEW_PROCESSES)
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                kernel.die_with_parent(signal.SIGKILL)
-                kernel.mount("proc", "/proc", "proc", kernel.NO_SETUID | kernel.NO_DEVICES | kernel.NO_EXEC)
-                _first(control, job, descriptors, stacks, (place, folder))
-                code = 0
-            finally:
-                os._exit(code)
+        child = kernel.fork(lambda: _first(control, job, descriptors, stacks, (place, folder)))
         for descriptor in descriptors:
             os.close(descriptor)
         os.waitpid(child, 0)
@@ -283,6 +269,9 @@ def _run(control: socket.socket, job: Message, descriptors: list[int], stacks: S
 def _first(
     control: socket.socket, job: Message, descriptors: list[int], stacks: Stacks, places: tuple[str, str]
 ) -> None:
+    """What the first process of a command's namespace does."""
+    kernel.die_with_parent(signal.SIGKILL)
+    _mount_processes()
     try:
         answer = carry_out(job, control, descriptors, stacks, places)
     except OcitoolError as error:
@@ -299,18 +288,18 @@ def _try_runtime(
     """Whether a runtime works here, by a program that ends at once."""
     with stacks.run_folder() as folder:
         kernel.unshare(kernel.NEW_PROCESSES)
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                kernel.mount("proc", "/proc", "proc", kernel.NO_SETUID | kernel.NO_DEVICES | kernel.NO_EXEC)
-                with suppress(OSError):
-                    send(control, try_runtime(job, stacks, (place, folder)))
-                code = 0
-            finally:
-                os._exit(code)
-        os.waitpid(child, 0)
+
+        def first() -> None:
+            _mount_processes()
+            send(control, try_runtime(job, stacks, (place, folder)))
+
+        os.waitpid(kernel.fork(first), 0)
     return {}
+
+
+def _mount_processes() -> None:
+    """Mount the processes of the PID namespace that this one is in."""
+    kernel.mount("proc", "/proc", "proc", kernel.NO_SETUID | kernel.NO_DEVICES | kernel.NO_EXEC)
 
 
 _JOBS: Final = {

@@ -6,6 +6,7 @@ Raises OSError with the errno and what was done, as the functions of `os` do.
 import ctypes
 import os
 import stat
+from collections.abc import Callable
 from typing import Final
 
 NEW_MOUNTS: Final = 0x0002_0000
@@ -18,7 +19,6 @@ READ_ONLY: Final = 1
 NO_SETUID: Final = 2
 NO_DEVICES: Final = 4
 NO_EXEC: Final = 8
-REMOUNT: Final = 32
 BIND: Final = 4096
 RECURSIVE: Final = 16384
 PRIVATE: Final = 1 << 18
@@ -54,18 +54,28 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
         raise _error(f"mount {kind or 'bind'} on {target}")
 
 
-def bind(source: str, target: str, *, read_only: bool = False, recursive: bool = False) -> None:
-    """Show `source` at `target`; read-only, it is so for this mount alone."""
-    mount(source, target, flags=BIND | (RECURSIVE if recursive else 0))
-    if read_only:
-        kept = os.statvfs(target).f_flag & (NO_SETUID | NO_DEVICES | NO_EXEC)
-        mount("none", target, flags=BIND | REMOUNT | READ_ONLY | kept)
+def bind(source: str, target: str) -> None:
+    """Show `source` at `target`."""
+    mount(source, target, flags=BIND)
 
 
 def unmount(target: str) -> None:
     """Take a mount away now; it ends when its last user does."""
     if _libc.umount2(os.fsencode(target), _DETACH):
         raise _error(f"unmount {target}")
+
+
+def fork(work: Callable[[], object]) -> int:
+    """Make a process that does this and ends, with 0 if nothing was raised; its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def die_with_parent(signal: int) -> None:

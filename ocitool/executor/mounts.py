@@ -6,6 +6,7 @@ Sources are opened inside the tree they are in, so that no link of it leads out;
 import base64
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +19,7 @@ from ocitool.executor.stack import Stacks, make_upper, mount_tree
 from ocitool.model.numbers import MIB
 
 _OWN: Final = ("/dev", "/proc", "/sys")
-_PUBLIC: Final = (
-    "nameserver 8.8.8.8\nnameserver 8.8.4.4\nnameserver 2001:4860:4860::8888\nnameserver 2001:4860:4860::8844\n"
-)
+_PUBLIC: Final = ("8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844")
 _APT: Final = "etc/apt/apt.conf.d"
 _MAX_RESOLVER: Final = MIB
 
@@ -170,19 +169,21 @@ def resolver(place: str, dns: str, *, is_own: bool) -> str:
     public ones stand in, as with BuildKit.
     """
     text = b""
-    try:
-        with open("/etc/resolv.conf", "rb") as file:
-            text = file.read(_MAX_RESOLVER)
-    except OSError:
-        pass
-    lines = text.decode("utf-8", "replace").splitlines(keepends=True)
+    with suppress(OSError), open("/etc/resolv.conf", "rb") as file:
+        text = file.read(_MAX_RESOLVER)
+    return _file(f"{place}/resolv.conf", _resolver(text.decode("utf-8", "replace"), dns, is_own=is_own))
+
+
+def _resolver(host: str, dns: str, *, is_own: bool) -> str:
+    """The text of it, by that of the host's."""
+    lines = host.splitlines()
     if dns:
-        lines = [f"nameserver {dns}\n", *(line for line in lines if not line.startswith("nameserver"))]
+        lines = [f"nameserver {dns}", *(line for line in lines if not line.startswith("nameserver"))]
     elif is_own:
         lines = [line for line in lines if not line.startswith(("nameserver 127.", "nameserver ::1"))]
         if not any(line.startswith("nameserver") for line in lines):
-            lines.append(_PUBLIC)
-    return _file(f"{place}/resolv.conf", "".join(lines))
+            lines += [f"nameserver {address}" for address in _PUBLIC]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _file(path: str, text: str) -> str:

@@ -7,7 +7,6 @@ as well are not.
 import os
 import select
 import signal
-from contextlib import suppress
 from typing import Final
 
 from ocitool.errors import Unsupported
@@ -58,15 +57,15 @@ def _make(path: str) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     ready, told = os.pipe()
     done, finish = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with suppress(OSError):
-            kernel.unshare(kernel.NEW_NETWORK)
-            kernel.hide_memory(is_hidden=False)  # so that its namespace can be taken
-            os.write(told, b"1")
-            os.close(finish)
-            os.read(done, 1)
-        os._exit(0)
+
+    def hold() -> None:
+        kernel.unshare(kernel.NEW_NETWORK)
+        kernel.hide_memory(is_hidden=False)  # so that its namespace can be taken
+        os.write(told, b"1")
+        os.close(finish)
+        os.read(done, 1)
+
+    child = kernel.fork(hold)
     os.close(told)
     os.close(done)
     try:
@@ -96,19 +95,18 @@ def _start(argv: tuple[str, ...], log: str, *, wait_for_end: bool) -> str:
     It writes to descriptor 3 when it is, or goes to the background with success.
     """
     ready, told = os.pipe()
-    child = os.fork()
-    if child == 0:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_RDWR), 0)
-            os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT, 0o600), 1)
-            os.dup2(1, 2)
-            if told != 3:
-                os.dup2(told, 3)
-            os.set_inheritable(3, True)  # noqa: FBT003
-            os.closerange(4, 4096)
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            os.execve(argv[0], argv, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
-        os._exit(127)
+
+    def become() -> None:
+        os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT, 0o600), 1)
+        os.dup2(1, 2)
+        os.dup2(told, 3)
+        os.set_inheritable(3, True)  # noqa: FBT003
+        os.closerange(4, 4096)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.execve(argv[0], argv, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+    child = kernel.fork(become)
     os.close(told)
     try:
         if wait_for_end:

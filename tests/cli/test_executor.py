@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 
 from ocitool.errors import BuildError, Cancelled, DigestMismatch, Unsupported, UsageError
 from ocitool.executor.base import Limits, Mount, MountKind, RootLayer, Sharing
+from ocitool.executor.id_maps import IdMaps, Range, single
+from ocitool.executor.namespace import CannotMap, Setup, enter
 from ocitool.executor.prune import remover
 from ocitool.executor.runtime import RuntimeExecutor
 from ocitool.model.platform import Platform
@@ -440,3 +443,43 @@ def test_one_file_cannot_be_larger_than_all_may_be(carry_out):
     )
 
     assert "refused" in said.splitlines()  # a shell may say what its command died of
+
+
+def test_a_helper_that_cannot_begin_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [])
+
+    with pytest.raises(Unsupported, match="the helper in the namespaces ended at once"):
+        enter(Setup(tmp_path, (), {}), single(os.getuid(), os.getgid()), {})
+
+
+def test_ids_that_cannot_be_mapped_are_told(tmp_path):
+    """The program that would do it has another word."""
+    for name in ("newuidmap", "newgidmap"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    ids = (Range(0, os.getuid(), 1), Range(1, 100_000, 65536))
+
+    with pytest.raises(CannotMap, match="newuidmap failed"):
+        enter(Setup(tmp_path, (), {}), IdMaps(ids, ids, "newuidmap"), {"PATH": f"{tmp_path}:/bin"})
+
+
+def test_a_job_that_nobody_describes_ends_and_others_go_on(shared, carry_out):
+    with shared[0]._ready().job("job"):
+        pass
+
+    assert "on\n" == carry_out("echo on")[1]
+
+
+def test_a_layer_that_others_unpack_meanwhile_is_not_read_again(shared, carry_out):
+    """The layer above is there when that below is."""
+    above = layer(("above", {}, b"above\n"))
+    known = RootLayer(above.key, lambda: pytest.fail("it is there"))
+    data = b"".join(layer(("between", {}, b"")).open())
+
+    def pieces():
+        carry_out("true", above)
+        return iter([data])
+
+    between = RootLayer(layer(("between", {}, b"")).key, pieces)
+
+    assert "above\n" == carry_out("cat /above", between, known)[1]

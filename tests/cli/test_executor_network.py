@@ -75,6 +75,17 @@ def put(folder, name, text):
     path.chmod(0o755)
 
 
+def test_no_runtime_that_works_is_told_with_what_each_said(programs, tmp_path):
+    for code, name in enumerate(("runc", "crun"), 4):
+        put(programs, name, f"exit {code}")
+    found = RuntimeExecutor(MachineStore(tmp_path / "store"), environ={"PATH": str(programs)})
+
+    with contextlib.closing(found), pytest.raises(Unsupported, match="no OCI runtime works") as caught:
+        found.check([host_platform()])
+
+    assert "runc: it exited with 4; crun: it exited with 5" in caught.value.what
+
+
 def test_without_a_way_out_the_network_of_the_machine_is_shared_and_told(executor, programs):
     put(programs, "slirp4netns", "echo no tun here; echo at all; exit 1")
     put(programs, "pasta", "exit 3")

@@ -1,8 +1,12 @@
 """Instructions carried out: what each is refused for with its line, and what is left."""
 
+import json
+
 import pytest
 
 from ocitool.errors import NotFound, UsageError
+from ocitool.store.layout import LayoutStore
+from tests.fakes.busybox import put_busybox
 from tests.unit.dockerfile.run.test_executed import Bench
 
 
@@ -56,17 +60,12 @@ def test_several_heredocs_go_into_a_folder_that_is_there(bench):
 
 
 def test_a_command_of_no_words_takes_that_of_the_image_away(bench):
-    import json
-
     built = bench.build('FROM scratch\nCMD ["x"]\nENTRYPOINT ["y"]\nCMD []\nENTRYPOINT []\n')
 
     assert not {"Cmd", "Entrypoint"} & set(json.loads(built.images[0].config.raw)["config"])
 
 
 def test_a_mount_of_scratch_or_of_an_image_shows_its_layers(bench):
-    from tests.fakes.busybox import put_busybox
-    from ocitool.store.layout import LayoutStore
-
     put_busybox(LayoutStore(bench.home / "base", create=True), "1")
     text = f"FROM scratch\nRUN --mount=from=scratch,target=/a --mount=from=oci:{bench.home}/base:1,target=/b x\n"
     (asked,) = bench.executions(text)

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import socket
@@ -248,3 +249,41 @@ def test_the_folder_left_behind_is_what_the_tar_unpacks_to(both, tmp_path):
         }
 
     assert seen(upper) == seen(tmp_path / "again")
+
+
+def fail(number):
+    raise OSError(number, "no")
+
+
+def write(both, owner):
+    write_changes(str(both[0]), str(both[1]), io.BytesIO(), lambda path, status, below: owner(path) or (0, 0))
+
+
+def test_a_path_that_no_image_can_hold_is_told(both):
+    put(both[0] / "f")
+
+    with pytest.raises(BuildError, match="longer than an image can hold"):
+        write(both, lambda _: fail(errno.ENAMETOOLONG))
+    with pytest.raises(OSError) as raised:
+        write(both, lambda _: fail(errno.EIO))
+
+    assert errno.EIO == raised.value.errno
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_told(both):
+    put(both[0] / "f", b"12345")
+
+    with pytest.raises(BuildError, match="/f was changed after the command had ended"):
+        write(both, lambda path: os.truncate(path, 2))
+
+
+def test_what_was_put_into_the_places_of_mounts_stays(both):
+    for name in ("empty", "folder/file"):
+        put(both[0] / name)
+    put(both[0] / "filled", b"x")
+    (both[0] / "link").symlink_to("x")
+    (both[0] / "gone").mkdir()
+
+    assert ["filled", "folder", "folder/file", "link"] == names(
+        both, stubs=["empty", "filled", "folder", "gone", "link", "never"]
+    )

@@ -43,3 +43,24 @@ def test_the_memory_of_a_process_is_hidden_and_shown_again():
     )
 
     assert "1 0 1" == " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(("work", "code"), [(lambda: 5, 0), (lambda: os.stat("/none"), 1)], ids=["done", "raised"])
+def test_a_process_that_is_made_ends_with_its_work(work, code):
+    _, status = os.waitpid(kernel.fork(work), 0)
+
+    assert code == os.waitstatus_to_exitcode(status)
+
+
+def test_only_small_files_are_read_in_a_tree(tmp_path):
+    (tmp_path / "file").write_bytes(b"12345")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "out").symlink_to("/etc/hostname")
+    root = os.open(tmp_path, os.O_PATH)
+
+    found = [kernel.read_in_root(root, name, 5) for name in ("file", "folder", "pipe", "out", "none")]
+    above = kernel.read_in_root(root, "file", 4)
+    os.close(root)
+
+    assert ([b"12345", None, None, None, None], None) == (found, above)

@@ -1,6 +1,8 @@
 import os
+import socket
+import subprocess
 
-from ocitool.executor.limits import Watch, written
+from ocitool.executor.limits import SPARE_PROCESSES, Watch, _Walk, written
 from ocitool.executor.removal import remove_tree
 
 
@@ -74,3 +76,51 @@ def test_of_a_folder_that_stays_only_what_comes_counts(tmp_path):
     (tmp_path / "cache" / "more").write_bytes(b"x" * 600_000)
 
     assert "500000" in watch._written()
+
+
+def test_more_processes_than_may_be_are_told_with_both_numbers():
+    many = [subprocess.Popen(["sleep", "60"]) for _ in range(SPARE_PROCESSES + 1)]
+    told = Watch(0, 1, 0, []).exceeded()
+    for one in many:
+        one.kill()
+        one.wait()
+
+    assert "and may have 1" in told
+    assert int(told.split()[2]) > SPARE_PROCESSES + 1
+    assert "" == Watch(0, 1 << 22, 0, []).exceeded()
+
+
+def test_memory_that_only_waits_in_a_socket_is_told_by_the_whole_machine():
+    watch = Watch(1 << 50, 0, 0, [])
+    watch._shared = -(1 << 51)  # so much was taken since
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert "" == watch._processes()
+        socket.send_fds(ours, [b"x"], [0])
+
+        assert "a part cannot be seen" in watch._processes()
+
+
+def test_what_is_written_where_nobody_can_look_is_told_by_free_space(tmp_path):
+    hidden = Watch(0, 0, 500_000, [str(tmp_path)], kept=[str(tmp_path / "none")])
+    assert "" == hidden._written()
+    hidden._free += 1 << 50
+
+    assert "it wrote more than 500000 bytes, of which a part cannot be seen" in hidden._written()
+
+
+def test_a_folder_that_is_moved_while_it_is_looked_into_ends_the_look(tmp_path):
+    class Moving(_Walk):
+        def _look(self):
+            found = super()._look()
+            if not found:
+                (tmp_path / "top/inner").rename(tmp_path / "inner")
+            return found
+
+    (tmp_path / "top/inner").mkdir(parents=True)
+    (tmp_path / "top/inner/file").write_bytes(b"x" * 10_000)
+
+    size, is_whole = Moving(str(tmp_path / "top")).result()
+
+    assert 10_000 < size < 40_000
+    assert not is_whole

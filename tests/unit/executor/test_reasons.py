@@ -58,3 +58,10 @@ def test_each_runtime_that_does_not_work_says_why():
 )
 def test_what_keeps_a_platform_from_running_is_told_apart(answer, release, words):
     assert words in no_emulation("linux/arm64", "aarch64", answer, release).what
+
+
+def test_a_folder_that_overlayfs_cannot_use_is_told_apart_from_a_mount_that_is_refused():
+    error = no_namespace({"failed": "file system", "errno": errno.ENOTSUP, "at": "/store/x"}, Path("/store"))
+
+    assert "the folder /store cannot hold layers for overlayfs (/store/x: " in error.what
+    assert "--cache-dir" in error.hint

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import stat
@@ -5,7 +6,7 @@ import tarfile
 
 import pytest
 
-from ocitool.errors import EscapingPath, MalformedDocument
+from ocitool.errors import EscapingPath, MalformedDocument, Unsupported
 from ocitool.executor.unpack import OPAQUE_ATTRIBUTE, Attributes, unpack
 
 WHEN = 1_600_000_000
@@ -42,10 +43,10 @@ def layer(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     count = iter(range(100))
 
-    def run(*members, base=None):
+    def run(*members, base=None, is_single=True):
         target = tmp_path / f"layer-{next(count)}"
         opened = os.open(base, os.O_PATH) if base is not None else None
-        about = unpack([tar(*members)], str(target), lambda: opened, is_single=True)
+        about = unpack([tar(*members)], str(target), lambda: opened, is_single=is_single)
         return target, about
 
     return run
@@ -203,3 +204,87 @@ def test_the_root_has_the_attributes_that_a_layer_gives_it(layer):
 
 def test_an_empty_tar_is_an_empty_layer(layer):
     assert layer()[1].is_empty
+
+
+@pytest.mark.parametrize("name", [".wh.a/f", "b/.wh.c/d/f", "b/.wh..", "b/.wh...", "b/.wh."])
+def test_names_that_hide_nothing_are_left_out(layer, name):
+    files, _ = layer(folder("b"), file("b/..."), file(name))
+
+    assert ["b", "b/..."] == sorted(str(path.relative_to(files)) for path in files.rglob("*"))
+
+
+def test_a_root_that_is_no_folder_says_nothing(layer):
+    files, about = layer(link("./", "/etc"))
+
+    assert (None, True) == (about.root, about.is_empty)
+    assert files.is_dir()
+
+
+def test_a_name_that_no_file_can_have_is_told(layer):
+    with pytest.raises(MalformedDocument, match=r"/aaa.* cannot be made: File name too long"):
+        layer(file("a" * 300))
+
+
+def test_a_disk_that_fails_is_no_fault_of_the_layer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def pieces():
+        yield tar(file("f", bytes(5000)))[:1024]
+        raise OSError(errno.EIO, "no")
+
+    with pytest.raises(OSError) as raised:
+        unpack(pieces(), str(tmp_path / "layer"), lambda: None, is_single=True)
+
+    assert errno.EIO == raised.value.errno
+
+
+def test_a_hard_link_to_a_folder_is_refused(layer):
+    with pytest.raises(MalformedDocument, match="/b is a hard link to a folder"):
+        layer(folder("a"), link("b", "a", tarfile.LNKTYPE))
+
+
+def test_a_file_below_gives_way_to_a_folder(layer):
+    base, _ = layer(file("a", b"x", mode=0o600))
+    files, about = layer(file("a/f"), base=base)
+
+    assert 0o40755 == (files / "a").stat().st_mode
+    assert about.has_borrowed
+
+
+@pytest.fixture
+def owned(layer):
+    """The same as root, who can give files away."""
+    if os.getuid():
+        pytest.skip("only root can give files away")
+    return lambda *members, base=None: layer(*members, base=base, is_single=False)
+
+
+def test_owners_are_those_of_the_files(owned):
+    base, _ = owned(file("below", b"x", uid=5, gid=6, mode=0o600), folder("opt", uid=7))
+    files, about = owned(
+        folder("d", uid=82, gid=83),
+        file("d/f", uid=1, gid=70_000),
+        link("d/l", "f"),
+        link("copy", "below", tarfile.LNKTYPE),
+        file("opt/f"),
+        base=base,
+    )
+    status = {str(path.relative_to(files)): path.lstat() for path in files.rglob("*")}
+
+    assert {
+        "d": (82, 83),
+        "d/f": (1, 70_000),
+        "d/l": (0, 0),
+        "copy": (5, 6),
+        "below": (5, 6),
+        "opt": (7, 0),
+        "opt/f": (0, 0),
+    } == {path: (one.st_uid, one.st_gid) for path, one in status.items()}
+    assert {} == about.owners
+
+
+def test_an_owner_beyond_the_ids_there_are_is_told(owned):
+    with pytest.raises(Unsupported, match="/d belongs to 4294967295:0, which is beyond") as raised:
+        owned(folder("d", uid=4294967295))
+
+    assert "/etc/subuid" in raised.value.hint
