@@ -291,6 +291,29 @@ class ChangeClient(ReadOnlyClient):
             codec, *meant, tags, first=count_of(first, "first"), base=text_of(base, "base")
         )
 
+    @as_one()
+    def plan_strip(
+        self,
+        reference: str | Reference,
+        *paths: str,
+        platforms: PlatformWords = (),
+        digests: Iterable[str] | str = (),
+        attestations: str = "",
+        tags: Iterable[str] | str = (),
+    ) -> "Plan":
+        """The plan that takes files out of all layers below a name, in every image of an index or in chosen ones.
+
+        `paths` are those of the image, or patterns as in .dockerignore; directories go with all below them. Layers
+        without any keep their bytes; others are packed when the plan is made. Raises NotFound for a path that no
+        layer has. `attestations` and `tags` are those of `image(reference).edit_config`.
+        """
+        from ocitool.builder.strip import ImageStripper
+        from ocitool.model.files import from_system
+
+        wanted = tuple(from_system(path) for path in words_of(paths, "a path"))
+        meant = self._meant(platforms, digests, attestations)
+        return ImageStripper(self.workspace, text_of(reference)).plan(wanted, *meant, tags)
+
     def _meant(
         self, platforms: PlatformWords, digests: Iterable[str] | str, attestations: str
     ) -> "tuple[Selector, AttestationChoice]":

@@ -52,6 +52,11 @@ class ListedLayer:
         kind = self.descriptor.media_type
         return kind in _READ | _ALSO_READ and not is_foreign(kind)
 
+    @property
+    def sized(self) -> str:
+        """Its digest and its bytes, for people."""
+        return f"{self.descriptor.digest.short} ({self.descriptor.size} bytes)"
+
     def check_readable(self) -> None:
         """Raise Unsupported for a layer that cannot be read."""
         if not self.is_readable:

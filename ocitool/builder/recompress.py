@@ -64,7 +64,7 @@ class _Recompress:
                     after = layer.become(self._packed(image, layer, scope), image.family)
                 layers.append(after)
                 if after is not layer:
-                    told.append(f"~ layer {_sized(layer)} → {_sized(after)}  {self.codec.kind}")
+                    told.append(f"~ layer {layer.sized} → {after.sized}  {self.codec.kind}")
         return image.with_layers(layers, self.packer.work.machine.content, told=told, notes=notes)
 
     def _has_it(self, layer: Descriptor) -> bool:
@@ -81,7 +81,3 @@ class _Recompress:
             tar = self.packer.read(layer, scope)
             self.made[key] = self.packer.pack(tar, self.codec, image.platform, scope, key=key[0].hex[:12])
         return self.made[key]
-
-
-def _sized(layer: ListedLayer) -> str:
-    return f"{layer.descriptor.digest.short} ({layer.descriptor.size} bytes)"

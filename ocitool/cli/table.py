@@ -55,6 +55,7 @@ COMMANDS: Final = (
     Command("config get", "Print the exact bytes of an image's config", "config_get", "Content"),
     Command("append", "Put files on top of a published image, every platform at once", "append", "Index"),
     Command("squash", "Make one layer of a published image's, every platform at once", "squash", "Index"),
+    Command("strip", "Take files out of all layers of a published image", "strip", "Index"),
     Command("recompress", "Compress the layers of a published image otherwise", "recompress", "Index"),
     Command("rebase", "Put a published image onto another base, every platform at once", "rebase", "Index"),
     Command("manifest create", "Create a local list of images", "manifest_create", "Index"),

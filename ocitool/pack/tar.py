@@ -13,6 +13,8 @@ from ocitool.model.numbers import is_digits, whole
 from ocitool.pack.entries import Entry
 
 BLOCK: Final = 512
+END: Final = bytes(2 * BLOCK)
+"""What every tar ends with."""
 _MAX_OCTAL_7: Final = 0o7777777
 _MAX_OCTAL_11: Final = 0o77777777777
 _PAX_NAME: Final = b"././@PaxHeader"  # the same for every entry: a process id here cost others their digest (K140)
@@ -41,13 +43,17 @@ def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
     Raises LocalIOError if a file cannot be read or is no longer what it was.
     """
     for entry in entries:
-        yield entry_header(entry, epoch)
-        if entry.kind is not FileKind.FILE or entry.content is None:
-            continue
+        yield from entry_stream(entry, epoch)
+    yield END
+
+
+def entry_stream(entry: Entry, epoch: int) -> Iterator[bytes]:
+    """The part of a tar that one entry is; as `tar_stream`."""
+    yield entry_header(entry, epoch)
+    if entry.kind is FileKind.FILE and entry.content is not None:
         yield from entry.content.pieces()
         if rest := -entry.content.size % BLOCK:
             yield bytes(rest)
-    yield bytes(2 * BLOCK)
 
 
 def entry_header(entry: Entry, epoch: int) -> bytes:

@@ -6,7 +6,7 @@ in parts only the table of contents is.
 Spec: image-spec layer.md, "Applying Changesets", "Whiteouts".
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -132,6 +132,19 @@ class Tree(FileTree[Node]):
             yield tree
             tree._add_layer(listing, number)
 
+    @classmethod
+    def watched(
+        cls,
+        listings: Iterable[Iterable[Listed]],
+        watch: "Callable[[Tree, int, Listed], None]",
+        limits: TarLimits = USUAL,
+    ) -> "Tree":
+        """The tree; before each row is laid, `watch` gets what there is, the number of the layer, and the row."""
+        tree = cls((), limits)
+        for number, listing in enumerate(listings):
+            tree._add_layer(listing, number, watch)
+        return tree
+
     @property
     def size(self) -> int:
         """How many files were put into it, those that are gone too."""
@@ -162,10 +175,17 @@ class Tree(FileTree[Node]):
 
     # Growing
 
-    def _add_layer(self, listing: Iterable[Listed], number: int) -> None:
+    def _add_layer(
+        self,
+        listing: Iterable[Listed],
+        number: int,
+        watch: "Callable[[Tree, int, Listed], None] | None" = None,
+    ) -> None:
         self._entered = {}
         self._last = ("", self._root)
         for listed in listing:
+            if watch is not None:
+                watch(self, number, listed)
             self._lay(listed, number)
             self._last = ("", self._root)
         for names in self._names.values():
@@ -233,7 +253,7 @@ class Tree(FileTree[Node]):
             self.dangling.append((layer, f"{above}/{name}".lstrip("/"), node.link))
         if target is not None:
             names = self._names.setdefault((target.node.layer, target.node.offset), [target])
-            node = _dressed(names[-1].node, node)
+            node = dressed(names[-1].node, node)
         place = self._enter(above, layer)
         there = place.below.get(name)
         if there is not None and there.node.kind is FileKind.DIRECTORY and node.kind is FileKind.DIRECTORY:
@@ -286,7 +306,7 @@ class Tree(FileTree[Node]):
         return place
 
 
-def _dressed(file: Node, link: Node) -> Node:
+def dressed(file: Node, link: Node) -> Node:
     """The file with what the header of a hard link to it says: Docker, containerd and podman apply every header."""
     xattrs = tuple(sorted({**dict(file.xattrs), **dict(link.xattrs)}.items()))
     if file.kind is FileKind.SYMLINK:

@@ -62,6 +62,7 @@ index annotate {}:all --annotation a=b
 config edit {}:all --label a=b
 config get {}:v1
 squash {}:all
+strip {}:all prog
 recompress {}:all --compression zstd
 append {}:all --copy prog:/srv/ --allow-foreign-arch
 base status {}:v1 {}:all --base {}:v1

@@ -210,6 +210,7 @@ WRITES = (
     ),
     Write("append", command("append", "$REF", "--copy", "$DIR/amd64:/srv/"), _files),
     Write("squash", command("squash", "$REF"), _layered),
+    Write("strip", command("strip", "$REF", "/b"), _layered),
     Write("recompress", command("recompress", "$REF", "--compression", "zstd")),
     Write("rebase", command("rebase", "$REF"), _based),
     Write(
