@@ -25,7 +25,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.printable import shown
 from ocitool.model.views import Manifest
 from ocitool.pack.layer import Layer
-from ocitool.rootfs.strip import Cut, PathMatch, StrippedLayer, spliced, strip_layers
+from ocitool.rootfs.strip import LayerCut, PathMatch, StrippedLayer, spliced, strip_layers
 from ocitool.rootfs.tree import Tree, list_layer
 from ocitool.tasks import Scope, collect
 from ocitool.toolchains.workdir import temporary_folder
@@ -47,7 +47,7 @@ class ImageStripper(LayerEditor):
         """
         patterns = {text: _pattern(text) for text in paths}
         if not patterns:
-            raise UsageError("what should be taken out?", hint="name a path, such as /root/.netrc")
+            raise UsageError("what should be taken out?", hint="name a path, such as /etc/app/netrc")
         found: set[str] = set()
         plan = self._plan(
             lambda store: _Strip(LayerPacker(self.work, store), patterns, found), chosen, attestations, tags
@@ -77,7 +77,7 @@ class _Strip:
     """What is done to one image. What several have in common is packed once."""
 
     packer: LayerPacker
-    patterns: Mapping[str, str]
+    patterns: Mapping[str, str] = field(hash=False)
     found: set[str] = field(compare=False)
     lock: Any = field(default_factory=threading.Lock, compare=False)
     made: dict[tuple[Any, ...], Layer] = field(default_factory=dict, compare=False)
@@ -114,7 +114,7 @@ class _Strip:
         }
 
     def _packed(
-        self, image: LayeredImage, layer: ListedLayer, cuts: tuple[Cut, ...], scope: Scope, opened: ExitStack
+        self, image: LayeredImage, layer: ListedLayer, cuts: tuple[LayerCut, ...], scope: Scope, opened: ExitStack
     ) -> Layer:
         sources = tuple(image.layers[cut.inode[0]].descriptor.digest for cut in cuts if cut.entry is not None)
         key = layer.descriptor.digest, layer.diff_id, cuts, sources
@@ -126,7 +126,9 @@ class _Strip:
             )
         return self.made[key]
 
-    def _filled(self, image: LayeredImage, cuts: tuple[Cut, ...], scope: Scope, opened: ExitStack) -> Iterator[Cut]:
+    def _filled(
+        self, image: LayeredImage, cuts: tuple[LayerCut, ...], scope: Scope, opened: ExitStack
+    ) -> Iterator[LayerCut]:
         """The cuts, with the contents of what stands in their place."""
         if not any(cut.entry is not None and cut.entry.kind is FileKind.FILE for cut in cuts):
             yield from cuts

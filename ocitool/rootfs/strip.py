@@ -24,7 +24,7 @@ PathMatch: TypeAlias = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class LayerCut:
     """A stretch of a layer's tar that goes, up to the byte before `end` (None: what is left of the archive).
 
     `entry` stands in its place, a file without its content, which is that of `inode` and of `size` bytes.
@@ -41,7 +41,7 @@ class Cut:
 class StrippedLayer:
     """What goes of a layer: its cuts in order, the names of its members that go, those that became files."""
 
-    cuts: tuple[Cut, ...] = ()
+    cuts: tuple[LayerCut, ...] = ()
     gone: tuple[str, ...] = ()
     promoted: tuple[str, ...] = ()
 
@@ -66,15 +66,15 @@ class _Stretches:
     def __init__(self, listing: Sequence[Listed], beside: str) -> None:
         self._ends = iter([*(row.node.offset for row in listing[1:]), None])
         self._beside = beside
-        self._cuts: list[Cut] = []
-        self._also: list[Cut] = []
+        self._cuts: list[LayerCut] = []
+        self._also: list[LayerCut] = []
         self._gone: list[str] = []
         self._promoted: list[str] = []
 
-    def add(self, row: Listed, instead: Cut | None, *, goes: bool) -> None:
+    def add(self, row: Listed, instead: LayerCut | None, *, goes: bool) -> None:
         """The next row: whether it goes, or what stands in its place."""
         end = next(self._ends)
-        cut = replace(instead or Cut(0, None), start=row.node.offset, end=end)
+        cut = replace(instead or LayerCut(0, None), start=row.node.offset, end=end)
         if goes:
             self._cuts.append(cut)
             self._gone.append(row.path)
@@ -117,7 +117,7 @@ class _Strip:
             self._check_way(links, real)
         self.layers[number].add(row, instead, goes=goes)
 
-    def _instead(self, tree: Tree, number: int, row: Listed, real: str) -> Cut | None:
+    def _instead(self, tree: Tree, number: int, row: Listed, real: str) -> LayerCut | None:
         """What stands in the place of a hard link that stays while what it names goes; None for all else."""
         node = row.node
         if node.kind is not FileKind.HARDLINK:
@@ -137,7 +137,7 @@ class _Strip:
             link = Entry(
                 row.path, node.kind, node.mode, node.uid, node.gid, node.mtime, None, there[0], node.xattrs
             )
-            return Cut(0, None, link, inode)
+            return LayerCut(0, None, link, inode)
         file = dressed(file, node)
         entry = Entry(
             row.path,
@@ -151,13 +151,13 @@ class _Strip:
             file.xattrs,
             file.device,
         )
-        return Cut(0, None, entry, inode, file.size)
+        return LayerCut(0, None, entry, inode, file.size)
 
-    def _hidden(self, tree: Tree, real: str) -> Cut | None:
+    def _hidden(self, tree: Tree, real: str) -> LayerCut | None:
         """A directory in the place of what goes, where it hid a file that stays by being below that path."""
         for step in ancestors(real):
             if tree.kind_at(step) not in {None, FileKind.DIRECTORY} and not self._goes(step):
-                return Cut(0, None, Entry(step, FileKind.DIRECTORY, 0o755, mtime=0))
+                return LayerCut(0, None, Entry(step, FileKind.DIRECTORY, 0o755, mtime=0))
         return None
 
     def _goes(self, path: str) -> bool:
@@ -209,7 +209,7 @@ def _is_at(tree: Tree, path: str, inode: Inode) -> bool:
     return node is not None and (node.layer, node.offset) == inode
 
 
-def spliced(tar: Iterable[bytes], cuts: Iterable[Cut]) -> Iterator[bytes]:
+def spliced(tar: Iterable[bytes], cuts: Iterable[LayerCut]) -> Iterator[bytes]:
     """The bytes of a layer's tar without its cuts, which are in order, and with what stands in their place."""
     todo = iter(cuts)
     cut, at = next(todo, None), 0

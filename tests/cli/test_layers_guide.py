@@ -26,7 +26,7 @@ def test_the_guide_from_its_beginning_to_its_end(run, tmp_path, monkeypatch):
     with fake_registry() as registry, Opener(Access(), Scope()) as opener:
         name = f"{registry.host}/demo/app"
         ward = Ward(opener.open(name, write=True)[0])
-        layers = [tar(member("root/.netrc"), member("srv/a"), member("srv/a.pyc")), tar(member("srv/a", b"new"))]
+        layers = [tar(member("etc/app/netrc"), member("srv/a"), member("srv/a.pyc")), tar(member("srv/a", b"new"))]
         ward.index(ward.image("linux/arm64", layers=layers), ward.image(layers=layers))
 
         held = [registry.tags["demo/app", "1"]]
