@@ -100,7 +100,9 @@ def part_for(engine: Engine, built: Built) -> Built:
         return built
     (platform,) = platforms_for(engine, built.plan)
     image = next(one for one in built.images if one.platform == platform)
-    return replace(built, root=image.manifest, images=(image,), snapshot=snapshot_of(image.manifest, ()))
+    return replace(
+        built, root=image.manifest, images=(image,), zstd_images=(), snapshot=snapshot_of(image.manifest, ())
+    )
 
 
 def feed_engine(

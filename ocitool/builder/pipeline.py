@@ -14,7 +14,7 @@ from ocitool.builder.git import read_checkout
 from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
 from ocitool.builder.trust import trusting, with_keys
-from ocitool.codec.codecs import parse_codec
+from ocitool.codec.codecs import Codec, parse_codecs
 from ocitool.errors import UsageError
 from ocitool.events import Done, Started
 from ocitool.graph.copy import put_watched
@@ -56,13 +56,15 @@ class Ahead:
 class Built:
     """A build's result in this machine's store: the root, the images below it, what made them.
 
-    `referrers` attest the images from beside them.
+    `zstd_images` are those that stand beside them in the index, of the same files with other layers. `referrers`
+    attest the images from beside them.
     """
 
     plan: BuildPlan
     root: Document
     images: tuple[Image, ...]
     layers: tuple[Layer, ...]
+    zstd_images: tuple[Image, ...]
     snapshot: Snapshot
     sources: Mapping[Digest, Source] = field(hash=False)
     ahead: "Ahead | None" = None
@@ -91,7 +93,8 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     platforms, bases = frontend.platforms, frontend.bases
     for platform in platforms:
         check_settings(merge(spec.part(platform).image, request.image))
-    codec = parse_codec(request.compression or spec.compression or "gzip")
+    codec, *beside = parse_codecs(request.compression or spec.compression or "gzip")
+    zstd = next(iter(beside), None)
     annotations = _annotations(spec, platforms) + request.annotations
     families = {image.family for image in bases.values()}
     asked = request.format or spec.format or "auto"
@@ -106,7 +109,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
         asked,
         Family.OCI if len(families) > 1 else next(iter(families), None),
         annotated=bool(annotations),
-        kind=codec.kind,
+        kind=(zstd or codec).kind,
     )
     width = max(1, workspace.width // max(1, len(platforms)))
     project = Project(
@@ -122,7 +125,11 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     checkout = read_checkout(request.source, request.environ) if wants_git else None
     says_base = request.base_annotations if request.base_annotations is not None else spec.base_annotations
     index = request.index if request.index is not None else spec.index
-    is_index = len(platforms) > 1 or bool(index) or request.attest.is_in_index
+    if zstd is not None and index is False:
+        raise UsageError(
+            "--no-index leaves no place for images with gzip and with zstd", hint="leave one of them out"
+        )
+    is_index = len(platforms) > 1 or bool(index) or request.attest.is_in_index or zstd is not None
     annotations.check(platforms, is_index=is_index)
     return BuildPlan(
         request=request,
@@ -132,6 +139,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
         tags=_tags(request, spec),
         family=family,
         codec=codec,
+        zstd=zstd,
         is_index=is_index,
         annotations=annotations,
         labels=checkout.labels() if checkout else (),
@@ -189,21 +197,34 @@ def build(planned: BuildPlan, workspace: Workspace, ahead: Store | None = None) 
         _compile(planned, workspace)
         contents = planned.frontend.contents(planned, workspace)
         packed, puts = _pack(contents, planned, workspace, ahead)
-    images = tuple(planned.frontend.image(content, planned, packed[content.platform]) for content in contents)
-    layers = {step.layer.digest: step.layer for steps in packed.values() for step in steps}
-    sources = _sources(images, layers, workspace.machine.content)
+    images, *beside = (
+        tuple(planned.frontend.image(content, planned, steps[content.platform]) for content in contents)
+        for steps in packed
+    )
+    zstd_images = tuple(
+        replace(image, is_zstd=True)
+        for other in beside
+        for image, first in zip(other, images, strict=True)
+        if image.manifest.digest != first.manifest.digest  # no layer of it is ours
+    )
+    every = (*images, *zstd_images)
+    layers = {step.layer.digest: step.layer for one in packed for steps in one.values() for step in steps}
+    sources = _sources(every, layers, workspace.machine.content)
     attached = _attached(images, planned, sources, workspace)
+    if planned.zstd is not None:
+        attached += _attached(zstd_images, replace(planned, codec=planned.zstd), sources, workspace)
     sources |= {blob.digest: BytesSource(data) for one in attached for blob, data in one.blobs}
     listed = [one.entry for one in attached if one.entry is not None]
     annotations = planned.annotations_above(images)
-    root = bind(images, planned.family, annotations, index=planned.is_index, attestations=listed)
+    root = bind(every, planned.family, annotations, index=planned.is_index, attestations=listed)
     inside = [one.manifest for one in attached if one.entry is not None]
     return Built(
         plan=planned,
         root=root,
         images=images,
         layers=tuple(layers.values()),
-        snapshot=snapshot_of(root, [*(image.manifest for image in images), *inside]),
+        zstd_images=zstd_images,
+        snapshot=snapshot_of(root, [*(image.manifest for image in every), *inside]),
         sources=sources,
         ahead=Ahead(ahead, puts) if ahead is not None else None,
         referrers=tuple(one for one in attached if one.entry is None),
@@ -238,22 +259,26 @@ def _compile(planned: BuildPlan, workspace: Workspace) -> None:
 
 def _pack(
     contents: Sequence[ImageContent], planned: BuildPlan, workspace: Workspace, ahead: Store | None
-) -> tuple[dict[Platform, list[LayerStep]], dict[Digest, Put]]:
-    """Every distinct group of entries packed once, several at a time, and sent ahead while others are packed."""
+) -> tuple[list[dict[Platform, list[LayerStep]]], dict[Digest, Put]]:
+    """Every distinct group of entries packed once, several at a time, and sent ahead while others are packed.
+
+    The layers of each platform come for each codec in turn.
+    """
+    codecs = (planned.codec,) if planned.zstd is None else (planned.codec, planned.zstd)
     distinct: dict[tuple[Entry, ...] | StoredTar, str] = {}
     for content in contents:
         for one in content.packs:
             distinct.setdefault(one, f"layer for {content.platform}")
     # Layers are packed side by side; one alone has all the threads to itself. The bytes are the same.
-    width = max(1, workspace.width // max(1, len(distinct)))
+    width = max(1, workspace.width // max(1, len(distinct) * len(codecs)))
     with (
         TaskGroup(workspace.scope, workspace.transfers) as sending,
         TaskGroup(sending.scope, workspace.width) as packing,
     ):
         sent: dict[Digest, Task[Put]] = {}
 
-        def pack(one: tuple[Entry, ...] | StoredTar, label: str) -> Layer:
-            store, codec, scope = workspace.machine.content, planned.codec, packing.scope
+        def pack(one: tuple[Entry, ...] | StoredTar, label: str, codec: Codec) -> Layer:
+            store, scope = workspace.machine.content, packing.scope
             memo, listener = workspace.machine.memo if planned.request.use_cache else None, workspace.listener
             if isinstance(one, StoredTar):
                 layer = pack_tar(
@@ -279,13 +304,19 @@ def _pack(
                 )
             return layer
 
-        tasks = {one: packing.spawn(pack, one, label) for one, label in distinct.items()}
-    steps = {
-        content.platform: [
-            LayerStep(tasks[one].result, line) for one, (_, line) in zip(content.packs, content.groups, strict=True)
+        tasks = [
+            {one: packing.spawn(pack, one, label, codec) for one, label in distinct.items()} for codec in codecs
         ]
-        for content in contents
-    }
+    steps = [
+        {
+            content.platform: [
+                LayerStep(made[one].result, line)
+                for one, (_, line) in zip(content.packs, content.groups, strict=True)
+            ]
+            for content in contents
+        }
+        for made in tasks
+    ]
     return steps, {digest: task.result for digest, task in sent.items()}
 
 

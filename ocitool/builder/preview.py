@@ -22,6 +22,7 @@ def preview(planned: BuildPlan) -> dict[str, Any]:
         "platforms": [str(platform) for platform in planned.platforms],
         "format": planned.family.value,
         "compression": planned.codec.id.to_tree(),
+        "zstd": planned.zstd.id.to_tree() if planned.zstd is not None else {},
         "index": planned.is_index,
         "compile": [_job(job, planned.request.environ) for job in planned.jobs],
         "run": [

@@ -129,10 +129,13 @@ def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> 
     targets = []
     for place in outputs.places:
         if place.locator.scheme == "docker-archive" and planned.is_index:
+            count = len(planned.platforms)
             raise Unsupported(
-                f"{place} holds one platform, and {len(planned.platforms)} are built",
+                f"{place} holds one platform, and {count} are built"
+                if count > 1
+                else f"{place} holds one image, and an index is built",
                 ability="index",
-                hint="choose one with --platform, or write -o type=oci",
+                hint="choose one with --platform, and one --compression, or write -o type=oci",
             )
         store, _ = workspace.opener.open(place.locator, write=True, full_names=place.full_names(planned.tags))
         stack.enter_context(store)

@@ -133,9 +133,10 @@ class Frontend(Protocol):
 class BuildPlan:
     """Everything that is decided before anything is done.
 
-    `bases` has an image for each platform that does not start from scratch; `jobs` are the compilers' command
-    lines, `extras` the words of `--with`. `frontend` knows what is in the images, `own` what in the sources is
-    written by this program and no input. `says_base` is whether annotations tell of the base.
+    `zstd` is the codec of a second image for each platform, None where there is none. `bases` has an image for each
+    platform that does not start from scratch; `jobs` are the compilers' command lines, `extras` the words of
+    `--with`. `frontend` knows what is in the images, `own` what in the sources is written by this program and no
+    input. `says_base` is whether annotations tell of the base.
     """
 
     request: BuildRequest
@@ -145,6 +146,7 @@ class BuildPlan:
     tags: tuple[Reference, ...]
     family: Family
     codec: Codec
+    zstd: Codec | None
     is_index: bool
     annotations: Annotations
     labels: tuple[tuple[str, str], ...]

@@ -12,7 +12,7 @@ from typing import Final
 from ocitool.errors import MalformedDocument
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
-from ocitool.model.views import ATTESTED
+from ocitool.model.views import ATTESTED, ZSTD_IMAGE
 
 _WIDEST: Final = 120
 """Characters of a value that a line shows."""
@@ -216,7 +216,8 @@ def entry_label(entry: JsonTree) -> str:
     if attested:
         return f"attestation of {_short(attested)}"
     platform = _platform_of(entry)
-    return str(platform) if platform else _short(entry.get("digest", "entry"))
+    zstd = " (zstd)" if isinstance(annotations, Mapping) and annotations.get(ZSTD_IMAGE) == "true" else ""
+    return f"{platform}{zstd}" if platform else _short(entry.get("digest", "entry"))
 
 
 def _short(value: JsonTree) -> str:

@@ -81,7 +81,24 @@ class Codec:
 
 
 GRAMMAR: Final = "gzip[:LEVEL][,single|,toc], isal[:LEVEL], zstd[:LEVEL], estargz[:LEVEL], none"
-"""What can be written for a compression."""
+"""What can be written for one compression."""
+
+
+def parse_codecs(text: str) -> tuple[Codec, ...]:
+    """The codec a user named, or the two of `gzip+zstd` and the like, zstd second: each platform has two images.
+
+    Raises as `parse_codec`, and UsageError for two that nobody could tell apart.
+    """
+    codecs = tuple(map(parse_codec, text.split("+")))
+    if len(codecs) == 1:
+        return codecs
+    ordered = tuple(sorted(codecs, key=lambda codec: codec.kind == "zstd"))
+    if len(codecs) != 2 or ordered[0].kind not in _BEFORE_ZSTD or ordered[1].kind != "zstd":
+        raise UsageError(
+            f"{text} cannot stand side by side: images of one platform are told apart as gzip and zstd",
+            hint="as in gzip+zstd, isal+zstd or estargz+zstd",
+        )
+    return ordered
 
 
 def parse_codec(text: str) -> Codec:
@@ -91,6 +108,8 @@ def parse_codec(text: str) -> Codec:
     """
     words, _, option = text.partition(",")
     name, _, level = words.partition(":")
+    if "+" in text:
+        raise UsageError(f"{text} are two compressions, and one is wanted here", hint=f"one of {GRAMMAR}")
     if name not in _LEVELS or (option and f"{name},{option}" not in _LEVELS):
         raise UsageError(f"unknown compression {text!r}", hint=f"one of {GRAMMAR}")
     called = f"{name},{option}" if option else name
@@ -116,6 +135,8 @@ def parse_codec(text: str) -> Codec:
     return gzip_single(number) if option else gzip_members(number)
 
 
+_BEFORE_ZSTD: Final = frozenset({"gzip", "gzip-toc", "estargz"})
+"""What may stand beside zstd: forms of gzip."""
 _LEVELS: Final = {
     "gzip": (1, 12, 1),
     "gzip,single": (1, 9, 1),

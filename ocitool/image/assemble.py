@@ -20,7 +20,7 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.moments import rfc3339
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, History, ImageConfig
+from ocitool.model.views import ZSTD_IMAGE, Descriptor, History, ImageConfig
 from ocitool.pack.layer import Layer
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -47,18 +47,23 @@ class LayerStep:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One platform's image, ready to be stored: manifest, config, and the descriptors of its layers in order."""
+    """One platform's image, ready to be stored: manifest, config, and the descriptors of its layers in order.
+
+    A platform may have another one, which `is_zstd`.
+    """
 
     platform: Platform
     manifest: Document
     config: Document
     layers: tuple[Descriptor, ...]
     base: BaseImage | None = None
+    is_zstd: bool = False
 
     @property
     def descriptor(self) -> Descriptor:
         """The image as an index lists it."""
-        return Descriptor.of(self.manifest, self.platform)
+        entry = Descriptor.of(self.manifest, self.platform)
+        return replace(entry, annotations=MappingProxyType({ZSTD_IMAGE: "true"})) if self.is_zstd else entry
 
     @property
     def size(self) -> int:
@@ -241,7 +246,8 @@ def bind(
     if not index and len(images) == 1:
         return images[0].manifest
     entries = (
-        replace(image.descriptor, annotations=MappingProxyType(annotations.on_entry(image.platform)))
+        replace(entry, annotations=MappingProxyType({**entry.annotations, **annotations.on_entry(image.platform)}))
         for image in images
+        for entry in (image.descriptor,)
     )
     return compose.index(family, (*entries, *attestations), annotations.on_index())

@@ -27,25 +27,27 @@ MAX_DEPTH = 4
 def upsert(index: Index, new: Sequence[IndexEntry], *, keep_both: bool = False) -> Document:
     """The index with `new` in it: an entry for a platform that is there already takes its place (K001, K017).
 
-    Where several old entries are for that platform, one is left. Attestations of replaced images leave
-    with them. With `keep_both` nothing is replaced. Raises UsageError for entries of another family, and
-    for two new ones for one platform.
+    Where several old entries are for that platform, one is left; a zstd image stands beside the one with gzip, and
+    leaves with it. Attestations of replaced images leave with them. With `keep_both` nothing is replaced. Raises
+    UsageError for entries of another family, and for two new ones for one platform.
     """
     check_family(new, family_of(index))
     if not keep_both:
         check_duplicates(new)
     old = entries_of(index)
     listed = list(old)
+    placed: list[IndexEntry] = []
     for entry in new:
         places = _places_of(listed, entry, keep_both=keep_both)
+        places = [n for n in places if not any(listed[n] is one for one in placed)]
         if not places:
             listed.insert(_place_for(listed, entry), entry)
+            placed.append(entry)
             continue
         there = next((n for n in places if _is_twin(listed[n], entry)), None)
-        if there is None or entry.descriptor.annotations:
-            listed[places[0]] = entry
-        else:
-            listed[places[0]] = listed[there]
+        chosen = entry if there is None or entry.descriptor.annotations else listed[there]
+        listed[places[0]] = chosen
+        placed.append(chosen)
         listed = [e for n, e in enumerate(listed) if n not in places[1:]]
     return _with(index, _without_orphans(old, listed))
 
@@ -180,6 +182,7 @@ def annotate_placed(
 def order(index: Index, platforms: Sequence[Platform] = ()) -> Document:
     """The index sorted: the named platforms first, the rest as they stood, attestations last by their image.
 
+    zstd images stand behind all others: clients that know nothing of them take the first of a platform.
     Without platforms: linux before other systems, then by name; amd64 before other architectures.
     """
     old = entries_of(index)
@@ -193,7 +196,7 @@ def order(index: Index, platforms: Sequence[Platform] = ()) -> Document:
 
     if platforms:
         Selector(tuple(platforms)).check(old, "the index")
-    listed = sorted(runnable, key=rank)
+    listed = sorted(runnable, key=lambda e: (e.descriptor.is_zstd_image, *rank(e)))
     places = {entry.digest: number for number, entry in enumerate(listed)}
     attestations = [e for e in old if e.is_attestation]
     attestations.sort(key=lambda e: places.get(_digest_or_own(e), len(places)))
@@ -224,8 +227,12 @@ def flatten(index: Index, nested: Mapping[Digest, Index]) -> Document:
                 listed.append(entry)
 
     walk(index, 1)
-    listed.sort(key=lambda e: e.is_attestation)
-    return _with(index, listed)
+    return _with(index, zstd_last(listed))
+
+
+def zstd_last(entries: Iterable[IndexEntry]) -> list[IndexEntry]:
+    """The entries as they stand, but zstd images behind the others, and attestations behind all."""
+    return sorted(entries, key=lambda e: (e.is_attestation, e.descriptor.is_zstd_image))
 
 
 def as_index(document: Document, name: str = "") -> Index:
@@ -265,18 +272,26 @@ def _places_of(listed: Sequence[IndexEntry], entry: IndexEntry, *, keep_both: bo
         return [n for n, e in enumerate(listed) if _is_twin(e, entry)][:1]
     if platform is None:
         return [n for n, e in enumerate(listed) if e.digest == entry.digest and e.platform is None]
-    return [n for n, e in enumerate(listed) if e.platform is not None and e.platform.same(platform)]
+    same = [n for n, e in enumerate(listed) if e.platform is not None and e.platform.same(platform)]
+    is_beside = entry.descriptor.is_zstd_image or any(_is_twin(listed[n], entry) for n in same)
+    alike = [n for n in same if listed[n].descriptor.is_zstd_image == entry.descriptor.is_zstd_image]
+    return alike if is_beside else [*alike, *(n for n in same if n not in alike)]
 
 
 def _is_twin(there: IndexEntry, entry: IndexEntry) -> bool:
-    return there.digest == entry.digest and there.platform == entry.platform
+    is_alike = there.descriptor.is_zstd_image == entry.descriptor.is_zstd_image
+    return is_alike and there.digest == entry.digest and there.platform == entry.platform
 
 
 def _place_for(listed: Sequence[IndexEntry], entry: IndexEntry) -> int:
-    """Behind the last image; attestations behind everything."""
+    """Behind the last image, before those with zstd if it is none; attestations behind everything."""
     if entry.is_attestation:
         return len(listed)
-    return 1 + max((n for n, e in enumerate(listed) if not e.is_attestation), default=-1)
+    is_zstd = entry.descriptor.is_zstd_image
+    before = (
+        n for n, e in enumerate(listed) if not e.is_attestation and (is_zstd or not e.descriptor.is_zstd_image)
+    )
+    return 1 + max(before, default=-1)
 
 
 def _without_orphans(old: Sequence[IndexEntry], listed: Sequence[IndexEntry]) -> list[IndexEntry]:

@@ -45,7 +45,8 @@ class IndexEntry:
         """What people call it."""
         if self.is_attestation and self.descriptor.attested:
             return f"attestation of {Digest(self.descriptor.attested).short}"
-        return str(self.platform) if self.platform else self.digest.short
+        zstd = " (zstd)" if self.descriptor.is_zstd_image else ""
+        return f"{self.platform}{zstd}" if self.platform else self.digest.short
 
 
 def entries_of(index: Index) -> tuple[IndexEntry, ...]:
@@ -94,12 +95,15 @@ def check_runnable(platform: Platform, what: str) -> None:
 
 
 def check_duplicates(entries: Iterable[IndexEntry]) -> None:
-    """Raise UsageError if two entries are for one platform after normalising, naming both (K001, K017)."""
-    seen: dict[Platform, IndexEntry] = {}
+    """Raise UsageError if two entries are for one platform after normalising, naming both (K001, K017).
+
+    One with gzip and one with zstd may be.
+    """
+    seen: dict[tuple[Platform, bool], IndexEntry] = {}
     for entry in entries:
         if entry.platform is None:
             continue
-        other = seen.setdefault(entry.platform.normalised(), entry)
+        other = seen.setdefault((entry.platform.normalised(), entry.descriptor.is_zstd_image), entry)
         if other.digest != entry.digest:
             raise UsageError(
                 f"{other.platform} {other.digest.short} and {entry.platform} {entry.digest.short} "

@@ -87,6 +87,8 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
     else:
         if not request.allow_duplicates:
             check_duplicates(entries)
+        if any(entry.descriptor.is_zstd_image for entry in entries):
+            entries = edit.zstd_last(entries)
         document = _compose(entries, family, request.annotations)
     if request.placed:
         document = edit.annotate_placed(settle_entries(target, edit.as_index(document)), request.placed)

@@ -22,6 +22,8 @@ from ocitool.model.platform import Platform
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 ATTESTATION: Final = "vnd.docker.reference.type"
 ATTESTED: Final = "vnd.docker.reference.digest"
+ZSTD_IMAGE: Final = "io.github.containers.compression.zstd"
+"""Of an entry of an index, with the value `true`: the zstd image of a platform that has one with gzip as well."""
 ATTESTATION_ARTIFACT: Final = "application/vnd.docker.attestation.manifest.v1+json"
 """The type of BuildKit's attestations where they are artifacts of their own."""
 
@@ -109,6 +111,11 @@ class Descriptor:
     def is_nameless(self) -> bool:
         """Whether it says unknown/unknown and nothing more, so that only its manifest tells what it is (K218)."""
         return self.platform is not None and self.platform.is_unknown and not self.is_marked
+
+    @property
+    def is_zstd_image(self) -> bool:
+        """Whether its annotations call it the zstd image beside the gzip one of its platform (containers/image)."""
+        return self.annotations.get(ZSTD_IMAGE) == "true"
 
     @property
     def runs_on(self) -> Platform | None:

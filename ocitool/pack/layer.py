@@ -121,7 +121,7 @@ def pack_stream(
     `total` is about how many bytes it has, 0 where nobody knows. Raises what reading the tar raises; nothing of the
     layer is left in the store then.
     """
-    step = f"pack:{label}:{key}"
+    step = f"pack:{label}:{key}:{codec.kind}"
     listener(Started(step, label, total))
 
     def pieces() -> Iterator[bytes]:
@@ -170,7 +170,7 @@ def pack_layer(
     """
     shape = _shape_key(entries, epoch)
     stamps = _Stamps.of(entries, shape)
-    step = f"pack:{label}:{shape[-12:]}"
+    step = f"pack:{label}:{shape[-12:]}:{codec.kind}"
     listener(Started(step, label, sum(entry.content.size for entry in entries if entry.content)))
 
     def tar() -> Iterator[bytes]:

@@ -256,7 +256,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "toolchain": _text("What compiles.", enum=["go", "rust", "c", *_SYSTEMS, "command", "prebuilt"]),
             "with": _texts("What an empty image lacks.", enum=_EXTRAS),
             "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
-            "compression": _text("The codec of layers, such as `gzip:6` or `zstd`."),
+            "compression": _text("The codec of layers, such as `gzip:6`, `zstd` or `gzip+zstd`."),
             "index": _flag("Publish an index even for one platform."),
             "git-labels": _flag("Label the image with source and revision when this is a checkout."),
             "base-annotations": _flag("Annotate images with the name and digest of their base, as is usual."),

@@ -43,8 +43,8 @@ def passed_over(
     gone: set[int] = set()
     images = list(_images(work, entries, platforms))
     for keep in sorted(work.options.keep):
-        wanted = {platform for _, entry, platform in images if entry.digest == keep}
-        others = {n: entry for n, entry, platform in images if entry.digest != keep and platform in wanted}
+        wanted = {offer for _, entry, offer in images if entry.digest == keep}
+        others = {n: entry for n, entry, offer in images if entry.digest != keep and offer in wanted}
         if not wanted:
             raise UsageError(
                 f"{keep} is no image of the index", hint="repair without --keep lists those to choose from"
@@ -60,13 +60,13 @@ def passed_over(
 def distinct(work: Mending, inspection: Inspection, trees: Sequence[JsonTree]) -> list[JsonTree]:
     """The entries without what says the same again once it is mended; different images are left for a human."""
     kept: list[JsonTree] = []
-    seen: dict[Platform, list[Descriptor]] = {}
+    seen: dict[tuple[Platform, bool], list[Descriptor]] = {}
     for tree in trees:
         entry = Descriptor.from_tree(tree)
         if entry.platform is None or entry.platform.is_unknown or work.attests(entry):
             kept.append(tree)
             continue
-        same = seen.setdefault(entry.platform.normalised(), [])
+        same = seen.setdefault((entry.platform.normalised(), entry.is_zstd_image), [])
         if any(other.digest == entry.digest for other in same):
             _second(work, entry)
             continue
@@ -82,10 +82,11 @@ def distinct(work: Mending, inspection: Inspection, trees: Sequence[JsonTree]) -
 
 def _images(
     work: Mending, entries: Sequence[Descriptor], platforms: Sequence[Platform | None]
-) -> Iterator[tuple[int, Descriptor, Platform]]:
+) -> Iterator[tuple[int, Descriptor, tuple[Platform, bool]]]:
+    """The images with what they are offered for: a platform, and whether as its zstd image."""
     for number, (entry, platform) in enumerate(zip(entries, platforms, strict=True)):
         if platform is not None and not work.attests(entry):
-            yield number, entry, platform.normalised()
+            yield number, entry, (platform.normalised(), entry.is_zstd_image)
 
 
 def _created(inspection: Inspection, entry: Descriptor) -> str:

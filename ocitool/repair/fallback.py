@@ -101,6 +101,7 @@ def stand_in(
         for other in _images(source):
             is_kin = mediatype.family_of(other.media_type) in (None, family)
             is_same = bool(entry.platform and other.platform and other.platform.same(entry.platform))
+            is_same = is_same and other.is_zstd_image == entry.is_zstd_image
             if is_kin and is_same and source.store.head(str(other.digest)) is not None:
                 return source, other
     return None

@@ -335,6 +335,7 @@ class _Mender:
         if ruling.entry is None or ruling.config is None:
             return ruling
         others = self._places_for(ruling.entry, index, rulings) - passed_over - {number}
+        others = frozenset(n for n in others if index.entries[n].is_zstd_image == entry.is_zstd_image)
         if not others:
             return ruling
         if all(rulings[place].config is not None for place in others):

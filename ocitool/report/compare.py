@@ -154,7 +154,9 @@ def pair_up(
 
 
 def _key(image: SurveyedImage) -> object:
-    return image.platform.normalised() if image.platform else image.descriptor.digest
+    if image.platform is None:
+        return image.descriptor.digest
+    return image.platform.normalised(), image.descriptor.is_zstd_image
 
 
 def _pair(before: SurveyedImage, after: SurveyedImage, files: tuple[FileChange, ...] | None) -> Pair:

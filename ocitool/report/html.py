@@ -85,7 +85,7 @@ def _platforms(survey: Survey) -> str:
     return (
         '<table id="platforms"><thead><tr><th>platform</th><th>digest</th><th class="number">compressed size</th>'
         f'<th>created</th><th class="number">layers</th><th></th></tr></thead><tbody>{rows}</tbody></table>'
-        f"<p>{len(survey.images)} platforms, {human(survey.total_size)} in {len(survey.layers)} layers{saved}</p>"
+        f"<p>{survey.offered} platforms, {human(survey.total_size)} in {len(survey.layers)} layers{saved}</p>"
     )
 
 

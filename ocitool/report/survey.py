@@ -71,8 +71,9 @@ class SurveyedImage:
 
     @property
     def label(self) -> str:
-        """The platform, or the digest where none is known."""
-        return str(self.platform) if self.platform else self.descriptor.digest.short
+        """The platform, and whether it is its zstd image; or the digest where none is known."""
+        zstd = " (zstd)" if self.descriptor.is_zstd_image else ""
+        return f"{self.platform}{zstd}" if self.platform else self.descriptor.digest.short
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class Survey:
                 _, count = found.get(layer.digest, (layer, 0))
                 found[layer.digest] = (layer, count + 1)
         return found
+
+    @property
+    def offered(self) -> int:
+        """How many platforms it has images for, where a zstd image stands beside another one's."""
+        return sum(not image.descriptor.is_zstd_image for image in self.images) or len(self.images)
 
     @property
     def total_size(self) -> int:

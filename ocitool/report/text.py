@@ -163,4 +163,4 @@ def _foot(survey: Survey) -> Iterable[str]:
         separate = sum(image.size for image in survey.images)
         saved = f", {human(separate)} without sharing" if separate != survey.total_size else ""
         yield ""
-        yield f"{len(survey.images)} platforms, {human(survey.total_size)} in {len(survey.layers)} layers{saved}"
+        yield f"{survey.offered} platforms, {human(survey.total_size)} in {len(survey.layers)} layers{saved}"

@@ -40,14 +40,15 @@ def wrong_platform(inspection: Inspection) -> Iterator[Hit]:
 def duplicate_platform(inspection: Inspection) -> Iterator[Hit]:
     """Two entries for one platform: which one is pulled is luck (K001, K017).
 
-    Two arm images of which one names no variant may be for different boards: ambiguous_arm tells of them.
+    One with gzip and one with zstd are told apart by annotations. Two arm images of which one names no variant
+    may be for different boards: ambiguous_arm tells of them.
     """
     for index in inspection.indexes:
-        seen: dict[Platform, Descriptor] = {}
+        seen: dict[tuple[Platform, bool], Descriptor] = {}
         for number, entry in enumerate(index.entries):
             if entry.is_attestation or entry.platform is None or entry.platform.is_unknown:
                 continue
-            other = seen.setdefault(entry.platform.normalised(), entry)
+            other = seen.setdefault((entry.platform.normalised(), entry.is_zstd_image), entry)
             if other.digest == entry.digest and other is not entry:
                 yield (
                     place(index, number, "/platform", entry),
@@ -68,7 +69,7 @@ def ambiguous_arm(inspection: Inspection) -> Iterator[Hit]:
             for n, e in enumerate(index.entries)
             if e.platform is not None and not e.is_attestation and e.platform.canonical().architecture == "arm"
         ]
-        are_several = len({e.digest for _, e in arms}) > 1
+        are_several = len({e.digest for _, e in arms if not e.is_zstd_image}) > 1
         for number, entry in ((n, e) for n, e in arms if is_vague(e)):
             own = _config_platform(inspection, entry)
             variant = own.canonical().variant if own is not None else ""

@@ -164,7 +164,7 @@ def documents(function: F) -> F:
                 default="",
                 metavar="NAME",
                 envvar="OCITOOL_COMPRESSION",
-                help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none.",
+                help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none; gzip+zstd is both.",
             ),
             click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform."),
             click.option("--metadata-file", metavar="FILE", type=_PATH, help="Write the result as JSON."),

@@ -23,6 +23,7 @@ from ocitool.store.base import Put
 if TYPE_CHECKING:
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport
+    from ocitool.image.assemble import Image
 
 PIPELINE_FILES: Final = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "OCITOOL_DOTENV")
 """Variables that name files for the next step of a pipeline."""
@@ -139,12 +140,12 @@ def outcome(
     digest = built.root.digest
     rows = [
         (
-            str(image.platform),
+            f"{image.platform}{' (zstd)' if image.is_zstd else ''}",
             image.manifest.digest.short,
             human(sum(layer.size for layer in image.layers)),
             str(len(image.layers)),
         )
-        for image in built.images
+        for image in (*built.images, *built.zstd_images)
     ]
     traffic = app.work.opener.traffic
     sent = sum(delivery.report.sent for delivery in deliveries)
@@ -153,7 +154,8 @@ def outcome(
     asked = f", {traffic.requests} request{'s' if traffic.requests != 1 else ''}" if traffic.requests else ""
     summary = (
         f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
-        f"{len(rows)} platform{'s' if len(rows) != 1 else ''}, {human(sent)} sent, {human(saved)} saved"
+        f"{len(built.images)} platform{'s' if len(built.images) != 1 else ''}"
+        f", {human(sent)} sent, {human(saved)} saved"
         f"{asked}, {seconds:.1f} s"
     )
     names = [name for delivery in deliveries for name in delivery.names]
@@ -169,16 +171,8 @@ def outcome(
         "names": names,
         "loaded": [{"engine": one.where, "platforms": list(map(str, one.loaded))} for one in loaded],
         "replaced": [{"name": name, "digest": str(before)} for name, before in replaced],
-        "platforms": [
-            {
-                "platform": str(image.platform),
-                "digest": str(image.manifest.digest),
-                "config": str(image.config.digest),
-                "size": image.size,
-                "layers": [str(layer.digest) for layer in image.layers],
-            }
-            for image in built.images
-        ],
+        "platforms": _images(built.images),
+        "zstd_images": _images(built.zstd_images),
         "layers": [
             {
                 "digest": str(layer.digest),
@@ -198,3 +192,16 @@ def outcome(
     if streamed:  # standard output is the archive
         return Outcome(data, summary=f"{summary}\n{text}")
     return Outcome(data, text, summary=summary)
+
+
+def _images(images: Iterable["Image"]) -> list[dict[str, Any]]:
+    return [
+        {
+            "platform": str(image.platform),
+            "digest": str(image.manifest.digest),
+            "config": str(image.config.digest),
+            "size": image.size,
+            "layers": [str(layer.digest) for layer in image.layers],
+        }
+        for image in images
+    ]

@@ -19,6 +19,7 @@ def command(
 ) -> Outcome:
     """Sort the entries of the index REF: linux and amd64 first, or the named platforms first.
 
-    Where several entries fit, engines take the first. Attestations come last, in the order of their images.
+    Where several entries fit, engines take the first. zstd images stand behind the others; attestations come
+    last, in the order of their images.
     """
     return plans.carry_out(app, app.client.index(reference).order(platforms, tags=tags), dry_run=dry_run)
