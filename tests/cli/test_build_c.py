@@ -265,7 +265,9 @@ def test_a_stage_of_a_dockerfile_is_compiled_here_with_what_its_run_line_says(pr
         "FROM nowhere.invalid/gcc AS build\nWORKDIR /src\nCOPY . .\nRUN gcc -O3 -DLINE -o /out/app main.c\n"
         "FROM scratch\nCOPY --from=build /out/app /app\n"
     )
-    (project / "ocitool.toml").write_text('[stage.build]\ntoolchain = "c"\noutput = "/out/app"\n[sysroot]\npath = "root"\n')
+    (project / "ocitool.toml").write_text(
+        '[stage.build]\ntoolchain = "c"\noutput = "/out/app"\n[sysroot]\npath = "root"\n'
+    )
     (project / "root/usr/include").mkdir(parents=True)
 
     done = run("build", "app", "--platform", "linux/amd64", "-o", "oci:img:1")

@@ -135,3 +135,41 @@ def test_an_archive_is_called_by_its_full_name(run, peer, project, tmp_path, hom
 
     assert name in listed.split()
     assert name in loaded
+
+
+def test_zstd_images_beside_gzip_are_passed_over_by_whoever_takes_the_first(
+    run, peer, project, reference, tmp_path, home
+):
+    """Every client here takes the first image of a platform; one copies all, and the digest stays."""
+    data = build(run, project, "-t", reference, "--push", "--compression", "gzip+zstd", "--format", "oci")
+    gzip = {one["digest"] for one in data["platforms"]}
+
+    listed = json.loads(sh("docker", "manifest", "inspect", "--insecure", reference))
+    assert ["amd64", "arm64"] * 2 == [entry["platform"]["architecture"] for entry in listed["manifests"]]
+    for arch in ("amd64", "arm64"):
+        taken = sh(peer("crane"), "digest", "--insecure", "--platform", f"linux/{arch}", reference).strip()
+        assert taken in gzip
+        sh(
+            *(peer("skopeo"), "--override-arch", arch, "copy", "--src-tls-verify=false"),
+            *(f"docker://{reference}", f"dir:{tmp_path}/{arch}"),
+        )
+        manifest = json.loads((tmp_path / arch / "manifest.json").read_text())
+        assert all(layer["mediaType"].endswith("+gzip") for layer in manifest["layers"])
+    engine = podman(peer("podman"), tmp_path / "podman")
+    engine("pull", reference)
+    assert json.loads(engine("inspect", reference))[0]["Digest"] in {data["digest"], *gzip}
+    sh(
+        *(peer("skopeo"), "copy", "--all", "--preserve-digests", "--src-tls-verify=false"),
+        *(f"docker://{reference}", f"oci:{tmp_path}/copied:1"),
+    )
+    assert (
+        data["digest"] == json.loads(run("inspect", f"oci:{tmp_path}/copied:1", "--json").stdout)["data"]["digest"]
+    )
+    (tmp_path / "containerd").mkdir()
+    with containerd(tmp_path / "containerd") as daemon:
+        with daemon.mounted(reference, "linux/amd64", tmp_path / "mounted") as mounted:
+            assert "srv/data" in tree(mounted)
+        # ctr fetches every image of a platform, and unpacks the first.
+        assert {"linux/amd64"} == {
+            one["platform"] for one in data["zstd_images"] if one["digest"] in daemon.content()
+        }
