@@ -22,7 +22,7 @@ from ocitool import errors  # noqa: E402 - the checkout that this file stands in
 from ocitool.check.engine import DOCUMENTED  # noqa: E402
 from ocitool.cli.table import COMMANDS  # noqa: E402
 from ocitool.dockerfile.lint.engine import RULES as CHECKS  # noqa: E402
-from ocitool.project.schema import SCHEMA  # noqa: E402
+from ocitool.project.schema import SCHEMA, SYNC_SCHEMA  # noqa: E402
 from tests.fault import cells  # noqa: E402
 
 CASES = REPOSITORY / "docs" / "cases.md"
@@ -68,14 +68,24 @@ def spec_schema() -> str:
 
 def spec_reference() -> str:
     """Every key of ocitool.toml, from the schema."""
-    lines = [
-        GENERATED + "# ocitool.toml",
+    intro = [
+        "# ocitool.toml",
         "",
         "Every key may be left out.",
         "Editors take the same as a [JSON Schema](ocitool-toml.schema.json).",
         "How to use it tells [the guide](../guides/spec-file.md).",
     ]
-    for title, table in _tables("", SCHEMA):
+    return _keys(intro, SCHEMA)
+
+
+def sync_reference() -> str:
+    """Every key of a sync file, from the schema."""
+    return _keys(["# Sync files", "", "How to use one tells [the guide](../guides/sync.md)."], SYNC_SCHEMA)
+
+
+def _keys(intro: list[str], schema: dict[str, Any]) -> str:
+    lines = [GENERATED + intro[0], *intro[1:]]
+    for title, table in _tables("", schema):
         lines += [
             "",
             f"## {title or 'At the top'}",
@@ -376,6 +386,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/rules.md": rules,
     "docs/reference/ocitool-toml.md": spec_reference,
     "docs/reference/ocitool-toml.schema.json": spec_schema,
+    "docs/reference/sync-file.md": sync_reference,
 }
 
 

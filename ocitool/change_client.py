@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocitool.arguments import count_of, digests_of, several_of, text_of, words_of
+from ocitool.arguments import count_of, digests_of, path_of, several_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
 from ocitool.model.reference import Reference
 from ocitool.model.tag_filter import TagFilter
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ocitool.repository.editor import RepositoryEditor
     from ocitool.sign.run import VerifyKey
     from ocitool.store.base import Reader
+    from ocitool.sync.report import SyncReport
 
 
 class ChangeClient(ReadOnlyClient):
@@ -158,6 +159,31 @@ class ChangeClient(ReadOnlyClient):
                 store, _ = self.open(plan.target)
                 near = {**dict.fromkeys(brought(plan), store), **near}
         return tuple(reports)
+
+    @as_one()
+    def sync(
+        self,
+        file: str | Path,
+        *,
+        trust: bool = False,
+        anew: bool = False,
+        dry_run: bool = False,
+        verify_keys: "Iterable[VerifyKey]" = (),
+        verify_identity: Iterable[str] | str = (),
+        policy: str | Path | None = None,
+    ) -> "SyncReport":
+        """Let targets hold the tags of sources as a sync file says; what failed is in the report, the rest is done.
+
+        What earlier runs found out is kept on this machine: then the tags are compared, and each distinct blob is
+        asked for. `trust` believes earlier runs and asks for tags of sources alone; `anew` forgets them. A
+        `dry_run` writes nothing and reports what would be. Images have to be signed as for `plan_copies`.
+        """
+        from ocitool.project.sync_file import read_sync_file
+        from ocitool.sync.run import SyncOptions, SyncRun
+
+        path, options = path_of(file, "a sync file"), SyncOptions(trust, anew, dry_run)
+        admit = self._admission(verify_keys, verify_identity, policy)
+        return SyncRun(self.workspace, options, self.apply, admit).run(read_sync_file(path))
 
     @as_one()
     def lacking(self, plan: "Plan") -> "Lacking":

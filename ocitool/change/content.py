@@ -83,7 +83,7 @@ class ContentWriter:
                 if outcome is Put.STORED and view(document).subject is not None:
                     self.referrers.append(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
-            case CopyFrom(origin, descriptor, trust=trust, anew=anew):
+            case CopyFrom(origin, descriptor, trust=trust, anew=anew, document=root):
                 report = copy(
                     origin,
                     str(descriptor.digest),
@@ -94,6 +94,7 @@ class ContentWriter:
                     anew=anew,
                     tagged=descriptor.digest in self._tagged,
                     listener=self._listener,
+                    root=root,
                 )
                 if anew:
                     self._check_healed(descriptor.digest)

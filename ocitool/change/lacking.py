@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocitool.change.plan import CopyFrom, Plan
-from ocitool.graph.walk import walk
+from ocitool.graph.walk import walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
@@ -35,11 +35,13 @@ def lacking(plan: Plan, store: Store, *, scope: Scope, width: int) -> Lacking:
     for step in _copies(plan):
         if step.trust and store.head(str(step.descriptor.digest)) is not None:
             continue
-        snapshot = walk(step.origin, str(step.descriptor.digest), scope=scope, width=width)
+        root = step.document or step.origin.get_manifest(str(step.descriptor.digest))
+        snapshot = walk_below(step.origin, root, scope=scope, width=width)
         manifests |= {digest: document.size for digest, document in snapshot.documents.items()}
         blobs |= {
             one.digest: one for one in snapshot.blobs if not (mediatype.is_foreign(one.media_type) and one.urls)
         }
+    manifests |= {tag.document.digest: tag.document.size for tag in plan.tags}
     abreast = min(width, store.traits.concurrency)
     there = collect(scope, store.has_blob, blobs.values(), abreast)
     held = collect(scope, lambda digest: store.head(str(digest)) is not None, manifests, abreast)

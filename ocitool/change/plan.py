@@ -43,7 +43,8 @@ class CopyFrom:
     """Copy a manifest with everything it reaches from another store, by its digest.
 
     With `trust` a target that has the manifest is believed to have everything below it; with `anew` it is not even
-    believed to have the manifest, since what it serves are other bytes. `subject` is what the manifest is known to
+    believed to have the manifest, since what it serves are other bytes. `document` is the manifest, where it was
+    read already. `subject` is what the manifest is known to
     refer to: what refers to one manifest may share a fallback tag.
     """
 
@@ -53,6 +54,7 @@ class CopyFrom:
     trust: bool = False
     subject: Digest | None = None
     anew: bool = False
+    document: Document | None = field(default=None, compare=False, repr=False)
 
     def to_tree(self) -> dict[str, Any]:
         """The step for JSON output."""

@@ -82,6 +82,7 @@ COMMANDS: Final = (
     Command("artifact list", "List the files of an artifact", "artifact_list", "Artifact"),
     Command("repair", "Mend what check finds, by a plan that is shown first", "repair", "Index"),
     Command("copy", "Copy images from one place to another, bytes unchanged", "copy", "Look"),
+    Command("sync", "Keep repositories alike, as a file says", "sync", "Look"),
     Command("tag", "Let further tags hold what a name holds", "tag", "Index"),
     Command("delete", "Delete a tag, or a manifest by its digest", "delete", "Content"),
     Command("prune", "Delete tags that no rule keeps, and what only they reach", "prune", "Content"),
@@ -107,7 +108,6 @@ ALIASES: Final = {"buildx b": "build"}
 ELSEWHERE: Final = {
     "pull": "ocitool copy REF oci:DIR takes an image here, ocitool export its files",
     "cp": "ocitool copy takes an image from one place to another",
-    "sync": "ocitool copy --all-tags takes a whole repository",
     "ls": "ocitool tags lists the tags of a repository",
     "list-tags": "ocitool tags lists the tags of a repository",
     "config show": "ocitool config get prints an image's config, ocitool inspect --config that of each",

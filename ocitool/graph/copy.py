@@ -26,8 +26,9 @@ from ocitool.tasks import Scope, TaskGroup
 class CopyReport:
     """What a copy did. `puts` counts blobs by outcome; sizes are bytes of blobs.
 
-    `skipped` are foreign layers that stay where their urls point (K058). `lacks_root` says that the root is not
-    there by its digest yet, since a tag is about to hold it.
+    `blobs` are all below the root, None where it was believed that they are there. `skipped` are foreign layers
+    that stay where their urls point (K058). `lacks_root` says that the root is not there by its digest yet, since a
+    tag is about to hold it.
     """
 
     root: Descriptor
@@ -36,6 +37,7 @@ class CopyReport:
     saved: int = 0
     manifests_sent: int = 0
     manifests: int = 0
+    blobs: tuple[Descriptor, ...] | None = None
     skipped: tuple[Descriptor, ...] = ()
     lacks_root: bool = False
 
@@ -51,14 +53,15 @@ def copy(
     anew: bool = False,
     tagged: bool = False,
     listener: Listener = silent,
+    root: Document | None = None,
 ) -> CopyReport:
-    """Copy `name` from `source` to `target`, where it is found by its digest.
+    """Copy `name` from `source` to `target`, where it is found by its digest; `root` is what it holds, if known.
 
     With `trust` a target that has the root is believed to have everything below it; `anew` and `tagged` are as for
     `put_snapshot`. Errors carry a note that says which side failed.
     """
     with at_side("source"):
-        root = source.get_manifest(name)
+        root = root or source.get_manifest(name)
         if trust and target.head(str(root.digest)) is not None:
             return CopyReport(Descriptor.of(root), manifests=1)
         snapshot = read_all(source, root, scope=scope, width=width)
@@ -137,6 +140,7 @@ def put_snapshot(
         saved=sum(d.size for d, put in zip(blobs, outcomes, strict=True) if put is not Put.STORED),
         manifests_sent=len(absent),
         manifests=len(documents),
+        blobs=tuple(blobs),
         skipped=skipped,
         lacks_root=lacks_root,
     )

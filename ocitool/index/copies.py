@@ -19,7 +19,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.reference import Reference
 from ocitool.model.tag_filter import TagFilter
 from ocitool.store.base import FULL_NAME, Reader, called
-from ocitool.store.locate import Locator, names_of
+from ocitool.store.locate import Locator, is_below, names_of
 from ocitool.workspace import Admit, Workspace
 
 
@@ -74,11 +74,11 @@ def plan_copies(work: Workspace, request: CopyRequest, admit: "Admit | None" = N
         raise UsageError("a copy needs a source and a destination", hint="ocitool copy SRC DST")
     for text in request.destinations if len(request.sources) > 1 else ():
         _check_takes_several(text, len(request.sources))
-    is_below = any(map(_is_below, request.destinations))
-    sources = [_read(work, text, request, admit, is_below=is_below) for text in request.sources]
+    goes_below = any(map(is_below, request.destinations))
+    sources = [_read(work, text, request, admit, goes_below=goes_below) for text in request.sources]
     plans: list[Plan] = []
     for text in request.destinations:
-        if _is_below(text):
+        if is_below(text):
             plans += _plan_below(work, text, sources, request.options)
         elif len(sources) == 1:
             plans.append(_plan_one(work, text, sources[0], request.options))
@@ -101,12 +101,8 @@ def brought(plan: Plan) -> tuple[Digest, ...]:
     return tuple(step.descriptor.digest for step in plan.steps if isinstance(step, CopyFrom))
 
 
-def _is_below(text: str) -> bool:
-    return text.endswith("/") and text.partition(":")[0] not in {"oci", "oci-archive", "docker-archive"}
-
-
 def _check_takes_several(text: str, number: int) -> None:
-    at = None if _is_below(text) else Locator.parse(text)
+    at = None if is_below(text) else Locator.parse(text)
     if at is not None and at.reference is not None:
         raise UsageError(
             f"{text} is one place, and there are {number} sources",
@@ -119,14 +115,14 @@ def _check_takes_several(text: str, number: int) -> None:
         )
 
 
-def _read(work: Workspace, text: str, request: CopyRequest, admit: "Admit | None", *, is_below: bool) -> _Source:
+def _read(work: Workspace, text: str, request: CopyRequest, admit: "Admit | None", *, goes_below: bool) -> _Source:
     at = Locator.parse(text)
     store, name = work.opener.open(at)
 
     def admitted(tag: str) -> str:
         return admit(at, store, tag) if admit is not None else tag
 
-    if request.all_tags or (is_below and at.reference is None and not name):
+    if request.all_tags or (goes_below and at.reference is None and not name):
         tags = read_tags(
             store,
             request.options,

@@ -75,7 +75,7 @@ def read_copied(source: Reader, name: str, wish: CopyOptions, *, scope: Scope) -
     document = source.get_manifest(name)
     chosen, below, lost = _chosen(source, name, document, wish, scope)
     if below is None:
-        steps = [CopyFrom(source, Descriptor.of(document), name, wish.trust)]
+        steps = [CopyFrom(source, Descriptor.of(document), name, wish.trust, document=document)]
     else:
         steps = [CopyFrom(source, child, str(child.platform or child.digest.short), wish.trust) for child in below]
     beside: list[tuple[str, Document]] = []
@@ -89,7 +89,7 @@ def read_copied(source: Reader, name: str, wish: CopyOptions, *, scope: Scope) -
         kept = None if below is None else {child.digest for child in below}
         referring, beside = _referring(source, name, kept, scope=scope)
         steps += referring
-        steps += (CopyFrom(source, Descriptor.of(held), tag) for tag, held in beside)
+        steps += (CopyFrom(source, Descriptor.of(held), tag, document=held) for tag, held in beside)
     elif wish.tells:
         notes += filter(None, (left_behind(source, document, scope=scope),))
     return Copied(name, chosen, chosen is not document, tuple(steps), tuple(beside), tuple(notes))

@@ -8,9 +8,12 @@ is a page of code instead of a dependency (ADR 0020).
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.errors import closest
+
+if TYPE_CHECKING:
+    from ocitool.project.toml import TomlFile
 
 _NAME: Final = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$"
 _ENV_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -299,6 +302,54 @@ _TYPES: Final = {
     "array": (list, "a list"),
     "object": (dict, "a table"),
 }
+
+
+_SYNC_KEYS: Final = {
+    "include": _texts("Patterns of tags; every tag if left out.", minLength=1),
+    "exclude": _texts("Patterns of tags that stay behind.", minLength=1),
+    "semver": _text("A range of versions that tags are in, such as `>=1.2 <2`.", minLength=1),
+    "platforms": _texts("Only these platforms, or patterns such as `linux/*`; all if left out.", minLength=1),
+    "referrers": _flag("Whether signatures, SBOMs and whatever refers to the images come too."),
+    "targets": _texts(
+        "Repositories or `oci:DIR`; `HOST/PATH/` is the repository of the same name below it.", minLength=1
+    ),
+}
+SYNC_SCHEMA: Final[dict[str, Any]] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "A file of ocitool sync",
+    "description": "What holds for every source that does not say it itself.",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["sync"],
+    "properties": {
+        **_SYNC_KEYS,
+        "sync": {
+            "type": "array",
+            "minItems": 1,
+            "description": "What is to be kept alike.",
+            "items": _table(
+                "One source and what is kept alike with it.",
+                {
+                    "source": _text(
+                        "A repository, one tag of it, `oci:DIR`, or repositories by a pattern: `HOST/team/*`.",
+                        minLength=1,
+                    ),
+                    **_SYNC_KEYS,
+                },
+                required=("source",),
+            ),
+        },
+    },
+}
+
+
+def check_file(file: "TomlFile", schema: Mapping[str, Any]) -> None:
+    """Raise UsageError with file, line and key for what the schema does not allow, a group of them for several."""
+    found = [file.error(problem.path, problem.message, problem.hint) for problem in problems(file.tree, schema)]
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise ExceptionGroup(f"{file.path} has {len(found)} errors", found)
 
 
 def problems(value: object, schema: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> Iterator[Problem]:

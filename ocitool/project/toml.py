@@ -55,7 +55,7 @@ def read_toml(path: Path) -> TomlFile:
     except OSError as error:
         raise local_io(error, f"read {path}") from error
     if len(raw) > SIZE_LIMIT:
-        raise UsageError(f"{path} is larger than 1 MiB", hint="this is no ocitool.toml")
+        raise UsageError(f"{path} is larger than 1 MiB", hint="this is no file of settings")
     try:
         text = raw.decode("utf-8").replace("\r\n", "\n")
         tree = parse_toml(text)

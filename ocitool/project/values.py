@@ -10,7 +10,7 @@ from ocitool.errors import UsageError
 from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
-from ocitool.project.schema import SCHEMA, problems
+from ocitool.project.schema import SCHEMA, check_file
 from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
 from ocitool.project.trust import policy_of
 from ocitool.toolchains.options import (
@@ -150,11 +150,7 @@ def load_spec(path: Path, stamp: Callable[[], Stamp], *, version: str = "") -> B
     line and key, an ExceptionGroup of them if there are several, and LocalIOError.
     """
     file = read_toml(path)
-    found = [file.error(problem.path, problem.message, problem.hint) for problem in problems(file.tree, SCHEMA)]
-    if len(found) == 1:
-        raise found[0]
-    if found:
-        raise ExceptionGroup(f"{path} has {len(found)} errors", found)
+    check_file(file, SCHEMA)
     said = version or file.tree.get("version", "git")
     used = {name: key for key, name in _placeholders(file.tree)}
     asked = stamp() if "revision" in used or ("version" in used and said == "git") else Stamp()

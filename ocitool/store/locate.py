@@ -77,6 +77,11 @@ class Locator:
         return f"{self.scheme}:{self.path}{mark if self.name else ''}{self.name}"
 
 
+def is_below(text: str) -> bool:
+    """Whether a destination is a place of a registry that repositories go below, each by its own path."""
+    return text.endswith("/") and text.partition(":")[0] not in SCHEMES
+
+
 class Opener:
     """Opens stores from locators; one session for all remote ones, made on first use.
 

@@ -77,6 +77,7 @@ WORDS = {
     "check": "check oci:img:1",
     "repair": "repair oci:img:1",
     "copy": "copy oci:img:1 oci:copied:1",
+    "sync": "sync sync.toml",
     "tag": "tag oci:img:1 two",
     "undo": "undo oci:img:1 --dry-run",
     "sign": "sign oci:img:a --key k.key --dry-run",
@@ -130,6 +131,9 @@ def prepare(seeded, run, monkeypatch):
     assert 0 == run("key", "generate", "--unencrypted", "-o", "k").exit_code
     assert 0 == run("artifact", "push", f"{registry.host}/files:1", "app/data").exit_code
     assert 0 == run("attach", "oci:img:c", "k.pub", "--artifact-type", "text/x-key").exit_code
+    (home / "sync.toml").write_text(
+        f'[[sync]]\nsource = "oci:img"\ninclude = ["b"]\ntargets = ["{registry.host}/synced"]\n'
+    )
     img = LayoutStore(home / "img")
     (home / "attached").write_text(str(img.referrers(img.head("c").digest)[0].digest))
     (home / "manifest.json").write_bytes(img.get_manifest("a").raw)

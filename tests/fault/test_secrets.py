@@ -102,6 +102,7 @@ config edit {}:all --label c=d --resign new.key --password-from env:KEY_PASSWORD
 copy {}:v1 {}:v5 --verify-key new.pub
 buildx build -f Dockerfile -t {}:e --push context --sign-key new.key --password-from env:KEY_PASSWORD
 push {}:c --sign-key new.key --password-from env:KEY_PASSWORD
+sync sync.toml
 undo {}:all
 doctor --registry {}
 doctor --registry {host}
@@ -163,6 +164,8 @@ def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
     monkeypatch.setenv("KEY_PASSWORD", PASSWORD)
     (home / "prog").write_bytes(b"#!/bin/sh\n")
     (home / "list.json").write_bytes(compose.index(Family.OCI, ()).raw)
+    places = f'source = "{registry.host}/app:v1"\ntargets = ["{registry.host}/app"]\n'
+    (home / "sync.toml").write_text(f"[[sync]]\n{places}")
     (home / "context").mkdir()
     (home / "Dockerfile").write_text(f"FROM {registry.host}/app:v1\nLABEL a=b\n")
     said, worked = [], 0

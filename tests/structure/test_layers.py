@@ -18,7 +18,7 @@ LEVELS = (
     ("store", "graph", "pack", "rootfs"),
     ("workspace", "change", "image", "toolchains", "executor"),
     ("index", "project", "check", "sign", "artifact", "attest", "repository"),
-    ("dockerfile", "repair", "report"),
+    ("dockerfile", "repair", "report", "sync"),
     ("builder",),
     ("read_only_client",),
     ("change_client",),

@@ -14,7 +14,7 @@ GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:ima
         "source": "oci:images:app", "repository": "oci:images", "path": "hello", "destination": "oci:new:1", "registry": "localhost:1",
         "username": "me", "password": "secret", "image": "app:1", "name": "localhost:1/app:1", "family": "oci",
         "kind": "sbom", "compression": "zstd", "plan": Plan("oci:images"),
-        "sources": "oci:images:app", "destinations": "oci:new:1"}  # fmt: skip
+        "sources": "oci:images:app", "destinations": "oci:new:1", "file": "sync.toml"}  # fmt: skip
 SKIPPED = {"self", "request", "planned", "password"}  # values of ours that the command line makes; a function
 
 
