@@ -194,7 +194,7 @@ class SyncRun:
                     full = names_of(source, tag, route.at.reference, every=True)
                     report = self._apply(replace(taken_from(plan, near), full_names=full))
                     near = {**dict.fromkeys(brought(plan), target.store), **near}
-                    if report.changed or report.stored:
+                    if _is_news(report, target):
                         self._written.append(_written(report, target, tag, copied.document.digest))
                     else:
                         self._unchanged.append(1)
@@ -238,6 +238,13 @@ def _names(source: Reader, entry: SyncEntry) -> list[str]:
     if not names:
         raise NotFound(f"{source.label} has no tags that are meant", where=source.label)
     return names
+
+
+def _is_news(report: "ChangeReport", target: _Target) -> bool:
+    """Whether anything is there now that was not; a registry mounts also what it has."""
+    blobs = (blob.digest for copy in report.copies for blob in copy.blobs or ())
+    is_sent = any(copy.sent or copy.manifests_sent for copy in report.copies)
+    return report.changed or is_sent or not target.absent.isdisjoint(blobs)
 
 
 def _written(report: "ChangeReport", target: _Target, tag: str, digest: Digest) -> SyncedTag:
