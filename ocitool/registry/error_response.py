@@ -63,10 +63,8 @@ def _detail(detail: object) -> str:
     return (detail if isinstance(detail, str) else json.dumps(detail))[:300]
 
 
-def is_rate_limit(status: int, headers: Mapping[str, str], said: str) -> bool:
-    """Whether a refusal means "later": GHCR's secondary rate limit comes as 403 (K230)."""
-    if status not in {401, 403}:
-        return status == 429
+def is_rate_limit(headers: Mapping[str, str], said: str) -> bool:
+    """Whether a 401 or 403 means "later": GHCR's secondary rate limit comes as 403 (K230)."""
     left = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", ""))
     return bool(_RATE_LIMIT.search(said)) or left.partition(";")[0].strip() == "0"
 
@@ -91,7 +89,7 @@ def refusal(
     said = "; ".join(_sentence(one) for one in found[:3])
     host = urlsplit(url).netloc.rpartition("@")[2]
     tail = f": {said}" if said else ""
-    if status in {401, 403} and not is_rate_limit(status, headers, said):
+    if status in {401, 403} and not is_rate_limit(headers, said):
         verb = "wants other credentials" if status == 401 else "denied access"
         lacking = access_of(scopes) if status == 403 else ""
         needs = f"{lacking} is needed; " if lacking else ""

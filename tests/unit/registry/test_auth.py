@@ -57,6 +57,17 @@ def test_a_refresh_token_is_posted():
     assert "t" == token.value
 
 
+def test_a_server_that_takes_no_refresh_token_is_asked_with_the_password():
+    both = Credentials("u", "hunter2", identity_token="rt")
+
+    asked, token = drive(both, (404, b""), (200, {"token": "t"}))
+
+    assert ("refresh_token", "", "u:hunter2") == (dict(asked[0].form)["grant_type"], asked[0].basic, asked[1].basic)
+    assert "t" == token.value
+    with pytest.raises(AuthError):
+        drive(Credentials(identity_token="rt"), (404, b""))
+
+
 def test_a_server_that_only_knows_post_is_asked_so():
     asked, token = drive(USER, (405, b""), (200, {"access_token": "t"}))
 

@@ -167,3 +167,12 @@ def test_a_missing_helper_is_a_warning_for_reads_and_an_error_for_writes():
 
 def test_anonymous_basic_is_no_header():
     assert "" == Desk(credentials=ANONYMOUS).after('Basic realm="x"')
+
+
+def test_a_token_of_a_file_that_no_header_takes_is_told_and_not_sent():
+    desk = Desk(credentials=Credentials(registry_token="a\r\nx: y", source="FILE"))
+
+    with pytest.raises(AuthError, match="FILE holds a token with characters that no header takes") as caught:
+        desk.after(BEARER)
+
+    assert "x: y" not in str(caught.value)

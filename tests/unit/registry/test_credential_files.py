@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -194,3 +195,34 @@ def test_a_closed_folder_that_is_named_is_an_error(tmp_path, environ):
 
     with pytest.raises(AuthError, match="cannot read credentials"):
         find_credentials("reg.test", "app", environ | {"DOCKER_CONFIG": str(tmp_path / "closed")})
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "docker-credential-h is not on PATH"),
+        ("cat > /dev/null; exit 3", "docker-credential-h store failed with exit code 3"),
+    ],
+)
+def test_a_helper_that_keeps_nothing_is_told_without_the_secret(tmp_path, environ, script, said):
+    if script is not None:
+        helper(tmp_path, script)
+
+    with pytest.raises(AuthError, match=said) as caught:
+        tell_helper("h", "store", {"Secret": SECRET}, environ)
+
+    assert SECRET not in str(caught.value)
+
+
+def test_a_helper_that_does_not_answer_is_ended(tmp_path, environ, monkeypatch):
+    monkeypatch.setattr("ocitool.registry.credential_helpers.HELPER_S", 0.05)
+    helper(tmp_path, "exec sleep 60")
+
+    with pytest.raises(AuthError, match="docker-credential-h did not answer in 0 s"):
+        tell_helper("h", "erase", "reg.test", environ)
+
+
+def test_a_login_is_kept_in_the_file_that_a_variable_names():
+    environ = {"REGISTRY_AUTH_FILE": "/a/auth.json", "DOCKER_CONFIG": "/b"}
+
+    assert CredentialPlace(Path("/a/auth.json"), "reg.test") == place_for("reg.test", environ)

@@ -235,3 +235,26 @@ def test_odd_but_harmless_files_hold_nothing(tmp_path, environ, config):
     docker(tmp_path, **config)
 
     assert find_credentials("reg.test", "app", environ).is_anonymous
+
+
+@pytest.mark.parametrize("kind", ["podman", "docker"])
+def test_where_a_helper_knows_nothing_podmans_file_may_and_dockers_may_not(tmp_path, environ, kind):
+    helper(tmp_path, "h", 'echo "credentials not found in native keychain"; exit 1')
+    words = {"credHelpers": {"reg.test": "h"}, "auths": {"reg.test": auth("secret")}}
+    if kind == "docker":
+        docker(tmp_path, **words)
+    else:
+        (tmp_path / "run/containers").mkdir(parents=True)
+        (tmp_path / "run/containers/auth.json").write_text(json.dumps(words))
+
+    assert ("secret" if kind == "podman" else "") == password("reg.test", environ)
+
+
+def test_podmans_file_is_where_the_folder_of_settings_is(tmp_path, environ):
+    for folder, word in (("settings", "right"), (".config", "wrong")):
+        (tmp_path / folder / "containers").mkdir(parents=True)
+        text = json.dumps({"auths": {"reg.test": auth(word)}})
+        (tmp_path / folder / "containers/auth.json").write_text(text)
+
+    assert "right" == password("reg.test", environ | {"XDG_CONFIG_HOME": str(tmp_path / "settings")})
+    assert "wrong" == password("reg.test", environ)

@@ -22,6 +22,8 @@ from ocitool.registry.numbers import retry_after_s
         (b"toomanyrequests: slow down", (("", "toomanyrequests: slow down", ""),)),
         (b"", ()),
         (b"{}", ()),
+        (b"[1]", ()),
+        (b'"no"', ()),
         (b"\xff\xfe", (("", "\ufffd\ufffd", ""),)),
         (b"[" * 100_000, (("", "[" * 300, ""),)),
     ],

@@ -110,3 +110,12 @@ def test_a_file_that_is_not_toml_is_named(tmp_path):
 
     with pytest.raises(MalformedDocument, match=r"r\.conf"):
         read_redirections({"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "r.conf")})
+
+
+def test_a_mirror_that_names_a_host_alone_is_refused_for_the_repository_that_it_stands_for(tmp_path):
+    (tmp_path / "r.conf").write_text('[[registry]]\nprefix = "a.test/x"\nlocation = "b.test"\n')
+    found = read_redirections({"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "r.conf")})
+
+    assert (Endpoint("b.test", "y"),) == found.places("a.test", "x/y")
+    with pytest.raises(UsageError, match=r"sends a\.test/x to 'b\.test', which names no repository"):
+        found.places("a.test", "x")
