@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ocitool.model import mediatype
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
 from ocitool.report.compare import FileChange, compare
@@ -167,3 +168,24 @@ def test_layout_alone_is_a_difference(repository, compared):
     repository.put_manifest(Document(document.raw + b"\n", document.media_type), "b")
 
     assert not compared().is_equal
+
+
+def test_another_type_of_manifest_is_told(repository, compared):
+    repository.image("linux/amd64", "x", tag="a")
+    docker = repository.get_manifest("a").edit(lambda tree: tree.update(mediaType=mediatype.DOCKER_MANIFEST))
+    repository.put_manifest(docker, "b")
+
+    assert f"~ mediaType {mediatype.OCI_MANIFEST} → {mediatype.DOCKER_MANIFEST}" in lines(compared())
+
+
+def test_configs_that_were_not_read_differ_by_their_digests(repository):
+    for tag, user in (("a", "1"), ("b", "2"), ("c", "1")):
+        entry = repository.image("linux/amd64", "x", config={"User": user}, annotations={"tag": tag})
+        repository.index(tag, entry)
+    a, b, c = (repository.survey(tag, configs=False) for tag in "abc")
+    digests = [one.images[0].manifest.config.digest.short for one in (a, b)]
+
+    other, same = lines(compare(a, b)), lines(compare(a, c))
+
+    assert f"~ config {digests[0]} → {digests[1]}" in other
+    assert [] == [line for line in same if line.startswith("~ config")]

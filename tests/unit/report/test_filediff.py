@@ -141,3 +141,24 @@ def test_k258_holes_without_end_are_not_compared(store):
 
     with pytest.raises(MalformedDocument, match="has files of more than"):
         compare_files(*sides, None, scope=Scope())
+
+
+def test_a_file_that_becomes_something_else_and_a_device_of_another_number(store):
+    before = store.image({"a": b"", "d": (b"", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3})})
+    after = store.image({"a": "to", "d": (b"", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 5})})
+
+    assert [("file → symlink", "link  → to"), ("device (1, 3) → (1, 5)",)] == [
+        change.what for change in compared(before, after)
+    ]
+
+
+def test_extended_attributes_count_in_whatever_order(store):
+    def image(*pairs):
+        return store.image(
+            {"a": (b"", {"pax_headers": {f"SCHILY.xattr.user.{key}": value for key, value in pairs}})}
+        )
+
+    one, turned, other = image(("x", "1"), ("y", "2")), image(("y", "2"), ("x", "1")), image(("x", "1"), ("y", "3"))
+
+    assert () == compared(one, turned)
+    assert (FileChange("changed", "a", ("extended attributes",)),) == compared(one, other)

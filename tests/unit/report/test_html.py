@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from ocitool.model import compose
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.mediatype import SCHEMA1_SIGNED
+from ocitool.model.mediatype import OCI_CONFIG, SCHEMA1_SIGNED, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
 from ocitool.report.html import page
@@ -250,3 +251,13 @@ def test_a_config_that_disagrees_is_marked(repository):
     marked, plain = (read(page(repository.survey(name))).of_class("problem") for name in ("v1", "v2"))
 
     assert (True, []) == (bool(marked), plain)
+
+
+def test_an_image_whose_config_is_gone_has_a_place_that_says_so(repository):
+    config = Descriptor(OCI_CONFIG, Digest.of(b"gone"), 4)
+    repository.put_manifest(compose.manifest(Family.OCI, config, []), "v1")
+
+    text = " ".join(read(page(repository.survey("v1"))).text)
+
+    assert "no blob" in text
+    assert "entrypoint" not in text.lower()

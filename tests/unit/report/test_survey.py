@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.errors import NotFound
+from ocitool.errors import NotFound, RegistryError
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -333,3 +333,50 @@ class TestReferrers:
 
         for text in (table(found), tree(found)):
             assert all(digest in text for digest in signed.values())
+
+
+def test_an_inner_index_that_is_listed_twice_is_gathered_once(repository):
+    inner = Descriptor.of(repository.index("inner", repository.image("linux/amd64", "a")))
+    repository.index("outer", inner, inner)
+
+    assert ["linux/amd64"] == [image.label for image in repository.survey("outer").images]
+
+
+def test_two_platforms_that_one_image_serves_choose_it_once(repository):
+    repository.index("v1", repository.image("linux/arm/v7", "a"), repository.image("linux/amd64", "b"))
+
+    chosen, notes = pick(repository.survey("v1"), (Platform("linux", "arm", "v7"), Platform("linux", "arm", "v8")))
+
+    assert ["linux/arm/v7"] == [image.label for image in chosen.images]
+    assert ["reg.test/app:v1 has no linux/arm/v8; linux/arm/v7 is what such a host runs"] == list(notes)
+
+
+class Silent(ForwardingReader):
+    """A registry that does not answer for one manifest."""
+
+    def __init__(self, store, digest):
+        super().__init__(store)
+        self._digest = str(digest)
+
+    def get_manifest(self, name, *, limit=0):
+        if name == self._digest:
+            raise RegistryError("answered 500", status=500)
+        return super().get_manifest(name)
+
+
+def test_a_child_that_the_registry_does_not_answer_for_says_why(repository):
+    amd, arm = repository.image("linux/amd64", "a"), repository.image("linux/arm64", "b")
+    repository.index("v1", amd, arm)
+
+    found = survey(Silent(repository, arm.digest), "v1", scope=Scope())
+
+    assert ["", "answered 500"] == [image.problem for image in found.images]
+
+
+def test_a_statement_of_another_kind_has_its_type_as_its_name(repository):
+    amd = repository.image("linux/amd64", "a")
+    repository.index("v1", amd, repository.attestation(amd.digest, "https://example.com/scan/v1", SPDX))
+
+    [image] = repository.survey("v1").images
+
+    assert ("https://example.com/scan/v1", "sbom") == image.attestations[0].kinds

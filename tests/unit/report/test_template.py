@@ -66,3 +66,11 @@ def test_fields(template, text):
 def test_what_cannot_be_answered_is_an_error(template, says):
     with pytest.raises(UsageError, match=says):
         render(template, ANSWER)
+
+
+def test_an_item_without_the_list_gives_no_line_unless_no_item_has_it():
+    answer = {"platforms": [{"name": "a", "tags": [{"x": 1}, {"x": 2}]}, {"name": "b"}, {"name": "c", "tags": []}]}
+
+    assert "a 1\na 2" == render("{platforms[].name} {platforms[].tags[].x}", answer)
+    with pytest.raises(UsageError, match="no field 'notes'"):
+        render("{platforms[].notes[].x}", answer)

@@ -2,7 +2,13 @@
 
 import pytest
 
+from ocitool.model import compose, mediatype
+from ocitool.model.digest import Digest
+from ocitool.model.document import Document
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform
 from ocitool.model.printable import shown
+from ocitool.model.views import Descriptor
 from ocitool.report.text import configs, human, table, tree
 
 SLSA = "https://slsa.dev/provenance/v1"
@@ -104,3 +110,40 @@ def test_sizes_for_people(size, text):
 
 def test_plain_keeps_letters_of_any_script():
     assert "多架构 é" == shown("多架构 é")
+
+
+def test_what_is_no_image_is_a_head_with_a_note_and_what_it_is_about(repository):
+    about = repository.image("linux/amd64", "a")
+    subject = {key: about.to_tree()[key] for key in ("mediaType", "digest", "size")}
+    unknown = Document(b'{"schemaVersion":1,"name":"app","fsLayers":[]}', mediatype.SCHEMA1_SIGNED)
+    artifact = repository.artifact("", Descriptor(mediatype.OCI_EMPTY, Digest.of(b"{}"), 2))
+    repository.put_manifest(artifact.edit(lambda tree: tree.update(subject=subject)), "artifact")
+    repository.put_manifest(unknown, "old")
+
+    old, referrer = (table(repository.survey(name)).splitlines() for name in ("old", "artifact"))
+
+    assert "  schema 1 manifest, obsolete since 2017" == old[2]
+    assert f"  about {about.digest}" == referrer[2]
+    assert [] == [line for line in (*old, *referrer) if "PLATFORM" in line]
+
+
+def test_an_attestation_of_what_is_not_listed_stands_below(repository):
+    gone = repository.attestation(Digest.of(b"gone"), SLSA)
+    repository.index("v1", repository.image("linux/amd64", "a"), gone)
+
+    assert (
+        f"provenance  {gone.digest}  of an image that is not listed" in table(repository.survey("v1")).splitlines()
+    )
+
+
+def test_a_config_that_is_gone_is_said_in_the_row_of_its_image(repository):
+    config = Descriptor(mediatype.OCI_CONFIG, Digest.of(b"gone"), 4)
+    document = compose.manifest(Family.OCI, config, [])
+    repository.put_manifest(document)
+    repository.index(
+        "v1", Descriptor(document.media_type, document.digest, document.size, Platform("linux", "arm"))
+    )
+
+    [row] = [line for line in table(repository.survey("v1")).splitlines() if line.startswith("linux/arm")]
+
+    assert "config: no blob" in row
