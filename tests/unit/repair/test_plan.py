@@ -3,16 +3,20 @@
 import json
 
 import pytest
+from zstandard import ZstdCompressor
 
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
+from ocitool.change.plan import Plan
 from ocitool.check.engine import findings
 from ocitool.check.inspection import look
+from ocitool.errors import Ambiguous, UsageError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
+from ocitool.model.document import Document
 from ocitool.model.views import view
 from ocitool.repair.fallback import FallbackReader, FallbackSource
-from ocitool.repair.plan import plan_repair
+from ocitool.repair.plan import Repair, plan_repair
 from ocitool.repair.work import RepairOptions
 from ocitool.store.layout import LayoutStore
 from ocitool.tasks import Scope
@@ -490,3 +494,104 @@ def test_what_no_repair_knows_is_left(ward, repair):
 
     assert "[config/diff-ids]" in left[0]
     assert before["digest"] == ward.store.head("1").digest
+
+
+def test_a_config_of_the_other_family(ward, repair):
+    """K025."""
+    docker = ward.image(
+        "linux/arm64", manifest=lambda tree: tree["config"].update(mediaType=mediatype.DOCKER_CONFIG)
+    )
+    two(ward, docker)
+
+    assert ([], []) == repair()
+    kinds = {view(ward.store.get_manifest(str(entry.digest))).config.media_type for entry in entries(ward)}
+    assert {mediatype.OCI_CONFIG} == kinds
+
+
+def test_a_layer_whose_bytes_have_no_type_in_its_family_is_for_a_human(ward, repair):
+    """Docker has no type for zstd."""
+    raw = ZstdCompressor().compress(program("arm64"))
+    layer = ward.blob(raw, mediatype.DOCKER_LAYER_GZIP)
+    image = ward.image(
+        "linux/arm64", media_type=mediatype.DOCKER_MANIFEST, manifest=lambda tree: tree.update(layers=[layer])
+    )
+    before = ward.index(image, media_type=mediatype.DOCKER_LIST)
+
+    left, _ = repair()
+
+    assert any("no type of its family fits its bytes" in line for line in left), left
+    assert before["digest"] == ward.store.head("1").digest
+
+
+def test_an_index_of_which_nothing_would_be_left_is_told(ward, repair):
+    entry = ward.image("linux/arm64")
+    before = ward.index(entry)
+    ward.store.delete(entry["digest"])
+
+    left, _ = repair(drop_missing=True)
+
+    assert left[0].startswith("no entry would be left in the index; --source PLACE brings back what is gone")
+    assert before["digest"] == ward.store.head("1").digest
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("gone", "an inner index is gone, so nothing is flattened"),
+        ("spoilt", "an inner index could not be read, so nothing is flattened"),
+    ],
+)
+def test_of_inner_indexes_all_are_flattened_or_none(ward, repair, how, said):
+    """K020."""
+    inner, other = (
+        ward.index(ward.image("linux/arm64"), tag=""),
+        ward.index(ward.image("linux/s390x", layers=[FILES]), tag=""),
+    )
+    before = ward.index(ward.image(), inner, other)
+    if how == "gone":
+        ward.store.delete(other["digest"])
+    else:
+        ward.store.spoil(other["digest"], Document(b"{}", mediatype.OCI_INDEX))
+
+    left, _ = repair()
+
+    assert any(said in line for line in left), left
+    assert before["digest"] == ward.store.head("1").digest
+
+
+def test_what_can_be_read_in_two_ways_is_not_mended(ward, repair):
+    tree = ward.image_tree("linux/amd64") | {"manifests": []}
+    ward.store.plant(Document(json.dumps(tree).encode(), mediatype.OCI_INDEX), "1")
+
+    with pytest.raises(Ambiguous, match="says it is"):
+        repair()
+
+
+def test_what_is_no_image_is_left_as_it_is(ward, repair):
+    ward.store.plant(Document(b'{"schemaVersion": 2}', "application/vnd.example"), "1")
+    before = ward.store.head("1").digest
+
+    repair()
+
+    assert before == ward.store.head("1").digest
+
+
+def test_a_plan_that_waits_for_a_human_is_not_carried_out():
+    waiting = Repair(Plan("reg.test/app"), ("two images for linux/arm64",), is_blocked=True)
+
+    with pytest.raises(UsageError, match=r"reg\.test/app is not mended: somebody has to say") as refused:
+        waiting.agreed()
+
+    assert "two images for linux/arm64" == refused.value.hint
+
+
+def test_a_source_that_has_no_image_gives_none(ward, repair, dead):
+    other = Ward(Loose("mirror"))
+    other.manifest(
+        {"schemaVersion": 2, "artifactType": "a/b", "layers": [], "config": other.blob(b"{}", "x/y")}, tag="1"
+    )
+
+    left, rules = repair(sources=(FallbackSource(other.store, "1", "mirror"),), substitute=True)
+
+    assert ["index/dangling"] == rules
+    assert "is not there" in left[0]
