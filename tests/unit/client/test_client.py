@@ -311,3 +311,48 @@ def test_a_login_is_kept_where_it_says_and_forgotten(layout, registry_with_auth,
 def test_a_registry_and_this_machine_are_examined(client, registry, project):
     assert client.examine(registry.host).speaks_v2
     assert "prebuilt" == client.diagnose(project, "linux/amd64", toolchain="prebuilt").toolchain
+
+
+ZEROS = f"sha256:{'0' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda c: c.plan_copy("oci:images:app", "oci:new:1", sparse=True), "--sparse goes with --platform"),
+        (lambda c: c.plan_undo("oci:images", prune=True, to=ZEROS), "--prune takes back a whole prune"),
+        (lambda c: c.plan_undo("oci:images:app", to=ZEROS, drop_referrers=True), "--to names what REF is to hold"),
+        (lambda c: c.verify("oci:images:app", policy="policy.toml", recursive=True), "the policy says what is asked"),
+        (lambda c: c.index("").create("oci:images:app"), "where should the index go"),
+        (lambda c: c.index("oci:images:app").tag("a b"), "not a tag: 'a b'"),
+        (lambda c: c.index("oci:images:app").tag("oci:other:2"), "oci:other:2 is not in oci:images"),
+        (lambda c: c.index("oci:images:app").tag(f"oci:images@{ZEROS}"), "is a digest, not a tag to write to"),
+        (lambda c: c.repository("oci:images:new").put_manifest("{}"), "a manifest is given as bytes"),
+        (lambda c: c.repository("oci:images").prune(keep_last=1, unknown_age="no"), "unknown_age is given as 'no'"),
+        (lambda c: c.plan_detach("oci:images:app"), "what should be detached"),
+    ],
+)
+def test_what_the_command_line_cannot_say_is_refused_in_words(client, home, call, said):
+    (home / "policy.toml").write_text('version = 1\ndefault = "accept"\n')
+
+    with pytest.raises(UsageError, match=said):
+        call(client)
+
+    assert {"images", "policy.toml", ".cache"} >= {path.name for path in home.iterdir()}
+
+
+def test_the_bytes_of_a_blob_are_put(client, layout):
+    client.apply(client.repository(layout).put_blob(b"bytes of a blob"))
+
+    with client.blob(f"{layout}@{ocitool.Digest.of(b'bytes of a blob')}") as pieces:
+        assert b"bytes of a blob" == b"".join(pieces)
+
+
+def test_what_an_image_lacks_of_a_platform_that_it_also_runs_on_is_told(layout):
+    told = []
+    with ocitool.Client(listener=told.append) as opened:
+        assert ["hello"] == list(opened.files(f"{layout}:app", "linux/arm64/v9"))
+
+    assert ["app has no linux/arm64/v9; linux/arm64/v8 is what such a host runs"] == [
+        one.text.removeprefix("oci:images:") for one in told if "has no" in getattr(one, "text", "")
+    ]
