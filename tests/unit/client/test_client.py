@@ -322,7 +322,10 @@ ZEROS = f"sha256:{'0' * 64}"
         (lambda c: c.plan_copy("oci:images:app", "oci:new:1", sparse=True), "--sparse goes with --platform"),
         (lambda c: c.plan_undo("oci:images", prune=True, to=ZEROS), "--prune takes back a whole prune"),
         (lambda c: c.plan_undo("oci:images:app", to=ZEROS, drop_referrers=True), "--to names what REF is to hold"),
-        (lambda c: c.verify("oci:images:app", policy="policy.toml", recursive=True), "the policy says what is asked"),
+        (
+            lambda c: c.verify("oci:images:app", policy="policy.toml", recursive=True),
+            "the policy says what is asked",
+        ),
         (lambda c: c.index("").create("oci:images:app"), "where should the index go"),
         (lambda c: c.index("oci:images:app").tag("a b"), "not a tag: 'a b'"),
         (lambda c: c.index("oci:images:app").tag("oci:other:2"), "oci:other:2 is not in oci:images"),

@@ -161,3 +161,42 @@ def test_more_areas_than_anybody_needs_are_refused():
 
     with pytest.raises(MalformedDocument, match="too many parts"):
         read(old_gnu(10**6, *areas, data=b""))
+
+
+def records(*pairs: tuple[str, str]) -> bytes:
+    """A pax header of these records, in this order and however often, and a file of one byte behind it."""
+    body = b""
+    for key, value in pairs:
+        rest = f" {key}={value}\n".encode()
+        size = len(rest) + len(str(len(rest) + 1))
+        body += str(size + (len(str(size)) > len(str(len(rest) + 1)))).encode() + rest
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, kind, data in (("x", tarfile.XHDTYPE, body), ("f", tarfile.REGTYPE, b"x")):
+            info = tarfile.TarInfo(name)
+            info.type, info.size = kind, len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+OLD = (("GNU.sparse.size", "9"), ("GNU.sparse.numblocks", "1"))
+
+
+def test_the_oldest_map_is_made_of_pairs_in_their_order():
+    right = records(*OLD, ("GNU.sparse.offset", "8"), ("GNU.sparse.numbytes", "1"))
+    turned = records(*OLD, ("GNU.sparse.numbytes", "1"), ("GNU.sparse.offset", "8"))
+
+    [member] = read_members([right])
+    assert (9, bytes(8) + b"x") == (member.size, b"".join(next(read_members([right])).pieces()))
+    with pytest.raises(MalformedDocument, match="a damaged sparse map"):
+        list(read_members([turned]))
+
+
+@pytest.mark.parametrize("way", ["records", "map"])
+def test_a_map_in_records_has_a_bound(monkeypatch, way):
+    monkeypatch.setattr("ocitool.codec.tar_reader.MAX_EXTENTS", 1)
+    pairs = [("GNU.sparse.offset", "0"), ("GNU.sparse.numbytes", "1")] * 2
+    raw = records(*OLD, *pairs) if way == "records" else records(*OLD, ("GNU.sparse.map", "0,1,8,0"))
+
+    with pytest.raises(MalformedDocument, match="a sparse file of too many parts"):
+        list(read_members([raw]))

@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.errors import MalformedDocument, NotFound, Unsupported, UsageError
-from ocitool.graph.select import select
+from ocitool.graph.select import entry_of, select
 from ocitool.model import compose
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
@@ -119,3 +119,14 @@ def test_indexes_without_end_are_refused():
 
     with pytest.raises(MalformedDocument, match="levels deep"):
         select(store, name, AMD64)
+
+
+def test_an_entry_is_chosen_where_there_are_entries():
+    store = Images(AMD64, ARM64_V8)
+
+    assert store.head("arm64").digest == entry_of(store, "all", ARM64).digest
+    with pytest.raises(UsageError, match="amd64 in images is no index, so it has no platforms to choose from"):
+        entry_of(store, "amd64", AMD64)
+    with pytest.raises(NotFound, match="no linux/s390x in images:all") as caught:
+        entry_of(store, "all", Platform("linux", "s390x"))
+    assert "linux/amd64" in caught.value.hint

@@ -102,3 +102,12 @@ def test_history_fits_the_layers_or_is_absent():
     assert () == ImageConfig.of(config(history=[])).history
     with pytest.raises(UsageError, match="history tells of 1 layers, the image has 2"):
         config(diff_ids=[D, D])
+
+
+def test_a_config_for_windows_says_its_version_and_features():
+    platform = Platform("windows", "amd64", "", "10.0.1", ("win32k",))
+
+    tree = compose.image_config(Family.OCI, platform, settings={}, diff_ids=[], history=[], created="x").tree()
+
+    assert ("10.0.1", ["win32k"]) == (tree["os.version"], tree["os.features"])
+    assert "variant" not in tree

@@ -147,3 +147,8 @@ def test_the_table_holds_together():
 
 def program(platform):
     return Binary(Format.ELF, BinaryKind.PROGRAM, "machine", (platform,))
+
+
+def test_what_is_no_level_runs_itself_alone():
+    assert ("strange",) == LEVELS["amd64"].at_most("strange")
+    assert ("v2", "v1") == LEVELS["amd64"].at_most("v2")

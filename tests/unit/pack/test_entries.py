@@ -7,7 +7,8 @@ import pytest
 from ocitool.errors import LocalIOError, NotFound, UsageError
 from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
-from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, parse_copy, refuse_holes, scan
+from ocitool.pack.entries import CopyRule, Entry, FileContent, expand, file_entry, parse_copy, refuse_holes, scan
+from ocitool.store.base import PIECE
 
 ARM = Platform("linux", "arm", "v7")
 
@@ -194,3 +195,39 @@ def test_a_file_that_stays_as_it_is_is_read_whole_and_one_that_changes_meanwhile
         file.write(b"y")
     with pytest.raises(LocalIOError, match="changed while it was being packed"):
         list(pieces)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_told(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(bytes(PIECE + 1))
+    pieces = FileContent(path).pieces()
+    next(pieces)
+    os.truncate(path, PIECE)
+
+    with pytest.raises(LocalIOError, match=f"{path}.*changed"):
+        list(pieces)
+
+
+@pytest.mark.parametrize(
+    ("kind", "link", "said"),
+    [
+        (FileKind.SYMLINK, "", "l is a symbolic link to nothing"),
+        (FileKind.SYMLINK, "a\0b", "l is a symbolic link to nothing"),
+        (FileKind.HARDLINK, "", "l is a hard link to nothing"),
+    ],
+)
+def test_a_link_leads_somewhere(kind, link, said):
+    with pytest.raises(UsageError, match=said):
+        Entry("l", kind, 0o777, link=link)
+
+
+def test_a_socket_is_not_packed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind("socket")
+
+        entry = file_entry("pipe", "p", os.lstat("pipe"))
+        assert (FileKind.FIFO, 0o644) == (entry.kind, entry.mode)
+        with pytest.raises(UsageError, match="socket is a device or socket and cannot be packed"):
+            file_entry("socket", "s", os.lstat("socket"))

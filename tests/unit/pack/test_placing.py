@@ -3,7 +3,7 @@ import pytest
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
-from ocitool.pack.placing import place
+from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.tree import Listed, Node, Tree
 
 
@@ -138,3 +138,19 @@ def test_the_last_of_two_links_wins():
 
     assert ["two"] == [entry.link for entry in place(links, None)]
     assert ["two"] == [entry.link for entry in place(links, USR_MERGED)]
+
+
+def test_a_directory_that_the_base_lacks_is_not_made_up():
+    deep = file("opt/x/y")
+
+    assert [deep] == list(with_parents({"opt/x/y": deep}, lambda _path: None))
+    assert ["usr", "usr/bin", "usr/bin/app"] == [
+        entry.path for entry in with_parents({"usr/bin/app": file("usr/bin/app")}, USR_MERGED.get)
+    ]
+
+
+def test_a_hard_link_to_what_the_layer_lacks_is_refused():
+    link = Entry("a", FileKind.HARDLINK, 0o644, link="etc/passwd")
+
+    with pytest.raises(UsageError, match="/a is a hard link to /etc/passwd, which is not in the same layer"):
+        place([link], USR_MERGED)

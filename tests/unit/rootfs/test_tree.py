@@ -9,7 +9,7 @@ from ocitool.model.mediatype import OCI_LAYER_ZSTD
 from ocitool.model.views import Descriptor, Manifest
 from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.tar import tar_stream
-from ocitool.rootfs.tree import Listed, Tree, list_layer, read_file, read_tree
+from ocitool.rootfs.tree import Listed, Node, Tree, list_layer, read_file, read_tree
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
@@ -331,3 +331,11 @@ def test_what_is_no_file_is_told_as_what_it_is():
             content(store, manifest, path)
         assert hint == caught.value.hint
     assert b"x" == content(store, manifest, "f")
+
+
+def test_a_listing_that_does_not_fit_its_layer_is_noticed():
+    store, manifest = stored(tar(("a", "one")))
+    wrong = Tree([[Listed("a", Node(FileKind.FILE, size=3, layer=0, offset=512))]])
+
+    with pytest.raises(MalformedDocument, match="does not hold /a where it was listed"):
+        list(read_file(store, manifest, wrong, "a", scope=Scope()))
