@@ -15,6 +15,8 @@ from typing import Any
 
 import zstandard
 
+from ocitool.codec.members import empty_member, table_bytes
+
 STARGZ = "containerd.io/snapshot/stargz/toc.digest"
 CHUNKED = "io.github.containers.zstd-chunked."
 _TYPES = {
@@ -149,3 +151,12 @@ def listed(tar: bytes, **_: int) -> tuple[bytes, dict[str, str]]:
             pieces.append(next(compressed))
         except StopIteration as end:
             return b"".join(pieces), dict(end.value.annotations) if end.value else {}
+
+
+def seal_listed(members: list[bytes], entries: Any, **more: Any) -> tuple[bytes, dict[str, str]]:
+    """Our gzip members with a table of these entries behind them."""
+    toc = json.dumps({"version": 1, "entries": entries} | more).encode()
+    packed = gzip.compress(toc, mtime=0)
+    carried = b"".join(empty_member(b"OC", packed[at : at + 60_000]) for at in range(0, len(packed), 60_000))
+    table = table_bytes(1 << 20, [len(member) for member in members])
+    return b"".join(members) + carried + table, {"org.ocitool.toc.digest": digest(toc)}
