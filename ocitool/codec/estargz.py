@@ -2,7 +2,8 @@
 
     members of files, the table (a tar entry `stargz.index.json`), a footer: an empty member of 51 bytes
 
-The footer says where the table begins, an annotation of the layer's descriptor what digest its JSON has.
+The footer says where the table begins, an annotation of the layer's descriptor what digest its JSON has. The table
+is not among the files that it lists; for who unpacks the layer it may be one, or stand behind the end of the tar.
 Spec: stargz-snapshotter docs/estargz.md.
 """
 
@@ -10,8 +11,8 @@ import re
 from typing import Final
 
 from ocitool.codec.codecs import decompress
-from ocitool.codec.tar_reader import TarLimits, TarMember, read_members
-from ocitool.codec.toc import TOC_LIMIT, Chunk, FoundToc, ReadAt, TocEntry, check_toc
+from ocitool.codec.tar_reader import TarLimits, read_members
+from ocitool.codec.toc import TOC_LIMIT, FoundToc, ReadAt, check_toc
 from ocitool.errors import MalformedDocument, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.files import FileKind
@@ -53,22 +54,18 @@ def find_toc(digest: Digest, size: int, read: ReadAt) -> FoundToc | None:
     length = size - FOOTER - at
     if length > TOC_LIMIT:
         raise Unsupported(f"a table of contents of {length} bytes, more than {TOC_LIMIT}", ability="toc")
-    member, raw = _table(read(at, length))
+    raw = _table(read(at, length))
     check_toc(raw, digest)
-    chunk = Chunk(0, member.size, at, size - FOOTER, member.start, digest)
-    own = TocEntry(
-        TOC_NAME, FileKind.FILE, member.mode, member.uid, member.gid, member.mtime, member.size, chunks=(chunk,)
-    )
-    return FoundToc(raw, at, "gzip", own)
+    return FoundToc(raw, at, "gzip")
 
 
-def _table(packed: bytes) -> tuple[TarMember, bytes]:
-    """The tar entry of the table, and its content."""
+def _table(packed: bytes) -> bytes:
+    """The content of the tar entry that is the table."""
     limits = TarLimits(members=1, size=TOC_LIMIT + MIB)
     for member in read_members(decompress((packed,), "gzip"), limits=limits, drain=False):
         if member.path != TOC_NAME or member.kind is not FileKind.FILE or member.extents is not None:
             break
         if member.size > TOC_LIMIT:
             raise Unsupported(f"a table of contents of {member.size} bytes, more than {TOC_LIMIT}", ability="toc")
-        return member, b"".join(member.pieces())
+        return b"".join(member.pieces())
     raise MalformedDocument(f"eStargz without {TOC_NAME} where its footer says")

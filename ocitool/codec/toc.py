@@ -97,17 +97,16 @@ class TocEntry:
 class FoundToc:
     """A table as a layer has it, its digest compared: the JSON, and where what it tells of ends in the blob.
 
-    `kind` is the layer's compression, gzip or zstd. `own` is the table where it is a file of the layer itself.
+    `kind` is the layer's compression, gzip or zstd.
     """
 
     raw: bytes
     data_end: int
     kind: str
-    own: TocEntry | None = None
 
     def entries(self, limits: TarLimits = USUAL) -> tuple[TocEntry, ...]:
-        """All files of the layer, in its order. Raises as `parse_toc` does."""
-        return parse_toc(self.raw, self.data_end, limits, self.own, 0 if self.kind == "zstd" else MOST_BEFORE)
+        """The files of the layer, in its order. Raises as `parse_toc` does."""
+        return parse_toc(self.raw, self.data_end, limits, 0 if self.kind == "zstd" else MOST_BEFORE)
 
 
 def check_toc(raw: bytes, digest: Digest, what: str = "the layer's table of contents") -> None:
@@ -126,10 +125,9 @@ def parse_toc(
     raw: bytes,
     data_end: int,
     limits: TarLimits = USUAL,
-    own: TocEntry | None = None,
     most_before: int = MOST_BEFORE,
 ) -> tuple[TocEntry, ...]:
-    """The files of a table in its order, and its `own` last; chunks stand in the blob before `data_end`.
+    """The files of a table in its order, ; chunks stand in the blob before `data_end`.
 
     At most `most_before` bytes of a gzip member come before a chunk of it.
 
@@ -158,11 +156,12 @@ def parse_toc(
         parts.append(_parts(entry, [first, *more], data_end, most_before) if entry.size else [])
     if sum(entry.size for entry in found) > limits.size:
         _refuse(f"its files have more than {limits.size} bytes")
-    _check_names([*found, *((own,) if own else ())])
+    _check_names(found)
     ends = _ends([part for some in parts for part in some], data_end)
-    files = [replace(entry, chunks=_chunks(some, ends)) for entry, some in zip(found, parts, strict=True)]
-    files += [own] if own is not None else []
-    return tuple(replace(entry, offset=-1 - number) for number, entry in enumerate(files))
+    return tuple(
+        replace(entry, chunks=_chunks(some, ends), offset=-1 - number)
+        for number, (entry, some) in enumerate(zip(found, parts, strict=True))
+    )
 
 
 def _refuse(what: str, path: str = "") -> NoReturn:

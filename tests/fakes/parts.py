@@ -87,4 +87,9 @@ def put_layer(
 
 def fetched(registry: FakeRegistry, layer: Descriptor) -> int:
     """Bytes of the layer that were sent."""
-    return sum(size for path, size in registry.sent.items() if path.endswith(str(layer.digest)))
+    return fetched_of(registry, str(layer.digest))
+
+
+def fetched_of(registry: FakeRegistry, digest: str) -> int:
+    """Bytes of a blob that were sent."""
+    return sum(size for path, size in registry.sent.items() if path.endswith(digest))

@@ -195,6 +195,4 @@ def test_a_layer_with_other_bytes_is_refused_or_true(form):
 
 
 def test_layers_that_were_not_changed_read_whole():
-    assert {"estargz": 6, "zstd:chunked": 5, "gzip,toc": 5} == {
-        form: look(*make(TAR)) for form, make in MAKERS.items()
-    }
+    assert dict.fromkeys(MAKERS, 5) == {form: look(*make(TAR)) for form, make in MAKERS.items()}

@@ -105,7 +105,7 @@ def test_a_tree_of_parts_is_that_of_the_whole(form):
     whole, parts = (read_tree(store, manifest, None, scope=Scope(), in_parts=parts) for parts in (False, True))
 
     def told(tree):
-        return [(path, replace(node, offset=0)) for path, node in tree.walk()]
+        return [(path, replace(node, offset=0)) for path, node in tree.walk() if path != "stargz.index.json"]
 
     assert 1 == store.whole
     assert told(whole) == told(parts)
