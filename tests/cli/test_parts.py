@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 
 import pytest
 
@@ -182,6 +183,57 @@ def test_an_entry_point_that_an_ordinary_base_lacks_is_still_told(build, registr
 
     assert 2 == done.exit_code
     assert "the image would not start" in done.stderr
+
+
+# Layers of ours
+
+
+def listed_annotation(layer):
+    return layer.get("annotations", {}).get("org.ocitool.toc.digest", "")
+
+
+def test_layers_of_ours_are_listed_where_that_is_asked_for(run, registry, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app").write_bytes(random.Random(1).randbytes(200_000))
+    flags = (
+        "--copy",
+        "app:/bin/app",
+        "--platform",
+        "linux/amd64",
+        "--format",
+        "oci",
+        "-t",
+        f"{registry.host}/app:1",
+    )
+    fine(run("build", ".", *flags, "--push", "--compression", "gzip,toc"))
+    (first,) = manifest_of(registry)["layers"]
+    fine(run("build", ".", *flags, "--push", "--compression", "gzip,toc", "--no-cache"))
+    (again,) = manifest_of(registry)["layers"]
+    fine(run("build", ".", *flags, "--push", "--compression", "gzip"))
+    (plain,) = manifest_of(registry)["layers"]
+
+    assert listed_annotation(first).startswith("sha256:")
+    assert first == again
+    assert first["size"] > plain["size"]
+    assert "annotations" not in plain
+    fine(run("recompress", f"{registry.host}/app:1", "--compression", "gzip,toc"))
+    assert [first] == manifest_of(registry)["layers"]
+
+
+def test_dockers_manifests_have_no_place_for_a_table(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app").write_text("app")
+    flags = ("--copy", "app:/bin/app", "--format", "docker", "--compression", "gzip,toc", "-o", "oci:out:1")
+
+    done = run("build", ".", *flags)
+
+    assert 2 == done.exit_code
+    assert "gzip-toc layers have no agreed type in Docker's manifests" in done.stderr
+
+
+@pytest.mark.parametrize("word", ["gzip,tox", "zstd,toc", "gzip:13,toc", "isal,toc"])
+def test_other_words_are_refused(run, tmp_path, word):
+    assert 2 == run("build", tmp_path, "--compression", word, "-o", "oci:out:1").exit_code
 
 
 @pytest.mark.long
