@@ -376,7 +376,7 @@ def referrers_among(documents: Iterable[Document], digest: Digest) -> list[Descr
                 kind = seen.effective_artifact_type
             case Index():
                 kind = seen.artifact_type
-            case Opaque():
+            case _:
                 kind = ""
         found.append(
             Descriptor(

@@ -31,7 +31,7 @@ from ocitool.errors import LocalIOError, NotFound, local_io
 from ocitool.events import Listener, Noted
 from ocitool.model.digest import Digest
 from ocitool.model.files import temporary_in
-from ocitool.model.views import Index, Manifest, Opaque, view
+from ocitool.model.views import Index, Manifest, view
 from ocitool.registry.hosts import home_folder
 from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
 
@@ -248,7 +248,7 @@ class MachineStore:
                     todo += [entry.digest for entry in seen.entries]
                 case Manifest():
                     needed |= {blob.digest for blob in (seen.config, *seen.layers)}
-                case Opaque():
+                case _:  # nothing is known of what it leads to
                     pass
         return needed
 

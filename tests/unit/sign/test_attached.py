@@ -2,6 +2,8 @@
 
 import base64
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from ocitool.attest.statement import compose_statement
 from ocitool.model.views import view
 from ocitool.sign import bundle as bundles
 from ocitool.sign.attached import look_beside
+from ocitool.sign.run import verify_document
 from ocitool.sign.signing import bundle_by
 from ocitool.sign.verification import Demand
 from ocitool.tasks import Scope
@@ -60,8 +63,8 @@ def with_index(ward, store, images):
 
 @pytest.fixture
 def look(store, keys):
-    def call(*wanted, name="1", by=0, voucher=None, **words):
-        demand = Demand((keys[by].public,), attested=wanted)
+    def call(*wanted, name="1", by=0, voucher=None, attached=(), **words):
+        demand = Demand((keys[by].public,), attested=wanted, attached=attached)
         return look_beside(store, store.get_manifest(name), demand, voucher, scope=Scope(), width=1, **words)
 
     return call
@@ -171,3 +174,68 @@ def test_bundles_beyond_the_bound_are_not_read(look, bundled, images, keys):
 
     assert () == look("sbom", name=name, by=1).lacking
     assert ("sbom",) == look("sbom", name=name, by=1, limit=2000).lacking
+
+
+REPORT = "application/vnd.test.report"
+
+
+@pytest.fixture
+def attached(ward):
+    """`attached(image)`: an artifact that refers to it."""
+
+    def put(image, kind=REPORT):
+        config = ward.blob(b"{}", "application/vnd.oci.empty.v1+json")
+        tree = {
+            "schemaVersion": 2,
+            "artifactType": kind,
+            "config": config,
+            "layers": [],
+            "subject": image.to_tree(),
+        }
+        ward.manifest({"mediaType": "application/vnd.oci.image.manifest.v1+json", **tree})
+
+    return put
+
+
+def test_what_is_attached_to_every_image_is_there(look, attached, images):
+    attached(images[0])
+    half = look(attached=(REPORT,))
+    attached(images[1])
+
+    assert ((REPORT,), ()) == (half.lacking, look(attached=(REPORT,)).lacking)
+
+
+def test_what_is_attached_counts_by_what_it_says_itself(look, attached, images, store):
+    attached(images[0], "application/vnd.test.other")
+    real = store.referrers
+    store.referrers = lambda digest: [replace(one, artifact_type=REPORT) for one in real(digest)]
+
+    assert (REPORT,) == look(name=str(images[0].digest), attached=(REPORT,)).lacking
+
+
+@pytest.mark.parametrize("harm", ["layers", "list"])
+def test_what_only_the_list_calls_a_bundle_does_not_count(look, bundled, images, keys, store, harm):
+    def change(tree):
+        if harm == "layers":
+            tree["layers"][0]["mediaType"] = "text/plain"
+
+    bundled(keys[0], images[0], SLSA if harm == "list" else SPDX, change=change)
+    real = store.referrers
+    store.referrers = lambda digest: [replace(one, annotations={}) for one in real(digest)]
+    name = str(images[0].digest)
+    alone = look("sbom", name=name)
+    bundled(keys[0], images[0], SPDX)
+
+    assert (("sbom",), ()) == (alone.lacking, look("sbom", name=name).lacking)
+
+
+def test_where_no_signature_is_wanted_none_is_looked_for(attached, store):
+    attached(store.head("1"))
+    store._tags["1"] = store.head("1").digest
+    work = SimpleNamespace(transfers=1, scope=Scope())
+    one, other = (
+        verify_document(work, store, "app:1", store.get_manifest("1"), Demand((), attached=(kind,)))
+        for kind in (REPORT, "application/vnd.test.none")
+    )
+
+    assert ((), True, False) == (one.manifests, one.holds, other.holds)

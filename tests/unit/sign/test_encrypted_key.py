@@ -94,3 +94,8 @@ def test_costs_that_cosign_never_wrote_are_refused_before_the_work(cost):
 def test_what_is_no_sealed_key_is_refused(data):
     with pytest.raises(MalformedDocument):
         unseal(data, b"pw", "a key")
+
+
+def test_another_way_of_encryption_is_told_by_its_name():
+    with pytest.raises(Unsupported, match="k is encrypted by argon2 and nacl/secretbox"):
+        unseal(sealed(kdf={"name": "argon2", "params": {}}), b"pw", "k")

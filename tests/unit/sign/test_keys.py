@@ -215,3 +215,11 @@ def test_the_files_are_told_apart(small):
 def test_other_kinds_are_not_made():
     with pytest.raises(UsageError):
         generate("dsa")
+
+
+def test_a_public_key_of_another_kind_is_refused():
+    raw = x25519.X25519PrivateKey.generate().public_key()
+    data = raw.public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    with pytest.raises(Unsupported, match="k "):
+        read_public(data, "k")

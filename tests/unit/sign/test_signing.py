@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ocitool.change.apply import apply
+from ocitool.change.plan import Plan
 from ocitool.change.undo import plan_undo, taking_back
 from ocitool.errors import Conflict, MalformedDocument, Unsupported, UsageError
 from ocitool.graph.signature_list import entries
@@ -12,7 +13,15 @@ from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, Manifest, view
 from ocitool.sign import bundle as bundles
 from ocitool.sign.claim import Claim
-from ocitool.sign.signing import MadeElsewhere, SignOptions, plan_sign, subjects_of, to_be_signed
+from ocitool.sign.run import ATTEMPTS, patiently
+from ocitool.sign.signing import (
+    MadeElsewhere,
+    SignOptions,
+    plan_sign,
+    subjects_of,
+    to_be_signed,
+    with_signatures,
+)
 from ocitool.sign.simple_signing import SIGNATURE, compose_payload, read_payload
 from ocitool.store.verify import read_blob
 from ocitool.tasks import Scope
@@ -320,3 +329,40 @@ def test_a_plan_tells_what_it_signs(store, keys):
     assert "1 in the list sha256-" in plan.text()
     assert "1 as bundle" in plan.text()
     assert Descriptor.of(store.get_manifest("1")).digest == plan.base
+
+
+def test_a_plan_that_writes_nothing_is_not_signed(store, keys):
+    plan = Plan("app")
+
+    assert plan is with_signatures(plan, store, [keys[0]], SignOptions("tag"), scope=Scope())
+    assert plan is with_signatures(plan, store, [], SignOptions("tag"), scope=Scope())
+
+
+class Unhurried:
+    """A scope that remembers how long it would have waited."""
+
+    def __init__(self):
+        self.waits = []
+
+    def sleep(self, seconds):
+        self.waits.append(seconds)
+
+
+@pytest.mark.parametrize("failures", [0, 3, ATTEMPTS - 1, ATTEMPTS])
+def test_another_signers_write_is_waited_for_so_many_times(failures):
+    scope, calls = Unhurried(), []
+
+    def write():
+        calls.append(1)
+        if len(calls) <= failures:
+            raise Conflict("changed")
+        return "done"
+
+    if failures == ATTEMPTS:
+        with pytest.raises(Conflict):
+            patiently(write, scope)
+    else:
+        assert "done" == patiently(write, scope)
+
+    assert min(failures, ATTEMPTS - 1) == len(scope.waits)
+    assert min(failures + 1, ATTEMPTS) == len(calls)

@@ -467,3 +467,29 @@ def test_children_are_looked_at_each(sign, store, keys):
 
     assert [True, True] == [one.holds for one in found]
     assert [entry.digest for entry in index.entries] == [one.digest for one in found]
+
+
+def test_every_key_that_is_missing_is_named(sign, look, keys, digest):
+    sign(keys[0])
+    demand = Demand((keys[0].public, keys[1].public), every_key=True)
+
+    with pytest.raises(NotVerified, match="app:1 is not verified: not signed with SHA256:") as refused:
+        Verification("app:1", digest, (look(keys[0], keys[1], every_key=True),), demand).required()
+
+    lines = [line for line in refused.value.__notes__ if "not signed with" in line]
+    assert [keys[1].public.fingerprint] == [line.rpartition(" ")[2] for line in lines]
+
+
+def test_what_is_no_signature_in_the_list_is_told(listed, look, keys):
+    listed(b"x", b"x", media_type="text/plain")
+
+    assert "it is text/plain, no signature" == reason(look(keys[0]))
+
+
+def test_what_only_the_list_calls_a_bundle_is_none(bundled, look, keys, store):
+    def change(tree):
+        tree["layers"][0]["mediaType"] = "text/plain"
+
+    bundled(b"{}", change)
+
+    assert () == look(keys[0]).found

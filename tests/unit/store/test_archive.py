@@ -5,11 +5,14 @@ import sys
 import tarfile
 
 import pytest
+import zstandard
 
+from ocitool.codec.tar_reader import TarLimits
 from ocitool.errors import DigestMismatch, LocalIOError, MalformedDocument, NotFound, Unsupported, UsageError
 from ocitool.model import compose
 from ocitool.model.digest import Digest
-from ocitool.model.mediatype import DOCKER_LAYER, DOCKER_LAYER_GZIP, Family
+from ocitool.model.document import Document
+from ocitool.model.mediatype import DOCKER_LAYER, DOCKER_LAYER_GZIP, OCI_INDEX, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor, view
 from ocitool.store.archive_read import ArchiveReader
@@ -205,3 +208,106 @@ def test_an_archive_of_several_images_asks_which(tmp_path):
         assert [first.digest, second.digest] == [archive.head(name).digest for name in "ab"]
         with pytest.raises(UsageError, match="2 images"):
             archive.head("")
+
+
+def test_contents_are_found_by_digest_and_read_from_anywhere(tmp_path):
+    source = MemoryStore()
+    document = index(source, "v1")
+    child = view(document).entries[0]
+    save(source, "v1", tmp_path / "a.tar", "v1")
+
+    with ArchiveReader(str(tmp_path / "a.tar"), docker=False) as archive:
+        (layer,) = view(archive.get_manifest(str(child.digest))).layers
+        missing = Descriptor(DOCKER_LAYER, Digest.of(b"none"), 4)
+        with archive.open_blob(layer, 5) as pieces:
+            rest = b"".join(pieces)
+        found = archive.head(str(child.digest)), archive.head(str(missing.digest))
+        with pytest.raises(NotFound, match=f"no blob {missing.digest} in oci-archive:"):
+            archive.open_blob(missing)
+
+    assert (LAYER[5:], child.digest, None) == (rest, found[0].digest, found[1])
+
+
+def test_an_archive_that_was_cut_while_it_was_open_is_told(tmp_path):
+    source, path = MemoryStore(), tmp_path / "a.tar"
+    document = image(source, "v1")
+    save(source, "v1", path, "v1")
+
+    with ArchiveReader(str(path), docker=False) as archive:
+        (layer,) = view(document).layers
+        path.write_bytes(b"")
+        with (
+            pytest.raises(MalformedDocument, match="ends in the middle of a file"),
+            archive.open_blob(layer) as data,
+        ):
+            b"".join(data)
+
+
+def listed(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def test_a_layout_that_lists_what_it_does_not_hold(tmp_path):
+    lost = Descriptor(OCI_INDEX, Digest.of(b"none"), 4).to_tree()
+    tree = {"schemaVersion": 2, "manifests": [lost | {"annotations": {"org.opencontainers.image.ref.name": "v1"}}]}
+    (tmp_path / "a.tar").write_bytes(listed(**{"index.json": json.dumps(tree).encode()}))
+
+    with (
+        ArchiveReader(str(tmp_path / "a.tar"), docker=False) as archive,
+        pytest.raises(NotFound, match="no sha256:"),
+    ):
+        archive.get_manifest("v1")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'{"schemaVersion": 1}', "is no index"),
+        (b" " * (5 << 20), "has 5242880 bytes, more than 4194304"),
+    ],
+)
+def test_an_index_that_is_none(tmp_path, data, said):
+    (tmp_path / "a.tar").write_bytes(listed(**{"index.json": data}))
+
+    with pytest.raises(MalformedDocument, match=f"index.json of oci-archive:.* {said}"):
+        ArchiveReader(str(tmp_path / "a.tar"), docker=False)
+
+
+def test_a_small_archive_that_unpacks_to_very_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("ocitool.store.archive_read.USUAL", TarLimits(10, size=1 << 20))
+    (tmp_path / "a.tar").write_bytes(zstandard.compress(bytes(3 << 20)))
+
+    with pytest.raises(MalformedDocument, match=r"an archive of .* bytes unpacks to more than"):
+        ArchiveReader(str(tmp_path / "a.tar"), docker=False)
+
+
+def test_a_manifest_that_is_written_may_be_read_and_named_again(tmp_path):
+    source, path = MemoryStore(), tmp_path / "a.tar"
+    document = image(source, "v1")
+    with ArchiveWriter(str(path), docker=False) as archive:
+        archive.put_blob(Descriptor.of(document), BytesSource(document.raw))
+        copy(source, "v1", archive, "v1", scope=Scope())
+        archive.put_manifest(document, "v2")
+        again = archive.get_manifest(str(document.digest))
+        with pytest.raises(NotFound, match="no manifest v1"):
+            archive.get_manifest("v1")
+
+    with tarfile.open(path) as tar:
+        names = tar.getnames()
+    with ArchiveReader(str(path), docker=False) as archive:
+        tags = list(archive.tags())
+    assert (document.raw, ["v1", "v2"], len(set(names))) == (again.raw, tags, len(names))
+
+
+def test_dockers_list_has_images_alone(tmp_path):
+    with ArchiveWriter(str(tmp_path / "d.tar"), docker=True) as archive:
+        archive.put_manifest(Document(b'{"a": 1}', "application/vnd.test+json"), "app:1")
+
+    with tarfile.open(tmp_path / "d.tar") as tar:
+        assert [] == json.load(tar.extractfile("manifest.json"))

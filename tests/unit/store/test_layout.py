@@ -220,7 +220,9 @@ def test_names_are_never_paths(store, name):
         store.get_manifest(name)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"schemaVersion":2}', '{"schemaVersion":2,"manifests":[1]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"schemaVersion":1}', '{"schemaVersion":2}', '{"schemaVersion":2,"manifests":[1]}']
+)
 def test_a_broken_index_is_told_with_its_path(store, text):
     store.put_manifest(note("a"), "v1")
     (store.path / "index.json").write_text(text)

@@ -6,6 +6,7 @@ import pytest
 
 from ocitool.errors import LocalIOError, NotFound
 from ocitool.model import compose
+from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.views import view
 from ocitool.store.machine import DiskMemo, MachineStore, Pruned, default_root
@@ -173,3 +174,25 @@ def test_without_a_home_there_is_no_place_that_even_root_would_create(monkeypatc
 def test_without_the_variable_the_home_is_what_the_system_says():
     """K244"""
     assert Path(pwd.getpwuid(os.getuid()).pw_dir, ".cache/ocitool") == default_root({})
+
+
+def test_pruning_keeps_what_a_name_holds_whatever_it_is(tmp_path):
+    machine = MachineStore(tmp_path)
+    odd = Document(b'{"a": 1}', "application/vnd.test+json")
+    machine.content.put_manifest(odd, "odd")
+
+    machine.prune()
+
+    assert odd.raw == machine.content.get_manifest("odd").raw
+
+
+def test_where_no_lock_can_be_taken_a_store_is_emptied_if_it_can_be_written(tmp_path):
+    machine = MachineStore(tmp_path)
+    machine.memo.remember("q", {})
+    machine.let_go()
+    (tmp_path / "lock").unlink(missing_ok=True)
+    (tmp_path / "lock").mkdir()
+
+    machine.prune()
+
+    assert machine.memo.recall("q") is None
