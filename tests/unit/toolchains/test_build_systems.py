@@ -337,3 +337,33 @@ def test_rules_that_know_destdir_or_are_not_there_yet_are_taken(tmp_path, files)
 def test_what_a_spec_names_stands_in_the_project(tmp_path, options):
     with pytest.raises(UsageError, match=r"leads out of|no folder gone"):
         check_options(BuildSystemOptions(**options), tmp_path)
+
+
+def test_what_makes_a_configure_script_is_needed_where_there_is_none(tmp_path):
+    for name in ("make", "autoreconf", "install"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    environ, options = {"PATH": str(tmp_path)}, BuildSystemOptions()
+
+    there = find_tools("autotools", options, ConfigureScript(exists=True), environ)
+    made = find_tools("autotools", options, ConfigureScript(), environ)
+    (tmp_path / "autoreconf").unlink()
+    with pytest.raises(Unsupported, match="no autoreconf on PATH") as refused:
+        find_tools("autotools", options, ConfigureScript(), environ)
+
+    assert (["make"], ["make", "autoreconf"]) == (list(there), list(made))
+    assert "apt-get install autoconf automake libtool" in refused.value.hint
+
+
+def test_without_a_compiler_of_its_own_a_build_that_needs_one_says_so(tmp_path):
+    for name in ("gcc", "g++", "ar", "ranlib", "ld", "objcopy"):
+        (tmp_path / f"aarch64-linux-gnu-{name}").write_text("#!/bin/sh\n")
+        (tmp_path / f"aarch64-linux-gnu-{name}").chmod(0o755)
+    environ = {"PATH": str(tmp_path)}
+    compiler = find_compiler(CompilerOptions(use="gnu"), Platform.parse("linux/arm64"), environ, packages=())
+
+    files = {file.path.name: file.text for file in wrappers(compiler, tmp_path / "w", tmp_path, environ)}
+
+    assert "no compiler for programs that run during the build" in files["cc-for-build"]
+    assert files["cc-for-build"] == files["c++-for-build"]
+    assert "aarch64-linux-gnu-ar" in files["ar-for-build"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.errors import BuildError
+from ocitool.errors import BuildError, UsageError
 from ocitool.model.platform import Platform
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
@@ -200,3 +200,18 @@ def test_the_first_use_of_a_target_is_announced_until_a_job_succeeded(source, tm
 
     words = "building libc++ for linux/arm64, about 45 s of one core, once"
     assert 2 == told.count(words)
+
+
+def test_pipes_in_the_sources_are_left_where_they_are(source, tmp_path):
+    os.mkfifo(source / "pipe")
+
+    prepare(job(tmp_path), Scope(), lambda event: None)
+
+    assert {"Makefile", "sub/run.sh", "link"} == names(tmp_path / "tree" / "src")
+
+
+def test_more_files_than_a_project_has_are_refused(source, tmp_path, monkeypatch):
+    monkeypatch.setattr("ocitool.toolchains.build_tree._FILES_LIMIT", 2)
+
+    with pytest.raises(UsageError, match="src has more than 2 files"):
+        prepare(job(tmp_path), Scope(), lambda event: None)

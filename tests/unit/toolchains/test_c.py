@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.errors import UsageError
+from ocitool.errors import LocalIOError, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import CompileJob, Project, Target
-from ocitool.toolchains.c import CToolchain, compiler_environ, find_sources
+from ocitool.toolchains.c import CToolchain, compiler_environ, find_sources, first_uses
 from ocitool.toolchains.compilers import find_compiler
 from ocitool.toolchains.options import CompilerOptions, CProgram, Program
 from ocitool.toolchains.up_to_date import outdated
@@ -142,3 +142,28 @@ def test_another_compiler_in_the_same_place_is_another_state(tmp_path):
     assert before is not None
     assert after is not None
     assert before.digest != after.digest
+
+
+def test_a_folder_without_sources_is_told_with_the_way_out(tmp_path):
+    (tmp_path / "a.h").touch()
+
+    with pytest.raises(UsageError, match="no C or C\\+\\+ source in ") as refused:
+        find_sources(tmp_path, ())
+
+    assert "[c] sources =" in refused.value.hint
+
+
+def test_a_pattern_that_no_file_can_be_called_is_told(tmp_path):
+    """Python's versions differ in whether they ask the system about it."""
+    with pytest.raises((LocalIOError, UsageError), match=r"list the folder|no source aaa"):
+        find_sources(tmp_path, ("a" * 300,))
+
+
+def test_only_zig_makes_its_own_libraries_first(tmp_path):
+    put_zig(tmp_path / "bin")
+    zig = find_compiler(
+        CompilerOptions(), Platform.parse("linux/arm64"), {"PATH": str(tmp_path / "bin")}, packages=()
+    )
+
+    assert 2 == len(first_uses(zig, tmp_path, is_cpp=True))
+    assert () == first_uses(replace(zig, kind="gnu"), tmp_path, is_cpp=True)

@@ -68,3 +68,7 @@ def test_a_command_that_is_not_there_is_named(tmp_path):
     for name in ("./gone.sh", "no-such-tool"):
         with pytest.raises(Unsupported, match=f"the command {name} is not there"):
             find_command(CommandOptions((name,)), tmp_path, {"PATH": "/bin"})
+
+
+def test_a_command_that_is_not_named_is_not_looked_for(tmp_path):
+    assert "" == find_command(CommandOptions(()), tmp_path, {"PATH": "/nowhere"})

@@ -8,6 +8,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.compilers import find_compiler, find_zig
 from ocitool.toolchains.options import CompilerOptions
+from ocitool.toolchains.sysroot import Sysroot
 from tests.fakes.compilers import put_zig
 
 GNU_TOOLS = ("gcc", "g++", "ar", "ranlib", "ld", "objcopy")
@@ -126,3 +127,26 @@ def test_zig_of_the_python_package_is_found_where_packages_are(tmp_path):
     assert program == find_zig({"PATH": "/nowhere"}, [str(tmp_path), str(tmp_path / "site")])
     with pytest.raises(Unsupported, match="zig is not installed"):
         find_zig({"PATH": "ziglang:."}, ["site", ""])
+
+
+def test_debug_information_comes_with_a_build_id_and_is_not_stripped(environ):
+    found = compiler(environ, "linux/arm64", with_debug=True)
+    other = compiler(environ, "linux/arm64")
+
+    assert (("-g",), True) == (found.flags[len(other.flags) :], found.has_debug)
+    assert ("-Wl,--build-id=sha1" in found.link_flags, "-s" in found.link_flags) == (True, False)
+    assert ("-Wl,--build-id=sha1" in other.link_flags, "-s" in other.link_flags) == (False, True)
+
+
+def test_a_compiler_without_a_c_library_of_its_own_takes_all_of_a_sysroot(environ, tmp_path):
+    (tmp_path / "root/usr/include").mkdir(parents=True)
+    root = Sysroot(tmp_path / "root", libc="glibc")
+    platform = Platform.parse("linux/arm64")
+
+    gnu, zig = (
+        find_compiler(CompilerOptions(use=use, libc="glibc"), platform, environ, root, ()) for use in ("gnu", "zig")
+    )
+
+    assert f"--sysroot={root.folder}" in gnu.flags
+    assert [] == [flag for flag in zig.flags if flag.startswith("--sysroot")]
+    assert str(root.folder / "usr/include") in zig.flags

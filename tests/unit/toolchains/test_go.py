@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ocitool.errors import Unsupported, UsageError
+from ocitool.errors import LocalIOError, Unsupported, UsageError
 from ocitool.model.platform import Platform
 from ocitool.toolchains.base import Inputs, Target
 from ocitool.toolchains.compilers import find_compiler
@@ -245,3 +245,27 @@ def test_cgo_gets_a_compiler_for_the_platform_and_links_by_it(tmp_path):
     assert not has_own_compiler({}, GoOptions(cgo=True))
     assert has_own_compiler({"CC": "gcc"}, GoOptions(cgo=True))
     assert has_own_compiler({}, GoOptions(cgo=True, env=(("CC", "gcc"),)))
+
+
+def test_private_modules_are_added_to_those_of_the_environment():
+    options = GoOptions(private=("a.example", "b.example"))
+
+    alone, more = (plan(options=options, environ=environ).env for environ in ((), (("GOPRIVATE", "c.example"),)))
+
+    assert ("a.example,b.example", "c.example,a.example,b.example") == (alone["GOPRIVATE"], more["GOPRIVATE"])
+
+
+def test_half_a_distribution_is_none(tmp_path):
+    for name in ("half", "whole"):
+        (tmp_path / name / "go").mkdir(parents=True)
+        (tmp_path / name / "go" / "VERSION").write_text("go1.27")
+    packaged = fake_go(tmp_path / "whole" / "go" / "bin")
+
+    assert packaged == find_go({"PATH": "/nowhere"}, [str(tmp_path / "half"), str(tmp_path / "whole")])
+
+
+def test_a_module_that_cannot_be_read_is_told(tmp_path):
+    (tmp_path / "go.mod").mkdir()
+
+    with pytest.raises(LocalIOError, match=r"go\.mod"):
+        find_programs(tmp_path)

@@ -1,6 +1,7 @@
 """Processes: their words, their failures, and that none of them outlives us."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
 from ocitool.toolchains.base import CompileJob, Target
 from ocitool.toolchains.options import Program
-from ocitool.toolchains.processes import TAIL, capture, run
+from ocitool.toolchains.processes import TAIL, _Group, capture, run
 
 
 def job(tmp_path: Path, script: str, platform: str = "linux/amd64", *, argv0: str = "/bin/sh") -> CompileJob:
@@ -259,3 +260,20 @@ def test_capture_gives_what_a_helper_prints(tmp_path):
     assert capture(("sh", "-c", "echo a; exit 1"), tmp_path, environ) is None
     assert capture(("/nowhere/git",), tmp_path, environ) is None
     assert capture(("sh", "-c", "exec sleep 20"), tmp_path, environ, timeout_s=0.05) is None
+
+
+def test_a_word_that_no_process_can_be_given_is_told(tmp_path):
+    with pytest.raises(Unsupported, match=r"cannot start /bin/sh to compile .*: embedded null byte"):
+        run([job(tmp_path, "a\0b")], Scope(), 1)
+
+
+def test_no_signal_is_sent_to_a_group_that_has_ended(monkeypatch):
+    """Its number may be another's by then."""
+    sent = []
+    with subprocess.Popen(["true"], start_new_session=True) as process:
+        group = _Group(process)
+        group.end()
+        monkeypatch.setattr(os, "killpg", lambda *words: sent.append(words))
+        group.stop()
+
+    assert [] == sent

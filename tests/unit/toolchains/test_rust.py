@@ -26,11 +26,19 @@ DEFAULTS = RustOptions()
 
 
 def planned(
-    tmp_path: Path, platform="linux/arm64", libc="", *, options=DEFAULTS, has_lock=True, std=None, for_build=None
+    tmp_path: Path,
+    platform="linux/arm64",
+    libc="",
+    *,
+    options=DEFAULTS,
+    has_lock=True,
+    std=None,
+    for_build=None,
+    with_debug=False,
 ) -> CompileJob:
     put_zig(tmp_path / "bin")
     wanted, environ = Platform.parse(platform), {"PATH": str(tmp_path / "bin"), "CARGO_HOME": "/crates"}
-    compiler = find_compiler(CompilerOptions(libc=libc), wanted, environ, packages=())
+    compiler = find_compiler(CompilerOptions(libc=libc, with_debug=with_debug), wanted, environ, packages=())
     toolchain = RustToolchain(
         Path("/bin/cargo"),
         compiler,
@@ -259,3 +267,27 @@ def test_debians_rustc_is_told_what_debian_has(tmp_path, triple, libc):
 
     assert 'packages = ["libstd-rust-web-dev"] and dependencies = false' in refused.value.hint
     assert libc == ('libc = "glibc"' in refused.value.hint)
+
+
+def test_folders_of_a_workspace_without_a_manifest_and_programs_that_are_not_to_be_found_are_left_out(tmp_path):
+    files = {
+        "Cargo.toml": '[workspace]\nmembers = ["crates/*"]\n',
+        "crates/a/Cargo.toml": '[package]\nname = "a"\nautobins = false\n[[bin]]\nname = "said"\n',
+        "crates/a/src/main.rs": "",
+        "crates/a/src/bin/other.rs": "",
+        "crates/notes/README": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert (Program("said", "a"),) == find_bins(tmp_path, "")
+
+
+def test_debug_information_has_a_build_id_also_where_rust_links_itself(tmp_path):
+    musl, glibc = (planned(tmp_path, libc=libc, with_debug=True).env for libc in ("musl", "glibc"))
+
+    assert ("full", "none") == (musl["CARGO_PROFILE_RELEASE_DEBUG"], musl["CARGO_PROFILE_RELEASE_STRIP"])
+    assert [True, False] == [
+        "-Clink-arg=--build-id=sha1" in one["CARGO_ENCODED_RUSTFLAGS"] for one in (musl, glibc)
+    ]

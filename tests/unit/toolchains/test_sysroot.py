@@ -334,3 +334,17 @@ def test_without_apt_an_image_is_offered(tmp_path):
     assert "armhf" == debian_architecture(Platform.parse("linux/arm"))
     with pytest.raises(Unsupported, match="no packages for windows/amd64"):
         debian_architecture(Platform.parse("windows/amd64"))
+
+
+def test_links_between_neighbours_stay_as_they_are(tmp_path):
+    put(tmp_path, "lib/libz.so.1")
+    (tmp_path / "lib/libz.so").symlink_to("libz.so.1")
+    (tmp_path / "lib/broken").symlink_to("nothing")
+
+    tame(tmp_path)
+
+    assert ["libz.so.1", "nothing"] == [os.readlink(tmp_path / "lib" / name) for name in ("libz.so", "broken")]
+
+
+def test_a_sysroot_that_is_not_of_packages_has_no_versions(tmp_path):
+    assert {} == unpacked_versions(tmp_path)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ocitool.model.platform import Platform
-from ocitool.toolchains.base import CompileJob, Target
+from ocitool.toolchains.base import CompileJob, Inputs, Target
 from ocitool.toolchains.options import Program
-from ocitool.toolchains.up_to_date import go_module, is_current, remember, state_of
+from ocitool.toolchains.up_to_date import go_module, is_current, outdated, remember, state_of
 
 LATER_NS = time.time_ns() + 10**12
 
@@ -165,3 +165,27 @@ def test_a_workspace_or_no_module_is_not_judged(tmp_path):
     (tmp_path / "go.work").write_text("go 1.24\n")
 
     assert go_module(tmp_path / "m") is None
+
+
+def test_only_what_is_not_current_has_to_be_done(job):
+    job = replace(job, inputs=Inputs.GO_MODULE)
+    ((_, state),) = outdated([job], Notes())
+    notes = noted(job)
+
+    assert state == state_of(job, job.cwd)
+    assert () == outdated([job], notes)
+    touch(job.cwd / "sub" / "a.go")
+    assert [job] == [one for one, _ in outdated([job], notes)]
+
+
+def test_of_too_many_files_nothing_is_known(job, monkeypatch):
+    monkeypatch.setattr("ocitool.toolchains.up_to_date._FILES_LIMIT", 2)
+
+    assert state_of(job, job.cwd) is None
+
+
+def test_files_whose_times_are_another_machines_are_not_believed(job, monkeypatch):
+    device = job.cwd.stat().st_dev
+    monkeypatch.setattr("ocitool.toolchains.up_to_date.foreign_devices", lambda: frozenset({device}))
+
+    assert state_of(job, job.cwd) is None

@@ -53,3 +53,14 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
     with pytest.raises(LocalIOError), temporary_folder(tmp_path / "f" / "work"):
         pass
+
+
+def test_without_a_place_a_folder_is_where_the_system_has_such(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "ocitool-old").mkdir()
+    os.utime(tmp_path / "ocitool-old", (1, 1))
+
+    with temporary_folder(None) as folder:
+        assert tmp_path == folder.parent
+
+    assert ["ocitool-old"] == os.listdir(tmp_path)
