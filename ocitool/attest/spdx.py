@@ -18,7 +18,6 @@ PREDICATE: Final = "https://spdx.dev/Document"
 _DOCUMENT: Final = "SPDXRef-DOCUMENT"
 _IMAGE: Final = "SPDXRef-image"
 _SPACE: Final = "https://spdx.org/spdxdocs"
-_ALGORITHMS: Final = {"sha256": "SHA256", "sha384": "SHA384", "sha512": "SHA512"}
 
 
 def compose_spdx(found: Inventory, name: str, created: str) -> bytes:
@@ -60,7 +59,7 @@ def _related(whose: str, kind: str, keys: Iterable[str]) -> Iterable[dict[str, s
 
 
 def _image(found: Inventory, name: str) -> dict[str, Any]:
-    tree: dict[str, Any] = {
+    return {
         "SPDXID": _IMAGE,
         "name": name,
         "versionInfo": str(found.digest),
@@ -71,11 +70,8 @@ def _image(found: Inventory, name: str) -> dict[str, Any]:
         "licenseDeclared": "NOASSERTION",
         "copyrightText": "NOASSERTION",
         "externalRefs": [_purl(image_purl(found, name))],
+        "checksums": [{"algorithm": found.digest.algorithm.upper(), "checksumValue": found.digest.hex}],
     }
-    algorithm = _ALGORITHMS.get(found.digest.algorithm)
-    if algorithm:
-        tree["checksums"] = [{"algorithm": algorithm, "checksumValue": found.digest.hex}]
-    return tree
 
 
 def image_purl(found: Inventory, name: str) -> str:

@@ -10,11 +10,14 @@ from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDi
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
 from ocitool.attest.inventory import Inventory, InventoryFile
+from ocitool.attest.options import AttestOptions
 from ocitool.attest.package import Distribution, FoundPackage
-from ocitool.attest.sbom import Sbom, moment
-from ocitool.errors import UsageError
+from ocitool.attest.sbom import Sbom, images_of, moment
+from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.model.digest import Digest
+from ocitool.model.mediatype import OCI_MANIFEST
 from ocitool.model.platform import Platform
+from tests.fakes.sick import Loose, Ward
 
 PACKAGES = (
     FoundPackage("deb", "bash", "5.2", "debian", (("arch", "amd64"),), "var/lib/dpkg/status", "GPL"),
@@ -133,3 +136,35 @@ def test_another_format_is_refused(sbom):
 )
 def test_its_time_is_the_images(created, environ, time):
     assert time == moment(created, environ)
+
+
+class TestImages:
+    """The images that a bill is made for."""
+
+    @pytest.fixture
+    def ward(self):
+        return Ward(Loose())
+
+    def test_of_an_index_all_that_are_images(self, ward):
+        text = {"schemaVersion": 2, "artifactType": "text/plain", "layers": []}
+        config = ward.blob(b"{}", "application/vnd.oci.empty.v1+json")
+        artifact = ward.manifest({**text, "mediaType": OCI_MANIFEST, "config": config})
+        ward.index(ward.image("linux/arm64"), ward.image(), artifact)
+
+        assert ["linux/arm64", "linux/amd64"] == [str(one) for _, one in images_of(ward.store, "1", ())]
+
+    @pytest.mark.parametrize("kind", ["nested", "empty"])
+    def test_an_index_that_lists_none(self, ward, kind):
+        inner = [ward.index(ward.image(), tag="inner")] if kind == "nested" else []
+        ward.index(*inner)
+        error, said = (MalformedDocument, "is an index of indexes") if inner else (Unsupported, "lists no image")
+
+        with pytest.raises(error, match=f"1 {said}"):
+            images_of(ward.store, "1", ())
+
+
+def test_forms_of_attestations_are_known():
+    with pytest.raises(UsageError, match="no form of attestations: 'sheet'") as raised:
+        AttestOptions(form="sheet")
+
+    assert "one of " in raised.value.hint

@@ -1,5 +1,6 @@
 """Which packages are found in an image, and what is said of what cannot be read."""
 
+import hashlib
 import json
 import sqlite3
 import struct
@@ -397,3 +398,72 @@ def test_control_characters_of_others_are_left_out():
     assert "a[2Jb" in package.name
     assert package.name.isprintable()
     assert "1" == package.version
+
+
+def ours(tree):
+    """What makes every layer one of ours."""
+    tree["history"] = [{"created_by": "COPY app /", "comment": "ocitool"}]
+
+
+class TestBounds:
+    """What is beyond a bound is left out, and told."""
+
+    def test_of_many_files_only_programs_are_listed(self, inventory, monkeypatch):
+        monkeypatch.setattr("ocitool.attest.inventory._FILES", 1)
+
+        few = inventory({"a": b"x"}, config=ours)
+        many = inventory({"a": b"x", "b": Elf().build()}, config=ours)
+
+        assert (["a"], ()) == ([one.path for one in few.files], few.unread)
+        assert ["b"] == [one.path for one in many.files]
+        assert ("2 files of this build, of which only programs are listed",) == many.unread
+
+    def test_packages_beyond_so_many_are_left_out(self, inventory, monkeypatch):
+        monkeypatch.setattr("ocitool.attest.inventory.MOST", 1)
+
+        one, two = (
+            inventory({f"{name}.egg-info/PKG-INFO": f"Name: {name}\nVersion: 1\n".encode() for name in names})
+            for names in ("a", "ab")
+        )
+
+        assert (1, ()) == (len(one.packages), one.unread)
+        assert (1, ("more than 1 packages",)) == (len(two.packages), two.unread)
+
+    def test_a_database_beyond_all_measure_is_not_kept(self, inventory, monkeypatch):
+        monkeypatch.setattr("ocitool.attest.inventory._RPM_LIMIT", 100)
+
+        found = inventory({"var/lib/rpm/rpmdb.sqlite": bytes(101)})
+
+        assert ("/var/lib/rpm/rpmdb.sqlite: it has 101 bytes, more than is read",) == found.unread
+
+    def test_headers_of_all_packages_together_have_a_bound(self, tmp_path, monkeypatch):
+        rpm_database(tmp_path / "db", *TestRpm.PACKAGES).close()
+        monkeypatch.setattr("ocitool.attest.distributions._HEADERS", 2 * len(TestRpm.PACKAGES[0]))
+        found = read_rpm(tmp_path / "db", "p", Distribution())
+
+        assert "bash" == next(found).name
+        with pytest.raises(MalformedDocument, match=r"/p has more than .* bytes of headers"):
+            list(found)
+
+    def test_of_a_long_text_the_beginning_counts_and_the_whole_is_hashed(self, inventory):
+        data = b"Name: a\nVersion: 1\n\n" + b"x" * 1_000_000
+
+        found = inventory({"a.egg-info/PKG-INFO": data}, config=ours)
+
+        assert ["pkg:pypi/a@1"] == [one.purl for one in found.packages]
+        assert [(len(data), hashlib.sha256(data).hexdigest())] == [(one.size, one.sha256) for one in found.files]
+
+
+def test_packages_whose_names_nothing_has_are_passed_over(purls):
+    name = "x" * 5000
+    crates = json.dumps({"packages": [{"name": name, "version": "1"}, {"name": "a", "version": "1"}]})
+    found = purls(
+        {
+            "go": TestPrograms.program(f"path\tx\nmod\texample.com/{name}\tv1\ndep\texample.com/b\tv1.0.0\th1:b\n"),
+            "rust": Elf(sections=[(".dep-v0", 1, zlib.compress(crates.encode()))]).build(),
+            "node_modules/a/package.json": json.dumps({"name": name, "version": "1"}).encode(),
+            "node_modules/b/package.json": b'{"name": "b"}',
+        }
+    )
+
+    assert ["pkg:cargo/a@1", "pkg:golang/example.com/b@v1.0.0"] == found

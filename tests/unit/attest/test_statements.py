@@ -1,6 +1,7 @@
 """Statements and provenance: valid by in-toto's own messages, and refused where they are about something else."""
 
 import base64
+import dataclasses
 import json
 
 import pytest
@@ -194,3 +195,21 @@ class TestFound:
         assert [PREDICATE, "x"] == [layer.annotations["in-toto.io/predicate-type"] for layer in seen.layers]
         assert [str(layer.digest) for layer in seen.layers] == config["rootfs"]["diff_ids"]
         assert ("unknown", "unknown") == (config["os"], config["architecture"])
+
+    def test_what_only_the_list_calls_a_statement_is_passed_over(self, ward, put):
+        """A list may be older than what it lists, and of others."""
+        image = ward.image("linux/arm64")
+        about = Descriptor.from_tree(image)
+        lost = in_index(about, [self.statement(image["digest"])]).entry.to_tree()
+        nested = {**lost, **ward.index(image, tag="inner")}
+        made = in_index(about, [self.statement(image["digest"], "kept")])
+        text = ward.blob(b"text", "text/plain")
+        more = made.manifest.edit(lambda tree: tree["layers"].insert(0, text))
+        entry = {**put(dataclasses.replace(made, manifest=more)), "digest": str(more.digest), "size": more.size}
+        ward.index(image, lost, nested, entry)
+        put(as_referrer(about, *self.statement(image["digest"], "referrer")))
+        (one,) = ward.store.referrers(about.digest)
+        other = {"artifact_type": "text/plain"}, {"digest": Digest.of(b"gone")}
+        ward.store.referrers = lambda _: [dataclasses.replace(one, **changed) for changed in other]
+
+        assert ["kept"] == [one.predicate["is"] for one in find_statements(ward.store, "1", "provenance", ARM)]
