@@ -278,16 +278,15 @@ class ChangeClient(ReadOnlyClient):
     ) -> "Plan":
         """The plan that compresses the layers below a name otherwise, in every image of an index or in chosen ones.
 
-        `compression` is as for `build`; configs keep their bytes. Layers in that form are left alone unless
-        `force`. They are packed when the plan is made. `attestations` and `tags` are those of
-        `image(reference).edit_config`.
+        `compression` is as for `build`, and with two of them zstd images join; configs keep their bytes. Layers in
+        that form are left alone unless `force`. They are packed when the plan is made. `attestations` and `tags` are
+        those of `image(reference).edit_config`.
         """
         from ocitool.builder.recompress import ImageRecompressor
-        from ocitool.codec.codecs import parse_codec
 
-        codec = parse_codec(text_of(compression, "compression"))
+        words = text_of(compression, "compression")
         meant = self._meant(platforms, digests, attestations)
-        return ImageRecompressor(self.workspace, text_of(reference)).plan(codec, *meant, tags, force=force)
+        return ImageRecompressor(self.workspace, text_of(reference)).plan(words, *meant, tags, force=force)
 
     @as_one()
     def plan_squash(

@@ -205,13 +205,18 @@ class LayerEditor(NameEditor):
         chosen: Selector,
         attestations: AttestationChoice,
         tags: Texts,
+        on_zstd: Callable[[Store], ImageEdit] | None = None,
     ) -> Plan:
-        """The plan of what `change` does to each image of the store; raises as `plan_images` does."""
+        """The plan of what `change` does to each image of the store, and `on_zstd` to zstd images beside others.
+
+        Raises as `plan_images` does.
+        """
         store, name, written = self._open(tags)
         plan = plan_images(
             store,
             name,
             change(store),
+            on_zstd=on_zstd(store) if on_zstd is not None else None,
             chosen=chosen,
             attestations=attestations,
             tags=written,

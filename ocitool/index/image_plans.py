@@ -8,6 +8,7 @@ one (K022).
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from ocitool.change.plan import Plan, PutBlob, PutManifest
@@ -24,7 +25,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, Index, Manifest, Opaque, View, view
+from ocitool.model.views import ZSTD_IMAGE, Descriptor, Index, Manifest, Opaque, View, view
 from ocitool.store.base import BytesSource, Store, called
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup
@@ -59,6 +60,7 @@ class EditedImage:
     """An image after an edit: its manifest, the same bytes if nothing changed; new blobs; a line for each change.
 
     `entry` is what the index says of it from now on, `notes` what a human should know also where nothing changed.
+    `zstd` is a zstd image that is to stand beside it.
     """
 
     manifest: Document
@@ -66,6 +68,7 @@ class EditedImage:
     told: tuple[str, ...] = ()
     entry: EntryChanges = _AS_IT_WAS
     notes: tuple[str, ...] = ()
+    zstd: "EditedImage | None" = None
 
 
 ImageEdit: TypeAlias = Callable[[Manifest, Platform | None, Scope], EditedImage]
@@ -87,6 +90,7 @@ class _Done:
     told: tuple[tuple[str, IndexEntry, Document], ...] = ()
     notes: tuple[str, ...] = ()
     entry: EntryChanges = _AS_IT_WAS
+    zstd: EditedImage | None = None
 
 
 def plan_images(
@@ -97,19 +101,21 @@ def plan_images(
     chosen: Selector,
     named: Selector = _EVERY,
     on_index: IndexEdit | None = None,
+    on_zstd: ImageEdit | None = None,
     attestations: AttestationChoice = AttestationChoice.REFUSE,
     tags: Sequence[str] = (),
     scope: Scope,
 ) -> Plan:
     """The plan that changes every image below `name`, or those `chosen`; the result goes there or under `tags`.
 
-    `on_index` changes the outermost index itself before anything below it, `named` has to be there too. Raises
+    `on_index` changes the outermost index itself before anything below it, `on_zstd` the zstd images that stand
+    beside others, which else change as those do; `named` has to be there too. Raises
     NotFound for a choice that matches nothing, Unsupported where there is no image, UsageError for two images that
     would be for one platform, and for attestations that stop fitting where nobody said what becomes of them.
     """
     before = store.get_manifest(name)
     label = called(store, name)
-    done = _Images(store, label, change, chosen, attestations, scope).root(before, on_index)
+    done = _Images(store, label, change, on_zstd or change, chosen, attestations, scope).root(before, on_index)
     for selector in (chosen, named):
         selector.check(done.leaves, label)
     if not done.leaves:
@@ -134,6 +140,7 @@ class _Images:
     store: Store
     label: str
     change: ImageEdit
+    on_zstd: ImageEdit
     chosen: Selector
     attestations: AttestationChoice
     scope: Scope
@@ -155,7 +162,13 @@ class _Images:
         entry = IndexEntry.of(Descriptor.of(document, platform))
         if self.chosen != _EVERY and not self.chosen.matches(entry):
             return _Done(leaves=(entry,))
-        return self._edited(manifest, entry, platform, self.scope)
+        done = self._edited(manifest, entry, platform, self.scope)
+        if done.zstd is not None:
+            raise UsageError(
+                f"{self.label} is one image, and a zstd image stands beside another in an index",
+                hint="ocitool index create makes one of it",
+            )
+        return done
 
     def _index(self, index: Index, depth: int, scope: Scope) -> _Done:
         if depth > MAX_DEPTH:
@@ -167,10 +180,14 @@ class _Images:
         after = [_entry(entry, one) for entry, one in zip(entries, done, strict=True)]
         if [entry.platform for entry in after] != [entry.platform for entry in entries]:
             _check_clashes(entries, after)
+        joining = [self._joining(entry, one, after) for entry, one in zip(entries, done, strict=True) if one.zstd]
+        if any(joining):
+            after = edit.zstd_last([*after, *(entry for found in joining for entry, _ in found)])
+            done = [*done, *(one for found in joining for _, one in found)]
         held = {entry.digest for entry in after}
         changed = {
             str(entry.digest): one.replaced[-1]
-            for entry, one in zip(entries, done, strict=True)
+            for entry, one in zip(entries, done, strict=False)
             if one.replaced and entry.digest not in held
         }
         stale = [entry for entry in after if entry.is_attestation and entry.descriptor.attested in changed]
@@ -213,14 +230,27 @@ class _Images:
         put = PutManifest(done.document, entry.label)
         return replace(done, steps=(*done.steps, put), replaced=(*done.replaced, child))
 
+    @staticmethod
+    def _joining(entry: IndexEntry, done: _Done, listed: Sequence[IndexEntry]) -> list[tuple[IndexEntry, _Done]]:
+        """The entry of a zstd image that is to stand beside another one, unless there is one."""
+        made, platform = done.zstd, entry.platform
+        there = (one.platform for one in listed if one.descriptor.is_zstd_image)
+        if made is None or any(one is not None and platform is not None and one.same(platform) for one in there):
+            return []
+        zstd = Descriptor.of(made.manifest, entry.descriptor.platform)
+        new = IndexEntry.of(replace(zstd, annotations=MappingProxyType({ZSTD_IMAGE: "true"})))
+        told = tuple((line, new, made.manifest) for line in made.told)
+        return [(new, _Done(None, (*made.blobs, PutManifest(made.manifest, new.label)), told=told))]
+
     def _edited(self, manifest: Manifest, entry: IndexEntry, platform: Platform | None, scope: Scope) -> _Done:
         try:
-            edited = self.change(manifest, platform, scope)
+            change = self.on_zstd if entry.descriptor.is_zstd_image else self.change
+            edited = change(manifest, platform, scope)
         except (UsageError, MalformedDocument, Unsupported) as error:
             error.add_note(f"it is {entry.descriptor.named} in {self.label}")
             raise
         told = tuple((line, entry, edited.manifest) for line in edited.told)
-        return _Done(edited.manifest, edited.blobs, (), (entry,), told, edited.notes, edited.entry)
+        return _Done(edited.manifest, edited.blobs, (), (entry,), told, edited.notes, edited.entry, edited.zstd)
 
     def _image(self, seen: View, what: str) -> Manifest:
         if isinstance(seen, Manifest) and seen.is_image:

@@ -15,7 +15,9 @@ def test_the_guide_from_its_beginning_to_its_end(run, tmp_path, monkeypatch):
     (tmp_path / "app").write_text("app")
     with fake_registry() as registry:
         lines = consoles("compression.md")
-        assert ["build", "copy", "build", "check", "recompress"] == [line.split()[1] for line, _ in lines]
+        assert ["build", "copy", "build", "check", "recompress", "recompress"] == [
+            line.split()[1] for line, _ in lines
+        ]
         for line, printed in lines:
             follow(run, line, printed, f"{registry.host}/demo/app", meanings={})
 

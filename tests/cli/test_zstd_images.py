@@ -207,7 +207,7 @@ def test_what_cannot_stand_side_by_side_is_refused(home, build, run, words, code
     assert (code, True) == (done.exit_code, told in done.stderr), done.stderr
 
 
-@pytest.mark.parametrize("command", ["append", "recompress"])
+@pytest.mark.parametrize("command", ["append", "squash"])
 def test_commands_that_write_one_say_so(home, build, run, command):
     build("-o", "oci:out:1", compression="gzip")
     what = ("--copy", "amd64/data:/") if command == "append" else ()
@@ -215,3 +215,66 @@ def test_commands_that_write_one_say_so(home, build, run, command):
     done = run(command, "oci:out:1", *what, "--compression", "gzip+zstd")
 
     assert (2, True) == (done.exit_code, "one is wanted here" in done.stderr)
+
+
+def changes(done):
+    assert 0 == done.exit_code, done.stderr
+    return json.loads(done.stdout)["data"]["changes"]
+
+
+def test_published_images_get_zstd_images_beside_them(home, build, run):
+    build("-o", "oci:out:1", compression="gzip")
+    before = index_of(home)["manifests"]
+    words = ("recompress", "oci:out:1", "--compression", "gzip+zstd", "--json")
+
+    assert changes(run(*words))
+
+    assert (EXPECTED, before) == (layer_types(home), index_of(home)["manifests"][:2])
+    assert (0, "nothing wrong\n") == ((done := run("check", "oci:out:1", "--deep")).exit_code, done.stdout)
+    assert [] == changes(run(*words))
+    built = build("-o", "oci:out:2")["digest"]
+    assert built == LayoutStore(home / "out").head("1").digest
+    assert 0 == run("undo", "oci:out:1").exit_code
+    assert before == index_of(home)["manifests"]
+
+
+def test_one_platform_alone_gets_one(home, build, run):
+    build("-o", "oci:out:1", compression="gzip")
+
+    assert 0 == run("recompress", "oci:out:1", "--compression", "gzip+zstd", "--platform", "linux/arm64").exit_code
+
+    assert [*EXPECTED[:2], EXPECTED[3]] == layer_types(home)
+
+
+def test_zstd_images_that_are_there_keep_their_place(home, build, run):
+    build("-o", "oci:out:1")
+    before = index_of(home)["manifests"]
+
+    assert 0 == run("recompress", "oci:out:1", "--compression", "gzip:9", "--force").exit_code
+    after = index_of(home)["manifests"]
+    assert (EXPECTED, before[2:]) == (layer_types(home), after[2:])
+    assert before[:2] != after[:2]
+
+    assert 0 == run("recompress", "oci:out:1", "--compression", "gzip:9+zstd:19", "--force").exit_code
+    assert (EXPECTED, after[:2]) == (layer_types(home), index_of(home)["manifests"][:2])
+    assert before[2:] != index_of(home)["manifests"][2:]
+
+
+def test_attestations_stay_with_images_that_do_not_change(home, build, run):
+    build("-o", "oci:out:1", "--provenance=true", compression="gzip")
+    before = index_of(home)["manifests"]
+
+    assert 0 == run("recompress", "oci:out:1", "--compression", "gzip+zstd").exit_code
+
+    after = index_of(home)["manifests"]
+    assert (before[:2], before[2:]) == (after[:2], after[4:])
+
+
+@pytest.mark.parametrize(("made", "code", "told"), [("oci", 2, "index create"), ("docker", 9, "index convert")])
+def test_what_can_have_none_beside_it_is_refused(home, build, run, made, code, told):
+    platforms = ("--platform", "linux/amd64", *(("--index",) if made == "docker" else ()), "--format", made)
+    build("-o", "oci:out:1", compression="gzip", platforms=platforms)
+
+    done = run("recompress", "oci:out:1", "--compression", "gzip+zstd")
+
+    assert (code, True) == (done.exit_code, told in done.stderr), done.stderr

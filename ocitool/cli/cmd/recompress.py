@@ -11,7 +11,10 @@ from ocitool.cli.outcome import Outcome
 @click.argument("reference", metavar="REF")
 @plans.selecting
 @click.option(
-    "--compression", metavar="NAME", required=True, help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none."
+    "--compression",
+    metavar="NAME",
+    required=True,
+    help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none; gzip+zstd adds zstd images.",
 )
 @click.option("--force", is_flag=True, help="Layers in that form too, as for another level.")
 @plans.attested
