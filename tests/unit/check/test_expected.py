@@ -129,3 +129,14 @@ def test_what_is_refused_in_the_file(tmp_path, table, told):
 def test_only_one_of_the_flags_is_taken():
     with pytest.raises(UsageError, match="either exactly these platforms are expected, or at least these"):
         read_wanted(expect=["linux/amd64"], expect_at_least=["linux/arm64"])
+
+
+def test_every_mistake_of_a_table_is_told_with_its_line(tmp_path):
+    (tmp_path / "ocitool.toml").write_text('[check]\nselect = "x"\nignore = 5\n')
+
+    with pytest.raises(ExceptionGroup, match="has 2 errors") as caught:
+        read_wanted(config=tmp_path / "ocitool.toml")
+
+    assert ["line 2", "line 3"] == sorted(
+        word for one in caught.value.exceptions for word in ("line 2", "line 3") if word in str(one)
+    )
