@@ -8,8 +8,8 @@ import pytest
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.change.plan import Delete, Plan, PutManifest, refill, replace
-from ocitool.change.undo import plan_return, plan_undo, taking_back
-from ocitool.errors import Conflict, LocalIOError, MalformedDocument, NotFound
+from ocitool.change.undo import cannot_return, plan_return, plan_undo, taking_back
+from ocitool.errors import Conflict, LocalIOError, MalformedDocument, NotFound, RegistryError
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
@@ -421,3 +421,31 @@ def test_folder_that_cannot_be_written_is_told(make_note, tmp_path):
 
     with pytest.raises(LocalIOError):
         Journal(tmp_path / "file").announce(TARGET, "v1", None, make_note("x").digest)
+
+
+def test_why_old_bytes_are_not_taken_back_is_told_where_it_is_known(store, make_note, tmp_path):
+    """Another refusal, and one that names nothing that is gone, stay what they are."""
+    child = make_note("child")
+    old = compose.index(Family.OCI, [Descriptor.of(child)])
+    unknown = RegistryError("refused", diagnostics=(("MANIFEST_UNKNOWN", "", ""),))
+
+    better = cannot_return(old, store, unknown, tmp_path)
+    others = [
+        cannot_return(old, store, RegistryError("refused", diagnostics=(("DENIED", "", ""),)), tmp_path),
+        cannot_return(None, store, unknown, tmp_path),
+    ]
+    store.put_manifest(child)
+    others.append(cannot_return(old, store, unknown, tmp_path))
+
+    assert f"{TARGET} does not take {old.digest} back: it no longer has {child.digest}" == str(better)
+    assert "--source PLACE brings them" in better.hint
+    assert [None, None, None] == others
+
+
+def test_a_refusal_while_taking_back_is_told_as_it_came(store, journal, make_note):
+    refused = RegistryError("answered 500", status=500)
+
+    with pytest.raises(RegistryError) as caught, taking_back(Plan(TARGET), store, journal):
+        raise refused
+
+    assert caught.value is refused

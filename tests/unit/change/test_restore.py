@@ -1,0 +1,43 @@
+"""`ocitool.change.restore` and `attachment`: what a record brings back, and where from."""
+
+import pytest
+
+from ocitool.change.attachment import taken_back
+from ocitool.change.journal import Record
+from ocitool.change.plan import Delete, PutManifest, Tag
+from ocitool.change.restore import restored
+from ocitool.errors import NotFound
+from ocitool.store.memory import MemoryStore
+
+
+@pytest.fixture
+def record(tmp_path):
+    return lambda **more: Record("reg.test/app", "v1", None, None, 0, tmp_path / "record", **more)
+
+
+def test_bytes_that_are_nowhere_are_named(record, journal, scope, make_note):
+    lost = make_note("lost")
+    store = MemoryStore("reg.test/app")
+
+    with pytest.raises(NotFound, match=f"{lost.digest} is neither in reg.test/app nor in {journal.root}"):
+        restored(record(removed=(lost.digest,)), store, journal, [MemoryStore("mirror")], scope=scope)
+
+
+def test_bytes_come_from_the_first_source_that_has_them(record, journal, scope, make_note):
+    lost, mirror = make_note("lost"), MemoryStore("mirror")
+    mirror.put_manifest(lost)
+    told = record(removed=(lost.digest,), untagged=(("v2", lost.digest),))
+
+    steps = restored(told, MemoryStore("reg.test/app"), journal, [MemoryStore("empty"), mirror], scope=scope)
+
+    assert [(PutManifest, lost), (Tag, lost)] == [(type(step), step.document) for step in steps]
+    assert "v2" == steps[-1].name
+
+
+def test_of_what_was_attached_that_is_deleted_which_is_still_there(record, journal, make_note):
+    there, gone, store = make_note("there"), make_note("gone"), MemoryStore("reg.test/app")
+    store.put_manifest(there)
+
+    steps = taken_back(record(attached=(gone.digest, there.digest)), store, journal)
+
+    assert (Delete(str(there.digest), there),) == steps
