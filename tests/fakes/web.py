@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         first = 0
         if page.ranges and "range" in asked and asked.get("if-range") in {page.tag, modified}:
             first = int(asked["range"].removeprefix("bytes=").removesuffix("-"))
-            headers["Content-Range"] = f"bytes {first}-{len(page.data) - 1}/{len(page.data)}"
+            headers.setdefault("Content-Range", f"bytes {first}-{len(page.data) - 1}/{len(page.data)}")
         body = page.data[first:]
         self._answer(206 if first else 200, body, headers, cut=page.cuts.pop(0) if page.cuts else None)
 

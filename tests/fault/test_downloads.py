@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from ocitool.errors import MalformedDocument, NetworkError
+from ocitool.errors import DigestMismatch, MalformedDocument, NetworkError
 from ocitool.registry.downloads import Edition, download
 from ocitool.registry.session import Session
 from ocitool.tasks import Scope
@@ -138,3 +138,19 @@ def test_https_is_never_left_for_http(access, tmp_path):
         with pytest.raises(NetworkError, match=r"redirects to http://host\.example/a, which is not safe"):
             with download(session, url):
                 pass
+
+
+@pytest.mark.parametrize("how", ["shorter", "another range"])
+def test_a_file_that_is_another_after_a_break_is_told(session, web, how):
+    data = bytes(range(256)) * 4000
+    lie = {"Content-Range": "bytes 0-99/256000"} if how == "another range" else {}
+    url = web.put("/a", data, cuts=[600_000], headers=lie, ranges=bool(lie))
+
+    with download(session, url) as file:
+        pieces = iter(file.pieces)
+        next(pieces)
+        web.pages["/a"].data = data if lie else data[:1000]
+        with pytest.raises(DigestMismatch, match="/a changed while it was downloaded") as caught:
+            list(pieces)
+
+    assert "let whatever writes it finish first" == caught.value.hint

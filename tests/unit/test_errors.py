@@ -123,3 +123,8 @@ def test_what_somebody_wrote_is_repeated_within_bounds():
 
     assert {len(error.what), len(error.hint), len(str(error))} == {2003}
     assert (error.what[:18], error.what[-5:]) == ("not a platform: xx", "x end")
+
+
+def test_a_reader_that_has_gone_is_no_failure_and_a_broken_disk_is_not_full():
+    assert isinstance(output_error(BrokenPipeError()), errors.OutputClosed)
+    assert "full" not in output_error(OSError(errno.EIO, "input/output error")).hint

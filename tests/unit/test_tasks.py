@@ -1,11 +1,13 @@
 """Scopes, groups, ordered maps, retries. Threads meet at events and barriers, never by waiting a while."""
 
+import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from ocitool.errors import Cancelled, NotFound, UsageError
-from ocitool.tasks import Retry, Scope, TaskGroup, collect, ordered_map
+from ocitool.tasks import Retry, Scope, TaskGroup, collect, is_joining, is_leaving, ordered_map
 
 PATIENCE = 60
 """Seconds after which a test that hangs fails instead."""
@@ -371,3 +373,52 @@ def test_a_retry_after_of_no_time_is_believed_once():
 
     assert 0 == retry.delay(1, elapsed_s=0, retry_after_s=0)
     assert any(retry.delay(3, elapsed_s=0, retry_after_s=0) > 0 for _ in range(20))
+
+
+def test_failures_that_are_no_exceptions_are_told_together_with_those_that_are():
+    both = threading.Barrier(2)
+
+    def fail(error):
+        both.wait(PATIENCE)
+        raise error
+
+    with pytest.raises(BaseExceptionGroup) as caught, TaskGroup(Scope(), 2) as group:
+        for error in (SystemExit(3), Boom("b")):
+            group.spawn(fail, error)
+
+    assert {SystemExit, Boom} == {type(one) for one in caught.value.exceptions}
+
+
+def leaving(*errors):
+    """Whether a thread counts as leaving while it handles these, each raised while the one before was handled."""
+    if not errors:
+        return is_leaving(threading.current_thread())
+    try:
+        raise errors[0]
+    except BaseException:
+        return leaving(*errors[1:])
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ((), False),
+        ((Boom(),), False),
+        ((KeyboardInterrupt(),), True),
+        ((Cancelled("terminated"), Boom()), True),
+        ((Boom(), SystemExit(1), OSError(), Boom()), True),
+        ((ExceptionGroup("", [Boom()]),), True),
+    ],
+    ids=str,
+)
+def test_a_thread_is_leaving_while_it_handles_an_interruption_however_deep(errors, expected):
+    assert expected == leaving(*errors)
+
+
+def test_a_wait_for_a_groups_threads_is_known_by_its_frames():
+    waits = SimpleNamespace(f_code=TaskGroup._join.__code__, f_back=None)
+    inner = SimpleNamespace(f_code=threading.Condition.wait.__code__, f_back=waits)
+
+    assert [True, True, False, False] == [
+        is_joining(frame) for frame in (waits, inner, SimpleNamespace(f_code=None, f_back=None), sys._getframe())
+    ]
