@@ -55,7 +55,7 @@ def strip_layers(
     `beside` names a member, by layer, that goes where anything of its layer does. Raises UsageError for a link that
     goes while a layer writes through it what stays, MalformedDocument as a tree.
     """
-    work = _Strip(matches, [_Stretches(listing, beside.get(n, "")) for n, listing in enumerate(listings)])
+    work = _Strip(matches, [_Stretches(listing, beside.get(n)) for n, listing in enumerate(listings)])
     Tree.watched(listings, work.look)
     return tuple(layer.done() for layer in work.layers), frozenset(work.found)
 
@@ -63,7 +63,7 @@ def strip_layers(
 class _Stretches:
     """What is decided about one layer, row by row in its order."""
 
-    def __init__(self, listing: Sequence[Listed], beside: str) -> None:
+    def __init__(self, listing: Sequence[Listed], beside: str | None) -> None:
         self._ends = iter([*(row.node.offset for row in listing[1:]), None])
         self._beside = beside
         self._cuts: list[LayerCut] = []

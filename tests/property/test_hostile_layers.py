@@ -14,14 +14,15 @@ import pytest
 
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import read_members
-from ocitool.errors import LocalIOError, MalformedDocument
+from ocitool.errors import LocalIOError, MalformedDocument, UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.files import FileKind
 from ocitool.model.mediatype import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from ocitool.model.views import Descriptor, Manifest
-from ocitool.rootfs.extract import contents, export_tar
+from ocitool.rootfs.extract import contents, export_tar, layer_contents
 from ocitool.rootfs.folder import export_folder
+from ocitool.rootfs.strip import spliced, strip_layers
 from ocitool.rootfs.tree import Tree, list_layer, read_file
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
@@ -146,23 +147,7 @@ def test_damaged_tars_end_in_errors_of_ours(outside):
     dice = random.Random(6)
     whole = 0
     for number in range(TARS):
-        data = bytearray(
-            tar(*(member(dice, outside) for _ in range(dice.randint(1, 3))))[: 512 * dice.randint(2, 12)]
-        )
-        for _ in range(dice.randint(1, 4)):
-            at = dice.randrange(len(data))
-            data[at : at + dice.choice([1, 1, 8, 12])] = dice.choice(
-                [
-                    bytes([dice.randrange(256)]),
-                    b"\xff" * 8,
-                    b"\x80" + bytes(11),
-                    b"77777777777\0",
-                    b"../",
-                    b"\0",
-                ]
-            )
-        mend(data)
-        store, manifest = image(bytes(data))
+        store, manifest = image(damaged(dice, outside))
         try:
             tree = merged(store, manifest)
             what = contents(tree, 10**7)
@@ -176,6 +161,51 @@ def test_damaged_tars_end_in_errors_of_ours(outside):
                 content = b"".join(read_file(store, manifest, tree, path, scope=Scope()))
                 assert node.size == len(content), (number, path)
     assert whole > TARS // 20
+
+
+def test_damaged_tars_become_one_layer_and_lose_a_file_or_are_refused(outside):
+    dice = random.Random(8)
+    whole = lost = 0
+    for number in range(TARS // 2):
+        data = damaged(dice, outside)
+        store, manifest = image(data)
+        try:
+            listing = list_layer(store, manifest.layers[0], None, scope=Scope())
+            tree = Tree([listing])
+            what = layer_contents(tree, Tree())
+            one = b"".join(export_tar(store, manifest, tree, what, scope=Scope()))
+            ((layer,), found) = strip_layers([listing], {"a": "a".__eq__}, {})
+        except (MalformedDocument, UsageError):
+            continue
+        whole += 1
+        assert what.count == len(list(read_members([one]))), number
+        if any(cut.entry is not None for cut in layer.cuts):
+            continue
+        left = [one.path for one in read_members([b"".join(spliced([data], layer.cuts))])]
+        assert [row.path for row in listing if row.path not in layer.gone] == left, number
+        assert bool(found) == bool(layer.gone)
+        lost += bool(found)
+    assert whole > TARS // 40
+    assert lost > TARS // 100
+
+
+def damaged(dice: random.Random, outside: Path) -> bytes:
+    """A tar of a few members, some of whose bytes are others, and which may end anywhere."""
+    data = bytearray(tar(*(member(dice, outside) for _ in range(dice.randint(1, 3))))[: 512 * dice.randint(2, 12)])
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(data))
+        data[at : at + dice.choice([1, 1, 8, 12])] = dice.choice(
+            [
+                bytes([dice.randrange(256)]),
+                b"\xff" * 8,
+                b"\x80" + bytes(11),
+                b"77777777777\0",
+                b"../",
+                b"\0",
+            ]
+        )
+    mend(data)
+    return bytes(data)
 
 
 def image(layer: bytes) -> tuple[MemoryStore, Manifest]:

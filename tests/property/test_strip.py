@@ -122,3 +122,14 @@ def test_no_whiteout_is_left_of_what_goes():
     assert [("d/a", "d/b"), ("d/.wh.a", "d/.wh..wh..opq")] == by_name["d"]
     assert [("d/a",), ("d/.wh.a",)] == by_name["d/a"]
     assert WHITEOUT in by_name["d/a"][1][0]
+
+
+def test_what_a_layer_says_of_the_root_stays():
+    layer = tar(("./", "700"), ("a", "x"))
+    rows, _ = read([layer])
+
+    ((without,), _) = strip_layers(rows, only("a"), {})
+
+    assert [("", 0o700)] == [
+        (one.path, one.mode) for one in read_members([b"".join(spliced([layer], without.cuts))])
+    ]
