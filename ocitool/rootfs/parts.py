@@ -14,7 +14,7 @@ from ocitool.codec import estargz, listed, zstd_chunked
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL, TarLimits
 from ocitool.codec.toc import Chunk, FoundToc, ReadAt, TocEntry
-from ocitool.errors import DigestMismatch, MalformedDocument, Unsupported
+from ocitool.errors import DigestMismatch, MalformedDocument, RegistryError, Unsupported
 from ocitool.model.digest import Digest, new_hash
 from ocitool.model.numbers import KIB
 from ocitool.model.views import Descriptor
@@ -184,6 +184,10 @@ def open_parts(
             return None
         entries = found.entries(limits.of_packed(layer.size))
     except Unsupported:
+        return None
+    except RegistryError as error:
+        if error.status != 416:  # the blob is shorter than the manifest says, which reading all of it tells better
+            raise
         return None
     except MalformedDocument as error:
         error.add_note(f"in layer {layer.digest} of {layer.size} bytes")

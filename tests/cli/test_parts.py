@@ -74,6 +74,17 @@ def test_a_table_that_is_not_the_manifests_is_refused(run, registry, form, large
     assert parts.fetched(registry, layer) < layer.size / 50
 
 
+def test_a_layer_that_is_shorter_than_the_manifest_says_is_told_as_such(run, registry, form):
+    blob, annotations, media_type = parts.blob_of(form, parts.many_files(40, 4096))
+    layer = parts.put_layer(registry, "app", blob, annotations, media_type)
+    registry.blobs["app", str(layer.digest)] = blob[: len(blob) // 2]
+
+    done = run("files", f"{registry.host}/app:1")
+
+    assert 6 == done.exit_code
+    assert f"of the {layer.size} bytes of {layer.digest}" in done.stderr
+
+
 def test_export_reads_the_layer_and_says_the_same(run, registry, tmp_path, form):
     tar = parts.many_files(40, 4096)
     parts.put(registry, "app", form, tar)
@@ -185,6 +196,13 @@ def test_an_entry_point_that_an_ordinary_base_lacks_is_still_told(build, registr
     assert "the image would not start" in done.stderr
 
 
+@pytest.fixture
+def forgotten():
+    """What is made for the test is not kept for the next one."""
+    yield
+    parts.blob_of.cache_clear()
+
+
 # Layers of ours
 
 
@@ -238,7 +256,7 @@ def test_other_words_are_refused(run, tmp_path, word):
 
 @pytest.mark.long
 @pytest.mark.skipif(not LONG, reason="a GiB of content")
-def test_a_mebibyte_of_a_gibibyte(run, registry, form):
+def test_a_mebibyte_of_a_gibibyte(run, registry, form, forgotten):
     tar = parts.many_files(1024, MIB)
     layer = parts.put(registry, "app", form, tar)
     expected = parts.content(tar, "data/00703")
@@ -252,7 +270,7 @@ def test_a_mebibyte_of_a_gibibyte(run, registry, form):
 
 @pytest.mark.long
 @pytest.mark.skipif(not LONG, reason="500 MB of content")
-def test_a_build_upon_500_megabytes(build, registry, form):
+def test_a_build_upon_500_megabytes(build, registry, form, forgotten):
     layer = parts.put(registry, "base", form, parts.many_files(500, MIB))
 
     fine(build("COPY app /bin/app"))
