@@ -8,6 +8,7 @@ import pytest
 
 from tests.amounts import LONG
 from tests.fakes import parts
+from tests.fakes.programs import Elf
 from tests.fakes.registry import fake_registry
 
 FORMS = ("estargz", "zstd:chunked", "gzip,toc")
@@ -172,6 +173,16 @@ def test_an_ordinary_base_that_nothing_looks_into_is_mounted_and_not_read(build,
     assert [] == registry.asked("GET", f"*{layer.digest}")
     assert ("app", str(layer.digest)) in registry.blobs
     assert 3 == len(manifest_of(registry)["layers"])
+
+
+def test_a_program_that_needs_nothing_of_an_ordinary_base_has_it_mounted_unread(build, registry, tmp_path):
+    layer = parts.put(registry, "base", "gzip", parts.many_files(10, 4096), Cmd=["/bin/sh"])
+    (tmp_path / "static").write_bytes(Elf(62).build())
+    (tmp_path / "static").chmod(0o755)
+
+    fine(build("COPY --link static /usr/local/bin/app"))
+
+    assert [] == registry.asked("GET", f"*{layer.digest}")
 
 
 LOOKS = ("COPY app /srv/app", "ADD app /srv/app", "WORKDIR /srv", 'CMD ["/usr/bin/app"]', 'ENTRYPOINT ["/bin/app"]')
