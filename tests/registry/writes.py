@@ -142,11 +142,11 @@ def _based(ward: Ward, stage: Stage) -> None:
     ward.image(config=lambda tree: tree.update(author="newer"), tag="base")
 
 
-def _sync_file(ward: Ward, stage: Stage) -> None:
+def _sync_file(stage: Stage) -> Path:
     """A sync file that brings a tag of a layout."""
-    _layout(ward, stage)
-    targets = f'source = "oci:{stage.folder}/layout:1"\ntargets = ["{stage.name}"]\n'
-    (stage.folder / "sync.toml").write_text(f"[[sync]]\n{targets}")
+    file = stage.folder / "sync.toml"
+    file.write_text(f'[[sync]]\nsource = "oci:{stage.folder}/layout:1"\ntargets = ["{stage.name}"]\n')
+    return file
 
 
 _SIGN = ("sign", "$REF", "--identity", "registry.test/app", "--key")
@@ -194,7 +194,7 @@ WRITES = (
     Write("copy", command("copy", "$NAME:extra", "$REF", "--replace")),
     Write("copy --all-tags", command("copy", "oci:$DIR/layout", "$NAME", "--all-tags", "--replace"), _layout),
     Write("copy --to", command("copy", "$NAME:extra", "--to", "$REF", "--replace")),
-    Write("sync", command("sync", "$DIR/sync.toml", "--anew"), _sync_file),
+    Write("sync", lambda stage: command("sync", str(_sync_file(stage)))(stage), _layout),
     Write("tag", command("tag", "$NAME:extra", "1")),
     Write("undo --to", _undo_to),
     Write("index create", command("index", "create", "$REF", "$NAME:extra")),
@@ -244,7 +244,7 @@ WRITES = (
     Write("Client.push", client(_client_push), _files),
     Write("Client.push of what is kept", client(lambda c, stage: c.push(stage.reference)), _kept),
     Write("Client.copy", client(lambda c, stage: c.copy(f"{stage.name}:extra", stage.reference, replace=True))),
-    Write("Client.sync", client(lambda c, stage: c.sync(stage.folder / "sync.toml", anew=True)), _sync_file),
+    Write("Client.sync", client(lambda c, stage: c.sync(_sync_file(stage)).required()), _layout),
     Write("Client.sign", client(_client_sign), _keys, attaches=True),
     Write("Client.delete", client(lambda c, stage: c.delete(stage.reference))),
     Write("Client.prune", client(lambda c, stage: c.prune(stage.name, keep="extra")), removes=True),
