@@ -97,6 +97,7 @@ class ChangeClient(ReadOnlyClient):
         referrers: bool = False,
         replace: bool = False,
         trust: bool = False,
+        lacking: Iterable[str | Reference] | str | Reference = (),
         verify_keys: "Iterable[VerifyKey]" = (),
         verify_identity: Iterable[str] | str = (),
         policy: str | Path | None = None,
@@ -108,10 +109,10 @@ class ChangeClient(ReadOnlyClient):
         and `versions` choose tags as for `tags`. `referrers` takes signatures and SBOMs too, children's as well. A
         destination that ends with `/` takes each source below it under its own repository, a layout or archive
         takes several under their full names. Without `replace` a tag that holds something else raises Conflict.
-        `trust` believes that a destination with a manifest has everything below it. With `verify_keys` the sources
-        have to be signed with one of them, for their own repository or one of `verify_identity`; `policy` is a file
-        with rules [default: that of ocitool.toml]. The digest that was verified is what is copied; else NotVerified
-        is raised.
+        `trust` believes that a destination with a manifest has everything below it. OCI archives are made without
+        the blobs that one of the places `lacking` has. With `verify_keys` the sources have to be signed with one of
+        them, for their own repository or one of `verify_identity`; `policy` is a file with rules [default: that of
+        ocitool.toml]. The digest that was verified is what is copied; else NotVerified is raised.
         """
         from ocitool.index.copies import CopyRequest, plan_copies
         from ocitool.index.copy_plans import CopyOptions
@@ -126,6 +127,7 @@ class ChangeClient(ReadOnlyClient):
             wish,
             all_tags or wanted != TagFilter(),
             wanted,
+            words_of(lacking, "a place"),
         )
         return plan_copies(self.workspace, request, self._admission(verify_keys, verify_identity, policy))
 

@@ -83,7 +83,7 @@ class ContentWriter:
                 if outcome is Put.STORED and view(document).subject is not None:
                     self.referrers.append(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
-            case CopyFrom(origin, descriptor, trust=trust, anew=anew, document=root):
+            case CopyFrom(origin, descriptor, trust=trust, anew=anew, document=root, spares=spares):
                 report = copy(
                     origin,
                     str(descriptor.digest),
@@ -95,6 +95,7 @@ class ContentWriter:
                     tagged=descriptor.digest in self._tagged,
                     listener=self._listener,
                     root=root,
+                    spares=spares,
                 )
                 if anew:
                     self._check_healed(descriptor.digest)

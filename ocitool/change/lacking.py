@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocitool.change.plan import CopyFrom, Plan
+from ocitool.graph.copy import found_in
 from ocitool.graph.walk import walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
@@ -38,8 +39,11 @@ def lacking(plan: Plan, store: Store, *, scope: Scope, width: int) -> Lacking:
         root = step.document or step.origin.get_manifest(str(step.descriptor.digest))
         snapshot = walk_below(step.origin, root, scope=scope, width=width)
         manifests |= {digest: document.size for digest, document in snapshot.documents.items()}
+        spared = found_in(step.spares, snapshot.blobs, scope=scope, width=width)
         blobs |= {
-            one.digest: one for one in snapshot.blobs if not (mediatype.is_foreign(one.media_type) and one.urls)
+            one.digest: one
+            for one in snapshot.blobs
+            if one not in spared and not (mediatype.is_foreign(one.media_type) and one.urls)
         }
     manifests |= {tag.document.digest: tag.document.size for tag in plan.tags}
     abreast = min(width, store.traits.concurrency)

@@ -44,8 +44,8 @@ class CopyFrom:
 
     With `trust` a target that has the manifest is believed to have everything below it; with `anew` it is not even
     believed to have the manifest, since what it serves are other bytes. `document` is the manifest, where it was
-    read already. `subject` is what the manifest is known to
-    refer to: what refers to one manifest may share a fallback tag.
+    read already. `subject` is what the manifest is known to refer to: what refers to one manifest may share a
+    fallback tag. Blobs that one of `spares` has are left out.
     """
 
     origin: Reader
@@ -55,6 +55,7 @@ class CopyFrom:
     subject: Digest | None = None
     anew: bool = False
     document: Document | None = field(default=None, compare=False, repr=False)
+    spares: tuple[Reader, ...] = field(default=(), hash=False)
 
     def to_tree(self) -> dict[str, Any]:
         """The step for JSON output."""

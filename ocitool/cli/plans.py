@@ -151,6 +151,8 @@ def _outcome(plan: Plan, report: "ChangeReport", *, says_undo: bool) -> Outcome:
     replaced = [one for one in report.replaced if not plan.attaches or one[0] in plan.names]
     if says_undo and replaced:
         summary = "\n".join(replaced_line(named(report.target, tag), digest) for tag, digest in replaced)
+    if spared := {blob.digest: blob.size for copy in report.copies for blob in copy.spared}:
+        summary = f"left out what is there already: {len(spared)} blobs, {human(sum(spared.values()))}"
     if report.target.endswith("-archive:-"):  # stdout carries the archive
         lines, summary = "", lines
     return Outcome(data=plan.to_tree() | report.to_tree(), text=lines, summary=summary)

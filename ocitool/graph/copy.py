@@ -19,7 +19,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, Index, view
 from ocitool.store.base import Put, Reader, Source, Store, StoreSource
-from ocitool.tasks import Scope, TaskGroup
+from ocitool.tasks import Scope, TaskGroup, collect
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class CopyReport:
     """What a copy did. `puts` counts blobs by outcome; sizes are bytes of blobs.
 
     `blobs` are all below the root, None where it was believed that they are there. `skipped` are foreign layers
-    that stay where their urls point (K058). `lacks_root` says that the root is not there by its digest yet, since a
+    that stay where their urls point (K058), `spared` the blobs that were left out since another place has them.
+    `lacks_root` says that the root is not there by its digest yet, since a
     tag is about to hold it.
     """
 
@@ -39,6 +40,7 @@ class CopyReport:
     manifests: int = 0
     blobs: tuple[Descriptor, ...] | None = None
     skipped: tuple[Descriptor, ...] = ()
+    spared: tuple[Descriptor, ...] = ()
     lacks_root: bool = False
 
 
@@ -54,8 +56,11 @@ def copy(
     tagged: bool = False,
     listener: Listener = silent,
     root: Document | None = None,
+    spares: Sequence[Reader] = (),
 ) -> CopyReport:
     """Copy `name` from `source` to `target`, where it is found by its digest; `root` is what it holds, if known.
+
+    Blobs that one of `spares` has are left out.
 
     With `trust` a target that has the root is believed to have everything below it; `anew` and `tagged` are as for
     `put_snapshot`. Errors carry a note that says which side failed.
@@ -74,7 +79,18 @@ def copy(
         anew=anew,
         tagged=tagged,
         listener=listener,
+        spared=found_in(spares, snapshot.blobs, scope=scope, width=width),
     )
+
+
+def found_in(
+    places: Sequence[Reader], blobs: Sequence[Descriptor], *, scope: Scope, width: int
+) -> tuple[Descriptor, ...]:
+    """The blobs that one of the places has."""
+    if not places:
+        return ()
+    there = collect(scope, lambda blob: any(place.has_blob(blob) for place in places), blobs, width)
+    return tuple(blob for blob, is_there in zip(blobs, there, strict=True) if is_there)
 
 
 def read_all(source: Reader, root: Document, *, scope: Scope, width: int = 16) -> Snapshot:
@@ -102,17 +118,19 @@ def put_snapshot(
     tagged: bool = False,
     listener: Listener = silent,
     done: Mapping[Digest, Put] = MappingProxyType({}),
+    spared: Sequence[Descriptor] = (),
 ) -> CopyReport:
     """Store a snapshot's blobs, then its manifests from the leaves up.
 
     `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. `done` are
-    blobs that were put there already, and how. With `anew` no manifest counts as there. A root that is `tagged`
-    is left to who writes its tag, so that it is sent once. One round of questions (every blob and every manifest
-    at once) comes first, so that storing what is there already costs one round trip.
+    blobs that were put there already, and how. With `anew` no manifest counts as there. A root that is `tagged` is
+    left to who writes its tag, so that it is sent once. Blobs that are `spared` are left out. One round of
+    questions (every blob and every manifest at once) comes first, so that storing what is there already costs one
+    round trip.
     """
     width = min(width, target.traits.concurrency)
     skipped = tuple(d for d in snapshot.blobs if mediatype.is_foreign(d.media_type) and d.urls)
-    blobs = [d for d in snapshot.blobs if d not in skipped]
+    blobs = [d for d in snapshot.blobs if d not in skipped and d not in spared]
     waves = snapshot.children_first
     documents = [document for wave in waves for document in wave]
     with at_side("destination"), TaskGroup(scope, width) as group:
@@ -142,6 +160,7 @@ def put_snapshot(
         manifests=len(documents),
         blobs=tuple(blobs),
         skipped=skipped,
+        spared=tuple(spared),
         lacks_root=lacks_root,
     )
 

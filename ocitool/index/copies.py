@@ -29,7 +29,7 @@ class CopyRequest:
 
     A destination of a registry that ends with `/` is a place below which each source goes under its own repository.
     Of several sources a layout or archive gets all, under their full names. With `all_tags` it is every tag of a
-    source that is `wanted`.
+    source that is `wanted`. What one of `spares` has is left out of archives.
     """
 
     sources: tuple[str, ...]
@@ -37,6 +37,7 @@ class CopyRequest:
     options: CopyOptions
     all_tags: bool = False
     wanted: TagFilter = EVERY
+    spares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,9 @@ def plan_copies(work: Workspace, request: CopyRequest, admit: "Admit | None" = N
         raise UsageError("a copy needs a source and a destination", hint="ocitool copy SRC DST")
     for text in request.destinations if len(request.sources) > 1 else ():
         _check_takes_several(text, len(request.sources))
+    if request.spares:
+        _check_may_lack(request.destinations)
+    spares = tuple(work.opener.open(text)[0] for text in request.spares)
     goes_below = any(map(is_below, request.destinations))
     sources = [_read(work, text, request, admit, goes_below=goes_below) for text in request.sources]
     plans: list[Plan] = []
@@ -84,7 +88,21 @@ def plan_copies(work: Workspace, request: CopyRequest, admit: "Admit | None" = N
             plans.append(_plan_one(work, text, sources[0], request.options))
         else:
             plans.append(_plan_bundle(work, text, sources, request.options))
-    return tuple(plans)
+    return tuple(_without(plan, spares) for plan in plans) if spares else tuple(plans)
+
+
+def _without(plan: Plan, spares: tuple[Reader, ...]) -> Plan:
+    steps = (replace(step, spares=spares) if isinstance(step, CopyFrom) else step for step in plan.steps)
+    return replace(plan, steps=tuple(steps))
+
+
+def _check_may_lack(destinations: Iterable[str]) -> None:
+    for text in destinations:
+        if is_below(text) or Locator.parse(text).scheme != "oci-archive":
+            raise UsageError(
+                f"{text} has to have all blobs of what is in it",
+                hint="--lacking makes an oci-archive:FILE smaller that is taken to the place that lacks the rest",
+            )
 
 
 def taken_from(plan: Plan, near: Mapping[Digest, Reader]) -> Plan:

@@ -137,7 +137,10 @@ class ArchiveReader:
         member = self._blobs.get(descriptor.digest)
         if member is None:
             raise NotFound(
-                f"no blob {descriptor.digest} in {self.label}", name=str(descriptor.digest), where=self.label
+                f"no blob {descriptor.digest} in {self.label}",
+                name=str(descriptor.digest),
+                where=self.label,
+                hint="an archive made with --lacking goes to a place that has what was left out of it",
             )
         if offset:
             return Pieces(lambda: self._read(member, offset))

@@ -1,6 +1,7 @@
 """`ocitool copy` with several tags, sources and destinations: what is read once, chosen, weighed and bundled."""
 
 import json
+import tarfile
 from collections import Counter
 
 import pytest
@@ -181,6 +182,34 @@ def test_one_image_of_a_bundle_by_its_full_name(run, registry, source, other, tm
     assert (0, registry.tags["team/tool", "1.0"]) == (done.exit_code, other.tags["x", "1"]), done.stderr
     assert 2 == vague.exit_code
     assert f"hint: it holds {source}:1.0, {tool}" in vague.stderr
+
+
+def test_a_bundle_leaves_out_what_a_place_has(run, registry, source, other, tmp_path):
+    """It is whole again at that place, and at no other."""
+    place, bundle = f"{other.host}/inside/team/app", f"oci-archive:{tmp_path}/delta.tar"
+    assert 0 == run("copy", f"{source}:1.0", f"{place}:1.0").exit_code
+    there = {digest for _, digest in other.blobs}
+
+    words = ("copy", source, "--include", "1.[01]", "--to", bundle, "--lacking", place)
+    shown = json.loads(run(*words, "--dry-run", "--json").stdout)["data"]["toMove"]
+    made = run(*words)
+    nowhere = run("copy", bundle, f"{other.host}/empty/")
+    back = run("copy", bundle, f"{other.host}/inside/")
+
+    assert (0, 0, 3) == (made.exit_code, back.exit_code, nowhere.exit_code), made.stderr + back.stderr
+    with tarfile.open(tmp_path / "delta.tar") as archive:
+        names = {f"sha256:{name.rpartition('/')[2]}" for name in archive.getnames() if name.startswith("blobs/")}
+    assert ((set(), 6, 4)) == (names & there, shown["manifests"], shown["blobs"])
+    assert f"left out what is there already: {len(there)} blobs" in made.stderr
+    assert registry.tags["team/app", "1.1"] == other.tags["inside/team/app", "1.1"]
+    assert "made with --lacking" in nowhere.stderr
+
+
+def test_only_an_archive_may_lack_something(run, source, other, tmp_path):
+    for place in (f"{other.host}/app:1", f"oci:{tmp_path}/x", f"docker-archive:{tmp_path}/x"):
+        done = run("copy", f"{source}:1.0", place, "--lacking", source)
+
+        assert (2, True) == (done.exit_code, "has to have all blobs" in done.stderr)
 
 
 def test_two_sources_that_would_be_one_are_refused(run, registry, source, other, tmp_path):

@@ -22,6 +22,7 @@ from ocitool.errors import UsageError
 @click.option("--referrers", is_flag=True, help="Also signatures, SBOMs and whatever refers to it.")
 @click.option("--replace", is_flag=True, help="Write over a tag that holds something else.")
 @click.option("--trust", is_flag=True, help="Believe that DST has what is below a manifest it has.")
+@click.option("--lacking", metavar="PLACE", multiple=True, help="Archives leave out the blobs of PLACE; repeats.")
 @trust.verifying("SRC")
 @plans.dry_run
 @common
