@@ -28,6 +28,7 @@ from ocitool.errors import (
     NotFound,
     OcitoolError,
     RegistryError,
+    SeveralErrors,
     Unsupported,
 )
 from ocitool.events import Done, Listener, Noted, silent
@@ -39,10 +40,12 @@ from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Batching, Expect, Put, Store
 from ocitool.store.verify import check_expected
-from ocitool.tasks import Scope, TaskGroup
+from ocitool.tasks import Scope, TaskGroup, collect
 
 SETTLE_S: Final = 0.05
 """Shortest wait before the second look, in seconds; a guess at how far two writers' clocks of events differ."""
+FEW: Final = 8
+"""So many tags are written one after the other, in their order; a guess at what is no burden."""
 ATTEMPTS: Final = 5
 """How often a push writes a tag again that a store found changed; a guess."""
 
@@ -170,6 +173,7 @@ class _Work:
     ) -> None:
         self._plan = plan
         self._store = store
+        self._width = width
         self._journal = journal if store.traits.edits else None
         self._scope = scope
         self._listener = listener
@@ -261,7 +265,7 @@ class _Work:
         self._seen = {name: task.result for name, task in looks.items()}
 
     def tag(self, tags: Sequence[Tag]) -> None:
-        """Write the tags: one after the other, or all in one write where the store can.
+        """Write the tags: one after the other, many side by side, or all in one write where the store can.
 
         What stands beside a tag that is written goes before it, so that nobody finds the tag without.
         """
@@ -269,9 +273,29 @@ class _Work:
             tags = sorted(tags, key=lambda tag: self._is_asked(tag.name))
         if isinstance(self._store, Batching):
             self._tag_together(tags)
-        else:
+        elif len(tags) <= FEW or self._plan.attaches:
             for tag in tags:
                 self._tag_together([tag])
+        else:
+            self._tag_side_by_side(tags)
+
+    def _tag_side_by_side(self, tags: Sequence[Tag]) -> None:
+        """Write many tags; after one that fails no other is begun, and those under way come to their end."""
+        failed: list[OcitoolError] = []
+
+        def write(tag: Tag) -> None:
+            if failed:
+                return
+            try:
+                self._tag_together([tag])
+            except OcitoolError as error:
+                failed.append(error)
+
+        collect(self._scope, write, tags, min(self._width, self._store.traits.concurrency))
+        if failed:
+            raise failed[0] if len(failed) == 1 else SeveralErrors(failed)
+        order = {tag.name: number for number, tag in enumerate(tags)}
+        self._tags.sort(key=lambda done: order[done[0]])
 
     def _tag_together(self, tags: Sequence[Tag], attempt: int = 1) -> None:
         """Look, keep, note, write, settle, look. Raises Conflict if anybody came between."""
