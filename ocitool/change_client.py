@@ -281,8 +281,8 @@ class ChangeClient(ReadOnlyClient):
         """The plan that compresses the layers below a name otherwise, in every image of an index or in chosen ones.
 
         `compression` is as for `build`, and with two of them zstd images join; configs keep their bytes. Layers in
-        that form are left alone unless `force`. They are packed when the plan is made. `attestations` and `tags` are
-        those of `image(reference).edit_config`.
+        that form are left alone unless `force`. They are packed when the plan is made. `attestations` and `tags`
+        are those of `image(reference).edit_config`.
         """
         from ocitool.builder.recompress import ImageRecompressor
 
@@ -310,12 +310,11 @@ class ChangeClient(ReadOnlyClient):
         of `image(reference).edit_config`.
         """
         from ocitool.builder.squash import ImageSquasher
-        from ocitool.codec.codecs import parse_codec
 
-        codec = parse_codec(text_of(compression, "compression") or "gzip")
+        words = text_of(compression, "compression")
         meant = self._meant(platforms, digests, attestations)
         return ImageSquasher(self.workspace, text_of(reference)).plan(
-            codec, *meant, tags, first=count_of(first, "first"), base=text_of(base, "base")
+            words, *meant, tags, first=count_of(first, "first"), base=text_of(base, "base")
         )
 
     @as_one()

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocitool.builder.contents import base_tree
-from ocitool.builder.layer_edits import LayeredImage, LayerEditor, ListedLayer
+from ocitool.builder.layer_edits import LayeredImage, LayerEditor, ListedLayer, codecs_of
 from ocitool.builder.programs import refuse_foreign, survey
 from ocitool.change.plan import Plan
-from ocitool.codec.codecs import Codec, decompress, parse_codec
+from ocitool.codec.codecs import Codec, decompress
 from ocitool.dockerfile.run.tar_entries import tar_entries
 from ocitool.errors import Unsupported, UsageError, local_io
 from ocitool.image.assemble import continued_history
@@ -64,8 +64,14 @@ class ImageAppender(LayerEditor):
         """
         if not request.copies and not request.tars:
             raise UsageError("what should be appended?", hint="say --copy SRC:DEST or --tar FILE")
-        codec = parse_codec(request.compression or "gzip")
-        return self._plan(lambda store: _Append(self.work, store, request, codec), chosen, attestations, tags)
+        codec, zstd = codecs_of(request.compression)
+        return self._plan(
+            lambda store: _Append(self.work, store, request, codec),
+            chosen,
+            attestations,
+            tags,
+            lambda store: _Append(self.work, store, request, zstd),
+        )
 
 
 @dataclass(frozen=True, slots=True)

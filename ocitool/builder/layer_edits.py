@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ocitool.change.plan import Plan, PutBlob
-from ocitool.codec.codecs import Codec, decompress
+from ocitool.codec.codecs import Codec, decompress, parse_codec, parse_codecs
 from ocitool.codec.tar_reader import USUAL, bounded
 from ocitool.codec.toc import OF_BYTES
 from ocitool.errors import MalformedDocument, Unsupported
@@ -193,6 +193,15 @@ class LayerPacker:
             listener=self.work.listener,
             label=f"layer for {platform}",
         )
+
+
+def codecs_of(words: str) -> tuple[Codec, Codec]:
+    """The codec of new layers, gzip without words, and that for zstd images which stand beside others.
+
+    That is the second of `gzip+zstd`, else what zstd usually is. Raises as `parse_codecs`.
+    """
+    codec, *more = parse_codecs(words or "gzip")
+    return codec, more[0] if more else codec if codec.kind == "zstd" else parse_codec("zstd")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer
+from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer, codecs_of
 from ocitool.change.plan import Plan
 from ocitool.codec.codecs import Codec
 from ocitool.errors import Unsupported, UsageError
@@ -32,7 +32,7 @@ class ImageSquasher(LayerEditor):
 
     def plan(
         self,
-        codec: Codec,
+        words: str,
         chosen: Selector,
         attestations: AttestationChoice,
         tags: Texts,
@@ -42,15 +42,20 @@ class ImageSquasher(LayerEditor):
     ) -> Plan:
         """The plan; the layers are packed into this machine's store by making it.
 
-        `first` is the number of the lowest layer that is squashed, 1 at the bottom; with `base` it is the one above
-        that image's. Raises UsageError for a base that is not underneath and for a layer that is not there, and
-        what reading layers raises.
+        `words` are those of `--compression`. `first` is the number of the lowest layer that is squashed, 1 at the
+        bottom; with `base` it is the one above that image's. Raises UsageError for a base that is not underneath
+        and for a layer that is not there, and what reading layers raises.
         """
         if base and first != 1:
             raise UsageError("--from names a layer and --base an image: say one of them")
         found = open_base(*self.work.open_image(base)) if base else None
+        codec, zstd = codecs_of(words)
         return self._plan(
-            lambda store: _Squash(LayerPacker(self.work, store), codec, first, found), chosen, attestations, tags
+            lambda store: _Squash(LayerPacker(self.work, store), codec, first, found),
+            chosen,
+            attestations,
+            tags,
+            lambda store: _Squash(LayerPacker(self.work, store), zstd, first, found),
         )
 
 

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import random
 
 import pytest
 
 from ocitool.codec.estargz import ANNOTATION
 from ocitool.model.digest import Digest
 from ocitool.store.layout import LayoutStore
+from tests.fakes import parts
+from tests.fakes.registry import fake_registry
 
 SIZE = "io.containers.estargz.uncompressed-size"
 OURS = {".no.prefetch.landmark", "stargz.index.json"}
@@ -138,3 +141,19 @@ def test_dockers_images_are_not_recompressed_into_it(home, build, run):
     done = run("recompress", "oci:out:1", "--compression", "estargz")
 
     assert (9, True) == (done.exit_code, "index convert" in done.stderr)
+
+
+def test_a_file_of_what_we_wrote_is_read_without_the_layer(home, build, run):
+    (home / "amd64" / "noise").write_bytes(random.Random(1).randbytes(3_000_000))
+    with fake_registry() as registry:
+        name = f"{registry.host}/app:1"
+        build("--format", "oci", "--compression", "estargz", "-t", name, "--push")
+        words = (name, "--platform", "linux/amd64")
+
+        listed = set(run("files", *words).stdout.split())
+        assert {".no.prefetch.landmark", "srv", "srv/data", "srv/big", "srv/noise"} == listed
+        assert "amd64" == run("cat", name, "srv/data", "--platform", "linux/amd64").stdout
+
+        layer = json.loads(run("inspect", *words, "--json").stdout)["data"]["platforms"][0]["layers"][0]
+        assert 3_000_000 < layer["size"]
+        assert parts.fetched_of(registry, layer["digest"]) < 100_000

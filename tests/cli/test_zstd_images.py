@@ -207,14 +207,17 @@ def test_what_cannot_stand_side_by_side_is_refused(home, build, run, words, code
     assert (code, True) == (done.exit_code, told in done.stderr), done.stderr
 
 
-@pytest.mark.parametrize("command", ["append", "squash"])
-def test_commands_that_write_one_say_so(home, build, run, command):
-    build("-o", "oci:out:1", compression="gzip")
-    what = ("--copy", "amd64/data:/") if command == "append" else ()
+@pytest.mark.parametrize("words", [(), ("--compression", "gzip:9+zstd:15"), ("--compression", "gzip")])
+def test_layers_that_are_put_on_top_or_squashed_are_of_the_image_they_are_for(home, build, run, words):
+    build("-o", "oci:out:1")
 
-    done = run(command, "oci:out:1", *what, "--compression", "gzip+zstd")
+    assert 0 == run("append", "oci:out:1", "--copy", "amd64/data:/more", *words).exit_code
+    gzip, zstd = mediatype.OCI_LAYER_GZIP, mediatype.OCI_LAYER_ZSTD
+    assert [[gzip] * 2, [gzip] * 2, [zstd] * 2, [zstd] * 2] == [types for _, _, types in layer_types(home)]
 
-    assert (2, True) == (done.exit_code, "one is wanted here" in done.stderr)
+    assert 0 == run("squash", "oci:out:1", *words).exit_code
+    assert EXPECTED == layer_types(home)
+    assert (0, "nothing wrong\n") == ((done := run("check", "oci:out:1", "--deep")).exit_code, done.stdout)
 
 
 def changes(done):

@@ -19,7 +19,9 @@ from ocitool.cli.outcome import Outcome
     help="Lowest layer that is squashed, 1 at the bottom  [default: 1]",
 )
 @click.option("--base", default="", metavar="REF", help="Keep the layers of this image, and squash those above.")
-@click.option("--compression", default="", metavar="NAME", help="gzip[:LEVEL][,single], isal, zstd, none.")
+@click.option(
+    "--compression", default="", metavar="NAME", help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none."
+)
 @plans.attested
 @plans.elsewhere
 @plans.dry_run
