@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer
 from ocitool.change.plan import Plan
-from ocitool.codec import estargz
+from ocitool.codec import estargz, listed
 from ocitool.codec.codecs import Codec, parse_codec
 from ocitool.dockerfile.spool import LayerContent, Spool
 from ocitool.dockerfile.syntax.patterns import deep_glob, is_pattern, literal
@@ -32,6 +32,8 @@ from ocitool.toolchains.workdir import temporary_folder
 
 _MOST_NAMED: Final = 8
 """Paths that one line names; a guess at what is read."""
+_FORMS: Final = {"estargz": estargz.ANNOTATION, "gzip,toc": listed.ANNOTATION}
+"""The annotation by which forms of gzip are told from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class _Strip:
                 image.layers,
                 work.width,
             )
-            stripped, found = strip_layers(listings, self._meant(Tree(listings)), _tables(image))
+            # The table of an eStargz is a file of the tar, also where it was compressed otherwise since.
+            stripped, found = strip_layers(listings, self._meant(Tree(listings)), estargz.TOC_NAME)
             del listings
             self.found.update(found)
             layers, told = [], []
@@ -163,19 +166,12 @@ def _through_links(pattern: str, tree: Tree) -> str:
     return "/".join([*([literal(folder)] if folder else []), *parts[plain:]])
 
 
-def _tables(image: LayeredImage) -> dict[int, str]:
-    """By layer, the member of an eStargz that lists the others: of another tar it would tell what is gone."""
-    return {
-        number: estargz.TOC_NAME
-        for number, layer in enumerate(image.layers)
-        if estargz.ANNOTATION in layer.descriptor.annotations
-    }
-
-
 def _codec_of(layer: ListedLayer, family: mediatype.Family) -> Codec:
-    """What a layer is packed with again: its own compression, or gzip where that has no name."""
-    kind = mediatype.compression(layer.descriptor.media_type)
-    return parse_codec(kind if kind and mediatype.layer_type(family, kind) else "gzip")
+    """What a layer is packed with again: its own form, or gzip where that has no name or cannot be written."""
+    said = layer.descriptor.annotations
+    form = next((form for form, key in _FORMS.items() if key in said), None)
+    kind = form or mediatype.compression(layer.descriptor.media_type)
+    return parse_codec(kind if kind and (form or mediatype.layer_type(family, kind)) else "gzip")
 
 
 def _line(before: ListedLayer, after: ListedLayer, without: StrippedLayer) -> str:

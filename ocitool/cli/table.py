@@ -111,6 +111,7 @@ ELSEWHERE: Final = {
     "ls": "ocitool tags lists the tags of a repository",
     "list-tags": "ocitool tags lists the tags of a repository",
     "config show": "ocitool config get prints an image's config, ocitool inspect --config that of each",
+    "flatten": "ocitool squash makes one layer of an image's, ocitool index flatten one index of several",
     "mutate": "ocitool config edit changes labels, variables and the like of a published image",
     "validate": "ocitool check tells what is broken",
     "rm": "ocitool delete removes a tag; ocitool index remove takes a platform out",

@@ -47,15 +47,15 @@ class StrippedLayer:
 
 
 def strip_layers(
-    listings: Sequence[Sequence[Listed]], matches: Mapping[str, PathMatch], beside: Mapping[int, str]
+    listings: Sequence[Sequence[Listed]], matches: Mapping[str, PathMatch], beside: str | None = None
 ) -> tuple[tuple[StrippedLayer, ...], frozenset[str]]:
     """What goes of each layer, bottom first, and the names of the `matches` that any path had.
 
     Paths are those that a container would see, links followed as they stood when a layer was laid over the others.
-    `beside` names a member, by layer, that goes where anything of its layer does. Raises UsageError for a link that
+    `beside` names a member that goes where anything of its layer does. Raises UsageError for a link that
     goes while a layer writes through it what stays, MalformedDocument as a tree.
     """
-    work = _Strip(matches, [_Stretches(listing, beside.get(n)) for n, listing in enumerate(listings)])
+    work = _Strip(matches, [_Stretches(listing, beside) for listing in listings])
     Tree.watched(listings, work.look)
     return tuple(layer.done() for layer in work.layers), frozenset(work.found)
 

@@ -209,3 +209,25 @@ def test_attestations_need_a_word(run, app, name):
     squash(run, name, "--attestations-to-referrers")
 
     assert 1 == len(app.store.referrers(Digest(one["digest"])))
+
+
+def test_zstd_images_beside_others_stay_so(run, app, name):
+    app.index(app.image(layers=[BASE, ADDED]), app.image("linux/arm64", layers=[BASE, TOP]))
+    assert 0 == run("recompress", name, "--compression", "gzip+zstd").exit_code
+
+    squash(run, name)
+
+    found = [view(app.store.get_manifest(str(one.digest))) for one in view(app.store.get_manifest("1")).entries]
+    kinds = [[layer.media_type for layer in one.layers] for one in found]
+    assert [[mediatype.OCI_LAYER_GZIP]] * 2 + [[mediatype.OCI_LAYER_ZSTD]] * 2 == kinds
+    assert [one.config for one in found[:2]] == [one.config for one in found[2:]]
+    assert 0 == run("check", "--deep", name).exit_code
+
+
+def test_an_estargz_is_made_of_all(run, app, name):
+    app.image(layers=[BASE, ADDED, TOP], tag="1")
+
+    squash(run, name, "--compression", "estargz")
+
+    assert {"etc/motd", "srv/a"} < set(run("files", name).stdout.split())
+    assert 0 == run("check", "--deep", name).exit_code

@@ -174,7 +174,7 @@ def test_damaged_tars_become_one_layer_and_lose_a_file_or_are_refused(outside):
             tree = Tree([listing])
             what = layer_contents(tree, Tree())
             one = b"".join(export_tar(store, manifest, tree, what, scope=Scope()))
-            ((layer,), found) = strip_layers([listing], {"a": "a".__eq__}, {})
+            ((layer,), found) = strip_layers([listing], {"a": "a".__eq__})
         except (MalformedDocument, UsageError):
             continue
         whole += 1

@@ -77,7 +77,7 @@ def test_what_is_taken_out_is_in_no_layer_and_all_else_is_as_it_was():
             gone = dice.choice([path(dice), *named])
             before = seen(rows, contents)
             check_links(rows)
-            stripped, matched = strip_layers(rows, only(gone), {})
+            stripped, matched = strip_layers(rows, only(gone))
         except (MalformedDocument, UsageError):
             continue
         after = []
@@ -107,7 +107,7 @@ def test_members_that_stay_keep_their_bytes():
     layer = tar(("a", "x" * 600, {"uname": "somebody", "pax_headers": {"comment": "own"}}), ("b", "y"), ("c", "z"))
     listing = [Listed.of(one) for one in read_members([layer])]
 
-    (first, _), (last, _) = (strip_layers([listing], only(name), {}) for name in ("a", "c"))
+    (first, _), (last, _) = (strip_layers([listing], only(name)) for name in ("a", "c"))
 
     at = listing[1].node.offset
     assert layer[at:] == b"".join(spliced([layer], first[0].cuts))
@@ -117,7 +117,7 @@ def test_members_that_stay_keep_their_bytes():
 def test_no_whiteout_is_left_of_what_goes():
     rows, _ = read([tar(("d/a", ""), ("d/b", "")), tar(("d/.wh.a", ""), ("d/.wh..wh..opq", ""))])
 
-    by_name = {name: [one.gone for one in strip_layers(rows, only(name), {})[0]] for name in ("d", "d/a")}
+    by_name = {name: [one.gone for one in strip_layers(rows, only(name))[0]] for name in ("d", "d/a")}
 
     assert [("d/a", "d/b"), ("d/.wh.a", "d/.wh..wh..opq")] == by_name["d"]
     assert [("d/a",), ("d/.wh.a",)] == by_name["d/a"]
@@ -128,7 +128,7 @@ def test_what_a_layer_says_of_the_root_stays():
     layer = tar(("./", "700"), ("a", "x"))
     rows, _ = read([layer])
 
-    ((without,), _) = strip_layers(rows, only("a"), {})
+    ((without,), _) = strip_layers(rows, only("a"))
 
     assert [("", 0o700)] == [
         (one.path, one.mode) for one in read_members([b"".join(spliced([layer], without.cuts))])
