@@ -137,6 +137,16 @@ def test_an_archive_is_called_by_its_full_name(run, peer, project, tmp_path, hom
     assert name in loaded
 
 
+def test_podmans_library_chooses_the_zstd_image_beside_gzip(run, tool, project, tmp_path):
+    """As podman and buildah do since 2023; Debian's are older."""
+    data = build(run, project, "-o", f"oci:{tmp_path}/out:1", "--compression", "gzip+zstd", "--format", "oci")
+    (tmp_path / "index").write_text(run("inspect", f"oci:{tmp_path}/out:1", "--raw").stdout)
+
+    chosen = [tool("choose-image", tmp_path / "index", arch).strip() for arch in ("amd64", "arm64")]
+
+    assert [one["digest"] for one in data["zstd_images"]] == chosen
+
+
 def test_zstd_images_beside_gzip_are_passed_over_by_whoever_takes_the_first(
     run, peer, project, reference, tmp_path, home
 ):

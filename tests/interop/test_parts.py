@@ -5,6 +5,7 @@ ones are read in the tests that need no peer.
 """
 
 import base64
+import hashlib
 import json
 import random
 from dataclasses import replace
@@ -12,7 +13,9 @@ from dataclasses import replace
 import pytest
 
 from ocitool import Client
+from ocitool.codec.estargz import ANNOTATION
 from tests.fakes import parts
+from tests.fakes.estargz import CONTENTS, EVERYTHING, written
 from tests.fakes.registry import fake_registry
 
 pytestmark = pytest.mark.interop
@@ -112,3 +115,15 @@ def test_skopeo_unpacks_a_layer_with_a_table_to_the_tar_of_its_config(run, tool,
     )
 
     assert parts.content((tmp_path / "out.tar").read_bytes(), "manifest.json")
+
+
+def test_the_snapshotters_library_reads_every_chunk_of_what_we_write(peer, tool, tmp_path):
+    """Of any tar: links, devices, files of several chunks, names beyond ASCII and beyond ustar."""
+    blob, end = written(EVERYTHING)
+    (tmp_path / "blob").write_bytes(blob)
+    names = [*CONTENTS, "hard", "capable"]
+
+    said = tool("read-estargz", tmp_path / "blob", dict(end.annotations)[ANNOTATION], *names).splitlines()
+
+    contents = {**CONTENTS, "hard": CONTENTS["usr/a"], "capable": b"c"}
+    assert [f"reg {len(contents[n])} {hashlib.sha256(contents[n]).hexdigest()} {n}" for n in names] == said

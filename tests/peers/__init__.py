@@ -26,13 +26,15 @@ class GoPeer:
 
     With `module` it is built from a module of our own that requires that one: `go install` also wants the list
     of all versions, which not every proxy gives for every module, and no exclude directives in its go.mod.
-    One that only tests marked `long` use is built where they run.
+    With `source` it is a program of ours over that module. One that only tests marked `long` use is built where they
+    run.
     """
 
     name: str
     package: str
     version: str
     module: str = ""
+    source: str = ""
     is_long: bool = False
 
     @property
@@ -58,6 +60,20 @@ GO_PEERS = {
         GoPeer("buildx", "github.com/docker/buildx/cmd/buildx", "v0.30.1", "github.com/docker/buildx"),
         GoPeer("ko", "github.com/google/ko", "v0.18.0", "github.com/google/ko"),
         GoPeer("cosign", "github.com/sigstore/cosign/v3/cmd/cosign", "v3.1.3", "github.com/sigstore/cosign/v3"),
+        GoPeer(
+            "read-estargz",
+            "peer/read-estargz",
+            "v0.18.1",
+            "github.com/containerd/stargz-snapshotter/estargz",
+            "read_estargz.go",
+        ),
+        GoPeer(
+            "choose-image",
+            "peer/choose-image",
+            "v5.36.2",
+            "github.com/containers/image/v5",
+            "choose_image.go",
+        ),
         GoPeer("syft", "github.com/anchore/syft/cmd/syft", "v1.57.1", is_long=True),
         GoPeer("buildctl", "github.com/moby/buildkit/cmd/buildctl", "v0.26.3", "github.com/moby/buildkit"),
     )
@@ -127,8 +143,12 @@ def _install(peer: GoPeer) -> None:
         if peer.module:
             cwd = building
             (building / "go.mod").write_text(f"module peer\n\ngo 1.22\n\nrequire {peer.module} {peer.version}\n")
-            (building / "peer.go").write_text(f'//go:build peer\n\npackage peer\n\nimport _ "{peer.package}"\n')
-            argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", peer.path.name, peer.package]
+            source = f'//go:build peer\n\npackage peer\n\nimport _ "{peer.package}"\n'
+            if peer.source:
+                source = (Path(__file__).parent / peer.source).read_text()
+            (building / "peer.go").write_text(source)
+            package = "." if peer.source else peer.package
+            argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", peer.path.name, package]
         try:
             done = subprocess.run(
                 argv,
