@@ -9,7 +9,9 @@ from ocitool.codec.codecs import Codec, decompress, parse_codec, parse_codecs
 from ocitool.codec.tar_reader import USUAL, bounded
 from ocitool.codec.toc import OF_BYTES
 from ocitool.errors import MalformedDocument, Unsupported
+from ocitool.image.base_note import WITHOUT_BASE
 from ocitool.image.config_edit import with_config
+from ocitool.index.edit import set_annotations
 from ocitool.index.entries import Selector
 from ocitool.index.image_plans import AttestationChoice, EditedImage, ImageEdit, plan_images
 from ocitool.index.name_editor import NameEditor, Texts
@@ -143,11 +145,14 @@ class LayeredImage:
             if history is not None:
                 tree["history"] = list(history)
 
+        def edit_manifest(tree: JsonTree) -> None:
+            tree["layers"] = [layer.tree for layer in layers]
+            if [layer.diff_id for layer in layers[:1]] != list(self.config.diff_ids[:1]):
+                set_annotations(tree, WITHOUT_BASE)  # it stands on nothing any more
+
         is_same = history is None and [layer.diff_id for layer in layers] == list(self.config.diff_ids)
         config = self.config.document if is_same else self.config.document.edit(change)
-        document = with_config(self.manifest, config).edit(
-            lambda tree: tree.update(layers=[layer.tree for layer in layers])
-        )
+        document = with_config(self.manifest, config).edit(edit_manifest)
         made = {layer.descriptor.digest: layer.descriptor for layer in layers if layer.made is not None}
         blobs = [PutBlob(one, StoreSource(one, content), f"layer of {self.platform}") for one in made.values()]
         if not is_same:

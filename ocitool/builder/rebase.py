@@ -26,7 +26,7 @@ from ocitool.model import mediatype
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family, family_of
 from ocitool.model.platform import Platform
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, view
+from ocitool.model.views import Descriptor, ImageConfig, Manifest
 from ocitool.store.base import BytesSource, Store, StoreSource
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
@@ -58,18 +58,11 @@ class ImageRebaser(NameEditor):
         store, name, written = self._open(tags)
         bases = Bases(self.work, request.old_base, request.new_base)
         work = _Rebase(self.work, store, bases)
-        seen = view(store.get_manifest(name))
-        is_whole = chosen == Selector()
-
-        def on_index(index: Index) -> Document:
-            return _annotated(index, bases, is_whole=is_whole)
-
         plan = plan_images(
             store,
             name,
             work,
             chosen=chosen,
-            on_index=on_index if isinstance(seen, Index) and BaseNote.of(seen.annotations) else None,
             attestations=attestations,
             tags=written,
             scope=self.work.scope,
@@ -172,12 +165,3 @@ def check_underneath(base: BaseImage, manifest: Manifest, config: ImageConfig) -
             f"{base.label} is not underneath the image: its layers are not the lowest ones",
             hint="--old-base names the image that was built upon; ocitool base status compares",
         )
-
-
-def _annotated(index: Index, bases: Bases, *, is_whole: bool) -> Document:
-    """The index with what it says of the base of all its images, or without where only some of them move."""
-    note = BaseNote.of(index.annotations)
-    root = bases.new_base(note)
-    after = BaseNote(root.published, root.root.document.digest).annotations()
-    values: dict[str, str | None] = {key: after.get(key) if is_whole else None for key in note.annotations()}
-    return index.document.edit(lambda tree: set_annotations(tree, values))

@@ -7,6 +7,7 @@ of the index where it is one.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from ocitool.image.base import BaseImage
@@ -19,6 +20,8 @@ NAME: Final = "org.opencontainers.image.base.name"
 DIGEST: Final = "org.opencontainers.image.base.digest"
 READS: Final = "org.ocitool.base.reads"
 """A JSON array of words, told in docs/concepts/bases.md."""
+WITHOUT_BASE: Final[Mapping[str, None]] = MappingProxyType({NAME: None, DIGEST: None, READS: None})
+"""The annotations taken away."""
 _LIMIT: Final = MIB
 
 
@@ -39,6 +42,11 @@ class BaseNote:
     def __bool__(self) -> bool:
         return bool(self.name or self.digest)
 
+    @property
+    def place(self) -> tuple[str, Digest | None]:
+        """The base alone."""
+        return self.name, self.digest
+
     def annotations(self) -> dict[str, str]:
         """The annotations that say it."""
         said = {NAME: self.name, DIGEST: str(self.digest or "")}
@@ -56,6 +64,17 @@ def common_note(bases: Sequence[BaseImage | None]) -> BaseNote:
     """What an index says of the base of its images: nothing unless they have one and the same."""
     notes = {note_of(base) if base is not None else BaseNote() for base in bases}
     return notes.pop() if len(notes) == 1 else BaseNote()
+
+
+def moved_note(said: BaseNote, images: Sequence[tuple[BaseNote, BaseNote]]) -> BaseNote:
+    """What an index says of the base that it named, once its images say `after` in place of `before`, each.
+
+    Where some say something else than the others, nothing is left to be said of all.
+    """
+    if not said or all(before.place == after.place for before, after in images):
+        return said
+    after = {after.place for _, after in images}
+    return BaseNote(*after.pop()) if len(after) == 1 else BaseNote()
 
 
 def published_name(place: str) -> str:

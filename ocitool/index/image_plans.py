@@ -17,13 +17,14 @@ from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.graph.attestations import EMPTY_CONFIG, referrer_of
 from ocitool.graph.referrers import check_stands_beside
 from ocitool.graph.walk import MAX_DEPTH, settle_entries
+from ocitool.image.base_note import BaseNote, moved_note
 from ocitool.index import edit
 from ocitool.index.edit import EntryChanges, marked
 from ocitool.index.entries import IndexEntry, Selector, entries_of
 from ocitool.index.plans import write_back
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.document import Document
+from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
 from ocitool.model.views import ZSTD_IMAGE, Descriptor, Index, Manifest, Opaque, View, view
 from ocitool.store.base import BytesSource, Store, called
@@ -194,9 +195,13 @@ class _Images:
         if stale:
             done.append(self._settled(stale, changed))
         gone = set() if self.attestations is AttestationChoice.KEEP else {entry.digest for entry in stale}
-        document = index.document.edit(
-            lambda tree: tree.update(manifests=[entry.tree for entry in after if entry.digest not in gone])
-        )
+        moved = _base_annotations(index, entries, done)
+
+        def change(tree: JsonTree) -> None:
+            tree["manifests"] = [entry.tree for entry in after if entry.digest not in gone]
+            edit.set_annotations(tree, moved)
+
+        document = index.document.edit(change)
         return _Done(
             document,
             tuple(step for one in done for step in one.steps),
@@ -302,6 +307,26 @@ def _entry(entry: IndexEntry, done: _Done) -> IndexEntry:
     if descriptor.platform is None or descriptor.is_nameless:
         return entry
     return marked(entry, done.entry)
+
+
+def _base_annotations(index: Index, entries: Sequence[IndexEntry], done: Sequence[_Done]) -> dict[str, str | None]:
+    """What changes in the annotations of an index about the base of all its images, when theirs change."""
+    said = BaseNote.of(index.annotations)
+    if not said:
+        return {}
+    images = []
+    for entry, one in zip(entries, done, strict=False):  # what became of attestations comes last
+        if one.document is not None and one.replaced:
+            images.append((_note(one.replaced[-1]), _note(one.document)))
+        elif not entry.is_attestation:
+            images.append((said, said))
+    now, then = moved_note(said, images).annotations(), said.annotations()
+    return {key: now.get(key) for key in {**then, **now} if now != then}
+
+
+def _note(document: Document) -> BaseNote:
+    seen = view(document)
+    return BaseNote() if isinstance(seen, Opaque) else BaseNote.of(seen.annotations)
 
 
 def _check_clashes(before: Sequence[IndexEntry], after: Sequence[IndexEntry]) -> None:

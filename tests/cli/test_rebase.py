@@ -470,3 +470,27 @@ def test_a_new_base_without_a_platform_is_refused(run, base, build, ward, regist
 
     assert (6, first) == (done.exit_code, held("1"))
     assert "is for linux/amd64, not for linux/arm64" in done.stderr
+
+
+def test_squashed_it_stands_on_nothing_and_says_so(run, base, build):
+    base("1")
+    build(COPIES)
+
+    assert 0 == run("squash", "oci:app:1").exit_code
+
+    assert [{}] * 3 == annotations()
+
+
+def test_an_index_says_what_its_images_say_then(run, base, build, registry):
+    """Whatever edit moves a base: what all images say afterwards is said of all."""
+    base("1")
+    build(COPIES)
+    digest = annotations()[0][DIGEST]
+    words = ("config", "edit", "oci:app:1", "--annotation")
+
+    assert 0 == run(*words, f"{NAME}=example.com/b:1").exit_code
+    all_of_them = annotations()[0]
+    assert 0 == run(*words, f"manifest[linux/arm64]:{NAME}=example.com/b:2").exit_code
+
+    assert {NAME: "example.com/b:1", DIGEST: digest} == all_of_them
+    assert {} == annotations()[0]
