@@ -12,11 +12,12 @@ from typing import Final
 
 from ocitool.dockerfile.syntax.ownership import owner_of
 from ocitool.errors import MalformedDocument, NotFound, UsageError
+from ocitool.image.assemble import last_time
 from ocitool.image.base import BaseImage
 from ocitool.image.essentials import CA_BUNDLE, GROUP, PASSWD, ZONEINFO
 from ocitool.image.options import PATH, env_of
 from ocitool.image.rebase import OwnHistory
-from ocitool.image.starting import start_problem, starts_files
+from ocitool.image.starting import StartProblem, start_problem, starts_files
 from ocitool.model.files import WHITEOUT, FileKind, ancestors
 from ocitool.model.numbers import MIB, is_digits
 from ocitool.model.printable import shown
@@ -109,7 +110,7 @@ class Reads:
 
     @property
     def _is_dockerfile(self) -> bool:
-        return bool(self.history.steps) and not self.history.is_of_project
+        return not self.history.is_of_project
 
     def _of_history(self) -> Iterator[str]:
         if not self.history.fits:
@@ -135,9 +136,11 @@ class Reads:
             yield f"the family of manifests: {old.family.value} was the base's, and is {new.family.value} now"
         if not self._is_dockerfile:
             return
+        if not self.history.steps and last_time(old.config.history) and not last_time(new.config.history):
+            yield "the time of its newest step, and the new one says none"
         yield from self._of_variables()
         said = {line.partition(" ")[0] for line in self.history.lines}
-        for key, words in (("OnBuild", said), ("Shell", said & {"CMD", "ENTRYPOINT", "RUN", "HEALTHCHECK"})):
+        for key, words in (("OnBuild", {"FROM"}), ("Shell", said & {"CMD", "ENTRYPOINT", "RUN", "HEALTHCHECK"})):
             if words and (old.config.setting(key) or None) != (new.config.setting(key) or None):
                 yield f"{key} of its config, which is not the same in the new one"
         before, after = (str(one.config.setting("WorkingDir") or "/") for one in (old, new))
@@ -249,12 +252,18 @@ class Reads:
         """The program that is started, where it was there over the old base."""
         if not starts_files(self.after.platform):
             return
-        problem = start_problem(Tree((*self.new.listings, *self.own)), self.after.settings)
-        if (
-            problem is not None
-            and start_problem(Tree((*self.old.listings, *self.own)), self.config.settings) is None
-        ):
+        problem = self._problem(self.new, self.after)
+        if problem is None:
+            return
+        was_own, is_own = (
+            config.setting("Entrypoint") != side.base.config.setting("Entrypoint")
+            for config, side in ((self.config, self.old), (self.after, self.new))
+        )
+        if self._problem(self.old, self.config) is None or is_own > was_own:  # a build refuses its own alone
             yield f"the program that it starts: {problem.reason}"
+
+    def _problem(self, side: Side, config: ImageConfig) -> StartProblem | None:
+        return start_problem(Tree((*side.listings, *self.own)), config.settings)
 
 
 def _with_links(places: set[str], tree: Tree) -> set[str]:

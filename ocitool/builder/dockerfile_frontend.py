@@ -141,7 +141,7 @@ class DockerfileFrontend:
     def image(self, content: ImageContent, planned: BuildPlan, steps: Sequence[LayerStep]) -> Image:
         """The image with the config and history that the Dockerfile makes."""
         written = self._written[content.platform]
-        reads = written.reads | same_labels(written.base, content.options)
+        reads = written.reads | same_labels(written.base, content.options, (one.created_by for one in written.told))
         if written.base is not None and self._is_read_elsewhere(content.platform, written.base):
             reads |= {"stages"}
         return image_of(

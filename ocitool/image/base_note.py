@@ -88,11 +88,16 @@ def published_name(place: str) -> str:
     return str(replace(reference, digest=None) if reference.tag else reference)
 
 
-def same_labels(base: BaseImage | None, options: ImageOptions) -> set[str]:
-    """The words for labels that are set to what the base has too: nothing else tells them from inherited ones."""
+def same_labels(base: BaseImage | None, options: ImageOptions, told: Iterable[str] = ()) -> set[str]:
+    """The words for labels of options that the base says too, or lines of history: nothing else tells of them."""
     labels = base.config.setting("Labels") if base is not None else None
     held = labels if isinstance(labels, Mapping) else {}
-    return {f"label:{key}" for key, value in options.labels if held.get(key) == value}
+    lines = [line for line in told if line.startswith("LABEL ")]
+    return {
+        f"label:{key}"
+        for key, value in options.labels
+        if held.get(key) == value or any(f" {key}=" in line for line in lines)
+    }
 
 
 def _words(text: str) -> frozenset[str] | None:

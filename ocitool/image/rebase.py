@@ -34,6 +34,7 @@ _WORDS: Final = {
     "ArgsEscaped": "CMD",
     "Healthcheck": "HEALTHCHECK",
     "Shell": "SHELL",
+    "OnBuild": "ONBUILD",
 }
 """Settings of one value, and the instruction that sets each."""
 _TABLES: Final = {"Labels": "LABEL", "ExposedPorts": "EXPOSE", "Volumes": "VOLUME"}
@@ -46,7 +47,7 @@ class OwnHistory:
     """The lines of history that an image has above its base.
 
     `fits` says that those below are the base's, and that there is a line for each layer above it. `labels` are
-    those that the image sets itself although its base has the same, which no line tells.
+    those that flags set although the base, or an instruction, says them too.
     """
 
     trees: tuple[JsonTree, ...]
@@ -141,9 +142,6 @@ def rebased_settings(
             _change_table(settings, key, now, was, own)
         elif key in changed or _is_said(key, own):
             _put(settings, key, now)
-    if not own.is_of_project:
-        settings.pop("OnBuild", None)  # a base's triggers went off
-        _put(settings, "OnBuild", now)
     return settings
 
 
@@ -153,13 +151,16 @@ def reads_over(
     """The words of the annotation about the base as a build over `new` writes them: other labels may be its too."""
     held = _table(new.settings, "Labels")
     labels = _said_in(_table(image.settings, "Labels"), _table(old.settings, "Labels"), "Labels", own)
-    same = {f"label:{name}" for name, value in labels.items() if value == held.get(name)}
-    told = {f"label:{name}" for name in labels if own.place("LABEL", name) is not None}
-    return frozenset({word for word in reads if not word.startswith("label:")} | (same - told))
+    told = {name for name in labels if own.place("LABEL", name) is not None}
+    same = {name for name, value in labels.items() if value == held.get(name)} - told
+    kept = {word for word in reads if not word.startswith("label:")}
+    return frozenset(kept | {f"label:{name}" for name in same | (told & own.labels)})
 
 
 def _is_said(key: str, own: OwnHistory) -> bool:
     """Whether an instruction sets it. A new ENTRYPOINT forgets a CMD, so both are the image's then."""
+    if key == "OnBuild":  # of a base's triggers, which went off, nothing is left
+        return not own.is_of_project
     return own.says(_WORDS.get(key, "")) or (key == "Cmd" and own.says("ENTRYPOINT"))
 
 
@@ -206,7 +207,7 @@ def _change_table(
     for name in sorted(said, key=lambda name: places[name] or (len(own.lines), 0)):
         table[name] = said[name]
     kept = {name: value for name, value in table.items() if name not in gone}
-    if key == "Labels" and None in places.values():  # those of flags, which history does not tell, sort all
+    if key == "Labels" and (None in places.values() or own.labels & said.keys()):  # those of flags sort all
         kept = dict(sorted(kept.items()))
     settings[key] = kept
 
