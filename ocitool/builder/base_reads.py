@@ -103,10 +103,8 @@ class Reads:
 
     def differences(self) -> tuple[str, ...]:
         """What was read of the old base and is not so in the new one, or cannot be known; a line for each."""
-        found = [*self._of_history(), *self._of_settings(), *self._of_accounts()]
-        if self.own:
-            found += [*self._of_standard(), *self._of_places()]
-        return (*found, *self._of_start())
+        found = (*self._of_history(), *self._of_settings(), *self._of_accounts())
+        return (*found, *self._of_standard(), *self._of_places(), *self._of_start())
 
     @property
     def _is_dockerfile(self) -> bool:

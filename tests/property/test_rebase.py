@@ -13,7 +13,8 @@ from ocitool.tasks import Scope
 from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward, member, tar
 
-BUILDS = 24
+SEEDS = (0, 1, 5, 33, 62, 68, 81, 98, 362, 615)
+"""A few of thousands: most of these were wrong once."""
 NAMES = ("A", "B", "PATH")
 VALUES = ("1", "x y", "")
 PLACES = ("etc", "opt", "srv", "lib", "usr/bin")
@@ -114,7 +115,7 @@ def words_of(dice):
     return "", words
 
 
-@pytest.mark.parametrize("seed", range(BUILDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_it_is_what_a_build_makes_or_it_is_refused(seed, tmp_path, home, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check(seed, tmp_path)
@@ -155,7 +156,8 @@ def check(seed, folder):
         try:
             client.apply(client.plan_rebase(f"oci:{folder}/app:1"))
         except UsageError as error:
-            assert "the build asked the old base" in str(error), error
+            if not error.what.startswith("the build asked the old base"):
+                raise
             return False
         build("2")
         store = LayoutStore(folder / "app")
