@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, paths_of, several_of, text_of, words_of
 from ocitool.change_client import ChangeClient
-from ocitool.errors import NotFound, UsageError, as_one
+from ocitool.errors import NotFound, Unsupported, UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
 from ocitool.store.locate import Locator, Opener
 from ocitool.workspace import PlatformWords
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ocitool.artifact.artifact import Artifact
     from ocitool.builder.outputs import Engine
     from ocitool.builder.pipeline import Built
-    from ocitool.builder.publish import BuildReport
+    from ocitool.builder.publish import BuildReport, Delivery
     from ocitool.builder.request import BuildPlan, BuildRequest
     from ocitool.builder.run_doctor import RunDiagnosis
     from ocitool.change.apply import ChangeReport
@@ -470,6 +470,23 @@ class Client(ChangeClient):
         if not place:
             raise UsageError("where should the build go?", hint="name a reference, oci:DIR or an archive")
         return push(image, text_of(place), self.workspace, keys)
+
+    @as_one()
+    def load(self, image: "Built", engine: str = "") -> "Delivery":
+        """Stream a build into the engine of that name, else into the first that answers; see `find_engine`.
+
+        docker and podman get the platform that they run, containerd the whole index. Raises Unsupported where none
+        answers, LocalIOError with the engine's words where it does not take the image.
+        """
+        from ocitool.builder.pipeline import Built
+        from ocitool.builder.publish import load
+
+        if not isinstance(image, Built):
+            raise UsageError(f"what is loaded is a build, and not of {type(image).__name__}")
+        found = self.find_engine(engine)
+        if found is None:
+            raise Unsupported("no docker, podman or containerd answers here", ability="engine")
+        return load(image, found, self.workspace)
 
     def find_engine(self, name: str = "", *, context: str = "") -> "Engine | None":
         """The engine that a build can be loaded into: of that name, else the first that answers, if one does."""

@@ -226,8 +226,9 @@ def keep(built: Built, workspace: Workspace) -> Delivery:
 
 def load(built: Built, engine: Engine, workspace: Workspace) -> Delivery:
     """Stream a build, or the image of the platform that an engine runs, into it. Raises as `feed_engine`."""
-    from ocitool.builder.engines import feed_engine, part_for
+    from ocitool.builder.engines import feed_engine, part_for, platforms_for
 
+    platforms_for(engine, built.plan)
     began = time.monotonic()
     part = part_for(engine, built)
     reports: list[CopyReport] = []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import tarfile
 
 import pytest
 
+from ocitool import Client
+from ocitool.errors import Unsupported, UsageError
 from ocitool.model.digest import Digest
 from tests.cli.guides import NAME, consoles, follow
-from tests.conftest import process_environment
+from tests.conftest import REPOSITORY, process_environment
 from tests.fakes.processes import runs, wait_for
 
 ANSWERS = {
@@ -266,7 +269,7 @@ def test_a_signal_ends_an_engine_that_ignores_it_and_reads_nothing(place, engine
     assert not runs(number)
 
 
-def test_the_guide_from_its_beginning_to_its_end(place, engine, run, monkeypatch):
+def test_the_guide_from_its_beginning_to_its_end(place, engine, run, monkeypatch, capsys):
     (place / "app" / "hello").write_text("hello")
     monkeypatch.chdir(place / "app")
     engine("docker")
@@ -278,6 +281,11 @@ def test_the_guide_from_its_beginning_to_its_end(place, engine, run, monkeypatch
         follow(run, line, printed, NAME, meanings={})
 
     assert (True, True) == ((place / "docker.tar").exists(), (place / "podman.tar").exists())
+    (program,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs/guides/load.md").read_text(), re.DOTALL)
+    (place / "podman.tar").unlink()
+    exec(program, {"Client": Client})
+    assert "podman\n" == capsys.readouterr().out
+    assert "manifest.json" in loaded(place, "podman")
 
 
 def test_a_signal_ends_the_wait_for_an_engine_that_is_silent(place, engine):
@@ -290,3 +298,22 @@ def test_a_signal_ends_the_wait_for_an_engine_that_is_silent(place, engine):
 
     assert 143 == process.wait(3)
     assert not runs(number)
+
+
+def test_a_program_loads_what_it_built(place, engine):
+    engine("docker")
+    with Client() as client:
+        built = client.build(
+            place / "app", toolchain="prebuilt", copy="data:/", platforms="linux/amd64", tags="app:1"
+        )
+
+        done = client.load(built)
+
+        assert ("docker", ("docker.io/library/app:1",)) == (done.where, done.names)
+        with pytest.raises(Unsupported, match="podman does not answer"):
+            client.load(built, "podman")
+        with pytest.raises(Unsupported, match="no docker, podman or containerd"):
+            client.load(built, "none")
+        with pytest.raises(UsageError, match="a build"):
+            client.load("app:1")
+    assert "manifest.json" in loaded(place, "docker")
