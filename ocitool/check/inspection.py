@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from ocitool.check.layers import LayerLook, ReadLayers, read_layer
+from ocitool.check.tables import TableKey, table_fault, table_key
 from ocitool.errors import (
     Ambiguous,
     Cancelled,
@@ -88,7 +89,8 @@ class Inspection:
     `views` are the snapshot's readable manifests in its order, parsed once since every rule asks.
 
     `absent` are blobs that are not there, `broken` configs that are no configs. `layers` holds only those of
-    images that were looked at deeply. `refused` is why the root itself cannot be read in one way; then nothing
+    images that were looked at deeply, `tables` how tables of contents of these differ from them, by `table_key`.
+    `refused` is why the root itself cannot be read in one way; then nothing
     below it was looked at. `head` is the answer to a HEAD of the name, if one was sent. `now` is when, in UTC.
     """
 
@@ -100,6 +102,7 @@ class Inspection:
     absent: frozenset[Digest] = frozenset()
     broken: Mapping[Digest, OcitoolError] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     layers: Mapping[Digest, LayerLook] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    tables: Mapping[TableKey, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     unanswered: tuple[OcitoolError, ...] = ()
     refused: Ambiguous | HeaderMismatch | None = None
     head: Descriptor | None = None
@@ -280,6 +283,12 @@ def look_at(
     if layers:
         listener(Started(step, f"{store.label}: layers", sum(one.size for one in layers.values())))
     files = collect(scope, read_files, layers.values(), min(4, width))
+    whole = {d for d, one in zip(layers, files, strict=True) if isinstance(one, LayerLook) and not one.damage}
+    listed = {table_key(layer): layer for m in images if deep(m) for layer in m.layers if layer.digest in whole}
+    listed.pop(None, None)
+    faults = collect(
+        scope, lambda one: _careful(lambda: table_fault(store, one, scope)), listed.values(), min(4, width)
+    )
     if layers:
         listener(Done(step, "read"))
     asked = _asked(snapshot, {*wanted, *layers}) if blobs else {}
@@ -297,9 +306,11 @@ def look_at(
         absent=frozenset(d for d, answer in answers.items() if answer is False or isinstance(answer, NotFound)),
         broken=broken,
         layers={d: answer for d, answer in answers.items() if isinstance(answer, LayerLook)},
+        tables={key: fault for key, fault in zip(listed, faults, strict=True) if key and isinstance(fault, str)},
         unanswered=(
             *(error for _, error in snapshot.unanswered if not isinstance(error, _ANSWERS)),
             *(e for d, e in errors.items() if d not in broken and not isinstance(e, NotFound)),
+            *(fault for fault in faults if isinstance(fault, OcitoolError)),
         ),
     )
 

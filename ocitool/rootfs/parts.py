@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 
 _TAIL: Final = 32 * KIB
-"""Bytes that are asked for first, from the end of a blob: often the whole table. A smaller layer is read whole."""
+"""Bytes that are asked for first, from the end of a blob: often the whole table."""
 _GAP: Final = 64 * KIB
 """Bytes nobody wants that are read rather than asking once more."""
 
@@ -161,17 +161,24 @@ class _Member:
 
 
 def open_parts(
-    store: Reader, layer: Descriptor, memo: Memo | None, *, scope: Scope, limits: TarLimits = USUAL
+    store: Reader,
+    layer: Descriptor,
+    memo: Memo | None,
+    *,
+    scope: Scope,
+    limits: TarLimits = USUAL,
+    least: int = _TAIL,
 ) -> LayerParts | None:
     """The layer as one that is read in parts; None where it has no table that the manifest vouches for.
 
-    None too where parts cannot be had: the table is too large or cannot tell all, or the server sends whole blobs.
+    None too for a layer of at most `least` bytes, which is better read whole, and where parts cannot be had: the
+    table is too large or cannot tell all, or the server sends whole blobs.
     The end of the blob is kept in `memo`. Raises DigestMismatch for another table than the manifest says,
     MalformedDocument and EscapingPath for one that is wrong, and what reading raises.
     """
     annotations = layer.annotations
     keys = [key for key in _KEYS if key in annotations]
-    if not keys or layer.size <= _TAIL:
+    if not keys or layer.size <= least:
         return None
     identity = ":".join([layer.digest, *(Digest(annotations[key]).hex for key in keys)])
     tail = _Tail(store, layer, scope)
@@ -221,7 +228,7 @@ class _Tail:
         """So many bytes from an offset on; all that follows is read too, once. Raises MalformedDocument if cut."""
         begin = self._layer.size - len(self._bytes)
         if offset < begin:
-            start = min(offset, self._layer.size - _TAIL)
+            start = max(min(offset, self._layer.size - _TAIL), 0)
             with opened_range(self._store, self._layer, start, begin - start) as pieces:
                 more = b"".join(self._scope.pieces(pieces))
             if len(more) != begin - start:

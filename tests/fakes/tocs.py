@@ -10,6 +10,7 @@ import io
 import json
 import struct
 import tarfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,10 +114,15 @@ def zstd_chunked(tar: bytes, *, chunk: int = 64 << 10, level: int = 1) -> tuple[
     return seal_chunked(_blob(parts, machine.compress), entries)
 
 
-def seal_chunked(blob: bytes, entries: Any, **more: Any) -> tuple[bytes, dict[str, str]]:
+def seal_chunked(
+    blob: bytes,
+    entries: Any,
+    compress: Callable[[bytes], bytes] = zstandard.compress,
+    **more: Any,
+) -> tuple[bytes, dict[str, str]]:
     """Frames of files with a table of these entries behind them."""
     toc = json.dumps({"version": 1, "entries": entries} | more).encode()
-    packed = zstandard.compress(toc)
+    packed = compress(toc)
     at = len(blob) + 8
     footer = struct.pack("<QQQQQQQ", at, len(packed), len(toc), 1, 0, 0, 0) + b"GnUlInUx"
     return blob + _skipped(packed) + _skipped(footer), {

@@ -8,6 +8,7 @@ from ocitool.check.finding import Location
 from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.layers import LayerLook
 from ocitool.check.rules.rule import Hit, Rule
+from ocitool.check.tables import table_key
 from ocitool.errors import DigestMismatch, EscapingPath, MalformedDocument, OcitoolError
 from ocitool.findings import Severity
 from ocitool.model import mediatype
@@ -116,6 +117,15 @@ def compression(inspection: Inspection) -> Iterator[Hit]:
         said = mediatype.compression(layer.media_type)
         if said is not None and seen.codec and seen.codec != said:
             yield _at(image, number, "/mediaType"), f"{layer.media_type}, but its bytes are {_named(seen.codec)}"
+
+
+def toc(inspection: Inspection) -> Iterator[Hit]:
+    """A table of contents that is damaged, or tells of other files than the layer has."""
+    for image, number, layer in _layers(inspection):
+        key = table_key(layer)
+        fault = inspection.tables.get(key) if key is not None else None
+        if fault:
+            yield _at(image, number, "/annotations"), f"the table of contents is not that of the layer: {fault}"
 
 
 def diff_id(inspection: Inspection) -> Iterator[Hit]:
@@ -338,6 +348,11 @@ RULES: Final = (
         "layer/diff-id", "The content has another diff_id",
         "Engines compare it when they unpack and refuse the image.",
         "the config names the digest of the compressed layer", _ERROR, diff_id, needs_deep=True,
+    ),
+    Rule(
+        "layer/toc", "A table of contents tells of other files than the layer has",
+        "Who reads files by it (eStargz, zstd:chunked) sees another image than who unpacks the layer.",
+        "a table with another digest for bin/sh than the tar gives", _ERROR, toc, needs_deep=True,
     ),
     Rule(
         "layer/duplicate-path", "A path stands twice in one layer",

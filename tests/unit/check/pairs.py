@@ -13,6 +13,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document, Served
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource
+from tests.fakes import tocs
 from tests.fakes.programs import Elf, attributes, uleb
 from tests.fakes.sick import FILES, MACHINES, Loose, Tree, Ward, member, packed, program, tar
 
@@ -63,6 +64,15 @@ def in_layer(ill_layers: list[bytes], right: list[bytes], platform: str = "linux
 def with_layer(ward: Ward, layer: Tree) -> Tree:
     """An arm64 image whose one layer is described so."""
     return ward.image("linux/arm64", manifest=lambda tree: tree.update(layers=[layer]))
+
+
+def with_table(ward: Ward, ill: bool) -> None:
+    """An arm64 image whose layer has a table of contents that says another mode than the tar, or the same."""
+    entries, parts = tocs.pieces_of(program("arm64"), 1 << 20)
+    blob = tocs._blob(parts, zstd_frame)
+    entries[0]["mode"] ^= 0o022 if ill else 0
+    data, annotations = tocs.seal_chunked(blob, entries, zstd_frame)
+    two(ward, with_layer(ward, ward.blob(data, mediatype.OCI_LAYER_ZSTD) | {"annotations": annotations}))
 
 
 def dangling(ward: Ward, ill: bool) -> None:
@@ -140,8 +150,9 @@ def foreign(ward: Ward, ill: bool) -> None:
 
 
 def zstd_frame(data: bytes) -> bytes:
-    """One raw block of 256 to 65,791 bytes; format: RFC 8878, 3.1.1."""
-    head = b"\x28\xb5\x2f\xfd\x60" + (len(data) - 256).to_bytes(2, "little")
+    """One raw block of at most 65,791 bytes; format: RFC 8878, 3.1.1."""
+    size = b"\x60" + (len(data) - 256).to_bytes(2, "little") if len(data) > 255 else bytes((0x20, len(data)))
+    head = b"\x28\xb5\x2f\xfd" + size
     return head + (len(data) << 3 | 1).to_bytes(3, "little") + data
 
 
@@ -381,6 +392,7 @@ PAIRS: dict[str, Callable[[Ward, bool], object]] = {
             {"type": "layers", "diff_ids": [str(Digest.of(data))]} for data in (b"other", program("arm64"))
         )
     ),
+    "layer/toc": with_table,
     "layer/duplicate-path": in_layer(
         [tar(member("a"), member("./a"))], [tar(member("a")), tar(member("./a"))]
     ),
