@@ -117,7 +117,8 @@ class SyncRun:
             wish,
             SyncState(self._work.machine.memo, wish, anew=self._options.anew),
         )
-        names = [entry.tag] if entry.tag else _names(source, entry)
+        is_every = entry.wanted == EVERY and not entry.referrers and self._admit is None
+        names = [entry.tag] if entry.tag else _names(source, entry, is_every=is_every)
         for start in range(0, len(names), _AT_ONCE):
             due = self._look(route, names[start : start + _AT_ONCE])
             with TaskGroup(self._work.scope, _ABREAST) as group:
@@ -229,9 +230,8 @@ def _targets(entry: SyncEntry, place: str) -> Iterator[str]:
         yield f"{target}{reference.repository}" if reference is not None and is_below(target) else target
 
 
-def _names(source: Reader, entry: SyncEntry) -> list[str]:
-    """The tags that are meant; where some are chosen, those that belong to an image come with it or stay behind."""
-    is_every = entry.wanted == EVERY and not entry.referrers
+def _names(source: Reader, entry: SyncEntry, *, is_every: bool) -> list[str]:
+    """The tags that are meant; without `is_every` those that belong to an image come with it or stay behind."""
     names = [
         tag for tag in source.tags() if tag and (is_every or subject_of(tag) is None) and entry.wanted.holds(tag)
     ]

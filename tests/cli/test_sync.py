@@ -227,6 +227,22 @@ def test_signatures_that_are_new_come_too(run, source, targets, file, tmp_path):
         assert 2 == len(held(one))  # the tag and cosign's
 
 
+def test_only_what_is_signed_is_copied_and_the_rest_is_told(run, source, targets, file, tmp_path):
+    with Opener(Access(), Scope()) as opener:
+        ward = Ward(opener.open(f"{source.host}/app", write=True)[0])
+        for tag in ("1", "2"):
+            ward.image(layers=[tag.encode()], tag=tag)
+    assert 0 == run("key", "generate", "--unencrypted", "-o", tmp_path / "k").exit_code
+    assert 0 == run("sign", f"{source.host}/app:2", "--key", tmp_path / "k.key").exit_code
+
+    done = run("sync", file(), "--verify-key", tmp_path / "k.pub")
+    signed = run("sync", file(referrers=True, include=["2"]), "--verify-key", tmp_path / "k.pub")
+
+    assert (1, 0) == (done.exit_code, signed.exit_code), done.stderr + signed.stderr
+    assert f"from {source.host}/app:1" in done.stderr
+    assert [{"2"}, True] == [{tag for tag in held(targets[0]) if len(tag) == 1}, 2 == len(held(targets[0]))]
+
+
 def test_repositories_by_a_pattern_and_a_layout(run, source, targets, file, tmp_path):
     for name in ("team/a", "team/b", "other"):
         many(2, shared=True).into(source, name)

@@ -31,6 +31,7 @@ from ocitool.model.mediatype import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
 from ocitool.model.views import ImageConfig, view
+from ocitool.project.sync_file import read_sync_file
 from ocitool.project.values import Stamp, load_spec
 from ocitool.registry.challenge import parse_challenges
 from ocitool.registry.credentials import find_credentials
@@ -64,6 +65,7 @@ DOCKERFILE = (
     b'HEALTHCHECK --interval=1m30s CMD ["x"]\nONBUILD ADD --checksum=sha256:00 http://h/x /y\nLABEL a=b \\\n # c\n c=d\n'
 )
 TOML = b'tags = ["r/x:1"]\nplatforms = ["linux/arm64"]\n[go]\nldflags = "-s"\n[platform."linux/arm64"]\nfiles = ["a:/b"]\n'
+SYNC = b'targets = ["r/x/", "oci:y"]\nsemver = ">=1.2 <2"\n[[sync]]\nsource = "r:1/t/*"\ntargets = ["r:2/"]\n[[sync]]\nsource = "a:1"\nplatforms = ["linux/*"]\ninclude = ["1.*"]\n'
 YAML = b"image: r/x:1\ntags: ['1', '2']\nmanifests:\n  - image: r/x:a\n    platform:\n      os: linux\n      architecture: arm\n"
 # What hostile hands put in: brackets in depth, numbers out of range, names that lead away, bytes that are no text.
 ODD = (
@@ -153,6 +155,7 @@ READERS: dict[str, tuple[tuple[bytes, ...], Callable[[bytes, Path], object]]] = 
         (TOML,),
         lambda data, folder: load_spec(written(folder, "ocitool.toml", data), lambda: Stamp("1", "2", "3")),
     ),
+    "sync file": ((SYNC,), lambda data, folder: read_sync_file(written(folder, "sync.toml", data))),
     "yaml": ((YAML,), lambda data, folder: read_spec(written(folder, "spec.yaml", data))),
     "headers": ((b'Bearer realm="http://h/t",service="s",scope="a:b:c"\nBasic realm=x',), read_headers),
     "logins": (
