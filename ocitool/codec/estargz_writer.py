@@ -130,7 +130,8 @@ class _Writer:
         return _File(entry, len(self._listed) - 1)
 
     def _part(self, file: _File, data: bytes, start: int) -> _Part:
-        file.digest.update(data)
+        if file.entry["size"] > CHUNK:  # else its only chunk has its digest
+            file.digest.update(data)
         return _Part(self._tapped(data), file, start)
 
     def _described(self, member: TarMember) -> dict[str, Any]:
@@ -175,7 +176,8 @@ class _Writer:
         else:
             file.entry |= place
         if end == size:
-            first = _text({**file.entry, "digest": f"sha256:{file.digest.hexdigest()}"})
+            whole = f"sha256:{file.digest.hexdigest()}" if size > CHUNK else digest
+            first = _text({**file.entry, "digest": whole})
             self._listed[file.at] = ",".join((first, *file.chunks))
 
 

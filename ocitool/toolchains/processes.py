@@ -8,7 +8,6 @@ import re
 import selectors
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -183,8 +182,8 @@ def feed(
     """(exit code, tail of stdout and stderr together) of a program that reads what `write` writes.
 
     Where it ends before it has read everything, writing ends too, and its exit code says what that means. After an
-    error of `write`, which is raised again, it is ended before it can take what it read for the whole. Raises
-    Unsupported if it cannot be started, Cancelled.
+    error of `write`, which is raised again, it is ended before it can take what it read for the whole. What it
+    leaves running after its own end is its own affair. Raises Unsupported if it cannot be started, Cancelled.
     """
     scope.check()
     try:
@@ -202,16 +201,18 @@ def feed(
                         write(stream)  # type: ignore[arg-type]
                 except BaseException:
                     group.stop()
-                    while not group.has_exited():
-                        time.sleep(_STEP_S)
+                    try:
+                        while not group.has_exited():
+                            time.sleep(_STEP_S)
+                    finally:
+                        group.end()  # what is stuck in a write comes back, and the pipe can be closed
                     raise
                 finally:
-                    if sys.exc_info()[0] is not None:
-                        group.end()  # what is stuck in a write comes back, and the pipe can be closed
                     stream.close()
-        finally:
-            returncode = group.end()
-    return returncode, said.result
+        except BaseException:
+            group.end()
+            raise
+        return group.leave(), said.result
 
 
 class _HasEnded(Exception):  # noqa: N818 - a fact
@@ -311,6 +312,12 @@ class _Group:
             if not self._has_ended:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, signal.SIGKILL)
+            self._has_ended = True
+            return self._process.wait()
+
+    def leave(self) -> int:
+        """The leader's exit code; what it left running goes on."""
+        with self._lock:
             self._has_ended = True
             return self._process.wait()
 

@@ -16,6 +16,7 @@ from ocitool.model.digest import Digest
 from tests.cli.guides import NAME, consoles, follow
 from tests.conftest import REPOSITORY, process_environment
 from tests.fakes.processes import runs, wait_for
+from tests.fakes.registry import fake_registry
 
 ANSWERS = {
     "docker": ("version", "linux/amd64"),
@@ -317,3 +318,28 @@ def test_a_program_loads_what_it_built(place, engine):
         with pytest.raises(UsageError, match="a build"):
             client.load("app:1")
     assert "manifest.json" in loaded(place, "docker")
+
+
+def test_what_an_engine_leaves_running_goes_on(place, engine, build):
+    """As the process that keeps the namespaces of a podman without root."""
+    engine("docker", load=f"/bin/sleep 60 >/dev/null 2>&1 & echo $! > {place}/daemon; exec /bin/cat > /dev/null")
+
+    assert 0 == build("--load").exit_code
+
+    number = (place / "daemon").read_text().strip()
+    assert runs(number)
+    os.kill(int(number), signal.SIGKILL)
+
+
+def test_it_is_pushed_loaded_and_kept_by_one_build(place, engine, build, run):
+    engine("docker")
+    with fake_registry() as registry:
+        name = f"{registry.host}/app:1"
+
+        done = build("--push", "--load", "-o", "type=image", "--json", name=name)
+
+        assert 0 == done.exit_code, done.stderr
+        data = json.loads(done.stdout)["data"]
+        assert data["digest"] == registry.tags["app", "1"]
+    assert [name] == json.loads(loaded(place, "docker")["manifest.json"])[0]["RepoTags"]
+    assert name in run("images").stdout

@@ -226,7 +226,8 @@ RULES: Final = (
     Rule(
         "index/duplicate-platform",
         "Two entries are for one platform",
-        "Which of them is pulled is luck. Variants are compared as engines do: arm64 is arm64/v8, arm is arm/v7.",
+        "Which of them is pulled is luck. Variants are compared as engines do: arm64 is arm64/v8, arm is arm/v7. "
+        "One with gzip and one with zstd are told apart by the annotation io.github.containers.compression.zstd.",
         "linux/arm64 and linux/arm64/v8 in one index",
         _ERROR, duplicate_platform, fixable=True,
     ),

@@ -52,9 +52,7 @@ def result(function: F) -> F:
                 help="Name of the result; repeat for several.",
             ),
             click.option("--push", is_flag=True, help="Publish under every -t."),
-            click.option(
-                "--load", is_flag=True, help="Load it into docker, podman, containerd (OCITOOL_ENGINE)."
-            ),
+            click.option("--load", is_flag=True, help="Load it into docker, podman, containerd (OCITOOL_ENGINE)."),
             click.option(
                 "-o",
                 "--output",
