@@ -1,5 +1,6 @@
 """Listed layers: the gzip layer that there would be without, a table of contents, and every part where it says."""
 
+import gzip
 import io
 import json
 import random
@@ -10,7 +11,8 @@ import pytest
 
 from ocitool.codec.codecs import BLOCK, decompress, parse_codec
 from ocitool.codec.listed import ANNOTATION, find_toc
-from ocitool.codec.members import TAIL, read_table, table_bytes, tail_length
+from ocitool.codec.members import TAIL, empty_member, read_table, table_bytes, tail_length
+from ocitool.codec.toc import TOC_LIMIT
 from ocitool.errors import MalformedDocument, Unsupported
 from ocitool.model.digest import Digest
 from ocitool.tasks import Scope
@@ -141,3 +143,46 @@ def test_the_table_is_json_that_others_read_too():
     found = table_of(*tocs.listed(TAR))
 
     assert 1 == json.loads(found.raw)["version"]
+
+
+def large_table(room: int, sizes: tuple[int, ...] = (10,)):
+    """The size of a blob with so much room for its table of contents, and what reads its end."""
+    table = table_bytes(BLOCK, sizes)
+    size = sum(sizes) + room + len(table)
+
+    def read(offset, length):
+        at = offset - (size - len(table))
+        return table[at : at + length] if at >= 0 else pytest.fail("read")
+
+    return size, read
+
+
+def test_a_large_table_of_contents_is_not_read():
+    size, read = large_table(TOC_LIMIT + 1)
+
+    with pytest.raises(Unsupported, match=f"a table of contents of {TOC_LIMIT + 1} bytes"):
+        find_toc(Digest.of(b""), size, read)
+
+
+def test_members_that_are_longer_than_the_blob_are_refused():
+    size, read = large_table(0, (10, 2**31))
+
+    with pytest.raises(MalformedDocument):
+        find_toc(Digest.of(b""), size - 2**31, lambda at, length: read(at + 2**31, length))
+
+
+def test_a_table_of_contents_that_unpacks_to_too_much_is_refused():
+    packed = gzip.compress(bytes(TOC_LIMIT + 1), 9)
+    members = [gzip.compress(b"x")]
+    carried = b"".join(empty_member(b"OC", packed[at : at + 60_000]) for at in range(0, len(packed), 60_000))
+    blob = members[0] + carried + table_bytes(BLOCK, [len(members[0])])
+
+    with pytest.raises(Unsupported, match="more than"):
+        table_of(blob, {ANNOTATION: tocs.digest(b"")})
+
+
+def test_a_table_of_members_that_does_not_hold_together_is_none():
+    blob = bytearray(tocs.listed(TAR)[0])
+    blob[-tail_length(blob[-TAIL:]) + 1] ^= 0xFF
+
+    assert table_of(bytes(blob), {ANNOTATION: tocs.digest(b"")}) is None

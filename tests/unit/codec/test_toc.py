@@ -1,7 +1,10 @@
 """Tables of contents of layers: found, believed as far as their digest goes, refused where they do not hold together."""
 
 import base64
+import gzip
+import io
 import json
+import tarfile
 
 import pytest
 
@@ -279,3 +282,43 @@ def test_every_refusal_is_one_of_ours():
         with pytest.raises(OcitoolError) as caught:
             parse_toc(raw, 1000)
         assert 6 == caught.value.exit_code
+
+
+def stargz_with(name: str, size: int, content: bytes) -> tuple[bytes, str]:
+    """An eStargz whose last tar entry has this name and says this size; and its digest."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        archive.addfile(info, io.BytesIO(content))
+    data = bytearray(out.getvalue())
+    if size != len(content):
+        info.size = size
+        data[:512] = info.tobuf()
+    return bytes(100) + gzip.compress(data) + estargz.footer(100), tocs.digest(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "error"),
+    [
+        ("stargz.index.json", TOC_LIMIT + 1, Unsupported),
+        ("another.json", 2, MalformedDocument),
+        ("stargz.index.json", 30_000, MalformedDocument),
+    ],
+    ids=["large", "another", "cut"],
+)
+def test_what_stands_in_the_place_of_an_estargz_table_is_refused(name, size, error):
+    blob, digest = stargz_with(name, size, b"{}")
+
+    with pytest.raises(error):
+        found("estargz", blob, {estargz.ANNOTATION: digest})
+
+
+def test_an_estargz_with_a_long_tail_is_not_read():
+    end = estargz.footer(100)
+
+    def read(offset, size):
+        return end[-size:] if offset + size == 1 << 40 else pytest.fail("read")
+
+    with pytest.raises(Unsupported, match="a table of contents of"):
+        estargz.find_toc(Digest(SHA), 1 << 40, read)

@@ -295,3 +295,31 @@ def test_what_is_no_file_is_not_found(form):
 
     with pytest.raises(NotFound, match="no file /bin"):
         content(store, manifest, opened(store, manifest), "bin")
+
+
+@pytest.mark.parametrize("form", ["estargz", "zstd:chunked"])
+def test_what_stands_far_apart_or_comes_before_is_asked_for_by_itself(form):
+    store, manifest = layered(form, chunk=10_000)
+    parts = open_parts(store, manifest.layers[0], None, scope=Scope())
+    big = next(entry for entry in parts.entries if entry.path == "big")
+    first, *_, last = big.chunks
+    before = len(store.ranges)
+    mixed = replace(big, chunks=(last, first))
+
+    found = b"".join(piece for _, piece in parts.read([(None, mixed)], Scope()))
+
+    text = BIG.hex().encode()
+    assert text[last.start :] + text[: first.size] == found
+    assert before + 2 == len(store.ranges)
+
+
+def test_what_little_stands_between_is_passed_over():
+    store, manifest = layered("estargz")
+    parts = open_parts(store, manifest.layers[0], None, scope=Scope())
+    wanted = [entry for entry in parts.entries if entry.path in {"many/003", "many/020"}]
+    before = len(store.ranges)
+
+    found = [path for path, _ in parts.read([(entry.path, entry) for entry in wanted], Scope())]
+
+    assert ["many/003", "many/020"] == found
+    assert before + 1 == len(store.ranges)
