@@ -8,6 +8,7 @@ import pytest
 
 from ocitool.store.layout import LayoutStore
 from tests.fakes.busybox import put_busybox
+from tests.fakes.certificates import Authority
 from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward, member, tar
 
@@ -349,3 +350,14 @@ def test_docker_has_a_short_word_for_it(home, run, buildx):
 def test_what_a_scripts_empty_variable_leaves_is_nothing(buildx, run):
     assert 0 == buildx("-o", "", "--annotation", "").exit_code
     assert 2 == run("build", ".", "-o", "").exit_code
+
+
+def test_an_output_that_says_so_goes_to_a_registry_whose_certificate_nobody_vouches_for(home, buildx, tmp_path):
+    with fake_registry(tls=Authority(tmp_path / "ca").context()) as registry:
+        output = f"type=registry,name={registry.host}/app:1"
+
+        refused = buildx("-o", output, platform="linux/arm64")
+        done = buildx("-o", f"{output},registry.insecure=true", platform="linux/arm64")
+
+        assert (5, 0) == (refused.exit_code, done.exit_code), done.stderr
+        assert [("app", "1")] == list(registry.tags)

@@ -8,6 +8,7 @@ import pytest
 from ocitool import Client
 from ocitool.errors import UsageError
 from ocitool.graph.signature_list import signature_tag
+from ocitool.graph.walk import MAX_DEPTH
 from ocitool.model import mediatype
 from ocitool.model.views import ATTESTATION_ARTIFACT, Descriptor, view
 from ocitool.store.layout import LayoutStore
@@ -523,3 +524,42 @@ def test_a_program_edits_by_words(app, five):
     config = configs(app)["linux/arm64"]
     assert ["PATH=/bin", "B=2", "C=3"] == config.setting("Env")
     assert {"z": "1"} == config.setting("Labels")
+
+
+def test_what_of_an_index_is_no_image_stays_as_it_is_and_an_index_without_any_is_told(run, registry, app, name):
+    artifact = app.manifest(
+        {"schemaVersion": 2, "artifactType": "a/b", "config": app.blob(b"{}", "x/y"), "layers": []}
+    )
+    app.index(image(app, "linux/amd64"), artifact)
+    app.index(tag="empty")
+
+    done = edit(run, name, "--label", "b=3")
+    refused = run("config", "edit", f"{registry.host}/app:empty", "--label", "b=3")
+
+    assert "is no image, and stays as it is" in done.stderr
+    kept = [one["digest"] for one in app.store.get_manifest("1").tree()["manifests"]]
+    assert (artifact["digest"], 2) == (kept[1], len(kept))
+    assert (9, True) == (refused.exit_code, "has no image in it" in refused.stderr)
+
+
+def test_an_image_of_another_platform_than_is_asked_for_is_not_edited(run, app, name):
+    image(app, "linux/amd64", tag="1")
+    before = app.store.head("1").digest
+
+    done = run("config", "edit", name, "--platform", "linux/arm64", "--label", "b=3")
+
+    assert (3, before) == (done.exit_code, app.store.head("1").digest), done.stderr
+    assert "linux/arm64" in done.stderr
+
+
+def test_indexes_in_indexes_have_a_bound(run, app, name):
+    inner = app.index(image(app, "linux/amd64"), tag="")
+    for _ in range(MAX_DEPTH):
+        inner = app.index(inner, tag="")
+    app.index(inner)
+
+    done = run("config", "edit", name, "--label", "b=3")
+
+    assert (6, True) == (done.exit_code, f"indexes nested deeper than {MAX_DEPTH} levels" in done.stderr), (
+        done.stderr
+    )

@@ -1,6 +1,7 @@
 """K243: `cache prune` beside builds in processes of their own; neither fails."""
 
 from ocitool.store.layout import LayoutStore
+from ocitool.store.machine import MachineStore
 from tests.conftest import homes
 from tests.fakes.images import put_image, tar
 from tests.fakes.killed import begin
@@ -35,3 +36,21 @@ def test_what_is_pruned_is_told(run, home):
 
     assert '"freed": 1' in done.stdout
     assert '"is_in_use": false' in done.stdout
+
+
+def test_a_store_that_others_use_is_spared_and_that_is_told(run, home, monkeypatch):
+    monkeypatch.setattr("ocitool.store.machine._PATIENCE_S", 0.0)
+    root = home / ".cache" / "ocitool"
+    root.mkdir(parents=True)
+    (root / "memos").mkdir()
+    other = MachineStore(root)
+    other.hold()
+
+    spared = run("cache", "prune")
+    kept = (root / "memos").is_dir()
+    other.let_go()
+    done = run("cache", "prune")
+
+    assert (0, True, 0) == (spared.exit_code, kept, done.exit_code)
+    assert f"nothing removed: other runs use {root}" in spared.stderr
+    assert f"freed in {root}" in done.stderr

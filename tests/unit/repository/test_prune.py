@@ -243,3 +243,13 @@ def test_a_referrer_put_by_a_client_is_found(store):
     put_referrer(store, sbom, scope=Scope())
 
     assert 2 == prune_of(store, "a").manifests
+
+
+def test_what_shares_too_much_to_be_noted_is_not_pruned_at_once(store, monkeypatch):
+    build(store, Sketch((Part("image"), Part("index", (0,))), {"old": 1, "older": 1}))
+    monkeypatch.setattr("ocitool.repository.prune.MOST_NOTED", 0)
+
+    with pytest.raises(Unsupported, match=r"what goes from reg\.test/app shares too much") as caught:
+        prune_of(store, "old*")
+
+    assert "--only PATTERN" in caught.value.hint
