@@ -12,7 +12,7 @@ from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import MIB, Access, UploadLimits
 from ocitool.registry.request import Response
 from ocitool.registry.session_state import Remembered
-from ocitool.registry.uploads import RESTARTS, Uploaded, upload
+from ocitool.registry.uploads import RESTARTS, Uploaded, _first, upload
 from ocitool.tasks import Retry
 
 SMALL, LARGE = b"s" * 1000, b"large" * MIB
@@ -329,3 +329,30 @@ class TestAnswers:
 
         assert ["NAME_UNKNOWN"] == caught.value.__notes__
         assert caught.value.hint
+
+
+def test_a_session_that_is_gone_is_not_given_up_again():
+    """The first one is unknown to the registry by now, and another one cannot be had."""
+    gone, denied = refused(404, "BLOB_UPLOAD_UNKNOWN"), AuthError("denied", status=403)
+    repository = Repository(start=[said(202, location="/v2/app/up/1"), denied], finish=[gone], status=[gone])
+
+    with pytest.raises(AuthError) as caught:
+        repository.send(SMALL)
+
+    assert caught.value is denied
+    assert ("start", False) == (repository.verbs()[-1], "cancel" in repository.verbs())
+
+
+def test_a_session_that_died_of_a_body_too_large_is_opened_anew_for_smaller_ones():
+    repository = Repository(patch=[refused(413)], status=[refused(404, "BLOB_UPLOAD_UNKNOWN")])
+
+    assert Uploaded.SENT is repository.send(LARGE)
+
+    assert ["has", "start", "patch", "status", "start"] == repository.verbs()[:5]
+    assert max(size for verb, size, *_ in repository.log[5:] if verb == "patch") < len(LARGE)
+    assert {Digest.of(LARGE)} == repository.stored
+
+
+def test_a_part_of_a_stream_that_is_shorter_is_all_of_it():
+    assert [b"ab", b"c"] == list(_first(iter([b"ab", b"cd"]), 3))
+    assert [b"ab"] == list(_first(iter([b"ab"]), 3))
