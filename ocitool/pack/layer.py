@@ -134,20 +134,19 @@ def pack_stream(
     return layer
 
 
-def tar_digest(entries: Sequence[Entry], *, epoch: int, scope: Scope, memo: Memo | None = None) -> Digest:
+def tar_digest(entries: Sequence[Entry], *, epoch: int, scope: Scope, memo: Memo) -> Digest:
     """The digest of the tar that `pack_layer` makes of the entries: the diff_id of their layer.
 
     Where `memo` knows that no file has changed since, nothing is read.
     """
     stamps = _Stamps.of(entries, _shape_key(entries, epoch))
-    known = memo.recall(stamps.key) if memo is not None and stamps.key else None
+    known = memo.recall(stamps.key) if stamps.key else None
     if known is not None:
         return Digest(known["diff_id"])
     tap = Tap()
     for _ in scope.pieces(tap(tar_stream(entries, epoch))):
         pass
-    if memo is not None:
-        stamps.keep(memo, tap.digest)
+    stamps.keep(memo, tap.digest)
     return tap.digest
 
 
