@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from subprocess import DEVNULL, PIPE
-from typing import Final
+from typing import IO, Final, cast
 
 from ocitool.errors import AuthError
 from ocitool.model.numbers import MIB
@@ -99,9 +99,7 @@ def _run_helper(
 def _converse(process: "subprocess.Popen[bytes]", message: bytes) -> bytes | None:
     """What a helper answers to a message, at most a byte over the limit; None where it takes too long."""
     deadline = time.monotonic() + HELPER_S
-    stdin, stdout = process.stdin, process.stdout
-    if stdin is None or stdout is None:
-        raise RuntimeError("a helper without pipes")
+    stdin, stdout = (cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout))
     with suppress(BrokenPipeError):  # it answers without reading
         stdin.write(message)
         stdin.close()

@@ -216,9 +216,9 @@ def _entries(store: Reader, manifest: Manifest, tree: Tree, what: Contents, scop
 
     Directories closed to their owner come last.
     """
-    closed = [path for path in what.directories if _node(tree, path).mode & OWNERS_ONLY != OWNERS_ONLY]
+    closed = [path for path in what.directories if tree.node(path).mode & OWNERS_ONLY != OWNERS_ONLY]
     for path in what.directories:
-        if _node(tree, path).mode & OWNERS_ONLY == OWNERS_ONLY:
+        if tree.node(path).mode & OWNERS_ONLY == OWNERS_ONLY:
             yield _entry(tree, path)
     for path in what.whiteouts:
         yield replace(whiteout(path), mtime=0)
@@ -233,7 +233,7 @@ def _entries(store: Reader, manifest: Manifest, tree: Tree, what: Contents, scop
 def _entry(
     tree: Tree, path: str, *, kind: FileKind | None = None, link: str = "", content: _MemberContent | None = None
 ) -> Entry:
-    node = _node(tree, path)
+    node = tree.node(path)
     return Entry(
         path,
         kind or node.kind,
@@ -246,10 +246,3 @@ def _entry(
         kept_xattrs(node),
         node.device,
     )
-
-
-def _node(tree: Tree, path: str) -> Node:
-    node = tree.get(path)
-    if node is None:
-        raise ValueError(f"{path} is not in the tree")
-    return node

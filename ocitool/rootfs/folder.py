@@ -137,7 +137,7 @@ class _Writer:
                     at = start + len(piece)
                 if at != member.size:
                     os.ftruncate(file, member.size)
-                self._dress(path, self._node(path), file)
+                self._dress(path, self._tree.node(path), file)
             finally:
                 os.close(file)
 
@@ -148,10 +148,10 @@ class _Writer:
     def pipe(self, path: str) -> None:
         with self._making(path):
             os.mkfifo(self._at(path), 0o600)
-            self._dress(path, self._node(path), self._at(path))
+            self._dress(path, self._tree.node(path), self._at(path))
 
     def link(self, path: str) -> None:
-        node = self._node(path)
+        node = self._tree.node(path)
         with self._making(path):
             os.symlink(name_bytes(node.link), self._at(path))
             if self._is_root:
@@ -161,7 +161,7 @@ class _Writer:
     def finish(self, path: str) -> None:
         """Give a directory its own attributes, when all that it holds is there."""
         with self._making(path):
-            self._dress(path, self._node(path), self._at(path))
+            self._dress(path, self._tree.node(path), self._at(path))
 
     def _dress(self, path: str, node: Node, file: int | bytes) -> None:
         """Owner, attributes, mode, times: in this order, for chown clears bits and capabilities."""
@@ -191,12 +191,6 @@ class _Writer:
     def _times(self, node: Node) -> tuple[int, int]:
         second = min(max(node.mtime, 0), _LAST_SECOND)
         return second, second
-
-    def _node(self, path: str) -> Node:
-        node = self._tree.get(path)
-        if node is None:
-            raise ValueError(f"{path} is not in the tree")
-        return node
 
     def _at(self, path: str) -> bytes:
         return self._root + b"/" + name_bytes(path)

@@ -157,6 +157,13 @@ class Tree(FileTree[Node]):
         place = self._find(path)
         return None if place is None else place.node
 
+    def node(self, path: str) -> Node:
+        """What stands at a path that is known to be there. Raises KeyError for one that is not."""
+        node = self.get(path)
+        if node is None:
+            raise KeyError(path)
+        return node
+
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory, sorted bytewise; nothing for what is not one."""
         place = self._find(path)

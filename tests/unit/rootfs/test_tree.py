@@ -339,3 +339,11 @@ def test_a_listing_that_does_not_fit_its_layer_is_noticed():
 
     with pytest.raises(MalformedDocument, match="does not hold /a where it was listed"):
         list(read_file(store, manifest, wrong, "a", scope=Scope()))
+
+
+def test_what_is_known_to_be_there_is_given_and_else_missed():
+    found = merged(tar(("a", "one")))
+
+    assert found.get("a") is found.node("a")
+    with pytest.raises(KeyError, match="b"):
+        found.node("b")
