@@ -143,6 +143,11 @@ class TestEdit:
 
         assert ["linux/arm64"] == platforms(published)
 
+    @pytest.mark.parametrize(("pattern", "left"), [("*/arm*", ["linux/arm64"]), ("linux/amd*", ["linux/amd64"])])
+    def test_filter_by_a_pattern(self, published, run, pattern, left):
+        assert 0 == run("index", "filter", "oci:app:1", "--platform", pattern).exit_code
+        assert left == platforms(published)
+
     def test_annotate_a_member(self, published, run):
         run("index", "annotate", "oci:app:1", "--platform", "linux/arm64", "--variant", "v8", "--annotation", "a=b")
 

@@ -18,13 +18,14 @@ from tests.fakes.many import many
 pytestmark = pytest.mark.registry
 
 TAGS = amount(8, 200)
+TAGS_OF_KILLED = amount(8, 30)
 KILLS = amount(2, 50)
 SPARE = 10
 
 
 @pytest.fixture
-def repository():
-    return many(TAGS, shared=False, history=1)
+def repository(request):
+    return many(getattr(request, "param", TAGS), shared=False, history=1)
 
 
 @pytest.fixture
@@ -80,6 +81,7 @@ def test_the_second_run_is_cheap_and_puts_back_what_was_lost(
     assert [repository.tags] * targets == [held(place) for place in places[1:]]
 
 
+@pytest.mark.parametrize("repository", [TAGS_OF_KILLED], indirect=True, ids=["tags"])
 def test_killed_at_moments_and_run_again_it_is_finished(places, file, repository, home):
     """Each tag of a target holds nothing or the whole at any time."""
     started = time.monotonic()
@@ -93,6 +95,6 @@ def test_killed_at_moments_and_run_again_it_is_finished(places, file, repository
 
     report, _ = sync(file)
 
-    assert TAGS == report.tags
+    assert TAGS_OF_KILLED == report.tags
     assert [repository.tags] * 2 == [held(place) for place in places[1:]]
-    assert (2 * TAGS, ()) == (report.unchanged + len(report.written), sync(file, anew=True)[0].written)
+    assert (2 * TAGS_OF_KILLED, ()) == (report.unchanged + len(report.written), sync(file, anew=True)[0].written)
