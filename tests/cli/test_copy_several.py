@@ -2,13 +2,16 @@
 
 import json
 import tarfile
+import threading
 from collections import Counter
 
 import pytest
 
+import ocitool
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
+from tests.fakes.faults import Fault
 from tests.fakes.images import tar
 from tests.fakes.registry import fake_registry
 from tests.fakes.sick import Ward
@@ -250,3 +253,29 @@ def test_what_cannot_be_meant_is_refused(run, source, other, words):
 
     assert (2, {}) == (done.exit_code, other.tags)
     assert "hint: " in done.stderr
+
+
+def test_no_more_is_asked_than_a_rate_allows(registry, source, other, home):
+    """The fourth request would come tomorrow."""
+    scope = Scope()
+    cancel = threading.Timer(0.3, scope.cancel)
+    registry.faults.append(Fault("* *", skip=2, first=cancel.start))
+
+    with (
+        ocitool.Client(scope=scope, rates=f"{registry.host}=3/d") as client,
+        pytest.raises(ocitool.OcitoolError) as e,
+    ):
+        client.copy(f"{source}:1.0", f"{other.host}/app:1")
+
+    assert ("cancelled", 3) == (e.value.code, len(registry.log))
+
+
+def test_no_more_bytes_move_than_a_rate_allows(registry, source, home):
+    scope = Scope()
+    registry.faults.append(Fault("GET /v2/team/app/blobs/*", first=threading.Timer(0.3, scope.cancel).start))
+
+    with ocitool.Client(scope=scope, rates="9KB/d") as client, pytest.raises(ocitool.OcitoolError) as e:
+        client.copy(f"{source}:1.0", f"oci:{home}/layout:1")  # its layers are larger
+
+    assert "cancelled" == e.value.code
+    assert [] == json.loads((home / "layout" / "index.json").read_bytes())["manifests"]
