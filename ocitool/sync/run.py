@@ -1,7 +1,7 @@
 """A sync: tags of sources compared with those of targets, and brought where they differ or lack something.
 
 Tags are looked at first, side by side, and every distinct blob is asked for once; what a digest means is known from
-an earlier run. Only what differs is read, planned and carried out, tag by tag like any other copy.
+an earlier run. Only what differs is read, planned and carried out like any other copy, all tags on a digest together.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from ocitool.change.lacking import lacking
+from ocitool.change.lacking import Lacking, lacking
 from ocitool.errors import AuthError, Cancelled, NetworkError, NotFound, OcitoolError, as_one
 from ocitool.index.copies import brought, taken_from
 from ocitool.index.copy_plans import EVERY, CopyOptions, plan_copied, read_copied
@@ -122,25 +122,25 @@ class SyncRun:
         for start in range(0, len(names), _AT_ONCE):
             due = self._look(route, names[start : start + _AT_ONCE])
             with TaskGroup(self._work.scope, _ABREAST) as group:
-                for (tag, digest), targets in due.items():
-                    group.spawn(self._bring, route, tag, digest, targets)
+                for digest, tags in due.items():
+                    group.spawn(self._bring, route, digest, tags)
 
     # Looking
 
-    def _look(self, route: _Route, names: Sequence[str]) -> Mapping[tuple[str, Digest], list[_Target]]:
-        """The tags to be brought, with what they hold, and the targets that lack it or something of it."""
+    def _look(self, route: _Route, names: Sequence[str]) -> Mapping[Digest, dict[str, list[_Target]]]:
+        """What is to be brought, the tags that hold it, and the targets that lack it there or something of it."""
         heads = self._collect(route.source, route.source.head, names)
         held = {tag: found.digest for tag, found in zip(names, heads, strict=True) if found is not None}
         self._tags += len(held)
         trees = {digest: route.state.tree(digest) for digest in set(held.values())}
-        due: dict[tuple[str, Digest], list[_Target]] = {}
+        due: dict[Digest, dict[str, list[_Target]]] = {}
         for target in route.targets:
             with self._keeping(f"at {target.place}", target):
                 alike = self._alike(route, target, held, trees)
                 self._unchanged.append(len(alike))
                 for tag, digest in held.items():
                     if tag not in alike:
-                        due.setdefault((tag, digest), []).append(target)
+                        due.setdefault(digest, {}).setdefault(tag, []).append(target)
                     elif not self._options.dry_run:
                         route.state.set_put(target.place, tag, digest)
         return due
@@ -177,35 +177,43 @@ class SyncRun:
 
     # Bringing
 
-    def _bring(self, route: _Route, tag: str, digest: Digest, targets: Iterable[_Target]) -> None:
-        """Let a tag of targets hold what the source has; what one of them got, the others take from there."""
-        source, where = route.source, called(route.source, tag)
+    def _bring(self, route: _Route, digest: Digest, tags: Mapping[str, Sequence[_Target]]) -> None:
+        """Let tags of targets hold what the source has; what one of them got, the others take from there."""
+        source, first = route.source, next(iter(tags))
+        where = called(source, first)
         with self._keeping(f"from {where}"):
-            used = str(digest) if self._admit is None else self._admit(route.at, source, tag)
+            used = str(digest) if self._admit is None else self._admit(route.at, source, first)
             copied = read_copied(source, used, route.wish, scope=self._work.scope)
             near: dict[Digest, Reader] = {}
-            for target in targets:
-                if target.is_lost:
-                    continue
+            for target in dict.fromkeys(target for there in tags.values() for target in there):
+                names = [tag for tag, there in tags.items() if target in there]
                 with self._keeping(f"{where} to {target.place}", target):
-                    plan = plan_copied(copied, target.store, [tag], route.wish)
-                    if self._options.dry_run:
-                        self._preview(plan, target, tag, copied.document.digest)
+                    if target.is_lost:
                         continue
-                    full = names_of(source, tag, route.at.reference, every=True)
+                    plan = plan_copied(copied, target.store, names, route.wish)
+                    if self._options.dry_run:
+                        self._preview(plan, target, names)
+                        continue
+                    full = names_of(source, first, route.at.reference, every=True)
                     report = self._apply(replace(taken_from(plan, near), full_names=full))
                     near = {**dict.fromkeys(brought(plan), target.store), **near}
                     if _is_news(report, target):
-                        self._written.append(_written(report, target, tag, copied.document.digest))
+                        self._written += _written(report, target, names, copied.document.digest)
                     else:
-                        self._unchanged.append(1)
+                        self._unchanged.append(len(names))
                     if used == digest:
                         _remember_tree(route.state, report, digest, copied.document.digest)
-                        route.state.set_put(target.place, tag, digest)
+                        for tag in names:
+                            route.state.set_put(target.place, tag, digest)
 
-    def _preview(self, plan: "Plan", target: _Target, tag: str, digest: Digest) -> None:
-        moved = lacking(plan, target.store, scope=self._work.scope, width=self._work.transfers)
-        self._written.append(SyncedTag(target.place, tag, plan.base, digest, lacked=moved))
+    def _preview(self, plan: "Plan", target: _Target, names: Sequence[str]) -> None:
+        """Tell what would be written; what the first of the tags lacks the others have then."""
+        lacked = lacking(plan, target.store, scope=self._work.scope, width=self._work.transfers)
+        for step in plan.tags:
+            if step.name in names:
+                held = step.base.digest if step.base else None
+                self._written.append(SyncedTag(target.place, step.name, held, step.document.digest, lacked=lacked))
+                lacked = Lacking()
 
     @contextmanager
     def _keeping(self, where: str, target: _Target | None = None) -> Iterator[None]:
@@ -247,9 +255,13 @@ def _is_news(report: "ChangeReport", target: _Target) -> bool:
     return report.changed or is_sent or not target.absent.isdisjoint(blobs)
 
 
-def _written(report: "ChangeReport", target: _Target, tag: str, digest: Digest) -> SyncedTag:
-    before = next((before for name, before, _ in report.tags if name == tag), None)
-    return SyncedTag(target.place, tag, before, digest, sum(copy.sent for copy in report.copies))
+def _written(report: "ChangeReport", target: _Target, names: Iterable[str], digest: Digest) -> Iterator[SyncedTag]:
+    """The tags of one plan; what was sent for all of them is told of the first."""
+    held = {name: before for name, before, _ in report.tags}
+    sent = sum(copy.sent for copy in report.copies)
+    for name in names:
+        yield SyncedTag(target.place, name, held.get(name), digest, sent)
+        sent = 0
 
 
 def _remember_tree(state: SyncState, report: "ChangeReport", source: Digest, root: Digest) -> None:

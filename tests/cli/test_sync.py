@@ -192,6 +192,23 @@ def test_what_is_written_over_comes_back(run, source, targets, file):
     assert first == held(targets[0])["1.0"]
 
 
+def test_several_tags_on_one_digest_are_brought_at_once(run, source, targets, file):
+    """As `1`, `1.2` and `latest` are: what they hold is read once, and asked for once at each target."""
+    repository = many(1, shared=True)
+    repository.into(source, "app")
+    for tag in ("1", "latest"):
+        source.tags["app", tag] = repository.tags["1.0"]
+
+    done = run("sync", file())
+
+    assert 0 == done.exit_code, done.stderr
+    assert [dict.fromkeys(("1.0", "1", "latest"), repository.tags["1.0"])] * 2 == [held(one) for one in targets]
+    assert {1} == set(reads(source).values())
+    for one in targets:
+        heads = Counter(each.path for each in one.log if each.method == "HEAD" and "/sha256:" in each.path)
+        assert max(heads.values()) == 1
+
+
 def test_a_dry_run_writes_nothing_and_tells_what_would_be(run, source, targets, file):
     repository = many(2, shared=True)
     repository.into(source, "app")
