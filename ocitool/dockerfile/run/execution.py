@@ -128,6 +128,6 @@ def mount_key(mount: Mount, name: str = "", env: str = "") -> dict[str, Any]:
             key |= {"cache": name, "layers": [layer.key for layer in mount.layers], "ro": mount.read_only}
         case MountKind.TMPFS:
             key |= {"size": mount.size}
-        case MountKind.SECRET | MountKind.SSH:
+        case _:  # secrets and agents
             key |= {"id": name, "env": env, "mode": mount.mode, "uid": mount.uid, "gid": mount.gid}
     return key

@@ -71,3 +71,11 @@ def test_a_mount_of_scratch_or_of_an_image_shows_its_layers(bench):
     (asked,) = bench.executions(text)
 
     assert [0, 1] == [len(mount.layers) for mount in asked.mounts]
+
+
+def test_files_come_from_an_image_that_a_place_holds(bench):
+    put_busybox(LayoutStore(bench.home / "base", create=True), "1")
+
+    built = bench.build(f"FROM scratch\nCOPY --from=oci:{bench.home}/base:1 /etc/passwd /p\n")
+
+    assert b"root:x:0:0" == bench.files(built)["p"][:10]

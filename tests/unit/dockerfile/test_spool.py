@@ -1,8 +1,11 @@
 """Archives and layers that are unpacked to be packed again: bounded, and nothing is left behind (K258, K259)."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
+import random
 import resource
 import tarfile
 import tracemalloc
@@ -164,3 +167,51 @@ def test_k208_a_hard_link_to_nothing_is_not_copied(tmp_path):
 def test_k208_a_hard_link_in_an_archive_to_what_follows_is_refused(tmp_path):
     with pytest.raises(UsageError, match="which is not before it"):
         add(Spool(tmp_path, Scope()), tar(("a", "= z"), ("z", "x")))
+
+
+class Small(BytesContent):
+    """Content that comes in small pieces."""
+
+    def pieces(self):
+        return (self.data[at : at + 7] for at in range(0, len(self.data), 7))
+
+
+def unpacked(folder, data):
+    """Path to content of what an archive holds."""
+    layer = LayerBuilder(None)
+    source = Layered([Entry("a.tar", FileKind.FILE, content=Small(data))])
+    copy(Order(("a.tar",), "/"), source, layer, NotImplementedError, Spool(folder, Scope()).unpack)
+    return {one.path: b"".join(one.content.pieces()) for one in layer.sorted() if one.content is not None}
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_an_archive_may_be_of_several_parts_and_come_in_any_pieces(tmp_path, pack):
+    data = tar(("./", ""), ("a", "x" * 5000), ("b", "y"))
+
+    assert {"a": b"x" * 5000, "b": b"y"} == unpacked(tmp_path, pack(data[:2000]) + pack(data[2000:]))
+
+
+@pytest.mark.parametrize("pack", [lambda data: bz2.compress(data, 1), lambda data: lzma.compress(data, preset=0)])
+@pytest.mark.parametrize(
+    ("middle", "said"), [(b"", "the archive ends in the middle of its data"), (bytes(200), "damaged archive")]
+)
+def test_an_archive_that_is_cut_or_damaged_is_refused(tmp_path, pack, middle, said):
+    data = pack(tar(("a", random.Random(1).randbytes(120_000).hex())))
+    half = len(data) // 2
+
+    with pytest.raises(MalformedDocument, match=said):
+        unpacked(tmp_path, data[:half] + middle + (data[half + 200 :] if middle else b""))
+
+
+def test_a_hard_link_to_a_link_is_one(tmp_path):
+    found = {one.path: one for one in add(Spool(tmp_path, Scope()), tar(("l", "-> x"), ("h", "= l", {"uid": 5})))}
+
+    assert [(FileKind.SYMLINK, "x", 5)] * 2 == [(one.kind, one.link, one.uid) for _, one in sorted(found.items())]
+
+
+def test_a_layer_that_does_not_hold_what_was_listed_of_it_is_refused(tmp_path):
+    store, manifest = stored(tar(("a", "x")))
+    content = LayerContent(Spool(tmp_path, Scope()), store, manifest.layers[0], 5 * 512, 1)
+
+    with pytest.raises(MalformedDocument, match="does not hold what was listed of it"):
+        b"".join(content.pieces())

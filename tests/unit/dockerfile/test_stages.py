@@ -174,3 +174,14 @@ def test_every_spelling_of_a_name_means_its_context(written):
         (one.origin, one.name) for one in (only.stage_base, *only.sources.values())
     ]
     assert OriginKind.IMAGE is needed("FROM alpine:3\n", contexts=contexts)[0].stage_base.origin
+
+
+def test_instructions_of_a_whole_file_have_a_bound(monkeypatch):
+    monkeypatch.setattr("ocitool.dockerfile.stages._MAX_STEPS", 3)
+    text = "FROM scratch\nENV a=1\nENV b=1\nFROM scratch\nENV c=1\n"
+
+    assert needed(text)
+    with pytest.raises(
+        UsageError, match="D:1: with the lines that ONBUILD leaves there are more than 3 instructions"
+    ):
+        needed(f"{text}ENV d=1\n")

@@ -2,6 +2,9 @@
 
 import pytest
 
+from ocitool.model.files import FileKind
+from ocitool.pack.entries import Entry
+from ocitool.rootfs.files import Layered
 from tests.unit.dockerfile.lint.conftest import AMD64, ARM64
 
 
@@ -111,3 +114,16 @@ def test_a_run_that_an_onbuild_leaves_is_told_where_it_is_written(found):
 def test_k203_a_mode_that_no_checkout_keeps(found, text, more, expected):
     """K203: a note, since the image is another one wherever the umask is."""
     assert [("ContextFileMode", line) for line in expected] == found(text, only="ContextFileMode", **more)
+
+
+def test_links_and_pipes_have_no_mode_of_their_own(found):
+    files = [
+        Entry("public.txt", FileKind.SYMLINK, 0o777, link="group.txt"),
+        Entry("group.txt", FileKind.FIFO, 0o664),
+        Entry("docs", FileKind.DIRECTORY, 0o755),
+        Entry("docs/a.md", FileKind.FILE, 0o664),
+    ]
+    text = "FROM scratch\nCOPY . /\n"
+
+    assert [("ContextFileMode", 2)] == found(text, only="ContextFileMode", context=Layered(files))
+    assert [] == found(text, only="ContextFileMode", context=Layered(files[:3]))

@@ -100,3 +100,29 @@ def test_a_pipe_in_place_of_an_index_is_not_waited_for(checkout, tmp_path):
     os.mkfifo(top / ".git" / "index")
 
     assert frozenset() == tracked_files(top)
+
+
+def test_an_index_larger_than_any_is_not_read(checkout, monkeypatch):
+    top = checkout()
+    size = (top / ".git" / "index").stat().st_size
+
+    monkeypatch.setattr("ocitool.dockerfile.lint.tracked._LIMIT", size)
+    assert NAMES == tracked_files(top)
+    monkeypatch.setattr("ocitool.dockerfile.lint.tracked._LIMIT", size - 1)
+    assert frozenset() == tracked_files(top)
+
+
+def test_a_name_longer_than_any_path_is_none(tmp_path):
+    """Written by hand: git makes no such."""
+
+    def entry(name):
+        whole = bytes(60) + min(len(name), 0xFFF).to_bytes(2, "big") + name
+        return whole + bytes(8 - len(whole) % 8)
+
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").touch()
+    for name in (b"n" * 4096, b"n" * 4097):
+        index = b"DIRC" + (2).to_bytes(4, "big") + (2).to_bytes(4, "big") + entry(b"a") + entry(name)
+        (tmp_path / ".git" / "index").write_bytes(index)
+
+        assert ({"a", name.decode()} if len(name) == 4096 else frozenset()) == tracked_files(tmp_path)

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from ocitool.dockerfile.run.cache import CachePlace
+from ocitool.dockerfile.run.cache import CONFIG_TYPE, CachePlace
 from ocitool.dockerfile.run.options import Secret
-from ocitool.errors import UsageError
+from ocitool.errors import OcitoolError, UsageError
 from ocitool.events import Noted
+from ocitool.model.mediatype import OCI_EMPTY
 from ocitool.model.views import view
 from ocitool.store.layout import LayoutStore
 from ocitool.store.machine import MachineStore
@@ -132,3 +133,66 @@ def test_places():
     assert CachePlace.parse("--cache-to", "type=gha") is None
     with pytest.raises(UsageError, match="says no dest"):
         CachePlace.parse("--cache-to", "type=local,src=d")
+
+
+def test_other_caches_are_told_of_and_left_out(bench):
+    bench.build(
+        TEXT, secrets=SECRET, environ={"T": "x"}, cache_from=("type=gha,scope=a",), cache_to=("type=inline",)
+    )
+
+    assert [
+        f"note: {flag}: only type=registry and type=local hold what RUN leaves"
+        for flag in ("--cache-from type=gha", "--cache-to type=inline")
+    ] == notes(bench)
+    assert 2 == len(bench.executor.executions)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda tree: tree["config"].update(mediaType="a/b"), "it is no artifact of a RUN"),
+        (lambda tree: tree["layers"].clear(), "its layer is not what its config says"),
+        (lambda tree: tree["layers"].append(tree["layers"][0]), "its layer is not what its config says"),
+        (lambda tree: tree["layers"][0].update(mediaType=OCI_EMPTY), "its layer is not what its config says"),
+        (lambda tree: tree.update(config=tree["layers"][0] | {"mediaType": CONFIG_TYPE}), "its config is not that"),
+    ],
+)
+def test_an_artifact_that_is_not_what_it_should_be_is_refused(bench, there, harm, said):
+    store, tag, _manifest = artifact(there)
+    store.put_manifest(store.get_manifest(tag).edit(harm), tag)
+
+    again(bench, there)
+
+    assert 1 == len(bench.executor.executions)
+    assert any("is refused" in note and said in note for note in notes(bench))
+
+
+def test_what_was_remembered_badly_is_done_again(bench):
+    words = {"secrets": SECRET, "environ": {"T": "x"}}
+    bench.build(TEXT, **words)
+    for path in (bench.machine.root / "memo").rglob("*"):
+        if path.is_file():
+            tree = json.loads(path.read_bytes())
+            tree["value"] = {"tar": 5} if tree["key"].startswith("run:") else tree["value"]
+            path.write_text(json.dumps(tree))
+
+    assert 2 == len(bench.executions(TEXT, **words))
+
+
+def test_a_place_that_cannot_be_written_is_told_or_passed_over(bench, tmp_path):
+    (tmp_path / "file").touch()
+    words = {"secrets": SECRET, "environ": {"T": "x"}}
+
+    with pytest.raises(OcitoolError) as raised:
+        bench.build(TEXT, cache_to=(f"type=local,dest={tmp_path}/file",), **words)
+    built = bench.build(TEXT, cache_to=(f"type=local,dest={tmp_path}/file,ignore-error=true",), **words)
+
+    assert f"--cache-to oci:{tmp_path}/file; with ignore-error=true the build goes on" in raised.value.__notes__
+    assert any(note.startswith(f"--cache-to oci:{tmp_path}/file: ") for note in notes(bench))
+    assert built.images
+
+
+def test_what_a_cache_may_hold_needs_nothing_that_works_before_it_is_asked(bench, there):
+    bench.executor.refused = "no namespaces"
+
+    assert {"out": b"made" * 1000} == bench.files(again(bench, there))

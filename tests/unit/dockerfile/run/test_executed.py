@@ -1,7 +1,7 @@
 """RUN carried out by an executor: what it is asked, what is left behind, and what is remembered."""
 
 import json
-from threading import Barrier
+from threading import Barrier, Semaphore
 
 import pytest
 
@@ -10,7 +10,7 @@ from ocitool.builder.request import BuildRequest
 from ocitool.builder.trust import TrustOptions
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.dockerfile.run.options import RunOptions, Secret
-from ocitool.errors import BuildError, Unsupported
+from ocitool.errors import BuildError, DigestMismatch, Unsupported
 from ocitool.events import Done, Printed
 from ocitool.executor.base import MountKind, Network
 from ocitool.model.platform import Platform
@@ -420,3 +420,38 @@ def test_what_is_known_needs_nothing_that_works(bench):
         bench.build(text, use_cache=False)
     with pytest.raises(Unsupported, match="cannot be carried out here"):
         bench.build(f"{text}RUN more\n")
+
+
+def test_a_tar_that_is_not_what_was_told_is_refused(bench):
+    real = bench.executor.run
+
+    def run(execution, **words):
+        changes = real(execution, **words)
+        changes.tar.write_bytes(changes.tar.read_bytes() + b"more")
+        return changes
+
+    bench.executor.changes = lambda _execution: {"out": b"made"}
+    bench.executor.run = run
+
+    with pytest.raises(DigestMismatch, match="is not what was written"):
+        bench.build("FROM scratch\nRUN make\n")
+
+
+def test_of_two_that_want_the_same_one_runs_and_the_other_waits(bench):
+    """The one takes as long as the other needs to look twice whether the build is still wanted."""
+    real, looked = bench.executor.run, Semaphore(0)
+
+    def run(execution, *, scope, output):
+        check = scope.check
+        scope.check = lambda: (check(), looked.release())
+        for _ in range(2):
+            assert looked.acquire(timeout=10)
+        scope.check = check
+        return real(execution, scope=scope, output=output)
+
+    bench.executor.run = run
+    bench.build(
+        "FROM --platform=$BUILDPLATFORM scratch AS b\nRUN make\nFROM scratch\nCOPY --from=b / /\n", AMD64, ARM64
+    )
+
+    assert 1 == len(bench.executor.executions)

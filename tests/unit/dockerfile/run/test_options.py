@@ -106,3 +106,9 @@ def test_limits():
 def test_no_limits(text):
     with pytest.raises(UsageError):
         options.parse_ulimit(text)
+
+
+@pytest.mark.parametrize("pids", ["x", "-1", "1.5", "9999999999"])
+def test_a_limit_of_processes_is_a_number(pids):
+    with pytest.raises(UsageError, match=f"--run-pids '{pids}' is no number"):
+        options.parse_limits("", pids, "")

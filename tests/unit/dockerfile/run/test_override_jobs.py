@@ -86,6 +86,9 @@ def test_where_programs_go(get, dockerfile, table, places):
         ("WORKDIR /s\nCOPY back/go.mod ./\nRUN go mod download\nRUN go build -o /x", "back"),
         ("WORKDIR /s\nRUN --mount=type=bind,source=back,target=. go build -o /x", "back"),
         ("ARG WHERE=back\nCOPY ${WHERE}/ /s/\nWORKDIR /s\nRUN go build -o /x", "back"),
+        ("COPY . /s\nCOPY back /t\nRUN cd /s/back && go build -o /x", "back"),
+        ("COPY ../../x /s/\nWORKDIR /s\nRUN go build -o /x", "src"),
+        ("COPY back /s\nWORKDIR /s\nRUN --network=none go build -o /x", "back"),
         ("RUN go build -o /x", "src"),
     ],
 )

@@ -46,6 +46,12 @@ def test_a_stage_that_only_prepares_is_idle(run, is_idle):
     assert frozenset() == role(f"{text}COPY --from=deps /y /\n", "b")[1].idle
 
 
+def test_a_stage_that_runs_nothing_is_not_idle():
+    text = "FROM a AS n\nFROM a AS b\nCOPY --from=n /go /go\nRUN x\nFROM c\nCOPY --from=b /x /\n"
+
+    assert (frozenset({1}), frozenset()) == ((one := role(text, "b")[1]).apart, one.idle)
+
+
 @pytest.mark.parametrize(("toolchain", "is_idle"), [("prebuilt", True), ("command", True), ("go", False)])
 def test_what_gets_all_from_ocitool_toml_misses_nothing_of_others(toolchain, is_idle):
     text = "FROM a AS deps\nRUN npm ci\nFROM a AS b\nCOPY --from=deps /n /n\nRUN x\nFROM c\nCOPY --from=b /x /\n"

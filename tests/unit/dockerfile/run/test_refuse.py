@@ -135,3 +135,15 @@ def test_each_thing_once_and_nothing_that_only_serves(run, does):
 
     assert len(does) == len(notes)
     assert all(word in note for word, note in zip(does, notes, strict=True))
+
+
+def test_why_nothing_can_be_run_is_told_with_all_that_is_known_of_it():
+    file = parse(b"FROM a\nRUN x\n", "D")
+    reason = Unsupported("no runtime", ability="run", hint="install it")
+    reason.add_note("looked in /bin")
+
+    with pytest.raises(Unsupported, match="D:2: RUN cannot be carried out here: no runtime") as raised:
+        refuse(runs(StageGraph.of(file, StageRequest(HOST, HOST)).needed), reason=reason)
+
+    assert "looked in /bin" == raised.value.__notes__[-1]
+    assert raised.value.hint.startswith("install it; or without a process: ")

@@ -25,6 +25,7 @@ def texts(script):
         ("sh -ec 'a && b'", ["a", "b"]),
         ("sudo -E env X=1 a b", ["a b"]),
         ("a 'no end", ["a 'no end"]),
+        ("a $(b (c) no end", ["a $(b (c) no end"]),
         ("sh -c", ["sh -c"]),
         ("sh -c a", ["a"]),
         ("", []),

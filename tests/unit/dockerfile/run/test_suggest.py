@@ -150,3 +150,22 @@ def test_lines_that_onbuild_leaves_to_a_stage_are_its_own():
 
     assert {"b": {"toolchain": "go"}} == tables(text)
     assert {"b": {"toolchain": "prebuilt", "files": ["node_modules:/s/node_modules"]}} == tables(made)
+
+
+def test_flags_that_mean_programs_of_the_image_are_left_out():
+    text = "FROM golang AS b\nRUN go build -toolexec=/x -o /x .\nFROM c\nCOPY --from=b /x /\n"
+
+    assert {"b": {"toolchain": "go", "flags": []}} == tables(text)
+
+
+def test_stages_without_a_line_need_no_table():
+    apart = "FROM a AS n\nCOPY y /y\nFROM b AS e\nRUN make\nFROM c\nCOPY --from=n /y /\nCOPY --from=e /x /\n"
+    below = "FROM a AS base\nRUN make\nFROM base AS d\nCOPY y /y\nFROM base\nCOPY --from=d /y /\n"
+
+    assert (["e"], []) == (list(tables(apart)), list(tables(below)))
+
+
+def test_of_a_whole_folder_that_nothing_was_brought_to_all_is_wanted():
+    text = "FROM a AS b\nWORKDIR /app\nRUN rake assets\nFROM c\nCOPY --from=b /app /app\n"
+
+    assert {"b": {"toolchain": "prebuilt", "files": ["app:/app"]}} == tables(text)
