@@ -317,3 +317,12 @@ def test_of_several_urls_the_line_of_the_one_that_fails_is_told(build, web):
 
     assert (3, True) == (done.exit_code, "Dockerfile:3: no nothing in the context" in done.stderr)
     assert (3, True) == (alone.exit_code, f"Dockerfile:3: cannot download {gone}" in alone.stderr)
+
+
+def test_a_url_that_only_the_base_tells_is_fetched_when_its_line_comes(home, build, web):
+    url = web.put("/x", b"from afar")
+
+    image = built(home, build(f"FROM bb\nADD {url}$NOBODY_KNOWS /x\n"))
+
+    assert b"from afar" == image.data("x")
+    assert ["/x"] == [path for path, _ in web.asked]

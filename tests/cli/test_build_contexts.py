@@ -85,3 +85,10 @@ def test_k207_what_is_no_place(build, place, code, words):
 
     assert code == outcome.exit_code, outcome.stderr
     assert words in outcome.stderr
+
+
+def test_no_stage_is_built_upon_a_folder(build):
+    outcome = build("FROM c\n", "--build-context", "c=.")
+
+    assert 9 == outcome.exit_code, outcome.stderr
+    assert "context c is a folder, and no stage can be built upon one" in outcome.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from ocitool.model.files import FileKind
 from ocitool.store.layout import LayoutStore
+from tests.cli.test_build_base import put_base
 from tests.fakes.built import Built, built
 from tests.fakes.busybox import put_busybox
 from tests.fakes.programs import Elf
@@ -380,3 +381,20 @@ def test_layers_that_platforms_share_are_packed_once(home, build):
     outcome = build("FROM bb\nCOPY f /f\n", "--json", platform="linux/arm64,linux/amd64")
 
     assert 1 == len(json.loads(outcome.stdout)["data"]["layers"])
+
+
+def test_the_variant_of_an_image_is_that_of_its_target(home, build):
+    """And that of the base, where the target has none."""
+    put_base(home, "2", os="linux", architecture="arm64", variant="v8")
+    own = ("--build-context", "own=oci-layout://base:2")
+
+    other = built(
+        home,
+        build("FROM --platform=linux/amd64 bb\n", "--allow-foreign-arch", platform="linux/arm/v7"),
+        "linux/arm/v7",
+    )
+    kept = built(home, build("FROM own\nENV a=b\n", *own, platform="linux/arm64"), "linux/arm64")
+
+    assert [("arm", "v7"), ("arm64", "v8")] == [
+        (one.config["architecture"], one.config["variant"]) for one in (other, kept)
+    ]

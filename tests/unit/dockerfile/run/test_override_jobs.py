@@ -36,7 +36,7 @@ def get(tmp_path, source):
     go.write_text("")
     go.chmod(0o755)
 
-    def call(dockerfile, table='toolchain = "go"', **arguments):
+    def call(dockerfile, table='toolchain = "go"', plan_native=None, **arguments):
         spec_file = tmp_path / "ocitool.toml"
         spec_file.write_text(f"[stage.b]\n{table}\n")
         (spec,) = load_spec(spec_file, Stamp).stages
@@ -44,7 +44,8 @@ def get(tmp_path, source):
         wanted = StageRequest(ARM, HOST, arguments=arguments)
         project = Project(source, tmp_path / "work", {"PATH": str(go.parent), "HOME": "/h"})
         graph = StageGraph.of(file, wanted)
-        return stand_in(Replacing(graph, graph.stages[find_stage(file, "b").number], spec, project))
+        native = () if plan_native is None else (plan_native,)
+        return stand_in(Replacing(graph, graph.stages[find_stage(file, "b").number], spec, project, *native))
 
     return call
 
@@ -236,3 +237,23 @@ with = ["ca-certificates"]"""
     (entry,) = get("RUN update-ca-certificates", table).entries(ARM, source)
 
     assert 0o600 == entry.mode
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "table", "folder", "built_in"),
+    [
+        ("COPY . .\nRUN make -C back", 'toolchain = "make"\noutput = "bin/x"', "back", "/s/back"),
+        ("COPY . .\nRUN npm ci", 'toolchain = "make"\noutput = "bin/x"', "src", "/s"),
+        ("COPY . .\nRUN make -C back", 'toolchain = "c"\noutput = "bin/x"', "src", "/s"),
+        ("COPY . .\nRUN cargo build --bin x", 'toolchain = "rust"\noutput = "bin/x"', "src", "/s"),
+    ],
+)
+def test_a_build_of_c_or_rust_is_where_the_lines_have_it(get, dockerfile, table, folder, built_in):
+    asked = []
+
+    found = get(f"WORKDIR /s\n{dockerfile}\nCOPY --from=w /y y", table, plan_native=asked.append)
+
+    (one,) = asked
+    assert (folder, built_in, "x") == (one.target.source.name, one.build.folder, one.target.program.name)
+    assert [("/s/bin/x", "b")] == [(job.place, job.stage) for job in found.jobs]
+    assert (table.split('"')[1], (5,) if built_in == "/s" else ()) == (one.build.toolchain, found.unseen)
