@@ -118,3 +118,18 @@ def test_a_network_of_ones_own_has_a_way_out(place: World, tool):
     assert "shares the network" not in outcome.stderr
     assert "1\n" == place.image(tool).text("routes")
     assert "nameserver" in place.image(tool).text("seen")
+
+
+def test_where_ids_cannot_be_mapped_one_user_stands_for_all(place: World, ranged):
+    for name in ("newuidmap", "newgidmap"):
+        (place.user.root / "bin" / name).write_text("#!/bin/sh\nexit 1\n")
+        (place.user.root / "bin" / name).chmod(0o755)
+    place.write("FROM alpine\nRUN id -u >/id && chown 5:6 /opt/data/one 2>/dev/null; true\n")
+
+    outcome = place.build("--no-cache", around=ranged, to="single")
+    for name in ("newuidmap", "newgidmap"):
+        (place.user.root / "bin" / name).unlink()
+
+    assert 0 == outcome.exit_code, outcome.stderr
+    assert "owners of files are lost, one user stands for all: newuidmap failed" in outcome.stderr
+    assert "0\n" == place.image("single").text("id")

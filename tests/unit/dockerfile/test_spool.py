@@ -215,3 +215,7 @@ def test_a_layer_that_does_not_hold_what_was_listed_of_it_is_refused(tmp_path):
 
     with pytest.raises(MalformedDocument, match="does not hold what was listed of it"):
         b"".join(content.pieces())
+
+
+def test_an_archive_needs_no_end_of_its_own(tmp_path):
+    assert {"a": b"x"} == unpacked(tmp_path, bz2.compress(tar(("a", "x"))[:1024]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.errors import DigestMismatch, Unsupported
+from ocitool.executor.inside import _find, _remove
 from ocitool.executor.stack import Lower, Stacks, make_upper, mount_tree, owner_of
 from ocitool.executor.unpack import Attributes, Unpacked
 from tests.unit.executor.test_unpack import WHEN, file, tar
@@ -139,3 +140,13 @@ def test_the_owner_of_a_file_is_that_of_the_topmost_layer_that_has_it(tmp_path):
     ]
 
     assert [(5, 6), (0, 0), (3, 4), (0, 0)] == [owner_of(lowers, path) for path in ("x", "y", "z", "none")]
+
+
+def test_what_a_store_holds_is_told_and_removed(stacks):
+    key, other = put(stacks, file("a")), f"sha256:{'0' * 64}"
+    (Path(stacks.root) / "caches/x/0").mkdir(parents=True)
+
+    found = _find(None, {"keys": [key, other]}, [], stacks, "")
+    _remove(None, {}, [], stacks, "")
+
+    assert ({"missing": [1]}, []) == (found, os.listdir(stacks.root))

@@ -288,3 +288,29 @@ def test_an_owner_beyond_the_ids_there_are_is_told(owned):
         owned(folder("d", uid=4294967295))
 
     assert "/etc/subuid" in raised.value.hint
+
+
+def test_a_file_of_the_layer_gives_way_to_a_folder_and_a_folder_that_comes_again_has_the_last_mode(layer):
+    files, _ = layer(file("a", b"x"), file("a/f", b"y"), folder("d", 0o700), file("d/f"), folder("d", 0o750))
+
+    assert b"y" == (files / "a/f").read_bytes()
+    assert 0o40750 == (files / "d").stat().st_mode
+    assert (files / "d/f").exists()
+
+
+def test_what_stands_behind_a_hole_stands_there(layer, tmp_path):
+    header = tarfile.TarInfo("f")
+    header.size = 1024
+    header.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.realsize": "5000",
+        "GNU.sparse.name": "f",
+    }
+    data = b"1\n4996\n4\n".ljust(512, b"\0") + b"last".ljust(512, b"\0")
+    header.size = 516
+    unpack(
+        [header.tobuf(tarfile.PAX_FORMAT) + data + bytes(1024)], str(tmp_path / "x"), lambda: None, is_single=True
+    )
+
+    assert bytes(4996) + b"last" == (tmp_path / "x/f").read_bytes()

@@ -196,3 +196,13 @@ def test_what_a_cache_may_hold_needs_nothing_that_works_before_it_is_asked(bench
     bench.executor.refused = "no namespaces"
 
     assert {"out": b"made" * 1000} == bench.files(again(bench, there))
+
+
+def test_what_is_remembered_and_gone_is_done_again(bench):
+    words = {"secrets": SECRET, "environ": {"T": "x"}}
+    bench.build(TEXT, **words)
+    for path in (bench.machine.root / "content" / "blobs").rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+    assert ["make"] == [one.args[-1] for one in bench.executions(TEXT, **words)]

@@ -455,3 +455,25 @@ def test_of_two_that_want_the_same_one_runs_and_the_other_waits(bench):
     )
 
     assert 1 == len(bench.executor.executions)
+
+
+def test_what_one_platform_fails_at_ends_those_that_wait_for_it(bench):
+    real, looked = bench.executor.run, Semaphore(0)
+
+    def run(execution, *, scope, output):
+        check = scope.check
+        scope.check = lambda: (check(), looked.release())
+        for _ in range(2):
+            assert looked.acquire(timeout=10)
+        scope.check = check
+        return real(execution, scope=scope, output=output)
+
+    bench.executor.run = run
+    bench.executor.code = 3
+
+    with pytest.raises(BuildError, match="exited with 3"):
+        bench.build(
+            "FROM --platform=$BUILDPLATFORM scratch AS b\nRUN make\nFROM scratch\nCOPY --from=b / /\n", AMD64, ARM64
+        )
+
+    assert 1 == len(bench.executor.executions)

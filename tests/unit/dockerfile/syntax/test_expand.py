@@ -97,6 +97,7 @@ def test_expose_splits_what_a_variable_holds():
     assert ("80", "443", "x", "80 443") == tuple(
         word for text in ("$two", "x", '"$two"') for word in expand_words(text, VARIABLES)
     )
+    assert ("80", "x", "443") == expand_words("$a$b", {"a": " 80 x ", "b": "  443 "})
 
 
 def test_substitutions_in_substitutions_have_a_limit():
