@@ -100,19 +100,28 @@ def _converse(process: "subprocess.Popen[bytes]", message: bytes) -> bytes | Non
     """What a helper answers to a message, at most a byte over the limit; None where it takes too long."""
     deadline = time.monotonic() + HELPER_S
     stdin, stdout = (cast("IO[bytes]", pipe) for pipe in (process.stdin, process.stdout))
-    with suppress(BrokenPipeError):  # it answers without reading
-        stdin.write(message)
-        stdin.close()
-    answer = bytearray()
+    os.set_blocking(stdin.fileno(), False)
+    rest, answer = memoryview(message), bytearray()
     with selectors.DefaultSelector() as selector:
+        selector.register(stdin, selectors.EVENT_WRITE)
         selector.register(stdout, selectors.EVENT_READ)
-        while len(answer) <= _ANSWER_LIMIT:
-            if not selector.select(max(0.0, deadline - time.monotonic())):
+        while selector.get_map() and len(answer) <= _ANSWER_LIMIT:
+            ready = [key.fileobj for key, _ in selector.select(max(0.0, deadline - time.monotonic()))]
+            if not ready:
                 return None
-            piece = os.read(stdout.fileno(), 65_536)
-            if not piece:
-                break
-            answer += piece
+            if stdin in ready:
+                try:
+                    rest = rest[os.write(stdin.fileno(), rest) :]
+                except BrokenPipeError:  # it answers without reading
+                    rest = rest[:0]
+                if not rest:
+                    selector.unregister(stdin)
+                    stdin.close()
+            if stdout in ready:
+                piece = os.read(stdout.fileno(), 65_536)
+                if not piece:
+                    selector.unregister(stdout)
+                answer += piece
     if len(answer) > _ANSWER_LIMIT:
         return bytes(answer)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocitool.errors import AuthError, MalformedDocument, NotFound, UsageError
+from ocitool.model.numbers import MIB
 from ocitool.registry.auth import basic_header
 from ocitool.registry.credential_helpers import tell_helper
 from ocitool.registry.credentials import FILE_LIMIT, find_credentials, odd_keys
@@ -214,12 +215,26 @@ def test_a_helper_that_keeps_nothing_is_told_without_the_secret(tmp_path, enviro
     assert SECRET not in str(caught.value)
 
 
-def test_a_helper_that_does_not_answer_is_ended(tmp_path, environ, monkeypatch):
+@pytest.mark.parametrize("size", [1, MIB], ids=["small", "more than a pipe holds"])
+def test_a_helper_that_neither_reads_nor_answers_is_ended(tmp_path, environ, monkeypatch, size):
     monkeypatch.setattr("ocitool.registry.credential_helpers.HELPER_S", 0.05)
     helper(tmp_path, "exec sleep 60")
 
     with pytest.raises(AuthError, match="docker-credential-h did not answer in 0 s"):
-        tell_helper("h", "erase", "reg.test", environ)
+        tell_helper("h", "store", {"Secret": "x" * size}, environ)
+
+
+def test_a_helper_gets_all_of_a_long_message_whenever_it_answers(tmp_path, environ):
+    """While it is written, or not at all."""
+    helper(tmp_path, f"exec >&-; cat > {tmp_path}/got")
+    tell_helper("h", "store", {"Secret": "x" * MIB}, environ)
+    assert {"Secret": "x" * MIB} == json.loads((tmp_path / "got").read_text())
+    (tmp_path / "got").unlink()
+    helper(tmp_path, f'while [ "$n" != {300} ]; do n=$((n + 1)); echo {"y" * 999}; done; cat > {tmp_path}/got')
+
+    tell_helper("h", "store", {"Secret": "x" * MIB}, environ)
+
+    assert {"Secret": "x" * MIB} == json.loads((tmp_path / "got").read_text())
 
 
 def test_a_login_is_kept_in_the_file_that_a_variable_names():
