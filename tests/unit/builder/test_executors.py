@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ocitool.builder.executors import RememberedExecutor, _out_of_image, digest_of, find_emulators
+from ocitool.builder.executors import RememberedExecutor, _out_of_image, digest_of, executor_of, find_emulators
+from ocitool.dockerfile.run.options import RunOptions
 from ocitool.errors import NetworkError, NotFound, NotVerified, Unsupported
 from ocitool.image.base import open_base
 from ocitool.model.digest import Digest
@@ -206,3 +207,18 @@ def test_an_image_without_emulators_is_told(tmp_path, work):
 
     with pytest.raises(NotFound, match="no emulator in"):
         find_emulators(f"oci:{tmp_path}/img:1", work)
+
+
+def test_a_build_knows_the_emulators_of_its_flags_before_anything_is_started(tmp_path, work):
+    for name in ("qemu-arm", "qemu-aarch64"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_bytes(name.encode())
+    (tmp_path / "none").mkdir()
+    places = (str(tmp_path / "qemu-arm"), str(tmp_path / "qemu-aarch64"))
+
+    one, both = (executor_of(RunOptions(emulators=named), work, {"PATH": ""}) for named in (places[:1], places))
+
+    assert [tmp_path / "qemu-arm/qemu-arm"] == list(one.named)
+    assert [tmp_path / "qemu-arm/qemu-arm", tmp_path / "qemu-aarch64/qemu-aarch64"] == list(both.named)
+    with pytest.raises(NotFound, match="no emulator in"):
+        executor_of(RunOptions(emulators=(str(tmp_path / "none"),)), work, {})

@@ -220,3 +220,20 @@ def test_a_digest_that_was_read_needs_no_head():
 
     assert Descriptor.of(one) == once.head(one.digest)
     assert once.head(document(2).digest) is None
+
+
+@pytest.mark.parametrize("how", ["in part", "not at all"])
+def test_what_a_full_disk_does_not_take_is_asked_for_again(monkeypatch, how):
+    def write(_file, data, _offset):
+        if how == "in part":
+            return len(data) - 1
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr("os.pwrite", write)
+    store = Asked()
+    documents = filled(store, 2)
+    with CachingReader(store, Scope(), in_memory=0, on_disk=10 * documents[0].size) as once:
+        for one in (*documents, *documents):
+            assert one == once.get_manifest(str(one.digest))
+
+    assert 2 * [str(one.digest) for one in documents] == store.asked

@@ -7,7 +7,7 @@ import pytest
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
 from ocitool.errors import MalformedDocument, NotFound, UsageError
-from ocitool.index.drafts import Draft, DraftMember, Drafts, draw, plan_push
+from ocitool.index.drafts import Draft, DraftMember, Drafts, _docker_order, draw, plan_push
 from ocitool.index.edit import EntryChanges
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
@@ -208,3 +208,13 @@ def test_push_publishes_under_the_tag(repository, images, tmp_path):
     apply(plan_push(result, repository, "latest"), repository, Journal(tmp_path / "changes"), Scope())
 
     assert result.document == repository.get_manifest("latest")
+
+
+def test_an_entry_without_a_platform_is_written_as_one():
+    digest = str(Digest.of(b"1"))
+    tree = {"digest": digest, "size": 7, "mediaType": "x/y", "annotations": {"a": "b"}}
+
+    ordered = _docker_order(tree)
+
+    assert ["mediaType", "size", "digest"] == list(ordered)[:3]
+    assert tree == ordered
