@@ -134,17 +134,16 @@ class ContentWriter:
             )
             raise
 
-    def patiently(self, write: Callable[[], object]) -> None:
+    def patiently(self, write: Callable[[], object]) -> object:
         """Do a write, and again when a registry does not know yet what it took a moment ago (K115)."""
-        for wait_s in (0.5, 1.5, None):
+        for wait_s in (0.5, 1.5):
             try:
-                write()
+                return write()
             except RegistryError as error:
-                if wait_s is None or not self._is_late(error):
+                if not self._is_late(error):
                     raise
                 self._scope.sleep(wait_s)
-            else:
-                return
+        return write()
 
     def _is_late(self, error: RegistryError) -> bool:
         said = " ".join(f"{message} {detail}" for _, message, detail in error.diagnostics)

@@ -3,7 +3,7 @@
 import pytest
 
 from ocitool.change.apply import apply
-from ocitool.change.journal import Journal, unfinished
+from ocitool.change.journal import REPOSITORY, Journal, unfinished
 from ocitool.change.undo import plan_undo, plan_undo_removal, taking_back
 from ocitool.errors import Conflict, MalformedDocument, Unsupported
 from ocitool.graph.referrers import cosign_tags, put_referrer
@@ -253,3 +253,40 @@ def test_what_shares_too_much_to_be_noted_is_not_pruned_at_once(store, monkeypat
         prune_of(store, "old*")
 
     assert "--only PATTERN" in caught.value.hint
+
+
+class Refuses(Listing):
+    """A registry that lets nothing be deleted any more after some deletes."""
+
+    left = 0
+
+    def delete(self, name):
+        if not self.left:
+            raise Unsupported("deleting is not allowed", ability="delete")
+        self.left -= 1
+        super().delete(name)
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_prune_that_is_refused_is_noted_only_if_something_is_gone(journal, done):
+    store = Refuses("reg.test/app")
+    parts = (Part("image"), Part("image"))
+    made = build(store, Sketch(parts, {"a": 0, "b": 1}))
+    store.left = done
+
+    with pytest.raises(Unsupported, match="deleting is not allowed"):
+        carry_out(prune_of(store, "a", "b").plan, store, journal)
+
+    assert 2 - done == len(store._manifests)
+    assert ({one.digest for one in made} if done else set()) == set(unfinished(journal, store.label))
+
+
+def test_two_prunes_are_two_changes_and_none_is_left_unfinished(store, journal):
+    parts = (Part("image"), Part("image"), Part("image"))
+    build(store, Sketch(parts, {"a": 0, "b": 1, "c": 2}))
+
+    for tag in ("a", "b"):
+        carry_out(prune_of(store, tag).plan, store, journal)
+
+    assert [False, False] == [one.is_pending for one in journal.changes(store.label, REPOSITORY)]
+    assert ["c"] == list(store.tags())
