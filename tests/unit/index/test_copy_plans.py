@@ -87,6 +87,15 @@ def test_platform_that_is_not_there_lists_what_is(repository, published, other_r
     assert "there is linux/amd64, linux/arm64, linux/s390x" == caught.value.hint
 
 
+def test_a_platform_that_may_be_in_an_inner_index_has_a_way_out(repository, published, other_repository, copied):
+    repository.put_manifest(compose.index(Family.OCI, [Descriptor.of(repository.get_manifest("1"))]), "outer")
+
+    with pytest.raises(NotFound) as caught:
+        copied(other_repository, name="outer", platforms=(ARM,))
+
+    assert caught.value.hint.endswith("ocitool index flatten brings the entries of inner indexes up")
+
+
 def test_image_of_another_platform_is_not_copied(repository, other_repository, copied):
     repository.platform_image("1", "linux/amd64")
 
