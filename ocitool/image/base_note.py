@@ -8,11 +8,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
+from ocitool.errors import MalformedDocument
 from ocitool.image.base import BaseImage
 from ocitool.image.options import ImageOptions
 from ocitool.model.digest import Digest, as_digest
+from ocitool.model.document import parse
 from ocitool.model.numbers import MIB
 from ocitool.store.locate import Locator
 
@@ -102,8 +104,8 @@ def same_labels(base: BaseImage | None, options: ImageOptions, told: Iterable[st
 
 def _words(text: str) -> frozenset[str] | None:
     try:
-        words: Any = json.loads(text) if len(text) < _LIMIT else None
-    except ValueError:
+        words = parse(text.encode("utf-8", "surrogateescape")) if len(text) < _LIMIT else None
+    except MalformedDocument:
         return None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         return None

@@ -345,12 +345,14 @@ def test_images_and_their_index_say_what_they_are_built_upon(base, build, ward, 
 
 
 @pytest.mark.parametrize("how", [COPIES, DOCKERFILES["copy"]], ids=["project", "dockerfile"])
-def test_no_base_annotations_are_written_where_nobody_wants_them(base, build, how):
+def test_no_base_annotations_are_written_where_nobody_wants_them(base, build, project, how):
     base("1")
     build(how, "1", "--no-base-annotations")
     build(how, "own", "--annotation", f"manifest:{NAME}=mine")
+    (project / "ocitool.toml").write_text("base-annotations = false\n")
+    build(how, "spec")
 
-    assert [{}] * 3 == annotations()
+    assert [{}] * 3 == annotations() == annotations("spec")
     assert ["mine"] * 2 == [one[NAME] for one in annotations("own")[1:]]
 
 
@@ -494,3 +496,84 @@ def test_an_index_says_what_its_images_say_then(run, base, build, registry):
 
     assert {NAME: "example.com/b:1", DIGEST: digest} == all_of_them
     assert {} == annotations()[0]
+
+
+@pytest.fixture
+def published(run, base, build, registry):
+    """An image that is pushed upon a base that moved since, and its name."""
+    base("1")
+    name = f"{registry.host}/app:1"
+    build(COPIES)
+    assert 0 == run("copy", "oci:app:1", name).exit_code
+    base("2")
+    return name
+
+
+def test_it_is_signed_anew_and_taken_back(run, published, registry, tmp_path):
+    assert 0 == run("key", "generate", "-o", tmp_path / "k", "--unencrypted", "--type", "ed25519").exit_code
+    assert 0 == run("sign", published, "--key", f"{tmp_path}/k.key").exit_code
+    first = registry.tags["app", "1"]
+
+    done = run("rebase", published, "--resign", f"{tmp_path}/k.key")
+    new = registry.tags["app", "1"]
+    verified = run("verify", published, "--key", f"{tmp_path}/k.pub")
+    undone = run("undo", published)
+
+    assert (0, 0, new) == (done.exit_code, verified.exit_code, verified.stdout.strip()), done.stderr
+    assert (0, first) == (undone.exit_code, registry.tags["app", "1"])
+    assert 0 == run("verify", published, "--key", f"{tmp_path}/k.pub").exit_code
+
+
+def test_layers_of_a_base_in_the_same_registry_are_mounted_and_never_sent(run, published, registry):
+    registry.log.clear()
+
+    assert 0 == run("rebase", published).exit_code
+
+    writes = [one for one in registry.log if one.method in {"POST", "PUT", "PATCH"} and "/blobs/" in one.path]
+    posts, puts = ([one.path for one in writes if one.method == method] for method in ("POST", "PUT"))
+    assert (3, 2) == (sum("mount=" in path for path in posts), len(puts))  # what is put are the configs
+
+
+def test_dry_run_writes_nothing_and_another_tag_leaves_the_name(run, published, registry):
+    first = registry.tags["app", "1"]
+
+    shown = run("rebase", published, "--dry-run")
+    after_dry_run = dict(registry.tags)
+    done = run("rebase", published, "-t", published.replace(":1", ":2"))
+
+    assert (0, 0) == (shown.exit_code, done.exit_code)
+    assert "linux/amd64: layers of sha256:" in shown.stdout
+    assert "VERSION=2" in shown.stdout
+    assert {("app", "1"): first} == {key: value for key, value in after_dry_run.items() if key[0] == "app"}
+    assert first == registry.tags["app", "1"] != registry.tags["app", "2"]
+
+
+def test_an_old_base_that_is_gone_is_named_elsewhere(run, published, base, registry, ward):
+    old = ward(f"{registry.host}/base")
+    [gone] = {one[DIGEST] for one in annotations()}
+    kept = old.store.get_manifest(gone)
+    old.store.delete(gone)
+
+    status = run("base", "status", published)
+    refused = run("rebase", published)
+    old.store.put_manifest(kept, "copy")
+    done = run("rebase", published, "--old-base", f"{registry.host}/base:copy")
+
+    assert (1, True) == (status.exit_code, "moved; what it was built on is gone" in status.stdout)
+    assert 3 == refused.exit_code
+    assert "--old-base names another place that has it" in refused.stderr
+    assert 0 == done.exit_code, done.stderr
+
+
+def test_attestations_in_the_index_need_a_word(run, base, build):
+    base("1")
+    first = build(COPIES, "1", "--provenance", "mode=max")
+    base("2")
+
+    refused = run("rebase", "oci:app:1")
+    there = held("1")
+    dropped = run("rebase", "oci:app:1", "--drop-attestations")
+
+    assert (2, first, 0) == (refused.exit_code, there, dropped.exit_code)
+    assert "--drop-attestations" in refused.stderr
+    assert build(COPIES, "fresh") == held("1")

@@ -114,7 +114,7 @@ def test_regctl_agrees_about_what_moved(run, ward, build, peer):
     )
 
 
-def test_crane_and_skopeo_read_it(run, tool, ward, build, tmp_path):
+def test_crane_skopeo_and_docker_read_it(run, tool, ward, build, tmp_path):
     name = f"{ward.store.label}:1"
     build("1")
     put_base(ward, "2")
@@ -124,6 +124,7 @@ def test_crane_and_skopeo_read_it(run, tool, ward, build, tmp_path):
     seen = tool("skopeo", "inspect", "--tls-verify=false", "--config", "--override-arch=s390x", f"docker://{name}")
     tool("crane", "export", "--insecure", "--platform", "linux/s390x", name, str(tmp_path / "out.tar"))
 
+    assert 5 == len(json.loads(tool("docker", "manifest", "inspect", "--insecure", name))["manifests"])
     assert [["PATH=/usr/bin", "VERSION=2", "TZ=UTC"]] * 5 == [one["config"]["Env"] for one in configs]
     assert configs[3] == json.loads(seen)
     assert "PASS" in tool("crane", "validate", "--insecure", "--remote", name)

@@ -44,6 +44,7 @@ def test_everything_a_file_can_say(tmp_path):
         compression = "gzip:6"
         index = true
         git-labels = false
+        base-annotations = false
         files = ["etc/app.conf:/etc/"]
 
         [go]
@@ -70,8 +71,8 @@ def test_everything_a_file_can_say(tmp_path):
         """,
     )
 
-    assert ("app", "1.2.3", "oci", "gzip:6", True, False) == (
-        spec.name, spec.version, spec.format, spec.compression, spec.index, spec.git_labels
+    assert ("app", "1.2.3", "oci", "gzip:6", True, False, False) == (
+        spec.name, spec.version, spec.format, spec.compression, spec.index, spec.git_labels, spec.base_annotations
     )  # fmt: skip
     assert (Platform("linux", "amd64"), Platform("linux", "arm", "v6")) == spec.platforms
     assert ("reg.test/app:1.2.3", "reg.test/app:latest") == spec.tags
