@@ -62,9 +62,9 @@ index annotate {}:all --annotation a=b
 config edit {}:all --label a=b
 config get {}:v1
 squash {}:all
-strip {}:all prog
 recompress {}:all --compression zstd
 append {}:all --copy prog:/srv/ --allow-foreign-arch
+strip {}:all /srv/prog
 base status {}:v1 {}:all --base {}:v1
 rebase {}:all --old-base {}:v1 --new-base {}:v1 --force
 index add {}:all {}:b
