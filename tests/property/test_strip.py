@@ -9,7 +9,7 @@ import pytest
 
 from ocitool.codec.tar_reader import read_members
 from ocitool.errors import MalformedDocument, UsageError
-from ocitool.model.files import WHITEOUT, FileKind, ancestors
+from ocitool.model.files import FileKind, ancestors
 from ocitool.pack.entries import BytesContent
 from ocitool.rootfs.strip import spliced, strip_layers
 from ocitool.rootfs.tree import Listed, Tree
@@ -101,35 +101,3 @@ def test_what_is_taken_out_is_in_no_layer_and_all_else_is_as_it_was():
     assert compared > IMAGES * 0.8
     assert found > IMAGES * 0.2
     assert promoted > IMAGES * 0.01
-
-
-def test_members_that_stay_keep_their_bytes():
-    layer = tar(("a", "x" * 600, {"uname": "somebody", "pax_headers": {"comment": "own"}}), ("b", "y"), ("c", "z"))
-    listing = [Listed.of(one) for one in read_members([layer])]
-
-    (first, _), (last, _) = (strip_layers([listing], only(name)) for name in ("a", "c"))
-
-    at = listing[1].node.offset
-    assert layer[at:] == b"".join(spliced([layer], first[0].cuts))
-    assert layer[: listing[2].node.offset] + bytes(1024) == b"".join(spliced([layer], last[0].cuts))
-
-
-def test_no_whiteout_is_left_of_what_goes():
-    rows, _ = read([tar(("d/a", ""), ("d/b", "")), tar(("d/.wh.a", ""), ("d/.wh..wh..opq", ""))])
-
-    by_name = {name: [one.gone for one in strip_layers(rows, only(name))[0]] for name in ("d", "d/a")}
-
-    assert [("d/a", "d/b"), ("d/.wh.a", "d/.wh..wh..opq")] == by_name["d"]
-    assert [("d/a",), ("d/.wh.a",)] == by_name["d/a"]
-    assert WHITEOUT in by_name["d/a"][1][0]
-
-
-def test_what_a_layer_says_of_the_root_stays():
-    layer = tar(("./", "700"), ("a", "x"))
-    rows, _ = read([layer])
-
-    ((without,), _) = strip_layers(rows, only("a"))
-
-    assert [("", 0o700)] == [
-        (one.path, one.mode) for one in read_members([b"".join(spliced([layer], without.cuts))])
-    ]
