@@ -312,7 +312,7 @@ class Bench:
 
 def limits(seconds: float) -> Limits:
     """What tests that took `seconds` may use, on a machine that is busy too."""
-    return Limits(int(10 + 4 * seconds), 120 + 20 * seconds, MEMORY)
+    return Limits(int(10 + 4 * seconds), 120 + 5 * seconds, MEMORY)
 
 
 def _write(path: Path, text: str) -> None:
