@@ -1,7 +1,7 @@
 """A sync: tags of sources compared with those of targets, and brought where they differ or lack something.
 
 Tags are looked at first, side by side, and every distinct blob is asked for once; what a digest means is known from
-an earlier run. Only what differs is read, planned and carried out like any other copy, all tags on a digest together.
+an earlier run. Only what differs is read, planned and carried out like any other copy, tags on one digest together.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
