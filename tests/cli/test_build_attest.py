@@ -289,3 +289,19 @@ def test_an_image_without_any_is_told(run, folder):
 def test_one_statement_is_printed_at_a_time(run, folder):
     assert 2 == run("inspect", "oci:base:1", "--provenance", "--sbom").exit_code
     assert 2 == run("inspect", "oci:base:1", "--sbom", "--platform", "linux/amd64,linux/arm64").exit_code
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("referrers", "has no place for attestations beside an image"),
+        ("index", "holds one image, and an index is built"),
+    ],
+)
+def test_an_archive_for_docker_has_no_place_for_attestations(build, folder, form, said):
+    words = ("--attest-form", form, "-o", "docker-archive:out.tar:app:1")
+
+    done = build("oci:out:1", *words, platform="linux/amd64")
+
+    assert (9, True) == (done.exit_code, said in done.stderr), done.stderr
+    assert [] == [name for name in ("out", "out.tar") if (folder / name).exists()]
