@@ -369,6 +369,26 @@ class TestPolicy:
         assert (1, True) == (lacks.exit_code, "text/x-report" in lacks.stderr), lacks.stderr
         assert (0, f"{place} is verified:\n  with text/x-report attached\n") == (done.exit_code, done.stderr)
 
+    def test_keys_beside_a_policy_ask_for_more_than_it_does(self, run, place, a, policy, home):
+        (home / "report.txt").write_text("well")
+        words = ("--key", f"{a}.pub", "--policy", policy('[[rule]]\nrepository = "oci:*"\nattached = ["text/x"]\n'))
+        assert 0 == run("attach", place, home / "report.txt", "--artifact-type", "text/x").exit_code
+
+        unsigned = run("verify", place, *words)
+        assert 0 == run("sign", place, "--key", f"{a}.key").exit_code
+        done = run("verify", place, *words)
+        lacking = run(
+            "verify",
+            place,
+            *words[:2],
+            "--policy",
+            policy('[[rule]]\nrepository = "oci:*"\nattached = ["text/y"]\n'),
+        )
+
+        assert (1, 0, 1) == (unsigned.exit_code, done.exit_code, lacking.exit_code), done.stderr
+        assert "it has no signature" in unsigned.stderr
+        assert "text/y" in lacking.stderr
+
     def test_a_table_that_names_none_is_refused(self, run, place, home, monkeypatch):
         monkeypatch.chdir(home)
         (home / "ocitool.toml").write_text("[trust]\nrules = 1\n")

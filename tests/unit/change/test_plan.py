@@ -2,8 +2,9 @@
 
 import pytest
 
-from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, Tag, replace
+from ocitool.change.plan import CopyFrom, Delete, Plan, PutBlob, PutManifest, PutSnapshot, Tag, replace
 from ocitool.errors import UsageError
+from ocitool.graph.walk import snapshot_of
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
 from ocitool.store.base import BytesSource
@@ -55,6 +56,7 @@ def test_every_step_has_a_line_and_a_name(make_note):
         (
             PutBlob(blob, BytesSource(b"1"), "config"),
             CopyFrom(other, Descriptor.of(child), "linux/amd64"),
+            PutSnapshot(snapshot_of(child), lambda _blob: BytesSource(b""), "image"),
             PutManifest(child),
             Tag("v1", new),
             Delete("v0", old),
@@ -65,12 +67,13 @@ def test_every_step_has_a_line_and_a_name(make_note):
     assert [
         f"  put blob {blob.digest.short} (1 bytes) config",
         f"  bring {child.digest.short} from reg.test/other linux/amd64",
+        f"  put {child.digest.short} and what it names image",
         f"  put manifest {child.digest.short} ({child.size} bytes)",
         f"  tag v1: nothing → {new.digest.short}",
         f"  delete v0 ({old.digest.short})",
         f"  delete {child.digest}",
     ] == plan.text().splitlines()[1:]
-    assert ["put-blob", "bring", "put-manifest", "tag", "delete", "delete"] == [
+    assert ["put-blob", "bring", "put-image", "put-manifest", "tag", "delete", "delete"] == [
         s["step"] for s in plan.to_tree()["steps"]
     ]
     assert "reg.test/other" == plan.to_tree()["steps"][1]["from"]

@@ -262,6 +262,8 @@ def test_a_request_is_planned_and_goes_where_it_says(client, registry, project, 
 def test_what_a_push_wrote_is_no_input_of_the_next_build(client, project):
     words = {"toolchain": "prebuilt", "platforms": "linux/amd64", "copy": ".:/srv/"}
     before = client.build(project, **words)
+    with pytest.raises(UsageError, match="where should the build go"):
+        client.push(before)
     client.push(before, f"oci-archive:{project / 'app.tar'}")
 
     assert before.root.digest == client.build(project, **words).root.digest
