@@ -3,10 +3,13 @@
 import pytest
 
 from ocitool.change.attachment import taken_back
-from ocitool.change.journal import Record
+from ocitool.change.journal import Record, Sibling
 from ocitool.change.plan import Delete, PutManifest, Tag
 from ocitool.change.restore import restored
 from ocitool.errors import NotFound
+from ocitool.graph.signature_list import appended
+from ocitool.model.digest import Digest
+from ocitool.model.views import Descriptor, view
 from ocitool.store.memory import MemoryStore
 
 
@@ -41,3 +44,17 @@ def test_of_what_was_attached_that_is_deleted_which_is_still_there(record, journ
     steps = taken_back(record(attached=(gone.digest, there.digest)), store, journal)
 
     assert (Delete(str(there.digest), there),) == steps
+
+
+def test_a_list_whose_old_bytes_are_nowhere_loses_only_what_was_added(record, journal):
+    one, two = (Descriptor("x/y", Digest.of(name), 3) for name in (b"one", b"two"))
+    before, _ = appended(None, [one], "t")
+    after, _ = appended(before, [two], "t")
+    store = MemoryStore("reg.test/app")
+    store.put_manifest(after, "t")
+    told = record(siblings=(Sibling("t", before.digest, after.digest, (two,)),))
+
+    config, tag = taken_back(told, store, journal)
+
+    assert ("t", after, (one,)) == (tag.name, tag.base, view(tag.document).layers)
+    assert view(tag.document).config.digest == config.descriptor.digest
