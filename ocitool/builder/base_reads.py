@@ -18,7 +18,7 @@ from ocitool.image.essentials import CA_BUNDLE, GROUP, PASSWD, ZONEINFO
 from ocitool.image.options import PATH, env_of
 from ocitool.image.rebase import OwnHistory
 from ocitool.image.starting import StartProblem, start_problem, starts_files
-from ocitool.model.files import WHITEOUT, FileKind, ancestors
+from ocitool.model.files import MAX_PATH, WHITEOUT, FileKind, TreeBudget, ancestors
 from ocitool.model.numbers import MIB, is_digits
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor, ImageConfig, Manifest
@@ -29,6 +29,8 @@ from ocitool.tasks import Scope
 _ACCOUNTS_LIMIT: Final = MIB
 _TOLD: Final = 5
 """Paths that one line names; a guess at what is read."""
+_MOST_ACCOUNTS: Final = 100
+"""Names of accounts that are looked for; a guess at what no Dockerfile has."""
 _EXPANDED: Final = ("ENV", "LABEL", "COPY", "ADD", "WORKDIR", "USER", "EXPOSE", "VOLUME", "STOPSIGNAL")
 """Instructions whose words may hold variables."""
 _PLACED: Final = ("COPY", "ADD", "WORKDIR")
@@ -89,7 +91,8 @@ def listings(
 class Reads:
     """One image between its old base and a new one. `noted` is what its annotation says was read, None if none is.
 
-    `config` is its config of before, `after` the one over the new base; `own` are the listings of its own layers.
+    `config` is its config of before, `after` the one over the new base; `layers` lists its own layers when that is
+    asked for.
     """
 
     old: Side
@@ -99,7 +102,12 @@ class Reads:
     after: ImageConfig
     history: OwnHistory
     noted: frozenset[str] | None
-    own: tuple[tuple[Listed, ...], ...] = field(repr=False)
+    layers: Iterable[tuple[Listed, ...]] = field(repr=False)
+
+    @cached_property
+    def own(self) -> tuple[tuple[Listed, ...], ...]:
+        """What its own layers hold."""
+        return tuple(self.layers)
 
     def differences(self) -> tuple[str, ...]:
         """What was read of the old base and is not so in the new one, or cannot be known; a line for each."""
@@ -191,7 +199,9 @@ class Reads:
                 names.setdefault(line.partition(" ")[2])
         names |= {str(one.setting("User") or ""): None for one in (self.config, self.old.base.config)}
         named = [name for name in names if not all(map(is_digits, filter(None, name.split(":"))))]
-        if not named:
+        if len(named) > _MOST_ACCOUNTS:
+            yield f"more than {_MOST_ACCOUNTS} accounts"
+        if not 0 < len(named) <= _MOST_ACCOUNTS:
             return
         sides = [(side.text(PASSWD), side.text(GROUP)) for side in (self.old, self.new)]
         for name in named:
@@ -219,22 +229,29 @@ class Reads:
         """Whatever stands where the layers lead, and what a link that led there is now."""
         entries = {listed.path: listed.node.kind for listing in self.own for listed in listing}
         entries = {path: kind for path, kind in entries.items() if path and WHITEOUT not in path}
-        above = {one for path in entries for one in ancestors(path)}
+        budget = TreeBudget()
+        above: set[str] = set()
+        for path in entries:
+            _climb(path, above, budget)
         folders = above | {path for path, kind in entries.items() if kind is FileKind.DIRECTORY}
-        wanted = {path.strip("/") for path in self._destinations()} - {""}
-        wanted |= {one for path in wanted for one in ancestors(path)}
+        wanted: set[str] = set()
+        for path in self._destinations():
+            if len(path) <= MAX_PATH:  # no other can be there
+                _climb(f"{path.strip('/')}/", wanted, budget)
         places = _with_links(folders | entries.keys() | wanted, self.old.tree)
-        found = {}
+        found: list[str] = []
+        count = 0
         for path in sorted(places):
             before, after = self.old.tree.get(path), self.new.tree.get(path)
             if path not in folders:  # a file takes the place of a file; only what is placed below a folder is in it
                 before, after = (_bare(one, is_entry=path in entries) for one in (before, after))
             if _answer(before) != _answer(after):
-                found[path] = f"/{shown(path)} was {_answer(before)} and is {_answer(after)}"
+                count += 1
+                if count <= _TOLD:
+                    found.append(f"/{shown(path)} was {_answer(before)} and is {_answer(after)}")
         if found:
-            told = "; ".join(list(found.values())[:_TOLD])
-            more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
-            yield f"places that its files went to: {told}{more}"
+            more = f"; and {count - _TOLD} more" if count > _TOLD else ""
+            yield f"places that its files went to: {'; '.join(found)}{more}"
 
     def _destinations(self) -> Iterator[str]:
         """Where lines of history say that files go, absolute."""
@@ -262,6 +279,14 @@ class Reads:
 
     def _problem(self, side: Side, config: ImageConfig) -> StartProblem | None:
         return start_problem(Tree((*side.listings, *self.own)), config.settings)
+
+
+def _climb(path: str, found: set[str], budget: TreeBudget) -> None:
+    """Add the directories above a path. Raises MalformedDocument for more characters than any image has."""
+    for step in ancestors(path):
+        if step not in found:
+            budget.add(len(step))
+            found.add(step)
 
 
 def _with_links(places: set[str], tree: Tree) -> set[str]:

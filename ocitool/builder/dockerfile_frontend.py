@@ -53,6 +53,7 @@ class DockerfileFrontend:
     reached: Reached
     bases: Mapping[Platform, BaseImage] = field(hash=False)
     labels_checkout: bool = False
+    asks_platforms: bool = False
     _opened: BaseImages | None = field(default=None, compare=False, repr=False)
     _written: dict[Platform, Written] = field(default_factory=dict, compare=False, repr=False)
 
@@ -65,7 +66,8 @@ class DockerfileFrontend:
         said = request.platforms or spec.platforms
         images = BaseImages(request.dockerfile.places, workspace, allow_foreign=request.allow_foreign)
         recipe = _recipe(request, spec, said or (workspace.host,), workspace)
-        if not said and (own := only_platform(recipe, images)) is not None and not own.same(workspace.host):
+        own = only_platform(recipe, images) if not said else None
+        if own is not None and not own.same(workspace.host):
             recipe = _recipe(request, spec, (own,), workspace)
         project = Project(request.source, work, request.environ, workspace.machine.root)
         native = partial(
@@ -82,7 +84,9 @@ class DockerfileFrontend:
             epoch=request.epoch if request.has_epoch else None,
             environ=request.environ,
         )
-        return cls(toolchain, recipe, reached, bases_of(recipe, images), _opened=images)
+        return cls(
+            toolchain, recipe, reached, bases_of(recipe, images), asks_platforms=own is not None, _opened=images
+        )
 
     def materials(self, platform: Platform) -> tuple[Material, ...]:
         """The file, images of FROM and --from and files of ADD for all platforms, and this one's emulators."""
@@ -144,6 +148,8 @@ class DockerfileFrontend:
         reads = written.reads | same_labels(written.base, content.options, (one.created_by for one in written.told))
         if written.base is not None and self._is_read_elsewhere(content.platform, written.base):
             reads |= {"stages"}
+        if self.asks_platforms:
+            reads |= {"platforms"}
         return image_of(
             written,
             content.platform,

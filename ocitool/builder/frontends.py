@@ -50,6 +50,7 @@ class ProjectFrontend:
     sysroots: "Mapping[Platform, Sysroot]" = field(default_factory=dict, hash=False)
     labels_checkout: bool = True
     runs: tuple[tuple[Platform, str, str], ...] = ()
+    asks_platforms: bool = False
 
     @classmethod
     def of(cls, toolchain: str, request: BuildRequest, spec: BuildSpec, workspace: Workspace) -> "ProjectFrontend":
@@ -71,7 +72,9 @@ class ProjectFrontend:
             for platform in platforms
             if (found := base(request.base or spec.part(platform).base)) is not None
         }
-        return cls(toolchain, spec, platforms, bases, _sysroots(spec, platforms, request, workspace))
+        asks = common is not None and not (request.platforms or spec.platforms)
+        sysroots = _sysroots(spec, platforms, request, workspace)
+        return cls(toolchain, spec, platforms, bases, sysroots, asks_platforms=asks)
 
     def materials(self, platform: Platform) -> tuple[Material, ...]:
         """Its base."""
@@ -110,7 +113,7 @@ class ProjectFrontend:
     def _reads(self, content: ImageContent, planned: BuildPlan, base: BaseImage | None) -> set[str]:
         """What the build asked the base for, as its annotation says it."""
         sysroot = self.spec.part(content.platform).sysroot
-        reads = {f"with:{word}" for word in planned.extras}
+        reads = {f"with:{word}" for word in planned.extras} | ({"platforms"} if self.asks_platforms else set())
         reads |= {"libraries"} if sysroot.copy_libraries and content.platform in self.sysroots else set()
         return reads | same_labels(base, content.options)
 

@@ -5,8 +5,10 @@ what a build over the new base makes. Where the build asked the old base what th
 said and nothing is done unless it is forced.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ocitool.builder.base_reads import Reads, Side, listings
 from ocitool.change.difference import difference
@@ -82,12 +84,13 @@ class ImageRebaser(NameEditor):
 
 @dataclass(frozen=True, slots=True)
 class _Rebase:
-    """What is done to one image; `found` is what the builds of all of them read, by what it runs on."""
+    """What is done to one image; `found` is what the builds of all of them read, by what each runs on."""
 
     work: Workspace
     store: Store
     bases: Bases
     found: list[tuple[str, str]] = field(default_factory=list)
+    lock: Any = field(default_factory=threading.Lock, compare=False)
 
     def __call__(self, manifest: Manifest, platform: Platform | None, scope: Scope) -> EditedImage:
         config = read_config(self.store, manifest.config)
@@ -109,9 +112,13 @@ class _Rebase:
                 ImageConfig.of(after),
                 history,
                 note.reads,
-                tuple(listings(self.store, added, memo, scope)),
+                listings(self.store, added, memo, scope),
             )
-            self.found.extend((str(platform), line) for line in reads.differences())
+            with self.lock:  # trees are large: one after the other
+                self.found.extend((str(platform), line) for line in reads.differences())
+        if "platforms" in (note.reads or ()) and old_root.platforms() != new_root.platforms():
+            there = ", ".join(map(str, new_root.platforms()))
+            self.found.append((str(platform), f"its platforms, for which it was built; the new one has {there}"))
         reads_after = (
             None if note.reads is None else reads_over(note.reads, config, old.config, new.config, history)
         )

@@ -5,11 +5,12 @@ builds write for each setting. The result has the keys in the order in which a b
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from ocitool.errors import Unsupported
 from ocitool.image.assemble import (
     BUILDKIT_ORDER,
     LEFTOVERS,
@@ -39,6 +40,8 @@ _WORDS: Final = {
 """Settings of one value, and the instruction that sets each."""
 _TABLES: Final = {"Labels": "LABEL", "ExposedPorts": "EXPOSE", "Volumes": "VOLUME"}
 _OWN_RULES: Final = frozenset({"created", "author", "config", "rootfs", "history", "os", "architecture", "variant"})
+_MOST_WORK: Final = 1 << 28
+"""Names of settings, each looked for in so many characters of history: some hundred times what any image has."""
 _CLASSIC: Final = "/bin/sh -c #(nop) "
 
 
@@ -103,8 +106,17 @@ class OwnHistory:
 
 
 def rebased_config(image: ImageConfig, old: ImageConfig, new: ImageConfig, own: OwnHistory) -> Document:
-    """The config of `image`, which stands on `old`, over `new`; its media type is the new base's."""
+    """The config of `image`, which stands on `old`, over `new`; its media type is the new base's.
+
+    Raises Unsupported for a config in which looking for what history says would take too long.
+    """
     now, was = image.document.tree(), old.document.tree()
+    tables = (image.setting(key) for key in ("Env", *_TABLES))
+    names = sum(len(one) for one in tables if isinstance(one, Sized))
+    if names * sum(map(len, own.lines)) > _MOST_WORK:
+        raise Unsupported(
+            "settings and a history that are larger than any build makes them", ability="large configs"
+        )
 
     def change(tree: Any) -> None:  # noqa: ANN401 - JSON
         tree["created"] = image.created if own.steps else last_time(new.history) or image.created

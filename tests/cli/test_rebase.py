@@ -171,7 +171,7 @@ CASES = [
     pytest.param(how, move, id=f"{name}-{move}")
     for name, how in (*PROJECTS.items(), *((f"dockerfile {name}", how) for name, how in DOCKERFILES.items()))
     for move in MOVES
-    if move in {"settings", "less"} or how in {PROJECTS["files"], DOCKERFILES["copy"]}
+    if move == "settings" or how in {PROJECTS["settings"], DOCKERFILES["copy"]}
 ]
 
 
@@ -577,3 +577,21 @@ def test_attestations_in_the_index_need_a_word(run, base, build):
     assert (2, first, 0) == (refused.exit_code, there, dropped.exit_code)
     assert "--drop-attestations" in refused.stderr
     assert build(COPIES, "fresh") == held("1")
+
+
+def test_a_build_for_the_bases_platforms_asks_which_there_are(run, base, project, ward, registry):
+    base("1")
+    words = ("--toolchain", "prebuilt", "--copy", "conf:/c/", "--base", f"{registry.host}/base:1")
+    assert 0 == run("build", ".", *words, "-o", "oci:app:1").exit_code
+    base("2")
+    store = ward(f"{registry.host}/base")
+    two = view(store.store.get_manifest("1")).document.tree()["manifests"]
+    store.index(*two, store.image("linux/s390x", layers=[tar(member("a"))]), tag="1")
+
+    refused = run("rebase", "oci:app:1")
+
+    assert 2 == refused.exit_code
+    assert (
+        "its platforms, for which it was built; the new one has linux/amd64, linux/arm64, linux/s390x"
+        in refused.stderr
+    )

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ocitool.errors import Unsupported
 from ocitool.image.rebase import OwnHistory, reads_over, rebased_config, rebased_settings
 from ocitool.model.document import Document
 from ocitool.model.mediatype import OCI_CONFIG
@@ -235,3 +236,11 @@ def test_words_about_labels_are_those_of_a_build_over_the_new_base():
     reads = reads_over({"run", "label:a", "label:b"}, image, config(old), config(new), own)
 
     assert {"run", "label:c", "label:d"} == reads
+
+
+def test_what_history_says_is_not_looked_for_without_end():
+    lines = [{"created_by": "ENV " + "a" * 1000, "empty_layer": True}] * 1000
+    image = config({"Env": [f"A{number}=1" for number in range(1000)]}, history=lines)
+
+    with pytest.raises(Unsupported):
+        rebased_config(image, config(), config(), OwnHistory.of(image, config()))
