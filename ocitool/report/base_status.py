@@ -93,15 +93,21 @@ def base_status(surveys: Mapping[str, Survey], bases: Bases, *, scope: Scope) ->
     for reference, survey in surveys.items():
         for image in survey.images:
             scope.check()
-            images.append(_status(reference, image, bases))
+            images.append(_status(reference, image, _note(survey, image), bases))
     return BaseStatus(tuple(images))
 
 
-def _status(reference: str, image: SurveyedImage, bases: Bases) -> ImageBase:
+def _note(survey: Survey, image: SurveyedImage) -> BaseNote:
+    """What is said of the base nearest to the image: some builders annotate its entry, or the index alone."""
+    own = image.manifest.annotations if image.manifest is not None else {}
+    said = map(BaseNote.of, (own, image.descriptor.annotations, survey.annotations))
+    return next((note for note in said if note), BaseNote())
+
+
+def _status(reference: str, image: SurveyedImage, note: BaseNote, bases: Bases) -> ImageBase:
     manifest, config = image.manifest, image.config
     if manifest is None or config is None:
-        return ImageBase(reference, image.digest, image.platform, BaseNote(), problem=image.problem)
-    note = BaseNote.of(manifest.annotations)
+        return ImageBase(reference, image.digest, image.platform, note, problem=image.problem)
     found = ImageBase(reference, image.digest, image.platform, note)
     if not note.name and not bases.new:
         return found

@@ -595,3 +595,20 @@ def test_a_build_for_the_bases_platforms_asks_which_there_are(run, base, project
         "its platforms, for which it was built; the new one has linux/amd64, linux/arm64, linux/s390x"
         in refused.stderr
     )
+
+
+@pytest.mark.parametrize("place", ["index", "manifest-descriptor"])
+def test_status_reads_what_stands_above_the_images(run, base, build, registry, place):
+    base("1")
+    digest = registry.tags["base", "1"]
+    said = [
+        f"--annotation={place}:{key}={value}"
+        for key, value in ((NAME, f"{registry.host}/base:1"), (DIGEST, digest))
+    ]
+    build(COPIES, "1", "--no-base-annotations", *said)
+
+    before = run("base", "status", "oci:app:1")
+    base("2")
+
+    assert (0, 2) == (before.exit_code, before.stdout.count(" current\n"))
+    assert 1 == run("base", "status", "oci:app:1").exit_code

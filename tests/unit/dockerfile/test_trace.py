@@ -49,6 +49,27 @@ def test_an_image_that_was_looked_into_leaves_nothing_open():
     assert ["A=1", "B", "A=2"] == Trace(made).end(made.stages[0]).env.items[:3]
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("USER $A$NONE", {"A", "NONE"}),
+        ("ENV C=${A:+x}", {"A"}),
+        ("ENV A=1\nUSER $A", set()),
+        ("ARG A=1\nUSER $A", set()),
+        ("ARG A\nUSER $A", {"A"}),
+        ("ENV A=2 C=$A\nUSER $A", {"A"}),
+        ("ARG A=1\nFROM a\nUSER $A", {"A"}),
+        ("ENV A=1\nFROM a\nUSER $A", set()),
+        ("USER $A\nFROM a\nUSER 1", {"A"}),
+    ],
+)
+def test_which_variables_the_base_was_asked_for(text, asked):
+    start = ImageStart("x", ("A=1",))
+    made = graph(f"FROM x AS a\n{text}\n", lambda _stage_base, _stage: start)
+
+    assert asked == Trace(made).end(made.stages[made.target.number]).asked
+
+
 class Nothing:
     """Resources of a Dockerfile that asks for none."""
 
