@@ -56,7 +56,7 @@ WORDS = {
     "config edit": "config edit oci:img:1 --label a=b",
     "config get": "config get oci:img:a",
     "squash": "squash oci:img:1",
-    "strip": "strip oci:img:1 etc/motd",
+    "strip": "strip oci:img:1 etc/motd --dry-run",
     "recompress": "recompress oci:img:1 --compression none",
     "base status": "base status oci:img:1",
     "rebase": "rebase oci:img:1 --old-base oci:img:1 --new-base oci:img:1",
