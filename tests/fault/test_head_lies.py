@@ -51,6 +51,16 @@ def test_a_blob_that_is_looked_for_is_asked_for_twice_and_one_that_is_sent_is_no
     assert [] == [line for line in requests(registry, "/blobs/") if line.startswith("GET")]
 
 
+def test_once_a_registry_lied_blobs_are_asked_for_by_get_alone(registry, opened):
+    put_image(opened(registry), "v1", "linux/amd64", layers=[BLOB, b"another"])
+    registry.faults = [Fault("HEAD *", status=404, times=-1)]
+    registry.log.clear()
+    store = opened(registry, write=False)
+
+    assert [True, True, False] == [store.has_blob(named(data)) for data in (BLOB, b"another", b"none")]
+    assert ["HEAD", "GET", "GET", "GET"] == [one.method for one in registry.log]
+
+
 def test_a_healthy_registry_is_asked_no_more_than_before_an_upload(registry, opened):
     """What is about to be sent is mostly absent: a blob and a manifest by digest cost one HEAD."""
     store = opened(registry)
