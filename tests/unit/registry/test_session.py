@@ -1,7 +1,9 @@
 import pytest
 
+from ocitool.errors import NetworkError
 from ocitool.registry.paging import next_page
 from ocitool.registry.request import Response, healed
+from ocitool.registry.session import _words
 
 HOME = "https://reg.test:8443"
 
@@ -57,3 +59,23 @@ def test_a_location_is_resolved_against_the_url_that_gave_it(location, url):
 def test_the_next_page_is_where_the_link_says(link, url):
     """K130"""
     assert url == next_page(Response(200, {"link": link}, f"{HOME}/v2/app/tags/list", HOME))
+
+
+class Broken:
+    """An answer whose body breaks off."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def pieces(self):
+        yield b"begin"
+        raise NetworkError("the connection broke", host="reg.test")
+
+
+def test_of_an_answer_that_breaks_off_the_beginning_is_kept_where_nobody_needs_all():
+    assert b"begin" == _words(Broken())
+    with pytest.raises(NetworkError):
+        _words(Broken(), broken_is_error=True)

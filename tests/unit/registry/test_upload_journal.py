@@ -108,3 +108,16 @@ def test_a_folder_that_cannot_be_is_no_trouble(tmp_path):
     with UploadJournal(tmp_path / "file" / "journal").entry(PLACE, DIGEST, 100) as entry:
         entry.note("https://reg.test/u", 8)
         assert entry.recall() is None
+
+
+def test_a_file_that_goes_while_its_lock_is_waited_for_holds_nothing(journal, tmp_path, monkeypatch):
+    """The process that held it was done with it, and a third one may have made another of that name."""
+    note(journal)
+    [path] = (tmp_path / "journal").iterdir()
+    monkeypatch.setattr("fcntl.flock", lambda *_: path.unlink())
+
+    with journal.entry(PLACE, DIGEST, 100) as entry:
+        entry.note("https://reg.test/u", 8)
+
+        assert entry.recall() is None
+    assert [] == list((tmp_path / "journal").iterdir())
