@@ -563,3 +563,21 @@ def test_indexes_in_indexes_have_a_bound(run, app, name):
     assert (6, True) == (done.exit_code, f"indexes nested deeper than {MAX_DEPTH} levels" in done.stderr), (
         done.stderr
     )
+
+
+def test_images_that_nobody_says_a_platform_of_are_no_two_for_one(run, app, name):
+    def silent(tree):
+        says(tree)
+        del tree["os"], tree["architecture"]
+
+    named = image(app, "linux/amd64")
+    nameless = [app.image(layers=[tar(member(word))], config=silent) for word in ("a", "b")]
+    app.index(named, *({key: value for key, value in one.items() if key != "platform"} for one in nameless))
+
+    edit(run, name, "--label", "b=3")
+
+    listed = view(app.store.get_manifest("1")).entries
+    assert [True, False, False] == [entry.platform is not None for entry in listed]
+    assert [] == [
+        entry.digest for entry in listed if str(entry.digest) in {one["digest"] for one in (named, *nameless)}
+    ]
