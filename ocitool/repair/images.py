@@ -97,8 +97,8 @@ class _Work:
         config_type = self._manifest.config.media_type
         if family is not None and mediatype.family_of(config_type) not in (None, family):
             config_type = mediatype.twin(config_type, family) or config_type
-            if config_type != self._manifest.config.media_type:
-                self._because("layer/mixed-families", f"the config{self._of} becomes {config_type}", "config")
+        if config_type != self._manifest.config.media_type:
+            self._because("layer/mixed-families", f"the config{self._of} becomes {config_type}", "config")
         types: dict[int, str] = {}
         for number, layer in enumerate(self._manifest.layers):
             rule, right = self._layer_type(layer, family)

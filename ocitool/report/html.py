@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ocitool.model.digest import Digest
 from ocitool.model.printable import shown
-from ocitool.model.views import Descriptor
+from ocitool.model.views import Descriptor, ImageConfig
 from ocitool.report.survey import Attestation, Survey, SurveyedImage
 from ocitool.report.text import human
 
@@ -146,7 +146,7 @@ def _colour(number: int) -> str:
 
 def _config(number: int, image: SurveyedImage) -> str:
     head = f"<summary>{_text(image.label)} <code>{image.descriptor.digest}</code></summary>"
-    body = "".join(_config_parts(image)) if image.config else f"<p>{_text(image.problem or 'no config')}</p>"
+    body = "".join(_config_parts(image.config)) if image.config else f"<p>{_text(image.problem or 'no config')}</p>"
     annotations = dict(image.manifest.annotations) if image.manifest else {}
     annotations |= image.descriptor.annotations
     body += f"<h3>Annotations</h3>{_definitions(annotations)}" if annotations else ""
@@ -155,10 +155,7 @@ def _config(number: int, image: SurveyedImage) -> str:
     return f'<details id="config-{number}"{" open" if number == 0 else ""}>{head}{body}</details>'
 
 
-def _config_parts(image: SurveyedImage) -> Iterator[str]:
-    config = image.config
-    if config is None:
-        return
+def _config_parts(config: ImageConfig) -> Iterator[str]:
     said = {name: config.settings.get(key) for key, name in _SETTINGS}
     yield _definitions({name: _value(value) for name, value in said.items() if value not in (None, "", [], {})})
     if config.history:

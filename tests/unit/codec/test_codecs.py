@@ -197,3 +197,7 @@ def test_levels_are_one_or_two_plain_digits(text):
     """K254"""
     with pytest.raises(UsageError):
         parse_codec(text)
+
+
+def test_no_bytes_in_a_zstd_frame_are_no_bytes():
+    assert b"" == b"".join(decompress([zstandard.compress(b"")]))

@@ -165,3 +165,13 @@ def test_one_of_an_image_that_comes_back_refers_to_it(ward, move, referrers):
     assert [] == move(sources=(FallbackSource(mirror.store, "1", "mirror"),))
     assert [image["digest"], dead["digest"]] == digests(ward)
     assert [ARTIFACT] == [view(one).artifact_type for one in referrers(dead)]
+
+
+def test_one_of_an_image_that_is_not_listed_is_no_referrer_of_it(ward, move, referrers):
+    """It is stale, and goes for that reason."""
+    image, gone = ward.image(), ward.image("linux/arm64")
+    ward.index(image, ward.provenance(gone["digest"]))
+
+    assert [] == move()
+
+    assert ([image["digest"]], []) == (digests(ward), referrers(gone))

@@ -10,11 +10,11 @@ from ocitool.change.journal import Journal
 from ocitool.change.plan import Plan
 from ocitool.check.engine import findings
 from ocitool.check.inspection import look
-from ocitool.errors import Ambiguous, UsageError
+from ocitool.errors import Ambiguous, NotFound, UsageError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
-from ocitool.model.views import view
+from ocitool.model.views import Descriptor, view
 from ocitool.repair.fallback import FallbackReader, FallbackSource
 from ocitool.repair.plan import Repair, plan_repair
 from ocitool.repair.work import RepairOptions
@@ -595,3 +595,21 @@ def test_a_source_that_has_no_image_gives_none(ward, repair, dead):
 
     assert ["index/dangling"] == rules
     assert "is not there" in left[0]
+
+
+def test_an_entry_of_which_nobody_says_what_it_is_for_is_for_a_human(ward, repair):
+    nameless = {k: v for k, v in ward.image(layers=[FILES], **SAYS_NOTHING).items() if k != "platform"}
+    ward.index(ward.image(), nameless)
+
+    left, _ = repair()
+
+    assert "neither the entry nor the config says a platform, and no program decides" in left[0]
+
+
+def test_a_blob_that_neither_the_store_nor_a_source_has_is_not_found(ward):
+    reader = FallbackReader(ward.store, (FallbackSource(Loose("mirror"), "1", "mirror"),), "1")
+
+    with pytest.raises(NotFound), reader.open_blob(Descriptor("x/y", Digest.of(b"none"), 4)):
+        pass
+
+    assert {} == reader.blobs

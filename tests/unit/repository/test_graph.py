@@ -62,3 +62,13 @@ def test_what_is_neither_image_nor_index_has_no_date_no_size_and_no_platforms():
 
     assert ("image", False, False) == (image.tag, image.size is None, image.created is None)
     assert ("other", None, (), None) == (other.tag, other.size, other.platforms, other.created)
+
+
+def test_a_tag_whose_manifest_breaks_its_form_is_described_with_the_reason():
+    ward = Ward(Loose("reg.test/app"))
+    ward.store.plant(Document(b"[]", mediatype.OCI_MANIFEST), "bad")
+
+    [info] = describe_tags(ward.store, TagQuery(), scope=Scope())
+
+    assert ("bad", None, ()) == (info.tag, info.size, info.platforms)
+    assert "a manifest is a JSON object" in info.problem

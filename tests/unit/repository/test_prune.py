@@ -290,3 +290,13 @@ def test_two_prunes_are_two_changes_and_none_is_left_unfinished(store, journal):
 
     assert [False, False] == [one.is_pending for one in journal.changes(store.label, REPOSITORY)]
     assert ["c"] == list(store.tags())
+
+
+def test_what_is_kept_and_lost_a_child_is_kept_all_the_same(store, journal):
+    parts = (Part("image"), Part("index", (0,)), Part("image"))
+    made = build(store, Sketch(parts, {"keep": 1, "old": 2}))
+    del store._manifests[made[0].digest]
+
+    carry_out(prune_of(store, "old").plan, store, journal)
+
+    assert (["keep"], {made[1].digest}) == (list(store.tags()), set(store._manifests))
