@@ -12,6 +12,7 @@ from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import MIB, Access, UploadLimits
 from ocitool.registry.request import Response
 from ocitool.registry.session_state import Remembered
+from ocitool.registry.upload_journal import UploadJournal
 from ocitool.registry.uploads import RESTARTS, Uploaded, _first, upload
 from ocitool.tasks import Retry
 
@@ -356,3 +357,28 @@ def test_a_session_that_died_of_a_body_too_large_is_opened_anew_for_smaller_ones
 def test_a_part_of_a_stream_that_is_shorter_is_all_of_it():
     assert [b"ab", b"c"] == list(_first(iter([b"ab", b"cd"]), 3))
     assert [b"ab"] == list(_first(iter([b"ab"]), 3))
+
+
+@pytest.mark.parametrize(
+    ("status", "verbs", "told"),
+    [
+        (said(204, range="0-0"), ["has", "status", "patch", "finish"], []),
+        (
+            refused(404, "BLOB_UPLOAD_UNKNOWN"),
+            ["has", "status", "start", "patch", "finish"],
+            ["reg.test/app has dropped the upload of"],
+        ),
+    ],
+    ids=["nothing arrived", "gone"],
+)
+def test_a_session_that_an_earlier_process_left(tmp_path, status, verbs, told):
+    repository = Repository(status=[status])
+    repository.session.access = Access(retry=RETRY, journal=tmp_path)
+    with UploadJournal(tmp_path).entry("reg.test/app", Digest.of(LARGE), len(LARGE)) as entry:
+        entry.note("http://reg.test/v2/app/up/7", 9)
+
+    assert Uploaded.SENT is repository.send(LARGE)
+
+    assert verbs == repository.verbs()
+    assert told == [text[: len(told[0])] for text in repository.warned]
+    assert {Digest.of(LARGE)} == repository.stored
