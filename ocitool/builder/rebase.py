@@ -123,7 +123,8 @@ class _Rebase:
             None if note.reads is None else reads_over(note.reads, config, old.config, new.config, history)
         )
         said = note_of(new, reads_after).annotations() if note else {}
-        document, blobs = _onto(manifest, after, old, new, said)
+        gone = dict.fromkeys(note.annotations().keys() - said.keys())
+        document, blobs = _onto(manifest, after, old, new, said | gone)
         first = f"layers of {old.manifest.document.digest.short} → those of {new.manifest.document.digest.short}"
         changes = (change.text() for change in difference(config.document, after))
         told = (first, *(line for line in changes if " config/" in line))
@@ -138,9 +139,9 @@ class _Rebase:
 
 
 def _onto(
-    manifest: Manifest, config: Document, old: BaseImage, new: BaseImage, said: Mapping[str, str]
+    manifest: Manifest, config: Document, old: BaseImage, new: BaseImage, said: Mapping[str, str | None]
 ) -> tuple[Document, list[PutBlob]]:
-    """The manifest over the new base's layers, with annotations as `said`, and the blobs that it needs."""
+    """The manifest over the new base's layers, with annotations as `said`, None for gone; the blobs it needs."""
     family = family_of(manifest.effective_type) or Family.OCI
     below = [in_family(layer, family, new.label) for layer in new.manifest.layers]
 

@@ -353,3 +353,17 @@ def test_a_build_for_the_bases_platforms_asks_which_there_are(run, base, sources
         "its platforms, for which it was built; the new one has linux/amd64, linux/arm64, linux/s390x"
         in refused.stderr
     )
+
+
+def test_onto_a_base_of_this_machine_it_says_no_name_any_more(run, base, build_upon, registry):
+    base("1")
+    build_upon(COPIES)
+    base("2")
+    assert 0 == run("copy", f"{registry.host}/base:1", "oci:mine:1").exit_code
+
+    done = run("rebase", "oci:app:1", "--new-base", "oci:mine:1")
+
+    assert 0 == done.exit_code, done.stderr
+    assert [{DIGEST: registry.tags["base", "1"]}] * 3 == [
+        {key: value for key, value in one.items() if key in {NAME, DIGEST}} for one in annotations()
+    ]
