@@ -271,13 +271,11 @@ def _is_schema_1(document: Document, tree: JsonTree) -> bool:
 
 def effective_type(document: Document) -> str:
     """The media type to send a document with: its own, else what it was served as, else what its shape says."""
-    match seen := view(document):
-        case Index() | Manifest():
-            return seen.effective_type
-        case Opaque():
-            tree = document.tree()
-            own = tree.get("mediaType") if isinstance(tree, Mapping) else None
-            return own if isinstance(own, str) and own else document.media_type
+    seen = view(document)
+    if not isinstance(seen, Opaque):
+        return seen.effective_type
+    own: str | None = document.tree().get("mediaType")
+    return own or document.media_type
 
 
 def _index(document: Document, tree: Mapping[str, JsonTree]) -> Index:

@@ -267,3 +267,16 @@ def test_an_entry_with_a_platform_or_without_a_manifest_stays_as_it_is():
     assert named == settle(named, view(doc(IMAGE)), own)
     assert entry(NAMELESS) == settle(entry(NAMELESS), None, own)
     assert entry(NAMELESS) == settle(entry(NAMELESS), view(doc(INDEX)), own)
+
+
+@pytest.mark.parametrize(
+    ("raw", "served", "expected"),
+    [
+        (b'{"mediaType": "x/own"}', "x/served", "x/own"),
+        (b'{"mediaType": null}', "x/served", "x/served"),
+        (b'{"mediaType": ""}', "x/served", "x/served"),
+        (b"{}", "", ""),
+    ],
+)
+def test_what_nobody_knows_is_sent_as_it_calls_itself_or_as_it_came(raw, served, expected):
+    assert expected == effective_type(Document(raw, served))
