@@ -77,7 +77,7 @@ WORDS = {
     "check": "check oci:img:1",
     "repair": "repair oci:img:1",
     "copy": "copy oci:img:1 oci:copied:1",
-    "sync": "sync sync.toml",
+    "sync": "sync sync.toml --dry-run",
     "tag": "tag oci:img:1 two",
     "undo": "undo oci:img:1 --dry-run",
     "sign": "sign oci:img:a --key k.key --dry-run",
