@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ocitool.change.difference import Change, difference
+from ocitool.model.digest import Digest
 from ocitool.model.document import COMPACT, write
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
@@ -20,16 +21,20 @@ from ocitool.report.text import human
 
 @dataclass(frozen=True, slots=True)
 class LayerChange:
-    """A layer that only one side has. `kind` is added or removed; `number` counts from 0, bottom first."""
+    """A layer that only one side has. `kind` is added or removed; `number` counts from 0, bottom first.
+
+    `same_tar` says that the other side has a layer of the same diff_id: only the compression differs.
+    """
 
     kind: str
     number: int
     layer: Descriptor
+    same_tar: bool = False
 
     def to_tree(self) -> dict[str, Any]:
         """The change for JSON output."""
-        layer = self.layer
-        return {"kind": self.kind, "layer": self.number, "digest": layer.digest, "size": layer.size}
+        tree = {"kind": self.kind, "layer": self.number, "digest": self.layer.digest, "size": self.layer.size}
+        return tree | ({"sameTar": True} if self.same_tar else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,14 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedFiles:
+    """The merged file systems of two images: what differs, and how many paths differ in their times alone."""
+
+    changes: tuple[FileChange, ...] = ()
+    times: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One platform on both sides; `fields` are changes of config, annotations and the entry itself."""
 
@@ -54,12 +67,12 @@ class Pair:
     after: SurveyedImage
     fields: tuple[tuple[str, Change], ...] = ()
     layers: tuple[LayerChange, ...] = ()
-    files: tuple[FileChange, ...] | None = None
+    files: ComparedFiles | None = None
 
     @property
     def is_equal(self) -> bool:
         """Whether nothing differs."""
-        return not (self.fields or self.layers or self.files)
+        return not (self.fields or self.layers or (self.files and self.files.changes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +120,8 @@ class Comparison:
         return "\n".join(lines)
 
 
-def compare(
-    before: Survey, after: Survey, files: Mapping[str, tuple[FileChange, ...]] = MappingProxyType({})
-) -> Comparison:
-    """What differs between two surveys taken with configs. `files` are file changes by platform label."""
+def compare(before: Survey, after: Survey, files: Mapping[str, ComparedFiles] = MappingProxyType({})) -> Comparison:
+    """What differs between two surveys taken with configs. `files` are by platform label."""
     if before.root.digest == after.root.digest:
         return Comparison(before, after)
     pairs, removed, added = pair_up(before, after)
@@ -159,7 +170,7 @@ def _key(image: SurveyedImage) -> object:
     return image.platform.normalised(), image.descriptor.is_zstd_image
 
 
-def _pair(before: SurveyedImage, after: SurveyedImage, files: tuple[FileChange, ...] | None) -> Pair:
+def _pair(before: SurveyedImage, after: SurveyedImage, files: ComparedFiles | None) -> Pair:
     fields = [*_maps("entry annotations", before.descriptor.annotations, after.descriptor.annotations)]
     if before.platform != after.platform:
         change = Change("changed", "", before=str(before.platform or ""), after=str(after.platform or ""))
@@ -181,7 +192,7 @@ def _pair(before: SurveyedImage, after: SurveyedImage, files: tuple[FileChange, 
             ]
         elif old.config.digest != new.config.digest:
             fields.append(("config", Change("changed", "", before=old.config.digest, after=new.config.digest)))
-    layers = tuple(_layer_changes(before.layers, after.layers))
+    layers = tuple(_layer_changes(before, after))
     if before.descriptor.digest != after.descriptor.digest and not fields and not layers:
         fields.append(_bytes(before.descriptor, after.descriptor))
     return Pair(
@@ -199,12 +210,19 @@ def _bytes(before: Descriptor, after: Descriptor) -> tuple[str, Change]:
     return "bytes", Change("changed", "", before=before.digest, after=after.digest)
 
 
-def _layer_changes(before: Sequence[Descriptor], after: Sequence[Descriptor]) -> Iterator[LayerChange]:
-    old, new = [d.digest for d in before], [d.digest for d in after]
+def _layer_changes(before: SurveyedImage, after: SurveyedImage) -> Iterator[LayerChange]:
+    old, new = ([layer.digest for layer in side.layers] for side in (before, after))
+    tars = [side.config.diff_ids if side.config else () for side in (before, after)]
+
+    def change(
+        kind: str, image: SurveyedImage, number: int, own: Sequence[Digest], others: Sequence[Digest]
+    ) -> LayerChange:
+        return LayerChange(kind, number, image.layers[number], number < len(own) and own[number] in others)
+
     for kind, a0, a1, b0, b1 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind != "equal":
-            yield from (LayerChange("removed", n, before[n]) for n in range(a0, a1))
-            yield from (LayerChange("added", n, after[n]) for n in range(b0, b1))
+            yield from (change("removed", before, n, tars[0], tars[1]) for n in range(a0, a1))
+            yield from (change("added", after, n, tars[1], tars[0]) for n in range(b0, b1))
 
 
 def _maps(where: str, before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, Change]]:
@@ -230,7 +248,9 @@ def _pair_tree(pair: Pair) -> dict[str, Any]:
         "fields": [_field_tree(where, change) for where, change in pair.fields],
         "layers": [layer.to_tree() for layer in pair.layers],
     }
-    return tree if pair.files is None else tree | {"files": [file.to_tree() for file in pair.files]}
+    if pair.files is None:
+        return tree
+    return tree | {"files": [file.to_tree() for file in pair.files.changes], "times": pair.files.times}
 
 
 def _field_line(where: str, change: Change) -> str:
@@ -248,8 +268,15 @@ def _pair_lines(pair: Pair) -> Iterator[str]:
         yield f"    {_field_line(where, change)}"
     for layer in pair.layers:
         sign = "+" if layer.kind == "added" else "-"
-        yield f"    {sign} layer {layer.number + 1}  {layer.layer.digest.short}  {human(layer.layer.size)}"
-    for file in pair.files or ():
+        same = "  the same tar, compressed otherwise" if layer.same_tar else ""
+        yield f"    {sign} layer {layer.number + 1}  {layer.layer.digest.short}  {human(layer.layer.size)}{same}"
+    if pair.files is None:
+        return
+    for file in pair.files.changes:
         sign = {"added": "+", "removed": "-"}.get(file.kind, "~")
         what = f"  ({', '.join(file.what)})" if file.what else ""
         yield f"    {sign} /{shown(file.path)}{what}"
+    if pair.files.times:
+        yield f"    ~ times alone of {pair.files.times} path{'' if pair.files.times == 1 else 's'}"
+    elif not pair.files.changes and any(not layer.same_tar for layer in pair.layers):
+        yield "    = the files are the same: their tars are cut, ordered or written otherwise"

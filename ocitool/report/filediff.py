@@ -1,6 +1,7 @@
 """The merged file systems of two images compared: paths, attributes and, where sizes agree, contents.
 
-Modification times are left out: two builds of the same sources differ in them more often than they mean it.
+Modification times are counted and not listed: two builds of the same sources differ in them more often than they
+mean it.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from ocitool.errors import MalformedDocument
 from ocitool.model.files import FileKind
 from ocitool.model.printable import unicode
 from ocitool.model.views import Manifest
-from ocitool.report.compare import FileChange, pair_up
+from ocitool.report.compare import ComparedFiles, FileChange, pair_up
 from ocitool.report.survey import Survey
 from ocitool.rootfs.tree import Node, bounded_members, read_tree
 from ocitool.store.base import Memo, Reader
@@ -28,15 +29,13 @@ class ImageFiles:
     manifest: Manifest
 
 
-def compare_files(
-    before: ImageFiles, after: ImageFiles, memo: Memo | None, *, scope: Scope
-) -> tuple[FileChange, ...]:
+def compare_files(before: ImageFiles, after: ImageFiles, memo: Memo | None, *, scope: Scope) -> ComparedFiles:
     """What differs, sorted by path. Layers are read for their listing, and again only for files to compare.
 
     Nothing is read where both images have the same layers. Raises what reading the layers raises.
     """
     if [layer.digest for layer in before.manifest.layers] == [layer.digest for layer in after.manifest.layers]:
-        return ()
+        return ComparedFiles()
     old = dict(read_tree(before.store, before.manifest, memo, scope=scope).walk())
     new = dict(read_tree(after.store, after.manifest, memo, scope=scope).walk())
     doubtful = [
@@ -50,14 +49,17 @@ def compare_files(
     )
     compared = set(doubtful)
     changes: list[FileChange] = []
+    times = 0
     for path in sorted({*old, *new}):
-        changes += _changes(path, old.get(path), new.get(path), contents if path in compared else None)
-    return tuple(changes)
+        found = list(_changes(path, old.get(path), new.get(path), contents if path in compared else None))
+        times += not found and old[path].mtime != new[path].mtime
+        changes += found
+    return ComparedFiles(tuple(changes), times)
 
 
 def compare_all(
     before: tuple[Reader, Survey], after: tuple[Reader, Survey], memo: Memo | None, *, scope: Scope
-) -> dict[str, tuple[FileChange, ...]]:
+) -> dict[str, ComparedFiles]:
     """The file changes of every platform that both sides have, by the label of the first."""
     pairs, _, _ = pair_up(before[1], after[1])
     return {

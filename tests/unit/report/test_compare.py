@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from ocitool.model import mediatype
+from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
-from ocitool.report.compare import FileChange, compare
+from ocitool.report.compare import ComparedFiles, FileChange, compare
 
 SLSA = "https://slsa.dev/provenance/v1"
 
@@ -72,6 +73,22 @@ def test_layers_are_aligned(repository, compared):
     assert [("removed", 1), ("added", 1), ("added", 2)] == [(c.kind, c.number) for c in pair.layers]
 
 
+def test_a_layer_whose_tar_is_the_same_is_compressed_otherwise(repository, compared):
+    ids = [str(Digest.of(name)) for name in (b"one", b"two", b"three")]
+    for tag, layers, tars in (("a", ("one", "two"), ids[:2]), ("b", ("one again", "three"), ids[::2])):
+        repository.image("linux/amd64", *layers, tag=tag, rootfs={"type": "layers", "diff_ids": tars})
+
+    [pair] = compared().pairs
+    said = lines(compared(files={"linux/amd64": ComparedFiles()}))
+
+    assert [("removed", 0, True), ("removed", 1, False), ("added", 0, True), ("added", 1, False)] == [
+        (one.kind, one.number, one.same_tar) for one in pair.layers
+    ]
+    assert 2 == sum(line.endswith("the same tar, compressed otherwise") for line in said)
+    assert "= the files are the same: their tars are cut, ordered or written otherwise" == said[-1]
+    assert "~ times alone of 2 paths" == lines(compared(files={"linux/amd64": ComparedFiles(times=2)}))[-1]
+
+
 def test_annotations_of_index_entry_and_manifest(repository, compared):
     one = repository.image("linux/amd64", "x", annotations={"m": "1"})
     two = repository.image("linux/amd64", "x", annotations={"m": "2"})
@@ -118,7 +135,7 @@ def test_files_are_told_where_given(repository, compared):
     repository.image("linux/amd64", "y", tag="b")
     changes = (FileChange("added", "bin/app"), FileChange("changed", "etc/x", ("mode 0644 → 0755",)))
 
-    found = lines(compared(files={"linux/amd64": changes}))
+    found = lines(compared(files={"linux/amd64": ComparedFiles(changes)}))
 
     assert ["+ /bin/app", "~ /etc/x  (mode 0644 → 0755)"] == found[-2:]
 
@@ -130,11 +147,15 @@ def test_files_alone_are_a_difference_and_platforms_without_any_are_not_told(rep
     repository.index("a", same, old)
     repository.index("b", same, new)
 
-    pairs = compared(files={"linux/amd64": (), "linux/arm64": (FileChange("added", "x"),)}).pairs
+    pairs = compared(
+        files={"linux/amd64": ComparedFiles(), "linux/arm64": ComparedFiles((FileChange("added", "x"),))}
+    ).pairs
     [first, second] = (replace(pair, fields=(), layers=()) for pair in pairs)
 
     assert [True, False] == [first.is_equal, second.is_equal]
-    assert [True, False, True] == [replace(second, files=files).is_equal for files in (None, second.files, ())]
+    assert [True, False, True] == [
+        replace(second, files=files).is_equal for files in (None, second.files, ComparedFiles(times=1))
+    ]
     assert [False, False] == [replace(first, **{name: ("one",)}).is_equal for name in ("fields", "layers")]
     assert not any("linux/amd64" in line for line in lines(compared()))
 

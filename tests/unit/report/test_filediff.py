@@ -10,7 +10,7 @@ from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor, view
-from ocitool.report.compare import FileChange
+from ocitool.report.compare import ComparedFiles, FileChange
 from ocitool.report.filediff import ImageFiles, compare_files
 from ocitool.store.base import BytesSource
 from ocitool.store.memory import MemoryStore
@@ -64,7 +64,7 @@ def store():
 
 
 def compared(before, after):
-    return compare_files(before, after, None, scope=Scope())
+    return compare_files(before, after, None, scope=Scope()).changes
 
 
 def test_added_removed_and_changed_by_path(store):
@@ -94,8 +94,19 @@ def test_attributes(store):
     ]
 
 
-def test_times_alone_do_not_count(store):
-    assert () == compared(store.image({"a": (b"1", {"mtime": 1})}), store.image({"a": (b"1", {"mtime": 2})}))
+def test_times_alone_are_counted_and_not_listed(store):
+    """What differs in more than its time is listed and not counted, and what only one side has is neither."""
+    before = store.image(
+        {"a": (b"1", {"mtime": 1}), "b": (b"1", {"mtime": 1}), "c": b"1", "old": (b"", {"mtime": 7})}
+    )
+    after = store.image({"a": (b"1", {"mtime": 2}), "b": (b"2", {"mtime": 2}), "c": b"1"})
+
+    found = compare_files(before, after, None, scope=Scope())
+
+    assert (1, ["b", "old"]) == (found.times, [change.path for change in found.changes])
+    assert ComparedFiles() == compare_files(
+        store.image({"x": b""}, {}), store.image({"x": b""}), None, scope=Scope()
+    )
 
 
 def test_whiteouts_are_applied_first(store):
