@@ -1,5 +1,6 @@
 """Commands that change tags: where to write, what was asked for, carrying a plan out."""
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -8,8 +9,9 @@ import click
 
 from ocitool.change.difference import is_apart
 from ocitool.change.plan import Plan
+from ocitool.cli import trust
 from ocitool.cli.console import human
-from ocitool.cli.options import App
+from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import Conflict, UsageError
 from ocitool.events import Noted
@@ -55,6 +57,20 @@ def attested(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = click.option(flag, "attestations", flag_value=value, help=text)(function)
     return function
+
+
+def edits_images(function: Callable[..., Plan]) -> Callable[..., Any]:
+    """The options of every edit of images; `function` gives the plan, which is carried out.
+
+    It gets the App, its own options, and as the rest what these say, in the words of Client's methods.
+    """
+
+    @functools.wraps(function)
+    def command(app: App, *, attestations: str | None, dry_run: bool, **words: Any) -> Outcome:  # noqa: ANN401 - click's
+        plan = function(app, attestations=attestations or "", **words)
+        return carry_out(app, plan, dry_run=dry_run)
+
+    return selecting(attested(elsewhere(dry_run(common(trust.resigning(command))))))
 
 
 def annotating(of: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

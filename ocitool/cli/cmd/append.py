@@ -1,15 +1,16 @@
 """`ocitool append`: files and tars as new layers of a published image, every platform at once."""
 
+from typing import Any
+
 import click
 
-from ocitool.cli import plans, trust
-from ocitool.cli.options import App, common
-from ocitool.cli.outcome import Outcome
+from ocitool.change.plan import Plan
+from ocitool.cli import plans
+from ocitool.cli.options import App
 
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@plans.selecting
 @click.option(
     "--copy",
     "copies",
@@ -23,41 +24,29 @@ from ocitool.cli.outcome import Outcome
 )
 @click.option("--allow-foreign-arch", is_flag=True, help="Warn instead of refusing programs of other platforms.")
 @click.option("--allow-sparse", is_flag=True, help="Pack files that are mostly holes, in full.")
-@plans.attested
-@plans.elsewhere
-@plans.dry_run
-@common
-@trust.resigning
+@plans.edits_images
 def command(
     app: App,
     *,
     reference: str,
-    platforms: tuple[str, ...],
-    digests: tuple[str, ...],
     copies: tuple[str, ...],
     tars: tuple[str, ...],
     compression: str,
     allow_foreign_arch: bool,
     allow_sparse: bool,
-    attestations: str | None,
-    tags: tuple[str, ...],
-    dry_run: bool,
-) -> Outcome:
+    **chosen: Any,  # noqa: ANN401 - what every edit takes
+) -> Plan:
     """Put files on top of REF, in every image of an index at once, or in those of --platform.
 
     Files of --copy are one layer, placed through the links of each image; each --tar is one more. The layers that
     are there keep their bytes.
     """
-    plan = app.client.plan_append(
+    return app.client.plan_append(
         reference,
         copy=copies,
         tars=tars,
-        platforms=platforms,
-        digests=digests,
         compression=compression,
         allow_foreign=allow_foreign_arch,
         allow_sparse=allow_sparse,
-        attestations=attestations or "",
-        tags=tags,
+        **chosen,
     )
-    return plans.carry_out(app, plan, dry_run=dry_run)
