@@ -52,6 +52,17 @@ def test_a_new_cache_is_a_copy_without_pipes(place, source, is_single):
     assert 0o2711 == stat.S_IMODE(os.stat(made).st_mode)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owners_come_along_and_a_link_has_its_own(place, source):
+    os.chown(f"{source}/folder/file", 5, 6)
+    os.chown(f"{source}/link", 7, 8, follow_symlinks=False)
+
+    made = place(lambda: source, layers=["sha256:x"], is_single=False)
+
+    owners = [os.lstat(f"{made}/{name}") for name in ("folder/file", "link")]
+    assert [(5, 6), (7, 8)] == [(one.st_uid, one.st_gid) for one in owners]
+
+
 def test_a_cache_that_says_its_mode_has_it_whatever_it_begins_with(place, source):
     made = place(lambda: source, layers=["sha256:x"], mode=0o700)
 
