@@ -14,6 +14,9 @@ def effort(function, *arguments) -> int:
         return step
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = (
+        True  # Python 3.12 asks for opcodes at settrace, and for none if nobody wants any
+    )
     sys.settrace(step)
     try:
         function(*arguments)

@@ -35,6 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("engines" if item.path.stem in ENGINES else item.path.stem))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Stop where groups are asked for and do not count: the tests of a file would disturb each other."""
+    marked = (item for item in session.items if item.get_closest_marker("interop") is not None)
+    if session.config.getoption("loadgroup", False) and any("@" not in item.nodeid for item in marked):
+        raise pytest.UsageError(
+            "pytest and pytest-xdist do not agree on groups: see the versions in pyproject.toml"
+        )
+
+
 @pytest.fixture
 def tool(peer, home):
     """`tool("crane", …)`: a peer's answer, or a failure with its words."""
