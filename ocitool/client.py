@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ocitool.index.draft_editor import DraftEditor
     from ocitool.index.editor import IndexEditor
     from ocitool.index.image_editor import ImageEditor
+    from ocitool.project.source_policy import SourcePolicy
     from ocitool.repair.plan import Repair
     from ocitool.sign.keys import Password
     from ocitool.sign.run import SignKey, VerifyKey
@@ -318,6 +319,7 @@ class Client(ChangeClient):
         sbom: str = "",
         provenance: bool = False,
         attest_form: str = "index",
+        source_policy: str | Path | None = None,
     ) -> "Built":
         """Compile and pack what is in a folder for every platform, for `push`; nothing is published.
 
@@ -328,7 +330,8 @@ class Client(ChangeClient):
         `sign_keys` sign the result and each image where it is published; `password` opens them, as for `plan_sign`.
         `sbom` (spdx or cyclonedx) and `provenance` are attested of each image, in the index or, with the form
         referrers, from beside it. Where this machine's store cannot be written, another is used until the client
-        is closed.
+        is closed. `source_policy` is a file of BuildKit's rules for images, such as `lock_bases` gives [default:
+        that of EXPERIMENTAL_BUILDKIT_SOURCE_POLICY].
         """
         from ocitool.attest.options import AttestOptions
         from ocitool.builder.pipeline import build
@@ -344,6 +347,7 @@ class Client(ChangeClient):
         from ocitool.pack.tar import parse_epoch
 
         self.borrow_store()
+        rules = source_policy or self.environ.get("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY")
         options = (
             run
             if isinstance(run, RunOptions)
@@ -389,6 +393,7 @@ class Client(ChangeClient):
                 None if policy is None else path_of(policy, "policy"),
                 several_of(sign_keys, "sign_keys"),
                 password,
+                source_policy=path_of(rules, "source_policy") if rules else None,
             ),
             attest=AttestOptions(text_of(sbom, "sbom"), provenance, text_of(attest_form, "attest_form")),
         )
@@ -418,6 +423,16 @@ class Client(ChangeClient):
         from ocitool.builder.publish import build_and_deliver
 
         return build_and_deliver(planned, self.workspace)
+
+    @as_one()
+    def lock_bases(self, request: "BuildRequest") -> "SourcePolicy":
+        """The source policy that holds every image that a build would open at the digest its tag has now.
+
+        One that is named by its digest is held already. `raw` is the file that `source_policy` of `build` takes.
+        """
+        from ocitool.builder.base_lock import lock_bases
+
+        return lock_bases(request, self.workspace)
 
     @as_one()
     def check_dockerfile(self, request: "BuildRequest") -> "tuple[Report, str]":

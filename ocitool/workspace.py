@@ -20,6 +20,7 @@ from ocitool.tasks import Scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ocitool.model.reference import Reference
     from ocitool.pack.own_files import OwnFiles
     from ocitool.store.base import Reader, Store
 
@@ -27,6 +28,8 @@ PlatformWords: TypeAlias = Iterable[str | Platform] | str | Platform
 """One platform or several, as words or parsed."""
 Admit: TypeAlias = "Callable[[Locator, Reader, str], str]"
 """What lets an image be used: from a place, its store and the name in it to the digest to be used from then on."""
+Convert: TypeAlias = "Callable[[Reference], Reference]"
+"""What a source policy makes of an image that a build names; raises for one that is denied."""
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _CPUINFO_LIMIT: Final = 256 * KIB
 
@@ -36,7 +39,8 @@ class Workspace:
     """Where a build happens: this machine's store, the way to other stores, its scope and how wide it may go.
 
     `width` bounds compilers and compression, `transfers` requests. `own` is what this program writes, which is no
-    input of it. `admit` looks at every image that is used, and raises for one that must not be.
+    input of it. `admit` looks at every image that is used, and raises for one that must not be; `convert` says
+    which image a build takes for the one that it names.
     """
 
     machine: MachineStore
@@ -48,6 +52,7 @@ class Workspace:
     listener: Listener = silent
     own: "OwnFiles | None" = field(default=None, compare=False)
     admit: "Admit | None" = field(default=None, compare=False)
+    convert: "Convert | None" = field(default=None, compare=False)
 
     def open_image(self, place: str, tag: str = "") -> tuple["Store", str]:
         """The store of an image that is used, and the name in it: the digest that was admitted, if one has to be.
@@ -58,6 +63,19 @@ class Workspace:
         store, name = self.opener.open(at)
         name = tag or name
         return store, self.admit(at, store, name) if self.admit is not None else name
+
+    def open_source(self, place: str) -> tuple["Store", str, str]:
+        """As `open_image`, for an image that a build stands on or takes files from; and the place of it.
+
+        That is another one where a source policy says so. Raises what `open_image` and `convert` raise.
+        """
+        named = Locator.parse(place).reference
+        if self.convert is not None and named is not None:
+            used = self.convert(named)
+            if used != named:
+                self.listener(Noted(f"note: by the source policy {named} is {used}", "notice"))
+                place = str(used)
+        return (*self.open_image(place), place)
 
     def platforms(self, words: PlatformWords) -> tuple[Platform, ...]:
         """The platforms that are meant; another name of an architecture is told. Raises UsageError."""

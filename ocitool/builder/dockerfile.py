@@ -8,7 +8,7 @@ from ocitool.builder.project import find_spec
 from ocitool.builder.request import BuildRequest
 from ocitool.builder.trust import trusting
 from ocitool.dockerfile.base_images import BaseImages
-from ocitool.dockerfile.frontend import check_recipe, outline_recipe
+from ocitool.dockerfile.frontend import check_recipe, images_of, outline_recipe
 from ocitool.dockerfile.lint.engine import Report
 from ocitool.dockerfile.outline import Outline
 from ocitool.dockerfile.request import DockerfileRequest
@@ -33,6 +33,12 @@ def outline_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Doc
     workspace = trusting(request.trust, spec, workspace)
     platform = (*request.platforms, *spec.platforms, workspace.host)[0]
     return outline_recipe(_asked(request, (platform,), spec, workspace), _images(request, workspace))
+
+
+def images_of_dockerfile(request: BuildRequest, spec: BuildSpec, workspace: Workspace) -> tuple[str, ...]:
+    """Where the images are that a build for the platforms would look into. Raises as `images_of` does."""
+    platforms = request.platforms or spec.platforms or (workspace.host,)
+    return images_of(_asked(request, platforms, spec, workspace), _images(request, workspace))
 
 
 def _spec(request: BuildRequest) -> BuildSpec:

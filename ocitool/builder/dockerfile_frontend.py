@@ -62,7 +62,7 @@ class DockerfileFrontend:
         cls, toolchain: str, request: BuildRequest, spec: BuildSpec, workspace: Workspace, work: Path
     ) -> "DockerfileFrontend":
         """That of a request, the images looked into that its stages stand on."""
-        _refuse_beside_dockerfile(request, spec)
+        refuse_beside_dockerfile(request, spec)
         said = request.platforms or spec.platforms
         images = BaseImages(request.dockerfile.places, workspace, allow_foreign=request.allow_foreign)
         recipe = _recipe(request, spec, said or (workspace.host,), workspace)
@@ -185,7 +185,7 @@ def _sysroots(
     return find_sysroots(spec, tuple(recipe.graphs), request, workspace)
 
 
-def _refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
+def refuse_beside_dockerfile(request: BuildRequest, spec: BuildSpec) -> None:
     """Raise UsageError for what would have to happen beside a Dockerfile."""
     after, copied = "write it after FROM", "write COPY into the Dockerfile"
     above = "build upon an image that has it, or COPY it"

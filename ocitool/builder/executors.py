@@ -190,7 +190,7 @@ def digest_of(emulator: Path) -> Digest:
 
 
 def _image_of_emulators(place: str, workspace: Workspace) -> BaseImage:
-    store, name = workspace.open_image(place)
+    store, name, _ = workspace.open_source(place)
     return open_base(store, name).image(workspace.host, workspace.listener, role="image of emulators")
 
 

@@ -31,7 +31,7 @@ def frontend_of(request: BuildRequest, spec: BuildSpec, workspace: Workspace, wo
 
     Reads the manifests and configs of bases. Raises UsageError, NotFound, Unsupported, WrongPlatform.
     """
-    toolchain = _toolchain(request, spec)
+    toolchain = toolchain_of(request, spec, has_files=bool(request.copies) or spec.has_files)
     if toolchain == DOCKERFILE:
         from ocitool.builder.dockerfile_frontend import DockerfileFrontend
 
@@ -59,7 +59,8 @@ class ProjectFrontend:
 
         def base(name: str) -> FoundBase | None:
             if name not in opened:
-                opened[name] = open_base(*workspace.open_image(name), published_name(name))
+                store, found, used = workspace.open_source(name)
+                opened[name] = open_base(store, found, published_name(used))
             return opened[name]
 
         common = base(request.base or spec.common.base)
@@ -129,8 +130,8 @@ def _sysroots(
     return find_sysroots(spec, platforms, request, workspace)
 
 
-def _toolchain(request: BuildRequest, spec: BuildSpec) -> str:
-    """How the folder is built; a Dockerfile that was named decides."""
+def toolchain_of(request: BuildRequest, spec: BuildSpec, *, has_files: bool) -> str:
+    """How the folder is built; a Dockerfile that was named decides, `has_files` where nothing else does."""
     named = request.dockerfile
     if named.file is not None or named.text is not None or named.sent is not None:
         return DOCKERFILE
@@ -144,5 +145,5 @@ def _toolchain(request: BuildRequest, spec: BuildSpec) -> str:
     return choose_toolchain(
         request.source,
         said=request.toolchain or spec.toolchain,
-        has_files=bool(request.copies) or spec.has_files,
+        has_files=has_files,
     )

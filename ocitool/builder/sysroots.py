@@ -94,7 +94,7 @@ def _links(folder: Path, triplet: str, workspace: Workspace) -> Path | None:
 
 
 def _image(name: str, platform: Platform, workspace: Workspace) -> tuple[Path, str]:
-    store, reference = workspace.open_image(name)
+    store, reference, _ = workspace.open_source(name)
     image = open_base(store, reference).image(platform, workspace.listener)
     identity = image.manifest.document.digest.hex
     folder = workspace.machine.root / "sysroots" / f"image-{identity[:24]}"

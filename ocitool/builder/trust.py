@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ocitool.graph.referrers import check_stands_beside
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
+from ocitool.project.source_policy import read_source_policy
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class TrustOptions:
 
     `identities` are the repositories that they may be signed for, where that is not their own. `sign_keys` sign the
     result, and each image of it, before a tag is written; `password` opens them, perhaps out of `password_files`.
+    `source_policy` says which images are taken for those that are named.
     """
 
     verify_keys: "tuple[VerifyKey, ...]" = ()
@@ -34,6 +36,7 @@ class TrustOptions:
     sign_keys: "tuple[SignKey, ...]" = ()
     password: "Password | None" = field(default=None, repr=False, compare=False)
     password_files: tuple[Path, ...] = ()
+    source_policy: Path | None = None
 
     @property
     def secret_files(self) -> tuple[Path, ...]:
@@ -44,8 +47,10 @@ class TrustOptions:
 def trusting(options: TrustOptions, spec: "BuildSpec", workspace: Workspace) -> Workspace:
     """The workspace that opens only images that fulfil the options, and the policy of the spec file.
 
-    Raises what reading keys and policies raises.
+    Those of a build are what its source policy makes of them. Raises what reading keys and policies raises.
     """
+    if options.source_policy is not None:
+        workspace = replace(workspace, convert=read_source_policy(options.source_policy).image)
     policy = options.policy or spec.policy
     if not (options.verify_keys or options.identities or policy):
         return workspace

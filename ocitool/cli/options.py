@@ -187,7 +187,6 @@ def dockerfile(function: F) -> F:
             help="Files or an image for COPY --from and FROM.",
         ),
         click.option("--target", default="", metavar="STAGE", help="Stage of the Dockerfile to build."),
-        click.option("--check", is_flag=True, help="Only say what is unwise in the Dockerfile; build nothing."),
         click.option("--build-arg", multiple=True, metavar="K[=V]", help="Value for an ARG of the Dockerfile."),
         click.option("-f", "--file", type=path, metavar="FILE", help="The Dockerfile; - reads standard input."),
     ):

@@ -30,6 +30,7 @@ COMMANDS: Final = (
     Command("cat", "Print a file of an image", "cat", "Look"),
     Command("export", "Write the merged root filesystem to a directory or a tar", "export", "Look"),
     Command("base status", "Tell whether the bases of images moved", "base_status", "Look"),
+    Command("base lock", "Write a file that pins the bases of a build by digest", "base_lock", "Build"),
     Command("digest", "Print the digest that a name means", "digest", "Look"),
     Command("tags", "List the tags of a repository", "tags", "Look"),
     Command("catalog", "List the repositories of a registry", "catalog", "Look"),

@@ -56,19 +56,23 @@ class BaseImages:
         """The images that were looked into so far."""
         return tuple(self._images.values())
 
+    def locator(self, stage_base: StageBase) -> str:
+        """Where the image is that FROM or --from names; empty for a named context that is none."""
+        place = self._places.get(stage_base.name)
+        return stage_base.name if place is None else locator_of(place)
+
     def base(self, stage_base: StageBase) -> FoundBase:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
         if stage_base.name not in self._found:
-            place = self._places.get(stage_base.name)
-            locator = stage_base.name if place is None else locator_of(place)
+            locator = self.locator(stage_base)
             if not locator:
                 raise Unsupported(
                     f"context {stage_base.name} is a folder, and no stage can be built upon one",
                     ability="FROM folder",
                     hint="write FROM scratch and COPY --from it",
                 )
-            store, found = self._workspace.open_image(locator)
-            self._found[stage_base.name] = open_base(store, found, published_name(locator))
+            store, found, used = self._workspace.open_source(locator)
+            self._found[stage_base.name] = open_base(store, found, published_name(used))
         return self._found[stage_base.name]
 
     def is_named(self, stage_base: StageBase, base: BaseImage) -> bool:

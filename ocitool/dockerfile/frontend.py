@@ -236,6 +236,20 @@ def outline_recipe(asked: DockerfileRequest, images: BaseImages) -> "tuple[Docke
     return file, outline(graphs[asked.platforms[0]]), data
 
 
+def images_of(asked: DockerfileRequest, images: BaseImages) -> tuple[str, ...]:
+    """Where the images are that the target stands on, copies from or mounts on some platform, each once.
+
+    Raises as `outline_recipe` does, and what reading images raises, which are asked for their triggers.
+    """
+    data, path = _read(asked.source, asked.options)
+    file = _parsed(data, path, asked.options)
+    graphs, _ = _looked_into(file, asked, _graphs(file, asked), images.start)
+    needed = (one for graph in graphs.values() for one in graph.checked().needed)
+    named = (name for one in needed for name in (one.stage_base, *one.sources.values(), *one.mounted.values()))
+    outside = (images.locator(one) for one in named if one.origin in {OriginKind.IMAGE, OriginKind.CONTEXT})
+    return tuple(dict.fromkeys(filter(None, outside)))
+
+
 def _if_there(images: BaseImages) -> Callable[[StageBase], ImageStart | None]:
     """What an image leaves; None for one that cannot be had, which is asked for once."""
     gone: set[str] = set()

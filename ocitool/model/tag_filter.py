@@ -30,3 +30,8 @@ class TagFilter:
 def fits(name: str, patterns: Iterable[str]) -> bool:
     """Whether one of the patterns fits."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def fits_stars(name: str, pattern: str) -> bool:
+    """Whether a pattern fits in which `*` alone is special."""
+    return fnmatchcase(name, "".join(f"[{char}]" if char in "[?" else char for char in pattern))

@@ -6,7 +6,6 @@ passed over is one that nobody checks.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from os.path import normpath
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from ocitool.attest.statement import KNOWN, is_known
 from ocitool.errors import NotVerified, Unsupported, UsageError
 from ocitool.model.document import Document
 from ocitool.model.reference import Reference, comparable_host
+from ocitool.model.tag_filter import fits_stars
 from ocitool.project.toml import KeyPath, TomlFile, read_toml
 from ocitool.sign.claim import repository_of
 from ocitool.sign.keys import PublicKey
@@ -53,7 +53,7 @@ class PolicyRule:
 
     def is_for(self, repository: str) -> bool:
         """Whether it is about a repository as `repository_of` gives it, or a layout or archive as `SCHEME:PATH`."""
-        return any(fnmatchcase(repository, _literal(pattern)) for pattern in self.repositories)
+        return any(fits_stars(repository, pattern) for pattern in self.repositories)
 
     def demand(self, repository: str) -> Demand:
         """What is asked of the signatures of a repository's image; a layout has no name that could be compared."""
@@ -181,11 +181,6 @@ def _place(at: Locator) -> tuple[str, ...]:
     """What a layout or archive is called in a policy: its path as it was written, and from the root."""
     path = at.path or Path()
     return f"{at.scheme}:{normpath(path)}", f"{at.scheme}:{normpath(path.absolute())}"
-
-
-def _literal(pattern: str) -> str:
-    """A pattern in which only `*` is special, for fnmatch."""
-    return "".join(f"[{char}]" if char in "[?" else char for char in pattern)
 
 
 def _texts(file: TomlFile, at: KeyPath, value: object) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ WORDS = {
     "strip": "strip oci:img:1 etc/motd --dry-run",
     "recompress": "recompress oci:img:1 --compression none",
     "base status": "base status oci:img:1",
+    "base lock": "base lock app --platform linux/amd64",
     "rebase": "rebase oci:img:1 --old-base oci:img:1 --new-base oci:img:1",
     "append": "append oci:img:1 --copy app/data:/srv/",
     "manifest create": "manifest create --amend HOST/other:1 HOST/app:a",

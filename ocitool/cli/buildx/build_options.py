@@ -34,6 +34,7 @@ def result(function: F) -> F:
     for option in reversed(
         (
             options.dockerfile,
+            click.option("--check", is_flag=True, help="Only say what is unwise in the Dockerfile; build nothing."),
             click.option(
                 "--platform",
                 "platforms",
@@ -116,7 +117,13 @@ def contents(function: F) -> F:
 def trusted(function: F) -> F:
     """Add the options that say what a build may stand on, and who signs it."""
     decorated: F = trust.verifying("Every image that is built upon")(trust.signing(function))
-    return decorated
+    return click.option(
+        "--source-policy",
+        type=_FILE,
+        metavar="FILE",
+        envvar="EXPERIMENTAL_BUILDKIT_SOURCE_POLICY",
+        help="BuildKit's rules for images: `base lock` writes such a file.",
+    )(decorated)
 
 
 def settings(function: F) -> F:

@@ -209,6 +209,7 @@ def _trust(words: Words) -> TrustOptions:
         sign_keys,
         password,
         password.files,
+        words.path("source_policy"),
     )
 
 

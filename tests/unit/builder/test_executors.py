@@ -99,6 +99,14 @@ def test_emulators_come_out_of_an_image(tmp_path, work):
     assert digest_of(next(iter(found))) == Digest.of(b"2")
 
 
+def test_an_image_of_emulators_is_asked_of_the_source_policy(work):
+    def deny(reference):
+        raise NotVerified(f"{reference} is denied")
+
+    with pytest.raises(NotVerified, match="localhost:1/qemu:1 is denied"):
+        find_emulators("localhost:1/qemu:1", replace(work, convert=deny))
+
+
 def test_of_two_emulators_with_one_name_that_in_usr_bin_is_taken(tmp_path, work):
     layer = tar(**{"bin/qemu-arm": b"old", "usr/bin/qemu-arm": b"new", "usr/local/bin/qemu-s390x": b"3"})
     put_image(LayoutStore(tmp_path / "img", create=True), "1", "linux/amd64", layers=[layer])
