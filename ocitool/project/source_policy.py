@@ -135,41 +135,44 @@ def _rule(where: str, row: object) -> SourceRule:
     action = rule.get("action")
     if action not in _ACTIONS:
         raise _refused(f"{where}.action", f"is {action!r}", f"one of {', '.join(_ACTIONS)} is obeyed")
-    at, selector = (
-        f"{where}.selector",
-        _object(
-            f"{where}.selector", rule.get("selector"), ("identifier", "matchType", "match_type", "constraints")
-        ),
-    )
-    identifier, is_pattern = _identifier(at, selector), False
+    identifier, is_pattern = _selected(f"{where}.selector", rule.get("selector"))
+    if action == "CONVERT":
+        return SourceRule(action, identifier, _updated(f"{where}.updates", rule.get("updates")), is_pattern)
+    if rule.get("updates"):
+        raise _refused(f"{where}.updates", f"is for CONVERT alone, and the action is {action}")
+    return SourceRule(action, identifier, is_pattern=is_pattern)
+
+
+def _selected(where: str, value: object) -> tuple[str, bool]:
+    """The identifier of a selector, and whether it is a pattern."""
+    selector = _object(where, value, ("identifier", "matchType", "match_type", "constraints"))
+    identifier, place = _identifier(where, selector), f"{where}.identifier"
     kinds = [selector[key] for key in ("matchType", "match_type") if key in selector]
     if any(kind != kinds[0] or kind not in _MATCHES for kind in kinds):
         hint = "write a rule for each image, or * for any characters of its name"
-        raise _refused(f"{at}.matchType", f"is {kinds[-1]!r}, and not {' or '.join(_MATCHES)}", hint)
+        raise _refused(f"{where}.matchType", f"is {kinds[-1]!r}, and not {' or '.join(_MATCHES)}", hint)
     if selector.get("constraints"):
-        raise _refused(
-            f"{at}.constraints", "is about attributes of a source, and those of images are not looked at"
-        )
+        raise _refused(f"{where}.constraints", "is about attributes of a source, which images have none of here")
     if "*" in identifier and "EXACT" not in kinds:
-        is_pattern = True
         if "**" in identifier:
-            raise _refused(
-                f"{at}.identifier", f"{identifier!r} holds **, which BuildKit refuses too", "write one *"
-            )
-    elif (full := _reference(f"{at}.identifier", identifier)) and f"{SCHEME}{full}" != identifier:
-        raise _refused(f"{at}.identifier", f"{identifier!r} fits no image", f"write it in full: {SCHEME}{full}")
-    if action != "CONVERT":
-        if rule.get("updates"):
-            raise _refused(f"{where}.updates", f"is for CONVERT alone, and the action is {action}")
-        return SourceRule(action, identifier, is_pattern=is_pattern)
-    at, updates = f"{where}.updates", _object(f"{where}.updates", rule.get("updates"), ("identifier", "attrs"))
+            raise _refused(place, f"{identifier!r} holds **, which BuildKit refuses too", "write one *")
+        return identifier, True
+    full = f"{SCHEME}{_reference(place, identifier)}"
+    if full != identifier:
+        raise _refused(place, f"{identifier!r} fits no image", f"write it in full: {full}")
+    return identifier, False
+
+
+def _updated(where: str, value: object) -> Reference:
+    """The image that a rule converts to."""
+    updates = _object(where, value, ("identifier", "attrs"))
     if updates.get("attrs"):
-        raise _refused(f"{at}.attrs", "sets attributes of a source, and images have none here")
-    target = _identifier(at, updates)
-    if "$" in target:
+        raise _refused(f"{where}.attrs", "sets attributes of a source, which images have none of here")
+    identifier, place = _identifier(where, updates), f"{where}.identifier"
+    if "$" in identifier:
         hint = "write a rule for each image"
-        raise _refused(f"{at}.identifier", f"{target!r} takes over parts of the name that was found", hint)
-    return SourceRule(action, identifier, _reference(f"{at}.identifier", target), is_pattern)
+        raise _refused(place, f"{identifier!r} takes over parts of the name that was found", hint)
+    return _reference(place, identifier)
 
 
 def _object(where: str, value: object, known: tuple[str, ...]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.builder.request import BuildRequest
 from ocitool.builder.sysroots import find_sysroots
-from ocitool.errors import Unsupported
+from ocitool.errors import NotVerified, Unsupported
 from ocitool.model.platform import Platform
 from ocitool.project.values import Stamp, load_spec
 from ocitool.registry.hosts import Access
@@ -22,11 +22,16 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 def find(tmp_path):
     """`find(text)`: the sysroots that an ocitool.toml asks for, and the notices."""
 
-    def call(text):
+    def call(text, **settings):
         (tmp_path / "ocitool.toml").write_text(f"[c]\n{text}")
         told = []
         work = Workspace(
-            MachineStore(tmp_path / "cache"), Opener(Access(), Scope()), Scope(), AMD64, listener=told.append
+            MachineStore(tmp_path / "cache"),
+            Opener(Access(), Scope()),
+            Scope(),
+            AMD64,
+            listener=told.append,
+            **settings,
         )
         spec = load_spec(tmp_path / "ocitool.toml", Stamp)
         return find_sysroots(spec, (AMD64, ARM64), BuildRequest(tmp_path), work), [one.text for one in told]
@@ -50,6 +55,14 @@ def test_a_folder_that_is_not_there_is_refused(find, tmp_path):
         find("[sysroot]\npath = 'root/{arch}'\n")
 
     assert 'image = "REF"' in refused.value.hint
+
+
+def test_an_image_is_asked_of_the_source_policy(find):
+    def deny(reference):
+        raise NotVerified(f"{reference} is denied")
+
+    with pytest.raises(NotVerified, match="localhost:1/root:1 is denied"):
+        find("[sysroot]\nimage = 'localhost:1/root:1'\n", convert=deny)
 
 
 def test_an_image_is_unpacked_once(find, tmp_path):
