@@ -19,6 +19,7 @@ class Command(NamedTuple):
 COMMANDS: Final = (
     Command("build", "Compile, pack and publish a multi-arch image from a folder", "build", "Build"),
     Command("push", "Publish what `build -t` left in this machine's store", "push", "Build"),
+    Command("base lock", "Write a file that pins the bases of a build by digest", "base_lock", "Build"),
     Command("images", "List the images in this machine's store", "images", "Build"),
     Command("cache prune", "Empty this machine's store", "cache_prune", "Build"),
     Command("login", "Keep a user name and password for a registry", "login", "Registry"),
@@ -30,7 +31,6 @@ COMMANDS: Final = (
     Command("cat", "Print a file of an image", "cat", "Look"),
     Command("export", "Write the merged root filesystem to a directory or a tar", "export", "Look"),
     Command("base status", "Tell whether the bases of images moved", "base_status", "Look"),
-    Command("base lock", "Write a file that pins the bases of a build by digest", "base_lock", "Build"),
     Command("digest", "Print the digest that a name means", "digest", "Look"),
     Command("tags", "List the tags of a repository", "tags", "Look"),
     Command("catalog", "List the repositories of a registry", "catalog", "Look"),
