@@ -2,6 +2,7 @@
 
 import pytest
 
+from ocitool import Client
 from ocitool.errors import AuthError, DigestMismatch, Unsupported
 from ocitool.model import compose
 from ocitool.model.mediatype import OCI_LAYER, Family
@@ -145,6 +146,13 @@ def test_the_catalog_is_read_page_by_page(registry, opened):
 
     assert ["a", "b"] == list(Registry(session, registry.host).catalog(1))
     assert "/v2/_catalog?n=1" == registry.log[0].path
+
+
+def test_a_client_lists_every_repository_unless_a_limit_is_said(registry):
+    registry.faults = [Fault("GET /v2/_catalog*", status=200, body=b'{"repositories":["a","b"]}', times=2)]
+
+    with Client() as client:
+        assert (("a", "b"), ("a",)) == (client.catalog(registry.host), client.catalog(registry.host, limit=1))
 
 
 def test_extensions_are_named_and_may_be_missing(registry, opened):
