@@ -34,7 +34,12 @@ def tracked() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("pattern", [MACHINE_PATHS, PACKAGE_HOSTS], ids=["machine paths", "package hosts"])
+MERGES = re.compile("^(<{7}|>{7})( |$)")
+
+
+@pytest.mark.parametrize(
+    "pattern", [MACHINE_PATHS, PACKAGE_HOSTS, MERGES], ids=["machine paths", "package hosts", "marks of a merge"]
+)
 @pytest.mark.slow
 def test_no_file_speaks_of_one_machine(pattern):
     found = [
