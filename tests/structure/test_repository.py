@@ -41,7 +41,7 @@ MERGES = re.compile("^(<{7}|>{7})( |$)")
     "pattern", [MACHINE_PATHS, PACKAGE_HOSTS, MERGES], ids=["machine paths", "package hosts", "marks of a merge"]
 )
 @pytest.mark.slow
-def test_no_file_speaks_of_one_machine(pattern):
+def test_what_no_file_may_hold(pattern):
     found = [
         f"{name}:{number}: {line.strip()[:80]}"
         for name, text in tracked().items()
