@@ -108,22 +108,23 @@ class Signals:
     def _watch(self, reading: int) -> None:
         from select import select
 
-        heard_s = 0.0
+        heard_s = pressed_s = 0.0
         while True:
             ready, _, _ = select([reading], [], [], _TURN_S if heard_s else None)
             heard = os.read(reading, 64) if ready else b""
             if ready and not heard:
                 os.close(reading)
                 return
+            now = time.monotonic()
             if set(heard) & set(_CODES):
-                now = time.monotonic()
                 if heard_s and now - heard_s >= _AGAIN_S:
                     self._end()
                 if not heard_s:
                     heard_s = now
                     self._hear(next(_CODES[signal.Signals(number)] for number in heard if number in _CODES))
-            if heard_s and self._scope is not None:
-                self._press(time.monotonic() - heard_s)
+            if heard_s and self._scope is not None and now - pressed_s >= _TURN_S:  # our own nudges are heard too
+                pressed_s = now
+                self._press(now - heard_s)
 
     def _hear(self, code: int) -> None:
         self.code = self.code or code

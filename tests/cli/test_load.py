@@ -14,7 +14,7 @@ from ocitool import Client
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.digest import Digest
 from tests.cli.guides import NAME, consoles, follow
-from tests.conftest import REPOSITORY, process_environment
+from tests.conftest import REPOSITORY, process_environment, untraced
 from tests.fakes.processes import runs, wait_for
 from tests.fakes.registry import fake_registry
 
@@ -72,7 +72,10 @@ def build(place, run):
 def begun(place, *words):
     """A command that has started an engine's client, and the number of that."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ocitool", *words], cwd=place, env=process_environment(), stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "ocitool", *words],
+        cwd=place,
+        env=untraced(process_environment()),
+        stderr=subprocess.DEVNULL,
     )
     pid = place / "pid"
     return process, wait_for(lambda: pid.exists() and pid.read_text().strip(), "an engine's client")
