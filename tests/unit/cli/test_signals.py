@@ -100,6 +100,15 @@ def test_cleaning_up_is_waited_for(tmp_path):
     assert (143, "clean\nCancelled terminated\n") == (code, out)
 
 
+def test_while_cleaning_up_is_waited_for_nothing_spins(tmp_path):
+    """The thread that watches hears the signals that it sends itself."""
+    counted = CLEANS.format(seconds=2.5).replace("time.sleep", "began = time.process_time(); time.sleep")
+
+    _, out, _ = run(tmp_path, counted.replace('"clean"', "time.process_time() - began"), signal.SIGTERM)
+
+    assert float(out.splitlines()[0]) < 0.5
+
+
 @pytest.mark.parametrize(("pause_s", "said"), [(0.0, "clean\nCancelled terminated\n"), (1.0, "")])
 def test_a_second_signal_counts_when_it_is_no_echo_of_the_first(tmp_path, pause_s, said):
     """`timeout` sends two at once, to the process and to its group."""
