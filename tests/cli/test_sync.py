@@ -157,6 +157,20 @@ def test_a_target_that_is_down_is_told_and_the_others_are_filled(run, source, ta
     )  # it is given up, and not asked for each tag
 
 
+def test_a_target_that_is_given_up_is_asked_for_no_later_tag(run, source, targets, file, monkeypatch):
+    many(3, shared=False).into(source, "app")
+    targets[0].faults.append(Fault("* *", status=403, body=b'{"errors":[{"code":"DENIED"}]}', times=-1))
+    monkeypatch.setattr("ocitool.sync.run._AT_ONCE", 1)  # a look for each tag
+
+    done = run("sync", file())
+
+    assert (4, 3) == (done.exit_code, len(held(targets[1])))
+    assert "3 written" in done.stderr
+    assert done.stderr.rstrip().endswith("1 failed"), done.stderr
+    with ocitool.Client() as client, pytest.raises(ocitool.OcitoolError, match="denied access"):
+        client.sync(file()).required()
+
+
 def test_tags_and_platforms_are_chosen_and_found_again(run, source, targets, file):
     many(5, shared=False).into(source, "app")
     path = file(include=["1.[0-3]"], semver=">=1.1", exclude=["1.2"], platforms=["linux/arm*", "linux/amd64"])
@@ -222,6 +236,10 @@ def test_a_dry_run_writes_nothing_and_tells_what_would_be(run, source, targets, 
     )
     assert {size} == {one["toMove"]["bytes"] for one in data["written"] if one["tag"] == "1.0"}
 
+    assert 0 == run("sync", file()).exit_code
+    after = json.loads(run("sync", file(), "--dry-run", "--json").stdout)["data"]
+    assert (4, []) == (after["unchanged"], after["written"])
+
 
 def test_signatures_that_are_new_come_too(run, source, targets, file, tmp_path):
     with Opener(Access(), Scope()) as opener:
@@ -269,6 +287,10 @@ def test_repositories_by_a_pattern_and_a_layout(run, source, targets, file, tmp_
     again = run("sync", file(source=f"{source.host}/other", targets=[f"oci:{tmp_path}/layout"]))
     back = run("sync", file(source=f"oci:{tmp_path}/layout", targets=[f"{targets[0].host}/back"]))
 
+    none = run("sync", file(source=f"{source.host}/nobody/*"))
+
+    assert 3 == none.exit_code
+    assert f"{source.host} has no repository nobody/*" in none.stderr
     assert [0] * 4 == [one.exit_code for one in (several, layout, again, back)], several.stderr + layout.stderr
     assert {"mirror/team/a", "mirror/team/b", "back"} == {name for name, _ in targets[0].tags}
     assert "2 as they were at targets, 0 written" in again.stderr
