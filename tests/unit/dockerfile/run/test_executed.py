@@ -437,8 +437,8 @@ def test_a_tar_that_is_not_what_was_told_is_refused(bench):
         bench.build("FROM scratch\nRUN make\n")
 
 
-def test_of_two_that_want_the_same_one_runs_and_the_other_waits(bench):
-    """The one takes as long as the other needs to look twice whether the build is still wanted."""
+def take_as_long_as_another_waits(bench):
+    """What runs takes as long as another needs to look twice whether the build is still wanted."""
     real, looked = bench.executor.run, Semaphore(0)
 
     def run(execution, *, scope, output):
@@ -450,6 +450,10 @@ def test_of_two_that_want_the_same_one_runs_and_the_other_waits(bench):
         return real(execution, scope=scope, output=output)
 
     bench.executor.run = run
+
+
+def test_of_two_that_want_the_same_one_runs_and_the_other_waits(bench):
+    take_as_long_as_another_waits(bench)
     bench.build(
         "FROM --platform=$BUILDPLATFORM scratch AS b\nRUN make\nFROM scratch\nCOPY --from=b / /\n", AMD64, ARM64
     )
@@ -458,17 +462,7 @@ def test_of_two_that_want_the_same_one_runs_and_the_other_waits(bench):
 
 
 def test_what_one_platform_fails_at_ends_those_that_wait_for_it(bench):
-    real, looked = bench.executor.run, Semaphore(0)
-
-    def run(execution, *, scope, output):
-        check = scope.check
-        scope.check = lambda: (check(), looked.release())
-        for _ in range(2):
-            assert looked.acquire(timeout=10)
-        scope.check = check
-        return real(execution, scope=scope, output=output)
-
-    bench.executor.run = run
+    take_as_long_as_another_waits(bench)
     bench.executor.code = 3
 
     with pytest.raises(BuildError, match="exited with 3"):
