@@ -83,8 +83,8 @@ format: $(STAMP)  ## let ruff write
 docs: $(STAMP)  ## write the generated pages of docs/reference
 	$(BIN)/python docs/generate.py
 
-bench: $(STAMP) peers  ## ratios against crane, printed as a table
-	@$(BIN)/python -m tests.bench
+bench: $(STAMP) peers  ## the tables of docs/reference/benchmarks.md, measured in one run (ARGS: some modules of tests/bench)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 matrix:  ## the pure tests on every Python from 3.11 that this machine has
 	@tests/peers/matrix.sh

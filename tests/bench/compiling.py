@@ -7,26 +7,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from ocitool.errors import Unsupported
 from ocitool.model.platform import Platform
 from ocitool.toolchains.compilers import find_compiler, find_zig
 from ocitool.toolchains.options import CompilerOptions
 from tests import peers
+from tests.bench.rows import Row
 
 HELLO = Path(__file__).parents[2] / "testdata" / "src-cpp" / "hello"
 PLATFORMS = ("linux/amd64", "linux/arm64", "linux/riscv64", "linux/s390x")
 ROUNDS = 7
 
 
-def main() -> None:
-    """Print the best times of both and their ratio; the sources change before each round."""
-    try:
-        find_zig(os.environ)
-    except Unsupported as missing:
-        print(f"skipped: {missing}: {missing.hint}")
-        return
+def rows() -> Iterator[Row]:
+    """One row; the sources change before each round."""
+    find_zig(os.environ)
     with tempfile.TemporaryDirectory(prefix="ocitool-bench-") as place:
         source, env = Path(place) / "hello", {**os.environ, **peers.zig_environment(), "XDG_CACHE_HOME": place}
         shutil.copytree(HELLO, source)
@@ -43,9 +40,7 @@ def main() -> None:
                 if number >= 0:  # the round before makes the C libraries
                     times[name].append(time.perf_counter() - began)
     best = {name: min(values) for name, values in times.items()}
-    for name, value in best.items():
-        print(f"  {name:14} {value:6.2f} s, best of {ROUNDS}")
-    print(f"  ratio          {best['ocitool build'] / best['zig c++']:6.2f}")
+    yield Row("C++ for 4 platforms, warm", best["ocitool build"], {"zig c++": best["zig c++"]}, 1.15)
 
 
 def _command(platform: str, source: Path) -> str:
@@ -53,7 +48,3 @@ def _command(platform: str, source: Path) -> str:
     out = source.parent / f"hello-{platform.replace('/', '-')}"
     words = [*compiler.tools["c++"], *compiler.flags, "-O2", "-o", str(out), "hello.cpp", "machine.cpp", "-s"]
     return shlex.join(words)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,7 @@
-"""Index work against crane, docker manifest and buildx imagetools, 20 ms away: `python -m tests.bench.index`.
+"""Index work against crane, oras, docker manifest and buildx imagetools, 20 ms away: a delaying proxy is between."""
 
-Whole processes through a delaying proxy in front of docker-registry; best of three, alternated. Ratios are
-what counts: the proxy and both registries share the machine with what is measured.
-"""
-
-import os
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ocitool.model.mediatype import Family
@@ -17,28 +10,21 @@ from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 from tests import peers
 from tests.bench.delay import Delay, delayed
-from tests.conftest import homes, process_environment
+from tests.bench.rows import OCITOOL, Row, call, least, without
 from tests.fakes.images import PLATFORMS, put_image
 from tests.peers.registries import distribution
 
 DELAY_S = 0.020
-ROUNDS = 3
 
 
-def main() -> None:
-    """Measure and print the table."""
-    with tempfile.TemporaryDirectory() as folder:
+def rows() -> Iterator[Row]:
+    """An index of 32 made, and looked at with all configs."""
+    with tempfile.TemporaryDirectory(prefix="ocitool-bench-") as folder:
         root = Path(folder)
         with distribution(peers.find("docker-registry"), root / "registry") as registry:
             fill(registry.host)
             with delayed(registry.host, DELAY_S) as way:
-                rows = compare(way, root)
-    mine = next(seconds for name, seconds, _ in rows if name == "index of 32: ocitool")
-    best = min(seconds for name, seconds, _ in rows if name.startswith("index of 32") and "ocitool" not in name)
-    width = max(len(name) for name, _, _ in rows)
-    for name, seconds, requests in rows:
-        print(f"{name:<{width}}  {seconds:6.2f} s  {requests:4} requests")
-    print(f"index of 32: {mine / best:.2f} of the best peer here")
+                yield from _rows(way, root / "home")
 
 
 def fill(host: str) -> None:
@@ -49,58 +35,41 @@ def fill(host: str) -> None:
             put_image(store, f"t{number}", platform, family=Family.DOCKER, layers=[b"x" * 1024], compress=True)
 
 
-def compare(way: Delay, root: Path) -> list[tuple[str, float, int]]:
-    """The best time and the requests of each program for each task."""
+def _rows(way: Delay, home: Path) -> Iterator[Row]:
     name = f"{way.host}/bench/app"
     images = [f"{name}:t{number}" for number in range(len(PLATFORMS))]
-    ours = [sys.executable, "-m", "ocitool"]
-    crane, docker, buildx = peers.find("crane"), peers.find("docker"), peers.find("buildx")
-    tasks = {
-        "index of 32: ocitool": lambda: call(root, *ours, "index", "create", f"{name}:ours", *images),
-        "index of 32: crane": lambda: call(
-            root,
-            crane,
-            "index",
-            "append",
-            "--insecure",
-            "-t",
-            f"{name}:crane",
-            *(w for i in images for w in ("-m", i)),
-        ),
-        "index of 32: docker": lambda: (
-            call(root, docker, "manifest", "create", "--insecure", f"{name}:docker", *images),
-            call(root, docker, "manifest", "push", "--purge", "--insecure", f"{name}:docker"),
-        ),
-        "index of 32: buildx": lambda: call(root, buildx, "imagetools", "create", "-t", f"{name}:buildx", *images),
-        "inspect with configs: buildx": lambda: call(
-            root, buildx, "imagetools", "inspect", "--format", "{{json .Image}}", f"{name}:ours"
-        ),
-        "inspect with configs: ocitool": lambda: call(root, *ours, "inspect", "--json", "--config", f"{name}:ours"),
-        "annotate one member: ocitool": lambda: call(
-            root,
-            *ours,
-            *("index", "annotate", f"{name}:ours", "--platform", "windows/arm64"),
-            *("--os-version", str(time.monotonic_ns())),
-        ),
-    }
-    best: dict[str, tuple[float, int]] = {}
-    for _ in range(ROUNDS):
-        for task, act in tasks.items():
+    crane, docker, buildx, oras = map(peers.find, ("crane", "docker", "buildx", "oras"))
+    members = [word for image in images for word in ("-m", image)]
+    tags = [f"t{number}" for number in range(len(PLATFORMS))]
+    requests: dict[str, int] = {}
+
+    def counted(of: str, act: Callable[[], object]) -> Callable[[], None]:
+        def both() -> None:
             way.requests = 0
-            began = time.monotonic()
             act()
-            taken = time.monotonic() - began
-            best[task] = min(best.get(task, (taken, 0))[0], taken), way.requests
-    return [(task, *numbers) for task, numbers in best.items()]
+            requests[of] = way.requests
 
+        return both
 
-def call(root: Path, *words: object) -> None:
-    """Run a program in a home of its own; its words if it fails."""
-    environment = process_environment(homes(root / "home") | {"PATH": os.environ["PATH"]})
-    done = subprocess.run([*map(str, words)], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{words[0]}: {done.stderr[-500:]}")
+    def drafted() -> None:
+        call(home, docker, "manifest", "create", "--insecure", f"{name}:docker", *images)
+        call(home, docker, "manifest", "push", "--purge", "--insecure", f"{name}:docker")
 
-
-if __name__ == "__main__":
-    main()
+    create = {
+        "ocitool": lambda: call(home, OCITOOL, "index", "create", f"{name}:ours", *images),
+        "crane": lambda: call(home, crane, "index", "append", "--insecure", "-t", f"{name}:crane", *members),
+        "oras": lambda: call(home, oras, "manifest", "index", "create", "--plain-http", f"{name}:oras", *tags),
+        "docker": drafted,
+        "buildx": lambda: call(home, buildx, "imagetools", "create", "-t", f"{name}:buildx", *images),
+    }
+    best = least({of: counted(of, act) for of, act in create.items()})
+    work = f"index of 32, 20 ms away, {requests['ocitool']} requests"
+    yield Row(work, best["ocitool"], without(best, "ocitool"), 0.22)
+    words = ("imagetools", "inspect", "--format", "{{json .Image}}", f"{name}:ours")
+    inspect = {
+        "ocitool": lambda: call(home, OCITOOL, "inspect", "--json", "--config", f"{name}:ours"),
+        "buildx": lambda: call(home, buildx, *words),
+    }
+    best = least({of: counted(of, act) for of, act in inspect.items()})
+    work = f"inspect of 32 with all configs, 20 ms away, {requests['ocitool']} requests"
+    yield Row(work, best["ocitool"], without(best, "ocitool"), 0.5)

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from ocitool.store.layout import LayoutStore
-from tests import peers
+from tests.bench.rows import Row
 from tests.peers import debian
 from tests.peers.buildkit import BuildKit, buildkit
 
@@ -18,22 +19,19 @@ ROUNDS = 5
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
-def main() -> None:
-    """Print the best times of both, their ratio, and what emulation and the cache make of ours."""
-    try:
-        roots = [debian.busybox(platform) for platform in PLATFORMS]
-        with tempfile.TemporaryDirectory(prefix="ocitool-bench-") as place:
-            root = Path(place)
-            digest = debian.put(LayoutStore(root / "box", create=True), "1", roots)
-            (root / "app").mkdir()
-            (root / "app/Dockerfile").write_text("FROM box\n" + "RUN true\n" * LINES)
-            with buildkit(root / "daemon", "overlayfs") as daemon:
-                _measure(root, daemon, str(digest))
-    except peers.Missing as missing:
-        print(f"skipped: {missing}")
+def rows() -> Iterator[Row]:
+    """Native against buildkitd's, emulated, and all from the cache."""
+    roots = [debian.busybox(platform) for platform in PLATFORMS]
+    with tempfile.TemporaryDirectory(prefix="ocitool-bench-") as place:
+        root = Path(place)
+        digest = debian.put(LayoutStore(root / "box", create=True), "1", roots)
+        (root / "app").mkdir()
+        (root / "app/Dockerfile").write_text("FROM box\n" + "RUN true\n" * LINES)
+        with buildkit(root / "daemon", "overlayfs") as daemon:
+            yield from _measure(root, daemon, str(digest))
 
 
-def _measure(root: Path, daemon: BuildKit, digest: str) -> None:
+def _measure(root: Path, daemon: BuildKit, digest: str) -> Iterator[Row]:
     env = {**os.environ, "XDG_CACHE_HOME": str(root / "cache"), "HOME": str(root)}
 
     def ours(platform: str, *more: str) -> float:
@@ -62,10 +60,7 @@ def _measure(root: Path, daemon: BuildKit, digest: str) -> None:
             if number >= 0:  # the round before unpacks the base
                 times[name].append(value)
     best = {name: min(values) for name, values in times.items()}
-    for name, value in best.items():
-        print(f"  {name:18} {value:6.2f} s, best of {ROUNDS}")
-    print(f"  ratio              {best['ocitool'] / best['buildkitd']:6.2f}")
-
-
-if __name__ == "__main__":
-    main()
+    others = {"buildkitd": best["buildkitd"]}
+    yield Row(f"{LINES} RUN lines, a small base", best["ocitool"], others, 1.0)
+    yield Row("the same for an emulated platform", best["ocitool, emulated"], {"native": best["ocitool"]}, 3.0)
+    yield Row("the same from the cache", best["ocitool, cached"], {"native": best["ocitool"]}, 0.5)
