@@ -151,7 +151,19 @@ class Authorizer:
     def _fetch(
         self, target: RequestTarget, challenge: Challenge, scopes: Sequence[str], credentials: Credentials
     ) -> Token:
-        self._check_realm(target, challenge.get("realm"))
+        """A token; what everybody may read is read without credentials that nobody asked for, where they fail."""
+        try:
+            return self._fetch_with(credentials, target, challenge, scopes)
+        except AuthError as error:
+            if not credentials.is_ambient or any(map(_writes, scopes)):
+                raise
+            self._warn(f"{error.what}; going on anonymously")
+            return self._fetch_with(ANONYMOUS, target, challenge, scopes)
+
+    def _fetch_with(
+        self, credentials: Credentials, target: RequestTarget, challenge: Challenge, scopes: Sequence[str]
+    ) -> Token:
+        self._check_realm(target, challenge.get("realm"), is_ambient=credentials.is_ambient)
         with self._lock:
             rotated = self._rotated.get(credentials.identity_token)
         current = replace(credentials, identity_token=rotated) if rotated else credentials
@@ -167,7 +179,7 @@ class Authorizer:
                 self._rotated[credentials.identity_token] = token.refresh
         return token
 
-    def _check_realm(self, target: RequestTarget, realm: str) -> None:
+    def _check_realm(self, target: RequestTarget, realm: str, *, is_ambient: bool) -> None:
         """A registry may not send our credentials into the clear, or to an address inside our network."""
         host = target.origin.host
         if not resolved(realm, ""):
@@ -181,6 +193,12 @@ class Authorizer:
                 f"{host} sends to a token server without TLS: {redact(realm)}",
                 host=host,
                 hint=f"if that is meant, add --plain-http {netloc}",
+            )
+        if is_ambient and (parts.scheme == "http" or netloc in self._access.insecure):
+            raise AuthError(
+                f"{host} sends to a token server whose certificate is not checked: {redact(realm)}",
+                host=host,
+                hint=f"log in with ocitool login {target.home}",
             )
         is_inward = _is_inside(name) and not _is_inside(split_port(target.home)[0])
         if name != host and (is_inward or (leads_here(netloc) and not leads_here(target.home))):

@@ -30,7 +30,7 @@ def ask_helper(name: str, server: str, environ: Mapping[str, str]) -> Credential
     """What `docker-credential-NAME get` says of a server; anonymous if it has nothing.
 
     A helper that is missing, fails or hangs gives anonymous credentials with a `problem`: reading may go
-    on, writing must not (K070). Programs are looked for on PATH's absolute folders only.
+    on, writing must not (K070).
     """
     program = f"docker-credential-{name}"
     done = _run_helper(name, "get", server.encode(), environ)
@@ -68,13 +68,18 @@ def tell_helper(name: str, verb: str, message: object, environ: Mapping[str, str
         raise AuthError(f"docker-credential-{name} {verb} failed with exit code {done.returncode}")
 
 
+def find_helper(name: str, environ: Mapping[str, str]) -> str | None:
+    """The program of a helper, looked for in PATH's absolute folders only; None where it is not."""
+    path = os.pathsep.join(p for p in environ.get("PATH", "").split(os.pathsep) if p.startswith("/"))
+    return shutil.which(f"docker-credential-{name}", path=path) if "/" not in name else None
+
+
 def _run_helper(
     name: str, verb: str, message: bytes, environ: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[bytes] | str":
     """The finished helper, or a line that says why it could not be run."""
     program = f"docker-credential-{name}"
-    path = os.pathsep.join(p for p in environ.get("PATH", "").split(os.pathsep) if p.startswith("/"))
-    found = shutil.which(program, path=path) if "/" not in name else None
+    found = find_helper(name, environ)
     if found is None:
         return f"{program} is not on PATH"
     try:

@@ -39,6 +39,8 @@ class Credentials:
     source: str = ""
     problem: str = ""
     """Why nothing was found where something should be: a helper that is missing or failed."""
+    is_ambient: bool = False
+    """Whether nobody logged in with them: they came with the machine, and are for its host over TLS alone."""
 
     @property
     def is_anonymous(self) -> bool:

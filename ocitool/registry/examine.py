@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.model.views import Manifest, view
+from ocitool.registry.ci_identity import find_ci_identity
 from ocitool.registry.repository import NOTHING, Registry, Repository
 from ocitool.registry.request import Request
 from ocitool.registry.session import Session
@@ -58,7 +59,7 @@ def examine(session: Session, registry: str, repository: str = "") -> Examined:
         return Examined(registry, scheme, problem=error.what, hint=error.hint)
     challenge = session.challenge(host)
     auth = challenge.scheme if challenge else "none"
-    source = found.problem or found.source or "none found: anonymous"
+    source = found.problem or found.source or f"none found: anonymous{_withheld(session, host)}"
     examined = Examined(
         registry,
         session.base(host).partition(":")[0],
@@ -71,6 +72,12 @@ def examine(session: Session, registry: str, repository: str = "") -> Examined:
         extensions=", ".join(Registry(session, registry).extensions()) if answer.status == 200 else "",
     )
     return _with_repository(session, examined, repository, accepted=answer.status == 200)
+
+
+def _withheld(session: Session, host: str) -> str:
+    """What a CI job or a cloud would have had, were the way there safe."""
+    found = find_ci_identity(host, session.environ)
+    return f" ({found.source} goes over TLS alone, to a certificate that is checked)" if found is not None else ""
 
 
 def _limits(session: Session, host: str) -> str:

@@ -20,6 +20,7 @@ from ocitool.model.reference import HUB, HUB_API
 from ocitool.registry.auth import TokenAnswer, TokenRequest, basic_header
 from ocitool.registry.authorizer import Authorizer, RequestTarget
 from ocitool.registry.challenge import Challenge
+from ocitool.registry.ci_identity import find_ci_identity
 from ocitool.registry.credentials import Credentials, find_credentials, odd_keys
 from ocitool.registry.error_response import BODY_LIMIT, redact, refusal
 from ocitool.registry.hosts import Access, Origin, Traffic, is_loopback, resolved
@@ -69,7 +70,7 @@ class Session:
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
         self._paces: dict[str, Pace] = {}
-        self._credentials: dict[tuple[str, str], Credentials] = {}
+        self._credentials: dict[tuple[str, str, bool], Credentials] = {}
         self._redirections: Redirections | None = None
         self._lax: set[str] = set()
         self._told: set[str] = set()
@@ -116,12 +117,16 @@ class Session:
             yield self._answer(request, reply), reply.pieces()
 
     def credentials(self, home: str, repository: str) -> Credentials:
-        """The credentials for a repository, looked up once."""
-        key = (home, repository)
+        """The credentials for a repository, looked up once; those of a CI job only for a proved host."""
+        host = self._host(home)
+        is_proved = host.scheme == "https" and host.trust.checked and not host.either
+        key = (home, repository, is_proved)
         with self._lock:
             known = self._credentials.get(key)
         if known is None:
             known = find_credentials(home, repository, self.environ)
+            if is_proved and known.is_anonymous and not known.problem:
+                known = find_ci_identity(home, self.environ) or known
             for line in odd_keys(self.environ):
                 self.warn(line)
             with self._lock:

@@ -95,6 +95,7 @@ LAZY = {
     "ocitool.errors.output_error",
     "ocitool.errors.closest",  # difflib, for a hint
     "ocitool.registry.credentials._from_file",  # subprocess, where a helper program is named
+    "ocitool.registry.ci_identity._of_cloud",  # subprocess, where the host is a cloud's
     "ocitool.registry.error_response.diagnostics",  # every entity of HTML, for a refusal that is written in it
     "ocitool.registry.hostsconfig._tables",  # TOML, where there is a registries.conf
     "ocitool.store.machine",  # the layout where content is kept; shutil and tempfile, which bring compressors along
