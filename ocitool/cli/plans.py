@@ -13,6 +13,7 @@ from ocitool.cli import trust
 from ocitool.cli.console import human
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.values import pair_lines
 from ocitool.errors import Conflict, UsageError
 from ocitool.events import Noted
 from ocitool.model.digest import Digest, as_digest
@@ -97,9 +98,9 @@ def annotating(of: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """`KEY=VALUE` words as a map. Raises UsageError for one without a sign or key."""
+    """`KEY=VALUE` words as a map; one of several lines as `pair_lines`. Raises UsageError without a sign or key."""
     found: dict[str, str] = {}
-    for text in texts:
+    for text in pair_lines(texts, "--annotation"):
         key, sign, value = text.partition("=")
         if not sign or not key:
             raise UsageError(f"not KEY=VALUE: {text!r}")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ocitool.cli import options, trust
+from ocitool.cli import options, trust, values
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -149,7 +149,15 @@ def documents(function: F) -> F:
     """Add the options about labels, annotations, families, and what is written about the build."""
     for option in reversed(
         (
-            click.option("--label", multiple=True, metavar="K=V", help="Label in the config."),
+            click.option(
+                "--label",
+                multiple=True,
+                type=values.Whole(),
+                metavar="K=V",
+                envvar="OCITOOL_LABEL",
+                help="Label in the config; several lines are several.",
+            ),
+            click.option("--label-file", type=_FILE, metavar="FILE", help="Labels, K=V on each line; # comments."),
             click.option(
                 "--annotation",
                 multiple=True,

@@ -21,7 +21,7 @@ from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_
 from ocitool.cli.buildx.run_options import options_of
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
-from ocitool.cli.values import Words
+from ocitool.cli.values import Words, lines_of, pair_lines
 from ocitool.dockerfile.base_images import locator_of
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, Sent, receive
 from ocitool.dockerfile.request import DockerfileOptions
@@ -163,7 +163,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
     """What the flags ask for; the environment's part is resolved here. Raises UsageError, Unsupported."""
     source, dockerfile = _source(app, path, words)
     annotations = wanted.annotations
-    for text in filter(None, words.many("annotation")):
+    for text in pair_lines(filter(str.strip, words.many("annotation")), "--annotation"):
         annotations += parse_annotation(text, ways.annotated)
     form = words.text("form") or wanted.format
     arguments = dict(dockerfile.arguments)
@@ -216,7 +216,7 @@ def _trust(words: Words) -> TrustOptions:
 def _names(words: Words, wanted: Destinations) -> tuple[Reference, ...]:
     """The names of -t, else of the outputs, each once however often it was given or spelt. Raises UsageError."""
     tag = "" if wanted.outputs.by_digest else "latest"
-    names = words.many("tags") or wanted.names
+    names = tuple(lines_of(words.many("tags"))) or wanted.names
     return tuple(dict.fromkeys(Reference.parse(name, default_tag=tag) for name in names))
 
 
@@ -233,7 +233,7 @@ def _settings(words: Words) -> ImageOptions:
         env=words.pairs("env"),
         user=words.maybe("user"),
         workdir=words.maybe("workdir"),
-        labels=words.pairs("label", alone=True),
+        labels=words.labels(),
         expose=words.many("expose"),
         volumes=words.many("volume"),
         stop_signal=words.maybe("stop_signal"),

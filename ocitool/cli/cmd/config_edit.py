@@ -74,7 +74,7 @@ def command(app: App, *, reference: str, tags: tuple[str, ...], dry_run: bool, *
         env=_changes(words.pairs("env"), words.many("remove_env")),
         user=words.maybe("user"),
         workdir=words.maybe("workdir"),
-        labels=_changes(words.pairs("label", alone=True), words.many("remove_label")),
+        labels=_changes(words.labels(), words.many("remove_label")),
         expose=words.many("expose"),
         remove_expose=words.many("remove_expose"),
         volumes=words.many("volume"),
