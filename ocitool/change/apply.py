@@ -2,8 +2,9 @@
 
 There is no conditional write in the distribution protocol, and registries ignore If-Match. So the tag is
 looked at right before the write, and again after at least as long as look and write took: whoever came
-between is seen by one of the two, and the one who lost raises Conflict. A store that compares under its own
-lock needs no second look, and a push of a tag that was not there none at all: nothing of anybody is at stake.
+between is seen by one of the two, and the one who lost raises Conflict. The first look of a single tag stands
+beside the last manifests. A store that compares under its own lock needs no second look, and what takes nothing
+from a tag that was not there needs none either: nothing of anybody is at stake.
 Old bytes are kept on this machine before a tag is written.
 """
 
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from ocitool.change.content import ContentWriter
@@ -144,7 +146,7 @@ def apply(
     deletes = [step for step in plan.steps if isinstance(step, Delete)]
     if content:  # fail before an upload rather than after it
         for tag in plan.tags:
-            if not tag.replaces:
+            if not tag.takes_over:
                 work.look(tag)
     work.back_up(deletes)
     work.check_unmoved()
@@ -187,15 +189,12 @@ class _Work:
         self._refill: Record | None = None
         self._attachment: Record | None = None
         self._seen: dict[str, tuple[Digest | None, Document | None]] = {}
+        self._latest: dict[str, tuple[float, Digest | None]] = {}
         self._remover = Remover(plan, store, scope, width=width, note=self._note_removal)
 
     def look(self, tag: Tag) -> bool:
         """Whether the tag is still to be written; False if it holds the new bytes. Raises Conflict."""
-        if tag.base is None and not self._store.traits.compares_tags:
-            held, _ = self._read(tag.name)  # nothing, most likely, and a HEAD that finds nothing is asked again
-        else:
-            found = self._store.head(tag.name)
-            held = found.digest if found is not None else None
+        held = self._taken(tag)
         if held == tag.document.digest:
             return False
         try:
@@ -204,6 +203,17 @@ class _Work:
             self._explain(error)
             raise
         return True
+
+    def _taken(self, tag: Tag) -> Digest | None:
+        """What a tag holds, as it was seen beside the last manifests or else now; a look is used once."""
+        found = self._latest.pop(tag.name, None)
+        return self._held(tag) if found is None else found[1]
+
+    def _held(self, tag: Tag) -> Digest | None:
+        if not tag.replaces and tag.base is None and not self._store.traits.compares_tags:
+            return self._read(tag.name)[0]  # nothing, most likely, and a HEAD that finds nothing is asked again
+        found = self._store.head(tag.name)
+        return found.digest if found is not None else None
 
     def back_up(self, deletes: Sequence[Delete]) -> None:
         """Keep every document that a tag is known to lose, once the change itself can be noted."""
@@ -250,19 +260,32 @@ class _Work:
                 self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored=stored)
 
     def put(self, content: Sequence[ContentStep]) -> None:
-        """Store the content, and see meanwhile what the tags hold that are written over whatever they hold."""
-        with batched(self._store):
-            self._put_and_look(content)
+        """Store the content, and look meanwhile at the tags: at once those taken over, one beside the last manifests."""
+        tags = [tag for tag in self._plan.tags if tag.name and (tag.replaces or content)]
+        over = [tag for tag in tags if tag.takes_over]
+        with batched(self._store), TaskGroup(self._scope, min(len(over), self._width) + 1) as group:
+            beside = [partial(self._look_beside, tag) for tag in tags] if len(tags) == 1 else []
+            group.spawn(self._content.put, content, group.scope, beside)
+            for tag in over:
+                group.spawn(self._look_early, tag)
 
-    def _put_and_look(self, content: Sequence[ContentStep]) -> None:
-        over = [tag.name for tag in self._plan.tags if tag.replaces and tag.name]
-        if not over:
-            self._content.put(content, self._scope)
+    def _look_early(self, tag: Tag) -> None:
+        if tag.replaces:
+            self._seen[tag.name] = self._read(tag.name)
+        else:
+            self.look(tag)
+
+    def _look_beside(self, tag: Tag) -> None:
+        """Look at a tag that will be written in a moment; the wait after the write is as long as since this look."""
+        began = self._clock()
+        if self._store.traits.compares_tags or (tag.replaces and not self._is_in_the_way(tag)):
             return
-        with TaskGroup(self._scope, len(over) + 1) as group:
-            looks = {name: group.spawn(self._read, name) for name in over}
-            group.spawn(self._content.put, content, group.scope)
-        self._seen = {name: task.result for name, task in looks.items()}
+        self._latest[tag.name] = began, self._held(tag)
+
+    def _is_in_the_way(self, tag: Tag) -> bool:
+        """Whether a tag that is written over was seen to hold something else."""
+        digest, _ = self._seen.get(tag.name, (None, None))
+        return digest not in {None, tag.document.digest}
 
     def tag(self, tags: Sequence[Tag]) -> None:
         """Write the tags: one after the other, many side by side, or all in one write where the store can.
@@ -299,7 +322,7 @@ class _Work:
 
     def _tag_together(self, tags: Sequence[Tag], attempt: int = 1) -> None:
         """Look, keep, note, write, settle, look. Raises Conflict if anybody came between."""
-        began = self._clock()
+        began = min([self._clock(), *(self._latest[tag.name][0] for tag in tags if tag.name in self._latest)])
         due = [(tag, before) for tag in tags for before in self._due(tag)]
         records = [self._note(tag, before) for tag, before in due]
         try:
@@ -319,7 +342,7 @@ class _Work:
         records = [self._settled(record) for record in records]
         for (tag, before), record in zip(due, records, strict=True):
             after = tag.document.digest
-            if not (self._store.traits.compares_tags or (tag.replaces and before is None)):
+            if not (self._store.traits.compares_tags or (tag.takes_over and before is None)):
                 self._scope.sleep(max(SETTLE_S, self._clock() - began))
                 after = self._verified(tag, record)
             if tag.replaces:
@@ -358,21 +381,21 @@ class _Work:
     def _replaced(self, tag: Tag) -> Digest | None:
         """What a tag holds that is written over, once that is kept; None for nothing.
 
-        The look of the round of questions is believed where it found nothing or the new bytes. Else the tag is
-        looked at right before it is written, and read again if it changed.
+        The early look is believed where it found nothing or the new bytes. Else the tag is looked at again right
+        before it is written, and read again if it changed.
         """
         digest, held = self._seen.get(tag.name, (None, None))
-        if digest is None or digest == tag.document.digest:
+        if not self._is_in_the_way(tag):
             return digest
-        found = self._store.head(tag.name)
-        if found is None or found.digest == tag.document.digest:
-            return found.digest if found else None
+        found = self._taken(tag)
+        if found is None or found == tag.document.digest:
+            return found
         try:
-            if held is None or held.digest != found.digest:
-                held = self._store.get_manifest(str(found.digest))
+            if held is None or held.digest != found:
+                held = self._store.get_manifest(str(found))
         except (AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, RegistryError) as error:
-            self._unkept(tag.name, found.digest, error)
-            return found.digest
+            self._unkept(tag.name, found, error)
+            return found
         self._replacing(tag.name, held)
         self._keep([held], tag.name, held.digest, [tag.name])
         return held.digest

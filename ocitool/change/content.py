@@ -39,8 +39,16 @@ class ContentWriter:
         self._width = width
         self._tagged = tagged
 
-    def put(self, content: Sequence[ContentStep], scope: Scope) -> None:
-        """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one."""
+    def put(
+        self, content: Sequence[ContentStep], scope: Scope, beside: Sequence[Callable[[], object]] = ()
+    ) -> None:
+        """Blobs and children side by side, then images; what may share a fallback tag, and indexes, one by one.
+
+        What is `beside` is done next to the last manifests of an image that is all of the content; else it is not.
+        """
+        if len(content) == 1:
+            self.outcomes.append(self._put_one(content[0], scope, self._width, beside))
+            return
         manifests = [step for step in content if isinstance(step, PutManifest)]
         alone = [step for step in manifests if view(step.document).subject is not None]  # may share a fallback tag
         alone += [step for step in manifests if step not in alone and mediatype.is_index(step.document.media_type)]
@@ -66,7 +74,9 @@ class ContentWriter:
         for step in steps:
             self.outcomes.append(self._put_one(step, scope, width))
 
-    def _put_one(self, step: ContentStep, scope: Scope, width: int) -> Put:
+    def _put_one(
+        self, step: ContentStep, scope: Scope, width: int, beside: Sequence[Callable[[], object]] = ()
+    ) -> Put:
         match step:
             case PutBlob(descriptor, source, label):
                 self._listener(Started(str(descriptor.digest), label, descriptor.size))
@@ -83,7 +93,7 @@ class ContentWriter:
                 if outcome is Put.STORED and view(document).subject is not None:
                     self.referrers.append(document.digest)
                 self._listener(Done(key, outcome.value, document.size))
-            case CopyFrom(origin, descriptor, trust=trust, anew=anew, document=root, spares=spares):
+            case CopyFrom(origin, descriptor, trust=trust, anew=anew, document=root, snapshot=known, spares=spares):
                 report = copy(
                     origin,
                     str(descriptor.digest),
@@ -95,7 +105,9 @@ class ContentWriter:
                     tagged=descriptor.digest in self._tagged,
                     listener=self._listener,
                     root=root,
+                    snapshot=known,
                     spares=spares,
+                    beside=beside,
                 )
                 if anew:
                     self._check_healed(descriptor.digest)
@@ -110,6 +122,7 @@ class ContentWriter:
                     tagged=snapshot.root.digest in self._tagged,
                     listener=self._listener,
                     done=done,
+                    beside=beside,
                 )
                 outcome = self._copied(report)
         return outcome

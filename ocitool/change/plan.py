@@ -43,8 +43,8 @@ class CopyFrom:
     """Copy a manifest with everything it reaches from another store, by its digest.
 
     With `trust` a target that has the manifest is believed to have everything below it; with `anew` it is not even
-    believed to have the manifest, since what it serves are other bytes. `document` is the manifest, where it was
-    read already. `subject` is what the manifest is known to refer to: what refers to one manifest may share a
+    believed to have the manifest, since what it serves are other bytes. `document` is the manifest and `snapshot`
+    that with everything below it, where it was read already. `subject` is what the manifest is known to refer to: what refers to one manifest may share a
     fallback tag. Blobs that one of `spares` has are left out.
     """
 
@@ -55,6 +55,7 @@ class CopyFrom:
     subject: Digest | None = None
     anew: bool = False
     document: Document | None = field(default=None, compare=False, repr=False)
+    snapshot: Snapshot | None = field(default=None, compare=False, repr=False)
     spares: tuple[Reader, ...] = field(default=(), hash=False)
 
     def to_tree(self) -> dict[str, Any]:
@@ -106,14 +107,21 @@ class Tag:
     """Let a tag hold `document`; `base` is what it held when the plan was made, None for nothing.
 
     Where both are the same the tag is not written: what it names is put back below it. With `replaces` whatever it
-    holds gives way, and is looked at when the plan is carried out; `base` is None then. The name "" is no tag but
-    an entry of a layout without a name.
+    holds gives way, and is looked at when the plan is carried out; `base` is None then. What `is_derived` is made
+    from what the tag held: two who add to it at once have to learn of each other, even where it held nothing. The
+    name "" is no tag but an entry of a layout without a name.
     """
 
     name: str
     document: Document
     base: Document | None = None
     replaces: bool = False
+    is_derived: bool = True
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether nobody's addition is lost with it where it is written and held nothing."""
+        return self.replaces or not self.is_derived
 
     @property
     def is_kept(self) -> bool:

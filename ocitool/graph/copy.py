@@ -5,15 +5,17 @@ does not prove that its children are: every distinct blob and manifest is asked 
 `change.apply` does that.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from types import MappingProxyType
 
 from ocitool.errors import NotFound, OcitoolError, RegistryError
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import is_found, put_referrer
-from ocitool.graph.walk import Snapshot, walk_below
+from ocitool.graph.walk import Role, Snapshot, walk_below
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -56,20 +58,21 @@ def copy(
     tagged: bool = False,
     listener: Listener = silent,
     root: Document | None = None,
+    snapshot: Snapshot | None = None,
     spares: Sequence[Reader] = (),
+    beside: Iterable[Callable[[], object]] = (),
 ) -> CopyReport:
-    """Copy `name` from `source` to `target`, where it is found by its digest; `root` is what it holds, if known.
+    """Copy `name` from `source` to `target`, where it is found by its digest.
 
-    Blobs that one of `spares` has are left out.
-
-    With `trust` a target that has the root is believed to have everything below it; `anew` and `tagged` are as for
-    `put_snapshot`. Errors carry a note that says which side failed.
+    `root` is what it holds, and `snapshot` that with all below it, if known. Blobs that one of `spares` has are left
+    out. With `trust` a target that has the root is believed to have everything below it; `anew`, `tagged` and
+    `beside` are as for `put_snapshot`. Errors carry a note that says which side failed.
     """
     with at_side("source"):
         root = root or source.get_manifest(name)
         if trust and target.head(str(root.digest)) is not None:
             return CopyReport(Descriptor.of(root), manifests=1)
-        snapshot = read_all(source, root, scope=scope, width=width)
+        snapshot = snapshot or read_all(source, root, scope=scope, width=width)
     return put_snapshot(
         snapshot,
         target,
@@ -79,6 +82,7 @@ def copy(
         anew=anew,
         tagged=tagged,
         listener=listener,
+        beside=beside,
         spared=found_in(spares, snapshot.blobs, scope=scope, width=width),
     )
 
@@ -119,50 +123,117 @@ def put_snapshot(
     listener: Listener = silent,
     done: Mapping[Digest, Put] = MappingProxyType({}),
     spared: Sequence[Descriptor] = (),
+    beside: Iterable[Callable[[], object]] = (),
 ) -> CopyReport:
-    """Store a snapshot's blobs, then its manifests from the leaves up.
+    """Store a snapshot: every blob, and each manifest as soon as all that it names is there, so the root last.
 
     `source_of` says where each blob's bytes come from; it is opened only for blobs the target lacks. `done` are
     blobs that were put there already, and how. With `anew` no manifest counts as there. A root that is `tagged` is
-    left to who writes its tag, so that it is sent once. Blobs that are `spared` are left out. One round of
-    questions (every blob and every manifest at once) comes first, so that storing what is there already costs one
-    round trip.
+    left to who writes its tag, so that it is sent once. Blobs that are `spared` are left out. What is `beside` is
+    done next to the last manifests, once every blob is there.
     """
     width = min(width, target.traits.concurrency)
     skipped = tuple(d for d in snapshot.blobs if mediatype.is_foreign(d.media_type) and d.urls)
     blobs = [d for d in snapshot.blobs if d not in skipped and d not in spared]
-    waves = snapshot.children_first
-    documents = [document for wave in waves for document in wave]
-    with at_side("destination"), TaskGroup(scope, width) as group:
-        puts = {
-            d.digest: group.spawn(put_watched, target, d, source_of(d), group.scope, listener)
-            for d in blobs
-            if d.digest not in done
-        }
-        heads = {} if anew else {d.digest: group.spawn(target.head, str(d.digest)) for d in documents}
-    absent = {d.digest for d in documents if anew or heads[d.digest].result is None}
-    lacks_root = tagged and not anew and snapshot.root.digest in absent
-    with at_side("destination"), kept_elsewhere(skipped):
-        for wave in waves:
-            with TaskGroup(scope, width) as group:
-                for document in wave:
-                    if document.digest not in absent:
-                        group.spawn(_list, target, document, group.scope)
-                    elif document.digest != snapshot.root.digest or not lacks_root:
-                        group.spawn(_put_manifest, target, document, group.scope, listener)
-    outcomes = [done[d.digest] if d.digest in done else puts[d.digest].result for d in blobs]
+    with at_side("destination"), kept_elsewhere(skipped), TaskGroup(scope, width) as group:
+        storing = _Storing(snapshot, target, group, listener, beside, left=tagged and not anew)
+        storing.begin([(d, source_of(d)) for d in blobs if d.digest not in done], anew=anew)
+    outcomes = [done[d.digest] if d.digest in done else storing.puts[d.digest] for d in blobs]
     return CopyReport(
         root=snapshot.root,
         puts={put: outcomes.count(put) for put in Put},
         sent=sum(d.size for d, put in zip(blobs, outcomes, strict=True) if put is Put.STORED),
         saved=sum(d.size for d, put in zip(blobs, outcomes, strict=True) if put is not Put.STORED),
-        manifests_sent=len(absent),
-        manifests=len(documents),
+        manifests_sent=len(storing.absent),
+        manifests=len(snapshot.documents),
         blobs=tuple(blobs),
         skipped=skipped,
         spared=tuple(spared),
-        lacks_root=lacks_root,
+        lacks_root=tagged and not anew and snapshot.root.digest in storing.absent,
     )
+
+
+class _Storing:
+    """A snapshot on its way into a store, in steps that follow from each other and do not wait for a round.
+
+    `puts` says how each blob came there, `absent` are the manifests that were not. With `left` an absent root is
+    not put.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        target: Store,
+        group: TaskGroup,
+        listener: Listener,
+        beside: Iterable[Callable[[], object]],
+        *,
+        left: bool,
+    ) -> None:
+        self.puts: dict[Digest, Put] = {}
+        self.absent: set[Digest] = set()
+        self._snapshot, self._target, self._group, self._listener = snapshot, target, group, listener
+        self._beside = tuple(beside)
+        self._left = left
+        self._lock = Lock()
+        self._blobs = 0
+        # By what is awaited, the manifests that wait for it; and how much each waits for.
+        self._waiting: dict[tuple[Role, Digest], set[Digest]] = {}
+        self._awaited: Counter[Digest] = Counter()
+
+    def begin(self, blobs: Sequence[tuple[Descriptor, Source]], *, anew: bool) -> None:
+        """Spawn what waits for nothing: all blobs, and then the question for each manifest, or `anew` none."""
+        documents = self._snapshot.documents
+        self._blobs = len(blobs)
+        awaited = {(Role.BLOB, blob.digest) for blob, _ in blobs} | {(Role.MANIFEST, digest) for digest in documents}
+        for edge in self._snapshot.edges:
+            if (edge.role, edge.descriptor.digest) in awaited:
+                self._waiting.setdefault((edge.role, edge.descriptor.digest), set()).add(edge.parent)
+        self._awaited.update(parent for parents in self._waiting.values() for parent in parents)
+        self._awaited.update(documents.keys())  # each the question whether it is there
+        if not blobs:
+            self._spawn_beside()
+        for blob, source in blobs:
+            self._group.spawn(self._put_blob, blob, source)
+        self.absent.update(documents if anew else ())
+        for document in documents.values():
+            self._group.spawn(self._begin_manifest, document)
+
+    def _put_blob(self, blob: Descriptor, source: Source) -> None:
+        self.puts[blob.digest] = put_watched(self._target, blob, source, self._group.scope, self._listener)
+        with self._lock:
+            self._blobs -= 1
+            is_last = not self._blobs
+        if is_last:
+            self._spawn_beside()
+        self._arrived(self._waiting.get((Role.BLOB, blob.digest), ()))
+
+    def _spawn_beside(self) -> None:
+        for function in self._beside:
+            self._group.spawn(function)
+
+    def _begin_manifest(self, document: Document) -> None:
+        if document.digest not in self.absent and self._target.head(str(document.digest)) is None:
+            self.absent.add(document.digest)
+        self._arrived((document.digest,))
+
+    def _arrived(self, manifests: Iterable[Digest]) -> None:
+        """One thing that these manifests awaited is there; those that await nothing more are put."""
+        with self._lock:
+            self._awaited.subtract(manifests)
+            ready = [digest for digest in manifests if not self._awaited[digest]]
+        for digest in ready:
+            self._group.spawn(self._put_manifest, self._snapshot.documents[digest])
+
+    def _put_manifest(self, document: Document) -> None:
+        scope, digest = self._group.scope, document.digest
+        if digest not in self.absent:
+            if not is_found(self._target, document):  # a run that was killed may have stored and not listed it
+                put_referrer(self._target, document, scope=scope)
+        elif digest != self._snapshot.root.digest or not self._left:
+            put_referrer(self._target, document, scope=scope)
+            self._listener(Done(str(digest), "manifest", document.size))
+        self._arrived(self._waiting.get((Role.MANIFEST, digest), ()))
 
 
 def put_watched(target: Store, descriptor: Descriptor, source: Source, scope: Scope, listener: Listener) -> Put:
@@ -173,17 +244,6 @@ def put_watched(target: Store, descriptor: Descriptor, source: Source, scope: Sc
     put = target.put_blob(descriptor, _Watched(source, key, scope, listener))
     listener(Done(key, put.value, descriptor.size))
     return put
-
-
-def _put_manifest(target: Store, document: Document, scope: Scope, listener: Listener) -> None:
-    put_referrer(target, document, scope=scope)
-    listener(Done(str(document.digest), "manifest", document.size))
-
-
-def _list(target: Store, document: Document, scope: Scope) -> None:
-    """Let what is there be found from its subject too: a run that was killed may have stored and not listed it."""
-    if not is_found(target, document):
-        put_referrer(target, document, scope=scope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def plan_copied(found: Copied, target: Store, tags: Sequence[str], wish: CopyOpt
     chosen, steps = found.document, list[PlanStep](found.steps)
     for tag in tags:
         if as_digest(tag) is None:
-            steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish)))
+            steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish), is_derived=False))
         elif tag != chosen.digest:
             raise UsageError(
                 f"{found.name} is {chosen.digest}, which is not {tag}", hint="name a tag to copy to"

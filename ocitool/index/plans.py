@@ -95,7 +95,7 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
     steps: list[plans.PlanStep] = [*fitted.content]
     for tag, before in held.items():
         if before is None or before.raw != document.raw:
-            steps.append(Tag(tag, document, before))
+            steps.append(Tag(tag, document, before, is_derived=request.append))
             notes += _vanishing(before, document, tag)
     if not any(isinstance(step, Tag) for step in steps):
         return Plan(target.label, notes=tuple(notes))
