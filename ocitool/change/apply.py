@@ -260,7 +260,7 @@ class _Work:
                 self._refill = self._announce(tag.name, tag.document.digest, tag.document.digest, stored=stored)
 
     def put(self, content: Sequence[ContentStep]) -> None:
-        """Store the content, and look meanwhile at the tags: at once those taken over, one beside the last manifests."""
+        """Store the content, and look meanwhile: at tags that are taken over, and last at a single one."""
         tags = [tag for tag in self._plan.tags if tag.name and (tag.replaces or content)]
         over = [tag for tag in tags if tag.takes_over]
         with batched(self._store), TaskGroup(self._scope, min(len(over), self._width) + 1) as group:
@@ -276,7 +276,7 @@ class _Work:
             self.look(tag)
 
     def _look_beside(self, tag: Tag) -> None:
-        """Look at a tag that will be written in a moment; the wait after the write is as long as since this look."""
+        """Look at a tag that is about to be written; the wait after that is as long as the time since now."""
         began = self._clock()
         if self._store.traits.compares_tags or (tag.replaces and not self._is_in_the_way(tag)):
             return

@@ -15,6 +15,7 @@ from ocitool.graph.referrers import cosign_tags
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.store.base import Reader
+from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup
 
 T = TypeVar("T")
@@ -42,14 +43,20 @@ class Followers:
 
 
 def followers_of(store: Reader, digests: Iterable[Digest], *, scope: Scope) -> tuple[Followers, ...]:
-    """What refers to each manifest, by four questions side by side: its referrers, cosign's three tags."""
+    """What refers to each manifest, by four questions side by side: its referrers, cosign's three tags.
+
+    Tags that are mostly not there are asked for by GET: a HEAD that finds nothing may lie, and costs a GET too.
+    """
     wanted = tuple(digests)
     with TaskGroup(scope, store.traits.concurrency) as group:
         asked = [
             (
                 digest,
                 group.spawn(_seen, lambda digest=digest: _kinds(store, digest), ()),
-                [(tag, group.spawn(_seen, lambda tag=tag: store.head(tag), None)) for tag in cosign_tags(digest)],
+                [
+                    (tag, group.spawn(_seen, lambda tag=tag: find_manifest(store, tag), None))
+                    for tag in cosign_tags(digest)
+                ],
             )
             for digest in wanted
         ]

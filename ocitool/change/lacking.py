@@ -36,8 +36,10 @@ def lacking(plan: Plan, store: Store, *, scope: Scope, width: int) -> Lacking:
     for step in _copies(plan):
         if step.trust and store.head(str(step.descriptor.digest)) is not None:
             continue
-        root = step.document or step.origin.get_manifest(str(step.descriptor.digest))
-        snapshot = walk_below(step.origin, root, scope=scope, width=width)
+        snapshot = step.snapshot
+        if snapshot is None:
+            root = step.document or step.origin.get_manifest(str(step.descriptor.digest))
+            snapshot = walk_below(step.origin, root, scope=scope, width=width)
         manifests |= {digest: document.size for digest, document in snapshot.documents.items()}
         spared = found_in(step.spares, snapshot.blobs, scope=scope, width=width)
         blobs |= {

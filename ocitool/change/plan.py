@@ -44,8 +44,8 @@ class CopyFrom:
 
     With `trust` a target that has the manifest is believed to have everything below it; with `anew` it is not even
     believed to have the manifest, since what it serves are other bytes. `document` is the manifest and `snapshot`
-    that with everything below it, where it was read already. `subject` is what the manifest is known to refer to: what refers to one manifest may share a
-    fallback tag. Blobs that one of `spares` has are left out.
+    that with everything below it, where it was read already. `subject` is what the manifest is known to refer to:
+    what refers to one manifest may share a fallback tag. Blobs that one of `spares` has are left out.
     """
 
     origin: Reader

@@ -64,8 +64,8 @@ def copy(
 ) -> CopyReport:
     """Copy `name` from `source` to `target`, where it is found by its digest.
 
-    `root` is what it holds, and `snapshot` that with all below it, if known. Blobs that one of `spares` has are left
-    out. With `trust` a target that has the root is believed to have everything below it; `anew`, `tagged` and
+    `root` is what it holds, and `snapshot` that with all below it, if known. Blobs that one of `spares` has are
+    left out. With `trust` a target that has the root is believed to have everything below it; `anew`, `tagged` and
     `beside` are as for `put_snapshot`. Errors carry a note that says which side failed.
     """
     with at_side("source"):
@@ -185,7 +185,9 @@ class _Storing:
         """Spawn what waits for nothing: all blobs, and then the question for each manifest, or `anew` none."""
         documents = self._snapshot.documents
         self._blobs = len(blobs)
-        awaited = {(Role.BLOB, blob.digest) for blob, _ in blobs} | {(Role.MANIFEST, digest) for digest in documents}
+        awaited = {(Role.BLOB, blob.digest) for blob, _ in blobs} | {
+            (Role.MANIFEST, digest) for digest in documents
+        }
         for edge in self._snapshot.edges:
             if (edge.role, edge.descriptor.digest) in awaited:
                 self._waiting.setdefault((edge.role, edge.descriptor.digest), set()).add(edge.parent)

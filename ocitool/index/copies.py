@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ocitool.change.plan import CopyFrom, Plan
-from ocitool.errors import UsageError
+from ocitool.errors import Cancelled, OcitoolError, UsageError
 from ocitool.index.copy_plans import (
     EVERY,
     Copied,
@@ -15,11 +16,13 @@ from ocitool.index.copy_plans import (
     read_copied,
     read_tags,
 )
-from ocitool.model.digest import Digest
+from ocitool.model.digest import Digest, as_digest
+from ocitool.model.document import Document
 from ocitool.model.reference import Reference
 from ocitool.model.tag_filter import TagFilter
 from ocitool.store.base import FULL_NAME, Reader, called
 from ocitool.store.locate import Locator, is_below, names_of
+from ocitool.store.verify import find_manifest
 from ocitool.workspace import Admit, Workspace
 
 
@@ -79,13 +82,14 @@ def plan_copies(work: Workspace, request: CopyRequest, admit: "Admit | None" = N
         _check_may_lack(request.destinations)
     spares = tuple(work.opener.open(text)[0] for text in request.spares)
     goes_below = any(map(is_below, request.destinations))
-    sources = [_read(work, text, request, admit, goes_below=goes_below) for text in request.sources]
+    looks = _Looks()
+    sources = [_read(work, text, request, admit, looks, goes_below=goes_below) for text in request.sources]
     plans: list[Plan] = []
     for text in request.destinations:
         if is_below(text):
             plans += _plan_below(work, text, sources, request.options)
         elif len(sources) == 1:
-            plans.append(_plan_one(work, text, sources[0], request.options))
+            plans.append(_plan_one(work, text, sources[0], request.options, looks))
         else:
             plans.append(_plan_bundle(work, text, sources, request.options))
     return tuple(_without(plan, spares) for plan in plans) if spares else tuple(plans)
@@ -133,7 +137,15 @@ def _check_takes_several(text: str, number: int) -> None:
         )
 
 
-def _read(work: Workspace, text: str, request: CopyRequest, admit: "Admit | None", *, goes_below: bool) -> _Source:
+def _read(
+    work: Workspace,
+    text: str,
+    request: CopyRequest,
+    admit: "Admit | None",
+    looks: "_Looks",
+    *,
+    goes_below: bool,
+) -> _Source:
     at = Locator.parse(text)
     store, name = work.opener.open(at)
 
@@ -150,15 +162,39 @@ def _read(work: Workspace, text: str, request: CopyRequest, admit: "Admit | None
         )
         return _Source(at, store, tags, is_one=False)
     options = replace(request.options, tells=request.options.tells and len(request.sources) == 1)
-    copied = read_copied(store, admitted(name), options, scope=work.scope)
+    looking = [] if len(request.sources) > 1 else [partial(looks.take, work, one) for one in request.destinations]
+    copied = read_copied(store, admitted(name), options, scope=work.scope, deep=True, beside=looking)
     return _Source(at, store, CopiedTags(((name, copied),)), is_one=True)
 
 
-def _plan_one(work: Workspace, text: str, source: _Source, options: CopyOptions) -> Plan:
+class _Looks:
+    """What tags of registries were seen to hold while the source was read, by destination."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, Document | None]] = {}
+
+    def take(self, work: Workspace, text: str) -> None:
+        """Look at a destination, if it is one tag of a registry; what fails is asked again by who needs it."""
+        if is_below(text) or Locator.parse(text).reference is None:
+            return
+        try:
+            store, tag = work.opener.open(text, write=True)
+            self._seen[text] = {} if as_digest(tag) else {tag: find_manifest(store, tag)}
+        except Cancelled:
+            raise
+        except OcitoolError:
+            pass
+
+    def of(self, text: str) -> Mapping[str, Document | None]:
+        """What was seen there, by tag."""
+        return self._seen.get(text, {})
+
+
+def _plan_one(work: Workspace, text: str, source: _Source, options: CopyOptions, looks: _Looks) -> Plan:
     store, tag = work.opener.open(text, write=True)
     if source.is_one:
         ((name, copied),) = source.tags.tags
-        plan = plan_copied(copied, store, [tag], options)
+        plan = plan_copied(copied, store, [tag], options, looks.of(text))
     else:
         name, plan = "", plan_tags(source.tags, store, options, scope=work.scope)
     return replace(plan, full_names=names_of(source.store, name, source.at.reference, every=not source.is_one))

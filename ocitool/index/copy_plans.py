@@ -1,13 +1,15 @@
 """Plans that copy: all of what names hold, or the chosen platforms as smaller indexes (K040, K041)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from ocitool.change.followers import left_behind
 from ocitool.change.plan import CopyFrom, Plan, PlanStep, PutManifest, Tag
 from ocitool.errors import Conflict, NotFound, UsageError
+from ocitool.graph.copy import at_side, read_all
 from ocitool.graph.referrers import check_stands_beside, cosign_tags
-from ocitool.graph.walk import MAX_DEPTH, Role, children, settle_entries, walk
+from ocitool.graph.walk import MAX_DEPTH, Role, Snapshot, children, settle_entries, walk
 from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, Selector, entries_of
 from ocitool.index.sources import platform_of
@@ -70,39 +72,72 @@ def plan_copy(
     return plan_copied(read_copied(source, name, wish, scope=scope), target, tags, wish)
 
 
-def read_copied(source: Reader, name: str, wish: CopyOptions, *, scope: Scope) -> Copied:
-    """What is to be copied of a name. Raises NotFound for a name or platform that is not there."""
+def read_copied(
+    source: Reader,
+    name: str,
+    wish: CopyOptions,
+    *,
+    scope: Scope,
+    deep: bool = False,
+    beside: Iterable[Callable[[], object]] = (),
+) -> Copied:
+    """What is to be copied of a name. Raises NotFound for a name or platform that is not there.
+
+    With `deep` the manifests below are read too, and not when the plan is carried out. What is `beside` is done
+    next to all that, once the name was found.
+    """
     document = source.get_manifest(name)
-    chosen, below, lost = _chosen(source, name, document, wish, scope)
+    with TaskGroup(scope, source.traits.concurrency) as group:
+        tells = wish.tells and not wish.referrers and not wish.trust
+        leaving = group.spawn(left_behind, source, document, scope=group.scope) if tells else None
+        is_walked = deep and not wish.platforms and not wish.trust
+        walking = group.spawn(_read_below, source, document, group.scope) if is_walked else None
+        for function in beside:
+            group.spawn(function)
+        chosen, below, lost = _chosen(source, name, document, wish, group.scope)
     if below is None:
-        steps = [CopyFrom(source, Descriptor.of(document), name, wish.trust, document=document)]
+        snapshot = walking.result if walking is not None else None
+        steps = [CopyFrom(source, Descriptor.of(document), name, wish.trust, document=document, snapshot=snapshot)]
     else:
         steps = [CopyFrom(source, child, str(child.platform or child.digest.short), wish.trust) for child in below]
-    beside: list[tuple[str, Document]] = []
     notes = [f"{one.label} is gone from {source.label} and left out" for one in lost]
     if chosen is not document:
         notes.append(
             f"only {', '.join(map(str, wish.platforms))}: the index becomes {chosen.digest.short}, "
             f"it was {document.digest.short}"
         )
+    notes += [leaving.result] if leaving is not None and leaving.result else []
+    others: list[tuple[str, Document]] = []
     if wish.referrers:
         kept = None if below is None else {child.digest for child in below}
-        referring, beside = _referring(source, name, kept, scope=scope)
+        referring, others = _referring(source, name, kept, scope=scope)
         steps += referring
-        steps += (CopyFrom(source, Descriptor.of(held), tag, document=held) for tag, held in beside)
-    elif wish.tells:
-        notes += filter(None, (left_behind(source, document, scope=scope),))
-    return Copied(name, chosen, chosen is not document, tuple(steps), tuple(beside), tuple(notes))
+        steps += (CopyFrom(source, Descriptor.of(held), tag, document=held) for tag, held in others)
+    return Copied(name, chosen, chosen is not document, tuple(steps), tuple(others), tuple(notes))
 
 
-def plan_copied(found: Copied, target: Store, tags: Sequence[str], wish: CopyOptions) -> Plan:
-    """The plan that lets each tag in `target` hold it. Raises Conflict as `plan_copy`."""
+def _read_below(source: Reader, root: Document, scope: Scope) -> Snapshot:
+    with at_side("source"):
+        return read_all(source, root, scope=scope, width=source.traits.concurrency)
+
+
+def plan_copied(
+    found: Copied,
+    target: Store,
+    tags: Sequence[str],
+    wish: CopyOptions,
+    seen: Mapping[str, Document | None] = MappingProxyType({}),
+) -> Plan:
+    """The plan that lets each tag in `target` hold it; `seen` is what tags hold, as far as that was looked at.
+
+    Raises Conflict as `plan_copy`.
+    """
     if wish.referrers:
         check_stands_beside(target, "what refers to it")
     chosen, steps = found.document, list[PlanStep](found.steps)
     for tag in tags:
         if as_digest(tag) is None:
-            steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish), is_derived=False))
+            steps.append(Tag(tag, chosen, _held(target, tag, chosen, wish, seen), is_derived=False))
         elif tag != chosen.digest:
             raise UsageError(
                 f"{found.name} is {chosen.digest}, which is not {tag}", hint="name a tag to copy to"
@@ -111,6 +146,9 @@ def plan_copied(found: Copied, target: Store, tags: Sequence[str], wish: CopyOpt
             steps.append(PutManifest(chosen))
     steps += (Tag(tag, held, _held(target, tag, held, replace(wish, replaces=True))) for tag, held in found.beside)
     steps.sort(key=lambda step: (isinstance(step, Tag), isinstance(step, PutManifest)))
+    named = [step for step in steps if isinstance(step, Tag)]
+    if wish.trust and not wish.referrers and len(named) == len(tags) and all(tag.is_kept for tag in named):
+        steps = [*named]
     return Plan(target.label, tuple(steps), notes=found.notes, names=tuple(tags), must_keep=False)
 
 
@@ -263,8 +301,14 @@ def _is_whole(source: Reader, entry: IndexEntry) -> bool:
     return all(source.has_blob(edge.descriptor) for edge in edges if edge.role is Role.BLOB)
 
 
-def _held(target: Store, tag: str, document: Document, wish: CopyOptions) -> Document | None:
-    held = find_manifest(target, tag)
+def _held(
+    target: Store,
+    tag: str,
+    document: Document,
+    wish: CopyOptions,
+    seen: Mapping[str, Document | None] = MappingProxyType({}),
+) -> Document | None:
+    held = seen[tag] if tag in seen else find_manifest(target, tag)
     if held is None:
         return None
     if held.raw != document.raw and not wish.replaces:

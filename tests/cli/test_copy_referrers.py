@@ -50,7 +50,7 @@ def test_what_stays_behind_is_told(run, registry, app, name, tmp_path):
     assert "behind" not in silent.stderr + brought.stderr
     assert "2 that refer to" in told.stderr
     assert "--referrers brings all of them" in told.stderr
-    assert 6 == len(asked)  # the referrers, the list that is there, and two by HEAD and GET that are not
+    assert 4 == len(asked)  # the referrers, the list that is there, and two that are not
 
 
 def test_an_archive_lists_what_refers_to_its_image(run, app, name, tmp_path):

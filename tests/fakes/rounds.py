@@ -87,14 +87,30 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def __init__(self, running: Rounds, upstream: str) -> None:
+        self._running = running
+        super().__init__(("127.0.0.1", 0), _handler(running, upstream))
+        running.sockets.add(self.socket)
+
+    def _handle_request_noblock(self) -> None:
+        with self._running.lock:
+            self._running.busy += 1
+        super()._handle_request_noblock()  # type: ignore[misc]
+        with self._running.lock:
+            self._running.busy -= 1
+
+    def process_request(self, request: object, client_address: object) -> None:
+        with self._running.lock:
+            self._running.sockets.add(request)  # type: ignore[arg-type]
+        super().process_request(request, client_address)  # type: ignore[arg-type]
+
 
 @contextmanager
 def rounds(*upstreams: str) -> Iterator[Rounds]:
     """A proxy in front of registries (host:port each), on free ports of loopback."""
     running, over = Rounds(), threading.Event()
-    servers = [_Server(("127.0.0.1", 0), _handler(running, upstream)) for upstream in upstreams]
+    servers = [_Server(running, upstream) for upstream in upstreams]
     running.hosts = tuple(f"127.0.0.1:{server.server_address[1]}" for server in servers)
-    running.sockets |= {server.socket for server in servers}
 
     def release() -> None:
         while not over.wait(_LOOK_S):
@@ -119,11 +135,6 @@ def _handler(running: Rounds, upstream: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
-
-        def setup(self) -> None:
-            super().setup()
-            with running.lock:
-                running.sockets.add(self.connection)
 
         def handle_one_request(self) -> None:
             select.select([self.connection], [], [])  # what is unread is seen to be until it counts as busy

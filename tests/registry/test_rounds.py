@@ -1,0 +1,134 @@
+"""How many sequential round trips commands take on a real registry: the table of docs/reference/requests.md."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+
+import pytest
+
+from ocitool.model import compose
+from ocitool.model.mediatype import Family
+from ocitool.model.platform import Platform
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
+from tests.conftest import process_environment
+from tests.fakes.images import PLATFORMS, put_image
+from tests.fakes.rounds import rounds
+
+pytestmark = [pytest.mark.registry, pytest.mark.slow]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a command took."""
+
+    waves: int
+    requests: tuple[tuple[str, str], ...]
+
+    def of(self, method, part=""):
+        return [path for one, path in self.requests if one == method and part in path]
+
+
+@pytest.fixture
+def way(docker_registry):
+    """Two hosts that are one registry, at any distance."""
+    with rounds(docker_registry.host, docker_registry.host) as running:
+        yield running
+
+
+@pytest.fixture
+def places(way, docker_registry):
+    """A place of its own: a repository by the first host and by the second, and without any distance."""
+    name = docker_registry.repository().partition("/")[2]
+    return (*(f"{host}/{name}" for host in way.hosts), f"{docker_registry.host}/{name}")
+
+
+@pytest.fixture
+def counted(way, home):
+    """`counted("copy", …)`: the command line as a process of its own, which has to succeed."""
+
+    def call(*argv):
+        way.waves.clear()
+        words = [sys.executable, "-m", "ocitool", *map(str, argv)]
+        with subprocess.Popen(
+            words, env=process_environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as one:
+            way.pid = one.pid
+            _, said = one.communicate()
+        assert 0 == one.returncode, said.decode()
+        return Counted(len(way.waves), tuple(way.requests))
+
+    return call
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """`filled(place)`: an index of four platforms with ten layers each, no two of them the same."""
+
+    def fill(place, word="layer"):
+        with Opener(Access(), Scope()) as opener:
+            store, tag = opener.open(place, write=True)
+            entries = []
+            for platform in PLATFORMS[:4]:
+                layers = [f"{word} {number} of {platform}".encode() for number in range(10)]
+                held = store.head(str(put_image(store, "", platform, layers=layers)))
+                entries.append(replace(held, platform=Platform(*platform.split("/"))))
+            store.put_manifest(compose.index(Family.OCI, entries), tag)
+        return place
+
+    return fill
+
+
+def test_copy_of_a_layout(counted, filled, places, tmp_path):
+    """44 blobs by HEAD, POST and PUT on 16 connections are nine; the tag, the last manifest, the tag again."""
+    source = filled(f"oci:{tmp_path}/layout:1")
+
+    first = counted("copy", source, f"{places[0]}:1")
+    again = counted("copy", source, f"{places[0]}:1")
+    trusting = counted("copy", "--trust", source, f"{places[0]}:1")
+
+    assert first.waves <= 12
+    assert (88, 49) == (len(first.of("PUT", "/blobs/")) + len(first.of("POST")), len(first.of("HEAD")))
+    assert again.waves <= 5
+    assert [] == again.of("PUT") + again.of("POST")
+    assert (2, 2) == (trusting.waves, len(trusting.requests))
+
+
+def test_copy_inside_a_registry(counted, filled, places):
+    """44 mounts on 16 connections are three."""
+    filled(f"{places[2]}/from:1")
+
+    first = counted("copy", f"{places[0]}/from:1", f"{places[0]}/to:1")
+
+    assert first.waves <= 9
+    assert 44 == len(first.of("POST", "mount="))
+    assert [] == first.of("PUT", "/blobs/") + first.of("GET", "/blobs/")
+
+
+def test_copy_between_registries(counted, filled, places):
+    filled(f"{places[2]}/from:1")
+
+    first = counted("copy", f"{places[0]}/from:1", f"{places[1]}/to:1")
+    again = counted("copy", f"{places[0]}/from:1", f"{places[1]}/to:1")
+    trusting = counted("copy", "--trust", f"{places[0]}/from:1", f"{places[1]}/to:1")
+
+    assert first.waves <= 17
+    assert again.waves <= 7
+    assert len(trusting.requests) <= 4
+
+
+def test_index_of_32_and_its_configs(counted, places):
+    """The members' manifests and configs are four; the tag before, the tag again, the write."""
+    with Opener(Access(), Scope()) as opener:
+        store, _ = opener.open(places[2], write=True)
+        for number, platform in enumerate(PLATFORMS):
+            put_image(store, f"t{number}", platform)
+    members = [f"{places[0]}:t{number}" for number in range(len(PLATFORMS))]
+
+    made = counted("index", "create", f"{places[0]}:all", *members)
+    looked = counted("inspect", "--config", f"{places[0]}:all")
+
+    assert made.waves <= 8
+    assert len(made.requests) <= 67
+    assert (5, 65) == (looked.waves, len(looked.requests))
