@@ -7,7 +7,7 @@ and no HTTP client before one is asked. Methods delegate, and nothing is decided
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, paths_of, several_of, text_of, words_of
 from ocitool.change_client import ChangeClient
@@ -18,6 +18,7 @@ from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
     from ocitool.artifact.artifact import Artifact
+    from ocitool.bake.definition import Definition
     from ocitool.builder.outputs import Engine
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport, Delivery
@@ -416,6 +417,21 @@ class Client(ChangeClient):
         from ocitool.builder.pipeline import plan
 
         return plan(request, self.workspace)
+
+    @as_one()
+    def read_bake(
+        self, files: Iterable[str] | str = (), folder: str | Path = ".", stdin: "BinaryIO | None" = None
+    ) -> "Definition":
+        """What bake files say together: `choose` gives targets, resolved as `buildx bake --print` shows them.
+
+        Without names they are those that buildx looks for in the folder; `-` is `stdin`. Raises NotFound where
+        there is none, Unsupported for compose files and functions of HCL that are not here.
+        """
+        from ocitool.bake.files import read_files
+
+        return read_files(
+            words_of(files, "a file"), self.environ, self.workspace.host, path_of(folder, "a folder"), stdin
+        )
 
     @as_one()
     def run_build(self, planned: "BuildPlan") -> "BuildReport":

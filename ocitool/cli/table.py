@@ -36,6 +36,7 @@ COMMANDS: Final = (
     Command("catalog", "List the repositories of a registry", "catalog", "Look"),
     Command("run", "Answer `docker run`: nothing is run, and no emulator needed", "run", "Build"),
     Command("buildx build", "Build a Dockerfile, by buildx's words and defaults", "buildx_build", "Build"),
+    Command("buildx bake", "Build the targets of a bake file", "buildx_bake", "Build"),
     Command("buildx create", "Print the name of a builder that need not be", "buildx_create", "Build"),
     Command("buildx use", "Choose a builder: any name will do", "buildx_use", "Build"),
     Command("buildx ls", "List the builders: the one that is none", "buildx_ls", "Build"),
@@ -103,7 +104,7 @@ GROUPS: Final = {
 }
 """Summaries of the words that hold several commands."""
 
-ALIASES: Final = {"buildx b": "build"}
+ALIASES: Final = {"buildx b": "build", "buildx f": "bake"}
 """Other words for a command, by the words before it and this one, as docker has them."""
 
 ELSEWHERE: Final = {
@@ -120,7 +121,6 @@ ELSEWHERE: Final = {
     "index rm": "ocitool index remove takes entries out",
     "index delete": "ocitool index remove takes entries out",
     "buildx imagetools": "ocitool index create makes an index of images, and ocitool inspect shows one",
-    "buildx bake": "call ocitool buildx build for each target",
     "buildx install": "nothing is to be installed: ocitool build and ocitool buildx build are there",
     "buildx uninstall": "nothing was installed",
     "buildx du": "ocitool images lists what is kept, and ocitool cache prune makes room",

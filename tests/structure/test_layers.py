@@ -17,7 +17,7 @@ LEVELS = (
     ("store.base", "store.verify", "registry"),
     ("store", "graph", "pack", "rootfs"),
     ("workspace", "change", "image", "toolchains", "executor"),
-    ("index", "project", "check", "sign", "artifact", "attest", "repository"),
+    ("bake", "index", "project", "check", "sign", "artifact", "attest", "repository"),
     ("dockerfile", "repair", "report", "sync"),
     ("builder",),
     ("read_only_client",),
@@ -50,6 +50,8 @@ HOMES = {
     "click": {"cli"},
     "rich": {"cli.console"},
     "yaml": {"index.yaml"},
+    "hcl2": {"bake.syntax"},
+    "lark": {"bake.syntax"},  # what hcl2 is made of
     "sqlite3": {"attest.distributions"},
     "subprocess": {"toolchains.processes", "registry.credential_helpers"},
 }
@@ -103,6 +105,7 @@ LAZY = {
     "ocitool.cli.signals",  # root help needs no tasks
     "ocitool.tasks.interrupt_workers",  # ctypes, after a signal
     "ocitool.index.editor.create",  # TOML, when a spec is read
+    "ocitool.bake.syntax._parse",  # a parser of HCL, when a bake file is written in it
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
     "ocitool.registry.http.__init__",  # SOCKS, where a proxy speaks it

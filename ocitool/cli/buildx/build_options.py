@@ -18,7 +18,7 @@ class _Written(click.Path):
         return super().convert(value, param, ctx) if value else None
 
 
-_PATH = _Written(path_type=Path)
+WRITTEN = _Written(path_type=Path)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -104,7 +104,7 @@ def contents(function: F) -> F:
             ),
             click.option(
                 "--debug-files",
-                type=_PATH,
+                type=WRITTEN,
                 metavar="DIR",
                 help="Keep debug information there, and not in the image.",
             ),
@@ -182,8 +182,8 @@ def documents(function: F) -> F:
                 help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none; gzip+zstd is both.",
             ),
             click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform."),
-            click.option("--metadata-file", metavar="FILE", type=_PATH, help="Write the result as JSON."),
-            click.option("--iidfile", metavar="FILE", type=_PATH, help="Write the image id."),
+            click.option("--metadata-file", metavar="FILE", type=WRITTEN, help="Write the result as JSON."),
+            click.option("--iidfile", metavar="FILE", type=WRITTEN, help="Write the image id."),
             click.option(
                 "--allow-foreign-arch",
                 is_flag=True,

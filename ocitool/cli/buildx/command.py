@@ -276,7 +276,7 @@ def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]
         )
     return source, DockerfileOptions(
         file=None if is_stdin or sent else file,
-        text=_read_stdin() if is_stdin else None,
+        text=_read_stdin() if is_stdin else _inline(words),
         sent=sent,
         target=words.text("target"),
         arguments=tuple(filter(None, map(_argument, words.many("build_arg")))),
@@ -326,6 +326,12 @@ def _read_stdin() -> bytes:
     if len(data) > DOCKERFILE_LIMIT:
         raise UsageError(f"the Dockerfile on standard input has more than {DOCKERFILE_LIMIT} bytes")
     return data
+
+
+def _inline(words: Words) -> bytes | None:
+    """The Dockerfile that a bake file holds itself."""
+    text = words.maybe("dockerfile_text")
+    return None if text is None else text.encode()
 
 
 def _work(app: App) -> Path:

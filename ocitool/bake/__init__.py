@@ -1,0 +1,1 @@
+"""Bake files: what `docker buildx bake` reads, as targets that can be built."""
