@@ -27,6 +27,7 @@ from ocitool.bake.values import Budget, Value, bool_of, kind_of, list_of, number
 from ocitool.errors import NotFound, Unsupported, UsageError, closest
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_COLLECTION: Final = re.compile(r"(list|set)\((string|bool|number|any)\)")
 _TARGETS: Final = 1000
 _BLOCKS: Final = ("variable", "function", "group", "target")
 _CACHE_ONLY: Final = Entry("cacheonly")
@@ -351,23 +352,20 @@ def _function(block: Block) -> OwnFunction:
 
 
 def _bare(node: Node) -> str:
-    """A name that stands where an expression does; in JSON it is a text."""
-    return "".join(_bare(part) if isinstance(part, Node) else str(part) for part in node.parts)
+    """A name or type that stands where an expression does; in JSON it is a text."""
+    words = [_bare(part) if isinstance(part, Node) else str(part) for part in node.parts]
+    return f"{words[0]}({words[1]})" if node.kind == "function_call" and len(words) == 2 else "".join(words)
 
 
 def _given(text: str, kind: Node | None, default: Value, what: str) -> Value:
     """A value of the environment, as the type of the variable or of its default asks for."""
-    name = _bare(kind) if kind is not None and kind.kind in {"identifier", "string"} else ""
-    if kind is not None and kind.kind == "function_call":
-        name, inner = _bare(kind.parts[0]), _bare(kind.parts[1])
-        fields = fields_of(text)
-        if name in {"list", "set"}:
-            return tuple(_given(one, Node("identifier", (inner,)), None, what) for one in fields)
-        raise Unsupported(
-            f"{what} of type {name} is not read from the environment",
-            ability=name,
-            hint=f"as JSON in {what.rsplit(maxsplit=1)[-1]}_JSON",
-        )
+    name = "" if kind is None else _bare(kind)
+    collection = _COLLECTION.fullmatch(name)
+    if collection is not None:
+        inner = Node("identifier", (collection[2],))
+        return tuple(_given(one, inner, None, what) for one in fields_of(text))
+    if name not in {"", "any", "string", "bool", "number"}:
+        raise Unsupported(f"{what} of type {name} is not read from the environment", ability=name)
     by_default = {bool: "bool", Decimal: "number"}.get(type(default), "string")
     if not name and isinstance(default, (tuple, dict)):
         raise UsageError(

@@ -48,7 +48,8 @@ def _entry(text: str, what: str, *, bare: str = "", alone: str = "type") -> Entr
 def _of_words(words: Mapping[str, str], what: str) -> Entry:
     if not words.get("type"):
         raise UsageError(f"{what} names no type", hint="as in type=registry")
-    return Entry(words["type"], tuple(sorted((key, value) for key, value in words.items() if key != "type")))
+    kept = {key: value for key, value in words.items() if key != "type" and (key, value) != ("disabled", "false")}
+    return Entry(words["type"], tuple(sorted(kept.items())))
 
 
 def _output(text: str, what: str) -> Entry:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal, InvalidOperation, Overflow
+from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any, Final
 
 from ocitool.errors import UsageError
@@ -10,7 +10,7 @@ from ocitool.errors import UsageError
 Value = str | bool | Decimal | None | tuple[Any, ...] | dict[str, Any]
 """A value; lists are tuples, and objects are maps in their order."""
 
-NUMBERS: Final = Context(prec=100, Emax=200, Emin=-200, traps=[InvalidOperation, Overflow])
+NUMBERS: Final = Context(prec=100, Emax=200, Emin=-200, traps=[DivisionByZero, InvalidOperation, Overflow])
 _STEPS: Final = 2_000_000
 _KINDS: Final = {bool: "true or false", str: "a text", Decimal: "a number", tuple: "a list", dict: "an object"}
 

@@ -37,6 +37,7 @@ WORDS = {
     "tags": "tags oci:img",
     "run": "run --privileged --rm tonistiigi/binfmt --install all",
     "buildx build": "buildx build app --platform linux/amd64 -o type=tar,dest=-",
+    "buildx bake": "buildx bake -f bake.json",
     "buildx create": "buildx create",
     "buildx use": "buildx use x",
     "buildx ls": "buildx ls",
@@ -132,6 +133,9 @@ def prepare(seeded, run, monkeypatch):
     assert 0 == run("key", "generate", "--unencrypted", "-o", "k").exit_code
     assert 0 == run("artifact", "push", f"{registry.host}/files:1", "app/data").exit_code
     assert 0 == run("attach", "oci:img:c", "k.pub", "--artifact-type", "text/x-key").exit_code
+    (home / "bake.json").write_text(
+        '{"target": {"default": {"context": "app", "output": ["type=oci,dest=o.tar"]}}}'
+    )
     (home / "sync.toml").write_text(
         f'[[sync]]\nsource = "oci:img"\ninclude = ["b"]\ntargets = ["{registry.host}/synced"]\n'
     )

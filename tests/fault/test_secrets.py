@@ -50,6 +50,7 @@ buildx use b
 buildx inspect b --bootstrap
 buildx ls
 buildx build -f Dockerfile --platform linux/amd64 -t {}:d --push context
+buildx bake -f bake.json --push
 buildx stop b
 buildx rm b
 buildx version
@@ -169,6 +170,7 @@ def test_no_command_shows_a_secret(logged_in, run, home, trouble, monkeypatch):
     (home / "sync.toml").write_text(f"[[sync]]\n{places}")
     (home / "context").mkdir()
     (home / "Dockerfile").write_text(f"FROM {registry.host}/app:v1\nLABEL a=b\n")
+    (home / "bake.json").write_text(f'{{"target": {{"default": {{"tags": ["{registry.host}/app:f"]}}}}}}')
     said, worked = [], 0
     for command in commands(registry):
         registry.faults = TROUBLE[trouble](storage)

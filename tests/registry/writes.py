@@ -87,6 +87,7 @@ def _files(ward: Ward, stage: Stage) -> None:
     for arch in ARCHES:
         (stage.folder / arch).write_text(f"for {arch}")
     (stage.folder / "Dockerfile").write_text("FROM scratch\nCOPY amd64 /\n")
+    (stage.folder / "bake.json").write_text('{"target": {"default": {}}}')
 
 
 _BUILD = (
@@ -189,6 +190,14 @@ def _undo_to(stage: Stage) -> None:
 WRITES = (
     Write("build --push", command(*_BUILD, "--push"), _files),
     Write("buildx build --push", command("buildx", "build", "$DIR", "-t", "$REF", "--push"), _files),
+    Write(
+        "buildx bake --push",
+        command(
+            *("buildx", "bake", "-f", "$DIR/bake.json", "--allow", "fs=*", "--push"),
+            *("--set", "*.context=$DIR", "--set", "*.tags=$REF"),
+        ),
+        _files,
+    ),
     Write("push", command("push", "$REF"), _kept),
     Write("copy", command("copy", "$NAME:extra", "$REF", "--replace")),
     Write("copy --all-tags", command("copy", "oci:$DIR/layout", "$NAME", "--all-tags", "--replace"), _layout),

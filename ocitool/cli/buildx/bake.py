@@ -35,6 +35,7 @@ def build_all(app: App, chosen: Chosen, flags: Mapping[str, Any], metadata_file:
         app.listener(Noted(f"target {name}", "notice"))
         target = chosen.targets[name]
         words = {**flags, **flags_of(target, layouts), "metadata_file": folder / f"{name}.json"}
+        words["platforms"] = _platforms(chosen, name)
         if name in layouts:
             words["outputs"] = (*words["outputs"], f"oci:{layouts[name]}")
         try:
@@ -81,6 +82,12 @@ def _links(chosen: Chosen, name: str) -> Iterator[str]:
             yield other
 
 
+def _platforms(chosen: Chosen, name: str) -> tuple[str, ...]:
+    """What a target is built for: where it does not say, what those that stand on it are built for."""
+    found: tuple[str, ...] = chosen.targets[name].get("platforms", ())
+    return found or tuple(dict.fromkeys(one for other in _links(chosen, name) for one in _platforms(chosen, other)))
+
+
 def _in_order(chosen: Chosen) -> tuple[str, ...]:
     """The targets by name, each behind what it stands on."""
     found: dict[str, None] = {}
@@ -118,7 +125,6 @@ def flags_of(target: Target, layouts: Mapping[str, Path]) -> dict[str, Any]:
         "add_hosts": _pairs(target.get("extra-hosts", {}), ":"),
         "annotation": target.get("annotations", ()),
         "tags": target.get("tags", ()),
-        "platforms": target.get("platforms", ()),
         "target": target.get("target", ""),
         "outputs": _entries(target, "output"),
         "cache_from": _entries(target, "cache-from"),

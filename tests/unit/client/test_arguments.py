@@ -15,7 +15,13 @@ GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:ima
         "username": "me", "password": "secret", "image": "app:1", "name": "localhost:1/app:1", "family": "oci",
         "kind": "sbom", "compression": "zstd", "plan": Plan("oci:images"),
         "sources": "oci:images:app", "destinations": "oci:new:1", "file": "sync.toml"}  # fmt: skip
-SKIPPED = {"self", "request", "planned", "password"}  # values of ours that the command line makes; a function
+SKIPPED = {
+    "self",
+    "request",
+    "planned",
+    "password",
+    "stdin",
+}  # values of ours that the command line makes; a function
 
 
 def parameters(owner):

@@ -1,0 +1,282 @@
+"""Bake files resolved: values, groups, matrices and inheritance, and what is refused in words."""
+
+import pytest
+
+from ocitool.bake.definition import Definition
+from ocitool.bake.syntax import read_body
+from ocitool.bake.target import read_override
+from ocitool.errors import NotFound, Unsupported, UsageError
+
+BUILTIN = {"BAKE_CMD_CONTEXT": "cwd://", "BAKE_LOCAL_PLATFORM": "linux/amd64"}
+
+
+pytestmark = pytest.mark.slow  # the grammar is read before the first file
+
+
+def define(*texts, environ=None):
+    bodies = [read_body(text.encode(), f"{number}.hcl") for number, text in enumerate(texts)]
+    return Definition(bodies, environ or {}, BUILTIN)
+
+
+def chosen(text, *names, sets=(), environ=None):
+    overrides = [read_override(one, environ or {}) for one in sets]
+    return define(text, environ=environ).choose(names or ("default",), [one for one in overrides if one]).targets
+
+
+def value(expression, environ=None, more=""):
+    """What an expression is, as the argument of a target."""
+    text = f'{more}\ntarget "default" {{ args = {{ x = {expression} }} }}'
+    return chosen(text, environ=environ)["default"]["args"]["x"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ('"a${1 + 2}b"', "a3b"),
+        ("1.50", "1.5"),
+        ("7 / 2", "3.5"),
+        ("7 % 4", "3"),
+        ("-3 * 2", "-6"),
+        ("true && !false || false", "true"),
+        ('"a" == "a" ? "yes" : "no"', "yes"),
+        ('1 == "1" ? "yes" : "no"', "no"),
+        ("2 >= 2", "true"),
+        ('["a", "b"][1]', "b"),
+        ('{ a = { b = "c" } }.a.b', "c"),
+        ('{ for k, v in { x = 1 } : v => k }["1"]', "x"),
+        ('join(",", [for i, one in ["a", "b", "c"] : "${i}${one}" if one != "b"])', "0a,2c"),
+        (r'"\u00e4\n\"\\"', 'ä\n"\\'),
+        ('"$${HOME} %%{x}"', "${HOME} %{x}"),
+        ('coalesce(null, "x")', "x"),
+        ('replace("a-b-c", "-", ".")', "a.b.c"),
+        ('format("%s-%d%%", "a", 3)', "a-3%"),
+        ('join("+", formatlist("%s:%s", "a", ["x", "y"]))', "a:x+a:y"),
+        ('join(",", distinct(compact(concat(["a", ""], ["a", "b"]))))', "a,b"),
+        ('join(",", flatten([["a", ["b"]], "c"]))', "a,b,c"),
+        ('lookup({ a = "1" }, "b", "none")', "none"),
+        ('trimsuffix(trimprefix("v1.0-rc", "v"), "-rc")', "1.0"),
+        ('sanitize("3.12/a b")', "3_12_a_b"),
+        ('basename("a/b/c.txt")', "c.txt"),
+        ('length(split(",", "a,b,c"))', "3"),
+    ],
+)
+def test_values_of_expressions(expression, expected):
+    assert expected == value(expression)
+
+
+def test_a_heredoc_loses_the_blanks_that_all_its_lines_begin_with():
+    text = 'target "default" {\n dockerfile-inline = <<-END\n    FROM a\n\n      RUN ${1 + 1} $${x}\n    END\n}'
+
+    assert "FROM a\n\n  RUN 2 ${x}\n" == chosen(text)["default"]["dockerfile-inline"]
+
+
+@pytest.mark.parametrize(
+    ("block", "environ", "expected"),
+    [
+        ('variable "V" { default = "a" }', {}, "a"),
+        ('variable "V" { default = "a" }', {"V": "b"}, "b"),
+        ('variable "V" {}', {}, ""),
+        ('variable "V" { default = 1 }', {"V": "2"}, "2"),
+        ('variable "V" { default = false }', {"V": "1"}, "true"),
+        ('variable "V" {\n type = number\n}', {"V": "2.50"}, "2.5"),
+        ('V = "a"', {"V": "b"}, "a"),
+        ('variable "V" { default = "${W}!" }\nvariable "W" { default = "w" }', {}, "w!"),
+    ],
+)
+def test_variables_and_the_environment(block, environ, expected):
+    assert expected == value("V", environ, block)
+
+
+def test_a_list_is_read_from_the_environment_by_its_type():
+    block = 'variable "V" {\n type = list(string)\n default = []\n}'
+
+    assert "a+b,c" == value('join("+", V)', {"V": 'a,"b,c"'}, block)
+    assert "x" == value("V[0]", {"V_JSON": '["x"]'}, block)
+
+
+def test_functions_of_the_file_and_their_rest():
+    block = 'function "f" {\n params = [a]\n variadic_params = rest\n result = "${a}${join("", rest)}"\n}'
+
+    assert "abc" == value('f("a", ["b", "c"]...)', more=block)
+
+
+def test_groups_within_groups_are_built_once_each():
+    text = """
+    group "default" { targets = ["a", "both"] }
+    group "both" { targets = ["a", "b", "default"] }
+    target "a" {}
+    target "b" {}
+    target "c" {}
+    """
+
+    assert ["a", "b"] == sorted(chosen(text))
+    assert ["b", "c"] == sorted(chosen(text, "[bc]"))
+
+
+def test_parents_come_in_their_order_and_the_target_last():
+    text = """
+    target "one" {
+      args = { a = "1", b = "1" }
+      tags = ["one"]
+    }
+    target "two" { args = { a = "2" } }
+    target "default" {
+      inherits = ["one", "two"]
+      args = { c = "3", b = null }
+    }
+    """
+
+    target = chosen(text)["default"]
+    assert {"a": "2", "b": "1", "c": "3"} == target["args"]
+    assert ("one",) == target["tags"]
+
+
+def test_a_matrix_has_a_target_for_each_combination():
+    text = """
+    target "default" {
+      name = "t-${a}-${b}"
+      matrix = { a = ["x", "y"], b = [1, 2] }
+      args = { both = "${a}${b}" }
+    }
+    """
+
+    targets = chosen(text)
+    assert ["x1", "x2", "y1", "y2"] == [targets[name]["args"]["both"] for name in sorted(targets)]
+
+
+def test_what_set_says_comes_last_and_values_of_one_list_come_together():
+    text = 'target "a" {\n tags = ["t"]\n args = { x = "1" }\n}\ntarget "b" {}'
+    sets = (
+        "*.platform=linux/arm64",
+        "a.tags=u",
+        "a.tags=v",
+        "a.args.x=2",
+        "b.tags+=w",
+        "a.args.HOME",
+        "a.args.NONE",
+    )
+    targets = chosen(text, "a", "b", sets=sets, environ={"HOME": "/h"})
+
+    assert (("u", "v"), ("w",)) == (targets["a"]["tags"], targets["b"]["tags"])
+    assert {"x": "2", "HOME": "/h"} == targets["a"]["args"]
+    assert {("linux/arm64",)} == {one["platforms"] for one in targets.values()}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'variable "A" { default = B }\nvariable "B" { default = A }\ntarget "default" { args = { x = A } }',
+            "leads back",
+        ),
+        (
+            'function "f" {\n params = [x]\n result = f(x)\n}\ntarget "default" { args = { x = f(1) } }',
+            "calls itself",
+        ),
+        ('target "default" { tags = target.default.tags }', "leads back to itself"),
+        ('target "default" { inherits = ["nobody"] }', "no target nobody"),
+        ('target "default" { tag = ["x"] }', "a target has no 'tag'"),
+        ('target "default" { tags = "x" }', "is no list, but a text"),
+        ('target "default" { args = ["x"] }', "is no object, but a list"),
+        ('target "default" { args = { x = UNKNOWN } }', "there is no variable UNKNOWN"),
+        ('target "default" { args = { x = "${" } }', "not HCL"),
+        ('target "default" { name = "x" }', "where it has a matrix"),
+        ('target "default" {\n matrix = { a = ["x", "x"] }\n name = "t-${a}"\n}', "two targets are called t-x"),
+        ('target "default" {\n matrix = { a = ["x/y"] }\n name = a\n}', "'x/y' is no name of a target"),
+        ('targets "default" {}', "no block of a bake file: 'targets'"),
+        ('target "a" "b" {}', "has one name"),
+        ('target "default" { args = { x = 1 / 0 } }', "1 / 0 is no number"),
+        ('target "default" { args = { x = ["a"][3] } }', "has nothing at 3"),
+        ('target "default" { output = ["dest=x"] }', "names no type"),
+        ('target "default" { contexts = { x = "target:default" } }', "lead back to themselves"),
+        (
+            'variable "V" {\n default = 1\n validation {\n condition = V > 1\n error_message = "too small"\n }\n}',
+            "too small",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_words(text, said):
+    with pytest.raises((UsageError, NotFound)) as caught:
+        chosen(text)
+
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "ability"),
+    [
+        ('regex_replace("a", "b", "c")', "regex_replace"),
+        ("timestamp()", "timestamp"),
+        ('"%{ if true }a%{ endif }"', "%{ if }"),
+        ('{ a = "b" }[*]', "[*]"),
+        ('format("%05d", 1)', "format"),
+    ],
+)
+def test_what_is_not_evaluated_is_named(expression, ability):
+    with pytest.raises(Unsupported) as caught:
+        value(expression)
+
+    assert ability == caught.value.ability
+
+
+def test_what_nobody_asks_for_is_not_evaluated():
+    assert ["a"] == list(chosen('target "a" {}\ntarget "b" { args = { x = timestamp() } }', "a"))
+
+
+def test_a_name_that_is_none_says_what_is_near():
+    with pytest.raises(NotFound) as caught:
+        chosen('target "app" {}', "ap")
+
+    assert "did you mean app?" == caught.value.hint
+
+
+def doubling(make):
+    lines = [f"v{n} = {make.format(f'v{n - 1}')}" for n in range(1, 60)]
+    return "\n".join(['v0 = ["aaaaaaaaaaaaaaaa"]' if "concat" in make else 'v0 = "aaaaaaaaaaaaaaaa"', *lines])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        doubling('"${{{0}}}${{{0}}}"') + '\ntarget "default" { args = { x = v59 } }',
+        doubling("concat({0}, {0})") + '\ntarget "default" { args = { x = v59[0] } }',
+        'target "default" { args = { x = replace(replace("%s", "a", "%s"), "a", "%s") } }' % (("a" * 9000,) * 3),
+        'target "default" {\n matrix = { a = %s, b = %s }\n name = "t"\n}'.replace(
+            "%s", f"[{', '.join(['1'] * 400)}]"
+        ),
+    ],
+    ids=["texts", "lists", "replace", "matrix"],
+)
+def test_what_grows_beyond_bounds_is_refused_before_it_does(text):
+    with pytest.raises(UsageError):
+        chosen(text)
+
+
+HOSTILE = {
+    "large": b"a = 1\n" * 30_000,
+    "blanks": b"a = <<A\n" + b"\n" * 100_000,
+    "heredoc without an end": b"a = <<A\n" + (b"\n" * 390 + b"x") * 100,
+    "brackets": b"a = " + b"[" * 100_000,
+    "nested": b"a = " + b"[" * 1000 + b"]" * 1000,
+    "sums": b"a = " + b"1 + " * 5_000 + b"1",
+    "escapes": b'a = "' + b"$${" * 30_000 + b'"',
+    "escape over lines": b'a = "$${"\nb = "}"\n',
+    "comment without an end": b"/*" * 30_000,
+    "not UTF-8": b'a = "\xff"',
+    "no escape": rb'a = "\q"',
+    "surrogate": rb'a = "\ud800"',
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_files_are_refused(data):
+    with pytest.raises(UsageError):
+        read_body(data, "x.hcl")
+
+
+@pytest.mark.parametrize(
+    "data", [b"[1]", b"{", b'{"target": {"a": 1}}', b'{"a": "${"}', b"[" * 100_000, b'{"a": 1, "a": 2}']
+)
+def test_hostile_json_is_refused(data):
+    with pytest.raises(UsageError):
+        read_body(data, "x.json")
