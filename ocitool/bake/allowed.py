@@ -1,18 +1,18 @@
-"""What a bake file may reach by itself: files below the current folder, and no network of the host."""
+"""The grants of a bake file: by itself it reaches files below the current folder, and no network of the host."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ocitool.bake.definition import Chosen
+from ocitool.bake.definition import ChosenTargets
 from ocitool.errors import UsageError
 
 _GRANTS: Final = {"fs": ("read", "write"), "fs.read": ("read",), "fs.write": ("write",)}
 _CACHES: Final = ("cache-from", "cache-to")
 
 
-def check_allowed(chosen: Chosen, allow: Iterable[str], folder: Path) -> None:
+def check_allowed(chosen: ChosenTargets, allow: Iterable[str], folder: Path) -> None:
     """Raise UsageError for a path outside `folder` that is read or written, unless --allow names it or `*`.
 
     As with buildx the file that says what is built may come from somebody else than who builds it.

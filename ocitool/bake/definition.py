@@ -9,10 +9,10 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from ocitool.bake.evaluate import OwnFunction, Scope, evaluate
-from ocitool.bake.syntax import Block, Body, Node
+from ocitool.bake.evaluate import EvaluationScope, OwnFunction, evaluate
+from ocitool.bake.syntax import BakeBody, Block, Expression
 from ocitool.bake.target import (
-    Entry,
+    AttributeEntry,
     Override,
     Target,
     clean_path,
@@ -30,17 +30,17 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 _COLLECTION: Final = re.compile(r"(list|set)\((string|bool|number|any)\)")
 _TARGETS: Final = 1000
 _BLOCKS: Final = ("variable", "function", "group", "target")
-_CACHE_ONLY: Final = Entry("cacheonly")
+_CACHE_ONLY: Final = AttributeEntry("cacheonly")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenTargets:
     """What is to be built: targets by name, the groups that led to them, and which are only linked to."""
 
-    groups: Mapping[str, tuple[str, ...]]
-    targets: Mapping[str, Target]
+    groups: Mapping[str, tuple[str, ...]] = field(hash=False)
+    targets: Mapping[str, Target] = field(hash=False)
     linked: frozenset[str] = frozenset()
-    descriptions: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class _Made:
     """A target block for one combination of its matrix."""
 
     block: Block
-    local: Mapping[str, Value]
+    local: Mapping[str, Value] = field(hash=False)
 
 
 class Definition:
     """What files say together. Values are found when they are asked for, and remembered."""
 
-    def __init__(self, files: Sequence[Body], environ: Mapping[str, str], builtin: Mapping[str, str]) -> None:
+    def __init__(self, files: Sequence[BakeBody], environ: Mapping[str, str], builtin: Mapping[str, str]) -> None:
         """Raises UsageError for blocks that none may have, and Unsupported; `builtin` are variables of the tool."""
         self._environ, self._builtin = environ, builtin
-        self._attributes: dict[str, Node] = {}
+        self._attributes: dict[str, Expression] = {}
         self._variables: dict[str, Block] = {}
         self._functions: dict[str, OwnFunction] = {}
         self._groups: dict[str, list[Block]] = {}
@@ -97,10 +97,10 @@ class Definition:
             case _:
                 self._blocks.append(block)
 
-    def _scope(self, where: str, local: Mapping[str, Value] | None = None) -> Scope:
-        return Scope(where.partition(":")[0], self._look_up, self._functions, self._budget, local or {})
+    def _scope(self, where: str, local: Mapping[str, Value] | None = None) -> EvaluationScope:
+        return EvaluationScope(where.partition(":")[0], self._look_up, self._functions, self._budget, local or {})
 
-    def _evaluate(self, node: Node, where: str, local: Mapping[str, Value] | None = None) -> Value:
+    def _evaluate(self, node: Expression, where: str, local: Mapping[str, Value] | None = None) -> Value:
         try:
             return evaluate(node, self._scope(where, local))
         except RecursionError:
@@ -237,7 +237,7 @@ class Definition:
             for one in self._members(name):
                 self._reached(one, seen, groups)
 
-    def choose(self, names: Iterable[str], overrides: Sequence[Override]) -> Chosen:
+    def choose(self, names: Iterable[str], overrides: Sequence[Override]) -> ChosenTargets:
         """The targets under names or patterns, with what they inherit, what `--set` says, and what they link to.
 
         Raises NotFound for a name that is none, UsageError.
@@ -258,7 +258,7 @@ class Definition:
         others = [name for name in wanted if not (name == "default" and "default" in groups)]
         members["default"] = tuple(sorted({*members.get("default", ()), *others}))
         linked = self._link(targets, overrides)
-        return Chosen(members, targets, linked, {name: self._description(name) for name in members})
+        return ChosenTargets(members, targets, linked, {name: self._description(name) for name in members})
 
     def _description(self, name: str) -> str:
         for block in self._groups.get(name, ()):
@@ -351,18 +351,18 @@ def _function(block: Block) -> OwnFunction:
     return OwnFunction(tuple(map(_bare, names)), _bare(rest) if rest is not None else "", result)
 
 
-def _bare(node: Node) -> str:
+def _bare(node: Expression) -> str:
     """A name or type that stands where an expression does; in JSON it is a text."""
-    words = [_bare(part) if isinstance(part, Node) else str(part) for part in node.parts]
+    words = [_bare(part) if isinstance(part, Expression) else str(part) for part in node.parts]
     return f"{words[0]}({words[1]})" if node.kind == "function_call" and len(words) == 2 else "".join(words)
 
 
-def _given(text: str, kind: Node | None, default: Value, what: str) -> Value:
+def _given(text: str, kind: Expression | None, default: Value, what: str) -> Value:
     """A value of the environment, as the type of the variable or of its default asks for."""
     name = "" if kind is None else _bare(kind)
     collection = _COLLECTION.fullmatch(name)
     if collection is not None:
-        inner = Node("identifier", (collection[2],))
+        inner = Expression("identifier", (collection[2],))
         return tuple(_given(one, inner, None, what) for one in fields_of(text))
     if name not in {"", "any", "string", "bool", "number"}:
         raise Unsupported(f"{what} of type {name} is not read from the environment", ability=name)
@@ -391,7 +391,7 @@ def _of_json(tree: Any) -> Value:  # noqa: ANN401 - JSON
     return {key: _of_json(one) for key, one in tree.items()}
 
 
-def tree_of(chosen: Chosen, environ: Mapping[str, str]) -> dict[str, Any]:
+def tree_of(chosen: ChosenTargets, environ: Mapping[str, str]) -> dict[str, Any]:
     """What is chosen as `bake --print` shows it."""
     epoch = environ.get("SOURCE_DATE_EPOCH")
     targets = {}

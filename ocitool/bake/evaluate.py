@@ -1,12 +1,12 @@
 """Expressions of HCL to values: names, templates, conditions, calls and `for`, within a budget."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Final
 
 from ocitool.bake.functions import call
-from ocitool.bake.syntax import Node
+from ocitool.bake.syntax import Expression
 from ocitool.bake.values import (
     NUMBERS,
     Budget,
@@ -33,11 +33,11 @@ class OwnFunction:
 
     params: tuple[str, ...]
     rest: str
-    result: Node
+    result: Expression
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class EvaluationScope:
     """What an expression sees: `local` names first, then what `look_up` gives, which raises UsageError for none.
 
     `file` is named in errors. `level` counts calls of own functions.
@@ -45,19 +45,13 @@ class Scope:
 
     file: str
     look_up: Callable[[str, tuple[str, ...]], Value]
-    functions: Mapping[str, OwnFunction]
-    budget: Budget
-    local: Mapping[str, Value]
+    functions: Mapping[str, OwnFunction] = field(hash=False)
+    budget: Budget = field(hash=False)
+    local: Mapping[str, Value] = field(hash=False)
     level: int = 0
 
-    def within(self, names: Mapping[str, Value], level: int = 0) -> "Scope":
-        """The scope with further names, inside a call of an own function where `level` is 1."""
-        return Scope(
-            self.file, self.look_up, self.functions, self.budget, {**self.local, **names}, self.level + level
-        )
 
-
-def evaluate(node: Node, scope: Scope) -> Value:
+def evaluate(node: Expression, scope: EvaluationScope) -> Value:
     """The value of an expression. Raises UsageError, and Unsupported for a function that is not here."""
     scope.budget.charge(1)
     where = f"{scope.file}:{node.line}" if node.line else scope.file
@@ -98,7 +92,7 @@ def evaluate(node: Node, scope: Scope) -> Value:
     raise UsageError(f"{where}: no expression of a bake file: {node.kind}")
 
 
-def _string(node: Node, scope: Scope, where: str) -> Value:
+def _string(node: Expression, scope: EvaluationScope, where: str) -> Value:
     """A template; one that is nothing but `${…}` is what that is."""
     parts = [part for part in node.parts if part.kind != "text" or part.parts[0]]
     if len(parts) == 1:
@@ -108,20 +102,20 @@ def _string(node: Node, scope: Scope, where: str) -> Value:
     return text
 
 
-def _key(node: Node | str, scope: Scope) -> str:
+def _key(node: Expression | str, scope: EvaluationScope) -> str:
     """The key of an object: a bare word is itself."""
     if isinstance(node, str) or node.kind in {"identifier", "literal_value"}:
         return node if isinstance(node, str) else str(node.parts[0])
     return text_of(evaluate(node, scope), f"{scope.file}:{node.line}: a key")
 
 
-def _name(name: str, path: tuple[str, ...], scope: Scope) -> Value:
+def _name(name: str, path: tuple[str, ...], scope: EvaluationScope) -> Value:
     return scope.local[name] if name in scope.local else scope.look_up(name, path)
 
 
-def _part_of(node: Node, scope: Scope, where: str) -> Value:
+def _part_of(node: Expression, scope: EvaluationScope, where: str) -> Value:
     """`a.b`, `a["b"]` and `a[0]`. The words behind a name go along, so that no more of it is evaluated."""
-    steps: list[Node] = []
+    steps: list[Expression] = []
     while node.kind in {"get_attr_expr_term", "index_expr_term"}:
         steps.insert(0, node.parts[1])
         node = node.parts[0]
@@ -129,7 +123,7 @@ def _part_of(node: Node, scope: Scope, where: str) -> Value:
         _key(step.parts[0], scope)
         if step.kind == "get_attr"
         else evaluate(step.parts[0], scope)
-        if isinstance(step.parts[0], Node)
+        if isinstance(step.parts[0], Expression)
         else number_of(step.parts[0], where)
         for step in steps
     ]
@@ -152,7 +146,7 @@ def _part_of(node: Node, scope: Scope, where: str) -> Value:
     return value
 
 
-def _binary(node: Node, scope: Scope, where: str) -> Value:
+def _binary(node: Expression, scope: EvaluationScope, where: str) -> Value:
     left = evaluate(node.parts[0], scope)
     sign, other = node.parts[1].parts[0].parts[0], node.parts[1].parts[1]
     if sign in {"&&", "||"}:
@@ -170,10 +164,10 @@ def _binary(node: Node, scope: Scope, where: str) -> Value:
         raise UsageError(f"{where}: {text_of(one, where)} {sign} {text_of(two, where)} is no number") from None
 
 
-def _call(node: Node, scope: Scope, where: str) -> Value:
+def _call(node: Expression, scope: EvaluationScope, where: str) -> Value:
     name = str(node.parts[0].parts[0])
     given = node.parts[1].parts if len(node.parts) > 1 else ()
-    args = tuple(evaluate(one, scope) for one in given if isinstance(one, Node))
+    args = tuple(evaluate(one, scope) for one in given if isinstance(one, Expression))
     if given and given[-1] == "...":
         args = (*args[:-1], *list_of(args[-1], f"{where}: what ... stands behind"))
     own = scope.functions.get(name)
@@ -186,14 +180,12 @@ def _call(node: Node, scope: Scope, where: str) -> Value:
     names = dict(zip(own.params, args, strict=False))
     if own.rest:
         names[own.rest] = args[len(own.params) :]
-    return evaluate(
-        own.result, Scope(scope.file, scope.look_up, scope.functions, scope.budget, names, scope.level + 1)
-    )
+    return evaluate(own.result, replace(scope, local=names, level=scope.level + 1))
 
 
-def _each(node: Node, scope: Scope, where: str) -> list[Scope]:
+def _each(node: Expression, scope: EvaluationScope, where: str) -> list[EvaluationScope]:
     """The scope of each turn of a `for`; those that its `if` leaves out are not among them."""
-    intro = [part for part in node.parts[0].parts if isinstance(part, Node)]
+    intro = [part for part in node.parts[0].parts if isinstance(part, Expression)]
     names, over = [str(one.parts[0]) for one in intro[:-1]], evaluate(intro[-1], scope)
     match over:
         case tuple():
@@ -202,8 +194,10 @@ def _each(node: Node, scope: Scope, where: str) -> list[Scope]:
             pairs = sorted(over.items())
         case _:
             raise UsageError(f"{where}: for goes over a list or an object, and not over {kind_of(over)}")
-    turns = [scope.within(dict(zip(names[::-1], pair[::-1], strict=False))) for pair in pairs]
+    turns = [
+        replace(scope, local={**scope.local, **dict(zip(names[::-1], pair[::-1], strict=False))}) for pair in pairs
+    ]
     last = node.parts[-1]
-    if isinstance(last, Node) and last.kind == "for_cond":
+    if isinstance(last, Expression) and last.kind == "for_cond":
         turns = [one for one in turns if bool_of(evaluate(last.parts[1], one), f"{where}: if")]
     return turns

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
@@ -35,12 +35,13 @@ _NOT_EVALUATED: Final = {
     "attr_splat_expr_term": ".*",
     "full_splat_expr_term": "[*]",
 }
+_WRAPPERS: Final = frozenset({"expr_term", "string_part", "interpolation"})
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class Expression:
     """An expression: its kind, its parts, and the line it begins on (0 in JSON).
 
     Kinds are those of the grammar; `text` has a text for its only part, `string` is a template of such and others.
@@ -58,19 +59,19 @@ class Block:
     where: str
     kind: str
     name: str
-    attributes: Mapping[str, Node]
+    attributes: Mapping[str, Expression] = field(hash=False)
     blocks: tuple["Block", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class BakeBody:
     """What a file says: its attributes, and its blocks in their order."""
 
-    attributes: Mapping[str, Node]
+    attributes: Mapping[str, Expression] = field(hash=False)
     blocks: tuple[Block, ...]
 
 
-def read_body(data: bytes, name: str) -> Body:
+def read_body(data: bytes, name: str) -> BakeBody:
     """A bake file as buildx takes it: JSON by the name `.json`, HCL by `.hcl`, else whichever it is.
 
     Raises UsageError for what is neither, Unsupported for what is not evaluated here.
@@ -85,7 +86,7 @@ def read_body(data: bytes, name: str) -> Body:
         raise UsageError(f"{name} is not UTF-8") from None
 
 
-def _parse(text: str, name: str) -> Node:
+def _parse(text: str, name: str) -> Expression:
     """HCL as the nodes of its grammar. Raises UsageError, Unsupported."""
     import hcl2
     from lark import Tree
@@ -99,7 +100,7 @@ def _parse(text: str, name: str) -> Node:
         line = error.line if error.line and error.line > 0 else text.count("\n") + 1
         shown = text.split("\n")[min(line, text.count("\n") + 1) - 1].strip()[:60]
         raise UsageError(f"{name}:{line}: not HCL: {shown!r}", hint="or what this reader does not know") from None
-    made: dict[int, tuple[Node, int]] = {}
+    made: dict[int, tuple[Expression, int]] = {}
     for one in tree.iter_subtrees():  # what is below comes first
         parts: list[Any] = []
         depth = 0
@@ -119,19 +120,23 @@ def _parse(text: str, name: str) -> Node:
     return made[id(tree)][0]
 
 
-def _node(tree: "Tree[Token]", parts: tuple[Any, ...], depth: int, name: str) -> tuple[Node, int]:
+def _node(tree: "Tree[Token]", parts: tuple[Any, ...], depth: int, name: str) -> tuple[Expression, int]:
     """A node of the tree with how deep it is; parentheses and the like are what they hold."""
     kind, line = tree.data, getattr(tree.meta, "line", 0)
     if kind in _NOT_EVALUATED:
         what = _NOT_EVALUATED[kind]
         raise Unsupported(f"{name}:{line}: {what} of HCL is not evaluated here", ability=what, hint="use a ? b : c")
-    if kind in {"expr_term", "string_part", "interpolation"} and len(parts) == 1 and isinstance(parts[0], Node):
+    if (
+        kind in {"expr_term", "string_part", "interpolation"}
+        and len(parts) == 1
+        and isinstance(parts[0], Expression)
+    ):
         return parts[0], depth
     if kind == "string_part":
-        return Node("text", (_literal(parts[0], f"{name}:{line}"),), line), depth
+        return Expression("text", (_literal(parts[0], f"{name}:{line}"),), line), depth
     if kind in {"heredoc_template", "heredoc_template_trim"}:
         return _template(_heredoc(parts[0], trims=kind.endswith("trim")), f"{name}:{line}", line), depth
-    return Node(kind, parts, line), depth + 1
+    return Expression(kind, parts, line), depth + 1
 
 
 def _literal(text: str, where: str) -> str:
@@ -166,9 +171,9 @@ def _heredoc(token: str, *, trims: bool) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _template(text: str, where: str, line: int = 0) -> Node:
+def _template(text: str, where: str, line: int = 0) -> Expression:
     """A text with `${…}` in it, as heredocs and the strings of JSON are."""
-    parts: list[Node] = []
+    parts: list[Expression] = []
     literal, at = "", 0
     for match in re.finditer(r"\$\$\{|%%\{|\$\{|%\{", text):
         if match.start() < at:
@@ -181,9 +186,9 @@ def _template(text: str, where: str, line: int = 0) -> Node:
             continue
         end = _end(text, match.end(), where)
         body = _parse(f"x = (\n{text[match.end() : end]}\n)", where).parts[0]
-        parts += [Node("text", (literal,), line), body.parts[0].parts[-1]]
+        parts += [Expression("text", (literal,), line), body.parts[0].parts[-1]]
         literal, at = "", end + 1
-    return Node("string", (*parts, Node("text", (literal + text[at:],), line)), line)
+    return Expression("string", (*parts, Expression("text", (literal + text[at:],), line)), line)
 
 
 def _end(text: str, at: int, where: str) -> int:
@@ -209,13 +214,13 @@ def _end(text: str, at: int, where: str) -> int:
     raise UsageError(f"{where}: ${{ without an end", hint="write $${ for the two signs themselves")
 
 
-def _body(start: Node, name: str) -> Body:
+def _body(start: Expression, name: str) -> BakeBody:
     """The body of a file."""
-    return Body(*_contents(start.parts[0], name))
+    return BakeBody(*_contents(start.parts[0], name))
 
 
-def _contents(body: Node, name: str) -> tuple[dict[str, Node], tuple[Block, ...]]:
-    attributes: dict[str, Node] = {}
+def _contents(body: Expression, name: str) -> tuple[dict[str, Expression], tuple[Block, ...]]:
+    attributes: dict[str, Expression] = {}
     blocks: list[Block] = []
     for one in body.parts:
         words = [_word(part) for part in one.parts[:-1]]
@@ -233,21 +238,21 @@ def _contents(body: Node, name: str) -> tuple[dict[str, Node], tuple[Block, ...]
     return attributes, tuple(blocks)
 
 
-def _word(node: Node) -> str:
+def _word(node: Expression) -> str:
     """An identifier or a quoted label."""
-    return "".join(_word(part) if isinstance(part, Node) else part for part in node.parts)
+    return "".join(_word(part) if isinstance(part, Expression) else part for part in node.parts)
 
 
 _BLOCKS: Final = frozenset({"variable", "function", "group", "target"})
 
 
-def _read_json(data: bytes, name: str) -> Body:
+def _read_json(data: bytes, name: str) -> BakeBody:
     """A file in JSON: what is a block in HCL is an object by its name, or a list of such."""
     try:
         tree = parse(data)
     except MalformedDocument as error:
         raise UsageError(f"{name}: {error.what}", hint=error.hint) from None
-    attributes: dict[str, Node] = {}
+    attributes: dict[str, Expression] = {}
     blocks: list[Block] = []
     for tree_of in tree if isinstance(tree, list) else [tree]:
         if not isinstance(tree_of, dict):
@@ -257,7 +262,7 @@ def _read_json(data: bytes, name: str) -> Body:
                 blocks += _json_blocks(key, value, name)
             elif key != "//":
                 attributes[key] = _json_node(value, name)
-    return Body(attributes, tuple(blocks))
+    return BakeBody(attributes, tuple(blocks))
 
 
 def _json_blocks(kind: str, value: object, name: str) -> Iterator[Block]:
@@ -282,19 +287,21 @@ def _json_inner(value: object, where: str) -> Iterator[Block]:
             yield Block(where, "validation", "", {key: _json_node(one[key], where) for key in one})
 
 
-def _json_node(value: object, where: str) -> Node:
+def _json_node(value: object, where: str) -> Expression:
     """A value of JSON as an expression; texts are templates."""
-    make: Callable[[object], Node] = lambda one: _json_node(one, where)  # noqa: E731
+    make: Callable[[object], Expression] = lambda one: _json_node(one, where)  # noqa: E731
     match value:
         case None | bool():
-            return Node("literal_value", (json.dumps(value),))
+            return Expression("literal_value", (json.dumps(value),))
         case int() | float():
-            return Node("int_lit", (repr(value),))
+            return Expression("int_lit", (repr(value),))
         case str():
             return _template(value, where)
         case list():
-            return Node("tuple", tuple(map(make, value)))
+            return Expression("tuple", tuple(map(make, value)))
         case dict():
-            pairs = ((Node("object_elem_key", (_template(key, where),)), make(one)) for key, one in value.items())
-            return Node("object", tuple(Node("object_elem", pair) for pair in pairs))
+            pairs = (
+                (Expression("object_elem_key", (_template(key, where),)), make(one)) for key, one in value.items()
+            )
+            return Expression("object", tuple(Expression("object_elem", pair) for pair in pairs))
     raise UsageError(f"{where}: no value of a bake file")

@@ -13,11 +13,15 @@ Target = dict[str, Any]
 """Attributes of a target by their names in the order of FIELDS; one that is not set is not there."""
 
 
-class Entry(NamedTuple):
+class AttributeEntry(NamedTuple):
     """One cache, output, attestation, secret or agent: its type (or id), and its other words."""
 
     type: str
     words: tuple[tuple[str, Any], ...] = ()
+
+    def having(self, key: str, value: str) -> "AttributeEntry":
+        """The entry with a word set."""
+        return self._replace(words=tuple(sorted({**dict(self.words), key: value}.items())))
 
     def csv(self, head: str) -> str:
         """The entry as `--output` and its like take it; `head` is what the type is called there."""
@@ -32,10 +36,10 @@ def fields_of(text: str) -> list[str]:
     return next(csv.reader([text]), [])
 
 
-def _entry(text: str, what: str, *, bare: str = "", alone: str = "type") -> Entry:
+def _entry(text: str, what: str, *, bare: str = "", alone: str = "type") -> AttributeEntry:
     """`type=x,key=value`; a word alone is the `bare` type with the word as its `alone`."""
     if "=" not in text and bare:
-        return Entry(bare, ((alone, text),))
+        return AttributeEntry(bare, ((alone, text),))
     words: dict[str, str] = {}
     for field in fields_of(text):
         key, sign, value = field.partition("=")
@@ -45,24 +49,24 @@ def _entry(text: str, what: str, *, bare: str = "", alone: str = "type") -> Entr
     return _of_words(words, what)
 
 
-def _of_words(words: Mapping[str, str], what: str) -> Entry:
+def _of_words(words: Mapping[str, str], what: str) -> AttributeEntry:
     if not words.get("type"):
         raise UsageError(f"{what} names no type", hint="as in type=registry")
     kept = {key: value for key, value in words.items() if key != "type" and (key, value) != ("disabled", "false")}
-    return Entry(words["type"], tuple(sorted(kept.items())))
+    return AttributeEntry(words["type"], tuple(sorted(kept.items())))
 
 
-def _output(text: str, what: str) -> Entry:
+def _output(text: str, what: str) -> AttributeEntry:
     if "=" not in text:
-        return Entry("tar" if text == "-" else "local", (("dest", text),))
+        return AttributeEntry("tar" if text == "-" else "local", (("dest", text),))
     return _entry(text, what)
 
 
-def _cache(text: str, what: str) -> Entry:
+def _cache(text: str, what: str) -> AttributeEntry:
     return _entry(text, what, bare="registry", alone="ref")
 
 
-def _secret(text: str, what: str) -> Entry:
+def _secret(text: str, what: str) -> AttributeEntry:
     words = dict(field.partition("=")[::2] for field in fields_of(text))
     source = words.get("src") or words.get("source") or ""
     env = words.get("env", "")
@@ -73,18 +77,22 @@ def _secret(text: str, what: str) -> Entry:
             raise UsageError(
                 f"{what}: a secret has no {key!r}", hint="as in id=NAME,src=FILE or id=NAME,env=VARIABLE"
             )
-    return Entry(words.get("id", ""), tuple((key, one) for key, one in (("src", source), ("env", env)) if one))
+    return AttributeEntry(
+        words.get("id", ""), tuple((key, one) for key, one in (("src", source), ("env", env)) if one)
+    )
 
 
-def _ssh(text: str, _what: str) -> Entry:
+def _ssh(text: str, _what: str) -> AttributeEntry:
     name, sign, paths = text.partition("=")
-    return Entry(name, (("paths", tuple(paths.split(","))),) if sign else ())
+    return AttributeEntry(name, (("paths", tuple(paths.split(","))),) if sign else ())
 
 
-def _entries(read: Callable[[str, str], Entry], head: str = "type") -> Callable[[Value, str], tuple[Entry, ...]]:
+def _entries(
+    read: Callable[[str, str], AttributeEntry], head: str = "type"
+) -> Callable[[Value, str], tuple[AttributeEntry, ...]]:
     """A reader of lists, whose elements are texts for `read`, or objects."""
 
-    def read_all(value: Value, what: str) -> tuple[Entry, ...]:
+    def read_all(value: Value, what: str) -> tuple[AttributeEntry, ...]:
         found = []
         for one in list_of(value, what):
             if isinstance(one, dict):
@@ -93,7 +101,9 @@ def _entries(read: Callable[[str, str], Entry], head: str = "type") -> Callable[
                     found.append(_of_words(words, what))
                 else:
                     found.append(
-                        Entry(words.pop("id", ""), tuple((key, word) for key, word in words.items() if word))
+                        AttributeEntry(
+                            words.pop("id", ""), tuple((key, word) for key, word in words.items() if word)
+                        )
                     )
             elif one != "":
                 found.append(read(text_of(one, what), what))
@@ -130,12 +140,12 @@ def _once(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(filter(None, values)))
 
 
-def _one_of_each(values: Sequence[Entry]) -> tuple[Entry, ...]:
+def _one_of_each(values: Sequence[AttributeEntry]) -> tuple[AttributeEntry, ...]:
     """The last entry of each type or id, where the first stood."""
     return tuple({one.type: one for one in values}.values())
 
 
-def _distinct(values: Sequence[Entry]) -> tuple[Entry, ...]:
+def _distinct(values: Sequence[AttributeEntry]) -> tuple[AttributeEntry, ...]:
     """Without repetitions, in the order that buildx leaves: what is repeated gives its place to the last."""
     found = list(values)
     for number in range(len(found) - 2, -1, -1):
@@ -291,27 +301,29 @@ def _go_bool(text: str) -> str | bool:
     return False if text in {"0", "f", "F", "FALSE", "false", "False"} else text
 
 
-def _pushed(outputs: Sequence[Entry], *, is_pushed: bool) -> tuple[Entry, ...]:
+def _pushed(outputs: Sequence[AttributeEntry], *, is_pushed: bool) -> tuple[AttributeEntry, ...]:
     """The outputs with images pushed, or with nothing pushed."""
     said = "true" if is_pushed else "false"
     kept = [one for one in outputs if is_pushed or one.type != "registry"]
     found = [
-        Entry(one.type, tuple(sorted({**dict(one.words), "push": said}.items()))) if one.type == "image" else one
+        AttributeEntry(one.type, tuple(sorted({**dict(one.words), "push": said}.items())))
+        if one.type == "image"
+        else one
         for one in kept
     ]
     if is_pushed and all(one.type == "docker" for one in outputs):
-        found.append(Entry("image", (("push", "true"),)))
+        found.append(AttributeEntry("image", (("push", "true"),)))
     return tuple(found)
 
 
-def _loaded(outputs: Sequence[Entry]) -> tuple[Entry, ...]:
+def _loaded(outputs: Sequence[AttributeEntry]) -> tuple[AttributeEntry, ...]:
     """The outputs and an image that an engine loads, unless files are asked for or it is there."""
     for one in outputs:
         if one.type not in {"docker", "image", "registry", "oci"} or (
             one.type == "docker" and "dest" not in dict(one.words)
         ):
             return tuple(outputs)
-    return (*outputs, Entry("docker"))
+    return (*outputs, AttributeEntry("docker"))
 
 
 _TEMPLATED: Final = frozenset({"annotations", "dockerfile-inline", "labels", "args", "extra-hosts"})
@@ -325,7 +337,7 @@ def printed(target: Mapping[str, Any]) -> dict[str, Any]:
 def _printed(name: str, value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, str):
         return value.replace("${", "$${").replace("%{", "%%{") if name in _TEMPLATED else value
-    if isinstance(value, Entry):
+    if isinstance(value, AttributeEntry):
         if name in {"secret", "ssh"}:
             return {"id": value.type, **dict(value.words)} if value.type else dict(value.words)
         words = {**dict(value.words), "type": value.type}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ocitool.bake.definition import Chosen
+from ocitool.bake.definition import ChosenTargets
 from ocitool.bake.target import Override, Target, read_override
 from ocitool.cli.buildx.attestations import OFF, ON
 from ocitool.cli.buildx.command import BUILDX, carry_out
@@ -20,7 +20,7 @@ from ocitool.toolchains.workdir import temporary_folder
 _LINK: Final = "target:"
 
 
-def build_all(app: App, chosen: Chosen, flags: Mapping[str, Any], metadata_file: Path | None) -> Outcome:
+def build_all(app: App, chosen: ChosenTargets, flags: Mapping[str, Any], metadata_file: Path | None) -> Outcome:
     """Build the targets one after the other, those that others stand on first.
 
     `flags` are what all of them get from the command line. The metadata file holds what `buildx build` would write
@@ -75,20 +75,20 @@ def overrides_of(sets: Iterable[str], flags: Mapping[str, Any], environ: Mapping
     return tuple(filter(None, (read_override(word, environ) for word in words)))
 
 
-def _links(chosen: Chosen, name: str) -> Iterator[str]:
+def _links(chosen: ChosenTargets, name: str) -> Iterator[str]:
     """The targets that stand on one."""
     for other, target in chosen.targets.items():
         if f"{_LINK}{name}" in target.get("contexts", {}).values():
             yield other
 
 
-def _platforms(chosen: Chosen, name: str) -> tuple[str, ...]:
+def _platforms(chosen: ChosenTargets, name: str) -> tuple[str, ...]:
     """What a target is built for: where it does not say, what those that stand on it are built for."""
     found: tuple[str, ...] = chosen.targets[name].get("platforms", ())
     return found or tuple(dict.fromkeys(one for other in _links(chosen, name) for one in _platforms(chosen, other)))
 
 
-def _in_order(chosen: Chosen) -> tuple[str, ...]:
+def _in_order(chosen: ChosenTargets) -> tuple[str, ...]:
     """The targets by name, each behind what it stands on."""
     found: dict[str, None] = {}
 
