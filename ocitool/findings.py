@@ -39,14 +39,21 @@ def sarif(
     return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False)
 
 
-def sarif_rule(name: str, title: str, reason: str, more: str, severity: Severity) -> dict[str, Any]:
-    """A rule for the head of a SARIF log; `more` follows the reason in its help."""
+def sarif_rule(
+    name: str, title: str, reason: str, more: str, severity: Severity, *, link: str = ""
+) -> dict[str, Any]:
+    """A rule for the head of a SARIF log; `more` follows the reason in its help, and `link` is its page.
+
+    A link that is not absolute stands in the help alone. Spec: SARIF 2.1.0, 3.49.12.
+    """
+    see = f"\n\nSee {link}" if link else ""
     return {
         "id": name,
         "shortDescription": {"text": title},
         "fullDescription": {"text": reason},
-        "help": {"text": f"{reason}\n\n{more}"},
+        "help": {"text": f"{reason}\n\n{more}{see}"},
         "defaultConfiguration": {"level": severity.value},
+        **({"helpUri": link} if "://" in link else {}),
     }
 
 

@@ -15,6 +15,7 @@ from ocitool.check.rules.policy import RULES as POLICY_RULES
 from ocitool.check.rules.rule import Hit, Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.rules.tag import TagRule
+from ocitool.documentation import page
 from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError, UsageError
 from ocitool.findings import Severity
 from ocitool.model.digest import Digest
@@ -139,6 +140,11 @@ def installed_rules() -> tuple[Rule, ...]:
             taken.add(rule.id)
             more.append(rule)
     return (*RULES, *more)
+
+
+def reference(rule: str) -> str:
+    """The link to what the reference says of a rule; empty for one of an installed package."""
+    return page("reference/rules.md", rule) if any(one.id == rule for one in DOCUMENTED) else ""
 
 
 def findings(

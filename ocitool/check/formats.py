@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from shlex import quote
 from typing import Any, Final
 
+from ocitool.check.engine import reference
 from ocitool.check.finding import Finding
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
@@ -51,7 +52,10 @@ def advice(checked: Checked, *, deep: bool) -> str:
     lines = [f"hint: ocitool repair {quote(shown(where))}{flag} shows what would mend it" for where in broken]
     more = [f"hint: so it is for {len(lines) - _ADVISED} more"] if len(lines) > _ADVISED else []
     hints = dict.fromkeys(f"hint: {shown(error.hint)}" for error in checked.unanswered if error.hint)
-    return "\n".join([*lines[:_ADVISED], *more, *hints][: 2 * _ADVISED])
+    counting = [one.rule for one in checked.findings if not one.allowed]
+    first = counting[0] if counting else ""
+    why = [f"see: ocitool explain {first}{f', or {reference(first)}' if reference(first) else ''}"] if first else []
+    return "\n".join([*lines[:_ADVISED], *more, *hints, *why][: 2 * _ADVISED + 1])
 
 
 def as_github(checked: Checked) -> str:
@@ -87,10 +91,12 @@ def as_sarif(checked: Checked, rules: Iterable[Rule | TagRule], version: str) ->
         if one.allowed:
             result["suppressions"] = [{"kind": "external", "justification": one.allowed}]
         results.append(result)
-    told = [
-        sarif_rule(rule.id, rule.title, rule.reason, f"Example: {rule.example}", rule.severity) for rule in rules
-    ]
-    return sarif(version, rules=told, results=results, unseen=_unseen(checked))
+    return sarif(version, rules=[_rule(rule) for rule in rules], results=results, unseen=_unseen(checked))
+
+
+def _rule(rule: Rule | TagRule) -> dict[str, Any]:
+    more, link = f"Example: {rule.example}", reference(rule.id)
+    return sarif_rule(rule.id, rule.title, rule.reason, more, rule.severity, link=link)
 
 
 def _unseen(checked: Checked) -> list[str]:

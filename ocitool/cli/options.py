@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from ocitool.cli.console import Console
-from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten, ours
+from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten, ours, see
+from ocitool.cli.shared_options import named
 from ocitool.cli.signals import Signals
 from ocitool.client import Client
 from ocitool.errors import Cancelled, OutputClosed
@@ -110,70 +111,37 @@ def common(function: F, *, docker: bool = False) -> Any:  # noqa: ANN401 - click
     return decorated
 
 
+class SharedFlag(click.Option):
+    """An option of every command: told by `ocitool --help` once, and by no command's own help."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:  # noqa: ARG002 - click's signature
+        """None: a line of help that is not written."""
+        return None
+
+
 def _options(*, docker: bool) -> list[Callable[[Any], Any]]:
-    hosts = [
-        click.option("--plain-http", metavar="HOST", multiple=True, envvar="OCITOOL_PLAIN_HTTP", help="Use HTTP."),
-        click.option(
-            "--insecure",
-            "insecure_hosts",
-            metavar="HOST",
-            multiple=True,
-            envvar="OCITOOL_INSECURE",
-            help="Do not check this host's certificate.",
-        ),
-    ]
+    file = click.Path(exists=True, dir_okay=False, path_type=Path)
+    folder = click.Path(file_okay=False, path_type=Path)
     return [
-        click.option("--json", "as_json", is_flag=True, help="One JSON envelope on stdout."),
-        click.option("-q", "--quiet", is_flag=True, help="Only data and errors."),
-        click.option("-v", "--verbose", is_flag=True, help="Tell more."),
-        *(hosts[:1] if docker else hosts),
-        click.option(
-            "--ca",
-            "ca_files",
-            metavar="FILE",
-            multiple=True,
-            envvar="OCITOOL_CA",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="Also trust this CA certificate.",
-        ),
-        click.option(
-            "--anonymous",
-            "anonymous_hosts",
-            metavar="HOST",
-            multiple=True,
-            envvar="OCITOOL_ANONYMOUS",
-            help="Read from this host without credentials.",
-        ),
-        click.option(
-            "--part-mib",
-            metavar="N",
-            type=WholeNumber(1, 1024),
-            envvar="OCITOOL_PART_MIB",
-            help="Upload in parts of this size.",
-        ),
-        click.option(
-            "--jobs",
-            metavar="N",
-            type=WholeNumber(1, 64),
-            envvar="OCITOOL_JOBS",
-            help="How many requests and compilers at once  [default: 16, and one for each processor]",
-        ),
-        click.option(
-            "--rate",
-            "rates",
-            metavar="RATE",
-            multiple=True,
-            envvar="OCITOOL_RATE",
-            help="At most so much of a host: 10/s requests, 5MiB/s, HOST=100/6h; repeats.",
-        ),
-        click.option(
-            "--cache-dir",
-            metavar="DIR",
-            envvar="OCITOOL_CACHE_DIR",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="This machine's store  [default: ~/.cache/ocitool]",
-        ),
+        _shared("--json", "as_json"),
+        _shared("--quiet"),
+        _shared("--verbose"),
+        _shared("--plain-http", multiple=True),
+        *([] if docker else [_shared("--insecure", "insecure_hosts", multiple=True)]),
+        _shared("--ca", "ca_files", multiple=True, type=file),
+        _shared("--anonymous", "anonymous_hosts", multiple=True),
+        _shared("--part-mib", type=WholeNumber(1, 1024)),
+        _shared("--jobs", type=WholeNumber(1, 64)),
+        _shared("--rate", "rates", multiple=True),
+        _shared("--cache-dir", type=folder),
     ]
+
+
+def _shared(flag: str, *name: str, **more: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - click's
+    """One of the shared options, under the name that the function gets it by."""
+    one = named(flag)
+    takes = {"metavar": one.metavar, "envvar": one.variable, **more} if one.metavar else {"is_flag": True}
+    return click.option(*one.names, *name, cls=SharedFlag, help=one.summary, **takes)
 
 
 def dockerfile(function: F) -> F:
@@ -233,6 +201,8 @@ def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any], sig
         for one in failed:
             for line in error_lines(one, verbose=console.verbose):
                 console.error(line)
+        for line in see(outcome.exit_code) if failed else ():
+            console.talk(line)
     if outcome.summary and not console.quiet:
         console.talk(outcome.summary)
     return outcome.exit_code

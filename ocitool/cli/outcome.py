@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from ocitool.cli.exit_codes import exit_code_page
 from ocitool.errors import (
     AuthError,
     BuildError,
@@ -144,6 +145,12 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
         yield from (f"  {clean(line)}".rstrip() for line in error.spec.splitlines())
 
 
+def see(code: int) -> Iterator[str]:
+    """The line that leads from an error to what there is to read about its exit code; none after a signal."""
+    if 0 < code < 128:
+        yield f"see: ocitool explain {code}, or {exit_code_page(code)}"
+
+
 def _bug(error: BaseException) -> Iterator[str]:
     """An exception we did not foresee: what and where, in two lines, no traceback."""
     frame = error.__traceback__
@@ -166,8 +173,11 @@ def error_tree(error: BaseException) -> dict[str, Any]:
     if not isinstance(error, OcitoolError):
         lines = list(error_lines(error))
         code = "usage" if exit_code(error) == 2 else "interrupted" if exit_code(error) == 130 else "internal"
-        return {"code": code, "exit_code": exit_code(error), "what": lines[0].removeprefix("error: ")}
+        number = exit_code(error)
+        what = lines[0].removeprefix("error: ")
+        return {"code": code, "exit_code": number, "what": what, "page": exit_code_page(number)}
     tree: dict[str, Any] = {"code": error.code, "exit_code": error.exit_code, "what": error.what}
+    tree["page"] = exit_code_page(error.exit_code)
     if error.hint:
         tree["hint"] = error.hint
     notes = list(dict.fromkeys(getattr(error, "__notes__", ())))
@@ -209,9 +219,9 @@ def fail(error: BaseException, arguments: Sequence[str]) -> int:
     except (OSError, *_OUTPUT) as failure:
         errors.append(ours(failure))
         code = exit_code(errors[-1])
-    for one in errors:
-        for line in error_lines(one):
-            sys.stderr.write(f"{line}\n")
+    told = [line for one in errors for line in error_lines(one)]
+    for line in (*told, *(see(code) if told else ())):
+        sys.stderr.write(f"{line}\n")
     return code
 
 

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,9 +13,24 @@ from ocitool.cli.table import ALIASES, COMMANDS, ELSEWHERE, GROUPS, Command
 from ocitool.errors import UsageError, closest
 from ocitool.version import __version__
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class HelpContext(click.Context):
+    """A context whose help has examples and links too."""
+
+    def get_help(self) -> str:
+        """As `cli.help` tells it."""
+        from ocitool.cli.help import told
+
+        return told(self)
+
 
 class LazyGroup(click.Group):
     """A group whose commands are rows of the table, imported when they are called."""
+
+    context_class = HelpContext
 
     def __init__(self, prefix: str, **attributes: Any) -> None:  # noqa: ANN401 - click's
         super().__init__(**attributes)
@@ -33,7 +48,7 @@ class LazyGroup(click.Group):
         """The next words, in the order of the table."""
         return list(self._rows())
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command or group under a word."""
         cmd_name = ALIASES.get(self.prefix + cmd_name, cmd_name)
         rows = self._rows().get(cmd_name)
@@ -45,19 +60,32 @@ class LazyGroup(click.Group):
                 f"{self.prefix}{cmd_name} ", name=cmd_name, help=GROUPS[cmd_name], no_args_is_help=True
             )
         command: click.Command = import_module(f"ocitool.cli.cmd.{row.module}").command
-        command.name = cmd_name
+        command.name, command.context_class = cmd_name, HelpContext
+        if ctx.resilient_parsing:  # a shell asks for completions
+            from ocitool.cli.suggestions import offer_values
+
+            offer_values(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Summaries under the table's headings; no command is imported for that."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for word, rows in self._rows().items():
-            row = rows[0]
-            summary = row.summary if row.path == self.prefix + word else GROUPS[word]
-            sections.setdefault(row.section, []).append((word, summary))
+            sections.setdefault(rows[0].section, []).append((word, self._summary(word, rows[0])))
         for section, lines in sections.items():
             with formatter.section(section):
                 formatter.write_dl(lines)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """The next words that begin so, with the table's summaries; and options."""
+        from click.shell_completion import CompletionItem
+
+        rows = {word: rows[0] for word, rows in self._rows().items() if word.startswith(incomplete)}
+        words = [CompletionItem(word, help=self._summary(word, row)) for word, row in rows.items()]
+        return [*words, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def _summary(self, word: str, row: Command) -> str:
+        return row.summary if row.path == self.prefix + word else GROUPS[word]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -121,6 +149,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _call(arguments: Sequence[str], signals: Signals) -> int:
+    if "_OCITOOL_COMPLETE" in os.environ:
+        from ocitool.cli.completion import register
+
+        register()
     try:
         code = root().main(args=list(arguments), prog_name="ocitool", standalone_mode=False, obj=signals)
     except click.exceptions.Exit as done:

@@ -89,6 +89,8 @@ COMMANDS: Final = (
     Command("delete", "Delete a tag, or a manifest by its digest", "delete", "Content"),
     Command("prune", "Delete tags that no rule keeps, and what only they reach", "prune", "Content"),
     Command("undo", "Take the last change of a tag back", "undo", "Index"),
+    Command("explain", "Tell what a rule or an exit code means, and what to do", "explain", "Help"),
+    Command("completion", "Print the completion script of a shell", "completion", "Help"),
 )
 
 GROUPS: Final = {

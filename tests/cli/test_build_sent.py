@@ -175,7 +175,7 @@ def test_urls_that_are_refused(send, web):
 def test_git_is_left_to_git(send, hint, path):
     done = send(b"", path=path)
 
-    assert (9, f"hint: {hint}") == (done.exit_code, done.stderr.splitlines()[-1])
+    assert (9, f"hint: {hint}") == (done.exit_code, done.stderr.splitlines()[-2])
     assert "secret" not in done.stderr
 
 

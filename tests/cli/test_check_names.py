@@ -41,7 +41,9 @@ oci:img:bad
 error: no image 'nope' in oci:img
 hint: it holds bad, good
 error: no OCI layout at nowhere
+see: ocitool explain 3, or docs/reference/exit-codes.md#3-not-found
 hint: ocitool repair oci:img:bad shows what would mend it
+see: ocitool explain index/dangling, or docs/reference/rules.md#indexdangling
 """
         == done.stderr
     )
@@ -119,6 +121,7 @@ def test_tags_that_cannot_be_listed_say_nothing_about_the_others(registry, run, 
 def test_what_to_do_next(places, registry, run):
     """On stderr, so that what is piped stays as it is; not with --quiet, not for programs."""
     repair = "hint: ocitool repair oci:img:bad{} shows what would mend it\n"
+    repair += "see: ocitool explain index/dangling, or docs/reference/rules.md#indexdangling\n"
 
     assert repair.format("") == run("check", "oci:img:bad").stderr
     assert repair.format(" --deep") == run("check", "oci:img:bad", "oci:img:good", "--deep").stderr
@@ -136,8 +139,8 @@ def test_what_to_do_next_about_many(home, run):
 
     told = run("check", f"oci:{home}/many", "--all-tags").stderr.splitlines()
 
-    assert [f"hint: ocitool repair oci:{home}/many:t{n} shows what would mend it" for n in range(3)] == told[-4:-1]
-    assert "hint: so it is for 2 more" == told[-1]
+    assert [f"hint: ocitool repair oci:{home}/many:t{n} shows what would mend it" for n in range(3)] == told[-5:-2]
+    assert "hint: so it is for 2 more" == told[-2]
 
 
 def test_what_to_do_where_a_registry_lets_nobody_in(registry, run, home):

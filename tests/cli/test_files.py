@@ -139,7 +139,7 @@ def test_several_platforms_have_to_be_chosen_from(image, run):
 
     assert (2, "hint: choose one with --platform: linux/amd64, linux/arm64") == (
         done.exit_code,
-        done.stderr.splitlines()[-1],
+        done.stderr.splitlines()[-2],
     )
 
 

@@ -93,6 +93,8 @@ WORDS = {
     "detach": "detach oci:img:c ATTACHED --dry-run",
     "key generate": "key generate --unencrypted -o FRESH",
     "key public": "key public k.key",
+    "explain": "explain 5",
+    "completion": "completion bash",
 }
 
 

@@ -108,6 +108,8 @@ sync sync.toml
 undo {}:all
 doctor --registry {}
 doctor --registry {host}
+explain 5
+completion bash
 cache prune
 logout {host}
 """

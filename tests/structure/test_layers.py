@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow  # every file is parsed
 
 # Import strictly downward. On one level only the edges written in BESIDE.
 LEVELS = (
-    ("errors", "events", "findings", "tasks", "version"),
+    ("documentation", "errors", "events", "findings", "tasks", "version"),
     ("model",),
     ("codec", "binaries", "arguments"),
     ("store.base", "store.verify", "registry"),
@@ -91,6 +91,11 @@ LAZY = {
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn
     "ocitool.cli.root.run",  # what tells an error, when there is one
+    "ocitool.cli.root.get_help",  # examples, where help is asked for
+    "ocitool.cli.root.get_command",  # values that are offered, where a shell asks for some
+    "ocitool.cli.root._call",  # the same
+    "ocitool.cli.root.shell_complete",
+    "ocitool.cli.suggestions",  # each kind of value has another source
     "ocitool.cli.cmd.inspect.command",  # the page and its style sheet, where one is written
     "ocitool.cli",  # --version is answered before click is imported
     "ocitool.errors.local_io",  # errno, for the functions that read it

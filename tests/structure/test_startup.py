@@ -21,18 +21,19 @@ pytestmark = pytest.mark.slow  # each starts an interpreter
 
 REPORT = (
     "import sys, io, json; from ocitool.cli import main\n"
-    "out, sys.stdout = sys.stdout, io.StringIO()\n"
+    "out, sys.stdout = sys.stdout, io.TextIOWrapper(io.BytesIO())\n"  # click writes bytes to a shell
     "code = main({argv!r})\n"
     "print(json.dumps([code, sorted(sys.modules)]), file=out)"
 )
 
 
-def loaded(*argv: str) -> set[str]:
-    """The modules after a command line that succeeds."""
+def loaded(*argv: str, completing: str = "") -> set[str]:
+    """The modules after a command line that succeeds, or after what a shell asks about one that is not finished."""
+    shell = {"_OCITOOL_COMPLETE": "zsh_complete", "_OCITOOL_LINE": completing} if completing else {}
     done = subprocess.run(
         [sys.executable, "-c", REPORT.format(argv=list(argv))],
         cwd=REPOSITORY,
-        env=untraced(os.environ),
+        env=untraced(os.environ | shell),
         capture_output=True,
         text=True,
         check=True,
@@ -163,3 +164,37 @@ def test_a_push_of_what_is_kept_loads_no_builder(copied):
 @pytest.mark.parametrize("command", ["build", "copy", "inspect", "push"])
 def test_help_of_a_command_loads_no_http_client(command):
     assert set() == loaded(command, "--help") & {"httpx", "httpcore", "ssl", "asyncio", "rich", "requests"}
+
+
+def test_completing_words_of_the_table_loads_no_command_and_no_data_layer():
+    modules = loaded(completing="ocitool index a")
+
+    assert [] == [name for name in modules if name.startswith("ocitool.cli.cmd.")]
+    assert set() == modules & {"ocitool.cli.options", "ocitool.client", "ocitool.cli.suggestions", "httpx", "rich"}
+
+
+@pytest.mark.parametrize("line", ["ocitool inspect --pl", "ocitool inspect x --platform l", "ocitool tags --"])
+def test_completing_options_and_known_values_asks_nobody(line):
+    modules = loaded(completing=line)
+
+    assert set() == modules & {"httpx", "ssl", "rich", "subprocess", "ocitool.check.engine", "ocitool.store.layout"}
+
+
+def test_completing_a_toolchain_asks_nobody():
+    assert set() == loaded(completing="ocitool build . --toolchain c") & {
+        "httpx",
+        "ssl",
+        "rich",
+        "ocitool.toolchains.go",
+    }
+
+
+def test_completing_a_layout_loads_no_http_client(layout):
+    modules = loaded(completing=f"ocitool inspect {layout.removesuffix('v1')}")
+
+    assert set() == modules & {"httpx", "ssl", "rich", "subprocess"}
+
+
+def test_help_alone_loads_the_examples():
+    assert "ocitool.cli.help" in loaded("index", "--help")
+    assert set() == loaded("completion", "bash") & {"ocitool.cli.help", "ocitool.cli.suggestions", "httpx"}

@@ -213,33 +213,39 @@ RULES: Final = (
         "binary/level", "A program needs a better processor than the image promises",
         "It dies with an illegal instruction on the machines the image is offered to.",
         "an ARMv7 program in a linux/arm/v6 image", Severity.ERROR, level, needs_deep=True,
+        advice="Compile for the lower level: GOARM, GOAMD64, or `-march` of the platform that the image promises.",
     ),
     Rule(
         "binary/missing-needs", "A program's loader, interpreter or library is not in the image",
         'The kernel says "no such file or directory" for a file that is there.',
         "a glibc program in an empty image", Severity.ERROR, missing, needs_deep=True,
+        advice="Link the program statically, or build upon a base that has its loader and libraries.",
     ),
     Rule(
         "binary/same-program", "Two platforms have the same program",
         "One build was copied over the other: it runs, or fails, as the one it was made for does.",
         "one ARM program in linux/arm/v6 and linux/arm/v7", Severity.WARNING, same_program, needs_deep=True,
+        advice="Look at how the build gets its platform: an output path without `{arch}` is often why.",
     ),
     Rule(
         "binary/mixed-linkage", "A program is static for one platform and not for another",
         "One of the builds took another C library or other flags, and what one platform needs the other lacks.",
         "/app is static in linux/amd64 and wants a loader in linux/arm64", Severity.WARNING, mixed_linkage,
         needs_deep=True,
+        advice="Compile for every platform with the same C library and flags.",
     ),
     Rule(
         "binary/apart-platform", "A program of another platform is kept apart",
         "Test data of compilers and builds for every platform beside each other harm nobody. It is no fault unless "
         "it is what ought to run here.",
         "prebuilds/linux-arm64/addon.node in an amd64 image", Severity.NOTE, apart_platform, needs_deep=True,
+        advice="Nothing, unless it ought to run: then build with the program of this platform.",
     ),
     Rule(
         "binary/apart-needs", "A script or program that is kept apart would not start",
         "The config does not start it, and it does not stand where an image has its own programs, so perhaps "
         "nobody ever does.",
         "an example for /bin/ksh below /usr/share/doc", Severity.NOTE, apart_needs, needs_deep=True,
+        advice="Nothing, unless it ought to run: then add what it needs.",
     ),
 )  # fmt: skip

@@ -163,6 +163,8 @@ RULES: Final = (
         "family alone read half of it. `ocitool index convert REF --format oci` makes one of it, with new digests.",
         "an OCI index with a Docker schema 2 manifest",
         Severity.NOTE, mixed_families,
+        advice="Leave it, or convert with `ocitool index convert REF --format oci`; signatures are of the old "
+        "digest.",
     ),
     Rule(
         "index/child-size",
@@ -198,6 +200,7 @@ RULES: Final = (
         "A document that is both index and image means different things to different readers (CVE-2021-41190).",
         "a child with `manifests` and `layers`",
         _ERROR, broken_child,
+        advice="Take the entry out with `ocitool index remove REF --digest DIGEST`, and push that image again.",
     ),
     Rule(
         "index/ambiguous",
@@ -205,6 +208,7 @@ RULES: Final = (
         "To one reader it is an index and to the next an image, under one digest (CVE-2021-41190).",
         "a document with `manifests` and `layers`",
         _ERROR, ambiguous,
+        advice="Do not pull it: push the image again with a tool that writes one kind of document.",
     ),
     Rule(
         "index/schema-1",
@@ -212,6 +216,7 @@ RULES: Final = (
         "Registries and engines have dropped the form of before 2017; it cannot stand in an index either.",
         '`{"schemaVersion": 1, "fsLayers": […]}`',
         _ERROR, schema_1,
+        advice="Pull it with an old engine and push it with one of today, or build it again.",
     ),
     Rule(
         "index/unknown-type",
@@ -219,6 +224,7 @@ RULES: Final = (
         "Engines pull by the type; what a proxy or a failed upload left under the name is of none that they know.",
         '`{"errors": []}` served as application/json',
         _WARNING, unknown_type,
+        advice="Push the image again; `ocitool manifest get REF` shows what stands there now.",
     ),
     Rule(
         "index/no-version",
@@ -233,5 +239,6 @@ RULES: Final = (
         "Registries refuse it, or take it and cannot serve it again.",
         "an index with megabytes of annotations",
         _ERROR, too_large,
+        advice="Take annotations or entries out, or push several tags.",
     ),
 )  # fmt: skip

@@ -258,6 +258,7 @@ RULES: Final = (
         "config/malformed", "The config is no image config",
         "Engines refuse what does not parse or does not have the digest that the manifest names.",
         "rootfs without type `layers`", _ERROR, malformed,
+        advice="Build and push the image again: a config cannot be guessed.",
     ),
     Rule(
         "config/no-platform", "The config names no os or architecture",
@@ -268,37 +269,46 @@ RULES: Final = (
         "config/diff-ids", "diff_ids and layers are not as many",
         "Engines pair them one by one; a verifier that stops at the shorter list can be bypassed.",
         "one diff_id for two layers", _ERROR, diff_ids,
+        advice="Build the image again: which diff_id belongs to which layer cannot be told.",
     ),
     Rule(
         "config/history", "The history tells of another number of layers",
         "Tools pair history and layers; only `empty_layer` says that a step made none.",
         "three steps without `empty_layer` for two layers", _WARNING, history,
+        advice="Harmless to run; build it again with a tool that marks steps without a layer as `empty_layer`.",
     ),
     Rule(
         "config/future", "Created in the future",
         "Clean-up and update tools sort by this date.",
         "created 2099-01-01T00:00:00Z", _WARNING, future,
+        advice="Set the clock of the machine that builds, or give the build a SOURCE_DATE_EPOCH.",
     ),
     Rule(
         "config/secret", "Something that looks like a credential",
         "Environment and history can be read by everybody who can pull, in every later image too.",
         "`ENV TOKEN=…` with a token of a well-known form", _ERROR, secret,
+        advice="Revoke the credential first, whoever can pull has it; then build without it: `RUN "
+        "--mount=type=secret`.",
     ),
     Rule(
         "config/unknown-user", "The user is not in /etc/passwd",
         "The container does not start: no such user.",
         "User `app` in an image without /etc/passwd", _ERROR, unknown_user, needs_deep=True,
+        advice="Add the user to /etc/passwd of the image, or name it by number: `ocitool config edit REF "
+        "--user 65532`.",
     ),
     Rule(
         "config/entrypoint-missing", "What the config starts is not in the image",
         "The container does not start: no such file. It is looked for as engines do, through PATH, WORKDIR, links "
         "and the layers of the base.",
         "Entrypoint /usr/local/bin/typo", _ERROR, entrypoint_missing, needs_deep=True,
+        advice="Correct the path with `ocitool config edit REF --entrypoint PATH`, or build with the file in it.",
     ),
     Rule(
         "config/entrypoint-not-executable", "What the config starts may not be executed",
         "The container does not start: permission denied. Hand-overs between CI jobs lose the x bit; `--copy "
         "SRC:DEST:755` and `COPY --chmod=755` set it.",
         "Entrypoint /app, and /app has mode 0644", _ERROR, entrypoint_not_executable, needs_deep=True,
+        advice="Build again with mode 755: `--copy SRC:DEST:755`, or `COPY --chmod=755`.",
     ),
 )  # fmt: skip

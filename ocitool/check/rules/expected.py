@@ -14,11 +14,13 @@ MISSING: Final = TagRule(
     "expected/missing", "A platform that was promised is not there",
     "Whoever pulls on it gets an error, or with some engines an image that is run by emulation.",
     "a push from one machine over an index of four platforms", Severity.ERROR,
+    advice="Build that platform too, or add it: `ocitool index add REF IMAGE`.",
 )  # fmt: skip
 UNEXPECTED: Final = TagRule(
     "expected/other", "A platform that nobody promised",
     "It was left over or slipped in, and nobody builds, tests or mends it.",
     "an image of linux/386 that an old build pushed and that every later one kept", Severity.ERROR,
+    advice="Take it out with `ocitool index remove REF --platform PLATFORM`, or promise it.",
 )  # fmt: skip
 RULES: Final = (MISSING, UNEXPECTED)
 

@@ -273,6 +273,7 @@ RULES: Final = (
         "Nobody can find it, and clients list an unknown/unknown platform.",
         "an unknown/unknown entry without vnd.docker.reference.digest",
         _WARNING, no_subject,
+        advice="Build it anew, or take the entry out: `ocitool index remove REF --digest DIGEST`.",
     ),
     Rule(
         "index/no-media-type",
@@ -294,5 +295,6 @@ RULES: Final = (
         "A tag that offers no platform cannot be pulled by anybody.",
         '`{"manifests": []}`',
         _ERROR, empty,
+        advice="Push the images again, or bring back what the tag held: `ocitool undo REF`.",
     ),
 )  # fmt: skip

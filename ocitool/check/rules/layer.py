@@ -298,6 +298,7 @@ RULES: Final = (
         "layer/none", "An image without a layer",
         "It is valid, and holds settings alone: often the files that were meant to be in it were left out.",
         "`FROM scratch` with ENV and CMD, and no COPY", _NOTE, none,
+        advice="If files were meant to be in it, look at COPY, `.dockerignore` and the target of the build.",
     ),
     Rule(
         "layer/mixed-families", "A manifest with parts of the other family",
@@ -308,16 +309,20 @@ RULES: Final = (
         "layer/docker-zstd", "A zstd layer in a Docker manifest",
         "Docker's family has no agreed name for zstd; strict clients refuse the image.",
         "application/vnd.docker.image.rootfs.diff.tar.zstd", _ERROR, docker_zstd,
+        advice="Convert to OCI with `ocitool index convert REF --format oci`, or compress with gzip.",
     ),
     Rule(
         "layer/foreign", "A layer that is kept elsewhere",
         "It is fetched from another address than the registry, which may be gone or not reachable.",
         "a foreign layer with `urls`", _WARNING, foreign,
+        advice="Push the image again from an engine that is allowed to push such layers, or leave it if the "
+        "address holds.",
     ),
     Rule(
         "layer/uncommon-digest", "A digest that not every client knows",
         "Valid, but clients that assume sha256 fail.",
         "sha512:…", _WARNING, uncommon_digest,
+        advice="Leave it where your engines read it; else build again with sha256.",
     ),
     Rule(
         "layer/size", "A layer has another size than the manifest says",
@@ -328,16 +333,19 @@ RULES: Final = (
         "layer/digest", "A layer is not of the digest that the manifest says",
         "Every client refuses it after the download.",
         "the bytes of another layer under its digest", _ERROR, digest, needs_deep=True,
+        advice="Push the image again from where its layers are whole; the registry's storage may be damaged.",
     ),
     Rule(
         "layer/escaping-path", "A file of a layer leads out of the image",
         "Careful engines refuse the image, careless ones write outside of it.",
         "a member named ../../etc/passwd", _ERROR, escaping_path, needs_deep=True,
+        advice="Do not unpack it; build it again without the file.",
     ),
     Rule(
         "layer/damaged", "A layer cannot be read to its end",
         "It is cut off, no archive, or an archive that two readers take differently.",
         "a tar that ends in the middle of a file", _ERROR, damaged, needs_deep=True,
+        advice="Push the image again from where the layer is whole, or build it again.",
     ),
     Rule(
         "layer/compression", "Bytes and type disagree",
@@ -348,55 +356,66 @@ RULES: Final = (
         "layer/diff-id", "The content has another diff_id",
         "Engines compare it when they unpack and refuse the image.",
         "the config names the digest of the compressed layer", _ERROR, diff_id, needs_deep=True,
+        advice="Build it again: either the layer or the config is of another build.",
     ),
     Rule(
         "layer/toc", "A table of contents tells of other files than the layer has",
         "Who reads files by it (eStargz, zstd:chunked) sees another image than who unpacks the layer.",
         "a table with another digest for bin/sh than the tar gives", _ERROR, toc, needs_deep=True,
+        advice="Do not trust it; build it again.",
     ),
     Rule(
         "layer/duplicate-path", "A path stands twice in one layer",
         "Some engines refuse such a layer, others keep the last.",
         "two members etc/app.conf", _WARNING, duplicate_path, needs_deep=True,
+        advice="Pack it with a tool that writes each path once.",
     ),
     Rule(
         "layer/dangling-hard-link", "A hard link to nothing",
         "Engines link files as they unpack: where the file is not there yet they refuse the layer.",
         "a hard link r/a to r/z, and r/z after it", _ERROR, dangling_hard_link, needs_deep=True,
+        advice="Pack the file before the links to it.",
     ),
     Rule(
         "layer/costly", "The files cost more than any image needs",
         "A few kilobytes of links or deep paths can keep whoever unpacks them busy for hours.",
         "thirty links that each lead through the next eight hundred times", _ERROR, costly, needs_deep=True,
+        advice="Do not unpack it, unless you know who made it and why; then build it with fewer links.",
     ),
     Rule(
         "layer/large-id", "An owner above 65535",
         "Hosts that map 65536 ids for a container cannot unpack the file.",
         "uid 99999", _WARNING, large_id, needs_deep=True,
+        advice="Change the owner in the build: `COPY --chown=ID`, or `chown` before the layer is made.",
     ),
     Rule(
         "layer/world-writable", "A file of root that everybody may change",
         "Any process in the container can replace what root runs or reads.",
         "mode 0666, owner 0", _WARNING, world_writable, needs_deep=True,
+        advice="Build again with `COPY --chmod=644`, or `chmod o-w` in the step that makes the file.",
     ),
     Rule(
         "layer/setuid", "A setuid or setgid program",
         "Worth knowing before a container is run with fewer rights.",
         "mode 4755", _NOTE, setuid, needs_deep=True,
+        advice="Leave it where it is meant; else `chmod u-s` in the build, or run with no-new-privileges.",
     ),
     Rule(
         "layer/replaced-link", "A directory replaces a link of the layers below",
         "Everything behind the link disappears; over /lib or /bin nothing starts any more.",
         "bin/ over bin -> usr/bin", _ERROR, replaced_link, needs_deep=True,
+        advice="Copy into the directory that the link leads to, such as usr/bin and not bin.",
     ),
     Rule(
         "layer/not-windows", "A plain tar in a Windows image",
         "Windows layers hold their files below Files and the registry in Hives; anything else cannot be unpacked.",
         "app.exe at the top of a layer of windows/amd64", _ERROR, not_windows, needs_deep=True,
+        advice="Build the layer on Windows, or with a tool that writes Files and Hives.",
     ),
     Rule(
         "layer/needless-whiteout", "A whiteout of nothing",
         "Harmless, and a sign that the layer was made for another base.",
         "a/.wh.b where no layer below has a/b", _NOTE, needless_whiteout, needs_deep=True,
+        advice="Leave it; it goes when the image is built again upon the base it is on.",
     ),
 )  # fmt: skip

@@ -106,25 +106,30 @@ RULES: Final = (
         "registry/content-type", "A manifest is served as something else",
         "Engines choose how to read a manifest by the header alone, and refuse what does not fit.",
         "an OCI index with `Content-Type: application/json`", _ERROR, content_type,
+        advice="Push the manifest again with its own type; if it stays, it is for the registry or a proxy to mend.",
     ),
     Rule(
         "registry/wrong-digest", "A manifest is served under another digest",
         "Clients that resolve a tag by the header pull something else next, or nothing.",
         "`Docker-Content-Digest: sha256:1f…` for bytes of sha256:2e…", _ERROR, wrong_digest,
+        advice="It is for the registry or a proxy before it to mend; pull by digest until then.",
     ),
     Rule(
         "registry/head", "HEAD and GET disagree",
         "Update tools and mirrors ask by HEAD; they see another size, type or digest than a pull, or nothing.",
         "`Content-Length: 0` by HEAD, 428 by GET", _WARNING, head,
+        advice="It is for the registry or a proxy before it to mend: HEAD has to answer as GET does.",
     ),
     Rule(
         "registry/no-digest", "Manifests without Docker-Content-Digest",
         "The specification leaves it open; tools that resolve a tag by HEAD need it.",
         "an answer with Content-Type and Content-Length only", _NOTE, no_digest,
+        advice="Nothing, where your tools manage; else a proxy may drop the header.",
     ),
     Rule(
         "registry/no-length", "Manifests without Content-Length",
         "Clients that fill a descriptor from the header have no size for it.",
         "`Transfer-Encoding: chunked` for a manifest", _NOTE, no_length,
+        advice="Nothing, where your tools manage; else a proxy may drop the header.",
     ),
 )  # fmt: skip

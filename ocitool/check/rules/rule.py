@@ -16,7 +16,8 @@ Hit: TypeAlias = tuple[Location, str]
 class Rule:
     """A rule with what its page in the reference says. `id` is family/name and stays for ever.
 
-    `needs_deep` rules see something only where layers were read.
+    `needs_deep` rules see something only where layers were read. `advice` is what to do about a finding that
+    `repair` does not mend.
     """
 
     id: str
@@ -27,3 +28,4 @@ class Rule:
     find: Callable[[Inspection], Iterator[Hit]]
     fixable: bool = False
     needs_deep: bool = False
+    advice: str = ""

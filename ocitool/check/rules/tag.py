@@ -83,7 +83,7 @@ def referrer_type(tags: Mapping[str, Tagged]) -> Iterator[tuple[Location, str]]:
 
 @dataclass(frozen=True, slots=True)
 class TagRule:
-    """What the reference says of a rule over tags."""
+    """What the reference says of a rule over tags; the words are those of Rule."""
 
     id: str
     title: str
@@ -92,33 +92,39 @@ class TagRule:
     severity: Severity
     fixable: bool = False
     needs_deep: bool = False
+    advice: str = ""
 
 
 SINGLE: Final = TagRule(
     "tag/single-image", "One image where the other tags are indexes",
     "A push from one machine replaced the index; every other platform lost this tag.",
     "1.2 is a linux/amd64 image, 1.0 and 1.1 are indexes", Severity.WARNING,
+    advice="Take the push back with `ocitool undo REF`, or add the others: `ocitool index add`.",
 )  # fmt: skip
 STALE: Final = TagRule(
     "tag/stale-fallback", "A tag of referrers or signatures of nothing",
     "Its subject was deleted; signatures and SBOMs under it vouch for nothing.",
     "sha256-0123… or sha256-0123….sig where sha256:0123… is gone", Severity.WARNING,
+    advice="Delete it: `ocitool delete REF`.",
 )  # fmt: skip
 WRONG: Final = TagRule(
     "tag/wrong-referrer", "A list of referrers names what does not refer to its subject",
     "Tools that trust the list take a signature or an SBOM for one of this image that is of another, or of none.",
     "sha256-0123… lists a manifest whose subject is sha256:4567…", Severity.WARNING,
+    advice="Attach it again with `ocitool attach`, or delete what is listed wrongly with `ocitool detach`.",
 )  # fmt: skip
 TYPE: Final = TagRule(
     "tag/referrer-type", "A list of referrers says another artifact type than the manifest",
     "Tools choose by the type in the list, and find what they do not look for.",
     "listed as application/spdx+json, and the manifest's artifactType is application/vnd.cyclonedx+json",
     Severity.WARNING,
+    advice="Attach it again with the type that is meant: `ocitool attach --artifact-type`.",
 )  # fmt: skip
 GONE: Final = TagRule(
     "tag/gone", "A tag that is listed and leads nowhere",
     "The registry has lost the manifest and lists the tag still; whoever pulls it is told that there is none.",
     "1.2 is in the list of tags, and its manifest is not there", Severity.ERROR,
+    advice="Push the image again, or delete the tag.",
 )  # fmt: skip
 RULES: Final = (SINGLE, STALE, WRONG, TYPE, GONE)
 

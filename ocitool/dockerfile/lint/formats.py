@@ -43,8 +43,8 @@ def as_sarif(report: Report, version: str) -> str:
 
 def _rule(rule: LintRule) -> dict[str, Any]:
     more = f"Instead of\n{rule.example}\nwrite\n{rule.better}"
-    told = sarif_rule(rule.name, rule.title.replace("`", ""), rule.reason, more, rule.severity)
-    return told | ({"helpUri": rule.url} if rule.url else {})
+    title, link = rule.title.replace("`", ""), rule.url or rule.reference
+    return sarif_rule(rule.name, title, rule.reason, more, rule.severity, link=link)
 
 
 def _result(one: LintWarning, uri: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from ocitool.dockerfile.lint.context import LintContext
 from ocitool.dockerfile.syntax.lines import Line
+from ocitool.documentation import page
 from ocitool.findings import Severity
 
 _MANUAL: Final = "https://docs.docker.com/go/dockerfile/rule/"
@@ -50,6 +51,11 @@ class LintRule:
     def url(self) -> str:
         """Where BuildKit's manual explains the check; empty for one of ours."""
         return f"{_MANUAL}{self.page}/" if self.page else ""
+
+    @property
+    def reference(self) -> str:
+        """The link to what our own reference says of the check."""
+        return page("reference/dockerfile-checks.md", self.name)
 
 
 @dataclass(frozen=True, slots=True)

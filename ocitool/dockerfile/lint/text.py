@@ -26,10 +26,9 @@ def summary(report: Report) -> str:
 
 
 def _block(file: str, one: LintWarning, lines: Sequence[str]) -> str:
-    page = f" - {one.rule.url}" if one.rule.url else ""
     return "\n".join(
         [
-            f"{one.rule.severity.value.upper()}: {one.rule.name}{page}",
+            f"{one.rule.severity.value.upper()}: {one.rule.name} - {one.rule.url or one.rule.reference}",
             one.message,
             f"{file}:{one.place.first}",
             _RULER,

@@ -124,7 +124,8 @@ def test_an_error_before_any_command_is_json_too_where_that_was_asked_for(capsys
     told = json.loads((said := capsys.readouterr()).out)
     assert (2, 2, ["no command 'x'", "nor y"]) == (code, told["exit_code"], [one["what"] for one in told["errors"]])
     assert "x" == told["command"]
-    assert "error: no command 'x'\nerror: nor y\n" == said.err
+    see = "see: ocitool explain 2, or docs/reference/exit-codes.md#2-a-wrong-command-line\n"
+    assert f"error: no command 'x'\nerror: nor y\n{see}" == said.err
 
 
 def test_a_json_answer_that_nobody_can_be_given_is_the_error(monkeypatch, capsys):
