@@ -1,65 +1,33 @@
-"""Wire: single requests over pooled connections, and failures as our errors. Only importer of httpx.
+"""Wire: single requests over pooled connections, and failures as our errors.
 
 Bodies are sent from and received in pieces, so memory does not grow with them. Answers are raw bytes: no
 compression by the wire is asked for or undone (K121). Nothing is retried, followed or logged in here.
 """
 
-import ssl
-import sys
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, TypeAlias
+from urllib.parse import quote, urlsplit
 
-from ocitool.errors import (
-    DigestMismatch,
-    MalformedDocument,
-    NetworkError,
-    OcitoolError,
-    UsageError,
-    local_io,
-)
-from ocitool.model.numbers import KIB, is_digits
+from ocitool.errors import DigestMismatch, NetworkError, OcitoolError, local_io
+from ocitool.registry.connections import Connection, Connections, ProxyError, Route, proxy_login
 from ocitool.registry.error_response import PROXY_LOGIN
-from ocitool.registry.hosts import Access, Traffic, proxy_for
+from ocitool.registry.hosts import Access, Origin, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
+from ocitool.registry.transport import Answer, Head, TransportError, exchange
 from ocitool.tasks import Scope
 from ocitool.version import __version__
 
-# httpx imports its own command line where click, rich and pygments are installed, which doubles its
-# import time (0.15 s against 0.08 s). It does so in a try block, so the door can be shut for that moment.
-_shut = "httpx._main" not in sys.modules
-if _shut:
-    sys.modules["httpx._main"] = None  # type: ignore[assignment]
-try:
-    import httpx
-finally:
-    if _shut:
-        del sys.modules["httpx._main"]
+if TYPE_CHECKING:
+    import ssl
 
-PIECE: Final = 256 * KIB
 CONNECT_S: Final = 30.0
-_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-_OLD_TLS: Final = frozenset(
-    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOLS_AVAILABLE", "WRONG_SSL_VERSION"}
-)
-_NO_TLS: Final = frozenset(
-    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
-)
-_WANTS_CERTIFICATE: Final = frozenset(
-    {
-        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
-        "SSLV3_ALERT_NO_CERTIFICATE",
-        "TLSV1_ALERT_UNKNOWN_CA",
-        "TLSV1_ALERT_ACCESS_DENIED",
-    }
-)
+_ODD: Final = re.compile(r"""[^!#-;=?-\[\]_a-z~]""")
+"""What a request's target does not hold as it is: each is written as %XX."""
 
 Body: TypeAlias = Callable[[], AbstractContextManager[Iterator[bytes]]]
 """Opens a body: a context manager around an iterator of pieces. Called once for each attempt."""
@@ -82,31 +50,40 @@ class Reply:
     """An answer whose body has not been read yet; close it, or read it to its end."""
 
     def __init__(
-        self, response: httpx.Response, moved: Callable[[int], None], doing: str, leave: Callable[[], None]
+        self,
+        answer: Answer,
+        outgoing: Outgoing,
+        scope: Scope,
+        moved: Callable[[int], None],
+        leave: Callable[[], None],
     ) -> None:
-        self._response = response
+        self._answer = answer
+        self._scope = scope
         self._moved = moved
-        self._doing = doing
+        self._doing = outgoing.doing
         self._leave: Callable[[], None] | None = leave
-        self.status = response.status_code
-        self.url = str(response.url)
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.status = answer.status
+        self.url = outgoing.url
+        self.headers: dict[str, str] = {}
+        for name, value in answer.headers:
+            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
 
     def all(self, name: str) -> list[str]:
         """The values of every header of that name, in order."""
-        return self._response.headers.get_list(name)
+        return [value for one, value in self._answer.headers if one == name]
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces of at most 256 KiB; closed at its end. Raises NetworkError, Cancelled."""
-        host = urlsplit(self.url).netloc
         try:
-            for piece in self._response.iter_raw(PIECE):
+            for piece in self._answer.pieces():
+                self._scope.check()
                 self._moved(len(piece))
                 yield piece
-        except httpx.HTTPError as error:
-            raise NetworkError(
-                f"{host}: {_reading(error)}, cannot {self._doing}", host=host, phase="read"
-            ) from error
+        except TransportError as error:
+            self._scope.check()
+            host = urlsplit(self.url).netloc
+            what = "no answer in time" if error.is_late else "the connection broke while reading"
+            raise NetworkError(f"{host}: {what}, cannot {self._doing}", host=host, phase="read") from error
         finally:
             self.close()
 
@@ -123,8 +100,21 @@ class Reply:
         """Give the connection back if the body was read, else end it; harmless twice."""
         leave, self._leave = self._leave, None
         if leave is not None:
-            self._response.close()
             leave()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How requests to an origin travel: what each begins with, and where its connections lead.
+
+    `prefix` stands before the target where an HTTP proxy is to carry the request on, with `login` for that.
+    """
+
+    route: Route
+    host: str
+    prefix: str = ""
+    login: Mapping[str, str] = field(default_factory=dict, hash=False)
+    proxy: str = ""
 
 
 class Wire:
@@ -135,8 +125,13 @@ class Wire:
         self._access = access
         self._environ = environ
         self._lock = threading.Lock()
-        self._clients: dict[tuple[Trust | None, str], httpx.Client] = {}
+        self._ways: dict[tuple[str, Trust], _Way] = {}
+        self._contexts: dict[Trust, ssl.SSLContext] = {}
         self._requests = self._sent = self._received = 0
+        connect_s = min(CONNECT_S, access.stall_s)
+        self._connections = Connections(access.connections, connect_s, self._context)
+        self._cutting = ExitStack()
+        self._cutting.enter_context(scope.on_cancel(self._connections.cut))
 
     @property
     def traffic(self) -> Traffic:
@@ -161,56 +156,70 @@ class Wire:
         Raises NetworkError with the phase that failed, DigestMismatch when the body is not of its size, and what
         the body's source raises.
         """
-
-        def received(size: int) -> None:
-            self.scope.check()
-            self.count(received=size)
-            moved(size)
-
         try:
-            return Reply(self._send(outgoing, trust, moved), received, outgoing.doing, leave)
+            connection, answer = self._send(outgoing, trust, moved)
         except BaseException:
             leave()
             raise
 
+        def received(size: int) -> None:
+            self.count(received=size)
+            moved(size)
+
+        def done() -> None:
+            if answer.is_reusable:
+                self._connections.give_back(connection)
+            else:
+                self._connections.drop(connection)
+            leave()
+
+        return Reply(answer, outgoing, self.scope, received, done)
+
     def close(self) -> None:
         """Close all connections."""
-        with self._lock:
-            clients = list(self._clients.values())
-        for client in clients:
-            client.close()
+        self._cutting.close()
+        self._connections.close()
 
-    def _send(self, outgoing: Outgoing, trust: Trust, moved: Callable[[int], None]) -> httpx.Response:
+    def _send(self, outgoing: Outgoing, trust: Trust, moved: Callable[[int], None]) -> tuple[Connection, Answer]:
         host = urlsplit(outgoing.url).netloc
-        headers = {"user-agent": f"ocitool/{__version__}", "accept-encoding": "identity", **outgoing.headers}
         self.scope.check()
         self.count(requests=1)
+        way = self._way(outgoing, trust)
         try:
-            client = self._client(outgoing.url, trust)
-            if outgoing.body is None:
-                if outgoing.method in {"POST", "PUT", "PATCH"}:
-                    headers["content-length"] = "0"  # some demand it even for no body (K100)
-                return client.send(self._request(client, outgoing, headers, None), stream=True)
-            headers["content-length"] = str(outgoing.size)
-            with outgoing.body() as pieces:
-                content = self._counted(pieces, outgoing, moved)
-                return client.send(self._request(client, outgoing, headers, content), stream=True)
-        except httpx.HTTPError as error:
-            raise _network_error(error, host, outgoing, proxy_for(outgoing.url, self._environ)) from error
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise NetworkError(f"{host}: unusable address, cannot {outgoing.doing}", host=host) from error
+            connection = self._connections.take(way.route)
+            try:
+                return connection, self._ask(connection, way, outgoing, moved)
+            except BaseException:
+                self._connections.drop(connection)
+                raise
+        except (TransportError, ProxyError) as error:
+            self.scope.check()
+            raise _network_error(error, host, outgoing.doing, way) from error
+        except UnicodeError as error:
+            raise _unusable(host, outgoing.doing) from error
         except OSError as error:
             raise local_io(error, outgoing.doing) from error
 
-    def _request(
-        self, client: httpx.Client, outgoing: Outgoing, headers: Mapping[str, str], content: Iterator[bytes] | None
-    ) -> httpx.Request:
-        timeout = client.timeout
-        if outgoing.stall_s:
-            timeout = httpx.Timeout(CONNECT_S, read=outgoing.stall_s, write=outgoing.stall_s, pool=None)
-        return client.build_request(
-            outgoing.method, outgoing.url, headers=headers, content=content, timeout=timeout
-        )
+    def _ask(self, connection: Connection, way: _Way, outgoing: Outgoing, moved: Callable[[int], None]) -> Answer:
+        parts = urlsplit(outgoing.url)
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        target = way.prefix + _ODD.sub(lambda odd: quote(odd[0]), path)
+        headers = {
+            "host": way.host,
+            "user-agent": f"ocitool/{__version__}",
+            "accept": "*/*",
+            "accept-encoding": "identity",
+            **way.login,
+            **outgoing.headers,
+        }
+        head, stall_s = Head(outgoing.method, target, headers), outgoing.stall_s or self._access.stall_s
+        if outgoing.body is None:
+            if outgoing.method in {"POST", "PUT", "PATCH"}:
+                headers["content-length"] = "0"  # some demand it even for no body (K100)
+            return exchange(connection.stream, head, (), stall_s)
+        headers["content-length"] = str(outgoing.size)
+        with outgoing.body() as pieces:
+            return exchange(connection.stream, head, self._counted(pieces, outgoing, moved), stall_s)
 
     def _counted(
         self, pieces: Iterator[bytes], outgoing: Outgoing, moved: Callable[[int], None]
@@ -232,139 +241,71 @@ class Wire:
                 where="the source",
             )
 
-    def _client(self, url: str, trust: Trust) -> httpx.Client:
-        proxy = proxy_for(url, self._environ)
-        # Without TLS no certificates are loaded, which takes a third of a short command's time.
-        secure = not url.startswith("http:")
-        key = (trust if secure else None, proxy or "")
+    def _way(self, outgoing: Outgoing, trust: Trust) -> _Way:
+        """Found out once for each origin, since the environment does not change."""
+        start = outgoing.url.split("/", 3)[:3]
+        key = ("/".join(start), trust)
         with self._lock:
-            client = self._clients.get(key)
-            if client is None:
-                stall = self._access.stall_s
-                verify = tls_context(trust) if secure else False
-                limits = httpx.Limits(max_connections=None, max_keepalive_connections=self._access.connections)
-                is_socks = proxy is not None and proxy.lower().startswith("socks")
-                client = self._clients[key] = httpx.Client(
-                    verify=verify,
-                    proxy=None if is_socks else self._proxy(proxy),
-                    transport=_BySocks(proxy or "", limits, verify) if is_socks else None,
-                    trust_env=False,
-                    follow_redirects=False,
-                    timeout=httpx.Timeout(min(CONNECT_S, stall), read=stall, write=stall, pool=None),
-                    limits=limits,
-                )
-        return client
+            known = self._ways.get(key)
+        if known is None:
+            known = self._new_way(outgoing, trust)
+            with self._lock:
+                self._ways[key] = known
+        return known
 
-    def _proxy(self, url: str | None) -> httpx.Proxy | None:
-        """The proxy; one that speaks TLS is trusted as registries without files of their own are."""
-        if url is None:
-            return None
-        is_secure = url.lower().startswith("https:")
-        trust = Trust(self._access.ca_files)
+    def _new_way(self, outgoing: Outgoing, trust: Trust) -> _Way:
         try:
-            return httpx.Proxy(url, ssl_context=tls_context(trust) if is_secure else None)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise UsageError("the proxy that is named is no address") from error
+            origin = Origin.of(outgoing.url)
+        except ValueError:
+            origin = Origin("", "", 0)
+        if origin.scheme not in {"http", "https"} or not origin.host or not outgoing.url.isascii():
+            raise _unusable(outgoing.url.partition("://")[2].partition("/")[0], outgoing.doing)
+        host = str(origin).partition("://")[2].removesuffix(f":{80 if origin.scheme == 'http' else 443}")
+        proxy = proxy_for(outgoing.url, self._environ) or ""
+        # A proxy that speaks TLS is trusted as registries without files of their own are.
+        proxy_trust = Trust(self._access.ca_files) if proxy.lower().startswith("https:") else None
+        is_carried = origin.scheme == "http" and proxy.lower().startswith("http")
+        if is_carried:
+            through = Origin.of(proxy)
+            route = Route(through.host, through.port, proxy_trust)
+            return _Way(route, host, f"http://{host}", proxy_login(proxy), proxy)
+        route = Route(origin.host, origin.port, trust if origin.scheme == "https" else None, proxy, proxy_trust)
+        return _Way(route, host, proxy=proxy)
+
+    def _context(self, trust: Trust) -> "ssl.SSLContext":
+        """Made once for each trust: to load the system's certificates takes longer than a short command."""
+        from ocitool.registry.tls import tls_context
+
+        with self._lock:
+            if trust not in self._contexts:
+                self._contexts[trust] = tls_context(trust)
+            return self._contexts[trust]
 
 
-class _BySocks(httpx.HTTPTransport):
-    """A transport whose connections begin at a SOCKS proxy."""
-
-    def __init__(self, proxy: str, limits: httpx.Limits, verify: ssl.SSLContext | bool) -> None:  # noqa: FBT001 - as httpx has it
-        super().__init__(verify=verify, trust_env=False, limits=limits)
-        # httpx has a door for its own SOCKS alone, which waits for the proxy's answers without an end.
-        from ocitool.registry.socks import SocksBackend
-
-        self._pool._network_backend = SocksBackend(proxy)  # noqa: SLF001
+def _unusable(host: str, doing: str) -> NetworkError:
+    return NetworkError(f"{host}: unusable address, cannot {doing}", host=host)
 
 
-def tls_context(trust: Trust) -> ssl.SSLContext:
-    """The context for a trust. Raises MalformedDocument for files that hold no certificate."""
-    context = ssl.create_default_context()
-    if not trust.checked:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    for file in trust.ca_files:
-        try:
-            context.load_verify_locations(cafile=str(file))
-        except (ssl.SSLError, OSError) as error:
-            raise MalformedDocument(f"{file} holds no CA certificate in PEM form", where=str(file)) from error
-    if trust.client is not None:
-        certificate, key = trust.client
-        try:
-            context.load_cert_chain(str(certificate), str(key))
-        except (ssl.SSLError, OSError) as error:
-            raise MalformedDocument(
-                f"{certificate} and {key} are no client certificate and its key in PEM form", where=str(certificate)
-            ) from error
-    return context
+def _network_error(error: TransportError | ProxyError, host: str, doing: str, way: _Way) -> OcitoolError:
+    if way.route.trust or way.route.proxy_trust:
+        from ocitool.registry.tls import tls_error
 
-
-def _reading(error: httpx.HTTPError) -> str:
-    return (
-        "no answer in time" if isinstance(error, httpx.TimeoutException) else "the connection broke while reading"
-    )
-
-
-def _network_error(error: httpx.HTTPError, host: str, outgoing: Outgoing, proxy: str | None) -> OcitoolError:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, ssl.SSLError):
-        reason = (getattr(cause, "reason", "") or "").upper()
-        # With TLS 1.3 a server tells only after the handshake that it wanted a client certificate.
-        if "ALERT" in reason or not isinstance(error, httpx.ReadError | httpx.WriteError):
-            return _tls_error(cause, reason, host, outgoing.doing)
-    status = str(error)[:3] if isinstance(error, httpx.ProxyError) else ""
+        told = tls_error(error, host, doing)
+        if told is not None:
+            return told
+    proxy = way.proxy
     by_proxy = f"the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else ""
-    if is_digits(status) and int(status) not in _PASSING:
-        return NetworkError(
-            f"{by_proxy} answered {error}, cannot {outgoing.doing}",
-            host=host,
-            phase="proxy",
-            hint=PROXY_LOGIN if status == "407" else f"does it let us through to {host}?",
-        )
-    refusal: Any = error.__cause__
-    if getattr(refusal, "lasts", False):  # a SocksError, whose module is loaded where one can come
-        return NetworkError(
-            f"{host}: {by_proxy} refuses: {error}, cannot {outgoing.doing}",
-            host=host,
-            phase="proxy",
-            hint=PROXY_LOGIN if refusal.login else f"is {by_proxy} right? NO_PROXY={host} goes past it",
-        )
-    phase, words = "read", "the connection broke"
-    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol):
-        phase, words = "connect", f"cannot connect ({str(error).lower() or type(error).__name__})"
-        words = f"{words} through {by_proxy}" if proxy else words
-    elif isinstance(error, httpx.WriteError | httpx.WriteTimeout):
-        phase = "write"
-    if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
-        words = "no answer in time"
-    hint = "is the host name right, and is the network up?" if phase == "connect" else ""
-    hint = f"is {by_proxy} right, and up? NO_PROXY={host} goes past it" if hint and proxy else hint
-    return NetworkError(f"{host}: {words}, cannot {outgoing.doing}", host=host, phase=phase, hint=hint)
-
-
-def _tls_error(cause: ssl.SSLError, reason: str, host: str, doing: str) -> NetworkError:
-    """Why TLS failed in true words, and what helps against that (K263)."""
-    what = str(getattr(cause, "verify_message", "") or reason or cause).lower().replace("_", " ")
-    hint = f"trust its CA with --ca FILE; a registry without TLS needs --plain-http {host}"
-    match getattr(cause, "verify_code", 0):
-        case 9:
-            hint = "is the clock of this machine right?"
-        case 10:
-            hint = f"have it renewed, or set this machine's clock right; --insecure {host} does not check it"
-        case 62 | 64:
-            hint = f"is the host name right? --insecure {host} does not check the certificate"
-        case _ if reason in _OLD_TLS:
-            what = f"{what}: it speaks no TLS from 1.2 on"
-            hint = "have its TLS brought up to date; older versions are not spoken here"
-        case _ if reason in _NO_TLS:
-            what, hint = f"{what}: it does not speak TLS", f"a registry without TLS needs --plain-http {host}"
-        case _ if reason in _WANTS_CERTIFICATE:
-            hint = f"it may want a client certificate: put client.cert and client.key into certs.d/{host}"
-        case _ if "ALERT" in reason:
-            hint = "it ended the connection with that alert; its log may say more"
-    return NetworkError(
-        f"no secure connection to {host}: {what}, cannot {doing}", host=host, phase="tls", hint=hint
-    )
+    past = f"NO_PROXY={host} goes past it"
+    if isinstance(error, ProxyError) and error.lasts:
+        is_socks = proxy.lower().startswith("socks")
+        hint = f"is {by_proxy} right? {past}" if is_socks else f"does it let us through to {host}?"
+        what = f"{host}: {by_proxy} refuses: {error}" if is_socks else f"{by_proxy} answered {error}"
+        hint = PROXY_LOGIN if error.login else hint
+        return NetworkError(f"{what}, cannot {doing}", host=host, phase="proxy", hint=hint)
+    if isinstance(error, TransportError) and error.phase != "connect":
+        words = "no answer in time" if error.is_late else "the connection broke"
+        return NetworkError(f"{host}: {words}, cannot {doing}", host=host, phase=error.phase)
+    through = f" through {by_proxy}" if proxy else ""
+    hint = f"is {by_proxy} right, and up? {past}" if proxy else "is the host name right, and is the network up?"
+    what = f"{host}: cannot connect ({str(error).lower()}){through}, cannot {doing}"
+    return NetworkError(what, host=host, phase="connect", hint=hint)

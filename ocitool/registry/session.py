@@ -287,7 +287,11 @@ class Session:
             return reply
         asking = self._target(reply.url, request.home)
         used = header if asking == target else ""
-        fresh = self._authorizer.after_refusal(asking, request.scopes, wanted, used, doing=request.doing)
+        try:
+            fresh = self._authorizer.after_refusal(asking, request.scopes, wanted, used, doing=request.doing)
+        except BaseException:
+            reply.close()
+            raise
         if not fresh:
             return reply
         _words(reply)

@@ -36,7 +36,7 @@ def can_confine() -> str:
         return "only root can become another user"
     if platform.machine() not in _CALLS:
         return f"no list of system calls for {platform.machine()}"
-    done = run_confined("-c", "import ocitool.cli.root, httpx", home=Path("/"))
+    done = run_confined("-c", "import ocitool.cli.root, h11", home=Path("/"))
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
 
 

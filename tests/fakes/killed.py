@@ -47,7 +47,7 @@ def _processes() -> multiprocessing.context.ForkServerContext:
     package = _REPOSITORY / "ocitool"
     names = (path.relative_to(_REPOSITORY).with_suffix("").parts for path in sorted(package.rglob("*.py")))
     own = [".".join(parts) for parts in names if parts[-1] not in {"__init__", "__main__"}]
-    others = ["httpx", "rich.progress", "rich.console", "cryptography.hazmat.primitives.serialization", "yaml"]
+    others = ["h11", "rich.progress", "rich.console", "cryptography.hazmat.primitives.serialization", "yaml"]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         ["ocitool.__main__", *own, *others, "tests.fakes.killed", "tests.registry.writes"]

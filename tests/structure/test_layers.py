@@ -37,8 +37,7 @@ BESIDE = {
 
 # A third party, or a module of the standard library with teeth, has one home.
 HOMES = {
-    "httpx": {"registry.http"},
-    "httpcore": {"registry.socks"},  # what httpx is made of
+    "h11": {"registry.transport"},
     "cryptography": {"sign.keys"},
     "oras": {"artifact"},
     "requests": {"artifact"},  # oras-py answers with its responses
@@ -113,7 +112,10 @@ LAZY = {
     "ocitool.bake.syntax._parse",  # a parser of HCL, when a bake file is written in it
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
-    "ocitool.registry.http.__init__",  # SOCKS, where a proxy speaks it
+    "ocitool.registry.connections._reach",  # SOCKS, where a proxy speaks it
+    "ocitool.registry.connections._secure",  # TLS, where a host speaks it
+    "ocitool.registry.http._context",
+    "ocitool.registry.http._network_error",
     "ocitool.registry.hosts.home_folder",  # the list of users, where HOME is not set
     "ocitool.registry.numbers._moment",  # seventeen modules of email, for the one function that reads dates
 }

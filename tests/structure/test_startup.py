@@ -54,7 +54,7 @@ def test_root_help_loads_no_command_and_no_data_layer():
     modules = loaded("--help")
 
     assert [] == [name for name in modules if name.startswith("ocitool.cli.cmd.")]
-    assert set() == modules & {"httpx", "ssl", "rich", "dataclasses", "subprocess", "shutil", "pathlib", "select"}
+    assert set() == modules & {"h11", "ssl", "rich", "dataclasses", "subprocess", "shutil", "pathlib", "select"}
     assert set() == modules & {"ocitool.tasks", "ocitool.model.document", "ocitool.model.files"}
 
 
@@ -68,7 +68,7 @@ def layout(tmp_path) -> str:
 def test_inspecting_a_layout_loads_no_http_client(layout):
     modules = loaded("inspect", layout)
 
-    assert set() == modules & {"httpx", "httpcore", "ssl", "asyncio", "rich", "requests", "oras", "cryptography"}
+    assert set() == modules & {"h11", "ssl", "asyncio", "rich", "requests", "oras", "cryptography"}
     assert set() == modules & {"socket", "subprocess", "shutil", "tempfile", "html", "tomllib", "difflib"}
     assert set() == {"pack", "toolchains", "change", "project"} & {
         name.split(".")[1] for name in modules if "ocitool." in name
@@ -115,7 +115,7 @@ def test_oras_is_loaded_where_artifacts_are_alone(command):
 def test_listing_an_artifact_loads_no_requests_and_no_http_client(layout):
     command = ["artifact", "push", layout.removesuffix("v1") + "a", __file__, "--dry-run"]
 
-    assert set() == loaded(*command) & {"requests", "httpx", "cryptography", "ocitool.artifact.oras"}
+    assert set() == loaded(*command) & {"requests", "h11", "cryptography", "ocitool.artifact.oras"}
 
 
 @pytest.fixture
@@ -163,26 +163,26 @@ def test_a_push_of_what_is_kept_loads_no_builder(copied):
 
 @pytest.mark.parametrize("command", ["build", "copy", "inspect", "push"])
 def test_help_of_a_command_loads_no_http_client(command):
-    assert set() == loaded(command, "--help") & {"httpx", "httpcore", "ssl", "asyncio", "rich", "requests"}
+    assert set() == loaded(command, "--help") & {"h11", "ssl", "asyncio", "rich", "requests"}
 
 
 def test_completing_words_of_the_table_loads_no_command_and_no_data_layer():
     modules = loaded(completing="ocitool index a")
 
     assert [] == [name for name in modules if name.startswith("ocitool.cli.cmd.")]
-    assert set() == modules & {"ocitool.cli.options", "ocitool.client", "ocitool.cli.suggestions", "httpx", "rich"}
+    assert set() == modules & {"ocitool.cli.options", "ocitool.client", "ocitool.cli.suggestions", "h11", "rich"}
 
 
 @pytest.mark.parametrize("line", ["ocitool inspect --pl", "ocitool inspect x --platform l", "ocitool tags --"])
 def test_completing_options_and_known_values_asks_nobody(line):
     modules = loaded(completing=line)
 
-    assert set() == modules & {"httpx", "ssl", "rich", "subprocess", "ocitool.check.engine", "ocitool.store.layout"}
+    assert set() == modules & {"h11", "ssl", "rich", "subprocess", "ocitool.check.engine", "ocitool.store.layout"}
 
 
 def test_completing_a_toolchain_asks_nobody():
     assert set() == loaded(completing="ocitool build . --toolchain c") & {
-        "httpx",
+        "h11",
         "ssl",
         "rich",
         "ocitool.toolchains.go",
@@ -192,9 +192,9 @@ def test_completing_a_toolchain_asks_nobody():
 def test_completing_a_layout_loads_no_http_client(layout):
     modules = loaded(completing=f"ocitool inspect {layout.removesuffix('v1')}")
 
-    assert set() == modules & {"httpx", "ssl", "rich", "subprocess"}
+    assert set() == modules & {"h11", "ssl", "rich", "subprocess"}
 
 
 def test_help_alone_loads_the_examples():
     assert "ocitool.cli.help" in loaded("index", "--help")
-    assert set() == loaded("completion", "bash") & {"ocitool.cli.help", "ocitool.cli.suggestions", "httpx"}
+    assert set() == loaded("completion", "bash") & {"ocitool.cli.help", "ocitool.cli.suggestions", "h11"}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ocitool.registry.socks import SocksError, _Talk
+from ocitool.registry.connections import ProxyError
+from ocitool.registry.socks import _Talk
 
 TARGET = b"\x03\x08reg.test\x01\xbb"
 
@@ -13,11 +14,14 @@ class Stream:
     def __init__(self, answers: bytes) -> None:
         self.answers, self.said = answers, b""
 
-    def read(self, size, _timeout_s):
+    def settimeout(self, seconds):
+        assert seconds > 0
+
+    def recv(self, size):
         piece, self.answers = self.answers[:size], self.answers[size:]
         return piece
 
-    def write(self, data, _timeout_s):
+    def sendall(self, data):
         self.said += data
 
 
@@ -32,7 +36,7 @@ class Stream:
     ],
 )
 def test_an_answer_that_is_none_is_told(answers, said, lasts):
-    with pytest.raises(SocksError, match=said) as caught:
+    with pytest.raises(ProxyError, match=said) as caught:
         _Talk(Stream(answers), 1.0).begin(b"", b"", TARGET)
 
     assert lasts == caught.value.lasts
@@ -41,7 +45,7 @@ def test_an_answer_that_is_none_is_told(answers, said, lasts):
 def test_the_whole_conversation():
     stream = Stream(b"\x05\x02" + b"\x01\x00" + b"\x05\x00\x00\x01" + bytes(6) + b"TLS")
 
-    _Talk(stream, None).begin(b"me", b"pw", TARGET)
+    _Talk(stream, 1.0).begin(b"me", b"pw", TARGET)
 
     assert b"\x05\x02\x00\x02" + b"\x01\x02me\x02pw" + b"\x05\x01\x00" + TARGET == stream.said
     assert b"TLS" == stream.answers
