@@ -22,7 +22,7 @@ APT_INTEROP := $(APT_TEST) zsh fish chromium-driver podman buildah umoci contain
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-self test unit unit-a-d unit-e-z long coverage mutants interop peers check format docs bench matrix faults clean
+.PHONY: help install demo dist image test unit unit-a-d unit-e-z long coverage mutants interop peers check format docs bench matrix faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1 —/p' $(MAKEFILE_LIST)
@@ -38,8 +38,11 @@ demo: $(STAMP)  ## build testdata/src-go/hello for six platforms and show the ta
 	$(BIN)/ocitool build testdata/src-go/hello --platform $(TARGETS) -o oci:$(DEMO):latest
 	$(BIN)/ocitool inspect oci:$(DEMO):latest
 
-demo-self: $(STAMP)  ## the project's own image, built by itself for several platforms
-	@$(BIN)/python -m tests.bench.demo_self $(BIN)/ocitool
+dist: $(STAMP)  ## the files of a release: sdist, wheel, and a .pyz for each Python and machine
+	@$(BIN)/python -m tests.release dist
+
+image: $(STAMP)  ## the project's own image, built by itself for amd64 and arm64 (ARGS='-t REF --push')
+	@$(BIN)/python -m tests.release image $(ARGS)
 
 test: $(STAMP)  ## everything that needs Python, Go from PyPI and two Debian packages
 	@tests/peers/apt.sh $(APT_TEST)

@@ -45,7 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[peers.ROOT] = str(peers.cache_root())  # a worker of xdist is started when HOME has moved
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"OCITOOL_ENGINE": "none"}
     os.environ.clear()
-    os.environ.update(kept | peers.go_environment() | peers.zig_environment() | homes(Path(_session_home.name)))
+    caches = peers.go_environment() | peers.zig_environment() | peers.python_environment()
+    os.environ.update(kept | caches | homes(Path(_session_home.name)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

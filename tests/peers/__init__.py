@@ -1,4 +1,4 @@
-"""Other people's tools, for tests: Go programs built once into a cache, Debian's from PATH.
+"""Other people's tools, for tests: Go programs built once into a cache, PyPI's each in an environment, Debian's from PATH.
 
 `find(name)` gives a program's path or raises Missing with the reason a test is skipped for. `make peers`
 builds ahead, a test builds what it misses. A build that failed is not tried again by every test.
@@ -48,6 +48,36 @@ class GoPeer:
         return self.folder / self.package.rsplit("/", 1)[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class PythonPeer:
+    """A program of PyPI at a pinned version, in a virtual environment of its own."""
+
+    name: str
+    version: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept: one folder a version."""
+        return cache_root() / f"{self.name}-{self.version}"
+
+    @property
+    def path(self) -> Path:
+        """The program."""
+        return self.folder / "bin" / self.name
+
+
+PYTHON_PEERS = {
+    peer.name: peer
+    for peer in (
+        PythonPeer("twine", "7.0.0"),
+        PythonPeer("pipx", "1.18.4"),
+        PythonPeer("uv", "0.13.9"),
+        PythonPeer("shiv", "1.0.8"),
+        PythonPeer("pre-commit", "4.7.0"),
+        PythonPeer("check-jsonschema", "0.39.0"),
+        PythonPeer("kubernetes-validate", "1.37.0"),
+    )
+}
 GO_PEERS = {
     peer.name: peer
     for peer in (
@@ -75,6 +105,7 @@ GO_PEERS = {
             "choose_image.go",
         ),
         GoPeer("syft", "github.com/anchore/syft/cmd/syft", "v1.57.1", is_long=True),
+        GoPeer("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12"),
         GoPeer("buildctl", "github.com/moby/buildkit/cmd/buildctl", "v0.26.3", "github.com/moby/buildkit"),
     )
 }
@@ -101,6 +132,12 @@ def go_environment() -> dict[str, str]:
     return {"GOPATH": str(root / "go"), "GOCACHE": str(root / "go-build"), "GOFLAGS": "-modcacherw"}
 
 
+def python_environment() -> dict[str, str]:
+    """Where pip and uv keep downloads: in the peers' cache."""
+    root = cache_root()
+    return {"PIP_CACHE_DIR": str(root / "pip"), "UV_CACHE_DIR": str(root / "uv-downloads")}
+
+
 def zig_environment() -> dict[str, str]:
     """Where zig keeps the C libraries that it compiles, minutes of work for each platform: in the peers' cache."""
     return {"ZIG_GLOBAL_CACHE_DIR": str(cache_root() / "zig")}
@@ -108,14 +145,14 @@ def zig_environment() -> dict[str, str]:
 
 def find(name: str) -> Path:
     """The path of a peer, built if need be. Raises Missing."""
-    peer = GO_PEERS.get(name)
+    peer = GO_PEERS.get(name) or PYTHON_PEERS.get(name)
     if peer is None:
         found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if found is None:
             raise Missing(f"{name} is not installed")
         return Path(found)
     if not peer.path.exists():
-        _install(peer)
+        _install(peer) if isinstance(peer, GoPeer) else _install_python(peer)
     return peer.path
 
 
@@ -170,21 +207,32 @@ def _install(peer: GoPeer) -> None:
         shutil.rmtree(building, ignore_errors=True)
 
 
+def _install_python(peer: PythonPeer) -> None:
+    with _locked("lock-python"):  # not behind a Go program that takes minutes
+        if peer.path.exists():
+            return
+        shutil.rmtree(peer.folder, ignore_errors=True)
+        pip = [peer.folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        for argv in ([sys.executable, "-m", "venv", peer.folder], [*pip, f"{peer.name}=={peer.version}"]):
+            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_BUILD_S)
+            if done.returncode:
+                said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
+                raise Missing(f"{peer.name} {peer.version}: {said}")
+
+
 @contextmanager
-def _locked() -> Iterator[None]:
+def _locked(name: str = "lock") -> Iterator[None]:
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)
-    with (root / "lock").open("w") as lock:
+    with (root / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def main() -> int:
-    """Build the Go peers; a failure is told and is no error, since its tests are skipped with the reason."""
+    """Install the peers; a failure is told and is no error, since its tests are skipped with the reason."""
     os.environ["OCITOOL_PEERS"] = "retry"
-    for name, peer in GO_PEERS.items():
-        if peer.is_long:
-            continue
+    for name in (*PYTHON_PEERS, *(name for name, peer in GO_PEERS.items() if not peer.is_long)):
         try:
             print(f"{name}: {find(name)}", flush=True)
         except Missing as missing:

@@ -1,4 +1,4 @@
-"""`python -m tests.peers` builds the Go peers."""
+"""`python -m tests.peers` installs the peers of PyPI and builds those of Go."""
 
 import sys
 

@@ -95,7 +95,7 @@ def containerd(root: Path) -> Iterator[Containerd]:
             process.wait(60)
 
 
-def sh(*argv: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+def sh(*argv: object, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 300) -> str:
     """What a program printed; its words are the failure if it fails.
 
     podman and its relatives insist on the file that DOCKER_CONFIG promises, so it is only passed if it is there.
@@ -104,7 +104,7 @@ def sh(*argv: object, env: dict[str, str] | None = None, cwd: Path | None = None
         promised = os.environ.get("DOCKER_CONFIG", "") + "/config.json"
         env = {k: v for k, v in os.environ.items() if k != "DOCKER_CONFIG" or os.path.exists(promised)}
     done = subprocess.run(
-        [str(word) for word in argv], capture_output=True, text=True, check=False, timeout=300, env=env, cwd=cwd
+        [str(word) for word in argv], capture_output=True, text=True, check=False, timeout=timeout, env=env, cwd=cwd
     )
     assert done.returncode == 0, f"{' '.join(map(str, argv))}\n{done.stdout}\n{done.stderr}"
     return done.stdout

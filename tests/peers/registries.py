@@ -15,6 +15,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ocitool.model.views import view
+from ocitool.registry.hosts import Access
+from ocitool.store.locate import Opener
+from ocitool.tasks import Scope
 from tests.peers import Missing
 
 USER = "hello"
@@ -142,3 +146,11 @@ def _answers(port: int, process: "subprocess.Popen[bytes]") -> bool:
         else:
             return True
     return False
+
+
+def held(reference: str) -> tuple[str, list[str]]:
+    """The digest of a tag, and its platforms."""
+    with Opener(Access(), Scope()) as opener:
+        store, tag = opener.open(reference)
+        document = store.get_manifest(tag)
+        return str(document.digest), [str(child.platform) for child in view(document).platforms]

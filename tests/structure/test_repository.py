@@ -77,6 +77,13 @@ def test_links_between_pages_lead_somewhere():
     assert [] == broken
 
 
+def test_pages_that_install_say_how_while_nothing_is_released():
+    pages = {name: text for name, text in tracked().items() if name.endswith(".md") and name != "CHANGELOG.md"}
+    install = re.compile(r"(?:pip|pipx|uv tool) install '?ocitool|['`]ocitool\[")
+
+    assert [] == [name for name, text in pages.items() if install.search(text) and "checkout" not in text]
+
+
 def test_decision_records_are_numbered_once():
     numbers = [path.name[:4] for path in (REPOSITORY / "docs" / "adr").glob("*.md")]
 

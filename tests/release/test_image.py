@@ -1,0 +1,99 @@
+"""The own image, pulled from a registry and run without rights on a file system that cannot be written, on both machines."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ocitool.version import __version__
+from tests import peers
+from tests.conftest import REPOSITORY
+from tests.peers.engines import podman, run_root, sh
+from tests.peers.registries import held
+from tests.release import image
+
+# One worker, and not beside other users of podman: it numbers its locks in one piece of shared memory.
+pytestmark = [pytest.mark.interop, pytest.mark.registry, pytest.mark.slow, pytest.mark.xdist_group("engines")]
+BOTH = "linux/amd64,linux/arm64"
+
+
+@pytest.fixture(scope="module")
+def reference(docker_registry):
+    """The image, built and pushed as `make image` does."""
+    name = f"{docker_registry.repository('ocitool')}:{__version__}"
+    try:
+        image.main(["-t", name, "--push", "--sbom"])
+    except peers.Missing as missing:
+        pytest.skip(str(missing))
+    return name
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """The demo, compiled for both machines."""
+    folder = tmp_path_factory.mktemp("programs")
+    for arch in ("amd64", "arm64"):
+        sh(peers.find_go(), "build", "-trimpath", "-o", folder / arch / "hello", ".",
+           cwd=REPOSITORY / "testdata/src-go/hello",
+           env={**os.environ, "GOARCH": arch, "CGO_ENABLED": "0"})  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def start(peer, tmp_path_factory):
+    """`start(reference, "arm64", folder, *words)`: the image's program, with a folder as the one it works in."""
+    runs_in = run_root()
+    run = podman(peer("podman"), tmp_path_factory.mktemp("podman"), runs_in)
+
+    def call(reference: str, arch: str, folder: Path, *words: str) -> str:
+        options = ["--arch", arch, "--read-only", "--cap-drop=all", f"--volume={folder}:/work:ro"]
+        inside = ["/usr/local/bin/ocitool"]
+        if arch != {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]:
+            emulator = {"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}[arch]
+            options.append(f"--volume={peer(emulator)}:/emulator:ro")
+            inside = ["/emulator", f"/usr/bin/python{image.PYTHON}", *inside]
+        return run("run", *options, f"--entrypoint={inside[0]}", reference, *inside[1:], *words)
+
+    yield call
+    shutil.rmtree(runs_in, ignore_errors=True)
+
+
+@pytest.mark.parametrize("arch", image.MACHINES)
+def test_it_builds_and_pushes_on_each_machine(reference, programs, start, docker_registry, arch):
+    name = f"{docker_registry.repository('hello')}:1"
+
+    assert f"ocitool {__version__}\n" == start(reference, arch, programs, "--version")
+    said = start(reference, arch, programs, "build", "--toolchain=prebuilt", "--copy={arch}/hello:/bin/",
+                 f"--platform={BOTH}", "-t", name, "--push")  # fmt: skip
+
+    assert f"{name}@{held(name)[0]}\n" == said
+    assert BOTH.split(",") == held(name)[1]
+
+
+def test_it_has_no_account_of_root_and_says_what_is_inside(reference, ocitool):
+    assert 0 == ocitool("check", reference, "--deep", "--expect", BOTH).exit_code
+    config = ocitool("config", "get", reference, "--platform", "linux/arm64").stdout
+    assert '"User":"65532"' in config
+
+    listed = ocitool("files", reference, "--platform", "linux/arm64", "/var/lib/dpkg/status.d").stdout
+    assert set(image.PACKAGES) == {line.rpartition("/")[2] for line in listed.splitlines()} - {"status.d", ""}
+
+
+def test_its_modules_are_compiled(reference, ocitool):
+    listed = ocitool(
+        "files", reference, "--platform", "linux/arm64", "/usr/local/lib/python3.11/dist-packages/ocitool"
+    )
+
+    assert "__pycache__/client.cpython-311.pyc" in listed.stdout
+
+
+def test_a_layout_is_made_where_no_words_are(monkeypatch):
+    asked = []
+    monkeypatch.setattr(image, "build", lambda ocitool, words: asked.append(words))
+
+    image.main([])
+
+    assert [("-o", f"oci:dist/image:{__version__}")] == asked
+    assert subprocess.run(["git", "check-ignore", "-q", "dist"], cwd=REPOSITORY).returncode == 0
