@@ -261,6 +261,10 @@ class _Watched:
     def origin(self) -> Reader | None:
         return self.inner.origin
 
+    @property
+    def is_verified(self) -> bool:
+        return self.inner.is_verified
+
     @contextmanager
     def open(self, offset: int = 0) -> Iterator[Iterator[bytes]]:
         with self.inner.open(offset) as pieces:

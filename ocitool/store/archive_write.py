@@ -39,7 +39,7 @@ from ocitool.store.base import (
     renamed_to,
 )
 from ocitool.store.layout_index import REF_NAME
-from ocitool.store.verify import verified
+from ocitool.store.verify import opened
 
 STREAM: Final = "-"
 
@@ -109,10 +109,8 @@ class ArchiveWriter:
         with self._lock:
             if descriptor.digest in self._blobs:
                 return Put.EXISTED
-            with source.open() as pieces:
-                self._member(
-                    _blob_path(descriptor.digest), descriptor.size, verified(pieces, descriptor, "the source")
-                )
+            with opened(source, descriptor) as pieces:
+                self._member(_blob_path(descriptor.digest), descriptor.size, pieces)
             self._blobs.add(descriptor.digest)
             return Put.STORED
 

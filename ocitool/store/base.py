@@ -89,8 +89,13 @@ class BlobStream(AbstractContextManager["Iterator[bytes]"], Protocol):
 class Source(Protocol):
     """A blob's origin that can be opened again: for retries, and for a sink that knows a shortcut.
 
-    `origin` is the store it comes from, if any: a registry on the same host can mount instead.
+    `origin` is the store it comes from, if any: a registry on the same host can mount instead. What `is_verified`
+    compares itself what is read from the start, and need not be hashed again.
     """
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether `open` raises DigestMismatch, at the end of a stream from the start, for other bytes."""
 
     @property
     def origin(self) -> "Reader | None":
@@ -290,6 +295,7 @@ class BytesSource:
 
     data: bytes
     origin: "Reader | None" = None
+    is_verified: bool = False
 
     def open(self, offset: int = 0) -> "Pieces":
         """The bytes from `offset`."""
@@ -302,6 +308,7 @@ class DiskSource:
 
     path: Path
     origin: "Reader | None" = None
+    is_verified: bool = False
 
     def open(self, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
         """The bytes from `offset`, in pieces of at most 256 KiB. Raises LocalIOError."""
@@ -314,6 +321,11 @@ class StoreSource:
 
     descriptor: Descriptor
     origin: "Reader | None"
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether its store compares what it gives."""
+        return self.origin is not None and self.origin.traits.reads_verified
 
     def open(self, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
         """The blob's bytes from `offset`, verified by the store."""

@@ -46,7 +46,7 @@ from ocitool.store.layout_index import (
     name_of,
     stamp_of,
 )
-from ocitool.store.verify import check_bytes, verified
+from ocitool.store.verify import check_bytes, opened, verified
 
 LAYOUT_FILES: Final = ("oci-layout", "index.json", "blobs")
 """What a layout has at its top (image-spec image-layout.md)."""
@@ -182,8 +182,8 @@ class LayoutStore:
         """Store the blob after verifying it."""
         if self.has_blob(descriptor):
             return Put.EXISTED
-        with source.open() as pieces:
-            self._write(descriptor.digest, verified(pieces, descriptor, "the source"))
+        with opened(source, descriptor) as pieces:
+            self._write(descriptor.digest, pieces)
         return Put.STORED
 
     def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
@@ -368,8 +368,9 @@ class LayoutStore:
             raise local_io(error, f"create a layout in {self.path}") from error
 
     def _write(self, digest: Digest, pieces: Iterator[bytes]) -> None:
+        """Store bytes that are known to have a digest once the last of them came."""
         self._prepare()
-        ingested(LayoutIngest(self, digest.algorithm), pieces)
+        ingested(LayoutIngest(self, digest), pieces)
 
     def _edit_index(self, change: Callable[[LayoutEntries], None]) -> None:
         with self._lock:
@@ -427,11 +428,13 @@ class LayoutStore:
 
 
 class LayoutIngest:
-    """A temporary file next to the blobs, renamed to its digest by `commit`."""
+    """A temporary file next to the blobs, renamed by `commit` to the digest that is `known`, or to its own."""
 
-    def __init__(self, store: LayoutStore, algorithm: str = "sha256") -> None:
+    def __init__(self, store: LayoutStore, known: Digest | None = None) -> None:
         self._store = store
-        self._tap = Tap(algorithm)
+        self._known = known
+        self._tap = Tap()
+        self._size = 0
         self._path = store.path / f".ingest-{os.urandom(8).hex()}"
         try:
             self._file = self._path.open("xb", buffering=0)
@@ -440,7 +443,9 @@ class LayoutIngest:
 
     def write(self, piece: bytes) -> None:
         """Append one piece. Raises LocalIOError (disk full and the like)."""
-        self._tap.update(piece)
+        self._size += len(piece)
+        if self._known is None:
+            self._tap.update(piece)
         rest = memoryview(piece)
         try:
             while rest:
@@ -451,7 +456,8 @@ class LayoutIngest:
 
     def commit(self) -> tuple[Digest, int]:
         """Make the file visible under its digest."""
-        target = self._store.blob_path(self._tap.digest)
+        digest = self._known or self._tap.digest
+        target = self._store.blob_path(digest)
         try:
             if self._store._durable:  # noqa: SLF001 - one class in two parts
                 os.fsync(self._file.fileno())
@@ -461,7 +467,7 @@ class LayoutIngest:
         except OSError as error:
             self.abort()
             raise local_io(error, f"write into {self._store.path}") from error
-        return self._tap.digest, self._tap.size
+        return digest, self._size
 
     def abort(self) -> None:
         """Remove the temporary file."""

@@ -10,7 +10,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, effective_type
 from ocitool.store.base import PIECE, Expect, Pieces, Put, Source, Stored, Traits, referrers_among
-from ocitool.store.verify import check_expected, verified
+from ocitool.store.verify import check_expected, opened, verified
 
 
 class MemoryStore:
@@ -72,8 +72,8 @@ class MemoryStore:
         """Store the blob after verifying it."""
         if self.has_blob(descriptor):
             return Put.EXISTED
-        with source.open() as pieces:
-            data = b"".join(verified(pieces, descriptor, "the source"))
+        with opened(source, descriptor) as pieces:
+            data = b"".join(pieces)
         with self._lock:
             self._blobs[descriptor.digest] = data
         return Put.STORED

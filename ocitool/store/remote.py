@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, effective_type, vie
 from ocitool.registry.repository import Repository
 from ocitool.store.base import BytesSource, Expect, Ingest, Put, Reader, Source, Stored, Traits
 from ocitool.store.placeholder import CONFIG, placeholder
-from ocitool.store.verify import verified
+from ocitool.store.verify import opened, verified
 from ocitool.tasks import Retry
 
 if TYPE_CHECKING:
@@ -88,12 +89,7 @@ class RemoteStore:
 
     def put_blob(self, descriptor: Descriptor, source: Source) -> Put:
         """Store the blob: mounted where the source is a repository of the same registry, else sent."""
-
-        @contextmanager
-        def open_at(offset: int) -> Iterator[Iterator[bytes]]:
-            with source.open(offset) as pieces:
-                yield pieces if offset else verified(pieces, descriptor, "the source")
-
+        open_at = partial(opened, source, descriptor)
         put = self._upload(descriptor, open_at, self._mountable(source.origin))
         if put is not Put.STORED:
             self._skipped[descriptor.digest] = (descriptor, open_at)

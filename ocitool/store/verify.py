@@ -1,6 +1,7 @@
 """Streams that compare what passes with what a descriptor promises, and reads that are bounded."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,7 @@ from ocitool.model.digest import Digest, Tap
 from ocitool.model.document import Document
 from ocitool.model.numbers import GIB, MIB
 from ocitool.model.views import Descriptor, ImageConfig
-from ocitool.store.base import Expect, Reader, read_file
+from ocitool.store.base import Expect, Reader, Source, read_file
 from ocitool.tasks import Scope
 
 CONFIG_LIMIT: Final = 8 * MIB
@@ -48,6 +49,13 @@ def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Ite
             where=where,
             hint="the content is damaged there; push it again from a good copy",
         )
+
+
+@contextmanager
+def opened(source: Source, descriptor: Descriptor, offset: int = 0) -> Iterator[Iterator[bytes]]:
+    """A blob's bytes from its source; from the start they are compared with the descriptor, by one of the two."""
+    with source.open(offset) as pieces:
+        yield pieces if offset or source.is_verified else verified(pieces, descriptor, "the source")
 
 
 def hash_file(path: Path, scope: Scope) -> tuple[Digest, int]:

@@ -245,6 +245,7 @@ def broken() -> Iterator[Iterator[bytes]]:
 
 class BrokenSource:
     origin = None
+    is_verified = False
 
     def open(self, offset: int = 0):
         return broken()

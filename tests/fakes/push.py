@@ -23,6 +23,7 @@ class Counted:
     """A file's bytes; how many have passed stands in another file, also after a kill."""
 
     origin = None
+    is_verified = False
 
     def __init__(self, path: Path, count: Path):
         self._path = path

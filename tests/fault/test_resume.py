@@ -45,6 +45,7 @@ class Dying:
     """A source whose process dies after 6 MiB."""
 
     origin = None
+    is_verified = False
 
     def open(self, offset: int = 0) -> Pieces:
         return Pieces(self._pieces)

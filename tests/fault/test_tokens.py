@@ -75,6 +75,7 @@ class Slow:
     """A source that gives its second half when the token is over."""
 
     origin = None
+    is_verified = False
 
     def __init__(self, data: bytes, over: threading.Event):
         self._data, self._over = data, over
@@ -285,6 +286,7 @@ class Dripping:
     """A source that takes `seconds` to give its bytes."""
 
     origin = None
+    is_verified = False
 
     def __init__(self, data: bytes, seconds: float):
         self._data, self._seconds = data, seconds
