@@ -538,7 +538,7 @@ class Client(ChangeClient):
             or (machine := work.machine.or_temporary(self._stack, work.listener)) is work.machine
         ):
             return
-        access = dataclasses.replace(self._access, journal=machine.journal)
+        access = dataclasses.replace(self._access, journal=machine.journal, places=machine.places)
         opener = self._stack.enter_context(Opener(access, work.scope, work.listener))
         self._workspace = dataclasses.replace(work, machine=machine, opener=opener)
         self.environ |= machine.tool_caches(self.environ)

@@ -100,6 +100,7 @@ class ReadOnlyClient:
             part_bytes=part_mib * MIB,
             retry=Retry(total_s=retry_s),
             journal=machine.journal,
+            places=machine.places,
             environ=self.environ | _variables(credentials),
         )
         self._jobs = jobs

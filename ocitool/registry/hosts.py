@@ -29,8 +29,9 @@ class Access:
     `insecure` are not checked, `ca_files` are trusted beside the system's, those in `anonymous` are read
     without credentials. `connections` is per host; `rates` are what each host gets in a span of time, and those
     that name one hold for it in place of the others. `journal` is a folder for the upload journal, None for
-    no resuming over processes. `part_bytes` fixes the size of upload parts, 0 lets it be learned. A server
-    that neither sends nor takes a byte for `stall_s` is given up. `environ` is this process's environment,
+    no resuming over processes, and `places` one for what is known of the places of blobs. `part_bytes` fixes the
+    size of upload parts, 0 lets it be learned. A server that neither sends nor takes a byte for `stall_s` is given
+    up. `environ` is this process's environment,
     for proxies, credentials and settings of hosts; None reads it.
     """
 
@@ -42,6 +43,7 @@ class Access:
     rates: tuple[Rate, ...] = ()
     retry: Retry = field(default_factory=Retry)
     journal: Path | None = None
+    places: Path | None = None
     part_bytes: int = 0
     stall_s: float = 120.0
     environ: Mapping[str, str] | None = field(default=None, hash=False, repr=False)

@@ -30,7 +30,7 @@ from ocitool.registry.numbers import retry_after_s
 from ocitool.registry.probe import speaks_tls
 from ocitool.registry.request import Request, Response, at_hand, is_unsafe_step
 from ocitool.registry.retry import RETRIED, Patience
-from ocitool.registry.session_state import Remembered
+from ocitool.registry.session_state import KnownPlaces, Remembered
 from ocitool.registry.throttle import Pace
 from ocitool.tasks import Scope
 
@@ -64,6 +64,7 @@ class Session:
         self.scope = scope
         self.environ: Mapping[str, str] = os.environ if access.environ is None else access.environ
         self.remembered = Remembered(access.part_bytes, access.journal)
+        self.places = KnownPlaces(access.places)
         self._listener = listener
         self._wire = Wire(access, scope, self.environ)
         self._authorizer = Authorizer(access, self.credentials, self._ask_token, self.warn)
@@ -153,8 +154,9 @@ class Session:
         self._listener(Noted(text, severity))
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and keep what is to be known next time."""
         self._wire.close()
+        self.places.save()
 
     def __enter__(self) -> "Session":
         return self

@@ -1,9 +1,11 @@
 """A session's knowledge of content: blobs that are there, mounts that were denied, sizes hosts take.
 
-What hosts take is also kept in a file, so that the next process need not be refused first.
+What hosts take is also kept in a file, so that the next process need not be refused first; and so are the places
+of blobs, so that the next repository can mount them.
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,8 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.model.digest import Digest
+from ocitool.model.files import temporary_in
+from ocitool.model.numbers import MIB
 from ocitool.registry.hosts import UploadLimits, known_limits, limits_from
 
+_REPOSITORY: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,254}")
+_PLACES_LIMIT: Final = 4 * MIB
+PLACES: Final = 5000
+"""Blobs of one host whose places are kept; a guess at what is read in no time."""
 KEPT_S: Final = 7 * 24 * 3600
 """Hosts change what they take, and a refusal can have been somebody else's."""
 
@@ -147,4 +155,66 @@ class Remembered:
     def _path(self, host: str) -> Path | None:
         if self._folder is None:
             return None
-        return self._folder / f"limits-{''.join(c if c.isalnum() or c in '.-' else '_' for c in host)}.json"
+        return self._folder / f"limits-{_file_name(host)}.json"
+
+
+class KnownPlaces:
+    """Repositories in which blobs were seen or put, kept for later runs: one for each blob, the newest.
+
+    Nobody is believed: a mount from there is tried, and a place that has the blob no more is forgotten. Safe from
+    several threads; of several processes the last one wins. Without a folder nothing is known.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._known: dict[str, dict[str, str]] = {}
+        self._news: dict[str, dict[str, str | None]] = {}
+
+    def of(self, host: str, digest: Digest) -> str:
+        """The repository of a host that was last seen to have a blob; empty where none is known."""
+        if self._folder is None:
+            return ""
+        with self._lock:
+            if host not in self._known:
+                self._known[host] = self._read(host)
+            return self._known[host].get(str(digest), "")
+
+    def add(self, host: str, digest: Digest, repository: str) -> None:
+        """Remember a place; an empty one forgets what is known."""
+        with self._lock:
+            self._news.setdefault(host, {})[str(digest)] = repository
+
+    def save(self) -> None:
+        """Keep what is new for later runs, if that can be written."""
+        with self._lock:
+            news, self._news = self._news, {}
+        if self._folder is None:
+            return
+        for host, places in news.items():
+            held = {digest: place for digest, place in self._read(host).items() if digest not in places}
+            lines = [f"{digest} {place}\n" for digest, place in {**held, **places}.items() if place]
+            path, temporary = self._path(host), temporary_in(self._folder)
+            with suppress(OSError):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    temporary.write_text("".join(lines[-PLACES:]), encoding="utf-8")
+                    temporary.replace(path)
+                finally:
+                    temporary.unlink(missing_ok=True)
+
+    def _read(self, host: str) -> dict[str, str]:
+        try:
+            with self._path(host).open(encoding="utf-8") as file:
+                text = file.read(_PLACES_LIMIT)
+        except (OSError, ValueError):
+            return {}
+        found = (line.split(" ") for line in text.splitlines())
+        return {words[0]: words[1] for words in found if len(words) == 2 and _REPOSITORY.fullmatch(words[1])}
+
+    def _path(self, host: str) -> Path:
+        return (self._folder or Path()) / _file_name(host)
+
+
+def _file_name(host: str) -> str:
+    return "".join(c if c.isalnum() or c in ".-" else "_" for c in host)

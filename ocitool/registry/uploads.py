@@ -1,4 +1,4 @@
-"""The upload of one blob: mount, or look and send; and what to do when something breaks on the way.
+"""The upload of one blob: mount, look or send; and what to do when something breaks on the way.
 
 Small blobs go with the closing PUT, larger ones in one streamed PATCH before an empty PUT, in parts where a host
 takes no more at once. After a break the session is asked how far it came and continued there; where it is gone,
@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from ocitool.errors import AuthError, DigestMismatch, NetworkError, NotFound, OcitoolError, RegistryError
+from ocitool.model.digest import Digest
 from ocitool.model.numbers import MIB
 from ocitool.model.views import Descriptor
 from ocitool.registry.error_response import TO_BE_CREATED
@@ -60,6 +61,7 @@ def upload(
             _Upload(repository, descriptor, open_at).run(location)
             how = Uploaded.SENT
         known.set_present(repository.place, digest)
+        repository.session.places.add(repository.host, digest, repository.name)
         return how
 
 
@@ -67,20 +69,33 @@ def _without_sending(
     repository: Repository, descriptor: Descriptor, mount_from: str
 ) -> tuple[Uploaded | None, str | None]:
     """How the blob is there without being sent, or None and the Location of a session if one was opened."""
-    known, source = repository.session.remembered, f"{repository.host}/{mount_from}"
-    location = None
-    if mount_from and known.may_mount(source, repository.place):
-        try:
-            answer = repository.mount(descriptor.digest, mount_from)
-        except AuthError:  # a token server that gives no token for the source (K116)
-            answer = None
-        if answer is not None and answer.status == 201:
-            return Uploaded.MOUNTED, None
-        if answer is not None and answer.status == 202:
-            location = answer.location()
-        else:
-            known.mount_denied(source, repository.place)
-    return (Uploaded.EXISTED if repository.has_blob(descriptor.digest) else None), location
+    digest, places = descriptor.digest, repository.session.places
+    how, location = _mounted(repository, digest, mount_from)
+    if how is None and repository.has_blob(digest):
+        how = Uploaded.EXISTED
+    known = places.of(repository.host, digest)
+    if how is None and location is None and known != mount_from:  # what opens a session may as well mount
+        how, location = _mounted(repository, digest, known)
+        if how is None:
+            places.add(repository.host, digest, "")
+    return how, location
+
+
+def _mounted(repository: Repository, digest: Digest, source: str) -> tuple[Uploaded | None, str | None]:
+    """What a mount from another repository led to, if one is named and not denied; as `_without_sending`."""
+    known, place = repository.session.remembered, f"{repository.host}/{source}"
+    if source in {"", repository.name} or not known.may_mount(place, repository.place):
+        return None, None
+    try:
+        answer = repository.mount(digest, source)
+    except AuthError:  # a token server that gives no token for the source (K116)
+        answer = None
+    if answer is not None and answer.status == 201:
+        return Uploaded.MOUNTED, None
+    if answer is not None and answer.status == 202:
+        return None, answer.location()
+    known.mount_denied(place, repository.place)
+    return None, None
 
 
 class _Upload:

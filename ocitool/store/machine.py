@@ -3,6 +3,7 @@
     <root>/content   an OCI layout; names are full references
     <root>/memo      what was computed before, by the digest of the question; safe to lose
     <root>/journal   uploads that were cut, so that a later run can go on
+    <root>/places    which repositories were seen to have which blobs, a file for each registry
     <root>/work      where compilers write, a folder for each project
     <root>/zig       what zig keeps, for all projects; zig-made tells what it has made of its own libraries
     <root>/sysroots  libraries and headers of other platforms, unpacked
@@ -44,6 +45,7 @@ _AGAIN: Final = (
     "memo",
     "work",
     "journal",
+    "places",
     "zig",
     "zig-made",
     "sysroots",
@@ -144,6 +146,11 @@ class MachineStore:
     def journal(self) -> Path:
         """Folder of the upload journal."""
         return self.root / "journal"
+
+    @property
+    def places(self) -> Path:
+        """Folder of what is known of the places of blobs in registries."""
+        return self.root / "places"
 
     @property
     def backup(self) -> Path:

@@ -132,3 +132,19 @@ def test_index_of_32_and_its_configs(counted, places):
     assert made.waves <= 8
     assert len(made.requests) <= 67
     assert (5, 65) == (looked.waves, len(looked.requests))
+
+
+def test_a_second_repository_mounts_what_an_earlier_run_put_beside_it(counted, filled, places, tmp_path):
+    """And a place that lost its blobs costs no request: the session that the mount opens is gone on with."""
+    source = filled(f"oci:{tmp_path}/layout:1")
+    counted("copy", source, f"{places[0]}/one:1")
+    lost = tmp_path / "home/.cache/ocitool/places"
+
+    second = counted("copy", source, f"{places[0]}/two:1")
+    for file in lost.iterdir():
+        file.write_text(file.read_text().replace("/two\n", "/never\n"))
+    third = counted("copy", source, f"{places[0]}/three:1")
+
+    assert second.waves <= 9
+    assert (44, []) == (len(second.of("POST", "mount=")), second.of("PUT", "/blobs/"))
+    assert (44, 44) == (len(third.of("POST")), len(third.of("PUT", "/blobs/")))
