@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocitool.arguments import count_of, digests_of, path_of, several_of, text_of, words_of
+from ocitool.arguments import count_of, digests_of, path_of, platforms_of, several_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
 from ocitool.model.reference import Reference
 from ocitool.model.tag_filter import TagFilter
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ocitool.change.apply import ChangeReport
     from ocitool.change.lacking import Lacking
     from ocitool.change.plan import Plan
+    from ocitool.change.promises import Promises
     from ocitool.index.entries import Selector
     from ocitool.index.image_plans import AttestationChoice
     from ocitool.model.digest import Digest
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from ocitool.sign.run import VerifyKey
     from ocitool.store.base import Reader
     from ocitool.sync.report import SyncReport
+
+
+def promises_of(expect: PlatformWords, expect_at_least: PlatformWords, **said: bool | None) -> "Promises":
+    """Promises in the words of methods, which are those of Promises.parse."""
+    from ocitool.change.promises import Promises
+
+    return Promises.parse(platforms_of(expect), platforms_of(expect_at_least), **said)
 
 
 class ChangeClient(ReadOnlyClient):
@@ -67,6 +75,31 @@ class ChangeClient(ReadOnlyClient):
                 width=work.transfers,
                 unkept=refuse if plan.must_keep else WarnOnce(store, work.listener),
             )
+
+    @as_one()
+    def promise(
+        self,
+        plan: "Plan",
+        *,
+        expect: PlatformWords = (),
+        expect_at_least: PlatformWords = (),
+        no_clobber: bool | None = None,
+        keep_platforms: bool | None = None,
+    ) -> "Plan":
+        """The plan that keeps promises about its tags, or NotExpected or Conflict where it cannot.
+
+        A tag is written for the platforms of `expect` and no others, or those of `expect_at_least`. With
+        `no_clobber` none is that holds something else, with `keep_platforms` none loses a platform. What tags hold
+        is looked at, and is what they have to hold still when the plan is carried out.
+        """
+        from ocitool.change.plan import Plan
+        from ocitool.change.promises import promised
+
+        if not isinstance(plan, Plan):
+            raise UsageError("what is promised is about a plan, such as index and plan_copy give")
+        promises = promises_of(expect, expect_at_least, no_clobber=no_clobber, keep_platforms=keep_platforms)
+        store, _ = self.open(plan.target, write=True)
+        return promised(plan, store, promises)
 
     @as_one()
     def plan_copy(

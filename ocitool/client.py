@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, paths_of, several_of, text_of, words_of
-from ocitool.change_client import ChangeClient
+from ocitool.change_client import ChangeClient, promises_of
 from ocitool.errors import NotFound, Unsupported, UsageError, as_one
 from ocitool.model.reference import Reference, parse_registry
 from ocitool.store.locate import Locator, Opener
@@ -153,6 +153,22 @@ class Client(ChangeClient):
     def tag(self, reference: str | Reference, *names: str) -> "ChangeReport":
         """Let further tags of the same repository hold what a name holds."""
         return self.apply(self.index(reference).tag(*names))
+
+    @as_one()
+    def merge(
+        self,
+        reference: str | Reference,
+        *parts: str,
+        expect: PlatformWords = (),
+        expect_at_least: PlatformWords = (),
+        **options: Any,  # noqa: ANN401 - those of IndexEditor.merge
+    ) -> "ChangeReport":
+        """Let a name hold the index of the parts that a build matrix pushed, as `index(reference).merge` plans it.
+
+        Where the platforms are not those of `expect`, or at least those, NotExpected is raised and nothing written.
+        """
+        plan = self.index(reference).merge(*parts, **options)
+        return self.apply(self.promise(plan, expect=expect, expect_at_least=expect_at_least))
 
     @as_one()
     def plan_sign(
@@ -472,13 +488,21 @@ class Client(ChangeClient):
         *,
         sign_keys: "Iterable[SignKey]" = (),
         password: "Password | None" = None,
+        expect: PlatformWords = (),
+        expect_at_least: PlatformWords = (),
+        no_clobber: bool | None = None,
+        keep_platforms: bool | None = None,
     ) -> "ChangeReport":
         """Publish a build under a reference or into a layout or archive; whatever the name held gives way.
 
         Without a place `image` is a name under which a build was left in this machine's store, and its place too.
         `sign_keys` sign it and each image before a tag is written, as those of `build` do; `password` opens them.
+        A tag of a registry keeps to `expect` and the rest as in `promise`, and where nothing is said to what the
+        build's spec file promises.
         """
         from ocitool.builder.trust import read_keys
+
+        promises = promises_of(expect, expect_at_least, no_clobber=no_clobber, keep_platforms=keep_platforms)
 
         keys = read_keys(several_of(sign_keys, "sign_keys"), password)
         if isinstance(image, (str, Reference)):
@@ -492,7 +516,7 @@ class Client(ChangeClient):
                 )
             if place:
                 raise UsageError("what is kept here is pushed under its own name", hint="copy takes it elsewhere")
-            return push_kept(Reference.parse(name), self.workspace, keys)
+            return push_kept(Reference.parse(name), self.workspace, keys, promises)
         from ocitool.builder.pipeline import Built
         from ocitool.builder.publish import push
 
@@ -500,7 +524,7 @@ class Client(ChangeClient):
             raise UsageError(f"what is pushed is a build or the name of one, and not of {type(image).__name__}")
         if not place:
             raise UsageError("where should the build go?", hint="name a reference, oci:DIR or an archive")
-        return push(image, text_of(place), self.workspace, keys)
+        return push(image, text_of(place), self.workspace, keys, promises)
 
     @as_one()
     def load(self, image: "Built", engine: str = "") -> "Delivery":

@@ -2,6 +2,7 @@
 
     OcitoolError               70   only raised itself for a bug of ours
      ├ NotVerified              1   a signature that was asked for is missing or does not hold
+     ├ NotExpected              1   a tag would not be for the platforms that are expected of it
      ├ UsageError               2   bad reference, bad flag combination
      ├ NotFound                 3   a name that is not there
      ├ AuthError                4   the registry wants other credentials, or refuses these
@@ -14,15 +15,15 @@
      ├ DigestMismatch           6   bytes that differ from their digest or size
      │   └ HeaderMismatch       6   … from the digest that a registry named with them
      ├ BuildError               7   a compiler failed
-     ├ Conflict                 8   somebody else wrote the tag
+     ├ Conflict                 8   somebody else wrote the tag, or what is to go together does not
      ├ Unsupported              9   this store, registry or machine cannot
      ├ LocalIOError            10   disk full, unreadable file, read-only cache
      ├ OutputClosed           141   whoever read standard output has gone
      ├ Cancelled              130   interrupted (143 on SIGTERM)
      └ SeveralErrors           of the first that is no Cancelled
 
-Exit code 1 is the answer "no": findings and differences, which are no exceptions, and a failed verification, which
-must not be overlooked.
+Exit code 1 is the answer "no": findings and differences, which are no exceptions, and a failed verification or an
+expectation that a push would break, which must not be overlooked.
 Attributes hold data; `what` is one lower-case line without a full stop; `hint` says what to do.
 Context is added with `add_note`, one line each, and printed below the message.
 """
@@ -68,6 +69,13 @@ class NotVerified(OcitoolError):  # noqa: N818 - an answer
     def __init__(self, what: str, *, verification: object = None, hint: str = "") -> None:
         super().__init__(what, hint=hint)
         self.verification = verification
+
+
+class NotExpected(OcitoolError):  # noqa: N818 - an answer
+    """A tag that would be written is not for the platforms that are expected of it."""
+
+    code = "not-expected"
+    exit_code = 1
 
 
 class UsageError(OcitoolError):

@@ -159,6 +159,8 @@ def _tags(request: BuildRequest, spec: BuildSpec) -> tuple[Reference, ...]:
     And for a push that has no name, or one by digest that has a tag.
     """
     tags = request.tags or tuple(Reference.parse(tag) for tag in spec.tags)
+    if request.outputs.by_digest and not request.tags:
+        tags = tuple(dict.fromkeys(Reference.parse(tag.repository_name, default_tag="") for tag in tags))
     for tag in tags:
         if tag.digest is not None:
             name = str(tag).partition("@")[0]

@@ -17,6 +17,7 @@ from ocitool.builder.request import BuildPlan
 from ocitool.builder.trust import signed
 from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
+from ocitool.change.promises import NO_PROMISES, Promises, check_before, promised
 from ocitool.errors import Unsupported, UsageError
 from ocitool.graph.copy import CopyReport, put_snapshot
 from ocitool.graph.referrers import check_stands_beside
@@ -74,6 +75,7 @@ def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
     _check_published(planned)
     with ExitStack() as stack:
         targets = open_targets(planned, workspace, stack)
+        _check_promises(targets, planned)
         built = build(planned, workspace, ahead_of(targets))
         done = [deliver(built, target, workspace) for target in targets]
         done += [_export(built, output, workspace) for output in outputs.files]
@@ -152,6 +154,13 @@ def open_targets(planned: BuildPlan, workspace: Workspace, stack: ExitStack) -> 
     return tuple(targets)
 
 
+def _check_promises(targets: Iterable[OpenTarget], planned: BuildPlan) -> None:
+    """Refuse, before anything is compiled, platforms that a tag must not get or lose."""
+    for target in targets:
+        for tag in target.tags if target.is_registry else ():
+            check_before(target.store, tag, planned.promises, planned.platforms)
+
+
 def ahead_of(targets: Iterable[OpenTarget]) -> Store | None:
     """The registry that layers are sent to while others are packed; None if the build goes elsewhere."""
     return next((target.store for target in targets if target.is_registry), None)
@@ -176,7 +185,13 @@ def _export(built: Built, output: FilesOutput, workspace: Workspace) -> Delivery
     return Delivery(str(output.place), (), report, time.monotonic() - began)
 
 
-def publish(built: Built, target: OpenTarget, workspace: Workspace, keys: "Iterable[SignKey]" = ()) -> ChangeReport:
+def publish(
+    built: Built,
+    target: OpenTarget,
+    workspace: Workspace,
+    keys: "Iterable[SignKey]" = (),
+    promises: Promises = NO_PROMISES,
+) -> ChangeReport:
     """Let the tags of an open store hold a build, or only its digest be there; `keys` sign it beside its own.
 
     Whatever a tag held is kept for `undo`; where nothing can be kept, the listener hears a warning and the build
@@ -190,9 +205,11 @@ def publish(built: Built, target: OpenTarget, workspace: Workspace, keys: "Itera
     plan = Plan(store.label, tuple(in_order((*_referring(built), content, *tags))), names=target.tags)
     repositories = {tag.repository_name for tag in built.plan.tags}
     name = repositories.pop() if len(repositories) == 1 and not target.is_registry else ""
+    platforms = [image.platform for image in built.images] if target.is_registry else None
+    if target.is_registry:
+        plan = promised(plan, store, promises.over(built.plan.promises), platforms)
     form = "both" if built.referrers else "tag"  # where cosign 3 sees a bundle, it reads no list
     plan = signed(plan, store, (*built.plan.request.trust.sign_keys, *keys), workspace, form=form, name=name)
-    platforms = [image.platform for image in built.images] if target.is_registry else None
     return push_over(plan, store, platforms, workspace)
 
 
@@ -203,7 +220,13 @@ def _referring(built: Built) -> Iterator[PlanStep]:
         yield PutManifest(one.manifest, "attestation")
 
 
-def push(built: Built, place: str, workspace: Workspace, keys: "Iterable[SignKey]" = ()) -> ChangeReport:
+def push(
+    built: Built,
+    place: str,
+    workspace: Workspace,
+    keys: "Iterable[SignKey]" = (),
+    promises: Promises = NO_PROMISES,
+) -> ChangeReport:
     """Publish a build under a reference, or into a layout or an archive, which is whole then. As `publish`."""
     output = StoreOutput(Locator.parse(place))
     is_registry = output.locator.reference is not None
@@ -211,7 +234,8 @@ def push(built: Built, place: str, workspace: Workspace, keys: "Iterable[SignKey
     tags = (tag,) if is_registry else output.names(built.plan.tags)
     with store:
         _check_place(store, built.plan)
-        report = publish(built, OpenTarget(store, tags, (place,), is_registry=is_registry), workspace, keys)
+        target = OpenTarget(store, tags, (place,), is_registry=is_registry)
+        report = publish(built, target, workspace, keys, promises)
     remember_outputs(workspace.machine.memo, BuildOutputs((output,)).paths)
     return report
 

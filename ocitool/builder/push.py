@@ -7,6 +7,7 @@ from ocitool.builder.trust import signed
 from ocitool.change.apply import ChangeReport, apply
 from ocitool.change.journal import Journal, WarnOnce
 from ocitool.change.plan import Plan, PutSnapshot, Tag
+from ocitool.change.promises import NO_PROMISES, Promises, promised
 from ocitool.events import Listener, Noted
 from ocitool.graph.copy import read_all
 from ocitool.image.base import open_base
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
     from ocitool.sign.run import SignKey
 
 
-def push_kept(reference: Reference, workspace: Workspace, keys: "Iterable[SignKey]" = ()) -> ChangeReport:
+def push_kept(
+    reference: Reference, workspace: Workspace, keys: "Iterable[SignKey]" = (), promises: Promises = NO_PROMISES
+) -> ChangeReport:
     """Publish what `keep` left in this machine's store, under the same name. As `publish`, and NotFound."""
     name, content = str(reference), workspace.machine.content
     workspace.machine.image(name)
     store, tag = workspace.opener.open(name, write=True)
     root = content.get_manifest(name)
-    plan = signed(_plan(content, root, store, [tag], workspace), store, keys, workspace)
-    return push_over(plan, store, open_base(content, name).platforms(), workspace)
+    plan, platforms = _plan(content, root, store, [tag], workspace), open_base(content, name).platforms()
+    plan = signed(promised(plan, store, promises, platforms), store, keys, workspace)
+    return push_over(plan, store, platforms, workspace)
 
 
 def push_over(

@@ -9,6 +9,7 @@ from ocitool.attest.options import AttestOptions
 from ocitool.attest.provenance import Material
 from ocitool.builder.outputs import BuildOutputs
 from ocitool.builder.trust import TrustOptions
+from ocitool.change.promises import NO_PROMISES, Promises
 from ocitool.codec.codecs import Codec
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.executor.base import Executor
@@ -67,6 +68,7 @@ class BuildRequest:
     outputs: BuildOutputs = field(default_factory=BuildOutputs)
     trust: TrustOptions = field(default_factory=TrustOptions)
     attest: AttestOptions = field(default_factory=AttestOptions)
+    promises: Promises = NO_PROMISES
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,11 @@ class BuildPlan:
     frontend: Frontend = field(compare=False, repr=False)
     own: OwnFiles = field(compare=False, repr=False)
     says_base: bool = False
+
+    @property
+    def promises(self) -> Promises:
+        """What tags in registries keep to: the flags' word, else the spec's."""
+        return self.request.promises.over(self.spec.promises)
 
     def rules(self, platform: Platform) -> tuple[CopyRule, ...]:
         """What is copied for a platform: the spec's files, then the flags'."""

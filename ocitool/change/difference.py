@@ -100,8 +100,8 @@ def is_carried(before: Document | None, ours: Document, theirs: Document) -> boo
 
 
 def is_apart(before: Document | None, ours: Document, theirs: Document) -> bool:
-    """Whether `theirs` left alone every platform of the index `before` that `ours` changes (K267)."""
-    old, new, now = (_listed(one) for one in (before, ours, theirs))
+    """Whether `theirs` left alone every platform that `ours` changes of `before`, an index or nothing (K267)."""
+    old, new, now = _listed(before) if before else (set(), {}), _listed(ours), _listed(theirs)
     if old is None or new is None or now is None:
         return False
     touched = {_platform(json.loads(entry)) for entry in old[0] ^ new[0]}

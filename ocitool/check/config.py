@@ -6,23 +6,23 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ocitool.change.promises import Promises
 from ocitool.check.engine import DOCUMENTED, Allowance, Selection, installed_rules
 from ocitool.check.rules.expected import RULES as EXPECTED_RULES
-from ocitool.check.rules.expected import Expectation
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.runner import Checked
 from ocitool.errors import UsageError
 from ocitool.findings import Severity
-from ocitool.model.platform import Platform, parse_platforms
+from ocitool.model.expectation import Expectation
+from ocitool.model.platform import Platform
 from ocitool.project.build_files import FILE_NAME
+from ocitool.project.promises import EXPECT, expectation_errors
 
 if TYPE_CHECKING:
     from ocitool.project.toml import KeyPath, TomlFile
 
 _TABLE: Final = "check"
-_EXPECT: Final = ("expect", "expect-at-least")
-_ONE_OF: Final = "either exactly these platforms are expected, or at least these"
 _HINT: Final = "docs/reference/rules.md lists the rules"
 
 
@@ -50,8 +50,7 @@ def read_wanted(
     expects. Without `config`, the ocitool.toml of the current folder is read if there is one. Raises
     UsageError with the line of the file, an ExceptionGroup of them if there are several.
     """
-    if expect and expect_at_least:
-        raise UsageError(_ONE_OF, hint="--expect is the whole list")
+    said = Promises.parse(expect, expect_at_least).expects
     rules = installed_rules()
     known = tuple(dict.fromkeys((*(rule.id for rule in rules), *(rule.id for rule in DOCUMENTED))))
     table = _table(config, known)
@@ -66,9 +65,7 @@ def read_wanted(
         allow=tuple(Allowance(**row) for row in table.get("allow", ())),
         severity=tuple((rule, Severity(word)) for rule, word in table.get("severity", {}).items()),
     )
-    said = (expect, expect_at_least) if expect or expect_at_least else tuple(table.get(key, ()) for key in _EXPECT)
-    expects = Expectation(parse_platforms(said[0] or said[1]), is_exact=bool(said[0])) if any(said) else None
-    return Wanted(chosen, rules, expects)
+    return Wanted(chosen, rules, said or Promises.parse(*(table.get(key, ()) for key in EXPECT)).expects)
 
 
 def idle_notes(wanted: Wanted, checked: Checked, *, deep: bool, all_tags: bool) -> tuple[str, ...]:
@@ -118,14 +115,7 @@ def _unknown(file: "TomlFile", table: dict[str, Any], known: Iterable[str]) -> I
     for place, pattern in named:
         if not any(fnmatchcase(rule, pattern) for rule in known):
             yield file.error(place, f"names {pattern!r}, and no rule is called so", hint=_HINT)
-    if all(table.get(key) for key in _EXPECT):
-        yield file.error((_TABLE, _EXPECT[1]), _ONE_OF)
-    for key in _EXPECT:
-        for number, word in enumerate(table.get(key, ())):
-            try:
-                parse_platforms(word)
-            except UsageError as error:
-                yield file.error((_TABLE, key, number), error.what, error.hint)
+    yield from expectation_errors(file, table)
     for number, row in rows:
         if not row["reason"].strip():
             yield file.error((_TABLE, "allow", number, "reason"), "is empty", hint="say why it is right")

@@ -10,7 +10,7 @@ from ocitool.check.engine import ALL, RULES, Selection, exit_code, findings
 from ocitool.check.finding import Finding, Location
 from ocitool.check.inspection import Inspection, look
 from ocitool.check.layers import ReadLayers
-from ocitool.check.rules.expected import Expectation
+from ocitool.check.rules import expected
 from ocitool.check.rules.policy import REFUSED
 from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import STALE, TYPE, WRONG, Holds, Tagged
@@ -28,6 +28,7 @@ from ocitool.errors import (
 from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import ListedReferrer, examine_referrer, read_fallback
 from ocitool.model.digest import Digest
+from ocitool.model.expectation import Expectation
 from ocitool.model.reference import Reference, referrers_tag, subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader, called
@@ -201,7 +202,7 @@ def _asked(
 ) -> tuple[tuple[Finding, ...], tuple[OcitoolError, ...]]:
     """Findings about what the caller asks for, and what kept us from knowing."""
     choice = options.selection
-    hits = options.expects.find(one) if options.expects is not None else ()
+    hits = expected.find(options.expects, one) if options.expects is not None else ()
     found = tuple(
         choice.apply(Finding(rule.id, rule.severity, said, at)) for rule, at, said in hits if choice.takes(rule.id)
     )

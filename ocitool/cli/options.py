@@ -27,6 +27,7 @@ from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
     from ocitool.change.plan import Plan
+    from ocitool.change.promises import Promises
     from ocitool.repair.plan import Repair
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,7 +49,7 @@ class App:
     """One run of one command: its client, its scope, and whom to tell.
 
     `settings` are what the flags say about the client, which is made when it is first used. `sign_keys` sign what
-    plans write, and `password` opens them. Closed by the wrapper of `common`.
+    plans write, and `password` opens them; `promises` are what tags keep to. Closed by the wrapper of `common`.
     """
 
     command: str
@@ -57,6 +58,7 @@ class App:
     scope: Scope = field(default_factory=Scope)
     sign_keys: tuple[str, ...] = ()
     password: Callable[[str], bytes] | None = None
+    promises: "Promises | None" = None
     stack: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -83,6 +85,10 @@ class App:
     def sign_plans(self, keys: Iterable[str], password: Callable[[str], bytes]) -> None:
         """Let `signed` sign with these keys."""
         self.sign_keys, self.password = tuple(keys), password
+
+    def promised(self, plan: "Plan") -> "Plan":
+        """The plan that keeps what was promised of the tags that it writes."""
+        return self.client.promise(plan, **self.promises.words) if self.promises is not None else plan
 
     def signed(self, plan: P) -> P:
         """The plan that also signs what it writes, where keys were given for that."""

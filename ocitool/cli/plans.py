@@ -118,7 +118,7 @@ def carry_out(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) ->
 
     With `says_undo` the summary tells what each tag held, and how that comes back.
     """
-    return carry_out_as_it_is(app, app.signed(plan), dry_run=dry_run, says_undo=says_undo)
+    return carry_out_as_it_is(app, app.signed(app.promised(plan)), dry_run=dry_run, says_undo=says_undo)
 
 
 def carry_out_as_it_is(app: App, plan: Plan, *, dry_run: bool, says_undo: bool = True) -> Outcome:
@@ -131,6 +131,7 @@ def carry_out_as_it_is(app: App, plan: Plan, *, dry_run: bool, says_undo: bool =
 
 def carry_out_copies(app: App, made: Sequence[Plan], *, dry_run: bool) -> Outcome:
     """As `carry_out`, for plans of one copy; shown, they tell how much they would move."""
+    made = [app.promised(plan) for plan in made]
     if dry_run:
         done = [_weighed(app, plan) for plan in made]
     else:
@@ -182,9 +183,9 @@ def carry_out_again(app: App, make: Callable[[], Plan], *, retry: bool | None, d
     """
     attempt = 1
     while True:
-        plan = make()
+        plan = app.promised(make())
         try:
-            return carry_out(app, plan, dry_run=dry_run)
+            return carry_out_as_it_is(app, app.signed(plan), dry_run=dry_run)
         except Conflict as error:
             if attempt == ATTEMPTS or not (_is_apart(app, plan, error) if retry is None else retry):
                 raise

@@ -19,6 +19,7 @@ class Command(NamedTuple):
 COMMANDS: Final = (
     Command("build", "Compile, pack and publish a multi-arch image from a folder", "build", "Build"),
     Command("push", "Publish what `build -t` left in this machine's store", "push", "Build"),
+    Command("merge", "Make one index of what a build matrix pushed", "merge", "Build"),
     Command("base lock", "Write a file that pins the bases of a build by digest", "base_lock", "Build"),
     Command("images", "List the images in this machine's store", "images", "Build"),
     Command("cache prune", "Empty this machine's store", "cache_prune", "Build"),

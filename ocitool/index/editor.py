@@ -14,16 +14,19 @@ from ocitool.index import edit
 from ocitool.index.edit import EntryChanges
 from ocitool.index.entries import Selector
 from ocitool.index.name_editor import NameEditor, Texts
+from ocitool.index.parts import check_platforms, check_revisions, find_parts
 from ocitool.index.plans import (
     IndexRequest,
+    check_tags,
     plan_add,
     plan_convert,
     plan_create,
     plan_edit,
     plan_flatten,
+    plan_members,
     plan_tag,
 )
-from ocitool.index.sources import MemberSource, SourceName
+from ocitool.index.sources import MemberSource, SourceName, resolve
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
@@ -31,6 +34,7 @@ from ocitool.model.reference import is_tag
 from ocitool.model.views import Index
 from ocitool.store.base import Store
 from ocitool.store.locate import Opener
+from ocitool.store.verify import find_manifest
 from ocitool.workspace import PlatformWords
 
 
@@ -86,6 +90,46 @@ class IndexEditor(NameEditor):
         )
         plan = replace(plan_create(store, wanted, request, scope=self.work.scope), names=wanted)
         return with_followers(plan, store, scope=self.work.scope) if append else plan
+
+    @as_one()
+    def merge(
+        self,
+        *parts: str,
+        tags: Texts = (),
+        family: str = "auto",
+        annotations: Mapping[str, str] | None = None,
+        append: bool = False,
+        any_revision: bool = False,
+        attestations: bool = True,
+        drop_annotations: bool = False,
+    ) -> Plan:
+        """An index of the parts that a build matrix pushed, under the name and under `tags` too.
+
+        A part is a place, a digest in the repository of the name, a pattern of tags such as REPO:v1-*, a metadata
+        file of a build, or a folder of these. Raises Conflict for parts of two revisions, unless `any_revision`,
+        and for two that differ for one platform. The rest is as for `create`.
+        """
+        words = words_of(parts, "a part")
+        if not words:
+            raise UsageError("which parts?", hint="ocitool merge REF PART...")
+        work = self.work
+        store, name = work.opener.open(self.reference, write=True)
+        wanted = tuple(dict.fromkeys((name, *self._tags(store, tags))))
+        check_tags(wanted)
+        request = IndexRequest(
+            sources=find_parts(work.opener, self.reference, words),
+            family=None if family == "auto" else _family(family),
+            placed=annotations_of(dict(pairs_of(annotations, "annotations")), AnnotationLevel.INDEX),
+            append=append,
+            attestations=attestations,
+            losses=Losses(annotations=drop_annotations, attestations=not attestations),
+        )
+        members, _ = resolve(request.sources, scope=work.scope, attestations=attestations)
+        check_platforms(members)
+        notes = () if any_revision else check_revisions(members, scope=work.scope)
+        held = {tag: find_manifest(store, tag) for tag in wanted}
+        plan = replace(plan_members(store, held, members, request, notes), names=wanted)
+        return with_followers(plan, store, scope=work.scope) if append else plan
 
     @as_one()
     def add(

@@ -228,6 +228,13 @@ _CHECK: Final = _table(
         },
     },
 )
+_PUSH: Final = _table(
+    "What a push keeps to; `[check]` has the platforms that are expected.",
+    {
+        "no-clobber": _flag("A tag that exists is not written over; what holds the same already is left alone."),
+        "keep-platforms": _flag("A tag does not lose platforms that it offers."),
+    },
+)
 _TRUST: Final = _table(
     "What images have to fulfil before they are used.",
     {"policy": _text("The policy file, beside this one: see the guide on trust.", minLength=1)},
@@ -271,6 +278,7 @@ SCHEMA: Final[dict[str, Any]] = {
                 "description": "The programs, where there are several or one with settings of its own.",
             },
             "check": _CHECK,
+            "push": _PUSH,
             "trust": _TRUST,
             "stage": {
                 "type": "object",

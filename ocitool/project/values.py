@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from ocitool.change.promises import NO_PROMISES, Promises
 from ocitool.errors import UsageError
 from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
+from ocitool.project.promises import promises_of
 from ocitool.project.schema import SCHEMA, check_file
 from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
 from ocitool.project.trust import policy_of
@@ -131,6 +133,7 @@ class BuildSpec:
     differences: tuple[tuple[Platform, PlatformSpec], ...] = ()
     stages: tuple[StageSpec, ...] = ()
     policy: Path | None = None
+    promises: Promises = NO_PROMISES
 
     @property
     def has_files(self) -> bool:
@@ -218,6 +221,7 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
         differences=tuple(differences),
         stages=tuple(_stage(file, name, own) for name, own in tree.get("stage", {}).items()),
         policy=policy_of(file, tree["trust"]) if "trust" in tree else None,
+        promises=promises_of(file),
     )
 
 

@@ -46,6 +46,7 @@ WORDS = {
     "buildx rm": "buildx rm x",
     "buildx prune": "buildx prune -f",
     "buildx version": "buildx version",
+    "merge": "merge oci:img:merged oci:img:a oci:img:b",
     "index create": "index create oci:img:new oci:img:a oci:img:b",
     "index add": "index add oci:img:1 oci:img:c",
     "index remove": "index remove oci:img:1 --platform linux/arm64 --dry-run",

@@ -59,6 +59,7 @@ run --rm --privileged tonistiigi/binfmt --install all
 push {}:c
 images
 index create {}:all {}:v1
+merge {}:merged {}:v1
 index annotate {}:all --annotation a=b
 config edit {}:all --label a=b
 config get {}:v1

@@ -1,13 +1,13 @@
 """Rules about what a name was promised to be for: `check --expect`, and `expect` in ocitool.toml."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.check.finding import Location
 from ocitool.check.inspection import Inspection
 from ocitool.check.rules.tag import TagRule
 from ocitool.findings import Severity
+from ocitool.model.expectation import Expectation
 from ocitool.model.platform import Platform
 
 MISSING: Final = TagRule(
@@ -25,23 +25,14 @@ UNEXPECTED: Final = TagRule(
 RULES: Final = (MISSING, UNEXPECTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """The platforms that a name has to be for; with `is_exact` for these and no others."""
-
-    platforms: tuple[Platform, ...]
-    is_exact: bool = True
-
-    def find(self, inspection: Inspection) -> Iterator[tuple[TagRule, Location, str]]:
-        """What is not as promised: rule, place and message."""
-        root = inspection.snapshot.root.digest
-        there = list(_platforms(inspection))
-        for wanted in self.platforms:
-            if not any(_fits(wanted, one) for one in there):
-                yield MISSING, Location(root, label=str(wanted)), f"there is no {wanted}, which is expected"
-        for one in there if self.is_exact else ():
-            if not any(_fits(wanted, one) for wanted in self.platforms):
-                yield UNEXPECTED, Location(root, label=str(one)), f"{one} is not among what is expected"
+def find(expects: Expectation, inspection: Inspection) -> Iterator[tuple[TagRule, Location, str]]:
+    """What is not as promised: rule, place and message."""
+    root = inspection.snapshot.root.digest
+    there = tuple(_platforms(inspection))
+    for wanted in expects.missing(there):
+        yield MISSING, Location(root, label=str(wanted)), f"there is no {wanted}, which is expected"
+    for one in expects.others(there):
+        yield UNEXPECTED, Location(root, label=str(one)), f"{one} is not among what is expected"
 
 
 def _platforms(inspection: Inspection) -> Iterator[Platform]:
@@ -51,8 +42,3 @@ def _platforms(inspection: Inspection) -> Iterator[Platform]:
     ] or [image.platform for image in inspection.images]
     known = (one for one in said if one is not None and one.is_whole and not one.is_unknown)
     yield from {one.normalised(): one for one in known}.values()
-
-
-def _fits(wanted: Platform, has: Platform) -> bool:
-    """Whether it is the platform that is wanted, of any version where none was named."""
-    return wanted.same(has if wanted.os_version else has.without_version())

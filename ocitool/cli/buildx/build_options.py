@@ -69,6 +69,13 @@ def result(function: F) -> F:
     return function
 
 
+def by_digest(function: F) -> F:
+    """Add the option that publishes without a tag."""
+    return click.option(
+        "--push-by-digest", is_flag=True, help="Publish into every -t REPO without a tag, for ocitool merge."
+    )(function)
+
+
 def contents(function: F) -> F:
     """Add the options that say what is in the image where no Dockerfile does."""
     for option in reversed(

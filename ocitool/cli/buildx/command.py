@@ -17,10 +17,12 @@ from ocitool.builder.trust import TrustOptions
 from ocitool.cli import trust
 from ocitool.cli.buildx import attestations, ignored_flags
 from ocitool.cli.buildx.destinations import Destinations, destinations
-from ocitool.cli.buildx.result import PIPELINE_FILES, hand_over, image_id, make_way, outcome
+from ocitool.cli.buildx.result import hand_over, image_id, outcome
 from ocitool.cli.buildx.run_options import options_of
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.pipeline import PIPELINE_FILES, make_way
+from ocitool.cli.promises import promises_of
 from ocitool.cli.values import Words, lines_of, pair_lines
 from ocitool.dockerfile.base_images import locator_of
 from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, Sent, receive
@@ -94,7 +96,11 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
     words.check_unicode(*_IN_DOCUMENTS)
     ignored_flags.heed(flags, app.console)
     wanted = destinations(
-        words.many("outputs"), push=words.is_set("push"), load=words.is_set("load"), bare=ways.bare
+        words.many("outputs"),
+        push=words.is_set("push"),
+        load=words.is_set("load"),
+        by_digest=words.is_set("push_by_digest"),
+        bare=ways.bare,
     )
     if wanted.outputs.streams and app.console.as_json:
         raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
@@ -195,6 +201,7 @@ def request(app: App, path: str, words: Words, wanted: Destinations, ways: Build
         environ=app.client.environ,
         trust=_trust(words),
         attest=attestations.options_of(words.flags),
+        promises=promises_of(words),
     )
 
 

@@ -32,9 +32,9 @@ class Destinations:
 
 
 def destinations(
-    texts: Iterable[str], *, push: bool = False, load: bool = False, bare: bool = False
+    texts: Iterable[str], *, push: bool = False, load: bool = False, by_digest: bool = False, bare: bool = False
 ) -> Destinations:
-    """What the -o options, --push and --load say: prefixed places, or buildx's `type=…`.
+    """What the -o options, --push, --push-by-digest and --load say: prefixed places, or buildx's `type=…`.
 
     With `bare` a lone word is a folder, as it is for buildx. Raises UsageError for what says nowhere to write,
     Unsupported for what cannot be written.
@@ -63,8 +63,8 @@ def destinations(
     goes = BuildOutputs(
         places=(*places, *(_place(one) for one in archived)),
         files=tuple(_files(one) for one in outputs if one.kind in {"local", "tar"}),
-        push=push or bool(pushing),
-        by_digest=any(one.says("push-by-digest") for one in outputs),
+        push=push or by_digest or bool(pushing),
+        by_digest=by_digest or any(one.says("push-by-digest") for one in outputs),
         keeps=any(one.kind in {"image", "registry", "cacheonly"} and one not in pushing for one in outputs),
     )
     if goes.streams > 1:

@@ -1,22 +1,15 @@
-"""A build's result: on the screen, in metadata files, and where CI services ask for it.
-
-GitHub names its files in GITHUB_OUTPUT and GITHUB_STEP_SUMMARY. GitLab takes a dotenv report; its file is named
-in OCITOOL_DOTENV.
-"""
+"""A build's result: on the screen, in metadata files, and where CI services ask for it."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from errno import EISDIR
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.pipeline import page, tell_pipeline, write_text
 from ocitool.cli.plans import replaced_line
-from ocitool.errors import local_io
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Put
 
@@ -24,9 +17,6 @@ if TYPE_CHECKING:
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport
     from ocitool.image.assemble import Image
-
-PIPELINE_FILES: Final = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "OCITOOL_DOTENV")
-"""Variables that name files for the next step of a pipeline."""
 
 
 def metadata(built: "Built", names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,32 +39,6 @@ def _is_index(built: "Built") -> bool:
     return built.root.digest != built.images[0].manifest.digest
 
 
-def make_way(paths: Iterable[Path | None]) -> None:
-    """Before anything is built: each file can be written, and nothing that an earlier build wrote is left there.
-
-    A pipeline must not find the image of an earlier run after one that failed. Links and devices stay as they
-    are (`/dev/stdout`). Raises LocalIOError.
-    """
-    for path in filter(None, paths):
-        try:
-            if not path.is_symlink() and (path.is_file() or not path.exists()):
-                path.open("w", encoding="utf-8").close()
-                with suppress(OSError):  # in a folder that is closed, or mounted itself: empty will do
-                    path.unlink()
-            elif path.is_dir():
-                raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-        except OSError as error:
-            raise local_io(error, f"write {path}") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file. Raises LocalIOError."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise local_io(error, f"write {path}") from error
-
-
 def hand_over(
     built: "Built",
     names: Sequence[str],
@@ -95,32 +59,16 @@ def hand_over(
         "names": ",".join(names),
         "platforms": ",".join(str(image.platform) for image in built.images),
     }
-    if environ.get("GITHUB_OUTPUT"):
-        _append(Path(environ["GITHUB_OUTPUT"]), "".join(f"{key}={value}\n" for key, value in outputs.items()))
-    if environ.get("GITHUB_STEP_SUMMARY"):
-        _append(Path(environ["GITHUB_STEP_SUMMARY"]), summary(built, names))
-    if environ.get("OCITOOL_DOTENV"):
-        lines = (f"OCITOOL_{key.upper()}={value}\n" for key, value in outputs.items())
-        _append(Path(environ["OCITOOL_DOTENV"]), "".join(lines))
+    tell_pipeline(outputs, summary(built, names), environ)
 
 
 def summary(built: "Built", names: Sequence[str]) -> str:
     """The build as Markdown, for a CI service's page."""
-    lines = [f"### {', '.join(names) or 'image'}", "", f"`{built.root.digest}`", ""]
-    lines += ["| platform | digest | size | layers |", "|--|--|--:|--:|"]
-    lines += [
+    rows = (
         f"| {image.platform} | `{image.manifest.digest.short}` | {human(image.size)} | {len(image.layers)} |"
         for image in built.images
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _append(path: Path, text: str) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise local_io(error, f"write {path}") from error
+    )
+    return page(names, built.root.digest, ("| platform | digest | size | layers |", "|--|--|--:|--:|", *rows))
 
 
 def outcome(

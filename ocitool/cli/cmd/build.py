@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import options
+from ocitool.cli import options, promises
 from ocitool.cli.buildx import attestations, build_options, ignored_flags, run_options
 from ocitool.cli.buildx.command import OURS, carry_out
 from ocitool.cli.options import App
@@ -13,12 +13,14 @@ from ocitool.cli.outcome import Outcome
 @click.argument("path", default=".")
 @build_options.spec
 @build_options.result
+@build_options.by_digest
 @build_options.contents
 @build_options.settings
 @build_options.documents
 @build_options.trusted
 @attestations.flags
 @run_options.flags
+@promises.flags
 @options.common
 @ignored_flags.flags
 def command(app: App, path: str, **flags: object) -> Outcome:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ocitool.cli import plans, trust
+from ocitool.cli import plans, promises, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
@@ -26,6 +26,7 @@ from ocitool.errors import UsageError
 @trust.verifying("SRC")
 @plans.dry_run
 @common
+@promises.promising
 def command(
     app: App,
     *,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ocitool.cli import plans, trust
+from ocitool.cli import plans, promises, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.events import Noted
@@ -32,6 +32,7 @@ from ocitool.model.views import Index, view
 @click.option("--skip-missing", is_flag=True, help="Leave out sources that do not exist.")
 @plans.dry_run
 @common
+@promises.promising
 @trust.resigning
 def command(
     app: App,

@@ -2,7 +2,7 @@
 
 import click
 
-from ocitool.cli import options, trust
+from ocitool.cli import options, promises, trust
 from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -16,12 +16,14 @@ from ocitool.store.locate import Locator
 @click.argument("refs", nargs=-1, required=True, metavar="REF...")
 @trust.signing
 @options.common
+@promises.publishing
 def command(
     app: App, *, refs: tuple[str, ...], sign_keys: tuple[str, ...], password_sources: tuple[str, ...]
 ) -> Outcome:
     """Publish images that `build -t` left in this machine's store, under the same names.
 
-    What a name held before is kept on this machine and printed; ocitool undo brings it back.
+    What a name held before is kept on this machine and printed; ocitool undo brings it back. What `[push]` and
+    `[check]` of ocitool.toml promise is kept.
     """
     if len(refs) == 2 and Locator.parse(refs[0]).reference is None:
         raise UsageError(
@@ -29,7 +31,8 @@ def command(
             hint=f"ocitool copy {refs[0]} {refs[1]}",
         )
     password = trust.passwords_of(sign_keys, password_sources)
-    reports = [app.client.push(ref, sign_keys=sign_keys, password=password) for ref in refs]
+    words = app.promises.words if app.promises is not None else {}
+    reports = [app.client.push(ref, sign_keys=sign_keys, password=password, **words) for ref in refs]
     references = [Reference.parse(ref) for ref in refs]
     requests = app.work.opener.traffic.requests
     data = []

@@ -4,7 +4,7 @@ import pytest
 
 from ocitool.check.config import read_wanted
 from ocitool.check.engine import Selection
-from ocitool.check.rules.expected import Expectation
+from ocitool.model.expectation import Expectation
 from ocitool.check.runner import CheckOptions, check_names, check_tags
 from ocitool.errors import UsageError
 from ocitool.model.platform import parse_platforms
