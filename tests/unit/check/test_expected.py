@@ -4,9 +4,9 @@ import pytest
 
 from ocitool.check.config import read_wanted
 from ocitool.check.engine import Selection
-from ocitool.model.expectation import Expectation
 from ocitool.check.runner import CheckOptions, check_names, check_tags
 from ocitool.errors import UsageError
+from ocitool.model.expectation import Expectation
 from ocitool.model.platform import parse_platforms
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
