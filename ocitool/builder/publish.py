@@ -95,6 +95,11 @@ def _check_published(planned: BuildPlan) -> None:
             "--sign-key signs what is published",
             hint="add --push, or -o oci:DIR:TAG; ocitool push --sign-key signs what is kept here",
         )
+    if request.promises != NO_PROMISES and (outputs.by_digest or not outputs.push):
+        raise UsageError(
+            "--expect, --no-clobber and --keep-platforms are about tags that are pushed, and none is",
+            hint="add --push, or leave them to the push or merge that writes the tag",
+        )
     is_beside = request.attest and not request.attest.is_in_index
     if is_beside and (outputs.keeps or outputs.files or outputs.engine or not outputs.leaves_nothing):
         raise UsageError(

@@ -78,7 +78,8 @@ class Promises:
         if missing := self.expects.missing(there):
             raise NotExpected(
                 f"{place} would have no {_listed(missing)}, which {_is(missing)} expected",
-                hint="nothing was written; --expect or --expect-at-least says what this name is for",
+                hint="nothing was written; what it is for is said by --expect or --expect-at-least of build, "
+                "push and merge, else by [check] of ocitool.toml",
             )
         if others := self.expects.others(there):
             raise NotExpected(
@@ -132,8 +133,9 @@ def promised(plan: Plan, store: Reader, promises: Promises, platforms: Iterable[
             promises.check_kept(place, _offered(store, before), after)
         steps[number] = replace(step, base=before, replaces=False)
     if promises.expects is not None:
-        for name in set(plan.names) - {tag.name for tag in plan.tags}:  # they hold it already
-            if held := find_manifest(store, name):
+        written = {tag.name for tag in plan.tags}
+        for name in plan.names:
+            if name not in written and (held := find_manifest(store, name)):  # it holds that already
                 promises.check_expected(f"{store.label}:{name}", _offered(store, held))
     return replace(plan, steps=tuple(steps))
 

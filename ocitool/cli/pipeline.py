@@ -1,4 +1,4 @@
-"""What the next step of a pipeline reads: files that a CI service names, and metadata files.
+"""Files for the next step of a pipeline: those that a CI service names, and metadata files.
 
 GitHub names its files in GITHUB_OUTPUT and GITHUB_STEP_SUMMARY. GitLab takes a dotenv report; its file is named
 in OCITOOL_DOTENV.

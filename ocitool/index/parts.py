@@ -112,8 +112,7 @@ def _named(opener: Opener, target: Locator, word: str) -> Iterator[_Part]:
     if as_digest(text):
         yield _at(target, text), name.platform, text
     elif _is_path(text):
-        read = _in_folder if Path(text).is_dir() else _in_file
-        yield from ((locator, name.platform, locator) for locator in read(Path(text), target))
+        yield from ((locator, name.platform, locator) for locator in _in_path(Path(text), target))
     elif place and "/" not in pattern and any(char in pattern for char in "*?["):
         yield from ((tag, name.platform, tag) for tag in _fitting(opener, target, place, pattern))
     else:
@@ -121,7 +120,10 @@ def _named(opener: Opener, target: Locator, word: str) -> Iterator[_Part]:
 
 
 def _is_path(text: str) -> bool:
-    return text.endswith(".json") or (not {":", "@"} & set(text) and Path(text).exists())
+    try:
+        return text.endswith(".json") or (not {":", "@"} & set(text) and Path(text).exists())
+    except OSError:  # longer than names of files are
+        return False
 
 
 def _at(target: Locator, digest: str) -> str:
@@ -142,6 +144,14 @@ def _fitting(opener: Opener, target: Locator, place: str, pattern: str) -> list[
 
 def _is_same(opener: Opener, target: Locator, store: Reader) -> bool:
     return opener.open(target, write=True)[0].label == store.label
+
+
+def _in_path(path: Path, target: Locator) -> Iterator[str]:
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise local_io(error, f"read {path}") from error
+    return _in_folder(path, target) if is_folder else _in_file(path, target)
 
 
 def _in_folder(folder: Path, target: Locator) -> Iterator[str]:

@@ -197,7 +197,7 @@ class TestWhatIsRefused:
         assert code == done.exit_code
         assert told in done.stderr
 
-    def test_files_and_folders_that_are_not_as_they_should(self, run, name, home):
+    def test_files_and_folders_that_are_not_as_they_should(self, run, name, home, part):
         (home / "empty").mkdir()
         (home / "mixed").mkdir()
         (home / "mixed" / "app.tar").touch()
@@ -212,6 +212,9 @@ class TestWhatIsRefused:
         assert 2 == run("merge", name, "--parts", home / "nowhere").exit_code
         assert 3 == run("merge", name, f"{name}-*").exit_code
         assert 2 == run("merge", name).exit_code
+        assert 2 == run("merge", name, "a" * 5000).exit_code
+        assert 10 == run("merge", name, "a" * 5000 + ".json").exit_code
+        assert 2 == run("merge", name, part(), "--retry").exit_code
 
 
 class TestWhatIsWritten:
@@ -231,6 +234,47 @@ class TestWhatIsWritten:
         assert {"linux/amd64", "linux/s390x"} == set(merged())
 
         assert 0 == run("merge", name, part(ARM)).exit_code
+        assert {ARM} == set(merged())
+
+    @pytest.mark.parametrize("there_is_one", [True, False])
+    def test_what_another_job_appends_meanwhile_stands_beside_it(
+        self, run, app, name, part, merged, registry, there_is_one
+    ):
+        """K267: the tag, or none, is changed between our write and our last look."""
+        first = [app.image("linux/s390x", layers=[b"s"])]
+        if there_is_one:
+            app.index(*first)
+        theirs = app.index(*(first if there_is_one else []), app.image(ARM), tag="theirs")["digest"]
+        seen = []
+
+        def meanwhile(asked):
+            if asked.path.endswith("/manifests/1"):
+                if asked.method == "HEAD" and seen[-1:] == ["PUT"] and "theirs" not in seen:
+                    registry.tags[("app", "1")] = theirs
+                    seen.append("theirs")
+                seen.append(asked.method)
+
+        registry.guard = meanwhile
+        done = run("merge", name, part(), "--append", "--format", "docker")
+
+        assert 0 == done.exit_code, done.stderr
+        assert "theirs" in seen
+        assert "trying again on top of that" in done.stderr
+        assert {"linux/amd64", ARM, *(["linux/s390x"] if there_is_one else [])} == set(merged())
+
+    def test_what_another_run_merges_meanwhile_is_a_conflict(self, run, app, name, part, merged, registry):
+        theirs = app.index(app.image(ARM), tag="theirs")["digest"]
+        seen = []
+
+        def meanwhile(asked):
+            if asked.path.endswith("/manifests/1"):
+                if asked.method == "HEAD" and seen[-1:] == ["PUT"]:
+                    registry.tags[("app", "1")] = theirs
+                seen.append(asked.method)
+
+        registry.guard = meanwhile
+
+        assert 8 == run("merge", name, part()).exit_code
         assert {ARM} == set(merged())
 
     def test_what_a_pipeline_reads(self, run, name, part, home, monkeypatch, app):

@@ -76,6 +76,12 @@ class TestWhatIsExpected:
 
         assert 0 == run(*words).exit_code
 
+    def test_a_flag_without_a_tag_that_is_pushed(self, run, name, project):
+        words = ("build", ".", "--platform", AMD64, "--expect", AMD64)
+
+        assert 2 == run(*words, "-t", name).exit_code
+        assert 2 == run(*words, "-t", name.rpartition(":")[0], "--push-by-digest").exit_code
+
     def test_what_is_kept_here_is_free_and_its_push_is_not(self, run, name, project, held, registry):
         project(f'[check]\nexpect = ["{BOTH}"]\n')
         assert 0 == run("build", ".", "--platform", AMD64, "-t", name).exit_code

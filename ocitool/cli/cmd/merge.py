@@ -14,6 +14,7 @@ from ocitool.cli.pipeline import make_way, page, tell_pipeline, write_text
 from ocitool.errors import UsageError
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, Index, view
+from ocitool.store.locate import Locator
 
 
 @click.command()
@@ -88,11 +89,12 @@ def command(
     told = plans.carry_out_again(app, make, retry=retry if append else False, dry_run=dry_run)
     if not dry_run:
         document = made[-1].result or app.client.manifest(reference)
-        _hand_over(document, [reference, *tags], told, metadata_file)
+        names = dict.fromkeys(str(Locator.parse(name)) for name in (reference, *tags))
+        _hand_over(document, ",".join(names), told, metadata_file)
     return told
 
 
-def _hand_over(document: Document, names: list[str], told: Outcome, metadata_file: Path | None) -> None:
+def _hand_over(document: Document, names: str, told: Outcome, metadata_file: Path | None) -> None:
     """Write what the next step of a pipeline reads."""
     root, seen = Descriptor.of(document), view(document)
     entries = seen.platforms if isinstance(seen, Index) else ()
@@ -100,15 +102,15 @@ def _hand_over(document: Document, names: list[str], told: Outcome, metadata_fil
         tree = {
             "containerimage.digest": str(root.digest),
             "containerimage.descriptor": root.to_tree(),
-            "image.name": ",".join(names),
+            "image.name": names,
             "ocitool": told.data,
         }
         write_text(metadata_file, json.dumps(tree, indent=2) + "\n")
     outputs = {
         "digest": str(root.digest),
         "imageid": str(root.digest),
-        "names": ",".join(names),
+        "names": names,
         "platforms": ",".join(entry.label for entry in entries),
     }
     rows = (f"| {entry.label} | `{entry.digest.short}` |" for entry in entries)
-    tell_pipeline(outputs, page(names, root.digest, ("| platform | digest |", "|--|--|", *rows)), os.environ)
+    tell_pipeline(outputs, page([names], root.digest, ("| platform | digest |", "|--|--|", *rows)), os.environ)

@@ -61,7 +61,9 @@ def test_carried(before, ours, theirs, expected):
         (index(AMD, ARM), index(AMD, NEWER), index(AMD), False),
         (index(AMD, ARM), index(AMD, NEWER), index(AMD, ARM, RISCV), True),
         (index(AMD), index(AMD, ARM), IMAGE, False),
-        (None, index(AMD), index(ARM), False),
+        (None, index(AMD), index(ARM), True),
+        (None, index(AMD), index(AMD, ARM), False),
+        (None, index(AMD), IMAGE, False),
     ],
 )
 def test_apart(before, ours, theirs, expected):
