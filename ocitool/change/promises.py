@@ -131,7 +131,7 @@ def promised(plan: Plan, store: Reader, promises: Promises, platforms: Iterable[
                     hint="nothing was written; choose another tag, or write over it with --clobber",
                 )
             promises.check_kept(place, _offered(store, before), after)
-        steps[number] = replace(step, base=before, replaces=False)
+        steps[number] = replace(step, base=before, replaces=False, is_derived=True)
     if promises.expects is not None:
         written = {tag.name for tag in plan.tags}
         for name in plan.names:

@@ -255,7 +255,7 @@ class TestWhatIsWritten:
                 seen.append(asked.method)
 
         registry.guard = meanwhile
-        done = run("merge", name, part(), "--append", "--format", "docker")
+        done = run("merge", name, part(), "--append")
 
         assert 0 == done.exit_code, done.stderr
         assert "theirs" in seen
@@ -263,6 +263,7 @@ class TestWhatIsWritten:
         assert {"linux/amd64", ARM, *(["linux/s390x"] if there_is_one else [])} == set(merged())
 
     def test_what_another_run_merges_meanwhile_is_a_conflict(self, run, app, name, part, merged, registry):
+        app.index(app.image(layers=[b"old"]))
         theirs = app.index(app.image(ARM), tag="theirs")["digest"]
         seen = []
 

@@ -148,14 +148,19 @@ class TestNoClobber:
         theirs = app.image(layers=[b"theirs"], tag="theirs")
         document = app.store.get_manifest("theirs")
 
+        looked = []
+
         def meanwhile(request):
-            if request.method == "PUT" and "/manifests/sha256:" in request.path:
-                registry.tags[("app", "1")] = str(document.digest)
+            if looked:
+                registry.tags.setdefault(("app", "1"), str(document.digest))
+            if request.path.endswith("/manifests/1"):
+                looked.append(request)
 
         registry.guard = meanwhile
         done = build(BOTH, "--no-clobber")
 
         assert 8 == done.exit_code
+        assert ["GET"] == [one.method for one in looked[:1]]
         assert theirs["digest"] == app.store.head("1").digest
 
     def test_of_several_tags_none_is_written(self, run, app, name, build):
