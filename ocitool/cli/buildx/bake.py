@@ -10,9 +10,9 @@ from ocitool.bake.definition import ChosenTargets
 from ocitool.bake.target import Override, Target, read_override
 from ocitool.cli.buildx.attestations import OFF, ON
 from ocitool.cli.buildx.command import BUILDX, carry_out
-from ocitool.cli.buildx.result import make_way, write_text
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.pipeline import make_way, write_text
 from ocitool.errors import UsageError
 from ocitool.events import Noted
 from ocitool.toolchains.workdir import temporary_folder
