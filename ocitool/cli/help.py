@@ -14,6 +14,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "ocitool build . -o oci:out:1 --dry-run",
     ),
     "push": ("ocitool push registry.example/app:1",),
+    "merge": (
+        "ocitool merge registry.example/app:1 --parts parts --expect linux/amd64,linux/arm64",
+        "ocitool merge registry.example/app:1 'registry.example/app:1-part-*'",
+    ),
     "base lock": ("ocitool base lock . -o bases.json",),
     "images": ("ocitool images",),
     "cache prune": ("ocitool cache prune",),
