@@ -20,6 +20,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "base lock": ("ocitool base lock . -o bases.json",),
     "images": ("ocitool images",),
+    "init": ("ocitool init", "ocitool init app --dry-run"),
+    "schema": ("ocitool schema -o ocitool-toml.schema.json",),
     "cache prune": ("ocitool cache prune",),
     "completion": ("ocitool completion bash",),
     "login": ("ocitool login registry.example -u me", "ocitool login ghcr.io -u me --password-stdin"),

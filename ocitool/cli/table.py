@@ -18,6 +18,7 @@ class Command(NamedTuple):
 
 COMMANDS: Final = (
     Command("build", "Compile, pack and publish a multi-arch image from a folder", "build", "Build"),
+    Command("init", "Write an ocitool.toml to begin with", "init", "Build"),
     Command("push", "Publish what `build -t` left in this machine's store", "push", "Build"),
     Command("merge", "Make one index of what a build matrix pushed", "merge", "Build"),
     Command("base lock", "Write a file that pins the bases of a build by digest", "base_lock", "Build"),
@@ -91,6 +92,7 @@ COMMANDS: Final = (
     Command("prune", "Delete tags that no rule keeps, and what only they reach", "prune", "Content"),
     Command("undo", "Take the last change of a tag back", "undo", "Index"),
     Command("explain", "Tell what a rule or an exit code means, and what to do", "explain", "Help"),
+    Command("schema", "Print the JSON Schema of ocitool.toml, for editors", "schema", "Help"),
     Command("completion", "Print the completion script of a shell", "completion", "Help"),
 )
 

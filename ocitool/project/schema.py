@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ocitool.documentation import page
 from ocitool.errors import closest
 
 if TYPE_CHECKING:
@@ -253,8 +254,11 @@ _COMMON: Final = {
     "image": _IMAGE,
 }
 
+SCHEMA_FILE: Final = "ocitool-toml.schema.json"
+"""What the file with the schema is called, here and beside an ocitool.toml."""
 SCHEMA: Final[dict[str, Any]] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": page(f"reference/{SCHEMA_FILE}"),
     "title": "ocitool.toml",
     **_table(
         "What `ocitool build` makes of a folder.",

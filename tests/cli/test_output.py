@@ -95,6 +95,8 @@ WORDS = {
     "key generate": "key generate --unencrypted -o FRESH",
     "key public": "key public k.key",
     "explain": "explain 5",
+    "init": "init app --dry-run",
+    "schema": "schema",
     "completion": "completion bash",
 }
 

@@ -110,6 +110,8 @@ undo {}:all
 doctor --registry {}
 doctor --registry {host}
 explain 5
+init . --dry-run
+schema
 completion bash
 cache prune
 logout {host}
