@@ -4,11 +4,11 @@ The third place where code is loaded late: a method loads what it needs, so that
 and no HTTP client before one is asked. Methods delegate, and nothing is decided here.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ocitool import values
 from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, paths_of, several_of, text_of, words_of
 from ocitool.change_client import ChangeClient, promises_of
 from ocitool.errors import NotFound, Unsupported, UsageError, as_one
@@ -240,7 +240,7 @@ class Client(ChangeClient):
             raise UsageError("what is signed is a plan, such as the methods of index and repair give")
         inner = plan if isinstance(plan, Plan) else plan.plan
         signed = prepare_resign(self.workspace, inner, keys, password=password, form=text_of(form, "form"))
-        return signed if isinstance(plan, Plan) else dataclasses.replace(plan, plan=signed)
+        return signed if isinstance(plan, Plan) else values.replace(plan, plan=signed)
 
     @as_one()
     def repair(
@@ -273,7 +273,7 @@ class Client(ChangeClient):
         from ocitool.repair.work import RepairOptions
 
         work = self.workspace
-        trusted = dataclasses.replace(work, admit=self._admission(verify_keys, verify_identity, policy))
+        trusted = values.replace(work, admit=self._admission(verify_keys, verify_identity, policy))
         reference = text_of(reference)
         is_archive = Locator.parse(reference).is_archive  # read, and the plan shown; never written (K222)
         opened = work.opener.open if is_archive else work.opener.open_edited
@@ -401,7 +401,7 @@ class Client(ChangeClient):
                 target=text_of(target, "target"),
                 arguments=pairs_of(build_args, "build_args"),
                 contexts=pairs_of(contexts, "contexts"),
-                run=dataclasses.replace(options, use_cache=use_cache and options.use_cache),
+                run=values.replace(options, use_cache=use_cache and options.use_cache),
             ),
             environ=self.environ,
             trust=TrustOptions(
@@ -562,9 +562,9 @@ class Client(ChangeClient):
             or (machine := work.machine.or_temporary(self._stack, work.listener)) is work.machine
         ):
             return
-        access = dataclasses.replace(self._access, journal=machine.journal, places=machine.places)
+        access = values.replace(self._access, journal=machine.journal, places=machine.places)
         opener = self._stack.enter_context(Opener(access, work.scope, work.listener))
-        self._workspace = dataclasses.replace(work, machine=machine, opener=opener)
+        self._workspace = values.replace(work, machine=machine, opener=opener)
         self.environ |= machine.tool_caches(self.environ)
 
     @as_one()

@@ -5,8 +5,9 @@ Digests are strings here so that a listener needs nothing else of the package.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType, TracebackType
 from typing import Final, Generic, ParamSpec, TypeVar
 
 from ocitool.errors import Cancelled
+from ocitool.values import dataclass
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -16,6 +15,7 @@ from ocitool.model.platform_pattern import PlatformChoice, is_pattern, parse_cho
 from ocitool.store.locate import Locator, Opener
 from ocitool.store.machine import MachineStore
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable

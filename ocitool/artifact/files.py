@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +23,7 @@ from ocitool.pack.entries import Entry, scan
 from ocitool.pack.layer import pack_layer
 from ocitool.store.base import DiskSource, Source, StoreSource
 from ocitool.store.verify import hash_file
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 

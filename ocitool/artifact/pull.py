@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +17,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.rootfs.tree import bounded_members
 from ocitool.store.base import PIECE, Reader, called
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass, replace
 from ocitool.workspace import Workspace
 
 

@@ -1,7 +1,6 @@
 """The push of an artifact as a plan: blobs, a manifest that lists them by title, and the tag that is to hold it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,6 +24,7 @@ from ocitool.pack.tar import parse_epoch
 from ocitool.store.base import BytesSource, DiskSource, Store
 from ocitool.store.verify import hash_file
 from ocitool.tasks import collect
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 EMPTY: Final = b"{}"

@@ -4,7 +4,6 @@ Spec: BuildKit attestation-storage; image-spec manifest.md, "Guidelines for Arti
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ocitool.model import mediatype
@@ -13,6 +12,7 @@ from ocitool.model.document import COMPACT, Document, write
 from ocitool.model.mediatype import IN_TOTO, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTATION, ATTESTED, Descriptor
+from ocitool.values import dataclass
 
 PREDICATE_TYPE: Final = "in-toto.io/predicate-type"
 """The annotation of a layer or manifest with the type of what it states."""

@@ -8,7 +8,6 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +38,7 @@ from ocitool.rootfs.tree import Tree, read_tree
 from ocitool.store.base import Memo, Reader
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 OURS: Final = "ocitool"
 """What the history of a layer that ocitool packed says of it, in its comment."""

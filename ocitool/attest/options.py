@@ -1,9 +1,9 @@
 """Options of attestations: which a build makes, and where they stand."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import UsageError
+from ocitool.values import dataclass
 
 ATTEST_FORMS: Final = ("index", "referrers")
 """In the index beside the images, as BuildKit does it, or in manifests that refer to the images."""

@@ -3,11 +3,11 @@
 Spec: package-url purl-spec, "Rules for each purl component" and its types.
 """
 
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
 from ocitool.model.printable import unicode
+from ocitool.values import dataclass
 
 MOST: Final = 100_000
 """Most packages of an image; a guess far above what any image has."""

@@ -6,13 +6,13 @@ Spec: SLSA provenance/v1.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ocitool.attest.package import FoundPackage
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
+from ocitool.values import dataclass, field
 from ocitool.version import __version__
 
 PREDICATE: Final = "https://slsa.dev/provenance/v1"

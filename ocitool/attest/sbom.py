@@ -1,7 +1,6 @@
 """Bills of materials of what a name holds: an inventory for each platform, as a document in either format."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from ocitool.model.views import Index, Manifest, view
 from ocitool.pack.tar import parse_epoch
 from ocitool.store.base import Store, called
 from ocitool.store.locate import Locator
+from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
 PREDICATES: Final = {"spdx": spdx.PREDICATE, "cyclonedx": cyclonedx.PREDICATE}

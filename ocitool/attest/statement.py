@@ -5,7 +5,6 @@ Spec: in-toto attestation `spec/v1/statement.md`; BuildKit's attestation-storage
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from ocitool.errors import MalformedDocument
@@ -13,6 +12,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import COMPACT, parse, write
 from ocitool.model.mediatype import IN_TOTO
 from ocitool.model.printable import shown_json
+from ocitool.values import dataclass, field
 
 TYPES: Final = ("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1")
 KINDS: Final = {

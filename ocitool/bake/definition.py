@@ -4,7 +4,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -25,6 +24,7 @@ from ocitool.bake.target import (
 )
 from ocitool.bake.values import Budget, Value, bool_of, kind_of, list_of, number_of, object_of, text_of
 from ocitool.errors import NotFound, Unsupported, UsageError, closest
+from ocitool.values import dataclass, field
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 _COLLECTION: Final = re.compile(r"(list|set)\((string|bool|number|any)\)")

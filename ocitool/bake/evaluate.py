@@ -1,7 +1,6 @@
 """Expressions of HCL to values: names, templates, conditions, calls and `for`, within a budget."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Final
 
@@ -20,6 +19,7 @@ from ocitool.bake.values import (
     text_of,
 )
 from ocitool.errors import UsageError
+from ocitool.values import dataclass, field, replace
 
 _LITERALS: Final = {"true": True, "false": False, "null": None}
 _ARITHMETIC: Final = {"+": NUMBERS.add, "-": NUMBERS.subtract, "*": NUMBERS.multiply, "/": NUMBERS.divide}

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.model.document import parse
+from ocitool.values import dataclass, field
 
 if TYPE_CHECKING:
     from lark import Token, Tree

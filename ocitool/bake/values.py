@@ -1,11 +1,11 @@
 """Values of HCL: texts, numbers, booleans, lists, objects and null, and how much they may be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Any, Final
 
 from ocitool.errors import UsageError
+from ocitool.values import dataclass
 
 Value = str | bool | Decimal | None | tuple[Any, ...] | dict[str, Any]
 """A value; lists are tuples, and objects are maps in their order."""

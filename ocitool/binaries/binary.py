@@ -1,9 +1,9 @@
 """The values that reading a program's headers gives."""
 
-from dataclasses import dataclass, field
 from enum import Enum
 
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass, field
 
 
 class Format(Enum):

@@ -1,12 +1,12 @@
 """Whether a program can run where an image says it does: one pure rule over a Binary and a Platform."""
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from ocitool.binaries.binary import Binary, BinaryKind, Format
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import RUNS_ALSO
+from ocitool.values import dataclass, replace
 
 
 class Misfit(Enum):

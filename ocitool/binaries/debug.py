@@ -5,12 +5,12 @@ serves as the debug file of the small one.
 """
 
 import struct
-from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
 from ocitool.binaries.elf import file_header
 from ocitool.binaries.window import Window
 from ocitool.model.numbers import KIB
+from ocitool.values import dataclass, replace
 
 _SYMTAB, _RELA, _NOTE, _NOBITS, _REL, _ATTRIBUTES = 2, 4, 7, 8, 9, 0x70000003
 _ALLOC, _INFO_LINK = 0x2, 0x40

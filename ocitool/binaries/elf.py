@@ -5,7 +5,6 @@ Spec: System V gABI, chapters 4 and 5; the flags and notes are those of the proc
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ocitool.binaries.attributes import arm_attributes, riscv_isa
@@ -16,6 +15,7 @@ from ocitool.binaries.window import Window
 from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import ARCHITECTURES
+from ocitool.values import dataclass
 
 MAGIC: Final = b"\x7fELF"
 

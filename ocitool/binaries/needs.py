@@ -7,11 +7,11 @@ The kernel says "no such file or directory" for a program whose loader is missin
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.binaries.binary import Binary, Format
 from ocitool.model.printable import shown
+from ocitool.values import dataclass
 
 _TRIPLETS: Final = {
     "amd64": "x86_64-linux-gnu", "386": "i386-linux-gnu", "arm": "arm-linux-gnueabihf",

@@ -6,7 +6,6 @@ platform are refused, as in a build.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +30,7 @@ from ocitool.pack.layer import Layer, StoredTar, pack_layer, pack_tar
 from ocitool.pack.placing import place
 from ocitool.store.base import Store, ingested
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 _PIECE: Final = 256 * KIB

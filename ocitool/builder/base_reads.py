@@ -6,7 +6,6 @@ Where every answer is the same, a build over the new base makes the same layers 
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -25,6 +24,7 @@ from ocitool.model.views import Descriptor, ImageConfig, Manifest
 from ocitool.rootfs.tree import Listed, Node, Tree, list_layer, read_file
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 
 _ACCOUNTS_LIMIT: Final = MIB
 _TOLD: Final = 5

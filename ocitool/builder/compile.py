@@ -6,7 +6,6 @@ One of the tables where code is loaded late: only the toolchain that compiles.
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from ocitool.pack.entries import Entry, FileContent, scan
 from ocitool.project.values import BuildSpec, PlatformSpec, ProgramSpec
 from ocitool.toolchains.base import CompileJob, Planned, Project, Target, Toolchain, file_name, folder_name
 from ocitool.toolchains.options import SYSTEMS, BuildSystemOptions, CProgram, Program, RustOptions
+from ocitool.values import dataclass, replace
 
 if TYPE_CHECKING:
     from ocitool.dockerfile.run.override_jobs import NativeTarget

@@ -1,7 +1,6 @@
 """The contents of each platform's image: entries in groups, looked at before anything is packed."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -44,6 +43,7 @@ from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.files import Files, Imaged, Layered, is_unread
 from ocitool.rootfs.tree import Node, identity_of, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, replace
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

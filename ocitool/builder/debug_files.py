@@ -7,7 +7,6 @@ where gdb, lldb and their kin look for the build id of a program that they meet.
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ocitool.binaries.debug import build_id, strip
@@ -17,6 +16,7 @@ from ocitool.model.files import FileKind
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry, FileContent
 from ocitool.toolchains.base import folder_name
+from ocitool.values import replace
 
 
 def without_debug(

@@ -1,7 +1,6 @@
 """A Dockerfile looked at instead of built: what its checks find, and what it takes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ocitool.builder.executors import executor_of
 from ocitool.builder.project import find_spec
@@ -16,6 +15,7 @@ from ocitool.dockerfile.syntax.instructions import Dockerfile
 from ocitool.events import silent
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
+from ocitool.values import replace
 from ocitool.workspace import Workspace
 
 

@@ -1,7 +1,6 @@
 """The frontend of a build that is made from a Dockerfile; loaded where there is one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +37,7 @@ from ocitool.pack.entries import FileOrigin
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.options import NATIVE
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

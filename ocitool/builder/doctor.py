@@ -3,7 +3,6 @@
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from ocitool.toolchains.go import find_go, go_environ, go_platform
 from ocitool.toolchains.options import SYSTEMS, CompilerOptions, GoOptions
 from ocitool.toolchains.processes import capture
 from ocitool.toolchains.rust import find_cargo, find_std, rust_environ, rust_triple
+from ocitool.values import dataclass
 
 USUAL: Final = tuple(
     Platform.parse(text)

@@ -1,7 +1,6 @@
 """Engines that images are loaded into: docker, podman and containerd, found by asking each, fed through a pipe."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -15,6 +14,7 @@ from ocitool.store.archive_write import ArchiveWriter
 from ocitool.store.locate import Locator
 from ocitool.tasks import Scope
 from ocitool.toolchains.processes import capture, feed
+from ocitool.values import replace
 
 NONE: Final = "none"
 """The word for this machine's store, whatever answers here."""

@@ -1,7 +1,6 @@
 """The frontend of a build that has sources of a project, and the choice between it and a Dockerfile."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from ocitool.model.platform import Platform
 from ocitool.pack.entries import FileOrigin
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

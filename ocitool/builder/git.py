@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from ocitool.toolchains.base import find_program, passed
 from ocitool.toolchains.processes import capture
+from ocitool.values import dataclass
 
 SOURCE_LABEL: Final = "org.opencontainers.image.source"
 REVISION_LABEL: Final = "org.opencontainers.image.revision"

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from ocitool.errors import local_io
 from ocitool.model.printable import shown
 from ocitool.project.schema import SCHEMA_FILE
 from ocitool.toolchains.go import find_programs
+from ocitool.values import dataclass
 
 PLATFORMS: Final = ("linux/amd64", "linux/arm64")
 """What a new file builds for; most servers and most laptops."""

@@ -1,7 +1,6 @@
 """The layers of a published image while they are edited: other ones packed for it, and the image with them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.change.plan import Plan, PutBlob
@@ -24,6 +23,7 @@ from ocitool.pack.layer import Layer, pack_stream
 from ocitool.store.base import BytesSource, Reader, Store, StoreSource
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
 _READ: Final = frozenset(layer_type(family, kind) for family in Family for kind in ("gzip", "zstd", "none"))

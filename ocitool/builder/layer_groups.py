@@ -8,7 +8,6 @@ A group that would be empty is none.
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -17,6 +16,7 @@ from ocitool.model.files import FileKind, parent
 from ocitool.pack.entries import Content, Entry, FileContent
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.store.base import Memo
+from ocitool.values import dataclass
 
 
 class Group(IntEnum):

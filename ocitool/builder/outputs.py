@@ -1,7 +1,6 @@
 """Where a build goes, as values: layouts and archives, files, registries, or this machine's store alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocitool.model.platform import Platform
@@ -9,6 +8,7 @@ from ocitool.model.reference import Reference
 from ocitool.store.base import FullNames
 from ocitool.store.layout import LAYOUT_FILES
 from ocitool.store.locate import Locator
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ plan() decides everything and changes nothing; build() compiles, checks and pack
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ocitool.builder.frontends import frontend_of
@@ -38,6 +37,7 @@ from ocitool.toolchains.base import Project
 from ocitool.toolchains.processes import run
 from ocitool.toolchains.up_to_date import outdated, remember
 from ocitool.toolchains.workdir import workplace
+from ocitool.values import dataclass, field, replace
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

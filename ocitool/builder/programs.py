@@ -6,7 +6,6 @@ The same look is taken at compiled programs, so that no toolchain's word is trus
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.store.base import Memo
+from ocitool.values import dataclass
 
 _HELD_FILE: Final = 64 * KIB
 _HELD_TOTAL: Final = 16 * MIB

@@ -7,7 +7,6 @@ a tag that others read, so it is written at once and without a backup.
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocitool.builder.outputs import BuildOutputs, Engine, FilesOutput, StoreOutput
@@ -26,6 +25,7 @@ from ocitool.model.platform import Platform
 from ocitool.pack.own_files import remember_outputs
 from ocitool.store.base import BytesSource, Store
 from ocitool.store.locate import Locator
+from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ said and nothing is done unless it is forced.
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ocitool.builder.base_reads import Reads, Side, listings
@@ -32,6 +31,7 @@ from ocitool.model.views import Descriptor, ImageConfig, Manifest
 from ocitool.store.base import BytesSource, Store, StoreSource
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field, replace
 from ocitool.workspace import Workspace
 
 

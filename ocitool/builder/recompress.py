@@ -4,7 +4,6 @@ diff_ids are those of the tars, so configs keep their bytes; only eStargz adds f
 """
 
 import threading
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer, unspeakable
@@ -21,6 +20,7 @@ from ocitool.model.views import Descriptor, Manifest
 from ocitool.pack.layer import Layer
 from ocitool.store.base import Store
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field, replace
 
 _NEEDED: Final = {"estargz": estargz.ANNOTATION, "gzip-toc": listed.ANNOTATION}
 """The annotation by which gzip layers of some kinds are told from others."""

@@ -1,7 +1,6 @@
 """A build's request, the plan that comes of it, and the frontend that knows what is in the images."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +26,7 @@ from ocitool.pack.own_files import OwnFiles
 from ocitool.project.values import BuildSpec
 from ocitool.toolchains.base import Planned, Project
 from ocitool.toolchains.workdir import OutputFolder
+from ocitool.values import dataclass, field, replace
 from ocitool.workspace import Workspace
 
 

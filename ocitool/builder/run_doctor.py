@@ -1,11 +1,11 @@
 """RUN on this machine as `doctor` tells of it: for which platforms it works and by what, how owners are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ocitool.errors import OcitoolError
 from ocitool.executor.runtime import RuntimeExecutor
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
 LIMITS = "watched, no cgroup is used: what passes --run-memory, --run-pids or --run-disk is ended a moment later"

@@ -5,7 +5,6 @@ in none of the bytes, and nothing of this machine or of the moment is, so two ma
 """
 
 import threading
-from dataclasses import dataclass, field
 from typing import Any
 
 from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer, codecs_of
@@ -24,6 +23,7 @@ from ocitool.model.views import History, ImageConfig, Manifest
 from ocitool.rootfs.extract import export_tar, layer_contents
 from ocitool.rootfs.tree import Tree, list_layer
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Layers without them keep their digests, and all other members of the rest their 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ocitool.builder.layer_edits import LayeredImage, LayerEditor, LayerPacker, ListedLayer
@@ -29,6 +28,7 @@ from ocitool.rootfs.strip import LayerCut, PathMatch, StrippedLayer, spliced, st
 from ocitool.rootfs.tree import Tree, list_layer
 from ocitool.tasks import Scope, collect
 from ocitool.toolchains.workdir import temporary_folder
+from ocitool.values import dataclass, field, replace
 
 _MOST_NAMED: Final = 8
 """Paths that one line names; a guess at what is read."""

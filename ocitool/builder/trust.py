@@ -1,6 +1,5 @@
 """Trust in a build: keys and a policy for the images that it stands on, and keys that sign what it writes."""
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from ocitool.graph.referrers import check_stands_beside
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
 from ocitool.project.source_policy import read_source_policy
+from ocitool.values import dataclass, field, replace
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

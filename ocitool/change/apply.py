@@ -11,7 +11,6 @@ Old bytes are kept on this machine before a tag is written.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -43,6 +42,7 @@ from ocitool.model.views import Descriptor
 from ocitool.store.base import Batching, Expect, Put, Store
 from ocitool.store.verify import check_expected
 from ocitool.tasks import Scope, TaskGroup, collect
+from ocitool.values import dataclass, field
 
 SETTLE_S: Final = 0.05
 """Shortest wait before the second look, in seconds; a guess at how far two writers' clocks of events differ."""

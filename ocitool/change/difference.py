@@ -6,13 +6,13 @@ as one line and an entry that only moved is not a removal and an addition.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import MalformedDocument
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.platform import Platform
 from ocitool.model.views import ATTESTED, ZSTD_IMAGE
+from ocitool.values import dataclass
 
 _WIDEST: Final = 120
 """Characters of a value that a line shows."""

@@ -6,7 +6,6 @@ none until the new digest is signed. Spec: distribution-spec, "Listing Referrers
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ocitool.change.plan import Plan
@@ -17,6 +16,7 @@ from ocitool.model.document import Document
 from ocitool.store.base import Reader
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, replace
 
 T = TypeVar("T")
 

@@ -14,7 +14,6 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from ocitool.model.views import Descriptor
 from ocitool.store.base import Reader, called
 from ocitool.store.layout import LayoutStore
 from ocitool.store.machine import MachineStore
+from ocitool.values import dataclass, replace
 
 REPOSITORY: Final = "*"
 """Stands for a tag in the record of what was taken away from a repository as a whole; no tag is called so."""

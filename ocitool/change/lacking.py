@@ -1,7 +1,6 @@
 """Amounts that a copy would move: what a plan brings and a store lacks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ocitool.change.plan import CopyFrom, Plan
@@ -12,6 +11,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Store
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ A plan knows what every tag held when it was made; `change.apply` writes only wh
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +17,7 @@ from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.store.base import FullNames, Put, Reader, Source, no_names
+from ocitool.values import dataclass, field
 
 if TYPE_CHECKING:
     from ocitool.change.journal import Record

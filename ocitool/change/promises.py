@@ -5,7 +5,6 @@ promise holds beside other writers, too.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ocitool.change.plan import CopyFrom, Plan, Tag
@@ -17,6 +16,7 @@ from ocitool.model.platform import Platform, parse_platforms
 from ocitool.model.views import Index, Manifest, view
 from ocitool.store.base import Reader
 from ocitool.store.verify import find_manifest, read_config
+from ocitool.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Why a plan changes what it changes: each line of a difference with what asked for it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ocitool.change.difference import Change
 from ocitool.model.document import Document, JsonTree
+from ocitool.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Which rules count: the `[check]` table of ocitool.toml, and what a caller says on top of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from ocitool.model.expectation import Expectation
 from ocitool.model.platform import Platform
 from ocitool.project.build_files import FILE_NAME
 from ocitool.project.promises import EXPECT, expectation_errors
+from ocitool.values import dataclass
 
 if TYPE_CHECKING:
     from ocitool.project.toml import KeyPath, TomlFile

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from typing import Final
@@ -19,6 +18,7 @@ from ocitool.documentation import page
 from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError, UsageError
 from ocitool.findings import Severity
 from ocitool.model.digest import Digest
+from ocitool.values import dataclass, replace
 
 RULES: Final[tuple[Rule, ...]] = (
     *index.RULES,

@@ -1,11 +1,11 @@
 """Findings: what a rule has to say about one place in what a name holds."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from ocitool.findings import Severity
 from ocitool.model.digest import Digest
 from ocitool.model.printable import shown, unicode
+from ocitool.values import dataclass
 
 
 def escaped(key: str) -> str:

@@ -5,7 +5,6 @@ and no rule draws conclusions from it (K034).
 """
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
@@ -33,6 +32,7 @@ from ocitool.rootfs.tree import Tree
 from ocitool.store.base import Reader
 from ocitool.store.verify import CONFIG_LIMIT, own_size, read_config
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass, field, replace
 
 T = TypeVar("T")
 

@@ -4,7 +4,6 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
@@ -22,6 +21,7 @@ from ocitool.rootfs.tree import Listed, bounded_members
 from ocitool.store.base import Reader
 from ocitool.store.verify import own_size
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field, replace
 
 _PASSWD: Final = frozenset({"etc/passwd", "etc/group"})
 _HEAD: Final = 4

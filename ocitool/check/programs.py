@@ -9,7 +9,6 @@ for another platform, or holds programs of several.
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -26,6 +25,7 @@ from ocitool.model.files import FileKind
 from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.rootfs.tree import Tree
+from ocitool.values import dataclass
 
 _CROWD: Final = 3
 """So many kinds of machine in one folder, or in those directly below it, are a collection; a guess."""

@@ -1,7 +1,6 @@
 """Names looked at, one or all tags of a repository: each manifest and config fetched once, whatever shares it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -34,6 +33,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader, called
 from ocitool.store.locate import Locator, Opener
 from ocitool.tasks import Scope, collect, ordered_map
+from ocitool.values import dataclass, replace
 
 if TYPE_CHECKING:
     from ocitool.workspace import Admit

@@ -1,7 +1,6 @@
 """Tables of contents of layers compared with the layers: whether who reads by one sees what who unpacks sees."""
 
 import hashlib
-from dataclasses import replace
 from typing import TypeAlias
 
 from ocitool.codec.codecs import decompress
@@ -15,6 +14,7 @@ from ocitool.rootfs.parts import open_parts
 from ocitool.rootfs.tree import Listed, bounded_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
+from ocitool.values import replace
 
 TableKey: TypeAlias = tuple[str, ...]
 

@@ -3,7 +3,7 @@
 The reference pages are written from the same values.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from ocitool.check.engine import ASKED, installed_rules, reference
@@ -15,6 +15,7 @@ from ocitool.dockerfile.lint.engine import RULES as LINT_RULES
 from ocitool.dockerfile.lint.rule import LintRule
 from ocitool.errors import NotFound, closest
 from ocitool.model.printable import shown
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
 import functools
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -23,6 +22,7 @@ from ocitool.events import Event, Listener
 from ocitool.model.numbers import is_digits
 from ocitool.model.printable import shown
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import click
@@ -24,6 +23,7 @@ from ocitool.errors import (
     local_io,
 )
 from ocitool.model.printable import ascii_json, shown, shown_json
+from ocitool.values import dataclass, field
 
 _SHOWN_LINES: Final = 30
 """Lines of a compiler's output that an error shows without --verbose."""

@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ import click
 from ocitool.errors import UsageError, local_io
 from ocitool.model.numbers import MIB
 from ocitool.model.printable import shown
+from ocitool.values import dataclass, field
 
 LABEL_FILE_LIMIT: Final = MIB
 _PAIR: Final = re.compile(r"[^\s=]+=")

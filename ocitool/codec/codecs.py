@@ -8,7 +8,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, TypeAlias, cast
@@ -18,6 +18,7 @@ from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.numbers import KIB, MIB, is_digits
 from ocitool.tasks import Scope, ordered_map
+from ocitool.values import dataclass
 
 BLOCK: Final = MIB
 """Uncompressed bytes in one gzip member."""

@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from ocitool.model.files import FileKind
 from ocitool.model.moments import rfc3339
 from ocitool.model.numbers import MIB
 from ocitool.tasks import Scope, ordered_map
+from ocitool.values import dataclass, field
 
 CHUNK: Final = 4 * MIB
 """Bytes of a file in one gzip member, as other writers have it."""

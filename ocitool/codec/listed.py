@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final
@@ -26,6 +25,7 @@ from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
 from ocitool.model.moments import rfc3339
 from ocitool.tasks import Scope, ordered_map
+from ocitool.values import dataclass
 
 ANNOTATION: Final = f"{OURS}digest"
 """Of the layer's descriptor: the digest of the table's JSON."""

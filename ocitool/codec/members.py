@@ -12,8 +12,9 @@ listed, `tail` the length of all table members up to and including this one. Lit
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from ocitool.values import dataclass
 
 _HEADER: Final = b"\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff"  # deflate, FEXTRA, no time, os unknown
 _EMPTY: Final = b"\x03\x00" + bytes(8)  # an empty deflate stream, crc 0, length 0

@@ -10,13 +10,13 @@ Spec: POSIX pax; GNU tar manual, "Basic Tar Format" and "Sparse Formats".
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import IO, Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from ocitool.errors import EscapingPath, MalformedDocument
 from ocitool.model.files import MAX_PATH, FileKind, clean
 from ocitool.model.numbers import GIB, KIB, MIB
+from ocitool.values import dataclass, field, replace
 
 BLOCK: Final = 512
 PIECE: Final = 256 * KIB

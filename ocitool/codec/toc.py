@@ -9,7 +9,6 @@ Spec: stargz-snapshotter docs/estargz.md, "TOC, TOCEntries and Footer"; containe
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NoReturn, TypeAlias
@@ -21,6 +20,7 @@ from ocitool.model.document import parse
 from ocitool.model.files import MAX_PATH, FileKind, clean, name_bytes
 from ocitool.model.moments import moment_of
 from ocitool.model.numbers import KIB, MIB
+from ocitool.values import dataclass, replace
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """Reads so many bytes of a blob from an offset on; fewer where the blob ends."""

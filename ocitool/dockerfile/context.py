@@ -5,7 +5,6 @@ Paths have the form of `model.files`; "" is the root of the tree.
 
 import os
 import stat
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from ocitool.model.files import FileKind, FileTree, ancestors, from_system, name
 from ocitool.pack.entries import Entry, FileContent, file_entry
 from ocitool.pack.own_files import OwnFiles
 from ocitool.rootfs.files import Layered
+from ocitool.values import dataclass, replace
 
 _LOOKED_THROUGH: Final = 2000
 """Most names that are compared with one that is not there."""

@@ -7,7 +7,6 @@ Spec: BuildKit's Dockerfile reference, "COPY".
 
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
@@ -17,6 +16,7 @@ from ocitool.model.files import FileKind, TreeBudget, name_bytes, resolve
 from ocitool.pack.entries import Content, Entry, FileOrigin
 from ocitool.pack.placing import GrowingLayer, linked, with_parents
 from ocitool.rootfs.files import Files
+from ocitool.values import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,7 @@ class _Copying:
                     continue  # the link of a base stays: without its /bin nothing in it would run
             onto.put_over(attributes.on(replace(entry, path=target, origin=origin)))
 
-    def contents(self, path: str, target: str, chosen: Chosen = Chosen()) -> int:
+    def contents(self, path: str, target: str, chosen: Chosen = Chosen()) -> int:  # noqa: B008 - frozen
         """What stands in a directory of the source, merged into a real one; how much that is.
 
         A directory that is not wanted itself comes along only if something in it is.

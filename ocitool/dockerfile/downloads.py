@@ -5,7 +5,6 @@ still the one that is there, where the server gave anything to ask with.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -25,6 +24,7 @@ from ocitool.registry.downloads import Download, Edition, download
 from ocitool.registry.error_response import redact
 from ocitool.store.layout import LayoutStore
 from ocitool.tasks import TaskGroup
+from ocitool.values import dataclass
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace

@@ -7,7 +7,6 @@ RUN leaves behind is asked of `Resources.ran`. Spec: BuildKit's Dockerfile refer
 import posixpath
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
@@ -34,6 +33,7 @@ from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry, FileOrigin
 from ocitool.pack.layer import StoredTar
 from ocitool.rootfs.files import Files, Layered
+from ocitool.values import dataclass, field, replace
 
 _ACCOUNTS_LIMIT: Final = MIB
 

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +39,7 @@ from ocitool.pack.entries import Content
 from ocitool.project.build_files import followed
 from ocitool.tasks import TaskGroup
 from ocitool.toolchains.base import Project
+from ocitool.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from ocitool.dockerfile.outline import Outline

@@ -7,7 +7,6 @@ Spec: BuildKit's `frontend/subrequests`, "targets" and "outline".
 import base64
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ocitool.dockerfile.run.run_lines import mounts, target_of_mount
@@ -16,6 +15,7 @@ from ocitool.dockerfile.syntax.expand import expand
 from ocitool.dockerfile.syntax.instructions import Arg, Dockerfile, From, Instruction, Run
 from ocitool.dockerfile.trace import Trace
 from ocitool.dockerfile.variables import AUTOMATIC
+from ocitool.values import dataclass
 
 _GAP: Final = 3
 

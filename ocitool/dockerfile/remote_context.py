@@ -6,7 +6,6 @@ BuildKit they keep their owners, and `.dockerignore` is not applied: whoever mad
 
 import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from ocitool.model.numbers import GIB, MIB
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 NAMES: Final = ("Dockerfile", "dockerfile", "Containerfile")
 DOCKERFILE_LIMIT: Final = 8 * MIB

@@ -1,6 +1,5 @@
 """A build's request for a Dockerfile: which one, its target, its arguments and named contexts."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocitool.dockerfile.remote_context import Sent
@@ -10,6 +9,7 @@ from ocitool.executor.base import Executor
 from ocitool.model.platform import Platform
 from ocitool.project.values import StageSpec
 from ocitool.store.base import Memo
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

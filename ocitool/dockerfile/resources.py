@@ -1,7 +1,6 @@
 """Questions that a Dockerfile has for the world around it, and their answers: a protocol and its values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from ocitool.dockerfile.stages import StageBase
@@ -13,6 +12,7 @@ from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry
 from ocitool.pack.layer import StoredTar
 from ocitool.rootfs.files import Files
+from ocitool.values import dataclass, field
 
 
 class Resources(Protocol):

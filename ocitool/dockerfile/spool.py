@@ -7,7 +7,6 @@ import bz2
 import lzma
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import chain, count, groupby
 from operator import itemgetter
 from pathlib import Path
@@ -25,6 +24,7 @@ from ocitool.rootfs.parts import LayerParts
 from ocitool.rootfs.tree import bounded_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, replace
 
 _BLOCK: Final = 512
 _PIECE: Final = 256 * KIB

@@ -7,7 +7,6 @@ The triggers that a base image's ONBUILD leaves are part of it (K205). A stage t
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +19,7 @@ from ocitool.errors import NotFound, UsageError
 from ocitool.image.options import PATH
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
+from ocitool.values import dataclass, field, replace
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
 _MAX_STEPS: Final = 1_000_000

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ocitool.dockerfile import config_instructions
@@ -13,6 +12,7 @@ from ocitool.errors import UsageError
 from ocitool.image.options import signal_of
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Entry
+from ocitool.values import dataclass
 
 if TYPE_CHECKING:
     from ocitool.image.base import BaseImage

@@ -5,7 +5,6 @@ is not looked into, what it might set is left open. Spec: BuildKit's Dockerfile 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from ocitool.dockerfile.stages import ImageStart, OriginKind, ResolvedStage, StageGraph, Step
@@ -16,6 +15,7 @@ from ocitool.dockerfile.syntax.lines import heredoc_name, placed
 from ocitool.dockerfile.variables import declared
 from ocitool.errors import UsageError
 from ocitool.image.options import PATH, EnvList, ports_of, signal_of, workdir_of
+from ocitool.values import dataclass, field
 
 T = TypeVar("T")
 

@@ -1,10 +1,10 @@
 """Users and groups of a tree by its /etc/passwd and /etc/group, as BuildKit looks up who a RUN is."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import UsageError
 from ocitool.model.numbers import MIB, whole
+from ocitool.values import dataclass
 
 MAX_FILE: Final = 10 * MIB
 """Bytes of /etc/passwd and /etc/group that are read; BuildKit's bound."""

@@ -4,7 +4,6 @@ Nothing here knows of Dockerfiles, and nothing of how a command is isolated.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
@@ -12,6 +11,7 @@ from typing import Final, Protocol
 from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 SHM_SIZE: Final = 64 * MIB
 """Bytes of /dev/shm where nothing else is asked for, as in BuildKit."""

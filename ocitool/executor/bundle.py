@@ -4,11 +4,11 @@ Spec: runtime-spec config.md and config-linux.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ocitool.executor.accounts import Account
 from ocitool.executor.seccomp import profile
+from ocitool.values import dataclass
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CAPABILITIES: Final = (

@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import IO, Final
 
 from ocitool.errors import BuildError
@@ -21,6 +20,7 @@ from ocitool.model.files import FileKind, name_bytes, name_text
 from ocitool.model.numbers import KIB
 from ocitool.pack.entries import Entry, whiteout
 from ocitool.pack.tar import BLOCK, entry_header
+from ocitool.values import dataclass, field, replace
 
 PIECE: Final = 256 * KIB
 _FOREVER: Final = 2**62

@@ -7,11 +7,11 @@ Spec: Documentation/admin-guide/binfmt-misc.rst of Linux.
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass
 
 _REGISTERED: Final = Path("/proc/sys/fs/binfmt_misc")
 

@@ -9,11 +9,11 @@ import os
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.executor import kernel
 from ocitool.model.numbers import KIB
+from ocitool.values import dataclass, field
 
 _BLOCK: Final = 512
 _RSS: Final = -2

@@ -9,11 +9,11 @@ import os
 import pwd
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ocitool.model.numbers import MIB, is_digits
+from ocitool.values import dataclass
 
 HIGH: Final = 0x7000_0000
 COUNT: Final = 65536

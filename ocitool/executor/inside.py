@@ -14,7 +14,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.errors import LocalIOError, OcitoolError, local_io
@@ -25,6 +24,7 @@ from ocitool.executor.removal import remove_tree
 from ocitool.executor.stack import Stacks
 from ocitool.executor.wire import Message, error_message, receive, send
 from ocitool.model.numbers import KIB
+from ocitool.values import dataclass, field
 
 PLACES: Final = ("/mnt", "/media", "/srv", "/var/tmp", "/tmp")  # noqa: S108 - only mounted over, in a namespace
 """Folders that something is mounted over, in the helper's own mount namespace; the first that is there."""

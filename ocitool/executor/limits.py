@@ -9,10 +9,10 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.executor import held
+from ocitool.values import dataclass, field
 
 SPARE_PROCESSES: Final = 16
 """What the namespace's own programs need beside those of the command, and a guess."""

@@ -7,7 +7,6 @@ import base64
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from ocitool.executor.bundle import Shown
 from ocitool.executor.caches import cache_folder
 from ocitool.executor.stack import Stacks, make_upper, mount_tree
 from ocitool.model.numbers import MIB
+from ocitool.values import dataclass, field, replace
 
 _OWN: Final = ("/dev", "/proc", "/sys")
 _PUBLIC: Final = ("8.8.8.8", "8.8.4.4", "2001:4860:4860::8888", "2001:4860:4860::8844")

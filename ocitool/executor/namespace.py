@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from ocitool.executor.id_maps import IdMaps, tool
 from ocitool.executor.reasons import no_namespace
 from ocitool.executor.wire import Message, raise_error, receive, send
 from ocitool.toolchains.processes import Companion, capture, start
+from ocitool.values import dataclass, field
 
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"

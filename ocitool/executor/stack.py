@@ -18,7 +18,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from ocitool.errors import DigestMismatch, Unsupported
 from ocitool.executor import kernel
 from ocitool.executor.removal import remove_tree
 from ocitool.executor.unpack import Attributes, Unpacked, unpack
+from ocitool.values import dataclass
 
 MAX_LAYERS: Final = 500
 """As many as overlayfs takes."""

@@ -13,7 +13,6 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.codec.tar_reader import TarMember, read_members
@@ -21,6 +20,7 @@ from ocitool.errors import MalformedDocument, OcitoolError, Unsupported
 from ocitool.executor.kernel import open_in_root
 from ocitool.model.files import MAX_LINKS, OPAQUE, WHITEOUT, FileKind, name_bytes, name_text, parent
 from ocitool.model.numbers import KIB
+from ocitool.values import dataclass, field
 
 OPAQUE_ATTRIBUTE: Final = "user.overlay.opaque"
 OVERLAY: Final = "user.overlay."

@@ -6,7 +6,6 @@ with all its children or not at all (K025, K026). Spec: image-spec media-types.m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -19,6 +18,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, field
 
 MAX_DEPTH: Final = 4
 """Levels of indexes inside indexes; a hostile chain has to end (K020)."""

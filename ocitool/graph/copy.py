@@ -8,7 +8,6 @@ does not prove that its children are: every distinct blob and manifest is asked 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Lock
 from types import MappingProxyType
 
@@ -22,6 +21,7 @@ from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, Index, view
 from ocitool.store.base import Put, Reader, Source, Store, StoreSource
 from ocitool.tasks import Scope, TaskGroup, collect
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

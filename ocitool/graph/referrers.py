@@ -6,7 +6,6 @@ Spec: distribution-spec, "Listing Referrers", "Referrers Tag Schema", "Pushing M
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import Conflict, MalformedDocument, Unsupported
@@ -19,6 +18,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, effective_type, vie
 from ocitool.store.base import Expect, Reader, Store
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 ATTEMPTS: Final = 5
 """How often a fallback index is written again after another writer came between; a guess."""

@@ -1,7 +1,6 @@
 """One image of a name: the manifest itself, or the entry of an index that a platform chooses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ocitool.errors import MalformedDocument, NotFound, Unsupported, UsageError
 from ocitool.graph.walk import MAX_DEPTH, settle_entries
@@ -9,6 +8,7 @@ from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader, called
 from ocitool.store.verify import read_config
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

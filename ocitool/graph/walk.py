@@ -6,7 +6,6 @@ fetched as a manifest even if its type is strange.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import islice
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass, field, replace
 
 _MOST_SETTLED: Final = 64
 """Entries of one index that are looked into; a guess far above what anybody publishes."""

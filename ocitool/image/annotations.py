@@ -12,12 +12,12 @@ The grammar is that of `docker buildx build --annotation`.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError, closest
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass
 
 
 class AnnotationLevel(StrEnum):

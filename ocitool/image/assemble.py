@@ -5,7 +5,6 @@ Over a base, its config is edited: what it holds and we do not know stays, its h
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from ocitool.model.moments import rfc3339
 from ocitool.model.platform import Platform
 from ocitool.model.views import ZSTD_IMAGE, Descriptor, History, ImageConfig
 from ocitool.pack.layer import Layer
+from ocitool.values import dataclass, replace
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What docker sets on scratch, so that programs find each other."""

@@ -1,7 +1,6 @@
 """The image that a build starts from: its manifest, config and merged tree for each platform."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import MalformedDocument, NotFound, WrongPlatform
@@ -15,6 +14,7 @@ from ocitool.model.platform import Platform, choose
 from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, view
 from ocitool.store.base import Reader, called
 from ocitool.store.verify import read_config
+from ocitool.values import dataclass
 
 CONFIG_LIMIT: Final = 8 * MIB
 """Most bytes of an image config that are read."""

@@ -6,7 +6,6 @@ of the index where it is one.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +16,7 @@ from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import parse
 from ocitool.model.numbers import MIB
 from ocitool.store.locate import Locator
+from ocitool.values import dataclass, replace
 
 NAME: Final = "org.opencontainers.image.base.name"
 DIGEST: Final = "org.opencontainers.image.base.digest"

@@ -6,7 +6,6 @@ edit twice changes nothing the second time. Spec: image-spec config.md; Docker i
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +19,7 @@ from ocitool.model.platform import Platform
 from ocitool.model.printable import shown
 from ocitool.model.views import ImageConfig, Manifest
 from ocitool.store.verify import CONFIG_LIMIT
+from ocitool.values import dataclass, field
 
 Pairs = Mapping[str, str | None]
 """Values by name; None takes the name away."""

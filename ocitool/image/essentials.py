@@ -7,7 +7,6 @@ of them give the same bytes everywhere (ADR 0021). Only home of both; loaded whe
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model.files import FileKind
 from ocitool.model.numbers import is_digits, whole
 from ocitool.pack.entries import BytesContent, Entry, FileContent
+from ocitool.values import dataclass
 
 EXTRAS: Final = ("ca-certificates", "zoneinfo", "passwd", "tmp")
 """The words that `--with` takes."""

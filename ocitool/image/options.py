@@ -6,11 +6,11 @@ Spec: image-spec config.md; Docker image spec.
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
 from ocitool.errors import UsageError
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ builds write for each setting. The result has the keys in the order in which a b
 
 import json
 from collections.abc import Iterable, Mapping, Sized
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from ocitool.image.assemble import (
 from ocitool.image.options import PATH, EnvList
 from ocitool.model.document import Document, JsonTree
 from ocitool.model.views import History, ImageConfig
+from ocitool.values import dataclass
 
 _PROJECT_ORDER: Final = (
     "Entrypoint", "Cmd", "Env", "User", "WorkingDir", "Labels", "ExposedPorts", "Volumes", "StopSignal",

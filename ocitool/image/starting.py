@@ -7,7 +7,6 @@ and what only a running container knows (mounts, /proc) is not judged (K212).
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from ocitool.errors import MalformedDocument
 from ocitool.model.files import MAX_PATH, FileAttributes, FileKind, PathLookup
 from ocitool.model.numbers import is_digits
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass
 
 _MOUNTED: Final = ("proc", "sys", "dev", "run/secrets")
 """What engines put over the image's own files."""

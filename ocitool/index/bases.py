@@ -4,7 +4,6 @@ An annotation is somebody else's word: what it calls the base is a reference in 
 """
 
 import threading
-from dataclasses import dataclass, field
 
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage, FoundBase, open_base
@@ -14,6 +13,7 @@ from ocitool.model.printable import shown
 from ocitool.model.reference import Reference
 from ocitool.model.views import ImageConfig, Manifest
 from ocitool.store.locate import Locator
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 

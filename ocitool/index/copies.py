@@ -1,7 +1,6 @@
 """Copies of one or several places to one or several others, as plans: each source is read once."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 
 from ocitool.change.plan import CopyFrom, Plan
@@ -23,6 +22,7 @@ from ocitool.model.tag_filter import TagFilter
 from ocitool.store.base import FULL_NAME, Reader, called
 from ocitool.store.locate import Locator, is_below, names_of
 from ocitool.store.verify import find_manifest
+from ocitool.values import dataclass, replace
 from ocitool.workspace import Admit, Workspace
 
 

@@ -1,7 +1,6 @@
 """Plans that copy: all of what names hold, or the chosen platforms as smaller indexes (K040, K041)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ocitool.change.followers import left_behind
@@ -23,6 +22,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, Store, called
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup, collect
+from ocitool.values import dataclass, replace
 
 EVERY: TagFilter = TagFilter()
 

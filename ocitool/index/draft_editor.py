@@ -1,7 +1,6 @@
 """A list in the making under one name, by the words of `docker manifest`: what it holds is kept on this machine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ocitool.change.plan import Plan
 from ocitool.errors import NotFound, UsageError, as_one
@@ -10,6 +9,7 @@ from ocitool.index.edit import EntryChanges
 from ocitool.index.editor import open_member
 from ocitool.index.sources import MemberSource, resolve_each
 from ocitool.model.reference import Reference
+from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
 

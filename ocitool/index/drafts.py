@@ -8,7 +8,6 @@ in silence as it used to be (K016). The published bytes are laid out as docker's
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from ocitool.model.platform import Platform
 from ocitool.store.base import Store
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, replace
 
 DOCKER: Final = Style(indent="   ", comma=",", colon=": ", ascii_only=False)
 """How docker's client writes a list, so that the same images give the same digest."""
@@ -39,7 +39,7 @@ class DraftMember:
 
     reference: str
     digest: Digest
-    marks: EntryChanges = EntryChanges()  # noqa: RUF009 - a frozen value
+    marks: EntryChanges = EntryChanges()
 
 
 @dataclass(frozen=True, slots=True)

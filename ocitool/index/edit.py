@@ -5,7 +5,6 @@ Attestations follow their image: they leave with it and never stand before the i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +17,7 @@ from ocitool.model.document import Document, JsonTree
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform, version_numbers
 from ocitool.model.views import Index, effective_type, view
+from ocitool.values import dataclass, field, replace
 
 NONE: Final = Annotations()
 MAX_DEPTH = 4

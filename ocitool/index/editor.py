@@ -1,7 +1,6 @@
 """Edits of the index under one name: words in, plans out. Reads, and writes nothing."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocitool.arguments import mapping_of, maybe_text, pairs_of, path_of, words_of
@@ -35,6 +34,7 @@ from ocitool.model.views import Index
 from ocitool.store.base import Store
 from ocitool.store.locate import Opener
 from ocitool.store.verify import find_manifest
+from ocitool.values import dataclass, replace
 from ocitool.workspace import PlatformWords
 
 

@@ -1,7 +1,6 @@
 """Entries of an index: the object that is written, the descriptor read from it, and which ones are meant."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from ocitool.errors import NotFound, UsageError
 from ocitool.model import mediatype
@@ -11,6 +10,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.platform_pattern import PlatformChoice, PlatformPattern
 from ocitool.model.views import Descriptor, Index
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Edits of the images under one name, each platform of an index: words in, plans out. Reads, and writes nothing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ocitool.arguments import count_of, mapping_of, maybe_text, text_of, words_of
@@ -22,6 +21,7 @@ from ocitool.model.views import Descriptor, Index, Manifest
 from ocitool.store.base import BytesSource, Store
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, replace
 from ocitool.workspace import PlatformWords
 
 Values: TypeAlias = Mapping[str, str | None]

@@ -6,7 +6,6 @@ one (K022).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -30,6 +29,7 @@ from ocitool.model.views import ZSTD_IMAGE, Descriptor, Index, Manifest, Opaque,
 from ocitool.store.base import BytesSource, Store, called
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, replace
 
 _EVERY: Final = Selector()
 _AS_IT_WAS: Final = EntryChanges()

@@ -1,7 +1,6 @@
 """Making members fit an index: brought to its repository, converted to its family."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from ocitool.change.plan import CopyFrom, PutManifest
 from ocitool.errors import UsageError
@@ -13,6 +12,7 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Reader
+from ocitool.values import dataclass
 
 
 def elsewhere(members: Iterable[Member], target: Reader) -> list[CopyFrom]:

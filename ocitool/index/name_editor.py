@@ -1,7 +1,6 @@
 """The part that edits of one name share: how it is opened, where the result goes, what is meant, what is told."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ocitool.arguments import digests_of, words_of
@@ -11,6 +10,7 @@ from ocitool.errors import UsageError
 from ocitool.index.entries import Selector
 from ocitool.model.digest import as_digest
 from ocitool.store.base import Store
+from ocitool.values import dataclass, replace
 from ocitool.workspace import PlatformWords, Workspace
 
 Texts: TypeAlias = Iterable[str] | str

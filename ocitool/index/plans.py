@@ -5,7 +5,6 @@ repository or in a layout are brought to the target before the index names them 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -27,6 +26,7 @@ from ocitool.model.views import Index, view
 from ocitool.store.base import Reader, Store
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, field
 
 NO_ANNOTATIONS: Final = Annotations()
 

@@ -5,7 +5,6 @@ entries is kept as it stands.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from ocitool.errors import MalformedDocument, NotFound, OcitoolError, UsageError
 from ocitool.graph.walk import settle_entries
@@ -19,6 +18,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, Opaque, view
 from ocitool.store.base import Reader, called
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, replace
 
 _SCHEMES = ("oci:", "oci-archive:", "docker-archive:")
 

@@ -15,7 +15,6 @@ In YAML every scalar is text, so that an OS version or tag such as 1.10 stays wh
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -25,6 +24,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
 from ocitool.model.toml import TomlError, parse_toml
+from ocitool.values import dataclass, field
 
 LIMIT: Final = MIB
 """Largest spec file in bytes; a guess far above what anybody writes."""

@@ -10,7 +10,6 @@ import re
 from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.numbers import MIB
+from ocitool.values import dataclass, field, replace
 
 JsonTree: TypeAlias = Any
 """Parsed JSON: dict, list, str, int, float, bool, None."""

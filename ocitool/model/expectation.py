@@ -1,9 +1,9 @@
 """Which platforms a name has to be for: a promise that `check` looks at and a push keeps."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

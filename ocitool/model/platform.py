@@ -5,7 +5,6 @@ Spec: image-spec image-index.md, "platform"; the rules are containerd's (Parse, 
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 from urllib.parse import quote, unquote
 
@@ -13,6 +12,7 @@ from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model import platform_names
 from ocitool.model.numbers import whole
 from ocitool.model.platform_names import ALIASES, ARCHITECTURES, LEVELS, OSES, PAIRS
+from ocitool.values import dataclass, replace
 
 T = TypeVar("T")
 

@@ -7,8 +7,9 @@ Variants"; of ppc64le and riscv64, which no specification orders, the order is t
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from ocitool.values import dataclass
 
 _MACHINES: Final = (
     "386 amd64 arm arm64 arm64be armbe loong64 mips mips64 mips64le mips64p32 mips64p32le mipsle ppc ppc64 ppc64le "

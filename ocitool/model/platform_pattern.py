@@ -1,7 +1,6 @@
 """Platforms chosen by patterns: `linux/*` is every architecture of linux."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Self, TypeAlias
 
@@ -9,6 +8,7 @@ from ocitool.errors import UsageError
 from ocitool.model import platform_names
 from ocitool.model.platform import Platform, parse_platforms
 from ocitool.model.platform_names import ARCHITECTURES, OSES
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

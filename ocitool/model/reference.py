@@ -10,11 +10,11 @@ Spec: distribution-spec "Pulling manifests"; distribution/reference for the shor
 """
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final
 
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.model.digest import Digest
+from ocitool.values import dataclass, replace
 
 HUB: Final = "docker.io"
 HUB_API: Final = "registry-1.docker.io"

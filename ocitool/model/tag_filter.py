@@ -1,10 +1,10 @@
 """Which tags are meant: patterns as a shell's, patterns of what is left out, and a range of versions."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ocitool.model.versions import VersionRange
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ Spec: semver.org for the order; a suffix is its pre-release, so that 1.2-rc1 and
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ocitool.errors import UsageError
+from ocitool.values import dataclass
 
 _VERSION: Final = re.compile(r"v?([0-9]{1,6}|[0-9]{1,18}(?:\.[0-9]{1,18}){1,3})(?:[-_+](.+))?")
 _COMPARATOR: Final = re.compile(r"(>=|<=|>|<|=|\^|~)?\s*(v?[0-9][^\s,|<>=^~]*|[*x])")

@@ -9,7 +9,6 @@ Spec: image-spec descriptor.md, image-index.md, manifest.md, config.md; Docker m
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -18,6 +17,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document, JsonTree, Served
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass, field, replace
 
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 ATTESTATION: Final = "vnd.docker.reference.type"

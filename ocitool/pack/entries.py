@@ -8,7 +8,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol, runtime_checkable
 
@@ -31,6 +30,7 @@ from ocitool.model.numbers import GIB, KIB
 from ocitool.model.platform import Platform
 from ocitool.pack.file_identity import stamp_of
 from ocitool.pack.own_files import OwnFiles
+from ocitool.values import dataclass, field, replace
 
 PIECE: Final = 256 * KIB
 _CAPABILITY: Final = "security.capability"

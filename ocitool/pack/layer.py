@@ -12,7 +12,6 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from ocitool.codec.codecs import Codec, CodecId, LayerEnd
@@ -26,6 +25,7 @@ from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.pack.tar import entry_header, tar_stream
 from ocitool.store.base import Memo, Store, ingested
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, replace
 
 _FORMAT: Final = b"ocitool layer 1\n"
 """Part of every key; another number if the tar of equal entries ever changes."""

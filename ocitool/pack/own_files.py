@@ -9,7 +9,6 @@ signs the image, and the file with its password, are never in it.
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from ocitool.errors import UsageError
 from ocitool.events import Listener, Noted, silent
 from ocitool.model.files import from_system, is_temporary
 from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT, Memo
+from ocitool.values import dataclass
 
 _TOLD: Final = 3
 """Most files that are told of one by one."""

@@ -9,11 +9,11 @@ names the directories it writes into, with the attributes that they have.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from ocitool.errors import UsageError
 from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup, ancestors, name_bytes, parent
 from ocitool.pack.entries import Entry
+from ocitool.values import replace
 
 
 def place(entries: Iterable[Entry], tree: FileTree[FileAttributes] | None) -> tuple[Entry, ...]:

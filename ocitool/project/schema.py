@@ -7,11 +7,11 @@ is a page of code instead of a dependency (ADR 0020).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.documentation import page
 from ocitool.errors import closest
+from ocitool.values import dataclass
 
 if TYPE_CHECKING:
     from ocitool.project.toml import TomlFile

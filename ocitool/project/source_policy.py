@@ -6,7 +6,6 @@ that is not the pinned one. Spec: BuildKit's `sourcepolicy/pb`, and docs/build-r
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from ocitool.model.document import parse
 from ocitool.model.numbers import MIB
 from ocitool.model.reference import Reference
 from ocitool.model.tag_filter import fits_stars
+from ocitool.values import dataclass
 
 SCHEME: Final = "docker-image://"
 _LIMIT: Final = MIB

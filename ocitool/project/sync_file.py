@@ -1,7 +1,6 @@
 """Sync files: which repositories are to be kept alike with which others, as values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from ocitool.model.versions import VersionRange
 from ocitool.project.schema import SYNC_SCHEMA, check_file
 from ocitool.project.toml import KeyPath, TomlFile, read_toml
 from ocitool.store.locate import SCHEMES, Locator, is_below
+from ocitool.values import dataclass
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class SyncEntry:
     where: str
     tag: str = ""
     repositories: str = ""
-    wanted: TagFilter = TagFilter()  # noqa: RUF009 - frozen
+    wanted: TagFilter = TagFilter()
     platforms: tuple[PlatformChoice, ...] = ()
     referrers: bool = False
 

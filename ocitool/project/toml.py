@@ -7,13 +7,13 @@ of the grammar for that: headers, keys before `=`, strings and brackets that run
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from ocitool.errors import UsageError, local_io
 from ocitool.model.numbers import MIB
 from ocitool.model.toml import TomlError, parse_toml
+from ocitool.values import dataclass, field
 
 SIZE_LIMIT: Final = MIB
 

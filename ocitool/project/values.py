@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -26,6 +25,7 @@ from ocitool.toolchains.options import (
     RustOptions,
     SysrootOptions,
 )
+from ocitool.values import dataclass, field, replace
 
 T = TypeVar("T")
 V = TypeVar("V")

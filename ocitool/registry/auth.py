@@ -10,7 +10,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -19,6 +18,7 @@ from ocitool.registry.challenge import Challenge
 from ocitool.registry.credentials import Credentials
 from ocitool.registry.error_response import access_of, diagnostics
 from ocitool.registry.numbers import seconds
+from ocitool.values import dataclass, field
 
 CLIENT_ID: Final = "ocitool"
 DEFAULT_LIFE_S: Final = 60

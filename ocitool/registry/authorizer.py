@@ -7,7 +7,6 @@ or a Link, gets none of them: at most an anonymous token that it asks for itself
 import ipaddress
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,6 +27,7 @@ from ocitool.registry.credentials import ANONYMOUS, Credentials
 from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import Access, Origin, is_loopback, resolved, split_port
 from ocitool.registry.request import leads_here
+from ocitool.values import dataclass, replace
 
 _BEARER: Final = "Bearer "
 

@@ -5,9 +5,10 @@ Spec: RFC 7235 section 4.1; distribution "Token Authentication".
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
+
+from ocitool.values import dataclass, field
 
 # Possessive all through: nothing here is shorter for what follows it, and a header of one long word is read once.
 _OF_WORDS: Final = r"!#$%&'*+.^_`|~0-9A-Za-z-"

@@ -6,12 +6,12 @@ over TLS alone, with a certificate that was checked.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Final
 
 from ocitool.errors import UsageError
 from ocitool.model.reference import comparable_host, parse_registry
 from ocitool.registry.credentials import Credentials
+from ocitool.values import replace
 
 SWITCH: Final = "OCITOOL_CI_IDENTITY"
 _OFF: Final = frozenset({"off", "0", "false", "no"})

@@ -9,13 +9,13 @@ import threading
 import time
 from binascii import b2a_base64
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from ocitool.registry.hosts import Origin
 from ocitool.registry.hostsconfig import Trust
 from ocitool.registry.transport import Head, Stream, TransportError, exchange
+from ocitool.values import dataclass
 
 if TYPE_CHECKING:
     import ssl

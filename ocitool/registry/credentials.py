@@ -9,7 +9,6 @@ import binascii
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from ocitool.errors import AuthError, closest
 from ocitool.model.numbers import MIB
 from ocitool.model.reference import normalise_host
 from ocitool.registry.hosts import home_folder, split_port
+from ocitool.values import dataclass, field
 
 HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})

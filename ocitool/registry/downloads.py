@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
@@ -17,6 +16,7 @@ from ocitool.registry.hosts import resolved
 from ocitool.registry.request import Request, Response
 from ocitool.registry.retry import Patience
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 
 if TYPE_CHECKING:
     from ocitool.registry.session import Session

@@ -1,7 +1,5 @@
 """A registry's abilities, found by asking: for `doctor`. Nothing is changed; no secret is in the answer."""
 
-from dataclasses import dataclass, replace
-
 from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.model.views import Manifest, view
@@ -9,6 +7,7 @@ from ocitool.registry.ci_identity import find_ci_identity
 from ocitool.registry.repository import NOTHING, Registry, Repository
 from ocitool.registry.request import Request
 from ocitool.registry.session import Session
+from ocitool.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -14,6 +13,7 @@ from ocitool.model.numbers import KIB, MIB, is_digits, whole
 from ocitool.model.reference import HUB, HUB_API
 from ocitool.registry.throttle import Rate
 from ocitool.tasks import Retry
+from ocitool.values import dataclass, field, replace
 
 CONNECTIONS: Final = 16
 """Requests to one host at once, unless somebody says another number."""

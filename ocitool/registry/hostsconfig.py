@@ -5,7 +5,6 @@ Formats: containers-certs.d(5), containers-registries.conf(5).
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from ocitool.errors import MalformedDocument, UsageError, local_io
 from ocitool.model.numbers import MIB
 from ocitool.model.reference import HUB, normalise_host
 from ocitool.registry.hosts import home_folder
+from ocitool.values import dataclass
 
 _LIMIT: Final = MIB
 _HUB_HOSTS: Final = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})

@@ -8,7 +8,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import quote, urlsplit
@@ -20,6 +19,7 @@ from ocitool.registry.hosts import Access, Origin, Traffic, proxy_for
 from ocitool.registry.hostsconfig import Trust
 from ocitool.registry.transport import Answer, Head, TransportError, exchange
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 from ocitool.version import __version__
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import base64
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ocitool.model.reference import HUB
 from ocitool.registry.credential_helpers import tell_helper
 from ocitool.registry.credentials import FILE_LIMIT, HUB_KEY
 from ocitool.registry.hosts import home_folder
+from ocitool.values import dataclass
 
 _TABBED = Style(indent="\t", comma=",", colon=": ", ascii_only=False)
 

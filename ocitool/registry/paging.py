@@ -5,7 +5,6 @@ Spec: distribution-spec, "Listing Tags", "Listing Referrers".
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 from ocitool.errors import MalformedDocument, NetworkError, RegistryError
@@ -14,6 +13,7 @@ from ocitool.registry.error_response import redact
 from ocitool.registry.hosts import resolved
 from ocitool.registry.request import Request, Response
 from ocitool.registry.session import Session
+from ocitool.values import replace
 
 LIST_LIMIT: Final = 32 * MIB
 TOTAL_LIMIT: Final = 8 * LIST_LIMIT

@@ -5,7 +5,6 @@ Spec: distribution-spec, "Endpoints"; the row is named in each docstring.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -32,6 +31,7 @@ from ocitool.registry.paging import LIST_LIMIT, json_object, pages
 from ocitool.registry.request import Request, Response, at_hand
 from ocitool.registry.retry import Patience
 from ocitool.registry.session import Session
+from ocitool.values import replace
 
 # One header, the types we read first: some servers read only the first line, or only what stands first (K119).
 _ACCEPT: Final = ", ".join((*mediatype.ACCEPT, "*/*;q=0.1"))

@@ -4,12 +4,12 @@ import ipaddress
 import socket
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ocitool.registry.error_response import BODY_LIMIT
 from ocitool.registry.hosts import is_loopback, resolved, split_port
+from ocitool.values import dataclass, field
 
 if TYPE_CHECKING:
     from ocitool.registry.http import Body

@@ -9,7 +9,6 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from types import TracebackType
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -33,6 +32,7 @@ from ocitool.registry.retry import RETRIED, Patience
 from ocitool.registry.session_state import KnownPlaces, Remembered
 from ocitool.registry.throttle import Pace
 from ocitool.tasks import Scope
+from ocitool.values import replace
 
 REDIRECTS: Final = 5
 _TOLD_S: Final = 1.0

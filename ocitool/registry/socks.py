@@ -5,12 +5,12 @@ The proxy looks up the names of hosts, whether `socks5` or `socks5h` is written:
 
 import ipaddress
 import time
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from ocitool.registry.connections import ProxyError
 from ocitool.registry.transport import Stream
+from ocitool.values import dataclass
 
 _VERSION, _LOGIN_VERSION = 5, 1
 _NO_LOGIN, _PASSWORD, _NONE_FITS = 0, 2, 0xFF

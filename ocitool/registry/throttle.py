@@ -8,12 +8,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ocitool.errors import UsageError
 from ocitool.model.numbers import GIB, KIB, MIB
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 _RATE: Final = re.compile(
     r"(?:(?P<host>[^=\s]+)=)?(?P<amount>[0-9]{1,12})(?P<unit>[KMG]i?B|B)?/(?P<count>[0-9]{0,5})(?P<span>[smhd])"

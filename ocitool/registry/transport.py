@@ -8,12 +8,12 @@ bytes, of work and of time.
 import select
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import h11
 
 from ocitool.model.numbers import KIB
+from ocitool.values import dataclass, field
 
 PIECE: Final = 256 * KIB
 _READ: Final = 64 * KIB

@@ -12,13 +12,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ocitool.model.digest import Digest
 from ocitool.model.numbers import KIB
 from ocitool.registry.hosts import resolved
+from ocitool.values import dataclass
 
 KEPT_S: Final = 7 * 24 * 3600
 """Registries purge sessions after a week at the latest (distribution's default)."""

@@ -5,7 +5,6 @@ consent, and attestations of the lost one do not go to it (K022, K034).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ocitool.errors import DigestMismatch, HeaderMismatch, NotFound, OcitoolError
 from ocitool.model import mediatype
@@ -16,6 +15,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, effective_type, vie
 from ocitool.store.base import BlobStream, Reader
 from ocitool.store.forwarding import ForwardingReader
 from ocitool.store.verify import read_config
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

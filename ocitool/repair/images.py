@@ -1,7 +1,5 @@
 """Repairs of a single image: its config's platform, the types of its parts, its own type."""
 
-from dataclasses import dataclass, replace
-
 from ocitool.change.plan import PutBlob
 from ocitool.change.reason import ChangeReason
 from ocitool.check.inspection import InspectedImage, Inspection
@@ -15,6 +13,7 @@ from ocitool.model.views import Descriptor, Manifest, effective_type
 from ocitool.repair.platforms import RIGHT, PlatformEvidence
 from ocitool.repair.work import CHILD, lacks
 from ocitool.store.base import BytesSource
+from ocitool.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ the old one along only with consent: they are never pointed at the new digest (K
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from ocitool.change import plan as plans
 from ocitool.change.plan import Plan, PutBlob
@@ -29,6 +28,7 @@ from ocitool.repair.images import Mended, mend_image
 from ocitool.repair.platforms import RIGHT, PlatformEvidence, verdict
 from ocitool.repair.work import CHILD, Mending, RepairOptions, lacks
 from ocitool.store.base import StoreSource
+from ocitool.values import dataclass, replace
 
 _UNKNOWN = {"architecture": "unknown", "os": "unknown"}
 _PLATFORM_KEYS = ("architecture", "os", "os.version", "os.features", "variant")

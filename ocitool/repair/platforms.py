@@ -4,7 +4,6 @@ A platform is changed only where a program confirms it, or where nothing speaks 
 is. Everything else is for a human (K004, K007, K008, K010).
 """
 
-from dataclasses import dataclass, replace
 from typing import Final
 
 from ocitool.binaries.compatibility import Misfit
@@ -12,6 +11,7 @@ from ocitool.check.inspection import InspectedImage, Inspection
 from ocitool.check.programs import judged, speaking
 from ocitool.check.rules.index import agree
 from ocitool.model.platform import ARM_DEFAULT, Platform
+from ocitool.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

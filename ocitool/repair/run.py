@@ -1,7 +1,6 @@
 """A repair from the name to the plan: look, look deeper where that is needed, decide, ask who refers to it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ocitool.change.followers import with_followers
 from ocitool.check.inspection import Inspection, look, look_at
@@ -12,6 +11,7 @@ from ocitool.repair.plan import Repair, doubtful, plan_repair
 from ocitool.repair.work import RepairOptions
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
+from ocitool.values import replace
 from ocitool.workspace import Workspace
 
 _DEFAULT = RepairOptions()

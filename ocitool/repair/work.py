@@ -1,7 +1,6 @@
 """A repair in the making: what a human decided, and what was found to do, why, and to be left alone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from ocitool.change.plan import CopyFrom, PutBlob, PutManifest
 from ocitool.change.reason import ChangeReason
@@ -10,6 +9,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor
 from ocitool.repair.fallback import FallbackSource
+from ocitool.values import dataclass, replace
 
 CHILD: tuple[str, ...] = ("mediaType", "digest", "size", "data")
 """What an entry says of its manifest; all of it follows the manifest."""

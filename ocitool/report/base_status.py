@@ -1,7 +1,6 @@
 """Bases of the images under a name: whether each is underneath, and whether its name holds another one by now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from ocitool.model.views import ImageConfig, Manifest
 from ocitool.report.survey import Survey, SurveyedImage
 from ocitool.report.text import columns
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 
 class BaseState(StrEnum):

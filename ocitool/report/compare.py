@@ -5,7 +5,6 @@ called; everything else is told field by field.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +16,7 @@ from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
 from ocitool.report.survey import Survey, SurveyedImage
 from ocitool.report.text import human
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ mean it.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL
@@ -19,6 +18,7 @@ from ocitool.report.survey import Survey
 from ocitool.rootfs.tree import Node, bounded_members, read_tree
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

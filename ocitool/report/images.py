@@ -1,13 +1,12 @@
 """This machine's store as `ocitool images` lists it."""
 
-from dataclasses import dataclass
-
 from ocitool.graph.walk import walk
 from ocitool.model.digest import Digest
 from ocitool.model.views import Index, Manifest
 from ocitool.store.layout import REF_NAME, LayoutStore
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ What a list names is looked at: the manifest decides whether it refers to the im
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from ocitool.model.views import Descriptor, Index, Manifest, view
 from ocitool.store.base import Reader, called
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, field
 
 DEPTH: Final = 4
 """How far what refers to referrers is followed; a signature of an SBOM is the second step."""

@@ -5,7 +5,6 @@ not an error: a child that is gone is a fact about the index.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
@@ -20,6 +19,7 @@ from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup, collect
+from ocitool.values import dataclass, field, replace
 
 _PREDICATE: Final = "in-toto.io/predicate-type"
 

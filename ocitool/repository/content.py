@@ -1,7 +1,6 @@
 """Single manifests and blobs put into a repository, as plans: exact bytes, held to the digest that is named."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from ocitool.change.plan import Plan, PutBlob, PutManifest, Tag
@@ -13,6 +12,7 @@ from ocitool.model.views import Descriptor, effective_type
 from ocitool.store.base import DiskSource, Source, Store
 from ocitool.store.verify import hash_file
 from ocitool.tasks import Scope
+from ocitool.values import replace
 
 
 def plan_put_manifest(

@@ -1,7 +1,5 @@
 """One name deleted, as a plan: a tag without its siblings, or a manifest with all that this takes along."""
 
-from dataclasses import dataclass
-
 from ocitool.change.plan import Delete, Plan
 from ocitool.events import Listener, silent
 from ocitool.model.digest import as_digest
@@ -9,6 +7,7 @@ from ocitool.repository.graph import RepositoryGraph, reached, read_graph
 from ocitool.store.base import Store, called
 from ocitool.store.placeholder import stands_for
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocitool.arguments import count_of, path_of, text_of, words_of
@@ -23,6 +22,7 @@ from ocitool.repository.policy import PrunePolicy, decide
 from ocitool.repository.prune import Prune, plan_prune
 from ocitool.store.base import BytesSource, Source, Store, StoreSource, ingested
 from ocitool.store.locate import Locator
+from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
 

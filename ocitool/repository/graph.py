@@ -6,7 +6,6 @@ A registry does not list manifests without a tag; those that nothing below reach
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from ocitool.model.views import Descriptor, Manifest, Opaque, View, listed, view
 from ocitool.store.base import Reader
 from ocitool.store.verify import CONFIG_LIMIT, find_manifest, read_blob
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass, field, replace
 
 MAX_TAGS: Final = 200_000
 """Tags of one repository that are looked at; a guess far above what is kept."""

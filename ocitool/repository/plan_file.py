@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from ocitool.model.numbers import MIB
 from ocitool.repository.graph import RepositoryGraph, is_beside
 from ocitool.repository.policy import Decision
 from ocitool.repository.prune import Prune
+from ocitool.values import dataclass, field
 
 FORM: Final = "ocitool-prune-1"
 LIMIT: Final = 256 * MIB

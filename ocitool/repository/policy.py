@@ -5,7 +5,6 @@ judged: they stay and go with it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from ocitool.errors import UsageError
@@ -15,6 +14,7 @@ from ocitool.model.tag_filter import TagFilter, fits
 from ocitool.model.versions import Version, VersionRange
 from ocitool.repository.graph import RepositoryGraph, is_beside
 from ocitool.store.placeholder import stands_for
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

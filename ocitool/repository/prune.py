@@ -5,7 +5,6 @@ of these: lists of referrers, cosign's signatures. A manifest goes only if nothi
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ocitool.change.plan import Delete, Plan, Removal
@@ -16,6 +15,7 @@ from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Manifest, view
 from ocitool.repository.graph import RepositoryGraph, is_beside, reached
 from ocitool.repository.policy import Decision
+from ocitool.values import dataclass
 
 MOST_NOTED: Final = 2_000_000
 """Manifests that are noted beside all tags that go: what a hundred thousand indexes of twenty images have."""

@@ -1,7 +1,6 @@
 """Tags of a repository, chosen by name and version, in order, and what each of them holds."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 from typing import Any
@@ -15,6 +14,7 @@ from ocitool.model.views import Index, Manifest, view
 from ocitool.repository.graph import RepositoryGraph, read_graph
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 
 
 class TagOrder(Enum):

@@ -1,7 +1,6 @@
 """The files of an image written to a folder or a tar."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocitool.model.digest import Digest
@@ -9,6 +8,7 @@ from ocitool.rootfs.extract import Contents, contents, export_tar
 from ocitool.rootfs.folder import export_folder
 from ocitool.rootfs.merged import MergedFiles
 from ocitool.store.base import write_whole
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

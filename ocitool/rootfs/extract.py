@@ -6,7 +6,6 @@ last, so whoever unpacks the tar never writes through one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ocitool.codec.codecs import decompress
@@ -19,6 +18,7 @@ from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.tree import Node, Tree, bounded_members
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field, replace
 
 OWNERS_ONLY: Final = 0o300
 """What a directory must let its owner do before anything can be put into it."""

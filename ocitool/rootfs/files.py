@@ -1,13 +1,13 @@
 """Trees of files that can be packed: entries, layers over layers, an image's merged tree."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
 from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, FileTree, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry
 from ocitool.rootfs.tree import Node, Tree
+from ocitool.values import dataclass, field, replace
 
 Files: TypeAlias = FileTree[Entry]
 """A tree whose entries carry the paths they have in it."""

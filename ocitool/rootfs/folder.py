@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from ocitool.rootfs.extract import Contents, kept_xattrs, members
 from ocitool.rootfs.tree import Node, Tree
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 _CAPABILITY: Final = "security.capability"
 _LAST_ID: Final = 2**32 - 2  # the one above means "leave it" to chown

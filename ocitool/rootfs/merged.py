@@ -1,7 +1,6 @@
 """The files of one image as a container would see them, with the store that holds their contents."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ocitool.codec.tar_reader import USUAL
 from ocitool.model.digest import Digest
@@ -9,6 +8,7 @@ from ocitool.model.views import Manifest
 from ocitool.rootfs.tree import Node, Tree, read_file
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

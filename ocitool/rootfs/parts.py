@@ -7,7 +7,6 @@ annotation of the layer, and the table for each chunk of content; what neither v
 import base64
 import binascii
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ocitool.codec import estargz, listed, zstd_chunked
@@ -20,6 +19,7 @@ from ocitool.model.numbers import KIB
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Memo, Reader, opened_range
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, field
 
 if TYPE_CHECKING:
     import hashlib

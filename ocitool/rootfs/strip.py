@@ -6,7 +6,6 @@ Spec: image-spec layer.md, "Applying Changesets", "Whiteouts".
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from ocitool.errors import UsageError
@@ -14,6 +13,7 @@ from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, LinkLoop, ancestors,
 from ocitool.pack.entries import Entry
 from ocitool.pack.tar import END, entry_stream
 from ocitool.rootfs.tree import Listed, Tree, dressed
+from ocitool.values import dataclass, replace
 
 _NO_CLAMP: Final = 2**63
 

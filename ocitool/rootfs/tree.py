@@ -8,7 +8,6 @@ Spec: image-spec layer.md, "Applying Changesets", "Whiteouts".
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from ocitool.model.views import Descriptor, Manifest
 from ocitool.rootfs.parts import LayerParts, open_parts
 from ocitool.store.base import Memo, Reader
 from ocitool.tasks import Scope, TaskGroup
+from ocitool.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

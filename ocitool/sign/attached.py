@@ -5,7 +5,6 @@ whoever signed that.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -20,6 +19,7 @@ from ocitool.sign.keys import PublicKey
 from ocitool.sign.verification import LOOKED_AT, Demand, FoundAttestation, bundle_of, maker, may_be_bundle
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass
 
 _UNREAD: Final = (DigestMismatch, MalformedDocument, NotFound)
 _BUNDLE_LIMIT: Final = STATEMENT_LIMIT * 3 // 2

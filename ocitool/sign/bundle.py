@@ -6,7 +6,6 @@ subject is the image. Spec: cosign BUNDLE_SPEC, `sigstore_bundle.proto`, DSSE 1.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ocitool.errors import MalformedDocument
@@ -17,6 +16,7 @@ from ocitool.model.numbers import MIB
 from ocitool.model.views import Descriptor
 from ocitool.sign.claim import Claim
 from ocitool.sign.simple_signing import compact, member, unbase64
+from ocitool.values import dataclass, replace
 
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 FAMILY: Final = "application/vnd.dev.sigstore.bundle"

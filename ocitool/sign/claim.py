@@ -1,13 +1,13 @@
 """The claim of a signature about an image: its digest, the repository it is meant for, and annotations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
 from ocitool.model.reference import Reference, comparable_host
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from ocitool.errors import AuthError, MalformedDocument, Unsupported, UsageError
 from ocitool.model.numbers import KIB
 from ocitool.sign.encrypted_key import seal, unseal
+from ocitool.values import dataclass
 
 KINDS: Final = ("ecdsa-p256", "ed25519", "rsa-3072", "rsa-4096")
 """What can be made; the first is what every verifier of images understands."""

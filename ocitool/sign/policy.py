@@ -5,7 +5,6 @@ passed over is one that nobody checks.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from os.path import normpath
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from ocitool.sign.run import VerifyKey, load_public, verify_document
 from ocitool.sign.verification import Demand, Verification
 from ocitool.store.base import Reader, called
 from ocitool.store.locate import SCHEMES, Locator
+from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
 
 VERSION: Final = 1

@@ -4,12 +4,11 @@ What is to be signed is a pure function of digest, repository and annotations, s
 elsewhere and the signature comes back later. A signature that is there already is left as it is.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from ocitool import values
 from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.graph.signature_list import appended, entries, signature_tag
@@ -23,6 +22,7 @@ from ocitool.sign.keys import PrivateKey, PublicKey
 from ocitool.store.base import BytesSource, Reader, Store
 from ocitool.store.verify import find_manifest
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass, field
 
 FORMS: Final = ("tag", "bundle", "both")
 """Where a signature stands: in the list under a tag, in a manifest that refers to the image, or in both."""
@@ -93,7 +93,7 @@ def to_be_signed(document: Document, options: SignOptions) -> bytes:
 
 def subjects_of(store: Reader, document: Document, *, recursive: bool, scope: Scope) -> tuple[Descriptor, ...]:
     """The manifest, and with `recursive` every manifest below it, each once. Reads inner indexes alone."""
-    root = dataclasses.replace(Descriptor.of(document), media_type=effective_type(document))
+    root = values.replace(Descriptor.of(document), media_type=effective_type(document))
     found = {root.digest: root}
     waiting = [document] if recursive else []
     while waiting:
@@ -148,18 +148,16 @@ def with_signatures(
         return plan
     base = next((tag.base for tag in written if tag.base is not None), None)
     if not options.form:
-        options = dataclasses.replace(options, form=_form_of(store, base))
+        options = values.replace(options, form=_form_of(store, base))
     puts = [step.document for step in plan.steps if isinstance(step, PutManifest)]
     documents = [tag.document for tag in written] + [one for one in puts if view(one).subject is None]
     for step in plan.steps if options.recursive else ():
         documents += step.snapshot.documents.values() if isinstance(step, PutSnapshot) else ()
     if not documents:
         return plan
-    subjects = {
-        one.digest: dataclasses.replace(Descriptor.of(one), media_type=effective_type(one)) for one in documents
-    }
+    subjects = {one.digest: values.replace(Descriptor.of(one), media_type=effective_type(one)) for one in documents}
     steps, notes = _signing(store, tuple(subjects.values()), signers, options, scope)
-    return dataclasses.replace(
+    return values.replace(
         plan,
         steps=tuple(in_order((*plan.steps, *steps))),
         notes=(*plan.notes, *notes),
@@ -196,13 +194,13 @@ def _signed(store: Store, subject: Descriptor, signers: Iterable[Signer], option
         held = find_manifest(store, signature_tag(subject.digest))
         payload = simple_signing.compose_payload(claim)
         layers = tuple(_layers(held, payload, signers, signature_tag(subject.digest)))
-        found = dataclasses.replace(found, list_before=held, layers=layers)
+        found = values.replace(found, list_before=held, layers=layers)
     if "bundle" in options.forms:
         signature_tag(subject.digest)  # the digest is one that signatures are of
         listed = {one.digest for one in store.referrers(subject.digest)}
         statement = bundles.compose_statement(claim)
         made = [bundle_by(signer, subject, statement) for signer in signers]
-        found = dataclasses.replace(found, bundles=tuple(one for one in made if one[0].digest not in listed))
+        found = values.replace(found, bundles=tuple(one for one in made if one[0].digest not in listed))
     return found
 
 
@@ -241,7 +239,7 @@ def _steps(signed: _Signed) -> Iterable[PlanStep]:
         tag = signature_tag(signed.subject.digest)
         after, config = appended(signed.list_before, [layer for layer, _ in signed.layers], tag)
         for layer, payload in {layer.digest: (layer, payload) for layer, payload in signed.layers}.values():
-            bare = dataclasses.replace(layer, annotations={})
+            bare = values.replace(layer, annotations={})
             yield PutBlob(bare, BytesSource(payload), f"payload for {label}")
         yield PutBlob(Descriptor.of(config), BytesSource(config.raw), f"config of {tag}")
         yield Tag(tag, after, signed.list_before)

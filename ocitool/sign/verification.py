@@ -5,7 +5,6 @@ search. A signature is compared before what it signs is parsed. Nothing that is 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from ocitool.sign.keys import ED25519_SIZE, PublicKey
 from ocitool.store.base import Reader
 from ocitool.store.verify import find_manifest, read_blob
 from ocitool.tasks import Scope, collect
+from ocitool.values import dataclass, field, replace
 
 LOOKED_AT: Final = 100
 """Most signatures of one form that are looked at beside one manifest; a guess far above what is signed."""

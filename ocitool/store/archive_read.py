@@ -9,7 +9,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
@@ -38,6 +37,7 @@ from ocitool.store.base import (
 )
 from ocitool.store.layout_index import REF_NAME
 from ocitool.store.verify import check_bytes, verified
+from ocitool.values import dataclass
 
 PIECE: Final = 256 * KIB
 LIMITS: Final = TarLimits(members=200_000, names=64 * MIB, size=2**63)

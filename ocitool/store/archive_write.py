@@ -12,7 +12,6 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
@@ -40,6 +39,7 @@ from ocitool.store.base import (
 )
 from ocitool.store.layout_index import REF_NAME
 from ocitool.store.verify import opened
+from ocitool.values import replace
 
 STREAM: Final = "-"
 

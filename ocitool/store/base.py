@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from ocitool.model.files import temporary_beside
 from ocitool.model.numbers import KIB
 from ocitool.model.reference import subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, Opaque, effective_type, view
+from ocitool.values import dataclass
 
 PIECE: Final = 256 * KIB
 """Largest piece of a blob stream, in bytes."""

@@ -5,7 +5,6 @@ One of the tables where code is loaded late: a layout is opened without an HTTP 
 
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -17,6 +16,7 @@ from ocitool.model.reference import Reference, digest_in
 from ocitool.registry.hosts import Access, Traffic
 from ocitool.store.base import FULL_NAME, FullNames, Reader, Store, no_names
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, replace
 
 if TYPE_CHECKING:
     from ocitool.registry.examine import Examined

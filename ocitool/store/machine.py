@@ -23,7 +23,6 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +34,7 @@ from ocitool.model.files import temporary_in
 from ocitool.model.views import Index, Manifest, view
 from ocitool.registry.hosts import home_folder
 from ocitool.store.base import CACHE_TAG, CACHE_TAG_TEXT
+from ocitool.values import dataclass
 
 if TYPE_CHECKING:
     from ocitool.store.layout import LayoutStore

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from types import TracebackType
 
 from ocitool.errors import NotFound
@@ -11,6 +10,7 @@ from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor, effective_type
 from ocitool.store.base import PIECE, Expect, Pieces, Put, Source, Stored, Traits, referrers_among
 from ocitool.store.verify import check_expected, opened, verified
+from ocitool.values import replace
 
 
 class MemoryStore:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ocitool.errors import Cancelled, NotFound, OcitoolError
@@ -11,6 +10,7 @@ from ocitool.model.document import MANIFEST_LIMIT, Document
 from ocitool.model.views import Descriptor
 from ocitool.registry.repository import Repository
 from ocitool.store.remote import RemoteStore
+from ocitool.values import dataclass
 
 T = TypeVar("T")
 

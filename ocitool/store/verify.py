@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from ocitool.model.numbers import GIB, MIB
 from ocitool.model.views import Descriptor, ImageConfig
 from ocitool.store.base import Expect, Reader, Source, read_file
 from ocitool.tasks import Scope
+from ocitool.values import replace
 
 CONFIG_LIMIT: Final = 8 * MIB
 """Most bytes of an image config that are read; a guess far above what anybody publishes."""

@@ -1,11 +1,11 @@
 """Reports of a sync: which tags were written, which were as they should be, and what failed."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from ocitool.change.lacking import Lacking
 from ocitool.errors import OcitoolError, SeveralErrors
 from ocitool.model.digest import Digest
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

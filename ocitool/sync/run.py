@@ -6,7 +6,6 @@ an earlier run. Only what differs is read, planned and carried out like any othe
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ocitool.change.lacking import Lacking, lacking
@@ -22,6 +21,7 @@ from ocitool.store.locate import Locator, is_below, names_of
 from ocitool.sync.report import SyncedTag, SyncReport
 from ocitool.sync.state import CopiedTree, SyncState
 from ocitool.tasks import TaskGroup, collect
+from ocitool.values import dataclass, field, replace
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ All of it may be lost at any time: then more is asked, and nothing is done other
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from ocitool.errors import MalformedDocument
@@ -13,6 +12,7 @@ from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Memo
+from ocitool.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ tests can compare it. `toolchains/processes.py` starts the commands.
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
 from ocitool.model.platform import Platform
 from ocitool.toolchains.options import Program
+from ocitool.values import dataclass, field
 
 PASSED: Final = frozenset(
     [

@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from ocitool.toolchains.c import first_uses
 from ocitool.toolchains.compilers import Compiler
 from ocitool.toolchains.options import BuildSystemOptions
 from ocitool.toolchains.wrappers import build_variables, cmake_file, meson_file, variables, wrappers
+from ocitool.values import dataclass, field, replace
 
 _DESTDIR: Final = "{destdir}"
 _WIDTHS: Final = ("MAKEFLAGS", "CMAKE_BUILD_PARALLEL_LEVEL")

@@ -1,6 +1,5 @@
 """`--toolchain c`: C and C++ sources straight to a program, in one command for each platform."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +7,7 @@ from ocitool.errors import UsageError, local_io
 from ocitool.toolchains.base import CompileJob, FirstUse, Inputs, Project, Target
 from ocitool.toolchains.compilers import Compiler
 from ocitool.toolchains.options import CompilerOptions, CProgram
+from ocitool.values import dataclass
 
 _C: Final = frozenset([".c"])
 _CPP: Final = frozenset([".cc", ".cpp", ".cxx", ".c++", ".C"])

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -11,6 +10,7 @@ from ocitool.model.platform import Platform
 from ocitool.toolchains.base import CompileJob, Target, find_program, passed
 from ocitool.toolchains.go import go_platform
 from ocitool.toolchains.options import CommandOptions
+from ocitool.values import dataclass
 
 _PLACEHOLDER: Final = re.compile(r"\{(os|arch|variant|output)\}")
 

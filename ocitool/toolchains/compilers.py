@@ -7,7 +7,6 @@ ocitool.toml asks for them. Nothing here is started.
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ from ocitool.model.platform import Platform
 from ocitool.toolchains.base import find_program
 from ocitool.toolchains.options import KINDS, CompilerOptions
 from ocitool.toolchains.sysroot import Sysroot
+from ocitool.values import dataclass, field
 
 _LIBC: Final = re.compile(r"(musl)|glibc(?::(\d+\.\d+))?")
 

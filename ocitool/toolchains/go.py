@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from ocitool.toolchains.c import first_uses
 from ocitool.toolchains.compilers import Compiler
 from ocitool.toolchains.options import GoOptions, Program
 from ocitool.toolchains.wrappers import wrappers
+from ocitool.values import dataclass, field, replace
 
 PASSED: Final = (
     "GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH",

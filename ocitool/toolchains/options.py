@@ -1,10 +1,10 @@
 """Options of toolchains: the values that ocitool.toml and flags are read into, for one program or for all."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.errors import UsageError
+from ocitool.values import dataclass
 
 SYSTEMS: Final = ("make", "cmake", "autotools", "meson")
 NATIVE: Final = ("rust", "c", *SYSTEMS)

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -23,6 +22,7 @@ from ocitool.model.numbers import KIB
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.toolchains.base import CompileJob, Inputs, JobStep
 from ocitool.toolchains.build_tree import NOT_INSTALLED, conclude, is_done, note_done, prepare
+from ocitool.values import dataclass
 
 TAIL: Final = 16 * KIB
 """Bytes of a compiler's output that are kept; the last ones, where the reason stands."""

@@ -7,7 +7,6 @@ crates is compiled through the same wrapper.
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from ocitool.toolchains.options import CompilerOptions, Program, RustOptions
 from ocitool.toolchains.processes import capture
 from ocitool.toolchains.sysroot import Sysroot
 from ocitool.toolchains.wrappers import wrappers
+from ocitool.values import dataclass
 
 PASSED: Final = (
     "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_HOME", "CARGO_NET_OFFLINE", "CARGO_NET_RETRY", "CARGO_HTTP_CAINFO",

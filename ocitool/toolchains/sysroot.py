@@ -7,13 +7,13 @@ it is ever started or installed: its links stay inside, and setuid bits and devi
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ocitool.errors import local_io
 from ocitool.model.files import LinkLoop, TreeBudget, resolve
 from ocitool.model.numbers import MIB
+from ocitool.values import dataclass
 
 _VERSION: Final = re.compile(rb"GNU C Library \([^)\n]*\) (?:stable|development) release version (\d+\.\d+)")
 _LIBC_LIMIT: Final = 16 * MIB

@@ -10,7 +10,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from ocitool.pack.file_identity import foreign_devices, is_settled
 from ocitool.pack.own_files import is_store
 from ocitool.store.base import Memo
 from ocitool.toolchains.base import CompileJob, Inputs
+from ocitool.values import dataclass
 
 _FILES_LIMIT: Final = 20_000
 _LOCAL_REPLACE: Final = re.compile(r"=>\s*[\"`]?(?:\.{1,2}(?:/|\s|$)|/)", re.MULTILINE)

@@ -6,12 +6,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ocitool.errors import local_io
 from ocitool.model.digest import Digest
+from ocitool.values import dataclass
 
 _PREFIX: Final = "ocitool-"
 _ALIVE: Final = ".alive"

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.slow  # every file is parsed
 
 # Import strictly downward. On one level only the edges written in BESIDE.
 LEVELS = (
-    ("documentation", "errors", "events", "findings", "tasks", "version"),
+    ("values", "version"),
+    ("documentation", "errors", "events", "findings", "tasks"),
     ("model",),
     ("codec", "binaries", "arguments"),
     ("store.base", "store.verify", "registry"),
@@ -113,6 +114,7 @@ LAZY = {
     "ocitool.bake.syntax._parse",  # a parser of HCL, when a bake file is written in it
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
     "ocitool.__main__",
+    "ocitool.values",  # the standard library's dataclasses, for who asks a class of ours about its fields
     "ocitool.registry.connections._reach",  # SOCKS, where a proxy speaks it
     "ocitool.registry.connections._secure",  # TLS, where a host speaks it
     "ocitool.registry.http._context",

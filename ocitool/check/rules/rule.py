@@ -1,12 +1,12 @@
 """The form of a rule: a pure function over an Inspection with an id that never changes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from ocitool.check.finding import Location
 from ocitool.check.inspection import Inspection
 from ocitool.findings import Severity
+from ocitool.values import dataclass
 
 Hit: TypeAlias = tuple[Location, str]
 """Where, and what is wrong there."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -11,6 +10,7 @@ from ocitool.findings import Severity
 from ocitool.graph.referrers import ListedReferrer
 from ocitool.model.digest import Digest
 from ocitool.model.reference import subject_of
+from ocitool.values import dataclass
 
 _ONE_PLATFORM: Final = re.compile(
     r"(?:^|[-_.])(?:amd64|x86[-_]64|x64|x86|i?[36]86|arm(?:32|64|hf|el)?(?:v?[5-9])?|aarch64|ppc64le|s390x|riscv64"

@@ -5,7 +5,6 @@ There is no builder, and nothing is remembered: scripts that create, choose and 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import click
@@ -14,6 +13,7 @@ from ocitool.cli.console import table
 from ocitool.cli.options import App
 from ocitool.errors import UsageError
 from ocitool.events import Noted
+from ocitool.values import dataclass
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -5,7 +5,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +42,7 @@ from ocitool.pack.own_files import remember_outputs
 from ocitool.pack.tar import parse_epoch
 from ocitool.store.locate import Locator
 from ocitool.toolchains.workdir import temporary_folder
+from ocitool.values import dataclass, replace
 
 _REMOTE: Final = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/")
 _IN_DOCUMENTS: Final = (

@@ -1,7 +1,6 @@
 """Where a build goes: what -o, --push and --load say, in our words and in buildx's."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocitool.builder.outputs import BuildOutputs, FilesOutput, StoreOutput
@@ -10,6 +9,7 @@ from ocitool.errors import UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.model.reference import Reference
 from ocitool.store.locate import SCHEMES, Locator
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Destinations:
     output (-t goes before); `insecure` says that the registry may be without a good certificate.
     """
 
-    outputs: BuildOutputs = BuildOutputs()  # noqa: RUF009 - a frozen value
+    outputs: BuildOutputs = BuildOutputs()
     loads: bool = False
     engine: str = ""
     context: str = ""

@@ -2,11 +2,11 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.errors import Unsupported, UsageError, closest
 from ocitool.image.annotations import Annotation, AnnotationLevel, Annotations, parse_annotation
+from ocitool.values import dataclass, field
 
 KINDS: Final = ("image", "registry", "docker", "oci", "local", "tar", "cacheonly")
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})

@@ -1,7 +1,6 @@
 """`ocitool undo`: the last change of ours taken back, or a tag that holds a digest again."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import click
 
@@ -10,6 +9,7 @@ from ocitool.change.plan import Delete, Plan
 from ocitool.cli import plans
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.values import replace
 
 
 @click.command()

@@ -5,7 +5,6 @@ everything else is looked at all the same.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from ocitool.dockerfile.stages import OriginKind, StageGraph
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
@@ -14,6 +13,7 @@ from ocitool.dockerfile.syntax.lines import Line
 from ocitool.dockerfile.trace import Trace, TracedStep
 from ocitool.errors import OcitoolError, closest
 from ocitool.rootfs.files import Files
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 Spec: BuildKit's Dockerfile reference, "check".
 """
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.dockerfile.lint.rule import LintRule
 from ocitool.errors import UsageError
+from ocitool.values import dataclass, field
 
 ARGUMENT: Final = "BUILDKIT_DOCKERFILE_CHECK"
 """The build argument that says the same and takes the directive's place."""

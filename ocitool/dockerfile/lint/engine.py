@@ -1,7 +1,6 @@
 """From a Dockerfile to findings: every check over every platform, what the file switches off left out."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ocitool.dockerfile.lint import source_rules, stage_rules, style_rules, value_rules
@@ -14,6 +13,7 @@ from ocitool.dockerfile.syntax.instructions import Dockerfile
 from ocitool.errors import OcitoolError, UsageError
 from ocitool.findings import Severity
 from ocitool.rootfs.files import Files
+from ocitool.values import dataclass, field, replace
 
 RULES: Final[tuple[LintRule, ...]] = (
     *style_rules.RULES,

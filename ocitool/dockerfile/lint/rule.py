@@ -1,13 +1,13 @@
 """The form of a check: a pure function over a LintContext, under a name that never changes."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ocitool.dockerfile.lint.context import LintContext
 from ocitool.dockerfile.syntax.lines import Line
 from ocitool.documentation import page
 from ocitool.findings import Severity
+from ocitool.values import dataclass
 
 _MANUAL: Final = "https://docs.docker.com/go/dockerfile/rule/"
 

@@ -1,7 +1,6 @@
 """Checks of FROM lines and stages: names, platforms, and what leads nowhere."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ocitool.dockerfile.lint.context import LintContext, near
@@ -14,6 +13,7 @@ from ocitool.errors import UsageError
 from ocitool.findings import Severity
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
+from ocitool.values import replace
 
 if TYPE_CHECKING:
     from ocitool.dockerfile.syntax.lines import Line

@@ -6,7 +6,6 @@ Read from the words as they are written; where they do not tell, `Effect.instead
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Final
@@ -17,6 +16,7 @@ from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_com
 from ocitool.dockerfile.stages import ResolvedStage, Step
 from ocitool.dockerfile.syntax.instructions import Copy, Instruction, Run, Workdir
 from ocitool.dockerfile.syntax.lines import heredoc_name
+from ocitool.values import dataclass
 
 _LISTED: Final = 4
 """How many names a sentence lists."""

@@ -7,7 +7,6 @@ layer, none where nothing changed. Nothing of it is believed that does not fit (
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.codec.codecs import decompress, parse_codec
@@ -32,6 +31,7 @@ from ocitool.pack.layer import StoredTar, pack_tar
 from ocitool.store.base import BytesSource, Expect, Reader, StoreSource, ingested
 from ocitool.store.verify import read_blob, verified
 from ocitool.tasks import Scope
+from ocitool.values import dataclass, replace
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace

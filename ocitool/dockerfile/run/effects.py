@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from ocitool.dockerfile.run.shell_commands import ShellCommand, commands
 from ocitool.dockerfile.syntax.instructions import Run
+from ocitool.values import dataclass
 
 
 class EffectKind(Enum):

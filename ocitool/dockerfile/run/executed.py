@@ -10,7 +10,6 @@ import posixpath
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +46,7 @@ from ocitool.pack.layer import StoredTar, tar_digest
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.files import Files
 from ocitool.store.base import Reader, ingested
+from ocitool.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from ocitool.workspace import Workspace

@@ -7,7 +7,6 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ocitool.dockerfile.resources import Process
@@ -17,6 +16,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.executor.base import SHM_SIZE, Execution, Mount, MountKind
 from ocitool.image.options import PATH
 from ocitool.model.platform import Platform
+from ocitool.values import dataclass
 
 _FORMAT: Final = 2
 """Part of every key; another number when what an execution leaves behind would be another for the same words."""

@@ -7,7 +7,6 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_computed, plain
@@ -16,6 +15,7 @@ from ocitool.dockerfile.syntax.instructions import Run
 from ocitool.dockerfile.trace import GOPATH
 from ocitool.errors import UsageError
 from ocitool.toolchains.go import PASSED
+from ocitool.values import dataclass
 
 _OURS: Final = frozenset({"-a", "-v", "-x", "-i", "-work", "-trimpath", "-buildvcs", "-installsuffix", "-p"})
 """Flags that say nothing about the program, or what our own command says."""

@@ -7,7 +7,6 @@ their kin say in ocitool.toml what is meant.
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ocitool.dockerfile.run.run_lines import RunLine
@@ -15,6 +14,7 @@ from ocitool.dockerfile.run.shell_commands import ShellCommand, commands, is_com
 from ocitool.dockerfile.syntax.expand import expand
 from ocitool.errors import UsageError
 from ocitool.toolchains.options import BuildSystemOptions, CProgram, RustOptions
+from ocitool.values import dataclass, field, replace
 
 _ORDER: Final = ("rust", "cmake", "meson", "autotools", "make", "c")
 """Of several in one stage the first is what builds: make runs what CMake wrote, gcc a probe."""

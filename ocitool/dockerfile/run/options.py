@@ -4,7 +4,6 @@ import re
 import socket
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from ocitool.dockerfile.syntax.sizes import parse_size
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.executor.base import SHM_SIZE, Limits, Network, Ulimit
 from ocitool.model.numbers import KIB
+from ocitool.values import dataclass, field
 
 SECRET_LIMIT: Final = 500 * KIB
 """Most bytes of a secret, as in BuildKit."""

@@ -6,7 +6,6 @@ What ocitool.toml does not say is read off the stage's own `go build`.
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -25,6 +24,7 @@ from ocitool.toolchains.base import CompileJob, Planned, Project, Target, folder
 from ocitool.toolchains.command import CommandToolchain, command_environ, find_command
 from ocitool.toolchains.go import GoToolchain, find_go, go_environ, program_name, programs_below
 from ocitool.toolchains.options import NATIVE, GoOptions, Program
+from ocitool.values import dataclass, replace
 
 _KEYS: Final = ("package", "output", "ldflags", "tags", "flags")
 """What ocitool.toml can say of a go build, in the order in which a table is written."""

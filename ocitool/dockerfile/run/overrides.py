@@ -5,7 +5,6 @@ lines are not; `standin` says what it gets in their place.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +28,7 @@ from ocitool.pack.entries import Entry
 from ocitool.project.values import StageSpec
 from ocitool.rootfs.files import Files, Layered
 from ocitool.toolchains.base import Planned, Project
+from ocitool.values import dataclass, field, replace
 
 if TYPE_CHECKING:
     from ocitool.dockerfile.run.override_jobs import PlanNative, StandIn

@@ -4,7 +4,6 @@ Decided from the text alone, before anything is read from a network or compiled.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from ocitool.dockerfile.run.advice import way_out
@@ -15,6 +14,7 @@ from ocitool.dockerfile.stages import ResolvedStage, Step
 from ocitool.dockerfile.syntax.instructions import Run, Stage
 from ocitool.errors import Unsupported
 from ocitool.toolchains.options import NATIVE
+from ocitool.values import dataclass, replace
 
 _COMPILES: Final = "in ocitool.toml compiles the program for every platform in its place"
 

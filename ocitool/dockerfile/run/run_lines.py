@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocitool.dockerfile.sources import is_web
@@ -11,6 +10,7 @@ from ocitool.dockerfile.syntax.instructions import Copy, Run, Workdir
 from ocitool.dockerfile.syntax.lines import heredoc_name
 from ocitool.dockerfile.trace import Trace, TracedStep, VariableScope
 from ocitool.model.files import clean
+from ocitool.values import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

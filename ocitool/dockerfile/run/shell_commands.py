@@ -6,11 +6,11 @@ line does and to read a `go build`; whatever a shell would compute stays in the 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
 from ocitool.dockerfile.syntax.instructions import Run
+from ocitool.values import dataclass, field, replace
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _HEREDOC: Final = re.compile(r"\d*<<-?\S+")

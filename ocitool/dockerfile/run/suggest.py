@@ -8,7 +8,6 @@ import json
 import posixpath
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, run
 from ocitool.dockerfile.syntax.instructions import Copy, Run
 from ocitool.dockerfile.trace import Trace, is_of_go
 from ocitool.project.toml import key_text
+from ocitool.values import dataclass, field
 
 _EXTRAS: Final = (
     ("ca-certificates", "/etc/ssl/certs", "ca-certificates"),

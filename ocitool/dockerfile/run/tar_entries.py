@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from ocitool.model.files import WHITEOUT, FileKind
 from ocitool.model.numbers import KIB
 from ocitool.pack.entries import Entry, NoFile
 from ocitool.pack.layer import StoredTar
+from ocitool.values import dataclass
 
 _PIECE: Final = 256 * KIB
 

@@ -5,11 +5,11 @@ Spec: BuildKit's Dockerfile reference, "Environment replacement"; what it leaves
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from ocitool.errors import UsageError
 from ocitool.model.numbers import MIB
+from ocitool.values import dataclass
 
 _NAME: Final = re.compile(r"\d+|[@*#?\-$!]|[^\W\d]\w*")
 _PLAIN: Final = re.compile(r"[^$'\"\\`}/]+")

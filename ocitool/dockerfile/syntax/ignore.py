@@ -2,13 +2,13 @@
 
 import posixpath
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
 from ocitool.dockerfile.syntax.patterns import any_below, any_deep_glob
 from ocitool.errors import UsageError
+from ocitool.values import dataclass, field
 
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 

@@ -4,11 +4,11 @@ Spec: BuildKit's Dockerfile reference, one section an instruction.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from ocitool.dockerfile.syntax.lines import Heredoc, Line
 from ocitool.dockerfile.syntax.run_flags import RunFlags
+from ocitool.values import dataclass, field
 
 _NO_FLAGS: Final = RunFlags()
 Pairs: TypeAlias = tuple[tuple[str, str], ...]

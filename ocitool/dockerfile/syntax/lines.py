@@ -6,11 +6,11 @@ Spec: BuildKit's Dockerfile reference, "Format", "Parser directives", "Here-Docu
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Final
 
 from ocitool.errors import Cancelled, NotFound, OcitoolError, UsageError
 from ocitool.model.numbers import KIB
+from ocitool.values import dataclass, field
 
 MAX_LINE: Final = 64 * KIB
 """Longest physical line in characters; BuildKit's scanner takes no longer one."""

@@ -6,7 +6,6 @@ Spec: BuildKit's Dockerfile reference; the splitting of words is that of its par
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from ocitool.dockerfile.syntax import instructions
@@ -16,6 +15,7 @@ from ocitool.dockerfile.syntax.run_flags import RunFlags
 from ocitool.errors import UsageError, closest
 from ocitool.model.durations import parse_duration
 from ocitool.model.numbers import is_digits
+from ocitool.values import replace
 
 _STAGE_NAME: Final = re.compile(r"[a-z][a-z0-9_.-]*")
 _FLAGS: Final[Mapping[str, Mapping[str, type]]] = {

@@ -9,13 +9,13 @@ step, whatever the patterns are (K204).
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Final, TypeAlias
 
 from ocitool.errors import UsageError
 from ocitool.model.files import ancestors
+from ocitool.values import dataclass
 
 _SPECIAL: Final = frozenset("*?[\\")
 _KEPT: Final = 512

@@ -6,12 +6,12 @@ Spec: BuildKit's Dockerfile reference, "RUN --mount", "RUN --network", "RUN --se
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 from ocitool.dockerfile.syntax.sizes import parse_size
 from ocitool.errors import Unsupported, UsageError
 from ocitool.model.numbers import whole
+from ocitool.values import dataclass, replace
 
 TYPES: Final = ("bind", "cache", "tmpfs", "secret", "ssh")
 NETWORKS: Final = ("default", "none", "host")

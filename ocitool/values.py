@@ -1,0 +1,169 @@
+"""Dataclasses that are compiled when the first of a kind is made, since most kinds never are (ADR 0125).
+
+To type checkers they are the standard library's, which writes six methods of every class as text and compiles them
+where the class stands. Here that is `__init__` alone, at its first call; the other methods need no text. Who asks
+a class for its fields, as `dataclasses.asdict` does, is given the standard library's.
+"""
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter, ge, gt, le, lt
+from operator import eq as equal
+
+TYPE_CHECKING = False  # what type checkers take for typing's, without loading typing
+
+__all__ = ["dataclass", "field", "replace"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass, field, replace
+else:
+    _NONE = object()
+
+    class field:  # noqa: N801 - the standard library's word, and its arguments
+        """What is said of one field."""
+
+        __slots__ = ("said", "type")
+
+        def __init__(self, **said: object) -> None:
+            self.said = said
+
+        def has(self, word: str) -> bool:
+            """Whether the field takes part in a method; it does unless the contrary is said."""
+            return self.said.get(word, True) is not False
+
+    def dataclass(bare: type | None = None, /, **options: bool) -> type | Callable[[type], type]:
+        """The class with the methods that its fields ask for. Options are `frozen`, `slots`, `order`, `eq`, `repr`.
+
+        As with the standard library's slots, no method of it uses `super()` without arguments.
+        """
+        return _finished(bare, **options) if bare else lambda bare: _finished(bare, **options)
+
+    def replace(value: object, /, **changes: object) -> object:
+        """A value of the same class, some of its fields changed."""
+        kept = {name: getattr(value, name) for name, one in value._fields.items() if one.has("init")}
+        return type(value)(**kept | changes)
+
+    def _finished(bare: type, *, slots: bool = False, **options: bool) -> type:
+        names, own = dict(vars(bare)), bare.__annotations__
+        fields = dict(getattr(bare, "_fields", ()))
+        for name, annotation in own.items():
+            given = names.pop(name, _NONE)
+            one = given if isinstance(given, field) else field() if given is _NONE else field(default=given)
+            one.type = annotation
+            fields[name] = one
+            if not slots and "default" in one.said:
+                names[name] = one.said["default"]
+        if slots:
+            names["__slots__"] = tuple(own)
+        for name in ("__dict__", "__weakref__"):
+            names.pop(name, None)
+        names |= {name: it for name, it in _methods(fields, **options).items() if names.get(name) is None}
+        names["__qualname__"] = bare.__qualname__
+        made = type(bare)(bare.__name__, bare.__bases__, names)
+        if "__init__" not in names:
+
+            def first(self: object, *args: object, **kwargs: object) -> None:
+                made.__init__ = _initializer(made, frozen=options.get("frozen", False))
+                made.__init__(self, *args, **kwargs)
+
+            made.__init__ = first
+        return made
+
+    def _initializer(made: type, *, frozen: bool) -> Callable[..., None]:
+        """`__init__` of a class: its fields in order, then `__post_init__`, which sets what is no argument."""
+        known: dict[str, object] = {"_NONE": _NONE, "_set": object.__setattr__}
+        parameters, lines = ["self"], []
+        for name, one in made._fields.items():
+            if not one.has("init"):
+                continue
+            value = name
+            if "default" in one.said:
+                known[f"_of_{name}"] = one.said["default"]
+                parameters.append(f"{name}=_of_{name}")
+            elif "default_factory" in one.said:
+                known[f"_of_{name}"] = one.said["default_factory"]
+                parameters.append(f"{name}=_NONE")
+                value = f"_of_{name}() if {name} is _NONE else {name}"
+            else:
+                parameters.append(name)
+            lines.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+        if hasattr(made, "__post_init__"):
+            lines.append("self.__post_init__()")
+        exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"]), known)  # noqa: S102 - our words
+        known["__init__"].__qualname__ = f"{made.__qualname__}.__init__"
+        return known["__init__"]
+
+    def _methods(
+        fields: dict[str, field],
+        *,
+        frozen: bool = False,
+        order: bool = False,
+        eq: bool = True,
+        repr: bool = True,  # noqa: A002 - the standard library's word
+    ) -> dict[str, object]:
+        """The other methods, and what `match` and the functions of `dataclasses` look for."""
+        found: dict[str, object] = {
+            "_fields": fields,
+            "__match_args__": tuple(name for name, one in fields.items() if one.has("init")),
+            "__dataclass_fields__": _Standard("__dataclass_fields__"),
+            "__dataclass_params__": _Standard("__dataclass_params__", frozen=frozen),
+        }
+        compared = _getter(name for name, one in fields.items() if one.has("compare"))
+        hashed = _getter(name for name, one in fields.items() if one.has("compare") and one.has("hash"))
+        if eq:
+            found["__eq__"] = _comparing(equal, compared)
+            found["__hash__"] = (lambda self: hash(hashed(self))) if frozen else None
+        if order:
+            found |= {f"__{one.__name__}__": _comparing(one, compared) for one in (lt, le, gt, ge)}
+        if repr:
+            shown = tuple(name for name, one in fields.items() if one.has("repr"))
+            found["__repr__"] = lambda self: _shown(self, shown)
+        if frozen:
+            found |= {
+                "__setattr__": _refuse,
+                "__delattr__": _refuse,
+                "__getstate__": _state,
+                "__setstate__": _restore,
+            }
+        return found
+
+    def _getter(names: Iterable[str]) -> Callable[[object], object]:
+        """What gives the values of these fields, as something to compare or to hash."""
+        names = tuple(names)
+        return attrgetter(*names) if names else lambda _value: ()
+
+    def _comparing(operator: Callable[[object, object], bool], compared: Callable[[object], object]) -> object:
+        def method(self: object, other: object) -> bool:
+            if other.__class__ is not self.__class__:
+                return NotImplemented
+            return operator(compared(self), compared(other))
+
+        return method
+
+    def _shown(value: object, names: tuple[str, ...]) -> str:
+        return f"{type(value).__qualname__}({', '.join(f'{name}={getattr(value, name)!r}' for name in names)})"
+
+    def _refuse(_self: object, name: str, *_: object) -> None:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot change field {name!r}")
+
+    def _state(self: object) -> list[object]:
+        return [getattr(self, name) for name in self._fields]
+
+    def _restore(self: object, state: list[object]) -> None:
+        for name, value in zip(self._fields, state, strict=True):
+            object.__setattr__(self, name, value)
+
+    class _Standard:
+        """What the standard library keeps in a class: made when it is looked for."""
+
+        __slots__ = ("name", "options")
+
+        def __init__(self, name: str, **options: bool) -> None:
+            self.name, self.options = name, options
+
+        def __get__(self, _value: object, owner: type) -> object:
+            import dataclasses
+
+            fields = [(name, one.type, dataclasses.field(**one.said)) for name, one in owner._fields.items()]
+            return getattr(dataclasses.make_dataclass(owner.__name__, fields, **self.options), self.name)
