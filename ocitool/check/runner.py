@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 16
 """Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
+_WAITING: Final = 8
+"""Tags more than that, of a repository: some wait for what others ask for, such as a layer that all have."""
 _MOST_LISTED: Final = 1000
 """Entries of one list of referrers that are looked at; a guess far above what anybody publishes."""
 _GIVE_UP: Final = 24
@@ -182,7 +184,7 @@ def check_tags(places: Iterable[CheckedName], options: CheckOptions = PLAIN, *, 
 
     Tags with one digest are looked at once. A tag that is deleted meanwhile is left out; one that could not be
     read is among `unanswered`, and the others are looked at all the same.
-    Memory is that of sixteen tags (with `deep` of one) and of a bounded memory of manifests, configs and looks at
+    Memory is that of two dozen tags (with `deep` of one) and of a bounded memory of manifests, configs and looks at
     layers. A place without tags, or whose tags cannot be listed, is among `failed`.
     """
 
@@ -285,6 +287,7 @@ class _Tags:
         at_once = options.at_once or self._store.traits.concurrency
         width = 1 if options.deep else max(1, min(_AT_ONCE, at_once, len(names)))
         self._width = max(1, at_once // width)
+        width += _WAITING if width > 1 else 0
         self._options.listener(Started(label, label, len(names), "tags"))
         unread = 0
         for seen in ordered_map(self._scope, self._see, names, width):

@@ -11,7 +11,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
-from ocitool.tasks import Scope
+from ocitool.tasks import Scope, collect
 from tests.conftest import process_environment
 from tests.fakes.images import PLATFORMS, put_image
 from tests.fakes.rounds import rounds
@@ -148,3 +148,35 @@ def test_a_second_repository_mounts_what_an_earlier_run_put_beside_it(counted, f
     assert second.waves <= 9
     assert (44, []) == (len(second.of("POST", "mount=")), second.of("PUT", "/blobs/"))
     assert (44, 44) == (len(third.of("POST")), len(third.of("PUT", "/blobs/")))
+
+
+def test_check_of_100_tags(counted, places):
+    """A HEAD, a manifest and a config for each, one layer of all: nobody waits long for what another asks for."""
+    with Opener(Access(), Scope()) as opener:
+        store, _ = opener.open(places[2], write=True)
+        collect(
+            Scope(), lambda n: put_image(store, f"t{n}", "linux/amd64", layers=[b"x"], note=str(n)), range(100), 16
+        )
+
+    checked = counted("check", "--all-tags", places[0])
+
+    assert len(checked.requests) <= 302
+    assert checked.waves <= len(checked.requests) // 16 + 4
+
+
+def test_build_and_push(counted, places, tmp_path):
+    """Layers go while others are packed; then configs, manifests and the tag."""
+    arches = ("amd64", "arm64", "arm", "riscv64")
+    source = tmp_path / "source"
+    source.mkdir()
+    for arch in arches:
+        (source / arch).write_text(arch)
+    platforms = ",".join(f"linux/{arch}" for arch in arches)
+
+    pushed = counted(
+        *("build", source, "--toolchain", "prebuilt", "--copy", "{arch}:/srv/", "--platform", platforms),
+        *("-t", f"{places[0]}:1", "--push"),
+    )
+
+    assert pushed.waves <= 11
+    assert len(pushed.requests) <= 35
