@@ -196,7 +196,7 @@ def test_a_bundle_leaves_out_what_a_place_has(run, registry, source, other, tmp_
     words = ("copy", source, "--include", "1.[01]", "--to", bundle, "--lacking", place)
     shown = json.loads(run(*words, "--dry-run", "--json").stdout)["data"]["toMove"]
     made = run(*words)
-    nowhere = run("copy", bundle, f"{other.host}/empty/")
+    nowhere = run("copy", bundle, f"{other.host}/empty/", "--cache-dir", tmp_path / "knows-no-other-place")
     back = run("copy", bundle, f"{other.host}/inside/")
 
     assert (0, 0, 3) == (made.exit_code, back.exit_code, nowhere.exit_code), made.stderr + back.stderr
