@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from ocitool.arguments import count_of, digests_of, path_of, platforms_of, several_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
-from ocitool.model.reference import Reference
+from ocitool.model.reference import HUB, HUB_API, Reference, parse_registry
 from ocitool.model.tag_filter import TagFilter
 from ocitool.read_only_client import ReadOnlyClient, tag_filter
 from ocitool.store.locate import Locator
 from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
+    import httpx
+
     from ocitool.change.apply import ChangeReport
     from ocitool.change.lacking import Lacking
     from ocitool.change.plan import Plan
@@ -389,6 +391,22 @@ class ChangeClient(ReadOnlyClient):
         from ocitool.repository.editor import RepositoryEditor
 
         return RepositoryEditor(self.workspace, text_of(place))
+
+    @as_one()
+    def http(self, registry: str, scopes: Iterable[str] | str = ()) -> "httpx.Client":
+        """An httpx.Client for one registry (`host[:port]`), for what no method asks, say its vendor's interface.
+
+        Its requests go over this client's connections, with its logins, certificates, proxies, rates and retries,
+        and by its rule for redirects; headers, hooks and the reading of answers are httpx's. `scopes` are what a
+        token has to allow, such as `repository:team/app:pull`. Manifests are not written by it: plans do. Paths
+        are below the registry, and other hosts are refused. Close it before this client.
+        """
+        from ocitool.registry.httpx_client import httpx_client
+
+        home = parse_registry(text_of(registry, "a registry"))
+        return httpx_client(
+            self.workspace.opener.session, HUB_API if home == HUB else home, words_of(scopes, "scopes")
+        )
 
     @as_one()
     def delete(self, reference: str | Reference) -> "ChangeReport":

@@ -38,6 +38,7 @@ BESIDE = {
 
 # A third party, or a module of the standard library with teeth, has one home.
 HOMES = {
+    "httpx": {"registry.httpx_client"},
     "h11": {"registry.transport"},
     "cryptography": {"sign.keys"},
     "oras": {"artifact"},
