@@ -15,6 +15,10 @@ from ocitool.cli.streams import leave, prepare_streams  # noqa: E402
 def main() -> None:
     """Run the command line and leave with its exit code."""
     prepare_streams()
+    if os.path.basename(sys.argv[0]) == "docker":  # noqa: PTH119 - no pathlib for this
+        from ocitool.cli.docker_link import run as run_as_docker
+
+        leave(run_as_docker(sys.argv[1:]))
     leave(run(sys.argv[1:]))
 
 

@@ -409,6 +409,17 @@ class ChangeClient(ReadOnlyClient):
         )
 
     @as_one()
+    def tag_kept(self, reference: str | Reference, *names: str | Reference) -> tuple[str, ...]:
+        """Let further names of this machine's store hold a build that is kept under one, for `push`.
+
+        Gives the names in full. Raises NotFound where nothing is kept under it.
+        """
+        from ocitool.builder.publish import tag_kept
+
+        further = [Reference.parse(text_of(one, "a name")) for one in names]
+        return tag_kept(Reference.parse(text_of(reference)), further, self.workspace)
+
+    @as_one()
     def delete(self, reference: str | Reference) -> "ChangeReport":
         """Delete a tag without its siblings, or a manifest by its digest with all its tags; `undo` brings it back.
 

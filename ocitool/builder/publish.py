@@ -22,6 +22,7 @@ from ocitool.graph.copy import CopyReport, put_snapshot
 from ocitool.graph.referrers import check_stands_beside
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
+from ocitool.model.reference import Reference
 from ocitool.pack.own_files import remember_outputs
 from ocitool.store.base import BytesSource, Store
 from ocitool.store.locate import Locator
@@ -29,7 +30,6 @@ from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ocitool.model.reference import Reference
     from ocitool.sign.run import SignKey
 
 
@@ -223,6 +223,14 @@ def _referring(built: Built) -> Iterator[PlanStep]:
     for one in built.referrers:
         yield from (PutBlob(blob, BytesSource(data), "attestation") for blob, data in one.blobs)
         yield PutManifest(one.manifest, "attestation")
+
+
+def tag_kept(reference: Reference, names: Iterable[Reference], workspace: Workspace) -> tuple[str, ...]:
+    """Let further names of this machine's store hold what one holds. Raises NotFound."""
+    machine, further = workspace.machine, tuple(map(str, names))
+    machine.image(str(reference))
+    machine.content.put_manifest(machine.content.get_manifest(str(reference)), *further)
+    return further
 
 
 def push(

@@ -49,6 +49,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "buildx stop": ("ocitool buildx stop",),
     "buildx rm": ("ocitool buildx rm mybuilder",),
     "buildx prune": ("ocitool buildx prune -f",),
+    "buildx imagetools create": (
+        "ocitool buildx imagetools create -t registry.example/app:1 registry.example/app:amd64",
+    ),
+    "buildx imagetools inspect": (
+        "ocitool buildx imagetools inspect registry.example/app:1",
+        "ocitool buildx imagetools inspect --format '{{json .Manifest}}' registry.example/app:1",
+    ),
     "buildx version": ("ocitool buildx version",),
     "index create": (
         "ocitool index create registry.example/app:1 registry.example/app:1-amd64 registry.example/app:1-arm64",

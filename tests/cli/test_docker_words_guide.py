@@ -22,7 +22,7 @@ def test_the_guide_from_its_beginning_to_its_end(run, tmp_path, monkeypatch):
         (tmp_path / "docker-bake.hcl").write_text(definition.replace(NAME, repository))
         lines = consoles("docker-words.md")
 
-        assert {"bake"} <= {line.split()[2] for line, _ in lines}
+        assert {"bake", "imagetools"} == {line.split()[2] for line, _ in lines}
         for line, printed in lines:
             follow(run, line, printed, repository, meanings={})
 

@@ -38,6 +38,8 @@ WORDS = {
     "run": "run --privileged --rm tonistiigi/binfmt --install all",
     "buildx build": "buildx build app --platform linux/amd64 -o type=tar,dest=-",
     "buildx bake": "buildx bake -f bake.json",
+    "buildx imagetools create": "buildx imagetools create --dry-run HOST/app:a -t HOST/app:x",
+    "buildx imagetools inspect": "buildx imagetools inspect HOST/app:1",
     "buildx create": "buildx create",
     "buildx use": "buildx use x",
     "buildx ls": "buildx ls",

@@ -51,6 +51,8 @@ buildx inspect b --bootstrap
 buildx ls
 buildx build -f Dockerfile --platform linux/amd64 -t {}:d --push context
 buildx bake -f bake.json --push
+buildx imagetools create -t {}:g {}:v1
+buildx imagetools inspect {}:v1
 buildx stop b
 buildx rm b
 buildx version

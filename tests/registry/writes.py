@@ -208,6 +208,7 @@ WRITES = (
     Write("merge", command("merge", "$REF", "$NAME:extra")),
     Write("merge --append", command("merge", "$REF", "$NAME:extra", "--append")),
     Write("index create", command("index", "create", "$REF", "$NAME:extra")),
+    Write("buildx imagetools create", command("buildx", "imagetools", "create", "-t", "$REF", "$NAME:extra")),
     Write("index add", command("index", "add", "$REF", "$NAME:extra")),
     Write("index remove", command("index", "remove", "$REF", "--platform", "linux/arm64")),
     Write("index filter", command("index", "filter", "$REF", "--platform", "linux/arm64")),

@@ -37,7 +37,7 @@ def build_all(app: App, chosen: ChosenTargets, flags: Mapping[str, Any], metadat
         words = {**flags, **flags_of(target, layouts), "metadata_file": folder / f"{name}.json"}
         words["platforms"] = _platforms(chosen, name)
         if name in layouts:
-            words["outputs"] = (*words["outputs"], f"oci:{layouts[name]}")
+            words["outputs"] = (*(() if name in chosen.linked else words["outputs"]), f"oci:{layouts[name]}")
         try:
             done = carry_out(app, target["context"], words, BUILDX)
         except BaseException as error:

@@ -90,7 +90,7 @@ class SectionedCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's; `--push=true` is `--push`, and `--push=false` is nothing."""
         options = [one for one in self.params if isinstance(one, click.Option)]
-        switches = {name for one in options if one.is_flag for name in one.opts}
+        switches = {name for one in options if one.is_flag for name in (*one.opts, *one.secondary_opts)}
         return super().parse_args(ctx, list(_without_values(args, switches)))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -128,6 +128,8 @@ def _without_values(args: Sequence[str], switches: set[str]) -> Iterator[str]:
             yield name
         elif value not in OFF:
             raise UsageError(f"{name}={value} is neither true nor false")
+        elif f"--no-{name[2:]}" in switches:
+            yield f"--no-{name[2:]}"
 
 
 def flags(function: F) -> F:
