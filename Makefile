@@ -22,7 +22,7 @@ APT_INTEROP := $(APT_TEST) zsh fish chromium-driver podman buildah umoci contain
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dist image test unit unit-a-d unit-e-z long coverage mutants interop peers check format docs bench matrix faults clean
+.PHONY: help install demo dist image test unit unit-a-d unit-e-z long coverage mutants interop peers check format docs site bench matrix faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1 —/p' $(MAKEFILE_LIST)

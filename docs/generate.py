@@ -270,6 +270,26 @@ def _sentence(path: Path) -> str:
     return " ".join(text.split())
 
 
+def decisions() -> str:
+    """Every decision with its title and status, in the order of their numbers."""
+    lines = [
+        GENERATED + "# Decisions",
+        "",
+        "Why things are as they are, and what lost.",
+        "",
+        "| decision | status |",
+        "|--|--|",
+    ]
+    for path in sorted((REPOSITORY / "docs" / "adr").glob("0*.md")):
+        text = path.read_text()
+        title, status = (
+            text.partition("\n")[0].removeprefix("# "),
+            re.search(r"^Status: (.*)\.$", text, re.MULTILINE),
+        )
+        lines.append(f"| [{title}]({path.name}) | {status[1] if status else ''} |")
+    return "\n".join(lines) + "\n"
+
+
 def python_reference() -> str:
     """Client and the other public names, from their docstrings; then the values that a client gives."""
     module = import_module("ocitool")
@@ -380,6 +400,7 @@ def _first_line(kind: type) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "docs/adr/README.md": decisions,
     "docs/architecture.md": architecture,
     "docs/cases.md": cases,
     "docs/reference/commands.md": commands,

@@ -29,7 +29,7 @@ COMMAND_LINES = sorted(
         if line.strip().removeprefix("$ ").startswith("ocitool ")
     }
 )
-OF_AN_INDEX = "docs/guides/index.md"  # its spec files have another schema
+OF_AN_INDEX = "docs/guides/indexes.md"  # its spec files have another schema
 OF_A_PACKAGE = "# pyproject.toml\n"
 OF_A_POLICY = "# policy.toml\n"  # tests/registry/test_trust_guide.py obeys it
 SPECS = [

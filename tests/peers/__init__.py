@@ -50,10 +50,11 @@ class GoPeer:
 
 @dataclass(frozen=True, slots=True)
 class PythonPeer:
-    """A program of PyPI at a pinned version, in a virtual environment of its own."""
+    """A program of PyPI at a pinned version, in a virtual environment of its own; of `package` if that is named otherwise."""
 
     name: str
     version: str
+    package: str = ""
 
     @property
     def folder(self) -> Path:
@@ -76,6 +77,7 @@ PYTHON_PEERS = {
         PythonPeer("pre-commit", "4.7.0"),
         PythonPeer("check-jsonschema", "0.39.0"),
         PythonPeer("kubernetes-validate", "1.37.0"),
+        PythonPeer("mkdocs", "9.8.2", "mkdocs-material"),
     )
 }
 GO_PEERS = {
@@ -213,7 +215,7 @@ def _install_python(peer: PythonPeer) -> None:
             return
         shutil.rmtree(peer.folder, ignore_errors=True)
         pip = [peer.folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        for argv in ([sys.executable, "-m", "venv", peer.folder], [*pip, f"{peer.name}=={peer.version}"]):
+        for argv in ([sys.executable, "-m", "venv", peer.folder], [*pip, f"{peer.package or peer.name}=={peer.version}"]):
             done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_BUILD_S)
             if done.returncode:
                 said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
