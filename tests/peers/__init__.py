@@ -50,7 +50,7 @@ class GoPeer:
 
 @dataclass(frozen=True, slots=True)
 class PythonPeer:
-    """A program of PyPI at a pinned version, in a virtual environment of its own; of `package` if that is named otherwise."""
+    """A program of PyPI in an environment of its own; `package` is what has it, where that is named otherwise."""
 
     name: str
     version: str
@@ -215,7 +215,10 @@ def _install_python(peer: PythonPeer) -> None:
             return
         shutil.rmtree(peer.folder, ignore_errors=True)
         pip = [peer.folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        for argv in ([sys.executable, "-m", "venv", peer.folder], [*pip, f"{peer.package or peer.name}=={peer.version}"]):
+        for argv in (
+            [sys.executable, "-m", "venv", peer.folder],
+            [*pip, f"{peer.package or peer.name}=={peer.version}"],
+        ):
             done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_BUILD_S)
             if done.returncode:
                 said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
