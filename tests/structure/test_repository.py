@@ -85,13 +85,13 @@ def test_pages_that_install_say_how_while_nothing_is_released():
 
 
 def test_decision_records_are_numbered_once():
-    numbers = [path.name[:4] for path in (REPOSITORY / "docs" / "adr").glob("*.md")]
+    numbers = [path.name[:4] for path in (REPOSITORY / "docs" / "adr").glob("0*.md")]
 
     assert sorted(set(numbers)) == sorted(numbers)
 
 
 def test_decision_records_have_a_status_and_a_date():
     told = re.compile(r"^# \d{4} .+\n\nStatus: (accepted|replaced by \d{4}|dropped), \d{4}-\d\d-\d\d\.\n")
-    records = (REPOSITORY / "docs" / "adr").glob("*.md")
+    records = (REPOSITORY / "docs" / "adr").glob("0*.md")
 
     assert [] == [path.name for path in records if not told.match(path.read_text())]
