@@ -1,5 +1,6 @@
 """Actions, workflows, the hook and docs/recipes: right by their systems' own schemas, and their shell lines do what they say."""
 
+import json
 import os
 import re
 import subprocess
@@ -58,7 +59,7 @@ def environment(action: str, **given: str) -> dict[str, str]:
     assert set(given) <= set(inputs)
     assert {name for name, one in inputs.items() if one.get("required")} <= set(given)
     values = {f"inputs.{name}": given.get(name, one.get("default", "")) for name, one in inputs.items()}
-    values |= {"github.action_path": str(ACTIONS / action), "github.actor": "", "github.token": ""}
+    values |= {"github.action_path": str(ACTIONS / action), "github.token": ""}
 
     def filled(text: str) -> str:
         return re.sub(r"\$\{\{ (\S+) \}\}", lambda found: filled(values[found[1]]), text)
@@ -121,7 +122,7 @@ def test_a_released_file_is_named_after_its_tag():
 
     assert {"files", "image"} == set(jobs["pypi"]["needs"])
     assert ["pypi"] == [name for name, job in jobs.items() if "id-token" in job.get("permissions", {})]
-    assert {"IMAGE", "OCITOOL_USERNAME"} < set(jobs["image"]["steps"][-1]["env"])
+    assert {"IMAGE", "GITHUB_TOKEN"} < set(jobs["image"]["steps"][-1]["env"])
 
 
 def gitlab(**given: str) -> dict[str, object]:
@@ -133,7 +134,7 @@ def gitlab(**given: str) -> dict[str, object]:
 
 @pytest.mark.registry
 def test_the_gitlab_job_pushes_and_leaves_its_digest(place, steps, docker_registry):
-    job, name = gitlab(tag="1")["image"], docker_registry.repository()
+    job, name = gitlab(tag="1")["push-image"], docker_registry.repository()
     values = {key: re.sub(r"\$CI_PROJECT_DIR", str(place), value) for key, value in job["variables"].items()
               if not value.startswith("$CI_REGISTRY")}  # fmt: skip
     values["OCITOOL_DOTENV"] = str(place / job["artifacts"]["reports"]["dotenv"])
@@ -190,10 +191,10 @@ def test_the_cron_job_fails_where_an_image_is_broken(place, steps, docker_regist
 
 
 @pytest.mark.registry
-def test_the_jenkins_pipeline_builds_with_what_it_installed(place, steps, docker_registry):
+def test_the_jenkins_pipeline_logs_in_and_builds(place, steps, registry_with_auth):
     text = (RECIPES / "Jenkinsfile").read_text()
     install, build = re.findall(r"sh '''\n(.*?)'''", text, re.DOTALL)
-    name, bin_folder = docker_registry.repository(), place / "tmp/venv/bin"
+    name, bin_folder = registry_with_auth.repository(), place / "tmp/venv/bin"
     bin_folder.mkdir(parents=True)
     (bin_folder / "ocitool").symlink_to(Path(sys.executable).with_name("ocitool"))
     given = {
@@ -201,14 +202,16 @@ def test_the_jenkins_pipeline_builds_with_what_it_installed(place, steps, docker
         "IMAGE": name,
         "PLATFORMS": BOTH,
         "BUILD_NUMBER": 7,
-        "REGISTRY_USR": "",
-        "REGISTRY_PSW": "",
+        "REGISTRY_USR": registry_with_auth.user,
+        "REGISTRY_PSW": registry_with_auth.password,
+        "DOCKER_CONFIG": place / "login",
     }
 
     steps("sh -xe", build.replace("image.json", f"{place}/image.json"), HELLO, **given)
 
-    digest, _ = held(f"{name}:7")
-    assert digest in (place / "image.json").read_text()
+    told = json.loads((place / "image.json").read_text())
+    said = steps("sh -e", f"ocitool inspect {name}:7", DOCKER_CONFIG=place / "login")
+    assert told["containerimage.digest"] in said
     assert '"$WORKSPACE_TMP/venv/bin/pip" install' in install
     assert text.count("{") == text.count("}")
 
@@ -227,9 +230,13 @@ def test_files_fit_the_schemas_of_github(peer, schema):
 
 
 @pytest.mark.interop
-def test_both_parts_of_the_include_fit_the_schema_of_gitlab(peer, tmp_path):
+def test_what_is_for_gitlab_fits_its_schema(peer, tmp_path):
+    """Both parts of the include, and the jobs of the guide: one called `image`, say, would be no job."""
     head, _, _ = (RECIPES / "gitlab-image.yml").read_text().partition("\n---\n")
-    for name, text in {"head": head, "body": yaml.safe_dump(gitlab())}.items():
+    section = (REPOSITORY / "docs/guides/ci.md").read_text().partition("## GitLab CI")[2].partition("\n## ")[0]
+    guide = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    assert len(guide) == 2
+    for name, text in {"head": head, "body": yaml.safe_dump(gitlab()), "guide": "\n".join(guide)}.items():
         (tmp_path / f"{name}.yml").write_text(text)
 
         assert "ok" in sh(
@@ -245,17 +252,23 @@ def test_the_cron_job_fits_the_api_of_kubernetes(peer):
 @pytest.mark.interop
 def test_pre_commit_runs_the_hook(peer, place, tmp_path):
     """On a Dockerfile that is well, and on one with something unwise."""
-    project = tmp_path / "project"
+    project, store = tmp_path / "project", {**os.environ, "PRE_COMMIT_HOME": str(place / "hooks")}
     project.mkdir()
-    hook = [peer("pre-commit"), "try-repo", REPOSITORY, "ocitool-build-check", "--all-files"]
+    revision = sh("git", "rev-parse", "HEAD", cwd=REPOSITORY).strip()
+    (project / ".pre-commit-config.yaml").write_text(
+        json.dumps(
+            {"repos": [{"repo": str(REPOSITORY), "rev": revision, "hooks": [{"id": "ocitool-build-check"}]}]}
+        )
+    )
+    hook = [str(peer("pre-commit")), "run", "--all-files"]
     sh("git", "init", "-q", project)
     (project / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
     sh("git", "add", ".", cwd=project)
 
-    sh(peer("pre-commit"), "validate-manifest", REPOSITORY / ".pre-commit-hooks.yaml")
-    assert "Passed" in sh(*hook, cwd=project)
+    sh(hook[0], "validate-manifest", REPOSITORY / ".pre-commit-hooks.yaml")
+    assert "Passed" in sh(*hook, cwd=project, env=store, timeout=1200)
     (project / "Dockerfile").write_text("FROM scratch\nMAINTAINER me\n")
-    done = subprocess.run([str(word) for word in hook], cwd=project, capture_output=True, text=True)
+    done = subprocess.run(hook, cwd=project, env=store, capture_output=True, text=True)
 
     assert 1 == done.returncode
     assert "MaintainerDeprecated" in done.stdout
