@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -72,6 +73,7 @@ class Origin:
     port: int
 
     @classmethod
+    @lru_cache(maxsize=256)
     def of(cls, url: str) -> "Origin":
         """The origin of an absolute URL, default ports filled in."""
         parts = urlsplit(url)
@@ -188,6 +190,7 @@ def split_port(host: str) -> tuple[str, int | None]:
     return (parts.hostname or "").lower(), parts.port
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether `host[:port]` is this very machine by its name or address."""
     name, _ = split_port(host)

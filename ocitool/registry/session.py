@@ -278,7 +278,8 @@ class Session:
         """One try, logging in when asked to: the request is repeated once with what the challenge wants."""
         url = self._current(request)
         base = self.base(request.home)
-        if is_unsafe_step(base, url, self.access.plain_http):  # a Location or a Link led there
+        is_own = url.startswith(f"{base}/")
+        if not is_own and is_unsafe_step(base, url, self.access.plain_http):  # a Location or a Link led there
             raise self._unsafe(request, base, url)
         target = self._target(url, request.home)
         header = self._authorizer.header(target, request.scopes, doing=request.doing)

@@ -111,19 +111,29 @@ class Pace:
     def enter(self, scope: Scope) -> int:
         """Wait for a slot; returns a ticket for `leave`. Raises Cancelled."""
         ticket = threading.get_ident()
-        with scope.on_cancel(self._wake), self._ready:
-            while not self._held.get(ticket) and (wait := self._due()) > 0:
-                scope.check()
-                self._ready.wait(min(wait, _WAIT_S))
-            scope.check()
-            self._running += 1
-            self._held[ticket] = self._held.get(ticket, 0) + 1
+        scope.check()
+        if not self._holds(ticket):
+            with scope.on_cancel(self._wake):
+                while not self._holds(ticket, _WAIT_S):
+                    scope.check()
         try:
             _spend(self._requests, 1, scope)
         except BaseException:
             self.leave(ticket)
             raise
         return ticket
+
+    def _holds(self, ticket: int, wait_s: float = 0.0) -> bool:
+        """Whether there was a slot, now or after such a wait at most."""
+        with self._ready:
+            due_s = 0.0 if self._held.get(ticket) else self._due()
+            if due_s > 0 and wait_s:
+                self._ready.wait(min(due_s, wait_s))
+                due_s = self._due()
+            if due_s <= 0:
+                self._running += 1
+                self._held[ticket] = self._held.get(ticket, 0) + 1
+            return due_s <= 0
 
     def moved(self, size: int, scope: Scope) -> None:
         """Wait until `size` bytes more may have passed. Raises Cancelled."""

@@ -217,8 +217,8 @@ class _Talk:
             found = self._head_at_hand()
             if found is not None:
                 return found
-            if self._interim > before:
-                ends_s = 0.0  # who says that it works on it may go on to
+            if self._interim > before:  # who says that it works on it may go on to
+                ends_s = time.monotonic() + self._timeout_s
             self._feed(ends_s)
             ends_s = ends_s or time.monotonic() + self._timeout_s
 
@@ -283,11 +283,12 @@ class _Talk:
 
     def _feed(self, ends_s: float = 0.0) -> int:
         """Give h11 what comes next, within the timeout or until a time; how much that was."""
-        left_s = ends_s - time.monotonic() if ends_s else self._timeout_s
         try:
-            if left_s <= 0:
-                raise TimeoutError("it takes too long")
-            self._stream.settimeout(left_s)
+            if ends_s:
+                left_s = ends_s - time.monotonic()
+                if left_s <= 0:
+                    raise TimeoutError("it takes too long")
+                self._stream.settimeout(left_s)
             data = self._stream.recv(_READ)
         except OSError as error:
             raise TransportError.by("read", error) from error

@@ -20,7 +20,7 @@ from tests.bench import growth, rows
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "benchmarks.md"
 MODULES = (
     *("copying", "index", "starting", "push", "go_build", "round_trips"),
-    *("check", "compiling", "running"),
+    *("check", "compiling", "running", "transport"),
 )
 COMPARED = ("crane", "regctl", "oras", "buildx", "buildkitd", "ko")
 ABOUT = f"""# Benchmarks
