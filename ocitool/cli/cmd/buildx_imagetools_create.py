@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ocitool.change.plan import Plan
 from ocitool.cli import options, plans
 from ocitool.cli.buildx import builders, imagetools
 from ocitool.cli.buildx.build_options import WRITTEN
@@ -86,11 +87,11 @@ def command(
             app.client.index(same[0]).create, *given, tags=same[1:], append=append, allow_duplicates=True
         )
         plan = create()
-        if placed and _document(plan.tags[0].document).media_type == DOCKER_LIST:
+        if placed and _made(app, plan, same[0]).media_type == DOCKER_LIST:
             app.listener(Noted("note: a Docker list has no annotations, and they are left out", "notice"))
         elif placed:
             plan = create(annotations=placed)
-        documents.append(_document(plan.tags[0].document))
+        documents.append(_made(app, plan, same[0]))
         outcomes.append(plans.carry_out(app, plan, dry_run=dry_run))
     if metadata_file is not None and not dry_run:
         write_text(metadata_file, imagetools.metadata(tags, documents[0]))
@@ -111,7 +112,7 @@ def _check(annotations: Iterable[str]) -> None:
                 raise UsageError(f"--annotation {text!r} is of images", hint="write index:KEY=VALUE")
 
 
-def _document(document: Document | None) -> Document:
-    if document is None:
-        raise UsageError("nothing is made of these sources")
-    return document
+def _made(app: App, plan: Plan, name: str) -> Document:
+    """The document that a plan writes; what the name holds already where it writes nothing."""
+    document = plan.tags[0].document if plan.tags else None
+    return document if document is not None else app.client.manifest(name)
