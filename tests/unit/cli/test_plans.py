@@ -22,6 +22,9 @@ class App:
         self.client = SimpleNamespace(apply=self.apply)
         self.scope = SimpleNamespace(sleep=lambda seconds: None)
 
+    def promised(self, plan):
+        return plan
+
     def signed(self, plan):
         return plan
 
