@@ -11,7 +11,7 @@ from ocitool.model.mediatype import OCTETS
 from ocitool.model.views import Descriptor
 from ocitool.registry.hosts import MIB, Access, UploadLimits
 from ocitool.registry.request import Response
-from ocitool.registry.session_state import Remembered
+from ocitool.registry.session_state import KnownPlaces, Remembered
 from ocitool.registry.upload_journal import UploadJournal
 from ocitool.registry.uploads import RESTARTS, Uploaded, _first, upload
 from ocitool.tasks import Retry
@@ -46,6 +46,7 @@ class Repository:
         self.log, self.stored, self.taken, self.slept, self.warned = [], set(), b"", [], []
         self.session = SimpleNamespace(
             remembered=Remembered(),
+            places=KnownPlaces(None),
             access=Access(retry=RETRY),
             scope=SimpleNamespace(sleep=self.slept.append),
             warn=lambda text, *_: self.warned.append(text),
