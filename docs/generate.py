@@ -153,6 +153,10 @@ def commands() -> str:
         "Every command also takes the [shared options](#shared-options) at the end.",
         "`REF` is `[registry/]repository[:tag][@digest]`.",
         "`LOC` is a REF or `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:TAG]`.",
+        "",
+        "SIZE of an image or index is the compressed bytes of its layers, each counted once.",
+        "The `size` of an image in JSON is the same; that of a layer, a blob, a file or of what a build wrote is",
+        "its own bytes, and `manifestSize` those of a manifest.",
     ]
     section = ""
     for row in COMMANDS:

@@ -39,7 +39,7 @@ class Console:
         self._lock = threading.RLock()
         self._clock = clock
         self._steps: dict[str, _Step] = {}
-        self._drawn = _Drawn() if not quiet and sys.stderr.isatty() else None
+        self._drawn = _Drawn(clock) if not quiet and sys.stderr.isatty() else None
 
     def draw_nothing(self) -> None:
         """Tell what happens in lines from now on, also on a terminal."""
@@ -164,38 +164,63 @@ class _Step:
 class _Drawn:
     """The display on a terminal; rich is imported when the first step begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
     def start(self, event: Started) -> None:
         if self._progress is None:
             from rich.console import Console as RichConsole
-            from rich.progress import BarColumn, DownloadColumn, Progress, Task, TextColumn, TimeElapsedColumn
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                Progress,
+                Task,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
             from rich.table import Column
             from rich.text import Text
 
             class Amount(DownloadColumn):
-                """Bytes, or what a step counts instead."""
+                """Bytes, or what a step counts instead; nothing for a step that does not say how much it is."""
 
                 def render(self, task: Task) -> Text:
                     unit = task.fields["unit"]
-                    return (
-                        Text(f"{int(task.completed)}/{int(task.total or 0)} {unit}")
-                        if unit
-                        else super().render(task)
-                    )
+                    if unit:
+                        return Text(f"{int(task.completed)}/{int(task.total or 0)} {unit}")
+                    return super().render(task) if task.total or task.completed else Text("")
+
+            class RateColumn(TransferSpeedColumn):
+                """Bytes in a second, once there are some."""
+
+                def render(self, task: Task) -> Text:
+                    is_known = bool(task.speed) and not task.fields["unit"]
+                    return super().render(task) if is_known else Text("")
+
+            class LeftColumn(TimeRemainingColumn):
+                """The time that is left, where it can be told."""
+
+                def render(self, task: Task) -> Text:
+                    is_known = task.total and task.time_remaining is not None
+                    return super().render(task).append(" left") if is_known else Text("")
 
             self._progress = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 Amount(),
+                RateColumn(),
                 TimeElapsedColumn(),
+                LeftColumn(),
                 TextColumn(
                     "{task.fields[said]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
                 ),
                 console=RichConsole(stderr=True, highlight=False, markup=False, emoji=False),
                 transient=True,
+                get_time=self._clock,
             )
             self._progress.start()
         self._tasks[event.key] = self._progress.add_task(

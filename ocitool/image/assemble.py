@@ -19,7 +19,7 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.moments import rfc3339
 from ocitool.model.platform import Platform
-from ocitool.model.views import ZSTD_IMAGE, Descriptor, History, ImageConfig
+from ocitool.model.views import ZSTD_IMAGE, Descriptor, History, ImageConfig, layers_size
 from ocitool.pack.layer import Layer
 from ocitool.values import dataclass, replace
 
@@ -67,8 +67,8 @@ class Image:
 
     @property
     def size(self) -> int:
-        """Compressed bytes of config and layers, as registries show them."""
-        return self.config.size + sum({layer.digest: layer.size for layer in self.layers}.values())
+        """Compressed bytes of the distinct layers."""
+        return layers_size(self.layers)
 
 
 def choose_family(asked: str, base: Family | None, *, annotated: bool, kind: str) -> Family:

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ocitool.errors import Ambiguous, MalformedDocument
 from ocitool.model import mediatype
@@ -170,6 +170,23 @@ class Index:
         offered = {platform.normalised() for platform in platforms}
         own = (entry.runs_on for entry in self.platforms if entry.runs_on is not None)
         return tuple(platform for platform in own if platform.normalised() not in offered)
+
+
+class LayerSize(Protocol):
+    """A layer, for who wants to know how large it is."""
+
+    @property
+    def digest(self) -> Digest:
+        """Its digest."""
+
+    @property
+    def size(self) -> int:
+        """Its compressed bytes."""
+
+
+def layers_size(layers: Iterable[LayerSize]) -> int:
+    """The compressed bytes of distinct layers: what SIZE says of an image or index in every table."""
+    return sum({layer.digest: layer.size for layer in layers}.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from ocitool.graph.walk import walk
 from ocitool.model.digest import Digest
-from ocitool.model.views import Index, Manifest
+from ocitool.model.views import Index, Manifest, layers_size
 from ocitool.store.layout import REF_NAME, LayoutStore
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope
@@ -28,7 +28,6 @@ def kept_images(content: LayoutStore, scope: Scope) -> tuple[Kept, ...]:
         platforms = [str(e.platform) for e in root.platforms] if isinstance(root, Index) else []
         if isinstance(root, Manifest) and content.has_blob(root.config):
             platforms = [str(read_config(content, root.config).platform)]
-        layers = {edge.descriptor.digest: edge.descriptor for edge in snapshot.edges if "/layers/" in edge.pointer}
-        size = sum(layer.size for layer in layers.values())
+        size = layers_size(edge.descriptor for edge in snapshot.edges if "/layers/" in edge.pointer)
         kept.append(Kept(entry.annotations.get(REF_NAME, ""), entry.digest, tuple(platforms), size))
     return tuple(sorted(kept, key=lambda image: image.name))

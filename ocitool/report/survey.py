@@ -15,7 +15,7 @@ from ocitool.graph.walk import Edge, Role, Snapshot, walk
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform, choose
-from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, settle
+from ocitool.model.views import Descriptor, ImageConfig, Index, Manifest, Opaque, View, layers_size, settle
 from ocitool.store.base import Reader
 from ocitool.store.verify import read_config
 from ocitool.tasks import Scope, TaskGroup, collect
@@ -66,8 +66,8 @@ class SurveyedImage:
 
     @property
     def size(self) -> int:
-        """Compressed bytes of the layers, as Docker Hub counts."""
-        return sum(layer.size for layer in self.layers)
+        """Compressed bytes of the distinct layers."""
+        return layers_size(self.layers)
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.moments import rfc3339
 from ocitool.model.tag_filter import TagFilter
 from ocitool.model.versions import version_key
-from ocitool.model.views import Index, Manifest, view
+from ocitool.model.views import Index, Manifest, layers_size, view
 from ocitool.repository.graph import RepositoryGraph, read_graph
 from ocitool.store.base import Reader
 from ocitool.tasks import Scope
@@ -120,7 +120,7 @@ def _info(graph: RepositoryGraph, tag: str) -> TagInfo:
     if not node.problem:
         match view(node.document):
             case Manifest() as image:
-                size = image.config.size + sum(layer.size for layer in image.layers)
+                size = layers_size(image.layers)
             case Index() as index:
                 platforms = tuple(dict.fromkeys(entry.label for entry in index.platforms))
     document = node.document

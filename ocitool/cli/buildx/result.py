@@ -90,7 +90,7 @@ def outcome(
         (
             f"{image.platform}{' (zstd)' if image.is_zstd else ''}",
             image.manifest.digest.short,
-            human(sum(layer.size for layer in image.layers)),
+            human(image.size),
             str(len(image.layers)),
         )
         for image in (*built.images, *built.zstd_images)

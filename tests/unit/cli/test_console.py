@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 
@@ -193,3 +194,42 @@ def test_sizes_for_people(size, text):
 
 def test_tables_align_and_put_numbers_to_the_right():
     assert "NAME  SIZE\na        5\nlong    10" == table(("NAME", "SIZE"), [("a", "5"), ("long", "10")])
+
+
+def shown_on(monkeypatch, *events):
+    """What a terminal shows after events that are a second apart."""
+    drawn, clock = terminal_of(monkeypatch), Clock()
+    console = Console(clock=clock)
+    for event in events:
+        clock.now += 1
+        console.hear(event)
+    console._drawn._progress.refresh()
+    console.finish()
+    return re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", drawn.getvalue())
+
+
+def test_an_upload_has_its_rate_and_the_time_that_is_left(monkeypatch):
+    pieces = [Advanced("b", 1_000_000)] * 5
+
+    seen = shown_on(monkeypatch, Started("b", "blob sha256:abc", 60_000_000), *pieces)
+
+    assert "1.0 MB/s" in seen
+    assert "0:00:55 left" in seen
+
+
+def test_a_compile_says_no_amount_and_no_rate(monkeypatch):
+    """What a compiler has left to do nobody knows."""
+    seen = shown_on(monkeypatch, Started("c", "compile app for linux/arm64", 0), Working("c", "linking"))
+
+    assert "compile app for linux/arm64" in seen
+    assert "?" not in seen
+    assert "/s" not in seen
+    assert "left" not in seen
+
+
+def test_a_step_that_counts_says_how_many_are_left_and_no_bytes(monkeypatch):
+    seen = shown_on(monkeypatch, Started("t", "tags", 100, unit="tags"), *[Advanced("t", 10)] * 3)
+
+    assert "30/100 tags" in seen
+    assert "B/s" not in seen
+    assert "0:00:07 left" in seen
