@@ -41,7 +41,7 @@ class Repository:
     """
 
     def __init__(self, **script):
-        self.host, self.place, self.label = "reg.test", "reg.test/app", "reg.test/app"
+        self.host, self.name, self.place, self.label = "reg.test", "app", "reg.test/app", "reg.test/app"
         self.script = {verb: list(answers) for verb, answers in script.items()}
         self.log, self.stored, self.taken, self.slept, self.warned = [], set(), b"", [], []
         self.session = SimpleNamespace(
