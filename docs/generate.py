@@ -107,7 +107,7 @@ def _keys(intro: list[str], schema: dict[str, Any]) -> str:
         lines += [
             f"| `{key}` | {_type(value)} | {value['description']} |"
             for key, value in table["properties"].items()
-            if not _is_table(value)
+            if not any(_is_table(one) for one in value.get("oneOf", (value,)))
         ]
     return "\n".join(lines) + "\n"
 
@@ -121,7 +121,8 @@ def _tables(name: str, schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]
     """Each table with the header that begins it; those of one platform are the same again."""
     found = [(name, schema)]
     inner = f"{name.strip('`[]')}." if name else ""
-    for key, value in schema["properties"].items():
+    properties = [(key, one) for key, value in schema["properties"].items() for one in value.get("oneOf", (value,))]
+    for key, value in properties:
         if "properties" in value:
             found += _tables(f"`[{inner}{key}]`", value)
         elif "properties" in value.get("items", {}):

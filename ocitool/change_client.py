@@ -16,6 +16,7 @@ from ocitool.workspace import PlatformWords
 if TYPE_CHECKING:
     import httpx
 
+    from ocitool.artifact.artifact import Artifact
     from ocitool.change.apply import ChangeReport
     from ocitool.change.lacking import Lacking
     from ocitool.change.plan import Plan
@@ -38,7 +39,7 @@ def promises_of(expect: PlatformWords, expect_at_least: PlatformWords, **said: b
 
 
 class ChangeClient(ReadOnlyClient):
-    """What a client changes in registries whatever a plan is about: tags, manifests, blobs; and copies."""
+    """What a client changes in registries, whatever a plan is about: tags, manifests, blobs, copies, logins."""
 
     @as_one()
     def apply(self, plan: "Plan | Repair") -> "ChangeReport":
@@ -438,3 +439,36 @@ class ChangeClient(ReadOnlyClient):
         The rules are those of `repository(repository).prune`, which tells what would go, and why.
         """
         return self.apply(self.repository(repository).prune(**rules).plan)
+
+    @as_one()
+    def artifact(self, reference: str | Reference) -> "Artifact":
+        """The files under a name, by the conventions of ORAS: pushed by a plan for `apply`, listed, pulled."""
+        from ocitool.artifact.artifact import Artifact
+
+        return Artifact(self.workspace, text_of(reference), self.environ)
+
+    @as_one()
+    def log_in(self, registry: str, username: str, password: str, *, check: bool = True) -> str:
+        """Keep a login where docker looks for it, and say where; with `check` the registry is asked first.
+
+        A program that needs credentials for itself alone gives them to the constructor.
+        """
+        from ocitool.registry.login import keep, place_for
+
+        host = parse_registry(text_of(registry, "a registry"))
+        username, password = text_of(username, "a user name"), text_of(password, "a password")
+        if check:
+            self.workspace.opener.with_login(username, password).log_in(host)
+        place = place_for(host, self.environ)
+        keep(place, username, password, self.environ)
+        return str(place)
+
+    @as_one()
+    def log_out(self, registry: str) -> str:
+        """Forget the login that is kept for a registry, and say where it was."""
+        from ocitool.registry.login import forget, place_for
+
+        host = parse_registry(text_of(registry, "a registry"))
+        place = place_for(host, self.environ)
+        forget(place, self.environ)
+        return str(place)

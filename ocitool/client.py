@@ -12,18 +12,18 @@ from ocitool import values
 from ocitool.arguments import digests_of, maybe_text, pairs_of, path_of, paths_of, several_of, text_of, words_of
 from ocitool.change_client import ChangeClient, promises_of
 from ocitool.errors import NotFound, Unsupported, UsageError, as_one
-from ocitool.model.reference import Reference, parse_registry
+from ocitool.model.reference import Reference
 from ocitool.store.locate import Locator, Opener
 from ocitool.workspace import PlatformWords
 
 if TYPE_CHECKING:
-    from ocitool.artifact.artifact import Artifact
     from ocitool.bake.definition import Definition
     from ocitool.builder.outputs import Engine
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport, Delivery
     from ocitool.builder.request import BuildPlan, BuildRequest
     from ocitool.builder.run_doctor import RunDiagnosis
+    from ocitool.builder.verify_build import VerifiedBuild
     from ocitool.change.apply import ChangeReport
     from ocitool.change.plan import Plan
     from ocitool.dockerfile.lint.engine import Report
@@ -141,13 +141,6 @@ class Client(ChangeClient):
         from ocitool.index.draft_editor import DraftEditor
 
         return DraftEditor(self.workspace, text_of(name))
-
-    @as_one()
-    def artifact(self, reference: str | Reference) -> "Artifact":
-        """The files under a name, by the conventions of ORAS: pushed by a plan for `apply`, listed, pulled."""
-        from ocitool.artifact.artifact import Artifact
-
-        return Artifact(self.workspace, text_of(reference), self.environ)
 
     @as_one()
     def tag(self, reference: str | Reference, *names: str) -> "ChangeReport":
@@ -314,6 +307,7 @@ class Client(ChangeClient):
         build_args: Mapping[str, str] | None = None,
         contexts: Mapping[str, str] | None = None,
         spec: str | Path | None = None,
+        image: str = "",
         extras: Iterable[str] | str = (),
         entrypoint: Iterable[str] | None = None,
         cmd: Iterable[str] | None = None,
@@ -341,14 +335,14 @@ class Client(ChangeClient):
         """Compile and pack what is in a folder for every platform, for `push`; nothing is published.
 
         The words are those of `ocitool build`: `copy` has SRC:DEST[:MODE], `extras` are the words of --with,
-        `family` is docker, oci or auto. `tags` name the image in archives. `run` says how RUN is carried out, as
-        `run_options` makes it of flags; with False it is refused. Every image that is built upon has to be signed
-        with one of `verify_keys` and to fulfil `policy` [default: that of the spec file], as for `plan_copy`.
-        `sign_keys` sign the result and each image where it is published; `password` opens them, as for `plan_sign`.
-        `sbom` (spdx or cyclonedx) and `provenance` are attested of each image, in the index or, with the form
-        referrers, from beside it. Where this machine's store cannot be written, another is used until the client
-        is closed. `source_policy` is a file of BuildKit's rules for images, such as `lock_bases` gives [default:
-        that of EXPERIMENTAL_BUILDKIT_SOURCE_POLICY].
+        `family` is docker, oci or auto, `image` one of those that `images_of` names. `tags` name the image in
+        archives. `run` says how RUN is carried out, as `run_options` makes it of flags; with False it is refused.
+        Every image that is built upon has to be signed with one of `verify_keys` and to fulfil `policy` [default:
+        that of the spec file], as for `plan_copy`. `sign_keys` sign the result and each image where it is
+        published; `password` opens them, as for `plan_sign`. `sbom` (spdx or cyclonedx) and `provenance` are
+        attested of each image, in the index or, with the form referrers, from beside it. Where this machine's store
+        cannot be written, another is used until the client is closed. `source_policy` is a file of BuildKit's rules
+        for images, such as `lock_bases` gives [default: that of EXPERIMENTAL_BUILDKIT_SOURCE_POLICY].
         """
         from ocitool.attest.options import AttestOptions
         from ocitool.builder.pipeline import build
@@ -379,6 +373,7 @@ class Client(ChangeClient):
             copies=tuple(parse_copy(from_system(text)) for text in words_of(copy, "copy")),
             extras=parse_extras(words_of(extras, "extras")),
             spec_file=None if spec is None else path_of(spec, "spec"),
+            images=words_of(image, "image") if image else (),
             format=text_of(family, "family"),
             compression=text_of(compression, "compression"),
             image=ImageOptions(
@@ -430,9 +425,14 @@ class Client(ChangeClient):
 
         The request is what the command line makes of its flags, and `build` of its words.
         """
-        from ocitool.builder.pipeline import plan
+        return self.plan_builds(request)[0]
 
-        return plan(request, self.workspace)
+    @as_one()
+    def plan_builds(self, *requests: "BuildRequest") -> "tuple[BuildPlan, ...]":
+        """The plans of several images that are built together, such as those of one spec, for `run_builds`."""
+        from ocitool.builder.pipeline import plan_all
+
+        return plan_all(requests, self.workspace)
 
     @as_one()
     def read_bake(
@@ -452,9 +452,37 @@ class Client(ChangeClient):
     @as_one()
     def run_build(self, planned: "BuildPlan") -> "BuildReport":
         """Compile, pack, and take the result everywhere that the request says; archives are whole then."""
+        return self.run_builds(planned)[0]
+
+    @as_one()
+    def run_builds(self, *plans: "BuildPlan") -> "tuple[BuildReport, ...]":
+        """As `run_build` for several images; none gets a tag before all are built and stored below their roots."""
         from ocitool.builder.publish import build_and_deliver
 
-        return build_and_deliver(planned, self.workspace)
+        return build_and_deliver(plans, self.workspace)
+
+    @as_one()
+    def images_of(
+        self, source: str | Path = ".", images: Iterable[str] | str = (), *, spec: str | Path | None = None
+    ) -> tuple[str, ...]:
+        """The names of the images that a folder's spec describes, or the wanted ones; none if it describes one."""
+        from ocitool.builder.project import images_of
+
+        return images_of(
+            path_of(source, "a folder"),
+            words_of(images, "images"),
+            spec=None if spec is None else path_of(spec, "spec"),
+        )
+
+    @as_one()
+    def verify_build(self, reference: str | Reference, request: "BuildRequest") -> "VerifiedBuild":
+        """Whether a build gives the digest that a name holds, and where not, what differs; nothing is published.
+
+        What the request leaves open is taken from the image: platforms, form, time, the digests of its bases.
+        """
+        from ocitool.builder.verify_build import verify_build
+
+        return verify_build(text_of(reference), request, self.workspace)
 
     @as_one()
     def lock_bases(self, request: "BuildRequest") -> "SourcePolicy":
@@ -566,29 +594,3 @@ class Client(ChangeClient):
         opener = self._stack.enter_context(Opener(access, work.scope, work.listener))
         self._workspace = values.replace(work, machine=machine, opener=opener)
         self.environ |= machine.tool_caches(self.environ)
-
-    @as_one()
-    def log_in(self, registry: str, username: str, password: str, *, check: bool = True) -> str:
-        """Keep a login where docker looks for it, and say where; with `check` the registry is asked first.
-
-        A program that needs credentials for itself alone gives them to the constructor.
-        """
-        from ocitool.registry.login import keep, place_for
-
-        host = parse_registry(text_of(registry, "a registry"))
-        username, password = text_of(username, "a user name"), text_of(password, "a password")
-        if check:
-            self.workspace.opener.with_login(username, password).log_in(host)
-        place = place_for(host, self.environ)
-        keep(place, username, password, self.environ)
-        return str(place)
-
-    @as_one()
-    def log_out(self, registry: str) -> str:
-        """Forget the login that is kept for a registry, and say where it was."""
-        from ocitool.registry.login import forget, place_for
-
-        host = parse_registry(text_of(registry, "a registry"))
-        place = place_for(host, self.environ)
-        forget(place, self.environ)
-        return str(place)

@@ -399,8 +399,12 @@ class ReadOnlyClient:
         *,
         toolchain: str = "",
         spec: str | Path | None = None,
+        image: str = "",
     ) -> "Diagnosis":
-        """Which platforms can be compiled here and by what; with a `source` what a build of it would do."""
+        """Which platforms can be compiled here and by what; with a `source` what a build of it would do.
+
+        `image` is the one of several that the spec file describes.
+        """
         from ocitool.builder.doctor import diagnose
 
         return diagnose(
@@ -409,6 +413,7 @@ class ReadOnlyClient:
             self.environ,
             toolchain=text_of(toolchain, "toolchain"),
             spec_file=None if spec is None else path_of(spec, "spec"),
+            image=text_of(image, "image"),
         )
 
     @as_one()

@@ -1,11 +1,11 @@
 """Bases pinned: every image that a build would open, with the digest that its tag holds now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ocitool.builder.dockerfile import images_of_dockerfile
 from ocitool.builder.dockerfile_frontend import refuse_beside_dockerfile
 from ocitool.builder.frontends import SCRATCH, toolchain_of
-from ocitool.builder.project import DOCKERFILE, find_spec
+from ocitool.builder.project import DOCKERFILE, images_of, spec_of
 from ocitool.builder.request import BuildRequest
 from ocitool.builder.trust import trusting
 from ocitool.errors import NotFound
@@ -14,6 +14,7 @@ from ocitool.model.reference import Reference
 from ocitool.project.source_policy import SourcePolicy
 from ocitool.project.values import BuildSpec
 from ocitool.store.locate import Locator
+from ocitool.values import replace
 from ocitool.workspace import Workspace
 
 
@@ -24,7 +25,15 @@ def lock_bases(request: BuildRequest, workspace: Workspace) -> SourcePolicy:
     Raises what reading the spec and a Dockerfile raises, NotFound for a tag that is not there, NotVerified for an
     image that the spec's policy does not let in.
     """
-    spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
+    names = images_of(request.source, request.images, spec=request.spec_file) or ("",)
+    return SourcePolicy.pinning(
+        {one for name in names for one in _pins(replace(request, images=(name,)), workspace)}
+    )
+
+
+def _pins(request: BuildRequest, workspace: Workspace) -> Iterator[Reference]:
+    """The images that one image of the spec, or its only one, would be built upon."""
+    request, spec = spec_of(request)
     workspace = trusting(request.trust, spec, workspace)
     if toolchain_of(request, spec, has_files=True) == DOCKERFILE:
         refuse_beside_dockerfile(request, spec)
@@ -33,7 +42,7 @@ def lock_bases(request: BuildRequest, workspace: Workspace) -> SourcePolicy:
         places = tuple(_of_project(request, spec))
     named = {Locator.parse(one).reference for one in places if one not in {"", SCRATCH}}
     moving = [one for one in named if one is not None and one.digest is None]
-    return SourcePolicy.pinning(_pinned(one, workspace) for one in moving)
+    yield from (_pinned(one, workspace) for one in moving)
 
 
 def _of_project(request: BuildRequest, spec: BuildSpec) -> Iterable[str]:

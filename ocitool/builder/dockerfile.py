@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ocitool.builder.executors import executor_of
-from ocitool.builder.project import find_spec
+from ocitool.builder.project import spec_of
 from ocitool.builder.request import BuildRequest
 from ocitool.builder.trust import trusting
 from ocitool.dockerfile.base_images import BaseImages
@@ -21,7 +21,7 @@ from ocitool.workspace import Workspace
 
 def check_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Report, str]:
     """What the checks find for the platforms that would be built, and the text. Raises as `check_recipe` does."""
-    spec = _spec(request)
+    request, spec = spec_of(request)
     workspace = trusting(request.trust, spec, workspace)
     platforms = request.platforms or spec.platforms or (workspace.host,)
     return check_recipe(_asked(request, platforms, spec, workspace), _images(request, workspace))
@@ -29,7 +29,7 @@ def check_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Repor
 
 def outline_dockerfile(request: BuildRequest, workspace: Workspace) -> tuple[Dockerfile, Outline, bytes]:
     """The Dockerfile, what its target takes, and its bytes. Raises as `outline_recipe` does."""
-    spec = _spec(request)
+    request, spec = spec_of(request)
     workspace = trusting(request.trust, spec, workspace)
     platform = (*request.platforms, *spec.platforms, workspace.host)[0]
     return outline_recipe(_asked(request, (platform,), spec, workspace), _images(request, workspace))
@@ -39,10 +39,6 @@ def images_of_dockerfile(request: BuildRequest, spec: BuildSpec, workspace: Work
     """Where the images are that a build for the platforms would look into. Raises as `images_of` does."""
     platforms = request.platforms or spec.platforms or (workspace.host,)
     return images_of(_asked(request, platforms, spec, workspace), _images(request, workspace))
-
-
-def _spec(request: BuildRequest) -> BuildSpec:
-    return find_spec(request.source, request.spec_file, request.environ, version=request.version)
 
 
 def _images(request: BuildRequest, workspace: Workspace) -> BaseImages:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.builder.compile import plan_compile
-from ocitool.builder.project import choose_toolchain, find_spec
+from ocitool.builder.project import DOCKERFILE, choose_toolchain, find_spec
 from ocitool.errors import OcitoolError, Unsupported
 from ocitool.model.platform import Platform
 from ocitool.project.values import BuildSpec
@@ -90,17 +90,19 @@ def diagnose(
     *,
     toolchain: str = "",
     spec_file: Path | None = None,
+    image: str = "",
 ) -> Diagnosis:
     """What a build of the folder would find, or without a folder what this machine can do.
 
-    Without `platforms` those of the spec are asked about, or the usual ones. Raises as finding the project and
-    its spec does.
+    `image` is the one of several in the spec. Without `platforms` those of the spec are asked about, or the usual
+    ones. Raises as finding the project and its spec does.
     """
     compilers = find_compilers(environ)
     if source is None:
         return Diagnosis(compilers, general_abilities(platforms or USUAL, compilers, environ))
-    spec = find_spec(source, spec_file, environ)
-    chosen = choose_toolchain(source, said=toolchain or spec.toolchain, has_files=spec.has_files)
+    spec = find_spec(source, spec_file, environ, image=image)
+    said = toolchain or (DOCKERFILE if spec.dockerfile else spec.toolchain)
+    chosen = choose_toolchain(source, said=said, has_files=spec.has_files)
     wanted = platforms or spec.platforms or USUAL
     project = Project(source, Path("/"), environ)
     return Diagnosis(compilers, project_abilities(chosen, spec, wanted, project), chosen)

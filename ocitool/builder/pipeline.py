@@ -6,11 +6,13 @@ plan() decides everything and changes nothing; build() compiles, checks and pack
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocitool.builder.frontends import frontend_of
 from ocitool.builder.git import read_checkout
-from ocitool.builder.project import find_spec
+from ocitool.builder.project import spec_of
 from ocitool.builder.request import BuildPlan, BuildRequest, ImageContent
 from ocitool.builder.trust import trusting, with_keys
 from ocitool.codec.codecs import Codec, parse_codecs
@@ -33,7 +35,7 @@ from ocitool.pack.own_files import OwnFiles, earlier_outputs
 from ocitool.project.values import BuildSpec
 from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
 from ocitool.tasks import Task, TaskGroup
-from ocitool.toolchains.base import Project
+from ocitool.toolchains.base import CompileJob, Project
 from ocitool.toolchains.processes import run
 from ocitool.toolchains.up_to_date import outdated, remember
 from ocitool.toolchains.workdir import workplace
@@ -86,7 +88,7 @@ def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     own = OwnFiles(written, earlier_outputs(memo), listener, secrets=request.trust.secret_files)
     workspace = replace(workspace, own=own)
     request = replace(request, trust=with_keys(request.trust))
-    spec = find_spec(request.source, request.spec_file, request.environ, version=request.version)
+    request, spec = spec_of(request)
     workspace = trusting(request.trust, spec, workspace)
     place_of_work = workplace(workspace.machine.root, request.source)
     frontend = frontend_of(request, spec, workspace, place_of_work.folder)
@@ -187,20 +189,65 @@ def _annotations(spec: BuildSpec, platforms: Sequence[Platform]) -> Annotations:
     return found
 
 
+def plan_all(requests: Sequence[BuildRequest], workspace: Workspace) -> tuple[BuildPlan, ...]:
+    """The plan of each, for images that are built together. Raises as `plan`, UsageError where two would be one."""
+    plans = tuple(plan(request, workspace) for request in requests)
+    taken: dict[str, str] = {}
+    for planned in plans:
+        outputs, name = planned.request.outputs, next(iter(planned.request.images), "")
+        places = [str(tag) for tag in planned.tags] if not outputs.by_digest else []
+        for place in (*places, *map(str, outputs.places), *map(str, outputs.files)):
+            if place in taken:
+                raise UsageError(
+                    f"images {taken[place]} and {name} would both be {place}", hint="write {name} where they differ"
+                )
+        taken |= dict.fromkeys((*places, *map(str, outputs.places), *map(str, outputs.files)), name)
+    return plans
+
+
 def build(planned: BuildPlan, workspace: Workspace, ahead: Store | None = None) -> Built:
     """Compile, check and pack what was planned; layers and documents end in this machine's store.
 
     With `ahead` each layer goes to that store as soon as it is packed, once every program was found to fit.
     Raises BuildError, WrongPlatform, UsageError, LocalIOError, Cancelled; nothing was published then.
     """
-    workspace = replace(workspace, own=planned.own)
+    return build_all((planned,), (ahead,), workspace)[0]
+
+
+def build_all(
+    plans: Sequence[BuildPlan], aheads: Sequence[Store | None], workspace: Workspace
+) -> tuple[Built, ...]:
+    """Each that was planned of one folder, as `build` builds it; what several compile alike is compiled once."""
     workspace.machine.check_writable()
-    with planned.workplace.held():
-        _compile(planned, workspace)
-        contents = planned.frontend.contents(planned, workspace)
-        packed, puts = _pack(contents, planned, workspace, ahead)
+    compiled: dict[Path, CompileJob] = {}
+    packed = []
+    with ExitStack() as stack:
+        for work in sorted({planned.workplace for planned in plans}, key=lambda one: one.folder):
+            stack.enter_context(work.held())
+        for planned, ahead in zip(plans, aheads, strict=True):
+            own = replace(workspace, own=planned.own)
+            _compile(planned, own, compiled)
+            contents = planned.frontend.contents(planned, own)
+            packed.append(_Packed(planned, contents, *_pack(contents, planned, own, ahead), ahead))
+    return tuple(_bound(one, replace(workspace, own=one.plan.own)) for one in packed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """The contents of a plan's images as layers, for each codec in turn, and what went ahead."""
+
+    plan: BuildPlan
+    contents: Sequence[ImageContent]
+    steps: Sequence[Mapping[Platform, Sequence[LayerStep]]] = field(hash=False)
+    puts: Mapping[Digest, Put] = field(hash=False)
+    ahead: Store | None
+
+
+def _bound(done: _Packed, workspace: Workspace) -> Built:
+    """The images over their packed layers, what attests them, and the root above."""
+    planned, packed, ahead = done.plan, done.steps, done.ahead
     images, *beside = (
-        tuple(planned.frontend.image(content, planned, steps[content.platform]) for content in contents)
+        tuple(planned.frontend.image(content, planned, steps[content.platform]) for content in done.contents)
         for steps in packed
     )
     zstd_images = tuple(
@@ -228,7 +275,7 @@ def build(planned: BuildPlan, workspace: Workspace, ahead: Store | None = None) 
         zstd_images=zstd_images,
         snapshot=snapshot_of(root, [*(image.manifest for image in every), *inside]),
         sources=sources,
-        ahead=Ahead(ahead, puts) if ahead is not None else None,
+        ahead=Ahead(ahead, done.puts) if ahead is not None else None,
         referrers=tuple(one for one in attached if one.entry is None),
     )
 
@@ -244,9 +291,12 @@ def _attached(
     return attest(images, planned, sources, workspace)
 
 
-def _compile(planned: BuildPlan, workspace: Workspace) -> None:
-    """Start the compilers whose programs are not there already."""
-    memo, jobs = workspace.machine.memo, tuple(one.job for one in planned.jobs)
+def _compile(planned: BuildPlan, workspace: Workspace, compiled: dict[Path, CompileJob]) -> None:
+    """Start the compilers whose programs are not there already; `compiled` tells which job made each file last."""
+    memo = workspace.machine.memo
+    every = [one.job for one in planned.jobs]
+    jobs = [job for job in every if any(compiled.get(path) != job for path in _written(job))]
+    compiled |= {path: job for job in jobs for path in _written(job)}
     begun_ns = time.time_ns()
     todo = outdated(jobs, memo) if planned.request.use_cache else tuple((job, None) for job in jobs)
     for job in jobs:
@@ -257,6 +307,11 @@ def _compile(planned: BuildPlan, workspace: Workspace) -> None:
     for job, state in todo:
         if state is not None:
             remember(job, state, begun_ns, memo)
+
+
+def _written(job: CompileJob) -> tuple[Path, ...]:
+    """The files and folders that a job leaves."""
+    return (job.target.output, *job.outputs, *((job.tree.installed,) if job.tree is not None else ()))
 
 
 def _pack(

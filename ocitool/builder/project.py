@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.builder.git import read_checkout
+from ocitool.builder.request import BuildRequest
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
 from ocitool.project.build_files import followed
-from ocitool.project.values import BuildSpec, Stamp, load_spec
+from ocitool.project.values import BuildSpec, Stamp, images_in, load_spec
+from ocitool.values import replace
 
 DOCKERFILE: Final = "dockerfile"
 """The word for what is built by a Dockerfile."""
@@ -87,24 +89,74 @@ def _has_c(source: Path) -> bool:
         raise local_io(error, f"read the folder {source}") from error
 
 
-def find_spec(source: Path, named: Path | None, environ: Mapping[str, str], *, version: str = "") -> BuildSpec:
+def find_spec(
+    source: Path, named: Path | None, environ: Mapping[str, str], *, version: str = "", image: str = ""
+) -> BuildSpec:
     """The spec file that was named, else the folder's own, else an empty one; stamped by git where it asks for it.
 
-    `version` beats what the file says. Raises as `load_spec` and `find_build_files` do.
+    `version` beats what the file says; `image` is the one of several that is meant. Raises as `load_spec` and
+    `find_build_files` do.
     """
-    path = named or find_build_files(source).get("spec")
+    path = _spec_file(source, named)
     if path is None:
+        _refuse_images(source, (image,) if image else ())
         return BuildSpec()
 
     def stamp() -> Stamp:
         checkout = read_checkout(source, environ)
         return Stamp(checkout.version, checkout.revision) if checkout else Stamp()
 
+    return load_spec(path, stamp, version=version, image=image)
+
+
+def images_of(source: Path, images: tuple[str, ...], *, spec: Path | None = None) -> tuple[str, ...]:
+    """The images that a folder's spec describes, or the wanted ones; none if only one is. Raises as `find_spec`."""
+    path = _spec_file(source, spec)
+    if path is None:
+        _refuse_images(source, images)
+        return ()
+    return images_in(path, images)
+
+
+def spec_of(request: BuildRequest) -> tuple[BuildRequest, BuildSpec]:
+    """The spec of a request for one image, and the request with what the spec says of a Dockerfile.
+
+    Raises as `find_spec`, which wants one of several images to be named.
+    """
+    image, *others = request.images or ("",)
+    spec = find_spec(
+        request.source,
+        request.spec_file,
+        request.environ,
+        version=request.version,
+        image="" if others else image,
+    )
+    said = request.dockerfile
+    is_named = said.file is not None or said.text is not None or said.sent is not None
+    options = replace(
+        said,
+        file=request.source / spec.dockerfile if spec.dockerfile and not is_named else said.file,
+        target=said.target or spec.target,
+        arguments=(*spec.build_args, *said.arguments),
+    )
+    return replace(request, dockerfile=options), spec
+
+
+def _spec_file(source: Path, named: Path | None) -> Path | None:
+    """The spec file that was named, or that a folder has. Raises as `find_build_files`, and UsageError."""
+    path = named or find_build_files(source).get("spec")
     try:
-        path = followed(path, source)
+        return None if path is None else followed(path, source)
     except OSError as error:
         raise local_io(error, f"read {path}") from error
-    return load_spec(path, stamp, version=version)
+
+
+def _refuse_images(source: Path, images: Sequence[str]) -> None:
+    if images:
+        raise UsageError(
+            f"there is no ocitool.toml in {source} that describes image {images[0]}",
+            hint="name the file with --spec, or leave --image out",
+        )
 
 
 def refuse_windows(platforms: Sequence[Platform]) -> None:

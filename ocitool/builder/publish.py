@@ -5,19 +5,19 @@ a tag that others read, so it is written at once and without a backup.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ocitool.builder.outputs import BuildOutputs, Engine, FilesOutput, StoreOutput
-from ocitool.builder.pipeline import Built, build
+from ocitool.builder.pipeline import Ahead, Built, build_all
 from ocitool.builder.push import push_over
 from ocitool.builder.request import BuildPlan
 from ocitool.builder.trust import signed
 from ocitool.change.apply import ChangeReport
 from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
 from ocitool.change.promises import NO_PROMISES, Promises, check_before, promised
-from ocitool.errors import Unsupported, UsageError
+from ocitool.errors import OcitoolError, Unsupported, UsageError
 from ocitool.graph.copy import CopyReport, put_snapshot
 from ocitool.graph.referrers import check_stands_beside
 from ocitool.model.digest import Digest
@@ -26,7 +26,7 @@ from ocitool.model.reference import Reference
 from ocitool.pack.own_files import remember_outputs
 from ocitool.store.base import BytesSource, Store
 from ocitool.store.locate import Locator
-from ocitool.values import dataclass
+from ocitool.values import dataclass, replace
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,25 +66,67 @@ class BuildReport:
     deliveries: tuple[Delivery, ...]
 
 
-def build_and_deliver(planned: BuildPlan, workspace: Workspace) -> BuildReport:
-    """Build what is planned, and take it everywhere its outputs say; archives are whole then, or not there.
+def build_and_deliver(plans: Sequence[BuildPlan], workspace: Workspace) -> tuple[BuildReport, ...]:
+    """Build what is planned, and take each image everywhere its outputs say; archives are whole then, or not there.
 
-    Layers go to a registry while others are packed. Raises what `build`, `publish` and opening a place raise.
+    Layers go to a registry while others are packed. Of several images none gets a tag before all are built and all
+    below them is stored; an error afterwards tells in a note which have theirs. Raises what `build`, `publish` and
+    opening a place raise.
     """
-    outputs = planned.request.outputs
-    _check_published(planned)
+    for planned in plans:
+        _check_published(planned)
     with ExitStack() as stack:
-        targets = open_targets(planned, workspace, stack)
-        _check_promises(targets, planned)
-        built = build(planned, workspace, ahead_of(targets))
-        done = [deliver(built, target, workspace) for target in targets]
-        done += [_export(built, output, workspace) for output in outputs.files]
-        if outputs.engine is not None:
-            done.append(load(built, outputs.engine, workspace))
-        if outputs.keeps or not done:
-            done.append(keep(built, workspace))
-    remember_outputs(workspace.machine.memo, outputs.paths)
-    return BuildReport(built, tuple(done))
+        opened = [open_targets(planned, workspace, stack) for planned in plans]
+        for targets, planned in zip(opened, plans, strict=True):
+            _check_promises(targets, planned)
+        builds = build_all(plans, [ahead_of(targets) for targets in opened], workspace)
+        goes = [
+            [
+                (_stored(built, one, workspace) if one.is_registry and len(plans) > 1 else built, one)
+                for one in targets
+            ]
+            for built, targets in zip(builds, opened, strict=True)
+        ]
+        done: list[BuildReport] = []
+        for built, sends in zip(builds, goes, strict=True):
+            try:
+                done.append(BuildReport(built, tuple(_deliveries(built, sends, workspace))))
+            except OcitoolError as error:
+                for name in (name for report in done for one in report.deliveries for name in one.names):
+                    error.add_note(f"published before that: {name}")
+                raise
+    remember_outputs(workspace.machine.memo, [path for planned in plans for path in planned.request.outputs.paths])
+    return tuple(done)
+
+
+def _stored(built: Built, target: OpenTarget, workspace: Workspace) -> Built:
+    """The build, with all that is below its root stored in a registry."""
+    ahead = built.ahead.puts if built.ahead is not None and built.ahead.store is target.store else {}
+    report = put_snapshot(
+        built.snapshot,
+        target.store,
+        source_of=built.source_of,
+        scope=workspace.scope,
+        width=workspace.transfers,
+        tagged=True,
+        listener=workspace.listener,
+        done=ahead,
+    )
+    there = zip((blob.digest for blob in report.blobs or ()), report.outcomes, strict=True)
+    return replace(built, ahead=Ahead(target.store, dict(there)))
+
+
+def _deliveries(
+    built: Built, sends: Iterable[tuple[Built, OpenTarget]], workspace: Workspace
+) -> Iterator[Delivery]:
+    """The build taken into its open stores, and everywhere else that its outputs say."""
+    outputs = built.plan.request.outputs
+    yield from (deliver(one, target, workspace) for one, target in sends)
+    yield from (_export(built, output, workspace) for output in outputs.files)
+    if outputs.engine is not None:
+        yield load(built, outputs.engine, workspace)
+    if outputs.keeps or not outputs.leaves_nothing:
+        yield keep(built, workspace)
 
 
 def _check_published(planned: BuildPlan) -> None:

@@ -37,7 +37,7 @@ class BuildRequest:
     `extras` are the words of `--with`; without `use_cache` everything is compiled and packed again.
     `epoch` are the seconds of SOURCE_DATE_EPOCH, 0 without (`has_epoch`). `environ` is this process's environment,
     of which compilers see a part. `outputs` is where the result goes.
-    `debug_files` is the folder for what debuggers read.
+    `debug_files` is the folder for what debuggers read. `images` are those of the spec that are meant, by name.
     """
 
     source: Path
@@ -48,6 +48,7 @@ class BuildRequest:
     copies: tuple[CopyRule, ...] = ()
     extras: tuple[str, ...] = ()
     spec_file: Path | None = None
+    images: tuple[str, ...] = ()
     format: str = ""
     compression: str = ""
     image: ImageOptions = field(default_factory=ImageOptions)

@@ -18,6 +18,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "ocitool merge registry.example/app:1 --parts parts --expect linux/amd64,linux/arm64",
         "ocitool merge registry.example/app:1 'registry.example/app:1-part-*'",
     ),
+    "verify-build": ("ocitool verify-build registry.example/app:v1 .",),
     "base lock": ("ocitool base lock . -o bases.json",),
     "images": ("ocitool images",),
     "init": ("ocitool init", "ocitool init app --dry-run"),

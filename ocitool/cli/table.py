@@ -21,6 +21,7 @@ COMMANDS: Final = (
     Command("init", "Write an ocitool.toml to begin with", "init", "Build"),
     Command("push", "Publish what `build -t` left in this machine's store", "push", "Build"),
     Command("merge", "Make one index of what a build matrix pushed", "merge", "Build"),
+    Command("verify-build", "Build again, and tell whether a published digest comes out", "verify_build", "Build"),
     Command("base lock", "Write a file that pins the bases of a build by digest", "base_lock", "Build"),
     Command("images", "List the images in this machine's store", "images", "Build"),
     Command("cache prune", "Empty this machine's store", "cache_prune", "Build"),

@@ -81,6 +81,16 @@ class Words:
 
     flags: Mapping[str, Any] = field(hash=False)
 
+    def filled(self, name: str, *flags: str) -> "Words":
+        """These words, with `{name}` of some flags written out."""
+
+        def fill(value: Any) -> Any:  # noqa: ANN401 - click's values
+            if isinstance(value, tuple):
+                return tuple(map(fill, value))
+            return type(value)(str(value).replace("{name}", name)) if isinstance(value, str | Path) else value
+
+        return Words({**self.flags, **{flag: fill(self.flags[flag]) for flag in flags if flag in self.flags}})
+
     def text(self, name: str) -> str:
         """A word, empty if not given."""
         return str(self.flags.get(name) or "")

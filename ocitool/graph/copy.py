@@ -28,7 +28,8 @@ from ocitool.values import dataclass, field
 class CopyReport:
     """What a copy did. `puts` counts blobs by outcome; sizes are bytes of blobs.
 
-    `blobs` are all below the root, None where it was believed that they are there. `skipped` are foreign layers
+    `blobs` are all below the root, None where it was believed that they are there, `outcomes` what became of each
+    of them. `skipped` are foreign layers
     that stay where their urls point (K058), `spared` the blobs that were left out since another place has them.
     `lacks_root` says that the root is not there by its digest yet, since a
     tag is about to hold it.
@@ -41,6 +42,7 @@ class CopyReport:
     manifests_sent: int = 0
     manifests: int = 0
     blobs: tuple[Descriptor, ...] | None = None
+    outcomes: tuple[Put, ...] = ()
     skipped: tuple[Descriptor, ...] = ()
     spared: tuple[Descriptor, ...] = ()
     lacks_root: bool = False
@@ -147,6 +149,7 @@ def put_snapshot(
         manifests_sent=len(storing.absent),
         manifests=len(snapshot.documents),
         blobs=tuple(blobs),
+        outcomes=tuple(outcomes),
         skipped=skipped,
         spared=tuple(spared),
         lacks_root=tagged and not anew and snapshot.root.digest in storing.absent,

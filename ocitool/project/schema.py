@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.documentation import page
 from ocitool.errors import closest
-from ocitool.values import dataclass
+from ocitool.values import dataclass, replace
 
 if TYPE_CHECKING:
     from ocitool.project.toml import TomlFile
@@ -163,6 +163,8 @@ _IMAGE: Final = _table(
         "stop-signal": _text("The signal that asks the program to end."),
     },
 )
+IMAGE_KEYS: Final = frozenset(_IMAGE["properties"])
+"""What the configuration of an image says."""
 _PROGRAM: Final = _table(
     "One program of several in the image.",
     {
@@ -254,6 +256,52 @@ _COMMON: Final = {
     "image": _IMAGE,
 }
 
+_OF_AN_IMAGE: Final = {
+    "platforms": _texts("The platforms to build for, such as `linux/arm/v7`.", minLength=1),
+    "tags": _texts("References to publish as; `{version}` and `{revision}` are filled in.", minLength=1),
+    "toolchain": _text("What compiles.", enum=["go", "rust", "c", *_SYSTEMS, "command", "prebuilt"]),
+    "dockerfile": _text("A Dockerfile that says what is in the image, in the folder that is built.", minLength=1),
+    "target": _text("The stage of the Dockerfile to build."),
+    "build-args": _map("Values for ARG of the Dockerfile."),
+    "with": _texts("What an empty image lacks.", enum=_EXTRAS),
+    "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
+    "compression": _text("The codec of layers, such as `gzip:6`, `zstd` or `gzip+zstd`."),
+    "index": _flag("Publish an index even for one platform."),
+    "git-labels": _flag("Label the image with source and revision when this is a checkout."),
+    "base-annotations": _flag("Annotate images with the name and digest of their base, as is usual."),
+    **{key: _COMMON[key] for key in _COMMON if key != "image"},
+    "program": {
+        "type": "array",
+        "items": _PROGRAM,
+        "minItems": 1,
+        "description": "The programs, where there are several or one with settings of its own.",
+    },
+    "stage": {
+        "type": "object",
+        "additionalProperties": _STAGE,
+        "description": "Stages of a Dockerfile that are made without their RUN lines: `[stage.build]`.",
+    },
+    "platform": {
+        "type": "object",
+        "additionalProperties": _table("What differs for one platform.", _COMMON),
+        "description": 'Differences by platform: `[platform."linux/arm/v6"]`.',
+    },
+}
+_IMAGES: Final = {
+    "type": "array",
+    "minItems": 1,
+    "description": "Several images: each has what stands outside of them, and what it says itself.",
+    "items": _table(
+        "One image of several; `{name}` is its name wherever text is.",
+        {
+            "name": _text("What it is called: by `--image`, and in reports.", pattern=_NAME),
+            **_OF_AN_IMAGE,
+            **_IMAGE["properties"],
+        },
+        required=("name",),
+    ),
+}
+
 SCHEMA_FILE: Final = "ocitool-toml.schema.json"
 """What the file with the schema is called, here and beside an ocitool.toml."""
 SCHEMA: Final[dict[str, Any]] = {
@@ -265,38 +313,15 @@ SCHEMA: Final[dict[str, Any]] = {
         {
             "name": _text("The name of the only program.", pattern=_NAME),
             "version": _text("What `{version}` stands for; `git`, the default in a checkout, asks git describe."),
-            "platforms": _texts("The platforms to build for, such as `linux/arm/v7`.", minLength=1),
-            "tags": _texts("References to publish as; `{version}` and `{revision}` are filled in.", minLength=1),
-            "toolchain": _text("What compiles.", enum=["go", "rust", "c", *_SYSTEMS, "command", "prebuilt"]),
-            "with": _texts("What an empty image lacks.", enum=_EXTRAS),
-            "format": _text("The family of manifests.", enum=["auto", "docker", "oci"]),
-            "compression": _text("The codec of layers, such as `gzip:6`, `zstd` or `gzip+zstd`."),
-            "index": _flag("Publish an index even for one platform."),
-            "git-labels": _flag("Label the image with source and revision when this is a checkout."),
-            "base-annotations": _flag("Annotate images with the name and digest of their base, as is usual."),
-            **_COMMON,
-            "program": {
-                "type": "array",
-                "items": _PROGRAM,
-                "minItems": 1,
-                "description": "The programs, where there are several or one with settings of its own.",
-            },
+            **_OF_AN_IMAGE,
+            "image": {"oneOf": [_IMAGE, _IMAGES]},
+            "config": {**_IMAGE, "description": "What the configuration of several images says alike."},
             "check": _CHECK,
             "push": _PUSH,
             "trust": _TRUST,
-            "stage": {
-                "type": "object",
-                "additionalProperties": _STAGE,
-                "description": "Stages of a Dockerfile that are made without their RUN lines: `[stage.build]`.",
-            },
-            "platform": {
-                "type": "object",
-                "additionalProperties": _table("What differs for one platform.", _COMMON),
-                "description": 'Differences by platform: `[platform."linux/arm/v6"]`.',
-            },
         },
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +391,11 @@ def check_file(file: "TomlFile", schema: Mapping[str, Any]) -> None:
 
 def problems(value: object, schema: Mapping[str, Any], path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
     """Everything in `value` that the schema does not allow, in the order it stands."""
+    schema = next((one for one in schema.get("oneOf", ()) if _is_of(value, one)), schema)
+    if "oneOf" in schema:
+        words = " or ".join(_TYPES[one["type"]][1] for one in schema["oneOf"])
+        yield Problem(path, f"must be {words}, not {_is(value)}")
+        return
     kind, words = _TYPES[schema["type"]]
     if not isinstance(value, kind):
         yield Problem(path, f"must be {words}, not {_is(value)}")
@@ -400,7 +430,7 @@ def _object_problems(
         if names and not re.search(names, key):
             yield Problem((*path, key), "is not a name that is allowed here")
         elif key in known and (other := _meant(key, item, known)):
-            yield Problem((*path, key), f"must be {_TYPES[known[key]['type']][1]}, not {_is(item)}", other)
+            yield from (replace(one, hint=other) for one in problems(item, known[key], (*path, key)))
         elif key in known:
             yield from problems(item, known[key], (*path, key))
         elif others:
@@ -415,10 +445,14 @@ def _object_problems(
 
 def _meant(key: str, item: object, known: Mapping[str, Any]) -> str:
     """A key of a similar name that takes such a value, where the key itself does not; empty for none."""
-    if isinstance(item, _TYPES[known[key]["type"]][0]):
+    if _is_of(item, known[key]):
         return ""
-    fitting = [name for name, schema in known.items() if isinstance(item, _TYPES[schema["type"]][0])]
-    return _similar(key, fitting)
+    return _similar(key, [name for name, schema in known.items() if _is_of(item, schema)])
+
+
+def _is_of(value: object, schema: Mapping[str, Any]) -> bool:
+    """Whether a value is of the type, or of one of the types, that a schema is about."""
+    return any(isinstance(value, _TYPES[one["type"]][0]) for one in schema.get("oneOf", (schema,)))
 
 
 def _similar(word: str, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from ocitool.errors import UsageError
 from ocitool.image.options import ImageOptions
 from ocitool.model.platform import Platform
 from ocitool.model.reference import Reference
+from ocitool.project.images import chosen_names, image_file, merged
 from ocitool.project.promises import promises_of
 from ocitool.project.schema import SCHEMA, check_file
 from ocitool.project.toml import KeyPath, TomlFile, key_text, read_toml
@@ -31,7 +32,19 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 _PLACEHOLDER: Final = re.compile(r"\{(version|revision)\}")
-_STAMPED: Final = ("tags", "go", "command", "c", "rust", *SYSTEMS, "image", "program", "platform", "stage")
+_STAMPED: Final = (
+    "tags",
+    "build-args",
+    "go",
+    "command",
+    "c",
+    "rust",
+    *SYSTEMS,
+    "image",
+    "program",
+    "platform",
+    "stage",
+)
 _OF_A_STAGE: Final = {
     "go": frozenset(
         ["output", "source", "package", "tags", "ldflags", "flags", "env", "private", "cgo", "vcs", "files", "with"]
@@ -123,6 +136,9 @@ class BuildSpec:
     platforms: tuple[Platform, ...] = ()
     tags: tuple[str, ...] = ()
     toolchain: str = ""
+    dockerfile: str = ""
+    target: str = ""
+    build_args: tuple[tuple[str, str], ...] = ()
     extras: tuple[str, ...] = ()
     format: str = ""
     compression: str = ""
@@ -145,8 +161,18 @@ class BuildSpec:
         return next((part for key, part in self.differences if key.same(platform)), self.common)
 
 
-def load_spec(path: Path, stamp: Callable[[], Stamp], *, version: str = "") -> BuildSpec:
-    """The spec in a file, stamped.
+def images_in(path: Path, wanted: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The names of the images that a file describes, or of the wanted ones; none where it describes only one.
+
+    Raises as `load_spec`.
+    """
+    file = read_toml(path)
+    check_file(file, SCHEMA)
+    return chosen_names(file, wanted)
+
+
+def load_spec(path: Path, stamp: Callable[[], Stamp], *, version: str = "", image: str = "") -> BuildSpec:
+    """The spec in a file, stamped; that of one `image` where it describes several.
 
     `stamp` is asked only if the file needs what it does not say itself: `{revision}`, or `{version}` where
     neither `version` (from a flag or the environment) nor the file says one. Raises UsageError with file,
@@ -154,6 +180,13 @@ def load_spec(path: Path, stamp: Callable[[], Stamp], *, version: str = "") -> B
     """
     file = read_toml(path)
     check_file(file, SCHEMA)
+    names = chosen_names(file, (image,) if image else ())
+    if len(names) > 1:
+        raise UsageError(
+            f"{path} describes {len(names)} images: {', '.join(names)}", hint=f"choose one: --image {names[0]}"
+        )
+    for name in names:
+        file = image_file(file, name)
     said = version or file.tree.get("version", "git")
     used = {name: key for key, name in _placeholders(file.tree)}
     asked = stamp() if "revision" in used or ("version" in used and said == "git") else Stamp()
@@ -202,7 +235,7 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
             raise file.error(
                 ("platform", key), "is not one of the platforms of this file", f"add {key} to platforms"
             )
-        differences.append((which, _at(file, ("platform", key), _part, _merged(tree, own))))
+        differences.append((which, _at(file, ("platform", key), _part, merged(tree, own))))
     return BuildSpec(
         path=file.path,
         name=tree.get("name", ""),
@@ -211,6 +244,9 @@ def _spec(file: TomlFile, tree: Mapping[str, Any], version: str, revision: str) 
         platforms=platforms,
         tags=tuple(tree.get("tags", ())),
         toolchain=tree.get("toolchain", "") or _toolchain(tree),
+        dockerfile=tree.get("dockerfile", ""),
+        target=tree.get("target", ""),
+        build_args=tuple(tree.get("build-args", {}).items()),
         extras=tuple(tree.get("with", ())),
         format=tree.get("format", ""),
         compression=tree.get("compression", ""),
@@ -284,20 +320,6 @@ def _at(file: TomlFile, path: KeyPath, parse: Callable[[V], T], value: V) -> T:
         return parse(value)
     except UsageError as error:
         raise file.error(path, error.what, error.hint) from error
-
-
-def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged key by key, files are added, everything else is replaced."""
-    merged = dict(common)
-    for key, value in own.items():
-        there = merged.get(key)
-        if isinstance(value, dict) and isinstance(there, dict):
-            merged[key] = _merged(there, value)
-        elif key == "files" and isinstance(there, list):
-            merged[key] = [*there, *value]
-        else:
-            merged[key] = value
-    return merged
 
 
 def _part(tree: Mapping[str, Any]) -> PlatformSpec:

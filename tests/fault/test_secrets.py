@@ -70,6 +70,7 @@ recompress {}:all --compression zstd
 append {}:all --copy prog:/srv/ --allow-foreign-arch
 strip {}:all /srv/prog
 base status {}:v1 {}:all --base {}:v1
+verify-build {}:b . --toolchain prebuilt --copy prog:/bin/ --allow-foreign-arch
 base lock . -f Dockerfile --platform linux/amd64
 rebase {}:all --old-base {}:v1 --new-base {}:v1 --force
 index add {}:all {}:b

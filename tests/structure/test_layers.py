@@ -89,6 +89,7 @@ LAZY = {
     "ocitool.builder.pipeline._attached",  # what attests, where something is to be attested
     "ocitool.builder.project._has_c",  # what C sources are, where no build file says how to build
     "ocitool.cli.buildx.command.carry_out",  # a Dockerfile looked at instead of built
+    "ocitool.cli.buildx.command._previewed",  # what is only told
     "ocitool.cli.table",  # the first table: command → module
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn

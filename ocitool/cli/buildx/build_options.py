@@ -23,10 +23,29 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def spec(function: F) -> F:
-    """Add the option that names a spec file."""
-    return click.option("--spec", "spec_file", type=_FILE, metavar="FILE", help="The ocitool.toml to use.")(
-        function
+    """Add the options that name a spec file, and images of several in it."""
+    images = click.option(
+        "--image",
+        "images",
+        multiple=True,
+        metavar="NAME",
+        help="Only this [[image]] of ocitool.toml; repeats.",
     )
+    return click.option("--spec", "spec_file", type=_FILE, metavar="FILE", help="The ocitool.toml to use.")(
+        images(function)
+    )
+
+
+def platforms(function: F) -> F:
+    """Add the option that says which platforms are built for."""
+    return click.option(
+        "--platform",
+        "platforms",
+        multiple=True,
+        metavar="OS/ARCH[/VARIANT]",
+        envvar="OCITOOL_PLATFORM",
+        help="Repeat, or use commas.",
+    )(function)
 
 
 def result(function: F) -> F:
@@ -35,14 +54,7 @@ def result(function: F) -> F:
         (
             options.dockerfile,
             click.option("--check", is_flag=True, help="Only say what is unwise in the Dockerfile; build nothing."),
-            click.option(
-                "--platform",
-                "platforms",
-                multiple=True,
-                metavar="OS/ARCH[/VARIANT]",
-                envvar="OCITOOL_PLATFORM",
-                help="Repeat, or use commas.",
-            ),
+            platforms,
             click.option(
                 "-t",
                 "--tag",
@@ -123,7 +135,14 @@ def contents(function: F) -> F:
 
 def trusted(function: F) -> F:
     """Add the options that say what a build may stand on, and who signs it."""
-    decorated: F = trust.verifying("Every image that is built upon")(trust.signing(function))
+    signed: Any = trust.signing(function)
+    decorated: F = based(signed)
+    return decorated
+
+
+def based(function: F) -> F:
+    """Add the options that say what a build may stand on."""
+    decorated: F = trust.verifying("Every image that is built upon")(function)
     return click.option(
         "--source-policy",
         type=_FILE,
@@ -154,6 +173,22 @@ def settings(function: F) -> F:
 
 def documents(function: F) -> F:
     """Add the options about labels, annotations, families, and what is written about the build."""
+    for option in reversed(
+        (
+            described,
+            click.option("--metadata-file", metavar="FILE", type=WRITTEN, help="Write the result as JSON."),
+            click.option("--iidfile", metavar="FILE", type=WRITTEN, help="Write the image id."),
+            click.option(
+                "--dry-run", is_flag=True, help="Print what would be compiled, packed and sent; do nothing."
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def described(function: F) -> F:
+    """Add the options about labels, annotations and the form of layers and manifests."""
     for option in reversed(
         (
             click.option(
@@ -189,8 +224,6 @@ def documents(function: F) -> F:
                 help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none; gzip+zstd is both.",
             ),
             click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform."),
-            click.option("--metadata-file", metavar="FILE", type=WRITTEN, help="Write the result as JSON."),
-            click.option("--iidfile", metavar="FILE", type=WRITTEN, help="Write the image id."),
             click.option(
                 "--allow-foreign-arch",
                 is_flag=True,
@@ -198,9 +231,6 @@ def documents(function: F) -> F:
             ),
             click.option("--allow-sparse", is_flag=True, help="Pack files that are mostly holes, in full."),
             click.option("--no-cache", is_flag=True, help="Compile and pack again what has not changed."),
-            click.option(
-                "--dry-run", is_flag=True, help="Print what would be compiled, packed and sent; do nothing."
-            ),
         )
     ):
         function = option(function)

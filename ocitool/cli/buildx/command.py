@@ -4,19 +4,19 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ocitool.builder.project import DOCKERFILE
-from ocitool.builder.request import BuildRequest
+from ocitool.builder.request import BuildPlan, BuildRequest
 from ocitool.builder.trust import TrustOptions
 from ocitool.cli import trust
 from ocitool.cli.buildx import attestations, ignored_flags
 from ocitool.cli.buildx.destinations import Destinations, destinations
-from ocitool.cli.buildx.result import hand_over, image_id, outcome
+from ocitool.cli.buildx.result import hand_over, image_id, outcome, outcome_of_several
 from ocitool.cli.buildx.run_options import options_of
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
@@ -90,79 +90,122 @@ BUILDX: Final = BuildWords(
 
 
 def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -> Outcome:
-    """Plan, build and deliver what the flags ask for, and write what the next step of a pipeline wants."""
+    """Plan, build and deliver what the flags ask for, and write what the next step of a pipeline wants.
+
+    Where the spec describes several images, each flag with `{name}` says something else for each of them.
+    """
     began = time.monotonic()
     words = Words(flags)
     words.check_unicode(*_IN_DOCUMENTS)
     ignored_flags.heed(flags, app.console)
-    wanted = destinations(
-        words.many("outputs"),
-        push=words.is_set("push"),
-        load=words.is_set("load"),
-        by_digest=words.is_set("push_by_digest"),
-        bare=ways.bare,
-    )
-    if wanted.outputs.streams and app.console.as_json:
-        raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
+    names = _image_names(app, path, words) or ("",)
+    each = [words.filled(name, "tags", "outputs", "iidfile") if name else words for name in names]
+    goals = [_destinations(one, ways) for one in each]
     method, form = ignored_flags.call(flags)
-    if wanted.loads and method == "build":
-        wanted = _with_engine(app, wanted)
-    if wanted.insecure:
-        app.trust(tag.api_host for tag in _names(words, wanted))
-    if wanted.outputs.leaves_nothing and method == "build" and not words.is_set("dry_run"):
+    _check_flags(app, names, goals, method)
+    if any(goal.loads for goal in goals) and method == "build":
+        goals = _with_engine(app, goals)
+    if any(goal.insecure for goal in goals):
+        app.trust(tag.api_host for one, goal in zip(each, goals, strict=True) for tag in _names(one, goal))
+    if all(goal.outputs.leaves_nothing for goal in goals) and method == "build" and not words.is_set("dry_run"):
         app.client.borrow_store()
-    asked = request(app, path, words, wanted, ways)
+    asked = replace(request(app, path, each[0], goals[0], ways), images=names[:1] if names[0] else ())
     if method != "build":
         from ocitool.cli.buildx import lint
 
         return lint.look(app, asked, method, form)
-    metadata_file, iidfile = words.path("metadata_file"), words.path("iidfile")
+    metadata_file, iidfiles = words.path("metadata_file"), [one.path("iidfile") for one in each]
+    if len(set(iidfiles)) < len(iidfiles) and any(iidfiles):
+        raise UsageError(f"--iidfile {iidfiles[0]} is for one image", hint="write {name} where it differs")
     if not words.is_set("dry_run"):
-        make_way((metadata_file, iidfile))
+        make_way((metadata_file, *iidfiles))
     variables = (os.environ.get(name) for name in PIPELINE_FILES)
-    beside = (*filter(None, (metadata_file, iidfile)), *(Path(text) for text in variables if text))
-    planned = app.client.plan_build(replace(asked, outputs=replace(wanted.outputs, beside=beside)))
+    beside = (*filter(None, (metadata_file, *iidfiles)), *(Path(text) for text in variables if text))
+    outputs = [replace(goal.outputs, beside=beside) for goal in goals]
+    requests = [replace(asked, outputs=outputs[0])]
+    requests += [
+        replace(asked, images=(name,), tags=_names(one, goal), outputs=goes)
+        for name, one, goal, goes in list(zip(names, each, goals, outputs, strict=True))[1:]
+    ]
+    plans = app.client.plan_builds(*requests)
     if words.is_set("dry_run"):
-        from ocitool.builder.preview import preview, preview_text
-
-        tree = preview(planned)
-        return Outcome(tree, preview_text(tree))
-    if planned.tags and not wanted.loads and not (wanted.outputs.leaves_nothing or wanted.outputs.keeps):
-        note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
-        app.listener(Noted(note, "notice"))
-    report = app.client.run_build(planned)
-    built = report.built
-    told = outcome(
-        app,
-        report,
-        pushed=wanted.outputs.push,
-        streamed=bool(wanted.outputs.streams),
-        seconds=time.monotonic() - began,
-        shown=image_id(built) if ways.says_id and app.console.quiet else "",
-    )
+        return _previewed(names, plans)
+    for planned, goal in zip(plans, goals, strict=True):
+        if planned.tags and not goal.loads and not (goal.outputs.leaves_nothing or goal.outputs.keeps):
+            note = "note: without --push the image is only kept in this machine's store; ocitool push publishes it"
+            app.listener(Noted(note, "notice"))
+            break
+    reports = app.client.run_builds(*plans)
+    told = [
+        outcome(
+            app,
+            report,
+            pushed=goal.outputs.push,
+            streamed=bool(goal.outputs.streams),
+            seconds=time.monotonic() - began,
+            shown=image_id(report.built) if ways.says_id and app.console.quiet else "",
+        )
+        for report, goal in zip(reports, goals, strict=True)
+    ]
     hand_over(
-        built,
-        [str(tag) for tag in planned.tags],
-        told.data,
+        {name: (report.built, one.data) for name, report, one in zip(names, reports, told, strict=True)},
         metadata_file=metadata_file,
-        iidfile=iidfile,
+        iidfiles=iidfiles,
         environ=os.environ,
     )
     remember_outputs(app.work.machine.memo, beside)
-    return told
+    return told[0] if len(names) == 1 else outcome_of_several(dict(zip(names, told, strict=True)), reports)
 
 
-def _with_engine(app: App, wanted: Destinations) -> Destinations:
+def _image_names(app: App, path: str, words: Words) -> tuple[str, ...]:
+    """The images that the spec of the folder describes, or those of --image; none where it describes one."""
+    wanted = words.many("images")
+    if Path(path).is_dir():
+        return app.client.images_of(path, wanted, spec=words.path("spec_file"))
+    if wanted:
+        raise UsageError("--image chooses what the ocitool.toml of a folder describes", hint="name the folder")
+    return ()
+
+
+def _destinations(words: Words, ways: BuildWords) -> Destinations:
+    return destinations(words.many("outputs"), push=words.is_set("push"), load=words.is_set("load"), bare=ways.bare)
+
+
+def _check_flags(app: App, names: Sequence[str], goals: Sequence[Destinations], method: str) -> None:
+    """Raise UsageError for what is said of standard output that holds something else, or several things."""
+    streams = any(goal.outputs.streams for goal in goals)
+    if streams and app.console.as_json:
+        raise UsageError("--json and an archive on standard output do not go together", hint="name a file with -o")
+    if len(names) > 1 and (streams or method != "build"):
+        what = "an archive on standard output holds" if streams else f"--call {method} is about"
+        raise UsageError(
+            f"{what} one image, and these are {', '.join(names)}", hint=f"choose one: --image {names[0]}"
+        )
+
+
+def _previewed(names: Sequence[str], plans: Sequence[BuildPlan]) -> Outcome:
+    """What would be done, image by image where there are several."""
+    from ocitool.builder.preview import preview, preview_text
+
+    trees = {name: preview(planned) for name, planned in zip(names, plans, strict=True)}
+    if len(names) == 1:
+        return Outcome(trees[names[0]], preview_text(trees[names[0]]))
+    return Outcome(
+        {"images": trees}, "\n\n".join(f"image {name}\n{preview_text(tree)}" for name, tree in trees.items())
+    )
+
+
+def _with_engine(app: App, goals: Sequence[Destinations]) -> list[Destinations]:
     """With the engine that the build is loaded into, or kept here where none is, and told which."""
-    name = wanted.engine or os.environ.get("OCITOOL_ENGINE", "")
-    engine = app.client.find_engine(name, context=wanted.context)
+    name = goals[0].engine or os.environ.get("OCITOOL_ENGINE", "")
+    engine = app.client.find_engine(name, context=goals[0].context)
     if engine is not None:
         app.listener(Noted(f"note: the image is loaded into {engine}", "notice"))
-        return replace(wanted, outputs=replace(wanted.outputs, engine=engine))
+        return [replace(goal, outputs=replace(goal.outputs, engine=engine)) for goal in goals]
     if name != "none":
         note = "note: no docker, podman or containerd answers here: the image is kept in this machine's store"
         app.listener(Noted(note, "notice"))
-    return replace(wanted, outputs=replace(wanted.outputs, keeps=True))
+    return [replace(goal, outputs=replace(goal.outputs, keeps=True)) for goal in goals]
 
 
 def request(app: App, path: str, words: Words, wanted: Destinations, ways: BuildWords) -> BuildRequest:

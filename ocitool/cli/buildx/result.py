@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.cli.console import human, table
 from ocitool.cli.options import App
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ocitool.builder.pipeline import Built
     from ocitool.builder.publish import BuildReport
     from ocitool.image.assemble import Image
+
+_COLUMNS: Final = ("PLATFORM", "DIGEST", "SIZE", "LAYERS")
+_OUTPUTS: Final = ("digest", "imageid", "names", "platforms")
 
 
 def metadata(built: "Built", names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,26 +43,43 @@ def _is_index(built: "Built") -> bool:
 
 
 def hand_over(
-    built: "Built",
-    names: Sequence[str],
-    data: Mapping[str, Any],
+    images: "Mapping[str, tuple[Built, Mapping[str, Any]]]",
     *,
     metadata_file: Path | None,
-    iidfile: Path | None,
+    iidfiles: Sequence[Path | None],
     environ: Mapping[str, str],
 ) -> None:
-    """Write the files that were asked for, by flags or by a CI service's variables. Raises LocalIOError."""
+    """Write the files that were asked for, by flags or by a CI service's variables. Raises LocalIOError.
+
+    `images` has each image with what was told of it, by the name that it has in the spec where several are there:
+    then the metadata file is a map, as that of `buildx bake` is, and outputs are JSON.
+    """
+    tags = {name: [str(tag) for tag in built.plan.tags] for name, (built, _) in images.items()}
     if metadata_file is not None:
-        write_text(metadata_file, json.dumps(metadata(built, names, data), indent=2) + "\n")
-    if iidfile is not None:
-        write_text(iidfile, image_id(built))
-    outputs = {
-        "digest": str(built.root.digest),
-        "imageid": image_id(built),
-        "names": ",".join(names),
-        "platforms": ",".join(str(image.platform) for image in built.images),
-    }
-    tell_pipeline(outputs, summary(built, names), environ)
+        found = {name: metadata(built, tags[name], data) for name, (built, data) in images.items()}
+        tree = found if len(found) > 1 else next(iter(found.values()))
+        write_text(metadata_file, json.dumps(tree, indent=2) + "\n")
+    for iidfile, (built, _) in zip(iidfiles, images.values(), strict=True):
+        if iidfile is not None:
+            write_text(iidfile, image_id(built))
+    each = {name: _outputs(built, tags[name]) for name, (built, _) in images.items()}
+    if len(each) > 1:
+        outputs = {key: json.dumps({name: one[key] for name, one in each.items()}) for key in _OUTPUTS}
+    else:
+        outputs = next(iter(each.values()))
+    pages = "\n".join(summary(built, tags[name]) for name, (built, _) in images.items())
+    tell_pipeline(outputs, pages, environ)
+
+
+def _outputs(built: "Built", names: Sequence[str]) -> dict[str, str]:
+    """What the next step of a pipeline reads."""
+    values = (
+        str(built.root.digest),
+        image_id(built),
+        ",".join(names),
+        ",".join(str(image.platform) for image in built.images),
+    )
+    return dict(zip(_OUTPUTS, values, strict=True))
 
 
 def summary(built: "Built", names: Sequence[str]) -> str:
@@ -86,22 +106,13 @@ def outcome(
     """
     built, deliveries = report.built, report.deliveries
     digest = built.root.digest
-    rows = [
-        (
-            f"{image.platform}{' (zstd)' if image.is_zstd else ''}",
-            image.manifest.digest.short,
-            human(image.size),
-            str(len(image.layers)),
-        )
-        for image in (*built.images, *built.zstd_images)
-    ]
     traffic = app.work.opener.traffic
     sent = sum(delivery.report.sent for delivery in deliveries)
     saved = sum(delivery.report.saved for delivery in deliveries)
     # A layout or an archive is asked for nothing.
     asked = f", {traffic.requests} request{'s' if traffic.requests != 1 else ''}" if traffic.requests else ""
     summary = (
-        f"{table(('PLATFORM', 'DIGEST', 'SIZE', 'LAYERS'), rows)}\n"
+        f"{table(_COLUMNS, _rows(built))}\n"
         f"{len(built.images)} platform{'s' if len(built.images) != 1 else ''}"
         f", {human(sent)} sent, {human(saved)} saved"
         f"{asked}, {seconds:.1f} s"
@@ -110,8 +121,7 @@ def outcome(
     lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]
     replaced = [one for delivery in deliveries for one in delivery.replaced]
     loaded = [one for one in deliveries if one.loaded]
-    told = [f"loaded into {one.where}: {', '.join(map(str, one.loaded))}" for one in loaded]
-    summary = "\n".join([summary, *told, *(replaced_line(name, before) for name, before in replaced)])
+    summary = "\n".join([summary, *_loaded(report), *(replaced_line(name, before) for name, before in replaced)])
     data = {
         "digest": str(digest),
         "media_type": built.root.media_type,
@@ -140,6 +150,45 @@ def outcome(
     if streamed:  # standard output is the archive
         return Outcome(data, summary=f"{summary}\n{text}")
     return Outcome(data, text, summary=summary)
+
+
+def outcome_of_several(told: Mapping[str, Outcome], reports: "Sequence[BuildReport]") -> Outcome:
+    """Several images for people and machines: the lines of each, one table, one summary, data by name."""
+    trees = {name: one.data for name, one in told.items()}
+    last = next(reversed(trees.values()))
+    sums = {key: sum(tree[key] for tree in trees.values()) for key in ("sent", "saved")}
+    shared = {key: last[key] for key in ("requests", "seconds")}  # counted from the beginning on
+    rows = [(name, *row) for name, report in zip(told, reports, strict=True) for row in _rows(report.built)]
+    asked = f", {last['requests']} requests" if last["requests"] else ""
+    replaced = [one for report in reports for delivery in report.deliveries for one in delivery.replaced]
+    moved = f"{human(sums['sent'])} sent, {human(sums['saved'])} saved{asked}"
+    lines = [
+        table(("IMAGE", *_COLUMNS), rows),
+        f"{len(trees)} images, {moved}, {last['seconds']:.1f} s",
+        *(line for report in reports for line in _loaded(report)),
+        *(replaced_line(name, before) for name, before in replaced),
+    ]
+    data = {"images": trees, **sums, **shared}
+    return Outcome(data, "\n".join(one.text for one in told.values()), summary="\n".join(lines))
+
+
+def _rows(built: "Built") -> list[tuple[str, ...]]:
+    """A row for each image below the root."""
+    return [
+        (
+            f"{image.platform}{' (zstd)' if image.is_zstd else ''}",
+            image.manifest.digest.short,
+            human(image.size),
+            str(len(image.layers)),
+        )
+        for image in (*built.images, *built.zstd_images)
+    ]
+
+
+def _loaded(report: "BuildReport") -> list[str]:
+    return [
+        f"loaded into {one.where}: {', '.join(map(str, one.loaded))}" for one in report.deliveries if one.loaded
+    ]
 
 
 def _images(images: Iterable["Image"]) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ _RUSTUP: Final = "rustup target add "
 @click.option("--platform", "platforms", multiple=True, metavar="OS/ARCH[/VARIANT]", help="Ask about these.")
 @click.option("--toolchain", default="", metavar="NAME", help="As in build.")
 @click.option("--spec", "spec_file", type=click.Path(path_type=Path, dir_okay=False), help="As in build.")
+@click.option("--image", default="", metavar="NAME", help="The image of several in the spec.")
 @click.option("--registry", default="", metavar="HOST[/REPO]", help="Ask this registry instead.")
 @options.common
 def command(
@@ -34,6 +35,7 @@ def command(
     platforms: tuple[str, ...],
     toolchain: str,
     spec_file: Path | None,
+    image: str,
     registry: str,
 ) -> Outcome:
     """Tell which platforms can be compiled here and by what; with PATH, what a build of it would do.
@@ -47,7 +49,7 @@ def command(
     """
     if registry:
         return _registry(app, registry)
-    found = app.client.diagnose(path, platforms, toolchain=toolchain, spec=spec_file)
+    found = app.client.diagnose(path, platforms, toolchain=toolchain, spec=spec_file, image=image)
     data: dict[str, object] = {
         "toolchain": found.toolchain,
         "compilers": [asdict(compiler) for compiler in found.compilers],

@@ -14,11 +14,13 @@ GOOD = {"place": "oci:images:app", "before": "oci:images:app", "after": "oci:ima
         "source": "oci:images:app", "repository": "oci:images", "path": "hello", "destination": "oci:new:1", "registry": "localhost:1",
         "username": "me", "password": "secret", "image": "app:1", "name": "localhost:1/app:1", "family": "oci",
         "kind": "sbom", "compression": "zstd", "plan": Plan("oci:images"),
-        "sources": "oci:images:app", "destinations": "oci:new:1", "file": "sync.toml"}  # fmt: skip
+        "sources": "oci:images:app", "destinations": "oci:new:1", "file": "sync.toml", "request": None}  # fmt: skip
 SKIPPED = {
     "self",
     "request",
+    "requests",
     "planned",
+    "plans",
     "password",
     "stdin",
 }  # values of ours that the command line makes; a function

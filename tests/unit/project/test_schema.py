@@ -45,6 +45,13 @@ def test_the_schema_is_a_valid_schema():
         "[platform.'x/y']\nbase = 'b'",
         "[platform.'x/y']\nname = 'b'",
         "[image]\nenv = {'' = 'x'}",
+        "image = 'x'",
+        "image = []",
+        "[[image]]\nname = 'a'\nentrypoint = ['x']\n[[image.program]]\nname = 'p'",
+        "[[image]]\nentrypoint = ['x']",
+        "[[image]]\nname = 'a'\nimage = {}",
+        "[[image]]\nname = 'a'\nversion = '1'",
+        "[config]\nuser = 'x'\n[[image]]\nname = 'a'\n[image.labels]\na = 1",
         "version = 2020-01-01",
         "version = 1.5",
         "go = []",
@@ -59,14 +66,15 @@ def test_our_verdict_is_that_of_json_schema(text):
 
 def test_the_schema_uses_no_keyword_that_we_do_not_check():
     known = {
-        "$schema", "title", "description", "type", "properties", "additionalProperties", "required", "items",
-        "minItems", "minLength", "enum", "pattern", "propertyNames",
+        "$schema", "$id", "title", "description", "type", "properties", "additionalProperties", "required", "items",
+        "minItems", "minLength", "enum", "pattern", "propertyNames", "oneOf",
     }  # fmt: skip
 
     def keywords(schema: dict) -> set[str]:
         found = set(schema)
         for inner in (
             *schema.get("properties", {}).values(),
+            *schema.get("oneOf", ()),
             schema.get("items"),
             schema.get("additionalProperties"),
         ):
