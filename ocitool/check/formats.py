@@ -52,9 +52,9 @@ def advice(checked: Checked, *, deep: bool) -> str:
     lines = [f"hint: ocitool repair {quote(shown(where))}{flag} shows what would mend it" for where in broken]
     more = [f"hint: so it is for {len(lines) - _ADVISED} more"] if len(lines) > _ADVISED else []
     hints = dict.fromkeys(f"hint: {shown(error.hint)}" for error in checked.unanswered if error.hint)
-    counting = [one.rule for one in checked.findings if not one.allowed]
-    first = counting[0] if counting else ""
-    why = [f"see: ocitool explain {first}{f', or {reference(first)}' if reference(first) else ''}"] if first else []
+    counting = [one.rule for one in checked.findings if not one.allowed and one.severity is not Severity.NOTE]
+    # What a package of rules finds is told in its own pages.
+    why = [f"see: ocitool explain {rule}, or {reference(rule)}" for rule in counting[:1] if reference(rule)]
     return "\n".join([*lines[:_ADVISED], *more, *hints, *why][: 2 * _ADVISED + 1])
 
 

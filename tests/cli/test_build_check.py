@@ -51,14 +51,14 @@ def test_a_note_is_shown_and_does_not_count(check):
     outcome = check("FROM scratch AS test\nFROM scratch\n")
 
     assert 0 == outcome.exit_code
-    assert "NOTE: UnusedStage\n" in outcome.stdout
+    assert "NOTE: UnusedStage - docs/reference/dockerfile-checks.md#unusedstage\n" in outcome.stdout
 
 
 def test_nothing_is_built_and_a_base_that_cannot_be_had_is_no_error(home, check):
     outcome = check("FROM nowhere.invalid/base:1\nRUN make\n", "-t", "nowhere.invalid/x:1", "--push")
 
     assert 1 == outcome.exit_code
-    assert "ERROR: RunNeedsProcess\n" in outcome.stdout
+    assert "ERROR: RunNeedsProcess - docs/reference/dockerfile-checks.md#runneedsprocess\n" in outcome.stdout
     assert "Dockerfile: 1 error\n" in outcome.stdout
     assert not (home / ".cache").exists()
 
@@ -130,7 +130,7 @@ def test_a_method_that_is_not_possible(home, run, monkeypatch):
     assert 9 == outcome.exit_code
     assert (
         "error: --call frobnicate is not answered\nhint: one of build, check, lint, outline, targets is\n"
-        == outcome.stderr
+        "see: ocitool explain 9, or docs/reference/exit-codes.md#9-not-supported\n" == outcome.stderr
     )
 
 
@@ -229,5 +229,8 @@ def test_k203_modes_that_no_checkout_keeps_are_a_note(home, check):
     tracked, made = check("FROM scratch\nCOPY a /a\n"), check("FROM scratch\nCOPY made /a\n")
 
     assert 0 == tracked.exit_code
-    assert "NOTE: ContextFileMode\na has the mode 600, and git keeps 644 or 755" in tracked.stdout
+    assert (
+        "NOTE: ContextFileMode - docs/reference/dockerfile-checks.md#contextfilemode\na has the mode 600, and git keeps 644 or 755"
+        in tracked.stdout
+    )
     assert "ContextFileMode" not in made.stdout

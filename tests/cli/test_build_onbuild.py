@@ -107,13 +107,19 @@ def test_a_run_among_triggers_is_refused_and_told_by_the_checks(build, onbuild):
     assert 9 == refused.exit_code
     assert "Dockerfile:1 (ONBUILD of onb:1): RUN needs a process" in refused.stderr.replace("oci:", "")
     assert "RUN make: compiles; compile for each platform before the build" in refused.stderr
-    assert (1, True) == (checked.exit_code, "ERROR: RunNeedsProcess\nRUN make" in checked.stdout)
+    assert (1, True) == (
+        checked.exit_code,
+        "ERROR: RunNeedsProcess - docs/reference/dockerfile-checks.md#runneedsprocess\nRUN make" in checked.stdout,
+    )
 
 
 def test_checks_see_the_lines_that_a_base_leaves(build, onbuild):
     checked = build("FROM onb\n", "--check", *onbuild("COPY nowhere /x", "EXPOSE 53/UDP"))
 
-    assert "ERROR: MissingCopySource\nthe context has no nowhere\nDockerfile:1\n" in checked.stdout
+    assert (
+        "ERROR: MissingCopySource - docs/reference/dockerfile-checks.md#missingcopysource\nthe context has no nowhere\nDockerfile:1\n"
+        in checked.stdout
+    )
     assert "WARNING: ExposeProtoCasing" in checked.stdout
 
 

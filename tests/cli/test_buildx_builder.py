@@ -99,8 +99,6 @@ def test_the_version_says_who_answers(run):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["buildx", "imagetools", "inspect", "x"], "hint: ocitool index create"),
-        (["buildx", "bake"], "hint: call ocitool buildx build"),
         (["buildx", "du"], "hint: ocitool images"),
         (["buildx", "creat"], "hint: did you mean 'create'?"),
         (["index", "rm"], "hint: ocitool index remove"),

@@ -392,7 +392,7 @@ def test_a_dry_run_says_what_changes_for_whom_and_writes_nothing(run, registry, 
     done = edit(run, five, "--label", "b=3", "--drop-attestations", "--dry-run")
 
     assert "linux/amd64, linux/arm64, linux/arm/v7, linux/s390x, linux/riscv64: + config/Labels/b  3" in done.stdout
-    assert {"GET", "HEAD"} == {one.method for one in registry.log}
+    assert {one.method for one in registry.log} <= {"GET", "HEAD"}
 
 
 @pytest.mark.parametrize(

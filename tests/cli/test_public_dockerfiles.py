@@ -107,7 +107,8 @@ def test_every_line_is_refused_with_its_ways_out(build, name):
 def test_the_tables_to_begin_with_are_an_ocitool_toml_for_the_same_stages(tmp_path, build, name):
     outcome = build(name, "Dockerfile", spec=False)
     told = tmp_path / "ocitool.toml"
-    told.write_text(outcome.stderr.partition("hint: ocitool.toml beside the Dockerfile, to begin with\n")[2])
+    drafted = outcome.stderr.partition("hint: ocitool.toml beside the Dockerfile, to begin with\n")[2]
+    told.write_text(drafted.partition("\nsee: ocitool explain ")[0])
 
     stages = {stage.name: stage.toolchain for stage in load_spec(FOLDER / name / "ocitool.toml", Stamp).stages}
     drafted = {stage.name: stage.toolchain for stage in load_spec(told, lambda: Stamp("1", "2")).stages}

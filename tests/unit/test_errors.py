@@ -24,7 +24,7 @@ def test_every_kind_has_the_exit_code_it_was_promised():
     expected = {
         "usage": 2, "not-found": 3, "auth": 4, "network": 5, "registry": 5, "malformed": 6, "wrong-platform": 6,
         "digest-mismatch": 6, "build": 7, "conflict": 8, "unsupported": 9, "local-io": 10, "cancelled": 130,
-        "output-closed": 141, "not-verified": 1,
+        "output-closed": 141, "not-verified": 1, "not-expected": 1,
     }  # fmt: skip
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, OcitoolError)]
 
