@@ -52,6 +52,7 @@ def lay_out(arch: str, wheel: Path, root: Path) -> None:
             (status / name).write_bytes(control)
     for name in APPLETS:
         (root / "usr/bin" / name).symlink_to("busybox")
+    (root / "usr/bin/python3").symlink_to(f"python{PYTHON}")
     packages = root / f"usr/local/lib/python{PYTHON}/dist-packages"
     install_for(PYTHON, MACHINES[arch], wheel, packages)
     shutil.rmtree(packages / "bin", ignore_errors=True)
