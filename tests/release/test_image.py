@@ -35,6 +35,7 @@ def reference(docker_registry):
 def programs(tmp_path_factory):
     """The demo, compiled for both machines."""
     folder = tmp_path_factory.mktemp("programs")
+    folder.chmod(0o755)  # the image's user is somebody else
     for arch in ("amd64", "arm64"):
         sh(peers.find_go(), "build", "-trimpath", "-o", folder / arch / "hello", ".",
            cwd=REPOSITORY / "testdata/src-go/hello",
