@@ -250,6 +250,7 @@ def test_the_cron_job_fits_the_api_of_kubernetes(peer):
 
 
 @pytest.mark.interop
+@pytest.mark.long
 def test_pre_commit_runs_the_hook(peer, place, tmp_path):
     """On a Dockerfile that is well, and on one with something unwise."""
     project, store = tmp_path / "project", {**os.environ, "PRE_COMMIT_HOME": str(place / "hooks")}

@@ -15,7 +15,13 @@ from tests.conftest import REPOSITORY
 from tests.peers.engines import sh
 from tests.release import files
 
-pytestmark = [pytest.mark.interop, pytest.mark.registry, pytest.mark.slow, pytest.mark.xdist_group("release")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.registry,
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.xdist_group("release"),
+]
 HELLO = REPOSITORY / "testdata/src-go/hello"
 INSTALL_S = 1200  # downloads
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

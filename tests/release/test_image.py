@@ -16,7 +16,13 @@ from tests.peers.registries import held
 from tests.release import image
 
 # One worker, and not beside other users of podman: it numbers its locks in one piece of shared memory.
-pytestmark = [pytest.mark.interop, pytest.mark.registry, pytest.mark.slow, pytest.mark.xdist_group("engines")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.registry,
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.xdist_group("engines"),
+]
 BOTH = "linux/amd64,linux/arm64"
 
 
