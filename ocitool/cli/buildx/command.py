@@ -168,7 +168,13 @@ def _image_names(app: App, path: str, words: Words) -> tuple[str, ...]:
 
 
 def _destinations(words: Words, ways: BuildWords) -> Destinations:
-    return destinations(words.many("outputs"), push=words.is_set("push"), load=words.is_set("load"), bare=ways.bare)
+    return destinations(
+        words.many("outputs"),
+        push=words.is_set("push"),
+        load=words.is_set("load"),
+        by_digest=words.is_set("push_by_digest"),
+        bare=ways.bare,
+    )
 
 
 def _check_flags(app: App, names: Sequence[str], goals: Sequence[Destinations], method: str) -> None:
