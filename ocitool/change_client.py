@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ocitool.arguments import count_of, digests_of, path_of, platforms_of, several_of, text_of, words_of
 from ocitool.errors import UsageError, as_one
-from ocitool.model.reference import HUB, HUB_API, Reference, parse_registry
+from ocitool.model.reference import Reference, api_host, parse_registry
 from ocitool.model.tag_filter import TagFilter
 from ocitool.read_only_client import ReadOnlyClient, tag_filter
 from ocitool.store.locate import Locator
@@ -404,10 +404,8 @@ class ChangeClient(ReadOnlyClient):
         """
         from ocitool.registry.httpx_client import httpx_client
 
-        home = parse_registry(text_of(registry, "a registry"))
-        return httpx_client(
-            self.workspace.opener.session, HUB_API if home == HUB else home, words_of(scopes, "scopes")
-        )
+        home = api_host(parse_registry(text_of(registry, "a registry")))
+        return httpx_client(self.workspace.opener.session, home, words_of(scopes, "scopes"))
 
     @as_one()
     def tag_kept(self, reference: str | Reference, *names: str | Reference) -> tuple[str, ...]:

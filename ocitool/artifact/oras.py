@@ -34,7 +34,7 @@ from ocitool.errors import Unsupported, UsageError
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, Tap, as_digest
 from ocitool.model.document import Document
-from ocitool.model.reference import HUB_API, normalise_host, parse_registry
+from ocitool.model.reference import api_host, normalise_host, parse_registry
 from ocitool.model.views import Descriptor, view
 from ocitool.registry.auth import scopes_for
 from ocitool.registry.request import Request, at_hand
@@ -180,7 +180,7 @@ class Registry(oras.provider.Registry):  # type: ignore[misc]  # oras-py has no 
         parts = urlsplit(url)
         registry = normalise_host(parts.netloc)
         client = self._client(registry)
-        home = HUB_API if normalise_host(registry) == "docker.io" else registry
+        home = api_host(registry)
         open_body, size, kind = _body(data, json)
         said = {"content-type": kind, "accept": _accept(parts.path)} | {
             key.lower(): value for key, value in (headers or {}).items()

@@ -76,6 +76,10 @@ class Built:
         """Where a blob's bytes come from."""
         return self.sources[descriptor.digest]
 
+    def ahead_in(self, store: Store) -> Mapping[Digest, Put]:
+        """The blobs that went ahead to this very store, and how."""
+        return self.ahead.puts if self.ahead is not None and self.ahead.store is store else {}
+
 
 def plan(request: BuildRequest, workspace: Workspace) -> BuildPlan:
     """Decide what a build will do. Reads the spec, the base's manifests and configs; writes nothing.
@@ -195,13 +199,14 @@ def plan_all(requests: Sequence[BuildRequest], workspace: Workspace) -> tuple[Bu
     taken: dict[str, str] = {}
     for planned in plans:
         outputs, name = planned.request.outputs, next(iter(planned.request.images), "")
-        places = [str(tag) for tag in planned.tags] if not outputs.by_digest else []
-        for place in (*places, *map(str, outputs.places), *map(str, outputs.files)):
+        tags = () if outputs.by_digest else planned.tags
+        places = [str(one) for one in (*tags, *outputs.places, *outputs.files)]
+        for place in places:
             if place in taken:
                 raise UsageError(
                     f"images {taken[place]} and {name} would both be {place}", hint="write {name} where they differ"
                 )
-        taken |= dict.fromkeys((*places, *map(str, outputs.places), *map(str, outputs.files)), name)
+        taken |= dict.fromkeys(places, name)
     return plans
 
 

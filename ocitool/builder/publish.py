@@ -101,17 +101,7 @@ def build_and_deliver(plans: Sequence[BuildPlan], workspace: Workspace) -> tuple
 
 def _stored(built: Built, target: OpenTarget, workspace: Workspace) -> Built:
     """The build, with all that is below its root stored in a registry."""
-    ahead = built.ahead.puts if built.ahead is not None and built.ahead.store is target.store else {}
-    report = put_snapshot(
-        built.snapshot,
-        target.store,
-        source_of=built.source_of,
-        scope=workspace.scope,
-        width=workspace.transfers,
-        tagged=True,
-        listener=workspace.listener,
-        done=ahead,
-    )
+    report = _below(built, target.store, workspace)
     there = zip((blob.digest for blob in report.blobs or ()), report.outcomes, strict=True)
     return replace(built, ahead=Ahead(target.store, dict(there)))
 
@@ -246,8 +236,7 @@ def publish(
     word (K038). Raises Conflict if somebody else wrote a tag right after us, and what storing raises.
     """
     store = target.store
-    ahead = built.ahead.puts if built.ahead is not None and built.ahead.store is store else {}
-    content = PutSnapshot(built.snapshot, built.source_of, done=ahead)
+    content = PutSnapshot(built.snapshot, built.source_of, done=built.ahead_in(store))
     tags = [Tag(tag, built.root, replaces=True) for tag in target.tags]
     plan = Plan(store.label, tuple(in_order((*_referring(built), content, *tags))), names=target.tags)
     repositories = {tag.repository_name for tag in built.plan.tags}
@@ -323,7 +312,14 @@ def load(built: Built, engine: Engine, workspace: Workspace) -> Delivery:
 
 
 def _put(built: Built, store: Store, names: tuple[str, ...], workspace: Workspace) -> CopyReport:
-    report = put_snapshot(
+    report = _below(built, store, workspace)
+    store.put_manifest(built.root, *names)
+    return report
+
+
+def _below(built: Built, store: Store, workspace: Workspace) -> CopyReport:
+    """All that is below the root stored, but for what went ahead."""
+    return put_snapshot(
         built.snapshot,
         store,
         source_of=built.source_of,
@@ -331,6 +327,5 @@ def _put(built: Built, store: Store, names: tuple[str, ...], workspace: Workspac
         width=workspace.transfers,
         tagged=True,
         listener=workspace.listener,
+        done=built.ahead_in(store),
     )
-    store.put_manifest(built.root, *names)
-    return report

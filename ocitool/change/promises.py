@@ -18,6 +18,9 @@ from ocitool.store.base import Reader
 from ocitool.store.verify import find_manifest, read_config
 from ocitool.values import dataclass, replace
 
+ONE_OF: Final = "either exactly these platforms are expected, or at least these"
+"""What is said to who gives both lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class Promises:
@@ -43,9 +46,7 @@ class Promises:
         """Promises in words. Raises UsageError where both lists of platforms are given."""
         exact, least = tuple(expect), tuple(expect_at_least)
         if exact and least:
-            raise UsageError(
-                "either exactly these platforms are expected, or at least these", hint="--expect is the whole list"
-            )
+            raise UsageError(ONE_OF, hint="--expect is the whole list")
         listed = parse_platforms(exact or least)
         return cls(no_clobber, keep_platforms, Expectation(listed, is_exact=bool(exact)) if listed else None)
 

@@ -171,10 +171,8 @@ def clean(text: str) -> str:
 def error_tree(error: BaseException) -> dict[str, Any]:
     """An error for the JSON envelope."""
     if not isinstance(error, OcitoolError):
-        lines = list(error_lines(error))
-        code = "usage" if exit_code(error) == 2 else "interrupted" if exit_code(error) == 130 else "internal"
-        number = exit_code(error)
-        what = lines[0].removeprefix("error: ")
+        number, what = exit_code(error), next(error_lines(error)).removeprefix("error: ")
+        code = {2: "usage", 130: "interrupted"}.get(number, "internal")
         return {"code": code, "exit_code": number, "what": what, "page": exit_code_page(number)}
     tree: dict[str, Any] = {"code": error.code, "exit_code": error.exit_code, "what": error.what}
     tree["page"] = exit_code_page(error.exit_code)

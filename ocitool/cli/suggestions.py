@@ -32,8 +32,7 @@ Suggest: TypeAlias = Callable[[click.Context, str], Iterable[str]]
 
 def platforms(_ctx: click.Context, typed: str) -> Iterator[str]:
     """Platforms; behind a comma those that were not named yet."""
-    before, comma, _ = typed.rpartition(",")
-    yield from (f"{before}{comma}{one}" for one in PLATFORMS if one not in before.split(","))
+    return _listed(PLATFORMS, typed)
 
 
 def toolchains(_ctx: click.Context, _typed: str) -> Iterable[str]:
@@ -47,9 +46,13 @@ def extras(_ctx: click.Context, typed: str) -> Iterator[str]:
     """What `--with` can put into an empty image."""
     from ocitool.project.schema import SCHEMA
 
+    return _listed(SCHEMA["properties"]["with"]["items"]["enum"], typed)
+
+
+def _listed(words: Iterable[str], typed: str) -> Iterator[str]:
+    """Words of a list with commas: behind a comma those that were not named yet."""
     before, comma, _ = typed.rpartition(",")
-    words = SCHEMA["properties"]["with"]["items"]["enum"]
-    yield from (f"{before}{comma}{one}" for one in words if one not in before.split(","))
+    return (f"{before}{comma}{one}" for one in words if one not in before.split(","))
 
 
 def compressions(_ctx: click.Context, _typed: str) -> Iterable[str]:

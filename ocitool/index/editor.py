@@ -1,6 +1,6 @@
 """Edits of the index under one name: words in, plans out. Reads, and writes nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ocitool.arguments import mapping_of, maybe_text, pairs_of, path_of, words_of
@@ -16,16 +16,14 @@ from ocitool.index.name_editor import NameEditor, Texts
 from ocitool.index.parts import check_platforms, check_revisions, find_parts
 from ocitool.index.plans import (
     IndexRequest,
-    check_tags,
     plan_add,
     plan_convert,
     plan_create,
     plan_edit,
     plan_flatten,
-    plan_members,
     plan_tag,
 )
-from ocitool.index.sources import MemberSource, SourceName, resolve
+from ocitool.index.sources import Member, MemberSource, SourceName
 from ocitool.model.document import Document
 from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
@@ -33,7 +31,6 @@ from ocitool.model.reference import is_tag
 from ocitool.model.views import Index
 from ocitool.store.base import Store
 from ocitool.store.locate import Opener
-from ocitool.store.verify import find_manifest
 from ocitool.values import dataclass, replace
 from ocitool.workspace import PlatformWords
 
@@ -115,7 +112,6 @@ class IndexEditor(NameEditor):
         work = self.work
         store, name = work.opener.open(self.reference, write=True)
         wanted = tuple(dict.fromkeys((name, *self._tags(store, tags))))
-        check_tags(wanted)
         request = IndexRequest(
             sources=find_parts(work.opener, self.reference, words),
             family=None if family == "auto" else _family(family),
@@ -124,11 +120,13 @@ class IndexEditor(NameEditor):
             attestations=attestations,
             losses=Losses(annotations=drop_annotations, attestations=not attestations),
         )
-        members, _ = resolve(request.sources, scope=work.scope, attestations=attestations)
-        check_platforms(members)
-        notes = () if any_revision else check_revisions(members, scope=work.scope)
-        held = {tag: find_manifest(store, tag) for tag in wanted}
-        plan = replace(plan_members(store, held, members, request, notes), names=wanted)
+
+        def judge(members: Sequence[Member]) -> tuple[str, ...]:
+            check_platforms(members)
+            return () if any_revision else check_revisions(members, scope=work.scope)
+
+        made = plan_create(store, wanted, request, scope=work.scope, judge=judge)
+        plan = replace(made, names=wanted)
         return with_followers(plan, store, scope=work.scope) if append else plan
 
     @as_one()

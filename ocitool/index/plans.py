@@ -51,13 +51,21 @@ class IndexRequest:
     losses: Losses = KEEP_ALL
 
 
-def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, scope: Scope) -> Plan:
-    """The plan of an index of the sources under every tag.
+def plan_create(
+    target: Store,
+    tags: Sequence[str],
+    request: IndexRequest,
+    *,
+    scope: Scope,
+    judge: Callable[[Sequence[Member]], Iterable[str]] = lambda _members: (),
+) -> Plan:
+    """The plan of an index of the sources under every tag; `judge` gives notes on the members that were found.
 
-    Raises UsageError for two sources of one platform, mixed families without a choice, annotations on a
-    Docker list (K032) and an empty result; NotFound for a missing source.
+    Raises UsageError for two sources of one platform, mixed families without a choice, annotations on a Docker list
+    (K032) and an empty result; NotFound for a missing source; what `judge` raises.
     """
-    check_tags(tags)
+    if digest := next((tag for tag in tags if as_digest(tag)), None):
+        raise UsageError(f"an index cannot be made to be {digest}", hint="name a tag to write to")  # K062
     with TaskGroup(scope, target.traits.concurrency) as group:
         looks = {tag: group.spawn(find_manifest, target, tag) for tag in tags}
         resolving = group.spawn(
@@ -67,32 +75,16 @@ def plan_create(target: Store, tags: Sequence[str], request: IndexRequest, *, sc
             attestations=request.attestations,
             skip_missing=request.skip_missing,
         )
+    held = {tag: task.result for tag, task in looks.items()}
     members, skipped = resolving.result
-    notes = [f"{source.label or source.name} is missing and left out" for source in skipped]
-    return plan_members(target, {tag: task.result for tag, task in looks.items()}, members, request, notes)
-
-
-def check_tags(tags: Iterable[str]) -> None:
-    """Raise UsageError for a digest, which no index can be made to be (K062)."""
-    if digest := next((tag for tag in tags if as_digest(tag)), None):
-        raise UsageError(f"an index cannot be made to be {digest}", hint="name a tag to write to")
-
-
-def plan_members(
-    target: Store,
-    held: Mapping[str, Document | None],
-    members: Sequence[Member],
-    request: IndexRequest,
-    notes: Iterable[str] = (),
-) -> Plan:
-    """The plan of an index of members that were found, under every tag; `held` is what the tags hold now."""
-    first = next(iter(held))
-    start = _start(target, held[first], first) if request.append else None
+    said = tuple(judge(members))
+    start = _start(target, held[tags[0]], tags[0]) if request.append else None
     family = request.family
     if family is None:
         family = edit.family_of(start) if start else family_of_entries(m.entry for m in members)
     fitted = fit(members, target, family, request.losses)
-    notes = [*fitted.notes, *notes]
+    notes = [*fitted.notes, *said]
+    notes += [f"{source.label or source.name} is missing and left out" for source in skipped]
     entries = [m.entry for m in fitted.members]
     if not entries and start is None:
         raise UsageError("an index of nothing", hint="name at least one image that exists")

@@ -68,7 +68,7 @@ class Reference:
     @property
     def api_host(self) -> str:
         """Host and port to send requests to."""
-        return HUB_API if self.registry == HUB else self.registry
+        return api_host(self.registry)
 
     @property
     def name(self) -> str:
@@ -140,6 +140,11 @@ def comparable_host(host: str) -> str:
     port = int(match.group(1))
     name = host[: match.start(1) - 1].lower()
     return normalise_host(name) if port == _HTTPS_PORT else f"{name}:{port}"
+
+
+def api_host(registry: str) -> str:
+    """The `host[:port]` that answers for a registry, both normalised: Docker Hub's is not what names say."""
+    return HUB_API if registry == HUB else registry
 
 
 def parse_registry(text: str) -> str:

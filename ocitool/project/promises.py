@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ocitool.change.promises import Promises
+from ocitool.change.promises import ONE_OF, Promises
 from ocitool.errors import UsageError
 from ocitool.model.platform import parse_platforms
 from ocitool.project.build_files import FILE_NAME
@@ -46,7 +46,7 @@ def promises_of(file: "TomlFile") -> Promises:
 def expectation_errors(file: "TomlFile", table: Mapping[str, Any]) -> Iterator[UsageError]:
     """What is wrong with the platforms that a table `[check]` expects."""
     if all(table.get(key) for key in EXPECT):
-        yield file.error(("check", EXPECT[1]), "either exactly these platforms are expected, or at least these")
+        yield file.error(("check", EXPECT[1]), ONE_OF)
     for key in EXPECT:
         for number, word in enumerate(table.get(key, ())):
             try:

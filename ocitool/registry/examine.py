@@ -1,7 +1,7 @@
 """A registry's abilities, found by asking: for `doctor`. Nothing is changed; no secret is in the answer."""
 
 from ocitool.errors import AuthError, NetworkError, OcitoolError, RegistryError
-from ocitool.model.reference import HUB, HUB_API
+from ocitool.model.reference import api_host
 from ocitool.model.views import Manifest, view
 from ocitool.registry.ci_identity import find_ci_identity
 from ocitool.registry.repository import NOTHING, Registry, Repository
@@ -37,7 +37,7 @@ class Examined:
 
 def log_in(session: Session, registry: str) -> None:
     """Reach a registry with the session's credentials. Raises what says why that does not work."""
-    host = HUB_API if registry == HUB else registry
+    host = api_host(registry)
     try:
         session.send(Request("GET", f"{session.base(host)}/v2/", host, f"log in to {registry}"))
     except AuthError as error:
@@ -48,7 +48,7 @@ def log_in(session: Session, registry: str) -> None:
 
 def examine(session: Session, registry: str, repository: str = "") -> Examined:
     """Ask a registry, and with `repository` also what its repositories can. Nothing is raised but Cancelled."""
-    host = HUB_API if registry == HUB else registry
+    host = api_host(registry)
     url = f"{session.base(host)}/v2/"
     scheme = url.partition(":")[0]
     try:

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ocitool.errors import UsageError
 from ocitool.model.numbers import KIB, MIB, is_digits, whole
-from ocitool.model.reference import HUB, HUB_API
+from ocitool.model.reference import api_host
 from ocitool.registry.throttle import Rate
 from ocitool.tasks import Retry
 from ocitool.values import dataclass, field, replace
@@ -51,7 +51,7 @@ class Access:
 
     def rates_of(self, host: str) -> tuple[Rate, ...]:
         """The rates that hold for a host."""
-        own = tuple(rate for rate in self.rates if (HUB_API if rate.host == HUB else rate.host) == host)
+        own = tuple(rate for rate in self.rates if api_host(rate.host) == host)
         return own or tuple(rate for rate in self.rates if not rate.host)
 
 

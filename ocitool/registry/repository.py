@@ -21,7 +21,7 @@ from ocitool.errors import (
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document, Served
-from ocitool.model.reference import HUB, HUB_API
+from ocitool.model.reference import api_host
 from ocitool.model.views import Descriptor
 from ocitool.registry import numbers
 from ocitool.registry.auth import scopes_for
@@ -47,7 +47,7 @@ class Registry:
     def __init__(self, session: Session, registry: str) -> None:
         self.session = session
         self.registry = registry
-        self.host = HUB_API if registry == HUB else registry
+        self.host = api_host(registry)
 
     def ping(self) -> Response:
         """The answer to /v2/: 200, or 401 where that wants a login we have not got; both speak the API. end-1."""
@@ -97,7 +97,7 @@ class Repository:
         self.registry = registry
         self.name = name
         self._doubts, self._is_mirror = not write and not is_mirror, is_mirror
-        self.host = HUB_API if registry == HUB else registry
+        self.host = api_host(registry)
         self.label = f"{registry}/{name}"
         self.place = f"{self.host}/{name}"
         self.scopes = scopes_for(name, "pull,push" if write else "pull")

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ocitool.errors import MalformedDocument, NetworkError, OcitoolError
 from ocitool.events import Listener, Noted, silent
-from ocitool.model.reference import HUB, HUB_API
+from ocitool.model.reference import api_host
 from ocitool.registry.auth import TokenAnswer, TokenRequest, basic_header
 from ocitool.registry.authorizer import Authorizer, RequestTarget
 from ocitool.registry.challenge import Challenge
@@ -140,7 +140,7 @@ class Session:
 
     def allow_insecure(self, registry: str) -> None:
         """Reach a registry that registries.conf calls insecure: any certificate, or no TLS where it has none."""
-        home = HUB_API if registry == HUB else registry
+        home = api_host(registry)
         with self._lock:
             if home not in self._hosts:
                 self._lax.add(home)

@@ -7,6 +7,20 @@ from ocitool.model.views import view
 AMD64, ARM64, BOTH = "linux/amd64", "linux/arm64", "linux/amd64,linux/arm64"
 
 
+publishing = pytest.mark.parametrize(
+    "words",
+    [
+        ("push", "{}:1"),
+        ("merge", "{}:1", "{}:new"),
+        ("index", "create", "{}:1", "{}:new"),
+        ("tag", "{}:new", "1"),
+        ("copy", "{}:new", "{}:1", "--replace"),
+    ],
+    ids=lambda words: words[0],
+)
+"""Command lines that publish something as 1, `{}` being the repository."""
+
+
 @pytest.fixture
 def project(home, monkeypatch):
     """`project("text")`: a folder with a file for each platform, and an ocitool.toml that also says this."""
@@ -169,17 +183,7 @@ class TestNoClobber:
         assert 8 == build(BOTH, "-t", f"{name[:-1]}taken", "--no-clobber").exit_code
         assert app.store.head("1") is None
 
-    @pytest.mark.parametrize(
-        "words",
-        [
-            ("push", "{}:1"),
-            ("merge", "{}:1", "{}:new"),
-            ("index", "create", "{}:1", "{}:new"),
-            ("tag", "{}:new", "1"),
-            ("copy", "{}:new", "{}:1", "--replace"),
-        ],
-        ids=lambda words: words[0],
-    )
+    @publishing
     def test_everything_that_publishes(self, run, app, name, project, words):
         assert 0 == run("build", ".", "--platform", AMD64, "-t", name).exit_code
         app.image(layers=[b"new"], tag="new")
@@ -238,17 +242,7 @@ class TestKeepPlatforms:
         assert 8 == build(ARM64, "--keep-platforms").exit_code
         assert before == app.store.head("1").digest
 
-    @pytest.mark.parametrize(
-        "words",
-        [
-            ("push", "{}:1"),
-            ("merge", "{}:1", "{}:new"),
-            ("index", "create", "{}:1", "{}:new"),
-            ("tag", "{}:new", "1"),
-            ("copy", "{}:new", "{}:1", "--replace"),
-        ],
-        ids=lambda words: words[0],
-    )
+    @publishing
     def test_everything_that_publishes(self, run, app, name, project, held, words):
         assert 0 == run("build", ".", "--platform", AMD64, "-t", name).exit_code
         app.image(layers=[b"new"], tag="new")

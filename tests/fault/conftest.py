@@ -13,6 +13,8 @@ from ocitool.registry.hosts import MIB, Access
 from ocitool.store.base import BytesSource, Put, Store
 from ocitool.store.locate import Opener
 from ocitool.tasks import Retry, Scope
+from tests.fakes.certificates import Authority
+from tests.fakes.registry import FakeRegistry, fake_registry
 
 QUICK = Retry(attempts=4, base_s=0.001, cap_s=0.002, total_s=30)
 
@@ -59,3 +61,16 @@ def opened(access) -> Iterator[Callable[..., Store]]:
 
 
 __all__ = ["MIB", "QUICK"]
+
+
+@pytest.fixture
+def authority(tmp_path) -> Authority:
+    """A private CA."""
+    return Authority(tmp_path / "ca")
+
+
+@pytest.fixture
+def secure(authority) -> Iterator[FakeRegistry]:
+    """A registry behind TLS with a certificate of the private CA."""
+    with fake_registry(tls=authority.context()) as registry:
+        yield registry

@@ -7,23 +7,11 @@ import pytest
 from ocitool.errors import AuthError
 from ocitool.events import Noted
 from tests.contract.conftest import write_login
-from tests.fakes.certificates import Authority
 from tests.fakes.registry import Fault, fake_registry
 from tests.fakes.tokens import PASSWORD, USER, TokenServer, basic, put_behind
 from tests.fault.conftest import put, read
 
 JOB = basic("gitlab-ci-token", "job-secret")
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return Authority(tmp_path / "ca")
-
-
-@pytest.fixture
-def secure(authority):
-    with fake_registry(tls=authority.context()) as registry:
-        yield registry
 
 
 @pytest.fixture

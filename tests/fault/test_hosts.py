@@ -13,24 +13,11 @@ from ocitool.store.base import Put
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 from tests.contract.conftest import write_certificates
-from tests.fakes.certificates import Authority
 from tests.fakes.images import put_image
 from tests.fakes.registry import Fault, fake_registry
 from tests.fakes.tokens import TokenServer, put_behind
 from tests.fault.conftest import content, named, put, read
 from tests.fault.test_tokens import config
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return Authority(tmp_path / "ca")
-
-
-@pytest.fixture
-def secure(authority):
-    """A registry behind TLS with a certificate of a private CA."""
-    with fake_registry(tls=authority.context()) as registry:
-        yield registry
 
 
 def test_a_loopback_registry_with_tls_is_found_out(secure, opened, authority):

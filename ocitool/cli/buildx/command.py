@@ -121,13 +121,17 @@ def carry_out(app: App, path: str, flags: Mapping[str, Any], ways: BuildWords) -
         make_way((metadata_file, *iidfiles))
     variables = (os.environ.get(name) for name in PIPELINE_FILES)
     beside = (*filter(None, (metadata_file, *iidfiles)), *(Path(text) for text in variables if text))
-    outputs = [replace(goal.outputs, beside=beside) for goal in goals]
-    requests = [replace(asked, outputs=outputs[0])]
-    requests += [
-        replace(asked, images=(name,), tags=_names(one, goal), outputs=goes)
-        for name, one, goal, goes in list(zip(names, each, goals, outputs, strict=True))[1:]
-    ]
-    plans = app.client.plan_builds(*requests)
+    plans = app.client.plan_builds(
+        *(
+            replace(
+                asked,
+                images=(name,) if name else (),
+                tags=_names(one, goal),
+                outputs=replace(goal.outputs, beside=beside),
+            )
+            for name, one, goal in zip(names, each, goals, strict=True)
+        )
+    )
     if words.is_set("dry_run"):
         return _previewed(names, plans)
     for planned, goal in zip(plans, goals, strict=True):

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from ocitool.arguments import read_small
 from ocitool.client import Client
-from ocitool.errors import MalformedDocument, Unsupported, UsageError, local_io
+from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.model.digest import as_digest
 from ocitool.model.document import Document, parse
 from ocitool.model.numbers import MIB
 from ocitool.model.reference import Reference
-from ocitool.model.views import Index, view
+from ocitool.model.views import Descriptor, Index, view
+
+_FILE_LIMIT: Final = 4 * MIB
 
 
 def sources_of(words: Iterable[str], files: Iterable[str], tags: Sequence[Reference]) -> tuple[str, ...]:
@@ -19,7 +21,7 @@ def sources_of(words: Iterable[str], files: Iterable[str], tags: Sequence[Refere
 
     Raises UsageError, Unsupported for descriptors that say more than what they are for, LocalIOError.
     """
-    given = [*map(_file, files), *words]
+    given = [*(read_small(file, _FILE_LIMIT).decode(errors="replace").strip() for file in files), *words]
     named = [word for word in given if not (as_digest(word) or word.startswith("{"))]
     places = dict.fromkeys(one.repository_name for one in (*tags, *map(Reference.parse, named)))
     found = []
@@ -33,14 +35,6 @@ def sources_of(words: Iterable[str], files: Iterable[str], tags: Sequence[Refere
         digest, platform = _described(word)
         found.append(f"{next(iter(places))}@{digest}{platform}")
     return tuple(found)
-
-
-def _file(name: str) -> str:
-    try:
-        data = Path(name).read_bytes()[: 4 * MIB]
-    except OSError as error:
-        raise local_io(error, f"read {name}") from error
-    return data.decode(errors="replace").strip()
 
 
 def _described(word: str) -> tuple[str, str]:
@@ -92,7 +86,7 @@ def listed(reference: Reference, document: Document) -> str:
 def answer(client: Client, name: str, document: Document, *, configs: bool) -> dict[str, Any]:
     """What templates see: the name, the manifest, and with `configs` the config of each platform."""
     found, reference = view(document), Reference.parse(name)
-    described = {"mediaType": document.media_type, "digest": document.digest, "size": document.size}
+    described = Descriptor.of(document).to_tree()
     if not isinstance(found, Index):
         image = {"image": {"config": {}, **client.config(name).tree()}} if configs else {}
         return {"name": name, "manifest": described, **image}
@@ -111,5 +105,5 @@ def answer(client: Client, name: str, document: Document, *, configs: bool) -> d
 
 def metadata(tags: Sequence[str], document: Document) -> str:
     """What --metadata-file holds."""
-    described = {"mediaType": document.media_type, "digest": document.digest, "size": document.size}
+    described = Descriptor.of(document).to_tree()
     return json.dumps({"containerimage.descriptor": described, "image.name": ",".join(tags)}, indent=2) + "\n"

@@ -109,13 +109,11 @@ def outcome(
     traffic = app.work.opener.traffic
     sent = sum(delivery.report.sent for delivery in deliveries)
     saved = sum(delivery.report.saved for delivery in deliveries)
-    # A layout or an archive is asked for nothing.
-    asked = f", {traffic.requests} request{'s' if traffic.requests != 1 else ''}" if traffic.requests else ""
     summary = (
         f"{table(_COLUMNS, _rows(built))}\n"
         f"{len(built.images)} platform{'s' if len(built.images) != 1 else ''}"
         f", {human(sent)} sent, {human(saved)} saved"
-        f"{asked}, {seconds:.1f} s"
+        f"{_asked(traffic.requests)}, {seconds:.1f} s"
     )
     names = [name for delivery in deliveries for name in delivery.names]
     lines = [name for name in names if "@" in name] if pushed else [f"{name}@{digest}" for name in names]
@@ -159,9 +157,8 @@ def outcome_of_several(told: Mapping[str, Outcome], reports: "Sequence[BuildRepo
     sums = {key: sum(tree[key] for tree in trees.values()) for key in ("sent", "saved")}
     shared = {key: last[key] for key in ("requests", "seconds")}  # counted from the beginning on
     rows = [(name, *row) for name, report in zip(told, reports, strict=True) for row in _rows(report.built)]
-    asked = f", {last['requests']} requests" if last["requests"] else ""
     replaced = [one for report in reports for delivery in report.deliveries for one in delivery.replaced]
-    moved = f"{human(sums['sent'])} sent, {human(sums['saved'])} saved{asked}"
+    moved = f"{human(sums['sent'])} sent, {human(sums['saved'])} saved{_asked(last['requests'])}"
     lines = [
         table(("IMAGE", *_COLUMNS), rows),
         f"{len(trees)} images, {moved}, {last['seconds']:.1f} s",
@@ -183,6 +180,11 @@ def _rows(built: "Built") -> list[tuple[str, ...]]:
         )
         for image in (*built.images, *built.zstd_images)
     ]
+
+
+def _asked(requests: int) -> str:
+    """How often registries were asked; a layout or an archive is asked for nothing."""
+    return f", {requests} request{'s' if requests != 1 else ''}" if requests else ""
 
 
 def _loaded(report: "BuildReport") -> list[str]:

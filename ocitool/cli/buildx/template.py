@@ -68,9 +68,7 @@ def _evaluated(action: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     while at < len(action):
         match = _WORD.match(action, at)
         if match is None:
-            raise Unsupported(
-                f"{{{{{action}}}}} is not filled in", ability=action, hint="write {{json .}} and use jq"
-            )
+            raise _unknown(action)
         words.append(match[1])
         at = match.end()
     if len(words) > _LIMIT // 1000:
