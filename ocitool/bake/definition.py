@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from ocitool.bake.evaluate import EvaluationScope, OwnFunction, evaluate
-from ocitool.bake.syntax import BakeBody, Block, Expression
+from ocitool.bake.syntax import BLOCKS, BakeBody, Block, Expression
 from ocitool.bake.target import (
     AttributeEntry,
     Override,
@@ -29,7 +29,6 @@ from ocitool.values import dataclass, field
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 _COLLECTION: Final = re.compile(r"(list|set)\((string|bool|number|any)\)")
 _TARGETS: Final = 1000
-_BLOCKS: Final = ("variable", "function", "group", "target")
 _CACHE_ONLY: Final = AttributeEntry("cacheonly")
 
 
@@ -77,8 +76,8 @@ class Definition:
             self._expand(block)
 
     def _add(self, block: Block) -> None:
-        if block.kind not in _BLOCKS:
-            near = closest(block.kind, _BLOCKS)
+        if block.kind not in BLOCKS:
+            near = closest(block.kind, BLOCKS)
             raise UsageError(
                 f"{block.where}: no block of a bake file: {block.kind!r}",
                 hint=f"did you mean {near}?" if near else "",
@@ -283,8 +282,11 @@ class Definition:
     def _link(self, targets: dict[str, Target], overrides: Sequence[Override]) -> frozenset[str]:
         """Adds targets that others name as `target:NAME` contexts, and says which are built for that alone."""
         linked: set[str] = set()
+        followed: set[str] = set()
 
         def follow(name: str, path: tuple[str, ...]) -> None:
+            if name in followed:
+                return
             for place in targets[name].get("contexts", {}).values():
                 other = place.removeprefix("target:")
                 if other == place:
@@ -296,6 +298,7 @@ class Definition:
                     targets[other]["output"] = (_CACHE_ONLY,)
                     linked.add(other)
                 follow(other, (*path, name))
+            followed.add(name)
 
         for name in tuple(targets):
             follow(name, ())

@@ -12,6 +12,8 @@ from ocitool.values import dataclass, field
 if TYPE_CHECKING:
     from lark import Token, Tree
 
+BLOCKS: Final = ("variable", "function", "group", "target")
+"""The blocks that a file may have."""
 FILE_LIMIT: Final = 128 * 1024
 """Most bytes of a bake file; those of public repositories have a few KiB."""
 _DEPTH: Final = 60
@@ -126,11 +128,7 @@ def _node(tree: "Tree[Token]", parts: tuple[Any, ...], depth: int, name: str) ->
     if kind in _NOT_EVALUATED:
         what = _NOT_EVALUATED[kind]
         raise Unsupported(f"{name}:{line}: {what} of HCL is not evaluated here", ability=what, hint="use a ? b : c")
-    if (
-        kind in {"expr_term", "string_part", "interpolation"}
-        and len(parts) == 1
-        and isinstance(parts[0], Expression)
-    ):
+    if kind in _WRAPPERS and len(parts) == 1 and isinstance(parts[0], Expression):
         return parts[0], depth
     if kind == "string_part":
         return Expression("text", (_literal(parts[0], f"{name}:{line}"),), line), depth
@@ -243,9 +241,6 @@ def _word(node: Expression) -> str:
     return "".join(_word(part) if isinstance(part, Expression) else part for part in node.parts)
 
 
-_BLOCKS: Final = frozenset({"variable", "function", "group", "target"})
-
-
 def _read_json(data: bytes, name: str) -> BakeBody:
     """A file in JSON: what is a block in HCL is an object by its name, or a list of such."""
     try:
@@ -258,7 +253,7 @@ def _read_json(data: bytes, name: str) -> BakeBody:
         if not isinstance(tree_of, dict):
             raise UsageError(f"{name} is no object of targets", hint='as in {"target": {"app": {}}}')
         for key, value in tree_of.items():
-            if key in _BLOCKS:
+            if key in BLOCKS:
                 blocks += _json_blocks(key, value, name)
             elif key != "//":
                 attributes[key] = _json_node(value, name)

@@ -305,12 +305,7 @@ def _pushed(outputs: Sequence[AttributeEntry], *, is_pushed: bool) -> tuple[Attr
     """The outputs with images pushed, or with nothing pushed."""
     said = "true" if is_pushed else "false"
     kept = [one for one in outputs if is_pushed or one.type != "registry"]
-    found = [
-        AttributeEntry(one.type, tuple(sorted({**dict(one.words), "push": said}.items())))
-        if one.type == "image"
-        else one
-        for one in kept
-    ]
+    found = [one.having("push", said) if one.type == "image" else one for one in kept]
     if is_pushed and all(one.type == "docker" for one in outputs):
         found.append(AttributeEntry("image", (("push", "true"),)))
     return tuple(found)

@@ -28,14 +28,17 @@ def build_all(app: App, chosen: ChosenTargets, flags: Mapping[str, Any], metadat
     """
     make_way((metadata_file,))
     folder = app.stack.enter_context(temporary_folder(None))
-    layouts = {name: folder / name for name in chosen.targets if any(_links(chosen, name))}
+    order = in_order(chosen)
+    above = {name: tuple(_links(chosen, name)) for name in order}
+    platforms = _platforms(chosen, order, above)
+    layouts = {name: folder / name for name in order if above[name]}
     told: dict[str, Outcome] = {}
     metadata: dict[str, Any] = {}
-    for name in _in_order(chosen):
+    for name in order:
         app.listener(Noted(f"target {name}", "notice"))
         target = chosen.targets[name]
         words = {**flags, **flags_of(target, layouts), "metadata_file": folder / f"{name}.json"}
-        words["platforms"] = _platforms(chosen, name)
+        words["platforms"] = platforms[name]
         if name in layouts:
             words["outputs"] = (*(() if name in chosen.linked else words["outputs"]), f"oci:{layouts[name]}")
         try:
@@ -82,17 +85,24 @@ def _links(chosen: ChosenTargets, name: str) -> Iterator[str]:
             yield other
 
 
-def _platforms(chosen: ChosenTargets, name: str) -> tuple[str, ...]:
-    """What a target is built for: where it does not say, what those that stand on it are built for."""
-    found: tuple[str, ...] = chosen.targets[name].get("platforms", ())
-    return found or tuple(dict.fromkeys(one for other in _links(chosen, name) for one in _platforms(chosen, other)))
+def _platforms(
+    chosen: ChosenTargets, order: Sequence[str], above: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """What each target is built for: where it does not say, what those `above` it are built for."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in reversed(order):
+        said = chosen.targets[name].get("platforms", ())
+        found[name] = said or tuple(dict.fromkeys(one for other in above[name] for one in found[other]))
+    return found
 
 
-def _in_order(chosen: ChosenTargets) -> tuple[str, ...]:
+def in_order(chosen: ChosenTargets) -> tuple[str, ...]:
     """The targets by name, each behind what it stands on."""
     found: dict[str, None] = {}
 
     def add(name: str) -> None:
+        if name in found:
+            return
         for place in chosen.targets[name].get("contexts", {}).values():
             if place.startswith(_LINK):
                 add(place.removeprefix(_LINK))

@@ -5,7 +5,9 @@ import pytest
 from ocitool.bake.definition import Definition
 from ocitool.bake.syntax import read_body
 from ocitool.bake.target import read_override
+from ocitool.cli.buildx.bake import in_order
 from ocitool.errors import NotFound, Unsupported, UsageError
+from tests.fakes.effort import effort
 
 BUILTIN = {"BAKE_CMD_CONTEXT": "cwd://", "BAKE_LOCAL_PLATFORM": "linux/amd64"}
 
@@ -280,3 +282,29 @@ def test_hostile_files_are_refused(data):
 def test_hostile_json_is_refused(data):
     with pytest.raises(UsageError):
         read_body(data, "x.json")
+
+
+def diamond(levels):
+    """Targets in levels of two, each of which stands on both of the next: paths double, and targets do not."""
+    lines = ['group "default" { targets = ["a0", "b0"] }']
+    for level in range(levels):
+        below = (
+            f'contexts = {{ x = "target:a{level + 1}", y = "target:b{level + 1}" }}' if level < levels - 1 else ""
+        )
+        lines += [f'target "{name}{level}" {{ {below} }}' for name in "ab"]
+    return define("\n".join(lines)).choose(("default",), ())
+
+
+def test_links_are_followed_once_however_many_ways_lead_to_a_target():
+    small, large = (effort(diamond, levels) for levels in (4, 8))
+
+    assert large < 3 * small
+
+
+def test_targets_that_stand_on_many_are_put_in_order_once():
+    below = diamond(8)
+    order = in_order(below)
+
+    assert sorted(order) == sorted(below.targets)
+    assert all(order.index(f"a{level + 1}") < order.index(f"b{level}") for level in range(7))
+    assert effort(in_order, diamond(8)) < 3 * effort(in_order, diamond(4))
