@@ -197,7 +197,7 @@ class _Talk:
         except OSError as error:
             if isinstance(error, BlockingIOError) or type(error).__name__ == "SSLWantReadError":
                 return
-            raise
+            raise TransportError.by("read", error) from error  # an alert of TLS is told once
         finally:
             self._stream.settimeout(self._timeout_s)
         if not self._has_begun:

@@ -14,9 +14,10 @@ from ocitool.cli.explanations import explain, explained
 from ocitool.cli.table import COMMANDS
 from ocitool.dockerfile.lint.engine import RULES as CHECKS
 from ocitool.findings import Severity, sarif_rule
+from ocitool.model.digest import Digest
 from ocitool.store.layout import LayoutStore
 from tests.conftest import REPOSITORY
-from tests.fakes.images import put_image
+from tests.fakes.images import put_image, tar
 
 NAMES = [one.name for one in explained()]
 
@@ -113,10 +114,19 @@ def test_with_quiet_only_the_error_is_told(run, home):
 
 
 def test_a_finding_leads_to_its_explanation(run, home):
-    put_image(LayoutStore(home / "img", create=True), "a", "linux/amd64", layers=[])
+    store = LayoutStore(home / "img", create=True)
+    layer = tar(a=b"one")
+    put_image(store, "a", "linux/amd64", layers=[layer])
+    (home / "img/blobs/sha256" / Digest.of(layer).hex).unlink()
     done = run("check", f"oci:{home}/img:a")
 
-    assert "see: ocitool explain layer/none, or docs/reference/rules.md#layernone" in done.stderr
+    assert "see: ocitool explain layer/missing, or docs/reference/rules.md#layermissing" in done.stderr
+
+
+def test_a_note_is_not_explained_unasked(run, home):
+    put_image(LayoutStore(home / "img", create=True), "a", "linux/amd64", layers=[])
+
+    assert "" == run("check", f"oci:{home}/img:a").stderr
 
 
 def test_a_sarif_rule_has_a_link_only_where_it_is_absolute():

@@ -38,7 +38,7 @@ def test_a_makefile_with_its_own_compiler_and_tests_needs_what_the_hints_say(run
     spec.write_text("[make]\n")
 
     not_here = run(*words)
-    line = not_here.stderr.partition("how it installs: ")[2].strip()
+    line = not_here.stderr.partition("how it installs: ")[2].splitlines()[0]
     spec.write_text(f"[make]\n{line}\n")
     started = run(*words)
     spec.write_text(

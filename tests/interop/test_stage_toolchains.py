@@ -91,7 +91,7 @@ def test_the_drafted_table_builds_the_stage(run, home, monkeypatch, kind):
     words = ("build", home / "app", "--no-run", "--platform", "linux/arm64", "-o", f"oci:{home}/img:1")
 
     refused = run(*words)
-    table = re.search(r"^ *\[stage.*", refused.stderr, re.MULTILINE | re.DOTALL)[0]
+    table = re.search(r"^ *\[stage.*?(?=^see:)", refused.stderr, re.MULTILINE | re.DOTALL)[0]
     (home / "app/ocitool.toml").write_text(table)
     done = run(*words)
 
