@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ocitool.cli.outcome import clean, printable_json
+from ocitool.cli.terminal import painted
 from ocitool.events import Advanced, Done, Event, Noted, Printed, Started, Working
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ class Console:
         """Print to stderr, also with --quiet."""
         with self._lock:
             if self._drawn is not None:
-                self._drawn.print(text)
+                self._drawn.print(painted(text, sys.stderr))
             else:
-                sys.stderr.write(f"{text}\n")
+                sys.stderr.write(f"{painted(text, sys.stderr)}\n")
                 sys.stderr.flush()
 
     def finish(self) -> None:

@@ -4,6 +4,7 @@ Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
 """
 
 import functools
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import cached_property
@@ -16,6 +17,7 @@ from ocitool.cli.console import Console
 from ocitool.cli.outcome import Outcome, distinct, envelope, error_lines, error_tree, exit_code, flatten, ours, see
 from ocitool.cli.shared_options import named
 from ocitool.cli.signals import Signals
+from ocitool.cli.terminal import fitted, painted, width_of
 from ocitool.client import Client
 from ocitool.errors import Cancelled, OutputClosed
 from ocitool.events import Event, Listener
@@ -210,7 +212,7 @@ def _run(app: App, function: Callable[..., Outcome], values: dict[str, Any], sig
         for line in see(outcome.exit_code) if failed else ():
             console.talk(line)
     if outcome.summary and not console.quiet:
-        console.talk(outcome.summary)
+        console.talk(fitted(outcome.summary, width_of(sys.stderr)))
     return outcome.exit_code
 
 
@@ -222,4 +224,5 @@ def _print(app: App, outcome: Outcome, failed: Iterable[BaseException]) -> None:
     elif outcome.raw is not None:
         console.bytes(outcome.raw)
     elif outcome.text:
-        console.data(outcome.text if outcome.text.endswith("\n") else outcome.text + "\n")
+        text = outcome.text if outcome.text.endswith("\n") else outcome.text + "\n"
+        console.data(text if outcome.is_exact else painted(fitted(text, width_of(sys.stdout)), sys.stdout))

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from ocitool.cli.exit_codes import exit_code_page
+from ocitool.cli.terminal import painted
 from ocitool.errors import (
     AuthError,
     BuildError,
@@ -38,7 +39,8 @@ class Outcome:
     """What a command has to say: `data` for --json, `text` for people (stdout), and the exit code.
 
     `summary` is talk for stderr, printed last and not with --quiet. `raw` replaces `text` by exact bytes. `errors`
-    are of the parts of the work that could not be done, told as errors are.
+    are of the parts of the work that could not be done, told as errors are. `is_exact` text is for other programs,
+    or to be copied, and no terminal changes its lines.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -47,6 +49,7 @@ class Outcome:
     summary: str = ""
     raw: bytes | None = None
     errors: tuple[OcitoolError, ...] = ()
+    is_exact: bool = False
 
 
 def envelope(
@@ -219,7 +222,7 @@ def fail(error: BaseException, arguments: Sequence[str]) -> int:
         code = exit_code(errors[-1])
     told = [line for one in errors for line in error_lines(one)]
     for line in (*told, *(see(code) if told else ())):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{painted(line, sys.stderr)}\n")
     return code
 
 

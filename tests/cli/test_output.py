@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import secrets
+import select
 import subprocess
 import sys
 
@@ -305,3 +306,48 @@ def test_progress_is_drawn_on_a_terminal_and_gone_at_the_end(home):
     assert b"\x1b[?25l" in seen  # the cursor is hidden while it draws
     assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")  # and shown again
     assert b"blob sha256:" in seen
+
+
+EXACT = {
+    *("files", "completion", "schema", "init", "sbom", "key public"),
+    *("config get", "blob get", "manifest get", "manifest inspect"),
+    *("buildx ls", "buildx inspect", "buildx bake", "buildx imagetools create"),
+}
+"""Commands that print what other programs read, or what is copied: a terminal changes no line of it."""
+
+
+@pytest.mark.slow
+def test_no_line_is_wider_than_the_terminal(seeded, run, monkeypatch):
+    """Sixty columns: each line of every command fits, or is one word that cannot be cut."""
+    prepare(seeded, run, monkeypatch)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    wide, printing = {}, 0
+    for path, words in WORDS.items():
+        if words.endswith((" -", "dest=-")) or path in EXACT:
+            continue
+        code, shown = on_terminal(seeded, words.replace("HOST", seeded[1].host).split())
+        assert code in {0, 1}, (path, shown)
+        printing += bool(shown)
+        lines = [line for line in shown.splitlines() if len(line) > 60 and " " in line.strip()]
+        wide |= {path: lines} if lines else {}
+
+    assert {} == wide
+    assert printing > 25
+
+
+def on_terminal(seeded, argv):
+    """Exit code of a command, and what a terminal gets that is its standard output."""
+    leader, follower = pty.openpty()
+    home, _ = seeded
+    argv = [word.replace("FRESH", secrets.token_hex(4)) for word in argv]
+    argv = [(home / word.lower()).read_text() if word in {"ATTACHED", "BLOB"} else word for word in argv]
+    process = begin_on(os.ttyname(follower), home, *argv)
+    shown = b""
+    while process.is_alive() or select.select([leader], [], [], 0)[0]:
+        if select.select([leader], [], [], 0.05)[0]:
+            shown += os.read(leader, 65_536)
+    process.join(60)
+    os.close(leader)
+    os.close(follower)
+    return process.exitcode, shown.decode().replace("\r\n", "\n")

@@ -71,6 +71,6 @@ def command(
     chosen = definition.choose(targets or ("default",), overrides_of(sets, flags, os.environ))
     if is_printed:
         tree = tree_of(chosen, os.environ)
-        return Outcome(tree, go_json(tree))
+        return Outcome(tree, go_json(tree), is_exact=True)
     check_allowed(chosen, allow, Path.cwd())
     return build_all(app, chosen, {"progress": progress, "debug": debug}, metadata_file)

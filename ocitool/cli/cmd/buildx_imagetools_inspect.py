@@ -37,4 +37,4 @@ def command(app: App, *, name: str, raw: bool, form: str) -> Outcome:
             )
     configs = "Image" in form or "image" in form or "json .}}" in form.replace(" }}", "}}")
     tree = imagetools.answer(app.client, name, document, configs=configs)
-    return Outcome(tree, template.fill(form, tree))
+    return Outcome(tree, template.fill(form, tree), is_exact=True)

@@ -20,4 +20,4 @@ def command(app: App, *, name: str | None, chosen: str) -> Outcome:  # noqa: ARG
     A Dockerfile is built for every platform but Windows; what can be compiled tells `ocitool doctor`.
     """
     found = builders.Builder(name or chosen)
-    return Outcome(found.data, found.inspected())
+    return Outcome(found.data, found.inspected(), is_exact=True)

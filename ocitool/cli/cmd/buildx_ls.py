@@ -26,4 +26,4 @@ def command(app: App, *, form: str) -> Outcome:  # noqa: ARG001 - nothing is ask
             text = json.dumps(found.to_tree())
         case _:
             text = found.filled(form)
-    return Outcome({"builders": [found.data]}, text)
+    return Outcome({"builders": [found.data]}, text, is_exact=True)

@@ -16,4 +16,4 @@ def command(app: App, *, shell: str) -> Outcome:  # noqa: ARG001 - nothing is as
     Bash reads it in ~/.bashrc: eval "$(ocitool completion bash)". Zsh likewise in ~/.zshrc, below compinit. Fish
     reads it in ~/.config/fish/completions/ocitool.fish.
     """
-    return Outcome({"shell": shell, "script": SCRIPTS[shell]}, SCRIPTS[shell])
+    return Outcome({"shell": shell, "script": SCRIPTS[shell]}, SCRIPTS[shell], is_exact=True)

@@ -26,4 +26,4 @@ def command(app: App, *, location: str, platform: str | None, is_long: bool) -> 
         "digest": found.digest,
         "files": [file_tree(path, node, found.manifest) for path, node in files] if app.console.as_json else (),
     }
-    return Outcome(data=data, text="".join(f"{line}\n" for line in lines))
+    return Outcome(data=data, text="".join(f"{line}\n" for line in lines), is_exact=True)

@@ -70,11 +70,11 @@ def command(
             raise local_io(error, f"write {html}") from error
     data = found.to_tree(configs=configs or template is not None)
     if template is not None:
-        return Outcome(data=data, text=render(template, data))
+        return Outcome(data=data, text=render(template, data), is_exact=True)
     if html is not None:
         return Outcome(data=data, summary=f"wrote {html}")
     if configs:
-        return Outcome(data=data, text=text.configs(found))
+        return Outcome(data=data, text=text.configs(found), is_exact=True)
     draw = text.tree if as_tree else text.table
     return Outcome(data=data, text=draw(found, layers=layers))
 

@@ -47,7 +47,7 @@ def command(app: App, *, names: tuple[str, ...], insecure: bool) -> Outcome:
             else docker.manifest_text(document)
         )
     manifest.tell(app, docker.inspect(names[-1], verbose=wordy))
-    return Outcome(data={"answer": json.loads(text)}, text=text)
+    return Outcome(data={"answer": json.loads(text)}, text=text, is_exact=True)
 
 
 def _drawn(drawn: Drawn, *, wordy: bool) -> str:

@@ -129,6 +129,7 @@ def test_how_a_build_is_told(monkeypatch, values, quiet, draws, verbose, told):
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
     console = Console()
 
     show(values, console)
