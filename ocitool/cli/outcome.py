@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import click
 
-from ocitool.cli.exit_codes import exit_code_page
 from ocitool.cli.terminal import painted
 from ocitool.errors import (
     AuthError,
@@ -30,7 +29,7 @@ _SHOWN_LINES: Final = 30
 """Lines of a compiler's output that an error shows without --verbose."""
 
 _OUTPUT: Final = (OutputClosed, LocalIOError)
-_ESCAPED: Final = re.compile("[\udc80-\udcff]")
+_ESCAPED: Final = "[\udc80-\udcff]"
 """What Python makes of bytes of the command line that are not UTF-8."""
 
 
@@ -151,7 +150,13 @@ def error_lines(error: BaseException, *, verbose: bool = False) -> Iterator[str]
 def see(code: int) -> Iterator[str]:
     """The line that leads from an error to what there is to read about its exit code; none after a signal."""
     if 0 < code < 128:
-        yield f"see: ocitool explain {code}, or {exit_code_page(code)}"
+        yield f"see: ocitool explain {code}, or {_page_of(code)}"
+
+
+def _page_of(code: int) -> str:
+    from ocitool.cli.exit_codes import exit_code_page
+
+    return exit_code_page(code)
 
 
 def _bug(error: BaseException) -> Iterator[str]:
@@ -176,9 +181,9 @@ def error_tree(error: BaseException) -> dict[str, Any]:
     if not isinstance(error, OcitoolError):
         number, what = exit_code(error), next(error_lines(error)).removeprefix("error: ")
         code = {2: "usage", 130: "interrupted"}.get(number, "internal")
-        return {"code": code, "exit_code": number, "what": what, "page": exit_code_page(number)}
+        return {"code": code, "exit_code": number, "what": what, "page": _page_of(number)}
     tree: dict[str, Any] = {"code": error.code, "exit_code": error.exit_code, "what": error.what}
-    tree["page"] = exit_code_page(error.exit_code)
+    tree["page"] = _page_of(error.exit_code)
     if error.hint:
         tree["hint"] = error.hint
     notes = list(dict.fromkeys(getattr(error, "__notes__", ())))
@@ -200,7 +205,7 @@ def ours(error: BaseException) -> BaseException:
         return OutputClosed("nobody reads the output")
     if isinstance(error, OSError):
         return local_io(error, "go on")
-    if isinstance(error, UnicodeEncodeError) and _ESCAPED.search(str(error.object)):
+    if isinstance(error, UnicodeEncodeError) and re.search(_ESCAPED, str(error.object)):
         return UsageError(
             f"not UTF-8: {clean(str(error.object))[:200]!r}",
             hint="words of the command line are UTF-8, but for paths",

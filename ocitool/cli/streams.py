@@ -4,6 +4,7 @@ What the caller closed is opened as a place that takes and gives nothing: else t
 number, and is written into. Loads almost nothing, because every command begins here.
 """
 
+import gc
 import io
 import os
 import signal
@@ -44,6 +45,7 @@ def leave(code: int) -> "Never":
             sys.stderr.write(f"error: {error}\n")
         code = late
         _drop_output()
+    gc.freeze()  # what is left goes with the process, and need not be looked through for circles
     sys.exit(code)
 
 

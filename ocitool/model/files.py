@@ -27,7 +27,7 @@ MAX_PATH: Final = 4096
 """Longest path and longest link target in bytes, as on Linux."""
 _IS_CLEAN: Final = re.compile(r"[^\0/.][^\0/]*(?:/[^\0/.][^\0/]*)*", re.DOTALL).fullmatch
 """Most paths are, and a long one is told from others several times as fast so."""
-_TEMPORARY: Final = re.compile(r"\..*\.ocitool-[0-9a-f]{8}|\.ingest-[0-9a-f]{16}", re.DOTALL)
+_TEMPORARY: Final = r"(?s)\..*\.ocitool-[0-9a-f]{8}|\.ingest-[0-9a-f]{16}"
 _STEPS_EACH: Final = 64
 """Steps of links for each path looked up; a guess: real ones take three."""
 _PATH_EACH: Final = 512
@@ -89,7 +89,7 @@ def temporary_in(folder: Path) -> Path:
 
 def is_temporary(name: str) -> bool:
     """Whether a name is one of those that `temporary_beside` and layouts make, in this run or another."""
-    return _TEMPORARY.fullmatch(name) is not None
+    return re.fullmatch(_TEMPORARY, name) is not None
 
 
 def parent(path: str) -> str:

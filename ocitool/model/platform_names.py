@@ -68,12 +68,12 @@ class Levels:
     names: tuple[str, ...]
     default: str
     form: str
-    spelling: re.Pattern[str]
+    spelling: str
     told: str
 
     def named(self, variant: str) -> str:
         """The level by its own name; what is no level stays as it is."""
-        found = self.spelling.fullmatch(variant)
+        found = re.fullmatch(self.spelling, variant)
         return self.form.format(found.group(1)) if found is not None else variant
 
     def at_most(self, level: str) -> tuple[str, ...]:
@@ -103,19 +103,17 @@ _POWER: Final = Levels(
     ("power8", "power9", "power10"),
     default="power8",
     form="power{}",
-    spelling=re.compile(r"(?:power|pwr|p)?-?(8|9|10)"),
+    spelling=r"(?:power|pwr|p)?-?(8|9|10)",
     told="power8 to power10",
 )
 LEVELS: Final[Mapping[str, Levels]] = {
-    "amd64": Levels(("v1", "v2", "v3", "v4"), "v1", "v{}", re.compile(r"(?:x86[-_]64-?)?v?([1-4])"), "v1 to v4"),
-    "arm": Levels(
-        ("v5", "v6", "v7", "v8"), "v7", "v{}", re.compile(r"(?:arm)?v?([5-8])(?:l|a|hf|hl)?"), "v5 to v8"
-    ),
+    "amd64": Levels(("v1", "v2", "v3", "v4"), "v1", "v{}", r"(?:x86[-_]64-?)?v?([1-4])", "v1 to v4"),
+    "arm": Levels(("v5", "v6", "v7", "v8"), "v7", "v{}", r"(?:arm)?v?([5-8])(?:l|a|hf|hl)?", "v5 to v8"),
     "arm64": _Arm64Levels(
         ("v8", *(f"v8.{n}" for n in range(1, 10)), "v9", *(f"v9.{n}" for n in range(1, 8))),
         default="v8",
         form="v{}",
-        spelling=re.compile(r"(?:arm)?v?([89](?:\.[1-9])?)(?:\.0)?(?:-?a)?"),  # a level zero has no point
+        spelling=r"(?:arm)?v?([89](?:\.[1-9])?)(?:\.0)?(?:-?a)?",  # a level zero has no point
         told="v8, v8.1 and so on to v9.7",
     ),
     "ppc64": _POWER,
@@ -124,7 +122,7 @@ LEVELS: Final[Mapping[str, Levels]] = {
         ("rva20u64", "rva22u64", "rva23u64"),
         default="rva20u64",
         form="rva{}u64",
-        spelling=re.compile(r"(?:rva)?(2[023])(?:u64)?"),
+        spelling=r"(?:rva)?(2[023])(?:u64)?",
         told="rva20u64, rva22u64 and rva23u64",
     ),
 }

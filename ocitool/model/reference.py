@@ -25,10 +25,10 @@ _HOST: Final = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::([
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_ACCESSORY: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?")
+_ACCESSORY: Final = r"sha256-([0-9a-f]{64})(?:\.[a-z0-9]+)?"
 """Tags of what belongs to a manifest: the fallback list of its referrers, and cosign's .sig, .att and .sbom."""
 _HTTPS_PORT: Final = 443
-_IMAGE_ID: Final = re.compile(r"[0-9a-f]{64}")
+_IMAGE_ID: Final = r"[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Reference:
         if host == HUB and "/" not in path:
             path = f"library/{path}"
         _check_path(path, text)
-        if host == HUB and _IMAGE_ID.fullmatch(path.removeprefix("library/")):
+        if host == HUB and re.fullmatch(_IMAGE_ID, path.removeprefix("library/")):
             raise UsageError(f"{text!r} looks like an image id, not a name", hint="write repository@sha256:…")
         return cls(host, path, tag or ("" if digest else default_tag), digest)
 
@@ -102,7 +102,7 @@ class Reference:
         if self.registry != HUB:
             return text
         first, slash, rest = self.repository.partition("/")
-        if first == "library" and "/" not in rest and not _IMAGE_ID.fullmatch(rest):
+        if first == "library" and "/" not in rest and not re.fullmatch(_IMAGE_ID, rest):
             return text.removeprefix(f"{HUB}/library/")
         # A first component that looks like a host, or none besides it, would mean another place.
         return text.removeprefix(f"{HUB}/") if slash and not _looks_like_host(first) else text
@@ -123,7 +123,7 @@ def referrers_tag(subject: Digest) -> str:
 
 def subject_of(tag: str) -> Digest | None:
     """The manifest that a tag's name says it belongs to, as cosign's do; None for a tag of its own."""
-    match = _ACCESSORY.fullmatch(tag)
+    match = re.fullmatch(_ACCESSORY, tag)
     return Digest(f"sha256:{match[1]}") if match is not None else None
 
 

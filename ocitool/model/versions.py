@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 from ocitool.errors import UsageError
 from ocitool.values import dataclass
 
-_VERSION: Final = re.compile(r"v?([0-9]{1,6}|[0-9]{1,18}(?:\.[0-9]{1,18}){1,3})(?:[-_+](.+))?")
-_COMPARATOR: Final = re.compile(r"(>=|<=|>|<|=|\^|~)?\s*(v?[0-9][^\s,|<>=^~]*|[*x])")
+_VERSION: Final = r"v?([0-9]{1,6}|[0-9]{1,18}(?:\.[0-9]{1,18}){1,3})(?:[-_+](.+))?"
+_COMPARATOR: Final = r"(>=|<=|>|<|=|\^|~)?\s*(v?[0-9][^\s,|<>=^~]*|[*x])"
 _LENGTH: Final = 4
 """Most numbers of a version."""
 Numbers: TypeAlias = tuple[int, ...]
@@ -34,7 +34,7 @@ class Version:
     @classmethod
     def of(cls, tag: str) -> "Version | None":
         """The version of a tag; None where it is none."""
-        match = _VERSION.fullmatch(tag)
+        match = re.fullmatch(_VERSION, tag)
         return cls(tuple(map(int, match[1].split("."))), match[2] or "") if match else None
 
     @property
@@ -85,7 +85,7 @@ def _all_of(part: str, text: str) -> tuple[tuple[str, Version], ...]:
     bounds: list[tuple[str, Version]] = []
     at, part = 0, part.strip()
     while at < len(part):
-        match = _COMPARATOR.match(part, at)
+        match = re.compile(_COMPARATOR).match(part, at)
         found = _bounds(match[1] or "=", match[2]) if match else None
         if match is None or found is None:
             raise UsageError(

@@ -13,10 +13,10 @@ from ocitool.values import dataclass, field
 # Possessive all through: nothing here is shorter for what follows it, and a header of one long word is read once.
 _OF_WORDS: Final = r"!#$%&'*+.^_`|~0-9A-Za-z-"
 _WORD: Final = rf"[{_OF_WORDS}]++"
-_PARAMETER: Final = re.compile(rf'({_WORD})\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|({_WORD}(?:[/:=]++{_WORD})*))')
-_SCHEME: Final = re.compile(rf"({_WORD})(?=\s|,|$)")
-_BETWEEN: Final = re.compile(r"[\s,]++")
-_UNREAD: Final = re.compile(rf"{_WORD}|[^{_OF_WORDS}\s,]++")
+_PARAMETER: Final = rf'({_WORD})\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|({_WORD}(?:[/:=]++{_WORD})*))'
+_SCHEME: Final = rf"({_WORD})(?=\s|,|$)"
+_BETWEEN: Final = r"[\s,]++"
+_UNREAD: Final = rf"{_WORD}|[^{_OF_WORDS}\s,]++"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,20 @@ def _parse(header: str) -> list[Challenge]:
     found: list[tuple[str, dict[str, str]]] = []
     at = 0
     while at < len(header):
-        between = _BETWEEN.match(header, at)
+        between = re.compile(_BETWEEN).match(header, at)
         if between is not None:
             at = between.end()
             continue
-        parameter = _PARAMETER.match(header, at) if found else None
+        parameter = re.compile(_PARAMETER).match(header, at) if found else None
         if parameter is not None:
             quoted, bare = parameter.group(2), parameter.group(3)
             value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare
             found[-1][1].setdefault(parameter.group(1).lower(), value)
             at = parameter.end()
             continue
-        scheme = _SCHEME.match(header, at)
+        scheme = re.compile(_SCHEME).match(header, at)
         if scheme is None:
-            unread = _UNREAD.match(header, at)
+            unread = re.compile(_UNREAD).match(header, at)
             at = unread.end() if unread is not None else len(header)
             continue
         found.append((scheme.group(1).lower(), {}))

@@ -17,10 +17,10 @@ SWITCH: Final = "OCITOOL_CI_IDENTITY"
 _OFF: Final = frozenset({"off", "0", "false", "no"})
 _GITHUB: Final = "https://github.com"
 _HELPERS: Final = (
-    (re.compile(r"\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.aws)"), ("ecr-login",)),
-    (re.compile(r"public\.ecr\.aws"), ("ecr-login",)),
-    (re.compile(r"([a-z0-9-]+\.)?gcr\.io|[a-z0-9-]+-docker\.pkg\.dev"), ("gcr", "gcloud")),
-    (re.compile(r"[a-z0-9-]+\.azurecr\.(io|cn|us)"), ("acr-env",)),
+    (r"\d{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.aws)", ("ecr-login",)),
+    (r"public\.ecr\.aws", ("ecr-login",)),
+    (r"([a-z0-9-]+\.)?gcr\.io|[a-z0-9-]+-docker\.pkg\.dev", ("gcr", "gcloud")),
+    (r"[a-z0-9-]+\.azurecr\.(io|cn|us)", ("acr-env",)),
 )
 """Hosts of clouds, and the helper programs that know their logins, the one that is asked first in front."""
 
@@ -60,7 +60,7 @@ def _of_cloud(host: str, environ: Mapping[str, str]) -> Credentials | None:
     """The first answer of a helper for the host; one that knows nothing leaves it to the next."""
     from ocitool.registry.credential_helpers import ask_helper, find_helper
 
-    names = next((names for hosts, names in _HELPERS if hosts.fullmatch(host)), ())
+    names = next((names for hosts, names in _HELPERS if re.fullmatch(hosts, host)), ())
     there = (name for name in names if find_helper(name, environ))
     asked = (ask_helper(name, host, environ) for name in there)
     found = next((one for one in asked if one.problem or not one.is_anonymous), None)

@@ -153,7 +153,7 @@ class Connections:
         """A socket to the first address of the host that answers."""
         broken = TransportError("connect", f"no address of {host}")
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise TransportError.by("connect", error) from error
         for family, kind, protocol, _, address in found:
@@ -224,3 +224,9 @@ def proxy_login(proxy: str) -> dict[str, str]:
         return {}
     words = unquote_to_bytes(parts.username) + b":" + unquote_to_bytes(parts.password or "")
     return {"proxy-authorization": f"Basic {b2a_base64(words, newline=False).decode()}"}
+
+
+def _plain(host: str) -> str | bytes:
+    """The host as bytes where that is all there is to it: words take the IDNA codec along, which is large."""
+    is_plain = host.isascii() and all(0 < len(label) < 64 for label in host.split("."))
+    return host.encode() if is_plain else host

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
@@ -221,6 +220,8 @@ def _edition(answer: Response) -> Edition:
     modified, now = _modified_s(answer), numbers.moment_s(answer.headers.get("date", ""))
     if modified is None or now is None or now - modified < _OLD_S:
         return Edition()
+    from email.utils import formatdate
+
     return Edition(modified=formatdate(modified, usegmt=True))
 
 

@@ -16,7 +16,7 @@ TO_BE_CREATED: Final = "some registries need the repository to be created first"
 PROXY_LOGIN: Final = "HTTPS_PROXY and HTTP_PROXY take http://user:password@host:port"
 _ABOUT_OTHERS: Final = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 """Codes that come with 404 and do not mean that what was asked for is absent."""
-_RATE_LIMIT: Final = re.compile(r"rate.?limit|too.?many.?requests|abuse detection|quota exceeded", re.IGNORECASE)
+_RATE_LIMIT: Final = r"(?i)rate.?limit|too.?many.?requests|abuse detection|quota exceeded"
 _PUBLIC_QUERY: Final = frozenset(
     ["digest", "mount", "from", "n", "last", "scope", "service", "artifactType", "account"]
 )
@@ -66,7 +66,7 @@ def _detail(detail: object) -> str:
 def is_rate_limit(headers: Mapping[str, str], said: str) -> bool:
     """Whether a 401 or 403 means "later": GHCR's secondary rate limit comes as 403 (K230)."""
     left = headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", ""))
-    return bool(_RATE_LIMIT.search(said)) or left.partition(";")[0].strip() == "0"
+    return bool(re.search(_RATE_LIMIT, said)) or left.partition(";")[0].strip() == "0"
 
 
 def refusal(

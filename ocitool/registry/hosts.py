@@ -126,8 +126,8 @@ SMALLEST: Final = 256 * KIB
 _PARTS: Final = (8 * MIB, 5 * MIB, 4 * MIB, 2 * MIB, MIB, SMALLEST)
 _KNOWN: Final = (
     # Observed by other clients' users, not promised by the hosts; each is only where to begin.
-    (re.compile(r"ghcr\.io"), UploadLimits(part_max=4 * MIB)),
-    (re.compile(r"(.+\.dkr\.ecr\..+\.amazonaws\.com(\.cn)?|public\.ecr\.aws)"), UploadLimits(part_min=FLOOR)),
+    (r"ghcr\.io", UploadLimits(part_max=4 * MIB)),
+    (r"(.+\.dkr\.ecr\..+\.amazonaws\.com(\.cn)?|public\.ecr\.aws)", UploadLimits(part_min=FLOOR)),
 )
 
 
@@ -145,7 +145,9 @@ def limits_from(tree: object) -> UploadLimits | None:
 
 def known_limits(host: str, part_bytes: int = 0) -> UploadLimits:
     """Where to begin with a host: what is known about its kind, and the user's wish for parts."""
-    limits = next((limits for pattern, limits in _KNOWN if pattern.fullmatch(split_port(host)[0])), UploadLimits())
+    limits = next(
+        (limits for pattern, limits in _KNOWN if re.fullmatch(pattern, split_port(host)[0])), UploadLimits()
+    )
     if part_bytes:
         return UploadLimits(
             whole=min(limits.whole, part_bytes), streams=False, part_min=part_bytes, part_max=part_bytes

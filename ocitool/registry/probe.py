@@ -1,7 +1,6 @@
 """Whether a host speaks TLS at all, for docker's `--insecure`, which takes either."""
 
 import socket
-import ssl
 from typing import Final
 
 from ocitool.registry.hosts import split_port
@@ -15,6 +14,8 @@ def speaks_tls(host: str, *, unreachable: bool = True) -> bool:
     `unreachable` is what is said of a host that cannot be reached: by default that it does, so that the request
     itself tells the error.
     """
+    import ssl
+
     name, port = split_port(host)
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -38,7 +38,7 @@ REDIRECTS: Final = 5
 _TOLD_S: Final = 1.0
 """A shorter wait is told with --verbose alone."""
 _REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
-_WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+_WARNING: Final = r'299 \S+ "((?:[^"\\]|\\.)*)"'
 
 
 class _Host:
@@ -440,7 +440,7 @@ class Session:
     def _heed_warnings(self, reply: Reply) -> None:
         """Warning headers of a registry, each shown once. Spec: distribution-spec, "Warnings"."""
         for text in reply.all("warning"):
-            for words in _WARNING.findall(text[:4096]):
+            for words in re.findall(_WARNING, text[:4096]):
                 said = re.sub(r"\\(.)", r"\1", words)
                 self.warn(f"{urlsplit(reply.url).netloc} says: {said}")
 

@@ -19,7 +19,7 @@ from ocitool.model.files import temporary_in
 from ocitool.model.numbers import MIB
 from ocitool.registry.hosts import UploadLimits, known_limits, limits_from
 
-_REPOSITORY: Final = re.compile(r"[a-z0-9][a-z0-9._/-]{0,254}")
+_REPOSITORY: Final = r"[a-z0-9][a-z0-9._/-]{0,254}"
 _PLACES_LIMIT: Final = 4 * MIB
 PLACES: Final = 5000
 """Blobs of one host whose places are kept; a guess at what is read in no time."""
@@ -210,7 +210,7 @@ class KnownPlaces:
         except (OSError, ValueError):
             return {}
         found = (line.split(" ") for line in text.splitlines())
-        return {words[0]: words[1] for words in found if len(words) == 2 and _REPOSITORY.fullmatch(words[1])}
+        return {words[0]: words[1] for words in found if len(words) == 2 and re.fullmatch(_REPOSITORY, words[1])}
 
     def _path(self, host: str) -> Path:
         return (self._folder or Path()) / _file_name(host)

@@ -15,7 +15,7 @@ from ocitool.model.numbers import GIB, KIB, MIB
 from ocitool.tasks import Scope
 from ocitool.values import dataclass
 
-_RATE: Final = re.compile(
+_RATE: Final = (
     r"(?:(?P<host>[^=\s]+)=)?(?P<amount>[0-9]{1,12})(?P<unit>[KMG]i?B|B)?/(?P<count>[0-9]{0,5})(?P<span>[smhd])"
 )
 _UNITS: Final = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": KIB, "MiB": MIB, "GiB": GIB}
@@ -39,7 +39,7 @@ class Rate:
     @classmethod
     def parse(cls, text: str) -> Self:
         """`[HOST=]AMOUNT/SPAN`, such as `10/s`, `docker.io=100/6h` or `5MiB/s`. Raises UsageError."""
-        found = _RATE.fullmatch(text.strip())
+        found = re.fullmatch(_RATE, text.strip())
         amount = int(found["amount"]) * _UNITS[found["unit"] or "B"] if found else 0
         span_s = int(found["count"] or 1) * _SPANS_S[found["span"]] if found else 0
         if found is None or not amount or not span_s:

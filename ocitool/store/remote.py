@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ocitool.registry.uploads import OpenAt
 
 _PUT = {"existed": Put.EXISTED, "mounted": Put.MOUNTED, "sent": Put.STORED}
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST = r"sha256:[0-9a-f]{64}"
 _SETTLING = Retry(attempts=4, base_s=0.4, cap_s=2.0, total_s=10.0)
 
 
@@ -169,7 +169,7 @@ class RemoteStore:
             return False
         own = [blob.digest for blob in _blobs(document)]
         believed = [digest for digest in own if digest in self._skipped]
-        named = _DIGEST.findall(" ".join(f"{message} {detail}" for _, message, detail in error.diagnostics))
+        named = re.findall(_DIGEST, " ".join(f"{message} {detail}" for _, message, detail in error.diagnostics))
         if named and not set(named) & {str(digest) for digest in believed}:
             return False
         for digest in dict.fromkeys(believed):
@@ -181,7 +181,7 @@ class RemoteStore:
         """A registry may not see yet what this run has just pushed (K115); others it will never see."""
         if not isinstance(error, RegistryError) or not error.has("MANIFEST_BLOB_UNKNOWN"):
             return False
-        named = _DIGEST.findall(" ".join(f"{message} {detail}" for _, message, detail in error.diagnostics))
+        named = re.findall(_DIGEST, " ".join(f"{message} {detail}" for _, message, detail in error.diagnostics))
         known, place = self.repository.session.remembered, self.repository.place
         return all(known.is_present(place, Digest(digest)) for digest in named)
 

@@ -91,6 +91,7 @@ LAZY = {
     "ocitool.cli.buildx.command.carry_out",  # a Dockerfile looked at instead of built
     "ocitool.cli.buildx.command._previewed",  # what is only told
     "ocitool.cli.table",  # the first table: command → module
+    "ocitool.cli.outcome._page_of",  # what exit codes mean, when one is told
     "ocitool.cli.outcome.envelope",  # root help needs no json
     "ocitool.cli.console.start",  # rich, where something is drawn
     "ocitool.cli.root.run",  # what tells an error, when there is one
@@ -122,6 +123,8 @@ LAZY = {
     "ocitool.registry.http._context",
     "ocitool.registry.http._network_error",
     "ocitool.registry.hosts.home_folder",  # the list of users, where HOME is not set
+    "ocitool.registry.probe.speaks_tls",  # TLS, where somebody may speak it
+    "ocitool.registry.downloads._edition",  # as the next one
     "ocitool.registry.numbers._moment",  # seventeen modules of email, for the one function that reads dates
 }
 
