@@ -23,6 +23,11 @@ def consoles(guide: str) -> list[tuple[str, list[str]]]:
     return found
 
 
+def scripts(page: str) -> list[str]:
+    """The blocks of a page below docs that are lines for a shell."""
+    return re.findall(r"```sh\n(.*?)```", (REPOSITORY / "docs" / page).read_text(), re.DOTALL)
+
+
 def follow(
     run: Callable[..., Outcome], line: str, printed: list[str], repository: str, *, meanings: dict[str, str]
 ) -> None:

@@ -8,9 +8,13 @@ import subprocess
 
 import pytest
 
+from ocitool.errors import Unsupported
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
+from ocitool.toolchains.base import Project
+from ocitool.toolchains.options import CompilerOptions
+from ocitool.toolchains.rust import find_cargo, find_std, rust_environ
 from tests import peers
 from tests.fakes.sick import Ward
 from tests.peers.registries import olareg
@@ -121,3 +125,15 @@ def theirs(cosign, tmp_path):
     """A key that cosign made."""
     assert (0, "") == ((answer := cosign("generate-key-pair"))[0], "" if answer[0] == 0 else answer[1])
     return tmp_path / "cosign"
+
+
+@pytest.fixture
+def rust_for_musl(home, monkeypatch):
+    """The real home's rustup; or a skip where it cannot compile for arm64."""
+    monkeypatch.setenv("RUSTUP_HOME", os.environ.get("RUSTUP_HOME") or str(peers.real_home() / ".rustup"))
+    try:
+        find_cargo(os.environ)
+        environ = rust_environ(Project(home, home, os.environ, home), CompilerOptions())
+        find_std("aarch64-unknown-linux-musl", environ, home)
+    except Unsupported as missing:
+        pytest.skip(f"{missing}: {missing.hint}")

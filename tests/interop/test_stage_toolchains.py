@@ -2,16 +2,12 @@
 
 import os
 import re
-from pathlib import Path
 
 import pytest
 
 from ocitool.errors import Unsupported
-from ocitool.toolchains.base import Project, find_program
+from ocitool.toolchains.base import find_program
 from ocitool.toolchains.compilers import find_zig
-from ocitool.toolchains.options import CompilerOptions
-from ocitool.toolchains.rust import find_cargo, find_std, rust_environ
-from tests import peers
 from tests.fakes.emulated import say
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
@@ -62,26 +58,15 @@ CASES = {
 }  # fmt: skip
 
 
-def rust_for_musl(home: Path, monkeypatch) -> None:
-    """The real home's rustup; or a skip where it cannot compile for arm64."""
-    monkeypatch.setenv("RUSTUP_HOME", os.environ.get("RUSTUP_HOME") or str(peers.real_home() / ".rustup"))
-    try:
-        find_cargo(os.environ)
-        environ = rust_environ(Project(home, home, os.environ, home), CompilerOptions())
-        find_std("aarch64-unknown-linux-musl", environ, home)
-    except Unsupported as missing:
-        pytest.skip(f"{missing}: {missing.hint}")
-
-
 @pytest.mark.parametrize("kind", CASES)
-def test_the_drafted_table_builds_the_stage(run, home, monkeypatch, kind):
+def test_the_drafted_table_builds_the_stage(request, run, home, kind):
     toolchain = kind.partition(",")[0]
     try:
         find_zig(os.environ)
     except Unsupported as missing:
         pytest.skip(str(missing))
     if toolchain == "rust":
-        rust_for_musl(home, monkeypatch)
+        request.getfixturevalue("rust_for_musl")
     elif toolchain != "c" and find_program(toolchain, os.environ) is None:
         pytest.skip(f"{toolchain} is not installed")
     files, build, copied, answer = CASES[kind]
