@@ -142,6 +142,18 @@ def installed_rules() -> tuple[Rule, ...]:
     return (*RULES, *more)
 
 
+def all_rules() -> tuple[Rule | TagRule, ...]:
+    """Every rule that a finding may be of. Raises what `installed_rules` raises."""
+    return (*installed_rules(), *TAG_RULES, *ASKED)
+
+
+def advice(rule: Rule | TagRule) -> str:
+    """What to do about a finding of the rule, with commands in backticks."""
+    deep = " --deep" if rule.needs_deep else ""
+    mended = f"`ocitool repair REF{deep}` shows the plan that mends it, and `--apply` carries it out."
+    return rule.advice or (mended if rule.fixable else "The rule is of an installed package, which says no more.")
+
+
 def reference(rule: str) -> str:
     """The link to what the reference says of a rule; empty for one of an installed package."""
     return page("reference/rules.md", rule) if any(one.id == rule for one in DOCUMENTED) else ""

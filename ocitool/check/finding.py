@@ -28,6 +28,13 @@ class Location:
     label: str = ""
     layer: str = ""
 
+    @property
+    def inside(self) -> str:
+        """Where below its label: a file's path, a layer; empty for the whole."""
+        path = f"/{self.path}" if self.path else ""
+        layer = f"{'in ' if path else ''}{self.layer}" if self.layer else ""
+        return " ".join(filter(None, (path, layer)))
+
     def to_tree(self) -> dict[str, Any]:
         """The place for JSON output; what does not apply is left out."""
         tree = {"digest": str(self.digest or ""), "pointer": self.pointer, "path": self.path, "label": self.label}
@@ -69,7 +76,5 @@ class Finding:
     @property
     def sentence(self) -> str:
         """Place and message on one line that is safe to print."""
-        path = f"/{self.at.path}" if self.at.path else ""
-        layer = f"{'in ' if path else ''}{self.at.layer}" if self.at.layer else ""
-        place = " ".join(filter(None, (self.at.label, path, layer)))
+        place = " ".join(filter(None, (self.at.label, self.at.inside)))
         return shown(f"{place}: {self.message}" if place else self.message)

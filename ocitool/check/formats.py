@@ -22,17 +22,22 @@ def as_text(checked: Checked) -> str:
     Names that gave nothing to look at are errors and are told as such, not here.
     """
     lines: list[str] = []
-    places: dict[str, list[Finding]] = {name: [] for name in checked.names}
-    for one in checked.findings:
-        places.setdefault(one.where, []).append(one)
-    for where, here in places.items():
+    for where, here in by_place(checked).items():
         lines += [shown(where), *(f"  {one.text()}" for one in here if not one.allowed)] if here else []
         lines += [f"  allowed {one.sentence}  [{one.rule}]: {one.allowed}" for one in here if one.allowed]
     lines += [f"could not look: {shown(str(error))}" for error in checked.unanswered]
-    return "\n".join([*lines, _count(checked)]) if checked.names or lines else ""
+    return "\n".join([*lines, count(checked)]) if checked.names or lines else ""
 
 
-def _count(checked: Checked) -> str:
+def by_place(checked: Checked) -> dict[str, list[Finding]]:
+    """The findings of each name that was looked at, and of whatever else has some."""
+    places: dict[str, list[Finding]] = {name: [] for name in checked.names}
+    for one in checked.findings:
+        places.setdefault(one.where, []).append(one)
+    return places
+
+
+def count(checked: Checked) -> str:
     """How many of each severity there are, and in how much of what was asked for."""
     counts = [(s, sum(one.severity is s and not one.allowed for one in checked.findings)) for s in Severity]
     told = ", ".join(f"{count} {s.value}{'s' if count != 1 else ''}" for s, count in counts if count)
@@ -66,7 +71,7 @@ def as_github(checked: Checked) -> str:
         if not one.allowed
     ]
     return "\n".join(
-        [*lines, *(workflow_command(Severity.ERROR, text, title="could not look") for text in _unseen(checked))]
+        [*lines, *(workflow_command(Severity.ERROR, text, title="could not look") for text in unseen(checked))]
     )
 
 
@@ -91,7 +96,7 @@ def as_sarif(checked: Checked, rules: Iterable[Rule | TagRule], version: str) ->
         if one.allowed:
             result["suppressions"] = [{"kind": "external", "justification": one.allowed}]
         results.append(result)
-    return sarif(version, rules=[_rule(rule) for rule in rules], results=results, unseen=_unseen(checked))
+    return sarif(version, rules=[_rule(rule) for rule in rules], results=results, unseen=unseen(checked))
 
 
 def _rule(rule: Rule | TagRule) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def _rule(rule: Rule | TagRule) -> dict[str, Any]:
     return sarif_rule(rule.id, rule.title, rule.reason, more, rule.severity, link=link)
 
 
-def _unseen(checked: Checked) -> list[str]:
+def unseen(checked: Checked) -> list[str]:
     """What could not be looked at: first the names that gave nothing, then what is below the others."""
     return [
         *(f"{shown(name)}: {shown(str(error))}" for name, error in checked.failed),

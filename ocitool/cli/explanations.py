@@ -6,9 +6,8 @@ The reference pages are written from the same values.
 from dataclasses import asdict
 from typing import Any
 
-from ocitool.check.engine import ASKED, installed_rules, reference
+from ocitool.check.engine import advice, all_rules, reference
 from ocitool.check.rules.rule import Rule
-from ocitool.check.rules.tag import RULES as TAG_RULES
 from ocitool.check.rules.tag import TagRule
 from ocitool.cli.exit_codes import EXIT_CODES, ExitCode, exit_code_page
 from ocitool.dockerfile.lint.engine import RULES as LINT_RULES
@@ -50,8 +49,7 @@ class Explanation:
 
 def explained() -> tuple[Explanation, ...]:
     """All that can be explained: exit codes, rules with those of installed packages, checks of Dockerfiles."""
-    rules: tuple[Rule | TagRule, ...] = (*installed_rules(), *TAG_RULES, *ASKED)
-    return (*map(of_exit_code, EXIT_CODES), *(of_rule(rule) for rule in rules), *map(of_check, LINT_RULES))
+    return (*map(of_exit_code, EXIT_CODES), *map(of_rule, all_rules()), *map(of_check, LINT_RULES))
 
 
 def explain(name: str) -> Explanation:
@@ -73,10 +71,7 @@ def of_exit_code(one: ExitCode) -> Explanation:
 def of_rule(rule: Rule | TagRule) -> Explanation:
     """The explanation of a rule of check."""
     marks = (rule.severity.value, *(["fixable"] if rule.fixable else []), *(["deep"] if rule.needs_deep else []))
-    deep = " --deep" if rule.needs_deep else ""
-    mended = f"`ocitool repair REF{deep}` shows the plan that mends it, and `--apply` carries it out."
-    advice = rule.advice or (mended if rule.fixable else "The rule is of an installed package, which says no more.")
-    return Explanation(rule.id, rule.title, marks, rule.reason, advice, rule.example, reference(rule.id))
+    return Explanation(rule.id, rule.title, marks, rule.reason, advice(rule), rule.example, reference(rule.id))
 
 
 def of_check(rule: LintRule) -> Explanation:

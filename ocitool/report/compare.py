@@ -74,6 +74,17 @@ class Pair:
         """Whether nothing differs."""
         return not (self.fields or self.layers or (self.files and self.files.changes))
 
+    @property
+    def note(self) -> str:
+        """What is told of the files beside those that differ; empty if they were not compared."""
+        if self.files is None:
+            return ""
+        if self.files.times:
+            return f"times alone of {self.files.times} path{'' if self.files.times == 1 else 's'}"
+        if self.files.changes or all(layer.same_tar for layer in self.layers):
+            return ""
+        return "the files are the same: their tars are cut, ordered or written otherwise"
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -270,13 +281,9 @@ def _pair_lines(pair: Pair) -> Iterator[str]:
         sign = "+" if layer.kind == "added" else "-"
         same = "  the same tar, compressed otherwise" if layer.same_tar else ""
         yield f"    {sign} layer {layer.number + 1}  {layer.layer.digest.short}  {human(layer.layer.size)}{same}"
-    if pair.files is None:
-        return
-    for file in pair.files.changes:
+    for file in pair.files.changes if pair.files else ():
         sign = {"added": "+", "removed": "-"}.get(file.kind, "~")
         what = f"  ({', '.join(file.what)})" if file.what else ""
         yield f"    {sign} /{shown(file.path)}{what}"
-    if pair.files.times:
-        yield f"    ~ times alone of {pair.files.times} path{'' if pair.files.times == 1 else 's'}"
-    elif not pair.files.changes and any(not layer.same_tar for layer in pair.layers):
-        yield "    = the files are the same: their tars are cut, ordered or written otherwise"
+    if pair.note:
+        yield f"    {'~' if pair.files and pair.files.times else '='} {pair.note}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.report.html import page
+from ocitool.report.pages import survey_page as page
 from tests.interop.browser import chromium
 from tests.interop.sample_page import sample
 

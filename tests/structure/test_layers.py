@@ -101,6 +101,8 @@ LAZY = {
     "ocitool.cli.root.shell_complete",
     "ocitool.cli.suggestions",  # each kind of value has another source
     "ocitool.cli.cmd.inspect.command",  # the page and its style sheet, where one is written
+    "ocitool.cli.cmd.check.command",
+    "ocitool.cli.cmd.diff.command",
     "ocitool.cli",  # --version is answered before click is imported
     "ocitool.errors.local_io",  # errno, for the functions that read it
     "ocitool.errors.output_error",

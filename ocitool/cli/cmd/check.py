@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from ocitool.check.engine import ASKED, installed_rules
+from ocitool.check.engine import all_rules
 from ocitool.check.formats import advice, as_github, as_sarif, as_text
-from ocitool.check.rules.tag import RULES as TAG_RULES
-from ocitool.cli import trust
+from ocitool.cli import pages, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.version import __version__
@@ -36,6 +35,7 @@ from ocitool.version import __version__
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The file with [check]  [default: ocitool.toml, if there is one]",
 )
+@pages.option
 @trust.policy
 @common
 def command(
@@ -50,6 +50,7 @@ def command(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     form: str,
+    html: Path | None,
     config: Path | None,
     policy: Path | None,
 ) -> Outcome:
@@ -73,10 +74,15 @@ def command(
         policy=policy,
     )
     texts = {
-        "sarif": lambda: as_sarif(checked, (*installed_rules(), *TAG_RULES, *ASKED), __version__),
+        "sarif": lambda: as_sarif(checked, all_rules(), __version__),
         "github": lambda: as_github(checked),
     }
     text = texts.get(form, lambda: as_text(checked))()
     errors = tuple(error for _, error in checked.failed)
     summary = advice(checked, deep=deep) if form == "text" and not app.console.as_json else ""
+    if html is not None:
+        from ocitool.report.pages import check_page
+
+        pages.write(html, check_page(checked, all_rules()))
+        summary = f"{summary}\nwrote {html}".lstrip()
     return Outcome(checked.to_tree(), text, checked.exit_code, summary, errors=errors)

@@ -7,9 +7,10 @@ from typing import Final
 import click
 
 from ocitool.attest.statement import Place
+from ocitool.cli import pages
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.errors import UsageError, local_io
+from ocitool.errors import UsageError
 from ocitool.model.printable import shown
 from ocitool.report import text
 from ocitool.report.template import render
@@ -26,12 +27,7 @@ from ocitool.report.template import render
 @click.option("--provenance", is_flag=True, help="What stands beside the image about how it was made.")
 @click.option("--raw", is_flag=True, help="The exact bytes of the manifest.")
 @click.option("--template", metavar="TEXT", help="Fields of the JSON data: '{platforms[].digest}'.")
-@click.option(
-    "--html",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="A page with everything, in one file.",
-)
+@pages.option
 @common
 def command(
     app: App,
@@ -62,12 +58,9 @@ def command(
         return _raw(app, location, platforms)
     found = app.client.inspect(location, platforms, referrers=referrers)
     if html is not None:
-        from ocitool.report.html import page
+        from ocitool.report.pages import survey_page
 
-        try:
-            html.write_text(page(found), encoding="utf-8")
-        except OSError as error:
-            raise local_io(error, f"write {html}") from error
+        pages.write(html, survey_page(found))
     data = found.to_tree(configs=configs or template is not None)
     if template is not None:
         return Outcome(data=data, text=render(template, data), is_exact=True)

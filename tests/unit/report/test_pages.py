@@ -12,7 +12,7 @@ from ocitool.model.document import Document
 from ocitool.model.mediatype import OCI_CONFIG, SCHEMA1_SIGNED, Family
 from ocitool.model.platform import Platform
 from ocitool.model.views import Descriptor
-from ocitool.report.html import page
+from ocitool.report.pages import survey_page as page
 
 SLSA = "https://slsa.dev/provenance/v1"
 VOID = {"meta", "link", "br"}
