@@ -16,7 +16,7 @@ TARGETS := linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6,linux/riscv64,linux
 
 # What the tests use when it is there. A test that misses one is skipped and says so.
 APT_TEST    := docker-registry skopeo
-APT_INTEROP := $(APT_TEST) zsh fish chromium-driver podman buildah umoci containerd runc uidmap passt slirp4netns qemu-user-static busybox-static libarchive-tools clang lld llvm rustc-web cargo-web
+APT_INTEROP := $(APT_TEST) zsh fish chromium-driver npm podman buildah umoci containerd runc uidmap passt slirp4netns qemu-user-static busybox-static libarchive-tools clang lld llvm rustc-web cargo-web
 
 # Compiled modules are kept, whatever the machine's habit is: the tests start hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE

@@ -128,13 +128,13 @@ def _layers(survey: Survey) -> Iterator[Html]:
     colours = {digest: _colour(number) for number, digest in enumerate(among)}
     scale = max(image.size for image in survey.images) or 1
     made: dict[Digest, str] = {}
-    within: dict[Digest, list[str]] = {}
+    within: dict[Digest, dict[str, None]] = {}
     for image in survey.images:
         steps = [step.created_by for step in image.config.history if not step.empty_layer] if image.config else []
         for number, layer in enumerate(image.layers):
             made.setdefault(layer.digest, steps[number] if len(steps) == len(image.layers) else "")
-        for digest in dict.fromkeys(layer.digest for layer in image.layers):
-            within.setdefault(digest, []).append(image.label)
+            if shared[layer.digest][1] <= _NAMED:
+                within.setdefault(layer.digest, {})[image.label] = None
 
     def segment(layer: Descriptor) -> Html:
         style = f"width:{100 * layer.size / scale:.4f}%{colours.get(layer.digest, '')}"
@@ -149,10 +149,12 @@ def _layers(survey: Survey) -> Iterator[Html]:
 
     def cells(digest: Digest) -> tuple[str, ...]:
         layer, images = shared[digest]
-        swatch = element("span", str(numbers[digest]), class_="layer", style=colours.get(digest, "").lstrip(";"))
+        swatch = element(
+            "span", str(numbers[digest]), class_="layer", style=colours.get(digest, "").lstrip(";") or False
+        )
         is_everywhere = images == len(survey.images) > 1
         where = f"{'all ' if is_everywhere else ''}{images} images"
-        if images <= _NAMED and not is_everywhere:
+        if digest in within and not is_everywhere:
             where = ", ".join(within[digest])
         return swatch, code(digest), human(layer.size), where, made[digest]
 

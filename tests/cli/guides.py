@@ -29,7 +29,13 @@ def scripts(page: str) -> list[str]:
 
 
 def follow(
-    run: Callable[..., Outcome], line: str, printed: list[str], repository: str, *, meanings: dict[str, str]
+    run: Callable[..., Outcome],
+    line: str,
+    printed: list[str],
+    repository: str,
+    *,
+    meanings: dict[str, str],
+    exit_code: int = 0,
 ) -> None:
     """Run one line and hold its output to what is printed; `…` stands for hexadecimal digits.
 
@@ -40,7 +46,7 @@ def follow(
     done = run(*shlex.split(line.replace(NAME, repository))[1:])
     pattern = re.escape("\n".join(printed).replace(NAME, repository)).replace("…", "[0-9a-f]{7,64}")
 
-    assert done.exit_code == 0, done.stderr
+    assert done.exit_code == exit_code, done.stderr
     assert re.fullmatch(pattern, done.stdout.strip()), done.stdout
 
 

@@ -72,9 +72,6 @@ class TestInspect:
         assert (0, "") == (done.exit_code, done.stdout)
         assert "linux/arm64" in (home / "page.html").read_text()
 
-    def test_page_that_cannot_be_written(self, layout, run):
-        assert 10 == run("inspect", "oci:app:1", "--html", "none/page.html").exit_code
-
     def test_platform_that_is_not_there(self, layout, run):
         """K013: exit 3 and what there is."""
         done = run("inspect", "oci:app:1", "--platform", "windows/amd64:10.0.14393")

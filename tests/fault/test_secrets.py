@@ -37,8 +37,9 @@ copy {}:v1 {}:v2
 copy {}:v1 oci:out:v1
 copy oci:out:v1 {}:v4
 tag {}:v1 v3
-diff {}:v1 {}:v1
-check {}:v1
+inspect {}:v1 --html inspect.html
+diff {}:v1 {}:v1 --html diff.html
+check {}:v1 --html check.html
 repair {}:v1
 files {}:v1
 cat {}:v1 /absent

@@ -28,6 +28,24 @@ class Browser:
         """What a function body returns inside the page."""
         return self._post("execute/sync", {"script": script, "args": []})
 
+    def resize(self, width: int) -> None:
+        """Lay pages out for a width that windows cannot have."""
+        self._devtools(
+            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False
+        )
+
+    def prefer(self, scheme: str) -> None:
+        """Be one of somebody who likes pages `dark` or `light`."""
+        self._devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def violations(self, axe: Path) -> list[str]:
+        """What axe-core finds serious or critical in the page, with the first element that it is about."""
+        self.run(axe.read_text())
+        found = self.run("return axe.run(document, {resultTypes: ['violations']}).then(found => found.violations)")
+        assert isinstance(found, list)
+        grave = [one for one in found if one["impact"] in {"serious", "critical"}]
+        return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html']}" for one in grave]
+
     def console(self) -> list[str]:
         """Warnings and errors that the page has caused so far."""
         entries = self._post("se/log", {"type": "browser"})
@@ -40,6 +58,9 @@ class Browser:
     def close(self) -> None:
         """End the session and its processes."""
         self._call("DELETE", "")
+
+    def _devtools(self, command: str, **parameters: object) -> None:
+        self._post("goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def _post(self, command: str, body: dict):
         return self._call("POST", command, body)

@@ -1,4 +1,4 @@
-"""Other people's tools, for tests: Go programs built once into a cache, PyPI's each in an environment, Debian's from PATH.
+"""Other people's tools, for tests: Go programs built once, packages of PyPI and npm in folders of a cache, Debian's on PATH.
 
 `find(name)` gives a program's path or raises Missing with the reason a test is skipped for. `make peers`
 builds ahead, a test builds what it misses. A build that failed is not tried again by every test.
@@ -66,8 +66,40 @@ class PythonPeer:
         """The program."""
         return self.folder / "bin" / self.name
 
+    def commands(self) -> list[list[str | Path]]:
+        """What installs it."""
+        pip = [self.folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        return [
+            [sys.executable, "-m", "venv", self.folder],
+            [*pip, f"{self.package or self.name}=={self.version}"],
+        ]
 
-PYTHON_PEERS = {
+
+@dataclass(frozen=True, slots=True)
+class NpmPeer:
+    """A script of npm that a browser is given; `file` is its path in the package."""
+
+    name: str
+    version: str
+    file: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept: one folder a version."""
+        return cache_root() / f"{self.name}-{self.version}"
+
+    @property
+    def path(self) -> Path:
+        """The script."""
+        return self.folder / "node_modules" / self.name / self.file
+
+    def commands(self) -> list[list[str | Path]]:
+        """What installs it; nothing of the package is run."""
+        npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", self.folder]
+        return [[*npm, "--cache", cache_root() / "npm", f"{self.name}@{self.version}"]]
+
+
+PACKAGE_PEERS = {
     peer.name: peer
     for peer in (
         PythonPeer("twine", "7.0.0"),
@@ -78,6 +110,7 @@ PYTHON_PEERS = {
         PythonPeer("check-jsonschema", "0.39.0"),
         PythonPeer("kubernetes-validate", "1.37.0"),
         PythonPeer("mkdocs", "9.8.2", "mkdocs-material"),
+        NpmPeer("axe-core", "4.14.1", "axe.min.js"),
     )
 }
 GO_PEERS = {
@@ -147,14 +180,14 @@ def zig_environment() -> dict[str, str]:
 
 def find(name: str) -> Path:
     """The path of a peer, built if need be. Raises Missing."""
-    peer = GO_PEERS.get(name) or PYTHON_PEERS.get(name)
+    peer = GO_PEERS.get(name) or PACKAGE_PEERS.get(name)
     if peer is None:
         found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if found is None:
             raise Missing(f"{name} is not installed")
         return Path(found)
     if not peer.path.exists():
-        _install(peer) if isinstance(peer, GoPeer) else _install_python(peer)
+        _install(peer) if isinstance(peer, GoPeer) else _install_package(peer)
     return peer.path
 
 
@@ -173,8 +206,7 @@ def _install(peer: GoPeer) -> None:
     with _locked():
         if peer.path.exists():
             return
-        if reason.exists() and os.environ.get("OCITOOL_PEERS") != "retry":
-            raise Missing(f"{peer.name} {peer.version}: {reason.read_text()} (make peers tries again)")
+        _refuse(peer, reason)
         peer.folder.mkdir(parents=True, exist_ok=True)
         building = peer.folder / "building"
         building.mkdir(exist_ok=True)
@@ -209,20 +241,31 @@ def _install(peer: GoPeer) -> None:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _install_python(peer: PythonPeer) -> None:
-    with _locked("lock-python"):  # not behind a Go program that takes minutes
+def _install_package(peer: PythonPeer | NpmPeer) -> None:
+    with _locked("lock-packages"):  # not behind a Go program that takes minutes
+        reason = peer.folder / "failed"
         if peer.path.exists():
             return
+        _refuse(peer, reason)
         shutil.rmtree(peer.folder, ignore_errors=True)
-        pip = [peer.folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        for argv in (
-            [sys.executable, "-m", "venv", peer.folder],
-            [*pip, f"{peer.package or peer.name}=={peer.version}"],
-        ):
-            done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_BUILD_S)
+        for argv in peer.commands():
+            if shutil.which(argv[0]) is None:
+                raise Missing(f"{peer.name} {peer.version}: {argv[0]} is not installed")
+            home = {"HOME": str(real_home())}  # where npm is told which registry to ask
+            done = subprocess.run(
+                argv, env={**os.environ, **home}, capture_output=True, text=True, check=False, timeout=_BUILD_S
+            )
             if done.returncode:
                 said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
+                peer.folder.mkdir(parents=True, exist_ok=True)
+                reason.write_text(said)
                 raise Missing(f"{peer.name} {peer.version}: {said}")
+
+
+def _refuse(peer: GoPeer | PythonPeer | NpmPeer, reason: Path) -> None:
+    """Raise Missing where it could not be had before: not every test waits for that again."""
+    if reason.exists() and os.environ.get("OCITOOL_PEERS") != "retry":
+        raise Missing(f"{peer.name} {peer.version}: {reason.read_text()} (make peers tries again)")
 
 
 @contextmanager
@@ -237,7 +280,7 @@ def _locked(name: str = "lock") -> Iterator[None]:
 def main() -> int:
     """Install the peers; a failure is told and is no error, since its tests are skipped with the reason."""
     os.environ["OCITOOL_PEERS"] = "retry"
-    for name in (*PYTHON_PEERS, *(name for name, peer in GO_PEERS.items() if not peer.is_long)):
+    for name in (*PACKAGE_PEERS, *(name for name, peer in GO_PEERS.items() if not peer.is_long)):
         try:
             print(f"{name}: {find(name)}", flush=True)
         except Missing as missing:

@@ -17,6 +17,10 @@ from ocitool.model.digest import Digest
 from ocitool.model.document import Document
 from ocitool.repair.plan import plan_repair
 from ocitool.repair.work import RepairOptions
+from ocitool.report.compare import compare
+from ocitool.report.pages import check_page, comparison_page, survey_page
+from ocitool.report.survey import survey
+from ocitool.tasks import Scope
 from tests.amounts import amount
 from tests.unit.check.golden import seen
 from tests.unit.check.pairs import PAIRS, store
@@ -86,6 +90,7 @@ def put_in_place(held: Any, old: Digest, new: Digest, size: int) -> None:
 )
 def test_any_json_gives_findings_or_an_error(rule, ill, which, changes):
     held = store(rule, ill=ill)
+    before = survey(held, "1", scope=Scope())
     configs = [digest for digest, data in held._blobs.items() if data.startswith(b"{")]
     chosen = [*held._manifests, *configs][which % (len(held._manifests) + len(configs))]
     if chosen in held._manifests:
@@ -101,6 +106,7 @@ def test_any_json_gives_findings_or_an_error(rule, ill, which, changes):
         look = seen(held)
         found = findings(look)
         plan_repair(look, "1", RepairOptions(drop_missing=True, without_proof=True))
+        after = survey(held, "1", scope=Scope())
     except OcitoolError:
         return
 
@@ -108,5 +114,8 @@ def test_any_json_gives_findings_or_an_error(rule, ill, which, changes):
     assert json.dumps([one.to_tree() for one in found], ensure_ascii=False).encode()
     checked = Checked(found, look.unanswered, ("memory",))
     assert as_sarif(checked, DOCUMENTED, "1").encode()
+    for page in (check_page(checked, DOCUMENTED), survey_page(after), comparison_page(compare(before, after))):
+        assert page.encode().count(b"<script") == 1
+        assert all(line.isprintable() for line in page.split("\n"))
     for text in (as_text(checked), as_github(checked)):
         assert all(line.isprintable() for line in text.encode().decode().split("\n"))
