@@ -23,7 +23,7 @@ PLATFORMS: Final = (
     "linux/s390x", "linux/loong64", "linux/mips64le", "windows/amd64", "windows/arm64",
 )  # fmt: skip
 COMPRESSIONS: Final = (
-    "gzip", "gzip,toc", "gzip,single", "isal", "zstd", "estargz", "none", "gzip+zstd", "estargz+zstd",
+    "gzip", "gzip,toc", "gzip,single", "isal", "auto", "zstd", "estargz", "none", "gzip+zstd", "estargz+zstd",
 )  # fmt: skip
 _ARCHIVES: Final = ("oci-archive:", "docker-archive:")
 

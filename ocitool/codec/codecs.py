@@ -8,6 +8,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
 from itertools import chain
@@ -81,7 +82,7 @@ class Codec:
         return self._compress(stream, scope, width)
 
 
-GRAMMAR: Final = "gzip[:LEVEL][,single|,toc], isal[:LEVEL], zstd[:LEVEL], estargz[:LEVEL], none"
+GRAMMAR: Final = "gzip[:LEVEL][,single|,toc], isal[:LEVEL], zstd[:LEVEL], estargz[:LEVEL], auto, none"
 """What can be written for one compression."""
 
 
@@ -129,6 +130,8 @@ def parse_codec(text: str) -> Codec:
         return estargz(number)
     if name == "isal":
         return isal_members(number)
+    if name == "auto":
+        return _fastest()
     if option == "toc":
         from ocitool.codec.listed import gzip_listed
 
@@ -143,6 +146,7 @@ _LEVELS: Final = {
     "gzip,single": (1, 9, 1),
     "gzip,toc": (1, 12, 1),
     "isal": (0, 3, 2),
+    "auto": (0, 0, 0),
     "zstd": (1, 19, 3),
     "estargz": (1, 12, 1),
     "none": (0, 0, 0),
@@ -187,6 +191,13 @@ def isal_members(level: int = 2) -> Codec:
         return machine.compress(block) + machine.flush()
 
     return Codec(CodecId("isal", "isal", __version__, level, BLOCK, _probe(member)), "gzip", _by_members(member))
+
+
+def _fastest() -> Codec:
+    """The gzip that takes least time here, for who does not ask for the same bytes on other machines."""
+    with suppress(Unsupported):
+        return isal_members()
+    return gzip_members()
 
 
 @lru_cache

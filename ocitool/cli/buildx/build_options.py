@@ -221,7 +221,7 @@ def described(function: F) -> F:
                 default="",
                 metavar="NAME",
                 envvar="OCITOOL_COMPRESSION",
-                help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none; gzip+zstd is both.",
+                help="gzip[:LEVEL][,single|,toc], isal, auto, zstd, estargz, none; gzip+zstd is both.",
             ),
             click.option("--index/--no-index", "index", default=None, help="Make an index even of one platform."),
             click.option(

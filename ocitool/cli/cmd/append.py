@@ -20,7 +20,7 @@ from ocitool.cli.options import App
 )
 @click.option("--tar", "tars", multiple=True, metavar="FILE", help="A tar as a layer of its own; repeats.")
 @click.option(
-    "--compression", default="", metavar="NAME", help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none."
+    "--compression", default="", metavar="NAME", help="gzip[:LEVEL][,single|,toc], isal, auto, zstd, estargz, none."
 )
 @click.option("--allow-foreign-arch", is_flag=True, help="Warn instead of refusing programs of other platforms.")
 @click.option("--allow-sparse", is_flag=True, help="Pack files that are mostly holes, in full.")

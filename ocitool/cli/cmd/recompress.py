@@ -15,7 +15,7 @@ from ocitool.cli.options import App
     "--compression",
     metavar="NAME",
     required=True,
-    help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none; gzip+zstd adds zstd images.",
+    help="gzip[:LEVEL][,single|,toc], isal, auto, zstd, estargz, none; gzip+zstd adds zstd images.",
 )
 @click.option("--force", is_flag=True, help="Layers in that form too, as for another level.")
 @plans.edits_images

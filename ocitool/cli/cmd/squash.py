@@ -21,7 +21,7 @@ from ocitool.cli.options import App, WholeNumber
 )
 @click.option("--base", default="", metavar="REF", help="Keep the layers of this image, and squash those above.")
 @click.option(
-    "--compression", default="", metavar="NAME", help="gzip[:LEVEL][,single|,toc], isal, zstd, estargz, none."
+    "--compression", default="", metavar="NAME", help="gzip[:LEVEL][,single|,toc], isal, auto, zstd, estargz, none."
 )
 @plans.edits_images
 def command(

@@ -1,12 +1,13 @@
 import gzip
 import hashlib
+import sys
 import tracemalloc
 import zlib
 
 import pytest
 import zstandard
 
-from ocitool.codec.codecs import BLOCK, PIECE, blocks, decompress, parse_codec, sniff
+from ocitool.codec.codecs import BLOCK, PIECE, blocks, decompress, isal_members, parse_codec, parse_codecs, sniff
 from ocitool.codec.members import TAIL, read_table, tail_length
 from ocitool.errors import Cancelled, MalformedDocument, Unsupported, UsageError
 from ocitool.tasks import Scope
@@ -81,6 +82,8 @@ def test_single_is_one_member():
         "zstd,single",
         "none:1",
         "isal:4",
+        "auto:1",
+        "auto,single",
         "zstd:20",
         "gzip:10,single",
         "gzip:²",
@@ -91,6 +94,16 @@ def test_single_is_one_member():
 def test_unknown_codecs_and_levels_are_refused(text):
     with pytest.raises(UsageError):
         parse_codec(text)
+
+
+def test_auto_is_the_fastest_that_is_installed(monkeypatch):
+    assert parse_codec("isal").id == parse_codec("auto").id
+    assert ["isal", "zstd"] == [codec.id.name for codec in parse_codecs("auto+zstd")]
+
+    monkeypatch.setitem(sys.modules, "isal", None)
+    isal_members.cache_clear()
+
+    assert parse_codec("gzip").id == parse_codec("auto").id
 
 
 def test_codec_identities_differ_where_bytes_do():
