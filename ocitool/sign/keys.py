@@ -147,7 +147,10 @@ def read_private(data: bytes, password: Password | None, name: str) -> PrivateKe
         return PrivateKey(_private(lambda: serialization.load_der_private_key(plain, None), name), name)
     if label == "ENCRYPTED PRIVATE KEY":
         secret = _secret(password, name)
-        return PrivateKey(_private(lambda: serialization.load_der_private_key(body, secret or b""), name), name)
+        try:
+            return PrivateKey(_private(lambda: serialization.load_der_private_key(body, secret or b""), name), name)
+        except MalformedDocument:  # one of 256 wrong passwords seems to open it, and gives what is no key
+            raise _closed(name) from None
     if b"Proc-Type:" in data:
         raise Unsupported(
             f"{name} is encrypted as before PKCS#8",
@@ -184,6 +187,10 @@ def _secret(password: Password | None, name: str) -> bytes:
     return found.encode() if isinstance(found, str) else found
 
 
+def _closed(name: str) -> AuthError:
+    return AuthError(f"the password does not open {name}", hint="or the file is damaged")
+
+
 def _private(load: Callable[[], object], name: str) -> _Private:
     try:
         key = load()
@@ -191,7 +198,7 @@ def _private(load: Callable[[], object], name: str) -> _Private:
         raise _unsupported(name) from error
     except (InternalError, ValueError, TypeError) as error:
         if "password" in str(error).lower():
-            raise AuthError(f"the password does not open {name}", hint="or the file is damaged") from None
+            raise _closed(name) from None
         raise MalformedDocument(f"{name} holds no private key that can be read", where=name) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey):
         raise _unsupported(name)

@@ -89,6 +89,16 @@ def test_encrypted_pkcs8_is_read(small):
             read_private(data, wrong, "k")
 
 
+def test_no_wrong_password_makes_an_encrypted_key_look_damaged(small):
+    """The padding is right by chance for one of 256."""
+    sealing = PKCS8.encryption_builder().kdf_rounds(1).build(b"secret")
+    data = small.key.private_bytes(PEM, PKCS8, sealing)
+
+    for number in range(2000):
+        with pytest.raises(AuthError):
+            read_private(data, f"{number}", "k")
+
+
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()])
 def test_sec1_is_read_and_signs(curve):
     raw = ec.generate_private_key(curve).private_bytes(PEM, OLD, PLAIN)
