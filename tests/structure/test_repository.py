@@ -95,3 +95,12 @@ def test_decision_records_have_a_status_and_a_date():
     records = (REPOSITORY / "docs" / "adr").glob("0*.md")
 
     assert [] == [path.name for path in records if not told.match(path.read_text())]
+
+
+def test_every_page_stands_in_the_menu_of_the_site():
+    menu = re.findall(r"([\w./-]+\.md)$", (REPOSITORY / "docs" / "mkdocs.yml").read_text(), re.MULTILINE)
+    decisions = re.compile(r"docs/adr/\d+.*")
+    pages = {name.removeprefix("docs/") for name in tracked() if re.fullmatch(r"docs/.*\.md", name)}
+
+    assert {page for page in pages if not decisions.fullmatch(f"docs/{page}")} == set(menu) - {"adr/0*.md"}
+    assert len(menu) == len(set(menu))
