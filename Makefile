@@ -11,6 +11,8 @@ BESIDE := -n $(JOBS) --dist worksteal
 # Half as many again where tests wait for processes and registries.
 MORE   := $(shell echo $$(($(JOBS) * 3 / 2)))
 ARGS   ?=
+# Which tests `make test` runs.
+TESTS  ?= tests
 DEMO   := demo-out
 TARGETS := linux/amd64,linux/arm64,linux/arm/v7,linux/arm/v6,linux/riscv64,linux/s390x
 
@@ -46,7 +48,7 @@ image: $(STAMP)  ## the project's own image, built by itself for amd64 and arm64
 
 test: $(STAMP)  ## everything that needs Python, Go from PyPI and two Debian packages
 	@tests/peers/apt.sh $(APT_TEST)
-	$(PYTEST) -n $(MORE) --dist worksteal tests -m 'not interop and not bench and not long'
+	$(PYTEST) -n $(MORE) --dist worksteal $(TESTS) -m 'not interop and not bench and not long'
 
 unit: $(STAMP)  ## the pure tests only, without those that take a tenth of a second and more
 	@$(MAKE) -j2 -O --no-print-directory unit-a-d unit-e-z

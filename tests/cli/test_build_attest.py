@@ -189,11 +189,11 @@ def materials(run, place, platform="linux/arm64"):
     return statement(run, place, "provenance", platform)["buildDefinition"]["resolvedDependencies"]
 
 
-def test_checkouts_that_are_named_are_materials(run, folder, tmp_path):
+def test_checkouts_that_are_named_are_materials(run, peer, folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "file").write_text("1")
-    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.test", "-C", other)
+    git = (peer("git"), "-c", "user.name=a", "-c", "user.email=a@b.test", "-C", other)
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "1"), ("remote", "add", "origin", ORIGIN)):
         subprocess.run((*git, *words), check=True)
     (folder / "Dockerfile").write_text("FROM scratch\nCOPY --from=more file /\n")

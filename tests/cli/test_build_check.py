@@ -217,14 +217,14 @@ def test_warnings_of_what_is_not_built_end_no_build(home, check, run):
     assert (0, False) == (outcome.exit_code, "warning" in outcome.stderr), outcome.stderr
 
 
-def test_k203_modes_that_no_checkout_keeps_are_a_note(home, check):
+def test_k203_modes_that_no_checkout_keeps_are_a_note(home, check, peer):
     """Of a file that git tracks; what a compiler has left beside it has no other mode in a checkout."""
-    subprocess.run(["git", "init", "-q"], cwd=home, check=True)
+    subprocess.run([peer("git"), "init", "-q"], cwd=home, check=True)
     (home / ".dockerignore").write_text(".*\n")
     for name in ("a", "made"):
         (home / name).write_text("")
         (home / name).chmod(0o600)
-    subprocess.run(["git", "add", "a"], cwd=home, check=True)
+    subprocess.run([peer("git"), "add", "a"], cwd=home, check=True)
 
     tracked, made = check("FROM scratch\nCOPY a /a\n"), check("FROM scratch\nCOPY made /a\n")
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -119,18 +118,19 @@ def test_a_cache_that_is_a_file(project, run):
 
 
 @pytest.fixture
-def mount(project):  # the folder that is built
+def mount(project, peer):  # the folder that is built
     """`mount("size=1m")`: a small file system of its own, or a skip that says why there is none.
 
     It is outside of the runner's folder: what a killed run leaves mounted stops no other run.
     """
+    command = peer("mount")
     place = Path(tempfile.mkdtemp(prefix="ocitool-small-"))
 
     def attach(options: str):
-        argv = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
-        done = subprocess.run(argv, capture_output=True, text=True) if shutil.which("mount") else None
-        if done is None or done.returncode:
-            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip() if done else 'no mount command'}")
+        argv = [command, "-t", "tmpfs", "-o", options, "tmpfs", place]
+        done = subprocess.run(argv, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no tmpfs can be mounted here: {done.stderr.strip()}")
         return place
 
     yield attach

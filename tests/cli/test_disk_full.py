@@ -12,11 +12,12 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def small():
+def small(peer):
     """A disk of 4 MiB, outside of the runner's folder: what a killed run leaves mounted stops no other run."""
+    command = peer("mount")
     place = Path(tempfile.mkdtemp(prefix="ocitool-small-"))
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False, text=True
+        [command, "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False, text=True
     )
     if done.returncode:
         pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")

@@ -31,8 +31,9 @@ def documents(name: str) -> list[dict]:
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(tmp_path, peer):
     """A repository with a project that is built for three platforms; `commit` makes another revision."""
+    peer("git")
     folder = tmp_path / "origin"
     folder.mkdir()
     for arch in (*ARCHES, "armv7"):
