@@ -203,8 +203,9 @@ class TaskGroup:
             raise
         finally:
             self.scope.close()
-        if error is not None:
+        if error is not None and (self._parent.cancelled or not isinstance(error, Cancelled)):
             return
+        # What cancelled the block may have been a task: then its error is told.
         own = [e for e in self._errors if not isinstance(e, Cancelled)]
         if self._parent.cancelled:
             self._parent.check()

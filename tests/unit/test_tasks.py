@@ -211,6 +211,13 @@ def test_an_error_of_the_block_cancels_the_tasks_and_goes_on():
     assert [1] == ended
 
 
+def test_a_task_that_cancels_the_block_of_its_group_is_what_comes_out():
+    """An inner group that is cut short says Cancelled, and why is in the outer one."""
+    with pytest.raises(Boom), TaskGroup(Scope(), 1) as outer, TaskGroup(outer.scope, 1) as inner:
+        inner.spawn(outer.scope.sleep, PATIENCE)
+        outer.spawn(_raise, Boom())
+
+
 def test_cancelling_the_parent_is_told_as_such():
     scope = Scope()
 
