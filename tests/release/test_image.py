@@ -13,7 +13,7 @@ from tests import peers
 from tests.conftest import REPOSITORY
 from tests.peers.engines import podman, run_root, sh
 from tests.peers.registries import held
-from tests.release import image
+from tests.release import files, image
 
 # One worker, and not beside other users of podman: it numbers its locks in one piece of shared memory.
 pytestmark = [
@@ -51,13 +51,14 @@ def programs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def start(peer, tmp_path_factory):
-    """`start(reference, "arm64", folder, *words)`: the image's program, with a folder as the one it works in."""
+    """`start(reference, "arm64", folder, *words)`: the image's program, or another one, with a folder as its own."""
     runs_in = run_root()
     run = podman(peer("podman"), tmp_path_factory.mktemp("podman"), runs_in)
 
-    def call(reference: str, arch: str, folder: Path, *words: str) -> str:
+    def call(reference: str, arch: str, folder: Path, *words: str, program: str = "/usr/local/bin/ocitool") -> str:
         options = ["--arch", arch, "--read-only", "--cap-drop=all", f"--volume={folder}:/work:ro"]
-        inside = ["/usr/local/bin/ocitool"]
+        options.append("--env=SHIV_ROOT=/tmp")
+        inside = [program]
         if arch != {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]:
             emulator = {"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}[arch]
             options.append(f"--volume={peer(emulator)}:/emulator:ro")
@@ -78,6 +79,23 @@ def test_it_builds_and_pushes_on_each_machine(reference, programs, start, docker
 
     assert f"{name}@{held(name)[0]}\n" == said
     assert BOTH.split(",") == held(name)[1]
+
+
+def test_the_zip_application_of_another_machine_builds_and_pushes(
+    reference, programs, start, docker_registry, peer, tmp_path
+):
+    """Its Python is the one of the image, its packages are its own."""
+    peer("shiv")
+    arch, machine = ("amd64", "x86_64") if os.uname().machine == "aarch64" else ("arm64", "aarch64")
+    name = f"{docker_registry.repository('hello')}:1"
+    _, wheel = files.sdist_and_wheel(tmp_path)
+    zipped = files.zip_application(image.PYTHON, machine, wheel, tmp_path)
+    shutil.copy(zipped, programs / "ocitool.pyz")
+
+    said = start(reference, arch, programs, "build", "--toolchain=prebuilt", "--copy={arch}/hello:/bin/",
+                 f"--platform={BOTH}", "-t", name, "--push", program="/work/ocitool.pyz")  # fmt: skip
+
+    assert f"{name}@{held(name)[0]}\n" == said
 
 
 def test_it_runs_as_nobody_is_whole_and_says_what_is_inside(reference, ocitool):
