@@ -269,14 +269,13 @@ def _place(where: str, found: list[Finding], rules: Mapping[str, Rule | TagRule]
 def _rule(rule: Rule | TagRule) -> Html:
     """What a rule is about and what to do, with its page as a link where the pages have an address."""
     link, todo = reference(rule.id), advice(rule).split("`")
-    more = (
-        element("a", "More about it", href=link) if "://" in link else element("code", f"ocitool explain {rule.id}")
-    )
+    is_link = "://" in link
+    more = element("a", link, href=link) if is_link else element("code", f"ocitool explain {rule.id}")
     return join(
         element("h3", rule.id, id=rule.id),
         element("p", f"{rule.title}. {rule.reason}"),
         element("p", "What to do: ", *(element("code", t) if n % 2 else t for n, t in enumerate(todo))),
-        element("p", more),
+        element("p", "More about it: ", more),
     )
 
 
