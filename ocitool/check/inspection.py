@@ -154,23 +154,32 @@ class Inspection:
 
     def tree(self, manifest: Manifest) -> Tree | None:
         """The merged files of an image; None if one of its layers was not read, or they are `costly`."""
-        seen = [self.layers.get(layer.digest) for layer in manifest.layers]
-        if not seen or any(one is None or one.damage for one in seen) or manifest.document.digest in self.costly:
+        digest = manifest.document.digest
+        if digest not in self._read:
+            seen = [self.layers.get(layer.digest) for layer in manifest.layers]
+            is_read = all(one is not None and not one.damage for one in seen)
+            self._read[digest] = tuple(layer.digest for layer in manifest.layers) if is_read else ()
+        key = self._read[digest]
+        if not key or digest in self.costly:
             return None
-        key = tuple(layer.digest for layer in manifest.layers)
         if key not in self._trees:
             if sum(tree.size for tree in self._trees.values()) > _MOST_FILES:
                 self._trees.clear()
             try:
-                self._trees[key] = Tree(one.listed for one in seen if one is not None)
+                self._trees[key] = Tree(self.layers[layer].listed for layer in key)
             except MalformedDocument as error:
-                self.costly[manifest.document.digest] = error
+                self.costly[digest] = error
                 return None
         return self._trees[key]
 
     @cached_property
     def costly(self) -> dict[Digest, MalformedDocument]:
         """The images whose files are not merged, for that would cost too much; known once `tree` was asked."""
+        return {}
+
+    @cached_property
+    def _read(self) -> dict[Digest, tuple[Digest, ...]]:
+        """The layers of manifests that were asked for, none where one was not read: entries may name one often."""
         return {}
 
     @cached_property

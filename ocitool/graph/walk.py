@@ -29,7 +29,10 @@ MAX_DEPTH: Final = 4
 MAX_MANIFESTS: Final = 20_000
 """Manifests in one snapshot; a guess far above what anybody publishes."""
 MAX_SIZE: Final = 128 * MIB
-"""Bytes of all manifests in one snapshot, which are held in memory; a guess far above what anybody publishes."""
+"""Bytes of all manifests in one snapshot, counted as often as they are named, for each entry is looked at.
+
+A guess far above what anybody publishes.
+"""
 
 
 class Role(Enum):
@@ -175,6 +178,7 @@ def walk_below(
             )
         walker.fetch(level, scope)
         level = walker.next_level()
+    walker.check_named()
     return Snapshot(
         root=Descriptor.of(root),
         documents=MappingProxyType(walker.documents),
@@ -263,6 +267,14 @@ class _Walker:
             raise Cancelled
         if before + size > MAX_SIZE:
             raise MalformedDocument(f"more than {MAX_SIZE} bytes of manifests below one name")
+
+    def check_named(self) -> None:
+        """Entries may name one manifest again and again, and whoever goes through them looks at it each time."""
+        named = (e.descriptor.digest for e in self.edges if e.role is Role.MANIFEST)
+        if sum(self.documents[digest].size for digest in named if digest in self.documents) > MAX_SIZE:
+            raise MalformedDocument(
+                f"more than {MAX_SIZE} bytes of manifests below one name, counted for each entry that names one"
+            )
 
     def _document(self, descriptor: Descriptor) -> Document:
         document = self.store.get_manifest(str(descriptor.digest), limit=self.limit)

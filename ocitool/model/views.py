@@ -213,8 +213,9 @@ class Manifest:
     @property
     def is_statement(self) -> bool:
         """Whether it holds in-toto statements about an image, as BuildKit's attestations do."""
-        types = {layer.media_type for layer in self.layers} or {self.config.media_type}
-        return types == {mediatype.IN_TOTO} or self.artifact_type == ATTESTATION_ARTIFACT
+        if self.artifact_type == ATTESTATION_ARTIFACT:
+            return True
+        return all(one.media_type == mediatype.IN_TOTO for one in self.layers or (self.config,))
 
     @property
     def is_image(self) -> bool:

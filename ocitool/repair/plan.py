@@ -121,6 +121,7 @@ class _Mender:
         self.work = Mending(options, inspection)
         self._told: set[tuple[str, Digest]] = set()  # rules whose findings about a child have been dealt with
         self._dropped: set[Digest] = set()
+        self._images = {(image.digest, image.said): image for image in reversed(inspection.images)}
         self._gone = {edge.descriptor.digest for edge in inspection.snapshot.missing}
         self._refused = {edge.descriptor.digest for edge, _ in inspection.snapshot.refused}
         self._unread = {edge.descriptor.digest for edge, _ in inspection.snapshot.unanswered}
@@ -315,9 +316,7 @@ class _Mender:
         return tree
 
     def _image(self, entry: Descriptor) -> InspectedImage | None:
-        return next(
-            (i for i in self._inspection.images if i.digest == entry.digest and i.said == entry.platform), None
-        )
+        return self._images.get((entry.digest, entry.platform))
 
     def _ruling(self, entry: Descriptor) -> PlatformEvidence:
         image = self._image(entry)

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from ocitool.errors import Cancelled, NotFound, OcitoolError
+from ocitool.errors import Cancelled, MalformedDocument, NotFound, OcitoolError
 from ocitool.graph.referrers import cosign_tags, examine_referrer
 from ocitool.graph.walk import Edge, Role, Snapshot, walk
 from ocitool.model import mediatype
@@ -22,6 +22,8 @@ from ocitool.tasks import Scope, TaskGroup, collect
 from ocitool.values import dataclass, field, replace
 
 _PREDICATE: Final = "in-toto.io/predicate-type"
+MAX_ATTESTED: Final = 20_000
+"""Attestations of all entries, each as often as its image is listed; a guess far above what anybody publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,8 @@ class _Gathered:
         about: dict[str, list[Attestation]] = {}
         for attestation in self.attestations:
             about.setdefault(attestation.descriptor.attested, []).append(attestation)
+        if sum(len(about.get(image.descriptor.digest, ())) for image in self.images) > MAX_ATTESTED:
+            raise MalformedDocument(f"more than {MAX_ATTESTED} attestations, counted for each image")
         return tuple(
             replace(image, attestations=tuple(about.get(image.descriptor.digest, ()))) for image in self.images
         )

@@ -1,6 +1,7 @@
 """Whatever a name holds, check gives findings that can be written in every format, or an error of ours."""
 
 import json
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -90,7 +91,9 @@ def put_in_place(held: Any, old: Digest, new: Digest, size: int) -> None:
 )
 def test_any_json_gives_findings_or_an_error(rule, ill, which, changes):
     held = store(rule, ill=ill)
-    before = survey(held, "1", scope=Scope())
+    before = None
+    with suppress(OcitoolError):  # one of the rules is about a root that cannot be read
+        before = survey(held, "1", scope=Scope())
     configs = [digest for digest, data in held._blobs.items() if data.startswith(b"{")]
     chosen = [*held._manifests, *configs][which % (len(held._manifests) + len(configs))]
     if chosen in held._manifests:
@@ -114,7 +117,8 @@ def test_any_json_gives_findings_or_an_error(rule, ill, which, changes):
     assert json.dumps([one.to_tree() for one in found], ensure_ascii=False).encode()
     checked = Checked(found, look.unanswered, ("memory",))
     assert as_sarif(checked, DOCUMENTED, "1").encode()
-    for page in (check_page(checked, DOCUMENTED), survey_page(after), comparison_page(compare(before, after))):
+    compared = [comparison_page(compare(before, after))] if before is not None else []
+    for page in (check_page(checked, DOCUMENTED), survey_page(after), *compared):
         assert page.encode().count(b"<script") == 1
         assert all(line.isprintable() for line in page.split("\n"))
     for text in (as_text(checked), as_github(checked)):

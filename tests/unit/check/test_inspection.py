@@ -11,6 +11,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.views import Descriptor, view
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
+from ocitool.values import replace
 from tests.fakes.sick import Ward, member, tar
 
 
@@ -44,6 +45,24 @@ def test_trees_are_forgotten_when_their_files_are_many_and_made_again(ward, monk
     assert seen.tree(second) is not None
     assert seen.tree(first) is not kept
     assert ["a", "a/f"] == [path for path, _ in seen.tree(first).walk()]
+
+
+def test_the_layers_of_an_image_are_gone_through_once_however_often_it_is_listed(ward):
+    ward.index(*[ward.image(layers=[tar(member("a")), tar(member("b"))])] * 50)
+    asked = []
+
+    class Looks(dict):
+        def get(self, digest, default=None):
+            asked.append(digest)
+            return super().get(digest, default)
+
+    seen = look(ward.store, "1", scope=Scope(), deep=lambda _: True)
+    seen = replace(seen, layers=Looks(seen.layers))
+    trees = [seen.tree(one.manifest) for one in seen.images]
+
+    assert 50 == len(trees)
+    assert 1 == len({id(tree) for tree in trees})
+    assert 2 == len(asked)
 
 
 def test_a_look_is_remembered_once_and_the_oldest_goes():

@@ -237,6 +237,19 @@ def test_what_is_held_in_memory_is_bounded(store, monkeypatch, tolerant):
         found(store, tolerant=tolerant)
 
 
+def test_a_manifest_that_is_named_often_counts_as_often(store, monkeypatch):
+    """Who goes through the entries reads it for each: a few kilobytes would be work without an end."""
+    store.put_manifest(image("a"))
+    entries = [Descriptor.of(image("a"))] * 5
+    store.put_manifest(compose.index(Family.OCI, entries), "v1")
+    monkeypatch.setattr("ocitool.graph.walk.MAX_SIZE", 5 * image("a").size)
+
+    assert 5 == len([edge for edge in found(store).edges if edge.role is Role.MANIFEST])
+    monkeypatch.setattr("ocitool.graph.walk.MAX_SIZE", 5 * image("a").size - 1)
+    with pytest.raises(MalformedDocument, match="counted for each entry that names one"):
+        found(store)
+
+
 def test_child_without_a_type_of_its_own_is_read_as_the_parent_says(store):
     """K044: mediaType is optional; the parent's descriptor decides."""
     bare = image("a").edit(lambda t: t.pop("mediaType"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.errors import NotFound, RegistryError
+from ocitool.errors import MalformedDocument, NotFound, RegistryError
 from ocitool.model import compose, mediatype
 from ocitool.model.digest import Digest
 from ocitool.model.document import Document
@@ -56,6 +56,19 @@ def test_attestations_stand_with_their_image_and_are_no_platforms(repository):
     assert [True, False] == ["attestations" in image for image in tree["platforms"]]
     assert [proof.digest] == [one["digest"] for one in tree["platforms"][0]["attestations"]]
     assert [orphan.digest] == [one["digest"] for one in tree["orphans"]]
+
+
+def test_attestations_and_entries_of_one_image_do_not_multiply(repository, monkeypatch):
+    """Each entry is told with all of them."""
+    image = repository.image("linux/amd64", "a")
+    proofs = [repository.attestation(image.digest, kind) for kind in (SLSA, SPDX)]
+    repository.index("v1", image, image, image, *proofs)
+    monkeypatch.setattr("ocitool.report.survey.MAX_ATTESTED", 6)
+
+    assert [2, 2, 2] == [len(one.attestations) for one in repository.survey("v1").images]
+    monkeypatch.setattr("ocitool.report.survey.MAX_ATTESTED", 5)
+    with pytest.raises(MalformedDocument, match="more than 5 attestations"):
+        repository.survey("v1")
 
 
 def test_child_that_is_gone_is_a_fact_not_an_error(repository):
