@@ -287,7 +287,7 @@ class _Tags:
         at_once = options.at_once or self._store.traits.concurrency
         width = 1 if options.deep else max(1, min(_AT_ONCE, at_once, len(names)))
         self._width = max(1, at_once // width)
-        width += _WAITING if width > 1 else 0
+        width += _WAITING if width > 1 and not options.at_once else 0
         self._options.listener(Started(label, label, len(names), "tags"))
         unread = 0
         for seen in ordered_map(self._scope, self._see, names, width):

@@ -1,6 +1,7 @@
 """All tags of a repository: what is asked for, what is told, and in which order."""
 
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -306,6 +307,7 @@ def test_no_more_is_asked_for_at_once_than_was_said(ward, watched, at_once):
             running[0] += 1
             most[0] = max(most[0], running[0])
         ask(verb, name)
+        time.sleep(0.001)  # so that whoever may ask meanwhile does
         with lock:
             running[0] -= 1
 
