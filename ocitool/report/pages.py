@@ -174,7 +174,8 @@ def _config(number: int, image: SurveyedImage) -> Html:
     annotations |= image.descriptor.annotations
     parts = [
         element("summary", image.label),
-        element("p", code(image.descriptor.digest, whole=True)),
+        # A link to what is inside opens it; a link to the element itself does not.
+        element("p", code(image.descriptor.digest, whole=True), id=f"config-{number}"),
         *(_config_parts(image.config) if image.config else [_paragraph(image.problem or "no config")]),
     ]
     if annotations:
@@ -183,7 +184,7 @@ def _config(number: int, image: SurveyedImage) -> Html:
         parts += [element("h3", "Attestations"), listed([*map(_attestation, image.attestations)])]
     if image.referrers:
         parts += [element("h3", "Referrers"), listed([*map(_other, image.referrers)])]
-    return element("details", *parts, id=f"config-{number}", open=number == 0)
+    return element("details", *parts, open=number == 0)
 
 
 def _config_parts(config: ImageConfig) -> Iterator[Html]:

@@ -116,6 +116,19 @@ def test_a_digest_is_copied_by_its_button(visit):
     assert [digest, f"copy {digest}", f"copied {digest}"] == told
 
 
+def test_the_link_to_a_config_opens_it(visit):
+    browser = visit("inspect")
+    before = browser.run("return [...document.querySelectorAll('details')].map(one => one.open)")
+    browser.run("document.querySelector('a[href=\"#config-1\"]').click()")
+    opened = browser.run(
+        "return new Promise(done => setTimeout(() => "
+        "done([...document.querySelectorAll('details')].map(one => one.open)), 100))"
+    )
+
+    assert [True, False] == before[:2]
+    assert [True, True] == opened[:2]
+
+
 def test_what_is_let_in_by_nobody_does_not_run(visit, browser, tmp_path):
     """A script and a handler beside the page's own are refused by its policy."""
     visit("inspect")
