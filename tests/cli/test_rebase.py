@@ -47,7 +47,7 @@ MOVES = {
         },
         "top": {"author": "somebody", "own": {"kept": 1.0}},
     },
-    "user": {"says": {"User": "3"}},
+    "user": {"says": {"User": "3", "OnBuild": []}},
     "less": {
         "says": {"Cmd": None, "Labels": None, "Env": ["VERSION=2", "PATH=/usr/bin:/bin"], "WorkingDir": ""},
         "top": {"container": "x", "docker_version": "1"},

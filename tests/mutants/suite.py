@@ -173,7 +173,7 @@ class _Record:
         contexts = self._contexts(mutant)
         lines = self._lines(mutant) if mutant.lines else contexts
         found = {context for line in lines for context in contexts.get(line, ())}
-        return {context.partition("|")[0] for context in found if context}
+        return {context.rpartition("|")[0] for context in found if context}
 
     def is_loading(self, mutant: Mutant) -> bool:
         """Whether one of the lines is passed before any test."""

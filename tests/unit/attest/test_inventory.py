@@ -418,6 +418,16 @@ class TestBounds:
         assert ["b"] == [one.path for one in many.files]
         assert ("2 files of this build, of which only programs are listed",) == many.unread
 
+    def test_the_last_file_below_the_bound_counts_whole(self, inventory, monkeypatch):
+        text = b'{"name": "a", "version": "1"}'
+        monkeypatch.setattr("ocitool.attest.inventory._TEXTS_LIMIT", len(text))
+
+        exact = inventory({"node_modules/a/package.json": text})
+        over = inventory({"node_modules/a/package.json": text + b" "})
+
+        assert (1, ()) == (len(exact.packages), exact.unread)
+        assert (0, 1) == (len(over.packages), len(over.unread))
+
     def test_packages_beyond_so_many_are_left_out(self, inventory, monkeypatch):
         monkeypatch.setattr("ocitool.attest.inventory.MOST", 1)
 

@@ -1,5 +1,7 @@
 """Bake files resolved: values, groups, matrices and inheritance, and what is refused in words."""
 
+import json
+
 import pytest
 
 from ocitool.bake.definition import Definition
@@ -190,6 +192,8 @@ def test_what_set_says_comes_last_and_values_of_one_list_come_together():
         ('target "default" { args = { x = 1 / 0 } }', "1 / 0 is no number"),
         ('target "default" { args = { x = ["a"][3] } }', "has nothing at 3"),
         ('target "default" { output = ["dest=x"] }', "names no type"),
+        ('target "default" { args = { x = upper("a", "b") } }', "upper"),
+        ('a = "$${"\nb = "}"\ntarget "default" {}', ": $${ without a } in its string"),
         ('target "default" { contexts = { x = "target:default" } }', "lead back to themselves"),
         (
             'variable "V" {\n default = 1\n validation {\n condition = V > 1\n error_message = "too small"\n }\n}',
@@ -274,6 +278,46 @@ HOSTILE = {
 def test_hostile_files_are_refused(data):
     with pytest.raises(UsageError):
         read_body(data, "x.hcl")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a.args=1", "args needs a name behind a dot"),
+        ("a.tags.x=1", "tags has no name behind a dot"),
+        ("a.tag=1", "a target has no 'tag'"),
+        ("a=1", "is not TARGET.KEY=VALUE"),
+    ],
+)
+def test_an_override_that_names_nothing_is_refused(text, said):
+    with pytest.raises(UsageError, match=said):
+        read_override(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "means"), [("0", False), ("F", False), ("false", False), ("1", True), ("True", True)]
+)
+def test_an_override_says_yes_or_no_as_go_does(text, means):
+    assert means is chosen('target "default" {}', sets=[f"*.no-cache={text}"])["default"]["no-cache"]
+
+
+def test_an_override_that_says_neither_yes_nor_no_is_refused():
+    with pytest.raises(UsageError):
+        chosen('target "default" {}', sets=["*.no-cache=perhaps"])
+
+
+def test_json_says_what_hcl_says():
+    hcl = b'target "default" { args = { a = "x", b = 1, c = true, d = null } tags = ["${X}:1"] }'
+    text = json.dumps(
+        {"target": {"default": {"args": {"a": "x", "b": 1, "c": True, "d": None}, "tags": ["${X}:1"]}}}
+    )
+    read = [read_body(data, name) for data, name in ((hcl, "a.hcl"), (text.encode(), "a.json"))]
+    hcl_target, json_target = (
+        Definition([body], {}, {**BUILTIN, "X": "y"}).choose(("default",), []).targets for body in read
+    )
+
+    assert ("y:1",) == json_target["default"]["tags"]
+    assert hcl_target == json_target
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from ocitool.change.attachment import taken_back
 from ocitool.change.journal import Record, Sibling
 from ocitool.change.plan import Delete, PutManifest, Tag
 from ocitool.change.restore import restored
-from ocitool.errors import NotFound
+from ocitool.errors import NotFound, Unsupported
 from ocitool.graph.signature_list import appended
+from ocitool.model import compose
 from ocitool.model.digest import Digest
+from ocitool.model.mediatype import Family, layer_type
 from ocitool.model.views import Descriptor, view
 from ocitool.store.memory import MemoryStore
 
@@ -24,6 +26,21 @@ def test_bytes_that_are_nowhere_are_named(record, journal, scope, make_note):
 
     with pytest.raises(NotFound, match=f"{lost.digest} is neither in reg.test/app nor in {journal.root}"):
         restored(record(removed=(lost.digest,)), store, journal, [MemoryStore("mirror")], scope=scope)
+
+
+@pytest.mark.parametrize(("count", "more"), [(10, ""), (11, " and 1 more"), (13, " and 3 more")])
+def test_blobs_that_are_nowhere_are_named_up_to_ten(record, journal, scope, count, more):
+    kinds = (Family.OCI.config, *[layer_type(Family.OCI, "gzip")] * (count - 1))
+    blobs = [Descriptor(kind, Digest.of(bytes([n])), 1) for n, kind in enumerate(kinds)]
+    source, store = MemoryStore("mirror"), MemoryStore("reg.test/app")
+    lost = compose.manifest(Family.OCI, blobs[0], blobs[1:])
+    source.put_manifest(lost)
+
+    with pytest.raises(Unsupported) as caught:
+        restored(record(removed=(lost.digest,)), store, journal, [source], scope=scope)
+
+    named = ", ".join(blob.digest for blob in blobs[:10])
+    assert str(caught.value) == f"reg.test/app no longer has the blobs of what was deleted: {named}{more}"
 
 
 def test_bytes_come_from_the_first_source_that_has_them(record, journal, scope, make_note):
