@@ -1,14 +1,17 @@
 """Bake files resolved: values, groups, matrices and inheritance, and what is refused in words."""
 
+import io
 import json
 
 import pytest
 
 from ocitool.bake.definition import Definition
+from ocitool.bake.files import read_files
 from ocitool.bake.syntax import read_body
 from ocitool.bake.target import read_override
 from ocitool.cli.buildx.bake import in_order
-from ocitool.errors import NotFound, Unsupported, UsageError
+from ocitool.errors import NotFound, OcitoolError, Unsupported, UsageError
+from ocitool.model.platform import Platform
 from tests.fakes.effort import effort
 
 BUILTIN = {"BAKE_CMD_CONTEXT": "cwd://", "BAKE_LOCAL_PLATFORM": "linux/amd64"}
@@ -193,6 +196,12 @@ def test_what_set_says_comes_last_and_values_of_one_list_come_together():
         ('target "default" { args = { x = ["a"][3] } }', "has nothing at 3"),
         ('target "default" { output = ["dest=x"] }', "names no type"),
         ('target "default" { args = { x = upper("a", "b") } }', "upper"),
+        ('target "default" { output = ["type=image,push"] }', "'push' is not KEY=VALUE"),
+        ('target "default" { secret = ["id=a,mode=3"] }', "a secret has no 'mode'"),
+        ('target "x/y" {}', "'x/y' is no name of a target"),
+        ('target "default" {\n more {}\n}', "a target has no block 'more'"),
+        ('target "default" { args = { x = target.other.tags } }', "is nothing that could be looked up"),
+        ('variable "V" {\n default = 1\n more {}\n}\ntarget "default" { args = { x = V } }', "has no 'more'"),
         ('a = "$${"\nb = "}"\ntarget "default" {}', ": $${ without a } in its string"),
         ('target "default" { contexts = { x = "target:default" } }', "lead back to themselves"),
         (
@@ -304,6 +313,123 @@ def test_an_override_says_yes_or_no_as_go_does(text, means):
 def test_an_override_that_says_neither_yes_nor_no_is_refused():
     with pytest.raises(UsageError):
         chosen('target "default" {}', sets=["*.no-cache=perhaps"])
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ('output = ["-", "out"]', ("output", [("tar", {"dest": "-"}), ("local", {"dest": "out"})])),
+        (
+            'output = [{ type = "image", name = "a", push = null }]',
+            ("output", [("image", {"name": "a"})]),
+        ),
+        ('cache-from = ["reg/app", ""]', ("cache-from", [("registry", {"ref": "reg/app"})])),
+        (
+            'secret = ["id=a,src=f", "type=env,id=b,src=V", { id = "c", env = "W" }]',
+            ("secret", [("a", {"src": "f"}), ("b", {"env": "V"}), ("c", {"env": "W"})]),
+        ),
+        ('ssh = ["default", "x=a,b"]', ("ssh", [("default", {}), ("x", {"paths": ("a", "b")})])),
+    ],
+)
+def test_entries_are_words_or_objects(written, means):
+    key, entries = means
+
+    assert entries == [
+        (one.type, dict(one.words)) for one in chosen(f'target "default" {{ {written} }}')["default"][key]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "word", "means"),
+    [
+        ("[]", "push=1", [("image", {"push": "true"})]),
+        ('["type=image"]', "push=1", [("image", {"push": "true"})]),
+        ('["type=registry", "type=image"]', "push=0", [("image", {"push": "false"})]),
+        ("[]", "load=1", [("docker", {})]),
+        ('["type=image"]', "load=1", [("image", {}), ("docker", {})]),
+        ('["type=local,dest=x"]', "load=1", [("local", {"dest": "x"})]),
+        ('["type=docker"]', "load=1", [("docker", {})]),
+        ('["type=docker,dest=x"]', "load=1", [("docker", {"dest": "x"}), ("docker", {})]),
+        ('["type=docker"]', "load=0", [("docker", {})]),
+    ],
+)
+def test_push_and_load_are_said_of_outputs(outputs, word, means):
+    found = chosen(f'target "default" {{ output = {outputs} }}', sets=[f"*.{word}"])["default"].get("output", ())
+
+    assert means == [(one.type, dict(one.words)) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a${1 + 1}b", "a2b"),
+        ('a${join("}", ["{", "x"])}b', "a{}xb"),
+        ('${upper("a\\"${"b"}c")}', 'A"BC'),
+        ("$${x} %%{y}", "${x} %{y}"),
+    ],
+)
+def test_texts_of_json_are_templates(text, expected):
+    body = read_body(json.dumps({"target": {"default": {"args": {"x": text}}}}).encode(), "a.json")
+
+    assert expected == Definition([body], {}, BUILTIN).choose(("default",), []).targets["default"]["args"]["x"]
+
+
+def test_groups_are_looked_up_and_targets_matched_by_patterns():
+    text = """
+    group "all" { targets = ["a", "b"] }
+    target "a" { args = { x = join("+", group.all.targets) } }
+    target "b" {}
+    """
+
+    assert {"a", "b"} == set(chosen(text, "[ab]"))
+    assert "a+b" == chosen(text, "a")["a"]["args"]["x"]
+    with pytest.raises(NotFound, match="no target matches c"):
+        chosen(text, "c*")
+    with pytest.raises(NotFound, match="no target c"):
+        chosen(text, "c")
+
+
+class TestFiles:
+    """Which files are read, and by what names."""
+
+    def read(self, folder, names=(), environ=None, stdin=None):
+        definition = read_files(names, environ or {}, Platform.parse("linux/amd64"), folder, stdin)
+        return definition.choose(("default",), []).targets["default"]["args"]
+
+    def test_the_usual_names_are_read_and_the_last_one_decides(self, tmp_path):
+        (tmp_path / "docker-bake.hcl").write_text('target "default" { args = { x = "1", y = "1" } }')
+        (tmp_path / "docker-bake.override.json").write_text('{"target": {"default": {"args": {"x": "2"}}}}')
+
+        assert {"x": "2", "y": "1"} == self.read(tmp_path)
+
+    def test_a_variable_names_files_and_a_dash_is_standard_input(self, tmp_path):
+        (tmp_path / "a.hcl").write_text('target "default" { args = { x = "1" } }')
+        given = io.BytesIO(b'target "default" { args = { y = "2" } }')
+
+        assert {"x": "1", "y": "2"} == self.read(
+            tmp_path, environ={"BUILDX_BAKE_FILE": "cwd://a.hcl;-", "BUILDX_BAKE_PATH_SEPARATOR": ";"}, stdin=given
+        )
+
+    @pytest.mark.parametrize(
+        ("there", "names", "error"),
+        [
+            ((), (), "no bake file"),
+            (("compose.yaml",), (), "compose"),
+            ((), ("a.hcl",), "no file a.hcl"),
+            ((), (".",), "read ."),
+            ((), ("x.yml",), "compose"),
+            ((), ("-",), "standard input"),
+            ((), ("a.hcl",) * 1000, "1000 bake files"),
+        ],
+    )
+    def test_what_is_not_there_or_not_ours(self, tmp_path, there, names, error):
+        for name in there:
+            (tmp_path / name).write_text("services: {}\n")
+
+        with pytest.raises(OcitoolError) as caught:
+            self.read(tmp_path, names)
+
+        assert error in str(caught.value)
 
 
 def test_json_says_what_hcl_says():
