@@ -76,11 +76,12 @@ class Console:
 
     def error(self, text: str) -> None:
         """Print to stderr, also with --quiet."""
+        text = painted(text, sys.stderr)
         with self._lock:
             if self._drawn is not None:
-                self._drawn.print(painted(text, sys.stderr))
+                self._drawn.print(text)
             else:
-                sys.stderr.write(f"{painted(text, sys.stderr)}\n")
+                sys.stderr.write(f"{text}\n")
                 sys.stderr.flush()
 
     def finish(self) -> None:

@@ -20,7 +20,7 @@ from ocitool.model.views import Descriptor, ImageConfig
 from ocitool.report.compare import Comparison, FileChange, LayerChange, Pair
 from ocitool.report.html import Html, code, definitions, element, join, lines, listed, page, some, table
 from ocitool.report.survey import Attestation, Survey, SurveyedImage
-from ocitool.report.text import human
+from ocitool.report.text import human, totals
 
 _SETTINGS: Final = (
     ("Entrypoint", "entrypoint"),
@@ -86,10 +86,6 @@ def _survey(survey: Survey) -> Iterator[Html]:
 
 
 def _platforms(survey: Survey) -> Html:
-    separate = sum(image.size for image in survey.images)
-    saved = f", {human(separate)} without sharing" if separate != survey.total_size else ""
-    many = "platforms" if survey.offered != 1 else "platform"
-
     def cells(one: tuple[int, SurveyedImage]) -> tuple[str, ...]:
         number, image = one
         return (
@@ -102,7 +98,7 @@ def _platforms(survey: Survey) -> Html:
         )
 
     return table(
-        f"{survey.offered} {many}, {human(survey.total_size)} in {len(survey.layers)} layers{saved}",
+        totals(survey),
         ("platform", "digest", "compressed size", "created", "layers", "remarks"),
         [*enumerate(survey.images)],
         cells,

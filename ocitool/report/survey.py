@@ -278,11 +278,11 @@ class _Gathered:
         about: dict[str, list[Attestation]] = {}
         for attestation in self.attestations:
             about.setdefault(attestation.descriptor.attested, []).append(attestation)
-        if sum(len(about.get(image.descriptor.digest, ())) for image in self.images) > MAX_ATTESTED:
+        beside = [about.get(image.descriptor.digest, []) for image in self.images]
+        if sum(map(len, beside)) > MAX_ATTESTED:
             raise MalformedDocument(f"more than {MAX_ATTESTED} attestations, counted for each image")
-        return tuple(
-            replace(image, attestations=tuple(about.get(image.descriptor.digest, ()))) for image in self.images
-        )
+        both = zip(self.images, beside, strict=True)
+        return tuple(replace(image, attestations=tuple(attestations)) for image, attestations in both)
 
     def orphans(self) -> tuple[Attestation, ...]:
         known = {image.descriptor.digest for image in self.images}

@@ -160,7 +160,13 @@ def _foot(survey: Survey) -> Iterable[str]:
     for orphan in survey.orphans:
         yield f"{shown(_attestation(orphan))}  of an image that is not listed"
     if len(survey.images) > 1:
-        separate = sum(image.size for image in survey.images)
-        saved = f", {human(separate)} without sharing" if separate != survey.total_size else ""
         yield ""
-        yield f"{survey.offered} platforms, {human(survey.total_size)} in {len(survey.layers)} layers{saved}"
+        yield totals(survey)
+
+
+def totals(survey: Survey) -> str:
+    """How many platforms and layers there are, and how large they are with and without sharing."""
+    total, separate = survey.total_size, sum(image.size for image in survey.images)
+    saved = f", {human(separate)} without sharing" if separate != total else ""
+    many = "platforms" if survey.offered != 1 else "platform"
+    return f"{survey.offered} {many}, {human(total)} in {len(survey.layers)} layers{saved}"

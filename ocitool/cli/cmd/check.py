@@ -9,6 +9,7 @@ from ocitool.check.formats import advice, as_github, as_sarif, as_text
 from ocitool.cli import pages, trust
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.pipeline import write_text
 from ocitool.version import __version__
 
 
@@ -83,6 +84,6 @@ def command(
     if html is not None:
         from ocitool.report.pages import check_page
 
-        pages.write(html, check_page(checked, all_rules()))
+        write_text(html, check_page(checked, all_rules()))
         summary = f"{summary}\nwrote {html}".lstrip()
     return Outcome(checked.to_tree(), text, checked.exit_code, summary, errors=errors)

@@ -7,6 +7,7 @@ import click
 from ocitool.cli import pages
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.pipeline import write_text
 
 
 @click.command()
@@ -27,6 +28,6 @@ def command(
     if html is not None:
         from ocitool.report.pages import comparison_page
 
-        pages.write(html, comparison_page(found))
+        write_text(html, comparison_page(found))
     summary = f"wrote {html}" if html is not None else ""
     return Outcome(found.to_tree(), found.text(), 0 if found.is_equal else 1, summary)

@@ -10,6 +10,7 @@ from ocitool.attest.statement import Place
 from ocitool.cli import pages
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.cli.pipeline import write_text
 from ocitool.errors import UsageError
 from ocitool.model.printable import shown
 from ocitool.report import text
@@ -60,7 +61,7 @@ def command(
     if html is not None:
         from ocitool.report.pages import survey_page
 
-        pages.write(html, survey_page(found))
+        write_text(html, survey_page(found))
     data = found.to_tree(configs=configs or template is not None)
     if template is not None:
         return Outcome(data=data, text=render(template, data), is_exact=True)
