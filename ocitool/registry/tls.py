@@ -34,6 +34,8 @@ def tls_context(trust: Trust) -> ssl.SSLContext:
     """The context for a trust. Raises MalformedDocument for files that hold no certificate."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
+    # Some distributions leave it to OpenSSL, which takes older ones.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     if not trust.checked:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

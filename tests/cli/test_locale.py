@@ -21,14 +21,21 @@ LOCALES = {
 
 @pytest.fixture(scope="module")
 def locales(tmp_path_factory):
-    """A folder of locales of this machine's making; None where it makes none."""
+    """A folder of locales of this machine's making; None where it makes none that work."""
     folder = tmp_path_factory.mktemp("locales")
     maker = shutil.which("localedef")
     if maker is None:
         return None
     place = folder / "en_US.ISO-8859-1"
     subprocess.run([maker, "-i", "en_US", "-f", "ISO-8859-1", place], capture_output=True, check=False)
-    return folder if place.exists() else None
+    environ = {"LOCPATH": str(folder), **LOCALES["iso8859-1"]}
+    return folder if place.exists() and _encoding(environ) == "iso8859-1" else None
+
+
+def _encoding(environ: dict[str, str]) -> str:
+    """What a Python takes the names of files for."""
+    probe = [sys.executable, "-c", "import sys; print(sys.getfilesystemencoding())"]
+    return subprocess.run(probe, env=environ, capture_output=True, check=True, text=True).stdout.strip()
 
 
 @pytest.fixture
@@ -44,9 +51,7 @@ def call(tmp_path, locales):
             **({"LOCPATH": str(locales)} if locales else {}),
             **LOCALES[encoding],
         }
-        probe = [sys.executable, "-c", "import sys; print(sys.getfilesystemencoding())"]
-        seen = subprocess.run(probe, env=environ, capture_output=True, check=True, text=True)
-        assert encoding == seen.stdout.strip()
+        assert encoding == _encoding(environ)
         done = subprocess.run(
             [sys.executable, "-m", "ocitool", *words], env=environ, capture_output=True, check=False, cwd=tmp_path
         )

@@ -48,6 +48,7 @@ def bare(tmp_path_factory):
     except peers.Missing as missing:
         pytest.skip(str(missing))
     root = tmp_path_factory.mktemp("newcomer")
+    root.chmod(0o755)  # as the root of any machine is: its other users get in
     sh("tar", "-xzf", packed, "-C", root)
     for name in sh("git", "ls-files", "-z", "-co", "--exclude-standard", cwd=REPOSITORY).split("\0"):
         path = REPOSITORY / name
