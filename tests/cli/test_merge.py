@@ -299,6 +299,7 @@ class TestWhatIsWritten:
             tree = json.loads((home / "out.json").read_text())
             assert (digest, names) == (tree["containerimage.digest"], tree["image.name"])
             assert digest == tree["containerimage.descriptor"]["digest"]
+            assert (home / "out.json").read_text() == json.dumps(tree, indent=2) + "\n"
 
     def test_a_refusal_leaves_no_file_of_an_earlier_run(self, run, name, part, home):
         assert 0 == run("merge", name, part(), "--metadata-file", home / "out.json").exit_code

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.errors import MalformedDocument
+from ocitool.errors import MalformedDocument, Unsupported
 from ocitool.graph.signature_list import appended, gained, without
 from ocitool.model import compose
 from ocitool.model.digest import Digest
@@ -31,3 +31,12 @@ def test_where_nothing_would_be_left_there_is_no_list():
 def test_an_index_is_no_list():
     with pytest.raises(MalformedDocument, match="t holds no list of signatures"):
         without(compose.index(Family.OCI, []), [ONE], "t")
+
+
+def test_a_list_holds_as_many_as_verifiers_read_and_no_more():
+    many = [Descriptor("x/y", Digest.of(b"%d" % number), 3) for number in range(1001)]
+    full, _ = appended(None, many[:1000], "t")
+
+    assert tuple(many[:1000]) == view(full).layers
+    with pytest.raises(Unsupported, match="t holds 1000 signatures; verifiers read 1000"):
+        appended(full, many[1000:], "t")

@@ -13,7 +13,8 @@ from ocitool.model.files import FileKind
 from ocitool.model.mediatype import DOCKER_LAYER_GZIP, OCI_LAYER_ZSTD, Family
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import BytesContent, Entry, FileContent
-from ocitool.pack.layer import pack_layer
+from ocitool.pack.layer import StoredTar, pack_layer, pack_tar
+from ocitool.store.base import ingested
 from ocitool.store.layout import LayoutStore
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
@@ -66,6 +67,23 @@ def test_a_layer_is_described_by_what_it_is():
     assert Digest.of(tar) == layer.diff_id
     assert ["bin/app"] == tarfile.open(fileobj=io.BytesIO(tar)).getnames()
     assert DOCKER_LAYER_GZIP == layer.descriptor(Family.DOCKER).media_type
+
+
+def test_a_tar_is_packed_as_it_is_and_known_the_next_time():
+    store, memo, steps = MemoryStore(), Memo(), []
+    data = b"a tar" * 300
+    tar = StoredTar(*ingested(store.ingest(), [data]))
+    assert (Digest.of(data), 1500) == (tar.diff_id, tar.size)
+
+    made = [
+        pack_tar(tar, store, GZIP, scope=Scope(), memo=memo, label="l", listener=steps.append) for _ in range(2)
+    ]
+
+    assert made[0] == made[1]
+    assert tar.diff_id == made[0].diff_id
+    short = tar.diff_id.hex[:12]
+    told = {(event.key, getattr(event, "outcome", "")) for event in steps}
+    assert {(f"pack:l:{short}:gzip", "packed"), (f"pack:l:{short}", "cached")} <= told
 
 
 def test_threads_do_not_change_a_layer():
