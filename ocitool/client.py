@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Client(ChangeClient):
-    """Everything the command line does, as methods; safe from several threads.
+    """What the command line does with images, as methods; safe from several threads.
 
     Places are written as on the command line: `[registry/]repository[:tag][@digest]`, `oci:DIR[:TAG]`,
     `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:TAG]`; a Reference does too, and a Platform where a platform

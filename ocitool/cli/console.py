@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ocitool.cli.outcome import clean, printable_json
 from ocitool.cli.terminal import painted
 from ocitool.events import Advanced, Done, Event, Noted, Printed, Started, Working
+from ocitool.model.printable import human
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -254,17 +255,6 @@ class _Drawn:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
-
-
-def human(size: int) -> str:
-    """A byte count for people, in decimal units as Docker Hub shows them: 3.4 MB."""
-    if size < 1000:
-        return f"{size} B"
-    value, units = size / 1000, ["TB", "GB", "MB", "kB"]
-    while value >= 999.95 and len(units) > 1:
-        value /= 1000
-        units.pop()
-    return f"{value:.1f} {units[-1]}"
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -10,13 +10,13 @@ import click
 from ocitool.change.difference import is_apart
 from ocitool.change.plan import Plan
 from ocitool.cli import trust
-from ocitool.cli.console import human
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.values import pair_lines
 from ocitool.errors import Conflict, UsageError
 from ocitool.events import Noted
 from ocitool.model.digest import Digest, as_digest
+from ocitool.model.printable import human
 from ocitool.tasks import any_wait_s
 
 if TYPE_CHECKING:

@@ -44,3 +44,14 @@ def _units(char: str) -> str:
 def _escape(char: str) -> str:
     byte = ord(char) - 0xDC00  # a byte of a file's name that is no UTF-8
     return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else char.encode("unicode_escape").decode()
+
+
+def human(size: int) -> str:
+    """A number of bytes in powers of 1000, as Docker Hub shows it."""
+    if size < 1000:
+        return f"{size} B"
+    value, power = size / 1000, 0
+    while value >= 999.5 and power < 3:
+        value, power = value / 1000, power + 1
+    digits = 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} {('kB', 'MB', 'GB', 'TB')[power]}"

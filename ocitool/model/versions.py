@@ -2,7 +2,7 @@
 
     version = ["v"] number *3("." number) [("-" / "_" / "+") suffix]
     range   = all-of *("||" all-of)       all-of = comparator *([","] comparator)
-    comparator = [">=" / ">" / "<=" / "<" / "=" / "^" / "~"] (version with x or * for a number / "*")
+    comparator = [">=" / ">" / "<=" / "<" / "=" / "^" / "~"] (version with x, X or * for a number / "*")
 
 Spec: semver.org for the order; a suffix is its pre-release, so that 1.2-rc1 and 1.2-alpine stand before 1.2.
 """
@@ -14,7 +14,7 @@ from ocitool.errors import UsageError
 from ocitool.values import dataclass
 
 _VERSION: Final = r"v?([0-9]{1,6}|[0-9]{1,18}(?:\.[0-9]{1,18}){1,3})(?:[-_+](.+))?"
-_COMPARATOR: Final = r"(>=|<=|>|<|=|\^|~)?\s*(v?[0-9][^\s,|<>=^~]*|[*x])"
+_COMPARATOR: Final = r"(>=|<=|>|<|=|\^|~)?\s*(v?[0-9][^\s,|<>=^~]*|[*xX](?![^\s,<>=^~]))"
 _LENGTH: Final = 4
 """Most numbers of a version."""
 Numbers: TypeAlias = tuple[int, ...]
@@ -101,9 +101,9 @@ def _all_of(part: str, text: str) -> tuple[tuple[str, Version], ...]:
 
 def _bounds(sign: str, text: str) -> list[tuple[str, Version]] | None:
     """What one comparator asks for; None where it is none."""
-    if text in {"*", "x"}:
+    if text in {"*", "x", "X"}:
         return [(">=", Version((0,)))]
-    version = Version.of(re.sub(r"(\.[x*])+$", "", text))
+    version = Version.of(re.sub(r"(\.[xX*])+$", "", text))
     if version is None:
         return None
     numbers = version.numbers

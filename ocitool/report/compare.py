@@ -12,10 +12,9 @@ from typing import Any
 from ocitool.change.difference import Change, difference
 from ocitool.model.digest import Digest
 from ocitool.model.document import COMPACT, write
-from ocitool.model.printable import shown
+from ocitool.model.printable import human, shown
 from ocitool.model.views import Descriptor
 from ocitool.report.survey import Survey, SurveyedImage
-from ocitool.report.text import human
 from ocitool.values import dataclass
 
 

@@ -16,11 +16,12 @@ from ocitool.check.rules.rule import Rule
 from ocitool.check.rules.tag import TagRule
 from ocitool.check.runner import Checked
 from ocitool.model.digest import Digest
+from ocitool.model.printable import human
 from ocitool.model.views import Descriptor, ImageConfig
 from ocitool.report.compare import Comparison, FileChange, LayerChange, Pair
 from ocitool.report.html import Html, code, definitions, element, join, lines, listed, page, some, table
 from ocitool.report.survey import Attestation, Survey, SurveyedImage
-from ocitool.report.text import human, totals
+from ocitool.report.text import totals
 
 _SETTINGS: Final = (
     ("Entrypoint", "entrypoint"),

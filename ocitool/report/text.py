@@ -7,20 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ocitool.model.digest import Digest
-from ocitool.model.printable import shown
+from ocitool.model.printable import human, shown
 from ocitool.model.views import Descriptor
 from ocitool.report.survey import Attestation, Survey, SurveyedImage
-
-
-def human(size: int) -> str:
-    """A number of bytes in powers of 1000, as Docker Hub shows it."""
-    if size < 1000:
-        return f"{size} B"
-    value, power = size / 1000, 0
-    while value >= 999.5 and power < 3:
-        value, power = value / 1000, power + 1
-    digits = 1 if value < 99.95 else 0
-    return f"{value:.{digits}f} {('kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def columns(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ocitool.cli.console import human, table
+from ocitool.cli.console import table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.pipeline import page, tell_pipeline, write_text
 from ocitool.cli.plans import replaced_line
+from ocitool.model.printable import human
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Put
 

@@ -2,10 +2,9 @@
 
 import click
 
-from ocitool.cli.console import human
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
-from ocitool.model.printable import shown
+from ocitool.model.printable import human, shown
 
 
 @click.command()

@@ -5,10 +5,10 @@ import click
 from ocitool.cli import options
 from ocitool.cli.buildx import builders
 from ocitool.cli.buildx.ignored_flags import SectionedCommand
-from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.executor.prune import remover
+from ocitool.model.printable import human
 
 
 @click.command(cls=SectionedCommand)

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import click
 
-from ocitool.cli.console import human
 from ocitool.cli.files import warn_of
 from ocitool.cli.options import App, WholeNumber, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.model.numbers import GIB
-from ocitool.model.printable import shown
+from ocitool.model.printable import human, shown
 from ocitool.rootfs.export import export, tar_of
 from ocitool.rootfs.extract import contents
 

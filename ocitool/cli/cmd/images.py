@@ -3,9 +3,10 @@
 import click
 
 from ocitool.cli import options
-from ocitool.cli.console import human, table
+from ocitool.cli.console import table
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
+from ocitool.model.printable import human
 
 
 @click.command()

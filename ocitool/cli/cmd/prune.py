@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from ocitool.cli import plans
-from ocitool.cli.console import human
 from ocitool.cli.options import App, WholeNumber, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
+from ocitool.model.printable import human
 from ocitool.repository.prune import Prune
 
 _RULES = ("keep", "keep_versions", "keep_semver", "keep_last", "keep_within", "only")

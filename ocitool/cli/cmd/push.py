@@ -3,11 +3,11 @@
 import click
 
 from ocitool.cli import options, promises, trust
-from ocitool.cli.console import human
 from ocitool.cli.options import App
 from ocitool.cli.outcome import Outcome
 from ocitool.cli.plans import replaced_line
 from ocitool.errors import UsageError
+from ocitool.model.printable import human
 from ocitool.model.reference import Reference
 from ocitool.store.locate import Locator
 

@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from ocitool.cli import plans, trust
-from ocitool.cli.console import human
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
+from ocitool.model.printable import human
 from ocitool.sync.report import SyncedTag, SyncReport
 
 

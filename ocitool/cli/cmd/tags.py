@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from ocitool.cli.console import human, table
+from ocitool.cli.console import table
 from ocitool.cli.options import App, WholeNumber, common
 from ocitool.cli.outcome import Outcome
 from ocitool.model.moments import day
-from ocitool.model.printable import shown
+from ocitool.model.printable import human, shown
 from ocitool.repository.tags import TagInfo, TagOrder
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ocitool.model.printable import ascii_json, shown, shown_json, unicode
+from ocitool.model.printable import ascii_json, human, shown, shown_json, unicode
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,14 @@ def test_json_has_no_half_of_a_pair(form):
     told = form(json.dumps({"name": "a\udcff\ud800", "pair": "\U0001f600"}, ensure_ascii=False))
 
     assert {"name": "a\\xff\\ud800", "pair": "\U0001f600"} == json.loads(told)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_949, "99.9 kB"), (100_000, "100 kB"), (999_499, "999 kB"),
+        (999_500, "1.0 MB"), (3_456_000_000, "3.5 GB"), (5 * 10**12, "5.0 TB"), (5 * 10**16, "50000 TB"),
+    ],
+)  # fmt: skip
+def test_sizes_for_people(size, text):
+    assert text == human(size)

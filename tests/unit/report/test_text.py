@@ -9,7 +9,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.platform import Platform
 from ocitool.model.printable import shown
 from ocitool.model.views import Descriptor
-from ocitool.report.text import configs, human, table, tree
+from ocitool.report.text import configs, table, tree
 
 SLSA = "https://slsa.dev/provenance/v1"
 
@@ -95,17 +95,6 @@ def test_configs_follow_a_line_that_names_them(published):
 
     assert f"# linux/amd64 {published.images[0].descriptor.digest}" == lines[0]
     assert '  "architecture": "amd64",' in lines
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_949, "99.9 kB"), (100_000, "100 kB"), (999_499, "999 kB"),
-        (999_500, "1.0 MB"), (3_456_000_000, "3.5 GB"), (5 * 10**12, "5.0 TB"), (5 * 10**16, "50000 TB"),
-    ],
-)  # fmt: skip
-def test_sizes_for_people(size, text):
-    assert text == human(size)
 
 
 def test_plain_keeps_letters_of_any_script():
