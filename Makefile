@@ -88,6 +88,9 @@ format: $(STAMP)  ## let ruff write
 docs: $(STAMP)  ## write the generated pages of docs/reference
 	$(BIN)/python docs/generate.py
 
+site: $(STAMP)  ## the documentation as a site in dist/site, every link checked, and man pages in dist/man
+	@$(BIN)/python docs/make_site.py
+
 bench: $(STAMP) peers  ## the tables of docs/reference/benchmarks.md, measured in one run (ARGS: some modules of tests/bench)
 	@$(BIN)/python -m tests.bench $(ARGS)
 

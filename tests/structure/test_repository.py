@@ -84,6 +84,16 @@ def test_pages_that_install_say_how_while_nothing_is_released():
     assert [] == [name for name, text in pages.items() if install.search(text) and "checkout" not in text]
 
 
+def test_what_make_is_told_to_do_has_a_rule():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    rules = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+    named = {word for text in tracked().values() for word in re.findall(r"`make ([a-z][a-z-]*)[^`\n]*`", text)}
+
+    assert phony == rules
+    assert set() == named - rules
+
+
 def test_decision_records_are_numbered_once():
     numbers = [path.name[:4] for path in (REPOSITORY / "docs" / "adr").glob("0*.md")]
 
