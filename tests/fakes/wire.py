@@ -88,7 +88,10 @@ def wire(*scripts: Script) -> Iterator[Wire]:
         def accept() -> None:
             with suppress(OSError):
                 while True:
-                    talk = Talk(server.accept()[0])
+                    connection = server.accept()[0]
+                    # What was sent is then near what was read: the kernel would buffer four megabytes of it.
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+                    talk = Talk(connection)
                     script = scripts[len(running.talks)] if len(running.talks) < len(scripts) else good
                     running.talks.append(talk)
                     threading.Thread(target=converse, args=(talk, script), daemon=True).start()
