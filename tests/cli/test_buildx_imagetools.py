@@ -1,5 +1,8 @@
 """`buildx imagetools create` into several repositories; what it prints is compared with buildx among the peers."""
 
+import pytest
+
+from ocitool.model.views import view
 from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
@@ -21,3 +24,32 @@ def test_an_image_goes_under_every_tag_of_every_repository(run, registry):
         held = [opener.open(tag.rpartition(":")[0])[0].head(tag.rpartition(":")[2]) for tag in tags]
     assert 0 == done.exit_code, done.stderr
     assert [digest] * 3 == [one.digest for one in held]
+
+
+@pytest.mark.parametrize(
+    ("more", "platforms", "annotations"),
+    [
+        ((), ["linux/arm64"], {}),
+        (("--annotation", "index:a=b"), ["linux/arm64"], {"a": "b"}),
+        (("--append",), ["linux/amd64", "linux/arm64"], {}),
+    ],
+    ids=["as it is", "annotated", "appended"],
+)
+def test_one_index_is_published_as_it_is_unless_something_is_said_of_it(
+    run, registry, more, platforms, annotations
+):
+    name = f"{registry.host}/app"
+    with Opener(Access(), Scope()) as opener:
+        store = opener.open(name, write=True)[0]
+        for platform in ("amd64", "arm64"):
+            put_image(store, platform, f"linux/{platform}")
+        for tag in ("one", "two"):
+            source = f"{name}:{'amd64' if tag == 'two' else 'arm64'}"
+            assert 0 == run("buildx", "imagetools", "create", "-t", f"{name}:{tag}", source).exit_code
+
+        done = run("buildx", "imagetools", "create", "-t", f"{name}:two", *more, f"{name}:one")
+
+        assert 0 == done.exit_code, done.stderr
+        held = view(store.get_manifest("two"))
+        assert (more == ()) == (store.head("two").digest == store.head("one").digest)
+    assert (platforms, annotations) == ([str(one.platform) for one in held.entries], dict(held.annotations))

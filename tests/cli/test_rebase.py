@@ -157,6 +157,15 @@ READ = {
 }
 
 
+def test_a_shell_that_both_bases_have_is_no_reason(run, base, build_upon):
+    says = {"Shell": ["/bin/ash", "-c"]}
+    base("1", says=says)
+    build_upon("FROM BASE\nCOPY conf /c\nCMD x\n")
+    base("2", says=says | {"StopSignal": "SIGQUIT"})
+
+    assert 0 == run("rebase", "oci:app:1").exit_code
+
+
 @pytest.mark.parametrize(("how", "move", "what"), READ.values(), ids=READ)
 def test_what_the_build_read_is_named_and_needs_force(run, base, build_upon, how, move, what):
     base("1")

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 from contextlib import closing, contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -412,19 +413,18 @@ def test_a_cancel_ends_a_connect():
 # Through a proxy that speaks TLS
 
 
-def test_tls_goes_through_the_tls_of_a_proxy(tmp_path, opened):
+@pytest.mark.parametrize(("host", "port"), [("reg.test:5000", ""), ("reg.test", ":443")])
+def test_tls_goes_through_the_tls_of_a_proxy(tmp_path, opened, host, port):
     authority, data = Authority(tmp_path / "ca"), content(3 * MIB)
-
-    class Away:
-        host = "reg.test:5000"
 
     with (
         fake_registry(tls=authority.context(names=("reg.test",))) as registry,
         tunnel(registry.host, authority.context()) as proxy,
     ):
         environ = {"HOME": str(tmp_path), "HTTPS_PROXY": f"https://me:p%40ss@{proxy.host}"}
-        store = opened(Away, environ=environ, ca_files=(authority.ca,))
+        store = opened(SimpleNamespace(host=host), environ=environ, ca_files=(authority.ca,))
         put_blob(store, data)
 
         assert data == read(store, data)
-        assert {("CONNECT reg.test:5000 HTTP/1.1", "Basic bWU6cEBzcw==")} == set(proxy.asked)
+        assert {(f"CONNECT {host}{port} HTTP/1.1", "Basic bWU6cEBzcw==")} == set(proxy.asked)
+        assert {host} == {request.headers["host"] for request in registry.log}

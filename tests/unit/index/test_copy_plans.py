@@ -6,6 +6,7 @@ import pytest
 
 from ocitool.change.apply import apply
 from ocitool.change.journal import Journal
+from ocitool.change.plan import CopyFrom
 from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.referrers import read_fallback
 from ocitool.index.copy_plans import CopyOptions, plan_copy, plan_copy_tags
@@ -66,6 +67,8 @@ def test_some_platforms_make_a_smaller_index(repository, published, other_reposi
     entries = view(other_repository.get_manifest("1")).entries
     assert ["linux/amd64", "linux/arm64", "unknown/unknown"] == [str(e.platform) for e in entries]
     assert other_repository.head(str(view(published).entries[2].digest)) is None
+    labels = ["linux/amd64", "linux/arm64", "unknown/unknown"]
+    assert labels == [step.label for step in plan.steps if isinstance(step, CopyFrom)]
     assert [
         f"only linux/amd64, linux/arm64: the index becomes {plan.result.digest.short}, it was {published.digest.short}"
     ] == [*plan.notes]
