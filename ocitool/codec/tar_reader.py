@@ -138,6 +138,17 @@ class TarMember:
             at = start + len(piece)
         yield from _zeros(self.size - at)
 
+    def kept_in(self, file: IO[bytes]) -> "TarMember":
+        """The same with its data in an empty file, from where it can be read as often as wanted."""
+        for piece in self._body():
+            file.write(piece)
+
+        def body() -> Iterator[bytes]:
+            file.seek(0)
+            return iter(lambda: file.read(PIECE), b"")
+
+        return replace(self, _body=body)
+
 
 def read_members(
     pieces: Iterable[bytes] | TarFile, *, limits: TarLimits = USUAL, drain: bool = True

@@ -77,9 +77,11 @@ def _lines(fields: list[str], answer: Mapping[str, Any]) -> list[dict[str, int]]
 
 def _open_list(field: str, chosen: Mapping[str, int]) -> str:
     """The first list prefix in `field` that no item was chosen for yet."""
-    for match in re.finditer(r"\[\]", field):
+    for match in _STEP.finditer(field):
         prefix = field[: match.start()]
-        if prefix not in chosen:
+        if match.group() == "[]" and prefix not in chosen:
+            if not prefix:
+                raise _no_field(field)
             return prefix
     return ""
 
@@ -111,8 +113,12 @@ def _value(field: str, line: Mapping[str, int], answer: Mapping[str, Any]) -> An
             at, beside = at[index], at
         done = field[: match.end()]
     if done != field or not field:
-        raise UsageError(f"not a field: {field!r}", hint="write names and dots, such as {platforms[].digest}")
+        raise _no_field(field)
     return at
+
+
+def _no_field(field: str) -> UsageError:
+    return UsageError(f"not a field: {field!r}", hint="write names and dots, such as {platforms[].digest}")
 
 
 def _member(at: Any, name: str, where: str, beside: Sequence[Any]) -> Any:  # noqa: ANN401 - JSON

@@ -5,13 +5,15 @@ the attributes of overlay file systems stay behind, and of what is exported devi
 last, so whoever unpacks the tar never writes through one.
 """
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from ocitool.codec.codecs import decompress
 from ocitool.codec.tar_reader import USUAL, TarMember
 from ocitool.errors import MalformedDocument
 from ocitool.model.files import WHITEOUT, FileKind, parent
+from ocitool.model.numbers import MIB
 from ocitool.model.views import Manifest
 from ocitool.pack.entries import Entry, whiteout
 from ocitool.pack.tar import tar_stream
@@ -26,19 +28,22 @@ _OVERLAY: Final = ("trusted.overlay.", "user.overlay.")
 _NO_CLAMP: Final = 2**63
 _DEVICES: Final = frozenset({FileKind.CHAR, FileKind.BLOCK})
 _SPECIAL: Final = _DEVICES | {FileKind.FIFO}
+_IN_MEMORY: Final = MIB
+Names: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What of a tree is exported, in the order in which it can be written.
 
-    `files` is, by layer and by where the member with the data starts, the names of that file, the first one
-    first. `special` are pipes, and devices of a layer. `left_out` are paths that are not exported; `size` is in
-    bytes, holes of sparse files included. `whiteouts` are what a layer takes away.
+    `files` are, by layer and by where the member with the data starts, the files with that data, each by its names,
+    the first one first: a link from a layer above makes one with attributes of its own. `special` are pipes, and
+    devices of a layer. `left_out` are paths that are not exported; `size` is in bytes, holes included.
+    `whiteouts` are what a layer takes away.
     """
 
     directories: tuple[str, ...]
-    files: Mapping[int, Mapping[int, tuple[str, ...]]] = field(hash=False)
+    files: Mapping[int, Mapping[int, tuple[Names, ...]]] = field(hash=False)
     special: tuple[str, ...]
     links: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -48,7 +53,7 @@ class Contents:
     @property
     def count(self) -> int:
         """How many files of all kinds, every name counted."""
-        names = sum(len(paths) for layer in self.files.values() for paths in layer.values())
+        names = sum(len(names) for layer in self.files.values() for files in layer.values() for names in files)
         return names + len(self.directories) + len(self.special) + len(self.links)
 
 
@@ -105,7 +110,7 @@ def _is_marked(path: str) -> bool:
 def _contents(tree: Tree, is_meant: Callable[[str], bool], *, devices: bool) -> Contents:
     """The paths that are meant, by what they are."""
     directories, special, links, left_out = [], [], [], []
-    files: dict[int, dict[int, tuple[str, ...]]] = {}
+    files: dict[int, dict[int, dict[Node, list[str]]]] = {}
     size = 0
     kept = _SPECIAL if devices else _SPECIAL - _DEVICES
     for path, node in tree.walk():
@@ -116,22 +121,28 @@ def _contents(tree: Tree, is_meant: Callable[[str], bool], *, devices: bool) -> 
         elif node.kind is FileKind.DIRECTORY:
             directories.append(path)
         elif node.kind is FileKind.FILE:
-            names = files.setdefault(node.layer, {})
-            size += node.size if node.offset not in names else 0
-            names[node.offset] = (*names.get(node.offset, ()), path)
+            same = files.setdefault(node.layer, {}).setdefault(node.offset, {})
+            size += node.size if node not in same else 0
+            same.setdefault(node, []).append(path)
         elif node.kind is FileKind.SYMLINK:
             links.append(path)
         elif node.kind in kept:
             special.append(path)
         else:
             left_out.append(path)
-    return Contents(tuple(directories), files, tuple(special), tuple(links), tuple(left_out), size)
+    named = {
+        layer: {offset: tuple(map(tuple, same.values())) for offset, same in below.items()}
+        for layer, below in files.items()
+    }
+    return Contents(tuple(directories), named, tuple(special), tuple(links), tuple(left_out), size)
 
 
 def members(
     store: Reader, manifest: Manifest, what: Contents, *, scope: Scope
-) -> Iterator[tuple[tuple[str, ...], TarMember]]:
+) -> Iterator[tuple[Names, TarMember]]:
     """The files to export with all their names; a member's content is there until the next one is asked for.
+
+    A member that several files have their data of comes once for each of them.
 
     Raises MalformedDocument if a layer does not hold what the tree says, DigestMismatch, NotFound.
     """
@@ -139,11 +150,15 @@ def members(
         wanted = dict(what.files[layer])
         with store.open_blob(manifest.layers[layer]) as pieces:
             for member in bounded_members(decompress(scope.pieces(pieces)), manifest.layers[layer]):
-                names = wanted.pop(member.offset, None)
-                if names is not None and member.kind is FileKind.FILE:
-                    yield names, member
+                files = wanted.pop(member.offset, ())
+                if len(files) == 1 and member.kind is FileKind.FILE:
+                    yield files[0], member
+                elif member.kind is FileKind.FILE and files:
+                    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as held:
+                        again = member.kept_in(held)
+                        yield from ((names, again) for names in files)
         if wanted:
-            lost = next(iter(wanted.values()))[0]
+            lost = next(iter(wanted.values()))[0][0]
             raise MalformedDocument(
                 f"layer {manifest.layers[layer].digest} does not hold /{lost} where it was listed"
             )

@@ -8,7 +8,7 @@ from ocitool.report.template import render
 ANSWER = {
     "digest": "sha256:1",
     "size": 3,
-    "annotations": {"org.example.a": "b"},
+    "annotations": {"org.example.a": "b", "a[]": "c"},
     "platforms": [
         {"platform": "linux/amd64", "layers": [{"size": 1}, {"size": 2}], "annotations": {"x": "y"}},
         {"platform": "linux/arm64", "layers": [{"size": 5}]},
@@ -30,6 +30,7 @@ ANSWER = {
         ("{platforms[1].platform}", "linux/arm64"),
         ("{platforms[].platform} {platforms[].layers[].size}", "linux/amd64 1\nlinux/amd64 2\nlinux/arm64 5"),
         ('{annotations["org.example.a"]}', "b"),
+        ('{annotations["a[]"]}', "c"),
         ("{platforms[].annotations}", '{"x": "y"}\n'),
         ("{platforms[].annotations[].x}", None),
         ("{none[].x}", ""),
@@ -58,6 +59,8 @@ def test_fields(template, text):
         ("}", "single brace"),
         ("{}", "not a field"),
         ("{platforms[x]}", "not a field"),
+        ("{[]}", "not a field: '\\[]'"),
+        ("{[].digest}", "not a field"),
         ("{platforms[].platform}{other[]}", "do not go together"),
         ("{digest.__class__}", "has no fields"),
         ("{annotations.__class__}", "no field"),

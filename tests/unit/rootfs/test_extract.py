@@ -51,6 +51,23 @@ def test_a_file_whose_first_name_is_deleted_keeps_its_data():
         assert b"data" == archive.extractfile("C").read()
 
 
+LINKED_FROM_ABOVE = (
+    tar(("b", "data", {"uid": 1, "mtime": 1}), ("d", "= b", {"uid": 1, "mtime": 1})),
+    tar(("x", "= b", {"uid": 2, "mtime": 2})),
+)
+"""A link of a layer above makes `b` a file of its own there; `d` below stays as it was."""
+
+
+def test_a_link_from_a_layer_above_parts_the_names_of_a_file():
+    with tarfile.open(fileobj=io.BytesIO(exported(*LINKED_FROM_ABOVE))) as archive:
+        found = [(m.name, m.isreg(), m.linkname, m.uid, m.mtime) for m in archive]
+        assert [("b", True, "", 2, 2), ("x", False, "b", 2, 2), ("d", True, "", 1, 1)] == found
+        assert b"data" == archive.extractfile("x").read() == archive.extractfile("d").read()
+    store, manifest = stored(*LINKED_FROM_ABOVE)
+    what = contents(read_tree(store, manifest, None, scope=Scope()))
+    assert (8, 3) == (what.size, what.count)
+
+
 def test_links_come_after_everything_that_could_be_written_through_them():
     """K154: whoever unpacks this tar without care stays in his directory."""
     found = members(tar(("a", "-> /tmp"), ("b/f", "x")), tar(("a/evil", "y")))
