@@ -6,6 +6,7 @@ from ocitool.artifact.conventions import OF_MANIFEST, AnnotationFile
 from ocitool.artifact.files import blob_of, name_files
 from ocitool.artifact.push import ArtifactOptions, check_sections, compose_artifact, empty_blob, label_of
 from ocitool.change.plan import Plan, PutBlob, PutManifest, Tag, in_order
+from ocitool.change.reason import ChangeReason
 from ocitool.errors import UsageError
 from ocitool.model.document import Document
 from ocitool.model.views import Descriptor, Index, effective_type, view
@@ -57,7 +58,7 @@ def plan_attach(
     return Plan(
         store.label,
         tuple(in_order((kept, *steps, *manifests))),
-        notes=tuple(f"attaches {options.artifact_type} to {subject.named}" for subject in new),
+        reasons=tuple(ChangeReason(f"attaches {options.artifact_type} to {subject.named}") for subject in new),
         names=(kept.name,),
         must_keep=False,
         attaches=True,

@@ -79,7 +79,9 @@ class ContentWriter:
     ) -> Put:
         match step:
             case PutBlob(descriptor, source, label):
-                self._listener(Started(str(descriptor.digest), label, descriptor.size))
+                self._listener(
+                    Started(str(descriptor.digest), label or f"blob {descriptor.digest.short}", descriptor.size)
+                )
                 outcome = self._store.put_blob(descriptor, source)
                 self._listener(Done(str(descriptor.digest), outcome.value, descriptor.size))
             case PutManifest(document, label):

@@ -28,10 +28,10 @@ from ocitool.events import Advanced, Done, Listener, Started, silent
 from ocitool.graph.referrers import ListedReferrer, examine_referrer, read_fallback
 from ocitool.model.digest import Digest
 from ocitool.model.expectation import Expectation
-from ocitool.model.reference import Reference, referrers_tag, subject_of
+from ocitool.model.reference import referrers_tag, subject_of
 from ocitool.model.views import Descriptor, Index, Manifest, View
 from ocitool.store.base import Reader, called
-from ocitool.store.locate import Locator, Opener
+from ocitool.store.locate import Locator, Opener, said_name
 from ocitool.tasks import Scope, collect, ordered_map
 from ocitool.values import dataclass, replace
 
@@ -124,9 +124,8 @@ def open_places(opener: Opener, texts: Iterable[str], *, all_tags: bool = False)
     Raises UsageError for what is no place at all, and with `all_tags` for one that names a tag or digest.
     """
     located = [(Locator.parse(text), text) for text in texts]
-    for at, text in located if all_tags else ():
-        name = at.name if at.reference is None else Reference.parse(text, default_tag="").name
-        if name:
+    for _, text in located if all_tags else ():
+        if name := said_name(text):
             raise UsageError(
                 f"--all-tags looks at every tag, and {text} names {name}",
                 hint="leave it out, or leave --all-tags out to look at it alone",

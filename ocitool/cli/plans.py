@@ -32,6 +32,25 @@ def dry_run(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")(function)
 
 
+def applied(text: str) -> Callable[[Callable[..., Outcome]], Callable[..., Outcome]]:
+    """The options of a command that shows what it would do: `--apply` does it, `--dry-run` does not.
+
+    The function gets `is_applied`. Stands below `common`.
+    """
+
+    def add(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
+        @functools.wraps(function)
+        def command(app: App, *, is_applied: bool, dry_run: bool, **words: Any) -> Outcome:  # noqa: ANN401 - click's
+            if is_applied and dry_run:
+                raise UsageError("--dry-run writes nothing, and --apply does", hint="leave one of them out")
+            return function(app, is_applied=is_applied, **words)
+
+        shown = click.option("--dry-run", is_flag=True, help="Only show it, as without --apply.")
+        return click.option("--apply", "is_applied", is_flag=True, help=text)(shown(command))
+
+    return add
+
+
 def elsewhere(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option that writes the result under other tags and leaves REF as it is."""
     option = click.option(

@@ -20,7 +20,7 @@ from ocitool.model.document import Document
 from ocitool.model.reference import Reference
 from ocitool.model.tag_filter import TagFilter
 from ocitool.store.base import FULL_NAME, Reader, called
-from ocitool.store.locate import Locator, is_below, names_of
+from ocitool.store.locate import Locator, is_below, names_of, said_name
 from ocitool.store.verify import find_manifest
 from ocitool.values import dataclass, replace
 from ocitool.workspace import Admit, Workspace
@@ -147,6 +147,11 @@ def _read(
     goes_below: bool,
 ) -> _Source:
     at = Locator.parse(text)
+    if request.all_tags and (said := said_name(text)):
+        raise UsageError(
+            f"all tags that are chosen are copied, and {text} names {said}",
+            hint="leave it out, or leave out what chooses tags to copy it alone",
+        )
     store, name = work.opener.open(at)
 
     def admitted(tag: str) -> str:

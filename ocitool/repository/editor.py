@@ -21,7 +21,7 @@ from ocitool.repository.plan_file import read_plan, write_plan
 from ocitool.repository.policy import PrunePolicy, decide
 from ocitool.repository.prune import Prune, plan_prune
 from ocitool.store.base import BytesSource, Source, Store, StoreSource, ingested
-from ocitool.store.locate import Locator
+from ocitool.store.locate import Locator, said_name
 from ocitool.values import dataclass
 from ocitool.workspace import Workspace
 
@@ -135,6 +135,11 @@ class RepositoryEditor:
                 f"{self.place} is no repository of a registry, and only those are pruned",
                 ability="prune",
                 hint="copy what is to stay into a new layout",
+            )
+        if name := said_name(self.place):
+            raise UsageError(
+                f"a whole repository is pruned, and {self.place} names {name}",
+                hint="leave it out; --only PATTERN judges some tags alone, and ocitool delete takes one",
             )
         store, _ = self.work.opener.open_edited(self.place)
         return store, unfinished(Journal(self.work.machine.backup), store.label)

@@ -5,7 +5,7 @@ judged: they stay and go with it.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from ocitool.errors import UsageError
 from ocitool.model.digest import Digest
@@ -15,6 +15,9 @@ from ocitool.model.versions import Version, VersionRange
 from ocitool.repository.graph import RepositoryGraph, is_beside
 from ocitool.store.placeholder import stands_for
 from ocitool.values import dataclass, field
+
+UNKNOWN_AGE: Final = "age unknown"
+"""What a decision says first that was taken without a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class _Judge:
         policy = self._policy
         created, unknown = self._ages[digest]
         if unknown and not policy.deletes_unknown_age:
-            yield f"age unknown: {unknown}"
+            yield f"{UNKNOWN_AGE}: {unknown}"
         if unknown or created is None:
             return
         if policy.within_s and created >= self._now - policy.within_s:
@@ -128,7 +131,7 @@ class _Judge:
         if not policy.needs_dates:
             yield "no rule keeps it"
         elif unknown or created is None:
-            yield f"age unknown: {unknown}, and --unknown-age delete"
+            yield f"{UNKNOWN_AGE}: {unknown}, and --unknown-age delete"
         else:
             old = f", older than {policy.within}" if policy.within_s else ""
             later = f", not among the {policy.newest} newest" if policy.newest else ""

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from ocitool.change.plan import Delete, Plan, Removal
+from ocitool.change.reason import ChangeReason
 from ocitool.errors import Unsupported
 from ocitool.model.digest import Digest
 from ocitool.model.printable import shown
 from ocitool.model.reference import referrers_tag
 from ocitool.model.views import Manifest, view
 from ocitool.repository.graph import RepositoryGraph, is_beside, reached
-from ocitool.repository.policy import Decision
+from ocitool.repository.policy import UNKNOWN_AGE, Decision
 from ocitool.values import dataclass
 
 MOST_NOTED: Final = 2_000_000
@@ -99,7 +100,7 @@ def plan_prune(graph: RepositoryGraph, decisions: Iterable[Decision], leftovers:
     plan = Plan(
         graph.label,
         steps,
-        notes=(UNDO.format(target=graph.label),) if steps else (),
+        reasons=(ChangeReason(UNDO.format(target=graph.label)),) if steps else (),
         unmoved=unmoved,
         removal=removal if steps else None,
     )
@@ -182,6 +183,6 @@ def _counted(decisions: Iterable[Decision]) -> list[tuple[str, int]]:
     """How many tags each reason keeps; what follows a colon tells of one tag."""
     counts: dict[str, int] = {}
     for one in decisions:
-        why = one.why if one.why.startswith("age unknown") else one.why.partition(":")[0]
+        why = one.why if one.why.startswith(UNKNOWN_AGE) else one.why.partition(":")[0]
         counts[why] = counts.get(why, 0) + 1
     return list(counts.items())

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from ocitool import values
 from ocitool.change.plan import Plan, PlanStep, PutBlob, PutManifest, PutSnapshot, Tag, in_order
+from ocitool.change.reason import ChangeReason
 from ocitool.errors import MalformedDocument, UsageError
 from ocitool.graph.signature_list import appended, entries, signature_tag
 from ocitool.model import mediatype
@@ -128,7 +129,7 @@ def plan_sign(
     return Plan(
         store.label,
         tuple(in_order((kept, *steps))),
-        notes=what,
+        reasons=what,
         names=(kept.name,),
         must_keep=False,
         attaches=True,
@@ -156,11 +157,11 @@ def with_signatures(
     if not documents:
         return plan
     subjects = {one.digest: values.replace(Descriptor.of(one), media_type=effective_type(one)) for one in documents}
-    steps, notes = _signing(store, tuple(subjects.values()), signers, options, scope)
+    steps, what = _signing(store, tuple(subjects.values()), signers, options, scope)
     return values.replace(
         plan,
         steps=tuple(in_order((*plan.steps, *steps))),
-        notes=(*plan.notes, *notes),
+        reasons=(*plan.reasons, *what),
         names=plan.names or tuple(tag.name for tag in plan.tags),
         attaches=True,
     )
@@ -178,13 +179,14 @@ def _form_of(store: Store, document: Document | None) -> str:
 
 def _signing(
     store: Store, subjects: Sequence[Descriptor], signers: Sequence[Signer], options: SignOptions, scope: Scope
-) -> tuple[list[PlanStep], tuple[str, ...]]:
-    """The steps that sign each of the manifests, none for what is signed so, and a line about each."""
+) -> tuple[list[PlanStep], tuple[ChangeReason, ...]]:
+    """The steps that sign each of the manifests, none for what is signed so, and what is done with each."""
     signed = collect(scope, lambda one: _signed(store, one, signers, options), subjects, store.traits.concurrency)
     steps = [step for one in signed for step in _steps(one)]
     if any(one.bundles for one in signed):
         steps.append(PutBlob(bundles.empty(), BytesSource(bundles.EMPTY), "empty config"))
-    return steps, tuple(f"signs {one.subject.named}: {_forms(one)}" for one in signed if one.layers or one.bundles)
+    done = (one for one in signed if one.layers or one.bundles)
+    return steps, tuple(ChangeReason(f"signs {one.subject.named}: {_forms(one)}") for one in done)
 
 
 def _signed(store: Store, subject: Descriptor, signers: Iterable[Signer], options: SignOptions) -> _Signed:

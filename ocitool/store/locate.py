@@ -77,6 +77,12 @@ class Locator:
         return f"{self.scheme}:{self.path}{mark if self.name else ''}{self.name}"
 
 
+def said_name(text: str) -> str:
+    """The tag or digest that a place names itself; empty where it is a whole repository. Raises UsageError."""
+    at = Locator.parse(text)
+    return at.name if at.reference is None else Reference.parse(text, default_tag="").name
+
+
 def is_below(text: str) -> bool:
     """Whether a destination is a place of a registry that repositories go below, each by its own path."""
     return text.endswith("/") and text.partition(":")[0] not in SCHEMES

@@ -202,3 +202,15 @@ def test_an_attachment_that_somebody_else_deleted_is_told_when_it_is_taken_back(
     done = run("undo", name)
 
     assert (0, True) == (done.exit_code, "nothing of it is there any more" in done.stderr), done.stderr
+
+
+def test_what_was_asked_for_is_told_and_is_no_warning(run, kept, report):
+    name, _ = kept
+
+    done = run("attach", name, report, "--artifact-type", KIND)
+
+    assert f"attaches {KIND} to sha256:" in done.stderr
+    assert "warning:" not in done.stderr
+    assert [] == [
+        line for line in done.stderr.splitlines() if line.startswith(":")
+    ]  # each blob is called something

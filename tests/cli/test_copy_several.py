@@ -92,6 +92,14 @@ def test_tags_are_chosen(run, registry, source, other, words, tags):
     assert wanted == held(other, "app")
 
 
+@pytest.mark.parametrize("words", [["--all-tags"], ["--include", "1.*"]])
+def test_a_tag_beside_what_chooses_tags_is_refused(run, source, other, words):
+    done = run("copy", f"{source}:1.0", f"{other.host}/app", *words)
+
+    assert (2, True) == (done.exit_code, f"{source}:1.0 names 1.0" in done.stderr)
+    assert {} == other.tags
+
+
 def test_no_tag_that_is_chosen(run, source, other):
     done = run("copy", source, f"{other.host}/app", "--include", "3.*")
 

@@ -10,6 +10,7 @@ from ocitool.cli.options import App, WholeNumber, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError
 from ocitool.model.printable import human
+from ocitool.repository.policy import UNKNOWN_AGE
 from ocitool.repository.prune import Prune
 
 _RULES = ("keep", "keep_versions", "keep_semver", "keep_last", "keep_within", "only")
@@ -37,8 +38,8 @@ _RULES = ("keep", "keep_versions", "keep_semver", "keep_last", "keep_within", "o
     type=click.Path(dir_okay=False, path_type=Path),
     help="With rules, write here what would go; without, take it from here.",
 )
-@click.option("--apply", "is_applied", is_flag=True, help="Delete it.")
 @common
+@plans.applied("Delete it.")
 def command(app: App, *, repository: str, file: Path | None, is_applied: bool, **rules: Any) -> Outcome:  # noqa: ANN401
     """Show which tags of REPO would go, and why; with --apply, delete them and what only they reach.
 
@@ -68,7 +69,7 @@ def command(app: App, *, repository: str, file: Path | None, is_applied: bool, *
         data = prune.to_tree() | {"applied": False, "plan": str(file) if file else None}
         return Outcome(data=data, text=shown, summary=_unwritten(prune, repository, file))
     if prune.plan.is_empty:
-        return Outcome(data=prune.to_tree() | {"applied": True}, text=shown, summary="nothing to delete")
+        return Outcome(data=prune.to_tree() | {"applied": True}, text=shown, summary=_nothing(prune))
     app.console.talk(shown)
     done = plans.carry_out(app, prune.plan, dry_run=False, says_undo=False)
     return Outcome({**done.data, **prune.to_tree(), "applied": True}, summary=f"deleted {_amount(prune)}")
@@ -80,9 +81,20 @@ def _amount(prune: Prune) -> str:
     return f"{what}; the registry can free {human(prune.size)}" if prune.size else what
 
 
+def _nothing(prune: Prune) -> str:
+    """That nothing goes, and what lets tags go whose age nobody knows, where that keeps some."""
+    if not any(one.why.startswith(UNKNOWN_AGE) for one in prune.staying):
+        return "nothing to delete"
+    return (
+        "nothing to delete: the rules about age keep what says no date\n"
+        "hint: --keep-versions N, --keep-semver RANGE and --keep PATTERN need no date; --unknown-age delete lets "
+        "them go"
+    )
+
+
 def _unwritten(prune: Prune, repository: str, file: Path | None) -> str:
     """What there is to say of a prune that was only shown."""
     if prune.plan.is_empty:
-        return "nothing to delete"
+        return _nothing(prune)
     how = f"ocitool prune {repository} --plan {file} --apply" if file is not None else "--apply"
-    return f"nothing was deleted; {how} deletes {_amount(prune)}; {prune.plan.notes[0]}"
+    return f"nothing was deleted; {how} deletes {_amount(prune)}; {prune.plan.reasons[0].text}"

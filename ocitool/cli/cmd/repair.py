@@ -16,7 +16,6 @@ from ocitool.store.locate import Locator
 
 @click.command()
 @click.argument("reference", metavar="REF")
-@click.option("--apply", "is_applied", is_flag=True, help="Carry the plan out.")
 @click.option("--deep", is_flag=True, help="Read every layer, not only of images whose platform is in doubt.")
 @click.option(
     "--source",
@@ -42,6 +41,7 @@ from ocitool.store.locate import Locator
 @click.option("--without-proof", is_flag=True, help="Believe the config where no program in the image decides.")
 @trust.verifying("A --source")
 @common
+@plans.applied("Carry the plan out.")
 @trust.resigning
 def command(
     app: App,
