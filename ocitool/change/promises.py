@@ -18,6 +18,7 @@ from ocitool.store.base import Reader
 from ocitool.store.verify import find_manifest, read_config
 from ocitool.values import dataclass, replace
 
+NO_PLATFORM: Final = "what is expected names no platform"
 ONE_OF: Final = "either exactly these platforms are expected, or at least these"
 """What is said to who gives both lists."""
 
@@ -43,11 +44,13 @@ class Promises:
         no_clobber: bool | None = None,
         keep_platforms: bool | None = None,
     ) -> "Promises":
-        """Promises in words. Raises UsageError where both lists of platforms are given."""
+        """Promises in words. Raises UsageError where both lists of platforms are given, or one that names none."""
         exact, least = tuple(expect), tuple(expect_at_least)
         if exact and least:
             raise UsageError(ONE_OF, hint="--expect is the whole list")
         listed = parse_platforms(exact or least)
+        if (exact or least) and not listed:
+            raise UsageError(NO_PLATFORM, hint="is a variable empty? without the option nothing is promised")
         return cls(no_clobber, keep_platforms, Expectation(listed, is_exact=bool(exact)) if listed else None)
 
     @property

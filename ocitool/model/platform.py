@@ -47,16 +47,12 @@ class Platform:
         text, _, suffix = text.strip().partition(":")  # crane's spelling of the os version
         parts = text.split("/")
         if not 1 <= len(parts) <= 3 or not all(parts):
-            raise UsageError(
-                f"not a platform: {text!r}", hint="write os/arch or os/arch/variant, such as linux/arm/v7"
-            )
+            raise _no_platform(text)
         if len(parts) == 1:
             return cls._parse_one(text, host)
         match = _OS.fullmatch(parts[0])
         if match is None or not all(_PART.fullmatch(part) for part in parts[1:]):
-            raise UsageError(
-                f"not a platform: {text!r}", hint="write os/arch or os/arch/variant, such as linux/arm/v7"
-            )
+            raise _no_platform(text)
         os, options = match.group(1).lower(), match.group(2) or ""
         version, *features = options.split("+")
         written = parts[2].lower() if len(parts) == 3 else ""
@@ -206,6 +202,13 @@ class Platform:
     def without_version(self) -> "Platform":
         """The same platform with no os version or features."""
         return replace(self, os_version="", os_features=(), features=())
+
+
+def _no_platform(text: str) -> UsageError:
+    words = text.split()
+    several = len(words) > 1 and all("/" in word for word in words)
+    hint = "commas go between platforms" if several else "write os/arch or os/arch/variant, such as linux/arm/v7"
+    return UsageError(f"not a platform: {text!r}", hint=hint)
 
 
 def _suggest(platform: Platform) -> str:

@@ -50,6 +50,7 @@ def expectation_errors(file: "TomlFile", table: Mapping[str, Any]) -> Iterator[U
     for key in EXPECT:
         for number, word in enumerate(table.get(key, ())):
             try:
-                parse_platforms(word)
+                if not parse_platforms(word):
+                    yield file.error(("check", key, number), "names no platform")
             except UsageError as error:
                 yield file.error(("check", key, number), error.what, error.hint)

@@ -269,6 +269,7 @@ class TestKeepPlatforms:
         ("[push]\nclobber = true\n", "push.clobber unknown key"),
         ('[push]\nno-clobber = "yes"\n', "push.no-clobber must be"),
         ('[check]\nexpect = ["linux/amd46"]\n', "check.expect[0]"),
+        ('[check]\nexpect = ["linux/amd64", ","]\n', "check.expect[1] names no platform"),
     ],
 )
 def test_a_file_that_promises_nothing_that_is_known(run, name, project, build, table, told):
@@ -278,6 +279,17 @@ def test_a_file_that_promises_nothing_that_is_known(run, name, project, build, t
     for done in (build(AMD64), run("push", name), run("merge", name, "sha256:" + "0" * 64)):
         assert 2 == done.exit_code
         assert told in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--expect", "--expect-at-least"])
+@pytest.mark.parametrize("words", ["", " ", ","])
+def test_an_empty_list_of_platforms_is_no_promise_that_is_kept(run, build, name, held, option, words):
+    """What `--expect "$PLATFORMS"` says where a pipeline forgot the variable."""
+    done, checked = build(AMD64, option, words), run("check", f"{name}", option, words)
+
+    assert (2, 2, None) == (done.exit_code, checked.exit_code, held())
+    assert "names no platform" in done.stderr
+    assert "names no platform" in checked.stderr
 
 
 def test_a_program_has_them_too(app, name):

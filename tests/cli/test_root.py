@@ -6,6 +6,7 @@ import re
 import pytest
 
 from ocitool.cli import main
+from ocitool.cli.table import COMMANDS, ELSEWHERE
 from ocitool.version import __version__
 
 
@@ -77,3 +78,20 @@ def test_a_terminal_is_asked_who_logs_in(home, monkeypatch, capsys):
     assert (0, True) == (code, bool(re.search("logged in to r.test, kept in .*config.json", said.err))), said.err
     assert "secret" not in said.out + said.err
     assert '"r.test"' in (home / ".docker" / "config.json").read_text()
+
+
+@pytest.mark.parametrize("words", sorted(ELSEWHERE))
+def test_a_word_of_other_tools_leads_to_commands_that_are_there(run, words):
+    there = [command.path.split() for command in COMMANDS]
+
+    done = run(*words.split())
+
+    hint = next(line for line in done.stderr.splitlines() if line.startswith("hint: "))
+    named = [match.split() for match in re.findall(r"ocitool ([a-z]+(?: [a-z]+)?)", hint)]
+    assert (2, False) == (done.exit_code, "did you mean" in hint)
+    assert [] == [two for two in named if two not in there and two[:1] not in (path[:1] for path in there)]
+
+
+@pytest.mark.parametrize("word", ["auth", "bake", "imagetools", "version"])
+def test_a_word_of_other_tools_is_not_taken_for_one_that_is_spelt_alike(run, word):
+    assert "did you mean" not in run(word).stderr

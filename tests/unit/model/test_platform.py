@@ -95,6 +95,7 @@ def test_one_part_is_completed_from_the_host(typed, host, meant):
         ("linux", "linux/amd64"),
         ("vax", "os/arch"),
         ("linux/am d64", "os/arch"),
+        ("linux/amd64 linux/arm64", "commas"),
         ("lin)ux/amd64", "os/arch"),
         ("linux/arm/v9", "v5 to v8"),
         ("linux/arm64/v7", "v8"),
