@@ -129,7 +129,7 @@ ELSEWHERE: Final = {
     "retag": "ocitool tag lets further tags hold it, ocitool copy takes it to another repository",
     "promote": "ocitool copy takes an image to another repository, ocitool tag gives it a further tag",
     "save": "ocitool copy REF docker-archive:FILE writes an archive, as ocitool build -o docker-archive:FILE does",
-    "load": "ocitool build --load gives an engine what is built; ocitool copy docker-archive:FILE REF publishes a file",
+    "load": "ocitool build --load gives it to an engine; ocitool copy docker-archive:FILE REF publishes an archive",
     "bake": "ocitool buildx bake",
     "imagetools": "ocitool buildx imagetools",
     "lint": "ocitool build --check looks at a Dockerfile, ocitool check at an image",

@@ -5,7 +5,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from ocitool.errors import Conflict, NotFound, UsageError, local_io
+from ocitool.errors import Conflict, MalformedDocument, NotFound, UsageError, local_io
 from ocitool.index.sources import Member, MemberSource, SourceName
 from ocitool.model.digest import as_digest, is_digest
 from ocitool.model.document import MANIFEST_LIMIT, Document
@@ -174,7 +174,11 @@ def _in_folder(folder: Path, target: Locator) -> Iterator[str]:
 
 def _in_file(path: Path, target: Locator) -> Iterator[str]:
     """What a metadata file names: one image, or one for each target of bake."""
-    tree = Document(_read(path), "application/json").tree()
+    try:
+        tree = Document(_read(path), "application/json").tree()
+    except MalformedDocument as error:
+        error.add_note(f"in the metadata file {path}")
+        raise
     inner = tree.values() if isinstance(tree, Mapping) and _DIGEST not in tree else (tree,)
     found = [one for one in inner if isinstance(one, Mapping) and _DIGEST in one]
     if not found:

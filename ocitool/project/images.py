@@ -14,6 +14,8 @@ from ocitool.values import replace
 
 NAME: Final = "{name}"
 """What stands for the name of the image wherever text is."""
+MOST: Final = 200
+"""Most images of one file, which is read once for each of them; a guess far above what a project has."""
 
 
 def image_names(file: TomlFile) -> tuple[str, ...]:
@@ -25,6 +27,10 @@ def image_names(file: TomlFile) -> tuple[str, ...]:
                 ("config",), "is what several images share", "write [image], or describe each by [[image]]"
             )
         return ()
+    if len(images) > MOST:
+        raise file.error(
+            ("image", MOST), f"is one more than a file may have: {MOST}", "describe others in another file"
+        )
     names: list[str] = []
     for at, image in enumerate(images):
         if image["name"] in names:

@@ -63,8 +63,19 @@ def read_toml(path: Path) -> TomlFile:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path} line {line}: not UTF-8") from error
     except TomlError as error:
-        raise UsageError(f"{path}: {error}", hint="the file has to be valid TOML 1.0") from error
+        raise UsageError(f"{path}: {error}", hint=_syntax_hint(text)) from error
     return TomlFile(path, tree, dict(_lines(text)))
+
+
+def _syntax_hint(text: str) -> str:
+    """What to do about text that is no TOML; a table beside a list of tables of its name is the usual slip."""
+    found = (_HEADER.match(line) for line in text.split("\n"))
+    headers = {(match[1], match[2]) for match in found if match is not None}
+    both = next((name for mark, name in sorted(headers) if mark == "[" and ("[[", name) in headers), "")
+    if not both:
+        return "the file has to be valid TOML 1.0"
+    shared = "; what several images share stands in [config]" if both == "image" else ""
+    return f"TOML has no [{both}] beside [[{both}]]{shared}"
 
 
 def key_text(path: KeyPath) -> str:

@@ -196,6 +196,7 @@ class TestWhatIsRefused:
 
         assert code == done.exit_code
         assert told in done.stderr
+        assert "x.json" in done.stderr
 
     def test_files_and_folders_that_are_not_as_they_should(self, run, name, home, part):
         (home / "empty").mkdir()

@@ -48,12 +48,14 @@ def _filled(pieces: Sequence[tuple[bool, str]], at: int, value: Any) -> tuple[st
         elif piece == "end":
             return text, at - 1
         elif piece.startswith("range "):
-            over = _evaluated(piece.removeprefix("range "), value)
+            over = _evaluated(piece.removeprefix("range "), value) if value is not None else []
             items = list(over.values()) if isinstance(over, Mapping) else over
             if not isinstance(items, list):
                 raise UsageError(f"{{{{{piece}}}}} goes over a list")
             made = [_filled(pieces, at, one) for one in items]
             at = (made[0] if made else _filled(pieces, at, None))[1] + 1
+            if at > len(pieces):
+                raise UsageError(f"{{{{{piece}}}}} has no {{{{end}}}}", hint="add {{end}} behind what is repeated")
             text += "".join(one for one, _ in made)
         elif value is not None:
             text += _shown(_evaluated(piece, value), piece)
@@ -140,7 +142,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def _whole(action: str) -> str:
+    """The action as an operand of another one."""
+    return f"({action})" if " " in action else action
+
+
 def _shown(value: Any, action: str) -> str:  # noqa: ANN401 - JSON
     if isinstance(value, (Mapping, list)):
-        raise UsageError(f"{{{{{action}}}}} is more than a text", hint=f"write {{{{json {action}}}}}")
+        raise UsageError(f"{{{{{action}}}}} is more than a text", hint=f"write {{{{json {_whole(action)}}}}}")
     return json.dumps(value) if isinstance(value, bool) or value is None else str(value)

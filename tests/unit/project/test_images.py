@@ -4,6 +4,7 @@ import pytest
 
 from ocitool.errors import UsageError
 from ocitool.model.platform import Platform
+from ocitool.project.images import MOST
 from ocitool.project.values import Stamp, images_in, load_spec
 
 TEXT = """\
@@ -102,6 +103,14 @@ def test_names_come_in_the_order_of_the_file(written):
             "a",
             "line 4",
             "add",
+        ),
+        ("[image]\nuser = '1'\n[[image]]\nname = 'a'", "", "cannot overwrite a value", r"stands in \[config\]"),
+        ("[[image]]\nname = 'a'\n[image]\nuser = '1'", "", "image", r"stands in \[config\]"),
+        (
+            "".join(f"[[image]]\nname = 'i{n}'\n" for n in range(MOST + 1)),
+            "",
+            f"line {2 * MOST + 1}",
+            "another file",
         ),
         ("[[image]]\nname = 'a'\nimage = 'x'", "a", r"line 3: image\[0\].image unknown key", ""),
     ],
