@@ -48,8 +48,8 @@ class UsedBase:
 class VerifiedBuild:
     """A published image beside what its sources give now; `attestations` of it were set aside.
 
-    `expected` is the digest of the root without them, and of the platforms that were built. `created` is the time
-    that was built for, and `said_by` what named it.
+    `expected` is the digest of the root without them, and of the platforms that were built; `left_out` are those
+    that were not. `created` is the time that was built for, and `said_by` what named it.
     """
 
     published: Digest
@@ -62,6 +62,7 @@ class VerifiedBuild:
     codec: Mapping[str, Any] = field(hash=False)
     bases: tuple[UsedBase, ...] = ()
     attestations: int = 0
+    left_out: tuple[Platform, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -82,6 +83,7 @@ class VerifiedBuild:
                 "compression": dict(self.codec),
             },
             "attestations": self.attestations,
+            "left_out": [str(platform) for platform in self.left_out],
             "difference": self.comparison.to_tree(),
         }
 
@@ -90,6 +92,8 @@ class VerifiedBuild:
         yield f"built for {', '.join(map(str, self.platforms))}, with {self.codec['name']}"
         yield f"the time is {self.created}, from {self.said_by}"
         yield from (f"base {one.name} is {one.digest}, from {one.said_by}" for one in self.bases)
+        if self.left_out:
+            yield f"not built, and not compared: {', '.join(map(str, self.left_out))}"
         if self.attestations:
             yield f"attestations that were set aside: {self.attestations}"
 
@@ -103,8 +107,8 @@ def verify_build(reference: str, request: BuildRequest, workspace: Workspace) ->
     store, name = workspace.opener.open(reference)
     root = store.get_manifest(name)
     whole = survey(store, str(root.digest), scope=workspace.scope, label=reference)
-    listed = (image.platform for image in whole.images if image.platform is not None)
-    platforms = request.platforms or tuple(dict.fromkeys(listed))
+    listed = tuple(dict.fromkeys(image.platform for image in whole.images if image.platform is not None))
+    platforms = request.platforms or listed
     if not platforms:
         raise UsageError(f"{reference} is no image that was built for a platform", hint="name an image or index")
     seen = view(root)
@@ -129,6 +133,7 @@ def verify_build(reference: str, request: BuildRequest, workspace: Workspace) ->
         codec=planned.codec.id.to_tree(),
         bases=tuple(_bases(planned, noted)),
         attestations=len(seen.entries) - len(seen.platforms) if isinstance(seen, Index) else 0,
+        left_out=tuple(one for one in listed if not any(one.same(built_for) for built_for in planned.platforms)),
     )
 
 

@@ -3,6 +3,7 @@
 Only importer of rich, and only where something is drawn.
 """
 
+import re
 import sys
 import threading
 import time
@@ -257,13 +258,15 @@ class _Drawn:
             self._progress = None
 
 
+_NUMBER: Final = "-?|[0-9]+|[0-9.]+ [a-zA-Z]+"
+"""What stands to the right in a table: a count, or a size with its unit."""
+
+
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """Aligned columns, numbers to the right; reads well without colour."""
     cells = [head, *rows]
     widths = [max(len(row[n]) for row in cells) for n in range(len(head))]
-    numeric = [
-        bool(rows) and all(row[n][:1].isdigit() or row[n] in {"", "-"} for row in rows) for n in range(len(head))
-    ]
+    numeric = [bool(rows) and all(re.fullmatch(_NUMBER, row[n]) for row in rows) for n in range(len(head))]
 
     def line(row: tuple[str, ...]) -> str:
         parts = [c.rjust(w) if right else c.ljust(w) for c, w, right in zip(row, widths, numeric, strict=True)]

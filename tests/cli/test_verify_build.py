@@ -122,13 +122,19 @@ def test_attestations_are_set_aside(folder, registry, run):
     code, data = verify(run, name, "app", *WORDS)
     assert (0, 2) == (code, data["attestations"])
     assert data["published"] != data["expected"] == data["built"]
+    assert f"{name} is what app gives: {data['published']}\n" == run("verify-build", name, "app", *WORDS).stdout
 
 
 def test_one_platform_of_several(folder, registry, run):
     name = f"{registry.host}/app:1"
     run("build", "app", *WORDS, *BOTH, "-t", name, "--push")
 
-    assert 0 == verify(run, name, "app", *WORDS, "--platform", "linux/arm64")[0]
+    code, data = verify(run, name, "app", *WORDS, "--platform", "linux/arm64")
+    told = run("verify-build", name, "app", *WORDS, "--platform", "linux/arm64")
+
+    assert (0, ["linux/amd64"]) == (code, data["left_out"])
+    assert f"for linux/arm64 {name} is what app gives: {registry.tags['app', '1']}\n" == told.stdout
+    assert "not built, and not compared: linux/amd64\n" in told.stderr
     done = run("verify-build", name, "app", *WORDS, "--platform", "linux/s390x")
     assert 3 == done.exit_code
     assert "linux/amd64, linux/arm64" in done.stderr

@@ -32,6 +32,7 @@ def command(app: App, *, reference: str, path: str, **flags: object) -> Outcome:
     words = Words(flags)
     asked = request(app, path, words, Destinations(), OURS)
     found = app.client.verify_build(reference, asked)
-    equal = f"{reference} is what {path} gives: {found.built}"
+    only = f"for {', '.join(map(str, found.platforms))} " if found.left_out else ""
+    equal = f"{only}{reference} is what {path} gives: {found.published}"
     text = equal if found.is_equal else found.comparison.text()
     return Outcome(found.to_tree(), text, exit_code=0 if found.is_equal else 1, summary="\n".join(found.notes()))

@@ -184,6 +184,13 @@ def test_text_of_others_cannot_move_the_cursor(capsys):
     assert 1 == err.count("\n")
 
 
+@pytest.mark.parametrize(("name", "right"), [("127.0.0.1:5000/app:1", False), ("1.10", False), ("7", True)])
+def test_a_name_that_begins_with_a_digit_is_no_number(name, right):
+    _, first, _ = table(("WHAT THERE IS IN THE STORE",), [(name,), ("9" if right else "9.9",)]).split("\n")
+
+    assert right == first.startswith(" ")
+
+
 def test_tables_align_and_put_numbers_to_the_right():
     assert "NAME  SIZE\na        5\nlong    10" == table(("NAME", "SIZE"), [("a", "5"), ("long", "10")])
 
