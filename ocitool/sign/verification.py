@@ -30,6 +30,8 @@ READ_LIMIT: Final = 16 * MIB
 """Most bytes of signatures of one form that are read beside one manifest; a guess, they have some thousand each."""
 _MANIFEST_LIMIT: Final = 256 * KIB
 """Most bytes of a manifest around a bundle; a guess, it has one layer."""
+_FOR: Final = "it was made for "
+"""What the reason begins with where the name that a signature is for does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Verification:
         if failed and all(one.is_keyless for one in failed):
             raise keyless(self.reference)
         why = _why(failed[0]) if failed else f"it has no {', '.join(self.lacking)}"
-        error = NotVerified(f"{self.reference} is not verified: {why}", verification=self)
+        error = NotVerified(f"{self.reference} is not verified: {why}", verification=self, hint=_hint(failed))
         for kind in self.lacking:
             signed = " that one of the keys signed" if kind in self.demand.attested else ""
             error.add_note(f"nothing of {kind} is attached to it, or to each image of it,{signed}".rstrip(","))
@@ -380,8 +382,8 @@ def _judged(found: FoundSignature, read: _Read, demand: Demand, digest: Digest |
         return replace(found, reason=f"it signs another image, {read.claim.digest}")
     wanted = {repository_of(one) for one in demand.identities}
     if wanted and read.names_repository and read.claim.repository not in wanted:
-        named = f"for {read.claim.identity}, not" if read.claim.identity else "for no repository, and not"
-        return replace(found, reason=f"it was made {named} for {', '.join(demand.identities)}")
+        named = f"{read.claim.identity}, not" if read.claim.identity else "no repository, and not"
+        return replace(found, reason=f"{_FOR}{named} for {', '.join(demand.identities)}")
     for name, value in demand.annotations.items():
         if read.claim.annotations.get(name) != value:
             said = read.claim.annotations.get(name)
@@ -396,6 +398,18 @@ def _why(manifest: VerifiedManifest) -> str:
     if any(one.holds for one in manifest.found):
         return f"not signed with {', '.join(key.name or key.fingerprint for key in manifest.missing)}"
     return "no signature counts"
+
+
+def _hint(failed: Iterable[VerifiedManifest]) -> str:
+    """What to do where a trusted key signed the very image for another repository, as that of a copy is signed."""
+    found = (one for manifest in failed for one in manifest.found if one.reason.startswith(_FOR))
+    named = sorted({one.claim.identity for one in found if one.claim is not None and one.claim.identity})
+    if not named:
+        return ""
+    return (
+        f"if it is a copy of what stands there, --identity {named[0]} says so, --verify-identity where images are "
+        "built upon or copied"
+    )
 
 
 def _lines(manifest: VerifiedManifest) -> Iterator[str]:

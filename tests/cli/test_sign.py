@@ -156,6 +156,7 @@ class TestRegistry:
 
         assert 1 == refused.exit_code
         assert f"it was made for {registry.host}/app, not for {mirror}" in refused.stderr
+        assert f"if it is a copy of what stands there, --identity {registry.host}/app says so" in refused.stderr
         assert (
             0 == run("verify", f"{mirror}:1", "--key", f"{a}.pub", "--identity", f"{registry.host}/app").exit_code
         )
