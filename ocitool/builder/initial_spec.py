@@ -13,6 +13,7 @@ from ocitool.errors import local_io
 from ocitool.model.printable import shown
 from ocitool.project.schema import SCHEMA_FILE
 from ocitool.toolchains.go import find_programs
+from ocitool.toolchains.options import SYSTEMS
 from ocitool.values import dataclass
 
 PLATFORMS: Final = ("linux/amd64", "linux/arm64")
@@ -62,20 +63,34 @@ _TABLES: Final = {
 # use = "zig"
 # libc = "glibc:2.31"
 """,
-    **dict.fromkeys(
-        ("make", "cmake", "autotools", "meson"),
-        """
+    **{
+        name: f"""
+[{name}]
+{settings}
+# Without an install rule: the programs that are packed, by their paths in the build tree.
+# programs = ["NAME"]
+
 [compiler]
 # use = "zig"
 # libc = "glibc:2.31"
-""",
-    ),
+"""
+        for name, settings in (
+            ("make", '# targets = ["all"]\n# variables = { WITH_TLS = "1" }'),
+            ("cmake", '# arguments = ["-DWITH_TLS=ON"]'),
+            ("autotools", '# arguments = ["--with-tls"]'),
+            ("meson", '# arguments = ["-Dtls=enabled"]'),
+        )
+    },
 }
 _IMAGE: Final = """
 [image]
 # user = "65532"
 # env = { TZ = "UTC" }
 # labels = { "org.opencontainers.image.title" = "NAME" }
+"""
+_ENTRYPOINT: Final = """\
+# What is started; without it the only program, and none of several.
+# entrypoint = ["{folder}/NAME"]
 """
 _BESIDE_DOCKERFILE: Final = """
 # Findings of `ocitool check` that are known and right.
@@ -119,6 +134,8 @@ def initial_spec(source: Path) -> str:
     parts.append(_IMAGE.replace("NAME", _name(source)))
     if programs:
         parts.append(f'entrypoint = ["/bin/{programs.program}"]\n')
+    else:
+        parts.append(_ENTRYPOINT.format(folder="/usr/bin" if kind in SYSTEMS else "/bin"))
     return "".join(parts)
 
 
@@ -149,7 +166,12 @@ def _prebuilt(source: Path) -> _Prebuilt | None:
     for path in _files(source):
         relative = path.relative_to(source).as_posix()
         match = _ARCHITECTURE.search(relative)
-        if match is None or not relative.isprintable() or re.search(r'[:{}"\\]', relative) or not _is_program(path):
+        if (
+            match is None
+            or not relative.isprintable()
+            or re.search(r'[:{}"\\*?\[\]]', relative)
+            or not _is_program(path)
+        ):
             continue
         template = relative[: match.start()] + "{arch}" + relative[match.end() :]
         rules.setdefault(template, []).append(match.group(1))
@@ -158,8 +180,13 @@ def _prebuilt(source: Path) -> _Prebuilt | None:
     named = {template: _program_name(template) for template in rules}
     platforms = [f"linux/{one}" for one in dict.fromkeys(arch for found in rules.values() for arch in found)]
     whole = [t for t in rules if len(rules[t]) == max(map(len, rules.values()))]
+    first: dict[str, str] = {}
+    for template in whole:
+        first.setdefault(named[template], template)  # one path has one program
     return _Prebuilt(
-        tuple(f"{template}:/bin/{named[template]}:755" for template in whole), named[whole[0]], tuple(platforms)
+        tuple(f"{template}:/bin/{name}:755" for name, template in first.items()),
+        named[whole[0]],
+        tuple(platforms),
     )
 
 

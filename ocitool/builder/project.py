@@ -1,6 +1,7 @@
 """The kind of project that a folder is: the file in it that says how to build."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,7 @@ from ocitool.builder.git import read_checkout
 from ocitool.builder.request import BuildRequest
 from ocitool.errors import NotFound, Unsupported, UsageError, local_io
 from ocitool.model.platform import Platform
+from ocitool.model.printable import shown
 from ocitool.project.build_files import followed
 from ocitool.project.values import BuildSpec, Stamp, images_in, load_spec
 from ocitool.values import replace
@@ -30,6 +32,11 @@ BUILD_FILES: Final = {
     "Makefile": "make",
 }
 """Build files and what they mean, the one that wins first."""
+
+
+_LOOKED_AT: Final = 1000
+"""Names of a folder that are looked at for one that was meant; a guess at what no project has."""
+_TOLD: Final = 3
 
 
 def find_build_files(source: Path) -> dict[str, Path]:
@@ -71,12 +78,31 @@ def choose_toolchain(source: Path, *, said: str = "", has_files: bool = False) -
         return "c"
     if not kinds:
         names = ", ".join(name for name, kind in BUILD_FILES.items() if name != kind)
+        below = _below(source)
         raise UsageError(
             f"nothing in {source} says how to build it",
-            hint=f"it needs one of {names}; a Dockerfile of another name goes with -f, and ready programs with "
+            hint=f"name the folder that does: {', '.join(below)}"
+            if below
+            else f"it needs one of {names}; a Dockerfile of another name goes with -f, and ready programs with "
             "--toolchain prebuilt",
         )
     return kinds[0]
+
+
+def _below(source: Path) -> list[str]:
+    """The first folders right below that say how they are built; what cannot be read says nothing."""
+    found: list[str] = []
+    try:
+        names = sorted(
+            islice((path.name for path in source.iterdir() if not path.name.startswith(".")), _LOOKED_AT)
+        )
+        for name in names:
+            path = source / name
+            if len(found) < _TOLD and path.is_dir() and any((path / file).is_file() for file in BUILD_FILES):
+                found.append(shown(str(path)))
+    except OSError:
+        return found
+    return found
 
 
 def _has_c(source: Path) -> bool:

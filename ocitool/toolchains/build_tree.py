@@ -22,7 +22,8 @@ _COMPILED: Final = (b"\x7fELF", b"!<arch>\n")
 _FILES_LIMIT: Final = 200_000
 _TOLD: Final = 3
 NOT_INSTALLED: Final = (
-    'a project without an install rule names its programs: programs = ["NAME"] in its table of ocitool.toml'
+    'a project without an install rule names its programs: programs = ["NAME"] in the table [make] of '
+    "ocitool.toml, or [cmake], [autotools] or [meson]"
 )
 
 

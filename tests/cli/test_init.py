@@ -90,6 +90,35 @@ def test_a_folder_that_says_nothing_is_told_so(run, app):
     assert not (app / "ocitool.toml").exists()
 
 
+def test_the_folder_below_that_was_meant_is_named(run, app):
+    (app / "backend").mkdir()
+    (app / "backend" / "go.mod").write_text("module example.com/app\n")
+    (app / "docs").mkdir()
+
+    for words in (("init", "app"), ("build", "app", "--dry-run")):
+        assert "hint: name the folder that does: app/backend\n" in run(*words).stderr
+
+
+def test_a_link_is_written_over_and_not_what_it_leads_to(run, app, home):
+    (app / "Makefile").write_text("all:\n")
+    (home / "elsewhere").write_text("mine")
+    (app / "ocitool.toml").symlink_to(home / "elsewhere")
+
+    refused, done = run("init", "app"), run("init", "app", "--force")
+
+    assert (2, 0, "mine") == (refused.exit_code, done.exit_code, (home / "elsewhere").read_text())
+    assert "[make]" in (app / "ocitool.toml").read_text()
+    assert {"Makefile", "ocitool.toml"} == {path.name for path in app.iterdir()}
+
+
+def test_names_that_a_rule_would_read_as_patterns_are_left_out_and_a_path_has_one_program(run, app):
+    for folder, name in (("amd64", "*"), ("amd64", "app"), ("amd64/debug", "app")):
+        (app / "out" / folder).mkdir(parents=True, exist_ok=True)
+        (app / "out" / folder / name).write_bytes(Elf(62).build())
+
+    assert ["out/{arch}/app:/bin/app:755"] == tomllib.loads(initial_spec(app))["files"]
+
+
 def test_several_programs_of_a_go_module_are_listed(app):
     (app / "go.mod").write_text("module example.com/app\n")
     for name in ("server", "migrate"):

@@ -8,6 +8,7 @@ from ocitool.builder.initial_spec import initial_spec
 from ocitool.cli.options import App, common
 from ocitool.cli.outcome import Outcome
 from ocitool.errors import UsageError, local_io
+from ocitool.model.files import temporary_beside
 from ocitool.project.build_files import FILE_NAME
 
 
@@ -25,11 +26,15 @@ def command(app: App, *, path: Path, force: bool, dry_run: bool) -> Outcome:  # 
     text, file = initial_spec(path), path / FILE_NAME
     if dry_run:
         return Outcome({"text": text}, raw=text.encode())
+    if not force and (file.exists() or file.is_symlink()):
+        raise UsageError(f"{file} is there already", hint="--force writes over it, --dry-run only prints")
+    temporary = temporary_beside(file)
     try:
-        with file.open("w" if force else "x", encoding="utf-8") as new:
-            new.write(text)
-    except FileExistsError:
-        raise UsageError(f"{file} is there already", hint="--force writes over it, --dry-run only prints") from None
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(file)  # a link there is written over, not what it leads to
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise local_io(error, f"write {file}") from error
     return Outcome({"file": str(file), "text": text}, summary=f"wrote {file}; ocitool build {path} reads it")
