@@ -12,10 +12,15 @@ from ocitool.store.base import PIECE
 
 
 def output(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The option that writes a file instead of standard output."""
-    return click.option("-o", "--output", metavar="FILE", default="", help="Write it here; whole, or not at all.")(
-        function
-    )
+    """The option that writes a file instead of standard output, which `-` is too."""
+    return click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="",
+        callback=lambda _context, _option, value: "" if value == "-" else value,
+        help="Write it here; whole, or not at all.",
+    )(function)
 
 
 def read(file: str, limit: int) -> bytes:

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ocitool.errors import UsageError
+
 
 def option(function: Callable[..., Any]) -> Callable[..., Any]:
     """The option that names the file of a page."""
@@ -13,5 +15,13 @@ def option(function: Callable[..., Any]) -> Callable[..., Any]:
         "--html",
         metavar="FILE",
         type=click.Path(dir_okay=False, path_type=Path),
+        callback=_named,
         help="A page with everything, in one file.",
     )(function)
+
+
+def _named(_context: click.Context, _option: click.Parameter, value: Path | None) -> Path | None:
+    """The file; standard output has the answer itself. Raises UsageError."""
+    if value is not None and str(value) in {"-", "."}:
+        raise UsageError(f"--html {value} names no file", hint="name one, such as --html page.html")
+    return value

@@ -53,6 +53,15 @@ def test_a_manifest_is_printed_byte_for_byte(ward, place, image, run):
     assert (0, ward.store.get_manifest("1").raw.decode()) == (done.exit_code, done.stdout)
 
 
+def test_a_dash_is_standard_output(ward, place, image, run, home, monkeypatch):
+    monkeypatch.chdir(home)
+
+    for words in (("manifest", "get", f"{place}:1"), ("config", "get", f"{place}:1"), ("schema",)):
+        done = run(*words, "-o", "-")
+        assert (0, run(*words).stdout) == (done.exit_code, done.stdout)
+    assert not (home / "-").exists()
+
+
 def test_a_manifest_is_put_byte_for_byte_and_undone(ward, place, image, run, tmp_path):
     before = ward.store.head("1").digest
     (tmp_path / "manifest.json").write_bytes(image)

@@ -64,3 +64,13 @@ def test_a_page_that_cannot_be_written_is_an_error(run, repository, words):
 
     assert 10 == done.exit_code
     assert "none/page.html" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["-", ""])
+def test_standard_output_is_no_place_for_a_page(run, repository, home, monkeypatch, name):
+    monkeypatch.chdir(home)
+
+    done = run("inspect", f"{repository}:1", "--html", name)
+
+    assert (2, True) == (done.exit_code, "names no file" in done.stderr)
+    assert not (home / "-").exists()

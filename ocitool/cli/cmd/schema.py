@@ -26,7 +26,7 @@ def command(app: App, *, output: Path | None) -> Outcome:  # noqa: ARG001 - noth
     Editors take it by a first line such as `#:schema ./ocitool-toml.schema.json`, as `ocitool init` writes one.
     """
     text = json.dumps(SCHEMA, indent=2) + "\n"
-    if output is None:
+    if output is None or str(output) == "-":
         return Outcome({"schema": SCHEMA}, raw=text.encode())
     try:
         output.write_text(text, encoding="utf-8")
