@@ -3,6 +3,7 @@
 The reference pages are written from the same values.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,6 @@ from ocitool.cli.exit_codes import EXIT_CODES, ExitCode, exit_code_page
 from ocitool.dockerfile.lint.engine import RULES as LINT_RULES
 from ocitool.dockerfile.lint.rule import LintRule
 from ocitool.errors import NotFound, closest
-from ocitool.model.printable import shown
 from ocitool.values import dataclass
 
 
@@ -57,10 +57,19 @@ def explain(name: str) -> Explanation:
     known = {one.name.lower(): one for one in explained()}
     found = known.get(name.lower())
     if found is None:
-        near = closest(name.lower(), known)
-        hint = f"did you mean {known[near].name}?" if near else "ocitool explain without a name lists what there is"
-        raise NotFound(f"no rule or exit code is called {shown(name)!r}", name=name, hint=hint)
+        raise NotFound(f"no rule or exit code is called {name!r}", name=name, hint=_hint(name.lower(), known))
     return found
+
+
+def _hint(name: str, known: Mapping[str, Explanation]) -> str:
+    """What may have been meant: a number is an exit code, and a family of rules has several."""
+    if name.lstrip("-").isdecimal():
+        return f"exit codes are {', '.join(one for one in known if one.isdecimal())}"
+    family = [one.name for key, one in known.items() if name and key.startswith(f"{name.rstrip('*').rstrip('/')}/")]
+    if family:
+        return f"it has the rules {', '.join(family)}"
+    near = closest(name, known)
+    return f"did you mean {known[near].name}?" if near else "ocitool explain without a name lists what there is"
 
 
 def of_exit_code(one: ExitCode) -> Explanation:

@@ -89,6 +89,23 @@ def test_a_slip_of_the_pen_is_met(run):
     assert (3, True) == (done.exit_code, "hint: did you mean index/empty?" in done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("99", "exit codes are 0, 1, 2"),
+        ("index", "it has the rules index/"),
+        ("layer/*", "it has the rules layer/"),
+        ("a\nb", "without a name lists"),
+    ],
+)
+def test_a_word_that_is_no_name_is_told_which_there_are(run, word, hint):
+    done = run("explain", word)
+
+    assert 3 == done.exit_code
+    assert repr(word) in done.stderr
+    assert hint in done.stderr.splitlines()[1]
+
+
 def test_without_a_name_everything_is_listed(run):
     done = run("explain", "--json")
 
