@@ -22,7 +22,7 @@ _ARCHITECTURE: Final = re.compile(
     r"(?<![a-z0-9])(amd64|arm64|386|ppc64le|riscv64|s390x|loong64|mips64le)(?![a-z0-9])"
 )
 _LOOKED_AT: Final = 2000
-"""Files that are looked at for programs that are there already; a guess at what no output folder exceeds."""
+"""Names that are looked at for programs that are there already; a guess at what no output folder exceeds."""
 _DEPTH: Final = 4
 
 _HEAD: Final = """\
@@ -196,11 +196,14 @@ def _files(source: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(source):
         depth = len(Path(here).relative_to(source).parts)
         folders[:] = sorted(one for one in folders if not one.startswith(".")) if depth < _DEPTH else []
-        for name in sorted(names):
+        left -= 1
+        for name in sorted(names)[: max(left, 0)]:
             path = Path(here) / name
-            if left and path.is_file() and not path.is_symlink():
-                left -= 1
+            left -= 1
+            if path.is_file() and not path.is_symlink():
                 yield path
+        if left <= 0:
+            return
 
 
 def _is_program(path: Path) -> bool:

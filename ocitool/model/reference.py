@@ -53,6 +53,8 @@ class Reference:
         if not text or text != text.strip():
             raise UsageError(f"not an image reference: {text!r}", hint="write [registry/]repository[:tag][@digest]")
         rest, at, digest_text = text.partition("@")
+        if "/" in digest_text:
+            raise _credentials()
         digest = digest_in(text, digest_text) if at else None
         host, path = _split_host(rest, text)
         path, colon, tag = path.partition(":")
@@ -149,9 +151,18 @@ def api_host(registry: str) -> str:
 
 def parse_registry(text: str) -> str:
     """A registry host as typed (`host[:port]`), normalised. Raises UsageError."""
+    if "@" in text:
+        raise _credentials()
     if not _is_host(text):
         raise UsageError(f"not a registry host: {text!r}", hint=_host_hint(text))
     return normalise_host(text)
+
+
+def _credentials() -> UsageError:
+    """What is said of `user:password@host/…`, of which nothing is repeated: logs are read by others."""
+    return UsageError(
+        "what stands before the @ is no part of a name", hint="ocitool login HOST keeps a user name and password"
+    )
 
 
 def _split_host(rest: str, text: str) -> tuple[str, str]:

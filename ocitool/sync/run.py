@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ocitool.change.lacking import Lacking, lacking
-from ocitool.errors import AuthError, Cancelled, NetworkError, NotFound, OcitoolError, as_one
+from ocitool.errors import AuthError, Cancelled, NetworkError, NotFound, OcitoolError, UsageError, as_one
 from ocitool.index.copies import brought, taken_from
 from ocitool.index.copy_plans import EVERY, CopyOptions, plan_copied, read_copied
 from ocitool.model.digest import Digest
-from ocitool.model.reference import subject_of
+from ocitool.model.reference import Reference, subject_of
 from ocitool.project.sync_file import SyncEntry
 from ocitool.repository.catalog import list_repositories
 from ocitool.store.base import Reader, Store, called
@@ -103,7 +103,14 @@ class SyncRun:
         found = list_repositories(self._work.opener.session, entry.source, (entry.repositories,))
         if not found:
             raise NotFound(f"{entry.source} has no repository {entry.repositories}", where=entry.source)
-        return [f"{entry.source}/{name}" for name in found]
+        mirrored = _below_targets(entry)
+        sources = [f"{entry.source}/{name}" for name in found if not name.startswith(mirrored)]
+        if not sources:
+            raise UsageError(
+                f"all that {entry.source}/{entry.repositories} fits is below a target of its own",
+                hint="name a target elsewhere, or a pattern that does not fit what was put there",
+            )
+        return sources
 
     def _sync(self, entry: SyncEntry, place: str) -> None:
         trust = self._options.trust
@@ -229,6 +236,12 @@ class SyncRun:
             parts = getattr(error, "exceptions", (error,))
             if target is not None and any(isinstance(one, AuthError | NetworkError) for one in parts):
                 target.is_lost = True
+
+
+def _below_targets(entry: SyncEntry) -> tuple[str, ...]:
+    """How repositories of the source's own host begin that a target has below it: each run would copy its copies."""
+    places = (Reference.parse(f"{target}x") for target in entry.targets if is_below(target))
+    return tuple(place.repository[:-1] for place in places if place.registry == entry.source)
 
 
 def _targets(entry: SyncEntry, place: str) -> Iterator[str]:

@@ -119,6 +119,15 @@ def test_names_that_a_rule_would_read_as_patterns_are_left_out_and_a_path_has_on
     assert ["out/{arch}/app:/bin/app:755"] == tomllib.loads(initial_spec(app))["files"]
 
 
+def test_a_tree_of_thousands_of_folders_is_not_walked_to_its_end(run, app):
+    for number in range(2000):
+        (app / f"{number:04}").mkdir()
+    (app / "z-amd64").mkdir()
+    (app / "z-amd64" / "app").write_bytes(Elf(62).build())
+
+    assert 2 == run("init", "app", "--dry-run").exit_code
+
+
 def test_several_programs_of_a_go_module_are_listed(app):
     (app / "go.mod").write_text("module example.com/app\n")
     for name in ("server", "migrate"):

@@ -278,6 +278,20 @@ def test_only_what_is_signed_is_copied_and_the_rest_is_told(run, source, targets
     assert [{"2"}, True] == [{tag for tag in held(targets[0]) if len(tag) == 1}, 2 == len(held(targets[0]))]
 
 
+def test_copies_are_no_sources_of_the_next_run(run, source, file):
+    """A mirror below the pattern that it is of."""
+    many(1, shared=True).into(source, "team/a")
+
+    done = [
+        run("sync", file(source=f"{source.host}/team/*", targets=[f"{source.host}/team/mirror/"])) for _ in "12"
+    ]
+    itself = run("sync", file(source=f"{source.host}/team/*", targets=[f"{source.host}/team/"]))
+
+    assert [0, 0] == [one.exit_code for one in done], done[1].stderr
+    assert {"team/a", "team/mirror/team/a"} == {name for name, _ in source.tags}
+    assert (2, True) == (itself.exit_code, "below a target of its own" in itself.stderr)
+
+
 def test_repositories_by_a_pattern_and_a_layout(run, source, targets, file, tmp_path):
     for name in ("team/a", "team/b", "other"):
         many(2, shared=True).into(source, name)

@@ -166,3 +166,13 @@ def test_a_name_is_as_long_as_registries_take_and_an_error_shows_its_beginning()
 )
 def test_hosts_compare_in_one_form(host, compares):
     assert compares == comparable_host(host)
+
+
+@pytest.mark.parametrize("parse", [Reference.parse, parse_registry])
+@pytest.mark.parametrize("text", ["me:opensesame@reg.test/app:1", "https://me:opensesame@reg.test/app"])
+def test_a_password_in_a_name_is_refused_and_not_repeated(parse, text):
+    with pytest.raises(UsageError) as refused:
+        parse(text)
+
+    assert "opensesame" not in str(refused.value)
+    assert "ocitool login" in refused.value.hint
