@@ -239,7 +239,7 @@ class SyncRun:
 
 
 def _below_targets(entry: SyncEntry) -> tuple[str, ...]:
-    """How repositories on the source's own host begin that lie below a target: they are copies of an earlier run."""
+    """How repositories on the source's own host begin that lie below a target: they are earlier copies."""
     places = (Reference.parse(f"{target}x") for target in entry.targets if is_below(target))
     return tuple(place.repository[:-1] for place in places if place.registry == entry.source)
 
