@@ -29,6 +29,15 @@ COMMAND_LINES = sorted(
         if line.strip().removeprefix("$ ").startswith("ocitool ")
     }
 )
+COMMANDS_IN_TABLES = sorted(
+    {
+        (str(page.relative_to(REPOSITORY)), line.replace(r"\|", "|"))
+        for page in PAGES
+        if "adr" not in page.parts
+        for row in re.findall(r"^\|.*\|$", page.read_text(), re.MULTILINE)
+        for line in re.findall(r"`(ocitool [^`…]+)`", row)
+    }
+)
 OF_AN_INDEX = "docs/guides/indexes.md"  # its spec files have another schema
 OF_A_PACKAGE = "# pyproject.toml\n"
 OF_A_POLICY = "# policy.toml\n"  # tests/registry/test_trust_guide.py obeys it
@@ -42,7 +51,7 @@ SPECS = [
 ]
 
 
-@pytest.mark.parametrize(("page", "line"), COMMAND_LINES)
+@pytest.mark.parametrize(("page", "line"), sorted({*COMMAND_LINES, *COMMANDS_IN_TABLES}))
 def test_commands_and_flags_exist(page, line):
     words = shlex.split(line.removeprefix("$ "), comments=True)[1:]
     words = words[: next((at for at, word in enumerate(words) if word in {"|", "&&", ">", "||", ";"}), len(words))]
