@@ -338,19 +338,16 @@ def _with_entrypoint(
 ) -> ImageOptions:
     """The options, with the only program as the entry point unless something else was said.
 
-    Where a build system installed several, it is told that none starts.
+    Where several were made here, it is told that none starts.
     """
     if options.entrypoint is not None or (options.cmd is not None and platform in planned.bases):
         return options
     compiled = [job.place for job in planned.jobs if job.platform == platform and job.job.tree is None]
-    if len(compiled) == 1:
-        return replace(options, entrypoint=(compiled[0],))
-    programs = startable(found) if not compiled else ()
+    programs = compiled or [f"/{path}" for path in startable(found)]
     if len(programs) == 1:
-        return replace(options, entrypoint=(f"/{programs[0]}",))
-    is_installed = any(job.job.tree is not None for job in planned.jobs)
-    if programs and is_installed and options.cmd is None and platform not in planned.bases:
-        few = f"/{', /'.join(programs[:_TOLD])}{' …' if len(programs) > _TOLD else ''}"
+        return replace(options, entrypoint=(programs[0],))
+    if programs and planned.jobs and options.cmd is None and platform not in planned.bases:
+        few = f"{', '.join(programs[:_TOLD])}{' …' if len(programs) > _TOLD else ''}"
         text = f"{platform}: the image starts none of its programs {few}: entrypoint in [image] names one"
         listener(Noted(text, "notice"))
     return options

@@ -264,6 +264,19 @@ def test_any_command_compiles(project, run):
 
 
 @pytest.mark.parametrize(
+    ("flags", "told"), [((), True), (("--entrypoint", "/bin/two"), False), (("--cmd", "/bin/one"), False)]
+)
+def test_of_several_programs_none_is_started_which_is_told(project, run, flags, told):
+    write(project, COMMAND.replace('name = "app"', "") + '[[program]]\nname = "one"\n[[program]]\nname = "two"\n')
+
+    done = run("build", ".", "-o", "oci:img:1", *flags)
+
+    assert 0 == done.exit_code, done.stderr
+    note = "linux/arm64: the image starts none of its programs /bin/one, /bin/two: entrypoint in [image] names one"
+    assert told == (note in done.stderr)
+
+
+@pytest.mark.parametrize(
     ("code", "message", "command"),
     [
         (6, "/bin/app is for linux/amd64, the image for linux/arm64", ["cp", "out/amd64/app", "{output}"]),
