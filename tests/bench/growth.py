@@ -4,6 +4,7 @@ import json
 import math
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,6 @@ from ocitool.model.views import Descriptor
 from ocitool.store.layout import LayoutStore
 from tests import peers
 from tests.bench.delay import Delay, delayed
-from tests.bench.rows import OCITOOL
 from tests.conftest import homes, process_environment
 from tests.fakes.images import PLATFORMS, put_image
 from tests.fakes.many import many
@@ -25,6 +25,16 @@ from tests.peers.registries import distribution
 ROUNDS = 3
 EXPONENT = 1.1
 MIB = 1 << 20
+# Not ru_maxrss: that begins with the memory of the process that started this one.
+SCRIPT = """
+import sys
+from pathlib import Path
+from ocitool.cli import main
+code = main(sys.argv[2:])
+(peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+Path(sys.argv[1]).write_text(peak.split()[1])
+sys.exit(code)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +118,15 @@ class _Growing:
         self.runs += 1
         self.way.requests = 0
         environment = process_environment(homes(self.root / f"home{self.runs}"))
-        process = subprocess.Popen([OCITOOL, *map(str, words)], env=environment, stdout=subprocess.DEVNULL)
+        peak = self.root / "peak"
+        argv = [sys.executable, "-c", SCRIPT, str(peak), *map(str, words)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(argv, env=environment, **quiet)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"{words}: {process.returncode}")
-        return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, self.way.requests)
+        return Cost(used.ru_utime + used.ru_stime, int(peak.read_text()) / 1024, self.way.requests)
 
     def platforms(self, size: int) -> Callable[[], tuple[object, ...]]:
         store, entries = LayoutStore(self.root / f"platforms{size}", create=True), []
