@@ -1,33 +1,39 @@
 """A definition: what bake files say together, with variables, matrices, groups and inheritance resolved."""
 
 import itertools
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from ocitool.bake.constraints import (
+    converted,
+    from_environment,
+    from_json,
+    inferred,
+    read_constraint,
+)
 from ocitool.bake.evaluate import EvaluationScope, OwnFunction, evaluate
 from ocitool.bake.syntax import BLOCKS, BakeBody, Block, Expression
 from ocitool.bake.target import (
     AttributeEntry,
     Override,
     Target,
+    as_value,
     clean_path,
-    fields_of,
     finished,
     merged,
     overridden,
     printed,
     read_attribute,
 )
-from ocitool.bake.values import Budget, Value, bool_of, kind_of, list_of, number_of, object_of, text_of
-from ocitool.errors import NotFound, Unsupported, UsageError, closest
+from ocitool.bake.values import Budget, Value, bool_of, list_of, object_of, text_of
+from ocitool.errors import NotFound, UsageError, closest
 from ocitool.values import dataclass, field
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
-_COLLECTION: Final = re.compile(r"(list|set)\((string|bool|number|any)\)")
+_PART: Final = re.compile(r"\\.|\[\^?(?:\\.|[^\]\\])+\]|[^\[\\]", re.DOTALL)
+_GLOB: Final = re.compile(rf"(?:{_PART.pattern})*", re.DOTALL)
+_NULL: Final = Expression("literal_value", ("null",))
 _TARGETS: Final = 1000
 _CACHE_ONLY: Final = AttributeEntry("cacheonly")
 
@@ -59,7 +65,7 @@ class Definition:
         self._attributes: dict[str, Expression] = {}
         self._variables: dict[str, Block] = {}
         self._functions: dict[str, OwnFunction] = {}
-        self._groups: dict[str, list[Block]] = {}
+        self._groups: dict[str, Block] = {}
         self._blocks: list[Block] = []
         self._values: dict[str, Value] = {}
         self._open: list[str] = []
@@ -92,7 +98,7 @@ class Definition:
             case "function":
                 self._functions[block.name] = _function(block)
             case "group":
-                self._groups.setdefault(block.name, []).append(block)
+                self._groups[block.name] = _group(block)
             case _:
                 self._blocks.append(block)
 
@@ -114,8 +120,10 @@ class Definition:
         if name in self._open:
             raise UsageError(f"the variable {name} leads back to itself: {' → '.join([*self._open, name])}")
         self._open.append(name)
-        self._values[name] = self._variable(name)
-        self._open.pop()
+        try:
+            self._values[name] = self._variable(name)
+        finally:
+            self._open.pop()
         return self._values[name]
 
     def _of_block(self, kind: str, path: tuple[str, ...]) -> Value:
@@ -127,40 +135,59 @@ class Definition:
                 f"target.{'.'.join(path)} is nothing that could be looked up", hint="as in target.app.tags"
             )
         mark = f"target.{name}.{path[1]}"
+        if mark not in self._values:
+            self._values[mark] = self._attribute(mark, name, path[1])
+        return {name: {path[1]: self._values[mark]}}
+
+    def _attribute(self, mark: str, name: str, key: str) -> Value:
+        """An attribute of a target as others see it; `mark` names it while it is evaluated. Raises UsageError."""
         if mark in self._open:
             raise UsageError(f"{mark} leads back to itself")
+        if key == "name":
+            return name
+        made = self._made[name][-1]
         self._open.append(mark)
-        found: Value = None
-        for made in self._made[name]:
-            if path[1] in made.block.attributes:
-                found = self._evaluate(made.block.attributes[path[1]], made.block.where, made.local)
-        self._open.pop()
-        return {name: {path[1]: found}}
+        try:
+            value = self._evaluate(made.block.attributes.get(key, _NULL), made.block.where, made.local)
+        finally:
+            self._open.pop()
+        if key == "inherits":
+            return value
+        read = read_attribute(key, value, made.block.where)
+        found = as_value(key, {} if read is None else {key: read})
+        if isinstance(found, dict) and isinstance(value, dict):
+            return {word: found.get(word) for word in value}  # what is null was left out
+        return found
 
     def _variable(self, name: str) -> Value:
+        """A variable of the tool, an attribute of a file, or a `variable` block; the environment changes blocks."""
         if name in self._builtin:
             return self._builtin[name]
-        if name in self._attributes:
-            return self._evaluate(self._attributes[name], name)
-        block = self._variables.get(name)
+        block, attribute = self._variables.get(name), self._attributes.get(name)
         if block is None:
+            if attribute is not None:
+                return self._evaluate(attribute, name)
             near = closest(name, [*self._variables, *self._attributes])
             hint = f"did you mean {near}?" if near else f'variable "{name}" {{}} takes it from the environment'
             raise UsageError(f"there is no variable {name}", hint=hint)
-        given, default = self._environ.get(name), block.attributes.get("default")
-        kind = block.attributes.get("type")
+        what = f"{block.where}: the variable {name}"
+        kind = block.attributes.get("type") if attribute is None else None
+        constraint = None if kind is None else read_constraint(kind, block.where)
+        default = attribute or block.attributes.get("default")
         value = None if default is None else self._evaluate(default, block.where)
-        if given is None and f"{name}_JSON" in self._environ and f"{name}_JSON" not in self._variables:
-            return self._from_json(block, self._environ[f"{name}_JSON"])
+        if constraint is not None:
+            value = converted(value, constraint, what, self._budget)
+        given, from_it = self._environ.get(name), self._environ.get(f"{name}_JSON")
+        if f"{name}_JSON" in self._variables:
+            from_it = None
+        if constraint is not None and from_it is not None:
+            return from_json(from_it, constraint, f"{what}, given as {name}_JSON,", self._budget)
+        given = from_it if given is None else given
         if given is None:
-            return value if default is not None or kind is not None else ""
-        return _given(given, kind, value, f"{block.where}: the variable {name}")
-
-    def _from_json(self, block: Block, text: str) -> Value:
-        try:
-            return _of_json(json.loads(text))
-        except (ValueError, RecursionError):
-            raise UsageError(f"{block.where}: {block.name}_JSON of the environment is not JSON") from None
+            return "" if default is None and constraint is None else value
+        if constraint is None:
+            return inferred(given, value, what)
+        return from_environment(given, constraint, what, self._budget)
 
     def _validate(self, name: str, block: Block) -> None:
         for rule in block.blocks:
@@ -183,7 +210,7 @@ class Definition:
         turns: list[dict[str, Value]] = [{}]
         if matrix is not None:
             axes = object_of(self._evaluate(matrix, block.where), f"{block.where}: matrix")
-            values = [list_of(axes[key], f"{block.where}: matrix.{key}") for key in axes]
+            values = [_axis(axes[key], f"{block.where}: matrix.{key}") for key in axes]
             self._budget.charge(sum(map(len, values)))
             count = 1
             for one in values:
@@ -206,41 +233,55 @@ class Definition:
                 )
             names.append(name)
             self._made.setdefault(name, []).append(_Made(block, local))
-        if names != [block.name]:
-            self._renamed.setdefault(block.name, []).extend(names)
+        self._renamed.setdefault(block.name, []).extend(names)
+
+    def _of_matrix(self, name: str) -> tuple[str, ...]:
+        """The targets that blocks of one label make, a group by the label; none if there is only itself."""
+        made = tuple(dict.fromkeys(self._renamed.get(name, ())))
+        return () if made == (name,) else made
 
     @property
     def names(self) -> tuple[str, ...]:
         """Groups and targets, in their order."""
-        return tuple(dict.fromkeys((*self._groups, *self._renamed, *self._made)))
+        return tuple(dict.fromkeys((*self._groups, *filter(self._of_matrix, self._renamed), *self._made)))
 
     def _members(self, name: str) -> tuple[str, ...]:
-        """The targets and groups that a group names, each once."""
-        found: list[str] = []
-        for block in self._groups.get(name, ()):
-            node = block.attributes.get("targets")
-            if node is not None:
-                what = f"{block.where}: targets"
-                found += [text_of(one, what) for one in list_of(self._evaluate(node, block.where), what)]
-        return tuple(dict.fromkeys([*found, *self._renamed.get(name, ())]))
+        """The targets and groups that a group names, each once; a `group` block goes before what a matrix makes."""
+        block = self._groups.get(name)
+        if block is None:
+            return self._of_matrix(name)
+        what = f"{block.where}: targets"
+        value = self._evaluate(block.attributes["targets"], block.where)
+        return tuple(dict.fromkeys(text_of(one, what) for one in list_of(() if value is None else value, what)))
 
-    def _is_group(self, name: str) -> bool:
-        return name in self._groups or name in self._renamed
+    def _reached(self, name: str, found: dict[str, tuple[str, ...]], groups: dict[str, None]) -> tuple[str, ...]:
+        """The targets below a name, each once, and the groups on the way into `groups`.
 
-    def _reached(self, name: str, seen: dict[str, None], groups: dict[str, None]) -> None:
-        """The targets below a name into `seen`, the groups on the way into `groups`."""
-        if not self._is_group(name):
-            seen[name] = None
-        elif name not in groups:
-            groups[name] = None
-            for one in self._members(name):
-                self._reached(one, seen, groups)
+        A group that leads back to itself, or to nothing, stands for a target of its name.
+        """
+        if name in found:
+            return found[name]
+        if name not in self._groups and not self._of_matrix(name):
+            return (name,)
+        found[name] = ()
+        groups[name] = None
+        below: dict[str, None] = {}
+        for one in self._members(name):
+            below.update(dict.fromkeys(self._reached(one, found, groups) or (one,)))
+        found[name] = tuple(below)
+        return found[name]
 
     def choose(self, names: Iterable[str], overrides: Sequence[Override]) -> ChosenTargets:
         """The targets under names or patterns, with what they inherit, what `--set` says, and what they link to.
 
         Raises NotFound for a name that is none, UsageError.
         """
+        try:
+            return self._choose(names, overrides)
+        except RecursionError:
+            raise UsageError("targets lead to others too deeply", hint="shorten the chain of inherits") from None
+
+    def _choose(self, names: Iterable[str], overrides: Sequence[Override]) -> ChosenTargets:
         wanted: dict[str, None] = {}
         for name in names:
             wanted.update(dict.fromkeys(self._matching(name.replace(".", "_"), self.names)))
@@ -249,9 +290,7 @@ class Definition:
         targets: dict[str, Target] = {}
         groups: dict[str, None] = {}
         for name in wanted:
-            reached: dict[str, None] = {}
-            self._reached(name, reached, groups)
-            for one in reached:
+            for one in self._reached(name, {}, groups):
                 targets[one] = self._resolved(one, overrides)
         members = {name: self._members(name) for name in groups}
         others = [name for name in wanted if not (name == "default" and "default" in groups)]
@@ -260,21 +299,20 @@ class Definition:
         return ChosenTargets(members, targets, linked, {name: self._description(name) for name in members})
 
     def _description(self, name: str) -> str:
-        for block in self._groups.get(name, ()):
-            if "description" in block.attributes:
-                return text_of(
-                    self._evaluate(block.attributes["description"], block.where), f"{block.where}: description"
-                )
-        return ""
+        block = self._groups.get(name)
+        if block is None or "description" not in block.attributes:
+            return ""
+        return text_of(self._evaluate(block.attributes["description"], block.where), f"{block.where}: description")
 
     def _matching(self, pattern: str, names: Sequence[str]) -> tuple[str, ...]:
-        if not set(pattern) & set("*?["):
+        if not set(pattern) & set("*?[]"):
             if pattern not in names:
                 near = closest(pattern, names)
                 hint = f"did you mean {near}?" if near else f"there are {', '.join(names[:20])}" if names else ""
                 raise NotFound(f"no target {pattern}", name=pattern, hint=hint)
             return (pattern,)
-        found = tuple(name for name in names if fnmatchcase(name, pattern))
+        matches = _pattern(pattern)
+        found = tuple(name for name in names if matches and matches.fullmatch(name))
         if not found:
             raise NotFound(f"no target matches {pattern}", name=pattern)
         return found
@@ -354,44 +392,37 @@ def _function(block: Block) -> OwnFunction:
     return OwnFunction(tuple(map(_bare, names)), _bare(rest) if rest is not None else "", result)
 
 
+def _axis(value: Value, what: str) -> tuple[Value, ...]:
+    """What a matrix takes for one name: a list, or what an object has, by its keys. Raises UsageError."""
+    return tuple(value[key] for key in sorted(value)) if isinstance(value, dict) else list_of(value, what)
+
+
 def _bare(node: Expression) -> str:
     """A name or type that stands where an expression does; in JSON it is a text."""
     words = [_bare(part) if isinstance(part, Expression) else str(part) for part in node.parts]
     return f"{words[0]}({words[1]})" if node.kind == "function_call" and len(words) == 2 else "".join(words)
 
 
-def _given(text: str, kind: Expression | None, default: Value, what: str) -> Value:
-    """A value of the environment, as the type of the variable or of its default asks for."""
-    name = "" if kind is None else _bare(kind)
-    collection = _COLLECTION.fullmatch(name)
-    if collection is not None:
-        inner = Expression("identifier", (collection[2],))
-        return tuple(_given(one, inner, None, what) for one in fields_of(text))
-    if name not in {"", "any", "string", "bool", "number"}:
-        raise Unsupported(f"{what} of type {name} is not read from the environment", ability=name)
-    by_default = {bool: "bool", Decimal: "number"}.get(type(default), "string")
-    if not name and isinstance(default, (tuple, dict)):
-        raise UsageError(
-            f"{what} is {kind_of(default)}, and the environment gives a text",
-            hint="say its type, as in type = list(string)",
-        )
-    match name or by_default:
-        case "bool":
-            return bool_of({"1": True, "t": True, "0": False, "f": False}.get(text.lower(), text.lower()), what)
-        case "number":
-            return number_of(text, what)
-    return text
+def _group(block: Block) -> Block:
+    """A `group` block. Raises UsageError for one without targets, or with what a target alone has."""
+    if wrong := next((key for key in ("name", "matrix") if key in block.attributes), ""):
+        raise UsageError(f"{block.where}: a group has no {wrong}", hint="a target has; the group names its targets")
+    if "targets" not in block.attributes:
+        raise UsageError(f"{block.where}: a group has targets", hint='as in targets = ["app"]')
+    return block
 
 
-def _of_json(tree: Any) -> Value:  # noqa: ANN401 - JSON
-    match tree:
-        case bool() | str() | None:
-            return tree
-        case int() | float():
-            return number_of(repr(tree), "a number")
-        case list():
-            return tuple(map(_of_json, tree))
-    return {key: _of_json(one) for key, one in tree.items()}
+def _pattern(pattern: str) -> re.Pattern[str] | None:
+    """A pattern of names as Go matches paths, in which `^` negates a class; None for what is no pattern."""
+    if not _GLOB.fullmatch(pattern):
+        return None
+    made = ""
+    for part in _PART.findall(pattern):
+        made += {"*": ".*", "?": "."}.get(part) or (part if part[0] == "[" else re.escape(part[-1]))
+    try:
+        return re.compile(made, re.DOTALL)
+    except re.error:
+        return None
 
 
 def tree_of(chosen: ChosenTargets, environ: Mapping[str, str]) -> dict[str, Any]:

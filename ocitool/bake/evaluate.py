@@ -1,28 +1,33 @@
 """Expressions of HCL to values: names, templates, conditions, calls and `for`, within a budget."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal, DivisionByZero, InvalidOperation, Overflow
 from typing import Final
 
-from ocitool.bake.functions import call
+from ocitool.bake.functions import ABSENT, FUNCTIONS, call
+from ocitool.bake.numbers import Number, calculate, counted, is_whole
 from ocitool.bake.syntax import Expression
 from ocitool.bake.values import (
-    NUMBERS,
     Budget,
     Value,
+    alike,
     bool_of,
     kind_of,
     list_of,
+    normal,
     number_of,
     object_of,
     same,
     text_of,
 )
-from ocitool.errors import UsageError
+from ocitool.errors import Unsupported, UsageError
 from ocitool.values import dataclass, field, replace
 
 _LITERALS: Final = {"true": True, "false": False, "null": None}
-_ARITHMETIC: Final = {"+": NUMBERS.add, "-": NUMBERS.subtract, "*": NUMBERS.multiply, "/": NUMBERS.divide}
+_ZERO: Final = counted(0)
+_TURN: Final = 5
+"""Steps of a turn of a `for`, which has a scope of its own."""
+_FRACTION: Final = 100
+"""Steps of a calculation with fractions: they have hundreds of digits."""
 _LEVELS: Final = 40
 """Most calls of a file's own functions within each other."""
 
@@ -71,11 +76,14 @@ def evaluate(node: Expression, scope: EvaluationScope) -> Value:
         case "object":
             return {_key(one.parts[0].parts[0], scope): evaluate(one.parts[1], scope) for one in node.parts}
         case "conditional":
-            chosen = 1 if bool_of(evaluate(node.parts[0], scope), f"{where}: the condition") else 2
-            return evaluate(node.parts[chosen], scope)
+            return _conditional(node, scope, where)
         case "unary_op":
             value = evaluate(node.parts[1], scope)
-            return not bool_of(value, where) if node.parts[0] == "!" else NUMBERS.minus(number_of(value, where))
+            return (
+                not bool_of(value, where)
+                if node.parts[0] == "!"
+                else calculate("-", _ZERO, number_of(value, where))
+            )
         case "binary_op":
             return _binary(node, scope, where)
         case "function_call":
@@ -85,10 +93,7 @@ def evaluate(node: Expression, scope: EvaluationScope) -> Value:
         case "for_tuple_expr":
             return tuple(evaluate(node.parts[1], one) for one in _each(node, scope, where))
         case "for_object_expr":
-            return {
-                text_of(evaluate(node.parts[1], one), where): evaluate(node.parts[2], one)
-                for one in _each(node, scope, where)
-            }
+            return _object_of_each(node, scope, where)
     raise UsageError(f"{where}: no expression of a bake file: {node.kind}")
 
 
@@ -99,7 +104,25 @@ def _string(node: Expression, scope: EvaluationScope, where: str) -> Value:
         return evaluate(parts[0], scope)
     text = "".join(text_of(evaluate(part, scope), f"{where}: ${{…}}") for part in parts)
     scope.budget.charge(len(text))
-    return text
+    return normal(text)
+
+
+def _conditional(node: Expression, scope: EvaluationScope, where: str) -> Value:
+    """The side that the condition chooses, of the type that both have. Raises UsageError where there is none."""
+    is_first = bool_of(evaluate(node.parts[0], scope), f"{where}: the condition")
+    chosen = evaluate(node.parts[1 if is_first else 2], scope)
+    try:
+        other = evaluate(node.parts[2 if is_first else 1], scope)
+    except (UsageError, Unsupported):  # of what is not chosen nothing is asked
+        return chosen
+    if chosen is None or other is None or type(chosen) is type(other):
+        return chosen
+    if {type(chosen), type(other)} not in ({str, bool}, {str, Number}):
+        raise UsageError(
+            f"{where}: one side of the condition is {kind_of(chosen)}, the other {kind_of(other)}",
+            hint="let both be of one type, as in a ? b : null",
+        )
+    return alike((chosen, other))[0]
 
 
 def _key(node: Expression | str, scope: EvaluationScope) -> str:
@@ -134,9 +157,9 @@ def _part_of(node: Expression, scope: EvaluationScope, where: str) -> Value:
     for word in words:
         if isinstance(value, tuple):
             number = number_of(word, f"{where}: a place in a list")
-            if number != int(number) or not 0 <= number < len(value):
+            if not is_whole(number) or not 0 <= number.value < len(value):
                 raise UsageError(f"{where}: a list of {len(value)} has nothing at {text_of(number, where)}")
-            value = value[int(number)]
+            value = value[int(number.value)]
             continue
         key = text_of(word, f"{where}: a key")
         tree = object_of(value, f"{where}: what .{key} is asked of")
@@ -154,27 +177,39 @@ def _binary(node: Expression, scope: EvaluationScope, where: str) -> Value:
         return (first and second) if sign == "&&" else (first or second)
     right = evaluate(other, scope)
     if sign in {"==", "!="}:
-        return same(left, right) is (sign == "==")
+        return same(left, right, scope.budget) is (sign == "==")
     one, two = number_of(left, where), number_of(right, where)
-    if sign in {"<", ">", "<=", ">="}:
-        return {"<": one < two, ">": one > two, "<=": one <= two, ">=": one >= two}[sign]
-    try:
-        return _ARITHMETIC[sign](one, two) if sign in _ARITHMETIC else NUMBERS.remainder(one, two)
-    except (DivisionByZero, InvalidOperation, Overflow):
-        raise UsageError(f"{where}: {text_of(one, where)} {sign} {text_of(two, where)} is no number") from None
+    match sign:
+        case "<":
+            return one.value < two.value
+        case ">":
+            return one.value > two.value
+        case "<=":
+            return one.value <= two.value
+        case ">=":
+            return one.value >= two.value
+    result = calculate(sign, one, two)
+    if result is None:
+        raise UsageError(f"{where}: {text_of(one, where)} {sign} {text_of(two, where)} is no number")
+    scope.budget.charge(1 if is_whole(result) else _FRACTION)
+    return result
 
 
 def _call(node: Expression, scope: EvaluationScope, where: str) -> Value:
     name = str(node.parts[0].parts[0])
     given = node.parts[1].parts if len(node.parts) > 1 else ()
+    own = None if name in FUNCTIONS or name in ABSENT else scope.functions.get(name)
+    if own is None and name not in FUNCTIONS:
+        return call(name, (), scope.budget, where)
     args = tuple(evaluate(one, scope) for one in given if isinstance(one, Expression))
     if given and given[-1] == "...":
         args = (*args[:-1], *list_of(args[-1], f"{where}: what ... stands behind"))
-    own = scope.functions.get(name)
     if own is None:
         return call(name, args, scope.budget, where)
     if len(args) < len(own.params) or (len(args) > len(own.params) and not own.rest):
         raise UsageError(f"{where}: {name} takes {len(own.params)} arguments, and is given {len(args)}")
+    if None in args:
+        raise UsageError(f"{where}: an argument of {name} is null", hint='give it a text, such as ""')
     if scope.level >= _LEVELS:
         raise UsageError(f"{where}: {name} calls itself")
     names = dict(zip(own.params, args, strict=False))
@@ -183,17 +218,34 @@ def _call(node: Expression, scope: EvaluationScope, where: str) -> Value:
     return evaluate(own.result, replace(scope, local=names, level=scope.level + 1))
 
 
+def _object_of_each(node: Expression, scope: EvaluationScope, where: str) -> Value:
+    """What `{ for }` makes; with `...` the values of one key are a list. Raises UsageError for a key of two."""
+    is_grouped = "..." in node.parts
+    found: dict[str, Value] = {}
+    grouped: dict[str, list[Value]] = {}
+    for one in _each(node, scope, where):
+        key, value = text_of(evaluate(node.parts[1], one), where), evaluate(node.parts[2], one)
+        if key in found:
+            raise UsageError(f"{where}: for makes the key {key!r} twice", hint="... behind the value makes lists")
+        if is_grouped:
+            grouped.setdefault(key, []).append(value)
+        else:
+            found[key] = value
+    return {key: tuple(values) for key, values in grouped.items()} if is_grouped else found
+
+
 def _each(node: Expression, scope: EvaluationScope, where: str) -> list[EvaluationScope]:
     """The scope of each turn of a `for`; those that its `if` leaves out are not among them."""
     intro = [part for part in node.parts[0].parts if isinstance(part, Expression)]
     names, over = [str(one.parts[0]) for one in intro[:-1]], evaluate(intro[-1], scope)
     match over:
         case tuple():
-            pairs: list[tuple[Value, Value]] = [(Decimal(number), one) for number, one in enumerate(over)]
+            pairs: list[tuple[Value, Value]] = [(counted(number), one) for number, one in enumerate(over)]
         case dict():
             pairs = sorted(over.items())
         case _:
             raise UsageError(f"{where}: for goes over a list or an object, and not over {kind_of(over)}")
+    scope.budget.charge(_TURN * len(pairs))
     turns = [
         replace(scope, local={**scope.local, **dict(zip(names[::-1], pair[::-1], strict=False))}) for pair in pairs
     ]

@@ -1,13 +1,33 @@
 """Functions of HCL that bake files call most; each is pure, and no result is larger than its budget."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
 
-from ocitool.bake.values import Budget, Value, bool_of, list_of, number_of, object_of, same, text_of
-from ocitool.errors import Unsupported, UsageError
+from ocitool.bake.numbers import Number, counted, is_whole
+from ocitool.bake.values import (
+    Budget,
+    Value,
+    alike,
+    bool_of,
+    kind_of,
+    list_of,
+    normal,
+    number_of,
+    object_of,
+    once,
+    same,
+    text_of,
+)
+from ocitool.errors import Unsupported, UsageError, closest
 
 _OUTSIDE: Final = re.compile(r"[^a-zA-Z0-9_-]")
+_VERB: Final = re.compile(r"%(.?)", re.DOTALL)
+_SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+_JOINING: Final = re.compile(
+    r"\r\n|[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"
+)
 
 Function = Callable[[tuple[Any, ...], Budget], Value]
 
@@ -50,12 +70,36 @@ def _flatten(args: tuple[Any, ...], budget: Budget) -> tuple[Any, ...]:
 
 
 def _distinct(args: tuple[Any, ...], budget: Budget) -> tuple[Any, ...]:
-    found: list[Any] = []
-    for one in list_of(args[0], "what distinct takes"):
-        budget.charge(len(found))
-        if not any(same(one, other) for other in found):
-            found.append(one)
-    return tuple(found)
+    return once(alike(list_of(args[0], "what distinct takes")), budget)
+
+
+def _cased(change: Callable[[str], str], **exceptions: str) -> Callable[[str], str]:
+    """Letters changed one by one; one that would become several stays, as with Go."""
+
+    def work(text: str) -> str:
+        if text.isascii():
+            return change(text)
+        changed = ((exceptions.get(one) or change(one), one) for one in text)
+        return "".join(new if len(new) == 1 else one for new, one in changed)
+
+    return work
+
+
+def _strlen(text: str) -> Number:
+    """How many characters people see. Raises Unsupported where several signs may be one."""
+    if not text.isascii() or "\r" in text:
+        for one in text:
+            if unicodedata.category(one)[0] == "M" or unicodedata.category(one) in {"Cf", "Cs"}:
+                break
+        else:
+            if not _JOINING.search(text):
+                return counted(len(text))
+        raise Unsupported("the characters of this text are not counted here", ability="strlen")
+    return counted(len(text))
+
+
+def _length(args: tuple[Any, ...], _: Budget) -> Number:
+    return counted(len(list_of(args[0], "what length takes")))
 
 
 def _merge(args: tuple[Any, ...], _: Budget) -> dict[str, Any]:
@@ -66,18 +110,28 @@ def _merge(args: tuple[Any, ...], _: Budget) -> dict[str, Any]:
 
 def _format(args: tuple[Any, ...], budget: Budget) -> str:
     """Texts put where %s, %d and %v stand; %% is a sign. Raises Unsupported for other verbs."""
-    pieces = text_of(args[0], "a format").replace("%%", "\0").split("%")
-    if len(pieces) - 1 != len(args) - 1:
-        raise UsageError(f"format of {len(pieces) - 1} values is given {len(args) - 1}")
-    made = pieces[0]
-    for piece, one in zip(pieces[1:], args[1:], strict=True):
-        if piece[:1] not in {"s", "d", "v"}:
-            raise Unsupported(
-                f"format with %{piece[:1]} is not evaluated", ability="format", hint="%s, %d and %v are"
-            )
-        made += text_of(one, "an argument") + piece[1:]
+    text = text_of(args[0], "a format")
+    values = iter(args[1:])
+    count = len(args) - 1
+    verbs = [match[1] for match in _VERB.finditer(text)]
+    if unknown := next((verb for verb in verbs if verb not in {"s", "d", "v", "%"}), None):
+        raise Unsupported(f"format with %{unknown} is not evaluated", ability="format", hint="%s, %d and %v are")
+    if "" in verbs or len(verbs) - verbs.count("%") != count:
+        raise UsageError(f"format of {len(verbs) - verbs.count('%')} values is given {count}")
+    made = _VERB.sub(lambda match: "%" if match[1] == "%" else _formatted(match[1], next(values)), text)
     budget.charge(len(made))
-    return made.replace("\0", "%")
+    return made
+
+
+def _formatted(verb: str, value: Value) -> str:
+    """A value where a verb stands. Raises UsageError, and Unsupported for lists and objects."""
+    if verb == "d" and (isinstance(value, bool) or not is_whole(number_of(value, "what stands for %d"))):
+        raise UsageError("what stands for %d is no integer")
+    if verb == "v" and value is None:
+        return "null"
+    if verb == "v" and isinstance(value, (tuple, dict)):
+        raise Unsupported(f"%v of {kind_of(value)} is not evaluated", ability="format", hint="join makes a text")
+    return text_of(number_of(value, "a number") if verb == "d" else value, "an argument")
 
 
 def _formatlist(args: tuple[Any, ...], budget: Budget) -> tuple[str, ...]:
@@ -99,15 +153,20 @@ def _coalesce(args: tuple[Any, ...], _: Budget) -> Value:
 
 
 def _lookup(args: tuple[Any, ...], _: Budget) -> Value:
-    tree = object_of(args[0], "what lookup takes")
-    key = text_of(args[1], "a key")
-    if key not in tree and len(args) < 3:
-        raise UsageError(f"lookup finds no {key!r}", hint="a third argument is taken where it is not there")
-    return tree[key] if key in tree else args[2]  # type: ignore[no-any-return]
+    tree, key = object_of(args[0], "what lookup takes"), text_of(args[1], "a key")
+    if args[2] is None:
+        raise UsageError("what lookup takes where nothing is found is null")
+    return tree.get(key, args[2])  # type: ignore[no-any-return]
+
+
+def _contains(args: tuple[Any, ...], budget: Budget) -> bool:
+    if args[1] is None:
+        raise UsageError("contains looks for null")
+    return any(same(one, args[1], budget) for one in list_of(args[0], "a list"))
 
 
 def _compared(work: Callable[[Any, Any], bool]) -> Function:
-    return lambda args, _: work(number_of(args[0], "an argument"), number_of(args[1], "an argument"))
+    return lambda args, _: work(number_of(args[0], "an argument").value, number_of(args[1], "an argument").value)
 
 
 def _logic(args: tuple[Any, ...]) -> tuple[bool, ...]:
@@ -121,22 +180,22 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
     "coalesce": (1, 99, _coalesce),
     "compact": (1, 1, lambda args, _: tuple(one for one in list_of(args[0], "a list") if one not in ("", None))),
     "concat": (1, 99, _concat),
-    "contains": (2, 2, lambda args, _: any(same(one, args[1]) for one in list_of(args[0], "a list"))),
+    "contains": (2, 2, _contains),
     "distinct": (1, 1, _distinct),
-    "equal": (2, 2, lambda args, _: same(args[0], args[1])),
+    "equal": (2, 2, lambda args, budget: same(args[0], args[1], budget)),
     "flatten": (1, 1, _flatten),
     "format": (1, 99, _format),
-    "formatlist": (2, 99, _formatlist),
+    "formatlist": (1, 99, _formatlist),
     "greaterthan": (2, 2, _compared(lambda one, other: one > other)),
     "join": (2, 99, _join),
     "keys": (1, 1, lambda args, _: tuple(sorted(object_of(args[0], "what keys takes")))),
-    "length": (1, 1, lambda args, _: number_of(str(len(args[0] or ())), "a length")),
+    "length": (1, 1, _length),
     "lessthan": (2, 2, _compared(lambda one, other: one < other)),
-    "lookup": (2, 3, _lookup),
-    "lower": (1, 1, _on_text(str.lower)),
+    "lookup": (3, 3, _lookup),
+    "lower": (1, 1, _on_text(_cased(str.lower, İ="i"))),
     "merge": (1, 99, _merge),
     "not": (1, 1, lambda args, _: not _logic(args)[0]),
-    "notequal": (2, 2, lambda args, _: not same(args[0], args[1])),
+    "notequal": (2, 2, lambda args, budget: not same(args[0], args[1], budget)),
     "or": (2, 2, lambda args, _: any(_logic(args))),
     "replace": (3, 3, _replace),
     "sanitize": (
@@ -145,12 +204,12 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
         _on_text(lambda one: _OUTSIDE.sub("_", one)),
     ),
     "split": (2, 2, _split),
-    "strlen": (1, 1, lambda args, _: number_of(str(len(_words(args)[0])), "a length")),
+    "strlen": (1, 1, lambda args, _: _strlen(*_words(args))),
     "trim": (2, 2, _on_text(lambda one, signs: one.strip(signs))),
     "trimprefix": (2, 2, _on_text(str.removeprefix)),
-    "trimspace": (1, 1, _on_text(str.strip)),
+    "trimspace": (1, 1, _on_text(lambda one: one.strip(_SPACE))),
     "trimsuffix": (2, 2, _on_text(str.removesuffix)),
-    "upper": (1, 1, _on_text(str.upper)),
+    "upper": (1, 1, _on_text(_cased(str.upper))),
     "values": (
         1,
         1,
@@ -159,10 +218,28 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
 }
 """By its name: how many arguments it takes, at least and at most, and what it does."""
 
+ABSENT: Final = frozenset({
+    "absolute", "add", "base64decode", "base64encode", "bcrypt", "byteslen", "bytesslice", "can", "ceil",
+    "chunklist", "cidrhost", "cidrnetmask", "cidrsubnet", "cidrsubnets", "coalescelist", "convert", "csvdecode",
+    "dirname", "divide", "element", "floor", "formatdate", "greaterthanorequalto", "hasindex", "homedir",
+    "indent", "index", "indexof", "int", "jsondecode", "jsonencode", "lessthanorequalto", "log", "max", "md5",
+    "min", "modulo", "multiply", "negate", "parseint", "pow", "range", "regex", "regex_replace", "regexall",
+    "reverse", "reverselist", "rsadecrypt", "sethaselement", "setintersection", "setproduct", "setsubtract",
+    "setsymmetricdifference", "setunion", "sha1", "sha256", "sha512", "signum", "slice", "sort", "substr",
+    "subtract", "timeadd", "timestamp", "title", "try", "urlencode", "uuidv4", "uuidv5", "zipmap",
+})  # fmt: skip
+"""Functions of buildx that are not here. A function of a file does not take the place of any of buildx."""
+
 
 def call(name: str, args: tuple[Any, ...], budget: Budget, where: str) -> Value:
     """The result of a function. Raises Unsupported for one that is not here, UsageError for wrong arguments."""
     found = FUNCTIONS.get(name)
+    if found is None and name not in ABSENT:
+        near = closest(name, FUNCTIONS)
+        raise UsageError(
+            f"{where}: there is no function {name}",
+            hint=f"did you mean {near}?" if near else f'function "{name}" {{ … }} makes one',
+        )
     if found is None:
         raise Unsupported(
             f"{where}: the function {name} of HCL is not evaluated here",
@@ -172,9 +249,10 @@ def call(name: str, args: tuple[Any, ...], budget: Budget, where: str) -> Value:
     least, most, work = found
     if not least <= len(args) <= most:
         raise UsageError(f"{where}: {name} takes {least if least == most else f'{least} or more'} arguments")
+    budget.charge(sum(len(one) for one in args if isinstance(one, (str, tuple, dict))))
     try:
         result = work(args, budget)
     except UsageError as error:
         raise type(error)(f"{where}: {name}: {error.what}", hint=error.hint) from None
     budget.charge(len(result) if isinstance(result, (str, tuple, dict)) else 1)
-    return result
+    return normal(result) if isinstance(result, str) else result

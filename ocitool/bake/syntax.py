@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from ocitool.bake.values import normal
 from ocitool.errors import MalformedDocument, Unsupported, UsageError
 from ocitool.model.document import parse
 from ocitool.values import dataclass, field
@@ -83,7 +85,7 @@ def read_body(data: bytes, name: str) -> BakeBody:
     if name.endswith(".json") or (not name.endswith(".hcl") and data.lstrip()[:1] == b"{"):
         return _read_json(data, name)
     try:
-        return _body(_parse(data.decode(), name), name)
+        return _body(_parse(data.decode("utf-8-sig"), name), name)
     except UnicodeDecodeError:
         raise UsageError(f"{name} is not UTF-8") from None
 
@@ -131,7 +133,7 @@ def _node(tree: "Tree[Token]", parts: tuple[Any, ...], depth: int, name: str) ->
     if kind in _WRAPPERS and len(parts) == 1 and isinstance(parts[0], Expression):
         return parts[0], depth
     if kind == "string_part":
-        return Expression("text", (_literal(parts[0], f"{name}:{line}"),), line), depth
+        return _text(_literal(parts[0], f"{name}:{line}"), line), depth
     if kind in {"heredoc_template", "heredoc_template_trim"}:
         return _template(_heredoc(parts[0], trims=kind.endswith("trim")), f"{name}:{line}", line), depth
     return Expression(kind, parts, line), depth + 1
@@ -183,10 +185,21 @@ def _template(text: str, where: str, line: int = 0) -> Expression:
             literal, at = literal + match[0][1:], match.end()
             continue
         end = _end(text, match.end(), where)
-        body = _parse(f"x = (\n{text[match.end() : end]}\n)", where).parts[0]
-        parts += [Expression("text", (literal,), line), body.parts[0].parts[-1]]
+        parts += [_text(literal, line), read_expression(text[match.end() : end], where)]
         literal, at = "", end + 1
-    return Expression("string", (*parts, Expression("text", (literal + text[at:],), line)), line)
+    return Expression("string", (*parts, _text(literal + text[at:], line)), line)
+
+
+def _text(text: str, line: int) -> Expression:
+    return Expression("text", (normal(text),), line)
+
+
+def read_expression(text: str, where: str) -> Expression:
+    """An expression that stands in a text. Raises UsageError, Unsupported."""
+    (*others, attribute) = _parse(f"x = (\n{text}\n)", where).parts[0].parts
+    if others:
+        raise UsageError(f"{where}: not HCL: {text.strip()[:60]!r}")
+    return attribute.parts[-1]  # type: ignore[no-any-return]
 
 
 def _end(text: str, at: int, where: str) -> int:
@@ -244,7 +257,8 @@ def _word(node: Expression) -> str:
 def _read_json(data: bytes, name: str) -> BakeBody:
     """A file in JSON: what is a block in HCL is an object by its name, or a list of such."""
     try:
-        tree = parse(data)
+        parse(data)  # within bounds
+        tree = json.loads(data, parse_float=Decimal)
     except MalformedDocument as error:
         raise UsageError(f"{name}: {error.what}", hint=error.hint) from None
     attributes: dict[str, Expression] = {}
@@ -288,8 +302,8 @@ def _json_node(value: object, where: str) -> Expression:
     match value:
         case None | bool():
             return Expression("literal_value", (json.dumps(value),))
-        case int() | float():
-            return Expression("int_lit", (repr(value),))
+        case int() | Decimal():
+            return Expression("int_lit", (str(value),))
         case str():
             return _template(value, where)
         case list():

@@ -3,12 +3,14 @@
 import csv
 import json
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from ocitool.bake.values import Value, bool_of, list_of, object_of, text_of
+from ocitool.bake.values import Value, bool_of, kind_of, list_of, object_of, text_of
 from ocitool.errors import UsageError, closest
 
+_CSV: Final = re.compile(r'(?:"(?:[^"]|"")*"|[^",\n]*)(?:,(?:"(?:[^"]|"")*"|[^",\n]*))*')
 Target = dict[str, Any]
 """Attributes of a target by their names in the order of FIELDS; one that is not set is not there."""
 
@@ -31,83 +33,115 @@ class AttributeEntry(NamedTuple):
         )
 
 
-def fields_of(text: str) -> list[str]:
-    """The comma-separated words of an entry, quoted as CSV."""
-    return next(csv.reader([text]), [])
+def fields_of(text: str, what: str) -> list[str]:
+    """The comma-separated words of an entry, quoted as CSV. Raises UsageError."""
+    if not text or not _CSV.fullmatch(text):
+        raise UsageError(
+            f"{what}: {text[:60]!r} is no list of words and commas", hint='a word with a comma is in ""'
+        )
+    return next(csv.reader([text]))
 
 
-def _entry(text: str, what: str, *, bare: str = "", alone: str = "type") -> AttributeEntry:
-    """`type=x,key=value`; a word alone is the `bare` type with the word as its `alone`."""
-    if "=" not in text and bare:
-        return AttributeEntry(bare, ((alone, text),))
+def _entry(text: str, what: str, *, keeps_case: bool = False) -> AttributeEntry:
     words: dict[str, str] = {}
-    for field in fields_of(text):
+    for field in fields_of(text, what):
         key, sign, value = field.partition("=")
         if not sign:
             raise UsageError(f"{what}: {field!r} is not KEY=VALUE")
-        words[key.strip().lower()] = value
+        tidy = key.strip().lower()
+        words[key if keeps_case and tidy not in {"type", "disabled"} else tidy] = value
     return _of_words(words, what)
 
 
 def _of_words(words: Mapping[str, str], what: str) -> AttributeEntry:
     if not words.get("type"):
         raise UsageError(f"{what} names no type", hint="as in type=registry")
-    kept = {key: value for key, value in words.items() if key != "type" and (key, value) != ("disabled", "false")}
-    return AttributeEntry(words["type"], tuple(sorted(kept.items())))
+    return AttributeEntry(words["type"], tuple(sorted((key, one) for key, one in words.items() if key != "type")))
 
 
-def _output(text: str, what: str) -> AttributeEntry:
-    if "=" not in text:
-        return AttributeEntry("tar" if text == "-" else "local", (("dest", text),))
-    return _entry(text, what)
+def _attest(one: AttributeEntry, what: str) -> AttributeEntry:
+    """The entry with nothing said of `disabled`, or that it is."""
+    words = dict(one.words)
+    is_off = go_bool(words.pop("disabled", "false"))
+    if isinstance(is_off, str):
+        raise UsageError(f"{what}: disabled is neither true nor false")
+    return AttributeEntry(one.type, tuple(sorted({**words, **({"disabled": "true"} if is_off else {})}.items())))
 
 
-def _cache(text: str, what: str) -> AttributeEntry:
-    return _entry(text, what, bare="registry", alone="ref")
+def _attests(text: str, what: str) -> Iterable[AttributeEntry]:
+    return (_entry(text, what, keeps_case=True),)
 
 
-def _secret(text: str, what: str) -> AttributeEntry:
-    words = dict(field.partition("=")[::2] for field in fields_of(text))
-    source = words.get("src") or words.get("source") or ""
-    env = words.get("env", "")
-    if words.get("type") == "env" and not env:
-        source, env = "", source
-    for key in words:
-        if key not in {"type", "id", "src", "source", "env"}:
+def _output(one: AttributeEntry, _what: str) -> AttributeEntry:
+    """The entry without a destination that is empty."""
+    return one._replace(words=tuple(pair for pair in one.words if pair != ("dest", "")))
+
+
+def _outputs(text: str, what: str) -> Iterable[AttributeEntry]:
+    """One output; what is one word and does not begin with type= is a folder, and - a tar."""
+    if text == "-":
+        return (AttributeEntry("tar", (("dest", text),)),)
+    if fields_of(text, what) == [text] and not text.startswith("type="):
+        return (AttributeEntry("local", (("dest", text),)),)
+    return (_entry(text, what),)
+
+
+def _caches(text: str, what: str) -> Iterable[AttributeEntry]:
+    """One cache, or one for each reference where there is nothing else."""
+    if "=" in text:
+        return (_entry(text, what),)
+    return tuple(AttributeEntry("registry", (("ref", one),)) for one in fields_of(text, what))
+
+
+def _secrets(text: str, what: str) -> Iterable[AttributeEntry]:
+    words: dict[str, str] = {}
+    for field in fields_of(text, what):
+        key, sign, value = field.partition("=")
+        key = {"source": "src"}.get(key.lower(), key.lower())
+        if not sign or key not in {"type", "id", "src", "env"}:
             raise UsageError(
-                f"{what}: a secret has no {key!r}", hint="as in id=NAME,src=FILE or id=NAME,env=VARIABLE"
+                f"{what}: a secret has no {field!r}", hint="as in id=NAME,src=FILE or id=NAME,env=VARIABLE"
             )
-    return AttributeEntry(
-        words.get("id", ""), tuple((key, one) for key, one in (("src", source), ("env", env)) if one)
+        words[key] = value
+    kind, source, env = (words.get(key, "") for key in ("type", "src", "env"))
+    if kind not in {"", "file", "env"}:
+        raise UsageError(f"{what}: no type of a secret: {kind!r}", hint="there are file and env")
+    if kind == "env" and not env:
+        source, env = "", source
+    return (
+        AttributeEntry(
+            words.get("id", ""), tuple((key, one) for key, one in (("src", source), ("env", env)) if one)
+        ),
     )
 
 
-def _ssh(text: str, _what: str) -> AttributeEntry:
+def _ssh(text: str, _what: str) -> Iterable[AttributeEntry]:
     name, sign, paths = text.partition("=")
-    return AttributeEntry(name, (("paths", tuple(paths.split(","))),) if sign else ())
+    return (AttributeEntry(name, (("paths", tuple(paths.split(","))),) if sign else ()),)
 
 
 def _entries(
-    read: Callable[[str, str], AttributeEntry], head: str = "type"
+    read: Callable[[str, str], Iterable[AttributeEntry]],
+    *words: str,
+    finish: Callable[[AttributeEntry, str], AttributeEntry] = lambda one, _: one,
 ) -> Callable[[Value, str], tuple[AttributeEntry, ...]]:
-    """A reader of lists, whose elements are texts for `read`, or objects."""
+    """A reader of lists, whose elements are texts for `read`, or objects, of which `words` are kept, if named."""
 
     def read_all(value: Value, what: str) -> tuple[AttributeEntry, ...]:
-        found = []
+        found: list[AttributeEntry] = []
         for one in list_of(value, what):
             if isinstance(one, dict):
-                words = {key: _object_word(word, what) for key, word in one.items() if word is not None}
-                if head == "type":
-                    found.append(_of_words(words, what))
+                said = {key: _object_word(word, what) for key, word in one.items() if word is not None}
+                if words:
+                    kept = tuple((key, said[key]) for key in words if said.get(key))
+                    found.append(AttributeEntry(said.get("id", ""), kept))
                 else:
-                    found.append(
-                        AttributeEntry(
-                            words.pop("id", ""), tuple((key, word) for key, word in words.items() if word)
-                        )
-                    )
-            elif one != "":
-                found.append(read(text_of(one, what), what))
-        return tuple(found)
+                    found.append(_of_words(said, what))
+            elif not isinstance(one, str):
+                raise UsageError(f"{what} has an element that is {kind_of(one)}", hint="write a text or an object")
+            elif one:
+                found.extend(read(one, what))
+        return tuple(finish(one, what) for one in found)
 
     return read_all
 
@@ -173,7 +207,7 @@ class Field(NamedTuple):
 FIELDS: Final = {
     "description": Field(text_of),
     "annotations": Field(_texts, _all, _once),
-    "attest": Field(_entries(_entry), _all, _one_of_each),
+    "attest": Field(_entries(_attests, finish=_attest), _all, _one_of_each),
     "context": Field(text_of),
     "contexts": Field(_map, _both, lambda one: {key: value for key, value in one.items() if value}),
     "dockerfile": Field(text_of),
@@ -181,13 +215,13 @@ FIELDS: Final = {
     "args": Field(_map, _both),
     "labels": Field(_map, _both),
     "tags": Field(_texts, tidy=_once),
-    "cache-from": Field(_entries(_cache), _all, _distinct),
-    "cache-to": Field(_entries(_cache), tidy=_distinct),
+    "cache-from": Field(_entries(_caches), _all, _distinct),
+    "cache-to": Field(_entries(_caches), tidy=_distinct),
     "target": Field(text_of),
-    "secret": Field(_entries(_secret, "id"), _all, _one_of_each, "secrets"),
-    "ssh": Field(_entries(_ssh, "id"), _all, _one_of_each),
+    "secret": Field(_entries(_secrets, "src", "env"), _all, _one_of_each, "secrets"),
+    "ssh": Field(_entries(_ssh, "paths"), _all, _one_of_each),
     "platforms": Field(_texts, tidy=_once, option="platform"),
-    "output": Field(_entries(_output), tidy=_distinct),
+    "output": Field(_entries(_outputs, finish=_output), tidy=_distinct),
     "pull": Field(bool_of),
     "no-cache": Field(bool_of),
     "network": Field(text_of),
@@ -268,47 +302,56 @@ def read_override(text: str, environ: Mapping[str, str]) -> Override | None:
 
 
 def overridden(target: Mapping[str, Any], overrides: Iterable[Override]) -> Target:
-    """The target with what the words say of it. Values of one list come together. Raises UsageError."""
+    """The target with what the words say of it. Raises UsageError.
+
+    Values of one list come together, and the last says whether they add.
+    """
     found = dict(target)
-    fresh: set[str] = set()
+    said: dict[tuple[str, str], list[Override]] = {}
     for one in overrides:
-        what = f"--set {one.pattern}.{one.option}"
-        if one.option in {"push", "load"}:
-            outputs, is_on = found.get("output", ()), bool_of(_go_bool(one.value), what)
-            if one.option == "push":
-                found["output"] = _pushed(outputs, is_pushed=is_on)
-            elif is_on:
-                found["output"] = _loaded(outputs)
+        said.setdefault((one.option, one.key), []).append(one)
+    for (option, key), several in said.items():
+        last = several[-1]
+        what = f"--set {last.pattern}.{option}"
+        if option in {"push", "load"}:
             continue
-        name = _OPTIONS[one.option]
+        name = _OPTIONS[option]
         field = FIELDS[name]
-        if one.key:
-            found[name] = {**found.get(name, {}), one.key: one.value}
-        elif field.read in {text_of, bool_of}:
-            found[name] = field.read(_go_bool(one.value) if field.read is bool_of else one.value, what)
+        if key:
+            found[name] = {**found.get(name, {}), key: last.value}
+        elif field.read is bool_of:
+            found[name] = bool_of(go_bool(last.value), what)
+        elif field.read is text_of:
+            found[name] = last.value
         else:
-            adds = one.adds or name in fresh or one.option in _ALWAYS_MORE
-            value = field.read((one.value,), what)
-            found[name] = (*found.get(name, ()), *value) if adds else value
-            fresh.add(name)
+            value = field.read(tuple(one.value for one in several), what)
+            found[name] = (*found.get(name, ()), *value) if last.adds or option in _ALWAYS_MORE else value
+    for option, change, off in (("push", _pushed, _not_pushed), ("load", _loaded, tuple)):
+        if several := said.get((option, ""), []):
+            is_on = bool_of(go_bool(several[-1].value), f"--set {several[-1].pattern}.{option}")
+            found["output"] = change(found.get("output", ())) if is_on else off(found.get("output", ()))
     return found
 
 
-def _go_bool(text: str) -> str | bool:
+def go_bool(text: str) -> str | bool:
     """The words that Go takes for a boolean."""
     if text in {"1", "t", "T", "TRUE", "true", "True"}:
         return True
     return False if text in {"0", "f", "F", "FALSE", "false", "False"} else text
 
 
-def _pushed(outputs: Sequence[AttributeEntry], *, is_pushed: bool) -> tuple[AttributeEntry, ...]:
-    """The outputs with images pushed, or with nothing pushed."""
-    said = "true" if is_pushed else "false"
-    kept = [one for one in outputs if is_pushed or one.type != "registry"]
-    found = [one.having("push", said) if one.type == "image" else one for one in kept]
-    if is_pushed and all(one.type == "docker" for one in outputs):
+def _pushed(outputs: Sequence[AttributeEntry]) -> tuple[AttributeEntry, ...]:
+    """The outputs with images pushed; with one more, where there is none but of an engine."""
+    found = [one.having("push", "true") if one.type == "image" else one for one in outputs]
+    if all(one.type == "docker" for one in outputs):
         found.append(AttributeEntry("image", (("push", "true"),)))
     return tuple(found)
+
+
+def _not_pushed(outputs: Sequence[AttributeEntry]) -> tuple[AttributeEntry, ...]:
+    """The outputs with nothing pushed."""
+    kept = [one for one in outputs if one.type != "registry"]
+    return tuple(one.having("push", "false") if one.type == "image" else one for one in kept)
 
 
 def _loaded(outputs: Sequence[AttributeEntry]) -> tuple[AttributeEntry, ...]:
@@ -327,6 +370,28 @@ _TEMPLATED: Final = frozenset({"annotations", "dockerfile-inline", "labels", "ar
 def printed(target: Mapping[str, Any]) -> dict[str, Any]:
     """The target as `bake --print` shows it, which a bake file may hold again."""
     return {name: _printed(name, value) for name, value in target.items()}
+
+
+def as_value(name: str, target: Mapping[str, Any]) -> Value:
+    """An attribute as expressions see it: of its type, and null where it is not set. Raises UsageError."""
+    if name == "description":
+        return target.get(name, "")  # type: ignore[no-any-return]
+    found = target.get(name)
+    if isinstance(found, tuple):
+        return tuple(_entry_value(name, one) if isinstance(one, AttributeEntry) else one for one in found)
+    return found
+
+
+def _entry_value(name: str, one: AttributeEntry) -> Value:
+    words = dict(one.words)
+    match name:
+        case "secret":
+            return {"id": one.type, "src": "", "env": "", **words}
+        case "ssh":
+            return {"id": one.type, "paths": (), **words}
+        case "output":
+            return {"dest": "", **words, "type": one.type}
+    return {**words, "type": one.type}
 
 
 def _printed(name: str, value: Any) -> Any:  # noqa: ANN401

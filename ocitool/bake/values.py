@@ -1,18 +1,20 @@
 """Values of HCL: texts, numbers, booleans, lists, objects and null, and how much they may be."""
 
-from collections.abc import Mapping
-from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ocitool.bake.numbers import Number, number_from, shown
 from ocitool.errors import UsageError
 from ocitool.values import dataclass
 
-Value = str | bool | Decimal | None | tuple[Any, ...] | dict[str, Any]
+Value = str | bool | Number | None | tuple[Any, ...] | dict[str, Any]
 """A value; lists are tuples, and objects are maps in their order."""
 
-NUMBERS: Final = Context(prec=100, Emax=200, Emin=-200, traps=[DivisionByZero, InvalidOperation, Overflow])
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _STEPS: Final = 2_000_000
-_KINDS: Final = {bool: "true or false", str: "a text", Decimal: "a number", tuple: "a list", dict: "an object"}
+_KINDS: Final = {bool: "true or false", str: "a text", Number: "a number", tuple: "a list", dict: "an object"}
 
 
 @dataclass(slots=True)
@@ -35,31 +37,28 @@ def text_of(value: Value, what: str) -> str:
             return value
         case bool():
             return "true" if value else "false"
-        case Decimal():
-            shown = format(value, "f")
-            return shown.rstrip("0").rstrip(".") if "." in shown else shown
+        case Number():
+            return shown(value)
     raise UsageError(f"{what} is no text, but {kind_of(value)}")
 
 
-def number_of(value: Value, what: str) -> Decimal:
+def number_of(value: Value, what: str) -> Number:
     """A number, or the text of one. Raises UsageError."""
-    if isinstance(value, Decimal):
+    if isinstance(value, Number):
         return value
-    try:
-        if isinstance(value, str) and len(value) <= 200:
-            found = NUMBERS.create_decimal(value)
-            if found.is_finite():
-                return found
-    except (InvalidOperation, Overflow):
-        pass
-    raise UsageError(f"{what} is no number: {value!r}" if isinstance(value, str) else f"{what} is no number")
+    found = number_from(value) if isinstance(value, str) else None
+    if found is None:
+        raise UsageError(
+            f"{what} is no number: {value[:60]!r}" if isinstance(value, str) else f"{what} is no number"
+        )
+    return found
 
 
 def bool_of(value: Value, what: str) -> bool:
     """A boolean, or its text. Raises UsageError."""
-    if value in (True, "true"):
+    if value is True or value in ("true", "1"):
         return True
-    if value in (False, "false"):
+    if value is False or value in ("false", "0"):
         return False
     raise UsageError(f"{what} is neither true nor false")
 
@@ -83,6 +82,37 @@ def kind_of(value: Value) -> str:
     return _KINDS.get(type(value), "null")
 
 
-def same(left: Value, right: Value) -> bool:
-    """Whether two values are equal; those of two kinds never are."""
-    return kind_of(left) == kind_of(right) and left == right
+def same(left: Value, right: Value, budget: Budget) -> bool:
+    """Whether two values are equal; those of two kinds never are. Raises UsageError where the budget is spent."""
+    budget.charge(1)
+    match left, right:
+        case tuple(), tuple():
+            return len(left) == len(right) and all(
+                same(one, other, budget) for one, other in zip(left, right, strict=True)
+            )
+        case dict(), dict():
+            return left.keys() == right.keys() and all(same(left[key], right[key], budget) for key in left)
+    return type(left) is type(right) and left == right
+
+
+def once(values: Iterable[Value], budget: Budget) -> tuple[Value, ...]:
+    """The values without those that were there before. Raises UsageError where the budget is spent."""
+    found: list[Value] = []
+    for one in values:
+        if not any(same(one, other, budget) for other in found):
+            found.append(one)
+    return tuple(found)
+
+
+def normal(text: str) -> str:
+    """The text as every text of HCL is: letters with their accents in one, and U+FFFD for what is no character."""
+    return text if text.isascii() else unicodedata.normalize("NFC", _SURROGATE.sub("\ufffd", text))
+
+
+def alike(values: Iterable[Value]) -> tuple[Value, ...]:
+    """The values as elements of one list, which are of one type: beside a text numbers and booleans are texts."""
+    found = tuple(values)
+    kinds = {type(one) for one in found} - {type(None)}
+    if str in kinds and len(kinds) > 1 and kinds <= {str, bool, Number}:
+        return tuple(None if one is None else text_of(one, "an element") for one in found)
+    return found

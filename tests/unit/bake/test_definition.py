@@ -110,7 +110,7 @@ def test_functions_of_the_file_and_their_rest():
 def test_groups_within_groups_are_built_once_each():
     text = """
     group "default" { targets = ["a", "both"] }
-    group "both" { targets = ["a", "b", "default"] }
+    group "both" { targets = ["a", "b"] }
     target "a" {}
     target "b" {}
     target "c" {}
@@ -194,10 +194,10 @@ def test_what_set_says_comes_last_and_values_of_one_list_come_together():
         ('target "a" "b" {}', "has one name"),
         ('target "default" { args = { x = 1 / 0 } }', "1 / 0 is no number"),
         ('target "default" { args = { x = ["a"][3] } }', "has nothing at 3"),
-        ('target "default" { output = ["dest=x"] }', "names no type"),
+        ('target "default" { output = ["name=x,push=true"] }', "names no type"),
         ('target "default" { args = { x = upper("a", "b") } }', "upper"),
         ('target "default" { output = ["type=image,push"] }', "'push' is not KEY=VALUE"),
-        ('target "default" { secret = ["id=a,mode=3"] }', "a secret has no 'mode'"),
+        ('target "default" { secret = ["id=a,mode=3"] }', "a secret has no 'mode=3'"),
         ('target "x/y" {}', "'x/y' is no name of a target"),
         ('target "default" {\n more {}\n}', "a target has no block 'more'"),
         ('target "default" { args = { x = target.other.tags } }', "is nothing that could be looked up"),
