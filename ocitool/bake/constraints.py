@@ -2,23 +2,22 @@
 
 import itertools
 import json
-from collections.abc import Iterable
 from typing import Any, Final
 
-from ocitool.bake.numbers import Number, environment_number
+from ocitool.bake.numbers import environment_number
 from ocitool.bake.syntax import Expression, read_expression
 from ocitool.bake.target import fields_of, go_bool
 from ocitool.bake.values import (
     Budget,
     Value,
     alike,
+    as_set,
     bool_of,
     kind_of,
     list_of,
     normal,
     number_of,
     object_of,
-    once,
     text_of,
 )
 from ocitool.errors import Unsupported, UsageError
@@ -85,7 +84,7 @@ def converted(value: Value, constraint: Constraint, what: str, budget: Budget) -
             return number_of(value, what)
         case "list" | "set":
             elements = alike(converted(one, constraint.inner[0], what, budget) for one in list_of(value, what))
-            return elements if constraint.kind == "list" else _as_set(elements, budget)
+            return elements if constraint.kind == "list" else as_set(elements, budget)
         case "map":
             tree = object_of(value, what)
             values = alike(converted(one, constraint.inner[0], what, budget) for one in tree.values())
@@ -102,17 +101,6 @@ def converted(value: Value, constraint: Constraint, what: str, budget: Budget) -
             pairs = zip(constraint.names, constraint.inner, strict=True)
             return {name: converted(tree[name], one, f"{what}.{name}", budget) for name, one in pairs}
     return value
-
-
-def _as_set(elements: Iterable[Value], budget: Budget) -> tuple[Value, ...]:
-    """Elements in the order of a set, each once: texts, numbers and booleans; others stay as they are."""
-    found = once(elements, budget)
-    kinds = {type(one) for one in found}
-    return tuple(sorted(found, key=_rank)) if len(kinds) == 1 and kinds < {str, bool, Number} else found
-
-
-def _rank(value: Any) -> Any:  # noqa: ANN401 - texts, booleans, or what numbers are made of
-    return value if isinstance(value, (str, bool)) else value.value
 
 
 def from_environment(text: str, constraint: Constraint, what: str, budget: Budget) -> Value:
@@ -134,7 +122,7 @@ def from_environment(text: str, constraint: Constraint, what: str, budget: Budge
     if len(inner) != len(fields):
         raise UsageError(f"{what} has {len(fields)} elements, and not {len(inner)}")
     values = tuple(_primitive(field, one.kind, what) for field, one in zip(fields, inner, strict=True))
-    return _as_set(values, budget) if constraint.kind == "set" else values
+    return as_set(values, budget) if constraint.kind == "set" else values
 
 
 def inferred(text: str, default: Value, what: str) -> Value:

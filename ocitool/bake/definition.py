@@ -293,8 +293,12 @@ class Definition:
             for one in self._reached(name, {}, groups):
                 targets[one] = self._resolved(one, overrides)
         members = {name: self._members(name) for name in groups}
-        others = [name for name in wanted if not (name == "default" and "default" in groups)]
-        members["default"] = tuple(sorted({*members.get("default", ()), *others}))
+        asked = list(wanted)
+        if "default" in groups or (asked and asked[0] != "default"):
+            asked = [
+                name for name in asked if name != "default"
+            ]  # there is a group of that name, if of these alone
+        members["default"] = tuple(sorted({*members.get("default", ()), *asked}))
         linked = self._link(targets, overrides)
         return ChosenTargets(members, targets, linked, {name: self._description(name) for name in members})
 

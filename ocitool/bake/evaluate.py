@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from ocitool.bake.functions import ABSENT, FUNCTIONS, call
+from ocitool.bake.constraints import converted, read_constraint
+from ocitool.bake.functions import ABSENT, FUNCTIONS, LAZY, call
 from ocitool.bake.numbers import Number, calculate, counted, is_whole
 from ocitool.bake.syntax import Expression
 from ocitool.bake.values import (
     Budget,
     Value,
+    ValueSet,
     alike,
+    as_set,
     bool_of,
     kind_of,
     list_of,
@@ -115,6 +118,8 @@ def _conditional(node: Expression, scope: EvaluationScope, where: str) -> Value:
         other = evaluate(node.parts[2 if is_first else 1], scope)
     except (UsageError, Unsupported):  # of what is not chosen nothing is asked
         return chosen
+    if isinstance(chosen, tuple) and isinstance(other, tuple) and ValueSet in {type(chosen), type(other)}:
+        return as_set(chosen, scope.budget)
     if chosen is None or other is None or type(chosen) is type(other):
         return chosen
     if {type(chosen), type(other)} not in ({str, bool}, {str, Number}):
@@ -198,6 +203,8 @@ def _binary(node: Expression, scope: EvaluationScope, where: str) -> Value:
 def _call(node: Expression, scope: EvaluationScope, where: str) -> Value:
     name = str(node.parts[0].parts[0])
     given = node.parts[1].parts if len(node.parts) > 1 else ()
+    if name in LAZY:
+        return _lazy(name, [one for one in given if isinstance(one, Expression)], scope, where)
     own = None if name in FUNCTIONS or name in ABSENT else scope.functions.get(name)
     if own is None and name not in FUNCTIONS:
         return call(name, (), scope.budget, where)
@@ -232,6 +239,28 @@ def _object_of_each(node: Expression, scope: EvaluationScope, where: str) -> Val
         else:
             found[key] = value
     return {key: tuple(values) for key, values in grouped.items()} if is_grouped else found
+
+
+def _lazy(name: str, args: list[Expression], scope: EvaluationScope, where: str) -> Value:
+    """`try`, `can` and `convert`, the second argument of which is a type. Raises UsageError."""
+    if name == "convert":
+        if len(args) != 2:
+            raise UsageError(f"{where}: convert takes a value and a type")
+        constraint, value = read_constraint(args[1], where), evaluate(args[0], scope)
+        return value if constraint is None else converted(value, constraint, f"{where}: the value", scope.budget)
+    if not args or (name == "can" and len(args) != 1):
+        raise UsageError(f"{where}: {name} takes {'1 argument' if name == 'can' else 'arguments'}")
+    for one in args:
+        try:
+            value = evaluate(one, scope)
+        except UsageError:
+            if scope.budget.left < 0:
+                raise
+            continue
+        return True if name == "can" else value
+    if name == "can":
+        return False
+    raise UsageError(f"{where}: try is given nothing that has a value")
 
 
 def _each(node: Expression, scope: EvaluationScope, where: str) -> list[EvaluationScope]:

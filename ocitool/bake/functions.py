@@ -1,11 +1,14 @@
 """Functions of HCL that bake files call most; each is pure, and no result is larger than its budget."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
 
+from ocitool.bake.date_functions import DATE_FUNCTIONS
+from ocitool.bake.list_functions import LIST_FUNCTIONS
+from ocitool.bake.number_functions import NUMBER_FUNCTIONS
 from ocitool.bake.numbers import Number, counted, is_whole
+from ocitool.bake.text_functions import TEXT_FUNCTIONS
 from ocitool.bake.values import (
     Budget,
     Value,
@@ -25,9 +28,6 @@ from ocitool.errors import Unsupported, UsageError, closest
 _OUTSIDE: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _VERB: Final = re.compile(r"%(.?)", re.DOTALL)
 _SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-_JOINING: Final = re.compile(
-    r"\r\n|[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"
-)
 
 Function = Callable[[tuple[Any, ...], Budget], Value]
 
@@ -83,19 +83,6 @@ def _cased(change: Callable[[str], str], **exceptions: str) -> Callable[[str], s
         return "".join(new if len(new) == 1 else one for new, one in changed)
 
     return work
-
-
-def _strlen(text: str) -> Number:
-    """How many characters people see. Raises Unsupported where several signs may be one."""
-    if not text.isascii() or "\r" in text:
-        for one in text:
-            if unicodedata.category(one)[0] == "M" or unicodedata.category(one) in {"Cf", "Cs"}:
-                break
-        else:
-            if not _JOINING.search(text):
-                return counted(len(text))
-        raise Unsupported("the characters of this text are not counted here", ability="strlen")
-    return counted(len(text))
 
 
 def _length(args: tuple[Any, ...], _: Budget) -> Number:
@@ -165,15 +152,15 @@ def _contains(args: tuple[Any, ...], budget: Budget) -> bool:
     return any(same(one, args[1], budget) for one in list_of(args[0], "a list"))
 
 
-def _compared(work: Callable[[Any, Any], bool]) -> Function:
-    return lambda args, _: work(number_of(args[0], "an argument").value, number_of(args[1], "an argument").value)
-
-
 def _logic(args: tuple[Any, ...]) -> tuple[bool, ...]:
     return tuple(bool_of(one, "an argument") for one in args)
 
 
 FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
+    **NUMBER_FUNCTIONS,
+    **LIST_FUNCTIONS,
+    **TEXT_FUNCTIONS,
+    **DATE_FUNCTIONS,
     "and": (2, 2, lambda args, _: all(_logic(args))),
     "basename": (1, 1, _on_text(lambda one: one.rstrip("/").rpartition("/")[2] or ("/" if one else "."))),
     "chomp": (1, 1, _on_text(lambda one: one.rstrip("\r\n"))),
@@ -186,11 +173,8 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
     "flatten": (1, 1, _flatten),
     "format": (1, 99, _format),
     "formatlist": (1, 99, _formatlist),
-    "greaterthan": (2, 2, _compared(lambda one, other: one > other)),
     "join": (2, 99, _join),
-    "keys": (1, 1, lambda args, _: tuple(sorted(object_of(args[0], "what keys takes")))),
     "length": (1, 1, _length),
-    "lessthan": (2, 2, _compared(lambda one, other: one < other)),
     "lookup": (3, 3, _lookup),
     "lower": (1, 1, _on_text(_cased(str.lower, İ="i"))),
     "merge": (1, 99, _merge),
@@ -204,7 +188,6 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
         _on_text(lambda one: _OUTSIDE.sub("_", one)),
     ),
     "split": (2, 2, _split),
-    "strlen": (1, 1, lambda args, _: _strlen(*_words(args))),
     "trim": (2, 2, _on_text(lambda one, signs: one.strip(signs))),
     "trimprefix": (2, 2, _on_text(str.removeprefix)),
     "trimspace": (1, 1, _on_text(lambda one: one.strip(_SPACE))),
@@ -218,15 +201,12 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
 }
 """By its name: how many arguments it takes, at least and at most, and what it does."""
 
+LAZY: Final = ("can", "convert", "try")
+"""Functions whose arguments are not simply evaluated."""
+
 ABSENT: Final = frozenset({
-    "absolute", "add", "base64decode", "base64encode", "bcrypt", "byteslen", "bytesslice", "can", "ceil",
-    "chunklist", "cidrhost", "cidrnetmask", "cidrsubnet", "cidrsubnets", "coalescelist", "convert", "csvdecode",
-    "dirname", "divide", "element", "floor", "formatdate", "greaterthanorequalto", "hasindex", "homedir",
-    "indent", "index", "indexof", "int", "jsondecode", "jsonencode", "lessthanorequalto", "log", "max", "md5",
-    "min", "modulo", "multiply", "negate", "parseint", "pow", "range", "regex", "regex_replace", "regexall",
-    "reverse", "reverselist", "rsadecrypt", "sethaselement", "setintersection", "setproduct", "setsubtract",
-    "setsymmetricdifference", "setunion", "sha1", "sha256", "sha512", "signum", "slice", "sort", "substr",
-    "subtract", "timeadd", "timestamp", "title", "try", "urlencode", "uuidv4", "uuidv5", "zipmap",
+    "bcrypt", "byteslen", "bytesslice", "cidrhost", "cidrnetmask", "cidrsubnet", "cidrsubnets", "csvdecode",
+    "homedir", "log", "pow", "rsadecrypt", "uuidv4", "uuidv5",
 })  # fmt: skip
 """Functions of buildx that are not here. A function of a file does not take the place of any of buildx."""
 
@@ -244,7 +224,7 @@ def call(name: str, args: tuple[Any, ...], budget: Budget, where: str) -> Value:
         raise Unsupported(
             f"{where}: the function {name} of HCL is not evaluated here",
             ability=name,
-            hint=f"let a variable hold its result; there are {', '.join(FUNCTIONS)}",
+            hint="let a variable hold its result",
         )
     least, most, work = found
     if not least <= len(args) <= most:
@@ -252,6 +232,8 @@ def call(name: str, args: tuple[Any, ...], budget: Budget, where: str) -> Value:
     budget.charge(sum(len(one) for one in args if isinstance(one, (str, tuple, dict))))
     try:
         result = work(args, budget)
+    except Unsupported as error:
+        raise Unsupported(f"{where}: {name}: {error.what}", ability=error.ability, hint=error.hint) from None
     except UsageError as error:
         raise type(error)(f"{where}: {name}: {error.what}", hint=error.hint) from None
     budget.charge(len(result) if isinstance(result, (str, tuple, dict)) else 1)

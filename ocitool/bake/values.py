@@ -17,6 +17,12 @@ _STEPS: Final = 2_000_000
 _KINDS: Final = {bool: "true or false", str: "a text", Number: "a number", tuple: "a list", dict: "an object"}
 
 
+class ValueSet(tuple[Any, ...]):
+    """A set: a list whose elements stand in an order of their own, each once. See `as_set`."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class Budget:
     """What an evaluation may still cost, in steps; a character and an element are one each."""
@@ -79,7 +85,7 @@ def object_of(value: Value, what: str) -> Mapping[str, Any]:
 
 def kind_of(value: Value) -> str:
     """What people call such a value."""
-    return _KINDS.get(type(value), "null")
+    return _KINDS.get(tuple if isinstance(value, tuple) else type(value), "null")
 
 
 def same(left: Value, right: Value, budget: Budget) -> bool:
@@ -116,3 +122,14 @@ def alike(values: Iterable[Value]) -> tuple[Value, ...]:
     if str in kinds and len(kinds) > 1 and kinds <= {str, bool, Number}:
         return tuple(None if one is None else text_of(one, "an element") for one in found)
     return found
+
+
+def as_set(elements: Iterable[Value], budget: Budget) -> ValueSet:
+    """Elements in the order of a set: texts, numbers and booleans by what they are; others stay as they are."""
+    found = once(alike(elements), budget)
+    kinds = {type(one) for one in found}
+    return ValueSet(sorted(found, key=_rank) if len(kinds) == 1 and kinds < {str, bool, Number} else found)
+
+
+def _rank(value: Any) -> Any:  # noqa: ANN401 - texts, booleans, or what numbers are made of
+    return value if isinstance(value, (str, bool)) else value.value

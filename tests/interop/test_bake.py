@@ -50,6 +50,8 @@ CASES = [
     ),
     (("values.hcl",), (), {"PAIR": "x,1e3", "ENTRY_JSON": '{"name": "b", "size": 4}', "TENTH_JSON": "7"}),
     (("repeated.hcl",), ("second",), {"LEVEL": "3"}),
+    (("library.hcl",), (), {}),
+    (("library.hcl",), ("*",), {"VERSION": "12.0", "REF": "refs/tags/1.2"}),
     (("repeated.hcl",), ("[^a]*[^t]", "app-*-[1]"), {}),
     (("repeated.hcl",), ("first", "--set", "first.tags=a", "--set", "*.tags+=b"), {}),
     (("repeated.hcl",), ("first", "--set", "[^a]*.tags+=b", "--set", "first.tags=a", "--set", "f*.pull=T"), {}),
