@@ -200,12 +200,13 @@ def _regex_all(args: tuple[Any, ...], budget: Budget) -> tuple[Value, ...]:
 
 def _regex_replace(args: tuple[Any, ...], budget: Budget) -> str:
     text, pattern, new = (text_of(one, "an argument") for one in args)
-    made, end = "", 0
+    made, end = [], 0
     for match in _matches(_pattern(pattern, text, budget), text):
-        budget.charge(len(new))
         put = _INSERTED.sub(lambda name: "$" if name[0] == "$$" else _group(match, name[1] or name[2]), new)  # noqa: B023
-        made, end = made + text[end : match.start()] + put, match.end()
-    return made + text[end:]
+        budget.charge(len(new) + len(put))
+        made += [text[end : match.start()], put]
+        end = match.end()
+    return "".join([*made, text[end:]])
 
 
 def _group(match: re.Match[str], name: str) -> str:
