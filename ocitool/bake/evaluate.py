@@ -175,12 +175,10 @@ def _part_of(node: Expression, scope: EvaluationScope, where: str) -> Value:
 
 
 def _binary(node: Expression, scope: EvaluationScope, where: str) -> Value:
-    left = evaluate(node.parts[0], scope)
     sign, other = node.parts[1].parts[0].parts[0], node.parts[1].parts[1]
     if sign in {"&&", "||"}:
-        first, second = bool_of(left, where), bool_of(evaluate(other, scope), where)
-        return (first and second) if sign == "&&" else (first or second)
-    right = evaluate(other, scope)
+        return _logical((node.parts[0], other), scope, where, ends=sign == "||")
+    left, right = evaluate(node.parts[0], scope), evaluate(other, scope)
     if sign in {"==", "!="}:
         return same(left, right, scope.budget) is (sign == "==")
     one, two = number_of(left, where), number_of(right, where)
@@ -198,6 +196,28 @@ def _binary(node: Expression, scope: EvaluationScope, where: str) -> Value:
         raise UsageError(f"{where}: {text_of(one, where)} {sign} {text_of(two, where)} is no number")
     scope.budget.charge(1 if is_whole(result) else _FRACTION)
     return result
+
+
+def _logical(sides: tuple[Expression, ...], scope: EvaluationScope, where: str, *, ends: bool) -> bool:
+    """Both sides of `&&` and `||`; one that is `ends` decides, whatever is wrong with the other."""
+    found: list[bool | None] = []
+    error: UsageError | Unsupported | None = None
+    for one in sides:
+        try:
+            value = evaluate(one, scope)
+        except (UsageError, Unsupported) as caught:
+            error = error or caught
+            continue
+        found.append(None if value is None else bool_of(value, where))
+    if ends in found:
+        return ends
+    if None in found and not ends:  # as with Go, null is not true
+        return False
+    if error is not None:
+        raise error
+    if None in found:
+        raise UsageError(f"{where}: a side of || is null")
+    return not ends
 
 
 def _call(node: Expression, scope: EvaluationScope, where: str) -> Value:

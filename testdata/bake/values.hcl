@@ -79,6 +79,7 @@ target "default" {
     place          = target.parent.output[0].dest
     env            = target.parent.secret[0].env
     reference      = target.parent.cache-from[0].ref
+    either_decides = "${true || NOWHERE} ${["a"][3] && false} ${null && ["a"][3]}"
     what_is_unset  = target.parent.context == null
   }
   attest = ["type=sbom,Disabled=1", "type=provenance,Builder-ID=x"]
