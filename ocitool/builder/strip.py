@@ -13,13 +13,13 @@ from ocitool.change.plan import Plan
 from ocitool.codec import estargz, listed
 from ocitool.codec.codecs import Codec, parse_codec
 from ocitool.dockerfile.spool import LayerContent, Spool
-from ocitool.dockerfile.syntax.patterns import deep_glob, is_pattern, literal
 from ocitool.errors import NotFound, UsageError
 from ocitool.index.entries import Selector
 from ocitool.index.image_plans import AttestationChoice, EditedImage
 from ocitool.index.name_editor import Texts
 from ocitool.model import mediatype
 from ocitool.model.files import FileKind, LinkLoop, clean
+from ocitool.model.path_pattern import deep_glob, is_pattern, literal
 from ocitool.model.platform import Platform
 from ocitool.model.printable import shown
 from ocitool.model.views import Manifest

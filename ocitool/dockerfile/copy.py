@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
-from ocitool.dockerfile.syntax.patterns import deep_glob, glob, is_pattern, may_match_below
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import FileKind, TreeBudget, name_bytes, resolve
+from ocitool.model.path_pattern import deep_glob, glob, is_pattern, may_match_below
 from ocitool.pack.entries import Content, Entry, FileOrigin
 from ocitool.pack.placing import GrowingLayer, linked, with_parents
 from ocitool.rootfs.files import Files

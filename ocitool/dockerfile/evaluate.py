@@ -22,13 +22,13 @@ from ocitool.dockerfile.syntax.ignore import IgnoreRules
 from ocitool.dockerfile.syntax.instructions import Copy
 from ocitool.dockerfile.syntax.lines import heredoc_name, placed
 from ocitool.dockerfile.syntax.ownership import mode_of, owner_of
-from ocitool.dockerfile.syntax.patterns import literal
 from ocitool.dockerfile.syntax.run_flags import parse_mount
 from ocitool.dockerfile.trace import VariableScope
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.image.base import BaseImage
 from ocitool.model.files import FileKind, TreeBudget, clean
 from ocitool.model.numbers import MIB, is_digits
+from ocitool.model.path_pattern import literal
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import BytesContent, Entry, FileOrigin
 from ocitool.pack.layer import StoredTar

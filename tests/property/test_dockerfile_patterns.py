@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from ocitool.dockerfile.context import Context
 from ocitool.dockerfile.copy import matches
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
-from ocitool.dockerfile.syntax.patterns import deep_glob, glob
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind
+from ocitool.model.path_pattern import deep_glob, glob
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from tests.amounts import amount

@@ -32,7 +32,6 @@ from ocitool.dockerfile.run.options import RunOptions
 from ocitool.dockerfile.run.output import ProcessOutput, hidden
 from ocitool.dockerfile.run.tar_entries import tar_entries
 from ocitool.dockerfile.spool import Spool
-from ocitool.dockerfile.syntax.patterns import literal
 from ocitool.dockerfile.syntax.run_flags import RunMount
 from ocitool.errors import BuildError, DigestMismatch, NotFound, UsageError, local_io
 from ocitool.events import Done, Noted, Started
@@ -40,6 +39,7 @@ from ocitool.executor.base import Changes, Execution, Executor, Mount, MountKind
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind
 from ocitool.model.numbers import KIB
+from ocitool.model.path_pattern import literal
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
 from ocitool.pack.layer import StoredTar, tar_digest

@@ -6,8 +6,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from ocitool.dockerfile.syntax.patterns import any_below, any_deep_glob
 from ocitool.errors import UsageError
+from ocitool.model.path_pattern import any_below, any_deep_glob
 from ocitool.values import dataclass, field
 
 _BOM: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"

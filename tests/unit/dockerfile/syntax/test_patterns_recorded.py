@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules
-from ocitool.dockerfile.syntax.patterns import glob
 from ocitool.errors import UsageError
+from ocitool.model.path_pattern import glob
 
 RECORDED = Path(__file__).parents[4] / "testdata" / "patterns" / "answers.jsonl"
 QUESTIONS = [json.loads(line) for line in RECORDED.read_text().splitlines()]

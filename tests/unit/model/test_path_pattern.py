@@ -2,8 +2,8 @@
 
 import pytest
 
-from ocitool.dockerfile.syntax.patterns import deep_glob, glob
 from ocitool.errors import UsageError
+from ocitool.model.path_pattern import deep_glob, glob
 from tests.fakes.effort import effort
 
 
