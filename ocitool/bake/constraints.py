@@ -40,7 +40,7 @@ class Constraint:
         return f"{self.kind}({', '.join(words or map(str, self.inner))})" if self.inner else self.kind
 
 
-_ANY: Final = Constraint("any")
+ANY: Final = Constraint("any")
 
 
 def read_constraint(node: Expression, where: str) -> Constraint | None:
@@ -69,7 +69,7 @@ def read_constraint(node: Expression, where: str) -> Constraint | None:
 
 
 def _inner(node: Expression, where: str) -> Constraint:
-    return read_constraint(node, where) or _ANY
+    return read_constraint(node, where) or ANY
 
 
 def converted(value: Value, constraint: Constraint, what: str, budget: Budget) -> Value:
@@ -156,7 +156,7 @@ class _Digits(str):
 
 
 def _of_json(tree: Any, constraint: Constraint, what: str) -> Value:  # noqa: ANN401 - JSON
-    inner = constraint.inner or (_ANY,)
+    inner = constraint.inner or (ANY,)
     match tree:
         case _Digits():
             return str(tree) if constraint.kind == "string" else number_of(str(tree), what)

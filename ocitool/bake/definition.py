@@ -28,11 +28,10 @@ from ocitool.bake.target import (
 )
 from ocitool.bake.values import Budget, Value, bool_of, list_of, object_of, text_of
 from ocitool.errors import NotFound, UsageError, closest
+from ocitool.model.path_pattern import glob
 from ocitool.values import dataclass, field
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
-_PART: Final = re.compile(r"\\.|\[\^?(?:\\.|[^\]\\])+\]|[^\[\\]", re.DOTALL)
-_GLOB: Final = re.compile(rf"(?:{_PART.pattern})*", re.DOTALL)
 _NULL: Final = Expression("literal_value", ("null",))
 _TARGETS: Final = 1000
 _CACHE_ONLY: Final = AttributeEntry("cacheonly")
@@ -309,14 +308,13 @@ class Definition:
         return text_of(self._evaluate(block.attributes["description"], block.where), f"{block.where}: description")
 
     def _matching(self, pattern: str, names: Sequence[str]) -> tuple[str, ...]:
-        if not set(pattern) & set("*?[]"):
+        if not _is_pattern(pattern):
             if pattern not in names:
                 near = closest(pattern, names)
                 hint = f"did you mean {near}?" if near else f"there are {', '.join(names[:20])}" if names else ""
                 raise NotFound(f"no target {pattern}", name=pattern, hint=hint)
             return (pattern,)
-        matches = _pattern(pattern)
-        found = tuple(name for name in names if matches and matches.fullmatch(name))
+        found = tuple(name for name in names if _fits(name, pattern))
         if not found:
             raise NotFound(f"no target matches {pattern}", name=pattern)
         return found
@@ -381,7 +379,7 @@ class Definition:
         for parent in parents:
             found = merged(found, self._target(parent, seen, overrides))
         found = merged(found, own)
-        meant = [one for one in overrides if name in self._matching(one.pattern, tuple(self._made))]
+        meant = [one for one in overrides if _fits(name, one.pattern)]
         seen[name] = finished(overridden(found, meant))
         return seen[name]
 
@@ -416,17 +414,18 @@ def _group(block: Block) -> Block:
     return block
 
 
-def _pattern(pattern: str) -> re.Pattern[str] | None:
-    """A pattern of names as Go matches paths, in which `^` negates a class; None for what is no pattern."""
-    if not _GLOB.fullmatch(pattern):
-        return None
-    made = ""
-    for part in _PART.findall(pattern):
-        made += {"*": ".*", "?": "."}.get(part) or (part if part[0] == "[" else re.escape(part[-1]))
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a name is like a pattern, by the rules of Go; nothing is like what is no pattern."""
+    if not _is_pattern(pattern):
+        return name == pattern
     try:
-        return re.compile(made, re.DOTALL)
-    except re.error:
-        return None
+        return glob(pattern)(name)
+    except UsageError:
+        return False
+
+
+def _is_pattern(text: str) -> bool:
+    return bool(set(text) & set("*?[]"))
 
 
 def tree_of(chosen: ChosenTargets, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ocitool.bake.date_functions import DATE_FUNCTIONS
 from ocitool.bake.list_functions import LIST_FUNCTIONS
 from ocitool.bake.number_functions import NUMBER_FUNCTIONS
 from ocitool.bake.numbers import Number, counted, is_whole
-from ocitool.bake.text_functions import TEXT_FUNCTIONS
+from ocitool.bake.text_functions import TEXT_FUNCTIONS, Function, of_texts, texts_of
 from ocitool.bake.values import (
     Budget,
     Value,
@@ -29,32 +29,21 @@ _OUTSIDE: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _VERB: Final = re.compile(r"%(.?)", re.DOTALL)
 _SPACE: Final = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
-Function = Callable[[tuple[Any, ...], Budget], Value]
-
-
-def _words(args: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(text_of(one, "an argument") for one in args)
-
-
-def _on_text(work: Callable[..., str | bool]) -> Function:
-    """A function of texts alone."""
-    return lambda args, _: work(*_words(args))
-
 
 def _join(args: tuple[Any, ...], budget: Budget) -> str:
-    words = _words(tuple(one for part in args[1:] for one in list_of(part, "what join takes")))
+    words = texts_of(tuple(one for part in args[1:] for one in list_of(part, "what join takes")))
     budget.charge(sum(map(len, words)) + len(words) * len(text_of(args[0], "a separator")))
     return text_of(args[0], "a separator").join(words)
 
 
 def _split(args: tuple[Any, ...], budget: Budget) -> tuple[str, ...]:
-    separator, text = _words(args)
+    separator, text = texts_of(args)
     budget.charge(len(text))
     return tuple(text.split(separator)) if separator else tuple(text)
 
 
 def _replace(args: tuple[Any, ...], budget: Budget) -> str:
-    text, old, new = _words(args)
+    text, old, new = texts_of(args)
     budget.charge(len(text) + (text.count(old) * len(new)))
     return text.replace(old, new)
 
@@ -64,8 +53,9 @@ def _concat(args: tuple[Any, ...], _: Budget) -> tuple[Any, ...]:
 
 
 def _flatten(args: tuple[Any, ...], budget: Budget) -> tuple[Any, ...]:
-    budget.charge(len(args[0]))
-    parts = (_flatten((one,), budget) if isinstance(one, tuple) else (one,) for one in list_of(args[0], "a list"))
+    values = list_of(args[0], "a list")
+    budget.charge(len(values))
+    parts = (_flatten((one,), budget) if isinstance(one, tuple) else (one,) for one in values)
     return tuple(one for part in parts for one in part)
 
 
@@ -162,8 +152,8 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
     **TEXT_FUNCTIONS,
     **DATE_FUNCTIONS,
     "and": (2, 2, lambda args, _: all(_logic(args))),
-    "basename": (1, 1, _on_text(lambda one: one.rstrip("/").rpartition("/")[2] or ("/" if one else "."))),
-    "chomp": (1, 1, _on_text(lambda one: one.rstrip("\r\n"))),
+    "basename": (1, 1, of_texts(lambda one: one.rstrip("/").rpartition("/")[2] or ("/" if one else "."))),
+    "chomp": (1, 1, of_texts(lambda one: one.rstrip("\r\n"))),
     "coalesce": (1, 99, _coalesce),
     "compact": (1, 1, lambda args, _: tuple(one for one in list_of(args[0], "a list") if one not in ("", None))),
     "concat": (1, 99, _concat),
@@ -176,7 +166,7 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
     "join": (2, 99, _join),
     "length": (1, 1, _length),
     "lookup": (3, 3, _lookup),
-    "lower": (1, 1, _on_text(_cased(str.lower, İ="i"))),
+    "lower": (1, 1, of_texts(_cased(str.lower, İ="i"))),
     "merge": (1, 99, _merge),
     "not": (1, 1, lambda args, _: not _logic(args)[0]),
     "notequal": (2, 2, lambda args, budget: not same(args[0], args[1], budget)),
@@ -185,14 +175,14 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Function]]] = {
     "sanitize": (
         1,
         1,
-        _on_text(lambda one: _OUTSIDE.sub("_", one)),
+        of_texts(lambda one: _OUTSIDE.sub("_", one)),
     ),
     "split": (2, 2, _split),
-    "trim": (2, 2, _on_text(lambda one, signs: one.strip(signs))),
-    "trimprefix": (2, 2, _on_text(str.removeprefix)),
-    "trimspace": (1, 1, _on_text(lambda one: one.strip(_SPACE))),
-    "trimsuffix": (2, 2, _on_text(str.removesuffix)),
-    "upper": (1, 1, _on_text(_cased(str.upper))),
+    "trim": (2, 2, of_texts(lambda one, signs: one.strip(signs))),
+    "trimprefix": (2, 2, of_texts(str.removeprefix)),
+    "trimspace": (1, 1, of_texts(lambda one: one.strip(_SPACE))),
+    "trimsuffix": (2, 2, of_texts(str.removesuffix)),
+    "upper": (1, 1, of_texts(_cased(str.upper))),
     "values": (
         1,
         1,

@@ -4,12 +4,11 @@ import itertools
 from typing import Any, Final
 
 from ocitool.bake.number_functions import whole_of
-from ocitool.bake.numbers import Number, calculate, counted
+from ocitool.bake.numbers import Number, calculate, counted, is_whole
 from ocitool.bake.values import Budget, Value, ValueSet, alike, as_set, list_of, number_of, object_of, same, text_of
 from ocitool.errors import UsageError
 
 _RANGE: Final = 1024
-_LIST: Final = "a list"
 
 
 def _range(args: tuple[Any, ...], _: Budget) -> tuple[Number, ...]:
@@ -48,7 +47,7 @@ def _has_index(args: tuple[Any, ...], _: Budget) -> bool:
     if isinstance(args[0], dict):
         return args[1] in args[0] if isinstance(args[1], str) else False
     values = list_of(args[0], "what hasindex takes")
-    return isinstance(args[1], Number) and args[1].value.denominator == 1 and 0 <= args[1].value < len(values)
+    return isinstance(args[1], Number) and is_whole(args[1]) and 0 <= args[1].value < len(values)
 
 
 def _index(args: tuple[Any, ...], budget: Budget) -> Value:

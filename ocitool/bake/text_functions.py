@@ -8,13 +8,16 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote_plus
 
+from ocitool.bake.constraints import ANY, from_json
 from ocitool.bake.number_functions import whole_of
-from ocitool.bake.numbers import Number, counted, number_from, shown
-from ocitool.bake.values import Budget, Value, normal, text_of
+from ocitool.bake.numbers import Number, counted, shown
+from ocitool.bake.values import Budget, Value, text_of
 from ocitool.errors import Unsupported, UsageError
+
+Function: TypeAlias = Callable[[tuple[Any, ...], Budget], Value]
 
 _JOINING: Final = re.compile(
     r"\r\n|[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"
@@ -31,6 +34,16 @@ _PIECE: Final = re.compile(
 )
 _GO_SPACE: Final = r"\t\n\f\r "
 _INSERTED: Final = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))", re.ASCII)
+
+
+def texts_of(args: tuple[Any, ...]) -> tuple[str, ...]:
+    """Arguments that are texts. Raises UsageError."""
+    return tuple(text_of(one, "an argument") for one in args)
+
+
+def of_texts(work: Callable[..., Value]) -> Function:
+    """A function of texts alone."""
+    return lambda args, _: work(*texts_of(args))
 
 
 def characters(text: str) -> str:
@@ -104,29 +117,8 @@ def _as_json(value: Value, budget: Budget) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _json_decode(text: str) -> Value:
-    try:
-        return _of_json(json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_number))
-    except (ValueError, RecursionError):
-        raise UsageError("what jsondecode takes is not JSON") from None
-
-
-def _number(digits: str) -> Number:
-    found = number_from(digits)
-    if found is None:
-        raise ValueError(digits)
-    return found
-
-
-def _of_json(tree: Any) -> Value:  # noqa: ANN401 - JSON, its numbers read
-    match tree:
-        case str():
-            return normal(tree)
-        case list():
-            return tuple(map(_of_json, tree))
-        case dict():
-            return {normal(key): _of_json(one) for key, one in tree.items()}
-    return tree  # type: ignore[no-any-return]
+def _json_decode(args: tuple[Any, ...], budget: Budget) -> Value:
+    return from_json(text_of(args[0], "an argument"), ANY, "what jsondecode takes", budget)
 
 
 def _pattern(pattern: str, text: str, budget: Budget) -> re.Pattern[str]:
@@ -186,7 +178,7 @@ def _found(match: re.Match[str]) -> Value:
 
 
 def _regex(args: tuple[Any, ...], budget: Budget) -> Value:
-    pattern, text = (text_of(one, "an argument") for one in args)
+    pattern, text = texts_of(args)
     match = _pattern(pattern, text, budget).search(text)
     if match is None:
         raise UsageError(f"nothing in the text is like {pattern[:60]!r}")
@@ -194,12 +186,12 @@ def _regex(args: tuple[Any, ...], budget: Budget) -> Value:
 
 
 def _regex_all(args: tuple[Any, ...], budget: Budget) -> tuple[Value, ...]:
-    pattern, text = (text_of(one, "an argument") for one in args)
+    pattern, text = texts_of(args)
     return tuple(map(_found, _matches(_pattern(pattern, text, budget), text)))
 
 
 def _regex_replace(args: tuple[Any, ...], budget: Budget) -> str:
-    text, pattern, new = (text_of(one, "an argument") for one in args)
+    text, pattern, new = texts_of(args)
     made, end = [], 0
     for match in _matches(_pattern(pattern, text, budget), text):
         put = _INSERTED.sub(lambda name: "$" if name[0] == "$$" else _group(match, name[1] or name[2]), new)  # noqa: B023
@@ -217,27 +209,23 @@ def _group(match: re.Match[str], name: str) -> str:
         return ""
 
 
-def _of_text(work: Callable[[str], Value]) -> Callable[[tuple[Any, ...], Budget], Value]:
-    return lambda args, _: work(text_of(args[0], "an argument"))
-
-
 TEXT_FUNCTIONS: Final = {
-    "base64decode": (1, 1, _of_text(_base64)),
-    "base64encode": (1, 1, _of_text(lambda text: base64.b64encode(text.encode()).decode())),
-    "dirname": (1, 1, _of_text(_directory)),
+    "base64decode": (1, 1, of_texts(_base64)),
+    "base64encode": (1, 1, of_texts(lambda text: base64.b64encode(text.encode()).decode())),
+    "dirname": (1, 1, of_texts(_directory)),
     "indent": (2, 2, _indent),
-    "jsondecode": (1, 1, _of_text(_json_decode)),
+    "jsondecode": (1, 1, _json_decode),
     "jsonencode": (1, 1, _json_encode),
-    "md5": (1, 1, _of_text(_digest("md5"))),
+    "md5": (1, 1, of_texts(_digest("md5"))),
     "regex": (2, 2, _regex),
     "regex_replace": (3, 3, _regex_replace),
     "regexall": (2, 2, _regex_all),
-    "reverse": (1, 1, _of_text(lambda text: characters(text)[::-1])),
-    "sha1": (1, 1, _of_text(_digest("sha1"))),
-    "sha256": (1, 1, _of_text(_digest("sha256"))),
-    "sha512": (1, 1, _of_text(_digest("sha512"))),
-    "strlen": (1, 1, _of_text(lambda text: counted(len(characters(text))))),
+    "reverse": (1, 1, of_texts(lambda text: characters(text)[::-1])),
+    "sha1": (1, 1, of_texts(_digest("sha1"))),
+    "sha256": (1, 1, of_texts(_digest("sha256"))),
+    "sha512": (1, 1, of_texts(_digest("sha512"))),
+    "strlen": (1, 1, of_texts(lambda text: counted(len(characters(text))))),
     "substr": (3, 3, _substr),
-    "title": (1, 1, _of_text(_title)),
-    "urlencode": (1, 1, _of_text(quote_plus)),
+    "title": (1, 1, of_texts(_title)),
+    "urlencode": (1, 1, of_texts(quote_plus)),
 }

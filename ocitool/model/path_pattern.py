@@ -1,6 +1,6 @@
-"""Patterns of COPY and of .dockerignore, matched without backtracking.
+"""Patterns of COPY, of .dockerignore and of names in bake files, matched without backtracking.
 
-Both have the grammar of Go's filepath.Match: `*` and `?` stop at a slash, `[a-z]` and `[^a-z]` are classes, a
+All have the grammar of Go's filepath.Match: `*` and `?` stop at a slash, `[a-z]` and `[^a-z]` are classes, a
 backslash takes the next character as it is. In .dockerignore `**` stands for any number of directories too.
 
 All patterns of a list are one automaton, whose states are the bits of a number: each character of a path is one

@@ -244,6 +244,8 @@ REFUSED = [
     'regex_replace("abc","(","x")',
     'regex_replace("abc","[z-a]","x")',
     'jsondecode("NaN")',
+    "flatten(null)",
+    "flatten(1)",
     'jsondecode("1e9999")',
     "formatdate(\"'T'hh ''x'' 'it''s'\",\"2025-01-02T13:04:05Z\")",
     'formatdate("YYY","2025-01-02T13:04:05Z")',

@@ -103,6 +103,14 @@ def test_patterns_are_those_of_go(pattern, names):
     ]
 
 
+def test_a_pattern_is_matched_in_one_pass():
+    """K238's kind: with a matcher that goes back, each of these doubles the time."""
+    with pytest.raises(NotFound):
+        chosen('target "a" {}', "[^a]" * 2000 + "[")
+    with pytest.raises(NotFound):
+        chosen(f'target "{"a" * 2000}" {{}}', "a*" * 40 + "b")
+
+
 @pytest.mark.parametrize("pattern", ["[a", "a]", "[]", "[^]", "[z-a]", "*\\"])
 def test_what_is_no_pattern_matches_nothing(pattern):
     with pytest.raises(NotFound):
