@@ -16,7 +16,7 @@ from functools import partial
 from types import FrameType, TracebackType
 from typing import Final, Generic, ParamSpec, TypeVar
 
-from ocitool.errors import Cancelled
+from ocitool.errors import Cancelled, LocalIOError
 from ocitool.values import dataclass
 
 P = ParamSpec("P")
@@ -156,7 +156,7 @@ class TaskGroup:
         return self
 
     def spawn(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Task[R]:
-        """Queue `function(*args, **kwargs)`; never blocks."""
+        """Queue `function(*args, **kwargs)`; never blocks. Raises LocalIOError where there can be no thread."""
         task: Task[R] = Task()
 
         def run() -> None:
@@ -164,32 +164,50 @@ class TaskGroup:
 
         with self._ready:
             self._queue.append(run)
-            if self._threads < self._width and self._threads < self._running + len(self._queue):
-                self._threads += 1
+            is_short = self._threads < self._width and self._threads < self._running + len(self._queue)
+            self._threads += is_short
+        if is_short:
+            try:
                 threading.Thread(target=self._work, name=_WORKER, daemon=True).start()
-            self._ready.notify_all()
+            except RuntimeError as error:
+                self._go_without(error)
         return task
 
+    def _go_without(self, error: RuntimeError) -> None:
+        """Leave the job to the threads that there are."""
+        with self._ready:
+            self._threads -= 1
+            if not self._threads:
+                self._queue.clear()
+                raise LocalIOError(
+                    f"no thread can be started: {error}", hint="raise the limit of processes, see ulimit -u"
+                ) from error
+
     def _work(self) -> None:
-        while True:
-            with self._ready:
-                if not self._queue:
-                    self._threads -= 1
-                    self._ready.notify_all()
-                    return
-                job = self._queue.popleft()
-                self._running += 1
+        job = self._take()
+        while job is not None:
             try:
                 if not self.scope.cancelled:
                     job()
             except BaseException as error:  # noqa: BLE001 - carried to the thread that owns the group
                 with self._ready:
                     self._errors.append(error)
+                    self._ready.notify_all()
                 self.scope.cancel()
             finally:
-                with self._ready:
-                    self._running -= 1
-                    self._ready.notify_all()
+                job = self._take(has_run=True)
+
+    def _take(self, *, has_run: bool = False) -> Callable[[], None] | None:
+        """The next job; without one the thread is counted out, and the last one lets the group end."""
+        with self._ready:
+            self._running -= has_run
+            if self._queue:
+                self._running += 1
+                return self._queue.popleft()
+            self._threads -= 1
+            if not self._threads:
+                self._ready.notify_all()
+            return None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ocitool.errors import Cancelled, NotFound, UsageError
+from ocitool.errors import Cancelled, LocalIOError, NotFound, UsageError
 from ocitool.tasks import Retry, Scope, TaskGroup, collect, is_joining, is_leaving, ordered_map
 
 PATIENCE = 60
@@ -151,6 +151,39 @@ def test_the_first_error_cancels_the_siblings_and_comes_out():
     with pytest.raises(Boom, match="first"), TaskGroup(Scope(), 2) as group:
         group.spawn(sibling, group.scope)
         group.spawn(fail)
+
+
+def few_threads(monkeypatch, most: int) -> None:
+    """As where the limit of processes is reached."""
+    start, before = threading.Thread.start, threading.active_count()
+
+    def refusing(thread):
+        if threading.active_count() - before >= most:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+
+
+def test_a_group_works_with_the_threads_that_it_gets(monkeypatch):
+    few_threads(monkeypatch, 2)
+
+    both = threading.Barrier(2, timeout=PATIENCE)
+
+    def work(n: int) -> int:
+        if n < 2:
+            both.wait()
+        return n * n
+
+    assert [0, 1, 4, 9, 16] == collect(Scope(), work, range(5), 4)
+
+
+def test_a_group_that_gets_no_thread_says_so_and_ends(monkeypatch):
+    few_threads(monkeypatch, 0)
+
+    with pytest.raises(LocalIOError, match="no thread can be started") as caught:
+        collect(Scope(), str, range(5), 4)
+    assert "ulimit -u" in caught.value.hint
 
 
 def test_queued_tasks_do_not_start_after_an_error():
