@@ -6,16 +6,21 @@ bytes, of work and of time.
 """
 
 import select
+import socket
+import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import h11
 
-from ocitool.model.numbers import KIB
+from ocitool.model.numbers import KIB, MIB
 from ocitool.values import dataclass, field
 
 PIECE: Final = 256 * KIB
+_WHOLE: Final = MIB
+"""A piece that the kernel collects: sixteen threads that take turns pay for each one."""
 _READ: Final = 64 * KIB
 _HEAD_LIMIT: Final = 100 * KIB
 """Bytes of a head, of the line before a chunk, of the fields after the last one."""
@@ -25,6 +30,8 @@ _FRAMING_LIMIT: Final = 64 * KIB
 """How many more bytes may stand around chunks than within them: chunks of one byte cost more than they bring."""
 _FILLING_S: Final = 0.1
 """How long a piece that has begun is filled."""
+_FILLING: Final = struct.pack("@ll", 0, int(_FILLING_S * 1e6))
+"""The same as a timeval."""
 
 
 class Stream(Protocol):
@@ -118,7 +125,7 @@ class Answer:
             self._end(talk.rest)
 
     def pieces(self) -> Iterator[bytes]:
-        """The body in pieces of at most 256 KiB. Raises TransportError, after what came before the break."""
+        """The body in pieces of at most 1 MiB. Raises TransportError, after what came before the break."""
         if self._is_framed:
             yield from self._talk.unframed()
             self._end(self._talk.rest)
@@ -140,6 +147,7 @@ class _Talk:
 
     def __init__(self, stream: Stream, timeout_s: float) -> None:
         self._stream = stream
+        self._plain = stream if type(stream) is socket.socket else None
         self._timeout_s = timeout_s
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
         self._interim = 0
@@ -170,6 +178,7 @@ class _Talk:
                 break
         else:
             self.is_sent = self._early is None
+        self._stream.settimeout(self._timeout_s)
         return self._early or self.head()
 
     @property
@@ -179,6 +188,8 @@ class _Talk:
     def _write(self, data: bytes) -> None:
         """Send it all, or until a refusal comes."""
         view = memoryview(data)
+        if self._plain is not None:
+            self._plain.settimeout(0)  # what is polled here need not be polled once more
         while view and not self._is_refused:
             events = self._poll.poll(self._timeout_s * 1000)
             if not events:
@@ -186,8 +197,9 @@ class _Talk:
             if self._early is None and events[0][1] & ~select.POLLOUT:
                 self._listen()
             elif events[0][1] & select.POLLOUT:
-                view = view[self._stream.send(view) :]
-                self._has_begun = True
+                with suppress(BlockingIOError):
+                    view = view[self._stream.send(view) :]
+                    self._has_begun = True
 
     def _listen(self) -> None:
         """Take what is said while we speak."""
@@ -234,6 +246,9 @@ class _Talk:
     def counted(self, length: int) -> Iterator[bytes]:
         """So many bytes, past h11; a short piece where more takes long, and where the connection breaks."""
         self._stream.settimeout(self._timeout_s)
+        if self._plain is not None:
+            yield from self._collected(self._plain, length)
+            return
         buffer = memoryview(bytearray(min(PIECE, length)))
         while length:
             filled, error = self._fill(buffer[:length])
@@ -242,6 +257,28 @@ class _Talk:
                 yield bytes(buffer[:filled])
             if error is not None:
                 raise error
+
+    def _collected(self, plain: socket.socket, length: int) -> Iterator[bytes]:
+        """As `counted`; the kernel collects a piece, so that threads take turns for it and not for each packet."""
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _FILLING)
+        plain.settimeout(None)
+        ends_s = time.monotonic() + self._timeout_s
+        most = PIECE  # an error, and what is not wanted to its end, is told in the first piece
+        while length:
+            try:
+                piece = plain.recv(min(most, length), socket.MSG_WAITALL)
+            except BlockingIOError:
+                if time.monotonic() >= ends_s:
+                    raise TransportError("read", "timed out", is_late=True) from None
+                continue
+            except OSError as error:
+                raise TransportError.by("read", error) from error
+            if not piece:
+                raise TransportError("read", "it ended before its body did")
+            length -= len(piece)
+            yield piece
+            most = _WHOLE
+            ends_s = time.monotonic() + self._timeout_s
 
     def _fill(self, buffer: memoryview) -> tuple[int, TransportError | None]:
         filled, ends_s = 0, 0.0

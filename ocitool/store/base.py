@@ -81,7 +81,7 @@ class Stored:
 class BlobStream(AbstractContextManager["Iterator[bytes]"], Protocol):
     """An open blob: `with store.open_blob(d) as pieces: for piece in pieces: …`.
 
-    Pieces are at most 256 KiB. Digest and size are compared after the last piece (not when read from an
+    Pieces are at most 1 MiB. Digest and size are compared after the last piece (not when read from an
     offset); DigestMismatch is raised then, so do not act on content before the stream has ended.
     """
 
@@ -102,7 +102,7 @@ class Source(Protocol):
         """The store the blob lives in, or None for bytes of our own."""
 
     def open(self, offset: int = 0) -> AbstractContextManager[Iterator[bytes]]:
-        """The bytes from `offset` on, in pieces of at most 256 KiB."""
+        """The bytes from `offset` on, in pieces of at most 1 MiB."""
 
 
 class Ingest(Protocol):

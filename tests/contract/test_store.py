@@ -60,13 +60,13 @@ def image(store: Store, *layers: bytes, architecture: str = "amd64") -> Document
 
 
 def test_a_blob_comes_back_as_it_was_put(store):
-    descriptor, source = blob(b"x" * 700_000)
+    descriptor, source = blob(b"x" * 3_000_000)
 
     assert Put.STORED == store.put_blob(descriptor, source)
     with store.open_blob(descriptor) as pieces:
         got = list(pieces)
-    assert b"x" * 700_000 == b"".join(got)
-    assert all(len(piece) <= 256 * 1024 for piece in got)
+    assert b"x" * 3_000_000 == b"".join(got)
+    assert all(len(piece) <= 1024 * 1024 for piece in got)
 
 
 def test_a_blob_that_is_there_is_not_put_again(store):
