@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from ocitool.errors import AuthError, NotFound, OcitoolError, RegistryError
 from ocitool.model.numbers import KIB
@@ -29,9 +29,9 @@ def redact(url: str) -> str:
     except ValueError:
         return "an address that is none"
     host = parts.netloc.rpartition("@")[2]
-    query = [(k, v if k in _PUBLIC_QUERY else "…") for k, v in parse_qsl(parts.query, keep_blank_values=True)]
-    shown = urlencode(query, safe=":/,").replace(quote("…"), "…")
-    return urlunsplit((parts.scheme, host, parts.path, shown, ""))
+    said = (one.partition("=") for one in parts.query.split("&") if one)
+    query = "&".join(f"{key}={value if key in _PUBLIC_QUERY else '…'}" for key, _, value in said)
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
 def diagnostics(body: bytes) -> tuple[tuple[str, str, str], ...]:

@@ -178,7 +178,8 @@ class KnownPlaces:
         with self._lock:
             if host not in self._known:
                 self._known[host] = self._read(host)
-            return self._known[host].get(str(digest), "")
+            place = self._known[host].get(str(digest), "")
+        return place if re.fullmatch(_REPOSITORY, place) else ""
 
     def add(self, host: str, digest: Digest, repository: str) -> None:
         """Remember a place; an empty one forgets what is known."""
@@ -210,7 +211,7 @@ class KnownPlaces:
         except (OSError, ValueError):
             return {}
         found = (line.split(" ") for line in text.splitlines())
-        return {words[0]: words[1] for words in found if len(words) == 2 and re.fullmatch(_REPOSITORY, words[1])}
+        return {words[0]: words[1] for words in found if len(words) == 2}
 
     def _path(self, host: str) -> Path:
         return (self._folder or Path()) / _file_name(host)

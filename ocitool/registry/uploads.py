@@ -73,8 +73,10 @@ def _without_sending(
     how, location = _mounted(repository, digest, mount_from)
     if how is None and repository.has_blob(digest):
         how = Uploaded.EXISTED
+    if how is not None or location is not None:
+        return how, location
     known = places.of(repository.host, digest)
-    if how is None and location is None and known != mount_from:  # what opens a session may as well mount
+    if known != mount_from:  # what opens a session may as well mount
         how, location = _mounted(repository, digest, known)
         if how is None:
             places.add(repository.host, digest, "")
