@@ -5,12 +5,16 @@ import os
 import signal
 import sys
 
-# What is imported stays: at every 700 objects, as Python has it, it is looked through forty times before any work.
-gc.set_threshold(20_000)
+# What is imported stays, and is not looked through for circles; collecting begins with a command, in `cli.options`.
+gc.disable()
 
 # Until the command line hears signals itself there is nothing to clean up, and no traceback helps anybody.
 for _number, _code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
     signal.signal(_number, lambda *_, code=_code: os._exit(code))
+
+from ocitool.cli import deferred  # noqa: E402 - after the signals
+
+deferred.defer()
 
 from ocitool.cli import main as run  # noqa: E402 - after the signals
 from ocitool.cli.streams import leave, prepare_streams  # noqa: E402

@@ -1,7 +1,7 @@
-"""Dataclasses that are compiled when the first of a kind is made, since most kinds never are (ADR 0125).
+"""Dataclasses that are compiled when several of a kind were made, since of most there are few or none (ADR 0125).
 
 To type checkers they are the standard library's, which writes six methods of every class as text and compiles them
-where the class stands. Here that is `__init__` alone, at its first call; the other methods need no text. Who asks
+where the class stands. Here that is `__init__` alone, at a later call; the other methods need no text. Who asks
 a class for its fields, as `dataclasses.asdict` does, is given the standard library's.
 """
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
 else:
     _NONE = object()
+    _FIRST = 4  # so many are filled field by field, which together takes less than compiling does
 
     class field:  # noqa: N801 - the standard library's word, and its arguments
         """What is said of one field."""
@@ -60,13 +61,38 @@ else:
         names["__qualname__"] = bare.__qualname__
         made = type(bare)(bare.__name__, bare.__bases__, names)
         if "__init__" not in names:
+            left = [_FIRST]
 
             def first(self: object, *args: object, **kwargs: object) -> None:
-                made.__init__ = _initializer(made, frozen=options.get("frozen", False))
-                made.__init__(self, *args, **kwargs)
+                left[0] -= 1
+                values = _values(made, args, kwargs) if left[0] >= 0 else None
+                if values is None:  # also for arguments that do not fit: Python tells what is wrong with them
+                    made.__init__ = _initializer(made, frozen=options.get("frozen", False))
+                    made.__init__(self, *args, **kwargs)
+                    return
+                for name, value in values.items():
+                    object.__setattr__(self, name, value)
+                if hasattr(made, "__post_init__"):
+                    self.__post_init__()
 
             made.__init__ = first
         return made
+
+    def _values(made: type, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object] | None:
+        """What the fields of a new value hold; None where the arguments are not those of the class."""
+        fields = {name: one.said for name, one in made._fields.items() if one.has("init")}
+        given = dict(zip(fields, args, strict=False)) | kwargs
+        if len(args) + len(kwargs) > len(given) or not given.keys() <= fields.keys():
+            return None
+        for name, said in fields.items():
+            if name not in given:
+                if "default" in said:
+                    given[name] = said["default"]
+                elif "default_factory" in said:
+                    given[name] = said["default_factory"]()
+                else:
+                    return None
+        return given
 
     def _initializer(made: type, *, frozen: bool) -> Callable[..., None]:
         """`__init__` of a class: its fields in order, then `__post_init__`, which sets what is no argument."""

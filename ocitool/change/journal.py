@@ -9,7 +9,6 @@ A backup is bytes on this machine first, because a registry may have dropped chi
 and then refuses to take it back. A change is noted before it is made, so that none is made unnoted.
 """
 
-import hashlib
 import json
 import os
 import time
@@ -259,7 +258,7 @@ class Journal:
         scheme, colon, path = target.partition(":")
         place = f"oci:{Path(path).absolute()}" if colon and scheme == "oci" else target
         key = f"{place}\n{tag}".encode(errors="surrogateescape")  # a path may be any bytes
-        return self.root / "records" / hashlib.sha256(key).hexdigest()[:32]
+        return self.root / "records" / Digest.of(key).hex[:32]
 
 
 def unfinished(journal: Journal, target: str) -> tuple[Digest, ...]:

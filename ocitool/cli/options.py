@@ -4,6 +4,7 @@ Precedence is flags, environment (OCITOOL_…), defaults; resolved here once.
 """
 
 import functools
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -111,6 +112,10 @@ def common(function: F, *, docker: bool = False) -> Any:  # noqa: ANN401 - click
     @functools.wraps(function)
     def wrapper(**values: Any) -> int:  # noqa: ANN401 - click's
         signals = click.get_current_context().find_object(Signals) or Signals()
+        # What was imported stays and need not be looked through; `__main__` has put collecting off until here.
+        gc.freeze()
+        gc.set_threshold(20_000)
+        gc.enable()
         return _run(_app(values, docker=docker), function, values, signals)
 
     decorated: Any = wrapper

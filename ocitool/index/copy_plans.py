@@ -9,9 +9,7 @@ from ocitool.errors import Conflict, NotFound, UsageError
 from ocitool.graph.copy import at_side, read_all
 from ocitool.graph.referrers import check_stands_beside, cosign_tags
 from ocitool.graph.walk import MAX_DEPTH, Role, Snapshot, children, settle_entries, walk
-from ocitool.index import edit
 from ocitool.index.entries import IndexEntry, Selector, entries_of
-from ocitool.index.sources import platform_of
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest, as_digest
 from ocitool.model.document import Document
@@ -265,6 +263,9 @@ def _chosen(
     """
     if not wish.platforms:
         return document, None, ()
+    from ocitool.index import edit
+    from ocitool.index.sources import platform_of
+
     seen = view(document)
     wanted = Selector(wish.platforms)
     if isinstance(seen, Index):

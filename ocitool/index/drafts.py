@@ -5,7 +5,6 @@ the registry again when the list is pushed, so an image that was built anew mean
 in silence as it used to be (K016). The published bytes are laid out as docker's client lays them out.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -113,7 +112,7 @@ class Drafts:
         return True
 
     def _path(self, name: str) -> Path:
-        return self.root / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        return self.root / f"{Digest.of(name.encode()).hex[:32]}.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,22 @@
 """Digests, and Tap, which hashes and counts a stream as it passes."""
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from ocitool.errors import DigestMismatch, MalformedDocument
+from ocitool.model.numbers import KIB
+
+if TYPE_CHECKING:
+    import hashlib
 
 _GRAMMAR: Final = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+")
 _HEX: Final = {"sha256": 64, "sha384": 96, "sha512": 128}
+_SMALL: Final = 64 * KIB
+"""Up to here the interpreter's own SHA-256 is quicker than loading OpenSSL, which is quicker ever after."""
 
 
 class Digest(str):
@@ -55,7 +63,7 @@ class Digest(str):
     def of(cls, data: bytes, algorithm: str = "sha256") -> "Digest":
         """The digest of `data`."""
         # What a hash gave needs no check of its grammar, and this is called for every look at a document.
-        return str.__new__(cls, f"{algorithm}:{new_hash(algorithm, data).hexdigest()}")
+        return str.__new__(cls, f"{algorithm}:{new_hash(algorithm, data, size=len(data)).hexdigest()}")
 
     @property
     def is_verifiable(self) -> bool:
@@ -91,27 +99,45 @@ def as_digest(name: str) -> Digest | None:
         return None
 
 
-def new_hash(algorithm: str, data: bytes = b"") -> "hashlib._Hash":
-    """A running hash of a digest algorithm; MalformedDocument for one we cannot compute."""
+def new_hash(algorithm: str, data: bytes = b"", *, size: int | None = None) -> "hashlib._Hash":
+    """A running hash of a digest algorithm; MalformedDocument for one we cannot compute.
+
+    `size` is how many bytes will pass, where that is known.
+    """
     if algorithm not in _HEX:
         raise MalformedDocument(
             f"cannot verify digests of algorithm {algorithm!r}", hint="sha256, sha384 and sha512 are known"
         )
+    if algorithm == "sha256" and size is not None and size <= _SMALL:
+        return _small_sha256()(data, usedforsecurity=False)
+    import hashlib
+
     return hashlib.new(algorithm, data, usedforsecurity=False)
+
+
+@cache
+def _small_sha256() -> "Callable[..., hashlib._Hash]":
+    for name in ("_sha2", "_sha256"):  # as Python names its own from 3.12 on, and before
+        with suppress(ImportError):
+            own: Callable[..., hashlib._Hash] = import_module(name).sha256
+            return own
+    from hashlib import sha256
+
+    return sha256
 
 
 class Tap:
     """Hash and count a stream of byte pieces as it passes: `for piece in tap(stream): …`.
 
     Afterwards `digest` and `size` describe what has passed so far. A tap may be used for several
-    streams in a row; they count as one.
+    streams in a row; they count as one. It is made with the number of bytes to come, where that is known.
     """
 
     __slots__ = ("_algorithm", "_hash", "size")
 
-    def __init__(self, algorithm: str = "sha256") -> None:
+    def __init__(self, algorithm: str = "sha256", size: int | None = None) -> None:
         self._algorithm = algorithm
-        self._hash = new_hash(algorithm)
+        self._hash = new_hash(algorithm, size=size)
         self.size = 0
 
     def __call__(self, stream: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,6 +1,5 @@
 """Downloads: one that goes on where it broke off, and files of servers that are no registries."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from ocitool.errors import AuthError, DigestMismatch, MalformedDocument, NetworkError, NotFound, UsageError
+from ocitool.model.digest import new_hash
 from ocitool.model.numbers import GIB
 from ocitool.registry import numbers
 from ocitool.registry.error_response import redact
@@ -131,7 +131,7 @@ class _Body:
 
     def __init__(self, session: "Session", url: str, edition: Edition, limit: int) -> None:
         self._session, self._url, self._edition, self._limit = session, url, edition, limit
-        self._passed = hashlib.sha256()
+        self._passed = new_hash("sha256")
 
     def pieces(self, first: Iterator[bytes]) -> Iterator[bytes]:
         """All of it."""
@@ -158,7 +158,7 @@ class _Body:
 
     def _rest(self, pieces: Iterator[bytes], offset: int) -> Iterator[bytes]:
         """What comes after the beginning, which must be what it was."""
-        again, left = hashlib.sha256(), offset
+        again, left = new_hash("sha256"), offset
         for piece in pieces:
             head, tail = piece[:left], piece[left:]
             if left:

@@ -190,6 +190,12 @@ def _conf_files(environ: Mapping[str, str]) -> Iterator[Path]:
             yield from sorted(drop_ins.glob("*.conf"))
 
 
+def _may_have_registries(data: bytes) -> bool:
+    """Whether a `[[registry]]` can stand there: not in comments and plain tables, as distributions ship them."""
+    said = [line for line in map(bytes.strip, data.splitlines()) if line and not line.startswith(b"#")]
+    return bool(said) and (not said[0].startswith(b"[") or any(line.startswith(b"[[") for line in said))
+
+
 def _tables(path: Path) -> list[Mapping[str, Any]]:
     try:
         with path.open("rb") as file:
@@ -198,6 +204,8 @@ def _tables(path: Path) -> list[Mapping[str, Any]]:
         return []
     except OSError as error:
         raise local_io(error, f"read {path}") from error
+    if not _may_have_registries(data):
+        return []
     from ocitool.model.toml import TomlError, parse_toml
 
     try:

@@ -6,7 +6,6 @@ Everything in it is safe to lose, so trouble with the disk is no trouble for an 
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import time
@@ -112,7 +111,7 @@ class UploadJournal:
     def _open(self, place: str, digest: Digest) -> tuple[int, Path] | None:
         if self._folder is None:
             return None
-        path = self._folder / hashlib.sha256(f"{place}\0{digest}".encode()).hexdigest()
+        path = self._folder / Digest.of(f"{place}\0{digest}".encode()).hex
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -14,10 +14,9 @@ _SESSION_GONE: Final = (
     "SIZE_INVALID",
     "RANGE_INVALID",
 )
-_ABOUT_SIZE: Final = re.compile(
-    r"too (?:large|big|long)|(?:size|body|length|chunk)\W+(?:\w+\W+){0,4}(?:limit|exceed|max)"
-    r"|(?:limit|exceed|max)\w*\W+(?:\w+\W+){0,4}(?:size|body|length|chunk)",
-    re.IGNORECASE,
+_ABOUT_SIZE: Final = (
+    r"(?i)too (?:large|big|long)|(?:size|body|length|chunk)\W+(?:\w+\W+){0,4}(?:limit|exceed|max)"
+    r"|(?:limit|exceed|max)\w*\W+(?:\w+\W+){0,4}(?:size|body|length|chunk)"
 )
 
 
@@ -39,7 +38,7 @@ def judge(error: OcitoolError, *, at_commit: bool, has_body: bool) -> Next:
         return Next.FAIL if "NAME_UNKNOWN" in error.what else Next.RESTART
     if not isinstance(error, RegistryError):
         return Next.FAIL
-    says_size = error.status in {400, 416} and bool(_ABOUT_SIZE.search(error.what))
+    says_size = error.status in {400, 416} and bool(re.search(_ABOUT_SIZE, error.what))
     if error.status == 413 or (says_size and has_body):
         return Next.SMALLER
     if error.status == 429 and at_commit:

@@ -25,7 +25,7 @@ def verified(stream: Iterable[bytes], descriptor: Descriptor, where: str) -> Ite
 
     SizeMismatch where only the size does. A last piece that makes the size exceed is never passed on.
     """
-    tap = Tap(descriptor.digest.algorithm)
+    tap = Tap(descriptor.digest.algorithm, descriptor.size)
     for piece in stream:
         tap.update(piece)
         if tap.size > descriptor.size:

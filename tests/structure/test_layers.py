@@ -60,6 +60,7 @@ HOMES = {
 # Everything else imports at the top of the file. Optional codecs and the three lazy tables are the reasons.
 LAZY = {
     "ocitool.__getattr__",  # the public names
+    "ocitool.model.digest",  # OpenSSL, when more is hashed than documents
     "ocitool.codec.codecs",  # codecs, each loaded when a layer needs it
     "ocitool.image.essentials",  # the data of --with, looked for only when asked
     "ocitool.store.remote._upload",  # uploads and their journal, when a blob is sent
@@ -79,6 +80,7 @@ LAZY = {
     "ocitool.dockerfile.run.overrides",  # what RUN lines do, and what compiles in their place
     "ocitool.builder.trust",  # cryptography, where something has to be signed or is
     "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from, and debug information
+    "ocitool.index.copy_plans._chosen",  # how an index changes and what platform an image is for, where a part is copied
     "ocitool.change.apply._beside",  # signatures, where a change attaches some
     "ocitool.builder.publish",  # files, where they are what is wanted
     "ocitool.binaries.identify.inspect_stream",  # tempfile, for a stream that has to be read twice

@@ -117,10 +117,27 @@ def test_a_value_is_copied_whole(again):
     assert Retry(attempts=2) == again(Retry(attempts=2))
 
 
-def test_a_class_is_compiled_when_the_first_is_made():
+def test_a_class_is_compiled_when_several_were_made():
+    """The values before that are the same, however they are given."""
     made = classes(values)[0]
+    first = [made(1), made(1, 2), made(x=1, y=2), made(1, y=2, note="a")]
     before = made.__init__.__code__.co_varnames
-    made(1)
+    later = [made(1), made(1, 2), made(x=1, y=2), made(1, y=2, note="a")]
 
-    assert ("self", "args", "kwargs") == before
+    assert before[:3] == ("self", "args", "kwargs")
     assert ("self", "x", "y", "note") == made.__init__.__code__.co_varnames
+    assert first == later
+    assert list(map(repr, first)) == list(map(repr, later))
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((), {}), ((1, 2, "a", 4), {}), ((1,), {"x": 2}), ((1,), {"z": 2}), ((), {"y": 2})]
+)
+def test_arguments_that_do_not_fit_are_refused_for_the_first_value_as_for_later_ones(args, kwargs):
+    made = classes(values)[0]
+    with pytest.raises(TypeError) as first:
+        made(*args, **kwargs)
+    with pytest.raises(TypeError) as later:
+        made(*args, **kwargs)
+
+    assert str(first.value) == str(later.value)

@@ -1,10 +1,12 @@
 """Digests: valid or not there; streams hashed as they pass."""
 
 import hashlib
+import sys
 
 import pytest
 
 from ocitool.errors import DigestMismatch, MalformedDocument
+from ocitool.model import digest
 from ocitool.model.digest import Digest, Tap, new_hash
 
 ABC = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -17,6 +19,28 @@ def test_digest_of_bytes_is_the_known_one():
         Digest(ABC).hex,
         Digest(ABC).short,
     )
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 300_000])
+def test_digests_of_documents_and_of_layers_are_the_same(size):
+    """The interpreter's own SHA-256 and OpenSSL's."""
+    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    tap = Tap(size=size)
+    for at in range(0, size, 1000):
+        tap.update(data[at : at + 1000])
+
+    assert f"sha256:{hashlib.sha256(data).hexdigest()}" == Digest.of(data) == tap.digest
+
+
+def test_without_a_sha256_of_the_interpreter_s_openssl_s_serves(monkeypatch):
+    monkeypatch.setitem(sys.modules, "_sha2", None)
+    monkeypatch.setitem(sys.modules, "_sha256", None)
+    digest._small_sha256.cache_clear()
+    try:
+        assert ABC == Digest.of(b"abc")
+        assert digest._small_sha256() is hashlib.sha256
+    finally:
+        digest._small_sha256.cache_clear()
 
 
 def test_digest_is_a_string_that_sorts_and_hashes_like_one():

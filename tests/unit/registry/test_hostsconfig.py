@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from ocitool.errors import MalformedDocument, UsageError
@@ -34,6 +36,29 @@ def test_half_a_client_certificate_is_an_error(certs, tmp_path, name):
 
     with pytest.raises(UsageError, match="client"):
         find_trust("reg.test", {"HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("# unqualified-search-registries = []\n#[[registry]]\n", 0),
+        ('[aliases]\n"registry" = "docker.io/library/registry"\n', 0),
+        ('[aliases]\na = "b/c"\n  [[registry]]\nlocation = "a.test"\n', 1),
+        ('[[ "registry" ]]\nlocation = "a.test"\n', 1),
+        ('registry = [{location = "a.test"}]\n[aliases]\n', 1),
+    ],
+)
+def test_registries_are_found_however_they_are_written(tmp_path, text, found):
+    (tmp_path / "r.conf").write_text(text)
+
+    assert found == len(read_redirections({"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "r.conf")}).tables)
+
+
+def test_what_distributions_ship_is_not_parsed(tmp_path, monkeypatch):
+    """The parser is loaded where a table of a registry can be."""
+    monkeypatch.setitem(sys.modules, "ocitool.model.toml", None)
+
+    test_registries_are_found_however_they_are_written(tmp_path, "# nothing\n\n[aliases]\na = 1\n", 0)
 
 
 def test_the_hub_is_found_by_any_of_its_names(certs, tmp_path):

@@ -1,0 +1,64 @@
+"""Standard modules that click and h11 import and hardly use, loaded when more is asked of them (ADR 0132).
+
+`inspect` brings a parser, a disassembler and a tokenizer along, of which a command uses nothing, and `platform` six
+patterns for one word. What stands in their place until then answers the questions that every command asks.
+"""
+
+import os
+import sys
+import threading
+from importlib import import_module
+from types import ModuleType
+
+_lock = threading.RLock()
+
+
+class _Deferred(ModuleType):
+    """Stands for a module until something is asked of it that it has not got; then it is that module."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(_loaded(self), name)
+
+
+def _loaded(stand_in: ModuleType) -> ModuleType:
+    with _lock:
+        name = stand_in.__name__
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+        real = import_module(name)
+        vars(stand_in).update(vars(real))
+    return real
+
+
+def _cleandoc(doc: str) -> object:
+    """What click does with each help text, most of which are one line."""
+    return doc.lstrip() if "\n" not in doc and "\t" not in doc else _loaded(_INSPECT).cleandoc(doc)
+
+
+def _signature(of: object, **options: object) -> object:
+    """What dataclasses ask for a class without a text, and do without where there is none."""
+    if _is_h11s(of):
+        raise ValueError("a class that nobody asks for its text")
+    return _loaded(_INSPECT).signature(of, **options)
+
+
+def _get_annotations(of: object, **options: object) -> object:
+    """What dataclasses ask for the fields of a class from Python 3.12 on."""
+    if _is_h11s(of) and not options:
+        return dict(vars(of).get("__annotations__", {}))
+    return _loaded(_INSPECT).get_annotations(of, **options)
+
+
+def _is_h11s(of: object) -> bool:
+    return isinstance(of, type) and of.__module__ == "h11._events"
+
+
+_INSPECT, _PLATFORM = _Deferred("inspect"), _Deferred("platform")
+vars(_INSPECT).update(cleandoc=_cleandoc, signature=_signature, get_annotations=_get_annotations)
+vars(_PLATFORM).update(system=lambda: os.uname().sysname)
+
+
+def defer() -> None:
+    """Put the stand-ins in the place of what was not loaded before."""
+    for one in (_INSPECT, _PLATFORM):
+        sys.modules.setdefault(one.__name__, one)
