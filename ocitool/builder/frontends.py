@@ -16,6 +16,7 @@ from ocitool.image.base_note import published_name, same_labels
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import FileOrigin
 from ocitool.project.values import BuildSpec
+from ocitool.tasks import ordered_map
 from ocitool.toolchains.base import Planned, Project
 from ocitool.values import dataclass, field
 from ocitool.workspace import Workspace
@@ -59,8 +60,8 @@ class ProjectFrontend:
 
         def base(name: str) -> FoundBase | None:
             if name not in opened:
-                store, found, used = workspace.open_source(name)
-                opened[name] = open_base(store, found, published_name(used))
+                store, tag, used = workspace.open_source(name)
+                opened[name] = open_base(store, tag, published_name(used))
             return opened[name]
 
         common = base(request.base or spec.common.base)
@@ -68,11 +69,14 @@ class ProjectFrontend:
             request.platforms or spec.platforms or (common.platforms() if common else ()) or (workspace.host,)
         )
         refuse_windows(platforms)
-        bases = {
-            platform: found.image(platform, workspace.listener, allow_foreign=request.allow_foreign)
-            for platform in platforms
-            if (found := base(request.base or spec.part(platform).base)) is not None
-        }
+        named = {platform: base(request.base or spec.part(platform).base) for platform in platforms}
+        found = [(platform, one) for platform, one in named.items() if one is not None]
+
+        def image(one: tuple[Platform, FoundBase]) -> BaseImage:
+            return one[1].image(one[0], workspace.listener, allow_foreign=request.allow_foreign)
+
+        images = ordered_map(workspace.scope, image, found, min(workspace.transfers, len(found)))
+        bases = {platform: one for (platform, _), one in zip(found, images, strict=True)}
         asks = common is not None and not (request.platforms or spec.platforms)
         sysroots = _sysroots(spec, platforms, request, workspace)
         return cls(toolchain, spec, platforms, bases, sysroots, asks_platforms=asks)

@@ -1,5 +1,6 @@
 """A checkout's own words: revision, version and where it came from. Never a date."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,9 @@ def read_checkout(folder: Path, environ: Mapping[str, str]) -> Checkout | None:
 
     Git is asked with its hooks and monitors off; it refuses checkouts of other users by itself.
     """
+    place = folder.resolve()
+    if not any(os.path.lexists(one / ".git") for one in (place, *place.parents)):
+        return None  # no process is started to be told so
     git = find_program("git", environ)
     if git is None:
         return None

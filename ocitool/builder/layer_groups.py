@@ -8,6 +8,7 @@ A group that would be empty is none.
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from enum import IntEnum
 from typing import Final
 
@@ -149,7 +150,7 @@ class _Comparing:
         known = self._memo.recall(key) if self._memo is not None else None
         if known is not None:
             return set(known["paths"])
-        same = {path for path, contents in rows.items() if len({self._digest(one) for one in contents}) == 1}
+        same = {path for path, contents in rows.items() if self._are_equal(contents)}
         every = [stamp for _, row in stamps for stamp in row]
         is_sure = (
             None not in every
@@ -160,15 +161,24 @@ class _Comparing:
             self._memo.remember(key, {"paths": sorted(same)})
         return same
 
-    def _digest(self, content: Content) -> bytes:
-        if isinstance(content, FileContent):
-            self._holding.take(content)
-        is_held = isinstance(content, FileContent) and content.is_held
-        pieces: Iterator[bytes] = iter((content.hold(),)) if is_held else content.pieces()  # type: ignore[attr-defined]
-        tap = hashlib.sha256()
-        for piece in pieces:
-            tap.update(piece)
-        return tap.digest()
+    def _are_equal(self, contents: Sequence[Content]) -> bool:
+        files = [one for one in contents if isinstance(one, FileContent)]
+        for one in files:
+            self._holding.take(one)
+        if any(one.is_held for one in files) or len(files) < len(contents):
+            return len(set(map(_digest, contents))) == 1
+        with ExitStack() as stack:  # side by side: most that differ do so in their first piece
+            streams = [stack.enter_context(closing(one.pieces())) for one in files]
+            return all(pieces.count(pieces[0]) == len(pieces) for pieces in zip(*streams, strict=True))
+
+
+def _digest(content: Content) -> bytes:
+    is_held = isinstance(content, FileContent) and content.is_held
+    pieces: Iterator[bytes] = iter((content.hold(),)) if is_held else content.pieces()  # type: ignore[attr-defined]
+    tap = hashlib.sha256()
+    for piece in pieces:
+        tap.update(piece)
+    return tap.digest()
 
 
 def _identity(content: Content | None) -> object:

@@ -7,6 +7,7 @@ plan() decides everything and changes nothing; build() compiles, checks and pack
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ from ocitool.pack.entries import Entry
 from ocitool.pack.layer import Layer, StoredTar, pack_layer, pack_tar
 from ocitool.pack.own_files import OwnFiles, earlier_outputs
 from ocitool.project.values import BuildSpec
-from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
+from ocitool.store.base import BytesSource, DiskSource, Put, Source, Store, StoreSource
 from ocitool.tasks import Task, TaskGroup
 from ocitool.toolchains.base import CompileJob, Project
 from ocitool.toolchains.processes import run
@@ -331,8 +332,13 @@ def _pack(
     for content in contents:
         for one in content.packs:
             distinct.setdefault(one, f"layer for {content.platform}")
-    # Layers are packed side by side; one alone has all the threads to itself. The bytes are the same.
-    width = max(1, workspace.width // max(1, len(distinct) * len(codecs)))
+    total, numbers = len(distinct) * len(codecs), count()
+
+    def threads() -> int:
+        """For the next layer: all are packed side by side, and the last of many have the free threads besides."""
+        left = total - next(numbers)
+        return max(1, workspace.width // (left if total > workspace.width else total))
+
     with (
         TaskGroup(workspace.scope, workspace.transfers) as sending,
         TaskGroup(sending.scope, workspace.width) as packing,
@@ -340,7 +346,7 @@ def _pack(
         sent: dict[Digest, Task[Put]] = {}
 
         def pack(one: tuple[Entry, ...] | StoredTar, label: str, codec: Codec) -> Layer:
-            store, scope = workspace.machine.content, packing.scope
+            store, scope, width = workspace.machine.content, packing.scope, threads()
             memo, listener = workspace.machine.memo if planned.request.use_cache else None, workspace.listener
             if isinstance(one, StoredTar):
                 layer = pack_tar(
@@ -360,7 +366,9 @@ def _pack(
                 )
             if ahead is not None and layer.digest not in sent:
                 descriptor = layer.descriptor(planned.family)
-                source = StoreSource(descriptor, workspace.machine.content)
+                source: Source = StoreSource(descriptor, store)
+                if layer.is_new:  # hashed as it was written, and by the registry next
+                    source = DiskSource(store.blob_path(layer.digest), is_verified=True)
                 sent[layer.digest] = sending.spawn(
                     put_watched, ahead, descriptor, source, sending.scope, workspace.listener
                 )

@@ -4,21 +4,26 @@ A named context may be one: `docker-image://REF`, `oci-layout://DIR`, or any pla
 """
 
 import re
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ocitool.dockerfile.stages import ImageStart, OriginKind, StageBase
-from ocitool.errors import Unsupported
+from ocitool.errors import Cancelled, OcitoolError, Unsupported
 from ocitool.image.base import BaseImage, FoundBase, check_fits, open_base
 from ocitool.image.base_note import published_name
 from ocitool.store.locate import SCHEMES
+from ocitool.tasks import collect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ocitool.model.platform import Platform
     from ocitool.workspace import Workspace
 
+T = TypeVar("T")
+
+_OUTSIDE: Final = frozenset({OriginKind.IMAGE, OriginKind.CONTEXT})
 _PREFIXES: Final = {"docker-image://": "", "oci-layout://": "oci:"}
 _LIKE_A_REFERENCE: Final = re.compile(r"(?![./~])(?:[^/]*[.:][^/]*/.+|localhost/.+|.+[:@][^/]+)")
 
@@ -39,6 +44,15 @@ def locator_of(place: str) -> str:
         return "" if Path(place).is_dir() else place
     except OSError:  # whoever looks into the folder tells
         return ""
+
+
+def _if_there(ask: "Callable[[], T]") -> "T | None":
+    try:
+        return ask()
+    except Cancelled:
+        raise
+    except OcitoolError:
+        return None
 
 
 class BaseImages:
@@ -78,7 +92,7 @@ class BaseImages:
     def is_named(self, stage_base: StageBase, base: BaseImage) -> bool:
         """Whether it names the image that was opened as `base`."""
         found = self._found.get(stage_base.name)
-        is_image = stage_base.origin in {OriginKind.IMAGE, OriginKind.CONTEXT}
+        is_image = stage_base.origin in _OUTSIDE
         return is_image and found is not None and found.root.document.digest == base.root
 
     def image(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
@@ -89,14 +103,34 @@ class BaseImages:
         """
         key = (stage_base.name, stage_base.platform, is_copied)
         if key not in self._images:
-            platform = stage_base.platform or self._workspace.host
-            self._images[key] = self.base(stage_base).image(
-                platform,
-                self._workspace.listener,
-                allow_foreign=self._allow_foreign or is_copied,
-                role="image" if is_copied else "base",
-            )
+            self._images[key] = self._read(stage_base, is_copied=is_copied)
         return self._images[key]
+
+    def read_ahead(self, wanted: "Iterable[StageBase]") -> None:
+        """Read the images that stages stand on, those of one base side by side.
+
+        Nothing is raised but Cancelled: what cannot be had is told where it is needed.
+        """
+        outside = (one for one in wanted if one.origin in _OUTSIDE and self.locator(one))
+        keys = {(one.name, one.platform, False): one for one in outside}
+        named = {one.name: one for key, one in keys.items() if key not in self._images}
+        there = {name for name, one in named.items() if _if_there(partial(self.base, one)) is not None}
+        todo = {key: one for key, one in keys.items() if key[0] in there and key not in self._images}
+        found = collect(
+            self._workspace.scope,
+            lambda one: _if_there(partial(self._read, one)),
+            todo.values(),
+            min(self._workspace.transfers, len(todo)),
+        )
+        self._images |= {key: image for key, image in zip(todo, found, strict=True) if image is not None}
+
+    def _read(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
+        return self.base(stage_base).image(
+            stage_base.platform or self._workspace.host,
+            self._workspace.listener,
+            allow_foreign=self._allow_foreign or is_copied,
+            role="image" if is_copied else "base",
+        )
 
     def stage_base(self, stage_base: StageBase, platform: "Platform") -> BaseImage:
         """The image that what is built for a platform stands on. Raises WrongPlatform for one that does not fit."""

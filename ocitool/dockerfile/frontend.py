@@ -87,7 +87,7 @@ def with_images(recipe: Recipe, images: BaseImages) -> Recipe:
 
     Raises Unsupported for a RUN among it, UsageError for what is no trigger, and what reading an image raises.
     """
-    graphs, replacements = _looked_into(recipe.file, recipe.request, recipe.graphs, images.start)
+    graphs, replacements = _looked_into(recipe.file, recipe.request, recipe.graphs, images, images.start)
     found = replace(recipe, graphs=graphs, replacements=replacements)
     is_new = any(graph.reached != recipe.graphs[platform].reached for platform, graph in graphs.items())
     has_triggers = (one.start is not None and one.start.triggers for g in graphs.values() for one in g.needed)
@@ -175,6 +175,7 @@ def _looked_into(
     file: Dockerfile,
     asked: DockerfileRequest,
     graphs: Mapping[Platform, StageGraph],
+    images: BaseImages,
     start: Callable[[StageBase], ImageStart | None],
 ) -> tuple[Mapping[Platform, StageGraph], Replacements]:
     """The graphs with what images leave to the stages upon them; those of stages apart are not looked into.
@@ -192,6 +193,7 @@ def _looked_into(
         if more == known:
             return graphs, replacements
         known = more
+        images.read_ahead(graph.stages[n].stage_base for p, graph in graphs.items() for n in sorted(known[p]))
         graphs = {p: StageGraph.of(file, graph.wanted, only(known[p])) for p, graph in graphs.items()}
 
 
@@ -206,7 +208,7 @@ def check_recipe(asked: DockerfileRequest, images: BaseImages) -> tuple[Report, 
 
     data, path = _read(asked.source, asked.options)
     file, ignore = _parsed(data, path, asked.options), _ignore(asked.source, path, asked.options)
-    graphs, replacements = _looked_into(file, asked, _graphs(file, asked), _if_there(images))
+    graphs, replacements = _looked_into(file, asked, _graphs(file, asked), images, _if_there(images))
     context = main_context(asked.source, asked.options, ignore)
     tracked = tracked_files(asked.source.absolute()) if asked.options.sent is None else frozenset()
     report = lint(tuple(graphs.values()), ignore, context, tracked=tracked)
@@ -232,7 +234,7 @@ def outline_recipe(asked: DockerfileRequest, images: BaseImages) -> "tuple[Docke
 
     data, path = _read(asked.source, asked.options)
     file = _parsed(data, path, asked.options)
-    graphs, _ = _looked_into(file, asked, _graphs(file, asked), _if_there(images))
+    graphs, _ = _looked_into(file, asked, _graphs(file, asked), images, _if_there(images))
     return file, outline(graphs[asked.platforms[0]]), data
 
 
@@ -243,7 +245,7 @@ def images_of(asked: DockerfileRequest, images: BaseImages) -> tuple[str, ...]:
     """
     data, path = _read(asked.source, asked.options)
     file = _parsed(data, path, asked.options)
-    graphs, _ = _looked_into(file, asked, _graphs(file, asked), images.start)
+    graphs, _ = _looked_into(file, asked, _graphs(file, asked), images, images.start)
     needed = (one for graph in graphs.values() for one in graph.checked().needed)
     named = (name for one in needed for name in (one.stage_base, *one.sources.values(), *one.mounted.values()))
     outside = (images.locator(one) for one in named if one.origin in {OriginKind.IMAGE, OriginKind.CONTEXT})

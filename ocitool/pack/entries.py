@@ -7,7 +7,7 @@ the umask, times are the epoch's, and of the extended attributes only file capab
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol, runtime_checkable
 
@@ -134,7 +134,7 @@ class FileContent:
             held = self._held = b"".join(self.pieces())
         return held
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """Exactly `size` bytes of the file; never follows a link that was put in its place."""
         held, self._held = self._held, None
         if held is not None:

@@ -25,7 +25,7 @@ from ocitool.pack.file_identity import has_foreign_clock, is_settled
 from ocitool.pack.tar import entry_header, tar_stream
 from ocitool.store.base import Memo, Store, ingested
 from ocitool.tasks import Scope
-from ocitool.values import dataclass, replace
+from ocitool.values import dataclass, field, replace
 
 _FORMAT: Final = b"ocitool layer 1\n"
 """Part of every key; another number if the tar of equal entries ever changes."""
@@ -35,7 +35,8 @@ _FORMAT: Final = b"ocitool layer 1\n"
 class Layer:
     """A layer in a store: digest and size of its bytes, the digest of its tar, and what made one of the other.
 
-    `kind` is the codec's; `annotations` are those that its descriptor needs.
+    `kind` is the codec's; `annotations` are those that its descriptor needs. One that `is_new` was written and
+    hashed by this process.
     """
 
     digest: Digest
@@ -44,6 +45,7 @@ class Layer:
     codec: CodecId
     kind: str
     annotations: tuple[tuple[str, str], ...] = ()
+    is_new: bool = field(default=False, compare=False)
 
     def descriptor(self, family: Family) -> Descriptor:
         """The layer as a manifest of `family` lists it. Raises Unsupported for what Docker's cannot say (K055)."""
@@ -211,7 +213,7 @@ def _stored(
         unpacked = yield from codec.compress(diff(tar), scope, width)
 
     digest, size = ingested(store.ingest(), pieces())
-    layer = Layer(digest, size, diff.digest, codec.id, codec.kind)
+    layer = Layer(digest, size, diff.digest, codec.id, codec.kind, is_new=True)
     if unpacked is not None:
         layer = replace(layer, diff_id=unpacked.diff_id, annotations=unpacked.annotations)
     if memo is not None:

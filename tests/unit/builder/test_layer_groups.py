@@ -98,6 +98,31 @@ def on_disk(folder, name: str, data: bytes, age_s: int = 100) -> Entry:
     return Entry("f", FileKind.FILE, content=FileContent(folder / name))
 
 
+def test_files_that_differ_are_read_no_further_than_where_they_do(tmp_path, monkeypatch):
+    pieces = []
+    inner = FileContent.pieces
+
+    def read(self):
+        for piece in inner(self):
+            pieces.append(len(piece))
+            yield piece
+
+    monkeypatch.setattr(FileContent, "pieces", read)
+    data = bytes(3 << 20)
+    alike = [on_disk(tmp_path, name, data) for name in ("a", "b")]
+    late = [on_disk(tmp_path, "c", data), on_disk(tmp_path, "d", data[:-1] + b"x")]
+    early = [on_disk(tmp_path, "e", data), on_disk(tmp_path, "f", b"x" + data[1:])]
+
+    for entries, groups_of, most in (
+        (alike, "SHARED", 2 * len(data)),
+        (late, "OWN", 2 * len(data)),
+        (early, "OWN", 1 << 20),
+    ):
+        pieces.clear()
+        assert [{groups_of: {"f"}}] * 2 == groups(*(image(f=entry) for entry in entries))
+        assert sum(pieces) <= most
+
+
 def test_files_are_compared_by_their_bytes_once(tmp_path, monkeypatch):
     reads = []
 
