@@ -42,6 +42,8 @@ _AT_ONCE: Final = 16
 """Names looked at side by side: as many as a host gets requests, so that each asks for one thing at a time."""
 _WAITING: Final = 8
 """Tags more than that, of a repository: some wait for what others ask for, such as a layer that all have."""
+_FIRST: Final = 4
+"""Things that a tag asks for side by side until one was looked at: the others wait for what they share with it."""
 _MOST_LISTED: Final = 1000
 """Entries of one list of referrers that are looked at; a guess far above what anybody publishes."""
 _GIVE_UP: Final = 24
@@ -334,7 +336,7 @@ class _Tags:
             deep=lambda _: self._options.deep,
             blobs=self._options.blobs,
             now=self._now,
-            width=self._width,
+            width=self._width if self._holds else max(self._width, _FIRST),
             head=head,
             read_layers=self._layers,
             listener=self._options.listener,

@@ -13,7 +13,7 @@ from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope, collect
 from tests.conftest import process_environment
-from tests.fakes.images import PLATFORMS, put_image
+from tests.fakes.images import PLATFORMS, put_image, tar
 from tests.fakes.rounds import rounds
 
 pytestmark = [pytest.mark.registry, pytest.mark.slow]
@@ -163,6 +163,48 @@ def test_check_of_100_tags(counted, places):
 
     assert all(len(checked.requests) <= 302 for checked in looks)
     assert min(checked.waves for checked in looks) <= 302 // 16 + 4
+
+
+def test_check_of_tags_whose_children_are_the_same(counted, places):
+    """The tags wait for what they share, so that the first of them asks for several things side by side."""
+    with Opener(Access(), Scope()) as opener:
+        store, _ = opener.open(places[2], write=True)
+        entries = []
+        for platform in PLATFORMS[:4]:
+            held = store.head(str(put_image(store, "", platform, layers=[b"x"])))
+            entries.append(replace(held, platform=Platform(*platform.split("/"))))
+        for number in range(40):
+            document = compose.index(Family.OCI, entries, annotations={"n": str(number)})
+            store.put_manifest(document, f"t{number}")
+
+    looks = [counted("check", "--all-tags", places[0]) for _ in range(3)]
+
+    assert all(len(checked.requests) <= 95 for checked in looks)
+    assert min(checked.waves for checked in looks) <= 13
+
+
+@pytest.mark.parametrize("frontend", ["prebuilt", "dockerfile"])
+def test_build_upon_a_base_of_many_platforms(counted, places, tmp_path, frontend):
+    """The index, the manifests of all platforms, their configs, the layer of all: as many round trips as for one."""
+    with Opener(Access(), Scope()) as opener:
+        store, _ = opener.open(f"{places[2]}/base", write=True)
+        entries = []
+        for platform in PLATFORMS[:4]:
+            held = store.head(str(put_image(store, "", platform, layers=[tar(**{"etc/motd": b"x"})])))
+            entries.append(replace(held, platform=Platform(*platform.split("/"))))
+        store.put_manifest(compose.index(Family.OCI, entries), "1")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "Dockerfile").write_text(f"FROM {places[0]}/base:1\nCOPY file /\n")
+    said = {"prebuilt": ("--base", f"{places[0]}/base:1", "--copy", "file:/"), "dockerfile": ()}[frontend]
+
+    def built(*platforms):
+        words = ("build", tmp_path, "--toolchain", frontend, "--platform", ",".join(platforms), *said)
+        return counted(*words, "-t", "app:1", "-o", f"oci:{tmp_path}/out-{len(platforms)}")
+
+    one, four = built(PLATFORMS[0]), built(*PLATFORMS[:4])
+
+    assert four.waves <= one.waves + 1
+    assert 10 == len(four.of("GET", "/base/"))
 
 
 def test_build_and_push(counted, places, tmp_path):
