@@ -32,17 +32,25 @@ they do not last, and the ratios do. A ratio is ours to the best of the others, 
 What is not met is marked so.
 Registries are docker-registry's, on the same machine; "20 ms away" is through a proxy that delays every byte.
 """
+LEFT = """## Where the time goes
+
+Of what is not met and counts seconds: the least call, the part of it before anything was asked of a registry (the
+interpreter's start, imports, reading options), seconds of processors of its own processes and of the registries
+meanwhile, and how much of all processors' time the two are together.
+"""
 
 
 def main(*wanted: str) -> None:
     """Measure and print as it goes; the page is written where everything was measured."""
-    lines = {name: list(_told(rows.HEADING, _rows(name))) for name in wanted or MODULES if name != "growth"}
+    measured = {name: list(_rows(name)) for name in wanted or MODULES if name != "growth"}
     grown = list(_told(growth.HEADING, (one.markdown() for one in growth.growths()))) if _grows(wanted) else []
     if wanted:
         return
-    measured = "\n".join([rows.HEADING, *(line for name in MODULES for line in lines[name])])
+    every = [row for name in MODULES for row in measured[name]]
+    table = "\n".join([rows.HEADING, *(row.markdown() for row in every)])
+    left = "\n".join([rows.PROFILE, *filter(None, (row.profile() for row in every if not row.is_met))])
     growing = "\n".join([growth.HEADING, *grown])
-    page = [ABOUT, _machine(), measured, "## Growth", _growth_told(), growing]
+    page = [ABOUT, _machine(), table, LEFT, left, "## Growth", _growth_told(), growing]
     PAGE.write_text("\n\n".join(part.strip() for part in page) + "\n")
     print(f"written: {PAGE}")
 
@@ -58,13 +66,15 @@ def _told(heading: str, lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
-def _rows(name: str) -> Iterator[str]:
-    module = import_module(f"tests.bench.{name}")
+def _rows(name: str) -> Iterator[rows.Row]:
+    """The rows of a module, printed as they come; the ones after a peer that is missing are left out."""
+    print(rows.HEADING, flush=True)
     try:
-        for row in module.rows():
-            yield row.markdown()
+        for row in import_module(f"tests.bench.{name}").rows():
+            print("\n".join(filter(None, (row.markdown(), row.profile()))), flush=True)
+            yield row
     except peers.Missing as missing:
-        yield f"| {name} | not measured: {missing} | | | | |"
+        print(f"{name}: not measured, {missing}", flush=True)
 
 
 def _growth_told() -> str:

@@ -20,7 +20,7 @@ from ocitool.registry.hosts import Access
 from ocitool.store.locate import Opener
 from ocitool.tasks import Scope
 from tests import peers
-from tests.bench.rows import OCITOOL, Row, call, least, without
+from tests.bench.rows import OCITOOL, Best, Row, call, least, until_asked, without
 from tests.fakes.images import put_image
 from tests.peers.registries import distribution
 
@@ -57,7 +57,7 @@ class _Copies:
         self.source = f"{host}/bench/app:1"
         self.numbers = count(1)
         self.home = root / "home"
-        self.target, self.layout = "", root / "layout"
+        self.target, self.layout, self.start = "", root / "layout", 0.0
         self.run("regctl", "registry", "set", "--tls", "disabled", host)
 
     def run(self, name: str, *words: object) -> str:
@@ -78,17 +78,23 @@ class _Copies:
 
     def rows(self) -> Iterator[Row]:
         """A row for each kind of target."""
+        self.start = until_asked(self.home / "ocitool", "copy", "HOST/app:1", "HOST/copy:1")
         yield self.into_registries()
         yield self.into_layouts()
         best = least(self.ways(lambda: f"{self.host}/other{next(self.numbers)}/app:1"))
-        yield Row("the same inside one registry", best["ocitool"], without(best, "ocitool"), 1.5)
+        yield self.row("the same inside one registry", best, 1.5)
         yield from self.second()
 
     def into_registries(self) -> Row:
         """Each call into a registry that holds nothing, started before and ended after it."""
         with ExitStack() as stack:
             best = least(self.ways(lambda: f"{self.target}/app:1"), before=lambda: self.anew(stack))
-        return Row("copy 5 × 4 × 20 MB to another registry", best["ocitool"], without(best, "ocitool"), 0.95)
+        return self.row("copy 5 × 4 × 20 MB to another registry", best, 0.95)
+
+    def row(self, work: str, best: Best, goal: float) -> Row:
+        """The row of what the ways took."""
+        others = without(best, "ocitool")
+        return Row(work, best["ocitool"], others, goal, spent=best.spent["ocitool"], start=self.start)
 
     def anew(self, stack: ExitStack) -> None:
         """End the registry that was the target, forget its blobs, and start the next one."""
@@ -119,7 +125,7 @@ class _Copies:
         }
         best = least(ways, before=lambda: shutil.rmtree(self.layout, ignore_errors=True))
         shutil.rmtree(self.layout)
-        return Row("the same into a layout", best["ocitool"], without(best, "ocitool"), 1.0)
+        return self.row("the same into a layout", best, 1.0)
 
     def second(self) -> Iterator[Row]:
         """What is at the target already: in another repository, and under the same name."""
@@ -128,6 +134,4 @@ class _Copies:
             for act in self.ways(lambda: f"{self.target}/first/app:1").values():
                 act()
             best = least(self.ways(lambda: f"{self.target}/second{next(self.numbers)}/app:1"))
-            yield Row(
-                "the same into a second repository of the target", best["ocitool"], without(best, "ocitool"), 1.0
-            )
+            yield self.row("the same into a second repository of the target", best, 1.0)

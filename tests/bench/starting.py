@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests import peers
 from tests.bench.index import fill
-from tests.bench.rows import OCITOOL, Row, call, least, without
+from tests.bench.rows import OCITOOL, Row, call, least, until_asked, without
 from tests.peers.registries import distribution
 
 ROUNDS = 20
@@ -31,4 +31,6 @@ def rows() -> Iterator[Row]:
                 },
                 ROUNDS,
             )
-        yield Row("one manifest, loopback", best["ocitool"], without(best, "ocitool"), 7, "python")
+        start = until_asked(home, "manifest", "get", "HOST/app:1")
+        others, spent = without(best, "ocitool"), best.spent["ocitool"]
+        yield Row("one manifest, loopback", best["ocitool"], others, 7, "python", spent=spent, start=start)
