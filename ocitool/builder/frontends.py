@@ -10,6 +10,7 @@ from ocitool.builder.contents import gather
 from ocitool.builder.project import DOCKERFILE, choose_toolchain, refuse_windows
 from ocitool.builder.request import BuildPlan, BuildRequest, Frontend, ImageContent
 from ocitool.errors import UsageError
+from ocitool.events import Event
 from ocitool.image.assemble import Image, LayerStep, assemble
 from ocitool.image.base import BaseImage, FoundBase, open_base
 from ocitool.image.base_note import published_name, same_labels
@@ -72,11 +73,16 @@ class ProjectFrontend:
         named = {platform: base(request.base or spec.part(platform).base) for platform in platforms}
         found = [(platform, one) for platform, one in named.items() if one is not None]
 
-        def image(one: tuple[Platform, FoundBase]) -> BaseImage:
-            return one[1].image(one[0], workspace.listener, allow_foreign=request.allow_foreign)
+        def image(one: tuple[Platform, FoundBase]) -> tuple[BaseImage, list[Event]]:
+            told: list[Event] = []
+            return one[1].image(one[0], told.append, allow_foreign=request.allow_foreign), told
 
         images = ordered_map(workspace.scope, image, found, min(workspace.transfers, len(found)))
-        bases = {platform: one for (platform, _), one in zip(found, images, strict=True)}
+        bases: dict[Platform, BaseImage] = {}
+        for (platform, _), (read, told) in zip(found, images, strict=True):
+            bases[platform] = read
+            for event in told:
+                workspace.listener(event)
         asks = common is not None and not (request.platforms or spec.platforms)
         sysroots = _sysroots(spec, platforms, request, workspace)
         return cls(toolchain, spec, platforms, bases, sysroots, asks_platforms=asks)

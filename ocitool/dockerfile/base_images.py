@@ -4,9 +4,8 @@ A named context may be one: `docker-image://REF`, `oci-layout://DIR`, or any pla
 """
 
 import re
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from ocitool.dockerfile.stages import ImageStart, OriginKind, StageBase
 from ocitool.errors import Cancelled, OcitoolError, Unsupported
@@ -14,14 +13,14 @@ from ocitool.image.base import BaseImage, FoundBase, check_fits, open_base
 from ocitool.image.base_note import published_name
 from ocitool.store.locate import SCHEMES
 from ocitool.tasks import collect
+from ocitool.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
+    from ocitool.events import Event, Listener
     from ocitool.model.platform import Platform
     from ocitool.workspace import Workspace
-
-T = TypeVar("T")
 
 _OUTSIDE: Final = frozenset({OriginKind.IMAGE, OriginKind.CONTEXT})
 _PREFIXES: Final = {"docker-image://": "", "oci-layout://": "oci:"}
@@ -46,13 +45,12 @@ def locator_of(place: str) -> str:
         return ""
 
 
-def _if_there(ask: "Callable[[], T]") -> "T | None":
-    try:
-        return ask()
-    except Cancelled:
-        raise
-    except OcitoolError:
-        return None
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What came of reading an image ahead: it, or why there is none; `told` is for the listener."""
+
+    image: "BaseImage | OcitoolError"
+    told: "tuple[Event, ...]" = ()
 
 
 class BaseImages:
@@ -63,11 +61,13 @@ class BaseImages:
         self._workspace = workspace
         self._allow_foreign = allow_foreign
         self._found: dict[str, FoundBase] = {}
+        self._gone: dict[str, OcitoolError] = {}
+        self._ahead: dict[tuple[str, Platform | None], _Ahead] = {}
         self._images: dict[tuple[str, Platform | None, bool], BaseImage] = {}
 
     @property
     def read(self) -> "tuple[BaseImage, ...]":
-        """The images that were looked into so far."""
+        """The images that were asked for so far, in that order."""
         return tuple(self._images.values())
 
     def locator(self, stage_base: StageBase) -> str:
@@ -77,6 +77,8 @@ class BaseImages:
 
     def base(self, stage_base: StageBase) -> FoundBase:
         """What FROM or --from names, or a named context that is an image: read once for all platforms."""
+        if stage_base.name in self._gone:
+            raise self._gone[stage_base.name]
         if stage_base.name not in self._found:
             locator = self.locator(stage_base)
             if not locator:
@@ -103,31 +105,60 @@ class BaseImages:
         """
         key = (stage_base.name, stage_base.platform, is_copied)
         if key not in self._images:
-            self._images[key] = self._read(stage_base, is_copied=is_copied)
+            ahead = None if is_copied else self._ahead.get(key[:2])
+            self._images[key] = self._told(ahead) if ahead else self._read(stage_base, is_copied=is_copied)
         return self._images[key]
 
     def read_ahead(self, wanted: "Iterable[StageBase]") -> None:
         """Read the images that stages stand on, those of one base side by side.
 
-        Nothing is raised but Cancelled: what cannot be had is told where it is needed.
+        Nothing is raised but Cancelled, and nothing told of an image: that happens where it is asked for.
         """
         outside = (one for one in wanted if one.origin in _OUTSIDE and self.locator(one))
-        keys = {(one.name, one.platform, False): one for one in outside}
-        named = {one.name: one for key, one in keys.items() if key not in self._images}
-        there = {name for name, one in named.items() if _if_there(partial(self.base, one)) is not None}
-        todo = {key: one for key, one in keys.items() if key[0] in there and key not in self._images}
-        found = collect(
-            self._workspace.scope,
-            lambda one: _if_there(partial(self._read, one)),
-            todo.values(),
-            min(self._workspace.transfers, len(todo)),
-        )
-        self._images |= {key: image for key, image in zip(todo, found, strict=True) if image is not None}
+        keys = {(one.name, one.platform): one for one in outside}
+        new = {
+            key: one for key, one in keys.items() if key not in self._ahead and (*key, False) not in self._images
+        }
+        todo = {key: one for key, one in new.items() if self._is_there(one)}
+        width = min(self._workspace.transfers, len(todo))
+        found = collect(self._workspace.scope, self._tried, todo.values(), width)
+        self._ahead |= zip(todo, found, strict=True)
 
-    def _read(self, stage_base: StageBase, *, is_copied: bool = False) -> BaseImage:
+    def _is_there(self, stage_base: StageBase) -> bool:
+        """Whether a base can be had, which is asked once."""
+        if stage_base.name in self._gone:
+            return False
+        try:
+            self.base(stage_base)
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            self._gone[stage_base.name] = error
+            return False
+        return True
+
+    def _tried(self, stage_base: StageBase) -> _Ahead:
+        told: list[Event] = []
+        try:
+            return _Ahead(self._read(stage_base, listener=told.append), tuple(told))
+        except Cancelled:
+            raise
+        except OcitoolError as error:
+            return _Ahead(error)
+
+    def _told(self, ahead: _Ahead) -> BaseImage:
+        for event in ahead.told:
+            self._workspace.listener(event)
+        if isinstance(ahead.image, OcitoolError):
+            raise ahead.image
+        return ahead.image
+
+    def _read(
+        self, stage_base: StageBase, *, is_copied: bool = False, listener: "Listener | None" = None
+    ) -> BaseImage:
         return self.base(stage_base).image(
             stage_base.platform or self._workspace.host,
-            self._workspace.listener,
+            listener or self._workspace.listener,
             allow_foreign=self._allow_foreign or is_copied,
             role="image" if is_copied else "base",
         )

@@ -193,7 +193,7 @@ def _looked_into(
         if more == known:
             return graphs, replacements
         known = more
-        images.read_ahead(graph.stages[n].stage_base for p, graph in graphs.items() for n in sorted(known[p]))
+        images.read_ahead(one.stage_base for p, g in graphs.items() for n, one in g.stages.items() if n in known[p])
         graphs = {p: StageGraph.of(file, graph.wanted, only(known[p])) for p, graph in graphs.items()}
 
 
