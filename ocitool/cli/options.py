@@ -112,10 +112,10 @@ def common(function: F, *, docker: bool = False) -> Any:  # noqa: ANN401 - click
     @functools.wraps(function)
     def wrapper(**values: Any) -> int:  # noqa: ANN401 - click's
         signals = click.get_current_context().find_object(Signals) or Signals()
-        # What was imported stays and need not be looked through; `__main__` has put collecting off until here.
-        gc.freeze()
-        gc.set_threshold(20_000)
-        gc.enable()
+        if not gc.isenabled():  # put off by `__main__`, in a process of our own
+            gc.freeze()  # what was imported stays and need not be looked through
+            gc.set_threshold(20_000)
+            gc.enable()
         return _run(_app(values, docker=docker), function, values, signals)
 
     decorated: Any = wrapper
