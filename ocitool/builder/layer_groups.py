@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from ocitool.builder.programs import Holding
+from ocitool.codec.codecs import PIECE, blocks
 from ocitool.model.files import FileKind, parent
 from ocitool.pack.entries import Content, Entry, FileContent
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
@@ -168,7 +169,8 @@ class _Comparing:
         if any(one.is_held for one in files) or len(files) < len(contents):
             return len(set(map(_digest, contents))) == 1
         with ExitStack() as stack:  # side by side: most that differ do so in their first piece
-            streams = [stack.enter_context(closing(one.pieces())) for one in files]
+            # Cut anew: what a file system gives at once may be less than a piece, and less here than there.
+            streams = [blocks(stack.enter_context(closing(one.pieces())), PIECE) for one in files]
             return all(pieces.count(pieces[0]) == len(pieces) for pieces in zip(*streams, strict=True))
 
 

@@ -123,6 +123,18 @@ def test_files_that_differ_are_read_no_further_than_where_they_do(tmp_path, monk
         assert sum(pieces) <= most
 
 
+def test_files_are_compared_however_much_of_each_comes_at_once(tmp_path, monkeypatch):
+    """A network or FUSE file system may give less than was asked for."""
+    read, counts = os.read, iter(range(1, 1 << 20))
+    monkeypatch.setattr(os, "read", lambda file, size: read(file, min(size, 1000 + 7 * next(counts))))
+    data = os.urandom(600_000)
+    alike = [on_disk(tmp_path, name, data) for name in ("a", "b")]
+    other = [on_disk(tmp_path, "c", data), on_disk(tmp_path, "d", data[:-1] + bytes([data[-1] ^ 1]))]
+
+    assert [{"SHARED": {"f"}}] * 2 == groups(*(image(f=entry) for entry in alike))
+    assert [{"OWN": {"f"}}] * 2 == groups(*(image(f=entry) for entry in other))
+
+
 def test_files_are_compared_by_their_bytes_once(tmp_path, monkeypatch):
     reads = []
 
