@@ -7,7 +7,18 @@ import zlib
 import pytest
 import zstandard
 
-from ocitool.codec.codecs import BLOCK, PIECE, blocks, decompress, isal_members, parse_codec, parse_codecs, sniff
+from ocitool.codec.codecs import (
+    BLOCK,
+    PIECE,
+    CodecId,
+    _probe,
+    blocks,
+    decompress,
+    isal_members,
+    parse_codec,
+    parse_codecs,
+    sniff,
+)
 from ocitool.codec.members import TAIL, read_table, tail_length
 from ocitool.errors import Cancelled, MalformedDocument, Unsupported, UsageError
 from ocitool.tasks import Scope
@@ -110,6 +121,21 @@ def test_codec_identities_differ_where_bytes_do():
     names = ["gzip", "gzip:6", "gzip,single", "isal", "zstd", "none", "estargz", "estargz:6"]
 
     assert len(names) == len({parse_codec(name).id for name in names})
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_isal_s_identity_is_not_that_of_its_other_way_to_compress(level):
+    """Their bytes differ, and the probe does not tell it at every level."""
+    from isal import __version__, isal_zlib
+
+    def by_object(block):
+        machine = isal_zlib.compressobj(level, isal_zlib.DEFLATED, 31)
+        return machine.compress(block) + machine.flush()
+
+    text = b"hello world %d" * 8
+
+    assert by_object(text) != compress(f"isal:{level}", text)
+    assert parse_codec(f"isal:{level}").id != CodecId("isal", "isal", __version__, level, BLOCK, _probe(by_object))
 
 
 @pytest.mark.parametrize("cut", [1, 9, 1000, -1, -20])
