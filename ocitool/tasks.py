@@ -174,14 +174,12 @@ class TaskGroup:
         return task
 
     def _go_without(self, error: RuntimeError) -> None:
-        """Leave the job to the threads that there are."""
+        """Leave the job to the threads that there are, if none of them has done it."""
         with self._ready:
             self._threads -= 1
-            if not self._threads:
+            if self._queue and not self._threads:
                 self._queue.clear()
-                raise LocalIOError(
-                    f"no thread can be started: {error}", hint="raise the limit of processes, see ulimit -u"
-                ) from error
+                raise _no_thread(error) from error
 
     def _work(self) -> None:
         job = self._take()
@@ -192,8 +190,9 @@ class TaskGroup:
             except BaseException as error:  # noqa: BLE001 - carried to the thread that owns the group
                 with self._ready:
                     self._errors.append(error)
-                    self._ready.notify_all()
                 self.scope.cancel()
+                with self._ready:  # only now is there anything to see for who joins
+                    self._ready.notify_all()
             finally:
                 job = self._take(has_run=True)
 
@@ -250,11 +249,16 @@ class TaskGroup:
                 self._ready.wait(0.1 if deadline else _TURN_S)
 
 
+def _no_thread(error: RuntimeError) -> LocalIOError:
+    return LocalIOError(f"no thread can be started: {error}", hint="raise the limit of processes, see ulimit -u")
+
+
 def ordered_map(scope: Scope, function: Callable[[T], R], items: Iterable[T], width: int) -> Iterator[R]:
     """`map(function, items)` on `width` threads: results in order, at most `width + 1` items in flight.
 
     Memory is bounded by that number of items and results. The first error ends the iteration. With a
-    width of 1 no thread is made. Items are pulled by the thread that iterates.
+    width of 1 no thread is made. Items are pulled by the thread that iterates. Raises LocalIOError where there can
+    be no thread; of fewer than `width` the work is done by those that there are.
     """
     if width <= 1:
         for item in items:
@@ -326,8 +330,13 @@ class _Workers:
         self._width = width
 
     def __enter__(self) -> "_Workers":
-        for _ in range(self._width):
-            threading.Thread(target=self._work, name=_WORKER, daemon=True).start()
+        for number in range(self._width):
+            try:
+                threading.Thread(target=self._work, name=_WORKER, daemon=True).start()
+            except RuntimeError as error:
+                if not number:
+                    raise _no_thread(error) from error
+                break
         return self
 
     def put(self, job: Callable[[], None]) -> None:

@@ -186,6 +186,67 @@ def test_a_group_that_gets_no_thread_says_so_and_ends(monkeypatch):
     assert "ulimit -u" in caught.value.hint
 
 
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_map_works_with_the_threads_that_it_gets(monkeypatch, most):
+    few_threads(monkeypatch, most)
+
+    assert [n * n for n in range(20)] == list(ordered_map(Scope(), lambda n: n * n, range(20), 4))
+
+
+def test_a_map_that_gets_no_thread_says_so(monkeypatch):
+    few_threads(monkeypatch, 0)
+
+    with pytest.raises(LocalIOError, match="no thread can be started"):
+        list(ordered_map(Scope(), str, range(5), 4))
+
+
+def test_a_job_that_the_last_thread_took_needs_no_other(monkeypatch):
+    """The second thread cannot be started, and the first one has done both jobs by then and ended."""
+    start, started = threading.Thread.start, []
+
+    def refusing(thread):
+        if started:
+            begun.set()
+            started[0].join(PATIENCE)
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refusing)
+    begun = threading.Event()
+
+    with TaskGroup(Scope(), 2) as group:
+        tasks = [group.spawn(begun.wait, PATIENCE), group.spawn(str, 1)]
+
+    assert [True, "1"] == [task.result for task in tasks]
+
+
+def test_who_joins_is_woken_when_an_error_can_be_seen():
+    """Else it would wait once more as if nothing had happened, and only then count the time for the others."""
+    woken, seen = threading.Event(), []
+
+    class Watched(TaskGroup):
+        def __init__(self, scope, width):
+            super().__init__(scope, width)
+            notify = self._ready.notify_all
+
+            def told():
+                seen.append(self.scope.cancelled)
+                notify()
+                woken.set()
+
+            self._ready.notify_all = told
+
+    def fail():
+        raise NotFound("gone")
+
+    with pytest.raises(NotFound), Watched(Scope(), 2) as group:
+        group.spawn(woken.wait, PATIENCE)
+        group.spawn(fail)
+
+    assert [True, True] == seen
+
+
 def test_queued_tasks_do_not_start_after_an_error():
     started = []
 
