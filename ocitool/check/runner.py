@@ -43,7 +43,8 @@ _AT_ONCE: Final = 16
 _WAITING: Final = 8
 """Tags more than that, of a repository: some wait for what others ask for, such as a layer that all have."""
 _FIRST: Final = 4
-"""Things that a tag asks for side by side until one was looked at: the others wait for what they share with it."""
+"""Things that a tag asks for side by side until one was looked at, where nobody says how many: the others wait for what
+they share with it."""
 _MOST_LISTED: Final = 1000
 """Entries of one list of referrers that are looked at; a guess far above what anybody publishes."""
 _GIVE_UP: Final = 24
@@ -265,7 +266,7 @@ class _Tags:
         self._store, self._scope, self._options = store, scope, options
         self._now = datetime.now(UTC)
         self._place = ""
-        self._width = 1
+        self._width = self._first = 1
         self._layers = ReadLayers()
         self._tags: dict[str, Descriptor] = {}
         self._holds: dict[Digest, Holds] = {}
@@ -288,6 +289,7 @@ class _Tags:
         at_once = options.at_once or self._store.traits.concurrency
         width = 1 if options.deep else max(1, min(_AT_ONCE, at_once, len(names)))
         self._width = max(1, at_once // width)
+        self._first = self._width if options.at_once else max(self._width, min(_FIRST, at_once))
         width += _WAITING if width > 1 and not options.at_once else 0
         self._options.listener(Started(label, label, len(names), "tags"))
         unread = 0
@@ -336,7 +338,7 @@ class _Tags:
             deep=lambda _: self._options.deep,
             blobs=self._options.blobs,
             now=self._now,
-            width=self._width if self._holds else max(self._width, _FIRST),
+            width=self._width if self._holds else self._first,
             head=head,
             read_layers=self._layers,
             listener=self._options.listener,

@@ -296,6 +296,16 @@ def test_a_layer_of_another_size_is_another_question():
     assert known.get(replace(layer, size=2)) is None
 
 
+def test_no_more_is_asked_for_at_once_of_the_images_of_the_first_tag(ward, watched):
+    ward.index(*(ward.image(f"linux/a{number}", layers=[bytes([number])]) for number in range(8)), tag="1")
+    threads = set()
+    watched.before = lambda verb, name: threads.add(threading.get_ident())
+
+    look(watched, at_once=1)
+
+    assert {threading.get_ident()} == threads
+
+
 @pytest.mark.parametrize("at_once", [1, 3, 5])
 def test_no_more_is_asked_for_at_once_than_was_said(ward, watched, at_once):
     tagged(ward, *(f"t{number}" for number in range(30)))
