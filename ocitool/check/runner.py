@@ -43,8 +43,7 @@ _AT_ONCE: Final = 16
 _WAITING: Final = 8
 """Tags more than that, of a repository: some wait for what others ask for, such as a layer that all have."""
 _FIRST: Final = 4
-"""Things that a tag asks for side by side until one was looked at, where nobody says how many: the others wait for what
-they share with it."""
+"""Things that each tag asks for side by side until one was looked at: others wait for what they share with it."""
 _MOST_LISTED: Final = 1000
 """Entries of one list of referrers that are looked at; a guess far above what anybody publishes."""
 _GIVE_UP: Final = 24
