@@ -191,9 +191,13 @@ def _conf_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _may_have_registries(data: bytes) -> bool:
-    """Whether a `[[registry]]` can stand there: not in comments and plain tables, as distributions ship them."""
+    """Whether a `[[registry]]` can stand there: not in comments and plain tables, as distributions ship them.
+
+    One that is misspelt might: the parser tells what is wrong with it.
+    """
     said = [line for line in map(bytes.strip, data.splitlines()) if line and not line.startswith(b"#")]
-    return bool(said) and (not said[0].startswith(b"[") or any(line.startswith(b"[[") for line in said))
+    heads = [line for line in said if line.startswith(b"[")]
+    return said[:1] != heads[:1] or any(head != b"[%b]" % head.strip(b"[]") for head in heads)
 
 
 def _tables(path: Path) -> list[Mapping[str, Any]]:

@@ -54,6 +54,15 @@ def test_registries_are_found_however_they_are_written(tmp_path, text, found):
     assert found == len(read_redirections({"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "r.conf")}).tables)
 
 
+@pytest.mark.parametrize("head", ["[registry]]", "[ [registry]]", "[[registry]", "[[registry"])
+def test_a_registry_that_is_misspelt_is_an_error(tmp_path, head):
+    """Not passed over: it may block a name."""
+    (tmp_path / "r.conf").write_text(f'[aliases]\n{head}\nprefix = "a.test"\nblocked = true\n')
+
+    with pytest.raises(MalformedDocument, match="is not TOML"):
+        read_redirections({"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "r.conf")})
+
+
 def test_what_distributions_ship_is_not_parsed(tmp_path, monkeypatch):
     """The parser is loaded where a table of a registry can be."""
     monkeypatch.setitem(sys.modules, "ocitool.model.toml", None)
