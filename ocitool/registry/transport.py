@@ -246,7 +246,7 @@ class _Talk:
     def counted(self, length: int) -> Iterator[bytes]:
         """So many bytes, past h11; a short piece where more takes long, and where the connection breaks."""
         self._stream.settimeout(self._timeout_s)
-        if self._plain is not None:
+        if self._plain is not None and _fills_for_a_while(self._plain):
             yield from self._collected(self._plain, length)
             return
         buffer = memoryview(bytearray(min(PIECE, length)))
@@ -260,7 +260,6 @@ class _Talk:
 
     def _collected(self, plain: socket.socket, length: int) -> Iterator[bytes]:
         """As `counted`; the kernel collects a piece, so that threads take turns for it and not for each packet."""
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _FILLING)
         plain.settimeout(None)
         ends_s = time.monotonic() + self._timeout_s
         most = PIECE  # an error, and what is not wanted to its end, is told in the first piece
@@ -331,6 +330,19 @@ class _Talk:
             raise TransportError.by("read", error) from error
         self._h11.receive_data(data)
         return len(data)
+
+
+def _fills_for_a_while(plain: socket.socket) -> bool:
+    """Let no call for bytes wait longer than a piece is filled.
+
+    False where a timeval is another one: 32-bit systems may have a time of 64 bits, and a socket that was reset may
+    take no options at all.
+    """
+    try:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _FILLING)
+    except OSError:
+        return False
+    return True
 
 
 def _joined(head: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
