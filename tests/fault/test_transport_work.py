@@ -60,7 +60,8 @@ def test_a_small_request_is_little_more_than_http_client_s(server, session):
         bare.getresponse().read()
 
     ask()
-    repository.head_manifest("v1")
+    for _ in range(5):  # the classes of values are compiled by then
+        repository.head_manifest("v1")
 
     assert 2.5 * effort(ask) > effort(repository.head_manifest, "v1")
     bare.close()
