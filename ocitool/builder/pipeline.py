@@ -34,7 +34,8 @@ from ocitool.pack.entries import Entry
 from ocitool.pack.layer import Layer, StoredTar, pack_layer, pack_tar
 from ocitool.pack.own_files import OwnFiles, earlier_outputs
 from ocitool.project.values import BuildSpec
-from ocitool.store.base import BytesSource, DiskSource, Put, Source, Store, StoreSource
+from ocitool.store.base import BytesSource, Put, Source, Store, StoreSource
+from ocitool.store.layout import NewBlob
 from ocitool.tasks import Task, TaskGroup
 from ocitool.toolchains.base import CompileJob, Project
 from ocitool.toolchains.processes import run
@@ -366,9 +367,7 @@ def _pack(
                 )
             if ahead is not None and layer.digest not in sent:
                 descriptor = layer.descriptor(planned.family)
-                source: Source = StoreSource(descriptor, store)
-                if layer.is_new:  # hashed as it was written, and by the registry next
-                    source = DiskSource(store.blob_path(layer.digest), is_verified=True)
+                source = NewBlob(descriptor, store) if layer.is_new else StoreSource(descriptor, store)
                 sent[layer.digest] = sending.spawn(
                     put_watched, ahead, descriptor, source, sending.scope, workspace.listener
                 )
