@@ -32,6 +32,8 @@ _FILLING_S: Final = 0.1
 """How long a piece that has begun is filled."""
 _FILLING: Final = struct.pack("@ll", 0, int(_FILLING_S * 1e6))
 """The same as a timeval."""
+_SLOW_S: Final = 1.0
+"""Who takes so long for a piece, to keep to a rate for one, gets small ones: the server would wait for longer."""
 
 
 class Stream(Protocol):
@@ -261,7 +263,7 @@ class _Talk:
     def _collected(self, plain: socket.socket, length: int) -> Iterator[bytes]:
         """As `counted`; the kernel collects a piece, so that threads take turns for it and not for each packet."""
         plain.settimeout(None)
-        ends_s = time.monotonic() + self._timeout_s
+        ends_s, slowest_s = time.monotonic() + self._timeout_s, 0.0
         most = PIECE  # an error, and what is not wanted to its end, is told in the first piece
         while length:
             try:
@@ -275,9 +277,12 @@ class _Talk:
             if not piece:
                 raise TransportError("read", "it ended before its body did")
             length -= len(piece)
+            came_s = time.monotonic()
             yield piece
-            most = _WHOLE
-            ends_s = time.monotonic() + self._timeout_s
+            went_s = time.monotonic()
+            slowest_s = max(slowest_s, went_s - came_s)
+            most = _WHOLE if slowest_s < _SLOW_S else PIECE
+            ends_s = went_s + self._timeout_s
 
     def _fill(self, buffer: memoryview) -> tuple[int, TransportError | None]:
         filled, ends_s = 0, 0.0

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import re
+import time
 import tracemalloc
 
 import pytest
@@ -118,6 +119,22 @@ def test_bodies_arrive_where_the_kernel_does_not_wait_for_a_while(server, sessio
     monkeypatch.setattr("socket.SO_RCVTIMEO", 9999)
 
     assert hashlib.sha256(bytes(5 * MIB)).hexdigest() == receive(server, session, 5)
+
+
+def test_who_is_slow_gets_small_pieces(server, session, monkeypatch):
+    """Under a rate the other side is kept waiting for no more than that."""
+    clock, late = time.monotonic, [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock() + late[0])
+    largest = []
+    for delay in (0.0, 1.0):
+        sizes = []
+        with session.stream(Request("GET", f"{server.url[:-4]}/5", server.host, "read")) as (_, pieces):
+            for piece in pieces:
+                sizes.append(len(piece))
+                late[0] += delay
+        largest.append(max(sizes))
+
+    assert [MIB, MIB // 4] == largest
 
 
 def test_what_arrives_is_what_was_sent(server, session):
