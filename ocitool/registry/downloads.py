@@ -90,7 +90,7 @@ class Download:
     """A file that a server has begun to send.
 
     `size` is 0 where the server does not say it. `modified_s` are seconds since 1970, None without a usable
-    Last-Modified. `pieces` gives the whole file once, in pieces of at most 256 KiB, asking for the rest when the
+    Last-Modified. `pieces` gives the whole file once, in pieces of at most 1 MiB, asking for the rest when the
     connection breaks: raises NetworkError, MalformedDocument beyond the limit, what a refusal raises.
     """
 

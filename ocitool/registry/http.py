@@ -73,7 +73,7 @@ class Reply:
         return [value for one, value in self._answer.headers if one == name]
 
     def pieces(self) -> Iterator[bytes]:
-        """The body in pieces of at most 256 KiB; closed at its end. Raises NetworkError, Cancelled."""
+        """The body in pieces of at most 1 MiB; closed at its end. Raises NetworkError, Cancelled."""
         try:
             for piece in self._answer.pieces():
                 self._scope.check()

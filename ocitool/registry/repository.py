@@ -290,7 +290,7 @@ class Repository:
 
     @contextmanager
     def open_blob(self, digest: Digest, offset: int = 0) -> Iterator[Iterator[bytes]]:
-        """The blob's bytes from `offset`, in pieces of at most 256 KiB, not compared with anything. end-2.
+        """The blob's bytes from `offset`, in pieces of at most 1 MiB, not compared with anything. end-2.
 
         A download that breaks off goes on where it was. Redirects are followed, without credentials on another
         host. A server that ignores Range is read from the start and the beginning dropped.

@@ -113,7 +113,7 @@ class Session:
 
     @contextmanager
     def stream(self, request: Request) -> Iterator[tuple[Response, Iterator[bytes]]]:
-        """The answer and its body in pieces of at most 256 KiB, read inside the block."""
+        """The answer and its body in pieces of at most 1 MiB, read inside the block."""
         with self._persist(request, Patience(self.access.retry)) as reply:
             yield self._answer(request, reply), reply.pieces()
 
