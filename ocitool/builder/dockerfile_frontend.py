@@ -101,7 +101,10 @@ class DockerfileFrontend:
         """Those of the files that COPY and ADD put into each layer."""
         written = self._written[platform]
         below = len(written.base.manifest.layers) if written.base is not None else 0
-        own = ({one.path: one.origin for one in layer if one.origin is not None} for layer in written.layers)
+        own = (
+            {one.path: one.origin.of(one.path) for one in layer if one.origin is not None}
+            for layer in written.layers
+        )
         return (*({},) * below, *own)
 
     def _emulators(self, platform: Platform) -> Iterator[Material]:

@@ -69,25 +69,36 @@ def survey(
     """
     files = [entry for entry in entries if entry.kind is FileKind.FILE and entry.content is not None]
     taken_ns = clock_ns()
-    stamps = {entry.path: entry.content.stamp for entry in files if entry.content and entry.content.stamp}
-    key = f"programs:{hashlib.sha256(repr(sorted(stamps.items())).encode()).hexdigest()}"
-    known = memo.recall(key) if memo is not None and stamps else None
+    stamped = sorted(filter(_has_stamp, files), key=lambda one: one.path)
+    devices, newest_ns, tap = set[int](), 0, hashlib.sha256()
+    for entry in stamped:
+        stamp = (entry.content.stamp if entry.content is not None else None) or ()
+        tap.update(repr((entry.path, stamp)).encode())
+        devices.add(stamp[0])
+        newest_ns = max(newest_ns, *stamp[3:])
+    key = f"programs:{tap.hexdigest()}"
+    known = memo.recall(key) if memo is not None and stamped else None
     programs = set(known["paths"]) if known is not None else None
     found = []
     for entry in files:
-        if programs is not None and entry.path in stamps and entry.path not in programs:
+        if programs is not None and entry.path not in programs and _has_stamp(entry):
             continue
         if holding is not None and isinstance(entry.content, FileContent):
             holding.take(entry.content)
         binary = _inspect(entry.content) if entry.content is not None else None
         if binary is not None:
             found.append(Found(entry.path, bool(entry.mode & 0o111), binary))
-    devices = {stamp[0] for stamp in stamps.values()}
-    newest_ns = max((time_ns for stamp in stamps.values() for time_ns in stamp[3:]), default=0)
     is_sure = is_settled(newest_ns, taken_ns) and not has_foreign_clock(devices)
-    if memo is not None and known is None and stamps and is_sure:
-        memo.remember(key, {"paths": [one.path for one in found if one.path in stamps]})
+    if memo is not None and known is None and stamped and is_sure:
+        paths = {entry.path for entry in stamped} if found else ()
+        memo.remember(key, {"paths": [one.path for one in found if one.path in paths]})
     return tuple(found)
+
+
+def _has_stamp(entry: Entry) -> bool:
+    """Whether its content is a file on disk."""
+    content = entry.content
+    return isinstance(content, FileContent) or (content is not None and content.stamp is not None)
 
 
 def _inspect(content: Content) -> Binary | None:

@@ -53,7 +53,7 @@ class Context(FileTree[Entry]):
         self._ours = self._own.inside(root)
         self._allow_sparse = allow_sparse
         self._rules = rules or IgnoreRules()
-        self._listings: dict[str, dict[str, Entry | _Refused]] = {}
+        self._listings: dict[str, dict[str, FileContent | Entry | _Refused]] = {}
         self._verdicts: dict[str, IgnoreVerdict] = {"": IgnoreVerdict()}
         self._keeps: dict[str, bool] = {}
         self._shared: dict[tuple[int, int], FileContent] = {}
@@ -112,13 +112,14 @@ class Context(FileTree[Entry]):
     def _found(self, path: str) -> "Entry | _Refused | None":
         above, _, name = path.rpartition("/")
         for folder in ancestors(path) if above not in self._listings else ():
-            found = self._listing(parent(folder)).get(folder.rpartition("/")[2])
-            if found is None or found.kind is not FileKind.DIRECTORY:
+            known = self._listing(parent(folder)).get(folder.rpartition("/")[2])
+            if known is None or isinstance(known, FileContent) or known.kind is not FileKind.DIRECTORY:
                 return None
-        return self._listing(above).get(name)
+        found = self._listing(above).get(name)
+        return Entry(path, FileKind.FILE, found.mode, content=found) if isinstance(found, FileContent) else found
 
-    def _listing(self, folder: str) -> "dict[str, Entry | _Refused]":
-        """What a directory holds that is not ignored, sorted by name."""
+    def _listing(self, folder: str) -> "dict[str, FileContent | Entry | _Refused]":
+        """What a directory holds that is not ignored, sorted by name; of a plain file its content says all."""
         known = self._listings.get(folder)
         if known is None:
             known = {}
@@ -136,7 +137,9 @@ class Context(FileTree[Entry]):
                     continue
                 status = _status(item)
                 if not stat.S_ISSOCK(status.st_mode):
-                    known[name] = self._entry(os.fsdecode(item.path), path, status)
+                    entry = self._entry(os.fsdecode(item.path), path, status)
+                    content = entry.content if isinstance(entry, Entry) and not entry.xattrs else None
+                    known[name] = content if isinstance(content, FileContent) else entry
             self._listings[folder] = known
         return known
 

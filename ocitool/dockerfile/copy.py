@@ -53,7 +53,7 @@ class Order:
     attributes: CopyAttributes = field(default_factory=CopyAttributes)
     exclude: IgnoreRules = field(default_factory=IgnoreRules)
     parents: bool = False
-    origin: Callable[[str], FileOrigin | None] = field(default=lambda _path: None, compare=False)
+    origin: Callable[..., FileOrigin | None] = field(default=lambda _path, **_: None, compare=False)
 
     @property
     def into(self) -> bool:
@@ -267,13 +267,13 @@ class _Copying:
         todo = [_Folder(path, target, chosen=chosen)]
         while todo:
             folder = todo.pop()
+            origin = self.order.origin(folder.path, is_folder=True)
             for name in self.source.names(folder.path):
                 entry = self.source.get(f"{folder.path}/{name}".lstrip("/"))
                 if entry is None:
                     continue
                 below = f"{folder.relative}/{name}".lstrip("/")
                 verdict, is_chosen = exclude.judge(below, folder.verdict), folder.chosen.has(below)
-                origin = self.order.origin(entry.path)
                 moved = replace(entry, path=f"{folder.target}/{name}".lstrip("/"), origin=origin)
                 placed = self.order.attributes.on(moved)
                 waiting = (*folder.waiting, placed)

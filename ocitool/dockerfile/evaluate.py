@@ -354,7 +354,7 @@ def _missing(path: str, where: str, hint: Callable[[str], str]) -> NotFound:
     return not_found(path, where, hint(path))
 
 
-def _whole(origin: FileOrigin, _path: str) -> FileOrigin:
+def _whole(origin: FileOrigin, _path: str, *, is_folder: bool = False) -> FileOrigin:  # noqa: ARG001 - as others
     """The origin of what is no part of a tree."""
     return origin
 

@@ -9,6 +9,8 @@ import re
 import stat
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path, PurePosixPath
+from struct import Struct
+from sys import intern
 from typing import Final, Protocol, runtime_checkable
 
 from ocitool.errors import LocalIOError, NotFound, UsageError, local_io
@@ -32,6 +34,12 @@ from ocitool.pack.file_identity import stamp_of
 from ocitool.pack.own_files import OwnFiles
 from ocitool.values import dataclass, field, replace
 
+_ROW: Final = Struct("3Q2qI")
+"""A stamp, and the mode."""
+_SIZE: Final = Struct("Q")
+"""The third number of that."""
+_MODES: Final[dict[int, int]] = {}
+"""Modes that were met, since most files have one of a few."""
 PIECE: Final = 256 * KIB
 _CAPABILITY: Final = "security.capability"
 _SPARSE_EXCESS: Final = GIB
@@ -106,10 +114,11 @@ class BytesContent(NoFile):
 class FileContent:
     """A regular file as it is when this object is made; read later, it must still be the same file.
 
-    `pieces` raises LocalIOError if the file was replaced, or its size or modification time changed since.
+    `pieces` raises LocalIOError if the file was replaced, or its size or modification time changed since. A context
+    may have a hundred thousand of them: the folder's name is shared, and the rest is one value of bytes.
     """
 
-    __slots__ = ("_held", "path", "size", "stamp")
+    __slots__ = ("_folder", "_held", "_row")
     identity = ""
 
     def __init__(self, path: Path | str, status: os.stat_result | None = None) -> None:
@@ -117,10 +126,31 @@ class FileContent:
             found = status or Path(path).stat()
         except OSError as error:
             raise local_io(error, f"read {path}") from error
-        self.path = str(path)
-        self.size = found.st_size
-        self.stamp = stamp_of(found)
+        folder, slash, name = str(path).rpartition("/")
+        self._folder = intern(folder + slash)
+        self._row = _ROW.pack(*stamp_of(found), found.st_mode) + name_bytes(name)
         self._held: bytes | None = None
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return self._folder + name_text(self._row[_ROW.size :])
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What of the file's status changes with it, as `stamp_of` has it."""
+        return _ROW.unpack_from(self._row)[:-1]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return int(_SIZE.unpack_from(self._row, 16)[0])
+
+    @property
+    def mode(self) -> int:
+        """Its twelve permission bits."""
+        mode = int(_ROW.unpack_from(self._row)[-1]) & 0o7777
+        return _MODES.setdefault(mode, mode)
 
     @property
     def is_held(self) -> bool:
@@ -173,6 +203,13 @@ class FileOrigin:
     step: str
     place: str
     path: str = ""
+    is_folder: bool = False
+
+    def of(self, path: str) -> "FileOrigin":
+        """That of a file of the folder which this one is of, by the path that it has now: it kept its name."""
+        if not self.is_folder:
+            return self
+        return FileOrigin(self.step, self.place, f"{self.path}/{path.rpartition('/')[2]}".lstrip("/"))
 
     @property
     def label(self) -> str:
