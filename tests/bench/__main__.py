@@ -42,6 +42,7 @@ meanwhile, and how much of all processors' time the two are together.
 
 def main(*wanted: str) -> None:
     """Measure and print as it goes; the page is written where everything was measured."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs of users find their modules compiled
     measured = {name: list(_rows(name)) for name in wanted or MODULES if name != "growth"}
     grown = list(_told(growth.HEADING, (one.markdown() for one in growth.growths()))) if _grows(wanted) else []
     if wanted:
