@@ -128,13 +128,13 @@ class FileContent:
             raise local_io(error, f"read {path}") from error
         folder, slash, name = str(path).rpartition("/")
         self._folder = intern(folder + slash)
-        self._row = _ROW.pack(*stamp_of(found), found.st_mode) + name_bytes(name)
+        self._row = _ROW.pack(*stamp_of(found), found.st_mode) + os.fsencode(name)
         self._held: bytes | None = None
 
     @property
     def path(self) -> str:
         """Where it is."""
-        return self._folder + name_text(self._row[_ROW.size :])
+        return self._folder + os.fsdecode(self._row[_ROW.size :])
 
     @property
     def stamp(self) -> tuple[int, ...]:
