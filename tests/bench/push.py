@@ -19,6 +19,7 @@ from tests.conftest import homes, process_environment
 from tests.peers.registries import Registry, distribution
 
 SIZE = 60_000_000
+PREBUILT = ("--toolchain", "prebuilt", "--copy", "out/{arch}/app:/bin/")
 ARCHES = ("amd64", "arm64", "arm", "riscv64", "s390x")
 
 
@@ -37,16 +38,7 @@ def rows() -> Iterator[Row]:
                     if name == "ocitool":
                         again = ours(project, registry, place)
                 shutil.rmtree(place)
-        words = (
-            "build",
-            project,
-            "--toolchain",
-            "prebuilt",
-            "--copy",
-            "out/{arch}/app:/bin/",
-            "--base",
-            "HOST/base:1",
-        )
+        words = ("build", project, *PREBUILT, "--base", "HOST/base:1")
         start = until_asked(root / "home", *words, "--platform", "linux/amd64", "-t", "HOST/app:1", "--push")
     for work, name, goal in (
         ("pack and push 5 × 60 MB", "ocitool", 0.42),
@@ -72,17 +64,7 @@ def write_project(root: Path) -> Path:
 
 def ours(project: Path, registry: Registry, place: Path, *flags: str) -> dict[str, object]:
     """One command."""
-    argv = [
-        "build",
-        project,
-        "--toolchain",
-        "prebuilt",
-        "--copy",
-        "out/{arch}/app:/bin/",
-        "--push",
-        "--json",
-        *flags,
-    ]
+    argv = ["build", project, *PREBUILT, "--push", "--json", *flags]
     platforms = ",".join(f"linux/{arch}" for arch in ARCHES)
     done = subprocess.run(
         [sys.executable, "-m", "ocitool", *argv, "--platform", platforms, "-t", f"{registry.host}/app:1"],
