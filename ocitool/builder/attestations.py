@@ -18,7 +18,7 @@ from ocitool.attest.statement import compose_statement
 from ocitool.builder.git import read_checkout
 from ocitool.builder.request import BuildPlan, BuildRequest
 from ocitool.builder.trust import signed_statement
-from ocitool.dockerfile.base_images import locator_of
+from ocitool.dockerfile.places import locator_of
 from ocitool.image.assemble import Image
 from ocitool.model.digest import Digest
 from ocitool.model.document import parse

@@ -3,15 +3,13 @@
 A named context may be one: `docker-image://REF`, `oci-layout://DIR`, or any place that ocitool reads.
 """
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ocitool.dockerfile.places import locator_of
 from ocitool.dockerfile.stages import ImageStart, OriginKind, StageBase
 from ocitool.errors import Cancelled, OcitoolError, Unsupported
 from ocitool.image.base import BaseImage, FoundBase, check_fits, open_base
 from ocitool.image.base_note import published_name
-from ocitool.store.locate import SCHEMES
 from ocitool.tasks import collect
 from ocitool.values import dataclass
 
@@ -23,26 +21,6 @@ if TYPE_CHECKING:
     from ocitool.workspace import Workspace
 
 _OUTSIDE: Final = frozenset({OriginKind.IMAGE, OriginKind.CONTEXT})
-_PREFIXES: Final = {"docker-image://": "", "oci-layout://": "oci:"}
-_LIKE_A_REFERENCE: Final = re.compile(r"(?![./~])(?:[^/]*[.:][^/]*/.+|localhost/.+|.+[:@][^/]+)")
-
-
-def locator_of(place: str) -> str:
-    """The locator of the image that the place of a named context is; empty for a folder and for a URL.
-
-    A word that could be either is the folder, if it is there.
-    """
-    for prefix, scheme in _PREFIXES.items():
-        if place.startswith(prefix):
-            return scheme + place.removeprefix(prefix)
-    if place.partition(":")[0] in SCHEMES and ":" in place:
-        return place
-    if "://" in place or place.endswith(".git") or not _LIKE_A_REFERENCE.fullmatch(place):
-        return ""
-    try:
-        return "" if Path(place).is_dir() else place
-    except OSError:  # whoever looks into the folder tells
-        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ocitool.dockerfile.sources import check_sources, is_web, name_of
+from ocitool.dockerfile.places import is_web, name_of
+from ocitool.dockerfile.sources import check_sources
 from ocitool.dockerfile.stages import StageGraph
 from ocitool.dockerfile.syntax.instructions import Copy
 from ocitool.dockerfile.syntax.lines import heredoc_name

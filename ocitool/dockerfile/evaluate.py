@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from ocitool.dockerfile.context import Alone, Context
 from ocitool.dockerfile.copy import CopyAttributes, LayerBuilder, Order, copy, not_found
+from ocitool.dockerfile.places import is_web, shown
 from ocitool.dockerfile.resources import Mounted, Process, Resources, Root
-from ocitool.dockerfile.sources import check_sources, is_web, public_url, shown
+from ocitool.dockerfile.sources import check_sources, public_url
 from ocitool.dockerfile.stages import OriginKind, ResolvedStage, StageGraph, Step
 from ocitool.dockerfile.state import HistoryLine, StageState
 from ocitool.dockerfile.syntax import instructions

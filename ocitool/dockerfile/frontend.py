@@ -10,8 +10,8 @@ from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.evaluate import Written, evaluate
 from ocitool.dockerfile.lint.engine import Report, lint, refuse_warnings
 from ocitool.dockerfile.reached import Reached, main_context
-from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, NAMES
-from ocitool.dockerfile.request import DockerfileOptions, DockerfileRequest
+from ocitool.dockerfile.remote_context import NAMES
+from ocitool.dockerfile.request import DOCKERFILE_LIMIT, DockerfileOptions, DockerfileRequest
 from ocitool.dockerfile.run.overrides import Replacements
 from ocitool.dockerfile.stages import (
     ImageStart,

@@ -5,8 +5,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocitool.dockerfile.base_images import BaseImages, locator_of
+from ocitool.dockerfile.base_images import BaseImages
 from ocitool.dockerfile.context import Alone, Context
+from ocitool.dockerfile.places import locator_of
 from ocitool.dockerfile.request import DockerfileOptions
 from ocitool.dockerfile.resources import Process, Ran
 from ocitool.dockerfile.run.overrides import Replacements

@@ -11,31 +11,20 @@ from pathlib import Path
 from typing import Final
 
 from ocitool.codec.tar_reader import TarLimits
+from ocitool.dockerfile.request import DOCKERFILE_LIMIT, Sent
 from ocitool.dockerfile.spool import Spool, is_archive
 from ocitool.errors import MalformedDocument, NotFound, UsageError
 from ocitool.model.files import FileKind, TreeBudget, parent
-from ocitool.model.numbers import GIB, MIB
+from ocitool.model.numbers import GIB
 from ocitool.pack.entries import Entry
 from ocitool.rootfs.files import Layered
 from ocitool.tasks import Scope
-from ocitool.values import dataclass
 
 NAMES: Final = ("Dockerfile", "dockerfile", "Containerfile")
-DOCKERFILE_LIMIT: Final = 8 * MIB
-"""Bytes of a Dockerfile, wherever it comes from."""
 _HEAD: Final = 512
 """Bytes that tell an archive: the first header of a tar."""
 _LIMITS: Final = TarLimits(1_000_000, size=16 * GIB)
 """Files and bytes of an archive, guesses at what nobody sends: a bomb must end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What was sent: the text of the Dockerfile, what messages call it, and the files beside it, parents first."""
-
-    text: bytes
-    label: str
-    files: tuple[Entry, ...] = ()
 
 
 def receive(

@@ -1,15 +1,32 @@
-"""A build's request for a Dockerfile: which one, its target, its arguments and named contexts."""
+"""A build's request for a Dockerfile: which one, its target, its arguments and named contexts.
+
+Every build makes one, also where there is no Dockerfile, so nothing of its syntax is imported here.
+"""
 
 from pathlib import Path
+from typing import Final
 
-from ocitool.dockerfile.remote_context import Sent
+from ocitool.dockerfile.places import context_name
 from ocitool.dockerfile.run.options import RunOptions
-from ocitool.dockerfile.stages import context_name
 from ocitool.executor.base import Executor
+from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
+from ocitool.pack.entries import Entry
 from ocitool.project.values import StageSpec
 from ocitool.store.base import Memo
 from ocitool.values import dataclass, field
+
+DOCKERFILE_LIMIT: Final = 8 * MIB
+"""Bytes of a Dockerfile, wherever it comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent: the text of the Dockerfile, what messages call it, and the files beside it, parents first."""
+
+    text: bytes
+    label: str
+    files: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

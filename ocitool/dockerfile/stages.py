@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
+from ocitool.dockerfile.places import context_name
 from ocitool.dockerfile.syntax.expand import WorkBudget, expand
 from ocitool.dockerfile.syntax.instructions import Copy, Dockerfile, Instruction, OnBuild, Run, Stage
 from ocitool.dockerfile.syntax.lines import Line, placed, problem
@@ -18,7 +19,6 @@ from ocitool.dockerfile.variables import automatic, declared
 from ocitool.errors import NotFound, UsageError
 from ocitool.image.options import PATH
 from ocitool.model.platform import Platform
-from ocitool.model.reference import Reference
 from ocitool.values import dataclass, field, replace
 
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
@@ -128,11 +128,6 @@ class StageRequest:
     def replaces(self, stage: Stage) -> bool:
         """Whether a named context stands in for the stage, none of whose lines is carried out then."""
         return bool(stage.base.name) and stage.base.name in self.contexts
-
-
-def context_name(text: str) -> str:
-    """The name that a context goes by: `docker.io/library/x:latest` and `x` are one. Raises UsageError."""
-    return Reference.parse(text).familiar.removesuffix(":latest")
 
 
 def global_scope(file: Dockerfile, wanted: StageRequest) -> dict[str, str]:

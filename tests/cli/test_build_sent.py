@@ -10,7 +10,7 @@ import tarfile
 import pytest
 import zstandard
 
-from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT
+from ocitool.dockerfile.request import DOCKERFILE_LIMIT
 from tests.fakes.built import built
 
 DOCKERFILE = b"FROM scratch\nCOPY . /all/\nCOPY d/f /f\n"

@@ -76,6 +76,8 @@ LAZY = {
     "ocitool.dockerfile.evaluate._run",
     "ocitool.dockerfile.reached.download",  # HTTP, where an ADD names a URL
     "ocitool.cli.buildx.command._received",  # or the context is one
+    "ocitool.cli.buildx.command._source",  # the reading of archives, where one comes
+    "ocitool.cli.buildx.command._read_stdin",  # the same
     "ocitool.dockerfile.lint.source_rules._process",
     "ocitool.dockerfile.run.overrides",  # what RUN lines do, and what compiles in their place
     "ocitool.builder.trust",  # cryptography, where something has to be signed or is

@@ -23,12 +23,8 @@ from ocitool.cli.outcome import Outcome
 from ocitool.cli.pipeline import PIPELINE_FILES, make_way
 from ocitool.cli.promises import promises_of
 from ocitool.cli.values import Words, lines_of, pair_lines
-from ocitool.dockerfile.base_images import locator_of
-from ocitool.dockerfile.remote_context import DOCKERFILE_LIMIT, Sent, receive
-from ocitool.dockerfile.request import DockerfileOptions
-from ocitool.dockerfile.sources import clone_first, is_git_context, is_web, shown
-from ocitool.dockerfile.spool import is_archive
-from ocitool.dockerfile.stages import context_name
+from ocitool.dockerfile.places import clone_first, context_name, is_git_context, is_web, locator_of, shown
+from ocitool.dockerfile.request import DOCKERFILE_LIMIT, DockerfileOptions, Sent
 from ocitool.errors import AuthError, LocalIOError, NotFound, Unsupported, UsageError, local_io
 from ocitool.events import Noted
 from ocitool.image.annotations import AnnotationLevel, parse_annotation
@@ -323,6 +319,8 @@ def _source(app: App, path: str, words: Words) -> tuple[Path, DockerfileOptions]
             what = "standard input is the context" if path == "-" else f"{shown(path)} is the whole context"
             raise UsageError(f"{what}, and -f - names another Dockerfile", hint="leave one of them out")
         source = _work(app)
+        from ocitool.dockerfile.remote_context import receive
+
         sent = _received(
             app,
             path,
@@ -377,6 +375,8 @@ def _check_folder(name: str, place: str) -> None:
 
 def _read_stdin() -> bytes:
     """The Dockerfile on standard input. Raises UsageError for an archive and for too much."""
+    from ocitool.dockerfile.spool import is_archive
+
     data = sys.stdin.buffer.read(DOCKERFILE_LIMIT + 1)
     if is_archive(data[:512]):
         raise UsageError(

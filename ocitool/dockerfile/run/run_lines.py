@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ocitool.dockerfile.sources import is_web
+from ocitool.dockerfile.places import is_web
 from ocitool.dockerfile.stages import ResolvedStage, StageGraph
 from ocitool.dockerfile.syntax.instructions import Copy, Run, Workdir
 from ocitool.dockerfile.syntax.lines import heredoc_name

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocitool.dockerfile.sources import is_git, is_git_context, is_web, name_of
+from ocitool.dockerfile.places import is_git, is_git_context, is_web, name_of
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ocitool.dockerfile.stages import OriginKind, StageGraph, StageRequest, context_name
+from ocitool.dockerfile.places import context_name
+from ocitool.dockerfile.stages import OriginKind, StageGraph, StageRequest
 from ocitool.dockerfile.syntax.parse import parse
 from ocitool.errors import NotFound, UsageError
 from ocitool.model.platform import Platform
