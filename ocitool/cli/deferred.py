@@ -1,7 +1,8 @@
 """Standard modules that click and h11 import and hardly use, loaded when more is asked of them (ADR 0132).
 
-`inspect` brings a parser, a disassembler and a tokenizer along, of which a command uses nothing, and `platform` six
-patterns for one word. What stands in their place until then answers the questions that every command asks.
+`inspect` brings a parser, a disassembler and a tokenizer along, of which a command uses nothing, `platform` six
+patterns for one word, and `difflib` compares each `-o` with all flags. What stands in their place until then
+answers the questions that every command asks.
 """
 
 import os
@@ -17,6 +18,8 @@ class _Deferred(ModuleType):
     """Stands for a module until something is asked of it that it has not got; then it is that module."""
 
     def __getattr__(self, name: str) -> object:
+        if name == "__path__":  # an import of something from it asks whether it is a package
+            raise AttributeError(name)
         return getattr(_loaded(self), name)
 
 
@@ -56,12 +59,18 @@ def _is_h11s(of: object) -> bool:
     return isinstance(of, type) and of.__module__ == "h11._events"
 
 
-_INSPECT, _PLATFORM = _Deferred("inspect"), _Deferred("platform")
+def _get_close_matches(word: str, *given: object, **options: object) -> object:
+    """What is like an unknown flag; click asks that of each short flag, before it looks whether it has it."""
+    return [] if len(word) == 2 else _loaded(_DIFFLIB).get_close_matches(word, *given, **options)
+
+
+_INSPECT, _PLATFORM, _DIFFLIB = _Deferred("inspect"), _Deferred("platform"), _Deferred("difflib")
 vars(_INSPECT).update(cleandoc=_cleandoc, signature=_signature, get_annotations=_get_annotations)
 vars(_PLATFORM).update(system=lambda: os.uname().sysname)
+vars(_DIFFLIB).update(get_close_matches=_get_close_matches)
 
 
 def defer() -> None:
     """Put the stand-ins in the place of what was not loaded before."""
-    for one in (_INSPECT, _PLATFORM):
+    for one in (_INSPECT, _PLATFORM, _DIFFLIB):
         sys.modules.setdefault(one.__name__, one)

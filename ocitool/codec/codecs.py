@@ -9,7 +9,6 @@ import os
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, TypeAlias, cast
@@ -46,7 +45,8 @@ class CodecId:
 
     def to_tree(self) -> dict[str, Any]:
         """The fields that are set, for metadata files and cache keys."""
-        return {key: value for key, value in asdict(self).items() if value not in ("", 0)}
+        fields = ((name, getattr(self, name)) for name in CodecId.__slots__)
+        return {name: value for name, value in fields if value not in ("", 0)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a word is that names a place of files: a git repository, a URL, an image, the name of a context.
+"""Words that name a place of files: a git repository, a URL, an image, the name of a context.
 
 Decided from the word alone, without a Dockerfile. Spec: BuildKit's Dockerfile reference, "ADD".
 """

@@ -1,6 +1,5 @@
 """TOML from outside, read in one place: whatever is wrong with it is one kind of error, with the reason."""
 
-import tomllib
 from typing import Any
 
 _LARGEST = 2**63 - 1
@@ -14,6 +13,8 @@ class TomlError(ValueError):
 
 def parse_toml(text: str) -> dict[str, Any]:
     """The table that a text is. Raises TomlError, for nesting too deep and numbers over 64 bits too."""
+    import tomllib  # many commands could read a file, and find none
+
     if any(line.count(".") > _DOTS for line in text.splitlines()):
         raise TomlError(f"a line has more than {_DOTS} dots")
     try:

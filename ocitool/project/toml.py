@@ -5,7 +5,6 @@ of the grammar for that: headers, keys before `=`, strings and brackets that run
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -135,8 +134,7 @@ def _parts(dotted: str) -> KeyPath:
 
 def _unquoted(word: str) -> str:
     if word.startswith('"'):
-        value = tomllib.loads(f"v={word}")["v"]
-        return str(value)
+        return str(parse_toml(f"v={word}")["v"])
     return word.strip("'")
 
 

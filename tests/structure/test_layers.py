@@ -89,6 +89,7 @@ LAZY = {
     "ocitool.check.caching_reader",
     "ocitool.project.trust.named_policy",  # the same
     "ocitool.project.promises.promises_here",  # the same
+    "ocitool.model.toml.parse_toml",  # the parser, where there is a file
     "ocitool.check.config._table",  # TOML, where there is an ocitool.toml
     "ocitool.builder.pipeline._attached",  # what attests, where something is to be attested
     "ocitool.builder.project._has_c",  # what C sources are, where no build file says how to build

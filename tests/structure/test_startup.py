@@ -135,6 +135,30 @@ def test_a_dockerfile_that_only_copies_loads_nothing_about_processes_downloads_a
     assert set() == modules & {"ocitool.builder.export", "ocitool.builder.debug_files", "ocitool.builder.preview"}
 
 
+def test_a_build_without_a_dockerfile_loads_nothing_of_its_syntax(tmp_path):
+    (tmp_path / "app").write_text("#!/bin/sh\n")
+    words = (
+        "--toolchain",
+        "prebuilt",
+        "--copy",
+        "app:/",
+        "--platform",
+        "linux/amd64",
+        "--cache-dir",
+        f"{tmp_path}/c",
+    )
+    command = ("build", str(tmp_path), *words, "-o", f"oci:{tmp_path}/out:1")
+    modules = loaded(*command)
+    counts = counted(*command)
+
+    kept = {"places", "request", "run", "run.options", "syntax", "syntax.sizes"}
+    assert {f"ocitool.dockerfile.{name}" for name in kept} == {
+        name for name in modules if name.startswith("ocitool.dockerfile.")
+    }
+    assert set() == modules & {"tomllib", "ocitool.codec.estargz_writer"}
+    assert ["_hashlib"] == counts["heavy"]
+
+
 def test_a_look_at_a_dockerfile_loads_nothing_that_writes(copied):
     modules = loaded("build", copied, "--check")
 

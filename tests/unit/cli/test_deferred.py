@@ -40,6 +40,18 @@ def test_texts_are_cleaned_as_inspect_does(text, monkeypatch):
     assert inspect.cleandoc(text) == deferred._cleandoc(text)
 
 
+def test_a_short_flag_is_compared_with_no_other():
+    code = (
+        "import click\n"
+        "@click.command()\n"
+        "@click.option('-o', '--output')\n"
+        "def run(output): print(json.dumps([output, 'SequenceMatcher' in vars(sys.modules['difflib'])]))\n"
+        "run.main(['-o', 'x'], standalone_mode=False)"
+    )
+
+    assert ["x", False] == told(code)
+
+
 def test_h11_is_whole_and_nothing_large_is_loaded_for_it():
     assert [["headers", "http_version", "reason", "status_code"], False] == told(EVENTS)
 
@@ -64,6 +76,8 @@ def test_h11_is_whole_where_dataclasses_expect_no_error():
         ("import inspect; inspect.isclass(1); import inspect as i; print(json.dumps(i.__name__))", "inspect"),
         ("import platform; print(json.dumps(platform.system() == platform.uname().system))", True),
         ("import platform; print(json.dumps(platform.python_version()))", sys.version.split()[0]),
+        ("import difflib; print(json.dumps(difflib.get_close_matches('--tga', ['--tag', '-t'])))", ["--tag"]),
+        ("from difflib import SequenceMatcher as M; print(json.dumps(M(None, 'ab', 'ab').ratio()))", 1.0),
     ],
 )
 def test_everything_else_is_the_modules_own(code, expected):
