@@ -41,13 +41,13 @@ from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, expand
 from ocitool.pack.placing import place, with_parents
 from ocitool.rootfs.files import Files, Imaged, Layered, is_unread
-from ocitool.rootfs.tree import Node, identity_of, read_file, read_tree
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.values import dataclass, replace
 from ocitool.workspace import Workspace
 
 if TYPE_CHECKING:
     from ocitool.dockerfile.evaluate import Written
+    from ocitool.rootfs.tree import Node
     from ocitool.toolchains.sysroot import Sysroot
 
 _ACCOUNTS_LIMIT: Final = MIB
@@ -147,9 +147,11 @@ def _over(entries: tuple[Entry, ...], below: Files | None) -> Files | None:
 
 def base_tree(base: BaseImage, workspace: Workspace, scope: Scope) -> Files:
     """The merged files of a base, whose contents are read from its layers when they are asked for."""
+    from ocitool.rootfs.tree import identity_of, read_file, read_tree
+
     tree = read_tree(base.store, base.manifest, workspace.machine.memo, scope=scope, in_parts=True)
 
-    def content_of(path: str, node: Node) -> Content:
+    def content_of(path: str, node: "Node") -> Content:
         read = partial(read_file, base.store, base.manifest, tree, path, scope=workspace.scope)
         return _BaseContent(read, node.size, identity_of(base.manifest, tree, node))
 

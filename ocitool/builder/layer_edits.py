@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from ocitool.change.plan import Plan, PutBlob
-from ocitool.codec.codecs import Codec, decompress, parse_codec, parse_codecs
+from ocitool.codec.codecs import OF_BYTES, Codec, decompress, parse_codec, parse_codecs
 from ocitool.codec.tar_reader import USUAL, bounded
-from ocitool.codec.toc import OF_BYTES
 from ocitool.errors import MalformedDocument, Unsupported
 from ocitool.image.base_note import WITHOUT_BASE
 from ocitool.image.config_edit import with_config

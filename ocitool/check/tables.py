@@ -3,10 +3,10 @@
 import hashlib
 from typing import TypeAlias
 
-from ocitool.codec.codecs import decompress
+from ocitool.codec.codecs import OF_BYTES, decompress
 from ocitool.codec.estargz import TOC_NAME
 from ocitool.codec.tar_reader import TarMember
-from ocitool.codec.toc import OF_BYTES, TocEntry
+from ocitool.codec.toc import TocEntry
 from ocitool.errors import DigestMismatch, MalformedDocument
 from ocitool.model.files import FileKind
 from ocitool.model.views import Descriptor

@@ -24,6 +24,16 @@ BLOCK: Final = MIB
 """Uncompressed bytes in one gzip member."""
 ZSTD_BLOCK: Final = 4 * MIB
 """Uncompressed bytes in one zstd frame."""
+OURS: Final = "org.ocitool.toc."
+"""What annotations of our lists of files begin with."""
+OF_BYTES: Final = (
+    "containerd.io/snapshot/stargz/",
+    "io.containers.estargz.",
+    "io.github.containers.zstd-chunked.",
+    "io.containers.zstd-chunked.",
+    OURS,
+)
+"""What annotations of a layer begin with that say where what is in its bytes: they belong to these bytes alone."""
 PIECE: Final = 256 * KIB
 """Largest piece that streams of this package carry."""
 

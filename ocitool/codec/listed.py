@@ -16,10 +16,20 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final
 
-from ocitool.codec.codecs import BLOCK, Codec, CodecId, LayerEnd, blocks, decompress, gzip_member, gzip_members
+from ocitool.codec.codecs import (
+    BLOCK,
+    OURS,
+    Codec,
+    CodecId,
+    LayerEnd,
+    blocks,
+    decompress,
+    gzip_member,
+    gzip_members,
+)
 from ocitool.codec.members import FRAME, TAIL, empty_member, payload_at, read_table, table_bytes, tail_length
 from ocitool.codec.tar_reader import TarMember, read_members
-from ocitool.codec.toc import NAMES, OURS, TOC_LIMIT, FoundToc, ReadAt, check_toc
+from ocitool.codec.toc import NAMES, TOC_LIMIT, FoundToc, ReadAt, check_toc
 from ocitool.errors import MalformedDocument, Unsupported
 from ocitool.model.digest import Digest, Tap
 from ocitool.model.files import FileKind

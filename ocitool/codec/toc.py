@@ -25,15 +25,6 @@ from ocitool.values import dataclass, replace
 ReadAt: TypeAlias = Callable[[int, int], bytes]
 """Reads so many bytes of a blob from an offset on; fewer where the blob ends."""
 
-OURS: Final = "org.ocitool.toc."
-OF_BYTES: Final = (
-    "containerd.io/snapshot/stargz/",
-    "io.containers.estargz.",
-    "io.github.containers.zstd-chunked.",
-    "io.containers.zstd-chunked.",
-    OURS,
-)
-"""What annotations of a layer begin with that say where what is in its bytes: they belong to these bytes alone."""
 TOC_LIMIT: Final = 32 * MIB
 """Most bytes of a table that are read: some 100,000 files. A layer with a larger one is read whole."""
 MOST_BEFORE: Final = 64 * MIB

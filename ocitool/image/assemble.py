@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from ocitool.codec.toc import OF_BYTES
+from ocitool.codec.codecs import OF_BYTES
 from ocitool.errors import Unsupported, UsageError
 from ocitool.image.annotations import Annotations
 from ocitool.image.base import BaseImage

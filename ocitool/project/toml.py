@@ -19,11 +19,9 @@ SIZE_LIMIT: Final = MIB
 KeyPath: TypeAlias = tuple[str | int, ...]
 _BARE_OR_QUOTED: Final = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED: Final = rf"{_BARE_OR_QUOTED}(?:\s*\.\s*{_BARE_OR_QUOTED})*"
-_HEADER: Final = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]")
-_KEY: Final = re.compile(rf"\s*({_DOTTED})\s*=")
-_TOKEN: Final = re.compile(
-    r"'''.*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'[^'\n]*'|\"(?:[^\"\\\n]|\\.)*\"|#[^\n]*|[\[\]{}\n]", re.DOTALL
-)
+_HEADER: Final = rf"\s*(\[\[?)\s*({_DOTTED})\s*\]"
+_KEY: Final = rf"\s*({_DOTTED})\s*="
+_LEXEME: Final = r"(?s)'''.*?'''|\"\"\"(?:[^\\]|\\.)*?\"\"\"|'[^'\n]*'|\"(?:[^\"\\\n]|\\.)*\"|#[^\n]*|[\[\]{}\n]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def read_toml(path: Path) -> TomlFile:
 
 def _syntax_hint(text: str) -> str:
     """What to do about text that is no TOML; a table beside a list of tables of its name is the usual slip."""
-    found = (_HEADER.match(line) for line in text.split("\n"))
+    found = (re.match(_HEADER, line) for line in text.split("\n"))
     headers = {(match[1], match[2]) for match in found if match is not None}
     both = next((name for mark, name in sorted(headers) if mark == "[" and ("[[", name) in headers), "")
     if not both:
@@ -94,7 +92,7 @@ def _lines(text: str) -> Iterator[tuple[KeyPath, int]]:
     table: KeyPath = ()
     counts: dict[KeyPath, int] = {}
     for number, statement in _statements(text):
-        if header := _HEADER.match(statement):
+        if header := re.match(_HEADER, statement):
             table = _parts(header.group(2))
             if header.group(1) == "[[":
                 at = counts[table] = counts.get(table, -1) + 1
@@ -102,7 +100,7 @@ def _lines(text: str) -> Iterator[tuple[KeyPath, int]]:
             else:
                 table = _inside_last(table, counts)
             yield table, number
-        elif key := _KEY.match(statement):
+        elif key := re.match(_KEY, statement):
             parts = _parts(key.group(1))
             for depth in range(1, len(parts) + 1):
                 yield (*table, *parts[:depth]), number
@@ -112,7 +110,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
     """(line, text) of each statement: a line, or several that brackets or a long string hold together."""
     start = begin = depth = 0
     number = first = 1
-    for token in _TOKEN.finditer(text):
+    for token in re.finditer(_LEXEME, text):
         found = token.group()
         if found in {"[", "{"}:
             depth += 1

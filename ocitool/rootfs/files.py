@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, FileTree, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry
-from ocitool.rootfs.tree import Node, Tree
 from ocitool.values import dataclass, field, replace
+
+if TYPE_CHECKING:
+    from ocitool.rootfs.tree import Node, Tree
 
 Files: TypeAlias = FileTree[Entry]
 """A tree whose entries carry the paths they have in it."""
@@ -139,7 +141,7 @@ class EntryLevel(FileTree[Entry]):
 class Imaged(FileTree[Entry]):
     """The merged tree of an image; `content_of` gives the bytes of a file when they are read."""
 
-    def __init__(self, tree: Tree, content_of: Callable[[str, Node], Content]) -> None:
+    def __init__(self, tree: "Tree", content_of: "Callable[[str, Node], Content]") -> None:
         self._tree = tree
         self._content_of = content_of
         self._made: dict[str, Entry] = {}
@@ -167,7 +169,7 @@ class Imaged(FileTree[Entry]):
         self._made[path] = made
         return made
 
-    def _content(self, path: str, node: Node) -> Content:
+    def _content(self, path: str, node: "Node") -> Content:
         key = (node.layer, node.offset)
         if key not in self._contents:
             self._contents[key] = self._content_of(path, node)

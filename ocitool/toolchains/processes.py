@@ -33,14 +33,12 @@ _FETCHING: Final = {
     "go": "go mod vendor keeps the modules beside the sources",
 }
 """Compilers that fetch what they compile, and what makes that needless."""
-_UNREACHABLE: Final = re.compile(
-    r"resolve host|name resolution|dial tcp|no such host|network is unreachable|connect to server", re.IGNORECASE
+_UNREACHABLE: Final = (
+    r"(?i)resolve host|name resolution|dial tcp|no such host|network is unreachable|connect to server"
 )
-_FOREIGN: Final = re.compile(
-    r"Exec format error|cannot execute binary file|Invalid ELF image for this architecture"
-)
+_FOREIGN: Final = r"Exec format error|cannot execute binary file|Invalid ELF image for this architecture"
 """What shells and emulators say of a program of another platform."""
-_LACKING: Final = re.compile(
+_LACKING: Final = (
     r"unable to find dynamic system library|cannot find -l\w|file not found\s|\.h: No such file|No package '"
     r"|Could NOT find |Dependency .* not found|find a package configuration file"
     r"|configure: error: .*(?:library|lib\w|\.h)"
@@ -382,7 +380,7 @@ def _cannot_start(job: CompileJob, step: JobStep, error: Exception) -> OcitoolEr
 
 def _failure(job: CompileJob, step: JobStep, returncode: int, said: str) -> OcitoolError:
     name = step.argv[0].rpartition("/")[2]
-    lines = [line.strip() for line in said.splitlines() if name in _FETCHING and _UNREACHABLE.search(line)]
+    lines = [line.strip() for line in said.splitlines() if name in _FETCHING and re.search(_UNREACHABLE, line)]
     if lines:
         return NetworkError(
             f"cannot compile {job.target}: {name} cannot fetch what it needs: {lines[-1][:_LAST]}",
@@ -403,12 +401,12 @@ def _failure(job: CompileJob, step: JobStep, returncode: int, said: str) -> Ocit
 
 
 def _hint(job: CompileJob, said: str) -> str:
-    if _FOREIGN.search(said):
+    if re.search(_FOREIGN, said):
         return (
             f"the build started a program that it had compiled for {job.target.platform}: leave that out, "
             "such as by targets, or let cc-for-build compile what runs here"
         )
-    if _LACKING.search(said[-_END:]) and job.inputs is not Inputs.GO_MODULE:
+    if re.search(_LACKING, said[-_END:]) and job.inputs is not Inputs.GO_MODULE:
         return 'libraries of the target come from its sysroot: [sysroot] packages = ["NAME-dev"] in ocitool.toml'
     return NOT_INSTALLED if job.tree is not None and "'install'" in said[-_LAST:] else ""
 

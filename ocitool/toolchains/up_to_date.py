@@ -9,7 +9,8 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -21,14 +22,14 @@ from ocitool.toolchains.base import CompileJob, Inputs
 from ocitool.values import dataclass
 
 _FILES_LIMIT: Final = 20_000
-_LOCAL_REPLACE: Final = re.compile(r"=>\s*[\"`]?(?:\.{1,2}(?:/|\s|$)|/)", re.MULTILINE)
+_LOCAL_REPLACE: Final = r"(?m)=>\s*[\"`]?(?:\.{1,2}(?:/|\s|$)|/)"
 _LEFT_OUT: Final = frozenset({".git", ".hg", ".svn"})
 _C_TEXT: Final = frozenset(
     [".c", ".h", ".cc", ".cpp", ".cxx", ".c++", ".hh", ".hpp", ".hxx", ".h++", ".inc", ".inl", ".ipp", ".tpp", ".s"]
 )
 _TEXT_LIMIT: Final = 4 * MIB
-_INCLUDE: Final = re.compile(rb"^[ \t]*(?:#|%:)[^\n]*?\b(?:include(?:_next)?|import|embed)\b([^\n]*)", re.MULTILINE)
-_ELSEWHERE: Final = re.compile(rb"\.incbin\b|\b__has_(?:include|embed)\w*\s*\([^)\n]*(?:\.\.|[\"<]/)")
+_INCLUDE: Final = rb"(?m)^[ \t]*(?:#|%:)[^\n]*?\b(?:include(?:_next)?|import|embed)\b([^\n]*)"
+_ELSEWHERE: Final = rb"\.incbin\b|\b__has_(?:include|embed)\w*\s*\([^)\n]*(?:\.\.|[\"<]/)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,48 +43,60 @@ class InputState:
 def outdated(jobs: Iterable[CompileJob], memo: Memo) -> tuple[tuple[CompileJob, InputState | None], ...]:
     """The jobs whose compilers have to be started, each with its state for `remember`, or None.
 
-    A job whose toolchain cannot name its inputs is always done.
+    A job whose toolchain cannot name its inputs is always done. A folder is looked through once for all jobs.
     """
     found = []
+    module, leads_out, below = cache(go_module), cache(_leads_out_of), cache(files_below)
     for job in jobs:
-        folder = _folder_of_inputs(job)
-        state = state_of(job, folder) if folder is not None else None
+        match job.inputs:
+            case Inputs.GO_MODULE:
+                folder = module(job.cwd)
+            case Inputs.C_SOURCES:
+                folder = None if _words_lead_out(job) or leads_out(job.cwd) else job.cwd
+            case _:
+                folder = None
+        state = state_of(job, folder, below) if folder is not None else None
         if state is None or not is_current(job, state, memo):
             found.append((job, state))
     return tuple(found)
 
 
-def _folder_of_inputs(job: CompileJob) -> Path | None:
-    match job.inputs:
-        case Inputs.GO_MODULE:
-            return go_module(job.cwd)
-        case Inputs.C_SOURCES:
-            return c_folder(job)
-        case _:
-            return None
-
-
-def state_of(job: CompileJob, folder: Path) -> InputState | None:
-    """The state of a job before its compiler is started; None if it cannot be known.
-
-    All files in the folder count, except those of version control, and so do the compiler, what is written for it
-    and the file of `go env -w`.
-    """
-    digest = hashlib.sha256()
-    words = (*job.argv, "", *(f"{key}={value}" for key, value in sorted(job.env.items())), "", str(job.cwd))
-    for item in (*words, *(f"{file.path}\n{file.text}" for file in job.files)):
-        digest.update(os.fsencode(item) + b"\0")
-    newest = 0
-    foreign = foreign_devices()
+def files_below(folder: Path) -> InputState | None:
+    """The state of all files in a folder but those of version control; None if it cannot be known."""
     try:
-        for path, status in (*_settings(job), *_files(folder)):
-            if status.st_dev in foreign:
-                return None
-            identity = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
-            digest.update(os.fsencode(path) + repr((identity, status.st_mtime_ns, status.st_ctime_ns)).encode())
-            newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
+        return _state_of_files(b"", _files(folder))
     except (OSError, _Unknowable):
         return None
+
+
+def state_of(
+    job: CompileJob, folder: Path, below: Callable[[Path], InputState | None] = files_below
+) -> InputState | None:
+    """The state of a job before its compiler is started; None if it cannot be known.
+
+    All that is `below` the folder counts, and so do the compiler, what is written for it and `go env -w`'s file.
+    """
+    files = below(folder)
+    if files is None:
+        return None
+    words = (*job.argv, "", *(f"{key}={value}" for key, value in sorted(job.env.items())), "", str(job.cwd))
+    told = (*words, *(f"{file.path}\n{file.text}" for file in job.files), files.digest)
+    try:
+        state = _state_of_files(b"\0".join(map(os.fsencode, told)), _settings(job))
+    except (OSError, _Unknowable):
+        return None
+    return InputState(state.digest, max(state.newest_ns, files.newest_ns))
+
+
+def _state_of_files(told: bytes, files: Iterable[tuple[str, os.stat_result]]) -> InputState:
+    """What is told and the identity of files. Raises _Unknowable where other clocks give them their times."""
+    digest, newest, foreign = hashlib.sha256(told), 0, foreign_devices()
+    for path, status in files:
+        if status.st_dev in foreign:
+            raise _Unknowable
+        identity = (status.st_mode, status.st_dev, status.st_ino, status.st_size)
+        digest.update(os.fsencode(path) + repr((identity, status.st_mtime_ns, status.st_ctime_ns)).encode())
+        newest = max(newest, status.st_mtime_ns, status.st_ctime_ns)
     return InputState(digest.hexdigest(), newest)
 
 
@@ -119,11 +132,11 @@ def go_module(source: Path) -> Path | None:
         text = (module / "go.mod").read_text("utf-8", "replace")
     except OSError:
         return None
-    return None if _LOCAL_REPLACE.search(text) else module
+    return None if re.search(_LOCAL_REPLACE, text) else module
 
 
-def c_folder(job: CompileJob) -> Path | None:
-    """The folder whose files decide a job of C; None if its words or an `#include` lead out of it.
+def _words_lead_out(job: CompileJob) -> bool:
+    """Whether words of a job of C may name files out of its folder.
 
     Headers of the compiler and of a sysroot belong to those, and never change without them.
     """
@@ -131,28 +144,31 @@ def c_folder(job: CompileJob) -> Path | None:
     for word in job.argv[1:]:
         text = word.partition("=")[2] if word.startswith("-f") else word.removeprefix("-I")
         if word not in own and (".." in text or word.startswith("@")):
-            return None
+            return True
+    return False
+
+
+def _leads_out_of(folder: Path) -> bool:
+    """Whether a C source of the folder may read a file elsewhere, or not all of them can be looked at."""
     try:
-        for path, _ in _files(job.cwd):
-            if Path(path).suffix.lower() in _C_TEXT and _leads_out(Path(path)):
-                return None
+        texts = (Path(path) for path, _ in _files(folder) if Path(path).suffix.lower() in _C_TEXT)
+        return any(map(_leads_out, texts))
     except (OSError, _Unknowable):
-        return None
-    return job.cwd
+        return True
 
 
 def _leads_out(path: Path) -> bool:
     """Whether the source may read a file elsewhere: one by an absolute path, with `..`, or named by a macro."""
     with path.open("rb") as file:
         text = file.read(_TEXT_LIMIT + 1)
-    if len(text) > _TEXT_LIMIT or _ELSEWHERE.search(text):
+    if len(text) > _TEXT_LIMIT or re.search(_ELSEWHERE, text):
         return True
-    names = (found[1].strip() for found in _INCLUDE.finditer(text))
+    names = (found[1].strip() for found in re.finditer(_INCLUDE, text))
     return any(name[:1] not in {b'"', b"<"} or name[1:2] == b"/" or b".." in name for name in names)
 
 
-class _Unknowable(Exception):  # noqa: N818 - caught a few lines on, never an error
-    """A file that the walk cannot vouch for."""
+class _Unknowable(Exception):  # noqa: N818 - caught in this file, never an error
+    """A file whose state says nothing, or one that nobody can vouch for."""
 
 
 def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -2,7 +2,6 @@
 
 import fcntl
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -51,6 +50,8 @@ def temporary_folder(above: Path | None) -> Iterator[Path]:
 
     Those of processes that were killed go now (K258). Raises LocalIOError.
     """
+    import tempfile  # and random numbers, which a build without such a folder needs nowhere
+
     with ExitStack() as opened:
         try:
             if above is not None:

@@ -84,6 +84,7 @@ LAZY = {
     "ocitool.builder.contents",  # libraries, where there is a sysroot to take them from, and debug information
     "ocitool.index.copy_plans._chosen",  # how an index changes and what platform an image is for, where a part is copied
     "ocitool.change.apply._beside",  # signatures, where a change attaches some
+    "ocitool.toolchains.workdir.temporary_folder",  # random names, where something is written that does not stay
     "ocitool.builder.publish",  # files, where they are what is wanted
     "ocitool.binaries.identify.inspect_stream",  # tempfile, for a stream that has to be read twice
     "ocitool.check.caching_reader",

@@ -178,6 +178,26 @@ def test_only_what_is_not_current_has_to_be_done(job):
     assert [job] == [one for one, _ in outdated([job], notes)]
 
 
+@pytest.mark.parametrize("inputs", [Inputs.GO_MODULE, Inputs.C_SOURCES])
+def test_a_folder_is_looked_through_once_for_all_platforms(job, inputs, monkeypatch):
+    (job.cwd / "sub" / "b.c").write_text('#include "b.h"\n')
+    jobs = [replace(job, inputs=inputs, env=job.env | {"GOARCH": arch}) for arch in ("amd64", "arm64", "s390x")]
+    alone = [outdated([one], Notes()) for one in jobs]
+    listed = []
+    scandir = os.scandir
+
+    def counted(folder):
+        listed.append(Path(os.fsdecode(folder)).name)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    together = outdated(jobs, Notes())
+
+    assert [one for (one,) in alone] == list(together)
+    assert 3 == len({state.digest for _, state in together})
+    assert (1 if inputs is Inputs.GO_MODULE else 2) == listed.count("sub")
+
+
 def test_of_too_many_files_nothing_is_known(job, monkeypatch):
     monkeypatch.setattr("ocitool.toolchains.up_to_date._FILES_LIMIT", 2)
 
