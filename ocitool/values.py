@@ -8,6 +8,7 @@ a class for its fields, as `dataclasses.asdict` does, is given the standard libr
 from collections.abc import Callable, Iterable
 from operator import attrgetter, ge, gt, le, lt
 from operator import eq as equal
+from types import MemberDescriptorType
 
 TYPE_CHECKING = False  # what type checkers take for typing's, without loading typing
 
@@ -32,9 +33,10 @@ else:
             return self.said.get(word, True) is not False
 
     def dataclass(bare: type | None = None, /, **options: bool) -> type | Callable[[type], type]:
-        """The class with the methods that its fields ask for. Options are `frozen`, `slots`, `order`, `eq`, `repr`.
+        """The class with the methods that its fields ask for.
 
-        As with the standard library's slots, no method of it uses `super()` without arguments.
+        Options are `frozen`, `slots`, `order`, `init`, `eq` and `repr`. As with the standard library's, `slots`
+        make another class of it, no method of which uses `super()` without arguments.
         """
         return _finished(bare, **options) if bare else lambda bare: _finished(bare, **options)
 
@@ -43,24 +45,22 @@ else:
         kept = {name: getattr(value, name) for name, one in value._fields.items() if one.has("init")}
         return type(value)(**kept | changes)
 
-    def _finished(bare: type, *, slots: bool = False, **options: bool) -> type:
+    def _finished(bare: type, *, slots: bool = False, init: bool = True, **options: bool) -> type:
         names, own = dict(vars(bare)), bare.__annotations__
         fields = dict(getattr(bare, "_fields", ()))
         for name, annotation in own.items():
-            given = names.pop(name, _NONE)
-            one = given if isinstance(given, field) else field() if given is _NONE else field(default=given)
+            given = names.get(name, _NONE)
+            if isinstance(given, MemberDescriptorType):  # a slot that the class has by itself
+                given = _NONE
+            fields[name] = one = given if isinstance(given, field) else field(**_default(given))
             one.type = annotation
-            fields[name] = one
-            if not slots and "default" in one.said:
-                names[name] = one.said["default"]
-        if slots:
-            names["__slots__"] = tuple(own)
-        for name in ("__dict__", "__weakref__"):
-            names.pop(name, None)
-        names |= {name: it for name, it in _methods(fields, **options).items() if names.get(name) is None}
-        names["__qualname__"] = bare.__qualname__
-        made = type(bare)(bare.__name__, bare.__bases__, names)
-        if "__init__" not in names:
+        methods = _methods(fields, **options)
+        kept = {name for name in methods if names.get(name) is not None}
+        if "__hash__" in names and "__eq__" not in names:  # None as well, where the class says so itself
+            kept.add("__hash__")
+        methods = {name: it for name, it in methods.items() if name not in kept}
+        made = _slotted(bare, names, own, methods) if slots else _opened(bare, names, own, methods)
+        if init and "__init__" not in names:
             left = [_FIRST]
 
             def first(self: object, *args: object, **kwargs: object) -> None:
@@ -77,6 +77,28 @@ else:
 
             made.__init__ = first
         return made
+
+    def _default(given: object) -> dict[str, object]:
+        return {} if given is _NONE else {"default": given}
+
+    def _slotted(bare: type, names: dict[str, object], own: Iterable[str], methods: dict[str, object]) -> type:
+        """Another class, since slots are made with one."""
+        left = {name: it for name, it in names.items() if name not in {*own, "__dict__", "__weakref__"}}
+        left |= methods | {"__slots__": tuple(own), "__qualname__": bare.__qualname__}
+        return type(bare)(bare.__name__, bare.__bases__, left)
+
+    def _opened(bare: type, names: dict[str, object], own: Iterable[str], methods: dict[str, object]) -> type:
+        """The same class, with what it lacks."""
+        for name in own:
+            if not isinstance(names.get(name), field):
+                continue
+            if "default" in names[name].said:
+                setattr(bare, name, names[name].said["default"])
+            else:
+                delattr(bare, name)
+        for name, it in methods.items():
+            setattr(bare, name, it)
+        return bare
 
     def _values(made: type, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object] | None:
         """What the fields of a new value hold; None where the arguments are not those of the class."""
