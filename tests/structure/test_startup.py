@@ -201,8 +201,9 @@ def test_help_alone_loads_the_examples():
 
 
 COUNTS = """
-import gc, json, sys
+import gc, json, os, sys
 from ocitool.__main__ import main
+os._exit = sys.exit
 sys.argv = ["ocitool", *{argv!r}]
 try:
     main()
