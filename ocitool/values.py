@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
 else:
     _NONE = object()
-    _FIRST = 4  # so many are filled field by field, which together takes less than compiling does
+    _FIRST = 16  # so many are filled field by field, which together takes about as long as compiling does
 
     class field:  # noqa: N801 - the standard library's word, and its arguments
         """What is said of one field."""
@@ -61,21 +61,7 @@ else:
         methods = {name: it for name, it in methods.items() if name not in kept}
         made = _slotted(bare, names, own, methods) if slots else _opened(bare, names, own, methods)
         if init and "__init__" not in names:
-            left = [_FIRST]
-
-            def first(self: object, *args: object, **kwargs: object) -> None:
-                left[0] -= 1
-                values = _values(made, args, kwargs) if left[0] >= 0 else None
-                if values is None:  # also for arguments that do not fit: Python tells what is wrong with them
-                    made.__init__ = _initializer(made, frozen=options.get("frozen", False))
-                    made.__init__(self, *args, **kwargs)
-                    return
-                for name, value in values.items():
-                    object.__setattr__(self, name, value)
-                if hasattr(made, "__post_init__"):
-                    self.__post_init__()
-
-            made.__init__ = first
+            made.__init__ = _first(made, frozen=options.get("frozen", False))
         return made
 
     def _default(given: object) -> dict[str, object]:
@@ -100,21 +86,45 @@ else:
             setattr(bare, name, it)
         return bare
 
-    def _values(made: type, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object] | None:
-        """What the fields of a new value hold; None where the arguments are not those of the class."""
+    def _first(made: type, *, frozen: bool) -> Callable[..., None]:
+        """`__init__` for the first values of a class, which puts the one in its place that is compiled."""
+        left, fill = _FIRST, None
+
+        def first(self: object, *args: object, **kwargs: object) -> None:
+            nonlocal left, fill
+            left -= 1
+            fill = fill or _filling(made)
+            if left < 0 or not fill(self, args, kwargs):
+                made.__init__ = _initializer(made, frozen=frozen)
+                made.__init__(self, *args, **kwargs)
+
+        return first
+
+    def _filling(made: type) -> Callable[[object, tuple[object, ...], dict[str, object]], bool]:
+        """What makes a value field by field; False for arguments that do not fit, which Python tells best."""
         fields = {name: one.said for name, one in made._fields.items() if one.has("init")}
-        given = dict(zip(fields, args, strict=False)) | kwargs
-        if len(args) + len(kwargs) > len(given) or not given.keys() <= fields.keys():
-            return None
-        for name, said in fields.items():
-            if name not in given:
-                if "default" in said:
-                    given[name] = said["default"]
-                elif "default_factory" in said:
-                    given[name] = said["default_factory"]()
-                else:
-                    return None
-        return given
+        defaults = {name: said["default"] for name, said in fields.items() if "default" in said}
+        factories = [(name, said["default_factory"]) for name, said in fields.items() if "default_factory" in said]
+        keep, checks = object.__setattr__, hasattr(made, "__post_init__")
+
+        def fill(self: object, args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+            given = dict(zip(fields, args)) | kwargs  # noqa: B905 - of both lengths, which are compared
+            if len(args) + len(kwargs) > len(given):
+                return False
+            if len(given) < len(fields):
+                given = defaults | given
+                for name, factory in factories:
+                    if name not in given:
+                        given[name] = factory()
+            if given.keys() != fields.keys():
+                return False
+            for name, value in given.items():
+                keep(self, name, value)
+            if checks:
+                self.__post_init__()
+            return True
+
+        return fill
 
     def _initializer(made: type, *, frozen: bool) -> Callable[..., None]:
         """`__init__` of a class: its fields in order, then `__post_init__`, which sets what is no argument."""
