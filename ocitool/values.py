@@ -159,46 +159,47 @@ else:
         repr: bool = True,  # noqa: A002 - the standard library's word
     ) -> dict[str, object]:
         """The other methods, and what `match` and the functions of `dataclasses` look for."""
-        found: dict[str, object] = {
-            "_fields": fields,
-            "__match_args__": tuple(name for name, one in fields.items() if one.has("init")),
-            "__dataclass_fields__": _Standard("__dataclass_fields__"),
-            "__dataclass_params__": _Standard("__dataclass_params__", frozen=frozen),
-        }
-        compared = _getter(name for name, one in fields.items() if one.has("compare"))
-        hashed = _getter(name for name, one in fields.items() if one.has("compare") and one.has("hash"))
+        found: dict[str, object] = {"_fields": fields} | _ALL | (_FROZEN if frozen else {})
         if eq:
-            found["__eq__"] = _comparing(equal, compared)
-            found["__hash__"] = (lambda self: hash(hashed(self))) if frozen else None
+            found |= {"__eq__": _EQUAL, "__hash__": _hash if frozen else None}
         if order:
-            found |= {f"__{one.__name__}__": _comparing(one, compared) for one in (lt, le, gt, ge)}
+            found |= _ORDER
         if repr:
-            shown = tuple(name for name, one in fields.items() if one.has("repr"))
-            found["__repr__"] = lambda self: _shown(self, shown)
-        if frozen:
-            found |= {
-                "__setattr__": _refuse,
-                "__delattr__": _refuse,
-                "__getstate__": _state,
-                "__setstate__": _restore,
-            }
+            found["__repr__"] = _repr
         return found
 
-    def _getter(names: Iterable[str]) -> Callable[[object], object]:
-        """What gives the values of these fields, as something to compare or to hash."""
-        names = tuple(names)
-        return attrgetter(*names) if names else lambda _value: ()
+    class _Later:
+        """What follows from the fields of a class: found when it is asked for, and then an attribute of it."""
 
-    def _comparing(operator: Callable[[object, object], bool], compared: Callable[[object], object]) -> object:
+        __slots__ = ("find", "name")
+
+        def __init__(self, name: str, find: Callable[[tuple[str, ...]], object], *words: str) -> None:
+            self.name = name
+            self.find = lambda fields: find(
+                tuple(name for name, one in fields.items() if all(one.has(word) for word in words))
+            )
+
+        def __get__(self, _value: object, owner: type) -> object:
+            setattr(owner, self.name, self.find(owner._fields))
+            return getattr(owner, self.name)
+
+    def _getter(names: tuple[str, ...]) -> Callable[[object], object]:
+        """What gives the values of these fields, as something to compare or to hash."""
+        return attrgetter(*names) if names else staticmethod(lambda _value: ())
+
+    def _comparing(operator: Callable[[object, object], bool]) -> Callable[[object, object], bool]:
         def method(self: object, other: object) -> bool:
             if other.__class__ is not self.__class__:
                 return NotImplemented
-            return operator(compared(self), compared(other))
+            return operator(self._compared(self), self._compared(other))
 
         return method
 
-    def _shown(value: object, names: tuple[str, ...]) -> str:
-        return f"{type(value).__qualname__}({', '.join(f'{name}={getattr(value, name)!r}' for name in names)})"
+    def _hash(self: object) -> int:
+        return hash(self._hashed(self))
+
+    def _repr(self: object) -> str:
+        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._shown)})"
 
     def _refuse(_self: object, name: str, *_: object) -> None:
         from dataclasses import FrozenInstanceError
@@ -225,3 +226,21 @@ else:
 
             fields = [(name, one.type, dataclasses.field(**one.said)) for name, one in owner._fields.items()]
             return getattr(dataclasses.make_dataclass(owner.__name__, fields, **self.options), self.name)
+
+    _EQUAL = _comparing(equal)
+    _ORDER = {f"__{one.__name__}__": _comparing(one) for one in (lt, le, gt, ge)}
+    _FROZEN = {
+        "__setattr__": _refuse,
+        "__delattr__": _refuse,
+        "__getstate__": _state,
+        "__setstate__": _restore,
+        "__dataclass_params__": _Standard("__dataclass_params__", frozen=True),
+    }
+    _ALL = {
+        "__match_args__": _Later("__match_args__", tuple, "init"),
+        "_compared": _Later("_compared", _getter, "compare"),
+        "_hashed": _Later("_hashed", _getter, "compare", "hash"),
+        "_shown": _Later("_shown", tuple, "repr"),
+        "__dataclass_fields__": _Standard("__dataclass_fields__"),
+        "__dataclass_params__": _Standard("__dataclass_params__"),
+    }
