@@ -54,7 +54,7 @@ vars(_PLATFORM).update(system=lambda: os.uname().sysname)
 vars(_DATACLASSES).update(dataclass=_dataclass)
 # All that is said is English, and click's words are too: no catalog of any program is looked for.
 vars(_GETTEXT).update(gettext=lambda text: text, ngettext=lambda one, many, count: one if count == 1 else many)
-_UNUSED = ("array", "base64", "copy", "ipaddress", "ntpath", "selectors")
+_UNUSED = ("array", "base64", "copy", "ipaddress", "ntpath", "selectors", "shlex")
 """Imported by pathlib, socket, urllib and ourselves, and used by few commands."""
 
 
