@@ -12,22 +12,22 @@ gc.disable()
 for _number, _code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
     signal.signal(_number, lambda *_, code=_code: os._exit(code))
 
-from ocitool.cli import deferred  # noqa: E402 - after the signals
-
-deferred.defer()
-
-from ocitool.cli import main as run  # noqa: E402 - after the signals
+from ocitool import cli  # noqa: E402 - after the signals
 from ocitool.cli.streams import leave, prepare_streams  # noqa: E402
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
     prepare_streams()
+    if sys.argv[1:] not in cli.VERSION:
+        from ocitool.cli.deferred import defer
+
+        defer()
     if os.path.basename(sys.argv[0]) == "docker":  # noqa: PTH119 - no pathlib for this
         from ocitool.cli.docker_link import run as run_as_docker
 
         leave(run_as_docker(sys.argv[1:]))
-    leave(run(sys.argv[1:]))
+    leave(cli.main(sys.argv[1:]))
 
 
 if __name__ == "__main__":

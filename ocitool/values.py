@@ -8,6 +8,7 @@ a class for its fields, as `dataclasses.asdict` does, is given the standard libr
 from collections.abc import Callable, Iterable
 from operator import attrgetter, ge, gt, le, lt
 from operator import eq as equal
+from types import MemberDescriptorType
 
 TYPE_CHECKING = False  # what type checkers take for typing's, without loading typing
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
 else:
     _NONE = object()
-    _FIRST = 10  # so many are filled field by field, which together takes less than compiling does
+    _FIRST = 16  # so many are filled field by field, which together takes about as long as compiling does
 
     class field:  # noqa: N801 - the standard library's word, and its arguments
         """What is said of one field."""
@@ -32,9 +33,10 @@ else:
             return self.said.get(word, True) is not False
 
     def dataclass(bare: type | None = None, /, **options: bool) -> type | Callable[[type], type]:
-        """The class with the methods that its fields ask for. Options are `frozen`, `slots`, `order`, `eq`, `repr`.
+        """The class with the methods that its fields ask for.
 
-        As with the standard library's slots, no method of it uses `super()` without arguments.
+        Options are `frozen`, `slots`, `order`, `init`, `eq` and `repr`. As with the standard library's, `slots`
+        make another class of it, no method of which uses `super()` without arguments.
         """
         return _finished(bare, **options) if bare else lambda bare: _finished(bare, **options)
 
@@ -43,56 +45,86 @@ else:
         kept = {name: getattr(value, name) for name, one in value._fields.items() if one.has("init")}
         return type(value)(**kept | changes)
 
-    def _finished(bare: type, *, slots: bool = False, **options: bool) -> type:
+    def _finished(bare: type, *, slots: bool = False, init: bool = True, **options: bool) -> type:
         names, own = dict(vars(bare)), bare.__annotations__
         fields = dict(getattr(bare, "_fields", ()))
         for name, annotation in own.items():
-            given = names.pop(name, _NONE)
-            one = given if isinstance(given, field) else field() if given is _NONE else field(default=given)
+            given = names.get(name, _NONE)
+            if isinstance(given, MemberDescriptorType):  # a slot that the class has by itself
+                given = _NONE
+            fields[name] = one = given if isinstance(given, field) else field(**_default(given))
             one.type = annotation
-            fields[name] = one
-            if not slots and "default" in one.said:
-                names[name] = one.said["default"]
-        if slots:
-            names["__slots__"] = tuple(own)
-        for name in ("__dict__", "__weakref__"):
-            names.pop(name, None)
-        names |= {name: it for name, it in _methods(fields, **options).items() if names.get(name) is None}
-        names["__qualname__"] = bare.__qualname__
-        made = type(bare)(bare.__name__, bare.__bases__, names)
-        if "__init__" not in names:
-            left = [_FIRST]
-
-            def first(self: object, *args: object, **kwargs: object) -> None:
-                left[0] -= 1
-                values = _values(made, args, kwargs) if left[0] >= 0 else None
-                if values is None:  # also for arguments that do not fit: Python tells what is wrong with them
-                    made.__init__ = _initializer(made, frozen=options.get("frozen", False))
-                    made.__init__(self, *args, **kwargs)
-                    return
-                for name, value in values.items():
-                    object.__setattr__(self, name, value)
-                if hasattr(made, "__post_init__"):
-                    self.__post_init__()
-
-            made.__init__ = first
+        methods = _methods(fields, **options)
+        kept = {name for name in methods if names.get(name) is not None}
+        if "__hash__" in names and "__eq__" not in names:  # None as well, where the class says so itself
+            kept.add("__hash__")
+        methods = {name: it for name, it in methods.items() if name not in kept}
+        made = _slotted(bare, names, own, methods) if slots else _opened(bare, names, own, methods)
+        if init and "__init__" not in names:
+            made.__init__ = _first(made, frozen=options.get("frozen", False))
         return made
 
-    def _values(made: type, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object] | None:
-        """What the fields of a new value hold; None where the arguments are not those of the class."""
+    def _default(given: object) -> dict[str, object]:
+        return {} if given is _NONE else {"default": given}
+
+    def _slotted(bare: type, names: dict[str, object], own: Iterable[str], methods: dict[str, object]) -> type:
+        """Another class, since slots are made with one."""
+        left = {name: it for name, it in names.items() if name not in {*own, "__dict__", "__weakref__"}}
+        left |= methods | {"__slots__": tuple(own), "__qualname__": bare.__qualname__}
+        return type(bare)(bare.__name__, bare.__bases__, left)
+
+    def _opened(bare: type, names: dict[str, object], own: Iterable[str], methods: dict[str, object]) -> type:
+        """The same class, with what it lacks."""
+        for name in own:
+            if not isinstance(names.get(name), field):
+                continue
+            if "default" in names[name].said:
+                setattr(bare, name, names[name].said["default"])
+            else:
+                delattr(bare, name)
+        for name, it in methods.items():
+            setattr(bare, name, it)
+        return bare
+
+    def _first(made: type, *, frozen: bool) -> Callable[..., None]:
+        """`__init__` for the first values of a class, which puts the one in its place that is compiled."""
+        left, fill = _FIRST, None
+
+        def first(self: object, *args: object, **kwargs: object) -> None:
+            nonlocal left, fill
+            left -= 1
+            fill = fill or _filling(made)
+            if left < 0 or not fill(self, args, kwargs):
+                made.__init__ = _initializer(made, frozen=frozen)
+                made.__init__(self, *args, **kwargs)
+
+        return first
+
+    def _filling(made: type) -> Callable[[object, tuple[object, ...], dict[str, object]], bool]:
+        """What makes a value field by field; False for arguments that do not fit, which Python tells best."""
         fields = {name: one.said for name, one in made._fields.items() if one.has("init")}
-        given = dict(zip(fields, args, strict=False)) | kwargs
-        if len(args) + len(kwargs) > len(given) or not given.keys() <= fields.keys():
-            return None
-        for name, said in fields.items():
-            if name not in given:
-                if "default" in said:
-                    given[name] = said["default"]
-                elif "default_factory" in said:
-                    given[name] = said["default_factory"]()
-                else:
-                    return None
-        return given
+        defaults = {name: said["default"] for name, said in fields.items() if "default" in said}
+        factories = [(name, said["default_factory"]) for name, said in fields.items() if "default_factory" in said]
+        keep, checks = object.__setattr__, hasattr(made, "__post_init__")
+
+        def fill(self: object, args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+            given = dict(zip(fields, args)) | kwargs  # noqa: B905 - of both lengths, which are compared
+            if len(args) + len(kwargs) > len(given):
+                return False
+            if len(given) < len(fields):
+                given = defaults | given
+                for name, factory in factories:
+                    if name not in given:
+                        given[name] = factory()
+            if given.keys() != fields.keys():
+                return False
+            for name, value in given.items():
+                keep(self, name, value)
+            if checks:
+                self.__post_init__()
+            return True
+
+        return fill
 
     def _initializer(made: type, *, frozen: bool) -> Callable[..., None]:
         """`__init__` of a class: its fields in order, then `__post_init__`, which sets what is no argument."""
@@ -127,46 +159,47 @@ else:
         repr: bool = True,  # noqa: A002 - the standard library's word
     ) -> dict[str, object]:
         """The other methods, and what `match` and the functions of `dataclasses` look for."""
-        found: dict[str, object] = {
-            "_fields": fields,
-            "__match_args__": tuple(name for name, one in fields.items() if one.has("init")),
-            "__dataclass_fields__": _Standard("__dataclass_fields__"),
-            "__dataclass_params__": _Standard("__dataclass_params__", frozen=frozen),
-        }
-        compared = _getter(name for name, one in fields.items() if one.has("compare"))
-        hashed = _getter(name for name, one in fields.items() if one.has("compare") and one.has("hash"))
+        found: dict[str, object] = {"_fields": fields} | _ALL | (_FROZEN if frozen else {})
         if eq:
-            found["__eq__"] = _comparing(equal, compared)
-            found["__hash__"] = (lambda self: hash(hashed(self))) if frozen else None
+            found |= {"__eq__": _EQUAL, "__hash__": _hash if frozen else None}
         if order:
-            found |= {f"__{one.__name__}__": _comparing(one, compared) for one in (lt, le, gt, ge)}
+            found |= _ORDER
         if repr:
-            shown = tuple(name for name, one in fields.items() if one.has("repr"))
-            found["__repr__"] = lambda self: _shown(self, shown)
-        if frozen:
-            found |= {
-                "__setattr__": _refuse,
-                "__delattr__": _refuse,
-                "__getstate__": _state,
-                "__setstate__": _restore,
-            }
+            found["__repr__"] = _repr
         return found
 
-    def _getter(names: Iterable[str]) -> Callable[[object], object]:
-        """What gives the values of these fields, as something to compare or to hash."""
-        names = tuple(names)
-        return attrgetter(*names) if names else lambda _value: ()
+    class _Later:
+        """What follows from the fields of a class: found when it is asked for, and then an attribute of it."""
 
-    def _comparing(operator: Callable[[object, object], bool], compared: Callable[[object], object]) -> object:
+        __slots__ = ("find", "name")
+
+        def __init__(self, name: str, find: Callable[[tuple[str, ...]], object], *words: str) -> None:
+            self.name = name
+            self.find = lambda fields: find(
+                tuple(name for name, one in fields.items() if all(one.has(word) for word in words))
+            )
+
+        def __get__(self, _value: object, owner: type) -> object:
+            setattr(owner, self.name, self.find(owner._fields))
+            return getattr(owner, self.name)
+
+    def _getter(names: tuple[str, ...]) -> Callable[[object], object]:
+        """What gives the values of these fields, as something to compare or to hash."""
+        return attrgetter(*names) if names else staticmethod(lambda _value: ())
+
+    def _comparing(operator: Callable[[object, object], bool]) -> Callable[[object, object], bool]:
         def method(self: object, other: object) -> bool:
             if other.__class__ is not self.__class__:
                 return NotImplemented
-            return operator(compared(self), compared(other))
+            return operator(self._compared(self), self._compared(other))
 
         return method
 
-    def _shown(value: object, names: tuple[str, ...]) -> str:
-        return f"{type(value).__qualname__}({', '.join(f'{name}={getattr(value, name)!r}' for name in names)})"
+    def _hash(self: object) -> int:
+        return hash(self._hashed(self))
+
+    def _repr(self: object) -> str:
+        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self._shown)})"
 
     def _refuse(_self: object, name: str, *_: object) -> None:
         from dataclasses import FrozenInstanceError
@@ -193,3 +226,21 @@ else:
 
             fields = [(name, one.type, dataclasses.field(**one.said)) for name, one in owner._fields.items()]
             return getattr(dataclasses.make_dataclass(owner.__name__, fields, **self.options), self.name)
+
+    _EQUAL = _comparing(equal)
+    _ORDER = {f"__{one.__name__}__": _comparing(one) for one in (lt, le, gt, ge)}
+    _FROZEN = {
+        "__setattr__": _refuse,
+        "__delattr__": _refuse,
+        "__getstate__": _state,
+        "__setstate__": _restore,
+        "__dataclass_params__": _Standard("__dataclass_params__", frozen=True),
+    }
+    _ALL = {
+        "__match_args__": _Later("__match_args__", tuple, "init"),
+        "_compared": _Later("_compared", _getter, "compare"),
+        "_hashed": _Later("_hashed", _getter, "compare", "hash"),
+        "_shown": _Later("_shown", tuple, "repr"),
+        "__dataclass_fields__": _Standard("__dataclass_fields__"),
+        "__dataclass_params__": _Standard("__dataclass_params__"),
+    }

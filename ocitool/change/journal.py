@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ocitool.errors import MalformedDocument, OcitoolError, local_io
 from ocitool.events import Listener, Noted
@@ -24,9 +24,11 @@ from ocitool.model.files import temporary_in
 from ocitool.model.numbers import is_digits
 from ocitool.model.views import Descriptor
 from ocitool.store.base import Reader, called
-from ocitool.store.layout import LayoutStore
 from ocitool.store.machine import MachineStore
 from ocitool.values import dataclass, replace
+
+if TYPE_CHECKING:
+    from ocitool.store.layout import LayoutStore
 
 REPOSITORY: Final = "*"
 """Stands for a tag in the record of what was taken away from a repository as a whole; no tag is called so."""
@@ -145,7 +147,7 @@ class Journal:
 
     def keep(self, documents: Iterable[Document]) -> None:
         """Store documents as backup, each named by its digest. Raises LocalIOError."""
-        store = LayoutStore(self.root, create=True)
+        store = self._layout(create=True)
         with store.batch():
             for document in documents:
                 store.put_manifest(document, str(document.digest).replace(":", "-"))
@@ -158,8 +160,13 @@ class Journal:
         """Those of some documents that were kept and are not gone."""
         if not (self.root / "oci-layout").is_file():
             return {}
-        store = LayoutStore(self.root)
+        store = self._layout()
         return {one: store.get_manifest(str(one)) for one in digests if store.head(str(one)) is not None}
+
+    def _layout(self, *, create: bool = False) -> "LayoutStore":
+        from ocitool.store.layout import LayoutStore
+
+        return LayoutStore(self.root, create=create)
 
     def check_writable(self, target: str, tags: Iterable[str]) -> None:
         """Raise LocalIOError now, before anything is sent, if changes of these tags could not be noted."""

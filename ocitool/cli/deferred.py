@@ -1,4 +1,4 @@
-"""Standard modules that click and h11 import and hardly use, loaded when more is asked of them (ADR 0132).
+"""Standard modules that click, h11 and others import and hardly use, loaded when more is asked of them (ADR 0132).
 
 `inspect` brings a parser, a disassembler and a tokenizer along, of which a command uses nothing, `platform` six
 patterns for one word, and `difflib` compares each `-o` with all flags. What stands in their place until then
@@ -8,8 +8,11 @@ answers the questions that every command asks.
 import os
 import sys
 import threading
+import typing
 from importlib import import_module
 from types import ModuleType
+
+from ocitool import values
 
 _lock = threading.RLock()
 
@@ -18,7 +21,7 @@ class _Deferred(ModuleType):
     """Stands for a module until something is asked of it that it has not got; then it is that module."""
 
     def __getattr__(self, name: str) -> object:
-        if name == "__path__":  # an import of something from it asks whether it is a package
+        if name == "__path__":  # `from` asks for it: none of these has modules of its own
             raise AttributeError(name)
         return getattr(_loaded(self), name)
 
@@ -38,25 +41,12 @@ def _cleandoc(doc: str) -> object:
     return doc.lstrip() if "\n" not in doc and "\t" not in doc else _loaded(_INSPECT).cleandoc(doc)
 
 
-def _signature(of: object, **options: object) -> object:
-    """What dataclasses write behind the name of a class without a text; nobody reads that of h11's.
-
-    No error says so: dataclasses of Python 3.11.2 expect none.
-    """
-    if _is_h11s(of):
-        return ""
-    return _loaded(_INSPECT).signature(of, **options)
-
-
-def _get_annotations(of: object, **options: object) -> object:
-    """What dataclasses ask for the fields of a class from Python 3.12 on."""
-    if _is_h11s(of) and not options:
-        return dict(vars(of).get("__annotations__", {}))
-    return _loaded(_INSPECT).get_annotations(of, **options)
-
-
-def _is_h11s(of: object) -> bool:
-    return isinstance(of, type) and of.__module__ == "h11._events"
+def _dataclass(of: type | None = None, /, **options: bool) -> object:
+    """h11's events are dataclasses, which compile five methods for each of them; ours do the same (ADR 0125)."""
+    if of is None:
+        return lambda of: _dataclass(of, **options)
+    home = values if of.__module__ == "h11._events" else _loaded(_DATACLASSES)
+    return home.dataclass(**options)(of)
 
 
 def _get_close_matches(word: str, *given: object, **options: object) -> object:
@@ -64,13 +54,30 @@ def _get_close_matches(word: str, *given: object, **options: object) -> object:
     return [] if len(word) == 2 else _loaded(_DIFFLIB).get_close_matches(word, *given, **options)
 
 
-_INSPECT, _PLATFORM, _DIFFLIB = _Deferred("inspect"), _Deferred("platform"), _Deferred("difflib")
-vars(_INSPECT).update(cleandoc=_cleandoc, signature=_signature, get_annotations=_get_annotations)
+_INSPECT, _PLATFORM, _DIFFLIB = map(_Deferred, ("inspect", "platform", "difflib"))
+_DATACLASSES, _GETTEXT = map(_Deferred, ("dataclasses", "gettext"))
+vars(_INSPECT).update(cleandoc=_cleandoc)
 vars(_PLATFORM).update(system=lambda: os.uname().sysname)
 vars(_DIFFLIB).update(get_close_matches=_get_close_matches)
+vars(_DATACLASSES).update(dataclass=_dataclass)
+# All that is said is English, and click's words are too: no catalog of any program is looked for.
+vars(_GETTEXT).update(gettext=lambda text: text, ngettext=lambda one, many, count: one if count == 1 else many)
+_UNUSED = ("array", "base64", "copy", "ipaddress", "ntpath", "selectors", "shlex")
+"""Imported by pathlib, socket, urllib and ourselves, and used by few commands."""
 
 
 def defer() -> None:
     """Put the stand-ins in the place of what was not loaded before."""
-    for one in (_INSPECT, _PLATFORM, _DIFFLIB):
+    for one in (_INSPECT, _PLATFORM, _DIFFLIB, _DATACLASSES, _GETTEXT, _datetime(), *map(_Deferred, _UNUSED)):
         sys.modules.setdefault(one.__name__, one)
+    # A text for a type is compiled when somebody looks what it means, and not when click names it.
+    vars(typing)["compile"] = lambda text, *_: text
+
+
+def _datetime() -> ModuleType:
+    """`datetime` as it is from Python 3.12 on: before that it makes all classes in Python too, and forgets them."""
+    stand_in = _Deferred("datetime")
+    vars(stand_in).update(
+        (name, it) for name, it in vars(import_module("_datetime")).items() if not name.startswith("__")
+    )
+    return stand_in

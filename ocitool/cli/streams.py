@@ -4,7 +4,7 @@ What the caller closed is opened as a place that takes and gives nothing: else t
 number, and is written into. Loads almost nothing, because every command begins here.
 """
 
-import gc
+import atexit
 import io
 import os
 import signal
@@ -45,8 +45,9 @@ def leave(code: int) -> "Never":
             sys.stderr.write(f"error: {error}\n")
         code = late
         _drop_output()
-    gc.freeze()  # what is left goes with the process, and need not be looked through for circles
-    sys.exit(code)
+    atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing does, there is no other name for it
+    sys.stderr.flush()
+    os._exit(code)  # what is left goes with the process, and is not taken apart piece by piece
 
 
 def _drop_output() -> None:

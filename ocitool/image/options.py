@@ -3,10 +3,10 @@
 Spec: image-spec config.md; Docker image spec.
 """
 
+import ipaddress
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from typing import Any, Final
 
 from ocitool.errors import UsageError
@@ -163,7 +163,7 @@ def _range(text: str, word: str) -> tuple[int, int]:
 
 def _is_address(text: str) -> bool:
     try:
-        ip_address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
+        ipaddress.ip_address(text[1:-1] if text.startswith("[") and text.endswith("]") else text)
     except ValueError:
         return False
     return True

@@ -5,11 +5,11 @@ changes the parsed tree and then re-emits only what changed: every value that is
 keeps its own bytes, whatever its layout, number format or escapes; new values follow the style found.
 """
 
+import copy
 import json
 import re
 from collections import deque
 from collections.abc import Callable
-from copy import deepcopy
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
@@ -81,7 +81,7 @@ class Document:
         Raises MalformedDocument if the bytes do not parse.
         """
         before = self.tree()
-        after = deepcopy(before)
+        after = copy.deepcopy(before)
         change(after)
         if _identical(before, after):
             return self

@@ -196,8 +196,10 @@ def split_port(host: str) -> tuple[str, int | None]:
 def is_loopback(host: str) -> bool:
     """Whether `host[:port]` is this very machine by its name or address."""
     name, _ = split_port(host)
-    if name == "localhost" or name.endswith(".localhost"):
+    if name in {"localhost", "127.0.0.1", "::1"} or name.endswith(".localhost"):
         return True
+    if ":" not in name and not name[-1:].isdecimal():  # no address
+        return False
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

@@ -25,7 +25,6 @@ from ocitool.model.reference import api_host
 from ocitool.model.views import Descriptor
 from ocitool.registry import numbers
 from ocitool.registry.auth import scopes_for
-from ocitool.registry.downloads import resuming
 from ocitool.registry.http import Body
 from ocitool.registry.paging import LIST_LIMIT, json_object, pages
 from ocitool.registry.request import Request, Response, at_hand
@@ -295,10 +294,8 @@ class Repository:
         A download that breaks off goes on where it was. Redirects are followed, without credentials on another
         host. A server that ignores Range is read from the start and the beginning dropped.
         """
-        open_at: Callable[[int], Any] = partial(self._open_blob_at, digest)
-        session = self.session
-        with open_at(offset) as first:
-            yield resuming(first, open_at, offset, Patience(session.access.retry), session.scope)
+        with self._resumed(partial(self._open_blob_at, digest), offset) as pieces:
+            yield pieces
 
     @contextmanager
     def open_range(self, digest: Digest, offset: int, size: int) -> Iterator[Iterator[bytes]]:
@@ -306,7 +303,13 @@ class Repository:
 
         Raises Unsupported where the server ignores Range: all of the blob would be on its way then.
         """
-        open_at: Callable[[int], Any] = partial(self._open_blob_at, digest, end=offset + size)
+        with self._resumed(partial(self._open_blob_at, digest, end=offset + size), offset) as pieces:
+            yield pieces
+
+    @contextmanager
+    def _resumed(self, open_at: Callable[[int], Any], offset: int) -> Iterator[Iterator[bytes]]:
+        from ocitool.registry.downloads import resuming
+
         session = self.session
         with open_at(offset) as first:
             yield resuming(first, open_at, offset, Patience(session.access.retry), session.scope)

@@ -4,13 +4,13 @@ What hosts take is also kept in a file, so that the next process need not be ref
 of blobs, so that the next repository can mount them.
 """
 
+import dataclasses
 import json
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -136,7 +136,7 @@ class Remembered:
             if path is not None and host not in self._passing:
                 with suppress(OSError):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_text(json.dumps(asdict(limits)))
+                    path.write_text(json.dumps(dataclasses.asdict(limits)))
 
     def has_learned(self, host: str) -> bool:
         """Whether what is known of a host was learned from its refusals."""

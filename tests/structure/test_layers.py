@@ -64,6 +64,8 @@ LAZY = {
     "ocitool.codec.codecs",  # codecs, each loaded when a layer needs it
     "ocitool.image.essentials",  # the data of --with, looked for only when asked
     "ocitool.store.remote._upload",  # uploads and their journal, when a blob is sent
+    "ocitool.registry.repository._resumed",  # downloads, when one is read
+    "ocitool.change.journal._layout",  # a layout, where something is kept in one or was
     "ocitool.store.locate",  # the second table: what users type → adapter
     "ocitool.read_only_client",  # the third: a method of Client → what it does (ADR 0077)
     "ocitool.change_client",

@@ -47,6 +47,28 @@ def classes(home):
 
         x: int = 0
 
+    @home.dataclass(frozen=True, init=False)
+    class Own:
+        """One with slots and an `__init__` of its own, which no hash is made for."""
+
+        __slots__ = ("x",)
+        x: int
+
+        def __init__(self, x):
+            super().__init__()
+            object.__setattr__(self, "x", x + 1)
+
+        __hash__ = None
+
+    @home.dataclass(frozen=True, init=False)
+    class Below(Own):
+        """One that is made as the class above it."""
+
+    @home.dataclass(frozen=True)
+    class Empty:
+        """One without a field."""
+
+    Point.more = Own, Below, Empty
     return Point, Checked, Open, Same
 
 
@@ -69,6 +91,11 @@ STANDARD = classes(dataclasses)
     lambda point, checked, *_: (point(1) == checked(1), checked(1) == point(1)),
     lambda _point, _checked, mutable, _same: (mutable(), mutable([1], 2).size, mutable.size, mutable.__hash__),
     lambda _point, _checked, mutable, _same: mutable().items is mutable().items,
+    lambda point, _checked, mutable, _same: (point.__dataclass_params__.frozen, mutable.__dataclass_params__.frozen),
+    lambda point, checked, *_: (point.__match_args__, checked.__match_args__, point(1).__match_args__),
+    lambda point, *_: [(repr(kind(1)), kind(1) == kind(1), kind(1) == kind(2), kind(1).x) for kind in point.more[:2]],
+    lambda point, *_: hash(point.more[1](1)) == hash(point.more[1](1)),
+    lambda point, *_: (repr(point.more[2]()), point.more[2]() == point.more[2](), len({point.more[2](), point.more[2]()})),
     lambda *all_: (all_[3]() == all_[3](), all_[3]().x, all_[3].x, len({all_[3](), all_[3]()})),
 ])  # fmt: skip
 def test_a_value_does_what_the_standard_librarys_does(what):
@@ -82,6 +109,9 @@ def test_a_value_does_what_the_standard_librarys_does(what):
     lambda point, *_: setattr(point(1), "x", 2),
     lambda point, *_: delattr(point(1), "x"),
     lambda _point, checked, *_: checked(-1),
+    lambda point, *_: hash(point.more[0](1)),
+    lambda point, *_: setattr(point.more[0](1), "x", 2),
+    lambda point, *_: point.more[1](),
     lambda _point, checked, *_: checked(1, sum=2),
     lambda _point, _checked, mutable, _same: hash(mutable()),
 ])  # fmt: skip
@@ -120,11 +150,13 @@ def test_a_value_is_copied_whole(again):
 def test_a_class_is_compiled_when_several_were_made():
     """The values before that are the same, however they are given."""
     made = classes(values)[0]
-    first = [made(1), made(1, 2), made(x=1, y=2), made(1, y=2, note="a")]
+
+    def some():
+        return [made(1), made(1, 2), made(x=1, y=2), made(1, y=2, note="a")]
+
+    first = [some() for _ in range(4)]
     before = made.__init__.__code__.co_varnames
-    for _ in range(20):
-        made(1)
-    later = [made(1), made(1, 2), made(x=1, y=2), made(1, y=2, note="a")]
+    later = [some() for _ in range(4)]
 
     assert before[:3] == ("self", "args", "kwargs")
     assert ("self", "x", "y", "note") == made.__init__.__code__.co_varnames

@@ -13,10 +13,28 @@ from tests.conftest import untraced
 from tests.structure.source import REPOSITORY
 
 WITH_STAND_INS = "import sys, json; from ocitool.cli import deferred; deferred.defer()\n"
-EVENTS = (
-    "import h11, dataclasses\n"
-    "print(json.dumps([sorted(f.name for f in dataclasses.fields(h11.Response)), 'ast' in sys.modules]))"
-)
+EVENTS = """
+import h11
+import sys
+is_large = "ast" in sys.modules
+events = h11.Request(method="GET", target="/", headers=[("host", "a")]), h11.Data(data=b"a"), h11.ConnectionClosed()
+def refused(act):
+    try:
+        act()
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        return told.replace("assign to", "change")
+told = [
+    [repr(one) for one in events],
+    [one == type(one)(**{name: getattr(one, name) for name in one.__dataclass_fields__}) for one in events[1:]],
+    [events[1] == h11.Data(data=b"b"), events[1] == events[2], hash(events[2]) == hash(h11.ConnectionClosed())],
+    [refused(lambda: hash(events[0])), refused(lambda: setattr(events[1], "data", b""))],
+    refused(lambda: h11.Response(status_code=1, headers=[])),
+    refused(lambda: h11.Data()),
+    is_large,
+    sorted(h11.Response.__dataclass_fields__),
+]
+"""
 
 
 def told(code: str):
@@ -52,15 +70,33 @@ def test_a_short_flag_is_compared_with_no_other():
     assert ["x", False] == told(code)
 
 
-def test_h11_is_whole_and_nothing_large_is_loaded_for_it():
-    assert [["headers", "http_version", "reason", "status_code"], False] == told(EVENTS)
+def test_h11s_events_are_what_the_standard_library_makes_of_them_and_nothing_large_is_loaded_for_them():
+    whole: dict[str, object] = {}
+    exec(EVENTS, whole)  # where nothing stands in for dataclasses
+    expected = whole["told"]
+    expected[-2] = False
+
+    assert expected == told(EVENTS + "print(json.dumps(told))")
 
 
-def test_h11_is_whole_where_dataclasses_expect_no_error():
-    """As Python 3.11.2 writes the text of a class, which Debian 12 has."""
-    code = "import h11, inspect; print(json.dumps(str(inspect.signature(h11._events._ResponseBase))))"
+def test_other_dataclasses_are_the_standard_librarys():
+    code = (
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass A:\n  x: int\n"
+        "import dataclasses\n@dataclasses.dataclass\nclass B(A.__class__):\n  pass\n"
+        "print(json.dumps([A.__init__.__code__.co_varnames[:2], hasattr(A, '_fields')]))"
+    )
 
-    assert "" == told(code)
+    assert [["self", "x"], False] == told(code)
+
+
+def test_names_taken_from_a_stand_in_load_nothing_else():
+    code = (
+        "from gettext import gettext, ngettext; from datetime import UTC, datetime, timedelta; import selectors, copy\n"
+        "said = [gettext('a'), ngettext('one', 'many', 1), ngettext('one', 'many', 2), datetime(2000, 1, 2).isoformat()]\n"
+        "print(json.dumps([*said, sorted({'locale', 'math', 'select', 'weakref'} & set(sys.modules))]))"
+    )
+
+    assert ["a", "one", "many", "2000-01-02T00:00:00", []] == told(code)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +114,11 @@ def test_h11_is_whole_where_dataclasses_expect_no_error():
         ("import platform; print(json.dumps(platform.python_version()))", sys.version.split()[0]),
         ("import difflib; print(json.dumps(difflib.get_close_matches('--tga', ['--tag', '-t'])))", ["--tag"]),
         ("from difflib import SequenceMatcher as M; print(json.dumps(M(None, 'ab', 'ab').ratio()))", 1.0),
+        ("import gettext; print(json.dumps(gettext.NullTranslations().gettext('a')))", "a"),
+        ("from base64 import b64encode; print(json.dumps(b64encode(b'a').decode()))", "YQ=="),
+        ("from ipaddress import ip_address; print(json.dumps(ip_address('::1').is_loopback))", True),
+        ("import array; print(json.dumps(array.array('b', [1]).tolist()))", [1]),
+        ("from copy import deepcopy; print(json.dumps(deepcopy([1])))", [1]),
     ],
 )
 def test_everything_else_is_the_modules_own(code, expected):
@@ -88,6 +129,25 @@ def test_what_is_missing_is_an_attribute_error_of_the_module():
     code = "import inspect\ntry: inspect.nothing\nexcept AttributeError as e: print(json.dumps(str(e)))"
 
     assert "module 'inspect' has no attribute 'nothing'" == told(code)
+
+
+def test_times_are_the_same_before_and_after_their_module_is_loaded():
+    code = (
+        "import datetime, pickle; before = datetime.datetime.strptime('2000-01-02', '%Y-%m-%d')\n"
+        "found = [datetime.__file__[-11:], str(pickle.loads(pickle.dumps(before))), type(before) is datetime.datetime]\n"
+        "print(json.dumps(found))"
+    )
+
+    assert ["datetime.py", "2000-01-02 00:00:00", True] == told(code)
+
+
+def test_a_type_that_is_named_by_a_text_is_what_it_names():
+    code = (
+        "import typing\nclass A(typing.TypedDict):\n  x: 'int'\n  y: 'typing.Sequence[A]'\n"
+        "print(json.dumps([str(it) for it in typing.get_type_hints(A).values()]))"
+    )
+
+    assert ["<class 'int'>", "typing.Sequence[__main__.A]"] == told(code)
 
 
 def test_several_threads_may_be_the_first_to_ask():

@@ -53,14 +53,14 @@ def test_each_scheme_has_its_variable_and_all_proxy_is_the_last():
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000", "a.localhost"]
+    "host", ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000", "[0:0::1]", "a.localhost"]
 )
 def test_loopback(host):
     assert is_loopback(host)
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "reg.test", "xlocalhost"]
+    "host", ["localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "reg.test", "xlocalhost", "[fe80::1]", ""]
 )
 def test_not_loopback(host):
     assert not is_loopback(host)
