@@ -1,9 +1,21 @@
 """The values that reading a program's headers gives."""
 
 from enum import Enum
+from typing import Final
 
 from ocitool.model.platform import Platform
 from ocitool.values import dataclass, field
+
+ELF_MAGIC: Final = b"\x7fELF"
+MACHO_MAGICS: Final = (
+    b"\xcf\xfa\xed\xfe",
+    b"\xce\xfa\xed\xfe",
+    b"\xfe\xed\xfa\xcf",
+    b"\xfe\xed\xfa\xce",
+    b"\xca\xfe\xba\xbe",
+    b"\xca\xfe\xba\xbf",
+)
+"""What files of ELF and Mach-O, thin and fat, begin with."""
 
 
 class Format(Enum):

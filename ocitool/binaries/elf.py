@@ -9,15 +9,13 @@ from typing import Final, TypeAlias
 
 from ocitool.binaries.attributes import arm_attributes, riscv_isa
 from ocitool.binaries.auditable import read_audit_data
-from ocitool.binaries.binary import Binary, BinaryKind, Format, GoBuildInfo
+from ocitool.binaries.binary import ELF_MAGIC, Binary, BinaryKind, Format, GoBuildInfo
 from ocitool.binaries.goinfo import arm_variant, read_go_build
 from ocitool.binaries.window import Window
 from ocitool.model.numbers import KIB
 from ocitool.model.platform import Platform
 from ocitool.model.platform_names import ARCHITECTURES
 from ocitool.values import dataclass
-
-MAGIC: Final = b"\x7fELF"
 
 _MACHINES: Final[dict[tuple[int, int, str], str]] = {
     (3, 32, "<"): "386", (62, 64, "<"): "amd64", (40, 32, "<"): "arm", (40, 32, ">"): "armbe",
@@ -126,7 +124,7 @@ def read_elf(window: Window) -> Binary | None:
 def file_header(window: Window) -> tuple[int, str, int, tuple[int, ...]] | None:
     """(32 or 64, byte order for `struct`, OS ABI, fields after e_ident); None for what is no ELF file."""
     ident = window.at(0, 16)
-    if len(ident) < 16 or ident[:4] != MAGIC or ident[4] not in {1, 2} or ident[5] not in {1, 2}:
+    if len(ident) < 16 or ident[:4] != ELF_MAGIC or ident[4] not in {1, 2} or ident[5] not in {1, 2}:
         return None
     bits, order = (64, 32)[ident[4] == 1], "<>"[ident[5] == 2]
     layout = order + ("HHIQQQIHHHHHH" if bits == 64 else "HHIIIIIHHHHHH")

@@ -5,12 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Final
 
-from ocitool.binaries.binary import Binary, BinaryKind, Format
-from ocitool.binaries.elf import MAGIC as ELF_MAGIC
-from ocitool.binaries.elf import read_elf
-from ocitool.binaries.macho import MAGICS as MACHO_MAGICS
-from ocitool.binaries.macho import read_macho
-from ocitool.binaries.pe import read_pe
+from ocitool.binaries.binary import ELF_MAGIC, MACHO_MAGICS, Binary, BinaryKind, Format
 from ocitool.binaries.window import Window
 from ocitool.model.numbers import MIB
 from ocitool.model.platform import Platform
@@ -59,12 +54,19 @@ def is_promising(head: bytes) -> bool:
 
 
 def _identify(window: Window) -> Binary | None:
+    """What it is; readers of a format are loaded for the first file of it, and a build may have none."""
     head = window.at(0, 4)
     if head == ELF_MAGIC:
+        from ocitool.binaries.elf import read_elf
+
         return read_elf(window)
     if head[:2] == b"MZ":
+        from ocitool.binaries.pe import read_pe
+
         return read_pe(window)
     if head in MACHO_MAGICS:
+        from ocitool.binaries.macho import read_macho
+
         return read_macho(window)
     if head == _WASM_MAGIC:
         return _read_wasm(window)

@@ -19,7 +19,6 @@ _THIN: Final = {
     b"\xfe\xed\xfa\xce": (">", 32),
 }
 _FAT: Final = {b"\xca\xfe\xba\xbe": 20, b"\xca\xfe\xba\xbf": 32}
-MAGICS: Final = (*_THIN, *_FAT)
 
 _CPUS: Final = {0x01000007: "amd64", 0x0100000C: "arm64", 7: "386", 12: "arm", 18: "ppc", 0x01000012: "ppc64"}
 _NAMES: Final = {0x01000007: "x86-64", 0x0100000C: "AArch64", 7: "x86", 12: "ARM", 18: "PowerPC"}

@@ -1,6 +1,6 @@
 """The contents of each platform's image: entries in groups, looked at before anything is packed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from ocitool.builder.programs import (
     lacking,
     refuse_foreign,
     startable,
-    survey,
+    survey_layers,
 )
 from ocitool.builder.request import BuildPlan, ImageContent
 from ocitool.errors import UsageError
@@ -39,7 +39,8 @@ from ocitool.image.options import ImageOptions, env_of
 from ocitool.model.numbers import MIB, is_digits
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, CopyRule, Entry, expand
-from ocitool.pack.placing import place, with_parents
+from ocitool.pack.entry_table import EntryTable
+from ocitool.pack.placing import add_parents, place
 from ocitool.rootfs.files import Files, Imaged, Layered, is_unread
 from ocitool.tasks import Scope, TaskGroup
 from ocitool.values import dataclass, replace
@@ -91,9 +92,8 @@ def look_at(
     memo, holding = workspace.machine.memo if planned.request.use_cache else None, Holding()
     contents = []
     for platform, one in written.items():
-        layers = (layer for number, layer in enumerate(one.layers) if number not in one.tars)
-        entries = (entry for layer in layers for entry in layer)
-        found = survey(entries, memo, holding=holding)
+        layers = [layer for number, layer in enumerate(one.layers) if number not in one.tars]
+        found = survey_layers(layers, memo, holding=holding)
         allow = planned.request.allow_foreign
         refuse_foreign(found, one.platform, allow=allow, listener=workspace.listener)
         if one.files is not None:
@@ -143,6 +143,12 @@ class _BaseContent:
 def _over(entries: tuple[Entry, ...], below: Files | None) -> Files | None:
     """The entries over a tree; the tree itself where there are none."""
     return Layered(entries, below) if entries else below
+
+
+def _with_parents(entries: Iterable[Entry], below: Files) -> tuple[Entry, ...]:
+    table = EntryTable(entries)
+    add_parents(table, below)
+    return tuple(table)
 
 
 def base_tree(base: BaseImage, workspace: Workspace, scope: Scope) -> Files:
@@ -199,8 +205,7 @@ class _Gatherer:
             for group, entries in groups.items():
                 # The first has every directory that it stands in, for all of them were placed together.
                 is_first = entries is next(iter(groups.values()))
-                own = {entry.path: entry for entry in entries}
-                complete = entries if is_first or image is None else with_parents(own, image.get)
+                complete = entries if is_first or image is None else _with_parents(entries, image)
                 if group is Group.SHARED:  # equal files under other paths of this machine are one layer
                     shared = shared if are_alike(shared, complete) else complete
                     complete = shared
@@ -227,7 +232,7 @@ class _Gatherer:
             below = image
             placed.append(place(entries, image))
             image = _over(placed[-1], image)
-        found = survey((entry for entries in placed for entry in entries), self._memo, holding=self._holding)
+        found = survey_layers(placed, self._memo, holding=self._holding)
         listener = self._workspace.listener
         refuse_foreign(found, platform, allow=planned.request.allow_foreign, listener=listener)
         over, env = image or Layered(()), _environment(planned.bases.get(platform), options)

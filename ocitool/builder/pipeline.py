@@ -5,7 +5,7 @@ plan() decides everything and changes nothing; build() compiles, checks and pack
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -329,7 +329,7 @@ def _pack(
     The layers of each platform come for each codec in turn.
     """
     codecs = (planned.codec,) if planned.zstd is None else (planned.codec, planned.zstd)
-    distinct: dict[tuple[Entry, ...] | StoredTar, str] = {}
+    distinct: dict[Collection[Entry] | StoredTar, str] = {}
     for content in contents:
         for one in content.packs:
             distinct.setdefault(one, f"layer for {content.platform}")
@@ -346,7 +346,7 @@ def _pack(
     ):
         sent: dict[Digest, Task[Put]] = {}
 
-        def pack(one: tuple[Entry, ...] | StoredTar, label: str, codec: Codec) -> Layer:
+        def pack(one: Collection[Entry] | StoredTar, label: str, codec: Codec) -> Layer:
             store, scope, width = workspace.machine.content, packing.scope, threads()
             memo, listener = workspace.machine.memo if planned.request.use_cache else None, workspace.listener
             if isinstance(one, StoredTar):

@@ -5,9 +5,10 @@ The same look is taken at compiled programs, so that no toolchain's word is trus
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
+from heapq import merge
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,11 +19,13 @@ from ocitool.binaries.needs import PROGRAM_PATH, Missing, missing
 from ocitool.errors import UsageError, WrongPlatform, local_io
 from ocitool.events import Listener, Noted, silent
 from ocitool.image.starting import StartFault, first_word, start_problem, starts_files
-from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup
+from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup, name_bytes
 from ocitool.model.numbers import KIB, MIB
 from ocitool.model.platform import Platform
 from ocitool.pack.entries import Content, Entry, FileContent, OnDisk
+from ocitool.pack.entry_table import EntryTable
 from ocitool.pack.file_identity import has_foreign_clock, is_settled
+from ocitool.pack.file_rows import HeldContents
 from ocitool.store.base import Memo
 from ocitool.values import dataclass
 
@@ -38,12 +41,15 @@ class Holding:
 
     def __init__(self) -> None:
         self._left = _HELD_TOTAL
+        self._held = HeldContents()
 
     def take(self, content: FileContent) -> None:
         """Read it now, if it is small and there is room. Raises LocalIOError."""
         if not content.is_held and content.size <= min(self._left, _HELD_FILE):
             self._left -= content.size
-            content.hold()
+            data = content.hold()
+            if content.rows is not None:
+                content.rows.hold(content.number, data, self._held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,52 +68,77 @@ def survey(
     holding: Holding | None = None,
     clock_ns: Callable[[], int] = time.time_ns,
 ) -> tuple[Found, ...]:
-    """The programs among the entries, in their order; of files on disk only headers are read.
+    """The programs among the entries; see `survey_layers`."""
+    return survey_layers((tuple(entries),), memo, holding=holding, clock_ns=clock_ns)
+
+
+def survey_layers(
+    layers: Sequence[Collection[Entry]],
+    memo: Memo | None = None,
+    *,
+    holding: Holding | None = None,
+    clock_ns: Callable[[], int] = time.time_ns,
+) -> tuple[Found, ...]:
+    """The programs among the entries of layers, in their order; of files on disk only headers are read.
 
     Where `memo` knows that none of the files on disk has changed since, only those that were programs then are
     opened. Raises LocalIOError for a file that cannot be read.
     """
-    files = [entry for entry in entries if entry.kind is FileKind.FILE and entry.content is not None]
     taken_ns = clock_ns()
-    stamped = sorted(filter(_has_stamp, files), key=lambda one: one.path)
     devices, newest_ns, tap = set[int](), 0, hashlib.sha256()
-    for entry in stamped:
+    for entry in merge(*map(_stamped, layers), key=_order):
         stamp = (entry.content.stamp if entry.content is not None else None) or ()
         tap.update(repr((entry.path, stamp)).encode())
         devices.add(stamp[0])
         newest_ns = max(newest_ns, *stamp[3:])
     key = f"programs:{tap.hexdigest()}"
-    known = memo.recall(key) if memo is not None and stamped else None
+    known = memo.recall(key) if memo is not None and devices else None
     programs = set(known["paths"]) if known is not None else None
-    found = []
-    for entry in files:
+    found, on_disk = [], []
+    for entry in chain.from_iterable(layers):
+        content = entry.content
+        if entry.kind is not FileKind.FILE or content is None:
+            continue
         if programs is not None and entry.path not in programs and _has_stamp(entry):
             continue
-        if holding is not None and isinstance(entry.content, FileContent):
-            holding.take(entry.content)
-        binary = _inspect(entry.content) if entry.content is not None else None
+        if holding is not None and isinstance(content, FileContent):
+            holding.take(content)
+        binary = _inspect(content)
         if binary is not None:
             found.append(Found(entry.path, bool(entry.mode & 0o111), binary))
+            if _has_stamp(entry):
+                on_disk.append(entry.path)
     is_sure = is_settled(newest_ns, taken_ns) and not has_foreign_clock(devices)
-    if memo is not None and known is None and stamped and is_sure:
-        paths = {entry.path for entry in stamped} if found else ()
-        memo.remember(key, {"paths": [one.path for one in found if one.path in paths]})
+    if memo is not None and known is None and devices and is_sure:
+        memo.remember(key, {"paths": on_disk})
     return tuple(found)
 
 
+def _stamped(entries: Collection[Entry]) -> Iterator[Entry]:
+    """The files on disk among the entries of one layer, sorted."""
+    in_order = entries if isinstance(entries, EntryTable) else sorted(entries, key=_order)
+    return filter(_has_stamp, in_order)
+
+
+def _order(entry: Entry) -> bytes:
+    return name_bytes(entry.path)
+
+
 def _has_stamp(entry: Entry) -> bool:
-    """Whether its content is a file on disk."""
+    """Whether it is a file whose content is one on disk."""
     content = entry.content
-    return isinstance(content, FileContent) or (content is not None and content.stamp is not None)
+    if entry.kind is not FileKind.FILE or content is None:
+        return False
+    return isinstance(content, FileContent) or content.stamp is not None
 
 
 def _inspect(content: Content) -> Binary | None:
     match content:
         case FileContent() if content.is_held:
             return inspect_stream((content.hold(),))
-        case OnDisk():
+        case FileContent() | OnDisk():
             try:  # unbuffered: of most files four bytes are enough
-                return inspect_binary(lambda: Path(content.path).open("rb", buffering=0))
+                return inspect_binary(lambda: open(content.path, "rb", buffering=0))  # noqa: PTH123 - quicker
             except OSError as error:
                 raise local_io(error, f"read {content.path}") from error
         case _:

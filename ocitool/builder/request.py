@@ -1,6 +1,6 @@
 """A build's request, the plan that comes of it, and the frontend that knows what is in the images."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -80,12 +80,12 @@ class ImageContent:
     """
 
     platform: Platform
-    groups: tuple[tuple[tuple[Entry, ...], str], ...]
+    groups: tuple[tuple[Collection[Entry], str], ...]
     options: ImageOptions
     tars: Mapping[int, StoredTar] = field(default_factory=dict, hash=False)
 
     @property
-    def packs(self) -> tuple[tuple[Entry, ...] | StoredTar, ...]:
+    def packs(self) -> tuple[Collection[Entry] | StoredTar, ...]:
         """What each layer is made of."""
         return tuple(self.tars.get(number, entries) for number, (entries, _) in enumerate(self.groups))
 

@@ -11,10 +11,11 @@ from typing import TypeAlias
 
 from ocitool.dockerfile.syntax.ignore import IgnoreRules, IgnoreVerdict
 from ocitool.errors import MalformedDocument, NotFound, UsageError
-from ocitool.model.files import FileKind, TreeBudget, name_bytes, resolve
+from ocitool.model.files import FileKind, TreeBudget, resolve
 from ocitool.model.path_pattern import deep_glob, glob, is_pattern, may_match_below
 from ocitool.pack.entries import Content, Entry, FileOrigin
-from ocitool.pack.placing import GrowingLayer, linked, with_parents
+from ocitool.pack.entry_table import EntryTable
+from ocitool.pack.placing import GrowingLayer, add_parents, link
 from ocitool.rootfs.files import Files
 from ocitool.values import dataclass, field, replace
 
@@ -85,7 +86,6 @@ class LayerBuilder(GrowingLayer):
     def __init__(self, below: Files | None) -> None:
         super().__init__(below)
         self._source = 0
-        self._sources: dict[str, int] = {}
 
     def next_source(self) -> None:
         """What is put from now on comes from another source."""
@@ -117,29 +117,25 @@ class LayerBuilder(GrowingLayer):
     def put_over(self, entry: Entry) -> None:
         """The same where it takes the place of what is there, a directory and what is in it too."""
         there = self.kind_at(entry.path)
-        if (there is FileKind.DIRECTORY) != (entry.kind is FileKind.DIRECTORY):
+        if there is not None and (there is FileKind.DIRECTORY) != (entry.kind is FileKind.DIRECTORY):
             inside = f"{entry.path}/"
-            for path in [path for path in self.entries if path == entry.path or path.startswith(inside)]:
-                del self.entries[path]
+            for path in [path for path in self.entries.paths() if path == entry.path or path.startswith(inside)]:
+                self.entries.remove(path)
         self._set(entry, there)
 
     def _set(self, entry: Entry, there: FileKind | None) -> None:
         if there is not None or entry.kind is FileKind.SYMLINK:
             self.moved()
-        self.entries[entry.path] = entry
-        self._sources[entry.path] = self._source
+        self.entries.put(entry, self._source)
 
-    def sorted(self) -> tuple[Entry, ...]:
-        """The layer's entries sorted bytewise, with the directories they stand in.
+    def sorted(self) -> EntryTable:
+        """The layer's entries sorted bytewise, with the directories they stand in; none is put in any more.
 
         Names that share one content are links to the first, if one source brought them.
         """
-        complete = with_parents(self.entries, self.below.get if self.below is not None else lambda _: None)
-        groups: dict[int, list[Entry]] = {}
-        for entry in complete:
-            groups.setdefault(self._sources.get(entry.path, 0), []).append(entry)
-        found = (entry for group in groups.values() for entry in linked(group))
-        return tuple(sorted(found, key=lambda entry: name_bytes(entry.path)))
+        add_parents(self.entries, self.below)
+        link(self.entries)
+        return self.entries
 
 
 Unpack: TypeAlias = Callable[[Content], tuple[Entry, ...] | None]
@@ -232,8 +228,7 @@ class _Copying:
         if entry is not None:
             real = self.folder(folder)
             origin = self.order.origin(entry.path)
-            placed = replace(entry, path=f"{real}/{name}".lstrip("/"), origin=origin)
-            self.onto.put(self.order.attributes.on(placed))
+            self.onto.put(self.order.attributes.on(entry.at(f"{real}/{name}".lstrip("/"), origin)))
 
     def unpacked(self, archive: str, entries: tuple[Entry, ...], folder: str) -> None:
         """What an archive holds, with its owners and modes, below a directory that is made if it is missing.
@@ -268,14 +263,11 @@ class _Copying:
         while todo:
             folder = todo.pop()
             origin = self.order.origin(folder.path, is_folder=True)
-            for name in self.source.names(folder.path):
-                entry = self.source.get(f"{folder.path}/{name}".lstrip("/"))
-                if entry is None:
-                    continue
+            for entry in self.source.entries_in(folder.path):
+                name = entry.path.rpartition("/")[2]
                 below = f"{folder.relative}/{name}".lstrip("/")
                 verdict, is_chosen = exclude.judge(below, folder.verdict), folder.chosen.has(below)
-                moved = replace(entry, path=f"{folder.target}/{name}".lstrip("/"), origin=origin)
-                placed = self.order.attributes.on(moved)
+                placed = self.order.attributes.on(entry.at(f"{folder.target}/{name}".lstrip("/"), origin))
                 waiting = (*folder.waiting, placed)
                 if is_chosen and not verdict.ignored:
                     for one in waiting:

@@ -5,7 +5,7 @@ RUN leaves behind is asked of `Resources.ran`. Spec: BuildKit's Dockerfile refer
 """
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from functools import partial
 from itertools import groupby
@@ -49,7 +49,7 @@ class Written:
 
     platform: Platform
     base: BaseImage | None
-    layers: tuple[tuple[Entry, ...], ...]
+    layers: tuple[Collection[Entry], ...]
     told: tuple[HistoryLine, ...]
     settings: Mapping[str, Any] = field(hash=False)
     author: str
@@ -321,8 +321,8 @@ class _Evaluator:
     def _layer(self, state: StageState, line: str, layer: LayerBuilder) -> None:
         entries = self._resources.shared(layer.sorted())
         try:
-            for entry in entries:
-                self._budget.add(len(entry.path))
+            for path in layer.entries.paths():
+                self._budget.add(len(path))
         except MalformedDocument as error:
             raise UsageError(f"{error.what}: a layer has all folders above what it brings") from None
         if entries:

@@ -36,6 +36,7 @@ from ocitool.model.digest import Digest
 from ocitool.model.platform import Platform
 from ocitool.model.views import Index
 from ocitool.pack.entries import Content
+from ocitool.pack.entry_table import kept_objects
 from ocitool.project.build_files import followed
 from ocitool.tasks import TaskGroup
 from ocitool.toolchains.base import Project
@@ -499,4 +500,4 @@ def about_emulation(recipe: Recipe, host: Platform) -> Iterator[str]:
 
 def content_of(written: Iterable[Written]) -> Iterable[Content | None]:
     """The contents of everything that is to be packed."""
-    return (entry.content for one in written for layer in one.layers for entry in layer)
+    return (entry.content for one in written for layer in one.layers for entry in kept_objects(layer))

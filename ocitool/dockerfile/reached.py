@@ -1,6 +1,6 @@
 """The world around a Dockerfile as one build looks into it: contexts, images, downloads, what stands in for RUN."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +71,7 @@ class Reached:
         self.spool = Spool(spool, workspace.scope, allow_sparse=allow_sparse)
         self._use_cache = use_cache
         self._downloads: Downloads | None = None
-        self._shared: dict[tuple[Entry, ...], tuple[Entry, ...]] = {}
+        self._shared: dict[Collection[Entry], Collection[Entry]] = {}
         self.runs: RunExecutions | None = None
         self.downloaded: set[tuple[str, Digest]] = set()
 
@@ -124,7 +124,7 @@ class Reached:
         self.downloaded.add((told, self._downloads.digests[url, checksum]))
         return entry
 
-    def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    def shared(self, entries: Collection[Entry]) -> Collection[Entry]:
         """The entries, or the equal ones of another platform."""
         return self._shared.setdefault(entries, entries)
 

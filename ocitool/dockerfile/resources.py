@@ -1,6 +1,6 @@
 """Questions that a Dockerfile has for the world around it, and their answers: a protocol and its values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from ocitool.dockerfile.stages import StageBase
@@ -33,7 +33,7 @@ class Resources(Protocol):
         Raises DigestMismatch, and what asking for it raises.
         """
 
-    def shared(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    def shared(self, entries: Collection[Entry]) -> Collection[Entry]:
         """The entries, or the equal ones of another platform, so that they are in memory once."""
 
     def unpack(self, content: Content) -> tuple[Entry, ...] | None:
@@ -60,7 +60,7 @@ class Root:
     """What a process finds at the root: an image, and over it layers as entries, the lowest first."""
 
     base: BaseImage | None = None
-    layers: tuple[tuple[Entry, ...], ...] = ()
+    layers: tuple[Collection[Entry], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

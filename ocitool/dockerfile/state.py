@@ -1,6 +1,6 @@
 """A stage in the making: its config, its history and its layers so far, and words as they read there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class StageState:
         self.files: Files | None = None
         self.settings: dict[str, Any] = {}
         self.author = ""
-        self.layers: list[tuple[Entry, ...]] = []
+        self.layers: list[Collection[Entry]] = []
         self.tars: dict[int, StoredTar] = {}
         self.told: list[HistoryLine] = []
         self.has_cmd = False
@@ -66,12 +66,12 @@ class StageState:
         """What the base was asked for beside its files: variables, and whatever RUN looked at."""
         return frozenset({f"env:{name}" for name in self.scope.asked} | ({"run"} if self.runs else set()))
 
-    def tell(self, line: str, entries: Sequence[Entry] = (), tar: "StoredTar | None" = None) -> None:
+    def tell(self, line: str, entries: Collection[Entry] = (), tar: "StoredTar | None" = None) -> None:
         """One more line of history, and the layer it made if there is anything in it; `tar` if it is packed."""
         if entries:
             if tar is not None:
                 self.tars[len(self.layers)] = tar
-            self.layers.append(tuple(entries))
+            self.layers.append(entries)
         self.told.append(HistoryLine(line, len(self.layers) - 1 if entries else None))
 
     def merge(self, key: str, more: Mapping[str, Any]) -> None:

@@ -255,6 +255,13 @@ class FileTree(PathLookup[F_co]):
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a directory, sorted bytewise; nothing for what is not one."""
 
+    def entries_in(self, path: str) -> Iterator[F_co]:
+        """What `get` has for each name in a directory."""
+        for name in self.names(path):
+            found = self.get(f"{path}/{name}" if path else name)
+            if found is not None:
+                yield found
+
     def paths(self) -> Iterator[str]:
         """Every path but the root."""
         todo = [""]

@@ -31,13 +31,12 @@ from ocitool.model.files import (
 from ocitool.model.numbers import GIB, KIB
 from ocitool.model.platform import Platform
 from ocitool.pack.file_identity import stamp_of
+from ocitool.pack.file_rows import ROW, FileRows
 from ocitool.pack.own_files import OwnFiles
 from ocitool.values import dataclass, field, replace
 
-_ROW: Final = Struct("3Q2qI")
-"""A stamp, and the mode."""
-_SIZE: Final = Struct("Q")
-"""The third number of that."""
+_SIZE: Final = Struct("=Q")
+"""The third number of a row."""
 _MODES: Final[dict[int, int]] = {}
 """Modes that were met, since most files have one of a few."""
 PIECE: Final = 256 * KIB
@@ -114,11 +113,11 @@ class BytesContent(NoFile):
 class FileContent:
     """A regular file as it is when this object is made; read later, it must still be the same file.
 
-    `pieces` raises LocalIOError if the file was replaced, or its size or modification time changed since. A context
-    may have a hundred thousand of them: the folder's name is shared, and the rest is one value of bytes.
+    `pieces` raises LocalIOError if the file was replaced, or its size or modification time changed since. One of
+    `rows` has a `number` there and can be made again, equal to this one; any other is equal to itself alone.
     """
 
-    __slots__ = ("_folder", "_held", "_row")
+    __slots__ = ("_folder", "_held", "_row", "number", "rows")
     identity = ""
 
     def __init__(self, path: Path | str, status: os.stat_result | None = None) -> None:
@@ -128,18 +127,43 @@ class FileContent:
             raise local_io(error, f"read {path}") from error
         folder, slash, name = str(path).rpartition("/")
         self._folder = intern(folder + slash)
-        self._row = _ROW.pack(*stamp_of(found), found.st_mode) + os.fsencode(name)
+        self._row = ROW.pack(*stamp_of(found), found.st_mode) + os.fsencode(name)
         self._held: bytes | None = None
+        self.rows: FileRows | None = None
+        self.number = 0
+
+    @classmethod
+    def listed(cls, rows: FileRows, number: int) -> "FileContent":
+        """One of many."""
+        made = cls.__new__(cls)
+        made._folder, made._row, made._held = rows.folder, rows.row(number), None  # noqa: SLF001 - its own
+        made.rows, made.number = rows, number
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same look at the same file."""
+        if self is other or not isinstance(other, FileContent) or self.rows is None:
+            return self is other
+        return self.rows is other.rows and self.number == other.number
+
+    def __hash__(self) -> int:
+        """Of the look."""
+        return id(self) if self.rows is None else hash((id(self.rows), self.number))
 
     @property
     def path(self) -> str:
         """Where it is."""
-        return self._folder + os.fsdecode(self._row[_ROW.size :])
+        return self._folder + os.fsdecode(self.name)
+
+    @property
+    def name(self) -> bytes:
+        """What it is called there."""
+        return self._row[ROW.size :]
 
     @property
     def stamp(self) -> tuple[int, ...]:
         """What of the file's status changes with it, as `stamp_of` has it."""
-        return _ROW.unpack_from(self._row)[:-1]
+        return ROW.unpack_from(self._row)[:-1]
 
     @property
     def size(self) -> int:
@@ -149,17 +173,17 @@ class FileContent:
     @property
     def mode(self) -> int:
         """Its twelve permission bits."""
-        mode = int(_ROW.unpack_from(self._row)[-1]) & 0o7777
+        mode = int(ROW.unpack_from(self._row)[-1]) & 0o7777
         return _MODES.setdefault(mode, mode)
 
     @property
     def is_held(self) -> bool:
         """Whether the content is in memory."""
-        return self._held is not None
+        return self._held is not None or (self.rows is not None and self.rows.held(self.number) is not None)
 
     def hold(self) -> bytes:
         """The whole content, kept for the next `pieces`: a small file that is looked at first is read once."""
-        held = self._held
+        held = self._held if self._held is not None or self.rows is None else self.rows.held(self.number)
         if held is None:
             held = self._held = b"".join(self.pieces())
         return held
@@ -167,27 +191,30 @@ class FileContent:
     def pieces(self) -> Generator[bytes, None, None]:
         """Exactly `size` bytes of the file; never follows a link that was put in its place."""
         held, self._held = self._held, None
+        if held is None and self.rows is not None:
+            held = self.rows.held(self.number, last=True)
         if held is not None:
             yield from (held[at : at + PIECE] for at in range(0, len(held), PIECE))
             return
+        path, stamp = self.path, self.stamp[:4]
         try:
-            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
-                if stamp_of(os.fstat(file))[:4] != self.stamp[:4]:
-                    raise _changed(self.path)
+                if stamp_of(os.fstat(file))[:4] != stamp:
+                    raise _changed(path)
                 left = self.size
                 while left:
                     piece = os.read(file, min(PIECE, left))
                     if not piece:
-                        raise _changed(self.path)
+                        raise _changed(path)
                     left -= len(piece)
                     yield piece
-                if stamp_of(os.fstat(file))[:4] != self.stamp[:4]:
-                    raise _changed(self.path)
+                if stamp_of(os.fstat(file))[:4] != stamp:
+                    raise _changed(path)
             finally:
                 os.close(file)
         except OSError as error:
-            raise local_io(error, f"read {self.path}") from error
+            raise local_io(error, f"read {path}") from error
 
 
 def _changed(path: str) -> LocalIOError:
@@ -239,6 +266,22 @@ class Entry:
     device: tuple[int, int] = (0, 0)
     origin: FileOrigin | None = field(default=None, compare=False, repr=False)
 
+    def at(self, path: str, origin: FileOrigin | None) -> "Entry":
+        """The same elsewhere. Raises UsageError as making one does."""
+        return Entry(
+            path,
+            self.kind,
+            self.mode,
+            self.uid,
+            self.gid,
+            self.mtime,
+            self.content,
+            self.link,
+            self.xattrs,
+            self.device,
+            origin,
+        )
+
     def __post_init__(self) -> None:
         """Refuse with UsageError what no layer can carry."""
         if not self.path or clean(self.path) != self.path or len(name_bytes(self.path)) > MAX_PATH:
@@ -260,6 +303,31 @@ class Entry:
                 f"{self.path} cannot be in an image: a name that begins with .wh. means a deletion there",
                 hint="rename the file, or keep it out of what is copied",
             )
+
+
+(_PATH, _KIND, _MODE, _UID, _GID, _MTIME, _CONTENT, _LINK, _XATTRS, _DEVICE, _ORIGIN) = (
+    getattr(Entry, name).__set__ for name in Entry.__slots__
+)
+_NO_DEVICE: Final = (0, 0)
+
+
+def plain_file(  # noqa: PLR0917 - the fields that are left, in their order
+    path: str, mode: int, uid: int, gid: int, mtime: int | None, content: Content, origin: FileOrigin | None
+) -> Entry:
+    """The entry of a file with nothing more to say of it, of what an entry had before: a third of the time."""
+    made = object.__new__(Entry)
+    _PATH(made, path)
+    _KIND(made, FileKind.FILE)
+    _MODE(made, mode)
+    _UID(made, uid)
+    _GID(made, gid)
+    _MTIME(made, mtime)
+    _CONTENT(made, content)
+    _LINK(made, "")
+    _XATTRS(made, ())
+    _DEVICE(made, _NO_DEVICE)
+    _ORIGIN(made, origin)
+    return made
 
 
 def whiteout(path: str) -> Entry:
@@ -394,10 +462,11 @@ def scan(
             name = name_text(item.name)
             relative = f"{folder}/{name}" if folder else name
             path = f"{destination}/{relative}" if destination else relative
-            if relative in ours.unless_named or ours.is_own(relative, item):
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if relative in ours.unless_named or ours.is_own(relative, item.path, is_folder=is_folder):
                 own.tell(os.fsdecode(item.path))
                 continue
-            if stat.S_ISDIR(status.st_mode):
+            if is_folder:
                 todo.append(relative)
             if stat.S_ISSOCK(status.st_mode) or not keep(relative):
                 continue
@@ -419,10 +488,13 @@ def file_entry(
     path: str,
     status: os.stat_result,
     *,
-    content: FileContent | None = None,
+    content: Content | None = None,
     allow_sparse: bool = False,
 ) -> Entry:
-    """The entry of one file of this machine (not of what a directory holds); raises as `scan` does."""
+    """The entry of one file of this machine (not of what a directory holds); raises as `scan` does.
+
+    A regular file has that content if one is given.
+    """
     mode = status.st_mode
     if stat.S_ISREG(mode):
         if not allow_sparse:

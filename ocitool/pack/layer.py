@@ -11,7 +11,7 @@ for other stamps, would else be compressed again.
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from ocitool.codec.codecs import Codec, CodecId, LayerEnd
@@ -136,12 +136,12 @@ def pack_stream(
     return layer
 
 
-def tar_digest(entries: Sequence[Entry], *, epoch: int, scope: Scope, memo: Memo) -> Digest:
+def tar_digest(entries: Collection[Entry], *, epoch: int, scope: Scope, memo: Memo) -> Digest:
     """The digest of the tar that `pack_layer` makes of the entries: the diff_id of their layer.
 
     Where `memo` knows that no file has changed since, nothing is read.
     """
-    stamps = _Stamps.of(entries, _shape_key(entries, epoch))
+    stamps = _Stamps.of(entries, _shape(entries, epoch)[0])
     known = memo.recall(stamps.key) if stamps.key else None
     if known is not None:
         return Digest(known["diff_id"])
@@ -153,7 +153,7 @@ def tar_digest(entries: Sequence[Entry], *, epoch: int, scope: Scope, memo: Memo
 
 
 def pack_layer(
-    entries: Sequence[Entry],
+    entries: Collection[Entry],
     store: Store,
     codec: Codec,
     *,
@@ -169,10 +169,10 @@ def pack_layer(
     At most about `width + 2` MiB of content are in memory. The bytes depend on the entries, the epoch and
     the codec's id alone. Raises LocalIOError, Cancelled; nothing of the layer is left in the store then.
     """
-    shape = _shape_key(entries, epoch)
+    shape, size = _shape(entries, epoch)
     stamps = _Stamps.of(entries, shape)
     step = f"pack:{label}:{shape[-12:]}:{codec.kind}"
-    listener(Started(step, label, sum(entry.content.size for entry in entries if entry.content)))
+    listener(Started(step, label, size))
 
     def tar() -> Iterator[bytes]:
         for piece in scope.pieces(tar_stream(entries, epoch)):
@@ -233,7 +233,7 @@ class _Stamps:
     devices: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], shape: str) -> "_Stamps":
+    def of(cls, entries: Iterable[Entry], shape: str) -> "_Stamps":
         """Of the entries; bytes that are no file of the user's may have an identity of their own."""
         taken_ns, newest_ns = time.time_ns(), 0
         devices = set()
@@ -242,10 +242,11 @@ class _Stamps:
             content = entry.content
             if content is None:
                 continue
-            if content.stamp is not None:
-                tap.update(repr(content.stamp).encode())
-                newest_ns = max(newest_ns, *content.stamp[3:])
-                devices.add(content.stamp[0])
+            stamp = content.stamp
+            if stamp is not None:
+                tap.update(repr(stamp).encode())
+                newest_ns = max(newest_ns, *stamp[3:])
+                devices.add(stamp[0])
             elif content.identity:
                 tap.update(content.identity.encode())
             else:
@@ -279,9 +280,10 @@ def _layer_key(diff_id: Digest, codec: CodecId) -> str:
     return f"layer:{diff_id}:{json.dumps(codec.to_tree(), sort_keys=True, separators=(',', ':'))}"
 
 
-def _shape_key(entries: Sequence[Entry], epoch: int) -> str:
-    """A key of the tar's headers: names, kinds, modes, owners, times, sizes, but not of content."""
-    tap = hashlib.sha256(_FORMAT)
+def _shape(entries: Iterable[Entry], epoch: int) -> tuple[str, int]:
+    """A key of the tar's headers: names, kinds, modes, owners, times, sizes, but not of content; and its bytes."""
+    tap, size = hashlib.sha256(_FORMAT), 0
     for entry in entries:
         tap.update(entry_header(entry, epoch))
-    return f"shape:{tap.hexdigest()}"
+        size += entry.content.size if entry.content is not None else 0
+    return f"shape:{tap.hexdigest()}", size

@@ -32,14 +32,10 @@ class Inside:
     never: frozenset[str]
     unless_named: frozenset[str]
 
-    def is_own(self, path: str, item: os.DirEntry[bytes]) -> bool:
-        """Whether what stands at a path is no input in any case."""
+    def is_own(self, path: str, place: bytes, *, is_folder: bool) -> bool:
+        """Whether what stands at a path, `place` for the system, is no input in any case."""
         name = path.rpartition("/")[2]
-        return (
-            path in self.never
-            or is_temporary(name)
-            or (item.is_dir(follow_symlinks=False) and is_store(os.fsdecode(item.path)))
-        )
+        return path in self.never or is_temporary(name) or (is_folder and is_store(os.fsdecode(place)))
 
 
 class OwnFiles:

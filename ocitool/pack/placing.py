@@ -8,11 +8,12 @@ overlay) give a directory that the layer does not name 0755 and root, and that o
 names the directories it writes into, with the attributes that they have.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 from ocitool.errors import UsageError
-from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup, ancestors, name_bytes, parent
-from ocitool.pack.entries import Entry
+from ocitool.model.files import FileAttributes, FileKind, FileTree, PathLookup, ancestors, parent
+from ocitool.pack.entries import Entry, FileContent
+from ocitool.pack.entry_table import EntryTable
 from ocitool.values import replace
 
 
@@ -28,31 +29,30 @@ def place(entries: Iterable[Entry], tree: FileTree[FileAttributes] | None) -> tu
     placed = _Placed(tree)
     for entry in entries:
         placed.add(entry)
-    return linked(with_parents(placed.entries, tree.get if tree is not None else lambda _: None))
+    add_parents(placed.entries, tree)
+    link(placed.entries)
+    return tuple(placed.entries)
 
 
-def with_parents(entries: Mapping[str, Entry], base: Callable[[str], FileAttributes | None]) -> tuple[Entry, ...]:
-    """The entries sorted bytewise, and with them every directory of the base that one of them stands in.
+def add_parents(entries: EntryTable, base: FileTree[FileAttributes] | None) -> None:
+    """Put in every directory of the base that one of the entries stands in.
 
     Its time is the epoch, as that of everything a build writes, so the layers of two platforms stay equal.
     """
-    complete = dict(entries)
-    for path in entries:
-        step = path
-        while (step := parent(step)) and step not in complete:
-            there = base(step)
+    if base is None:
+        return
+    for folder in {parent(path) for path in entries.paths()}:
+        for step in (*ancestors(folder), folder):
+            there = base.get(step) if step and entries.kind_at(step) is None else None
             if there is not None:
-                complete[step] = Entry(
-                    step, FileKind.DIRECTORY, there.mode, there.uid, there.gid, xattrs=there.xattrs
-                )
-    return tuple(sorted(complete.values(), key=lambda entry: name_bytes(entry.path)))
+                entries.put(Entry(step, FileKind.DIRECTORY, there.mode, there.uid, there.gid, xattrs=there.xattrs))
 
 
 class GrowingLayer(PathLookup[FileAttributes]):
     """The entries of one layer while they are put over a tree (None: an empty root), each by its final path."""
 
     def __init__(self, below: FileTree[FileAttributes] | None) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries = EntryTable()
         self.below = below
         self._directories: dict[str, str] = {}
 
@@ -62,10 +62,10 @@ class GrowingLayer(PathLookup[FileAttributes]):
 
     def kind_at(self, path: str) -> FileKind | None:
         """The kind of what stands there; the root is a directory."""
-        own = self.entries.get(path)
-        if own is not None or self.below is None or not path:
-            return own.kind if own is not None else None if path else FileKind.DIRECTORY
-        return self.below.kind_at(path)
+        if not path:
+            return FileKind.DIRECTORY
+        own = self.entries.kind_at(path)
+        return own if own is not None or self.below is None else self.below.kind_at(path)
 
     def directory(self, path: str, owner: tuple[int, int] | None = None, mode: int = 0o755) -> str:
         """The real path of a directory; it and its parents are made where they are missing. Raises UsageError."""
@@ -76,7 +76,7 @@ class GrowingLayer(PathLookup[FileAttributes]):
                 there = self.kind_at(step)
                 if there is None:
                     self.budget.add(len(step))
-                    self.entries[step] = Entry(step, FileKind.DIRECTORY, mode, *(owner or (0, 0)))
+                    self.entries.put(Entry(step, FileKind.DIRECTORY, mode, *(owner or (0, 0))))
                 elif there is not FileKind.DIRECTORY:
                     raise UsageError(f"/{step} is not a directory, so nothing can be placed below it")
             self._directories[path] = real
@@ -118,8 +118,8 @@ class _Placed(GrowingLayer):
             raise UsageError(f"/{path} is a file and cannot become a directory")
         if entry.kind is FileKind.SYMLINK or there is FileKind.SYMLINK:
             self.moved()
-        if path and (entry.kind is not FileKind.DIRECTORY or path in self.entries or there is None):
-            self.entries[path] = entry
+        if path and (entry.kind is not FileKind.DIRECTORY or self.entries.kind_at(path) or there is None):
+            self.entries.put(entry)
 
     def _with_content(self, entry: Entry, asked: str) -> Entry:
         """A hard link as what it links to: the same content object under another name."""
@@ -141,15 +141,15 @@ class _Placed(GrowingLayer):
         return link
 
 
-def linked(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """The sorted entries, every name of a shared content but the first as a hard link to the first."""
+def link(entries: EntryTable) -> None:
+    """Make every name of a shared content but the first a hard link to the first, if one source brought them."""
     first: dict[tuple[object, ...], str] = {}
-    out = []
-    for entry in entries:
-        if entry.kind is FileKind.FILE and entry.content is not None:
-            key = (id(entry.content), entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs)
-            target = first.setdefault(key, entry.path)
-            if target != entry.path:
-                entry = replace(entry, kind=FileKind.HARDLINK, content=None, link=target)  # noqa: PLW2901
-        out.append(entry)
-    return tuple(out)
+    links = []
+    for source, entry in entries.alike():
+        content = entry.content if isinstance(entry.content, FileContent) else id(entry.content)
+        key = (source, content, entry.mode, entry.uid, entry.gid, entry.mtime, entry.xattrs)
+        target = first.setdefault(key, entry.path)
+        if target != entry.path:
+            links.append(replace(entry, kind=FileKind.HARDLINK, content=None, link=target))
+    for entry in links:
+        entries.put(entry)

@@ -9,14 +9,16 @@ from typing import Final
 
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind, name_bytes
-from ocitool.model.numbers import is_digits, whole
+from ocitool.model.numbers import KIB, is_digits, whole
 from ocitool.pack.entries import Entry
 
 BLOCK: Final = 512
 END: Final = bytes(2 * BLOCK)
 """What every tar ends with."""
+_GATHERED: Final = 64 * KIB
 _MAX_OCTAL_7: Final = 0o7777777
 _MAX_OCTAL_11: Final = 0o77777777777
+_MAGIC: Final = b"ustar\x0000"
 _PAX_NAME: Final = b"././@PaxHeader"  # the same for every entry: a process id here cost others their digest (K140)
 _LAST_SECOND: Final = 253402300799  # the end of the year 9999, the last that RFC 3339 can write
 
@@ -37,14 +39,22 @@ def parse_epoch(text: str) -> int:
 
 
 def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
-    """The tar of `entries` in their order, in pieces of at most 256 KiB.
+    """The tar of `entries` in their order, in pieces of at most 256 KiB; what small files make comes together.
 
     No time is later than `epoch` (seconds since 1970). Each content is read once, when its turn comes.
     Raises LocalIOError if a file cannot be read or is no longer what it was.
     """
+    gathered = bytearray()
     for entry in entries:
-        yield from entry_stream(entry, epoch)
-    yield END
+        for piece in entry_stream(entry, epoch):
+            if gathered and len(gathered) + len(piece) > _GATHERED:
+                yield bytes(gathered)
+                gathered.clear()
+            if len(piece) > _GATHERED:
+                yield piece
+            else:
+                gathered += piece
+    yield bytes(gathered + END)
 
 
 def entry_stream(entry: Entry, epoch: int) -> Iterator[bytes]:
@@ -130,8 +140,9 @@ def _block(  # noqa: PLR0917 - the fields of a header in its order
     link: bytes,
     device: tuple[int, int],
 ) -> bytes:
-    head = name.ljust(100, b"\0") + b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, size, mtime)
-    tail = flag + link.ljust(100, b"\0") + b"ustar\x0000" + bytes(64) + b"%07o\0%07o\0" % device
-    tail += prefix.ljust(155, b"\0") + bytes(12)
-    # The checksum counts its own eight bytes as spaces.
-    return head + b"%06o\0 " % (sum(head) + sum(tail) + 8 * 0x20) + tail
+    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, size, mtime)
+    devices = b"%07o\0%07o\0" % device
+    # The checksum counts its own eight bytes as spaces; what only fills up counts nothing.
+    checksum = sum(name + numbers + flag + link + _MAGIC + devices + prefix) + 8 * 0x20
+    head = name.ljust(100, b"\0") + numbers + b"%06o\0 " % checksum + flag
+    return head + link.ljust(100, b"\0") + _MAGIC + bytes(64) + devices + prefix.ljust(155, b"\0") + bytes(12)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ocitool.model.files import OPAQUE, WHITEOUT, FileKind, FileTree, ancestors, name_bytes, parent
 from ocitool.pack.entries import Content, Entry
+from ocitool.pack.entry_table import EntryTable
 from ocitool.values import dataclass, field, replace
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Layered(FileTree[Entry]):
     """
 
     def __init__(self, entries: Iterable[Entry], below: Files | None = None) -> None:
-        self._given = tuple(entries)
+        self._given = entries if isinstance(entries, EntryTable) else EntryTable(entries)
         self.below = below
 
     @cached_property
@@ -47,6 +48,10 @@ class Layered(FileTree[Entry]):
         """The newest entry of that path."""
         return self.level.get(path)
 
+    def kind_at(self, path: str) -> FileKind | None:
+        """The kind of what stands there; the root is a directory."""
+        return self.level.kind_at(path)
+
     def names(self, path: str) -> tuple[str, ...]:
         """The names of both trees, where both have a directory."""
         return self.level.names(path)
@@ -60,32 +65,38 @@ class EntryLevel(FileTree[Entry]):
     paths that the tree below has and that were taken away.
     """
 
-    entries: dict[str, Entry] = field(hash=False)
+    entries: EntryTable = field(hash=False)
     closed: frozenset[str]
     below: Files | None
     gone: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, given: Iterable[Entry], below: Files | None) -> "EntryLevel":
+    def of(cls, given: EntryTable, below: Files | None) -> "EntryLevel":
         """Entries over a tree, hard links as the files they are."""
-        found: dict[str, Entry] = {}
-        gone: set[str] = set()
-        emptied: set[str] = set()
-        for entry in given:
+        special = [entry for entry in given.objects if _is_special(entry)]
+        found, gone, emptied = given, set[str](), set[str]()
+        if special:
+            found = EntryTable()
+            found.update(given)
+        for entry in special:
             above, _, name = entry.path.rpartition("/")
+            if entry.kind is FileKind.HARDLINK:
+                target = found.get(entry.link)
+                if target is not None:
+                    found.put(replace(target, path=entry.path))
+                continue
+            found.remove(entry.path)
             if name == OPAQUE:
                 emptied.add(above)
-            elif name.startswith(WHITEOUT):
-                gone.add(f"{above}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
             else:
-                is_link = entry.kind is FileKind.HARDLINK
-                found[entry.path] = replace(found[entry.link], path=entry.path) if is_link else entry
-        folders = {path for path, entry in found.items() if entry.kind is FileKind.DIRECTORY}
+                gone.add(f"{above}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
+        folders = {entry.path for entry in found.objects if entry.kind is FileKind.DIRECTORY}
         merged = {None, FileKind.DIRECTORY}
         closed = {path for path in folders if below is not None and below.kind_at(path) not in merged}
         closed |= folders & (gone | emptied)
         gone |= {path for path in emptied - folders if path}
-        level = cls(found, frozenset(closed), None if "" in emptied else below, frozenset(gone - found.keys()))
+        gone = {path for path in gone if found.kind_at(path) is None}
+        level = cls(found, frozenset(closed), None if "" in emptied else below, frozenset(gone))
         # Each level that is left is at least twice as large as the one over it, so that there are few.
         while isinstance(level.below, EntryLevel) and len(level.below.entries) < 2 * len(level.entries):
             level = level.joined(level.below)
@@ -93,32 +104,37 @@ class EntryLevel(FileTree[Entry]):
 
     def joined(self, below: "EntryLevel") -> "EntryLevel":
         """The two as one."""
-        shut = {path for path in self.entries if self._hides(path) and path in below.listed} | self.gone
-        kept = below.entries
+        shut = {path for path in below.holding if self._hides(path)} | self.gone
+        entries = EntryTable()
+        entries.update(below.entries)
         if shut:
-            kept = {
-                path: entry
-                for path, entry in kept.items()
-                if path not in self.gone and shut.isdisjoint(ancestors(path))
-            }
-        entries = {**kept, **self.entries}
+            hidden = [path for path in entries.paths() if path in self.gone or not shut.isdisjoint(ancestors(path))]
+            for path in hidden:
+                entries.remove(path)
+        entries.update(self.entries)
         # A directory made where the tree below had something taken away does not bring it back.
-        made = {path for path in below.gone if path in entries}
+        made = {path for path in below.gone if entries.kind_at(path) is not None}
         return EntryLevel(entries, self.closed | below.closed | made, below.below, self.gone | (below.gone - made))
 
     def _hides(self, path: str) -> bool:
         """Whether nothing is left of what the tree below has in a directory of that path."""
-        own = self.entries.get(path)
+        own = self.entries.kind_at(path)
         if own is None:
             return path in self.gone
-        return own.kind is not FileKind.DIRECTORY or path in self.closed
+        return own is not FileKind.DIRECTORY or path in self.closed
 
     @cached_property
-    def listed(self) -> dict[str, set[str]]:
-        """What each directory has of ours."""
+    def holding(self) -> set[str]:
+        """The directories that have something of ours."""
+        return {parent(path) for path in self.entries.paths()}
+
+    @cached_property
+    def _listed(self) -> dict[str, set[str]]:
+        """What each directory has of ours beside plain files."""
         found: dict[str, set[str]] = {}
-        for path in self.entries:
-            found.setdefault(parent(path), set()).add(path.rpartition("/")[2])
+        for entry in self.entries.objects:
+            above, _, name = entry.path.rpartition("/")
+            found.setdefault(above, set()).add(name)
         return found
 
     def get(self, path: str) -> Entry | None:
@@ -126,16 +142,30 @@ class EntryLevel(FileTree[Entry]):
         own = self.entries.get(path)
         if own is not None or self.below is None:
             return own
-        if path in self.gone or any(map(self._hides, ancestors(path))):
-            return None
-        return self.below.get(path)
+        return None if self._is_gone(path) else self.below.get(path)
+
+    def kind_at(self, path: str) -> FileKind | None:
+        """The kind of what stands there; the root is a directory."""
+        own = self.entries.kind_at(path) if path else FileKind.DIRECTORY
+        if own is not None or self.below is None:
+            return own
+        return None if self._is_gone(path) else self.below.kind_at(path)
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether nothing is left of what the tree below has at a path that we have not."""
+        return path in self.gone or any(map(self._hides, ancestors(path)))
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names of both trees, where both have a directory."""
-        found = set(self.listed.get(path, ()))
+        found = {*self._listed.get(path, ()), *self.entries.files_in(path)}
         if self.below is not None and not self._hides(path):
             found.update(name for name in self.below.names(path) if self.get(f"{path}/{name}".lstrip("/")))
         return tuple(sorted(found, key=name_bytes))
+
+
+def _is_special(entry: Entry) -> bool:
+    """Whether it is a deletion, or another name of a file."""
+    return entry.kind is FileKind.HARDLINK or entry.path.rpartition("/")[2].startswith(WHITEOUT)
 
 
 class Imaged(FileTree[Entry]):

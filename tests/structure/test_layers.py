@@ -126,6 +126,7 @@ LAZY = {
     "ocitool.index.editor.create",  # TOML, when a spec is read
     "ocitool.bake.syntax._parse",  # a parser of HCL, when a bake file is written in it
     "ocitool.index.spec._yaml",  # PyYAML, when a spec is written in YAML
+    "ocitool.binaries.identify._identify",  # readers of ELF, PE and Mach-O, for the first program of each
     "ocitool.__main__",
     "ocitool.values",  # the standard library's dataclasses, for who asks a class of ours about its fields
     "ocitool.registry.connections._reach",  # SOCKS, where a proxy speaks it

@@ -133,6 +133,7 @@ def test_a_dockerfile_that_only_copies_loads_nothing_about_processes_downloads_a
     assert set() == modules & {f"ocitool.toolchains.{name}" for name in ("compilers", "go", "command", "sysroot")}
     assert set() == modules & {"ocitool.registry.downloads", "email.utils", "decimal", "ocitool.dockerfile.outline"}
     assert set() == modules & {"ocitool.builder.export", "ocitool.builder.debug_files", "ocitool.builder.preview"}
+    assert set() == modules & {f"ocitool.binaries.{name}" for name in ("elf", "pe", "macho", "goinfo")}
 
 
 def test_a_build_without_a_dockerfile_loads_nothing_of_its_syntax(tmp_path):

@@ -8,7 +8,7 @@ import hashlib
 import os
 import posixpath
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,6 +42,7 @@ from ocitool.model.numbers import KIB
 from ocitool.model.path_pattern import literal
 from ocitool.model.views import Descriptor
 from ocitool.pack.entries import Entry
+from ocitool.pack.entry_table import kept_objects
 from ocitool.pack.layer import StoredTar, tar_digest
 from ocitool.pack.tar import tar_stream
 from ocitool.rootfs.files import Files
@@ -120,7 +121,7 @@ class RunExecutions:
             places_of("--cache-to", options.cache_to, workspace),
         )
         self._flights: dict[str, _Flight] = {}
-        self._layers: dict[int, tuple[tuple[Entry, ...], RootLayer]] = {}
+        self._layers: dict[int, tuple[Collection[Entry], RootLayer]] = {}
         self._tars: dict[Digest, tuple[Entry, ...]] = {}
 
     def ran(self, process: Process) -> Ran:
@@ -252,11 +253,13 @@ class RunExecutions:
             below = tuple(_base_layer(base.store, layer, diff_id) for layer, diff_id in pairs)
         return (*below, *map(self._layer, root.layers))
 
-    def _layer(self, entries: tuple[Entry, ...]) -> RootLayer:
+    def _layer(self, entries: Collection[Entry]) -> RootLayer:
         known = self._layers.get(id(entries))
         if known is None:
             epoch, scope = self._epoch or 0, self.scope
-            self._spool.fill(entry.content for entry in entries)  # each layer that files come from is read once
+            self._spool.fill(
+                entry.content for entry in kept_objects(entries)
+            )  # each layer that files come from is read once
             diff_id = tar_digest(entries, epoch=epoch, scope=scope, memo=self._machine.memo)
             known = (entries, RootLayer(str(diff_id), lambda: _checked(tar_stream(entries, epoch), diff_id)))
             self._layers[id(entries)] = known

@@ -33,6 +33,9 @@ class IgnoreVerdict:
     matched: tuple[bool, ...] = ()
 
 
+_NOTHING_SAID: Final = IgnoreVerdict()
+
+
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
     """The rules in their order. A pattern that matches a directory matches everything below it."""
@@ -99,6 +102,8 @@ class IgnoreRules:
         A line that would change nothing where it stands is passed over, there and for what is below: with x/a
         and then !x, x/a stays ignored, for at x there was nothing to except it from. So do BuildKit's clients.
         """
+        if not self.rules:
+            return _NOTHING_SAID
         known = above.matched if above is not None and above.matched else (False,) * len(self.rules)
         matched: list[bool] = []
         ignored = False

@@ -45,14 +45,14 @@ def unpacked(*entries: Entry, below: list[Entry]) -> dict[str, str]:
     onto = LayerBuilder(Layered(below))
     archive = Layered([file("a.tar")])
     copy(Order(("a.tar",), "/"), archive, onto, lambda p: not_found(p, "here", ""), lambda _: entries)
-    return {path: entry.kind.name for path, entry in sorted(onto.entries.items())}
+    return {entry.path: entry.kind.name for entry in onto.entries}
 
 
 def copied(*words: str, below: list[Entry] | None = None, source=SOURCE, **more) -> dict[str, tuple]:
     *sources, destination = words
     onto = LayerBuilder(Layered(below) if below is not None else None)
     copy(Order(tuple(sources), destination, **more), source, onto, lambda p: not_found(p, "here", ""))
-    return {path: (entry.kind.name, oct(entry.mode), entry.uid) for path, entry in sorted(onto.entries.items())}
+    return {entry.path: (entry.kind.name, oct(entry.mode), entry.uid) for entry in onto.entries}
 
 
 def paths(*words: str, **more) -> list[str]:
@@ -343,8 +343,8 @@ def added(*archives: list[Entry], to: str = "/x", below: list[Entry] | None = No
     order = Order(tuple(source.path for source in sources), to)
     copy(order, Layered(sources), onto, KeyError, lambda content: inside[id(content)])
     return {
-        path: entry.content.data.decode() if entry.content is not None else entry.kind.name
-        for path, entry in onto.entries.items()
+        entry.path: entry.content.data.decode() if entry.content is not None else entry.kind.name
+        for entry in onto.entries
     }
 
 

@@ -3,7 +3,8 @@ import pytest
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind
 from ocitool.pack.entries import BytesContent, Entry
-from ocitool.pack.placing import place, with_parents
+from ocitool.pack.entry_table import EntryTable
+from ocitool.pack.placing import add_parents, place
 from ocitool.rootfs.tree import Listed, Node, Tree
 
 
@@ -141,12 +142,13 @@ def test_the_last_of_two_links_wins():
 
 
 def test_a_directory_that_the_base_lacks_is_not_made_up():
-    deep = file("opt/x/y")
+    deep, program = EntryTable([file("opt/x/y")]), EntryTable([file("usr/bin/app")])
 
-    assert [deep] == list(with_parents({"opt/x/y": deep}, lambda _path: None))
-    assert ["usr", "usr/bin", "usr/bin/app"] == [
-        entry.path for entry in with_parents({"usr/bin/app": file("usr/bin/app")}, USR_MERGED.get)
-    ]
+    add_parents(deep, tree())
+    add_parents(program, USR_MERGED)
+
+    assert [file("opt/x/y")] == list(deep)
+    assert ["usr", "usr/bin", "usr/bin/app"] == [entry.path for entry in program]
 
 
 def test_a_hard_link_to_what_the_layer_lacks_is_refused():
