@@ -20,7 +20,8 @@ WANTED = StageRequest(HOST, HOST)
 
 def growth(function, make, number: int) -> float:
     """By how much the work grows where the input doubles; what is made once is made before."""
-    function(make(number))
+    for _ in range(3):  # a class is compiled for its seventeenth value
+        function(make(number))
     return effort(function, make(2 * number)) / effort(function, make(number))
 
 
