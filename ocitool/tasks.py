@@ -29,6 +29,10 @@ _WORKER: Final = "ocitool-work"
 _TURN_S: Final = 0.5
 """How long a wait may be before it looks whether it was cancelled, and lets signal handlers run."""
 
+_LOOK_S: Final = 0.05
+_BUSY: Final = 0.7
+"""How long is looked at what is used of one processor, and the part from which on no network is what limits."""
+
 
 class Scope:
     """One piece of work that can be cancelled, from any thread.
@@ -361,6 +365,48 @@ class _Workers:
             self._open = False
             self._queue.clear()
             self._ready.notify_all()
+
+
+class Turns:
+    """Work that takes processors as long as data comes: few at once, and more while those wait for a network.
+
+    Data that comes as fast as it is taken in is taken in sooner by few threads, whose buffers stay in the caches.
+    `few` have a turn at any time; another one gets one where this process has left processors idle for a while.
+    """
+
+    def __init__(
+        self,
+        few: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        used: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._few, self._clock, self._used = few, clock, used
+        self._ready = threading.Condition()
+        self._running = 0
+        self._looked = clock(), used()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn, and have it inside the block."""
+        with self._ready:
+            while self._running >= self._few and not self._has_idled():
+                self._ready.wait(_LOOK_S)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._ready:
+                self._running -= 1
+                self._ready.notify()
+
+    def _has_idled(self) -> bool:
+        """Whether little was computed since the last look, which was a while ago."""
+        (before_s, used_s), now_s = self._looked, self._clock()
+        if now_s - before_s < _LOOK_S:
+            return False
+        self._looked = now_s, self._used()
+        return self._looked[1] - used_s < _BUSY * (now_s - before_s)
 
 
 def in_background(function: Callable[[], object], name: str) -> None:

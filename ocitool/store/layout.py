@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -47,11 +47,14 @@ from ocitool.store.layout_index import (
     stamp_of,
 )
 from ocitool.store.verify import check_bytes, opened, verified
+from ocitool.tasks import Turns
 
 LAYOUT_FILES: Final = ("oci-layout", "index.json", "blobs")
 """What a layout has at its top (image-spec image-layout.md)."""
 INDEX_LIMIT: Final = 64 * MIB
 """Largest index.json that is read, in bytes: a layout may hold more images than any manifest has entries."""
+_LARGE: Final = MIB
+"""Bytes of a blob that is worth a turn."""
 _MARKER: Final = b'{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -93,6 +96,7 @@ class LayoutStore:
         self._read: LayoutIndex | None = None
         self._written_last: tuple[tuple[int, ...], Document | None] = ((), None)
         self._batches = 0
+        self._turns = Turns(max(4, 2 * (os.cpu_count() or 1)))
         self._waiting: list[Callable[[LayoutEntries], None]] = []
         if create:  # what stands in the way is told by the first write
             return
@@ -182,8 +186,16 @@ class LayoutStore:
         """Store the blob after verifying it."""
         if self.has_blob(descriptor):
             return Put.EXISTED
-        with opened(source, descriptor) as pieces:
-            self._write(descriptor.digest, pieces)
+        self._prepare()
+        ingest = LayoutIngest(self, descriptor.digest)
+        try:
+            with self._turn(descriptor), opened(source, descriptor) as pieces:
+                for piece in pieces:
+                    ingest.write(piece)
+            ingest.commit()
+        except BaseException:
+            ingest.abort()
+            raise
         return Put.STORED
 
     def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
@@ -194,7 +206,8 @@ class LayoutStore:
         media_type = effective_type(document)
         digest = document.digest
         if self._size(digest) != document.size or not self._holds(document):
-            self._write(digest, iter((document.raw,)))
+            self._prepare()
+            ingested(LayoutIngest(self, digest), (document.raw,))
         descriptor = Descriptor(media_type, digest, document.size)
         seen = view(document)
         names = tags or (("",) if seen.subject is not None else ())
@@ -367,10 +380,9 @@ class LayoutStore:
         except OSError as error:
             raise local_io(error, f"create a layout in {self.path}") from error
 
-    def _write(self, digest: Digest, pieces: Iterator[bytes]) -> None:
-        """Store bytes that are known to have a digest once the last of them came."""
-        self._prepare()
-        ingested(LayoutIngest(self, digest), pieces)
+    def _turn(self, blob: Descriptor) -> AbstractContextManager[None]:
+        """What a large blob waits for before it is asked for; what the disk takes at its end needs none."""
+        return self._turns.turn() if blob.size >= _LARGE else nullcontext()
 
     def _edit_index(self, change: Callable[[LayoutEntries], None]) -> None:
         with self._lock:

@@ -2,12 +2,13 @@
 
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 
 from ocitool.errors import Cancelled, LocalIOError, NotFound, UsageError
-from ocitool.tasks import Retry, Scope, TaskGroup, collect, is_joining, is_leaving, ordered_map
+from ocitool.tasks import Retry, Scope, TaskGroup, Turns, collect, is_joining, is_leaving, ordered_map
 
 PATIENCE = 60
 """Seconds after which a test that hangs fails instead."""
@@ -523,3 +524,50 @@ def test_a_wait_for_a_groups_threads_is_known_by_its_frames():
     assert [True, True, False, False] == [
         is_joining(frame) for frame in (waits, inner, SimpleNamespace(f_code=None, f_back=None), sys._getframe())
     ]
+
+
+class Meter:
+    """A clock that goes on by itself, and how much of it the process is said to have computed."""
+
+    def __init__(self, part: float) -> None:
+        self.part = part
+        self.began = time.monotonic()
+
+    def used(self) -> float:
+        return self.part * (time.monotonic() - self.began)
+
+
+def most_at_once(turns: Turns, number: int, enough: int) -> int:
+    """How many of a number of blocks are inside together, once there are enough or half a second has gone."""
+    inside, seen, full = [], [], threading.Event()
+
+    def work() -> None:
+        with turns.turn():
+            inside.append(1)
+            seen.append(len(inside))
+            if len(inside) >= enough:
+                full.set()
+            full.wait(0.5)
+            inside.pop()
+
+    with TaskGroup(Scope(), number) as group:
+        for _ in range(number):
+            group.spawn(work)
+    return max(seen)
+
+
+def test_few_have_a_turn_where_processors_are_what_limits():
+    assert 3 == most_at_once(Turns(3, used=Meter(0.9).used), 12, 4)
+
+
+def test_all_have_a_turn_where_a_network_is_waited_for():
+    assert 8 == most_at_once(Turns(3, used=Meter(0.2).used), 8, 8)
+
+
+def test_a_turn_that_ends_with_an_error_is_given_back():
+    turns = Turns(1, used=Meter(0.9).used)
+    with pytest.raises(NotFound), turns.turn():
+        raise NotFound("it", name="it")
+
+    with turns.turn():
+        pass

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 
 import pytest
 
@@ -13,6 +14,7 @@ from ocitool.model.mediatype import Family
 from ocitool.model.views import Descriptor
 from ocitool.store.base import FULL_NAME, BytesSource, Put
 from ocitool.store.layout import REF_NAME, LayoutStore
+from ocitool.tasks import Scope, TaskGroup, Turns
 
 DATA = b"some content"
 BLOB = Descriptor(mediatype.OCI_LAYER, Digest.of(DATA), len(DATA))
@@ -280,3 +282,29 @@ def test_deleting_a_tag_leaves_the_manifest_and_deleting_that_all_its_tags(store
     for name in ("v1", str(note("a").digest)):
         with pytest.raises(NotFound):
             store.delete(name)
+
+
+@pytest.mark.parametrize(("size", "most"), [(1 << 20, 2), (1 << 10, 6)])
+def test_few_large_blobs_are_asked_for_at_once_where_processors_are_what_limits(tmp_path, monkeypatch, size, most):
+    """A blob that waits for its turn is not asked for yet: no server holds an answer that nobody reads."""
+    open_now, seen, full = [], [], threading.Event()
+
+    class Slow(BytesSource):
+        def open(self, offset=0):
+            open_now.append(1)
+            seen.append(len(open_now))
+            if len(open_now) >= most:
+                full.set()
+            full.wait(0.3)
+            open_now.pop()
+            return super().open(offset)
+
+    store = LayoutStore(tmp_path / "layout", create=True)
+    monkeypatch.setattr(store, "_turns", Turns(2, used=time.monotonic))
+    blobs = [bytes([number]) * size for number in range(6)]
+    with TaskGroup(Scope(), 6) as group:
+        for data in blobs:
+            group.spawn(store.put_blob, Descriptor("x/y", Digest.of(data), size), Slow(data))
+
+    assert most == max(seen)
+    assert all(store.blob_path(Digest.of(data)).read_bytes() == data for data in blobs)
