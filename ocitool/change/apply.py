@@ -413,7 +413,7 @@ class _Work:
 
     def _write(self, tag: Tag, before: Digest | None) -> None:
         expect = Expect(before) if tag.name else None
-        with kept_elsewhere([layer for report in self._content.copies for layer in report.skipped]):
+        with kept_elsewhere(self._content.skipped):
             self._content.patiently(
                 lambda: put_referrer(self._store, tag.document, tag.name, scope=self._scope, expect=expect)
             )

@@ -10,7 +10,7 @@ from ocitool.graph.copy import CopyReport, copy, put_snapshot
 from ocitool.graph.referrers import is_found, put_referrer
 from ocitool.model import mediatype
 from ocitool.model.digest import Digest
-from ocitool.model.views import view
+from ocitool.model.views import Descriptor, view
 from ocitool.store.base import Put, Store
 from ocitool.tasks import Scope, TaskGroup
 
@@ -20,9 +20,10 @@ _LATE: Final = ("MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN")
 class ContentWriter:
     """What one plan puts into a store, and what has come of it so far.
 
-    `outcomes` has one of each step, `copies` the reports of what came with all below it. `pushed` are manifests
-    that were put there, `referrers` those that are new and refer to others. `tagged` are those that tags will hold:
-    one of them may be left to the write of its tag, and is in `lacking` until then.
+    `outcomes` has one of each step, `copies` the reports of what came with all below it, `skipped` the foreign
+    layers that did not. `pushed` are manifests that were put there, `referrers` those that are new and refer to
+    others. `tagged` are those that tags will hold: one of them may be left to the write of its tag, and is in
+    `lacking` until then.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class ContentWriter:
     ) -> None:
         self.outcomes: list[Put] = []
         self.copies: list[CopyReport] = []
+        self.skipped: list[Descriptor] = []
         self.pushed: set[Digest] = set()
         self.referrers: list[Digest] = []
         self.lacking: set[Digest] = set()
@@ -131,6 +133,7 @@ class ContentWriter:
 
     def _copied(self, report: CopyReport) -> Put:
         self.copies.append(report)
+        self.skipped += report.skipped
         self.pushed.add(report.root.digest)
         if report.lacks_root:
             self.lacking.add(report.root.digest)

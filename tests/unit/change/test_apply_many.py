@@ -6,12 +6,14 @@ import pytest
 
 from ocitool.change.apply import FEW, apply
 from ocitool.change.journal import Journal
-from ocitool.change.plan import Plan, PutManifest, Tag
+from ocitool.change.plan import CopyFrom, Plan, PutManifest, Tag
 from ocitool.errors import Conflict, OcitoolError
 from ocitool.model import compose
 from ocitool.model.mediatype import Family
+from ocitool.model.views import Descriptor
 from ocitool.store.memory import MemoryStore
 from ocitool.tasks import Scope
+from tests.fakes.effort import effort
 
 PATIENCE_S = 60
 """Seconds after which a test that hangs fails instead."""
@@ -79,3 +81,24 @@ def test_each_of_them_can_be_taken_back(tmp_path):
     changes = [list(journal.changes("reg.test/app", tag.name)) for tag in wanted.tags]
     assert [1] * (2 * FEW) == [len(one) for one in changes]
     assert not any(one.is_pending for (one,) in changes)
+
+
+def copied(number):
+    """A plan of so many tags, each of an image of its own in another store, and where it goes."""
+    other = MemoryStore("reg.test/other")
+    tags = plan(number).tags
+    for tag in tags:
+        other.put_manifest(tag.document)
+    content = (CopyFrom(other, Descriptor.of(tag.document)) for tag in tags)
+    return Plan("reg.test/app", (*content, *tags), names=("v1",)), MemoryStore("reg.test/app"), None, Scope()
+
+
+@pytest.mark.slow
+def test_twice_as_many_tags_are_twice_the_work():
+    def steps(number):
+        wanted = copied(number)
+        return effort(lambda: apply(*wanted, width=1))
+
+    steps(10)
+
+    assert steps(800) / steps(400) < 2.1
