@@ -51,7 +51,7 @@ def _dataclass(of: type | None = None, /, **options: bool) -> object:
 
 def _get_close_matches(word: str, *given: object, **options: object) -> object:
     """What is like an unknown flag; click asks that of each short flag, before it looks whether it has it."""
-    return [] if len(word) == 2 else _loaded(_DIFFLIB).get_close_matches(word, *given, **options)
+    return [] if len(word) == 2 and word[0] == "-" else _loaded(_DIFFLIB).get_close_matches(word, *given, **options)
 
 
 _INSPECT, _PLATFORM, _DIFFLIB = map(_Deferred, ("inspect", "platform", "difflib"))

@@ -34,9 +34,13 @@ def prepare_streams() -> None:
 
 
 def leave(code: int) -> "Never":
-    """Write out what is left and end the process, with the code for that failure where it is the first one."""
+    """Write out what is left and end the process, with the code for that failure where it is the first one.
+
+    What waits for the end has its turn first, as in Python, and may say something.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing does, there is no other name for it
     try:
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - ours, whose module is loaded only then
@@ -45,7 +49,6 @@ def leave(code: int) -> "Never":
             sys.stderr.write(f"error: {error}\n")
         code = late
         _drop_output()
-    atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing does, there is no other name for it
     sys.stderr.flush()
     os._exit(code)  # what is left goes with the process, and is not taken apart piece by piece
 

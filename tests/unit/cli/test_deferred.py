@@ -113,6 +113,7 @@ def test_names_taken_from_a_stand_in_load_nothing_else():
         ("import platform; print(json.dumps(platform.system() == platform.uname().system))", True),
         ("import platform; print(json.dumps(platform.python_version()))", sys.version.split()[0]),
         ("import difflib; print(json.dumps(difflib.get_close_matches('--tga', ['--tag', '-t'])))", ["--tag"]),
+        ("import difflib; print(json.dumps(difflib.get_close_matches('ap', ['app', 'web'])))", ["app"]),
         ("from difflib import SequenceMatcher as M; print(json.dumps(M(None, 'ab', 'ab').ratio()))", 1.0),
         ("import gettext; print(json.dumps(gettext.NullTranslations().gettext('a')))", "a"),
         ("from base64 import b64encode; print(json.dumps(b64encode(b'a').decode()))", "YQ=="),

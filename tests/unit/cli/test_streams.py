@@ -59,8 +59,9 @@ def test_what_waits_for_the_end_of_the_process_has_its_turn_before_it():
         "late = Late()\n"
         "weakref.finalize(late, os.write, 1, b'final ')\n"
         "atexit.register(lambda: sys.stderr.write('no line'))\n"
+        "atexit.register(lambda: sys.stdout.write('said'))\n"
         "prepare_streams(); sys.stdout.write('written '); leave(7)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, check=False)
 
-    assert (7, b"written final ", b"no line") == (done.returncode, done.stdout, done.stderr)
+    assert (7, b"final written said", b"no line") == (done.returncode, done.stdout, done.stderr)
