@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import typing
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
@@ -75,9 +76,12 @@ def defer() -> None:
 
 
 def _datetime() -> ModuleType:
-    """`datetime` as it is from Python 3.12 on: before that it makes all classes in Python too, and forgets them."""
+    """`datetime` as it is from Python 3.12 on: before that it makes all classes in Python too, and forgets them.
+
+    Where Python has no such classes in C, as PyPy, all of it is the module's.
+    """
     stand_in = _Deferred("datetime")
-    vars(stand_in).update(
-        (name, it) for name, it in vars(import_module("_datetime")).items() if not name.startswith("__")
-    )
+    with suppress(ImportError):
+        found = vars(import_module("_datetime"))
+        vars(stand_in).update((name, it) for name, it in found.items() if not name.startswith("__"))
     return stand_in
