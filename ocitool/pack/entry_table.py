@@ -67,8 +67,8 @@ class EntryTable:
         return ours.is_copy(others) or all(map(eq, self, other))
 
     def __hash__(self) -> int:
-        """Of the numbers of its entries, which tell most layers apart."""
-        return hash((self._files.count, len(self._objects)))
+        """Of all paths and objects, and of the outermost files: a build may have thousands of small layers."""
+        return hash((frozenset(self._objects.values()), *self._files.marks()))
 
     @property
     def objects(self) -> ValuesView[Entry]:
@@ -280,6 +280,16 @@ class _Files:
             style, folder, number = _ROW.unpack(row)
             if (folder, number) in self._doubled:
                 yield self.styles[style][-1], self.entry(name_text(path), row)
+
+    def marks(self) -> Iterator[object]:
+        """What equal ones have in common, however they were made."""
+        told = 0
+        for chunk in self.chunks:
+            told = zlib.crc32(chunk.open()[0][1:], told)
+        yield told
+        for chunk, at in ((self.chunks[0], 0), (self.chunks[-1], len(self.chunks[-1]) - 1)) if self.chunks else ():
+            style, folder, number = self.value(chunk.row(at * _ROW.size))
+            yield style[:4], id(folder), number
 
     def is_copy(self, other: "_Files") -> bool:
         """Whether it was made of equal entries in the same order."""

@@ -156,9 +156,10 @@ class FileRows:
 
     def held(self, number: int, *, last: bool = False) -> bytes | None:
         """The content of a file if it is kept, which it is no more after the `last` time."""
-        if self._held_in is None or self._held[number] < 0:
+        held = self._held[number] if self._held_in is not None else -1
+        if self._held_in is None or held < 0:  # asked once: another thread may let go of it meanwhile
             return None
-        data = self._held_in.get(self._held[number])
+        data = self._held_in.get(held)
         if last or data is None:
             self._held[number] = -1
         return data

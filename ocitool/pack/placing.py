@@ -41,11 +41,16 @@ def add_parents(entries: EntryTable, base: FileTree[FileAttributes] | None) -> N
     """
     if base is None:
         return
+    missing = set[str]()
     for folder in {parent(path) for path in entries.paths()}:
-        for step in (*ancestors(folder), folder):
-            there = base.get(step) if step and entries.kind_at(step) is None else None
-            if there is not None:
-                entries.put(Entry(step, FileKind.DIRECTORY, there.mode, there.uid, there.gid, xattrs=there.xattrs))
+        step = folder  # what is above an entry is looked for with that entry
+        while step and step not in missing and entries.kind_at(step) is None:
+            missing.add(step)
+            step = parent(step)
+    for step in missing:
+        there = base.get(step)
+        if there is not None:
+            entries.put(Entry(step, FileKind.DIRECTORY, there.mode, there.uid, there.gid, xattrs=there.xattrs))
 
 
 class GrowingLayer(PathLookup[FileAttributes]):

@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -186,16 +186,19 @@ class LayoutStore:
         """Store the blob after verifying it."""
         if self.has_blob(descriptor):
             return Put.EXISTED
-        self._prepare()
-        ingest = LayoutIngest(self, descriptor.digest)
-        try:
-            with self._turn(descriptor), opened(source, descriptor) as pieces:
+        with ExitStack() as asked:
+            asked.enter_context(self._turn(descriptor))
+            pieces = asked.enter_context(opened(source, descriptor))
+            self._prepare()
+            ingest = LayoutIngest(self, descriptor.digest)
+            try:
                 for piece in pieces:
                     ingest.write(piece)
-            ingest.commit()
-        except BaseException:
-            ingest.abort()
-            raise
+                asked.close()
+                ingest.commit()
+            except BaseException:
+                ingest.abort()
+                raise
         return Put.STORED
 
     def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:

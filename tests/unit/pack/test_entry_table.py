@@ -132,3 +132,13 @@ def test_names_of_one_content_from_one_source_become_links(contents):
 
     assert ["", "a", "", ""] == [entry.link for entry in table]
     assert [FileKind.FILE, FileKind.HARDLINK] == [entry.kind for entry in table][:2]
+
+
+def test_tables_of_a_few_files_each_are_told_apart_by_their_hashes(contents):
+    others = [EntryTable([Entry(f"d/{number}", FileKind.FILE, content=contents[0])]) for number in range(100)]
+    others += [EntryTable([Entry("d", FileKind.FILE, content=content)]) for content in contents[:100]]
+    others += [
+        EntryTable([Entry("d", FileKind.FILE, content=BytesContent(b"%d" % number))]) for number in range(100)
+    ]
+
+    assert len({hash(table) for table in others}) == 300

@@ -1,5 +1,6 @@
 import os
 import random
+import sys
 
 import pytest
 
@@ -66,6 +67,33 @@ def test_what_is_held_is_given_once_and_read_from_the_file_after_that(found):
     assert not FileContent.listed(every[key[0]], key[1]).is_held
     with pytest.raises(LocalIOError):
         list(FileContent.listed(every[key[0]], key[1]).pieces())
+
+
+def test_what_another_thread_takes_at_any_step_is_right_or_no_more_there(found):
+    rows, held, left = found[0][0], HeldContents(), 0
+    for _ in range(50):
+        held.add(b"another" * 3000)
+
+    def looked_at(frame, event, _argument):
+        nonlocal left
+        frame.f_trace_opcodes = True
+        left -= event == "opcode" and frame.f_code is FileRows.held.__code__
+        if left == 0:
+            rows.held(0, last=True)
+        return looked_at
+
+    answers = []
+    while left <= 0:
+        left = len(answers) + 1
+        rows.hold(0, b"right", held)
+        sys.settrace(looked_at)
+        try:
+            answers.append(rows.held(0, last=True))
+        finally:
+            sys.settrace(None)
+
+    assert len(answers) > 10
+    assert set(answers) == {b"right", None}
 
 
 def test_contents_come_back_in_the_order_in_which_they_came():

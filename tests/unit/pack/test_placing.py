@@ -6,6 +6,7 @@ from ocitool.pack.entries import BytesContent, Entry
 from ocitool.pack.entry_table import EntryTable
 from ocitool.pack.placing import add_parents, place
 from ocitool.rootfs.tree import Listed, Node, Tree
+from tests.fakes.effort import effort
 
 
 def tree(**links_and_kinds: object) -> Tree:
@@ -149,6 +150,16 @@ def test_a_directory_that_the_base_lacks_is_not_made_up():
 
     assert [file("opt/x/y")] == list(deep)
     assert ["usr", "usr/bin", "usr/bin/app"] == [entry.path for entry in program]
+
+
+def test_folders_that_a_deep_layer_has_are_not_looked_for_again_for_each_below():
+    def work(depth: int) -> int:
+        folders = ["/".join("d" * number) for number in range(1, depth)]
+        entries = [Entry(one, FileKind.DIRECTORY) for one in folders]
+        return effort(add_parents, EntryTable([*entries, *(file(f"{one}/f") for one in folders)]), tree())
+
+    work(20)
+    assert work(200) < 2.5 * work(100)
 
 
 def test_a_hard_link_to_what_the_layer_lacks_is_refused():

@@ -308,3 +308,16 @@ def test_few_large_blobs_are_asked_for_at_once_where_processors_are_what_limits(
 
     assert most == max(seen)
     assert all(store.blob_path(Digest.of(data)).read_bytes() == data for data in blobs)
+
+
+def test_no_layout_is_made_for_a_blob_that_its_source_does_not_have(tmp_path):
+    class Missing(BytesSource):
+        def open(self, offset=0):
+            raise NotFound("no such blob", name="x", where="there")
+
+    store = LayoutStore(tmp_path / "layout", create=True)
+
+    with pytest.raises(NotFound):
+        store.put_blob(BLOB, Missing(DATA))
+
+    assert not (tmp_path / "layout").exists()
