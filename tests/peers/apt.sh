@@ -31,8 +31,13 @@ export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 printf 'installing %s\n' "${missing[*]}" >&2
-if ! { "${as_root[@]}" apt-get update -q &&
-       "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-    tail -n 5 "$log" >&2
-    give_up "apt-get could not install ${missing[*]}"
+install() { "${as_root[@]}" apt-get install -q -y --no-install-recommends "$@" >"$log" 2>&1; }
+"${as_root[@]}" apt-get update -q >"$log" 2>&1 || { tail -n 5 "$log" >&2; give_up "apt-get has no lists of packages"; }
+if ! install "${missing[@]}"; then  # one that conflicts with what is here keeps no other away
+    left=()
+    for package in "${missing[@]}"; do
+        install "$package" || { tail -n 2 "$log" >&2; left+=("$package"); }
+    done
+    missing=("${left[@]}")
+    [ ${#missing[@]} -eq 0 ] || give_up "apt-get could not install ${missing[*]}"
 fi
