@@ -155,6 +155,8 @@ class Context(FileTree[Entry]):
                     self._own.tell(path)
                     continue
                 status = _status(place)
+                if stat.S_ISDIR(status.st_mode):  # it may have become one since it was listed
+                    self._verdicts[path] = verdict
                 if not stat.S_ISSOCK(status.st_mode):
                     self._add(known, found, path, place, status)
             known.finish()

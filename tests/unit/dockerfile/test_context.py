@@ -188,3 +188,22 @@ def test_a_file_that_goes_away_while_it_is_looked_at_is_named(tmp_path):
 
     with pytest.raises(LocalIOError, match="gone went away while it was looked at"):
         Context(tmp_path, Rules()).names("")
+
+
+def test_a_file_that_becomes_a_folder_while_it_is_looked_at_is_one(tmp_path, monkeypatch):
+    (tmp_path / "d").write_text("x")
+    source, scanned = Context(tmp_path), Context._scanned
+
+    def changed(context, folder):
+        found = scanned(context, folder)
+        if not folder:
+            (tmp_path / "d").unlink()
+            (tmp_path / "d").mkdir()
+            (tmp_path / "d" / "f").write_text("y")
+        return found
+
+    monkeypatch.setattr(Context, "_scanned", changed)
+
+    assert ("d",) == source.names("")
+    assert ("f",) == source.names("d")
+    assert 1 == source.get("d/f").content.size
