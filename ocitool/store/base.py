@@ -118,11 +118,17 @@ class Ingest(Protocol):
         """Leave nothing behind; harmless after `commit`."""
 
 
-def ingested(ingest: Ingest, pieces: Iterable[bytes]) -> tuple[Digest, int]:
-    """Digest and size in bytes of what was stored; nothing is left of it after an error, which is raised again."""
+def ingested(
+    ingest: Ingest, pieces: Iterable[bytes], written: Callable[[], object] = lambda: None
+) -> tuple[Digest, int]:
+    """Digest and size in bytes of what was stored; nothing is left of it after an error, which is raised again.
+
+    `written` is called once all of it came, before what the commit takes.
+    """
     try:
         for piece in pieces:
             ingest.write(piece)
+        written()
         return ingest.commit()
     except BaseException:
         ingest.abort()

@@ -189,16 +189,7 @@ class LayoutStore:
         with ExitStack() as asked:
             asked.enter_context(self._turn(descriptor))
             pieces = asked.enter_context(opened(source, descriptor))
-            self._prepare()
-            ingest = LayoutIngest(self, descriptor.digest)
-            try:
-                for piece in pieces:
-                    ingest.write(piece)
-                asked.close()
-                ingest.commit()
-            except BaseException:
-                ingest.abort()
-                raise
+            self._write(descriptor.digest, pieces, asked.close)
         return Put.STORED
 
     def put_manifest(self, document: Document, *tags: str, expect: Expect | None = None) -> Stored:
@@ -209,8 +200,7 @@ class LayoutStore:
         media_type = effective_type(document)
         digest = document.digest
         if self._size(digest) != document.size or not self._holds(document):
-            self._prepare()
-            ingested(LayoutIngest(self, digest), (document.raw,))
+            self._write(digest, (document.raw,))
         descriptor = Descriptor(media_type, digest, document.size)
         seen = view(document)
         names = tags or (("",) if seen.subject is not None else ())
@@ -382,6 +372,11 @@ class LayoutStore:
                         self._replace("index.json", self._index_document().raw)
         except OSError as error:
             raise local_io(error, f"create a layout in {self.path}") from error
+
+    def _write(self, digest: Digest, pieces: Iterable[bytes], written: Callable[[], object] = lambda: None) -> None:
+        """Store bytes that are known to have a digest once the last of them came, and were `written`."""
+        self._prepare()
+        ingested(LayoutIngest(self, digest), pieces, written)
 
     def _turn(self, blob: Descriptor) -> AbstractContextManager[None]:
         """What a large blob waits for before it is asked for; what the disk takes at its end needs none."""
