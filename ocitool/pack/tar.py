@@ -5,11 +5,13 @@ Spec: POSIX pax; image-spec layer.md.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from ocitool.errors import UsageError
 from ocitool.model.files import FileKind, name_bytes
 from ocitool.model.numbers import KIB, is_digits, whole
+from ocitool.model.pieces import gathered
 from ocitool.pack.entries import Entry
 
 BLOCK: Final = 512
@@ -44,17 +46,8 @@ def tar_stream(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
     No time is later than `epoch` (seconds since 1970). Each content is read once, when its turn comes.
     Raises LocalIOError if a file cannot be read or is no longer what it was.
     """
-    gathered = bytearray()
-    for entry in entries:
-        for piece in entry_stream(entry, epoch):
-            if gathered and len(gathered) + len(piece) > _GATHERED:
-                yield bytes(gathered)
-                gathered.clear()
-            if len(piece) > _GATHERED:
-                yield piece
-            else:
-                gathered += piece
-    yield bytes(gathered + END)
+    members = chain.from_iterable(entry_stream(entry, epoch) for entry in entries)
+    return gathered(chain(members, (END,)), _GATHERED)
 
 
 def entry_stream(entry: Entry, epoch: int) -> Iterator[bytes]:

@@ -11,11 +11,13 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final, Protocol
 
 import h11
 
 from ocitool.model.numbers import KIB, MIB
+from ocitool.model.pieces import gathered
 from ocitool.values import dataclass, field
 
 PIECE: Final = 256 * KIB
@@ -169,7 +171,8 @@ class _Talk:
     def send(self, request: h11.Request, pieces: Iterable[bytes]) -> h11.Response:
         """The answer's head; `is_sent` if the whole request has gone before it."""
         self._poll.register(self._stream, select.POLLIN | select.POLLOUT)
-        for data in _joined(self._h11.send(request) or b"", pieces):
+        # Small pieces go together, so that a short request is one segment.
+        for data in gathered(chain((self._h11.send(request) or b"",), pieces), _READ):
             try:
                 self._write(data)
             except TimeoutError as error:
@@ -348,21 +351,6 @@ def _fills_for_a_while(plain: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-def _joined(head: bytes, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes with small ones put together, so that a short request is one segment."""
-    waiting = bytearray(head)
-    for piece in pieces:
-        if len(waiting) + len(piece) > _READ:
-            yield bytes(waiting)
-            waiting.clear()
-        if len(piece) > _READ:
-            yield piece
-        else:
-            waiting += piece
-    if waiting:
-        yield bytes(waiting)
 
 
 def _text(value: bytes) -> str:
