@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import lru_cache
 from heapq import merge
 from itertools import chain
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -86,9 +87,8 @@ def survey_layers(
     """
     taken_ns = clock_ns()
     devices, newest_ns, tap = set[int](), 0, hashlib.sha256()
-    for entry in merge(*map(_stamped, layers), key=_order):
-        stamp = (entry.content.stamp if entry.content is not None else None) or ()
-        tap.update(repr((entry.path, stamp)).encode())
+    for _, path, stamp in merge(*map(_stamps, layers), key=itemgetter(0)):
+        tap.update(repr((path, stamp)).encode())
         devices.add(stamp[0])
         newest_ns = max(newest_ns, *stamp[3:])
     key = f"programs:{tap.hexdigest()}"
@@ -114,14 +114,13 @@ def survey_layers(
     return tuple(found)
 
 
-def _stamped(entries: Collection[Entry]) -> Iterator[Entry]:
-    """The files on disk among the entries of one layer, sorted."""
-    in_order = entries if isinstance(entries, EntryTable) else sorted(entries, key=_order)
-    return filter(_has_stamp, in_order)
-
-
-def _order(entry: Entry) -> bytes:
-    return name_bytes(entry.path)
+def _stamps(entries: Collection[Entry]) -> Iterator[tuple[bytes, str, tuple[int, ...]]]:
+    """The paths of files on disk among the entries of one layer, sorted as bytes, and their stamps."""
+    in_order = entries if isinstance(entries, EntryTable) else sorted(entries, key=lambda one: name_bytes(one.path))
+    for entry in in_order:
+        stamp = entry.content.stamp if entry.kind is FileKind.FILE and entry.content is not None else None
+        if stamp is not None:
+            yield name_bytes(entry.path), entry.path, stamp
 
 
 def _has_stamp(entry: Entry) -> bool:
